@@ -1,0 +1,101 @@
+"""Annotation files from elsewhere: JSON, and pickles of plain values that cannot run anything."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from image_core.errors import DataError
+
+# What a pickle of plain values needs beside the opcodes for dict, list, tuple, str, int, float, bool and None.
+_CONTAINERS = {"set": set, "frozenset": frozenset}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Refuses every global that is not a builtin container, so that loading calls nothing of the file's choice."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if module_name in ("builtins", "__builtin__") and global_name in _CONTAINERS:
+            return _CONTAINERS[global_name]
+        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises `DataError` when it is missing or broken."""
+    try:
+        return json.loads(_bytes(path))
+    except ValueError as error:
+        raise DataError(f"{path}: came broken JSON ({error}), wanted the dataset's own file; fetch it again") from error
+
+
+def read_plain_pickle(path: Path) -> Any:
+    """The content of a pickle of dicts, lists, tuples, sets, strings and numbers (written by Python 2 or 3).
+
+    Raises `DataError` when it is missing, broken, or asks for anything else.
+    """
+    _require(path)
+    try:
+        with path.open("rb") as file:
+            return _PlainUnpickler(file, encoding="utf-8").load()
+    # A broken pickle raises whatever its damaged opcodes lead to; these are what the format's reader documents.
+    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: came a pickle that cannot be used ({error}), wanted plain lists and dicts") from error
+    except (OSError, OverflowError, MemoryError) as error:
+        raise DataError(f"{path}: came a file that cannot be read ({error}), wanted a pickle") from error
+
+
+@dataclass(frozen=True)
+class Instances:
+    """`instances.json` of the COCO form by id. images: rows with file_name, height, width; annotations: rows with
+    segmentation and image_id."""
+
+    path: Path
+    images: Mapping[int, Mapping[str, Any]]
+    annotations: Mapping[int, Mapping[str, Any]]
+
+
+def read_instances(path: Path) -> Instances:
+    """Raises `DataError` when the file is missing, broken, or not of the COCO form."""
+    content = read_json(path)
+    try:
+        images = {row["id"]: row for row in content["images"]}
+        annotations = {row["id"]: row for row in content["annotations"]}
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: came {_shape_of(content)} ({error!r}), wanted COCO's images and annotations"
+        ) from error
+    return Instances(path, images, annotations)
+
+
+def _shape_of(content: Any) -> str:
+    return (
+        f"an object with {', '.join(sorted(map(str, content))[:6])}"
+        if isinstance(content, dict)
+        else type(content).__name__
+    )
+
+
+def _require(path: Path) -> None:
+    if path.is_file():
+        return
+    beside = sorted(p.name for p in path.parent.iterdir())[:8] if path.parent.is_dir() else None
+    there = (
+        f"the folder holds {', '.join(beside) or 'nothing'}"
+        if beside is not None
+        else f"there is no folder {path.parent}"
+    )
+    raise DataError(f"{path}: no such file; {there}")
+
+
+def _bytes(path: Path) -> bytes:
+    _require(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: came a file that cannot be read ({error.strerror}), wanted an annotation file"
+        ) from error

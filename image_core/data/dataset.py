@@ -1,0 +1,63 @@
+"""Records -> samples: one item is one picture with every sentence that is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from image_core.data.records import ReferringRecord
+from image_core.data.words import words_of
+from image_core.errors import DataError
+from image_core.types import ImageSample
+
+
+class ReferringImages:
+    """A map-style dataset: item i is the i-th picture, in the order the records first name it.
+
+    Grouping by picture and not by reference lets a late-fusion model encode each picture once. `sample_id` is the image
+    id, `expression_ids` are "<ref id>_<sentence id>". Pictures and masks are read when an item is asked for; a missing
+    or broken one raises `DataError` then.
+    """
+
+    def __init__(self, records: Iterable[ReferringRecord]) -> None:
+        grouped: dict[int, list[ReferringRecord]] = {}
+        for record in records:
+            grouped.setdefault(record.image_id, []).append(record)
+        self.groups = list(grouped.values())
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, index: int) -> ImageSample:
+        group = self.groups[index]
+        image = read_image(group[0])
+        masks = [record.mask() for record in group for _ in record.sentences]
+        return ImageSample(
+            image=image,
+            expressions=tuple(s.text for record in group for s in record.sentences),
+            masks=np.stack(masks) if masks else np.zeros((0, *image.shape[:2]), bool),
+            sample_id=str(group[0].image_id),
+            families=tuple(s.family for record in group for s in record.sentences),
+            expression_ids=tuple(f"{record.ref_id}_{s.sentence_id}" for record in group for s in record.sentences),
+        )
+
+    def words(self) -> frozenset[str]:
+        """Every word of every sentence, in lower case."""
+        sentences = (s.text for group in self.groups for record in group for s in record.sentences)
+        return frozenset(word for text in sentences for word in words_of(text))
+
+
+def read_image(record: ReferringRecord) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of the record's picture. Raises `DataError` when it is missing, broken or of another size."""
+    path = record.image_path
+    if not path.is_file():
+        raise DataError(f"{path}: no such picture, which reference {record.ref_id} names")
+    # Annotations are in stored pixels, so a rotation in the metadata must not be applied.
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise DataError(f"{path}: came a file that is no picture, wanted a JPEG or PNG; fetch it again")
+    if image.shape[:2] != record.size:
+        raise DataError(f"{path}: came {image.shape[0]} x {image.shape[1]} px, wanted {record.size} as annotated")
+    return image

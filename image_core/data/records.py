@@ -1,0 +1,68 @@
+"""A row of a referring dataset's index: what is asked of which picture, and where the truth is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_core.errors import DataError
+from image_core.geometry.rle import decode_polygons, decode_rle
+
+Segmentation = Sequence[Sequence[float]] | Mapping[str, Any]
+"""COCO's `segmentation`: polygons [x0, y0, x1, y1, ...] in pixels, or run lengths."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One expression. sentence_id: unique in its dataset; text: as written (`raw`); family: "" where unknown."""
+
+    sentence_id: int
+    text: str
+    family: str = ""
+
+
+@dataclass(frozen=True)
+class ReferringRecord:
+    """One reference: a set of objects of one picture (empty: no target) and all sentences that mean it.
+
+    size: (height, width) of the picture that `segmentations` speak of; annotation_ids and segmentations: one an object.
+    """
+
+    ref_id: int
+    split: str
+    image_id: int
+    image_path: Path
+    size: tuple[int, int]
+    sentences: tuple[Sentence, ...]
+    annotation_ids: tuple[int, ...]
+    segmentations: tuple[Segmentation, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.annotation_ids) != len(self.segmentations):
+            raise ValueError(
+                f"ReferringRecord: came {len(self.annotation_ids)} annotation ids and {len(self.segmentations)} "
+                "segmentations, wanted as many"
+            )
+
+    def mask(self) -> np.ndarray:
+        """(H, W) bool: the union of all objects and of all their parts. Raises `DataError` on a broken segmentation."""
+        union = np.zeros(self.size, bool)
+        for annotation_id, segmentation in zip(self.annotation_ids, self.segmentations, strict=True):
+            try:
+                part = self._part(segmentation)
+            except ValueError as error:
+                raise DataError(f"annotation {annotation_id} of image {self.image_id}: {error}") from error
+            union |= part
+        return union
+
+    def _part(self, segmentation: Segmentation) -> np.ndarray:
+        if not isinstance(segmentation, Mapping):
+            return decode_polygons(segmentation, self.size)
+        part = decode_rle(segmentation)
+        if part.shape != self.size:
+            raise ValueError(f"came run lengths of {part.shape}, wanted the picture's {self.size}")
+        return part

@@ -1,0 +1,1 @@
+"""Vision and text encoders, both steppable, because some models fuse language inside them."""

@@ -1,0 +1,259 @@
+"""Text encoders from transformers as an embedding and layers that can be stepped one by one.
+
+The 1 = keep masks of other libraries become ours (True = padding) in this file alone. transformers is imported only
+when an encoder is built: the import costs seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from image_core.errors import CheckpointError, ConfigError, RvosError
+from image_core.types import TextFeatures
+
+_log = logging.getLogger(__name__)
+
+SMALL_VOCABULARY = Path(__file__).parent / "small_vocabulary"
+
+_SMALL = {"hidden_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 256}
+
+_PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert-base-uncased": ("bert", {}),
+    "roberta-base": ("roberta", {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}),
+    "openai/clip-vit-base-patch32": ("clip_text_model", {}),
+}
+"""Hub names whose configuration is known here: model type, and what differs from the defaults of transformers."""
+
+_MODELS = {"bert": "BertModel", "roberta": "RobertaModel", "clip_text_model": "CLIPTextModel"}
+"""Model type of a transformers config -> its class in transformers."""
+
+
+class Tokens(NamedTuple):
+    """input_ids: (E, L) long; word_pad_mask: (E, L) bool, True on padding, which is always at the end."""
+
+    input_ids: Tensor
+    word_pad_mask: Tensor
+
+
+class TextLayer(nn.Module):
+    """One transformer layer, called alike for every family: `layer(hidden, word_pad_mask)`.
+
+    A causal one lets word i see words 0..i only. `norm` follows the layer: the final norm of families that end in one
+    belongs to their last layer, so that stepping through all layers gives what the family itself gives.
+    """
+
+    def __init__(self, layer: nn.Module, *, causal: bool, norm: nn.Module | None = None) -> None:
+        super().__init__()
+        self.layer = layer
+        self.norm = nn.Identity() if norm is None else norm
+        self.causal = causal
+
+    def forward(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
+        """(E, L, C), (E, L) bool -> (E, L, C)."""
+        keep = ~word_pad_mask[:, None, None, :]
+        if self.causal:
+            length = hidden.shape[1]
+            keep = keep & torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
+        return self.norm(self.layer(hidden, keep))
+
+
+class TextEncoder(nn.Module):
+    """Sentences to `TextFeatures`: `embed(tokens)`, then each of `layers`, then `collect`; `forward` is all of them.
+
+    Words are what the tokenizer makes of a sentence, its special tokens included, as the published models have it
+    ([CLS] and [SEP], <s> and </s>, start and end of text). The sentence is the vector of the first token for BERT and
+    RoBERTa; for causal CLIP it is that of the last one, the end of text, which alone has seen every word.
+    """
+
+    def __init__(self, embeddings: nn.Module, layers: Sequence[TextLayer], tokenizer: Tokenizer, config: Any) -> None:
+        super().__init__()
+        self.embeddings = embeddings
+        self.layers = nn.ModuleList(layers)
+        self.channels: int = config.hidden_size
+        self._tokenizer = tokenizer
+        self._config = config.to_dict()
+        self._causal = layers[0].causal
+
+    def tokenize(self, expressions: Sequence[str]) -> Tokens:
+        """E sentences -> tokens on the device of the parameters, padded to the longest, cut to `max_words`."""
+        if not expressions:
+            raise ValueError("TextEncoder: came no expressions, wanted at least one")
+        rows = self._tokenizer.encode_batch(list(expressions))
+        device = next(self.parameters()).device
+        input_ids = torch.tensor([row.ids for row in rows], device=device)
+        keep = torch.tensor([row.attention_mask for row in rows], device=device)
+        return Tokens(input_ids, keep == 0)
+
+    def embed(self, tokens: Tokens) -> Tensor:
+        """Tokens of E sentences -> (E, L, C)."""
+        return self.embeddings(input_ids=tokens.input_ids)
+
+    def collect(self, hidden: Tensor, tokens: Tokens) -> TextFeatures:
+        """(E, L, C) after the last layer -> the features of E sentences."""
+        if not self._causal:
+            return TextFeatures(hidden, hidden[:, 0], tokens.word_pad_mask)
+        last = (~tokens.word_pad_mask).sum(1) - 1
+        return TextFeatures(hidden, hidden[torch.arange(len(hidden), device=hidden.device), last], tokens.word_pad_mask)
+
+    def forward(self, expressions: Sequence[str]) -> TextFeatures:
+        """E sentences -> words (E, L, C), sentence (E, C), padding mask (E, L)."""
+        tokens = self.tokenize(expressions)
+        hidden = self.embed(tokens)
+        for layer in self.layers:
+            hidden = layer(hidden, tokens.word_pad_mask)
+        return self.collect(hidden, tokens)
+
+    def tokenizer_json(self) -> str:
+        """Tokenizer and architecture as one JSON text: `build_text_encoder(name, tokenizer_json=...)` rebuilds this
+        encoder from it, weights excepted, on a machine that has neither hub nor folder."""
+        return json.dumps({"config": self._config, "tokenizer": json.loads(self._tokenizer.to_str())})
+
+
+def build_text_encoder(
+    name: str,
+    *,
+    pretrained: bool = False,
+    max_words: int = 20,
+    options: Mapping[str, Any] | None = None,
+    tokenizer_json: str | None = None,
+) -> TextEncoder:
+    """ "small" (ours, BERT-shaped, offline), a local folder, or a name on the hub: BERT, RoBERTa, or CLIP's text side.
+
+    pretrained: weights from the folder or the hub, else random ones; max_words: tokens a sentence may have, special
+    ones included; options: fields of the model's transformers config, over its own; tokenizer_json: what
+    `tokenizer_json()` of an encoder gave; with it nothing else is read, and weights are random whatever `pretrained`
+    says, to be filled from a checkpoint.
+
+    "bert-base-uncased", "roberta-base" and "openai/clip-vit-base-patch32" with random weights are built without the
+    hub: their real sizes, and the small vocabulary in place of their own, which a warning says.
+
+    Raises `ConfigError` for an option or a model type that does not fit, `CheckpointError` for weights that do not,
+    `RvosError` when the hub cannot be reached or the folder lacks a file.
+    """
+    if max_words < 3:
+        raise ConfigError(f"max_words: came {max_words}, wanted at least 3: a first token, a word and a last token")
+    source = None
+    if tokenizer_json is not None:
+        document = json.loads(tokenizer_json)
+        tokenizer = Tokenizer.from_str(json.dumps(document["tokenizer"]))
+        config = _config(**document["config"])
+    elif name == "small":
+        if pretrained:
+            raise ConfigError("text encoder 'small': came pretrained, but it has no published weights; leave it out")
+        tokenizer = _read_tokenizer(str(SMALL_VOCABULARY))
+        config = _config("bert", vocab_size=tokenizer.get_vocab_size(), **_SMALL)
+    elif name in _PUBLISHED and not pretrained and not Path(name).is_dir():
+        tokenizer = _read_tokenizer(str(SMALL_VOCABULARY))
+        model_type, differing = _PUBLISHED[name]
+        config = _config(model_type, **differing, pad_token_id=tokenizer.token_to_id("[PAD]"))
+        _log.warning("text encoder '%s': random weights, and the small vocabulary in place of its own", name)
+    else:
+        source = name if pretrained else None
+        config = _read_config(name)
+        tokenizer = _read_tokenizer(name)
+    _set_options(config, options or {})
+    tokenizer.enable_truncation(max_words)
+    return _assemble(_build_model(config, source), tokenizer, config)
+
+
+def _config(model_type: str, **fields: Any) -> Any:
+    from transformers import AutoConfig
+
+    return AutoConfig.for_model(model_type, **fields)
+
+
+def _read_config(source: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise _unreadable(source, "config", error) from error
+    config = config.text_config if config.model_type == "clip" else config
+    if config.model_type not in _MODELS:
+        raise ConfigError(
+            f"text encoder '{source}': came a model of type '{config.model_type}', wanted bert, roberta or clip"
+        )
+    return config
+
+
+def _read_tokenizer(source: str) -> Tokenizer:
+    """The tokenizer of a folder or hub name, set to pad at the end. Padding travels in its serialised form."""
+    from transformers import AutoTokenizer
+
+    try:
+        wrapped = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise _unreadable(source, "tokenizer", error) from error
+    tokenizer = wrapped.backend_tokenizer
+    tokenizer.enable_padding(direction="right", pad_id=wrapped.pad_token_id, pad_token=wrapped.pad_token)
+    return tokenizer
+
+
+def _unreadable(source: str, what: str, error: Exception) -> RvosError:
+    fix = (
+        "complete the folder" if Path(source).is_dir() else "connect to the network, or give a local folder or 'small'"
+    )
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return RvosError(f"text encoder '{source}': its {what} could not be read ({first}): {fix}")
+
+
+def _set_options(config: Any, options: Mapping[str, Any]) -> None:
+    unknown = [key for key in options if not hasattr(config, key)]
+    if unknown:
+        raise ConfigError(f"text encoder options: came {unknown}, wanted fields of {type(config).__name__}")
+    for key, value in options.items():
+        setattr(config, key, value)
+
+
+def _build_model(config: Any, source: str | None) -> Any:
+    """The transformers model: random, or with every weight that it has here found in `source`."""
+    import transformers
+
+    kind: Any = getattr(transformers, _MODELS[config.model_type])
+    settings = {} if config.model_type == "clip_text_model" else {"add_pooling_layer": False}
+    if source is None:
+        return kind._from_config(config, attn_implementation="sdpa", **settings)
+    try:
+        model, info = kind.from_pretrained(
+            source,
+            config=config,
+            attn_implementation="sdpa",
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below, with what is missing
+            **settings,
+        )
+    except OSError as error:
+        raise _unreadable(source, "weights", error) from error
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"text encoder '{source}': its weights cannot be read, are they whole? ({error})"
+        ) from error
+    missing = sorted(info["missing_keys"])
+    differing = sorted(f"{key} {tuple(came)} for {tuple(wanted)}" for key, came, wanted in info["mismatched_keys"])
+    if missing or differing:
+        raise CheckpointError(
+            f"text encoder '{source}': weights do not fit: {len(missing)} missing ({', '.join(missing[:5])}), "
+            f"{len(differing)} of another shape ({', '.join(differing[:5])})"
+        )
+    return model.train()
+
+
+def _assemble(model: Any, tokenizer: Tokenizer, config: Any) -> TextEncoder:
+    if config.model_type == "clip_text_model":
+        blocks = list(model.encoder.layers)
+        norms = [None] * (len(blocks) - 1) + [model.final_layer_norm]
+        layers = [TextLayer(block, causal=True, norm=norm) for block, norm in zip(blocks, norms, strict=True)]
+    else:
+        layers = [TextLayer(block, causal=False) for block in model.encoder.layer]
+    return TextEncoder(model.embeddings, layers, tokenizer, config)

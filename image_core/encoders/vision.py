@@ -1,0 +1,229 @@
+"""Vision encoders from timm as a stem and stages that can be stepped one by one. Their traps end in this file.
+
+Traps: Swin features are NHWC inside timm; Swin v1/v2 built for one size compute something else at another; hub models
+end in a head that nobody here wants; only some families are plain chains that can be cut into stages.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+from timm.models.swin_transformer import SwinTransformerStage
+from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
+from torch import Tensor, nn
+
+from image_core.encoders.vision_weights import load_vision_weights
+from image_core.errors import ConfigError, RvosError, UnknownNameError
+from image_core.types import size_of
+
+STRIDES = (4, 8, 16, 32)
+"""Pixels per cell of the levels that a pyramid can have, fine to coarse."""
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    # Dense 3x3 convolutions alone (fast on a CPU), and a narrow stem, which at half size would cost the most. Trained
+    # from scratch, so its residual branches start alive: every weight has a gradient from the first step.
+    "tiny": (
+        "resnet10t",
+        {"layers": (1, 2, 2, 1), "channels": (32, 64, 128, 192), "stem_width": 16, "zero_init_last": False},
+    ),
+}
+"""Our own names: the timm architecture and the options that make it. They need no download."""
+
+_SWIN_MODULES = ("timm.models.swin_transformer", "timm.models.swin_transformer_v2")
+
+
+class VisionEncoder(nn.Module):
+    """A pyramid of features: `stem`, then `stages[i]` from level i to level i + 1. NCHW at every border.
+
+    channels: C_i of each level; strides: pixels per cell of each level, from (4, 8, 16, 32); size_multiple: height and
+    width of an image must divide by it; mean, std: of each RGB channel in [0, 1], what images are normalised with.
+    """
+
+    def __init__(
+        self,
+        stem: nn.Module,
+        stages: Sequence[nn.Module],
+        *,
+        channels: tuple[int, ...],
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+    ) -> None:
+        super().__init__()
+        self.stem = stem
+        self.stages = nn.ModuleList(stages)
+        self.channels = channels
+        self.strides = STRIDES[: len(channels)]
+        self.size_multiple = self.strides[-1]
+        self.mean = mean
+        self.std = std
+
+    def forward(self, images: Tensor, stem: Tensor | None = None) -> tuple[Tensor, ...]:
+        """(F, 3, H, W) float -> tuple of (F, C_i, H / strides[i], W / strides[i]).
+
+        `stem` is what `self.stem(images)` gave, to save doing it twice. Raises `ValueError` unless H and W divide by
+        `size_multiple`.
+        """
+        size_of(images, self.size_multiple)
+        levels = [self.stem(images) if stem is None else stem]
+        for stage in self.stages:
+            levels.append(stage(levels[-1]))
+        return tuple(levels)
+
+
+class _Chain(nn.Sequential):
+    """Modules in a row; NCHW outside, and inside too unless the architecture works in NHWC."""
+
+    def __init__(self, modules: Sequence[nn.Module], *, takes_nhwc: bool, gives_nhwc: bool) -> None:
+        super().__init__(*modules)
+        self.takes_nhwc = takes_nhwc
+        self.gives_nhwc = gives_nhwc
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = input.permute(0, 2, 3, 1) if self.takes_nhwc else input
+        for module in self:
+            x = module(x)
+        return x.permute(0, 3, 1, 2).contiguous() if self.gives_nhwc else x
+
+
+class _SwinStage(nn.Module):
+    """A stage of timm's Swin v1/v2 (NHWC) that computes at any size what it would compute if built for that size.
+
+    Along an axis whose cells fit in one window nothing is shifted; timm decides that once, for the size it was built
+    at. A grid smaller than the window is padded up to it: the trained window and its position table stay whole.
+    """
+
+    def __init__(self, stage: SwinTransformerStage | SwinTransformerV2Stage) -> None:
+        super().__init__()
+        self.downsample = stage.downsample
+        self.blocks = stage.blocks
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.downsample(x)
+        for block in self.blocks:
+            x = _fitted(block, x.shape[1:3])(x)
+        return x
+
+
+def _fitted(block: Any, grid: Sequence[int]) -> nn.Module:
+    """The Swin block whose shift suits a grid of (h, w) cells. A shallow copy shares every weight and leaves `block` as
+    it was, so threads that run one encoder at different sizes cannot disturb each other."""
+    shift = tuple(0 if g <= w else s for g, w, s in zip(grid, block.window_size, block.shift_size, strict=True))
+    if shift == tuple(block.shift_size):
+        return block
+    fitted = copy.copy(block)
+    fitted.shift_size = shift
+    return fitted
+
+
+def build_vision_encoder(
+    name: str,
+    *,
+    pretrained: bool = False,
+    folder: Path | None = None,
+    image_size: int | None = None,
+    levels: int = 4,
+    options: Mapping[str, Any] | None = None,
+) -> VisionEncoder:
+    """A pyramid of `levels` levels (strides 4, 8, ...) from any timm architecture that has one, or "tiny" (ours).
+
+    pretrained: weights from timm's hub; folder: weights from a local file or folder instead (timm, Hugging Face Swin,
+    or the original Swin release); image_size: pixels, for architectures that timm binds to one size (Swin takes any
+    size whatever it is built for; others ignore it); options: go to `timm.create_model`, over those of the name.
+
+    Raises `UnknownNameError` for a name timm does not know, `ConfigError` for an option it refuses or an architecture
+    without such a pyramid, `CheckpointError` for weights that do not fit, `RvosError` when the hub cannot be reached.
+    """
+    if not 1 <= levels <= len(STRIDES):
+        raise ConfigError(f"vision levels: came {levels}, wanted 1 to {len(STRIDES)}")
+    architecture, settings = VARIANTS.get(name, (name, {}))
+    settings = {**settings, **_size_settings(architecture, image_size), **(options or {})}
+    from_hub = pretrained and folder is None
+    if from_hub and timm.is_model(architecture) and (name in VARIANTS or not timm.is_model_pretrained(architecture)):
+        raise ConfigError(f"vision encoder '{name}': came pretrained, but it has no published weights; leave it out")
+    net = _create(architecture, pretrained=from_hub, settings=settings)
+    groups, channels = _cut(net, name, STRIDES[:levels])
+    if folder is not None:
+        load_vision_weights(net, [path for group in groups for path in group], Path(folder))
+    nhwc = getattr(net, "output_fmt", "NCHW") == "NHWC"
+    stem, *stages = (
+        _Chain(
+            [_sized(net.get_submodule(path)) for path in group],
+            takes_nhwc=nhwc and i > 0,
+            gives_nhwc=nhwc,
+        )
+        for i, group in enumerate(groups)
+    )
+    config: Mapping[str, Any] = getattr(net, "pretrained_cfg")  # noqa: B009 - nn.Module hides plain attributes
+    return VisionEncoder(stem, stages, channels=channels, mean=tuple(config["mean"]), std=tuple(config["std"]))
+
+
+def _size_settings(architecture: str, image_size: int | None) -> dict[str, Any]:
+    """What timm must be told so that the encoder takes images of other sizes than it was published for."""
+    config = timm.get_pretrained_cfg(architecture) if timm.is_model(architecture) else None
+    settings: dict[str, Any] = {}
+    if config is not None and config.fixed_input_size and image_size is not None:
+        settings["img_size"] = image_size
+    if config is not None and timm.model_entrypoint(architecture).__module__ in _SWIN_MODULES:
+        # always_partition keeps the trained window and shift whatever the size built for; see _SwinStage for the rest.
+        settings |= {"strict_img_size": False, "always_partition": True}
+    return settings
+
+
+def _create(architecture: str, *, pretrained: bool, settings: Mapping[str, Any]) -> nn.Module:
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture.replace("-", "_"), timm.list_models(), n=5, cutoff=0.5)
+        raise UnknownNameError("vision encoder", architecture, [*near, *VARIANTS])
+    try:
+        return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **settings)
+    except TypeError as error:
+        raise ConfigError(
+            f"vision encoder '{architecture}': came options {dict(settings)}, refused: {error}"
+        ) from error
+    except OSError as error:
+        raise RvosError(
+            f"vision encoder '{architecture}': its weights could not be fetched from the hub ({type(error).__name__}): "
+            "connect to the network, or give a local file or folder of weights"
+        ) from error
+
+
+def _cut(net: nn.Module, name: str, strides: tuple[int, ...]) -> tuple[list[list[str]], tuple[int, ...]]:
+    """Paths of the modules that make each level, in the order they run, and the channels of each level.
+
+    Holds for networks that run their children one after the other; where levels end inside an `nn.Sequential` child,
+    the children of that child take its place.
+    """
+    feature_info: Any = getattr(net, "feature_info", [])
+    infos = {info["reduction"]: info for info in feature_info}  # the last module at a stride wins
+    if any(s not in infos for s in strides):
+        raise ConfigError(
+            f"vision encoder '{name}': came features at strides {sorted(infos)}, wanted {list(strides)}; "
+            "choose an architecture with a pyramid, such as swin, convnext, resnet, repvit or mobilenetv4"
+        )
+    bare = [name for name, _ in net.named_parameters(recurse=False)]
+    if bare:
+        # It adds them between its children (position embeddings, say), which a chain of the children would leave out.
+        raise ConfigError(f"vision encoder '{name}': it is not a chain of stages (parameters {bare} lie outside them)")
+    opened = {info["module"].split(".")[0] for info in feature_info if "." in info["module"]}
+    paths: list[str] = []
+    for child, module in net.named_children():
+        inside = child in opened and isinstance(module, nn.Sequential)
+        paths += [f"{child}.{inner}" for inner, _ in module.named_children()] if inside else [child]
+    groups: list[list[str]] = []
+    start = 0
+    for stride in strides:
+        end = infos[stride]["module"]
+        if end not in paths[start:]:
+            raise ConfigError(f"vision encoder '{name}': it is not a chain of stages ('{end}' is not one of them)")
+        stop = paths.index(end) + 1
+        groups.append(paths[start:stop])
+        start = stop
+    return groups, tuple(infos[s]["num_chs"] for s in strides)
+
+
+def _sized(module: nn.Module) -> nn.Module:
+    return _SwinStage(module) if isinstance(module, SwinTransformerStage | SwinTransformerV2Stage) else module

@@ -1,0 +1,32 @@
+"""The errors that are the input's fault. Free of heavy imports: the command line catches them before torch loads."""
+
+
+class RvosError(Exception):
+    """Base of everything that is the input's fault.
+
+    The message is one line: what came, what was wanted, and the fix. The command line prints it and exits with 2.
+    """
+
+
+class CheckpointError(RvosError):
+    """A model file that cannot be used: truncated, unsafe, another project's, or of another shape."""
+
+
+class ConfigError(RvosError):
+    """Settings that contradict each other or name something that is not there."""
+
+
+class DataError(RvosError):
+    """A dataset folder, annotation or picture that is missing or broken."""
+
+
+class UnknownNameError(RvosError):
+    """A name that is in no table; the message suggests the nearest one."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        import difflib
+
+        wanted = name.replace("-", "_")
+        nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+        hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+        super().__init__(f"unknown {kind} '{name}': {hint}known are {', '.join(sorted(known))}")

@@ -1,0 +1,88 @@
+"""Masks as arrays: resizing, overlap and extent. What is stored on disk (RLE, polygons) is in `rle.py`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear, half-pixel centres (`align_corners=False`): (N, h, w) raw logits -> (N, H, W).
+
+    Logits and not probabilities are interpolated, so that the zero crossing (the mask's border) is the one of the
+    network's own output plane and no value is squeezed twice.
+    """
+    if logits.shape[-2:] == size:
+        return logits
+    return F.interpolate(logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(E, H, W) bool -> (E, h, w) bool: a cell is on when at least half of it is covered.
+
+    Coverage is the area average where a side shrinks and bilinear where it grows; against nearest-neighbour this keeps
+    area and place unbiased and loses no thin part by chance. A mask that is not empty stays so: when no cell reaches a
+    half, the best covered cells are kept, because an emptied mask would turn a target into "no target".
+    """
+    height, width = masks.shape[1:]
+    if (height, width) == size:
+        return masks
+    resized = np.zeros((len(masks), *size), bool)
+    for mask, out in zip(masks, resized, strict=True):
+        coverage = resize_image(mask.astype(np.float32), size)
+        peak = coverage.max(initial=0.0)
+        if peak > 0:
+            np.greater_equal(coverage, min(0.5, peak), out=out)
+    return resized
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) or (H, W, C), uint8 or float32 -> the same at `size` (height, width).
+
+    Each axis by its own rule: area average where it shrinks (no aliasing), bilinear where it grows.
+    """
+    height, width = image.shape[:2]
+    shrunk = min(size[0], height), min(size[1], width)
+    if shrunk != (height, width):
+        image = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
+    if shrunk != size:
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return image
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> tuple[int, int]:
+    """(intersection, union) in pixels of two (H, W) bool masks. Raises `ValueError` when they differ in shape."""
+    if a.shape != b.shape or a.dtype != np.bool_ or b.dtype != np.bool_:
+        raise ValueError(f"masks: came {a.dtype} {a.shape} and {b.dtype} {b.shape}, wanted two bool masks of one shape")
+    intersection = int(np.count_nonzero(a & b))
+    return intersection, int(np.count_nonzero(a)) + int(np.count_nonzero(b)) - intersection
+
+
+def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(P, H, W) and (G, H, W) bool -> (P, G) float in [0, 1]. Empty against empty is 0: nothing matches nothing."""
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(f"masks: came {a.shape} and {b.shape}, wanted one height and width")
+    pixels = a.shape[1] * a.shape[2]
+    flat_a = a.reshape(len(a), pixels).astype(np.float32)
+    flat_b = b.reshape(len(b), pixels).astype(np.float32)
+    # float32 sums of 0/1 products are exact below 2^24 pixels, and a matrix product is far faster than pairwise ANDs
+    intersection = (flat_a @ flat_b.T).astype(np.float64)
+    union = flat_a.sum(1, dtype=np.float64)[:, None] + flat_b.sum(1, dtype=np.float64)[None] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+
+
+def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """The smallest [x0, y0, x1, y1) in pixels around an (H, W) bool mask (x1, y1 exclusive); None when it is empty."""
+    columns = np.flatnonzero(mask.any(0))
+    if not len(columns):
+        return None
+    rows = np.flatnonzero(mask.any(1))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def masks_to_tensor(masks: np.ndarray) -> Tensor:
+    """(E, H, W) bool -> (E, H, W) float32 in {0, 1}."""
+    return torch.from_numpy(np.ascontiguousarray(masks)).float()

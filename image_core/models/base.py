@@ -1,0 +1,114 @@
+"""The law every image model obeys: what it takes, what it gives, and what the code around it may rely on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
+
+
+class ImageModel(nn.Module, ABC):
+    """A referring image segmentation model: encode text, encode image, decode pairs of the two.
+
+    Models are built from parts by keyword, hold no state between calls, and know neither configuration files nor data.
+    `presence_scale` and `presence_offset` calibrate `presence_logit`; they are fitted on a validation split and
+    travel in the checkpoint, so that callers read one comparable probability from every model.
+    """
+
+    fuses_language_in_encoder: ClassVar[bool] = False
+    accepts_image_padding: ClassVar[bool] = False
+    max_pairs: int = 16
+    """Early fusion only: frame-expression pairs that one pass of the encoder takes at a time."""
+
+    presence_scale: Tensor
+    presence_offset: Tensor
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("presence_scale", torch.ones(()))
+        self.register_buffer("presence_offset", torch.zeros(()))
+
+    @property
+    @abstractmethod
+    def size_multiple(self) -> int:
+        """Input height and width must divide by this many pixels."""
+
+    @abstractmethod
+    def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
+        """E sentences -> words (E, L, C), sentence (E, C), padding mask (E, L)."""
+
+    @abstractmethod
+    def encode_stem(self, images: Tensor) -> Tensor:
+        """(F, 3, H, W) -> (F, C0, H/4, W/4): patch embedding and first stage. Language-free, cheap in every model."""
+
+    @abstractmethod
+    def encode_image(
+        self,
+        images: Tensor,
+        text: TextFeatures | None = None,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        """The encoder. Late fusion: `images` (F, 3, H, W) alone gives F rows. Early fusion: F x E, frame by frame.
+
+        `stem` is what `encode_stem` gave for the same images, to save doing it twice; `valid_px` (F, 2) defaults to
+        the whole input.
+        """
+
+    @abstractmethod
+    def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
+        """N rows of features and N rows of text -> N predictions. `targets` serves teacher forcing alone."""
+
+    @abstractmethod
+    def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is what training minimises."""
+
+    def forward(self, batch: ImageBatch) -> Prediction:
+        """The composition: N predictions in the order of `batch.expressions`. Equal sentences are encoded once."""
+        unique = list(dict.fromkeys(batch.expressions))
+        rank = {sentence: i for i, sentence in enumerate(unique)}
+        text_index = torch.tensor([rank[s] for s in batch.expressions], device=batch.images.device)
+        text = self.encode_text(unique)
+        if not self.fuses_language_in_encoder:
+            features = self.encode_image(batch.images, valid_px=batch.valid_px)
+            return self.decode(features.select(batch.frame_index), text.select(text_index))
+        text = text.select(text_index)
+        rows = torch.arange(len(batch), device=batch.images.device)
+        features = [
+            self.encode_image(batch.images[f : f + 1], text.select(row), valid_px=batch.valid_px[f : f + 1])
+            for f, row in zip(batch.frame_index.tolist(), rows.split(1), strict=True)
+        ]
+        return self.decode(join_features(features), text)
+
+    def presence_probs(self, prediction: Prediction) -> Tensor:
+        """(N,) calibrated probability in [0, 1] that each expression has a target in its picture."""
+        return torch.sigmoid(prediction.presence_logit * self.presence_scale + self.presence_offset)
+
+
+def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:
+    """Rows of several calls, one after the other. Raises `ValueError` when their strides differ."""
+    if len({part.strides for part in parts}) != 1:
+        raise ValueError(f"join_features: came strides {[p.strides for p in parts]}, wanted one set of strides")
+    words = [part.words for part in parts]
+    joined = None
+    if all(w is not None for w in words):
+        joined = TextFeatures(
+            words=torch.cat([w.words for w in words if w is not None]),
+            sentence=torch.cat([w.sentence for w in words if w is not None]),
+            word_pad_mask=torch.cat([w.word_pad_mask for w in words if w is not None]),
+        )
+    attention = [part.attention for part in parts]
+    return ImageFeatures(
+        levels=tuple(torch.cat([part.levels[i] for part in parts]) for i in range(len(parts[0].levels))),
+        strides=parts[0].strides,
+        valid_px=torch.cat([part.valid_px for part in parts]),
+        words=joined,
+        attention=torch.cat([a for a in attention if a is not None]) if all(a is not None for a in attention) else None,
+    )

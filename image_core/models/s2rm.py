@@ -1,0 +1,371 @@
+"""S2RM with CASG: spatial-semantic recurrent mining, and a cross-scale abstract semantic guided decoder.
+
+Source: "Spatial Semantic Recurrent Mining for Referring Image Segmentation" (arXiv 2405.09006). The text names the
+parts; formulas, widths and strides could not be read. Every such choice here is a reading and a field of `S2RMConfig`.
+
+The trilogy, at each fused level (N, C, h, w):
+1. `LanguageDistribution`: every pixel gathers the words it attends to; no product with the picture.
+2. `Coparsing`: slices (rows or columns) of a parsed map attend to cyclically shifted slices of a generator map, from
+   language to vision and from vision to language, along both axes: four groups.
+3. `Balancing`: a pooled, sigmoid-weighted vector weighs the four groups before they are joined.
+Then `CASGStage`, from deep to shallow: the deeper stage and the sentence gate channels and places of the next level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from image_core.encoders.text import TextEncoder
+from image_core.encoders.vision import VisionEncoder
+from image_core.layers.blocks import (
+    ConvBlock,
+    CrossAttention,
+    attend,
+    mask_score,
+    merge_heads,
+    presence_from_mask,
+    resize_to,
+    sine_position_2d,
+    split_heads,
+)
+from image_core.losses import bce_loss, dice_loss, presence_loss
+from image_core.models.base import ImageModel
+from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
+
+Update = Literal["overwrite", "gated", "accumulate", "side_by_side"]
+UPDATES: tuple[Update, ...] = ("overwrite", "gated", "accumulate", "side_by_side")
+
+
+@dataclass(frozen=True)
+class S2RMConfig:
+    """Sizes and readings of S2RM. Lists run over the fused levels, fine to coarse.
+
+    channels: C of the fused levels; fused_strides: levels that get the trilogy (the stride-4 level only decodes);
+    fine_channels: width of the stride-4 level; heads: attention heads of all parts.
+    max_steps: most shifts of each fused level; a shift is ceil(length / max_steps) cells, and K = ceil(length / shift)
+    of them go once round the axis; 1 = no shift. update: how the recurrence writes (reading, `Coparsing` tells).
+    directions, axes: which of the four groups exist. balancing: a weight for each channel, for each group, or none.
+    position: sine positions join the picture before coparsing (ours: words of place need a frame of reference).
+    casg_attention: gates of the decoder. presence_head: a no-target head (ours; off in the published form).
+    *_weight: terms of the loss; the published one is dice alone.
+    """
+
+    channels: int = 512
+    fine_channels: int = 256
+    fused_strides: tuple[int, ...] = (8, 16, 32)
+    heads: int = 8
+    max_steps: tuple[int, ...] = (8, 8, 15)
+    update: Update = "gated"
+    directions: tuple[str, ...] = ("l2v", "v2l")
+    axes: tuple[str, ...] = ("row", "column")
+    balancing: Literal["channel", "group", "none"] = "channel"
+    position: bool = True
+    casg_attention: bool = True
+    presence_head: bool = False
+    dice_weight: float = 1.0
+    bce_weight: float = 0.0
+    auxiliary_weight: float = 0.0
+    presence_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        if len(self.max_steps) != len(self.fused_strides) or min(self.max_steps) < 1:
+            raise ValueError(
+                f"S2RMConfig.max_steps: came {self.max_steps}, wanted one >= 1 for each of {self.fused_strides}"
+            )
+        for name, allowed in (("directions", {"l2v", "v2l"}), ("axes", {"row", "column"})):
+            value = getattr(self, name)
+            if not value or not set(value) <= allowed:
+                raise ValueError(f"S2RMConfig.{name}: came {value}, wanted one or more of {sorted(allowed)}")
+        if self.update not in UPDATES:
+            raise ValueError(f"S2RMConfig.update: came {self.update!r}, wanted one of {UPDATES}")
+
+
+class LanguageDistribution(nn.Module):
+    """Words spread over the picture: T_dist = softmax over words(q(V) k(T)) v(T), then 1x1 conv, batch norm, ReLU."""
+
+    def __init__(self, channels: int, text_channels: int, heads: int) -> None:
+        super().__init__()
+        self.attention = CrossAttention(channels, text_channels, heads)
+        self.join = ConvBlock(channels, channels, kernel=1)
+
+    def forward(self, vision: Tensor, text: TextFeatures) -> Tensor:
+        """(N, C, h, w) and N rows of words -> (N, C, h, w)."""
+        n, c, h, w = vision.shape
+        tokens = vision.flatten(2).transpose(1, 2)
+        gathered = self.attention(tokens, text.words, text.word_pad_mask)
+        return self.join(gathered.transpose(1, 2).reshape(n, c, h, w))
+
+
+class Coparsing(nn.Module):
+    """Slices of `parsed` attend to slices of `generator` that are rolled along the other axis, shift after shift.
+
+    Rows: slice i of the parsed map (w tokens) meets row i - t * shift of the generator, t = 0 .. K - 1, wrapping
+    round: near and remote slices alike. Weights are shared over t; slices are folded into the batch. `shift_code` tells
+    the keys how far they were rolled. `update` (reading; figures in benchmarks/s2rm_readings.json):
+    overwrite: Y <- LN(Y + A_t v_t) at every step. gated: Y <- Y + g_t * A_t v_t with queries from LN(Y), a learned gate
+    a step, one LN at the end. accumulate: the queries stay, LN(Y + mean_t A_t v_t) once. side_by_side: one softmax
+    over all K shifted slices, LN once.
+    """
+
+    def __init__(self, channels: int, heads: int, max_steps: int, update: Update) -> None:
+        super().__init__()
+        self.heads, self.max_steps, self.update = heads, max_steps, update
+        self.to_q = nn.Linear(channels, channels)
+        self.to_kv = nn.Linear(channels, 2 * channels)
+        self.out = nn.Linear(channels, channels)
+        self.norm = nn.LayerNorm(channels)
+        self.shift_code = nn.Parameter(torch.zeros(max_steps, channels))
+        nn.init.trunc_normal_(self.shift_code, std=0.02)
+        if update == "gated":
+            self.query_norm = nn.LayerNorm(channels)
+            self.gate = nn.Parameter(torch.full((max_steps,), 1.0 / max_steps))
+
+    def forward(self, generator: Tensor, parsed: Tensor) -> Tensor:
+        """Two maps (N, C, h, w), parsed along rows -> (N, C, h, w). For columns, transpose both before and after."""
+        n, c, h, w = parsed.shape
+        shift = -(-h // self.max_steps)
+        steps = -(-h // shift)
+        y = parsed.permute(0, 2, 3, 1)
+        keys, values = (rolled(x, shift, steps) for x in self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1))
+        keys = keys + self.shift_code[:steps, None]
+
+        def slices(x: Tensor) -> Tensor:
+            return split_heads(x.reshape(n * h, -1, c), self.heads)
+
+        def message(y: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            heard = attend(slices(self.to_q(y)), slices(k), slices(v))
+            return self.out(merge_heads(heard).view(n, h, w, c))
+
+        if self.update == "side_by_side":
+            y = self.norm(y + message(y, keys, values))
+        elif self.update == "accumulate":
+            heard = [message(y, keys[:, :, t], values[:, :, t]) for t in range(steps)]
+            y = self.norm(y + torch.stack(heard).mean(0))
+        elif self.update == "overwrite":
+            for t in range(steps):
+                y = self.norm(y + message(y, keys[:, :, t], values[:, :, t]))
+        else:
+            for t in range(steps):
+                y = y + self.gate[t] * message(self.query_norm(y), keys[:, :, t], values[:, :, t])
+            y = self.norm(y)
+        return y.permute(0, 3, 1, 2)
+
+
+def rolled(x: Tensor, shift: int, steps: int) -> Tensor:
+    """(N, h, w, C) -> (N, h, steps, w, C): row i with the rows i - shift, i - 2 shift, ... beside it, wrapping round."""
+    h = x.shape[1]
+    reach = (steps - 1) * shift
+    wrapped = torch.cat([x[:, h - reach :], x], dim=1) if reach else x
+    return torch.stack([wrapped[:, reach - t * shift : reach - t * shift + h] for t in range(steps)], dim=2)
+
+
+class Balancing(nn.Module):
+    """G = sigmoid(W2 ReLU(W1 GAP[groups])): a weight for each channel of each group, or one for each group."""
+
+    def __init__(self, groups: int, channels: int, per_channel: bool) -> None:
+        super().__init__()
+        wide = groups * channels
+        self.groups = groups
+        self.mlp = nn.Sequential(
+            nn.Linear(wide, wide // 8), nn.ReLU(inplace=True), nn.Linear(wide // 8, wide if per_channel else groups)
+        )
+
+    def forward(self, groups: list[Tensor]) -> list[Tensor]:
+        """Equal maps (N, C, h, w) in, the same maps weighed out."""
+        pooled = torch.cat([g.mean((2, 3)) for g in groups], dim=1)
+        weights = self.mlp(pooled).sigmoid().unflatten(1, (self.groups, -1))
+        return [g * weights[:, i, :, None, None] for i, g in enumerate(groups)]
+
+
+class RecurrentMining(nn.Module):
+    """The trilogy at one level: picture (N, C, h, w) and text -> fused picture (N, C, h, w).
+
+    The balanced groups are summed, convolved and added to the picture (reading: a sum costs a quarter of a
+    concatenation).
+    """
+
+    def __init__(self, config: S2RMConfig, text_channels: int, max_steps: int) -> None:
+        super().__init__()
+        c = config.channels
+        self.position = config.position
+        self.distribution = LanguageDistribution(c, text_channels, config.heads)
+        self.coparsing = nn.ModuleDict(
+            {
+                f"{direction}_{axis}": Coparsing(c, config.heads, max_steps, config.update)
+                for direction in config.directions
+                for axis in config.axes
+            }
+        )
+        groups = len(self.coparsing)
+        self.balancing = (
+            None if config.balancing == "none" else Balancing(groups, c, per_channel=config.balancing == "channel")
+        )
+        self.join = ConvBlock(c, c, kernel=3)
+
+    def forward(self, vision: Tensor, text: TextFeatures) -> Tensor:
+        x = vision
+        if self.position:
+            x = x + sine_position_2d(x.shape[1], *x.shape[-2:], device=x.device, dtype=x.dtype)
+        language = self.distribution(x, text)
+        groups = []
+        for name, coparse in self.coparsing.items():
+            direction, axis = name.split("_")
+            generator, parsed = (language, x) if direction == "l2v" else (x, language)
+            if axis == "row":
+                groups.append(coparse(generator, parsed))
+            else:
+                groups.append(coparse(generator.transpose(2, 3), parsed.transpose(2, 3)).transpose(2, 3))
+        if self.balancing is not None:
+            groups = self.balancing(groups)
+        return vision + self.join(torch.stack(groups).sum(0))
+
+
+class CASGStage(nn.Module):
+    """One decoding stage: the deeper map and the sentence gate channels and places of this level's map.
+
+    a_c = sigmoid(MLP([GAP(u); s])), a_s = sigmoid(Conv7x7([mean_c(u * s'), max_c(u * s')])) with u the deeper map
+    brought to this size and s' = W s; D = ConvBlock([F * a_c * a_s; u]). The deepest stage has no deeper map: u is the
+    map itself.
+    """
+
+    def __init__(
+        self, level_channels: int, deeper_channels: int, text_channels: int, out: int, attention: bool
+    ) -> None:
+        super().__init__()
+        self.attention = attention
+        if attention:
+            hidden = max(16, level_channels // 4)
+            self.channel = nn.Sequential(
+                nn.Linear(deeper_channels + text_channels, hidden),
+                nn.ReLU(inplace=True),
+                nn.Linear(hidden, level_channels),
+            )
+            self.sentence = nn.Linear(text_channels, deeper_channels)
+            self.place = nn.Conv2d(2, 1, 7, padding=3)
+        self.mix = ConvBlock(level_channels + deeper_channels, out)
+
+    def forward(self, level: Tensor, deeper: Tensor, sentence: Tensor) -> Tensor:
+        u = resize_to(deeper, level)
+        if self.attention:
+            channel = self.channel(torch.cat([deeper.mean((2, 3)), sentence], dim=1)).sigmoid()
+            meant = u * self.sentence(sentence)[:, :, None, None]
+            place = self.place(torch.cat([meant.mean(1, keepdim=True), meant.amax(1, keepdim=True)], dim=1)).sigmoid()
+            level = level * channel[:, :, None, None] * place
+        return self.mix(torch.cat([level, u], dim=1))
+
+
+@dataclass(frozen=True)
+class S2RMExtras:
+    """Mask logits of the deeper decoding stages, deep to shallow, each (N, h_i, w_i): for auxiliary losses."""
+
+    deeper_mask_logits: tuple[Tensor, ...]
+
+
+class S2RM(ImageModel):
+    """S2RM + CASG over any pyramid and any text encoder. Late fusion: a frame is encoded once for all expressions."""
+
+    def __init__(self, *, vision: VisionEncoder, text: TextEncoder, config: S2RMConfig) -> None:
+        super().__init__(config)
+        self.vision, self.text = vision, text
+        if vision.strides[0] != 4 or not set(config.fused_strides) <= set(vision.strides[1:]):
+            raise ValueError(f"S2RM: came encoder strides {vision.strides}, wanted 4 and {config.fused_strides}")
+        self.level_index = [vision.strides.index(s) for s in (4, *config.fused_strides)]
+        widths = (config.fine_channels, *(config.channels for _ in config.fused_strides))
+        self.project = nn.ModuleList(
+            ConvBlock(vision.channels[i], width, kernel=1) for i, width in zip(self.level_index, widths, strict=True)
+        )
+        self.mining = nn.ModuleList(RecurrentMining(config, text.channels, k) for k in config.max_steps)
+        outs = (config.fine_channels, *(config.channels for _ in config.fused_strides))
+        deeper = (*outs[1:], config.channels)
+        self.decoder = nn.ModuleList(
+            CASGStage(level, below, text.channels, out, config.casg_attention)
+            for level, below, out in zip(widths, deeper, outs, strict=True)
+        )
+        self.heads = nn.ModuleList(
+            nn.Conv2d(out, 1, 1) for i, out in enumerate(outs) if i == 0 or config.auxiliary_weight > 0
+        )
+        if config.presence_head:
+            c = config.channels
+            self.presence = nn.Sequential(nn.Linear(4 * c + text.channels, c), nn.ReLU(inplace=True), nn.Linear(c, 1))
+
+    @property
+    def size_multiple(self) -> int:
+        return max(self.vision.size_multiple, max(self.config.fused_strides))
+
+    def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
+        return self.text(expressions)
+
+    def encode_stem(self, images: Tensor) -> Tensor:
+        return self.vision.stem(images)
+
+    def encode_image(
+        self,
+        images: Tensor,
+        text: TextFeatures | None = None,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        """Pyramid, projected: strides 4 and the fused ones, (F, fine_channels or channels, H/s, W/s); no text."""
+        h, w = size_of(images, self.size_multiple)
+        pyramid = self.vision(images, stem=stem)
+        if valid_px is None:
+            valid_px = torch.tensor([[h, w]], device=images.device).expand(images.shape[0], 2)
+        return ImageFeatures(
+            levels=tuple(p(pyramid[i]) for i, p in zip(self.level_index, self.project, strict=True)),
+            strides=(4, *self.config.fused_strides),
+            valid_px=valid_px,
+        )
+
+    def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
+        fine, *rest = image.levels
+        fused = [fine, *(mine(level, text) for mine, level in zip(self.mining, rest, strict=True))]
+        stages: list[Tensor] = []
+        deeper = fused[-1]
+        for level, stage in zip(reversed(fused), reversed(self.decoder), strict=True):
+            deeper = stage(level, deeper, text.sentence)
+            stages.append(deeper)
+        heads = list(reversed(self.heads))
+        logits = [head(d).squeeze(1) for head, d in zip(heads, stages[-len(heads) :], strict=True)]
+        mask_logits = logits[-1]
+        if self.config.presence_head:
+            presence_logit = self._presence(fused[-1], stages[-2], text.sentence)
+        else:
+            presence_logit = presence_from_mask(mask_logits)
+        return Prediction(
+            mask_logits=mask_logits,
+            presence_logit=presence_logit,
+            score=mask_score(mask_logits),
+            extras=S2RMExtras(tuple(logits[:-1])) if self.training else None,
+        )
+
+    def _presence(self, deepest: Tensor, decoded: Tensor, sentence: Tensor) -> Tensor:
+        pooled = [f(x) for x in (deepest, decoded) for f in (lambda x: x.mean((2, 3)), lambda x: x.amax((2, 3)))]
+        return self.presence(torch.cat([*pooled, sentence], dim=1)).squeeze(1)
+
+    def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
+        """dice (over expressions that have a target), and where their weights are set: bce, auxiliary, presence."""
+        c = self.config
+        target, has_target = at_size(batch.masks, prediction.mask_logits), batch.has_target
+        terms = {"dice": c.dice_weight * dice_loss(prediction.mask_logits, target, weight=has_target)}
+        if c.bce_weight > 0:
+            terms["bce"] = c.bce_weight * bce_loss(prediction.mask_logits, target)
+        if c.auxiliary_weight > 0:
+            deeper = prediction.extras.deeper_mask_logits
+            parts = [(x, at_size(batch.masks, x)) for x in deeper]
+            each = [dice_loss(x, t, weight=has_target) + bce_loss(x, t) for x, t in parts]
+            terms["auxiliary"] = c.auxiliary_weight * torch.stack(each).mean()
+        if c.presence_head:
+            terms["presence"] = c.presence_weight * presence_loss(prediction.presence_logit, has_target)
+        return terms
+
+
+def at_size(masks: Tensor, logits: Tensor) -> Tensor:
+    """(N, H, W) masks as the share of each cell of `logits` (N, h, w) that they cover, in [0, 1]."""
+    return F.adaptive_avg_pool2d(masks[:, None], logits.shape[-2:]).squeeze(1)

@@ -1,0 +1,100 @@
+"""The one table of models, and how a description of a model becomes the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from image_core.encoders.text import build_text_encoder
+from image_core.encoders.vision import build_vision_encoder
+from image_core.errors import ConfigError, UnknownNameError
+from image_core.models.base import ImageModel
+from image_core.models.s2rm import S2RM, S2RMConfig
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A row of the table: the module, its config, and one line for people."""
+
+    module: type[ImageModel]
+    config: type
+    summary: str
+
+
+MODELS: dict[str, ModelEntry] = {
+    "s2rm": ModelEntry(
+        S2RM, S2RMConfig, "S2RM + CASG (arXiv 2405.09006): recurrent mining after the encoder, late fusion"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """An encoder by name or folder; `options` go to its builder's architecture. `pretrained` matters at training only:
+    a checkpoint carries its own weights."""
+
+    name: str
+    pretrained: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything that rebuilds a model but its weights; what a checkpoint stores. `config` are fields of the model's
+    config dataclass; `max_words` caps the word pieces of an expression."""
+
+    name: str
+    vision: EncoderSpec
+    text: EncoderSpec
+    config: Mapping[str, Any] = field(default_factory=dict)
+    max_words: int = 20
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> ModelSpec:
+        """The inverse of `to_dict`. Raises `ConfigError` on fields that are not there or missing."""
+        try:
+            parts = dict(value)
+            return cls(vision=EncoderSpec(**parts.pop("vision")), text=EncoderSpec(**parts.pop("text")), **parts)
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"model description {dict(value)!r} cannot be used: {error}") from error
+
+
+def model_entry(name: str) -> ModelEntry:
+    """The row of `name` (hyphens are accepted). Raises `UnknownNameError`, with the nearest name, if there is none."""
+    entry = MODELS.get(name.replace("-", "_"))
+    if entry is None:
+        raise UnknownNameError("model", name, list(MODELS))
+    return entry
+
+
+def build_model(spec: ModelSpec, *, tokenizer_json: str | None = None) -> ImageModel:
+    """A model with fresh weights (encoders pretrained where the spec says so).
+
+    tokenizer_json: the serialised tokenizer of a checkpoint, in place of the encoder's own. Raises `UnknownNameError`
+    for a name that is in no table and `ConfigError` for a config field that the model does not have or cannot take.
+    """
+    entry = model_entry(spec.name)
+    known = {f.name for f in fields(entry.config)}
+    for key in spec.config:
+        if key not in known:
+            raise UnknownNameError(f"field of {entry.config.__name__}", key, sorted(known))
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.config.items()}
+    try:
+        config = entry.config(**plain)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return entry.module(
+        vision=build_vision_encoder(spec.vision.name, pretrained=spec.vision.pretrained, options=spec.vision.options),
+        text=build_text_encoder(
+            spec.text.name,
+            pretrained=spec.text.pretrained,
+            max_words=spec.max_words,
+            options=spec.text.options,
+            tokenizer_json=tokenizer_json,
+        ),
+        config=config,
+    )

@@ -1,0 +1,151 @@
+"""From pictures to network input and back: one frozen description that travels inside the checkpoint."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from image_core.errors import ConfigError
+from image_core.geometry.masks import masks_to_tensor, resize_image, resize_logits, resize_masks
+
+Resize = Literal["squash", "keep_ratio", "area"]
+
+MASK_STRIDE = 4
+"""Input pixels per cell of `Prediction.mask_logits`, the same for every model."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an RGB picture becomes the input of a network.
+
+    size_px: the side that `resize` speaks of; multiple: what height and width of the input divide by;
+    pixel_scale: pixel values are divided by it before `mean` and `std` (three each, RGB) are applied.
+
+    resize:
+      squash      exactly (size_px, size_px), the shape is distorted (LAVT, ReLA, CGFormer);
+      keep_ratio  the longer side becomes size_px, then zeros (= the mean colour) at the bottom and the right up to
+                  `multiple` (SeqTR);
+      area        about size_px^2 pixels at the picture's own shape, each side rounded to `multiple`, no padding.
+
+    Raises `ConfigError` for values that cannot be.
+    """
+
+    size_px: int
+    resize: Resize
+    multiple: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    pixel_scale: float = 255.0
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            values = tuple(float(v) for v in getattr(self, name))
+            if len(values) != 3 or not all(math.isfinite(v) for v in values):
+                raise ConfigError(
+                    f"preprocessing.{name}: came {getattr(self, name)}, wanted 3 finite numbers (R, G, B)"
+                )
+            object.__setattr__(self, name, values)
+        if self.resize not in get_args(Resize):
+            raise ConfigError(
+                f"preprocessing.resize: came '{self.resize}', wanted one of {', '.join(get_args(Resize))}"
+            )
+        if self.multiple < 1 or self.multiple % MASK_STRIDE:
+            raise ConfigError(
+                f"preprocessing.multiple: came {self.multiple}, wanted a positive multiple of {MASK_STRIDE}"
+            )
+        if self.size_px < self.multiple:
+            raise ConfigError(f"preprocessing.size_px: came {self.size_px}, wanted at least multiple = {self.multiple}")
+        if self.resize == "squash" and self.size_px % self.multiple:
+            raise ConfigError(
+                f"preprocessing.size_px: came {self.size_px}, wanted a multiple of {self.multiple} to squash to"
+            )
+        if min(self.std) <= 0:
+            raise ConfigError(f"preprocessing.std: came {self.std}, wanted positive numbers")
+        if self.pixel_scale <= 0:
+            raise ConfigError(f"preprocessing.pixel_scale: came {self.pixel_scale}, wanted a positive number")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `from_dict` gives the same object back."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
+        """The inverse of `to_dict`. Raises `ConfigError` on missing, unknown or impossible values."""
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(
+                f"preprocessing: came {sorted(values)}, wanted the fields of Preprocessing ({error})"
+            ) from error
+
+    def content_size(self, height: int, width: int) -> tuple[int, int]:
+        """(h, w) the picture itself is resized to, before padding."""
+        if self.resize == "squash":
+            return self.size_px, self.size_px
+        if self.resize == "keep_ratio":
+            scale = self.size_px / max(height, width)
+            return max(1, math.floor(height * scale + 0.5)), max(1, math.floor(width * scale + 0.5))
+        scale = self.size_px / math.sqrt(height * width)
+        # A strip whose short side is lifted to `multiple` gives its length up, or it would cost many times the area.
+        longest = self.size_px**2 / self.multiple
+        return self._rounded(min(height * scale, longest)), self._rounded(min(width * scale, longest))
+
+    def target_size(self, height: int, width: int) -> tuple[int, int]:
+        """(h, w) of the network input, padding included; both divide by `multiple`."""
+        h, w = self.content_size(height, width)
+        return -(-h // self.multiple) * self.multiple, -(-w // self.multiple) * self.multiple
+
+    def _rounded(self, side: float) -> int:
+        return max(self.multiple, math.floor(side / self.multiple + 0.5) * self.multiple)
+
+    def prepare(self, image: np.ndarray) -> tuple[Tensor, tuple[int, int]]:
+        """(H, W, 3) uint8 RGB -> ((3, h, w) float32 normalised, (h, w) of the part that is not padding)."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"image: came {image.dtype} {image.shape}, wanted uint8 (H, W, 3)")
+        valid = self.content_size(*image.shape[:2])
+        content = torch.from_numpy(np.ascontiguousarray(resize_image(image, valid))).permute(2, 0, 1)
+        mean = torch.tensor(self.mean)[:, None, None]
+        std = torch.tensor(self.std)[:, None, None]
+        normalised = (content.float() / self.pixel_scale - mean) / std
+        return pad_to(normalised, self.target_size(*image.shape[:2])), valid
+
+    def prepare_masks(self, masks: np.ndarray) -> Tensor:
+        """(E, H, W) bool -> (E, h, w) float32 in {0, 1} at the size `prepare` gives; 0 on padding.
+
+        The rule is `geometry.masks.resize_masks`: on where at least half is covered, and never emptied.
+        """
+        height, width = masks.shape[1:]
+        content = masks_to_tensor(resize_masks(masks, self.content_size(height, width)))
+        return pad_to(content, self.target_size(height, width))
+
+    def restore(self, logits: Tensor, valid: tuple[int, int], size: tuple[int, int]) -> Tensor:
+        """(N, h/4, w/4) raw logits of one picture -> (N, H, W) raw logits at its own size (bilinear, padding cut off).
+
+        `valid` is what `prepare` gave. Where it does not divide by the stride, the last cell is partly padding: the
+        plane is enlarged as the whole cells it is and the surplus cut, which keeps the two grids within half a pixel.
+        """
+        cells = tuple(-(-v // MASK_STRIDE) for v in valid)
+        if any(c > p for c, p in zip(cells, logits.shape[-2:], strict=True)):
+            raise ValueError(
+                f"logits: came {tuple(logits.shape)}, wanted at least {cells} cells for {valid} valid pixels"
+            )
+        full = tuple(round(c * MASK_STRIDE * s / v) for c, s, v in zip(cells, size, valid, strict=True))
+        enlarged = resize_logits(logits[:, : cells[0], : cells[1]], (full[0], full[1]))
+        return enlarged[:, : size[0], : size[1]]
+
+
+def pad_to(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    """(..., h, w) -> (..., H, W), zeros at the bottom and the right. Raises `ValueError` when it is larger already."""
+    h, w = planes.shape[-2:]
+    if h > size[0] or w > size[1]:
+        raise ValueError(f"pad_to: came {h} x {w}, wanted at most {size[0]} x {size[1]}")
+    if (h, w) == size:
+        return planes
+    padded = planes.new_zeros((*planes.shape[:-2], *size))
+    padded[..., :h, :w] = planes
+    return padded

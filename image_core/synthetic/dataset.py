@@ -1,0 +1,103 @@
+"""The stream of synthetic samples: pictures, sentences and masks made when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from image_core.errors import ConfigError
+from image_core.synthetic.background import PhotoBackgrounds
+from image_core.synthetic.expressions import FAMILIES, Expression, sample_expressions
+from image_core.synthetic.render import render
+from image_core.synthetic.sampling import sample_scene
+from image_core.synthetic.scene import Scene
+from image_core.synthetic.splits import COMPOSITIONAL, DEFAULT_LENGTHS, check_split, scene_seed
+from image_core.types import ImageSample
+
+_MIN_PX = 32
+
+
+@dataclass(frozen=True)
+class DrawnScene:
+    """A scene, what is said of it, and how it looks.
+
+    image: (H, W, 3) uint8 RGB; visible: (n, H, W) bool, the visible pixels of each object in the order of
+    `scene.objects`; expressions: E of them.
+    """
+
+    scene: Scene
+    expressions: tuple[Expression, ...]
+    image: np.ndarray
+    visible: np.ndarray
+
+    def mask(self, expression: Expression) -> np.ndarray:
+        """(H, W) bool: the visible pixels of all targets of one expression."""
+        depths = [self.scene.depth[i] for i in expression.targets]
+        return np.any(self.visible[depths], axis=0)
+
+
+class SyntheticImages:
+    """A map-style data set: `[i]` is an `ImageSample` and a pure function of (split, seed, i).
+
+    split: train, val, test or test_compositional; seed: folded into the split's own range of scenes; size: (height,
+    width) in pixels, which changes the resolution and not the content as long as height : width stays; length: how many
+    samples (default: 10^9 for train, 1000 for the others); backgrounds: a folder of pictures to use instead of
+    procedural textures; families: the kinds of expression to draw from.
+
+    Raises `UnknownNameError` for another split, `ConfigError` for a size or a count that is too small, `DataError`
+    for a folder without pictures.
+    """
+
+    def __init__(
+        self,
+        split: str = "train",
+        seed: int = 0,
+        size: tuple[int, int] = (192, 192),
+        expressions_per_image: int = 4,
+        length: int | None = None,
+        backgrounds: Path | None = None,
+        families: tuple[str, ...] = FAMILIES,
+    ) -> None:
+        check_split(split)
+        if min(size) < _MIN_PX:
+            raise ConfigError(f"size: came {size[0]} x {size[1]} px, wanted at least {_MIN_PX} either way: enlarge it")
+        if expressions_per_image < 1:
+            raise ConfigError(f"expressions_per_image: came {expressions_per_image}, wanted 1 or more: raise it")
+        self.split = split
+        self.seed = seed
+        self.size = size
+        self.expressions_per_image = expressions_per_image
+        self.length = DEFAULT_LENGTHS[split] if length is None else length
+        self.families = families
+        self._photos = None if backgrounds is None else PhotoBackgrounds(backgrounds)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def describe(self, index: int) -> tuple[Scene, tuple[Expression, ...]]:
+        """The scene of sample `index` and what is said of it, without drawing. Raises `IndexError` past the end."""
+        if not 0 <= index < self.length:
+            raise IndexError(f"sample {index} of {self.length}")
+        rng = Random(scene_seed(self.split, self.seed, index))
+        short = min(self.size)
+        compositional = self.split == COMPOSITIONAL
+        scene = sample_scene(rng, self.size[1] / short, self.size[0] / short, held_out=compositional)
+        return scene, sample_expressions(scene, rng, self.expressions_per_image, compositional, self.families)
+
+    def draw(self, index: int) -> DrawnScene:
+        """Sample `index` with all that is known of it. Raises `IndexError` past the end."""
+        scene, expressions = self.describe(index)
+        return DrawnScene(scene, expressions, *render(scene, self.size, self._photos))
+
+    def __getitem__(self, index: int) -> ImageSample:
+        drawn = self.draw(index)
+        return ImageSample(
+            image=drawn.image,
+            expressions=tuple(e.sentence for e in drawn.expressions),
+            masks=np.stack([drawn.mask(e) for e in drawn.expressions]),
+            sample_id=f"{self.split}_{self.seed}_{index}",
+            families=tuple(e.family for e in drawn.expressions),
+        )

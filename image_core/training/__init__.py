@@ -1,0 +1,1 @@
+"""Training of image models: optimiser groups and schedules, the engine, the recipe."""

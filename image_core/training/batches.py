@@ -1,0 +1,86 @@
+"""Which samples a step sees: a pure function of (seed, step), so that a run continues exactly where it was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from image_core.data.augment import Augmentation, augment
+from image_core.data.collate import collate
+from image_core.evaluation import Samples
+from image_core.training.settings import TrainSettings
+from image_core.types import ImageBatch, ImageSample
+
+
+class TrainingBatches(Dataset[ImageBatch]):
+    """Item `step` is this process's share of that step's batch, at that step's size."""
+
+    def __init__(self, samples: Samples, settings: TrainSettings, rank: int = 0, world: int = 1) -> None:
+        if settings.batch_images % world:
+            raise ValueError(f"batch_images: came {settings.batch_images}, wanted a multiple of {world} processes")
+        self.samples, self.settings, self.rank, self.world = samples, settings, rank, world
+
+    def __len__(self) -> int:
+        return self.settings.steps
+
+    def __getitem__(self, step: int) -> ImageBatch:
+        s = self.settings
+        share = s.batch_images // self.world
+        first = step * s.batch_images + self.rank * share
+        samples = [self._sample(position) for position in range(first, first + share)]
+        preprocessing = replace(s.preprocessing, size_px=s.size_px(step))
+        return collate(samples, preprocessing)
+
+    def _sample(self, position: int) -> ImageSample:
+        s = self.settings
+        rng = np.random.default_rng((s.seed, position))
+        sample = self.samples[shuffled(position, len(self.samples), s.seed)]
+        sample = pick_expressions(sample, s.data.expressions_per_image, rng)
+        return augment(sample, rng, Augmentation()) if s.data.augment else sample
+
+
+def shuffled(position: int, length: int, seed: int) -> int:
+    """The index that stands at `position` of an endless sequence of shuffled passes. Unbounded data keeps its order."""
+    if length > 10_000_000:
+        return position
+    epoch, within = divmod(position, length)
+    return int(np.random.default_rng((seed, epoch)).permutation(length)[within])
+
+
+def pick_expressions(sample: ImageSample, count: int, rng: np.random.Generator) -> ImageSample:
+    """At most `count` of a sample's expressions, drawn without repetition."""
+    if len(sample.expressions) <= count:
+        return sample
+    keep = sorted(rng.choice(len(sample.expressions), count, replace=False))
+    return replace(
+        sample,
+        expressions=tuple(sample.expressions[i] for i in keep),
+        masks=sample.masks[keep],
+        families=tuple(sample.families[i] for i in keep),
+        expression_ids=tuple(sample.expression_ids[i] for i in keep),
+    )
+
+
+def loader(batches: TrainingBatches, start: int) -> DataLoader[ImageBatch]:
+    """Batches of the steps from `start` on, in order, made ahead by `workers` processes."""
+    steps: Sequence[int] = range(start, len(batches))
+    workers = batches.settings.workers
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        prefetch_factor=4 if workers else None,
+    )
+
+
+def _one_thread(_: int) -> None:
+    import cv2
+    import torch
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

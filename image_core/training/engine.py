@@ -1,0 +1,144 @@
+"""The training loop: one process, several, or under torchrun; exact after a kill."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from image_core.device import autocast
+from image_core.errors import ConfigError
+from image_core.models.base import ImageModel
+from image_core.training.batches import Samples, TrainingBatches, loader
+from image_core.training.log import TrainingLog
+from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
+from image_core.training.settings import TrainSettings, resumable_with
+
+logger = logging.getLogger(__name__)
+
+Validate = Callable[[Mapping[str, Tensor], int], Mapping[str, Any]]
+"""(averaged weights, step) -> metrics, called on the main process every `eval_every` steps and after the last."""
+
+
+class Engine:
+    """Owns the optimiser, the averaged weights and the step counter of one run; the model is handed in."""
+
+    def __init__(self, model: ImageModel, samples: Samples, settings: TrainSettings) -> None:
+        self.settings = settings
+        self.accelerator = Accelerator(cpu=settings.device == "cpu", mixed_precision="no")
+        self.batches = TrainingBatches(
+            samples, settings, self.accelerator.process_index, self.accelerator.num_processes
+        )
+        optimiser = torch.optim.AdamW(parameter_groups(model, settings.optimiser), betas=settings.optimiser.betas)
+        self.base_lrs = [group["lr"] for group in optimiser.param_groups]
+        self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
+        self.average = AveragedWeights(self.plain_model, settings.ema)
+        self.step = 0
+
+    @property
+    def plain_model(self) -> ImageModel:
+        """The model without the wrapper of several processes."""
+        return self.accelerator.unwrap_model(self.model)
+
+    def run(self, validate: Validate) -> None:
+        """Train to the last step, resuming from the run's folder where it holds an unfinished run of equal settings."""
+        s = self.settings
+        self._resume()
+        log = TrainingLog(s.out, self.step) if self.accelerator.is_main_process else None
+        batches = iter(loader(self.batches, self.step))
+        since, pictures = time.monotonic(), 0
+        self.model.train()
+        while self.step < s.steps:
+            batch = next(batches)
+            terms = self._update(batch.to(self.accelerator.device))
+            pictures += s.batch_images
+            self.step += 1
+            last = self.step == s.steps
+            if log is not None and (self.step % s.log_every == 0 or last):
+                seconds = time.monotonic() - since
+                log.training(self.step, s.steps, terms, self._lr(), pictures / seconds)
+                since, pictures = time.monotonic(), 0
+            if self.step % s.save_every == 0 or last:
+                self._save()
+            if (self.step % s.eval_every == 0 or last) and log is not None:
+                log.validation(self.step, validate(self.average.state, self.step))
+                since, pictures = time.monotonic(), 0
+            self.accelerator.wait_for_everyone() if last else None
+        self.accelerator.end_training()
+
+    def _lr(self) -> float:
+        return max(group["lr"] for group in self.optimiser.param_groups)
+
+    def _update(self, batch) -> dict[str, Tensor]:
+        s = self.settings
+        # Dropout draws from a state that depends on the step alone: nothing random has to be saved.
+        torch.manual_seed((s.seed * 1_000_003 + self.step) * 64 + self.accelerator.process_index)
+        factor = lr_factor(self.step, s.steps, s.optimiser)
+        for group, base in zip(self.optimiser.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base * factor
+        with autocast(self.accelerator.device, s.precision):
+            prediction = self.model(batch)
+            terms = self.plain_model.losses(prediction, batch)
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"step {self.step}: loss is {loss.item()}; terms {_plain(terms)}")
+        self.accelerator.backward(loss)
+        norm = None
+        if s.optimiser.clip > 0:
+            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), s.optimiser.clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.average.update(self.plain_model, self.step)
+        terms = {k: v.detach() for k, v in terms.items()} | {"loss": loss.detach()}
+        return terms if norm is None else terms | {"gradient_norm": norm.detach()}
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            state = {
+                "step": self.step,
+                "model": self.plain_model.state_dict(),
+                "average": self.average.state,
+                "optimiser": self.optimiser.state_dict(),
+            }
+            path = state_file(self.settings.out)
+            torch.save(state, path.with_suffix(".tmp"))
+            path.with_suffix(".tmp").replace(path)
+        self.accelerator.wait_for_everyone()
+
+    def _resume(self) -> None:
+        s = self.settings
+        s.out.mkdir(parents=True, exist_ok=True)
+        settings_file, saved = s.out / "settings.json", state_file(s.out)
+        new = json.loads(json.dumps(s.to_dict()))
+        if settings_file.exists():
+            differing = resumable_with(json.loads(settings_file.read_text()), new)
+            if differing:
+                raise ConfigError(
+                    f"{s.out} holds a run with other settings ({', '.join(differing)}): choose another out=, or remove it"
+                )
+        if self.accelerator.is_main_process:
+            settings_file.write_text(json.dumps(new, indent=1))
+        if saved.exists():
+            state = torch.load(saved, map_location="cpu", weights_only=True)
+            self.plain_model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.average.load(state["average"])
+            self.step = state["step"]
+            logger.info("continuing at step %d of %d", self.step, s.steps)
+        self.accelerator.wait_for_everyone()
+
+
+def state_file(out: Path) -> Path:
+    """Where a run keeps what it needs to continue: weights, averaged weights, optimiser, step."""
+    return out / "state.pt"
+
+
+def _plain(terms: Mapping[str, Tensor]) -> dict[str, float]:
+    return {k: round(v.item(), 5) for k, v in terms.items()}

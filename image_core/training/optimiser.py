@@ -1,0 +1,68 @@
+"""Parameter groups, the learning-rate schedule, and averaged weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from image_core.training.settings import OptimiserSpec
+
+ENCODERS = ("vision.", "text.")
+
+
+def parameter_groups(model: nn.Module, spec: OptimiserSpec) -> list[dict]:
+    """Four groups, (encoder or new) x (decayed or not); vectors and scalars are not decayed. Frozen ones are out."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            key = (name.startswith(ENCODERS), parameter.ndim > 1)
+            groups.setdefault(key, []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": spec.lr * (spec.encoder_factor if encoder else 1.0),
+            "weight_decay": spec.weight_decay if decayed else 0.0,
+        }
+        for (encoder, decayed), parameters in groups.items()
+    ]
+
+
+def lr_factor(step: int, steps: int, spec: OptimiserSpec) -> float:
+    """The learning rate of `step` (0-based) as a share of its peak: linear warm-up, then cosine, poly or constant."""
+    if step < spec.warmup_steps:
+        return (step + 1) / spec.warmup_steps
+    if spec.decay == "constant":
+        return 1.0
+    done = (step - spec.warmup_steps) / max(1, steps - spec.warmup_steps)
+    left = (1 + math.cos(math.pi * done)) / 2 if spec.decay == "cosine" else (1 - done) ** spec.power
+    return spec.final_factor + (1 - spec.final_factor) * left
+
+
+class AveragedWeights:
+    """Exponential moving average of weights; buffers are copied. The decay warms up: min(decay, (t+1)/(t+10))."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state: dict[str, Tensor] = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self._averaged = {name for name, _ in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the weights after `step` (0-based)."""
+        decay = min(self.decay, (step + 1) / (step + 10))
+        own, theirs = [], []
+        for name, value in model.state_dict().items():
+            if name in self._averaged:
+                own.append(self.state[name])
+                theirs.append(value)
+            else:
+                self.state[name].copy_(value)
+        torch._foreach_lerp_(own, theirs, 1 - decay)
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a saved average."""
+        for name, value in state.items():
+            self.state[name].copy_(value)

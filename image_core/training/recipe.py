@@ -1,0 +1,113 @@
+"""The image recipe: data, model, engine, presence calibration, and a model file at the end."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from image_core.checkpoint import LoadedModel, Provenance, save_model
+from image_core.device import resolve_device
+from image_core.evaluation import collect_presence, evaluate_images
+from image_core.models.base import ImageModel
+from image_core.models.table import build_model
+from image_core.segmenter import ImageSegmenter
+from image_core.training.batches import Samples
+from image_core.training.calibration import fit_presence
+from image_core.training.engine import Engine
+from image_core.training.settings import DataSpec, TrainSettings
+
+logger = logging.getLogger(__name__)
+
+
+def train(settings: TrainSettings, command: str = "") -> Path:
+    """Run a training to its end and return its model file, `<out>/model.safetensors`.
+
+    The same call continues an unfinished run. `command` is what the user typed, for the file's provenance. Raises
+    `ConfigError` for contradictions and `DataError` for data that is not there, before anything heavy is loaded.
+    """
+    training, validation, words = datasets(settings.data, settings)
+    resolve_device(settings.device)
+    import torch
+
+    torch.manual_seed(settings.seed)
+    model = build_model(settings.model)
+    engine = Engine(model, training, settings)
+    path = settings.out / "model.safetensors"
+
+    def provenance(step: int, scores: Mapping[str, Any]) -> Provenance:
+        return Provenance(
+            commit=commit(),
+            command=command,
+            data=settings.data.name,
+            seed=settings.seed,
+            steps=step,
+            date=datetime.now(UTC).date().isoformat(),
+            scores=scores,
+            words=words,
+        )
+
+    def validate(weights: Mapping[str, Tensor], step: int) -> Mapping[str, Any]:
+        loaded = averaged_model(settings, weights, provenance(step, {}))
+        segmenter = ImageSegmenter(loaded, engine.accelerator.device, settings.precision)
+        scale, offset = fit_presence(*collect_presence(segmenter, validation, settings.eval_images))
+        loaded.model.presence_scale.fill_(scale)
+        loaded.model.presence_offset.fill_(offset)
+        report = evaluate_images(segmenter, validation, settings.eval_images)
+        summary = {k: v for k, v in report.items() if isinstance(v, float)}
+        save_model(
+            path,
+            loaded.model,
+            settings.model,
+            settings.preprocessing,
+            provenance(step, {"val": summary}),
+        )
+        return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc")}
+
+    engine.run(validate)
+    return path
+
+
+def averaged_model(settings: TrainSettings, weights: Mapping[str, Tensor], provenance: Provenance) -> LoadedModel:
+    """A second model with the averaged weights, in eval mode; the one in training is left alone."""
+    model: ImageModel = build_model(without_pretrained(settings).model)
+    model.load_state_dict(dict(weights))
+    return LoadedModel(model.eval(), settings.model, settings.preprocessing, provenance)
+
+
+def without_pretrained(settings: TrainSettings) -> TrainSettings:
+    """The same settings, with encoders that need not look for weights."""
+    spec = settings.model
+    plain = replace(spec, vision=replace(spec.vision, pretrained=False), text=replace(spec.text, pretrained=False))
+    return replace(settings, model=plain)
+
+
+def datasets(spec: DataSpec, settings: TrainSettings) -> tuple[Samples, Samples, tuple[str, ...] | None]:
+    """(training split, validation split, the words of the training expressions where they can be told)."""
+    if spec.name == "synthetic":
+        from image_core.synthetic import SyntheticImages
+        from image_core.synthetic.language import training_words
+
+        size = max([px for _, px in settings.sizes] or [settings.preprocessing.size_px])
+        training = SyntheticImages("train", settings.seed, (size, size), spec.expressions_per_image)
+        validation = SyntheticImages("val", 0, (size, size), spec.expressions_per_image)
+        return training, validation, tuple(sorted(training_words()))
+    from image_core.data import open_dataset
+
+    root = Path(spec.root or "")
+    training = open_dataset(spec.name, root, "train", split_by=spec.split_by)
+    return training, open_dataset(spec.name, root, "val", split_by=spec.split_by), tuple(sorted(training.words()))
+
+
+def commit() -> str:
+    """The commit of the source tree that trained, "" outside a checkout."""
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip()

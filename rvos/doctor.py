@@ -1,0 +1,94 @@
+"""What this machine can do for us: versions, processors, codecs, memory, and whether the embedded model loads."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import av
+import torch
+
+from image_core.checkpoint import load_model
+from image_core.errors import RvosError
+from image_core.weights import DEFAULT, embedded_models
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "av",
+    "decord",
+    "opencv-python-headless",
+    "numpy",
+    "hydra-core",
+)
+_DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "gif")
+_ENCODER = "libx264"
+
+
+def examine() -> dict[str, dict[str, Any]]:
+    """What was found, by section, as JSON values. Nothing that is missing raises: it is what this is for."""
+    return {
+        "packages": {
+            "rvos": _version("rvos"),
+            "python": platform.python_version(),
+            **{p: _version(p) for p in _PACKAGES},
+        },
+        "machine": _machine(),
+        "video": _video(),
+        "model": _model(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _machine() -> dict[str, Any]:
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0)),
+        "threads_of_torch": torch.get_num_threads(),
+        "cuda_devices": cuda,
+        "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * page_bytes / 1e9, 1),
+        "memory_free_gb": round(os.sysconf("SC_AVPHYS_PAGES") * page_bytes / 1e9, 1),
+    }
+
+
+def _video() -> dict[str, Any]:
+    return {
+        "decoders": {name: _codec(name, "r") for name in _DECODERS},
+        f"encoder {_ENCODER}": _codec(_ENCODER, "w"),
+        "decord": _version("decord") is not None,
+    }
+
+
+def _codec(name: str, mode: str) -> bool:
+    try:
+        av.Codec(name, mode)
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
+def _model() -> dict[str, Any]:
+    path = embedded_models().get(DEFAULT)
+    if path is None:
+        return {"name": DEFAULT, "found": False, "loads": False, "problem": "no such file in this installation"}
+    started = time.perf_counter()
+    try:
+        loaded = load_model(path)
+    except RvosError as error:
+        return {"name": DEFAULT, "found": True, "loads": False, "problem": str(error)}
+    parameters = sum(p.numel() for p in loaded.model.parameters())
+    seconds = round(time.perf_counter() - started, 2)
+    return {"name": DEFAULT, "found": True, "loads": True, "parameters": parameters, "load_s": seconds}

@@ -1,0 +1,128 @@
+"""`contact_sheet.png`: the whole video on one picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rvos.export import layout
+from rvos.export.base import frame_caption
+from rvos.export.drawing import paint_masks
+from rvos.export.files import write_png
+from rvos.export.legend import Legend, paint_line
+from rvos.export.text import line_height
+from rvos.types import Frame, FrameResult, VideoInfo
+
+_MOST = 24
+_TILE_AREA_PX = 320 * 180
+_SHEET_SHAPE = 16 / 9
+_FONT_PX = 15
+_CAPTION_PX = 13
+_TITLE_PX = 18
+_GAP_PX = 8
+_HIGHEST_LEGEND_PX = 1000
+_BACKGROUND = (32, 32, 36)
+
+
+class ContactSheetExporter:
+    """Evenly spaced frames with their masks, index and time, under a legend.
+
+    How long the video is shows only at its end, so every frame is kept until there are too many, then every second
+    one, every fourth, ...: 13 to 24 of a long video, each a multiple of one stride.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._path = out / layout.CONTACT_SHEET
+
+    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+        self._source = info.source
+        self._expressions = tuple(expressions)
+        self._frames_present = [0] * len(expressions)
+        self._frame_count = 0
+        self._stride = 1
+        self._tiles: list[np.ndarray] = []
+        self._tile_size = _tile_size(info.size)
+
+    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
+        for e, result in enumerate(results):
+            self._frames_present[e] += result.present
+        if self._frame_count % self._stride == 0:
+            if len(self._tiles) == _MOST:
+                del self._tiles[1::2]
+                self._stride *= 2
+            # A full store holds an even number of tiles, so the frame that overfills it fits the doubled stride too.
+            self._tiles.append(_tile(frame, results, self._tile_size))
+        self._frame_count += 1
+
+    def close(self) -> list[Path]:
+        write_png(self._path, self._sheet())
+        return [self._path]
+
+    def abort(self) -> None:
+        if self._frame_count:
+            self.close()
+
+    def _sheet(self) -> np.ndarray:
+        """The header and the grid, (H, W, 3) uint8 RGB."""
+        height, width = self._tile_size[0] + line_height(_CAPTION_PX), self._tile_size[1]
+        columns = _columns(len(self._tiles), (height, width))
+        rows = math.ceil(len(self._tiles) / columns)
+        sheet_width = max(columns * (width + _GAP_PX) + _GAP_PX, 480)
+        header = self._header(sheet_width)
+        grid = np.full((rows * (height + _GAP_PX), sheet_width, 3), _BACKGROUND, np.uint8)
+        for i, tile in enumerate(self._tiles):
+            y, x = i // columns * (height + _GAP_PX), _GAP_PX + i % columns * (width + _GAP_PX)
+            grid[y : y + height, x : x + width] = tile
+        return np.vstack([header, grid])
+
+    def _header(self, width: int) -> np.ndarray:
+        every = f", one in {self._stride} shown" if self._stride > 1 else ""
+        title = f"{Path(self._source).name} · {self._frame_count} frames{every}"
+        sentences = [
+            f"{sentence}  (in {present} of {self._frame_count} frames)"
+            for sentence, present in zip(self._expressions, self._frames_present, strict=True)
+        ]
+        legend = Legend(sentences, (_HIGHEST_LEGEND_PX, width - 2 * _GAP_PX), _FONT_PX, backdrop_alpha=0.0)
+        top = 2 * _GAP_PX + line_height(_TITLE_PX)
+        header = np.full((top + legend.size[0] + _GAP_PX, width, 3), _BACKGROUND, np.uint8)
+        paint_line(header, title, _TITLE_PX, (_GAP_PX, _GAP_PX + 5))
+        legend.paint(header, (top, _GAP_PX), [count > 0 for count in self._frames_present])
+        return header
+
+
+def _tile_size(video_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of a video's tiles: the video's shape, the same area for all."""
+    scale = math.sqrt(_TILE_AREA_PX / (video_size[0] * video_size[1]))
+    return max(1, round(video_size[0] * scale)), max(1, round(video_size[1] * scale))
+
+
+def _columns(tile_count: int, tile_size: tuple[int, int]) -> int:
+    """The number of columns that makes a sheet near the shape of a screen with a last row that is nearly full."""
+
+    def badness(columns: int) -> float:
+        rows = math.ceil(tile_count / columns)
+        shape = math.log(columns * tile_size[1] / (rows * tile_size[0]) / _SHEET_SHAPE)
+        return shape**2 + (rows * columns - tile_count) / columns
+
+    return min(range(1, max(1, tile_count) + 1), key=badness)
+
+
+def _tile(frame: Frame, results: Sequence[FrameResult], size: tuple[int, int]) -> np.ndarray:
+    """The small picture of a frame, its caption below."""
+    height, width = size
+    smaller = height < frame.size[0]
+    image = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    paint_masks(image, [_resized(result.mask, size) for result in results])
+    caption = np.full((line_height(_CAPTION_PX), width, 3), _BACKGROUND, np.uint8)
+    paint_line(caption, frame_caption(frame), _CAPTION_PX, (0, 2))
+    return np.vstack([image, caption])
+
+
+def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A mask for a picture of another size; what covers any part of a pixel by half counts."""
+    scaled = cv2.resize(mask.view(np.uint8) * np.uint8(255), (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return scaled > 127

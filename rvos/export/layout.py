@@ -1,0 +1,75 @@
+"""Where everything lies inside the folder of a run: the one table that writers write by and `--overwrite` clears by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+SETTINGS = "settings.json"
+FRAMES_LOG = "frames.jsonl"
+RESULT = "result.json"
+TIMING = "timing.json"
+SNAPSHOT = ".snapshot"
+LOCK = ".lock"
+OVERLAY = "overlay.mp4"
+COMPARE = "compare.mp4"
+CONTACT_SHEET = "contact_sheet.png"
+MASKS = "masks"
+PALETTE = "palette"
+FRAMES = "frames"
+
+# The result goes first: a clearing that is killed half way must not leave a folder that looks finished.
+_FILES = (RESULT, SNAPSHOT, FRAMES_LOG, TIMING, OVERLAY, COMPARE, CONTACT_SHEET)
+_PICTURE = re.compile(r"\d{5,}\.png")
+_MASK_FOLDER = re.compile(r"\d+|object_\d+")
+
+
+# What a kill may leave of a file that was being written: `temporary_of` here, the last two by the video writer.
+_TEMPORARY = frozenset(f".{name}.tmp" for name in (*_FILES, SETTINGS)) | {
+    ".overlay.partial.mp4",
+    ".compare.partial.mp4",
+}
+
+
+def picture_name(frame_index: int) -> str:
+    """The file name of a frame's picture: its index in at least 5 digits."""
+    return f"{frame_index:05d}.png"
+
+
+def mask_folder(out: Path, expression_index: int) -> Path:
+    """Where the masks of one expression lie."""
+    return out / MASKS / str(expression_index)
+
+
+def temporary_of(path: Path) -> Path:
+    """The name under which `path` is written before it is moved into place."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name in _TEMPORARY
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())
+
+
+def picture_folders(out: Path) -> list[Path]:
+    """The folders of pictures that a run wrote into `out`; links are left alone, they may lead anywhere."""
+    top = _subfolders(out)
+    masks = [p for folder in top if folder.name == MASKS for p in _subfolders(folder) if _MASK_FOLDER.fullmatch(p.name)]
+    return masks + [folder for folder in top if folder.name in (PALETTE, FRAMES)]
+
+
+def run_files(out: Path) -> Iterator[Path]:
+    """Every file in `out` that a run writes, but its settings and its lock."""
+    yield from (out / name for name in _FILES if (out / name).is_file())
+    for folder in picture_folders(out):
+        yield from sorted(p for p in folder.iterdir() if _PICTURE.fullmatch(p.name))
+    yield from (p for p in out.iterdir() if _is_temporary(p))
+
+
+def foreign_names(out: Path) -> list[str]:
+    """What lies at the top of `out` that a run starting there would not have made before its settings."""
+    return sorted(p.name for p in out.iterdir() if p.name != LOCK and not _is_temporary(p))

@@ -1,0 +1,58 @@
+"""Videos to look at: the overlay, and source and overlay side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from rvos.export import layout
+from rvos.export.base import OverlayPainter
+from rvos.types import Frame, FrameResult, VideoInfo
+from rvos.video.writer import VideoWriter
+
+
+class OverlayExporter:
+    """`overlay.mp4`: every frame at its time and size, with masks and legend."""
+
+    def __init__(self, out: Path, painter: OverlayPainter) -> None:
+        self._path = out / layout.OVERLAY
+        self._painter = painter
+
+    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+        self._painter.open(info, expressions)
+        self._writer = VideoWriter(self._path, info.size, rate=info.rate)
+
+    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
+        self._writer.write(self._painter.paint(frame, results), frame.time_s)
+
+    def close(self) -> list[Path]:
+        self._writer.close()
+        return [self._path]
+
+    def abort(self) -> None:
+        self._writer.close()
+
+
+class CompareExporter:
+    """`compare.mp4`: the source on the left, the overlay on the right, twice the width."""
+
+    def __init__(self, out: Path, painter: OverlayPainter) -> None:
+        self._path = out / layout.COMPARE
+        self._painter = painter
+
+    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+        self._painter.open(info, expressions)
+        height, width = info.size
+        self._writer = VideoWriter(self._path, (height, 2 * width), rate=info.rate)
+
+    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
+        self._writer.write(cv2.hconcat([frame.image, self._painter.paint(frame, results)]), frame.time_s)
+
+    def close(self) -> list[Path]:
+        self._writer.close()
+        return [self._path]
+
+    def abort(self) -> None:
+        self._writer.close()

@@ -1,0 +1,114 @@
+"""One PNG per frame: masks, palette pictures with ids, annotated frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from rvos.export import layout
+from rvos.export.base import OverlayPainter, frame_caption
+from rvos.export.drawing import davis_palette, expression_colour, paint_box
+from rvos.export.files import make_folder, output_errors, write_png
+from rvos.export.legend import paint_caption, video_font_px
+from rvos.export.records import mask_bytes, rounded
+from rvos.export.text import line_height
+from rvos.types import Frame, FrameResult, OutputError, VideoInfo
+
+# 255 is "void" in the truth of DAVIS, and no object's id.
+_MAX_IDS = 254
+
+
+class MaskExporter:
+    """`masks/<expression index>/<frame index>.png`: 0 or 255, one for every frame, all zero when absent."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+
+    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+        self._folders = [layout.mask_folder(self._out, e) for e in range(len(expressions))]
+        for folder in self._folders:
+            make_folder(folder)
+
+    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
+        for folder, result in zip(self._folders, results, strict=True):
+            write_png(folder / layout.picture_name(frame.index), mask_bytes(result.mask) * np.uint8(255))
+
+    def close(self) -> list[Path]:
+        return list(self._folders)
+
+    def abort(self) -> None:
+        """Every picture is whole already."""
+
+
+class PaletteExporter:
+    """`palette/<frame index>.png`: indexed colour, expression index + 1 as id, 0 where there is none.
+
+    Where masks overlap the one with the higher score wins, as `frames.jsonl` rounds it; of equal scores the first.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._folder = out / layout.PALETTE
+        self._palette = davis_palette().tobytes()
+
+    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+        if len(expressions) > _MAX_IDS:
+            raise OutputError(
+                f"palette: came {len(expressions)} expressions, wanted at most {_MAX_IDS}: save masks instead"
+            )
+        make_folder(self._folder)
+
+    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
+        ids = np.zeros(frame.size, np.uint8)
+        for result in sorted(results, key=lambda r: (rounded(r.score), -r.expression_index)):
+            ids[result.mask] = result.expression_index + 1
+        picture = Image.fromarray(ids)
+        picture.putpalette(self._palette)
+        path = self._folder / layout.picture_name(frame.index)
+        with output_errors(path):
+            picture.save(path, compress_level=1)
+
+    def close(self) -> list[Path]:
+        return [self._folder]
+
+    def abort(self) -> None:
+        """Every picture is whole already."""
+
+
+class FramesExporter:
+    """`frames/<frame index>.png`: the overlay with index and time, a box and the score for each expression that is
+    present; only the frames in `only_frames`, all where it is None."""
+
+    def __init__(self, out: Path, painter: OverlayPainter, only_frames: range | None) -> None:
+        self._folder = out / layout.FRAMES
+        self._painter = painter
+        self._only_frames = only_frames
+
+    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+        self._painter.open(info, expressions)
+        make_folder(self._folder)
+
+    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
+        if self._only_frames is not None and frame.index not in self._only_frames:
+            return
+        image = self._painter.paint(frame, results).copy()
+        font_px = video_font_px(frame.size)
+        for result in results:
+            x, y, w, h = cv2.boundingRect(mask_bytes(result.mask))
+            if w:
+                colour = expression_colour(result.expression_index)
+                paint_box(image, (x, y, x + w, y + h), colour)
+                paint_caption(
+                    image, f"{rounded(result.score):.2f}", font_px, at=(y - line_height(font_px), x), colour=colour
+                )
+        paint_caption(image, frame_caption(frame), font_px, at=(0, 0))
+        write_png(self._folder / layout.picture_name(frame.index), image)
+
+    def close(self) -> list[Path]:
+        return [self._folder]
+
+    def abort(self) -> None:
+        """Every picture is whole already."""

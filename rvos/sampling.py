@@ -1,0 +1,101 @@
+"""Which frames of a video are looked at, and which of those are key frames. Index arithmetic alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from image_core.errors import ConfigError
+from rvos.types import Frame
+
+
+class FrameReader(Protocol):
+    """What sampling asks of a video; `VideoReader` obeys."""
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def read(self, indices: Sequence[int]) -> Iterator[Frame]: ...
+
+    def count_frames(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Stride:
+    """Every `every`-th frame, beginning with the first. Needs no frame count, so cameras can be read."""
+
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        _check_positive("stride", self.every)
+
+    def indices(self, frame_count: int) -> range:
+        """Positions in a video of `frame_count` frames."""
+        return range(0, frame_count, self.every)
+
+    def select(self, video: FrameReader) -> Iterator[Frame]:
+        """The frames that are looked at, in order; they keep their index and time."""
+        return (frame for frame in video if frame.index % self.every == 0)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """`count` frames: the middles of `count` equal parts of the video; all frames when it has no more than those."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        _check_positive("uniform", self.count)
+
+    def indices(self, frame_count: int) -> range | list[int]:
+        """Positions in a video of `frame_count` frames."""
+        if frame_count <= self.count:
+            return range(frame_count)
+        return [(2 * i + 1) * frame_count // (2 * self.count) for i in range(self.count)]
+
+    def select(self, video: FrameReader) -> Iterator[Frame]:
+        """The frames that are looked at, in order. The frames are counted first: raises `VideoError` for a camera."""
+        return video.read(self.indices(video.count_frames()))
+
+
+Sampling = Stride | Uniform
+
+
+@dataclass(frozen=True)
+class KeyFrames:
+    """Every `every`-th of the frames that are looked at is a key frame, beginning with the first."""
+
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        _check_positive("every", self.every)
+
+    def __call__(self, position: int) -> bool:
+        """Whether the frame at `position` (0, 1, ... among the frames looked at) is a key frame."""
+        return position % self.every == 0
+
+
+def parse_sampling(text: str) -> Sampling:
+    """`all`, `stride:K` or `uniform:N` with K, N >= 1. Raises `ConfigError`."""
+    if text == "all":
+        return Stride(1)
+    match = re.fullmatch(r"(stride|uniform):([0-9]+)", text)
+    if match is None:
+        raise ConfigError(f"sampling: came '{text}', wanted all, stride:K or uniform:N (whole numbers, as in stride:5)")
+    return Stride(int(match[2])) if match[1] == "stride" else Uniform(int(match[2]))
+
+
+def parse_key_frames(text: str) -> KeyFrames:
+    """`all` or `every:K` with K >= 1. Raises `ConfigError`."""
+    if text == "all":
+        return KeyFrames(1)
+    match = re.fullmatch(r"every:([0-9]+)", text)
+    if match is None:
+        raise ConfigError(f"key frames: came '{text}', wanted all or every:K (a whole number, as in every:5)")
+    return KeyFrames(int(match[1]))
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"{name}: came {value}, wanted a whole number of 1 or more")

@@ -1,0 +1,60 @@
+"""Which model, propagator and tracker a command was asked for: light to describe, loaded when first needed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from image_core.errors import CheckpointError
+from image_core.weights import DEFAULT
+from rvos.settings import StreamSettings
+
+if TYPE_CHECKING:
+    from rvos.segmenter import VideoSegmenter
+
+
+@dataclass(frozen=True)
+class System:
+    """The arguments of a `VideoSegmenter`, by name. Names take hyphens for underscores."""
+
+    model: str = DEFAULT
+    propagation: str = "none"
+    tracker: str = "none"
+    device: str = "auto"
+    precision: str = "fp32"
+    settings: StreamSettings = field(default_factory=StreamSettings)
+
+    @cached_property
+    def segmenter(self) -> VideoSegmenter:
+        """The loaded system, one for all videos. Raises what `VideoSegmenter` raises."""
+        from image_core.device import Precision
+        from rvos.segmenter import VideoSegmenter
+
+        precision = cast(Precision, self.precision)  # checked where it is used
+        return VideoSegmenter(self.model, self.propagation, self.tracker, self.device, precision, self.settings)
+
+    @cached_property
+    def model_sha256(self) -> str:
+        """The digest of the model file. Raises `UnknownNameError` or `CheckpointError` when there is no such file."""
+        from image_core.segmenter import find_model
+
+        path = find_model(self.model)
+        if not path.is_file():
+            raise CheckpointError(f"model file {path}: not there; give a model file, or a name from `rvos models`")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def document(self) -> dict[str, Any]:
+        """What results depend on, as JSON values; where they are computed and how far ahead is read is not among it."""
+        return {
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "propagation": self.propagation.replace("-", "_"),
+            "tracker": self.tracker.replace("-", "_"),
+            "precision": self.precision,
+            "video": {"stream": self.settings.video_stream, "backend": self.settings.video_backend},
+            "sampling": self.settings.sampling,
+            "key_frames": self.settings.key_frames,
+        }

@@ -1,0 +1,85 @@
+"""The seam where masks travel through time, and the tracker that does nothing."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Generic, TypeVar
+
+from image_core.types import ImageFeatures, Prediction
+from rvos.postprocess import Postprocessor
+from rvos.types import Frame, FrameResult
+
+State = TypeVar("State")
+
+
+class Tracker(ABC, Generic[State]):
+    """Turns what the image model says of single frames into what one expression means on a video.
+
+    A tracker is shared by all sessions and holds nothing that changes; what it remembers of one expression on one video
+    is in a frozen state that `step` takes and returns.
+    """
+
+    def __init__(self, postprocess: Postprocessor) -> None:
+        self.postprocess = postprocess
+
+    @abstractmethod
+    def start(self, expression_index: int) -> State:
+        """The state of expression number `expression_index` before the first frame."""
+
+    @abstractmethod
+    def step(
+        self, frame: Frame, prediction: Prediction | None, features: ImageFeatures, state: State
+    ) -> tuple[FrameResult, State]:
+        """What the expression means on this frame, and the state after it.
+
+        prediction: one row, at the model's input size, or None on a frame that was not decoded; features: one row,
+        those that belong to this expression.
+        """
+
+    @abstractmethod
+    def snapshot(self, state: State) -> bytes:
+        """`state` as bytes (JSON or safetensors, nothing that runs code when it is read)."""
+
+    @abstractmethod
+    def restore(self, data: bytes) -> State:
+        """The state that `snapshot` wrote. Raises `ValueError` where `data` is something else."""
+
+
+@dataclass(frozen=True)
+class NoTrackerState:
+    """Which expression this is; nothing else is remembered."""
+
+    expression_index: int
+
+
+class NoTracker(Tracker[NoTrackerState]):
+    """Every frame stands for itself: the mask is the image model's."""
+
+    def start(self, expression_index: int) -> NoTrackerState:
+        return NoTrackerState(expression_index)
+
+    def step(
+        self, frame: Frame, prediction: Prediction | None, features: ImageFeatures, state: NoTrackerState
+    ) -> tuple[FrameResult, NoTrackerState]:
+        if prediction is None:
+            raise ValueError(
+                f"tracker 'none': frame {frame.index} came without a prediction, wanted one for every frame"
+            )
+        found = self.postprocess(prediction, features.valid_px, frame.size)
+        result = FrameResult(
+            frame_index=frame.index,
+            time_s=frame.time_s,
+            expression_index=state.expression_index,
+            mask=found.mask,
+            score=found.score,
+            presence=found.presence,
+        )
+        return result, state
+
+    def snapshot(self, state: NoTrackerState) -> bytes:
+        return json.dumps(asdict(state)).encode()
+
+    def restore(self, data: bytes) -> NoTrackerState:
+        return NoTrackerState(**json.loads(data))

@@ -1,0 +1,197 @@
+"""Video files through av: the reference that every other reader is compared with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from rvos.types import Frame, VideoError, VideoInfo
+from rvos.video.decoding import BrokenDataError, decode, open_stream
+from rvos.video.diagnosis import is_cut_off
+from rvos.video.packet_index import PacketIndex, build_packet_index
+from rvos.video.picture import display_matrix, to_rgb, turns_sideways
+from rvos.video.source import check_indices
+from rvos.video.timeline import FORMATS_WITHOUT_TIMES, Timeline
+
+log = logging.getLogger(__name__)
+
+
+class AvSource:
+    """A video file. The first frame is decoded at birth, so that a file that cannot be read fails here.
+
+    Every pass over the frames opens the file anew, so passes do not disturb each other. Raises `VideoError`.
+    """
+
+    def __init__(self, path: Path, stream: int = 0) -> None:
+        self.path = path
+        self._stream_number = stream
+        with open_stream(path, stream) as (container, video):
+            # Before the first packet: decoding may set fields of the stream that the header left open.
+            declared = _declared(container, video)
+            first = self._first_frame(container, video)
+            self.first_pts = first.pts
+            self.format_name = container.format.name
+            self.codec = video.codec_context.codec.canonical_name
+            self.video_streams = len(container.streams.video)
+            self.time_base = video.time_base or Fraction(1, 1)
+            self._rate = declared["rate"]
+            sideways = turns_sideways(display_matrix(first))
+            aspect = float(video.sample_aspect_ratio or 1)
+            self.info = VideoInfo(
+                source=str(path),
+                size=(first.width, first.height) if sideways else (first.height, first.width),
+                rate=float(self._rate) if self._rate else None,
+                frame_count=declared["frames"],
+                duration_s=declared["duration_s"],
+                codec=self.codec,
+                rotation_deg=first.rotation % 360,
+                pixel_aspect=1 / aspect if sideways else aspect,
+                stream_index=stream,
+            )
+
+    def _first_frame(self, container: InputContainer, video: VideoStream) -> av.VideoFrame:
+        try:
+            first = next(decode(container, video), None)
+        except BrokenDataError as error:
+            raise VideoError(
+                f"'{self.path}': broken at frame 0: {error}: no frame can be read, copy it again"
+            ) from error
+        if first is None:
+            raise VideoError(f"'{self.path}': came a video stream without a single frame, wanted at least one")
+        return first
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames in order. Raises `VideoError` at the place where the data breaks or the file was cut off."""
+        index, time_s = 0, 0.0
+        with open_stream(self.path, self._stream_number) as (container, video):
+            timeline = self._timeline()
+            try:
+                for picture in decode(container, video):
+                    time_s = timeline.time_of(picture.pts, self.time_base)
+                    yield self._frame(index, time_s, picture)
+                    index += 1
+            except BrokenDataError as error:
+                raise self._broken(index, time_s, str(error)) from error
+            if is_cut_off(self.path, container, video):
+                raise self._broken(index, time_s, "the file was cut off")
+
+    def _timeline(self) -> Timeline:
+        return Timeline(str(self.path), self._rate, counted=self.format_name in FORMATS_WITHOUT_TIMES)
+
+    def _frame(self, index: int, time_s: float, picture: av.VideoFrame) -> Frame:
+        image = to_rgb(picture)
+        if image.shape[:2] != self.info.size:
+            (h, w), (height, width) = image.shape[:2], self.info.size
+            raise VideoError(
+                f"'{self.path}': frame {index} is {h} x {w} px (height x width), the first was {height} x {width}: "
+                "encode it again at one size"
+            )
+        return Frame(index, time_s, image)
+
+    def _broken(self, index: int, last_time_s: float, reason: str) -> VideoError:
+        return VideoError(
+            f"'{self.path}': broken at frame {index} (after {last_time_s:.3f} s): {reason}; "
+            f"the {index} frames before it were read: copy the file again, or go on with those"
+        )
+
+    @cached_property
+    def index(self) -> PacketIndex | None:
+        """Times of all frames, or None where only reading from the start is exact."""
+        with open_stream(self.path, self._stream_number) as (container, video):
+            index = build_packet_index(container, video)
+        # Leading frames that cannot be decoded have packets but are never shown.
+        return index if index is not None and index.pts[0] == self.first_pts else None
+
+    def count_frames(self) -> int:
+        """T: packets counted where each is a frame, else all frames decoded."""
+        if self.index is not None:
+            return len(self.index)
+        with open_stream(self.path, self._stream_number) as (container, video):
+            count = 0
+            try:
+                for _ in decode(container, video):
+                    count += 1
+            except BrokenDataError as error:
+                raise self._broken(count, float("nan"), str(error)) from error
+        return count
+
+    def read(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """The frames at increasing `indices`: by packet index where there is one, else read from the start."""
+        if self.index is None:
+            yield from self._read_in_order(indices)
+            return
+        check_indices(indices, len(self.index), self.info.source)
+        position = 0
+        try:
+            for frame in self._seek(indices, self.index):
+                yield frame
+                position += 1
+        except (BrokenDataError, LookupError) as error:
+            log.warning(
+                "'%s': seeking failed at frame %d (%s): reading from the start", self.path, indices[position], error
+            )
+            yield from self._read_in_order(indices[position:])
+
+    def _read_in_order(self, indices: Sequence[int]) -> Iterator[Frame]:
+        frames = self.frames()
+        for target in indices:
+            frame = next((f for f in frames if f.index == target), None)
+            if frame is None:
+                raise IndexError(f"'{self.path}': came frame index {target}, which is past the end of the video")
+            yield frame
+
+    def _seek(self, indices: Sequence[int], index: PacketIndex) -> Iterator[Frame]:
+        """Frames by time stamp: read on while no later key frame is nearer. Raises `LookupError` for one not met."""
+        with open_stream(self.path, self._stream_number) as (container, video):
+            pictures: Iterator[av.VideoFrame] = iter(())
+            shown_pts: int | None = None
+            for i in indices:
+                target = index.pts[i]
+                key = index.key_pts[index.key_before(target)]
+                if shown_pts is None or key > shown_pts:
+                    pictures = _from_key(container, video, index, target)
+                picture = next((p for p in pictures if p.pts is not None and p.pts >= target), None)
+                if picture is None or picture.pts != target:
+                    raise LookupError("its time stamp was not met")
+                shown_pts = target
+                yield self._frame(i, float(target * self.time_base), picture)
+
+    def close(self) -> None:
+        """Nothing is held between passes."""
+
+
+def _from_key(
+    container: InputContainer, video: VideoStream, index: PacketIndex, target: int
+) -> Iterator[av.VideoFrame]:
+    """Frames from a key frame at or before `target` on; one key frame further back while the first comes too late."""
+    position = index.key_before(target)
+    while True:
+        container.seek(index.key_pts[position], stream=video, backward=True)
+        pictures = decode(container, video)
+        first = next(pictures, None)
+        if position == 0 or (first is not None and first.pts is not None and first.pts <= target):
+            break
+        position -= 1
+    if first is not None:
+        yield first
+    yield from pictures
+
+
+def _declared(container: InputContainer, video: VideoStream) -> dict:
+    """What the header says of rate (Fraction), frames (int) and duration_s (float); None where it says nothing."""
+    duration = None
+    if video.duration and video.time_base:
+        duration = video.duration * video.time_base
+    elif container.duration:
+        duration = Fraction(container.duration, av.time_base)
+    rate = video.average_rate or video.guessed_rate
+    if video.frames and video.duration and duration:
+        rate = video.frames / duration
+    return {"rate": rate, "frames": video.frames or None, "duration_s": float(duration) if duration else None}

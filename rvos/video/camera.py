@@ -1,0 +1,62 @@
+"""A camera as a video without an end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cv2
+
+from rvos.types import Frame, VideoError, VideoInfo
+
+
+class CameraSource:
+    """Camera `number` through cv2. Times are seconds since the first frame, by the monotonic clock.
+
+    `open_capture` makes the capture from the number (cv2.VideoCapture's interface). Raises `VideoError` when the
+    camera cannot be opened or stops giving pictures.
+    """
+
+    def __init__(self, number: int, open_capture: Callable[[int], Any] = cv2.VideoCapture) -> None:
+        self._name = f"camera:{number}"
+        self._capture = open_capture(number)
+        opened = self._capture.isOpened()
+        found, image = self._capture.read() if opened else (False, None)
+        if not found or image is None:
+            self._capture.release()
+            raise VideoError(f"'{self._name}': the camera gives no picture: check that it is connected and free")
+        rate = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self._waiting: Any = image
+        self._index = 0
+        self._start_s = time.monotonic()
+        self._last_s = -1e-6
+        self.info = VideoInfo(self._name, image.shape[:2], rate if rate > 0 else None)
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames from now on; a second call goes on where the first stopped. Ends by `VideoError` or the caller."""
+        while True:
+            image, self._waiting = self._waiting, None
+            if image is None:
+                found, image = self._capture.read()
+                if not found or image is None:
+                    raise VideoError(
+                        f"'{self._name}': broken at frame {self._index}: the camera stopped giving pictures: "
+                        "connect it again"
+                    )
+            # Two reads may fall into one tick of the clock.
+            self._last_s = max(time.monotonic() - self._start_s, self._last_s + 1e-6)
+            yield Frame(self._index, self._last_s, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+            self._index += 1
+
+    def read(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """Refused: a camera has no past and no future."""
+        raise VideoError(f"'{self._name}': came a wish for frames by index, wanted frames in order: record it first")
+
+    def count_frames(self) -> int:
+        """Refused: a camera has no end."""
+        raise VideoError(f"'{self._name}': a camera has no frame count: look at all frames or every k-th")
+
+    def close(self) -> None:
+        """Give the camera back."""
+        self._capture.release()

@@ -1,0 +1,46 @@
+"""A decoded picture -> RGB as displayed: colour matrix and range as tagged, rotation and mirroring applied."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+
+
+def to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of `frame`, as displayed.
+
+    The matrix is the tagged one (BT.709, BT.601, BT.2020), BT.601 where there is no tag, as ffmpeg does; the range
+    likewise (full for yuvj formats and where tagged, else limited). Alpha is dropped.
+    """
+    return orient(frame.to_ndarray(format="rgb24"), display_matrix(frame))
+
+
+def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
+    """(2, 2) int m of the container, x right, y down: x' = m[0, 0] x + m[1, 0] y and y' = m[0, 1] x + m[1, 1] y."""
+    try:
+        data = frame.side_data[Type.DISPLAYMATRIX]
+    except KeyError:
+        return None
+    return np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
+
+
+def orient(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """`image` (H, W, C) turned and mirrored as `matrix` says, to the nearest right angle; contiguous."""
+    if matrix is None:
+        return image
+    (xx, xy), (yx, yy) = matrix.tolist()
+    if turns_sideways(matrix):
+        image = image.transpose(1, 0, 2)
+        flip_x, flip_y = yx < 0, xy < 0
+    else:
+        flip_x, flip_y = xx < 0, yy < 0
+    return np.ascontiguousarray(image[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+
+
+def turns_sideways(matrix: np.ndarray | None) -> bool:
+    """Height and width change places."""
+    if matrix is None:
+        return False
+    (xx, xy), (yx, yy) = np.abs(matrix.astype(np.int64)).tolist()
+    return xy + yx > xx + yy

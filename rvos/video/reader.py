@@ -1,0 +1,142 @@
+"""`open_video`: one door for files, folders, arrays and cameras."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from rvos.types import Frame, VideoError, VideoInfo
+from rvos.video.av_source import AvSource
+from rvos.video.camera import CameraSource
+from rvos.video.decord_source import DecordSource
+from rvos.video.pictures import ArraySource, FolderSource
+from rvos.video.prefetch import Prefetch
+from rvos.video.source import FrameSource
+
+Source = str | Path | np.ndarray | Sequence[np.ndarray]
+BACKENDS = ("av", "decord")
+
+
+def open_video(
+    source: Source, backend: str = "av", *, stream: int = 0, prefetch: int = 4, rate: float | None = None
+) -> VideoReader:
+    """Open a video; its first frame is decoded at once, so that what cannot be read fails here.
+
+    source: path of a file or of a folder of pictures (natural order), (T, H, W, 3) uint8 RGB array, list of (H, W, 3)
+    arrays, or "camera:N". backend: "av", the reference, or "decord", a fast path for random access that is refused
+    where it is not exact. stream: which of the file's video streams. prefetch: frames decoded ahead while iterating, in
+    a thread; 0 = none. rate: frames per second of pictures and arrays, which carry no times (25 where None).
+    Raises `VideoError` (an `RvosError`) with one line for everything that is the input's fault.
+    """
+    if backend not in BACKENDS:
+        raise VideoError(f"came video backend '{backend}', wanted one of {', '.join(BACKENDS)}")
+    if prefetch < 0:
+        raise VideoError(f"came video prefetch {prefetch}, wanted 0 or more frames")
+    if rate is not None and rate <= 0:
+        raise VideoError(f"came video rate {rate}, wanted more than 0 frames per second")
+    return VideoReader(_open_source(source, backend, stream, rate), prefetch)
+
+
+def _open_source(source: Source, backend: str, stream: int, rate: float | None) -> FrameSource:
+    if not isinstance(source, str | Path):
+        _refuse_decord(backend, "arrays")
+        return ArraySource(source, rate)
+    if camera := re.fullmatch(r"camera:(\d+)", str(source)):
+        _refuse_decord(backend, "cameras")
+        _refuse_rate(rate, source)
+        return CameraSource(int(camera[1]))
+    path = Path(source)
+    if path.is_dir():
+        _refuse_decord(backend, "folders of pictures")
+        return FolderSource(path, rate)
+    _refuse_rate(rate, source)
+    return AvSource(path, stream) if backend == "av" else DecordSource(path, stream)
+
+
+def _refuse_decord(backend: str, kind: str) -> None:
+    if backend == "decord":
+        raise VideoError(f'came backend "decord" for {kind}, which it does not read: use backend="av"')
+
+
+def _refuse_rate(rate: float | None, source: str | Path) -> None:
+    if rate is not None:
+        raise VideoError(f"'{source}': came rate {rate}, but it carries its own times: leave the rate out")
+
+
+class VideoReader:
+    """An open video: `for frame in reader` from the start, `reader[i]`, `get`, `read` where the source allows.
+
+    A context manager; closing ends the threads of iterations that were left open. Each iteration starts anew (a
+    camera's goes on). `info` is what the header says; only reading tells the truth.
+    """
+
+    def __init__(self, source: FrameSource, prefetch: int) -> None:
+        self._source = source
+        self._prefetch = prefetch
+        self._running: list[Prefetch[Frame]] = []
+        self._closed = False
+
+    @property
+    def info(self) -> VideoInfo:
+        """Size, rate, declared length, codec, rotation."""
+        return self._source.info
+
+    def __iter__(self) -> Iterator[Frame]:
+        """All frames in order, index from 0, times strictly increasing; raises `VideoError` where the data breaks."""
+        self._check_open()
+        return self._source.frames() if self._prefetch == 0 else self._iterate_ahead()
+
+    def _iterate_ahead(self) -> Iterator[Frame]:
+        with Prefetch(self._source.frames(), self._prefetch) as frames:
+            self._running.append(frames)
+            try:
+                yield from frames
+            finally:
+                self._running.remove(frames)
+
+    def __getitem__(self, index: int) -> Frame:
+        """Frame `index`. Raises `IndexError` outside the video."""
+        return self.get([index])[0]
+
+    def get(self, indices: Sequence[int]) -> list[Frame]:
+        """The frames at `indices`, in that order; repeats are decoded once. Raises `IndexError`, `VideoError`."""
+        found = {frame.index: frame for frame in self.read(sorted({int(i) for i in indices}))}
+        return [found[int(i)] for i in indices]
+
+    def read(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """The frames at strictly increasing `indices`, one at a time, by seeking where that is exact.
+
+        Raises `IndexError` outside the video, `ValueError` when the indices do not increase.
+        """
+        self._check_open()
+        if any(b <= a for a, b in pairwise(indices)):
+            raise ValueError("VideoReader.read: came indices that do not increase, wanted strictly increasing ones")
+        if indices and indices[0] < 0:
+            raise IndexError(f"'{self.info.source}': came frame index {indices[0]}, wanted 0 or more")
+        return self._source.read(indices)
+
+    def count_frames(self) -> int:
+        """T, by counting packets or frames, not from the header. Raises `VideoError` for a camera."""
+        self._check_open()
+        return self._source.count_frames()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError(f"'{self.info.source}': came a use of a closed reader, wanted an open one")
+
+    def close(self) -> None:
+        """End all threads and give back the file. May be called twice."""
+        self._closed = True
+        for frames in tuple(self._running):
+            frames.close()
+        self._source.close()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

@@ -1,0 +1,39 @@
+"""What every kind of source offers to `VideoReader`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from rvos.types import Frame, VideoInfo
+
+PICTURE_RATE = 25.0
+"""Frames per second given to pictures and arrays, which carry no times, where the caller names none."""
+
+
+class FrameSource(Protocol):
+    """A place where frames come from. Every call of `frames` starts at the first frame (a camera: at the next one)."""
+
+    info: VideoInfo
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames in order, one at a time. Raises `VideoError` where the source breaks."""
+        ...
+
+    def read(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """The frames at strictly increasing `indices` (>= 0), one at a time. Raises `IndexError` past the end."""
+        ...
+
+    def count_frames(self) -> int:
+        """T, found by looking, not by believing the header. Raises `VideoError` where it cannot be known."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held."""
+        ...
+
+
+def check_indices(indices: Sequence[int], frame_count: int, source: str) -> None:
+    """Raise `IndexError` unless the last of the increasing `indices` lies in the video."""
+    if indices and indices[-1] >= frame_count:
+        raise IndexError(f"'{source}': came frame index {indices[-1]}, wanted 0 to {frame_count - 1}")

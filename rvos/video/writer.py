@@ -1,0 +1,134 @@
+"""Frames -> a video file that browsers and players open, with the times of the source."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.packet import Packet
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+from rvos.types import OutputError
+
+TICKS_PER_S = 90_000
+_DEFAULT_RATE = 25.0
+_KEY_INTERVAL_S = 2.0
+_ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
+_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
+
+
+class VideoWriter:
+    """Writes (H, W, 3) uint8 RGB frames as h264, yuv420p, BT.709, with exact times (1/90000 s).
+
+    size: (height, width); an odd one grows by one row or column, a copy of the last. rate: mean frames per second,
+    a hint to the encoder and the duration of a lone frame; None = unknown. A frame lasts until the next, the last as
+    long as the one before it. The file grows under a hidden name beside `path` and takes its name on `close`, also
+    after an error: what was written is always a complete video. Without a frame there is no file.
+    Raises `OutputError` when the folder cannot be written or the suffix is not known.
+    """
+
+    def __init__(self, path: str | Path, size: tuple[int, int], *, rate: float | None) -> None:
+        self._path = Path(path)
+        self._size = size
+        self._rate = rate or _DEFAULT_RATE
+        if self._path.suffix.lower() not in _SUFFIXES:
+            raise OutputError(
+                f"'{path}': came suffix '{self._path.suffix}', wanted one of {', '.join(sorted(_SUFFIXES))}"
+            )
+        self._partial = self._path.with_name(f".{self._path.stem}.partial{self._path.suffix}")
+        try:
+            # faststart: the index goes to the front, so that a browser can play while it loads.
+            self._container = av.open(
+                str(self._partial), "w", options={"movflags": "faststart", "video_track_timescale": str(TICKS_PER_S)}
+            )
+        except OSError as error:
+            raise OutputError(f"'{path}': cannot be written ({error.strerror}): choose another folder") from error
+        self._stream = self._add_stream()
+        self._last_tick: int | None = None
+        self._origin_s = 0.0
+        self._held: Packet | None = None
+        self._last_duration = round(TICKS_PER_S / self._rate)
+        self._closed = False
+
+    def _add_stream(self) -> av.VideoStream:
+        stream = self._container.add_stream("libx264", rate=Fraction(self._rate).limit_denominator(TICKS_PER_S))
+        context = stream.codec_context
+        height, width = self._size
+        context.width, context.height = width + width % 2, height + height % 2
+        context.pix_fmt = "yuv420p"
+        context.time_base = Fraction(1, TICKS_PER_S)
+        context.gop_size = max(1, round(_KEY_INTERVAL_S * self._rate))
+        context.options = dict(_ENCODER_OPTIONS)
+        context.color_range = ColorRange.MPEG
+        context.colorspace = Colorspace.ITU709
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        return stream
+
+    def write(self, image: np.ndarray, time_s: float) -> None:
+        """Append `image` (H, W, 3) uint8 RGB, shown from `time_s` on; times must increase. Raises `ValueError`."""
+        if image.shape != (*self._size, 3) or image.dtype != np.uint8:
+            raise ValueError(f"VideoWriter.write: came {image.dtype} {image.shape}, wanted uint8 {(*self._size, 3)}")
+        tick = self._tick(time_s)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(_even(image)), format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+        frame.pts = tick
+        frame.time_base = Fraction(1, TICKS_PER_S)
+        self._mux(self._stream.encode(frame))
+
+    def _tick(self, time_s: float) -> int:
+        if self._last_tick is None:
+            # Players drop what lies before zero.
+            self._origin_s = min(0.0, time_s)
+        tick = round((time_s - self._origin_s) * TICKS_PER_S)
+        if self._last_tick is not None:
+            if tick <= self._last_tick:
+                raise ValueError(f"VideoWriter.write: came time {time_s} s after a later one, wanted increasing times")
+            self._last_duration = tick - self._last_tick
+        self._last_tick = tick
+        return tick
+
+    def _mux(self, packets: list[Packet]) -> None:
+        """One packet is held back: the last one must be told how long it lasts."""
+        for packet in packets:
+            if self._held is not None:
+                self._put(self._held)
+            self._held = packet
+
+    def _put(self, packet: Packet) -> None:
+        try:
+            self._container.mux(packet)
+        except OSError as error:
+            raise OutputError(f"'{self._path}': cannot be written ({error.strerror}): make room on the disk") from error
+
+    def close(self) -> None:
+        """Finish the file and give it its name. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._last_tick is None:
+            self._container.close()
+            self._partial.unlink(missing_ok=True)
+            return
+        self._mux(self._stream.encode(None))
+        if self._held is not None:
+            self._held.duration = self._last_duration
+            self._put(self._held)
+        self._container.close()
+        self._partial.replace(self._path)
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def _even(image: np.ndarray) -> np.ndarray:
+    """`image` with even height and width; yuv420p has no odd ones."""
+    height, width = image.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image
+    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,0 +1,238 @@
+"""A small image model that sees colours, short clips to show it, and the command line run in this process."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from image_core.checkpoint import LoadedModel, Provenance
+from image_core.models.base import ImageModel
+from image_core.models.table import EncoderSpec, ModelSpec
+from image_core.preprocessing import Preprocessing
+from image_core.segmenter import ImageSegmenter
+from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
+from rvos.tracking import Tracker
+from rvos.types import Frame, FrameResult
+
+_DIRECTIONS = {"red": (1.0, -0.5, -0.5), "green": (-0.5, 1.0, -0.5), "blue": (-0.5, -0.5, 1.0)}
+VOCABULARY = ("the", "thing", "red", "green", "blue", "purple")
+
+
+class ColourModel(ImageModel):
+    """Segments what has the colour that an expression names; a target is present where some cell has it clearly."""
+
+    def __init__(self) -> None:
+        super().__init__(config=None)
+        self.calls: Counter[str] = Counter()
+
+    @property
+    def size_multiple(self) -> int:
+        return 4
+
+    @property
+    def vocabulary(self) -> frozenset[str]:
+        return frozenset(VOCABULARY)
+
+    def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
+        self.calls["text"] += len(expressions)
+        none = (0.0, 0.0, 0.0)
+        lists = [[_DIRECTIONS.get(word, none) for word in text.split()] for text in expressions]
+        words = torch.zeros(len(lists), max(map(len, lists)), 3)
+        pad = torch.ones(words.shape[:2], dtype=torch.bool)
+        for row, found in enumerate(lists):
+            words[row, : len(found)] = torch.tensor(found)
+            pad[row, : len(found)] = False
+        return TextFeatures(words, words.sum(1), pad)
+
+    def encode_stem(self, images: Tensor) -> Tensor:
+        self.calls["stem"] += len(images)
+        return F.avg_pool2d(images, 4)
+
+    def encode_image(
+        self,
+        images: Tensor,
+        text: TextFeatures | None = None,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        self.calls["image"] += len(images)
+        cells = self.encode_stem(images) if stem is None else stem
+        valid = torch.tensor([images.shape[-2:]] * len(images)) if valid_px is None else valid_px
+        if self.fuses_language_in_encoder:
+            assert text is not None, "an early-fusion model is given the text"
+            pairs = len(images) * len(text)
+            cells = cells.repeat_interleave(len(text), 0)
+            return ImageFeatures((cells,), (4,), valid.repeat_interleave(len(text), 0)[:pairs], words=text)
+        return ImageFeatures((cells,), (4,), valid)
+
+    def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
+        self.calls["decode"] += len(text)
+        logits = torch.einsum("nchw,nc->nhw", image.levels[0], text.sentence) * 8 - 2
+        peak = logits.flatten(1).amax(1)
+        return Prediction(mask_logits=logits, presence_logit=peak, score=torch.sigmoid(peak))
+
+    def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
+        raise AssertionError("never trained")
+
+
+class EarlyColourModel(ColourModel):
+    """The same, with language inside the encoder."""
+
+    fuses_language_in_encoder = True
+
+
+class CountingTracker(Tracker[tuple[int, int]]):
+    """Writes into `score` how many frames this expression has been seen on."""
+
+    def start(self, expression_index: int) -> tuple[int, int]:
+        return expression_index, 0
+
+    def step(
+        self, frame: Frame, prediction: Prediction | None, features: ImageFeatures, state: tuple[int, int]
+    ) -> tuple[FrameResult, tuple[int, int]]:
+        assert prediction is not None
+        found = self.postprocess(prediction, features.valid_px, frame.size)
+        seen = state[1] + found.mask.any().item()
+        return FrameResult(frame.index, frame.time_s, state[0], found.mask, seen, found.presence), (state[0], seen)
+
+    def snapshot(self, state: tuple[int, int]) -> bytes:
+        return json.dumps(state).encode()
+
+    def restore(self, data: bytes) -> tuple[int, int]:
+        expression_index, seen = json.loads(data)
+        return expression_index, seen
+
+
+@pytest.fixture
+def counting_tracker() -> type[CountingTracker]:
+    """A tracker with a state that shows in its results."""
+    return CountingTracker
+
+
+@pytest.fixture
+def segmenter_of() -> Callable[[ColourModel], ImageSegmenter]:
+    """A model with preprocessing that pads, as an `ImageSegmenter` on the CPU."""
+
+    def make(model: ColourModel) -> ImageSegmenter:
+        encoder = EncoderSpec("none")
+        preprocessing = Preprocessing(64, "keep_ratio", 16, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        spec = ModelSpec("colours", encoder, encoder)
+        return ImageSegmenter(LoadedModel(model, spec, preprocessing, Provenance(words=VOCABULARY)))
+
+    return make
+
+
+@pytest.fixture
+def colour_segmenter(segmenter_of: Callable[[ColourModel], ImageSegmenter]) -> ImageSegmenter:
+    return segmenter_of(ColourModel())
+
+
+@pytest.fixture
+def early_segmenter(segmenter_of: Callable[[ColourModel], ImageSegmenter]) -> ImageSegmenter:
+    return segmenter_of(EarlyColourModel())
+
+
+def draw(index: int, size: tuple[int, int] = (48, 80)) -> np.ndarray:
+    """Frame `index`: a red square that moves to the right, a green one that stays, gone in every tenth frame."""
+    image = np.full((*size, 3), 120, np.uint8)
+    x = 2 + index % 50
+    image[6:22, x : x + 16] = (230, 20, 20)
+    if index % 10 != 9:
+        image[28:44, 50:70] = (20, 220, 20)
+    return image
+
+
+@pytest.fixture
+def frames() -> np.ndarray:
+    """(12, 48, 80, 3) uint8 RGB."""
+    return np.stack([draw(index) for index in range(12)])
+
+
+@pytest.fixture
+def breaking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[np.ndarray, int], Path]:
+    """Writes pictures as a folder whose picture `at` has a good header and cannot be decoded until `mend` is made."""
+    folder = tmp_path / "pictures"
+    imread = cv2.imread
+
+    def write(images: np.ndarray, at: int) -> Path:
+        folder.mkdir()
+        for index, image in enumerate(images):
+            cv2.imwrite(str(folder / f"{index:03d}.png"), image[..., ::-1])
+        broken = str(folder / f"{at:03d}.png")
+        mended = tmp_path / "mended"
+        monkeypatch.setattr(
+            cv2, "imread", lambda p, *how: None if p == broken and not mended.exists() else imread(p, *how)
+        )
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a clip of `count` frames of `draw` and gives its path."""
+
+    def write(count: int, name: str = "clip.mp4", keyint: int = 12) -> Path:
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"crf": "12", "g": str(keyint), "bf": "0"})
+            stream.height, stream.width = draw(0).shape[:2]
+            stream.pix_fmt = "yuv420p"
+            for index in range(count):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(draw(index), format="rgb24")))
+            container.mux(stream.encode())
+        return path
+
+    return write
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command line left: its exit code, and the lines of stdout and stderr."""
+
+    code: int
+    out: list[str]
+    err: list[str]
+
+
+@pytest.fixture
+def rvos(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    colour_segmenter: ImageSegmenter,
+) -> Callable[..., Said]:
+    """Runs `rvos ARGUMENTS` in this process with the model that sees colours in place of the embedded one."""
+    from image_core.device import resolve_device
+    from rvos.cli import main
+
+    def load(name: str | Path, device: str = "auto", precision: str = "fp32") -> ImageSegmenter:
+        resolve_device(device)
+        return colour_segmenter
+
+    stand_in = tmp_path / "colours.safetensors"
+    stand_in.write_bytes(b"stands in for a model file")
+    monkeypatch.setattr(ImageSegmenter, "load", staticmethod(load))
+    monkeypatch.setattr("image_core.segmenter.embedded_models", lambda: {"s2rm_tiny": stand_in})
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Said:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return Said(code, said.out.splitlines(), said.err.splitlines())
+
+    return run

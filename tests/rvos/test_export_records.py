@@ -1,0 +1,164 @@
+"""`frames.jsonl`: what goes in comes out, equal runs write equal bytes, a cut end is found and removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rvos.export.records import (
+    FrameLog,
+    count_frames,
+    decode_mask,
+    encode_mask,
+    mask_area,
+    read_frames,
+    to_line,
+    to_record,
+    to_result,
+    truncate_frames,
+)
+from rvos.types import FrameResult, OutputError
+
+
+def some_result(frame_index: int, expression_index: int = 0, seed: int = 0) -> FrameResult:
+    rng = np.random.default_rng([seed, frame_index, expression_index])
+    mask = np.zeros((24, 31), bool)
+    if (frame_index + expression_index) % 3:
+        mask[4:15, 7:20] = rng.random((11, 13)) > 0.4
+    return FrameResult(frame_index, frame_index / 30, expression_index, mask, rng.random(), rng.random())
+
+
+def write_log(path: Path, frames: int, expressions: int = 2) -> None:
+    log = FrameLog(path)
+    for t in range(frames):
+        log.append([to_record(some_result(t, e)) for e in range(expressions)])
+    log.close()
+
+
+@pytest.mark.parametrize("fill", ["empty", "full", "random", "one pixel", "a view"])
+def test_a_mask_survives_its_run_lengths(fill: str) -> None:
+    mask = np.zeros((17, 23), bool)
+    if fill == "full":
+        mask[:] = True
+    elif fill == "random":
+        mask = np.random.default_rng(1).random((17, 23)) > 0.5
+    elif fill == "one pixel":
+        mask[16, 22] = True
+    elif fill == "a view":
+        mask = (np.random.default_rng(2).random((34, 46)) > 0.5)[::2, ::-2]
+    rle = encode_mask(mask)
+    assert rle["size"] == [17, 23]
+    assert isinstance(rle["counts"], str)
+    assert np.array_equal(decode_mask(rle), mask)
+    assert decode_mask(rle).dtype == np.bool_
+    assert mask_area(rle) == mask.sum()
+
+
+def test_the_box_is_half_open_and_absent_without_a_mask() -> None:
+    mask = np.zeros((10, 20), bool)
+    assert to_record(FrameResult(0, 0.0, 0, mask, 0.5, 0.1)).box_xyxy is None
+    mask[2:5, 3:9] = True
+    record = to_record(FrameResult(0, 0.0, 0, mask, 0.5, 0.1))
+    assert record.box_xyxy == (3, 2, 9, 5)
+    assert record.present
+
+
+def test_result_and_record_are_inverse_up_to_rounding() -> None:
+    result = some_result(4, 1)
+    back = to_result(to_record(result))
+    assert np.array_equal(back.mask, result.mask)
+    assert back.score == pytest.approx(result.score, abs=1e-6)
+    assert to_line(to_record(back)) == to_line(to_record(result))
+
+
+def test_a_line_has_the_fields_of_a_record_in_order() -> None:
+    document = json.loads(to_line(to_record(some_result(1))))
+    wanted = ["frame_index", "time_s", "expression_index", "present", "score", "presence", "box_xyxy", "rle"]
+    assert list(document) == wanted
+    assert document["time_s"] == 0.033333
+
+
+def test_figures_below_the_sixth_digit_do_not_reach_the_bytes() -> None:
+    mask = np.ones((2, 2), bool)
+    lines = {to_line(to_record(FrameResult(0, 0.1 + d, 0, mask, 0.7 + d, 0.2 - d))) for d in (0.0, 1e-9, -1e-9)}
+    assert len(lines) == 1
+
+
+def test_a_figure_that_is_not_a_number_is_refused() -> None:
+    record = to_record(FrameResult(0, 0.0, 0, np.ones((2, 2), bool), float("nan"), 0.5))
+    with pytest.raises(ValueError, match=r"[Nn]a[Nn]|not JSON"):
+        to_line(record)
+
+
+def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    write_log(path, 5)
+    frames = [records for records, _ in read_frames(path, 2)]
+    assert frames == [[to_record(some_result(t, e)) for e in range(2)] for t in range(5)]
+    assert count_frames(path, 2) == 5
+
+
+def test_every_place_of_a_cut_leaves_the_whole_frames(tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    write_log(path, 3)
+    data = path.read_bytes()
+    ends = [end for _, end in read_frames(path, 2)]
+    for cut in sorted({*range(0, len(data), 11), *ends, *(end - 1 for end in ends), *(end + 1 for end in ends[:-1])}):
+        path.write_bytes(data[:cut])
+        assert count_frames(path, 2) == sum(end <= cut for end in ends), cut
+
+
+@pytest.mark.parametrize("damage", [b"\0\0\0\n", b"[1]\n", b'{"frame_index":2}\n', b"\xff\n"])
+def test_reading_stops_before_a_damaged_line(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "frames.jsonl"
+    write_log(path, 2)
+    path.write_bytes(path.read_bytes() + damage)
+    assert count_frames(path, 2) == 2
+
+
+def test_reading_stops_before_a_frame_out_of_turn(tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    write_log(path, 4, expressions=1)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], lines[1], lines[3]]))
+    assert count_frames(path, 1) == 2
+
+
+def test_a_truncated_log_continues_to_the_same_bytes(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
+    write_log(whole, 6)
+    write_log(broken, 5)
+    broken.write_bytes(broken.read_bytes()[:-7])
+    truncate_frames(broken, 2, 3)
+    log = FrameLog(broken)
+    for t in range(3, 6):
+        log.append([to_record(some_result(t, e)) for e in range(2)])
+    log.close()
+    assert broken.read_bytes() == whole.read_bytes()
+
+
+def test_truncation_to_more_than_there_is_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    write_log(path, 2)
+    with pytest.raises(ValueError, match="came 2 whole frames, wanted at least 3"):
+        truncate_frames(path, 2, 3)
+    truncate_frames(tmp_path / "nothing.jsonl", 2, 0)
+
+
+def test_every_frame_can_be_read_while_the_log_is_open(tmp_path: Path) -> None:
+    log = FrameLog(tmp_path / "frames.jsonl")
+    for t in range(3):
+        log.append([to_record(some_result(t))])
+        assert count_frames(tmp_path / "frames.jsonl", 1) == t + 1
+    log.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_said_in_one_line() -> None:
+    log = FrameLog(Path("/dev/full"))
+    with pytest.raises(OutputError, match="No space left") as caught:
+        log.append([to_record(some_result(0))])
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,121 @@
+"""The Python door: segment collects stream, stream loops over step, whatever the source is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from image_core.errors import ConfigError, RvosError, UnknownNameError
+from image_core.segmenter import ImageSegmenter
+from rvos import VideoSegmenter
+from rvos.export.records import decode_mask, to_record
+from rvos.settings import StreamSettings
+from rvos.types import VideoError
+from rvos.video import open_video
+
+EXPRESSIONS = ["the red thing", "the green thing"]
+
+
+def test_segment_is_stream_is_step_by_step(colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path]) -> None:
+    clip, segmenter = make_clip(20), VideoSegmenter(colour_segmenter)
+    collected = segmenter.segment(clip, EXPRESSIONS)
+    streamed = [to_record(result) for _, results in segmenter.stream(clip, EXPRESSIONS) for result in results]
+    session = segmenter.session(EXPRESSIONS)
+    with open_video(clip) as video:
+        stepped = [to_record(result) for frame in video for result in session.step(frame)]
+    assert collected.records == streamed == stepped
+    assert collected.frame_count == 20 and collected.info.size == (48, 80)
+    assert collected.record(9, 1).present is False and collected.record(8, 1).present is True
+
+
+def test_an_array_is_a_video_and_a_record_holds_the_mask(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
+    result = VideoSegmenter(colour_segmenter).segment(frames, ["the red thing"])
+    alone = colour_segmenter.segment(frames[3], ["the red thing"])[0].mask
+    np.testing.assert_array_equal(decode_mask(result.record(3).rle), alone)
+    assert alone[14, 13] and not alone[40, 13]
+
+
+def test_a_folder_is_the_array_of_its_pictures(
+    colour_segmenter: ImageSegmenter, frames: np.ndarray, tmp_path: Path
+) -> None:
+    for index, image in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), image[..., ::-1])
+    segmenter = VideoSegmenter(colour_segmenter)
+    assert segmenter.segment(tmp_path, EXPRESSIONS).records == segmenter.segment(frames, EXPRESSIONS).records
+
+
+@pytest.mark.parametrize(
+    ("sampling", "indices"), [("all", list(range(12))), ("stride:5", [0, 5, 10]), ("uniform:3", None)]
+)
+def test_sampling_names_the_frames_that_are_looked_at(
+    sampling: str, indices: list[int] | None, colour_segmenter: ImageSegmenter, frames: np.ndarray
+) -> None:
+    segmenter = VideoSegmenter(colour_segmenter, settings=StreamSettings(sampling=sampling))
+    everything = VideoSegmenter(colour_segmenter).segment(frames, EXPRESSIONS)
+    result = segmenter.segment(frames, EXPRESSIONS)
+    found = [record.frame_index for record in result.records[::2]]
+    assert found == (indices or sorted(set(found))) and len(found) == len(indices or (1, 2, 3))
+    assert all(record == everything.record(record.frame_index, record.expression_index) for record in result.records)
+
+
+def test_a_wrong_name_does_not_wait_for_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageSegmenter, "load", lambda *_: pytest.fail("the model was loaded"))
+    with pytest.raises(UnknownNameError, match="unknown propagation 'nonne': did you mean 'none'"):
+        VideoSegmenter(propagation="nonne")
+    with pytest.raises(UnknownNameError, match="unknown tracker 'kalman': known are none"):
+        VideoSegmenter(tracker="kalman")
+
+
+def test_words_the_model_has_never_seen_are_named_once(
+    colour_segmenter: ImageSegmenter, frames: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    segmenter = VideoSegmenter(colour_segmenter)
+    for _ in range(2):
+        segmenter.segment(frames[:2], ["the red dog", "a dog"])
+    segmenter.segment(frames[:2], ["the red cat and a dog"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "dog, a: not among the words this model was trained on",
+        "cat, and: not among the words this model was trained on",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expressions", "words"), [([], "no expression"), ([""], "blank"), ("the dog", r"write \['the dog'\]")]
+)
+def test_expressions_are_checked_before_the_first_frame_is_asked_for(
+    expressions: list[str], words: str, colour_segmenter: ImageSegmenter, frames: np.ndarray
+) -> None:
+    with pytest.raises(RvosError, match=words):
+        VideoSegmenter(colour_segmenter).stream(frames, expressions)
+
+
+def test_where_a_source_breaks_the_frames_before_are_given_first(
+    colour_segmenter: ImageSegmenter, frames: np.ndarray, breaking_folder: Callable[[np.ndarray, int], Path]
+) -> None:
+    seen = []
+    with pytest.raises(VideoError, match=r"007\.png"):
+        for frame, _ in VideoSegmenter(colour_segmenter).stream(breaking_folder(frames, 7), EXPRESSIONS):
+            seen.append(frame.index)
+    assert seen == list(range(7))
+
+
+def test_a_stream_that_is_left_early_ends_its_threads(
+    colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path]
+) -> None:
+    before = threading.active_count()
+    stream = VideoSegmenter(colour_segmenter).stream(make_clip(40), EXPRESSIONS)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_settings_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"video\.stream: came -1"):
+        StreamSettings(video_stream=-1)
+    with pytest.raises(UnknownNameError, match="did you mean 'av'"):
+        StreamSettings(video_backend="avi")

@@ -1,0 +1,121 @@
+"""decord where it is exact, and windows of frames around chosen ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rvos.types import VideoError
+from rvos.video import open_video, read_windows
+
+pytest.importorskip("decord")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "arguments"),
+    [
+        (".mp4", {"options": {"bf": "3"}}),
+        (".mov", {"ticks": [40 * i + 7 * (i % 5) for i in range(40)]}),
+        (".webm", {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}),
+    ],
+)
+def test_decord_equals_av_where_it_is_admitted(suffix: str, arguments: dict, tmp_path: Path, write_clip) -> None:
+    path = write_clip(tmp_path / f"clip{suffix}", 40, **arguments)
+    wanted = [31, 5, 5, 0, 39, *range(10, 28)]
+    with open_video(path, "decord") as fast, open_video(path) as exact:
+        assert fast.info == exact.info
+        assert fast.count_frames() == 40
+        for a, b in zip(fast.get(wanted), exact.get(wanted), strict=True):
+            assert (a.index, a.time_s) == (b.index, b.time_s)
+            assert np.array_equal(a.image, b.image)
+        assert [f.index for f in fast] == list(range(40))
+        with pytest.raises(IndexError, match="wanted 0 to 39"):
+            fast[40]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "arguments", "reason"),
+    [
+        (".avi", {"codec": "mpeg4"}, "container .avi"),
+        (".ts", {}, "container .ts"),
+        (".gif", {"codec": "gif", "pix_fmt": "rgb8"}, "container .gif"),
+        (".mp4", {"codec": "libx265", "options": {"x265-params": "log-level=none"}}, "codec hevc"),
+        (".mp4", {"options": {"bf": "3", "x264-params": "open-gop=1:scenecut=0"}}, "open GOPs"),
+    ],
+)
+def test_decord_is_refused_where_it_is_not(
+    suffix: str, arguments: dict, reason: str, tmp_path: Path, write_clip
+) -> None:
+    path = write_clip(tmp_path / f"clip{suffix}", 40, **arguments)
+    with pytest.raises(VideoError, match=rf'decord is not exact here \({reason}.*\): use backend="av"'):
+        open_video(path, "decord")
+
+
+@pytest.mark.parametrize("backend", ["av", "decord"])
+@pytest.mark.parametrize(
+    ("centre", "length", "indices"),
+    [
+        (20, 1, [20]),
+        (20, 4, [18, 19, 20, 21]),
+        (20, 5, [18, 19, 20, 21, 22]),
+        (0, 5, [0, 0, 0, 1, 2]),
+        (39, 5, [37, 38, 39, 39, 39]),
+    ],
+)
+def test_window_is_padded_at_the_edges(
+    backend: str, centre: int, length: int, indices: list[int], b_frame_clip: Path, numbers_of
+) -> None:
+    (window,) = read_windows(b_frame_clip, [centre], length, backend)
+    assert numbers_of(window) == [f.index for f in window] == indices
+
+
+def test_windows_come_in_the_order_asked(b_frame_clip: Path, numbers_of) -> None:
+    windows = read_windows(b_frame_clip, [30, 3, 4], 3)
+    assert [numbers_of(w) for w in windows] == [[29, 30, 31], [2, 3, 4], [3, 4, 5]]
+    assert windows[1][1] is windows[2][0]
+    assert read_windows(b_frame_clip, [], 3) == []
+
+
+def test_windows_of_arrays() -> None:
+    images = [np.full((4, 4, 3), i, np.uint8) for i in range(6)]
+    (window,) = read_windows(images, [5], 3, "av")
+    assert [f.index for f in window] == [4, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("centres", "length", "message"),
+    [([40], 3, "centre 40, wanted 0 to 39"), ([-1], 3, "centre -1"), ([1], 0, "0 frames")],
+)
+def test_windows_that_cannot_be(centres: list[int], length: int, message: str, b_frame_clip: Path) -> None:
+    with pytest.raises(VideoError, match=message):
+        read_windows(b_frame_clip, centres, length)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "admitted"),
+    [
+        ("real/dog_720p.mp4", True),
+        ("odd/full_range.mp4", True),
+        ("odd/variable_rate.mp4", True),
+        ("odd/h264_10bit.mp4", False),
+        ("odd/hevc.mp4", False),
+        ("odd/two_streams.mp4", False),
+        ("odd/b_frames.avi", False),
+        ("odd/vp9_no_duration.webm", False),
+        ("odd/av1_no_frame_count.mkv", False),
+    ],
+)
+def test_shared_decord_is_exact_or_refused(name: str, admitted: bool, shared_dir: Path) -> None:
+    path = shared_dir / "clips" / name
+    if not admitted:
+        with pytest.raises(VideoError, match='use backend="av"'):
+            open_video(path, "decord")
+        return
+    with open_video(path, "decord") as fast, open_video(path) as exact:
+        wanted = [28, 3, 17]
+        for a, b in zip(fast.get(wanted), exact.get(wanted), strict=True):
+            assert a.time_s == b.time_s
+            assert np.array_equal(a.image, b.image)
