@@ -83,7 +83,7 @@ def save_model(
 
 
 def _without_weights(spec: EncoderSpec) -> EncoderSpec:
-    return replace(spec, pretrained=False)
+    return replace(spec, pretrained=False, folder=None)
 
 
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedModel:

@@ -1,4 +1,4 @@
-"""A loaded image model over a set of pictures: masks at the pictures' own size, scored."""
+"""An image model over a set of pictures: masks at the pictures' own size, scored."""
 
 from __future__ import annotations
 
@@ -21,42 +21,44 @@ class Samples(Protocol):
     def __getitem__(self, index: int) -> ImageSample: ...
 
 
-Watch = Callable[[ImageSample, Sequence[ImagePrediction]], None]
+Predict = Callable[[ImageSample], Sequence[ImagePrediction]]
+"""A picture with its sentences -> one prediction a sentence; it does not look at the truth."""
+
+
+def predict_with(segmenter: ImageSegmenter) -> Predict:
+    """The plain way: ask the model."""
+    return lambda sample: segmenter.segment(sample.image, sample.expressions)
 
 
 def evaluate_images(
-    segmenter: ImageSegmenter,
-    samples: Samples,
-    limit: int | None = None,
-    *,
-    shuffle_expressions: bool = False,
-    watch: Watch | None = None,
+    predict: Predict, samples: Samples, limit: int | None = None, *, shuffle_expressions: bool = False
 ) -> dict[str, Any]:
     """The figures of `ReferringMetrics` over the first `limit` pictures, each expression at native resolution.
 
-    shuffle_expressions: the text-blind control. Each picture is asked the sentences of the next one (the last picture
-    those of the first) and scored against its own truth: what is left is what can be had without reading.
-    `watch` sees every sample with its predictions (for pictures, progress).
+    shuffle_expressions: the text-blind control, see `asked`.
     """
     metrics = ReferringMetrics()
-    count = len(samples) if limit is None else min(limit, len(samples))
-    for sample, asked in _asked(samples, count, shuffle_expressions):
-        predictions = segmenter.segment(sample.image, asked)
+    for sample in asked(samples, limit, shuffle_expressions):
+        predictions = predict(sample)
         for prediction, truth, family in zip(predictions, sample.masks, sample.families, strict=True):
             metrics.update(prediction.mask, truth, prediction.presence >= 0.5, family)
-        if watch is not None:
-            watch(replace(sample, expressions=tuple(asked)), predictions)
     return metrics.compute()
 
 
-def _asked(samples: Samples, count: int, shuffled: bool) -> Iterator[tuple[ImageSample, Sequence[str]]]:
+def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterator[ImageSample]:
+    """The first `limit` pictures with the sentences that are asked of them.
+
+    shuffled: each picture is asked the sentences of the next one (the last picture those of the first) and keeps its
+    own truth and families: what is scored then can be had without reading.
+    """
+    count = len(samples) if limit is None else min(limit, len(samples))
     for index in range(count):
         sample = samples[index]
-        if not shuffled:
-            yield sample, sample.expressions
-            continue
-        other = samples[(index + 1) % count].expressions
-        yield sample, [other[i % len(other)] for i in range(len(sample.expressions))]
+        if shuffled:
+            other = samples[(index + 1) % count].expressions
+            theirs = tuple(other[i % len(other)] for i in range(len(sample.expressions)))
+            sample = replace(sample, expressions=theirs)
+        yield sample
 
 
 def collect_presence(segmenter: ImageSegmenter, samples: Samples, limit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,8 +67,9 @@ def collect_presence(segmenter: ImageSegmenter, samples: Samples, limit: int) ->
     truth: list[bool] = []
     model = segmenter.model
     scale, offset = model.presence_scale.item(), model.presence_offset.item()
-    for sample, asked in _asked(samples, min(limit, len(samples)), shuffled=False):
-        probs = torch.tensor([p.presence for p in segmenter.segment(sample.image, asked)], dtype=torch.float64)
+    for sample in asked(samples, limit):
+        predictions = segmenter.segment(sample.image, sample.expressions)
+        probs = torch.tensor([p.presence for p in predictions], dtype=torch.float64)
         logits += ((torch.logit(probs, eps=1e-12) - offset) / scale).tolist()
         truth += [bool(mask.any()) for mask in sample.masks]
     return np.array(logits), np.array(truth)

@@ -6,10 +6,10 @@ import os
 import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Literal
 
-import av
 import torch
+from av.codec.codec import Codec, UnknownCodecError
 
 from image_core.checkpoint import load_model
 from image_core.errors import RvosError
@@ -56,7 +56,7 @@ def _machine() -> dict[str, Any]:
     cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processors": os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0)),
+        "processors": len(os.sched_getaffinity(0)),
         "threads_of_torch": torch.get_num_threads(),
         "cuda_devices": cuda,
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * page_bytes / 1e9, 1),
@@ -72,10 +72,10 @@ def _video() -> dict[str, Any]:
     }
 
 
-def _codec(name: str, mode: str) -> bool:
+def _codec(name: str, mode: Literal["r", "w"]) -> bool:
     try:
-        av.Codec(name, mode)
-    except av.codec.codec.UnknownCodecError:
+        Codec(name, mode)
+    except UnknownCodecError:
         return False
     return True
 

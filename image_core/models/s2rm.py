@@ -158,7 +158,7 @@ class Coparsing(nn.Module):
 
 
 def rolled(x: Tensor, shift: int, steps: int) -> Tensor:
-    """(N, h, w, C) -> (N, h, steps, w, C): row i with the rows i - shift, i - 2 shift, ... beside it, wrapping round."""
+    """(N, h, w, C) -> (N, h, steps, w, C): row i beside rows i - shift, i - 2 shift, ..., wrapping round."""
     h = x.shape[1]
     reach = (steps - 1) * shift
     wrapped = torch.cat([x[:, h - reach :], x], dim=1) if reach else x

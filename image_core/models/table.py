@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from image_core.encoders.text import build_text_encoder
@@ -31,11 +32,13 @@ MODELS: dict[str, ModelEntry] = {
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """An encoder by name or folder; `options` go to its builder's architecture. `pretrained` matters at training only:
-    a checkpoint carries its own weights."""
+    """An encoder by name; `options` go to its builder's architecture. `pretrained` takes the hub's weights, `folder` a
+    local file's or folder's (vision; a text encoder's folder is its name). Both matter at training only: a checkpoint
+    carries its own weights."""
 
     name: str
     pretrained: bool = False
+    folder: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -88,7 +91,12 @@ def build_model(spec: ModelSpec, *, tokenizer_json: str | None = None) -> ImageM
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return entry.module(
-        vision=build_vision_encoder(spec.vision.name, pretrained=spec.vision.pretrained, options=spec.vision.options),
+        vision=build_vision_encoder(
+            spec.vision.name,
+            pretrained=spec.vision.pretrained,
+            folder=None if spec.vision.folder is None else Path(spec.vision.folder),
+            options=spec.vision.options,
+        ),
         text=build_text_encoder(
             spec.text.name,
             pretrained=spec.text.pretrained,

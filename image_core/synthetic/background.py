@@ -14,7 +14,7 @@ from image_core.synthetic.scene import Backdrop, Scene
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 _THUMBNAIL_PX = 48
-_PHOTO_TRIES = 5
+_CROPS = 5
 
 
 def paint(backdrop: Backdrop, size: tuple[int, int]) -> np.ndarray:
@@ -113,34 +113,36 @@ class PhotoBackgrounds:
             raise DataError(f"backgrounds: no picture in {folder}, wanted at least one of {wanted}: add some")
 
     def paint(self, scene: Scene, size: tuple[int, int]) -> np.ndarray:
-        """(H, W, 3) uint8: the crop, of a few drawn by the scene's own seed, from which the objects differ most.
+        """(H, W, 3) uint8: of a few crops drawn by the scene's own seed the one from which the objects differ most.
 
         The choice is made on thumbnails of one size, so that it does not depend on `size`.
         """
         rng = Random(scene.backdrop.seed)
-        small = round(scene.height * _THUMBNAIL_PX), round(scene.width * _THUMBNAIL_PX)
-        best: np.ndarray | None = None
-        best_contrast = -1.0
-        for _ in range(_PHOTO_TRIES):
-            crop = self._crop(rng, scene.width / scene.height)
-            contrast = _contrast(scene, cv2.resize(crop, (small[1], small[0]), interpolation=cv2.INTER_AREA))
-            if best is None or contrast > best_contrast:
-                best, best_contrast = crop, contrast
-        assert best is not None
-        shrinks = best.shape[0] > size[0]
-        return cv2.resize(best, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        picture = self._read(rng)
+        crops = [_crop(rng, picture, scene.width / scene.height) for _ in range(_CROPS)]
+        small = round(scene.width * _THUMBNAIL_PX), round(scene.height * _THUMBNAIL_PX)
+        thumbnails = [cv2.resize(crop, small, interpolation=cv2.INTER_AREA) for crop in crops]
+        best = max(range(_CROPS), key=lambda i: _contrast(scene, thumbnails[i]))
+        shrinks = crops[best].shape[0] > size[0]
+        return cv2.resize(
+            crops[best], (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
 
-    def _crop(self, rng: Random, aspect: float) -> np.ndarray:
+    def _read(self, rng: Random) -> np.ndarray:
         path = rng.choice(self.paths)
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
         if picture is None:
             raise DataError(f"backgrounds: {path} cannot be read as a picture: replace or remove it")
-        height, width = picture.shape[:2]
-        share = rng.uniform(0.5, 1.0)
-        crop_h = share * min(height, width / aspect)
-        crop_w = crop_h * aspect
-        y, x = rng.random() * (height - crop_h), rng.random() * (width - crop_w)
-        return picture[int(y) : max(int(y) + 1, int(y + crop_h)), int(x) : max(int(x) + 1, int(x + crop_w))]
+        return picture
+
+
+def _crop(rng: Random, picture: np.ndarray, aspect: float) -> np.ndarray:
+    """A part of the picture, half to all of it, with width / height = aspect."""
+    height, width = picture.shape[:2]
+    crop_h = rng.uniform(0.5, 1.0) * min(height, width / aspect)
+    crop_w = crop_h * aspect
+    y, x = rng.random() * (height - crop_h), rng.random() * (width - crop_w)
+    return picture[int(y) : max(int(y) + 1, int(y + crop_h)), int(x) : max(int(x) + 1, int(x + crop_w))]
 
 
 def _contrast(scene: Scene, thumbnail: np.ndarray) -> float:

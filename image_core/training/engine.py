@@ -121,7 +121,7 @@ class Engine:
             differing = resumable_with(json.loads(settings_file.read_text()), new)
             if differing:
                 raise ConfigError(
-                    f"{s.out} holds a run with other settings ({', '.join(differing)}): choose another out=, or remove it"
+                    f"{s.out} holds a run with other settings ({', '.join(differing)}); take another out= or remove it"
                 )
         if self.accelerator.is_main_process:
             settings_file.write_text(json.dumps(new, indent=1))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from torch import Tensor
 
 from image_core.checkpoint import LoadedModel, Provenance, save_model
 from image_core.device import resolve_device
-from image_core.evaluation import collect_presence, evaluate_images
-from image_core.models.base import ImageModel
+from image_core.evaluation import collect_presence, evaluate_images, predict_with
 from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import Samples
@@ -54,38 +53,26 @@ def train(settings: TrainSettings, command: str = "") -> Path:
         )
 
     def validate(weights: Mapping[str, Tensor], step: int) -> Mapping[str, Any]:
-        loaded = averaged_model(settings, weights, provenance(step, {}))
+        averaged = copy.deepcopy(engine.plain_model).eval()  # the one in training is left alone
+        averaged.load_state_dict(dict(weights))
+        loaded = LoadedModel(averaged, settings.model, settings.preprocessing, provenance(step, {}))
         segmenter = ImageSegmenter(loaded, engine.accelerator.device, settings.precision)
         scale, offset = fit_presence(*collect_presence(segmenter, validation, settings.eval_images))
-        loaded.model.presence_scale.fill_(scale)
-        loaded.model.presence_offset.fill_(offset)
-        report = evaluate_images(segmenter, validation, settings.eval_images)
+        averaged.presence_scale.fill_(scale)
+        averaged.presence_offset.fill_(offset)
+        report = evaluate_images(predict_with(segmenter), validation, settings.eval_images)
         summary = {k: v for k, v in report.items() if isinstance(v, float)}
         save_model(
             path,
-            loaded.model,
+            averaged,
             settings.model,
             settings.preprocessing,
             provenance(step, {"val": summary}),
         )
-        return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc")}
+        return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc") if k in summary}
 
     engine.run(validate)
     return path
-
-
-def averaged_model(settings: TrainSettings, weights: Mapping[str, Tensor], provenance: Provenance) -> LoadedModel:
-    """A second model with the averaged weights, in eval mode; the one in training is left alone."""
-    model: ImageModel = build_model(without_pretrained(settings).model)
-    model.load_state_dict(dict(weights))
-    return LoadedModel(model.eval(), settings.model, settings.preprocessing, provenance)
-
-
-def without_pretrained(settings: TrainSettings) -> TrainSettings:
-    """The same settings, with encoders that need not look for weights."""
-    spec = settings.model
-    plain = replace(spec, vision=replace(spec.vision, pretrained=False), text=replace(spec.text, pretrained=False))
-    return replace(settings, model=plain)
 
 
 def datasets(spec: DataSpec, settings: TrainSettings) -> tuple[Samples, Samples, tuple[str, ...] | None]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 import av
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -18,11 +21,9 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """(2, 2) int m of the container, x right, y down: x' = m[0, 0] x + m[1, 0] y and y' = m[0, 1] x + m[1, 1] y."""
-    try:
-        data = frame.side_data[Type.DISPLAYMATRIX]
-    except KeyError:
-        return None
-    return np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
+    side_data: Mapping[Type, Any] = cast(Any, frame.side_data)
+    data = side_data.get(Type.DISPLAYMATRIX)
+    return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
 
 
 def orient(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

@@ -76,7 +76,10 @@ def _picture_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-            sideways = picture.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS_ORIENTATIONS
+            # `getexif` would decode the whole of a PNG, to look behind the picture.
+            exif = Image.Exif()
+            exif.load(picture.info.get("exif", b""))
+            sideways = exif.get(ExifTags.Base.Orientation) in _SIDEWAYS_ORIENTATIONS
     except (UnidentifiedImageError, OSError) as error:
         raise VideoError(f"'{path}': not a picture that can be read: copy it again or remove it") from error
     return (width, height) if sideways else (height, width)

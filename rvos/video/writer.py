@@ -15,7 +15,7 @@ from rvos.types import OutputError
 TICKS_PER_S = 90_000
 _DEFAULT_RATE = 25.0
 _KEY_INTERVAL_S = 2.0
-_ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
+_ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0", "threads": "2"}
 _SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 
 
@@ -38,14 +38,15 @@ class VideoWriter:
                 f"'{path}': came suffix '{self._path.suffix}', wanted one of {', '.join(sorted(_SUFFIXES))}"
             )
         self._partial = self._path.with_name(f".{self._path.stem}.partial{self._path.suffix}")
+        # faststart: the index goes to the front, so that a browser can play while it loads.
+        self._container = av.open(
+            str(self._partial), "w", options={"movflags": "faststart", "video_track_timescale": str(TICKS_PER_S)}
+        )
+        self._stream = self._add_stream()
         try:
-            # faststart: the index goes to the front, so that a browser can play while it loads.
-            self._container = av.open(
-                str(self._partial), "w", options={"movflags": "faststart", "video_track_timescale": str(TICKS_PER_S)}
-            )
+            self._container.start_encoding()
         except OSError as error:
             raise OutputError(f"'{path}': cannot be written ({error.strerror}): choose another folder") from error
-        self._stream = self._add_stream()
         self._last_tick: int | None = None
         self._origin_s = 0.0
         self._held: Packet | None = None

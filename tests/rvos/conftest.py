@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from image_core.checkpoint import LoadedModel, Provenance
+from image_core.device import Precision, resolve_device
 from image_core.models.base import ImageModel
 from image_core.models.table import EncoderSpec, ModelSpec
 from image_core.preprocessing import Preprocessing
@@ -216,11 +217,11 @@ def rvos(
     colour_segmenter: ImageSegmenter,
 ) -> Callable[..., Said]:
     """Runs `rvos ARGUMENTS` in this process with the model that sees colours in place of the embedded one."""
-    from image_core.device import resolve_device
     from rvos.cli import main
 
-    def load(name: str | Path, device: str = "auto", precision: str = "fp32") -> ImageSegmenter:
+    def load(name: str | Path, device: str = "auto", precision: Precision = "fp32") -> ImageSegmenter:
         resolve_device(device)
+        colour_segmenter.precision = precision
         return colour_segmenter
 
     stand_in = tmp_path / "colours.safetensors"

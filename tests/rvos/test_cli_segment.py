@@ -10,14 +10,15 @@ from typing import Any
 import av
 import pytest
 
-import rvos.recording
 from image_core.segmenter import ImageSegmenter
 
 Rvos = Callable[..., Any]
 
 
 def test_segment_says_where_its_outputs_are(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
-    said = rvos("segment", make_clip(8), "the red thing", "the green thing", "--out", "out", "--save", "overlay,contact-sheet")
+    said = rvos(
+        "segment", make_clip(8), "the red thing", "the green thing", "--out", "out", "--save", "overlay,contact-sheet"
+    )
     assert (said.code, said.err) == (0, [])
     assert said.out == ["overlay: out/overlay.mp4", "contact sheet: out/contact_sheet.png"]
     assert all((tmp_path / line.split(": ")[1]).is_file() for line in said.out)
@@ -90,13 +91,15 @@ def test_a_list_runs_every_row_and_reports_the_broken_ones(
 ) -> None:
     make_clip(5)
     jobs = tmp_path / "jobs.csv"
-    jobs.write_text('source, expression\nclip.mp4,the red thing\ngone.mp4,the red thing\nclip.mp4,"the green, thing"\nclip.mp4,\n')
+    jobs.write_text(
+        "source, expression\nclip.mp4,the red thing\ngone.mp4,the red thing\n"
+        'clip.mp4,"the greenish, thing"\nclip.mp4,\n'
+    )
     said = rvos("segment", "--list", jobs, "--out", "out", "--save", "masks")
     assert said.code == 2 and said.out == ["row 0: out/00000", "row 2: out/00002"]
-    assert [line.split(":")[0] for line in said.err] == ["row 1 (gone.mp4)", "green,", "row 3 (clip.mp4)"][:1] + said.err[1:1] + [
-        line.split(":")[0] for line in said.err[1:]
-    ]
-    assert "blank" in said.err[-1]
+    assert len(said.err) == 3 and said.err[0].startswith("row 1 (gone.mp4): ")
+    assert said.err[1] == "greenish: not among the words this model was trained on"
+    assert said.err[2].startswith("row 3 (clip.mp4): ") and "blank" in said.err[2]
     assert (tmp_path / "out/00002/masks/0/00004.png").is_file() and not (tmp_path / "out/00001").exists()
     make_clip(5, "gone.mp4")
     colour_segmenter.model.calls.clear()  # type: ignore[operator, union-attr]
@@ -146,3 +149,28 @@ def test_models_and_doctor_tell_in_words_and_in_json(rvos: Rvos) -> None:
     assert found["packages"]["torch"] and found["video"]["decoders"]["h264"] and found["machine"]["memory_gb"] > 0
     said = rvos("doctor")
     assert said.code == 0 and said.out[0] == "packages"
+
+
+def test_synth_writes_a_layout_and_does_not_replace_one_unasked(rvos: Rvos, tmp_path: Path) -> None:
+    command = ("synth", "data", "--layout", "grefcoco", "--count", "2", "--size", "64", "--split", "test-compositional")
+    said = rvos(*command)
+    assert (said.code, said.out, said.err) == (0, ["grefcoco dataset: data"], [])
+    instances = json.loads((tmp_path / "data/grefcoco/instances.json").read_text())
+    assert len(instances["images"]) == len(list((tmp_path / "data").rglob("*.jpg"))) == 2
+    assert "--overwrite" in rvos(*command).err[0] and rvos(*command, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--kind", "sounds", "unknown kind 'sounds'"),
+        ("--layout", "refcocco", "did you mean 'refcoco'"),
+        ("--split", "tset", "did you mean 'test'"),
+        ("--count", "0", "came 0 pictures"),
+        ("--size", "8", "came 8"),
+        ("--count", "many", "--count"),
+    ],
+)
+def test_synth_refuses_what_it_cannot_make(rvos: Rvos, option: str, value: str, words: str) -> None:
+    said = rvos("synth", "data", option, value)
+    assert said.code == 2 and len(said.err) == 1 and words in said.err[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -39,7 +40,7 @@ def test_frames_come_in_order_and_by_index(kind: str, tmp_path: Path, write_clip
         frames = list(video)
         assert numbers_of(frames) == list(range(40))
         assert [f.index for f in frames] == list(range(40))
-        assert all(b.time_s > a.time_s for a, b in zip(frames, frames[1:], strict=False))
+        assert all(b.time_s > a.time_s for a, b in pairwise(frames))
         assert video.count_frames() == 40
         for wanted in ([39, 0, 21, 21, 7], [19, 20], [9, 10, 11], [29], list(range(8, 33, 4))):
             found = video.get(wanted)

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from rvos.types import Frame, VideoError
 from rvos.video import open_video
@@ -94,7 +95,7 @@ def _packets(path: Path) -> list[tuple[int, int, int]]:
 
 def _read_until_broken(path: Path) -> tuple[list[Frame], str]:
     frames: list[Frame] = []
-    with open_video(path) as video, pytest.raises(VideoError) as raised:  # noqa: PT012
+    with open_video(path) as video, pytest.raises(VideoError) as raised:
         for frame in video:
             frames.append(frame)
     return frames, str(raised.value)
@@ -154,22 +155,21 @@ def test_good_parts_of_a_damaged_file_can_be_addressed(tmp_path: Path, b_frame_c
 
 
 def test_cover_pictures_are_no_video(tmp_path: Path) -> None:
-    path = tmp_path / "song.mkv"
+    path = tmp_path / "song.mp4"
     with av.open(str(path), "w") as container:
-        sound = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        sound = container.add_stream("aac", rate=8000, layout="mono")
         picture = container.add_stream("mjpeg", rate=1)
         picture.width = picture.height = 32
         picture.pix_fmt = "yuvj420p"
-        picture.disposition = av.stream.Disposition.attached_pic
+        picture.disposition = Disposition.attached_pic
         still = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
         container.mux(picture.encode(still))
         container.mux(picture.encode(None))
-        samples = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         samples.sample_rate = 8000
         container.mux(sound.encode(samples))
         container.mux(sound.encode(None))
     with av.open(str(path)) as container:
-        if not container.streams.video[0].disposition & av.stream.Disposition.attached_pic:
-            pytest.skip("this muxer does not keep the mark of a cover picture")
+        assert len(container.streams.video) == 1
     with pytest.raises(VideoError, match="wanted one with a video stream"):
         open_video(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -89,7 +90,7 @@ def test_picture_cut_off_in_the_middle_of_a_folder(tmp_path: Path) -> None:
     whole = (tmp_path / "2.png").read_bytes()
     (tmp_path / "2.png").write_bytes(whole[:60])
     seen = []
-    with open_video(tmp_path) as video, pytest.raises(VideoError, match="broken at frame 2"):  # noqa: PT012
+    with open_video(tmp_path) as video, pytest.raises(VideoError, match="broken at frame 2"):
         for frame in video:
             seen.append(frame.index)
     assert seen == [0, 1]
@@ -141,11 +142,11 @@ def test_camera_gives_frames_until_it_stops() -> None:
     capture = FakeCapture(4)
     camera = CameraSource(0, lambda number: capture)
     seen = []
-    with pytest.raises(VideoError, match="'camera:0': broken at frame 4"):  # noqa: PT012
+    with pytest.raises(VideoError, match="'camera:0': broken at frame 4"):
         for frame in camera.frames():
             seen.append(frame)
     assert [f.index for f in seen] == [0, 1, 2, 3]
-    assert all(b.time_s > a.time_s for a, b in zip(seen, seen[1:], strict=False))
+    assert all(b.time_s > a.time_s for a, b in pairwise(seen))
     assert (seen[0].image == [0, 0, 255]).all()
     assert (camera.info.rate, camera.info.size, camera.info.frame_count) == (30.0, (4, 6), None)
     with pytest.raises(VideoError, match="no frame count"):

@@ -77,7 +77,7 @@ def test_index_lies_at_the_front_and_players_know_the_format(tmp_path: Path) -> 
 
 def test_what_was_written_before_an_error_is_a_whole_video(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    with pytest.raises(RuntimeError), VideoWriter(path, (32, 32), rate=25) as writer:  # noqa: PT012
+    with pytest.raises(RuntimeError), VideoWriter(path, (32, 32), rate=25) as writer:
         for i in range(7):
             writer.write(gradient(i, (32, 32)), i / 25)
         assert not path.exists()

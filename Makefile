@@ -1,0 +1,54 @@
+# All that a newcomer types: `make demo` and `make test`. Each makes .venv by itself; `make help` tells the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FOR_DEMO := $(VENV)/.installed
+FOR_TEST := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# The words of a user are never expanded by make ($(value)), and reach the shell in single quotes.
+quoted = '$(subst ','\'',$(value $(1)))'
+unexport VIDEO TEXT
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo                                 segment a short synthetic clip"
+	@echo "make demo VIDEO=clip.mp4 TEXT='the dog'   segment a video of your own"
+	@echo "make test                                 ruff, pyright, and pytest with its coverage"
+	@echo "make lint                                 ruff and pyright alone"
+	@echo "make clean                                remove .venv and what the tools left behind"
+	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer) that .venv is made with."
+
+demo: $(FOR_DEMO)
+	@$(BIN)/rvos demo $(if $(value VIDEO),--video=$(call quoted,VIDEO)) $(if $(value TEXT),--text=$(call quoted,TEXT))
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov
+
+lint: $(FOR_TEST)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+$(FOR_DEMO): pyproject.toml constraints.txt | $(BIN)/pip
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+# What the tests need includes what the demo needs.
+$(FOR_TEST): pyproject.toml constraints.txt | $(BIN)/pip
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $(FOR_DEMO) $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "make: came PYTHON=$(PYTHON) ($$($(PYTHON) -V 2>&1)), wanted python >= 3.11: make ... PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV): about 5 GB, some minutes the first time"
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
+	find image_core rvos tools tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

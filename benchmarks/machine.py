@@ -1,0 +1,24 @@
+"""What a figure was measured on; every JSON in this folder carries it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Processor, cores, versions of what matters for speed, and the date."""
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count() or 0,
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "timm": version("timm"),
+        "av": version("av"),
+        "date": datetime.now(UTC).date().isoformat(),
+    }

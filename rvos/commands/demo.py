@@ -1,0 +1,52 @@
+"""`rvos demo`: a short clip of our own, or the user's, segmented and shown."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from image_core.errors import ConfigError
+from rvos.commands import options
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the clip and the results.")] = Path(
+        "rvos-demo"
+    ),
+    video: Annotated[str | None, typer.Option("--video", metavar="SOURCE", help="A video in place of our own.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Option("--text", metavar="EXPRESSION", help="What to look for in it; may be repeated.")
+    ] = None,
+    model: options.Model = options.DEFAULT_MODEL,
+    propagation: options.Propagation = "none",
+    tracker: options.Tracker = "none",
+    device: options.Device = "auto",
+    precision: options.Precision = "fp32",
+    settings: options.Set = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Make a short synthetic clip and segment it; or a clip of yours."""
+    options.be_quiet(quiet)
+    if video is not None and not texts:
+        raise ConfigError(f'demo: came --video {video} without --text, wanted what to look for: --text "the dog"')
+    from rvos.commands.running import run_watched, tell
+    from rvos.demo import EXPRESSIONS, write_clip
+    from rvos.runner import Job
+
+    system = options.system_of(model, propagation, tracker, device, precision, settings)
+    if video is None:
+        clip = out / "synthetic.mp4"
+        write_clip(clip)
+        video = str(clip)
+    job = Job(video, tuple(texts or EXPRESSIONS), out, overwrite=overwrite)
+    # Every clip, sentence and model has a folder of its own, so that one demo never stands in another's way.
+    digest = hashlib.sha256(json.dumps(job.document(system)).encode()).hexdigest()[:8]
+    job = replace(job, out=out / f"{Path(video).stem}-{digest}")
+    tell(run_watched(job, system, quiet), as_json)

@@ -1,0 +1,62 @@
+"""A run with somebody watching: the bar on stderr while it goes, what it left on stdout when it is done."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rvos.runner import Job, Report, run
+
+if TYPE_CHECKING:
+    from rvos.recording import Progress
+    from rvos.system import System
+
+
+def run_watched(job: Job, system: System, quiet: bool) -> Report:
+    """`rvos.runner.run` with a bar, where stderr is a terminal and `quiet` is not asked for."""
+    if quiet or not sys.stderr.isatty():
+        return run(job, system)
+    with _bar(job.source) as progress:
+        return run(job, system, progress)
+
+
+def tell(report: Report, as_json: bool) -> None:
+    """What a run left, on stdout: a line an output (`contact sheet: PATH`), or one JSON document."""
+    if as_json:
+        print(json.dumps(document_of(report), ensure_ascii=False))
+        return
+    for name, path in report.outputs.items():
+        print(f"{name.replace('_', ' ')}: {path}")
+
+
+def document_of(report: Report) -> dict[str, Any]:
+    """A run for `--json`: its folder, its outputs by name, and the content of its `result.json`."""
+    outputs = {name: str(path) for name, path in report.outputs.items()}
+    return {"out": str(report.out), "outputs": outputs, **report.result}
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, rate="")
+
+        def advance(done: int, total: int | None) -> None:
+            speed = bar.tasks[0].speed
+            # A container may declare fewer frames than it holds: a bar past its end would look broken.
+            known = total if total is not None and total >= done else None
+            bar.update(task, completed=done, total=known, rate=f"{speed:.1f} frames/s" if speed else "")
+
+        yield advance

@@ -1,0 +1,65 @@
+"""One picture of what an image model makes of each family of expressions: the truth, and the answer beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from image_core.metrics import overlap
+from image_core.segmenter import ImagePrediction
+from image_core.types import ImageSample
+from rvos.export.drawing import paint_masks
+from rvos.export.files import write_png
+from rvos.export.legend import paint_line
+from rvos.export.text import line_height
+
+_TILE_PX = 176
+_GAP_PX = 8
+_FONT_PX = 12
+_BACKGROUND = 32
+
+
+class PredictionSheet:
+    """Keeps the first `per_family` expressions of every family that it is shown, at most one a picture."""
+
+    def __init__(self, per_family: int = 4) -> None:
+        self.per_family = per_family
+        self._tiles: dict[str, list[np.ndarray]] = {}
+
+    def add(self, sample: ImageSample, predictions: Sequence[ImagePrediction]) -> None:
+        """A picture with its expressions, its truth and the answers."""
+        for i, (family, prediction) in enumerate(zip(sample.families, predictions, strict=True)):
+            tiles = self._tiles.setdefault(family, [])
+            if len(tiles) < self.per_family:
+                tiles.append(_tile(sample.image, sample.expressions[i], sample.masks[i], prediction))
+
+    def write(self, path: Path) -> None:
+        """A row a family. Raises `OutputError`."""
+        blank = np.full_like(next(iter(self._tiles.values()))[0], _BACKGROUND)
+        rows = []
+        for family, tiles in sorted(self._tiles.items()):
+            header = np.full(
+                (line_height(_FONT_PX + 2) + _GAP_PX, blank.shape[1] * self.per_family, 3), _BACKGROUND, np.uint8
+            )
+            paint_line(header, f"{family or 'all'}: truth | prediction", _FONT_PX + 2, (_GAP_PX // 2, 4))
+            rows += [header, np.hstack(tiles + [blank] * (self.per_family - len(tiles)))]
+        write_png(path, np.vstack(rows))
+
+
+def _tile(image: np.ndarray, expression: str, truth: np.ndarray, prediction: ImagePrediction) -> np.ndarray:
+    intersection, union = overlap(prediction.mask, truth)
+    verdict = f"IoU {intersection / union:.2f}" if union else "rightly absent"
+    halves = []
+    for mask in (truth, prediction.mask):
+        half = cv2.resize(image, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
+        smaller = cv2.resize(mask.view(np.uint8), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_NEAREST)
+        paint_masks(half, [smaller.astype(bool)])
+        halves.append(half)
+    caption = np.full((2 * line_height(_FONT_PX), 2 * _TILE_PX, 3), _BACKGROUND, np.uint8)
+    paint_line(caption, expression, _FONT_PX, (0, 4))
+    paint_line(caption, f"{verdict}, presence {prediction.presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
+    tile = np.vstack([np.hstack(halves), caption])
+    return cv2.copyMakeBorder(tile, 0, _GAP_PX, 0, _GAP_PX, cv2.BORDER_CONSTANT, value=(_BACKGROUND,) * 3)

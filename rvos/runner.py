@@ -1,0 +1,98 @@
+"""One video into one folder: what `rvos segment` and `rvos demo` do, interrupted or not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rvos.export import build_exporters, layout
+from rvos.export.directory import RunDirectory
+from rvos.export.report import result_document
+from rvos.recording import Progress, Recording
+from rvos.source import open_source
+from rvos.system import System
+from rvos.types import OutputError
+
+DEFAULT_SAVE = ("overlay", "contact_sheet")
+_PLACES = {
+    "overlay": layout.OVERLAY,
+    "contact_sheet": layout.CONTACT_SHEET,
+    "masks": layout.MASKS,
+    "palette": layout.PALETTE,
+    "frames": layout.FRAMES,
+    "compare": layout.COMPARE,
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video, the expressions asked of it, and the folder for what is found.
+
+    save: outputs by name; only_frames: frame indices (0-based, half-open) that the output `frames` is made of, None for
+    all; overwrite: replace another run that is in `out`.
+    """
+
+    source: str
+    expressions: tuple[str, ...]
+    out: Path
+    save: tuple[str, ...] = DEFAULT_SAVE
+    only_frames: range | None = None
+    overwrite: bool = False
+
+    def document(self, system: System) -> dict[str, Any]:
+        """Everything that the results depend on, as JSON values."""
+        path = Path(self.source)
+        return {
+            "source": self.source,
+            "source_bytes": path.stat().st_size if path.is_file() else None,
+            "expressions": list(self.expressions),
+            **system.document(),
+            "save": list(self.save),
+            "only_frames": None if self.only_frames is None else [self.only_frames.start, self.only_frames.stop],
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run left. result: the content of `result.json`; outputs: name -> file or folder."""
+
+    out: Path
+    result: dict[str, Any]
+    outputs: dict[str, Path]
+
+
+def run(job: Job, system: System, progress: Progress = lambda done, total: None) -> Report:
+    """Segment a video into `job.out`, going on from where an earlier run of the same job stopped.
+
+    A finished run is done at once. Raises `RvosError` for whatever is wrong with the input; what can be known before
+    frames are read is found before `job.out` is touched. When the video breaks in the middle, `VideoError`: the frames
+    before are in `job.out`, and it stays unfinished.
+    """
+    if not job.overwrite and is_finished(job.out):
+        with RunDirectory(job.out, job.document(system)):
+            return _report(job)
+    exporters = build_exporters(job.save, job.out, only_frames=job.only_frames)
+    with open_source(job.source, system.settings) as (info, frames):
+        session = system.segmenter.session(job.expressions)
+        settings = job.document(system)
+        with RunDirectory(job.out, settings, job.overwrite) as directory:
+            if directory.frames_done and job.source.startswith("camera:"):
+                raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
+            recording = Recording(directory, session, exporters)
+            recording.run(info, frames, progress)
+            unseen = system.segmenter.image.unseen_words(job.expressions)
+            result = result_document(info, settings, job.expressions, unseen, recording.summary)
+            directory.finish(result, recording.timing())
+    return _report(job)
+
+
+def is_finished(out: Path) -> bool:
+    """A run that came to its end lies in `out`."""
+    return (out / layout.RESULT).is_file()
+
+
+def _report(job: Job) -> Report:
+    result = json.loads((job.out / layout.RESULT).read_bytes())
+    return Report(job.out, result, {name: job.out / _PLACES[name] for name in job.save})
