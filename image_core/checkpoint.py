@@ -11,20 +11,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from image_core.errors import CheckpointError
+from image_core.encoders.text import TextEncoder
+from image_core.errors import CheckpointError, RvosError
 from image_core.models.base import ImageModel
 from image_core.models.table import EncoderSpec, ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
 
 FORMAT_VERSION = 1
 _KEY = "rvos"
+_PARTS = {"model": dict, "preprocessing": dict, "tokenizer": str, "provenance": dict}
 _FOREIGN = {  # prefixes that tell a known project's file, and what to do with it
     "vis_enc.darknet": "SeqTR",
     "backbone.layers.0.pwam_fusion": "CGFormer",
@@ -47,6 +49,12 @@ class Provenance:
     scores: Mapping[str, Any] = field(default_factory=dict)
     words: tuple[str, ...] | None = None
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Provenance:
+        """The inverse of `asdict`, also after JSON. Raises `TypeError` on values that are not there."""
+        words = values.get("words")
+        return cls(**{**values, "words": None if words is None else tuple(words)})
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -67,23 +75,26 @@ def save_model(
     weights: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a model file at once (a temporary file, then a rename). `weights` replaces the model's own (EMA, say)."""
-    # The file brings its weights: a rebuilt encoder must not go looking for pretrained ones.
-    plain = replace(spec, vision=_without_weights(spec.vision), text=_without_weights(spec.text))
     header = {
         "format_version": FORMAT_VERSION,
-        "model": plain.to_dict(),
+        "model": _without_weights(spec).to_dict(),
         "preprocessing": preprocessing.to_dict(),
-        "tokenizer": model.text.tokenizer_json(),
+        "tokenizer": cast(TextEncoder, model.text).tokenizer_json(),
         "provenance": asdict(provenance),
     }
     state = {k: v.detach().cpu().contiguous() for k, v in (weights or model.state_dict()).items()}
     temporary = path.with_name(path.name + ".tmp")
-    save_file(state, temporary, metadata={_KEY: json.dumps(header)})
+    temporary.write_bytes(save(state, metadata={_KEY: json.dumps(header)}))  # `save_file` would lock other users out
     temporary.replace(path)
 
 
-def _without_weights(spec: EncoderSpec) -> EncoderSpec:
-    return replace(spec, pretrained=False, folder=None)
+def _without_weights(spec: ModelSpec) -> ModelSpec:
+    """The file brings its weights: a rebuilt encoder must not go looking for pretrained ones."""
+
+    def plain(encoder: EncoderSpec) -> EncoderSpec:
+        return replace(encoder, pretrained=False, folder=None)
+
+    return replace(spec, vision=plain(spec.vision), text=plain(spec.text))
 
 
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedModel:
@@ -94,19 +105,17 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
     """
     path = Path(path)
     header, state = _read(path)
-    spec = ModelSpec.from_dict(header["model"])
-    model = build_model(spec, tokenizer_json=header["tokenizer"])
+    try:
+        spec = _without_weights(ModelSpec.from_dict(header["model"]))
+        preprocessing = Preprocessing.from_dict(header["preprocessing"])
+        provenance = Provenance.from_dict(header["provenance"])
+        model = build_model(spec, tokenizer_json=header["tokenizer"])
+    except (RvosError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise _damaged(path, f"describes no model that can be built ({type(error).__name__}: {reason})") from error
     _fit(path, model, state)
     model.load_state_dict(state, strict=True)
-    provenance = dict(header["provenance"])
-    if provenance.get("words") is not None:
-        provenance["words"] = tuple(provenance["words"])
-    return LoadedModel(
-        model=model.to(device).eval(),
-        spec=spec,
-        preprocessing=Preprocessing.from_dict(header["preprocessing"]),
-        provenance=Provenance(**provenance),
-    )
+    return LoadedModel(model.to(device).eval(), spec, preprocessing, provenance)
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
@@ -116,29 +125,50 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 def _read(path: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
-        raise CheckpointError(f"model file {path}: not there; give a .safetensors file, or a name from `rvos models`")
-    with path.open("rb") as file:
-        start = file.read(10)
-    if start[:2] == b"PK" or start[:1] == b"\x80":
-        raise CheckpointError(
-            f"model file {path}: is a pickle, which can run code and is never loaded; "
-            "wanted a .safetensors file of ours (`rvos convert` makes one of a known project's)"
-        )
+        came = "is a folder" if path.is_dir() else "not there"
+        raise CheckpointError(f"model file {path}: {came}; give a .safetensors file, or a name from `rvos models`")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if _KEY not in metadata:
                 raise CheckpointError(f"model file {path}: {_foreign(list(file.keys()))}")
-            header = json.loads(metadata[_KEY])
+            header = _header(path, metadata[_KEY])
             state = {key: file.get_tensor(key) for key in file.keys()} if weights else {}  # noqa: SIM118
     except SafetensorError as error:
+        # Asked only now: the first bytes of a good file are a length, and can look like those of a pickle.
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start == b"PK" or start[:1] == b"\x80":
+            raise CheckpointError(
+                f"model file {path}: is a pickle, which can run code and is never loaded; "
+                "wanted a .safetensors file of ours (`rvos convert` makes one of a known project's)"
+            ) from error
         raise CheckpointError(
-            f"model file {path}: not a whole safetensors file ({error}); download or copy it again"
+            f"model file {path}: not a whole safetensors file ({' '.join(str(error).split())}); "
+            "download or copy it again"
         ) from error
-    if header.get("format_version") != FORMAT_VERSION:
-        came = header.get("format_version")
-        raise CheckpointError(f"model file {path}: format version {came}, wanted {FORMAT_VERSION}; update rvos")
     return header, state
+
+
+def _header(path: Path, text: str) -> dict[str, Any]:
+    """The checked header: of this version, with every part in its place."""
+    try:
+        header = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _damaged(path, f"is not JSON ({error})") from error
+    if not isinstance(header, dict):
+        raise _damaged(path, f"is {type(header).__name__}, wanted an object")
+    came = header.get("format_version")
+    if came != FORMAT_VERSION:
+        raise CheckpointError(f"model file {path}: format version {came}, wanted {FORMAT_VERSION}; update rvos")
+    wrong = [name for name, kind in _PARTS.items() if not isinstance(header.get(name), kind)]
+    if wrong:
+        raise _damaged(path, f"lacks {', '.join(wrong)}")
+    return header
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(f"model file {path}: its header {reason}; download or copy it again, or update rvos")
 
 
 def _foreign(keys: list[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from image_core.errors import ConfigError
 from image_core.metrics import ReferringMetrics
 from image_core.segmenter import ImagePrediction, ImageSegmenter
 from image_core.types import ImageSample
@@ -18,7 +19,7 @@ class Samples(Protocol):
     """A map-style set of pictures with expressions and truth."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> ImageSample: ...
+    def __getitem__(self, index: int, /) -> ImageSample: ...
 
 
 Predict = Callable[[ImageSample], Sequence[ImagePrediction]]
@@ -46,14 +47,21 @@ def evaluate_images(
 
 
 def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterator[ImageSample]:
-    """The first `limit` pictures with the sentences that are asked of them.
+    """The first `limit` pictures with the sentences that are asked of them; a picture without sentences is left out.
 
     shuffled: each picture is asked the sentences of the next one (the last picture those of the first) and keeps its
-    own truth and families: what is scored then can be had without reading.
+    own truth and families: what is scored then can be had without reading. Raises `ConfigError` where there is no
+    other picture.
     """
     count = len(samples) if limit is None else min(limit, len(samples))
+    if shuffled and count < 2:
+        raise ConfigError(
+            f"shuffled expressions: came {count} picture, wanted 2 or more: each is asked another's words"
+        )
     for index in range(count):
         sample = samples[index]
+        if not sample.expressions:
+            continue
         if shuffled:
             other = samples[(index + 1) % count].expressions
             theirs = tuple(other[i % len(other)] for i in range(len(sample.expressions)))

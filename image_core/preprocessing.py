@@ -13,7 +13,7 @@ from torch import Tensor
 from image_core.errors import ConfigError
 from image_core.geometry.masks import masks_to_tensor, resize_image, resize_logits, resize_masks
 
-Resize = Literal["squash", "keep_ratio", "area"]
+Resize = Literal["squash", "keep_ratio", "short_side"]
 
 MASK_STRIDE = 4
 """Input pixels per cell of `Prediction.mask_logits`, the same for every model."""
@@ -30,7 +30,8 @@ class Preprocessing:
       squash      exactly (size_px, size_px), the shape is distorted (LAVT, ReLA, CGFormer);
       keep_ratio  the longer side becomes size_px, then zeros (= the mean colour) at the bottom and the right up to
                   `multiple` (SeqTR);
-      area        about size_px^2 pixels at the picture's own shape, each side rounded to `multiple`, no padding.
+      short_side  the shorter side becomes size_px at the picture's own shape, each side rounded to `multiple`, no
+                  padding; the longer side is at most 4 size_px, or a strip would cost without bound.
 
     Raises `ConfigError` for values that cannot be.
     """
@@ -90,9 +91,8 @@ class Preprocessing:
         if self.resize == "keep_ratio":
             scale = self.size_px / max(height, width)
             return max(1, math.floor(height * scale + 0.5)), max(1, math.floor(width * scale + 0.5))
-        scale = self.size_px / math.sqrt(height * width)
-        # A strip whose short side is lifted to `multiple` gives its length up, or it would cost many times the area.
-        longest = self.size_px**2 / self.multiple
+        scale = self.size_px / min(height, width)
+        longest = 4 * self.size_px
         return self._rounded(min(height * scale, longest)), self._rounded(min(width * scale, longest))
 
     def target_size(self, height: int, width: int) -> tuple[int, int]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from image_core.checkpoint import LoadedModel, load_model
+from image_core.data.words import words_of
 from image_core.device import Precision, autocast, resolve_device
 from image_core.errors import RvosError, UnknownNameError
 from image_core.weights import DEFAULT, embedded_models
-
-_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class ImageSegmenter:
         """The words of `expressions` that training never showed, each once, in order; [] where that is not known."""
         if self.vocabulary is None:
             return []
-        words = (word for text in expressions for word in _WORD.findall(text.lower()))
+        words = (word for text in expressions for word in words_of(text))
         return [word for word in dict.fromkeys(words) if word not in self.vocabulary]
 
     @torch.inference_mode()
@@ -92,7 +90,9 @@ class ImageSegmenter:
                 features = features.select(torch.zeros(count, dtype=torch.long, device=self.device))
             prediction = self.model.decode(features, text)
         logits = self.preprocessing.restore(prediction.mask_logits.float(), valid, image.shape[:2]).cpu().numpy()
-        presence = self.model.presence_probs(prediction).float().cpu().tolist()
+        # In double precision, so that a sure answer is not rounded to certainty and the logit can be had back from it.
+        exact = replace(prediction, presence_logit=prediction.presence_logit.double())
+        presence = self.model.presence_probs(exact).cpu().tolist()
         score = prediction.score.float().cpu().tolist()
         return [ImagePrediction(logits[i], presence[i], score[i]) for i in range(count)]
 
@@ -111,8 +111,10 @@ def find_model(name_or_path: str | Path) -> Path:
 
 def check_expressions(expressions: Sequence[str]) -> None:
     """Raises `RvosError` unless there is at least one expression and each has a letter or a digit."""
+    if isinstance(expressions, str):
+        raise RvosError(f"expressions: came one string ({expressions!r}), wanted a list of sentences: put it in [ ]")
     if not expressions:
         raise RvosError('no expression: wanted at least one sentence, such as "the red circle"')
     for i, text in enumerate(expressions):
-        if not _WORD.search(text):
+        if not words_of(text):
             raise RvosError(f'expression {i + 1} is blank ({text!r}): wanted words, such as "the red circle"')

@@ -16,9 +16,11 @@ import typer
 from image_core.errors import RvosError
 from rvos.commands.demo import demo
 from rvos.commands.doctor import doctor
+from rvos.commands.evaluate import evaluate
 from rvos.commands.models import models
 from rvos.commands.segment import segment
 from rvos.commands.synth import synth
+from rvos.commands.train import train
 
 app = typer.Typer(
     name="rvos",
@@ -28,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, demo, synth, models, doctor):
+for command in (segment, demo, synth, train, evaluate, models, doctor):
     app.command()(command)
 
 DONE, OUR_FAULT, INPUT_FAULT, INTERRUPTED = 0, 1, 2, 130

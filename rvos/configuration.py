@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.table import EncoderSpec, ModelSpec
@@ -18,6 +18,11 @@ from image_core.preprocessing import Preprocessing
 from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
 
 T = TypeVar("T")
+
+_FREE_FORM = ("model.config.", "encoder.options.", "text.options.")
+"""Settings whose names the built part knows and the YAML need not list."""
+
+_PLAIN = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
 
 
 def config_folder() -> Path:
@@ -33,33 +38,56 @@ def experiments() -> list[str]:
 
 
 def compose_config(entry: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """The composed configuration as plain values. Raises `ConfigError` (one line) on anything hydra refuses."""
+    """The composed configuration as plain values.
+
+    Raises `UnknownNameError` for a setting, group member or experiment that is not there, and `ConfigError` (one line)
+    for anything else that hydra refuses.
+    """
     for override in overrides:
         key, _, value = override.partition("=")
         if key.lstrip("+") == "experiment" and value and value not in experiments():
             raise UnknownNameError("experiment", value, experiments())
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3", job_name="rvos"):
-            config = compose(entry, overrides=list(overrides))
+            config = compose(entry, overrides=[_settable(override) for override in overrides])
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        cause = error.__cause__ or error
-        raise ConfigError(f"configuration {' '.join(overrides)}: {' '.join(str(cause).split())}") from error
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise _refusal(error, overrides) from error
     return {str(key): value for key, value in plain.items()}  # type: ignore[union-attr]
 
 
+def _settable(override: str) -> str:
+    return f"++{override}" if override.startswith(_FREE_FORM) else override
+
+
+def _refusal(error: Exception, overrides: Sequence[str]) -> ConfigError | UnknownNameError:
+    """What hydra says over many lines, as one of ours."""
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, member = str(error.missing_cfg_file).partition("/")
+        return UnknownNameError(group, member, list(error.options))
+    cause = error.__cause__ or error
+    if isinstance(cause, ConfigAttributeError) and cause.full_key and cause.parent_node is not None:
+        *where, key = cause.full_key.split(".")
+        known = [str(k) for k in cause.parent_node if k != "hydra"]
+        return UnknownNameError(" ".join(["setting", *(["of", ".".join(where)] if where else [])]), key, known)
+    shown = " ".join(" ".join(overrides).split())
+    return ConfigError(f"configuration {shown}: {' '.join(str(cause).split())}")
+
+
 def train_settings(overrides: Sequence[str]) -> TrainSettings:
-    """The settings of `rvos train OVERRIDES`. Raises `ConfigError`; all contradictions are reported together."""
+    """The settings of `rvos train OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
     plain = compose_config("train", overrides)
     plain.pop("experiment", None)
-    model = plain.pop("model")
-    spec = ModelSpec(
-        name=model["name"],
-        vision=build(EncoderSpec, plain.pop("encoder"), "encoder"),
-        text=build(EncoderSpec, plain.pop("text"), "text"),
-        config=model.get("config") or {},
-        max_words=model.get("max_words", 20),
-    )
+    for group in ("model", "encoder", "text", "data", "optimiser", "preprocessing"):
+        if not isinstance(plain.get(group), dict):
+            raise ConfigError(f"{group}: came {plain.get(group)!r}, wanted settings: {group}.KEY=VALUE")
+    encoders = {
+        "vision": build(EncoderSpec, plain.pop("encoder"), "encoder"),
+        "text": build(EncoderSpec, plain.pop("text"), "text"),
+    }
+    spec = build(ModelSpec, plain.pop("model") | encoders, "model")
+    if not isinstance(plain["out"], str):
+        raise ConfigError(f"out: came {plain['out']!r}, wanted a folder")
     return build(
         TrainSettings,
         plain
@@ -75,14 +103,25 @@ def train_settings(overrides: Sequence[str]) -> TrainSettings:
 
 
 def build(kind: type[T], values: dict[str, Any], where: str) -> T:
-    """A frozen dataclass from plain values; lists become tuples. Raises on a key that the dataclass does not have."""
+    """A frozen dataclass from plain values; lists become tuples.
+
+    Raises `UnknownNameError` on a key that the dataclass does not have and `ConfigError` on values it cannot take.
+    """
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     for key in values:
         if key not in known:
             raise UnknownNameError(f"setting of {where}", key, known)
+    hints = get_type_hints(kind)
+    faults = [
+        f"{where}.{key} is {value!r}, wanted {hints[key].__name__}"
+        for key, value in values.items()
+        if hints[key] in _PLAIN and type(value) not in _PLAIN[hints[key]]
+    ]
+    if faults:
+        raise ConfigError("; ".join(faults))
     try:
         return kind(**{key: frozen(value) for key, value in values.items()})
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
 
 

@@ -14,6 +14,7 @@ from av.codec.codec import Codec, UnknownCodecError
 from image_core.checkpoint import load_model
 from image_core.errors import RvosError
 from image_core.weights import DEFAULT, embedded_models
+from rvos.system import core_count
 
 _PACKAGES = (
     "torch",
@@ -56,7 +57,7 @@ def _machine() -> dict[str, Any]:
     cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processors": len(os.sched_getaffinity(0)),
+        "cores": core_count(),
         "threads_of_torch": torch.get_num_threads(),
         "cuda_devices": cuda,
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * page_bytes / 1e9, 1),

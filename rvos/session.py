@@ -47,8 +47,6 @@ class StreamSession:
         tracker: Tracker[Any],
         key_frames: KeyFrames = EVERY_FRAME,
     ) -> None:
-        if isinstance(expressions, str):
-            raise ConfigError(f"expressions: came one text, wanted a list of texts; write [{expressions!r}]")
         check_expressions(expressions)
         if key_frames.every > 1 and not propagator.between_key_frames:
             raise ConfigError(

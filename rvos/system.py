@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -32,6 +33,7 @@ class System:
         from image_core.device import Precision
         from rvos.segmenter import VideoSegmenter
 
+        _leave_a_core_free()
         precision = cast(Precision, self.precision)  # checked where it is used
         return VideoSegmenter(self.model, self.propagation, self.tracker, self.device, precision, self.settings)
 
@@ -58,3 +60,17 @@ class System:
             "sampling": self.settings.sampling,
             "key_frames": self.settings.key_frames,
         }
+
+
+def core_count() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _leave_a_core_free() -> None:
+    """Decoding and writing run beside the network: where it takes every core, each waits for the other, and on two
+    cores a frame takes three times as long (measured). Who sets OMP_NUM_THREADS has decided otherwise."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(max(1, core_count() - 1))

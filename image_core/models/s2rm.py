@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +39,7 @@ from image_core.models.base import ImageModel
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
 
 Update = Literal["overwrite", "gated", "accumulate", "side_by_side"]
-UPDATES: tuple[Update, ...] = ("overwrite", "gated", "accumulate", "side_by_side")
+Balance = Literal["channel", "group", "none"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class S2RMConfig:
     update: Update = "gated"
     directions: tuple[str, ...] = ("l2v", "v2l")
     axes: tuple[str, ...] = ("row", "column")
-    balancing: Literal["channel", "group", "none"] = "channel"
+    balancing: Balance = "channel"
     position: bool = True
     casg_attention: bool = True
     presence_head: bool = False
@@ -74,6 +74,8 @@ class S2RMConfig:
     presence_weight: float = 0.5
 
     def __post_init__(self) -> None:
+        if not self.fused_strides or list(self.fused_strides) != sorted(set(self.fused_strides)):
+            raise ValueError(f"S2RMConfig.fused_strides: came {self.fused_strides}, wanted them rising, fine to coarse")
         if len(self.max_steps) != len(self.fused_strides) or min(self.max_steps) < 1:
             raise ValueError(
                 f"S2RMConfig.max_steps: came {self.max_steps}, wanted one >= 1 for each of {self.fused_strides}"
@@ -82,8 +84,14 @@ class S2RMConfig:
             value = getattr(self, name)
             if not value or not set(value) <= allowed:
                 raise ValueError(f"S2RMConfig.{name}: came {value}, wanted one or more of {sorted(allowed)}")
-        if self.update not in UPDATES:
-            raise ValueError(f"S2RMConfig.update: came {self.update!r}, wanted one of {UPDATES}")
+        for name, allowed in (("update", get_args(Update)), ("balancing", get_args(Balance))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"S2RMConfig.{name}: came {getattr(self, name)!r}, wanted one of {allowed}")
+        if self.channels % self.heads or (self.position and self.channels % 4):
+            raise ValueError(
+                f"S2RMConfig.channels: came {self.channels}, wanted a multiple of heads ({self.heads})"
+                + (" and of 4, for sine positions" if self.position else "")
+            )
 
 
 class LanguageDistribution(nn.Module):
@@ -106,11 +114,11 @@ class Coparsing(nn.Module):
     """Slices of `parsed` attend to slices of `generator` that are rolled along the other axis, shift after shift.
 
     Rows: slice i of the parsed map (w tokens) meets row i - t * shift of the generator, t = 0 .. K - 1, wrapping
-    round: near and remote slices alike. Weights are shared over t; slices are folded into the batch. `shift_code` tells
-    the keys how far they were rolled. `update` (reading; figures in benchmarks/s2rm_readings.json):
+    round: near and remote slices alike. Weights are shared over t; slices are folded into the batch. `update`
+    (reading; figures in benchmarks/s2rm_readings.json):
     overwrite: Y <- LN(Y + A_t v_t) at every step. gated: Y <- Y + g_t * A_t v_t with queries from LN(Y), a learned gate
     a step, one LN at the end. accumulate: the queries stay, LN(Y + mean_t A_t v_t) once. side_by_side: one softmax
-    over all K shifted slices, LN once.
+    over all K shifted slices, whose keys are told by `shift_code` how far they were rolled, LN once.
     """
 
     def __init__(self, channels: int, heads: int, max_steps: int, update: Update) -> None:
@@ -120,8 +128,9 @@ class Coparsing(nn.Module):
         self.to_kv = nn.Linear(channels, 2 * channels)
         self.out = nn.Linear(channels, channels)
         self.norm = nn.LayerNorm(channels)
-        self.shift_code = nn.Parameter(torch.zeros(max_steps, channels))
-        nn.init.trunc_normal_(self.shift_code, std=0.02)
+        if update == "side_by_side":  # a softmax over one slice alone would not see what all its keys share
+            self.shift_code = nn.Parameter(torch.zeros(max_steps, channels))
+            nn.init.trunc_normal_(self.shift_code, std=0.02)
         if update == "gated":
             self.query_norm = nn.LayerNorm(channels)
             self.gate = nn.Parameter(torch.full((max_steps,), 1.0 / max_steps))
@@ -133,7 +142,6 @@ class Coparsing(nn.Module):
         steps = -(-h // shift)
         y = parsed.permute(0, 2, 3, 1)
         keys, values = (rolled(x, shift, steps) for x in self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1))
-        keys = keys + self.shift_code[:steps, None]
 
         def slices(x: Tensor) -> Tensor:
             return split_heads(x.reshape(n * h, -1, c), self.heads)
@@ -143,7 +151,7 @@ class Coparsing(nn.Module):
             return self.out(merge_heads(heard).view(n, h, w, c))
 
         if self.update == "side_by_side":
-            y = self.norm(y + message(y, keys, values))
+            y = self.norm(y + message(y, keys + self.shift_code[:steps, None], values))
         elif self.update == "accumulate":
             heard = [message(y, keys[:, :, t], values[:, :, t]) for t in range(steps)]
             y = self.norm(y + torch.stack(heard).mean(0))
@@ -273,8 +281,10 @@ class S2RM(ImageModel):
     def __init__(self, *, vision: VisionEncoder, text: TextEncoder, config: S2RMConfig) -> None:
         super().__init__(config)
         self.vision, self.text = vision, text
-        if vision.strides[0] != 4 or not set(config.fused_strides) <= set(vision.strides[1:]):
-            raise ValueError(f"S2RM: came encoder strides {vision.strides}, wanted 4 and {config.fused_strides}")
+        fused = config.fused_strides
+        if vision.strides[0] != 4 or not set(fused) <= set(vision.strides[1:]) or fused[-1] != vision.strides[-1]:
+            # A stage past the last fused one would be computed for nothing, and its weights would have no gradient.
+            raise ValueError(f"came encoder strides {vision.strides} and fused_strides {fused}, wanted 4, and one end")
         self.level_index = [vision.strides.index(s) for s in (4, *config.fused_strides)]
         widths = (config.fine_channels, *(config.channels for _ in config.fused_strides))
         self.project = nn.ModuleList(
@@ -368,4 +378,5 @@ class S2RM(ImageModel):
 
 def at_size(masks: Tensor, logits: Tensor) -> Tensor:
     """(N, H, W) masks as the share of each cell of `logits` (N, h, w) that they cover, in [0, 1]."""
-    return F.adaptive_avg_pool2d(masks[:, None], logits.shape[-2:]).squeeze(1)
+    h, w = logits.shape[-2:]
+    return F.adaptive_avg_pool2d(masks[:, None], (h, w)).squeeze(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from image_core.models.s2rm import S2RM, S2RMConfig
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A row of the table: the module, its config, and one line for people."""
+    """A row of the table: the module (by keyword: vision, text, config), its config, and one line for people."""
 
-    module: type[ImageModel]
+    module: Callable[..., ImageModel]
     config: type
     summary: str
 
@@ -54,6 +54,7 @@ class ModelSpec:
     max_words: int = 20
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `from_dict` gives an equal object back."""
         return asdict(self)
 
     @classmethod
@@ -63,7 +64,7 @@ class ModelSpec:
             parts = dict(value)
             return cls(vision=EncoderSpec(**parts.pop("vision")), text=EncoderSpec(**parts.pop("text")), **parts)
         except (KeyError, TypeError) as error:
-            raise ConfigError(f"model description {dict(value)!r} cannot be used: {error}") from error
+            raise ConfigError(f"model description {value!r} cannot be used: {error}") from error
 
 
 def model_entry(name: str) -> ModelEntry:
@@ -88,21 +89,22 @@ def build_model(spec: ModelSpec, *, tokenizer_json: str | None = None) -> ImageM
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.config.items()}
     try:
         config = entry.config(**plain)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
-    return entry.module(
-        vision=build_vision_encoder(
-            spec.vision.name,
-            pretrained=spec.vision.pretrained,
-            folder=None if spec.vision.folder is None else Path(spec.vision.folder),
-            options=spec.vision.options,
-        ),
-        text=build_text_encoder(
-            spec.text.name,
-            pretrained=spec.text.pretrained,
-            max_words=spec.max_words,
-            options=spec.text.options,
-            tokenizer_json=tokenizer_json,
-        ),
-        config=config,
+    vision = build_vision_encoder(
+        spec.vision.name,
+        pretrained=spec.vision.pretrained,
+        folder=None if spec.vision.folder is None else Path(spec.vision.folder),
+        options=spec.vision.options,
     )
+    text = build_text_encoder(
+        spec.text.name,
+        pretrained=spec.text.pretrained,
+        max_words=spec.max_words,
+        options=spec.text.options,
+        tokenizer_json=tokenizer_json,
+    )
+    try:
+        return entry.module(vision=vision, text=text, config=config)
+    except ValueError as error:  # parts that are well each by itself and do not fit each other
+        raise ConfigError(f"model '{spec.name}': {error}") from error

@@ -25,6 +25,7 @@ def graded(value: float, yes_below: float, no_above: float) -> bool | None:
 
 
 def all_clear(answers: list[bool | None]) -> bool | None:
+    """Whether all of it is clearly so; None where nothing is clearly not so and something is in its margin."""
     if False in answers:
         return False
     return None if None in answers else True
@@ -49,12 +50,14 @@ def bigger(a: SceneObject, b: SceneObject) -> bool | None:
 
 
 def in_order(items: list[SceneObject], key: str) -> list[SceneObject]:
+    """From the first by `key` on: a side (its nearest first), `big` or `small`."""
     if key in ("big", "small"):
         return sorted(items, key=lambda o: o.size * math.sqrt(o.hull_area), reverse=key == "big")
     return sorted(items, key=lambda o: -towards(key, o.x, o.y)[0])
 
 
 def precedes(a: SceneObject, b: SceneObject, key: str) -> bool:
+    """Whether a clearly comes before b in the order of `key`."""
     if key in ("big", "small"):
         return bigger(a, b) is (key == "big")
     return towards(key, a.x - b.x, a.y - b.y)[0] >= POSITION_GAP

@@ -44,6 +44,7 @@ class Kind:
     fill: str | None = None
 
     def fits(self, item: SceneObject) -> bool:
+        """Whether an object has all the attributes that are named."""
         return (
             self.shape in (None, item.shape) and self.colour in (None, item.colour) and self.fill in (None, item.fill)
         )

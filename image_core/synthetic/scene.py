@@ -79,6 +79,7 @@ class Scene:
 
     @cached_property
     def by_id(self) -> dict[int, SceneObject]:
+        """Object id -> object."""
         return {o.id: o for o in self.objects}
 
     @cached_property

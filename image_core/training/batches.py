@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from image_core.data.augment import Augmentation, augment
 from image_core.data.collate import collate
+from image_core.errors import ConfigError
 from image_core.evaluation import Samples
 from image_core.training.settings import TrainSettings
 from image_core.types import ImageBatch, ImageSample
@@ -20,7 +21,7 @@ class TrainingBatches(Dataset[ImageBatch]):
 
     def __init__(self, samples: Samples, settings: TrainSettings, rank: int = 0, world: int = 1) -> None:
         if settings.batch_images % world:
-            raise ValueError(f"batch_images: came {settings.batch_images}, wanted a multiple of {world} processes")
+            raise ConfigError(f"batch_images is {settings.batch_images}, wanted a multiple of the {world} processes")
         self.samples, self.settings, self.rank, self.world = samples, settings, rank, world
 
     def __len__(self) -> int:

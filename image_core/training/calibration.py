@@ -10,7 +10,8 @@ def fit_presence(
 ) -> tuple[float, float]:
     """(scale, offset) such that sigmoid(scale * logit + offset) is the probability of a target.
 
-    Platt scaling (logistic regression by Newton steps, with Platt's smoothed labels), after which the offset is raised
+    Platt scaling (logistic regression with Platt's smoothed labels, by Newton steps that are halved until they help:
+    Lin, Lin and Weng 2007; plain ones can diverge where the classes are far apart), after which the offset is raised
     where needed so that the threshold 0.5 keeps at least a share `keep` of the expressions with a target: losing a
     target costs its whole mask. logits (N,) float, has_target (N,) bool. With one kind of expression only there is
     nothing to fit: (1, 0).
@@ -20,19 +21,28 @@ def fit_presence(
     if not positive or not negative:
         return 1.0, 0.0
     target = np.where(has_target, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    spread = float(logits.std()) or 1.0
-    design = np.stack([logits / spread, np.ones_like(logits)], axis=1).astype(np.float64)
+    centre, spread = float(logits.mean()), float(logits.std()) or 1.0
+    design = np.stack([(logits - centre) / spread, np.ones_like(logits)], axis=1).astype(np.float64)
+
+    def cost(weights: np.ndarray) -> float:
+        z = design @ weights
+        return float((np.logaddexp(0, z) - target * z).sum())
+
     weights = np.zeros(2)
     for _ in range(iterations):
-        probs = 1 / (1 + np.exp(-(design @ weights)))
+        probs = (1 + np.tanh(design @ weights / 2)) / 2
         gradient = design.T @ (probs - target)
         curvature = (design * (probs * (1 - probs))[:, None]).T @ design + 1e-6 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
-        weights -= step
+        while np.abs(step).max() > 1e-8 and cost(weights - step) > cost(weights) - 1e-4 * float(gradient @ step):
+            step = step / 2
+        weights = weights - step
         if np.abs(step).max() < 1e-8:
             break
-    scale, offset = float(weights[0] / spread), float(weights[1])
+    scale = float(weights[0] / spread)
+    offset = float(weights[1]) - scale * centre
     if scale <= 0:  # a head that has learned nothing yet: leave it as it is
         return 1.0, 0.0
-    lowest_kept = float(np.quantile(logits[has_target], 1 - keep))
-    return scale, max(offset, -scale * lowest_kept)
+    lowest_kept = float(np.quantile(logits[has_target], 1 - keep, method="lower"))
+    # A hair more than needed, or rounding (presence is computed from float32 buffers) would lose the lowest one kept.
+    return scale, max(offset, -scale * lowest_kept + 1e-3)

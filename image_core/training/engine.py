@@ -6,25 +6,32 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor
 
-from image_core.device import autocast
+from image_core.device import autocast, resolve_device
 from image_core.errors import ConfigError
 from image_core.models.base import ImageModel
 from image_core.training.batches import Samples, TrainingBatches, loader
 from image_core.training.log import TrainingLog
 from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
 from image_core.training.settings import TrainSettings, resumable_with
+from image_core.types import ImageBatch
 
 logger = logging.getLogger(__name__)
 
 Validate = Callable[[Mapping[str, Tensor], int], Mapping[str, Any]]
 """(averaged weights, step) -> metrics, called on the main process every `eval_every` steps and after the last."""
+
+_PATIENCE = timedelta(hours=12)
+"""How long processes wait for each other: the others wait while the main one validates. torchrun ends them all when one
+dies, so nothing hangs that long."""
 
 
 class Engine:
@@ -32,7 +39,14 @@ class Engine:
 
     def __init__(self, model: ImageModel, samples: Samples, settings: TrainSettings) -> None:
         self.settings = settings
-        self.accelerator = Accelerator(cpu=settings.device == "cpu", mixed_precision="no")
+        device = resolve_device(settings.device)
+        if device.index:  # accelerate takes the current CUDA device, or one a process by its local rank
+            torch.cuda.set_device(device)
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu",
+            mixed_precision="no",
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+        )
         self.batches = TrainingBatches(
             samples, settings, self.accelerator.process_index, self.accelerator.num_processes
         )
@@ -52,31 +66,38 @@ class Engine:
         s = self.settings
         self._resume()
         log = TrainingLog(s.out, self.step) if self.accelerator.is_main_process else None
-        batches = iter(loader(self.batches, self.step))
+        if self._due(s.eval_every):  # a kill may have come between saving and validating
+            self._validate(validate, log)
         since, pictures = time.monotonic(), 0
         self.model.train()
-        while self.step < s.steps:
-            batch = next(batches)
+        for batch in loader(self.batches, self.step):
             terms = self._update(batch.to(self.accelerator.device))
             pictures += s.batch_images
             self.step += 1
-            last = self.step == s.steps
-            if log is not None and (self.step % s.log_every == 0 or last):
-                seconds = time.monotonic() - since
-                log.training(self.step, s.steps, terms, self._lr(), pictures / seconds)
+            if self._due(s.log_every):
+                terms = self.accelerator.reduce(terms, "mean")
+                if log is not None:
+                    log.training(self.step, s.steps, terms, self._lr(), pictures / (time.monotonic() - since))
                 since, pictures = time.monotonic(), 0
-            if self.step % s.save_every == 0 or last:
+            if self._due(s.save_every):
                 self._save()
-            if (self.step % s.eval_every == 0 or last) and log is not None:
-                log.validation(self.step, validate(self.average.state, self.step))
+            if self._due(s.eval_every):
+                self._validate(validate, log)
                 since, pictures = time.monotonic(), 0
-            self.accelerator.wait_for_everyone() if last else None
         self.accelerator.end_training()
+
+    def _due(self, every: int) -> bool:
+        return self.step > 0 and (self.step % every == 0 or self.step == self.settings.steps)
+
+    def _validate(self, validate: Validate, log: TrainingLog | None) -> None:
+        if log is not None and self.step not in log.validated:
+            log.validation(self.step, validate(self.average.state, self.step))
+        self.accelerator.wait_for_everyone()
 
     def _lr(self) -> float:
         return max(group["lr"] for group in self.optimiser.param_groups)
 
-    def _update(self, batch) -> dict[str, Tensor]:
+    def _update(self, batch: ImageBatch) -> dict[str, Tensor]:
         s = self.settings
         # Dropout draws from a state that depends on the step alone: nothing random has to be saved.
         torch.manual_seed((s.seed * 1_000_003 + self.step) * 64 + self.accelerator.process_index)
@@ -108,13 +129,17 @@ class Engine:
                 "optimiser": self.optimiser.state_dict(),
             }
             path = state_file(self.settings.out)
-            torch.save(state, path.with_suffix(".tmp"))
-            path.with_suffix(".tmp").replace(path)
+            temporary = path.with_name(path.name + ".tmp")
+            torch.save(state, temporary)
+            temporary.replace(path)
         self.accelerator.wait_for_everyone()
 
     def _resume(self) -> None:
         s = self.settings
-        s.out.mkdir(parents=True, exist_ok=True)
+        try:
+            s.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"out={s.out}: no folder can be made there ({error.strerror})") from error
         settings_file, saved = s.out / "settings.json", state_file(s.out)
         new = json.loads(json.dumps(s.to_dict()))
         if settings_file.exists():
@@ -123,8 +148,6 @@ class Engine:
                 raise ConfigError(
                     f"{s.out} holds a run with other settings ({', '.join(differing)}); take another out= or remove it"
                 )
-        if self.accelerator.is_main_process:
-            settings_file.write_text(json.dumps(new, indent=1))
         if saved.exists():
             state = torch.load(saved, map_location="cpu", weights_only=True)
             self.plain_model.load_state_dict(state["model"])
@@ -132,7 +155,11 @@ class Engine:
             self.average.load(state["average"])
             self.step = state["step"]
             logger.info("continuing at step %d of %d", self.step, s.steps)
-        self.accelerator.wait_for_everyone()
+        self.accelerator.wait_for_everyone()  # every process has read what one of them writes now
+        if self.accelerator.is_main_process:
+            temporary = settings_file.with_suffix(".tmp")
+            temporary.write_text(json.dumps(new, indent=1))
+            temporary.replace(settings_file)
 
 
 def state_file(out: Path) -> Path:

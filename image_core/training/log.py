@@ -19,7 +19,10 @@ class TrainingLog:
     def __init__(self, out: Path, step: int) -> None:
         self.path, self.curves = out / "log.jsonl", out / "curves.png"
         kept = [line for line in read_log(self.path) if line["step"] <= step]
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        temporary.replace(self.path)
+        self.validated = {line["step"] for line in kept if line["kind"] == "validation"}
 
     def _append(self, line: Mapping[str, Any]) -> None:
         with self.path.open("a") as file:

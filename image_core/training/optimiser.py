@@ -60,7 +60,7 @@ class AveragedWeights:
                 theirs.append(value)
             else:
                 self.state[name].copy_(value)
-        torch._foreach_lerp_(own, theirs, 1 - decay)
+        torch._foreach_lerp_(own, theirs, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a saved average."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import shutil
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from image_core.checkpoint import LoadedModel, Provenance, save_model
 from image_core.device import resolve_device
+from image_core.errors import ConfigError
 from image_core.evaluation import collect_presence, evaluate_images, predict_with
 from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
@@ -37,6 +39,9 @@ def train(settings: TrainSettings, command: str = "") -> Path:
 
     torch.manual_seed(settings.seed)
     model = build_model(settings.model)
+    if settings.preprocessing.multiple % model.size_multiple:
+        came = settings.preprocessing.multiple
+        raise ConfigError(f"preprocessing.multiple is {came}, wanted a multiple of the model's {model.size_multiple}")
     engine = Engine(model, training, settings)
     path = settings.out / "model.safetensors"
 
@@ -93,7 +98,9 @@ def datasets(spec: DataSpec, settings: TrainSettings) -> tuple[Samples, Samples,
 
 
 def commit() -> str:
-    """The commit of the source tree that trained, "" outside a checkout."""
+    """The commit of the source tree that trained, "" outside a checkout or without git."""
+    if shutil.which("git") is None:
+        return ""
     found = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from image_core.device import Precision
 from image_core.errors import ConfigError
 from image_core.models.table import ModelSpec
 from image_core.preprocessing import Preprocessing
+
+Decay = Literal["cosine", "poly", "constant"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class OptimiserSpec:
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float = 1.0
     warmup_steps: int = 0
-    decay: Literal["cosine", "poly", "constant"] = "poly"
+    decay: Decay = "poly"
     power: float = 0.9
     final_factor: float = 0.0
 
@@ -67,26 +69,46 @@ class TrainSettings:
     eval_images: int = 200
 
     def __post_init__(self) -> None:
-        faults = []
-        if min(self.steps, self.batch_images, self.log_every, self.save_every, self.eval_every, self.eval_images) < 1:
-            faults.append("steps, batch_images, log_every, save_every, eval_every and eval_images must be at least 1")
-        if self.workers < 0:
-            faults.append(f"workers is {self.workers}, wanted 0 or more")
-        if not 0 <= self.ema < 1:
-            faults.append(f"ema is {self.ema}, wanted 0 (off) to below 1")
-        shares = [share for share, _ in self.sizes]
-        if shares != sorted(shares) or (shares and shares[0] != 0):
-            faults.append(f"sizes begin at shares {shares}, wanted them rising from 0")
-        if any(px % self.preprocessing.multiple for _, px in self.sizes):
-            faults.append(
-                f"sizes are {[px for _, px in self.sizes]} px, wanted multiples of {self.preprocessing.multiple}"
-            )
-        if self.optimiser.warmup_steps >= self.steps:
-            faults.append(f"warmup_steps is {self.optimiser.warmup_steps}, wanted less than steps ({self.steps})")
-        if self.data.name != "synthetic" and self.data.root is None:
-            faults.append(f"data.name is {self.data.name}, which needs data.root=FOLDER")
+        faults = [*self._faults_of_counts(), *self._faults_of_sizes(), *self._faults_of_parts()]
         if faults:
             raise ConfigError("; ".join(faults))
+
+    def _faults_of_counts(self) -> Iterator[str]:
+        if min(self.steps, self.batch_images, self.log_every, self.save_every, self.eval_every, self.eval_images) < 1:
+            yield "steps, batch_images, log_every, save_every, eval_every and eval_images must be at least 1"
+        if min(self.workers, self.seed) < 0:
+            yield f"workers is {self.workers} and seed {self.seed}, wanted 0 or more"
+        if not 0 <= self.ema < 1:
+            yield f"ema is {self.ema}, wanted 0 (off) to below 1"
+        if self.precision not in get_args(Precision):
+            yield f"precision is {self.precision}, wanted one of {', '.join(get_args(Precision))}"
+
+    def _faults_of_sizes(self) -> Iterator[str]:
+        pairs = self.sizes if isinstance(self.sizes, Sequence) else [self.sizes]
+        if any(not isinstance(pair, Sequence) or len(pair) != 2 for pair in pairs):
+            yield f"sizes are {self.sizes!r}, wanted pairs [share of the run, pixels]"
+            return
+        shares, sides = [share for share, _ in self.sizes], [px for _, px in self.sizes]
+        if shares and (shares != sorted(set(shares)) or shares[0] != 0 or shares[-1] >= 1):
+            yield f"sizes begin at shares {shares}, wanted them rising from 0 to below 1"
+        multiple = self.preprocessing.multiple
+        if any(px < multiple or px % multiple for px in sides):
+            yield f"sizes are {sides} px, wanted multiples of {multiple}"
+
+    def _faults_of_parts(self) -> Iterator[str]:
+        o = self.optimiser
+        if o.decay not in get_args(Decay):
+            yield f"optimiser.decay is {o.decay}, wanted one of {', '.join(get_args(Decay))}"
+        if not o.lr > 0 or min(o.encoder_factor, o.weight_decay, o.clip, o.final_factor) < 0:
+            yield "optimiser: wanted lr above 0, and encoder_factor, weight_decay, clip and final_factor of 0 or more"
+        if len(o.betas) != 2 or not all(0 <= beta < 1 for beta in o.betas):
+            yield f"optimiser.betas are {o.betas}, wanted two numbers from 0 to below 1"
+        if not 0 <= o.warmup_steps < self.steps:
+            yield f"optimiser.warmup_steps is {o.warmup_steps}, wanted 0 to less than steps ({self.steps})"
+        if self.data.expressions_per_image < 1:
+            yield f"data.expressions_per_image is {self.data.expressions_per_image}, wanted 1 or more"
+        if self.data.name != "synthetic" and self.data.root is None:
+            yield f"data.name is {self.data.name}, which needs data.root=FOLDER"
 
     def size_px(self, step: int) -> int:
         """The picture size of a step, in pixels."""
@@ -102,6 +124,16 @@ class TrainSettings:
 
 
 def resumable_with(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The settings in which two runs differ and that change what is learned (where and how often do not)."""
+    """The settings ("optimiser.lr") in which two runs differ and that change what is learned; places and intervals of
+    writing do not."""
     free = {"out", "device", "workers", "log_every", "save_every", "eval_every", "eval_images"}
-    return sorted(key for key in old.keys() | new.keys() if key not in free and old.get(key) != new.get(key))
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return sorted(key for key in before.keys() | after.keys() if key not in free and before.get(key) != after.get(key))
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

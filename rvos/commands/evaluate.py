@@ -42,7 +42,7 @@ def evaluate(
     evaluation.samples()
     system = options.system_of(model, "none", "none", device, precision, None)
     digest = system.model_sha256
-    segmenter = system.segmenter.segmenter
+    segmenter = system.segmenter.image
     with bar(f"{dataset} {split}", quiet, unit="images") as progress:
         document = run_image_evaluation(evaluation, segmenter, digest, out, overwrite=overwrite, progress=progress)
     if as_json:

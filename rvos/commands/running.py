@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
 
 def run_watched(job: Job, system: System, quiet: bool) -> Report:
-    """`rvos.runner.run` with a bar, where stderr is a terminal and `quiet` is not asked for."""
-    if quiet or not sys.stderr.isatty():
-        return run(job, system)
-    with _bar(job.source) as progress:
+    """`rvos.runner.run` with a bar."""
+    with bar(job.source, quiet) as progress:
         return run(job, system, progress)
 
 
@@ -39,7 +37,11 @@ def document_of(report: Report) -> dict[str, Any]:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Progress]:
+def bar(title: str, quiet: bool, unit: str = "frames") -> Iterator[Progress]:
+    """A `Progress` that draws a bar and its speed on stderr, or does nothing when `quiet` or when nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -50,13 +52,13 @@ def _bar(title: str) -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, rate="")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+        task = drawn.add_task(title, total=None, rate="")
 
         def advance(done: int, total: int | None) -> None:
-            speed = bar.tasks[0].speed
+            speed = drawn.tasks[0].speed
             # A container may declare fewer frames than it holds: a bar past its end would look broken.
             known = total if total is not None and total >= done else None
-            bar.update(task, completed=done, total=known, rate=f"{speed:.1f} frames/s" if speed else "")
+            drawn.update(task, completed=done, total=known, rate=f"{speed:.1f} {unit}/s" if speed else "")
 
         yield advance

@@ -78,9 +78,12 @@ class AvSource:
                     yield self._frame(index, time_s, picture)
                     index += 1
             except BrokenDataError as error:
-                raise self._broken(index, time_s, str(error)) from error
+                raise self._broken(index, str(error), time_s) from error
             if is_cut_off(self.path, container, video):
-                raise self._broken(index, time_s, "the file was cut off")
+                raise self._broken(index, "the file was cut off", time_s)
+        declared = self.info.frame_count
+        if declared is not None and index < declared:
+            log.warning("'%s': the header declares %d frames, %d could be read", self.path, declared, index)
 
     def _timeline(self) -> Timeline:
         return Timeline(str(self.path), self._rate, counted=self.format_name in FORMATS_WITHOUT_TIMES)
@@ -95,10 +98,11 @@ class AvSource:
             )
         return Frame(index, time_s, image)
 
-    def _broken(self, index: int, last_time_s: float, reason: str) -> VideoError:
+    def _broken(self, index: int, reason: str, last_time_s: float | None = None) -> VideoError:
+        after = "" if last_time_s is None else f" (after {last_time_s:.3f} s)"
         return VideoError(
-            f"'{self.path}': broken at frame {index} (after {last_time_s:.3f} s): {reason}; "
-            f"the {index} frames before it were read: copy the file again, or go on with those"
+            f"'{self.path}': broken at frame {index}{after}: {reason}; the frames before it can be read: "
+            "copy the file again, or go on with those"
         )
 
     @cached_property
@@ -119,7 +123,7 @@ class AvSource:
                 for _ in decode(container, video):
                     count += 1
             except BrokenDataError as error:
-                raise self._broken(count, float("nan"), str(error)) from error
+                raise self._broken(count, str(error)) from error
         return count
 
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
@@ -191,7 +195,8 @@ def _declared(container: InputContainer, video: VideoStream) -> dict:
         duration = video.duration * video.time_base
     elif container.duration:
         duration = Fraction(container.duration, av.time_base)
-    rate = video.average_rate or video.guessed_rate
-    if video.frames and video.duration and duration:
-        rate = video.frames / duration
-    return {"rate": rate, "frames": video.frames or None, "duration_s": float(duration) if duration else None}
+    return {
+        "rate": video.average_rate or video.guessed_rate,
+        "frames": video.frames or None,
+        "duration_s": float(duration) if duration else None,
+    }

@@ -17,7 +17,6 @@ from av.video.stream import VideoStream
 from rvos.types import VideoError
 from rvos.video.diagnosis import looks_like_text, why_unreadable
 
-_FRAME_THREADED = frozenset({"h264", "hevc", "mpeg4"})
 _MAX_THREADS = 4
 
 
@@ -57,11 +56,11 @@ def _pick_stream(path: Path, container: InputContainer, number: int) -> VideoStr
             f"'{path}': came video stream {number}, wanted 0 to {len(streams) - 1} (set video.stream to one of those)"
         )
     stream = streams[number]
-    context = stream.codec_context
-    # Frame threads of vp9 wait forever on damaged data (ffmpeg 8); the others listed hand their errors over.
-    stream.thread_type = "AUTO" if context.name in _FRAME_THREADED else "SLICE"
+    # av.logging.set_level must stay untouched: its callback takes the interpreter lock in the decoder's threads, and
+    # closing a decoder that logs an error then never returns.
+    stream.thread_type = "AUTO"
     # Each frame thread holds a frame: their number must not grow with the machine.
-    context.thread_count = min(_MAX_THREADS, cpu_count() or 1)
+    stream.codec_context.thread_count = min(_MAX_THREADS, cpu_count() or 1)
     return stream
 
 

@@ -56,13 +56,16 @@ def _mp4_boxes(file: BinaryIO) -> list[bytes]:
 
 
 def is_cut_off(path: Path, container: InputContainer, stream: VideoStream) -> bool:
-    """The file is shorter than its own index (mp4, mov) or its declared length (matroska, webm)."""
+    """The file is shorter than its own index (mp4, mov) or its declared length (matroska, webm, avi)."""
     size = path.stat().st_size
     if "mp4" in container.format.name:
         return any(entry.pos + entry.size > size for entry in stream.index_entries)
     if "matroska" in container.format.name:
         end = _matroska_end(path)
         return end is not None and end > size
+    if container.format.name == "avi":
+        with path.open("rb") as file:
+            return 8 + int.from_bytes(file.read(8)[4:], "little") > size
     return False
 
 

@@ -44,8 +44,8 @@ def test_sizes_that_differ_are_padded_and_the_picture_is_remembered() -> None:
     assert batch.valid_px.tolist() == [[64, 64], [43, 64]]
     assert not batch.images[1, :, 43:].any() and batch.images[1, :, :43].any()
     assert not batch.masks[3, 43:].any()
-    wide = collate([FIRST, sample("third", (50, 90), "e")], of("area"))
-    assert wide.images.shape == (2, 3, 64, 96) and wide.valid_px.tolist() == [[64, 64], [32, 96]]
+    wide = collate([FIRST, sample("third", (50, 90), "e")], of("short_side"))
+    assert wide.images.shape == (2, 3, 64, 128) and wide.valid_px.tolist() == [[64, 64], [64, 128]]
 
 
 def test_a_fixed_size_is_kept() -> None:
@@ -56,7 +56,7 @@ def test_a_fixed_size_is_kept() -> None:
         collate([SECOND], of("keep_ratio"), (32, 64))
 
 
-@pytest.mark.parametrize("kind", ["squash", "keep_ratio", "area"])
+@pytest.mark.parametrize("kind", ["squash", "keep_ratio", "short_side"])
 def test_a_batch_of_two_is_two_batches_of_one(kind: Resize) -> None:
     both = collate([FIRST, SECOND], of(kind))
     size = (both.images.shape[2], both.images.shape[3])

@@ -42,7 +42,11 @@ def test_help_answers_in_half_a_second_and_names_what_there_is(arguments: list[s
     done = subprocess.run([sys.executable, "-m", "rvos.cli", *arguments], capture_output=True, text=True, check=True)
     # Not wall time: another process may hold the processor.
     assert _processor_seconds_of_children() - before < 0.5
-    wanted = ("segment", "demo", "synth", "models", "doctor") if len(arguments) == 1 else ("SOURCE", "--only-frames")
+    wanted = (
+        ("segment", "demo", "synth", "train", "evaluate", "models", "doctor")
+        if len(arguments) == 1
+        else ("SOURCE", "--only-frames")
+    )
     assert all(word in done.stdout for word in wanted)
 
 

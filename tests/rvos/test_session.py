@@ -196,7 +196,8 @@ def test_a_frame_that_fails_is_not_remembered(
 
 
 @pytest.mark.parametrize(
-    ("expressions", "words"), [((), "no expression"), (("the dog", "  "), "expression 2 is blank"), ("dog", "one text")]
+    ("expressions", "words"),
+    [((), "no expression"), (("the dog", "  "), "expression 2 is blank"), ("dog", "one string")],
 )
 def test_what_cannot_be_asked_is_refused(
     expressions: tuple[str, ...], words: str, colour_segmenter: ImageSegmenter

@@ -129,8 +129,10 @@ def test_frames_before_the_cut_are_delivered(tmp_path: Path, b_frame_clip: Path,
     assert f"broken at frame {len(frames)} " in message
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "libx264"), (".webm", "libvpx-vp9")])
-def test_matroska_that_was_cut_off_is_noticed(suffix: str, codec: str, tmp_path: Path, write_clip, numbers_of) -> None:
+@pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "libx264"), (".webm", "libvpx-vp9"), (".avi", "mpeg4")])
+def test_file_that_was_cut_off_between_packets_is_noticed(
+    suffix: str, codec: str, tmp_path: Path, write_clip, numbers_of
+) -> None:
     whole = write_clip(tmp_path / f"whole{suffix}", 40, codec=codec, options={"bf": "0"} if codec == "libx264" else {})
     _, position, _ = _packets(whole)[30]
     path = tmp_path / f"cut{suffix}"

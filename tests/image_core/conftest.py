@@ -1,0 +1,74 @@
+"""A description of the smallest model that has every part, and of a training run that takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from image_core.models.table import EncoderSpec, ModelSpec
+from image_core.preprocessing import Preprocessing
+from image_core.training.settings import OptimiserSpec, TrainSettings
+
+MakeSpec = Callable[..., ModelSpec]
+MakeSettings = Callable[..., TrainSettings]
+
+_VISION = {"channels": (8, 8, 16, 16), "layers": (1, 1, 1, 1)}
+_TEXT = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": 24,
+}
+_CONFIG = {"channels": 16, "fine_channels": 8, "heads": 2, "max_steps": (4, 4, 2)}
+
+
+@pytest.fixture(scope="session")
+def tiny_spec() -> MakeSpec:
+    """`tiny_spec(**config)`: S2RM of some ten thousand weights, every part of the full model in it."""
+
+    def make(**config: Any) -> ModelSpec:
+        return ModelSpec(
+            name="s2rm",
+            vision=EncoderSpec("tiny", options=_VISION),
+            text=EncoderSpec("small", options=_TEXT),
+            config=_CONFIG | config,
+            max_words=24,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def preprocessing() -> Preprocessing:
+    """32 px, squashed."""
+    return Preprocessing(32, "squash", 32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+
+@pytest.fixture(scope="session")
+def tiny_settings(
+    tiny_spec: MakeSpec, preprocessing: Preprocessing, tmp_path_factory: pytest.TempPathFactory
+) -> MakeSettings:
+    """`tiny_settings(**changes)`: 12 steps of 2 pictures of 32 px on the CPU, dropout and averaging on; a new folder."""
+
+    def make(**changes: Any) -> TrainSettings:
+        values: dict[str, Any] = {
+            "model": tiny_spec(presence_head=True, bce_weight=1.0),
+            "preprocessing": preprocessing,
+            "out": tmp_path_factory.mktemp("run"),
+            "optimiser": OptimiserSpec(lr=2e-3, warmup_steps=3, decay="cosine"),
+            "steps": 12,
+            "batch_images": 2,
+            "ema": 0.9,
+            "device": "cpu",
+            "workers": 0,
+            "log_every": 1,
+            "save_every": 6,
+            "eval_every": 6,
+            "eval_images": 2,
+        }
+        return TrainSettings(**(values | changes))
+
+    return make

@@ -1,0 +1,333 @@
+"""The parts of training by hand: groups, schedules, averages, settings, batches, the log, presence calibration."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from image_core.errors import ConfigError
+from image_core.models.table import ModelSpec, build_model
+from image_core.synthetic import SyntheticImages
+from image_core.training.batches import TrainingBatches, loader, pick_expressions, shuffled
+from image_core.training.calibration import fit_presence
+from image_core.training.log import TrainingLog, read_log
+from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
+from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings, resumable_with
+from image_core.types import ImageSample
+
+MakeSettings = Callable[..., TrainSettings]
+
+# ---------------------------------------------------------------------------------------------- groups
+
+
+def test_every_parameter_is_in_one_group(tiny_spec: Callable[..., ModelSpec]) -> None:
+    model = build_model(tiny_spec(update="side_by_side", presence_head=True))
+    model.get_submodule("text").get_submodule("embeddings").requires_grad_(False)
+    groups = parameter_groups(model, OptimiserSpec(lr=1.0, encoder_factor=0.1, weight_decay=0.5))
+    grouped = [id(p) for group in groups for p in group["params"]]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(p) for p in model.parameters() if p.requires_grad}
+    settings = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            lr = 0.1 if name.startswith(("vision.", "text.")) else 1.0
+            decay = 0.0 if parameter.ndim < 2 else 0.5
+            assert settings[id(parameter)] == (lr, decay), name
+    assert set(settings.values()) == {(0.1, 0.5), (0.1, 0.0), (1.0, 0.5), (1.0, 0.0)}
+
+
+# ---------------------------------------------------------------------------------------------- schedules
+
+
+@pytest.mark.parametrize(
+    ("spec", "factors"),
+    [
+        (OptimiserSpec(decay="constant"), {0: 1, 9: 1}),
+        (OptimiserSpec(decay="constant", warmup_steps=4), {0: 0.25, 1: 0.5, 3: 1, 4: 1, 9: 1}),
+        (OptimiserSpec(decay="poly", power=1.0), {0: 1, 1: 0.9, 5: 0.5, 9: 0.1}),
+        (OptimiserSpec(decay="poly", power=0.9), {0: 1, 5: 0.5**0.9, 9: 0.1**0.9}),
+        (OptimiserSpec(decay="poly", power=1.0, warmup_steps=2, final_factor=0.2), {1: 1, 2: 1, 6: 0.6, 9: 0.3}),
+        (OptimiserSpec(decay="cosine"), {0: 1, 5: 0.5, 9: (1 + math.cos(0.9 * math.pi)) / 2}),
+        (OptimiserSpec(decay="cosine", warmup_steps=2, final_factor=0.1), {0: 0.5, 2: 1, 6: 0.55}),
+    ],
+)
+def test_learning_rates_of_a_run_of_ten_steps(spec: OptimiserSpec, factors: dict[int, float]) -> None:
+    assert {step: lr_factor(step, 10, spec) for step in factors} == pytest.approx(factors)
+
+
+# ---------------------------------------------------------------------------------------------- averages
+
+
+def test_the_average_by_hand() -> None:
+    """Decay min(0.5, (t + 1) / (t + 10)): 1/10, 2/11, 3/12, ... 0.5 from t = 8 on; buffers are the latest."""
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1, affine=False))
+    weight = model.get_parameter("0.weight")
+    nn.init.constant_(weight, 1.0)
+    average = AveragedWeights(model, decay=0.5)
+    expected = 1.0
+    for step in range(12):
+        nn.init.constant_(weight, float(step))
+        model.get_buffer("1.running_mean").fill_(step)
+        model.get_buffer("1.num_batches_tracked").fill_(step)
+        decay = min(0.5, (step + 1) / (step + 10))
+        expected = decay * expected + (1 - decay) * step
+        average.update(model, step)
+        assert average.state["0.weight"].item() == pytest.approx(expected, rel=1e-6)
+        assert average.state["1.running_mean"].item() == average.state["1.num_batches_tracked"].item() == step
+    assert weight.item() == 11  # the model in training is left alone
+
+    again = AveragedWeights(model, decay=0.5)
+    again.load(average.state)
+    for a in (again, average):
+        a.update(model, 12)
+    assert torch.equal(again.state["0.weight"], average.state["0.weight"])
+
+
+def test_no_average() -> None:
+    model = nn.Linear(1, 1)
+    average = AveragedWeights(model, decay=0.0)
+    nn.init.constant_(model.weight, 0.123)
+    average.update(model, 500)
+    assert torch.equal(average.state["weight"], model.weight)
+
+
+# ---------------------------------------------------------------------------------------------- settings
+
+
+def test_sizes_over_a_run(tiny_settings: MakeSettings) -> None:
+    settings = tiny_settings(steps=10, sizes=((0.0, 32), (0.25, 64), (0.6, 96)))
+    assert [settings.size_px(step) for step in range(10)] == [32] * 3 + [64] * 3 + [96] * 4
+    assert {tiny_settings(steps=10).size_px(step) for step in range(10)} == {32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "messages"),
+    [
+        ({"steps": 0}, ["steps, batch_images, log_every", "warmup_steps is 3, wanted 0 to less than steps (0)"]),
+        (
+            {"eval_images": 0, "ema": 1.0, "workers": -1},
+            ["eval_images must be at least 1", "ema is 1.0", "workers is -1"],
+        ),
+        ({"seed": -1}, ["seed -1, wanted 0 or more"]),
+        ({"precision": "fp16"}, ["precision is fp16, wanted one of fp32, bf16"]),
+        ({"sizes": ((0.1, 32),)}, ["sizes begin at shares [0.1], wanted them rising from 0"]),
+        ({"sizes": ((0.0, 32), (0.5, 64), (0.4, 32))}, ["sizes begin at shares [0.0, 0.5, 0.4]"]),
+        ({"sizes": ((0.0, 32), (1.0, 64))}, ["rising from 0 to below 1"]),
+        ({"sizes": ((0.0, 40), (0.5, 0))}, ["sizes are [40, 0] px, wanted multiples of 32"]),
+        ({"sizes": (96,)}, ["sizes are (96,), wanted pairs [share of the run, pixels]"]),
+        ({"sizes": ((0.0,),)}, ["wanted pairs"]),
+        ({"optimiser": OptimiserSpec(decay="cosin")}, ["optimiser.decay is cosin, wanted one of cosine, poly"]),  # type: ignore[arg-type]
+        ({"optimiser": OptimiserSpec(lr=0.0)}, ["wanted lr above 0"]),
+        ({"data": DataSpec(expressions_per_image=0)}, ["expressions_per_image is 0, wanted 1 or more"]),
+        ({"data": DataSpec("refcoco")}, ["data.name is refcoco, which needs data.root=FOLDER"]),
+    ],
+)
+def test_contradictions_are_told_together(
+    tiny_settings: MakeSettings, changes: dict[str, Any], messages: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        tiny_settings(**changes)
+    assert all(message in str(error.value) for message in messages), str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_that_may_change_on_the_way(tiny_settings: MakeSettings, tmp_path: Path) -> None:
+    def plain(settings: TrainSettings) -> dict[str, Any]:
+        return json.loads(json.dumps(settings.to_dict()))
+
+    settings = tiny_settings()
+    free = tiny_settings(
+        out=tmp_path / "moved", device="auto", workers=3, log_every=2, save_every=2, eval_every=3, eval_images=9
+    )
+    assert resumable_with(plain(settings), plain(free)) == []
+    other = tiny_settings(
+        seed=1, optimiser=replace(settings.optimiser, lr=1.0, clip=0.0), model=replace(settings.model, config={})
+    )
+    differing = resumable_with(plain(settings), plain(other))
+    assert [key for key in differing if not key.startswith("model.config.")] == [
+        "optimiser.clip",
+        "optimiser.lr",
+        "seed",
+    ]
+    assert "model.config.max_steps" in differing
+
+
+# ---------------------------------------------------------------------------------------------- batches
+
+
+def test_a_batch_is_a_function_of_seed_and_step(tiny_settings: MakeSettings) -> None:
+    settings = tiny_settings(batch_images=4, data=DataSpec(expressions_per_image=2, augment=True))
+    samples = SyntheticImages("train", 0, (32, 32), 4)
+    one, again = (TrainingBatches(samples, settings)[5] for _ in range(2))
+    assert one.expressions == again.expressions and torch.equal(one.images, again.images)
+    assert torch.equal(one.masks, again.masks) and len(one) == 8
+    other_step = TrainingBatches(samples, settings)[6]
+    other_seed = TrainingBatches(samples, replace(settings, seed=1))[5]
+    assert other_step.expressions != one.expressions != other_seed.expressions
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_several_processes_see_the_batch_of_one(tiny_settings: MakeSettings, world: int) -> None:
+    settings = tiny_settings(batch_images=4)
+    samples = SyntheticImages("train", 0, (32, 32), 3)
+    alone = TrainingBatches(samples, settings)[3]
+    shares = [TrainingBatches(samples, settings, rank, world)[3] for rank in range(world)]
+    assert torch.equal(torch.cat([share.images for share in shares]), alone.images)
+    assert torch.equal(torch.cat([share.masks for share in shares]), alone.masks)
+    assert sum((share.expressions for share in shares), ()) == alone.expressions
+
+
+def test_a_batch_that_cannot_be_shared(tiny_settings: MakeSettings) -> None:
+    with pytest.raises(ConfigError, match="batch_images is 2, wanted a multiple of the 3 processes"):
+        TrainingBatches(SyntheticImages(), tiny_settings(), rank=0, world=3)
+
+
+def test_batches_have_the_size_of_their_step(tiny_settings: MakeSettings) -> None:
+    settings = tiny_settings(steps=4, sizes=((0.0, 32), (0.5, 64)), optimiser=OptimiserSpec())
+    batches = TrainingBatches(SyntheticImages("train", 0, (64, 64)), settings)
+    assert [tuple(batches[step].images.shape[2:]) for step in range(4)] == [(32, 32)] * 2 + [(64, 64)] * 2
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_loader_gives_the_steps_that_are_left_in_order(tiny_settings: MakeSettings, workers: int) -> None:
+    settings = tiny_settings(steps=9, workers=workers)
+    batches = TrainingBatches(SyntheticImages("train", 0, (32, 32)), settings)
+    assert [b.expressions for b in loader(batches, 6)] == [batches[step].expressions for step in (6, 7, 8)]
+    assert list(loader(batches, 9)) == []
+
+
+def test_finite_data_is_shuffled_anew_every_pass() -> None:
+    passes = [[shuffled(position, 7, seed=3) for position in range(7 * k, 7 * k + 7)] for k in range(3)]
+    assert all(sorted(indices) == list(range(7)) for indices in passes)
+    assert passes[0] != passes[1] != passes[2]
+    assert [shuffled(p, 10**9, 0) for p in (0, 5, 123_456)] == [0, 5, 123_456]  # endless data is random already
+
+
+def test_expressions_are_drawn_with_what_belongs_to_them() -> None:
+    masks = np.arange(5)[:, None, None] == np.arange(5)[None, None, :]
+    names = tuple("abcde")
+    sample = ImageSample(np.zeros((1, 5, 3), np.uint8), names, masks, "s", tuple("ABCDE"))
+    rng = np.random.default_rng(0)
+    drawn = set()
+    for _ in range(60):
+        picked = pick_expressions(sample, 2, rng)
+        assert len(set(picked.expressions)) == 2
+        for i, name in enumerate(picked.expressions):
+            assert picked.families[i] == name.upper() and picked.masks[i, 0].tolist().index(True) == names.index(name)
+            assert picked.expression_ids[i] == f"s_{names.index(name)}"
+        drawn.add(picked.expressions)
+    assert len(drawn) == 10  # every pair turns up
+    assert pick_expressions(sample, 5, rng) is sample
+
+
+# ---------------------------------------------------------------------------------------------- log
+
+
+def test_the_log_forgets_what_is_repeated(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path, 0)
+    for step in (1, 2, 3):
+        log.training(step, 9, {"loss": torch.tensor(1 / step)}, 0.1, 2.0)
+    log.validation(2, {"mIoU": 0.25})
+    log.validation(3, {"mIoU": 0.5})
+    with log.path.open("a") as file:
+        file.write('{"step": 4, "kind": "tra')  # a kill in the middle of a line
+    assert [line["step"] for line in read_log(log.path)] == [1, 2, 3, 2, 3]
+    resumed = TrainingLog(tmp_path, 2)
+    lines = read_log(log.path)
+    assert [(line["step"], line["kind"]) for line in lines] == [(1, "train"), (2, "train"), (2, "validation")]
+    assert lines[1] == {"step": 2, "kind": "train", "loss": 0.5, "lr": 0.1, "images_per_s": 2.0}
+    assert resumed.validated == {2} and TrainingLog(tmp_path, 1).validated == set()
+    assert read_log(tmp_path / "none.jsonl") == []
+
+
+def test_the_curves_are_drawn(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path, 0)
+    for step in range(1, 30):
+        log.training(step, 30, {"dice": torch.tensor(1 / step), "loss": torch.tensor(2 / step)}, 0.1, 2.0)
+    log.validation(29, {"mIoU": 0.5, "N-acc": 0.75})
+    picture = cv2.imread(str(log.curves))
+    assert picture is not None and picture.shape[0] > 300 and picture.shape[1] > 800
+    coloured = np.ptp(picture.astype(int), axis=2) > 60
+    left, right = np.array_split(coloured, 2, axis=1)
+    assert left.sum() > 300 and right.sum() > 30  # two lines of losses; two points of validation
+
+
+# ---------------------------------------------------------------------------------------------- calibration
+
+
+def kept_and_refused(logits: np.ndarray, has_target: np.ndarray, scale: float, offset: float) -> tuple[float, float]:
+    """Share of targets found and of absences found at probability 0.5, as a model computes them: in float32 buffers."""
+    found = torch.tensor(logits) * torch.tensor(scale) + torch.tensor(offset) >= 0
+    truth = torch.tensor(has_target)
+    return found[truth].double().mean().item(), (~found)[~truth].double().mean().item()
+
+
+def test_calibration_recovers_a_known_probability() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 20_000)
+    has_target = rng.random(20_000) < 1 / (1 + np.exp(-(1.5 * logits - 0.7)))
+    scale, offset = fit_presence(logits, has_target, keep=0.0)
+    assert (scale, offset) == (pytest.approx(1.5, rel=0.05), pytest.approx(-0.7, abs=0.08))
+
+
+def test_calibration_of_classes_that_are_apart() -> None:
+    logits = np.array([-7.0, -6.5, -6.0, -5.5, 1.0, 1.5, 2.0, 2.5])  # the raw threshold of 0 is right by luck
+    for moved in (-20.0, 0.0, 30.0):
+        scale, offset = fit_presence(logits + moved, logits > 0)
+        assert kept_and_refused(logits + moved, logits > 0, scale, offset) == (1.0, 1.0)
+        assert abs(-offset / scale - (-2.25 + moved)) < 1.5  # the threshold lies between them
+
+
+@pytest.mark.parametrize("count", [3, 10, 25, 26, 100, 333])
+@pytest.mark.parametrize("seed", range(4))
+def test_calibration_keeps_the_share_it_promises(count: int, seed: int) -> None:
+    rng = np.random.default_rng((seed, count))
+    has_target = np.arange(2 * count) < count
+    logits = rng.normal(0, 1, 2 * count) * rng.choice([0.01, 1, 50]) + 2 * has_target + rng.choice([-30, 0, 5])
+    with np.errstate(all="raise", under="ignore"):
+        scale, offset = fit_presence(logits, has_target)
+    assert math.isfinite(scale) and math.isfinite(offset) and scale > 0
+    if (scale, offset) != (1.0, 0.0):
+        assert kept_and_refused(logits, has_target, scale, offset)[0] >= 0.96
+
+
+def test_calibration_does_not_give_away_what_it_need_not() -> None:
+    """One target in fifty far below the rest is lost, and the absences between are refused."""
+    logits = np.concatenate([np.full(49, 4.0), [-9.0], np.full(50, -3.0)])
+    has_target = np.arange(100) < 50
+    scale, offset = fit_presence(logits, has_target)
+    assert kept_and_refused(logits, has_target, scale, offset) == (0.98, 1.0)
+
+
+def test_calibration_of_few_and_very_sure_targets_does_not_run_away() -> None:
+    """Undamped Newton steps end at a scale of 10^6 here, and every probability at 0 or 1."""
+    has_target = np.arange(200) < 20
+    logits = np.where(has_target, 20.0, 0.0) + np.linspace(-2, 2, 200)[np.argsort(np.sin(np.arange(200)))]
+    logits[0] *= 50
+    with np.errstate(all="raise", under="ignore"):
+        scale, offset = fit_presence(logits, has_target)
+    assert 0 < scale < 10 and kept_and_refused(logits, has_target, scale, offset) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("logits", "has_target"),
+    [
+        ([1.0, 2.0], [True, True]),
+        ([1.0, 2.0], [False, False]),
+        ([], []),
+        ([0.0, 0.0, 0.0], [True, False, True]),  # a head that says one thing
+        ([-1.0, -2.0, 1.0, 2.0], [True, True, False, False]),  # a head that has it backwards
+    ],
+)
+def test_calibration_with_nothing_to_fit(logits: list[float], has_target: list[bool]) -> None:
+    assert fit_presence(np.array(logits), np.array(has_target, bool)) == (1.0, 0.0)
