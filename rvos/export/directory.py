@@ -80,10 +80,11 @@ class RunDirectory:
     def append(self, results: Sequence[FrameResult]) -> list[FrameRecord]:
         """Log the next frame's E results and give them as records.
 
-        Raises `OutputError`, and `ValueError` when a frame or an expression comes out of turn.
+        Frame indices increase, with gaps where not every frame is looked at. Raises `OutputError`, and `ValueError`
+        when an expression comes out of turn.
         """
         came = [(result.frame_index, result.expression_index) for result in results]
-        wanted = [(self._frames_logged, e) for e in range(self._expression_count)]
+        wanted = [(results[0].frame_index, e) for e in range(self._expression_count)]
         if came != wanted:
             raise ValueError(f"RunDirectory.append: came (frame, expression) {came}, wanted {wanted}")
         if self._log is None:

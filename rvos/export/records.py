@@ -98,7 +98,7 @@ def read_frames(path: Path, expression_count: int) -> Iterator[tuple[list[FrameR
         return
     with path.open("rb") as file:
         records: list[FrameRecord] = []
-        frame_index = end = 0
+        last, end = -1, 0
         for line in file:
             end += len(line)
             if not line.endswith(b"\n"):
@@ -107,13 +107,14 @@ def read_frames(path: Path, expression_count: int) -> Iterator[tuple[list[FrameR
                 record = _from_line(line)
             except (ValueError, TypeError, KeyError, AttributeError):
                 return
-            if (record.frame_index, record.expression_index) != (frame_index, len(records)):
+            # Gaps between frames are the sampling's; an order that goes back is damage.
+            in_turn = record.frame_index == records[0].frame_index if records else record.frame_index > last
+            if not in_turn or record.expression_index != len(records):
                 return
             records.append(record)
             if len(records) == expression_count:
                 yield records, end
-                records = []
-                frame_index += 1
+                last, records = record.frame_index, []
 
 
 def count_frames(path: Path, expression_count: int) -> int:

@@ -42,7 +42,8 @@ class AvSource:
             self.video_streams = len(container.streams.video)
             self.time_base = video.time_base or Fraction(1, 1)
             self._rate = declared["rate"]
-            sideways = turns_sideways(display_matrix(first))
+            self._matrix = display_matrix(first)
+            sideways = turns_sideways(self._matrix)
             aspect = float(video.sample_aspect_ratio or 1)
             self.info = VideoInfo(
                 source=str(path),
@@ -89,7 +90,7 @@ class AvSource:
         return Timeline(str(self.path), self._rate, counted=self.format_name in FORMATS_WITHOUT_TIMES)
 
     def _frame(self, index: int, time_s: float, picture: av.VideoFrame) -> Frame:
-        image = to_rgb(picture)
+        image = to_rgb(picture, self._matrix)
         if image.shape[:2] != self.info.size:
             (h, w), (height, width) = image.shape[:2], self.info.size
             raise VideoError(

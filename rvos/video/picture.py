@@ -10,17 +10,21 @@ import numpy as np
 from av.sidedata.sidedata import Type
 
 
-def to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of `frame`, as displayed.
+def to_rgb(frame: av.VideoFrame, matrix: np.ndarray | None) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of `frame`, turned as `matrix` says (`display_matrix` of the stream's first frame).
 
     The matrix is the tagged one (BT.709, BT.601, BT.2020), BT.601 where there is no tag, as ffmpeg does; the range
     likewise (full for yuvj formats and where tagged, else limited). Alpha is dropped.
     """
-    return orient(frame.to_ndarray(format="rgb24"), display_matrix(frame))
+    return orient(frame.to_ndarray(format="rgb24"), matrix)
 
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
-    """(2, 2) int m of the container, x right, y down: x' = m[0, 0] x + m[1, 0] y and y' = m[0, 1] x + m[1, 1] y."""
+    """(2, 2) int m of the container, x right, y down: x' = m[0, 0] x + m[1, 0] y and y' = m[0, 1] x + m[1, 1] y.
+
+    For one frame of a video, not for each: a frame and its side data hold each other and wait for the garbage collector
+    (120 MB of frames at 288 x 512).
+    """
     side_data: Mapping[Type, Any] = cast(Any, frame.side_data)
     data = side_data.get(Type.DISPLAYMATRIX)
     return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]

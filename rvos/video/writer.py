@@ -15,7 +15,9 @@ from rvos.types import OutputError
 TICKS_PER_S = 90_000
 _DEFAULT_RATE = 25.0
 _KEY_INTERVAL_S = 2.0
-_ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0", "threads": "2"}
+# With x264's macroblock tree the same frames become other bytes now and then (5 versions in 250 encodings on a busy
+# machine, 1 without it); a run that was continued must show what a run in one go shows.
+_ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0", "threads": "2", "x264-params": "mbtree=0"}
 _SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 
 

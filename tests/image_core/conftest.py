@@ -51,7 +51,7 @@ def preprocessing() -> Preprocessing:
 def tiny_settings(
     tiny_spec: MakeSpec, preprocessing: Preprocessing, tmp_path_factory: pytest.TempPathFactory
 ) -> MakeSettings:
-    """`tiny_settings(**changes)`: 12 steps of 2 pictures of 32 px on the CPU, dropout and averaging on; a new folder."""
+    """`tiny_settings(**changes)`: 12 steps of 2 pictures of 32 px on the CPU, with dropout, in a new folder."""
 
     def make(**changes: Any) -> TrainSettings:
         values: dict[str, Any] = {

@@ -86,7 +86,7 @@ def test_the_wrap_has_no_seam(update: Update) -> None:
 
 @pytest.mark.parametrize("update", ["accumulate", "side_by_side"])
 def test_all_shifts_together_do_not_see_the_order_of_rows(update: Update) -> None:
-    """With a shift for every row a rolled generator is the same set of slices; the shift code alone tells them apart."""
+    """With a shift for every row a rolled generator is the same set of slices; only the shift code tells them apart."""
     generator, parsed = maps(1, 5, 4)
     coparse = coparsing(update, 5)
     if update == "side_by_side":

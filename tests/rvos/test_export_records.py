@@ -123,7 +123,7 @@ def test_reading_stops_before_a_frame_out_of_turn(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     write_log(path, 4, expressions=1)
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([lines[0], lines[1], lines[3]]))
+    path.write_bytes(b"".join([lines[0], lines[2], lines[1], lines[3]]))
     assert count_frames(path, 1) == 2
 
 

@@ -118,7 +118,7 @@ def test_order_is_checked(tmp_path: Path) -> None:
     with RunDirectory(tmp_path, SETTINGS) as run:
         run.append(results_at(0))
         with pytest.raises(ValueError, match=r"wanted \[\(1, 0\), \(1, 1\)\]"):
-            run.append(results_at(2))
+            run.append(results_at(1)[::-1])
         with pytest.raises(ValueError, match="came frame 2, wanted 1"):
             run.save_snapshot(2, b"")
 
