@@ -3,8 +3,9 @@
 python benchmarks/s2rm_readings.py [--steps N] [--only NAME ...]
 
 Trains the synthetic experiment's network from scratch once for each reading (constant learning rate, 96 px, one seed,
-one thread) and scores the averaged weights on the same validation pictures at equal intervals. Writes s2rm_readings.json
-and s2rm_readings.png beside this file. Finished readings are kept in runs/readings; the same command continues.
+one thread) and scores the averaged weights on the same validation pictures at equal intervals. Writes
+s2rm_readings.json and s2rm_readings.png beside this file. Finished readings are kept in runs/readings; the same command
+continues.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Worker:
     """
 
     def __init__(self, name: str, capacity: int = 8) -> None:
-        self._tasks: Queue[Callable[[], None] | None] = Queue(capacity)
+        self._tasks: Queue[Callable[[], object] | None] = Queue(capacity)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self.busy_s = 0.0
@@ -30,7 +30,7 @@ class Worker:
         self._thread.start()
         return self
 
-    def submit(self, task: Callable[[], None]) -> None:
+    def submit(self, task: Callable[[], object]) -> None:
         """Queue `task`. Raises what an earlier task raised."""
         if self._failure is not None:
             raise self._failure

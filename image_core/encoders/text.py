@@ -70,9 +70,8 @@ class TextEncoder(nn.Module):
     """Sentences to `TextFeatures`: `embed(tokens)`, then each of `layers`, then `collect`; `forward` is all of them.
 
     Words are what the tokenizer makes of a sentence, its special tokens included, as the published models have it
-    ([CLS] and [SEP], <s> and </s>, start and end of text). The sentence is the mean of the words for BERT and RoBERTa,
-    whose first token says little before it is trained to; for causal CLIP it is the vector of the last token, the end of
-    text, which alone has seen every word.
+    ([CLS] and [SEP], <s> and </s>, start and end of text). The sentence is the vector of the first token for BERT and
+    RoBERTa; for causal CLIP it is that of the last one, the end of text, which alone has seen every word.
     """
 
     def __init__(self, embeddings: nn.Module, layers: Sequence[TextLayer], tokenizer: Tokenizer, config: Any) -> None:
@@ -101,8 +100,7 @@ class TextEncoder(nn.Module):
     def collect(self, hidden: Tensor, tokens: Tokens) -> TextFeatures:
         """(E, L, C) after the last layer -> the features of E sentences."""
         if not self._causal:
-            keep = (~tokens.word_pad_mask)[..., None].to(hidden.dtype)
-            return TextFeatures(hidden, (hidden * keep).sum(1) / keep.sum(1), tokens.word_pad_mask)
+            return TextFeatures(hidden, hidden[:, 0], tokens.word_pad_mask)
         last = (~tokens.word_pad_mask).sum(1) - 1
         return TextFeatures(hidden, hidden[torch.arange(len(hidden), device=hidden.device), last], tokens.word_pad_mask)
 

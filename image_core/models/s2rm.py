@@ -47,8 +47,7 @@ class S2RMConfig:
     """Sizes and readings of S2RM. Lists run over the fused levels, fine to coarse.
 
     channels: C of the fused levels; fused_strides: levels that get the trilogy (the stride-4 level only decodes);
-    fine_channels: width of the stride-4 level; heads: attention heads of the coparsing; word_heads: those that gather
-    words, the number of words that a pixel can hold on to at once.
+    fine_channels: width of the stride-4 level; heads: attention heads of all parts.
     max_steps: most shifts of each fused level; a shift is ceil(length / max_steps) cells, and K = ceil(length / shift)
     of them go once round the axis; 1 = no shift. update: how the recurrence writes (reading, `Coparsing` tells).
     directions, axes: which of the four groups exist. balancing: a weight for each channel, for each group, or none.
@@ -61,7 +60,6 @@ class S2RMConfig:
     fine_channels: int = 256
     fused_strides: tuple[int, ...] = (8, 16, 32)
     heads: int = 8
-    word_heads: int = 8
     max_steps: tuple[int, ...] = (8, 8, 15)
     update: Update = "gated"
     directions: tuple[str, ...] = ("l2v", "v2l")
@@ -89,9 +87,9 @@ class S2RMConfig:
         for name, allowed in (("update", get_args(Update)), ("balancing", get_args(Balance))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"S2RMConfig.{name}: came {getattr(self, name)!r}, wanted one of {allowed}")
-        if self.channels % self.heads or self.channels % self.word_heads or (self.position and self.channels % 4):
+        if self.channels % self.heads or (self.position and self.channels % 4):
             raise ValueError(
-                f"S2RMConfig.channels: came {self.channels}, wanted a multiple of heads ({self.heads}, {self.word_heads})"
+                f"S2RMConfig.channels: came {self.channels}, wanted a multiple of heads ({self.heads})"
                 + (" and of 4, for sine positions" if self.position else "")
             )
 
@@ -204,7 +202,7 @@ class RecurrentMining(nn.Module):
         super().__init__()
         c = config.channels
         self.position = config.position
-        self.distribution = LanguageDistribution(c, text_channels, config.word_heads)
+        self.distribution = LanguageDistribution(c, text_channels, config.heads)
         self.coparsing = nn.ModuleDict(
             {
                 f"{direction}_{axis}": Coparsing(c, config.heads, max_steps, config.update)

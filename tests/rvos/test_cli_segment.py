@@ -70,7 +70,7 @@ def test_interrupted_from_the_keyboard_it_says_so_and_goes_on(
     command = ("segment", make_clip(12), "the red thing", "--out", "out")
     model = colour_segmenter.model
 
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any) -> Any:
         if model.calls["image"] == 6:  # type: ignore[index]
             raise KeyboardInterrupt
         return original(*_)
