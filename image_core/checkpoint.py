@@ -77,7 +77,7 @@ def save_model(
     """Write a model file at once (a temporary file, then a rename). `weights` replaces the model's own (EMA, say)."""
     header = {
         "format_version": FORMAT_VERSION,
-        "model": _without_weights(spec).to_dict(),
+        "model": without_weights(spec).to_dict(),
         "preprocessing": preprocessing.to_dict(),
         "tokenizer": cast(TextEncoder, model.text).tokenizer_json(),
         "provenance": asdict(provenance),
@@ -88,7 +88,7 @@ def save_model(
     temporary.replace(path)
 
 
-def _without_weights(spec: ModelSpec) -> ModelSpec:
+def without_weights(spec: ModelSpec) -> ModelSpec:
     """The file brings its weights: a rebuilt encoder must not go looking for pretrained ones."""
 
     def plain(encoder: EncoderSpec) -> EncoderSpec:
@@ -106,7 +106,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
     path = Path(path)
     header, state = _read(path)
     try:
-        spec = _without_weights(ModelSpec.from_dict(header["model"]))
+        spec = without_weights(ModelSpec.from_dict(header["model"]))
         preprocessing = Preprocessing.from_dict(header["preprocessing"])
         provenance = Provenance.from_dict(header["provenance"])
         model = build_model(spec, tokenizer_json=header["tokenizer"])

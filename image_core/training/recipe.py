@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import shutil
 import subprocess
@@ -13,12 +14,13 @@ from typing import Any
 
 from torch import Tensor
 
-from image_core.checkpoint import LoadedModel, Provenance, save_model
+from image_core.checkpoint import LoadedModel, Provenance, load_model, save_model, without_weights
 from image_core.device import resolve_device
 from image_core.errors import ConfigError
 from image_core.evaluation import collect_presence, evaluate_images, predict_with
+from image_core.models.base import ImageModel
 from image_core.models.table import build_model
-from image_core.segmenter import ImageSegmenter
+from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.batches import Samples
 from image_core.training.calibration import fit_presence
 from image_core.training.engine import Engine
@@ -38,7 +40,7 @@ def train(settings: TrainSettings, command: str = "") -> Path:
     import torch
 
     torch.manual_seed(settings.seed)
-    model = build_model(settings.model)
+    model, origin = initial_model(settings)
     if settings.preprocessing.multiple % model.size_multiple:
         came = settings.preprocessing.multiple
         raise ConfigError(f"preprocessing.multiple is {came}, wanted a multiple of the model's {model.size_multiple}")
@@ -48,13 +50,13 @@ def train(settings: TrainSettings, command: str = "") -> Path:
     def provenance(step: int, scores: Mapping[str, Any]) -> Provenance:
         return Provenance(
             commit=commit(),
-            command=command,
+            command=f"{origin.command} && {command}" if origin.command else command,
             data=settings.data.name,
             seed=settings.seed,
-            steps=step,
+            steps=origin.steps + step,
             date=datetime.now(UTC).date().isoformat(),
             scores=scores,
-            words=words,
+            words=None if words is None else tuple(sorted({*words, *(origin.words or ())})),
         )
 
     def validate(weights: Mapping[str, Tensor], step: int) -> Mapping[str, Any]:
@@ -78,6 +80,21 @@ def train(settings: TrainSettings, command: str = "") -> Path:
 
     engine.run(validate)
     return path
+
+
+def initial_model(settings: TrainSettings) -> tuple[ImageModel, Provenance]:
+    """The model that training starts from, and the origin of its weights: fresh, or those of `init`.
+
+    Raises `ConfigError` where `init` is a model of other parts than the settings describe.
+    """
+    if settings.init is None:
+        return build_model(settings.model), Provenance()
+    loaded = load_model(find_model(settings.init))
+    came, wanted = (json.loads(json.dumps(s.to_dict())) for s in (loaded.spec, without_weights(settings.model)))
+    differing = [key for key in wanted if came[key] != wanted[key]]
+    if differing:
+        raise ConfigError(f"init={settings.init}: another model than the settings describe ({', '.join(differing)})")
+    return loaded.model.train(), loaded.provenance
 
 
 def datasets(spec: DataSpec, settings: TrainSettings) -> tuple[Samples, Samples, tuple[str, ...] | None]:

@@ -45,14 +45,16 @@ class OptimiserSpec:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """A whole run. steps: optimiser steps; batch_images: pictures a step, over all processes;
-    sizes: (share of the run, size_px) pairs in rising order: from that share on, pictures have that size (progressive
-    resizing; empty = the size of `preprocessing` throughout); ema: decay of the averaged weights, 0 = off;
-    workers: loading processes a training process; *_every: steps; eval_images: pictures of the validation split."""
+    """A whole run. init: a model file, or an embedded model's name, whose weights the run starts from; steps: optimiser
+    steps; batch_images: pictures a step, over all processes; sizes: (share of the run, size_px) pairs in rising order:
+    from that share on, pictures have that size (progressive resizing; empty = the size of `preprocessing` throughout);
+    ema: decay of the averaged weights, 0 = off; workers: loading processes a training process; *_every: steps;
+    eval_images: pictures of the validation split."""
 
     model: ModelSpec
     preprocessing: Preprocessing
     out: Path
+    init: str | None = None
     data: DataSpec = field(default_factory=DataSpec)
     optimiser: OptimiserSpec = field(default_factory=OptimiserSpec)
     steps: int = 1000

@@ -286,3 +286,16 @@ def test_a_run_that_contradicts_itself_is_refused_before_it_begins(
 def test_without_git_the_commit_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert recipe.commit() == ""
+
+
+def test_a_run_can_start_from_a_model_file(tiny_settings: MakeSettings, tiny_spec: Callable[..., ModelSpec]) -> None:
+    first = train(tiny_settings(), command="first")
+    settings = tiny_settings(init=str(first), seed=1, steps=4)
+    model, origin = recipe.initial_model(settings)
+    before = load_model(first).model.state_dict()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items()) and model.training
+    assert origin.command == "first"
+    provenance = load_model(train(settings, command="second")).provenance
+    assert provenance.command == "first && second" and provenance.steps == 12 + 4
+    with pytest.raises(ConfigError, match=r"init=.*another model than the settings describe \(config\)"):
+        recipe.initial_model(replace(settings, model=tiny_spec(presence_head=False)))
