@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +90,7 @@ class ImageSegmenter:
                 features = features.select(torch.zeros(count, dtype=torch.long, device=self.device))
             prediction = self.model.decode(features, text)
         logits = self.preprocessing.restore(prediction.mask_logits.float(), valid, image.shape[:2]).cpu().numpy()
-        # In double precision, so that a sure answer is not rounded to certainty and the logit can be had back from it.
-        exact = replace(prediction, presence_logit=prediction.presence_logit.double())
-        presence = self.model.presence_probs(exact).cpu().tolist()
+        presence = self.model.presence_probs(prediction).cpu().tolist()
         score = prediction.score.float().cpu().tolist()
         return [ImagePrediction(logits[i], presence[i], score[i]) for i in range(count)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -36,9 +36,7 @@ class Postprocessor:
         """prediction: one row; valid_px: (1, 2), the model's input before padding; size: (H, W) of the frame."""
         if len(prediction) != 1:
             raise ValueError(f"Postprocessor: came {len(prediction)} rows, wanted 1")
-        # In double precision, as `ImageSegmenter` has it: a sure answer is not rounded to certainty.
-        exact = replace(prediction, presence_logit=prediction.presence_logit.double())
-        presence = float(self.model.presence_probs(exact))
+        presence = float(self.model.presence_probs(prediction))
         score = float(prediction.score.float())
         if presence < self.presence_threshold:
             return VideoMask(np.zeros(size, dtype=bool), score, presence)

@@ -88,8 +88,11 @@ class ImageModel(nn.Module, ABC):
         return self.decode(join_features(features), text)
 
     def presence_probs(self, prediction: Prediction) -> Tensor:
-        """(N,) calibrated probability in [0, 1] that each expression has a target in its picture."""
-        return torch.sigmoid(prediction.presence_logit * self.presence_scale + self.presence_offset)
+        """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its picture.
+
+        In double precision: a sure answer is not rounded to certainty, and the logit can be had back from it.
+        """
+        return torch.sigmoid(prediction.presence_logit.double() * self.presence_scale + self.presence_offset)
 
 
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:

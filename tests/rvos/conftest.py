@@ -42,10 +42,6 @@ class ColourModel(ImageModel):
     def size_multiple(self) -> int:
         return 4
 
-    @property
-    def vocabulary(self) -> frozenset[str]:
-        return frozenset(VOCABULARY)
-
     def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
         self.calls["text"] += len(expressions)
         none = (0.0, 0.0, 0.0)
