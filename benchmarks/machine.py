@@ -12,13 +12,16 @@ from pathlib import Path
 def describe_machine() -> dict[str, str | int]:
     """Processor, cores, versions of what matters for speed, and the date."""
     info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.processor(),
         "cores": os.cpu_count() or 0,
         "python": platform.python_version(),
         "torch": version("torch"),
         "timm": version("timm"),
+        "numpy": version("numpy"),
+        "opencv": version("opencv-python-headless"),
         "av": version("av"),
         "date": datetime.now(UTC).date().isoformat(),
     }

@@ -16,23 +16,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from clips import EXPRESSIONS, write_clip
+from machine import describe_machine
+
 from image_core.weights import DEFAULT
-from rvos.demo import FRAME_COUNT, RATE, SIZE, draw_frame
-from rvos.video import VideoWriter
+from rvos.demo import SIZE
 
 LENGTHS = (300, 3000)
 MOST_GROWTH_MB = 30.0
 OUTPUTS = "overlay,contact_sheet,masks,palette,compare"
-EXPRESSIONS = ("the red circle", "the blue star")
-
-
-def write_clip(path: Path, frame_count: int) -> None:
-    """The demonstration's clip forwards and backwards, over and over, `frame_count` frames long."""
-    once = [draw_frame(index) for index in range(FRAME_COUNT)]
-    there_and_back = once + once[-2:0:-1]
-    with VideoWriter(path, SIZE, rate=RATE) as writer:
-        for index in range(frame_count):
-            writer.write(there_and_back[index % len(there_and_back)], index / RATE)
 
 
 def peak_mb(clip: Path, out: Path, model: str) -> float:
@@ -55,13 +47,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for length in LENGTHS:
             clip, out = Path(folder) / f"{length}.mp4", Path(folder) / str(length)
-            write_clip(clip, length)
+            write_clip(clip, length, SIZE)
             peak = peak_mb(clip, out, arguments.model)
             timing = json.loads((out / "timing.json").read_text())
             runs.append({"frames": timing["frames"], "peak_rss_mb": round(peak, 1), "timing": timing})
     growth = runs[-1]["peak_rss_mb"] - runs[0]["peak_rss_mb"]
     result = {
         "command": "python benchmarks/memory_flat.py",
+        "machine": describe_machine(),
         "size": list(SIZE),
         "expressions": len(EXPRESSIONS),
         "outputs": OUTPUTS.split(","),

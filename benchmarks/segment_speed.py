@@ -17,29 +17,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import torch
+from clips import EXPRESSIONS, write_clip
 from machine import describe_machine
 
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter, open_video
-from rvos.demo import FRAME_COUNT, draw_frame
 from rvos.export import build_exporters
-from rvos.video.writer import VideoWriter
 
 HERE = Path(__file__).parent
 SIZE = (480, 854)
-EXPRESSIONS = ("the red circle", "the blue star")
 SAVE = ("overlay", "contact_sheet", "masks")
-
-
-def write_clip(path: Path, frames: int) -> None:
-    """The demonstration's clip at 480p, as long as wanted (it plays forward and backward)."""
-    with VideoWriter(path, SIZE, rate=25.0) as writer:
-        for index in range(frames):
-            place = index % (2 * FRAME_COUNT - 2)
-            image = draw_frame(min(place, 2 * FRAME_COUNT - 2 - place))
-            writer.write(cv2.resize(image, SIZE[::-1], interpolation=cv2.INTER_CUBIC), index / 25.0)
 
 
 def end_to_end(clip: Path, out: Path) -> dict[str, float]:
@@ -105,7 +93,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
-        write_clip(clip, arguments.frames)
+        write_clip(clip, arguments.frames, SIZE)
         whole = end_to_end(clip, Path(folder) / "out")
         (Path(folder) / "parts").mkdir()
         pieces = parts(clip, Path(folder) / "parts")

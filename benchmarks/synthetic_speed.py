@@ -11,15 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
-import numpy as np
+from machine import describe_machine
 
 from image_core.synthetic import SyntheticImages
 from image_core.synthetic.language import sentences
@@ -56,15 +54,6 @@ def families(count: int, seed: int) -> dict[str, float]:
     return {family: round(n / found.total(), 4) for family, n in sorted(found.items())}
 
 
-def processor_name() -> str:
-    """The processor's model where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=500)
@@ -75,9 +64,7 @@ def main() -> None:
     _, sentence_s = timed(lambda: list(sentences("train", options.seed, sentence_count)))
     report = {
         "command": f"python benchmarks/synthetic_speed.py --count {options.count} --seed {options.seed}",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"processor": processor_name(), "cores": os.cpu_count(), "load_average": os.getloadavg()},
-        "versions": {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__},
+        "machine": describe_machine() | {"load_average": os.getloadavg()},
         "threads": 1,
         "seed": options.seed,
         "samples": [measure(px, options.count, options.seed) for px in SIZES],
