@@ -48,7 +48,8 @@ def test_figures_predictions_and_a_picture(evaluate: Callable[..., int], tmp_pat
     assert 0 <= figures["mIoU"] <= 1 and set(figures["families"]) <= {f for i in range(3) for f in families(i)}
     rows = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
     assert [row["sample_id"] for row in rows] == [SyntheticImages("test")[i].sample_id for i in range(3)]
-    assert cv2.imread(str(out / "predictions.png")).std() > 10
+    picture = cv2.imread(str(out / "predictions.png"))
+    assert picture is not None and picture.std() > 10
 
 
 def families(index: int) -> tuple[str, ...]:
