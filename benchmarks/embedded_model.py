@@ -1,6 +1,6 @@
 """The figures and the card of the embedded model, from nothing.
 
-python benchmarks/embedded_model.py [--model NAME|FILE] [--training runs/synthetic_s2rm_tiny]
+python benchmarks/embedded_model.py [--model NAME|FILE] [--training runs/FIRST runs/SECOND ...]
 
 Evaluates the model on both synthetic test splits, each also with shuffled expressions (the text-blind control), by the
 code of `rvos evaluate synthetic-images`; interrupted evaluations continue. Writes embedded_model.json beside this file
@@ -46,20 +46,20 @@ def evaluate(model: str) -> dict[str, dict[str, Any]]:
     return results
 
 
-def training_time(folder: Path | None) -> str:
-    """Hours by the log's own speeds, without the scoring; "not recorded" without a log."""
-    lines = [line for line in read_log(folder / "log.jsonl") if line["kind"] == "train"] if folder else []
-    if folder is None or not lines:
-        return "not recorded"
+def training_hours(folder: Path) -> float:
+    """Hours by the log's own speeds, without the scoring."""
+    lines = [line for line in read_log(folder / "log.jsonl") if line["kind"] == "train"]
     batch = json.loads((folder / "settings.json").read_text())["batch_images"]
     steps = [lines[0]["step"], *(b["step"] - a["step"] for a, b in pairwise(lines))]
-    hours = sum(n * batch / line["images_per_s"] for n, line in zip(steps, lines, strict=True)) / 3600
-    return f"{hours:.1f} hours of training steps on a shared 2-core machine (without validation)"
+    return sum(n * batch / line["images_per_s"] for n, line in zip(steps, lines, strict=True)) / 3600
 
 
-def card(name: str, header: dict[str, Any], results: dict[str, dict[str, Any]], time: str, date: str) -> str:
-    """The model card, Markdown."""
+def card(name: str, header: dict[str, Any], results: dict[str, dict[str, Any]], runs: list[Path], date: str) -> str:
+    """The model card, Markdown; `runs` are the folders of the training, one after the other."""
     origin = header["provenance"]
+    hours = (
+        f"{sum(map(training_hours, runs)):.1f} hours of training steps on two shared cores" if runs else "not recorded"
+    )
     lines = [
         f"# {name}",
         "",
@@ -69,7 +69,7 @@ def card(name: str, header: dict[str, Any], results: dict[str, dict[str, Any]], 
         f"- Training: `{origin['command']}`, seed {origin['seed']}, {origin['steps']} steps,",
         f"  commit {origin['commit'][:12]}, {origin['date']}",
         f"- Data: `{origin['data']}` (`image_core/synthetic`), training split, never the same picture twice",
-        f"- Time: {time}",
+        f"- Time: {hours} (validation not counted)",
         f"- Evaluated: {date}; 1,000 pictures of 192 x 192 px a split, 4 expressions each, masks at that size; fp32",
         "",
         "| split | " + " | ".join(FIGURES) + " |",
@@ -100,7 +100,7 @@ def row(name: str, figures: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT)
-    parser.add_argument("--training", type=Path, help="the folder of the run, for its time and its curves")
+    parser.add_argument("--training", type=Path, nargs="*", default=[], help="the runs, for their time and curves")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     path = find_model(arguments.model)
@@ -113,11 +113,12 @@ def main() -> None:
         "results": results,
     }
     (HERE / "embedded_model.json").write_text(json.dumps(document, indent=1) + "\n")
-    text = card(path.stem, read_header(path), results, training_time(arguments.training), str(machine["date"]))
-    if arguments.training:
+    text = card(path.stem, read_header(path), results, arguments.training, str(machine["date"]))
+    for i, run in enumerate(arguments.training, 1):
         DOCS.mkdir(exist_ok=True)
-        shutil.copy(arguments.training / "curves.png", DOCS / f"{path.stem}_curves.png")
-        text += f"\n![Losses and validation figures over the steps](../../docs/{path.stem}_curves.png)\n"
+        picture = DOCS / f"{path.stem}_curves_{i}.png"
+        shutil.copy(run / "curves.png", picture)
+        text += f"\n![Run {i}: losses and validation figures over the steps](../../docs/{picture.name})\n"
     path.with_suffix(".md").write_text(text)
     print(text)
 
