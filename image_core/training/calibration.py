@@ -8,9 +8,10 @@ import numpy as np
 def fit_presence(
     logits: np.ndarray, has_target: np.ndarray, keep: float = 0.96, iterations: int = 50
 ) -> tuple[float, float]:
-    """(scale, offset) such that sigmoid(scale * logit + offset) is the probability of a target.
+    """(scale, offset) such that sigmoid(scale * logit + offset) is the probability of a target, at even odds.
 
-    Platt scaling (logistic regression with Platt's smoothed labels, by Newton steps that are halved until they help:
+    Both kinds of expression weigh the same, however many of each the validation split has: how often a target will be
+    absent in use nobody knows. Platt scaling (logistic regression with Platt's smoothed labels, by Newton steps that are halved until they help:
     Lin, Lin and Weng 2007; plain ones can diverge where the classes are far apart), after which the offset is raised
     where needed so that the threshold 0.5 keeps at least a share `keep` of the expressions with a target: losing a
     target costs its whole mask. logits (N,) float, has_target (N,) bool. With one kind of expression only there is
@@ -21,18 +22,19 @@ def fit_presence(
     if not positive or not negative:
         return 1.0, 0.0
     target = np.where(has_target, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    share = np.where(has_target, 0.5 / positive, 0.5 / negative) * len(has_target)
     centre, spread = float(logits.mean()), float(logits.std()) or 1.0
     design = np.stack([(logits - centre) / spread, np.ones_like(logits)], axis=1).astype(np.float64)
 
     def cost(weights: np.ndarray) -> float:
         z = design @ weights
-        return float((np.logaddexp(0, z) - target * z).sum())
+        return float((share * (np.logaddexp(0, z) - target * z)).sum())
 
     weights = np.zeros(2)
     for _ in range(iterations):
         probs = (1 + np.tanh(design @ weights / 2)) / 2
-        gradient = design.T @ (probs - target)
-        curvature = (design * (probs * (1 - probs))[:, None]).T @ design + 1e-6 * np.eye(2)
+        gradient = design.T @ (share * (probs - target))
+        curvature = (design * (share * probs * (1 - probs))[:, None]).T @ design + 1e-6 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
         while np.abs(step).max() > 1e-8 and cost(weights - step) > cost(weights) - 1e-4 * float(gradient @ step):
             step = step / 2

@@ -272,12 +272,14 @@ def kept_and_refused(logits: np.ndarray, has_target: np.ndarray, scale: float, o
     return found[truth].double().mean().item(), (~found)[~truth].double().mean().item()
 
 
-def test_calibration_recovers_a_known_probability() -> None:
+def test_calibration_recovers_a_known_probability_at_even_odds() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 20_000)
     has_target = rng.random(20_000) < 1 / (1 + np.exp(-(1.5 * logits - 0.7)))
     scale, offset = fit_presence(logits, has_target, keep=0.0)
-    assert (scale, offset) == (pytest.approx(1.5, rel=0.05), pytest.approx(-0.7, abs=0.08))
+    even = math.log((~has_target).sum() / has_target.sum())  # what even odds add to the logit
+    assert abs(even) > 0.2
+    assert (scale, offset) == (pytest.approx(1.5, rel=0.05), pytest.approx(-0.7 + even, abs=0.08))
 
 
 def test_calibration_of_classes_that_are_apart() -> None:
