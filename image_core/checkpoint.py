@@ -72,9 +72,8 @@ def save_model(
     spec: ModelSpec,
     preprocessing: Preprocessing,
     provenance: Provenance,
-    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write a model file at once (a temporary file, then a rename). `weights` replaces the model's own (EMA, say)."""
+    """Write a model file at once (a temporary file, then a rename)."""
     header = {
         "format_version": FORMAT_VERSION,
         "model": without_weights(spec).to_dict(),
@@ -82,7 +81,7 @@ def save_model(
         "tokenizer": cast(TextEncoder, model.text).tokenizer_json(),
         "provenance": asdict(provenance),
     }
-    state = {k: v.detach().cpu().contiguous() for k, v in (weights or model.state_dict()).items()}
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(save(state, metadata={_KEY: json.dumps(header)}))  # `save_file` would lock other users out
     temporary.replace(path)

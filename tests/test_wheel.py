@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from image_core.weights import DEFAULT, embedded_models
+from image_core.weights import embedded_models
 
 ROOT = Path(__file__).resolve().parents[1]
 CARRIED = {"image_core": "image_core", "rvos": "rvos", "configs": "rvos/configs"}
@@ -118,7 +118,6 @@ def test_the_installed_command_shows_its_help_and_its_models(python: Callable[..
     assert [model["name"] for model in known["embedded"]] == list(embedded_models())
 
 
-@pytest.mark.skipif(DEFAULT not in embedded_models(), reason="this tree has no embedded model yet")
 def test_the_installed_command_segments_with_the_embedded_model(tmp_path: Path, python: Callable[..., str]) -> None:
     picture = np.full((96, 128, 3), 200, np.uint8)
     cv2.circle(picture, (64, 48), 24, (0, 0, 220), -1)
