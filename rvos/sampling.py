@@ -9,6 +9,7 @@ from typing import Protocol
 
 from image_core.errors import ConfigError
 from rvos.types import Frame
+from rvos.view import View
 
 
 class FrameReader(Protocol):
@@ -63,6 +64,13 @@ Sampling = Stride | Uniform
 
 
 @dataclass(frozen=True)
+class KeyFrameState:
+    """since: frames looked at since the last key frame, that one counted; 0 = the next one is due."""
+
+    since: int = 0
+
+
+@dataclass(frozen=True)
 class KeyFrames:
     """Every `every`-th of the frames that are looked at is a key frame, beginning with the first."""
 
@@ -71,9 +79,19 @@ class KeyFrames:
     def __post_init__(self) -> None:
         _check_positive("every", self.every)
 
-    def __call__(self, position: int) -> bool:
-        """Whether the frame at `position` (0, 1, ... among the frames looked at) is a key frame."""
-        return position % self.every == 0
+    @property
+    def sees_all(self) -> bool:
+        """Every frame is a key frame."""
+        return self.every == 1
+
+    def start(self) -> KeyFrameState:
+        """The state before the first frame."""
+        return KeyFrameState()
+
+    def step(self, view: View, state: KeyFrameState) -> tuple[bool, KeyFrameState]:
+        """Whether this frame, the next of those looked at, is a key frame."""
+        is_key = state.since == 0
+        return is_key, KeyFrameState((state.since + 1) % self.every)
 
 
 def parse_sampling(text: str) -> Sampling:

@@ -55,7 +55,14 @@ class VideoSegmenter:
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
         """A session for one video. Words that the model has never seen are logged, each once. Raises `RvosError`."""
-        session = StreamSession(self.image, expressions, self.propagator, self.tracker, self.key_frames)
+        session = StreamSession(
+            self.image,
+            expressions,
+            self.propagator,
+            self.tracker,
+            self.key_frames,
+            decode_every=self.settings.decode == "every",
+        )
         unseen = [word for word in self.image.unseen_words(expressions) if word not in self._named_words]
         if unseen:
             _LOG.warning("%s: not among the words this model was trained on", ", ".join(unseen))

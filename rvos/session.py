@@ -4,39 +4,50 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from image_core.device import autocast
 from image_core.errors import ConfigError
+from image_core.models.base import join_features
 from image_core.segmenter import ImageSegmenter, check_expressions
 from image_core.types import ImageFeatures, Prediction, TextFeatures
-from rvos.sampling import KeyFrames
+from rvos.sampling import KeyFrames, KeyFrameState
 from rvos.temporal import Propagator
 from rvos.tracking import Tracker
 from rvos.types import Frame, FrameResult, OutputError
+from rvos.view import View, view_of
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 EVERY_FRAME = KeyFrames(1)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What the network said of one frame for one expression: one row each."""
+
+    prediction: Prediction
+    features: ImageFeatures
 
 
 class StreamSession:
     """One video being watched for E expressions.
 
     The network, the propagator and the tracker are shared and hold nothing that changes; all that this video has left
-    behind is here: text features (encoded once), the propagator's state, a tracker state an expression, and how many
-    frames have passed. Frames are given in order, by one thread.
+    behind is here: text features (encoded once), the last picture, the key-frame counter, the propagator's state, a
+    tracker state an expression, and how many frames have passed. Frames are given in order, by one thread.
 
     key_frames: which frames go through the whole encoder. It knows nothing of the expressions, so that E expressions
-    together are E apart.
+    together are E apart. decode_every: frames between key frames are decoded from propagated features; otherwise the
+    tracker carries their masks alone.
 
-    Raises `ConfigError` for a propagator that cannot serve the frames in between, `RvosError` for no expression or a
-    blank one.
+    Raises `ConfigError` for parts that cannot work together, `RvosError` for no expression or a blank one.
     """
 
     def __init__(
@@ -46,20 +57,20 @@ class StreamSession:
         propagator: Propagator[Any],
         tracker: Tracker[Any],
         key_frames: KeyFrames = EVERY_FRAME,
+        decode_every: bool = True,
     ) -> None:
         check_expressions(expressions)
-        if key_frames.every > 1 and not propagator.between_key_frames:
-            raise ConfigError(
-                f"key_frames: came every:{key_frames.every}, but this propagation has nothing to show between key "
-                "frames; wanted all, or another --propagation"
-            )
+        check_parts(propagator, tracker, key_frames, decode_every)
         self.expressions = tuple(expressions)
         self.frame_count = 0
         self._segmenter = segmenter
         self._propagator = propagator
         self._tracker = tracker
         self._key_frames = key_frames
+        self._decode_every = decode_every
         self._text = self._encode_text()
+        self._picture: np.ndarray | None = None
+        self._pace = key_frames.start()
         self._propagation = propagator.start()
         self._tracks = tuple(tracker.start(index) for index in range(len(self.expressions)))
 
@@ -71,59 +82,101 @@ class StreamSession:
     @torch.inference_mode()
     def step(self, frame: Frame) -> tuple[FrameResult, ...]:
         """What each of the E expressions means on this frame, in their order."""
+        view = view_of(frame, self._picture)
+        is_key, pace = self._key_frames.step(view, self._pace)
         with autocast(self._segmenter.device, self._segmenter.precision):
-            features, propagation = self._features(frame)
-            prediction = self._segmenter.model.decode(self._row_an_expression(features), self._text)
+            decoded, propagation = self._look(view, is_key)
         results, tracks = [], []
-        for index, state in enumerate(self._tracks):
-            row = torch.tensor([index], device=self._segmenter.device)
-            result, after = self._tracker.step(frame, _row(prediction, index), features.select(row), state)
+        for state, found in zip(self._tracks, decoded, strict=True):
+            prediction, features = (None, None) if found is None else (found.prediction, found.features)
+            result, after = self._tracker.step(view, prediction, features, state)
             results.append(result)
             tracks.append(after)
         # Only a frame that went all the way through is remembered.
+        self._picture, self._pace = view.picture, pace
         self._propagation, self._tracks = propagation, tuple(tracks)
         self.frame_count += 1
         return tuple(results)
 
-    def _features(self, frame: Frame) -> tuple[ImageFeatures, Any]:
-        model, device = self._segmenter.model, self._segmenter.device
-        pixels, valid = self._segmenter.preprocessing.prepare(frame.image)
-        images, valid_px = pixels[None].to(device), torch.tensor([valid], device=device)
-        stem = model.encode_stem(images)
-        fresh = None
-        if self._key_frames(self.frame_count):
-            text = self._text if model.fuses_language_in_encoder else None
-            fresh = model.encode_image(images, text, stem=stem, valid_px=valid_px)
-        return self._propagator.step(frame, stem, fresh, self._propagation)
-
-    def _row_an_expression(self, features: ImageFeatures) -> ImageFeatures:
+    def _look(self, view: View, is_key: bool) -> tuple[list[Decoded | None], Any]:
+        """What the network says for each expression, and the propagator's state after this frame."""
         count = len(self.expressions)
-        if len(features) == count:
-            return features
-        return features.select(torch.zeros(count, dtype=torch.long, device=self._segmenter.device))
+        decode_all = is_key or self._decode_every
+        asking = [] if is_key else [i for i, state in enumerate(self._tracks) if self._tracker.asks(state)]
+        decoded: list[Decoded | None] = [None] * count
+        propagation = self._propagation
+        if not decode_all and not asking:
+            return decoded, propagation
+        images, valid_px = self._prepared(view)
+        stem = self._segmenter.model.encode_stem(images)
+        if decode_all:
+            fresh = self._encode(images, stem, valid_px, range(count)) if is_key else None
+            features, propagation = self._propagator.step(view, stem, fresh, propagation)
+            rest = [i for i in range(count) if i not in asking]
+            self._decode(features if len(features) == 1 else self._rows(features, rest), rest, decoded)
+        # What one expression asked for is not shown to the others: together they would differ from apart.
+        if asking:
+            self._decode(self._encode(images, stem, valid_px, asking), asking, decoded)
+        return decoded, propagation
+
+    def _prepared(self, view: View) -> tuple[Tensor, Tensor]:
+        pixels, valid = self._segmenter.preprocessing.prepare(view.frame.image)
+        device = self._segmenter.device
+        return pixels[None].to(device), torch.tensor([valid], device=device)
+
+    def _encode(self, images: Tensor, stem: Tensor, valid_px: Tensor, of: Sequence[int]) -> ImageFeatures:
+        """One row where the model fuses language late, a row an expression of `of` where it fuses early."""
+        model = self._segmenter.model
+        if not model.fuses_language_in_encoder:
+            return model.encode_image(images, stem=stem, valid_px=valid_px)
+        rows = torch.tensor(list(of), device=self._segmenter.device)
+        parts = [
+            model.encode_image(images, self._text.select(chunk), stem=stem, valid_px=valid_px)
+            for chunk in rows.split(model.max_pairs)
+        ]
+        return join_features(parts)
+
+    def _rows(self, features: ImageFeatures, of: Sequence[int]) -> ImageFeatures:
+        return features.select(torch.tensor(list(of), device=self._segmenter.device))
+
+    def _decode(self, features: ImageFeatures, of: Sequence[int], decoded: list[Decoded | None]) -> None:
+        """Fill in what the network says for the expressions `of`, whose features these are."""
+        if not of:
+            return
+        rows = torch.tensor(list(of), device=self._segmenter.device)
+        own = features if len(features) == len(of) else features.select(torch.zeros_like(rows))
+        prediction = self._segmenter.model.decode(own, self._text.select(rows))
+        for row, index in enumerate(of):
+            decoded[index] = Decoded(_row(prediction, row), self._rows(own, [row]))
 
     def snapshot(self) -> bytes:
         """The states and the frame counter, for `restore` in a session that was made alike."""
-        parts = {"propagation": self._propagator.snapshot(self._propagation)}
-        parts |= {f"track.{index}": self._tracker.snapshot(state) for index, state in enumerate(self._tracks)}
-        parts["header"] = json.dumps({**self._identity(), "frame_count": self.frame_count}).encode()
-        return safetensors.numpy.save({name: np.frombuffer(data, np.uint8) for name, data in parts.items()})
+        parts = {"propagation": _bytes(self._propagator.snapshot(self._propagation))}
+        parts |= {f"track.{index}": _bytes(self._tracker.snapshot(state)) for index, state in enumerate(self._tracks)}
+        if self._picture is not None:
+            parts["picture"] = np.ascontiguousarray(self._picture)
+        header = {**self._identity(), "frame_count": self.frame_count, "pace": asdict(self._pace)}
+        parts["header"] = _bytes(json.dumps(header).encode())
+        return safetensors.numpy.save(parts)
 
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot. Raises `OutputError` when it is damaged, or of another session's making."""
         try:
-            parts = {name: array.tobytes() for name, array in safetensors.numpy.load(data).items()}
-            header = json.loads(parts["header"])
-            frame_count = header.pop("frame_count")
+            parts = safetensors.numpy.load(data)
+            header = json.loads(parts["header"].tobytes())
+            frame_count, pace = header.pop("frame_count"), KeyFrameState(**header.pop("pace"))
             if header != self._identity():
                 raise OutputError(
                     f"snapshot: came one of {header}, wanted {self._identity()}; start over with --overwrite"
                 )
-            propagation = self._propagator.restore(parts["propagation"])
-            tracks = tuple(self._tracker.restore(parts[f"track.{index}"]) for index in range(len(self.expressions)))
+            propagation = self._propagator.restore(parts["propagation"].tobytes())
+            tracks = tuple(
+                self._tracker.restore(parts[f"track.{index}"].tobytes()) for index in range(len(self.expressions))
+            )
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             raise OutputError(f"snapshot: damaged ({error!r}); start over with --overwrite") from error
-        self.frame_count, self._propagation, self._tracks = frame_count, propagation, tracks
+        self.frame_count, self._picture, self._pace = frame_count, parts.get("picture"), pace
+        self._propagation, self._tracks = propagation, tracks
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -132,6 +185,31 @@ class StreamSession:
             "tracker": type(self._tracker).__name__,
             "expressions": list(self.expressions),
         }
+
+
+def check_parts(propagator: Propagator[Any], tracker: Tracker[Any], key_frames: KeyFrames, decode_every: bool) -> None:
+    """Raises `ConfigError` unless these can serve a video together."""
+    if key_frames.sees_all:
+        return
+    if decode_every and not propagator.between_key_frames:
+        raise ConfigError(
+            "key_frames: came frames between the key frames, but this propagation has nothing to show there; "
+            "wanted key_frames=all, decode=key, or another --propagation"
+        )
+    if not decode_every and propagator.between_key_frames:
+        raise ConfigError(
+            "decode: came key with a propagation, whose features nobody would decode; wanted --propagation none, or "
+            "decode=every"
+        )
+    if not decode_every and not tracker.between_decodes:
+        raise ConfigError(
+            "decode: came key, but this tracker has nothing to show on frames that are not decoded; "
+            "wanted decode=every, or another --tracker"
+        )
+
+
+def _bytes(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, np.uint8)
 
 
 def _row(prediction: Prediction, index: int) -> Prediction:

@@ -10,13 +10,15 @@ from image_core.errors import ConfigError, UnknownNameError
 from rvos.sampling import parse_key_frames, parse_sampling
 
 BACKENDS = ("av", "decord")
+DECODES = ("every", "key")
 
 
 @dataclass(frozen=True)
 class StreamSettings:
     """How a video is read. video_stream: which of its video streams, from 0; video_backend: av or decord;
     video_prefetch: frames decoded ahead, 0 for none; sampling: which frames are looked at: all, stride:K or uniform:N;
-    key_frames: which of those go through the whole encoder: all or every:K.
+    key_frames: which of those go through the whole encoder: all or every:K; decode: what happens between key frames:
+    every (decode propagated features) or key (the tracker alone).
 
     Raises `ConfigError` or `UnknownNameError` for values that cannot be.
     """
@@ -26,6 +28,7 @@ class StreamSettings:
     video_prefetch: int = 4
     sampling: str = "all"
     key_frames: str = "all"
+    decode: str = "every"
 
     def __post_init__(self) -> None:
         if self.video_stream < 0:
@@ -34,6 +37,8 @@ class StreamSettings:
             raise ConfigError(f"video.prefetch: came {self.video_prefetch}, wanted 0 or more")
         if self.video_backend not in BACKENDS:
             raise UnknownNameError("video.backend", self.video_backend, list(BACKENDS))
+        if self.decode not in DECODES:
+            raise UnknownNameError("decode", self.decode, list(DECODES))
         parse_sampling(self.sampling)
         parse_key_frames(self.key_frames)
 

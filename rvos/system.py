@@ -59,6 +59,7 @@ class System:
             "video": {"stream": self.settings.video_stream, "backend": self.settings.video_backend},
             "sampling": self.settings.sampling,
             "key_frames": self.settings.key_frames,
+            "decode": self.settings.decode,
         }
 
 

@@ -10,16 +10,17 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
 from image_core.checkpoint import LoadedModel, Provenance, load_model, save_model, without_weights
 from image_core.device import resolve_device
+from image_core.encoders.text import TextEncoder
 from image_core.errors import ConfigError
 from image_core.evaluation import collect_presence, evaluate_images, predict_with
 from image_core.models.base import ImageModel
-from image_core.models.table import build_model
+from image_core.models.table import ModelSpec, build_model
 from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.batches import Samples
 from image_core.training.calibration import fit_presence
@@ -85,16 +86,27 @@ def train(settings: TrainSettings, command: str = "") -> Path:
 def initial_model(settings: TrainSettings) -> tuple[ImageModel, Provenance]:
     """The model that training starts from, and the origin of its weights: fresh, or those of `init`.
 
-    Raises `ConfigError` where `init` is a model of other parts than the settings describe.
+    The terms of the loss may be weighed anew; raises `ConfigError` where `init` is a model of other parts than the
+    settings describe.
     """
     if settings.init is None:
         return build_model(settings.model), Provenance()
     loaded = load_model(find_model(settings.init))
-    came, wanted = (json.loads(json.dumps(s.to_dict())) for s in (loaded.spec, without_weights(settings.model)))
-    differing = [key for key in wanted if came[key] != wanted[key]]
+    came, wanted = (_parts_of(spec) for spec in (loaded.spec, without_weights(settings.model)))
+    differing = sorted(key for key in came.keys() | wanted.keys() if came.get(key) != wanted.get(key))
     if differing:
         raise ConfigError(f"init={settings.init}: another model than the settings describe ({', '.join(differing)})")
-    return loaded.model.train(), loaded.provenance
+    text = cast(TextEncoder, loaded.model.text)
+    model = build_model(without_weights(settings.model), tokenizer_json=text.tokenizer_json())
+    model.load_state_dict(loaded.model.state_dict())
+    return model, loaded.provenance
+
+
+def _parts_of(spec: ModelSpec) -> dict[str, Any]:
+    """What makes two models the same: "config.heads" -> value and so on; of a loss's weight, whether there is one."""
+    plain = json.loads(json.dumps(spec.to_dict()))
+    config = plain.pop("config")
+    return plain | {f"config.{key}": value > 0 if key.endswith("_weight") else value for key, value in config.items()}
 
 
 def datasets(spec: DataSpec, settings: TrainSettings) -> tuple[Samples, Samples, tuple[str, ...] | None]:

@@ -21,7 +21,7 @@ Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="fp3
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="video.stream, video.backend, video.prefetch, sampling, key_frames."
+        "--set", metavar="KEY=VALUE", help="video.stream, video.backend, video.prefetch, sampling, key_frames, decode."
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another run that is in DIR.")]

@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 from torch import Tensor
 
 from image_core.types import ImageFeatures
-from rvos.types import Frame
+from rvos.view import View
 
 State = TypeVar("State")
 
@@ -30,7 +30,7 @@ class Propagator(ABC, Generic[State]):
 
     @abstractmethod
     def step(
-        self, frame: Frame, stem: Tensor, features: ImageFeatures | None, state: State
+        self, view: View, stem: Tensor, features: ImageFeatures | None, state: State
     ) -> tuple[ImageFeatures, State]:
         """Features of this frame, and the state after it.
 
@@ -62,10 +62,10 @@ class NoPropagation(Propagator[NoPropagationState]):
         return NoPropagationState()
 
     def step(
-        self, frame: Frame, stem: Tensor, features: ImageFeatures | None, state: NoPropagationState
+        self, view: View, stem: Tensor, features: ImageFeatures | None, state: NoPropagationState
     ) -> tuple[ImageFeatures, NoPropagationState]:
         if features is None:
-            raise ValueError(f"propagation 'none': frame {frame.index} came without features, wanted a key frame")
+            raise ValueError(f"propagation 'none': frame {view.frame.index} came without features, wanted a key frame")
         return features, state
 
     def snapshot(self, state: NoPropagationState) -> bytes:

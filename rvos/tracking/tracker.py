@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
-from rvos.types import Frame, FrameResult
+from rvos.types import FrameResult
+from rvos.view import View
 
 State = TypeVar("State")
 
@@ -21,6 +22,9 @@ class Tracker(ABC, Generic[State]):
     is in a frozen state that `step` takes and returns.
     """
 
+    between_decodes: ClassVar[bool]
+    """It can serve frames that were not decoded. Where it cannot, every frame has to be."""
+
     def __init__(self, postprocess: Postprocessor) -> None:
         self.postprocess = postprocess
 
@@ -30,13 +34,17 @@ class Tracker(ABC, Generic[State]):
 
     @abstractmethod
     def step(
-        self, frame: Frame, prediction: Prediction | None, features: ImageFeatures, state: State
+        self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: State
     ) -> tuple[FrameResult, State]:
         """What the expression means on this frame, and the state after it.
 
-        prediction: one row, at the model's input size, or None on a frame that was not decoded; features: one row,
-        those that belong to this expression.
+        prediction: one row, at the model's input size; features: one row, those that the prediction was made of. Both
+        are None on a frame that was not decoded.
         """
+
+    def asks(self, state: State) -> bool:
+        """The expression wants the next frame to go through the whole network, key frame or not."""
+        return False
 
     @abstractmethod
     def snapshot(self, state: State) -> bytes:
@@ -57,13 +65,16 @@ class NoTrackerState:
 class NoTracker(Tracker[NoTrackerState]):
     """Every frame stands for itself: the mask is the image model's."""
 
+    between_decodes = False
+
     def start(self, expression_index: int) -> NoTrackerState:
         return NoTrackerState(expression_index)
 
     def step(
-        self, frame: Frame, prediction: Prediction | None, features: ImageFeatures, state: NoTrackerState
+        self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: NoTrackerState
     ) -> tuple[FrameResult, NoTrackerState]:
-        if prediction is None:
+        frame = view.frame
+        if prediction is None or features is None:
             raise ValueError(
                 f"tracker 'none': frame {frame.index} came without a prediction, wanted one for every frame"
             )

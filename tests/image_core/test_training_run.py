@@ -297,5 +297,5 @@ def test_a_run_can_start_from_a_model_file(tiny_settings: MakeSettings, tiny_spe
     assert origin.command == "first"
     provenance = load_model(train(settings, command="second")).provenance
     assert provenance.command == "first && second" and provenance.steps == 12 + 4
-    with pytest.raises(ConfigError, match=r"init=.*another model than the settings describe \(config\)"):
+    with pytest.raises(ConfigError, match=r"init=.*another model than the settings describe \(config.presence_head\)"):
         recipe.initial_model(replace(settings, model=tiny_spec(presence_head=False)))

@@ -25,7 +25,8 @@ from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 from rvos.tracking import Tracker
-from rvos.types import Frame, FrameResult
+from rvos.types import FrameResult
+from rvos.view import View
 
 _DIRECTIONS = {"red": (1.0, -0.5, -0.5), "green": (-0.5, 1.0, -0.5), "blue": (-0.5, -0.5, 1.0)}
 VOCABULARY = ("the", "thing", "red", "green", "blue", "purple")
@@ -94,13 +95,16 @@ class EarlyColourModel(ColourModel):
 class CountingTracker(Tracker[tuple[int, int]]):
     """Writes into `score` how many frames this expression has been seen on."""
 
+    between_decodes = False
+
     def start(self, expression_index: int) -> tuple[int, int]:
         return expression_index, 0
 
     def step(
-        self, frame: Frame, prediction: Prediction | None, features: ImageFeatures, state: tuple[int, int]
+        self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: tuple[int, int]
     ) -> tuple[FrameResult, tuple[int, int]]:
-        assert prediction is not None
+        assert prediction is not None and features is not None
+        frame = view.frame
         found = self.postprocess(prediction, features.valid_px, frame.size)
         seen = state[1] + found.mask.any().item()
         return FrameResult(frame.index, frame.time_s, state[0], found.mask, seen, found.presence), (state[0], seen)

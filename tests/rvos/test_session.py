@@ -22,6 +22,7 @@ from rvos.session import EVERY_FRAME, StreamSession
 from rvos.temporal import PROPAGATORS, NoPropagation, Propagator, find_propagator
 from rvos.tracking import TRACKERS, NoTracker, Tracker, find_tracker
 from rvos.types import Frame, FrameResult, OutputError
+from rvos.view import View
 
 EXPRESSIONS = ("the red thing", "the green thing", "the blue thing")
 
@@ -40,9 +41,7 @@ class HoldLast(Propagator[Held]):
     def start(self) -> Held:
         return Held(None, None)
 
-    def step(
-        self, frame: Frame, stem: Tensor, features: ImageFeatures | None, state: Held
-    ) -> tuple[ImageFeatures, Held]:
+    def step(self, view: View, stem: Tensor, features: ImageFeatures | None, state: Held) -> tuple[ImageFeatures, Held]:
         if features is not None:
             state = Held(features.levels[0], features.valid_px)
         assert state.features is not None and state.valid_px is not None
@@ -147,7 +146,7 @@ def test_between_key_frames_the_encoder_rests_and_features_are_the_propagators(
 
 
 def test_no_propagation_refuses_a_key_frame_policy(colour_segmenter: ImageSegmenter) -> None:
-    with pytest.raises(ConfigError, match=r"came every:2.*wanted all"):
+    with pytest.raises(ConfigError, match=r"came frames between the key frames.*wanted key_frames=all"):
         session_of(colour_segmenter, key_frames=KeyFrames(2))
 
 
@@ -219,9 +218,9 @@ def test_the_network_runs_without_gradients(colour_segmenter: ImageSegmenter, fr
     kept = []
 
     class Keeping(NoPropagation):
-        def step(self, frame: Frame, stem: Tensor, features: ImageFeatures | None, state: Any) -> Any:
+        def step(self, view: View, stem: Tensor, features: ImageFeatures | None, state: Any) -> Any:
             kept.append(stem)
-            return super().step(frame, stem, features, state)
+            return super().step(view, stem, features, state)
 
     session_of(colour_segmenter, propagator=Keeping()).step(frames_of(frames)[0])
     assert kept[0].is_inference() and not torch.is_inference_mode_enabled()
