@@ -1,8 +1,8 @@
 """Which reading of S2RM's recurrence learns best: at equal samples, and at equal processor time.
 
-python benchmarks/s2rm_readings.py [--steps N] [--only NAME ...]
+python benchmarks/s2rm_readings.py [--steps N] [--interval N] [--only NAME ...]
 
-Trains the synthetic experiment's network from scratch once for each reading (constant learning rate, 96 px, one seed,
+Trains the synthetic experiment's network from scratch once for each reading (constant learning rate, 128 px, one seed,
 one thread) and scores the averaged weights on the same validation pictures at equal intervals. Writes
 s2rm_readings.json and s2rm_readings.png beside this file. Finished readings are kept in runs/readings; the same command
 continues.
@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from image_core.training.engine import Engine
 from rvos.configuration import train_settings
 
 HERE = Path(__file__).parent
-SIZE_PX = 96
+SIZE_PX = 128
 READINGS: dict[str, list[str]] = {
     "no shift": ["update=overwrite", "max_steps=[1,1,1]"],
     "overwrite": ["update=overwrite", "max_steps=[4,8,4]"],
@@ -97,7 +99,7 @@ def main() -> None:
     curves = {name: measure(name, arguments.steps, arguments.interval) for name in arguments.only}
     shortest_s = min(points[-1]["cpu_s"] for points in curves.values())
     document = {
-        "command": f"python benchmarks/s2rm_readings.py --steps {arguments.steps} --interval {arguments.interval}",
+        "command": shlex.join(["python", "benchmarks/s2rm_readings.py", *sys.argv[1:]]),
         "machine": describe_machine(),
         "seed": 0,
         "validation_pictures": 150,

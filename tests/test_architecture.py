@@ -57,7 +57,6 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/synthetic/*",
         "image_core/training/batches.py",
         "rvos/export/*",
-        "rvos/metrics/*",
         "rvos/motion.py",
         "rvos/sampling/*",
         "rvos/synthetic/*",

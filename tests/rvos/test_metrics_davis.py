@@ -1,0 +1,149 @@
+"""The DAVIS evaluation: statistics, assignment, and both tasks on id maps of one row."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from image_core.errors import DataError
+from rvos.metrics.assignment import assign_rows
+from rvos.metrics.davis import DavisTask, davis_figures, score_sequence
+from rvos.metrics.statistics import Statistics, frame_statistics
+
+NAN = float("nan")
+
+
+def ids(row: str) -> np.ndarray:
+    """An id map of one row: digits are ids, . is background, v is void."""
+    return np.array([[255 if c == "v" else int(c.replace(".", "0")) for c in row]], np.uint8)
+
+
+def frames(*rows: tuple[str, str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(ids(prediction), ids(truth)) for prediction, truth in rows]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ([0.6], Statistics(0.6, 1.0, 0.0)),
+        ([0.5, 0.7], Statistics(0.6, 0.5, -0.2)),  # 0.5 is not above 0.5; bins {0} and {1}
+        ([1.0, 0.8, 0.6, 0.4, 0.2], Statistics(0.6, 0.6, 0.6)),  # borders 0 1 2 3 4: bins {0, 1} and {3, 4}
+        ([0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1], Statistics(3.1 / 7, 3 / 7, 0.8)),  # 1.5 -> 2, 4.5 -> 5: {0..2} and {5, 6}
+        ([0.9, NAN, 0.3], Statistics(0.6, 1 / 3, 0.6)),  # borders 0 1 1 2 2: {0, 1} less its NaN, and {2}
+    ],
+)
+def test_statistics_table(values: list[float], wanted: Statistics) -> None:
+    found = frame_statistics(np.array(values))
+    assert [found.mean, found.recall, found.decay] == pytest.approx([wanted.mean, wanted.recall, wanted.decay])
+
+
+def test_decay_is_right_at_any_length_and_wrong_only_on_request() -> None:
+    for count in (255, 256, 300, 1000):
+        falling = np.linspace(1, 0, count)
+        assert frame_statistics(falling).decay == pytest.approx(0.75, abs=0.01)
+    assert np.isnan(frame_statistics(np.linspace(1, 0, 256), uint8_bins=True).decay)
+    short = np.linspace(1, 0, 255)
+    assert frame_statistics(short, uint8_bins=True) == frame_statistics(short)
+
+
+def test_statistics_of_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one frame"):
+        frame_statistics(np.zeros(0))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 5), st.integers(0, 4), st.booleans(), st.integers(0, 2**31))
+def test_the_assignment_is_the_best_of_all(columns: int, more_rows: int, ties: bool, seed: int) -> None:
+    gain = np.random.default_rng(seed).random((columns + more_rows, columns))
+    gain = gain.round() if ties else gain
+    rows = assign_rows(gain)
+    assert len(set(rows.tolist())) == columns and set(rows.tolist()) <= set(range(len(gain)))
+    choices = itertools.permutations(range(len(gain)), columns)
+    best = max(sum(gain[row, column] for column, row in enumerate(choice)) for choice in choices)
+    assert gain[rows, range(columns)].sum() == pytest.approx(best)
+
+
+def test_an_assignment_needs_enough_rows() -> None:
+    assert assign_rows(np.zeros((3, 0))).tolist() == []
+    with pytest.raises(ValueError, match="at least as many rows"):
+        assign_rows(np.zeros((1, 2)))
+
+
+def test_semi_supervised_drops_first_and_last_frame_and_keeps_ids() -> None:
+    same, swapped = ("11..22", "11..22"), ("22..11", "11..22")
+    scores = score_sequence("s", frames(swapped, same, ("1...22", "11..22"), swapped), "semi-supervised")
+    assert [(each.object_id, each.predicted_id) for each in scores.objects] == [(1, 1), (2, 2)]
+    assert scores.objects[0].region.tolist() == [1.0, 0.5]
+    assert scores.objects[1].region.tolist() == [1.0, 1.0]
+    figures = davis_figures([scores])
+    assert figures["J"] == pytest.approx(0.875) and figures["J-Recall"] == pytest.approx(0.75)
+
+
+def test_unsupervised_forgives_swapped_ids_and_scores_all_frames() -> None:
+    scores = score_sequence("s", frames(*[("33..11", "11..22")] * 3), "unsupervised")
+    assert [(each.object_id, each.predicted_id) for each in scores.objects] == [(1, 3), (2, 1)]
+    assert all(each.region.tolist() == each.boundary.tolist() == [1.0, 1.0, 1.0] for each in scores.objects)
+
+
+def test_void_counts_for_nothing_in_the_unsupervised_task_only() -> None:
+    rows = frames(*[("1111..", "11vv..")] * 3)
+    (unsupervised,) = score_sequence("s", rows, "unsupervised").objects
+    (semi_supervised,) = score_sequence("s", rows, "semi-supervised").objects
+    assert unsupervised.region.tolist() == [1.0] * 3
+    assert semi_supervised.region.tolist() == [0.5]
+
+
+def test_objects_are_counted_on_the_first_true_frame() -> None:
+    rows = frames(("1...", "1..."), ("1..2", "1.22"), ("1...", "1..."))
+    assert len(score_sequence("s", rows, "unsupervised").objects) == 1
+    rows = frames(("....", "1.3."), ("1...", "1.3."), ("....", "1..."))
+    found = score_sequence("s", rows, "semi-supervised").objects
+    assert [each.region.tolist() for each in found] == [[1.0], [1.0], [0.0]]  # 2 is nowhere, 3 is missed
+
+
+def test_a_proposal_that_comes_late_was_empty_before() -> None:
+    rows = frames(("1...", "1..."), ("1..2", "1..."), ("...2", "...1"))
+    (found,) = score_sequence("s", rows, "unsupervised").objects
+    assert found.predicted_id == 1 and found.region.tolist() == [1.0, 1.0, 0.0]
+    rows = frames(("....", "1.22"), ("1...", "1.22"))
+    found = score_sequence("s", rows, "unsupervised").objects
+    assert [each.region.tolist() for each in found] == [[0.0, 1.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("task", ["semi-supervised", "unsupervised"])
+def test_a_sequence_without_objects_has_no_figures(task: DavisTask) -> None:
+    scores = score_sequence("s", frames(*[("....", "....")] * 3), task)
+    assert scores.objects == ()
+    assert set(davis_figures([scores]).values()) == {None}
+
+
+def test_figures_are_means_over_objects_not_sequences() -> None:
+    two = score_sequence("two", frames(*[("1.22", "1.22")] * 3), "semi-supervised")
+    none = score_sequence("none", frames(*[("....", "...1")] * 3), "semi-supervised")
+    figures = davis_figures([two, none])
+    assert figures == pytest.approx(
+        dict.fromkeys(("J&F", "J", "J-Recall", "F", "F-Recall"), 2 / 3) | {"J-Decay": 0.0, "F-Decay": 0.0}
+    )
+    assert list(figures) == ["J&F", "J", "J-Recall", "J-Decay", "F", "F-Recall", "F-Decay"]
+
+
+def test_faults_are_named_in_one_line() -> None:
+    good = frames(*[("1...", "1...")] * 4)
+    with pytest.raises(DataError, match=r"s, frame 1: prediction: came \(1, 3\), wanted \(1, 4\)"):
+        score_sequence("s", [good[0], (ids("1.."), ids("1...")), *good], "unsupervised")
+    with pytest.raises(DataError, match=r"s, frame 2: the prediction has id 2, wanted as many .* \(1\)"):
+        score_sequence("s", [*good[:2], (ids("12.."), ids("1...")), *good], "semi-supervised")
+    with pytest.raises(DataError, match=r"id 255, wanted no more proposals than the task allows \(20\)"):
+        score_sequence("s", frames(("v...", "1...")), "unsupervised")
+    with pytest.raises(DataError, match="fewer than 3 frames"):
+        score_sequence("s", good[:2], "semi-supervised")
+    with pytest.raises(DataError, match="came no frame"):
+        score_sequence("s", [], "unsupervised")
+    with pytest.raises(ValueError, match="wanted integer ids"):
+        score_sequence("s", [(ids("1") > 0, ids("1"))], "unsupervised")
+    with pytest.raises(ValueError, match="wanted one of semi-supervised, unsupervised"):
+        score_sequence("s", good, "supervised")  # pyright: ignore[reportArgumentType]
