@@ -48,7 +48,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     # Which files of the two packages may import it, at the top or inside a function.
-    "PIL": ("rvos/export/*", "rvos/video/*"),
+    "PIL": ("rvos/export/*", "rvos/synthetic/layout.py", "rvos/video/*"),
     "accelerate": ("image_core/training/*",),
     "av": ("rvos/video/*", "rvos/doctor.py"),
     "cv2": (

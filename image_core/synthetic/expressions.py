@@ -113,7 +113,7 @@ def _search(
                 targets = meaning(scene)
             except Disputable:
                 continue
-            if not _belongs(family, len(targets)) or (not targets and _almost_there(scene, meaning)):
+            if not _belongs(family, len(targets)) or (not targets and almost_there(scene, meaning)):
                 continue
             novel = compositional and (not held_out or rng.random() < 0.5)
             sentence = say(meaning, rng, novel)
@@ -122,7 +122,12 @@ def _search(
     return None
 
 
-def _almost_there(scene: Scene, meaning: Meaning) -> bool:
+def propose(scene: Scene, rng: Random, family: str, item: SceneObject) -> Meaning:
+    """A meaning of a family that might hold of the object in this scene: nobody has run it yet."""
+    return _pick_recipe(rng, family)(scene, rng, item)
+
+
+def almost_there(scene: Scene, meaning: Meaning) -> bool:
     """Whether something in the scene might pass for what is missing: an oval for a circle."""
     for kind in kinds_in(meaning):
         for shape in _MAY_PASS_FOR.get(kind.shape or "", ()):

@@ -10,7 +10,7 @@ import numpy as np
 
 from image_core.synthetic.background import PhotoBackgrounds, paint
 from image_core.synthetic.scene import Light, Scene, SceneObject
-from image_core.synthetic.shapes import coverage
+from image_core.synthetic.shapes import Wave, coverage
 
 _GRAIN_PX = 512
 _GRAIN_LEVELS = 3.0
@@ -25,9 +25,24 @@ def render(
     rule makes both: a pixel is blended by the share of it that each object covers, and belongs to the object whose
     visible share is at least one half. Shadows belong to nobody.
     """
-    short = min(size)
     ground = paint(scene.backdrop, size) if photos is None else photos.paint(scene, size)
     canvas = ground.astype(np.float32)
+    patches = draw_objects(canvas, scene)
+    add_grain(canvas, scene.backdrop.seed)
+    return canvas.clip(0, 255).astype(np.uint8), visible_masks(patches, size)
+
+
+Patch = tuple[slice, slice, np.ndarray] | None
+"""(rows, columns, alpha (h, w) uint8): where an object lies, None = out of the picture."""
+
+
+def draw_objects(canvas: np.ndarray, scene: Scene) -> list[Patch]:
+    """Draw the objects of a scene and their shadows, back to front, onto `canvas` (H, W, 3) float32, in place.
+
+    Returns the patch of each object, hidden parts included.
+    """
+    size = canvas.shape[0], canvas.shape[1]
+    short = min(size)
     patches = [coverage(item.contours(short), size) for item in scene.objects]
     for item, patch in zip(scene.objects, patches, strict=True):
         if patch is None:
@@ -37,11 +52,10 @@ def render(
         share = alpha.astype(np.float32)[..., None] * np.float32(1 / 255)
         under = canvas[rows, columns]
         under += share * (_colour(item, rows, columns, short) - under)
-    _add_grain(canvas, scene.backdrop.seed)
-    return canvas.clip(0, 255).astype(np.uint8), _visible(patches, size)
+    return patches
 
 
-def _visible(patches: list[tuple[slice, slice, np.ndarray] | None], size: tuple[int, int]) -> np.ndarray:
+def visible_masks(patches: list[Patch], size: tuple[int, int]) -> np.ndarray:
     """(n, H, W) bool: the pixels of which an object's visible share is at least one half."""
     masks = np.zeros((len(patches), *size), bool)
     free = np.full(size, 255, np.int32)
@@ -78,15 +92,35 @@ def _colour(item: SceneObject, rows: slice, columns: slice, short: int) -> np.nd
         return tint
     x = (np.arange(columns.start, columns.stop, dtype=np.float32) + 0.5) / short - item.x
     y = (np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) / short - item.y
+    if item.wave is not None:
+        return _bent_colour(item, item.wave, x, y, short)
     angle = item.rotation + item.pattern_angle
     c, s = math.cos(angle) / item.size, math.sin(angle) / item.size
     u = (c * x)[None, :] + (s * y)[:, None]
     if item.fill == "shaded":
         return _shade(tint, u)
-    v = (-s * x)[None, :] + (c * y)[:, None]
+    return _patterned(item, u, (-s * x)[None, :] + (c * y)[:, None], short)
+
+
+def _patterned(item: SceneObject, u: np.ndarray, v: np.ndarray, short: int) -> np.ndarray:
+    """(h, w, 3): stripes, dots or checks at (u, v), which run along the pattern in units of the object's size."""
+    tint = np.array(item.tint, np.float32)
     period_px = item.size * short / item.pattern_scale
     weight = _PATTERNS[item.fill](u * item.pattern_scale + item.pattern_phase, v * item.pattern_scale, period_px)
     return tint + weight[..., None] * (np.array(item.accent, np.float32) - tint)
+
+
+def _bent_colour(item: SceneObject, wave: Wave, x: np.ndarray, y: np.ndarray, short: int) -> np.ndarray:
+    """As `_colour`, of a bent object: where each pixel lies on the object as it was before the bend."""
+    c, s = math.cos(item.rotation) / item.size, math.sin(item.rotation) / item.size
+    across, down = (c * x)[None, :] + (s * y)[:, None], (-s * x)[None, :] + (c * y)[:, None]
+    dx, dy = wave.shift(across, down)
+    across, down = across - dx, down - dy
+    c, s = math.cos(item.pattern_angle), math.sin(item.pattern_angle)
+    u = c * across + s * down
+    if item.fill == "shaded":
+        return _shade(np.array(item.tint, np.float32), u)
+    return _patterned(item, u, c * down - s * across, short)
 
 
 def _shade(tint: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -124,7 +158,8 @@ def _grain() -> np.ndarray:
     return _GRAIN_LEVELS * noise
 
 
-def _add_grain(canvas: np.ndarray, seed: int) -> None:
+def add_grain(canvas: np.ndarray, seed: int) -> None:
+    """Add a camera's noise to `canvas` (H, W, 3) float32, in place; `seed` says which."""
     h, w = canvas.shape[:2]
     tile = _grain()
     if h > _GRAIN_PX or w > _GRAIN_PX:

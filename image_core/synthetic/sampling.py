@@ -32,7 +32,7 @@ def sample_scene(rng: Random, width: float = 1.0, height: float = 1.0, held_out:
     """
     while True:
         objects = _place(rng, _sample_kinds(rng, held_out), width, height)
-        scene = Scene(tuple(objects), width, height, _sample_light(rng), _sample_backdrop(rng, objects))
+        scene = Scene(tuple(objects), width, height, sample_light(rng), sample_backdrop(rng, objects))
         scene = _without_hidden(scene)
         if len(scene.objects) >= 2 and (
             not held_out or any((o.shape, o.colour) in HELD_OUT_PAIRS for o in scene.objects)
@@ -49,16 +49,16 @@ def _sample_kinds(rng: Random, held_out: bool) -> list[tuple[str, str, str]]:
     kinds: list[tuple[str, str, str]] = []
     if held_out:
         for shape, colour in rng.sample(sorted(HELD_OUT_PAIRS), rng.randint(1, 2)):
-            kinds.append((shape, colour, _fitting_fill(rng, colour, fills)))
+            kinds.append((shape, colour, fitting_fill(rng, colour, fills)))
             shapes.append(shape)
             colours.append(colour)
     while len(kinds) < count:
         if kinds and rng.random() < 0.25:
             shape, colour, fill = rng.choice(kinds)
-            fill = fill if rng.random() < 0.5 else _fitting_fill(rng, colour, fills)
+            fill = fill if rng.random() < 0.5 else fitting_fill(rng, colour, fills)
         else:
             shape, colour = rng.choice(shapes), rng.choice(colours)
-            fill = _fitting_fill(rng, colour, fills)
+            fill = fitting_fill(rng, colour, fills)
         if held_out or (shape, colour) not in HELD_OUT_PAIRS:
             kinds.append((shape, colour, fill))
         else:
@@ -67,7 +67,8 @@ def _sample_kinds(rng: Random, held_out: bool) -> list[tuple[str, str, str]]:
     return kinds
 
 
-def _fitting_fill(rng: Random, colour: str, fills: Sequence[str]) -> str:
+def fitting_fill(rng: Random, colour: str, fills: Sequence[str]) -> str:
+    """One of `fills`, or plain where that fill would leave the colour without a name."""
     fill = rng.choice(fills)
     # Black, white and grey in equal squares of two tones, or fading into one another, have no undisputed name.
     return "plain" if fill in ("checkered", "shaded") and colour in ACHROMATIC else fill
@@ -79,25 +80,31 @@ def _place(rng: Random, kinds: list[tuple[str, str, str]], width: float, height:
     overlapping = rng.random() < 0.45
     objects: list[SceneObject] = []
     for shape, colour, fill in kinds:
-        item = SceneObject(
-            id=len(objects),
-            shape=shape,
-            colour=colour,
-            fill=fill,
-            x=0.0,
-            y=0.0,
-            size=0.16 * (largest / 0.16) ** rng.random(),
-            rotation=rng.uniform(-1, 1) * OUTLINES[shape].freedom,
-            tint=sample_tint(rng, colour),
-            accent=sample_accent(rng, colour),
-            pattern_angle=rng.uniform(-math.pi / 2, math.pi / 2),
-            pattern_scale=rng.uniform(4.0, 5.5),
-            pattern_phase=rng.random(),
-        )
+        item = sample_object(rng, len(objects), (shape, colour, fill), largest)
         place = _find_room(rng, item, objects, width, height, overlapping)
         if place is not None:
             objects.append(replace(item, x=place[0], y=place[1]))
     return objects
+
+
+def sample_object(rng: Random, id: int, kind: tuple[str, str, str], largest: float) -> SceneObject:
+    """An object of a (shape, colour, fill), of 0.16 to `largest` in size, at the origin."""
+    shape, colour, fill = kind
+    return SceneObject(
+        id=id,
+        shape=shape,
+        colour=colour,
+        fill=fill,
+        x=0.0,
+        y=0.0,
+        size=0.16 * (largest / 0.16) ** rng.random(),
+        rotation=rng.uniform(-1, 1) * OUTLINES[shape].freedom,
+        tint=sample_tint(rng, colour),
+        accent=sample_accent(rng, colour),
+        pattern_angle=rng.uniform(-math.pi / 2, math.pi / 2),
+        pattern_scale=rng.uniform(4.0, 5.5),
+        pattern_phase=rng.random(),
+    )
 
 
 def _find_room(
@@ -136,13 +143,14 @@ def _without_hidden(scene: Scene) -> Scene:
     return scene
 
 
-def _sample_light(rng: Random) -> Light:
+def sample_light(rng: Random) -> Light:
+    """Where shadows fall, if any do."""
     angle, reach = rng.uniform(0, 2 * math.pi), rng.uniform(0.008, 0.028)
     strength = rng.uniform(0.25, 0.6) if rng.random() < 0.7 else 0.0
     return Light((reach * math.cos(angle), reach * math.sin(angle)), rng.uniform(0.004, 0.016), strength)
 
 
-def _sample_backdrop(rng: Random, objects: list[SceneObject]) -> Backdrop:
+def sample_backdrop(rng: Random, objects: list[SceneObject]) -> Backdrop:
     """A texture whose palette keeps its distance from every object's tint, as well as the number of tints allows."""
     tints = np.array([o.tint for o in objects])
     best, best_distance = ((128.0, 128.0, 128.0), (140.0, 140.0, 140.0)), -1.0

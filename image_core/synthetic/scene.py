@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from image_core.synthetic.colours import Tint
-from image_core.synthetic.shapes import OUTLINES, coverage, placed
+from image_core.synthetic.shapes import OUTLINES, Wave, coverage, placed
 
 FILLS = ("plain", "striped", "dotted", "checkered", "shaded")
 REFERENCE_PX = 64
@@ -20,7 +20,8 @@ class SceneObject:
     """One object. Lengths are in units of the picture's short side, y runs down, rotation in radians clockwise.
 
     size: length of the shape's longer side; tint, accent: its colour and its pattern's second tone (RGB, 0 to 255);
-    pattern_angle (radians, against the object), pattern_scale (periods across the object), pattern_phase in [0, 1).
+    pattern_angle (radians, against the object), pattern_scale (periods across the object), pattern_phase in [0, 1);
+    wave: a bend of its outline and pattern, which pictures do not have and videos may.
     """
 
     id: int
@@ -36,6 +37,7 @@ class SceneObject:
     pattern_angle: float
     pattern_scale: float
     pattern_phase: float
+    wave: Wave | None = None
 
     @property
     def hull_area(self) -> float:
@@ -44,7 +46,7 @@ class SceneObject:
 
     def contours(self, px: float) -> list[np.ndarray]:
         """Its outline in pixels of a picture whose short side is `px`."""
-        return placed(self.shape, self.x * px, self.y * px, self.size * px, self.rotation)
+        return placed(self.shape, self.x * px, self.y * px, self.size * px, self.rotation, self.wave)
 
 
 @dataclass(frozen=True)

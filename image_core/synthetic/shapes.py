@@ -97,6 +97,10 @@ _OUTLINES: dict[str, tuple[np.ndarray, ...]] = {
 
 SHAPES = tuple(_OUTLINES)
 
+# A straight edge that is to bend needs points on it; what is round has enough.
+_POINTS_PER_EDGE = 10
+_SMOOTH = 30
+
 _FREEDOM_DEG = {"square": 16, "diamond": 14, "heart": 30, "trapezoid": 24}
 
 
@@ -125,11 +129,44 @@ def _unit(name: str) -> Outline:
 OUTLINES = {name: _unit(name) for name in SHAPES}
 
 
-def placed(name: str, x: float, y: float, size: float, rotation: float) -> list[np.ndarray]:
-    """The contours of a shape at centre (x, y), its longer side `size`, turned by `rotation` radians clockwise."""
+@dataclass(frozen=True)
+class Wave:
+    """A bend that runs through a shape like wind through a flag: every point is moved across the wave's direction.
+
+    amplitude: how far, in units of the shape's size; count: periods over that size; angle: where the wave runs, radians
+    against the shape; phase in radians. Areas stay as they are, and the bend is undone by the opposite amplitude.
+    """
+
+    amplitude: float
+    count: float
+    angle: float
+    phase: float
+
+    def shift(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(dx, dy) of the points (x, y); all in units of the shape's size, from its centre, before it is turned."""
+        c, s = math.cos(self.angle), math.sin(self.angle)
+        push = self.amplitude * np.sin((2 * math.pi * self.count) * (c * x + s * y) + self.phase)
+        return -s * push, c * push
+
+
+def placed(name: str, x: float, y: float, size: float, rotation: float, wave: Wave | None = None) -> list[np.ndarray]:
+    """The contours of a shape at centre (x, y), its longer side `size`, turned by `rotation` radians clockwise.
+
+    A `wave` bends it first.
+    """
     c, s = math.cos(rotation) * size, math.sin(rotation) * size
     turn = np.array([[c, s], [-s, c]])
-    return [contour @ turn + (x, y) for contour in OUTLINES[name].contours]
+    contours = OUTLINES[name].contours
+    if wave is not None:
+        contours = tuple(_bent(contour, wave) for contour in contours)
+    return [contour @ turn + (x, y) for contour in contours]
+
+
+def _bent(contour: np.ndarray, wave: Wave) -> np.ndarray:
+    following = np.roll(contour, -1, axis=0)
+    steps = np.linspace(0, 1, _POINTS_PER_EDGE if len(contour) < _SMOOTH else 1, endpoint=False)[None, :, None]
+    fine = (contour[:, None] + (following - contour)[:, None] * steps).reshape(-1, 2)
+    return fine + np.stack(wave.shift(fine[:, 0], fine[:, 1]), axis=1)
 
 
 def coverage(contours: list[np.ndarray], size: tuple[int, int]) -> tuple[slice, slice, np.ndarray] | None:

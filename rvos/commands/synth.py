@@ -11,46 +11,86 @@ import typer
 from image_core.errors import ConfigError, UnknownNameError
 from rvos.commands import options
 
-KINDS = ("images",)
+LAYOUTS = {"images": ("refcoco", "grefcoco"), "videos": ("ref_youtube_vos",)}
+"""Kind -> its layouts, the default first."""
+
 _COMPOSITIONAL = "test_compositional"
+_DEFAULT_PX = {"images": 320, "videos": 288}
+_LEAST_PX = 32
 
 
 def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder that becomes the dataset's root.")],
-    kind: Annotated[str, typer.Option("--kind", metavar="NAME", help="images.")] = "images",
-    layout: Annotated[str, typer.Option("--layout", metavar="NAME", help="refcoco or grefcoco.")] = "refcoco",
-    count: Annotated[int, typer.Option("--count", metavar="N", help="How many pictures.")] = 100,
+    kind: Annotated[str, typer.Option("--kind", metavar="NAME", help="images or videos.")] = "images",
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout", metavar="NAME", help="Images: refcoco (default) or grefcoco. Videos: ref-youtube-vos."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option("--count", metavar="N", help="How many pictures or videos.")] = 100,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="No seed reaches the scenes of training.")] = 0,
     split: Annotated[
-        str, typer.Option("--split", metavar="NAME", help="train, val, test, testA, testB or test_compositional.")
+        str,
+        typer.Option(
+            "--split", metavar="NAME", help="train, val or test; images also testA, testB and test_compositional."
+        ),
     ] = "test",
-    side_px: Annotated[int, typer.Option("--size", metavar="PX", help="Height and width of the pictures.")] = 320,
+    side_px: Annotated[
+        int | None,
+        typer.Option(
+            "--size", metavar="PX", help="Side of the pictures (320); height of the videos (288), 16/9 as wide."
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace such a dataset that is in OUT.")] = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Write synthetic data in a public dataset's layout."""
     options.be_quiet(quiet)
+    kind = kind.replace("-", "_")
+    if kind not in LAYOUTS:
+        raise UnknownNameError("kind", kind, list(LAYOUTS))
+    layout = (layout or LAYOUTS[kind][0]).replace("-", "_")
+    if layout not in LAYOUTS[kind]:
+        raise UnknownNameError(f"layout of {kind}", layout, list(LAYOUTS[kind]))
+    side_px = _DEFAULT_PX[kind] if side_px is None else side_px
+    if side_px < _LEAST_PX:
+        raise ConfigError(f"--size: came {side_px}, wanted {_LEAST_PX} px or more")
+    split = split.replace("-", "_")
+    write = _write_images if kind == "images" else _write_videos
+    write(out, layout, split, count, seed, side_px, overwrite)
+    if as_json:
+        print(json.dumps({"root": str(out), "layout": layout, "split": split, kind: count, "seed": seed}))
+    else:
+        print(f"{layout} dataset: {out}")
+
+
+def _write_images(out: Path, layout: str, split: str, count: int, seed: int, side_px: int, overwrite: bool) -> None:
     from image_core.synthetic.layouts import write_grefcoco, write_refcoco
     from rvos.export.files import make_folder, output_errors
-    from rvos.types import OutputError
 
-    writers = {"refcoco": write_refcoco, "grefcoco": write_grefcoco}
-    if kind not in KINDS:
-        raise UnknownNameError("kind", kind, list(KINDS))
-    if layout not in writers:
-        raise UnknownNameError("layout", layout, list(writers))
-    if side_px < 32:
-        raise ConfigError(f"--size: came {side_px}, wanted 32 px or more")
-    index = out / layout / "instances.json"
-    if index.exists() and not overwrite:
-        raise OutputError(f"{out} holds a {layout} dataset: pass --overwrite to replace it, or choose another OUT")
-    compositional = split.replace("-", "_") == _COMPOSITIONAL
+    _check_free(out, out / layout / "instances.json", layout, overwrite)
+    compositional = split == _COMPOSITIONAL
     splits = {"test" if compositional else split: count}
     make_folder(out)
     with output_errors(out):
-        writers[layout](out, splits, seed, (side_px, side_px), _COMPOSITIONAL if compositional else "test")
-    if as_json:
-        print(json.dumps({"root": str(out), "layout": layout, "split": split, "images": count, "seed": seed}))
-    else:
-        print(f"{layout} dataset: {out}")
+        write = {"refcoco": write_refcoco, "grefcoco": write_grefcoco}[layout]
+        write(out, splits, seed, (side_px, side_px), _COMPOSITIONAL if compositional else "test")
+
+
+def _write_videos(out: Path, layout: str, split: str, count: int, seed: int, side_px: int, overwrite: bool) -> None:
+    from rvos.synthetic.layout import index_file, write_ref_youtube_vos
+    from rvos.synthetic.splits import check_split
+
+    check_split(split)
+    _check_free(out, index_file(out, split), layout, overwrite)
+    write_ref_youtube_vos(out, split, count, seed, (side_px, round(side_px * 16 / 9)))
+
+
+def _check_free(out: Path, index: Path, layout: str, overwrite: bool) -> None:
+    """Raise `OutputError` where such a dataset is in OUT already, unless it may be replaced."""
+    from rvos.types import OutputError
+
+    if index.exists() and not overwrite:
+        raise OutputError(f"{out} holds a {layout} dataset: pass --overwrite to replace it, or choose another OUT")

@@ -1,0 +1,215 @@
+"""What is said of a film: meanings that are run on every frame of it, sorted by whether their answer stays.
+
+stable: on every frame the answer is those of its objects that are visible, nothing else, and never disputable. stale:
+at least two objects are the answer at some time; where the answer is disputable the frame is not judged. motion: see
+`motion_meanings`: one answer for the whole film.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+
+from image_core.synthetic.expressions import almost_there, names_held_out_pair, propose
+from image_core.synthetic.meanings import SIDES, All, Disputable, Extreme, Kind, Located, Meaning, OfTwo
+from image_core.synthetic.scene import Scene, SceneObject
+from image_core.synthetic.speech import say
+from rvos.synthetic.film import Film
+from rvos.synthetic.motion_meanings import MotionMeaning, moved, say_motion, verbs_of
+
+Answer = frozenset[int] | None
+"""Object ids, or None where opinions would differ."""
+
+STABLE_COUNT = 2
+_STABLE_WEIGHTS = {"attribute": 4.0, "location": 2.0, "comparison": 2.0, "relation": 2.0, "several": 1.2}
+_MOST_TARGETS = 3
+_PROPOSALS = {"relation": 40, "comparison": 12, "attribute": 8, "ordinal": 6}
+_STALE_FAMILIES = ("location", "relation", "comparison", "ordinal")
+_STALE_TRIES = 150
+_STALE_JUDGED = 0.7
+_STALE_HELD = 4
+
+
+@dataclass(frozen=True)
+class VideoExpression:
+    """A sentence about a video and what it refers to on each frame.
+
+    expression_id: its number in the video as a string; family: the challenge that its object meets; kind: stable, stale
+    or motion; object_ids: ascending, all that it refers to at any time, empty for an absent one; answers: for each of T
+    frames the ids of what it refers to and is visible, None where that is disputable (stale ones alone).
+    """
+
+    sentence: str
+    family: str
+    kind: str
+    expression_id: str
+    object_ids: tuple[int, ...]
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A meaning with its sentence and its kind: what remains to do is to run it."""
+
+    meaning: Meaning | MotionMeaning
+    sentence: str
+    kind: str
+
+
+def answer(meaning: Meaning, scene: Scene) -> Answer:
+    """The meaning run on one scene."""
+    try:
+        return meaning(scene)
+    except Disputable:
+        return None
+
+
+def stays(meaning: Meaning, film: Film, object_ids: frozenset[int]) -> bool:
+    """Whether on every frame the answer is what is visible of `object_ids`, and nothing passes for what is missing."""
+    for scene in _from_the_middle(film.visible_scenes):
+        wanted = object_ids & frozenset(scene.by_id)
+        if answer(meaning, scene) != wanted or (not wanted and almost_there(scene, meaning)):
+            return False
+    return True
+
+
+def _from_the_middle(scenes: tuple[Scene, ...]) -> Iterator[Scene]:
+    """All of them, those far apart first: most meanings fail early then."""
+    for step in (7, 3, 1):
+        yield from scenes[::step]
+
+
+def sample_expressions(film: Film, calm: Film, target: int | None, rng: Random, third: str) -> tuple[Found, ...] | None:
+    """Two stable sentences about the target, true of the film with and without its challenge, and one more.
+
+    target: None asks for sentences about nothing; third: stale or motion. None where there are not two to be found.
+    """
+    said: dict[str, Found] = {}
+    stable = _absent(film, rng) if target is None else _stable(film, calm, target, rng)
+    for meaning in stable:
+        sentence = say(meaning, rng)
+        said.setdefault(sentence, Found(meaning, sentence, "stable"))
+        if len(said) == STABLE_COUNT:
+            break
+    if len(said) < STABLE_COUNT:
+        return None
+    last = _stale(film, rng) if third == "stale" else _motion(film, rng, absent=target is None)
+    return (*said.values(), *([last] if last else []))
+
+
+def _stable(film: Film, calm: Film, target: int, rng: Random) -> Iterator[Meaning]:
+    """Stable meanings about the target, the groups by their weights, a plural once at most; then others again."""
+    groups: dict[str, list[Meaning]] = {}
+    for group, meaning in _candidates(film, target, rng):
+        if meaning in groups.get(group, ()) or names_held_out_pair(meaning):
+            continue
+        ids = _members(film, meaning) if group == "several" else frozenset({target})
+        if group == "several" and not (target in ids and 2 <= len(ids) <= _MOST_TARGETS):
+            continue
+        if stays(meaning, film, ids) and stays(meaning, calm, ids):
+            groups.setdefault(group, []).append(meaning)
+    pool = {group: rng.sample(meanings, len(meanings)) for group, meanings in groups.items()}
+    while any(pool.values()):
+        names = [group for group in pool if pool[group]]
+        group = rng.choices(names, [_STABLE_WEIGHTS[n] for n in names])[0]
+        yield pool[group].pop()
+        if group == "several":
+            pool[group] = []
+    singles = [meaning for group, meanings in groups.items() if group != "several" for meaning in meanings]
+    # The same again, in other words.
+    yield from rng.choices(singles, k=12) if singles else ()
+
+
+def _candidates(film: Film, target: int, rng: Random) -> Iterator[tuple[str, Meaning]]:
+    """Meanings that might be stable, each with its group."""
+    item = film.actors[film.position[target]].item
+    kinds = [Kind(*words) for words in product((item.shape, None), (item.colour, None), (item.fill, None))]
+    for kind in kinds:
+        if kind != Kind():
+            yield "attribute", kind
+            yield "several", All(kind)
+        for vertical, horizontal in product((None, "top", "bottom"), (None, "left", "right")):
+            yield "location", Located(kind, vertical, horizontal)
+        for key in ("big", "small"):
+            yield "comparison", OfTwo(kind, key)
+        for key in (*SIDES, "big", "small"):
+            yield "comparison", Extreme(kind, key)
+    scenes = [s for s in film.visible_scenes if target in s.by_id and len(s.objects) > 1]
+    for family, tries in _PROPOSALS.items():
+        for _ in range(tries if scenes else 0):
+            scene = rng.choice(scenes)
+            group = "comparison" if family == "ordinal" else family
+            yield group, propose(scene, rng, family, scene.by_id[target])
+
+
+def _members(film: Film, meaning: Meaning) -> frozenset[int]:
+    """All that a meaning selects on some frame."""
+    return frozenset().union(*(answer(meaning, scene) or () for scene in film.visible_scenes))
+
+
+def _absent(film: Film, rng: Random) -> Iterator[Meaning]:
+    """Meanings that select nothing on any frame, nor come near to it."""
+    scenes = [s for s in film.visible_scenes if len(s.objects) > 1]
+    for _ in range(400):
+        scene = rng.choice(scenes)
+        meaning = propose(scene, rng, "absent", rng.choice(scene.objects))
+        if not names_held_out_pair(meaning) and stays(meaning, film, frozenset()):
+            yield meaning
+
+
+def _stale(film: Film, rng: Random) -> Found | None:
+    scenes = [s for s in film.visible_scenes if len(s.objects) > 1]
+    for _ in range(_STALE_TRIES):
+        scene = rng.choice(scenes)
+        meaning = propose(scene, rng, rng.choice(_STALE_FAMILIES), rng.choice(scene.objects))
+        if not names_held_out_pair(meaning) and _changes(meaning, film):
+            return Found(meaning, say(meaning, rng), "stale")
+    return None
+
+
+def _changes(meaning: Meaning, film: Film) -> bool:
+    """Whether the answer is one object at a time, not always the same, and seldom disputable."""
+    early = [answer(meaning, scene) for scene in film.visible_scenes[::9]]
+    if early.count(None) > len(early) // 2 or any(found is not None and len(found) > 1 for found in early):
+        return False
+    answers = [answer(meaning, scene) for scene in film.visible_scenes]
+    judged = [found for found in answers if found is not None]
+    if len(judged) < _STALE_JUDGED * len(answers) or any(len(found) > 1 for found in judged):
+        return False
+    owners = [owner for owner in set(judged) if owner and judged.count(owner) >= _STALE_HELD]
+    return len(owners) >= 2
+
+
+def _motion(film: Film, rng: Random, absent: bool) -> Found | None:
+    """A sentence about how something moves, true of one object, or of none where `absent`."""
+    found: list[MotionMeaning] = []
+    items = [actor.item for actor in film.actors]
+    for verb in verbs_of(film):
+        kinds = {kind for item in items for kind in _heads(item)}
+        for kind in sorted(kinds, key=repr):
+            meaning = MotionMeaning(kind, verb)
+            ids = moved(meaning, film)
+            if ids is not None and len(ids) == (0 if absent else 1) and not names_held_out_pair(kind):
+                found.append(meaning)
+    if not found:
+        return None
+    verb = rng.choice(sorted({meaning.verb for meaning in found}))
+    meaning = rng.choice([m for m in found if m.verb == verb])
+    return Found(meaning, say_motion(meaning, rng), "motion")
+
+
+def _heads(item: SceneObject) -> tuple[Kind, ...]:
+    return Kind(), Kind(item.shape), Kind(None, item.colour), Kind(item.shape, item.colour)
+
+
+def executed(found: Found, film: Film, family: str, expression_id: str) -> VideoExpression:
+    """The expression with its answers on a film: the one it was found on, or the same without the challenge."""
+    if isinstance(found.meaning, MotionMeaning):
+        ids = moved(found.meaning, film) or frozenset()
+        answers: tuple[Answer, ...] = tuple(ids & frozenset(scene.by_id) for scene in film.visible_scenes)
+    else:
+        answers = tuple(answer(found.meaning, scene) for scene in film.visible_scenes)
+    named = frozenset().union(*(a for a in answers if a))
+    return VideoExpression(found.sentence, family, found.kind, expression_id, tuple(sorted(named)), answers)

@@ -1,0 +1,99 @@
+"""What a challenge's recipe hands over: who moves how, with the challenge and without it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from image_core.synthetic.scene import SceneObject
+from image_core.synthetic.shapes import OUTLINES
+from rvos.synthetic.cast import Cast
+from rvos.synthetic.motions import Point, frame_box, random_poses
+from rvos.synthetic.severity import Severity
+
+
+@dataclass(frozen=True)
+class Staging:
+    """One version of a film: objects from back to front, the poses of each id, the camera or None for the usual one."""
+
+    order: tuple[SceneObject, ...]
+    poses: dict[int, np.ndarray]
+    camera: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that a recipe needs: the draw, the cast, T, the frame's width, the severities, whether the target is fast."""
+
+    rng: Random
+    cast: Cast
+    frames: int
+    width: float
+    severity: Severity
+    fast: bool
+
+    def extras(self) -> dict[int, np.ndarray]:
+        """Poses of all but the target: ordinary motions inside the frame."""
+        return {o.id: self.ordinary(o) for o in (self.cast.lookalike, *self.cast.others)}
+
+    def ordinary(self, item: SceneObject, fast: bool = False) -> np.ndarray:
+        """Poses of one object that moves inside the frame; one known by its size keeps it."""
+        steady = item.id <= 2 and self.cast.differs == "size"
+        box = frame_box(item.size, self.width)
+        if item.id <= 2 and self.cast.differs == "place":
+            box = self._own_half(item)
+        return random_poses(self.rng, item, box, self.frames, self.severity, fast, steady)
+
+    def _own_half(self, item: SceneObject) -> tuple[Point, Point]:
+        """Identical twins that are told apart by where they are keep to the left and to the right."""
+        (x0, y0), (x1, y1) = frame_box(item.size, self.width)
+        middle = self.width / 2
+        return ((x0, y0), (middle - 0.12, y1)) if item.id == 1 else ((middle + 0.12, y0), (x1, y1))
+
+    def order(self, target_on_top: float = 0.7) -> tuple[SceneObject, ...]:
+        """From back to front: any order, the target in front of all with that probability."""
+        cast = self.cast
+        if self.rng.random() < target_on_top:
+            return (*self.shuffled((cast.lookalike, *cast.others)), cast.target)
+        return self.shuffled((cast.target, cast.lookalike, *cast.others))
+
+    def shuffled(self, items: tuple[SceneObject, ...]) -> tuple[SceneObject, ...]:
+        """The items in any order."""
+        return tuple(self.rng.sample(items, len(items)))
+
+
+Recipe = Callable[[Stage], tuple[Staging, Staging]]
+"""Stages the challenge, and the same film without it."""
+
+
+def radius_of(item: SceneObject) -> float:
+    """Radius of the disc around the centre that holds the object, however it bends."""
+    outline = OUTLINES[item.shape].contours[0]
+    reach = float(np.hypot(outline[:, 0], outline[:, 1]).max())
+    return item.size * (reach + (0.0 if item.wave is None else item.wave.amplitude))
+
+
+def outside(stage: Stage, side: str, radius: float) -> Point:
+    """A point just out of the frame at one of its sides, for an object of that radius."""
+    margin, x, y = (
+        radius + 0.02,
+        stage.rng.uniform(0.15, 0.85) * stage.width,
+        stage.rng.uniform(0.25, 0.75),
+    )
+    return {"left": (-margin, y), "right": (stage.width + margin, y), "top": (x, -margin), "bottom": (x, 1 + margin)}[
+        side
+    ]
+
+
+def around(stage: Stage, start: Point, end: Point, steps: int) -> list[Point]:
+    """`steps` points of a way round the frame, far enough out of it, from beside `start` to beside `end`."""
+    middle = stage.width / 2, 0.5
+    first, last = (math.atan2(p[1] - middle[1], p[0] - middle[0]) for p in (start, end))
+    turn = (last - first + math.pi) % (2 * math.pi) - math.pi
+    angles = [first + turn * i / max(1, steps - 1) for i in range(steps)]
+    reach = 1.3 * math.hypot(*middle) + 0.45
+    return [(middle[0] + reach * math.cos(a), middle[1] + reach * math.sin(a)) for a in angles]

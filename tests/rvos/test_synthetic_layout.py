@@ -1,0 +1,132 @@
+"""Synthetic videos on disk: Ref-YouTube-VOS to anybody who reads that, and what was drawn, by `rvos synth`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_core.errors import ConfigError
+from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.fingerprint import generator_sha256
+from rvos.synthetic.layout import index_file, write_ref_youtube_vos
+
+Rvos = Callable[..., Any]
+SIZE = (72, 128)
+COUNT = 8
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    write_ref_youtube_vos(folder, "val", COUNT, 2, SIZE)
+    return folder
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_the_layout_is_what_was_drawn(root: Path) -> None:
+    listed = read(root / "meta_expressions/valid/meta_expressions.json")["videos"]
+    truth = read(root / "meta_expressions/valid/synthetic.json")
+    assert (truth["split"], truth["seed"], truth["size"]) == ("val", 2, list(SIZE))
+    assert truth["generator_sha256"] == generator_sha256()
+    videos = SyntheticVideos("val", 2, SIZE)
+    assert list(listed) == list(truth["videos"]) == [f"val_2_{i:05d}" for i in range(COUNT)]
+    for index, (video_id, rows) in enumerate(listed.items()):
+        expressions = videos.describe(index).expressions
+        assert {i: row["exp"] for i, row in rows["expressions"].items()} == {
+            e.expression_id: e.sentence for e in expressions
+        }
+        assert rows["frames"] == [f"{t:05d}" for t in range(36)]
+        for expression in expressions:
+            row = truth["videos"][video_id]["expressions"][expression.expression_id]
+            assert (row["kind"], row["family"]) == (expression.kind, expression.family)
+            assert [None if a is None else set(a) for a in row["answers"]] == list(expression.answers)
+            assert row["present"] == [bool(a) for a in expression.answers]
+
+
+def test_pictures_annotations_and_video_files_show_the_same(root: Path) -> None:
+    sample = SyntheticVideos("val", 2, SIZE)[1]
+    folder = root / "valid"
+    for t, (image, ids) in enumerate(zip(sample.frames, sample.tracks, strict=True)):
+        jpeg = np.asarray(Image.open(folder / f"JPEGImages/{sample.video_id}/{t:05d}.jpg"))
+        assert np.abs(jpeg.astype(int) - image).mean() < 6
+        picture = Image.open(folder / f"Annotations/{sample.video_id}/{t:05d}.png")
+        assert picture.mode == "P" and np.array_equal(np.asarray(picture), ids)
+    decoded = frames_of(root / f"videos/{sample.video_id}.mp4")
+    assert len(decoded) == 36
+    assert np.abs(np.stack(decoded).astype(int) - sample.frames).mean() < 8
+
+
+def test_an_object_id_stands_where_the_mask_of_that_object_is_the_answer(root: Path) -> None:
+    listed = read(index_file(root, "val"))["videos"]
+    truth = read(root / "meta_expressions/valid/synthetic.json")["videos"]
+    with_id, without = 0, 0
+    for video_id, rows in listed.items():
+        folder = root / "valid/Annotations" / video_id
+        tracks = np.stack([np.asarray(Image.open(path)) for path in sorted(folder.glob("*.png"))])
+        for i, row in rows["expressions"].items():
+            told = truth[video_id]["expressions"][i]
+            if "obj_id" in row:
+                mask = tracks == int(row["obj_id"])
+                assert np.array_equal(mask.any(axis=(1, 2)), told["present"])
+                assert told["object_ids"] == [int(row["obj_id"])]
+                with_id += 1
+            else:
+                assert told["kind"] == "stale" or len(told["object_ids"]) != 1
+                without += 1
+    assert with_id >= 8 and without >= 3
+
+
+def test_no_video_is_not_a_dataset(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="came 0 videos, wanted 1 or more"):
+        write_ref_youtube_vos(tmp_path, "val", 0, 0)
+
+
+def test_synth_writes_videos_and_does_not_replace_them_unasked(rvos: Rvos, tmp_path: Path) -> None:
+    command = ("synth", "data", "--kind", "videos", "--layout", "ref-youtube-vos", "--count", "1", "--size", "72")
+    said = rvos(*command, "--split", "val")
+    assert (said.code, said.out, said.err) == (0, ["ref_youtube_vos dataset: data"], [])
+    assert len(list((tmp_path / "data/valid/JPEGImages/val_0_00000").glob("*.jpg"))) == 36
+    assert frames_of(tmp_path / "data/videos/val_0_00000.mp4")[0].shape == (72, 128, 3)
+    assert "--overwrite" in rvos(*command, "--split", "val").err[0]
+    again = rvos(*command, "--split", "val", "--overwrite", "--json", "--seed", "3")
+    wanted = {"root": "data", "layout": "ref_youtube_vos", "split": "val", "videos": 1, "seed": 3}
+    assert json.loads("\n".join(again.out)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--kind", "video"), "did you mean 'videos'"),
+        (("--kind", "videos", "--layout", "refcoco"), "unknown layout of videos 'refcoco'"),
+        (("--layout", "ref-youtube-vos"), "unknown layout of images"),
+        (("--kind", "videos", "--split", "vla"), "did you mean 'val'"),
+        (("--kind", "videos", "--split", "testA"), "unknown split 'testA'"),
+        (("--kind", "videos", "--count", "0"), "came 0 videos"),
+        (("--kind", "videos", "--size", "8"), "--size: came 8"),
+    ],
+)
+def test_synth_refuses_videos_that_it_cannot_make(rvos: Rvos, options: tuple[str, ...], words: str) -> None:
+    said = rvos("synth", "data", *options)
+    assert said.code == 2 and len(said.err) == 1 and words in said.err[0]
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(rvos: Rvos, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    said = rvos("synth", "data", "--kind", "videos", "--count", "1", "--size", "72")
+    assert said.code == 2 and len(said.err) == 1 and "data" in said.err[0]
