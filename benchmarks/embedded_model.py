@@ -4,7 +4,8 @@ python benchmarks/embedded_model.py [--model NAME|FILE] [--training runs/FIRST r
 
 Evaluates the model on both synthetic test splits, each also with shuffled expressions (the text-blind control), by the
 code of `rvos evaluate synthetic-images`; interrupted evaluations continue. Writes embedded_model.json beside this file
-and the card beside the model; with --training, also the training curves into docs/. About 8 minutes on one core.
+and the card beside the model. About 8 minutes on one core. --training adds runs that came after those which the JSON
+already tells of: their hours and their curves, which go into docs/.
 """
 
 from __future__ import annotations
@@ -54,12 +55,24 @@ def training_hours(folder: Path) -> float:
     return sum(n * batch / line["images_per_s"] for n, line in zip(steps, lines, strict=True)) / 3600
 
 
-def card(name: str, header: dict[str, Any], results: dict[str, dict[str, Any]], runs: list[Path], date: str) -> str:
-    """The model card, Markdown; `runs` are the folders of the training, one after the other."""
+def history(model: str, recorded: list[dict[str, Any]], runs: list[Path]) -> list[dict[str, Any]]:
+    """[{runs, hours, curves}] of the whole training: what was recorded before, then `runs`; copies their curves."""
+    if not runs:
+        return recorded
+    first = 1 + sum(len(part["curves"]) for part in recorded)
+    pictures = [f"{model}_curves_{first + i}.png" for i in range(len(runs))]
+    for run, picture in zip(runs, pictures, strict=True):
+        shutil.copy(run / "curves.png", DOCS / picture)
+    hours = round(sum(map(training_hours, runs)), 2)
+    return [*recorded, {"runs": [run.name for run in runs], "hours": hours, "curves": pictures}]
+
+
+def card(
+    name: str, header: dict[str, Any], results: dict[str, dict[str, Any]], training: list[dict[str, Any]], date: str
+) -> str:
+    """The model card, Markdown; `training` is what `history` gives."""
     origin = header["provenance"]
-    hours = (
-        f"{sum(map(training_hours, runs)):.1f} hours of training steps on two shared cores" if runs else "not recorded"
-    )
+    hours = f"{sum(part['hours'] for part in training):.1f} hours of training steps on two shared cores"
     lines = [
         f"# {name}",
         "",
@@ -89,6 +102,9 @@ def card(name: str, header: dict[str, Any], results: dict[str, dict[str, Any]], 
         figure = "N-acc" if family == "absent" else "mIoU"
         values = [results[split]["families"][family][figure] for split in SPLITS]
         lines.append(f"| {family} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
+    curves = [picture for part in training for picture in part["curves"]]
+    for i, picture in enumerate(curves, 1):
+        lines += ["", f"![Run {i}: losses and validation figures over the steps](../../docs/{picture})"]
     return "\n".join([*lines, ""])
 
 
@@ -100,25 +116,23 @@ def row(name: str, figures: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT)
-    parser.add_argument("--training", type=Path, nargs="*", default=[], help="the runs, for their time and curves")
+    parser.add_argument("--training", type=Path, nargs="*", default=[], help="further runs, for their time and curves")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     path = find_model(arguments.model)
     results = evaluate(arguments.model)
     machine = describe_machine()
+    written = HERE / "embedded_model.json"
+    training = history(path.stem, json.loads(written.read_text())["training"], arguments.training)
     document = {
         "command": f"python benchmarks/embedded_model.py --model {path.stem}",
         "machine": machine,
         "provenance": {k: v for k, v in read_header(path)["provenance"].items() if k != "words"},
+        "training": training,
         "results": results,
     }
-    (HERE / "embedded_model.json").write_text(json.dumps(document, indent=1) + "\n")
-    text = card(path.stem, read_header(path), results, arguments.training, str(machine["date"]))
-    for i, run in enumerate(arguments.training, 1):
-        DOCS.mkdir(exist_ok=True)
-        picture = DOCS / f"{path.stem}_curves_{i}.png"
-        shutil.copy(run / "curves.png", picture)
-        text += f"\n![Run {i}: losses and validation figures over the steps](../../docs/{picture.name})\n"
+    written.write_text(json.dumps(document, indent=1) + "\n")
+    text = card(path.stem, read_header(path), results, training, str(machine["date"]))
     path.with_suffix(".md").write_text(text)
     print(text)
 
