@@ -66,7 +66,7 @@ def parts(clip: Path, out: Path) -> dict[str, float]:
         again.step(frame)
     times["a whole step of a session"] = 1000 * (time.perf_counter() - start) / len(frames)
     for name, exporter in zip(SAVE, build_exporters(SAVE, out, only_frames=None), strict=True):
-        exporter.open(info, EXPRESSIONS)
+        exporter.open(info, again.targets)
         start = time.perf_counter()
         for frame, answers in zip(frames, results, strict=True):
             exporter.write(frame, answers)

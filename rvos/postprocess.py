@@ -40,7 +40,10 @@ class Postprocessor:
         score = float(prediction.score.float())
         if presence < self.presence_threshold:
             return VideoMask(np.zeros(size, dtype=bool), score, presence)
-        valid = (int(valid_px[0, 0]), int(valid_px[0, 1]))
-        logits = self.preprocessing.restore(prediction.mask_logits.float(), valid, size)[0]
         # A sigmoid over every pixel of a frame would only move the border to 0.5: it is where the logits cross 0.
-        return VideoMask((logits > 0).cpu().numpy(), score, presence)
+        return VideoMask(self.logits(prediction, valid_px, size) > 0, score, presence)
+
+    def logits(self, prediction: Prediction, valid_px: Tensor, size: tuple[int, int]) -> np.ndarray:
+        """(h, w) float32, raw, of one row: the mask brought to `size`, padding cut off."""
+        valid = (int(valid_px[0, 0]), int(valid_px[0, 1]))
+        return self.preprocessing.restore(prediction.mask_logits.float(), valid, size)[0].cpu().numpy()

@@ -8,17 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from rvos.export import Exporter
 from rvos.export.directory import RunDirectory
 from rvos.export.records import to_result
 from rvos.export.report import Summary
-from rvos.types import Frame, FrameRecord, FrameResult, OutputError, VideoError, VideoInfo
+from rvos.stream import Results, Session, Stream
+from rvos.types import Frame, FrameRecord, OutputError, VideoError, VideoInfo
 from rvos.worker import Worker
-
-if TYPE_CHECKING:
-    from rvos.session import StreamSession
 
 _LOG = logging.getLogger(__name__)
 SNAPSHOT_EVERY = 50
@@ -34,8 +31,8 @@ class Recording:
     shown to the exporters like the others, so that a video or a picture made of the whole is made of the whole.
     """
 
-    def __init__(self, directory: RunDirectory, session: StreamSession, exporters: Sequence[Exporter]) -> None:
-        self.summary = Summary(len(session.expressions))
+    def __init__(self, directory: RunDirectory, session: Session, exporters: Sequence[Exporter]) -> None:
+        self.summary = Summary(session.targets)
         self._directory = directory
         self._session = session
         self._exporters = exporters
@@ -49,7 +46,7 @@ class Recording:
             opened: list[Exporter] = []
             try:
                 for exporter in self._exporters:
-                    exporter.open(info, self._session.expressions)
+                    exporter.open(info, self._session.targets)
                     opened.append(exporter)
                 with Worker("exports") as worker:
                     self._pass(worker, info, frames, progress)
@@ -64,27 +61,51 @@ class Recording:
 
     def _pass(self, worker: Worker, info: VideoInfo, frames: Iterable[Frame], progress: Progress) -> None:
         self._resume()
-        logged, frames_done, reached = self._directory.frames(), self._directory.frames_done, 0
-        for position, frame in enumerate(self._waited_for(frames)):
-            if position < frames_done:
-                records = next(logged)
-                results = tuple(map(to_result, records))
-            else:
-                records = None
-                with self._measured("network_s"):
-                    results = self._session.step(frame)
+        for done, (frame, results, records) in enumerate(self._answered(worker, frames), 1):
             with self._measured("waiting_for_writer_s"):
                 worker.submit(partial(self._write, frame, results, records))
-                if records is None and self._session.frame_count % SNAPSHOT_EVERY == 0:
-                    snapshot = self._session.snapshot()
-                    worker.submit(partial(self._directory.save_snapshot, self._session.frame_count, snapshot))
-            progress(position + 1, info.frame_count)
-            reached = position + 1
-        if reached < frames_done:
+            progress(done, info.frame_count)
+
+    def _answered(
+        self, worker: Worker, frames: Iterable[Frame]
+    ) -> Iterator[tuple[Frame, Results, list[FrameRecord] | None]]:
+        """Every frame with its results, in order, and with its records where it is in the log already."""
+        logged, frames_done, frames_seen = iter(self._directory.frames()), self._directory.frames_done, 0
+        stream = Stream(self._session, frames_done)
+        try:
+            for frame in self._waited_for(frames):
+                frames_seen += 1
+                if frames_seen <= frames_done:
+                    records = next(logged)
+                    yield frame, tuple(map(to_result, records)), records
+                    continue
+                is_new = stream.behind == 0
+                with self._measured("network_s"):
+                    ready = stream.step(frame)
+                if ready is not None:
+                    yield *ready, None
+                if is_new and self._session.frame_count % SNAPSHOT_EVERY == 0:
+                    self._keep_snapshot(worker, stream)
+        except VideoError:
+            yield from self._owed(stream)
+            raise
+        if frames_seen < self._session.frame_count:
             raise OutputError(
-                f"{self._directory.path}: the video ends after {reached} frames, the log has {frames_done}; "
-                "the video has changed since: pass --overwrite to start over"
+                f"{self._directory.path}: the video ends after {frames_seen} frames, an earlier run has seen "
+                f"{self._session.frame_count}; the video has changed since: pass --overwrite to start over"
             )
+        yield from self._owed(stream)
+
+    def _owed(self, stream: Stream) -> Iterator[tuple[Frame, Results, None]]:
+        """What the session still has to tell of the frames that it has seen."""
+        with self._measured("network_s"):
+            owed = stream.finish()
+        yield from ((frame, results, None) for frame, results in owed)
+
+    def _keep_snapshot(self, worker: Worker, stream: Stream) -> None:
+        answered = self._session.frame_count - stream.waiting
+        with self._measured("waiting_for_writer_s"):
+            worker.submit(partial(self._directory.save_snapshot, answered, self._session.snapshot()))
 
     def _resume(self) -> None:
         """Bring the session to where the log ends."""
@@ -94,7 +115,7 @@ class Recording:
         self._session.restore(kept[1])
         _LOG.info("%s: going on from frame %d", self._directory.path, self._directory.frames_done)
 
-    def _write(self, frame: Frame, results: tuple[FrameResult, ...], records: list[FrameRecord] | None) -> None:
+    def _write(self, frame: Frame, results: Results, records: list[FrameRecord] | None) -> None:
         """In the worker: one frame to all outputs. `records` are those of a frame that is in the log already."""
         if records is not None and records[0].frame_index != frame.index:
             raise OutputError(

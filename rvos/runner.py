@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,12 @@ from typing import Any
 from rvos.export import build_exporters, layout
 from rvos.export.directory import RunDirectory
 from rvos.export.report import result_document
+from rvos.prompts import MaskPrompts
 from rvos.recording import Progress, Recording
 from rvos.source import open_source
+from rvos.stream import Session
 from rvos.system import System
-from rvos.types import OutputError
+from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
 
 DEFAULT_SAVE = ("overlay", "contact_sheet")
 _PLACES = {
@@ -28,8 +32,9 @@ _PLACES = {
 
 @dataclass(frozen=True)
 class Job:
-    """One video, the expressions asked of it, and the folder for what is found.
+    """One video, what is looked for in it, and the folder for what is found.
 
+    expressions: what is asked in words; prompts: or the masks that objects are followed from, in place of expressions;
     save: outputs by name; only_frames: frame indices (0-based, half-open) that the output `frames` is made of, None for
     all; overwrite: replace another run that is in `out`.
     """
@@ -40,15 +45,24 @@ class Job:
     save: tuple[str, ...] = DEFAULT_SAVE
     only_frames: range | None = None
     overwrite: bool = False
+    prompts: MaskPrompts | None = None
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What results come of, in their order."""
+        return expression_targets(self.expressions) if self.prompts is None else self.prompts.targets
 
     def document(self, system: System) -> dict[str, Any]:
         """Everything that the results depend on, as JSON values."""
         path = Path(self.source)
+        if self.prompts is None:
+            asked = {"expressions": list(self.expressions), **system.document()}
+        else:
+            asked = {"prompts": self.prompts.document(), **system.reading_document()}
         return {
             "source": self.source,
             "source_bytes": path.stat().st_size if path.is_file() else None,
-            "expressions": list(self.expressions),
-            **system.document(),
+            **asked,
             "save": list(self.save),
             "only_frames": None if self.only_frames is None else [self.only_frames.start, self.only_frames.stop],
         }
@@ -71,21 +85,34 @@ def run(job: Job, system: System, progress: Progress = lambda done, total: None)
     before are in `job.out`, and it stays unfinished.
     """
     if not job.overwrite and is_finished(job.out):
-        with RunDirectory(job.out, job.document(system)):
+        with RunDirectory(job.out, job.document(system), job.targets):
             return _report(job)
     exporters = build_exporters(job.save, job.out, only_frames=job.only_frames)
-    with open_source(job.source, system.settings) as (info, frames):
-        session = system.segmenter.session(job.expressions)
+    with _opened(job, system) as (info, frames, session):
         settings = job.document(system)
-        with RunDirectory(job.out, settings, job.overwrite) as directory:
+        with RunDirectory(job.out, settings, job.targets, job.overwrite) as directory:
             if directory.frames_done and job.source.startswith("camera:"):
                 raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
             recording = Recording(directory, session, exporters)
             recording.run(info, frames, progress)
-            unseen = system.segmenter.image.unseen_words(job.expressions)
-            result = result_document(info, settings, job.expressions, unseen, recording.summary)
+            unseen = system.segmenter.image.unseen_words(job.expressions) if job.prompts is None else ()
+            result = result_document(info, settings, job.targets, unseen, recording.summary, session.latency)
             directory.finish(result, recording.timing())
     return _report(job)
+
+
+@contextmanager
+def _opened(job: Job, system: System) -> Iterator[tuple[VideoInfo, Iterator[Frame], Session]]:
+    """The video of a job, and a session for what is looked for in it."""
+    if job.prompts is not None:
+        from rvos.segmenter import open_with_masks
+
+        with open_with_masks(job.source, job.prompts, system.settings) as opened:
+            yield opened
+        return
+    system.check()
+    with open_source(job.source, system.settings) as (info, frames):
+        yield info, frames, system.segmenter.session(job.expressions)
 
 
 def is_finished(out: Path) -> bool:

@@ -14,14 +14,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from image_core.device import autocast
-from image_core.errors import ConfigError
 from image_core.models.base import join_features
 from image_core.segmenter import ImageSegmenter, check_expressions
 from image_core.types import ImageFeatures, Prediction, TextFeatures
 from rvos.sampling import KeyFrames, KeyFrameState
 from rvos.temporal import Propagator
 from rvos.tracking import Tracker
-from rvos.types import Frame, FrameResult, OutputError
+from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view import View, view_of
 
 SNAPSHOT_VERSION = 2
@@ -47,8 +46,11 @@ class StreamSession:
     together are E apart. decode_every: frames between key frames are decoded from propagated features; otherwise the
     tracker carries their masks alone.
 
-    Raises `ConfigError` for parts that cannot work together, `RvosError` for no expression or a blank one.
+    Whether the parts can serve a video together is asked before (`rvos.agreement`). Raises `RvosError` for no
+    expression or a blank one.
     """
+
+    latency = 0
 
     def __init__(
         self,
@@ -60,8 +62,8 @@ class StreamSession:
         decode_every: bool = True,
     ) -> None:
         check_expressions(expressions)
-        check_parts(propagator, tracker, key_frames, decode_every)
         self.expressions = tuple(expressions)
+        self.targets = expression_targets(self.expressions)
         self.frame_count = 0
         self._segmenter = segmenter
         self._propagator = propagator
@@ -149,6 +151,10 @@ class StreamSession:
         for row, index in enumerate(of):
             decoded[index] = Decoded(_row(prediction, row), self._rows(own, [row]))
 
+    def finish(self) -> list[tuple[FrameResult, ...]]:
+        """Nothing: every frame was answered at once."""
+        return []
+
     def snapshot(self) -> bytes:
         """The states and the frame counter, for `restore` in a session that was made alike."""
         parts = {"propagation": _bytes(self._propagator.snapshot(self._propagation))}
@@ -185,27 +191,6 @@ class StreamSession:
             "tracker": type(self._tracker).__name__,
             "expressions": list(self.expressions),
         }
-
-
-def check_parts(propagator: Propagator[Any], tracker: Tracker[Any], key_frames: KeyFrames, decode_every: bool) -> None:
-    """Raises `ConfigError` unless these can serve a video together."""
-    if key_frames.sees_all:
-        return
-    if decode_every and not propagator.between_key_frames:
-        raise ConfigError(
-            "key_frames: came frames between the key frames, but this propagation has nothing to show there; "
-            "wanted key_frames=all, decode=key, or another --propagation"
-        )
-    if not decode_every and propagator.between_key_frames:
-        raise ConfigError(
-            "decode: came key with a propagation, whose features nobody would decode; wanted --propagation none, or "
-            "decode=every"
-        )
-    if not decode_every and not tracker.between_decodes:
-        raise ConfigError(
-            "decode: came key, but this tracker has nothing to show on frames that are not decoded; "
-            "wanted decode=every, or another --tracker"
-        )
 
 
 def _bytes(data: bytes) -> np.ndarray:

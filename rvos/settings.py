@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from image_core.errors import ConfigError, UnknownNameError
+from rvos.faults import Faults
 from rvos.sampling import parse_key_frames, parse_sampling
 
 BACKENDS = ("av", "decord")
@@ -15,12 +16,14 @@ DECODES = ("every", "key")
 
 @dataclass(frozen=True)
 class StreamSettings:
-    """How a video is read. video_stream: which of its video streams, from 0; video_backend: av or decord;
-    video_prefetch: frames decoded ahead, 0 for none; sampling: which frames are looked at: all, stride:K or uniform:N;
-    key_frames: which of those go through the whole encoder: all or every:K; decode: what happens between key frames:
-    every (decode propagated features) or key (the tracker alone).
+    """How a video is read and looked at.
 
-    Raises `ConfigError` or `UnknownNameError` for values that cannot be.
+    video_stream: which of its video streams, from 0; video_backend: av or decord; video_prefetch: frames decoded ahead,
+    0 for none; sampling: which frames are looked at: all, stride:K or uniform:N; key_frames: which of those go through
+    the whole encoder: all or every:K; decode: what happens between key frames: every (decode propagated features) or
+    key (the tracker alone).
+
+    Raises `ConfigError` or `UnknownNameError` for values that cannot be, all in one.
     """
 
     video_stream: int = 0
@@ -31,37 +34,67 @@ class StreamSettings:
     decode: str = "every"
 
     def __post_init__(self) -> None:
-        if self.video_stream < 0:
-            raise ConfigError(f"video.stream: came {self.video_stream}, wanted 0 or more")
-        if self.video_prefetch < 0:
-            raise ConfigError(f"video.prefetch: came {self.video_prefetch}, wanted 0 or more")
-        if self.video_backend not in BACKENDS:
-            raise UnknownNameError("video.backend", self.video_backend, list(BACKENDS))
-        if self.decode not in DECODES:
-            raise UnknownNameError("decode", self.decode, list(DECODES))
-        parse_sampling(self.sampling)
-        parse_key_frames(self.key_frames)
+        faults = Faults()
+        for name in ("video_stream", "video_prefetch"):
+            if getattr(self, name) < 0:
+                faults.add(f"{key_of(name)}: came {getattr(self, name)}, wanted 0 or more")
+        with faults.gathered():
+            _check_name("video.backend", self.video_backend, BACKENDS)
+        with faults.gathered():
+            _check_name("decode", self.decode, DECODES)
+        with faults.gathered():
+            parse_sampling(self.sampling)
+        with faults.gathered():
+            parse_key_frames(self.key_frames)
+        faults.raise_all()
 
 
-_KEYS = {field.name.replace("video_", "video."): field for field in fields(StreamSettings)}
+def _check_name(kind: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise UnknownNameError(kind, name, list(known))
+
+
+def key_of(name: str) -> str:
+    """The name of a field as `--set` takes it."""
+    return name.replace("video_", "video.", 1)
+
+
+_FIELDS = {key_of(field.name): field for field in fields(StreamSettings)}
+KEYS = tuple(_FIELDS)
+"""What `--set` takes."""
 
 
 def parse_settings(pairs: Iterable[str]) -> StreamSettings:
     """`key=value` texts -> settings; the last of equal keys counts.
 
-    Raises `UnknownNameError` for a key that is not there (the nearest one is named) and `ConfigError` for a text
-    without `=` or a value that does not fit.
+    Raises, all in one, `UnknownNameError` for a key that is not there (the nearest one is named) and `ConfigError` for
+    a text without `=` or a value that does not fit.
     """
     values: dict[str, Any] = {}
+    faults = Faults()
     for pair in pairs:
-        key, sign, text = (part.strip() for part in pair.partition("="))
-        if not sign:
-            raise ConfigError(f"--set: came '{pair}', wanted key=value, for example --set video.stream=1")
-        if key not in _KEYS:
-            raise UnknownNameError("setting", key, list(_KEYS))
-        field = _KEYS[key]
+        with faults.gathered():
+            values |= _setting(pair)
+    with faults.gathered():
+        settings = StreamSettings(**values)
+    faults.raise_all()
+    return settings
+
+
+def _setting(pair: str) -> dict[str, Any]:
+    """`key=value` -> name of the field, value."""
+    key, sign, text = (part.strip() for part in pair.partition("="))
+    if not sign:
+        raise ConfigError(f"--set: came '{pair}', wanted key=value, for example --set video.stream=1")
+    _check_name("setting", key, KEYS)
+    return {_FIELDS[key].name: _value(_FIELDS[key], text)}
+
+
+def _value(field: Field[Any], text: str) -> Any:
+    """A text as the type of a field's default."""
+    if isinstance(field.default, int):
         try:
-            values[field.name] = int(text) if isinstance(field.default, int) else text
+            return int(text)
         except ValueError:
-            raise ConfigError(f"{key}: came '{text}', wanted a whole number") from None
-    return StreamSettings(**values)
+            raise ConfigError(f"{key_of(field.name)}: came '{text}', wanted a whole number") from None
+    return text

@@ -37,6 +37,12 @@ class System:
         precision = cast(Precision, self.precision)  # checked where it is used
         return VideoSegmenter(self.model, self.propagation, self.tracker, self.device, precision, self.settings)
 
+    def check(self) -> None:
+        """Raise, in one, all that the names and the settings contradict each other in; loads no weights."""
+        from rvos.agreement import agreed_parts
+
+        agreed_parts(self.propagation, self.tracker, self.settings)
+
     @cached_property
     def model_sha256(self) -> str:
         """The digest of the model file. Raises `UnknownNameError` or `CheckpointError` when there is no such file."""
@@ -56,10 +62,16 @@ class System:
             "propagation": self.propagation.replace("-", "_"),
             "tracker": self.tracker.replace("-", "_"),
             "precision": self.precision,
-            "video": {"stream": self.settings.video_stream, "backend": self.settings.video_backend},
-            "sampling": self.settings.sampling,
+            **self.reading_document(),
             "key_frames": self.settings.key_frames,
             "decode": self.settings.decode,
+        }
+
+    def reading_document(self) -> dict[str, Any]:
+        """The part of `document` that says how a video is read: all that counts where no words are asked."""
+        return {
+            "video": {"stream": self.settings.video_stream, "backend": self.settings.video_backend},
+            "sampling": self.settings.sampling,
         }
 
 

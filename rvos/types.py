@@ -68,12 +68,41 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class FrameResult:
-    """What one expression means on one frame.
+class Target:
+    """What is followed through a video: what an expression names, or an object that mask prompts show.
 
-    mask: (H, W) bool at video size, all False when not present; score and presence: [0, 1], confidence in the mask and
-    calibrated probability that the target is visible; track_masks: object id -> (H, W) bool, for trackers that keep
-    several objects apart (their union is `mask`).
+    index: its position among the targets of a run, in whose order results come; name: the expression, or "object 3";
+    object_id: the object's id in its prompts, None for an expression.
+    """
+
+    index: int
+    name: str
+    object_id: int | None = None
+
+    @property
+    def label(self) -> int:
+        """Its id in a picture of ids: an object's own, an expression's index + 1; 0 is nothing."""
+        return self.index + 1 if self.object_id is None else self.object_id
+
+
+def expression_targets(expressions: Sequence[str]) -> tuple[Target, ...]:
+    """A target an expression."""
+    return tuple(Target(index, expression) for index, expression in enumerate(expressions))
+
+
+def object_targets(object_ids: Sequence[int]) -> tuple[Target, ...]:
+    """A target an object, in the order given."""
+    return tuple(Target(index, f"object {object_id}", object_id) for index, object_id in enumerate(object_ids))
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """Where one target is on one frame.
+
+    expression_index, object_id: the target's `index` and `object_id`; mask: (H, W) bool at video size, all False when
+    not present; score and presence: [0, 1], confidence in the mask and probability that the target is visible
+    (calibrated where it comes from an image model); track_masks: track id -> (H, W) bool, for trackers that keep the
+    members of an expression apart (their union is `mask`).
     """
 
     frame_index: int
@@ -83,6 +112,7 @@ class FrameResult:
     score: float
     presence: float
     track_masks: dict[int, np.ndarray] = field(default_factory=dict)
+    object_id: int | None = None
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
@@ -95,9 +125,18 @@ class FrameResult:
 
 
 @dataclass(frozen=True)
+class TrackRecord:
+    """One entry of `FrameResult.track_masks` as `FrameRecord` keeps it."""
+
+    track_id: int
+    box_xyxy: tuple[int, int, int, int] | None
+    rle: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class FrameRecord:
-    """A `FrameResult` as a line of `frames.jsonl`: the mask as a COCO RLE ({size, counts}), the box as
-    [x0, y0, x1, y1) pixels, or None when not present."""
+    """A `FrameResult` as a line of `frames.jsonl`: masks as COCO RLE ({size, counts}), boxes as [x0, y0, x1, y1)
+    pixels, or None where the mask is empty; tracks in the order of their ids."""
 
     frame_index: int
     time_s: float
@@ -107,26 +146,28 @@ class FrameRecord:
     presence: float
     box_xyxy: tuple[int, int, int, int] | None
     rle: dict[str, Any]
+    tracks: tuple[TrackRecord, ...] = ()
+    object_id: int | None = None
 
 
 @dataclass(frozen=True)
 class VideoResult:
-    """Everything `segment` found: E expressions on T frames, T * E records in the order frame, expression."""
+    """Everything found on T frames of E targets: T * E records in the order frame, target."""
 
     info: VideoInfo
-    expressions: tuple[str, ...]
+    targets: tuple[Target, ...]
     records: Sequence[FrameRecord]
 
     def __post_init__(self) -> None:
-        if self.expressions and len(self.records) % len(self.expressions):
-            came, wanted = len(self.records), len(self.expressions)
+        if self.targets and len(self.records) % len(self.targets):
+            came, wanted = len(self.records), len(self.targets)
             raise ValueError(f"VideoResult: came {came} records, wanted a multiple of {wanted}")
 
     @property
     def frame_count(self) -> int:
-        """T, the frames that were read."""
-        return len(self.records) // max(1, len(self.expressions))
+        """T, the frames that were looked at."""
+        return len(self.records) // max(1, len(self.targets))
 
-    def record(self, frame_index: int, expression_index: int = 0) -> FrameRecord:
-        """The record of one frame and expression. Raises `IndexError` when it is not there."""
-        return self.records[frame_index * len(self.expressions) + expression_index]
+    def record(self, frame_index: int, target_index: int = 0) -> FrameRecord:
+        """The record of the `frame_index`-th frame that was looked at and of one target. Raises `IndexError`."""
+        return self.records[frame_index * len(self.targets) + target_index]

@@ -32,12 +32,12 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("training",),
     ),
     "rvos": (
-        ("types",),
+        ("types", "faults"),
         ("view", "metrics"),
         ("motion",),
-        ("video", "sampling", "temporal", "postprocess", "worker"),
-        ("settings", "tracking", "export"),
-        ("session", "source", "synthetic"),
+        ("video", "sampling", "temporal", "postprocess", "worker", "stream"),
+        ("settings", "tracking", "export", "prompts"),
+        ("session", "source", "synthetic", "mask_session", "agreement"),
         ("segmenter",),
         ("__init__", "system", "recording"),
         ("runner", "demo", "doctor", "configuration", "image_evaluation"),
@@ -48,7 +48,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     # Which files of the two packages may import it, at the top or inside a function.
-    "PIL": ("rvos/export/*", "rvos/synthetic/layout.py", "rvos/video/*"),
+    "PIL": ("rvos/export/*", "rvos/prompts.py", "rvos/synthetic/layout.py", "rvos/video/*"),
     "accelerate": ("image_core/training/*",),
     "av": ("rvos/video/*", "rvos/doctor.py"),
     "cv2": (
@@ -58,9 +58,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/training/batches.py",
         "rvos/export/*",
         "rvos/motion.py",
-        "rvos/sampling/*",
         "rvos/synthetic/*",
-        "rvos/temporal/*",
         "rvos/tracking/*",
         "rvos/video/*",
         "rvos/view.py",
@@ -73,7 +71,13 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "omegaconf": ("rvos/configuration.py",),
     "pycocotools": ("image_core/geometry/rle.py", "rvos/export/records.py"),
     "rich": ("rvos/commands/*",),
-    "safetensors": ("image_core/checkpoint.py", "image_core/encoders/*", "rvos/session.py"),
+    "safetensors": (
+        "image_core/checkpoint.py",
+        "image_core/encoders/*",
+        "rvos/mask_session.py",
+        "rvos/session.py",
+        "rvos/tracking/*",
+    ),
     "timm": ("image_core/encoders/vision*.py",),
     "tokenizers": ("image_core/encoders/text.py",),
     "torch": (
@@ -91,11 +95,11 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/data/collate.py",
         "image_core/training/*",
         "rvos/postprocess.py",
-        "rvos/temporal/*",
         "rvos/session.py",
         "rvos/system.py",
         "rvos/image_evaluation.py",
         "rvos/doctor.py",
+        "rvos/temporal/*",
     ),
     "transformers": ("image_core/encoders/text.py",),
     "typer": ("rvos/cli.py", "rvos/commands/*"),

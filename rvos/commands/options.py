@@ -21,7 +21,11 @@ Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="fp3
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="video.stream, video.backend, video.prefetch, sampling, key_frames, decode."
+        "--set",
+        metavar="KEY=VALUE",
+        help="May be repeated. video.stream=N: which video stream. video.backend=av|decord. video.prefetch=N: frames "
+        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are looked at. key_frames=all|every:K: which of "
+        "them the whole model sees. decode=every|key: whether the frames between them are decoded.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another run that is in DIR.")]

@@ -19,6 +19,15 @@ def segment(
         list[str] | None, typer.Argument(metavar="EXPRESSION...", help='What to look for: "the dog on the left".')
     ] = None,
     *,
+    masks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="FRAME=PNG",
+            help="Instead of words: the objects of a mask (0 and 255, or a palette of ids) on that frame, from 0. May "
+            "be repeated. No model is needed.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for everything that is found.")],
     jobs: Annotated[
         Path | None,
@@ -41,10 +50,14 @@ def segment(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> int:
-    """Segment what the expressions name in a video. The same command continues what was interrupted."""
+    """Segment what the expressions name in a video, or follow the objects of masks. The same command continues what was
+    interrupted."""
     options.be_quiet(quiet)
     system = options.system_of(model, propagation, tracker, device, precision, settings)
     names, frames = options.names_of(save), options.frames_of(only_frames)
+    if masks and (expressions or jobs is not None):
+        came = f"--list {jobs}" if jobs is not None else f"the expression '{(expressions or [''])[0]}'"
+        raise ConfigError(f"segment: came both --mask {masks[0]} and {came}, wanted one of them")
     if jobs is not None:
         if source is not None:
             raise ConfigError(f"segment: came both SOURCE '{source}' and --list {jobs}, wanted one of them")
@@ -54,8 +67,9 @@ def segment(
     if source is None:
         raise ConfigError('segment: came no SOURCE, wanted a video: rvos segment clip.mp4 "the dog" --out DIR')
     from rvos.commands.running import run_watched, tell
+    from rvos.prompts import read_prompts
     from rvos.runner import Job
 
-    job = Job(source, tuple(expressions or ()), out, names, frames, overwrite)
+    job = Job(source, tuple(expressions or ()), out, names, frames, overwrite, read_prompts(masks) if masks else None)
     tell(run_watched(job, system, quiet), as_json)
     return 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from rvos.export.drawing import paint_masks
 from rvos.export.legend import video_legend
-from rvos.types import Frame, FrameResult, VideoInfo
+from rvos.types import Frame, FrameResult, Target, VideoInfo
 
 
 class Exporter(Protocol):
@@ -19,12 +19,12 @@ class Exporter(Protocol):
     Calls come in the order `open`, any number of `write`, then either `close` or `abort`.
     """
 
-    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         """Make ready. Raises `OutputError` when the output cannot be made."""
         ...
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        """Take in a frame and its E results in the order of the expressions. Raises `OutputError`."""
+        """Take in a frame and its E results in the order of the targets. Raises `OutputError`."""
         ...
 
     def close(self) -> list[Path]:
@@ -42,13 +42,13 @@ class OverlayPainter:
     def __init__(self) -> None:
         self._last: tuple[Frame, np.ndarray] | None = None
 
-    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         """Make the legend of this video."""
-        self._legend, self._corner = video_legend(expressions, info.size)
+        self._legend, self._corner = video_legend([target.name for target in targets], info.size)
         self._last = None
 
     def paint(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
-        """(H, W, 3) uint8 RGB, read-only: `frame` with the masks of all expressions and the legend."""
+        """(H, W, 3) uint8 RGB, read-only: `frame` with the masks of all targets and the legend."""
         if self._last is not None and self._last[0] is frame:
             return self._last[1]
         image = frame.image.copy()

@@ -15,7 +15,7 @@ from rvos.export.drawing import paint_masks
 from rvos.export.files import write_png
 from rvos.export.legend import Legend, paint_line
 from rvos.export.text import line_height
-from rvos.types import Frame, FrameResult, VideoInfo
+from rvos.types import Frame, FrameResult, Target, VideoInfo
 
 _MOST = 24
 _TILE_AREA_PX = 320 * 180
@@ -38,18 +38,18 @@ class ContactSheetExporter:
     def __init__(self, out: Path) -> None:
         self._path = out / layout.CONTACT_SHEET
 
-    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         self._source = info.source
-        self._expressions = tuple(expressions)
-        self._frames_present = [0] * len(expressions)
+        self._names = [target.name for target in targets]
+        self._frames_present = [0] * len(targets)
         self._frame_count = 0
         self._stride = 1
         self._tiles: list[np.ndarray] = []
         self._tile_size = _tile_size(info.size)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        for e, result in enumerate(results):
-            self._frames_present[e] += result.present
+        for index, result in enumerate(results):
+            self._frames_present[index] += result.present
         if self._frame_count % self._stride == 0:
             if len(self._tiles) == _MOST:
                 del self._tiles[1::2]
@@ -83,8 +83,8 @@ class ContactSheetExporter:
         every = f", one in {self._stride} shown" if self._stride > 1 else ""
         title = f"{Path(self._source).name} · {self._frame_count} frames{every}"
         sentences = [
-            f"{sentence}  (in {present} of {self._frame_count} frames)"
-            for sentence, present in zip(self._expressions, self._frames_present, strict=True)
+            f"{name}  (in {present} of {self._frame_count} frames)"
+            for name, present in zip(self._names, self._frames_present, strict=True)
         ]
         legend = Legend(sentences, (_HIGHEST_LEGEND_PX, width - 2 * _GAP_PX), _FONT_PX, backdrop_alpha=0.0)
         top = 2 * _GAP_PX + line_height(_TITLE_PX)

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from rvos.export import layout
 from rvos.export.files import make_folder, output_errors, write_atomic, write_json
 from rvos.export.records import FrameLog, count_frames, read_frames, to_record, truncate_frames
-from rvos.types import FrameRecord, FrameResult, OutputError
+from rvos.types import FrameRecord, FrameResult, OutputError, Target
 
 _LOG = logging.getLogger(__name__)
 _KIND = "rvos run"
@@ -28,20 +28,22 @@ _SNAPSHOT_MAGIC = b"rvossnp1"
 class RunDirectory:
     """DIR of one run, owned while it is entered.
 
-    `settings` is everything that the results depend on, JSON values only; its key "expressions" lists the E
-    expressions. The same settings continue what is there, others are refused, unless `overwrite`, which clears what a
-    run of ours wrote and nothing else.
+    `settings` is everything that the results depend on, JSON values only; `targets` are the E targets that it names.
+    The same settings continue what is there, others are refused, unless `overwrite`, which clears what a run of ours
+    wrote and nothing else.
 
     Entering raises `OutputError`: DIR cannot be written, is in use, holds another run, or holds files of no run.
     After it, `finished` tells that there is nothing to do, else `frames_done` frames need not be computed again.
     """
 
-    def __init__(self, path: Path | str, settings: dict[str, Any], overwrite: bool = False) -> None:
+    def __init__(
+        self, path: Path | str, settings: dict[str, Any], targets: Sequence[Target], overwrite: bool = False
+    ) -> None:
         self.path = Path(path)
         self.finished = False
         self.frames_done = 0
         self._settings: dict[str, Any] = json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
-        self._expression_count = len(settings["expressions"])
+        self._targets = tuple(targets)
         self._overwrite = overwrite
         self._lock = FileLock(self.path / layout.LOCK)
         self._log: FrameLog | None = None
@@ -74,19 +76,19 @@ class RunDirectory:
 
     def frames(self) -> Iterator[list[FrameRecord]]:
         """The E records of each of the first `frames_done` frames, read as they are asked for."""
-        found = read_frames(self.frames_log, self._expression_count)
+        found = read_frames(self.frames_log, self._targets)
         return (records for (records, _), _ in zip(found, range(self.frames_done), strict=False))
 
     def append(self, results: Sequence[FrameResult]) -> list[FrameRecord]:
         """Log the next frame's E results and give them as records.
 
         Frame indices increase, with gaps where not every frame is looked at. Raises `OutputError`, and `ValueError`
-        when an expression comes out of turn.
+        when a target comes out of turn.
         """
-        came = [(result.frame_index, result.expression_index) for result in results]
-        wanted = [(results[0].frame_index, e) for e in range(self._expression_count)]
+        came = [(result.frame_index, result.expression_index, result.object_id) for result in results]
+        wanted = [(results[0].frame_index, target.index, target.object_id) for target in self._targets]
         if came != wanted:
-            raise ValueError(f"RunDirectory.append: came (frame, expression) {came}, wanted {wanted}")
+            raise ValueError(f"RunDirectory.append: came (frame, index, object) {came}, wanted {wanted}")
         if self._log is None:
             self._log = FrameLog(self.frames_log)
         records = [to_record(result) for result in results]
@@ -94,29 +96,29 @@ class RunDirectory:
         self._frames_logged += 1
         return records
 
-    def save_snapshot(self, frame_index: int, payload: bytes) -> None:
-        """Keep the state from which frame `frame_index` follows; it replaces the one before, atomically.
+    def save_snapshot(self, frames_logged: int, payload: bytes) -> None:
+        """Keep the state in which `frames_logged` frames have their results; it replaces the one before, atomically.
 
-        Every frame before it must have been logged, none after it: else `ValueError`. Raises `OutputError`.
+        That many frames must be in the log: else `ValueError`. Raises `OutputError`.
         """
-        if frame_index != self._frames_logged:
-            raise ValueError(f"RunDirectory.save_snapshot: came frame {frame_index}, wanted {self._frames_logged}")
-        header = _SNAPSHOT_HEADER.pack(_SNAPSHOT_MAGIC, frame_index, zlib.crc32(payload))
+        if frames_logged != self._frames_logged:
+            raise ValueError(f"RunDirectory.save_snapshot: came {frames_logged} frames, wanted {self._frames_logged}")
+        header = _SNAPSHOT_HEADER.pack(_SNAPSHOT_MAGIC, frames_logged, zlib.crc32(payload))
         write_atomic(self.path / layout.SNAPSHOT, header + payload)
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
-        """The frame that follows and the state before it, or None where there is none, or none that is whole."""
+        """How many frames have their results, and the state then; None where there is none, or none that is whole."""
         path = self.path / layout.SNAPSHOT
         if not path.is_file():
             return None
         data = path.read_bytes()
         if len(data) < _SNAPSHOT_HEADER.size:
             return None
-        magic, frame_index, checksum = _SNAPSHOT_HEADER.unpack_from(data)
+        magic, frames_logged, checksum = _SNAPSHOT_HEADER.unpack_from(data)
         payload = data[_SNAPSHOT_HEADER.size :]
         if magic != _SNAPSHOT_MAGIC or zlib.crc32(payload) != checksum:
             return None
-        return frame_index, payload
+        return frames_logged, payload
 
     def finish(self, result: dict[str, Any], timing: dict[str, Any]) -> list[Path]:
         """Write `timing.json`, then `result.json`, whose presence says that the run is done. Raises `OutputError`."""
@@ -169,21 +171,19 @@ class RunDirectory:
         self.finished = (self.path / layout.RESULT).is_file()
         if not self.finished:
             self._rewind()
-        self.frames_done = self._frames_logged = count_frames(self.frames_log, self._expression_count)
+        self.frames_done = self._frames_logged = count_frames(self.frames_log, self._targets)
 
     def _rewind(self) -> None:
         """Cut the log back to the frame of the snapshot: only there is the state known."""
         snapshot = self.load_snapshot()
-        logged = count_frames(self.frames_log, self._expression_count)
-        frame_index = 0 if snapshot is None else snapshot[0]
-        if frame_index > logged:
-            _LOG.warning(
-                "%s: the log ends before the snapshot (%d < %d): starting anew", self.path, logged, frame_index
-            )
-            frame_index = 0
-        if frame_index == 0:
+        logged = count_frames(self.frames_log, self._targets)
+        kept = 0 if snapshot is None else snapshot[0]
+        if kept > logged:
+            _LOG.warning("%s: the log ends before the snapshot (%d < %d): starting anew", self.path, logged, kept)
+            kept = 0
+        if kept == 0:
             (self.path / layout.SNAPSHOT).unlink(missing_ok=True)
-        truncate_frames(self.frames_log, self._expression_count, frame_index)
+        truncate_frames(self.frames_log, self._targets, kept)
 
     def _stored_settings(self) -> dict[str, Any] | None:
         """The settings of the run that lies here, or None where the file is not there or not ours."""

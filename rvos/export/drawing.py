@@ -1,4 +1,4 @@
-"""The colours of expressions and objects, and every mark that is made on a picture."""
+"""The colours of targets, and every mark that is made on a picture."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _FILL_ALPHA = 0.45
 _HALO: Colour = (20, 20, 20)
 
 
-def expression_colour(expression_index: int) -> Colour:
-    """The RGB colour of an expression; 21 are distinct, then they repeat."""
-    r, g, b = _HUES[expression_index % len(_HUES)]
-    scale, lift = _SHADES[expression_index // len(_HUES) % len(_SHADES)]
+def target_colour(target_index: int) -> Colour:
+    """The RGB colour of a target; 21 are distinct, then they repeat."""
+    r, g, b = _HUES[target_index % len(_HUES)]
+    scale, lift = _SHADES[target_index // len(_HUES) % len(_SHADES)]
     return round(scale * r + lift), round(scale * g + lift), round(scale * b + lift)
 
 
@@ -53,15 +53,15 @@ def contour_px(size: tuple[int, int]) -> int:
 
 def paint_masks(image: np.ndarray, masks: Sequence[np.ndarray]) -> None:
     """Draw E masks (H, W) bool on `image` (H, W, 3) uint8 RGB, in place: a fill that lets the picture through, then
-    sharp outlines over all fills. Mask i has the colour of expression i; an empty one leaves no mark."""
+    sharp outlines over all fills. Mask i has the colour of target i; an empty one leaves no mark."""
     width = contour_px(image.shape[:2])
     outlines: list[tuple[Sequence[np.ndarray], tuple[int, int], Colour]] = []
-    for expression_index, mask in enumerate(masks):
+    for target_index, mask in enumerate(masks):
         whole = mask_bytes(mask)
         x, y, w, h = cv2.boundingRect(whole)
         if w == 0:
             continue
-        colour = expression_colour(expression_index)
+        colour = target_colour(target_index)
         inside, region = whole[y : y + h, x : x + w], image[y : y + h, x : x + w]
         cv2.copyTo(cv2.LUT(region, _fill_table(colour)), inside, region)
         contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from rvos.types import Target
+
 SETTINGS = "settings.json"
 FRAMES_LOG = "frames.jsonl"
 RESULT = "result.json"
@@ -37,9 +39,9 @@ def picture_name(frame_index: int) -> str:
     return f"{frame_index:05d}.png"
 
 
-def mask_folder(out: Path, expression_index: int) -> Path:
-    """Where the masks of one expression lie."""
-    return out / MASKS / str(expression_index)
+def mask_folder(out: Path, target: Target) -> Path:
+    """Where the masks of one target lie: `masks/0` for an expression, `masks/object_3` for an object."""
+    return out / MASKS / (str(target.index) if target.object_id is None else f"object_{target.object_id}")
 
 
 def temporary_of(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The legend: which colour is which sentence, and which sentences have nothing in this frame."""
+"""The legend: which colour is which target, and which targets are not in this frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rvos.export.drawing import Colour, Stamp, expression_colour
+from rvos.export.drawing import Colour, Stamp, target_colour
 from rvos.export.text import line_height, render_line, text_width, wrap
 
 _WHITE: Colour = (255, 255, 255)
@@ -33,11 +33,11 @@ class _Row:
 
 
 class Legend:
-    """A panel of E rows: a swatch of the expression's colour and its sentence. Where an expression is absent the
-    swatch is hollow and crossed, the sentence grey.
+    """A panel of E rows: a swatch of the target's colour and its sentence ("the dog", "object 3"). Where a target is
+    absent the swatch is hollow and crossed, the sentence grey.
 
-    Sentences take up to three lines, fewer when the panel would outgrow its room, and end in … when cut; expressions
-    for which no line is left are counted in a last one ("+ 4 more").
+    Sentences take up to three lines, fewer when the panel would outgrow its room, and end in … when cut; targets for
+    which no line is left are counted in a last one ("+ 4 more").
     """
 
     def __init__(
@@ -67,19 +67,19 @@ class Legend:
         self.size = (sum(heights) + 2 * self._pad, width)
 
     def paint(self, image: np.ndarray, top_left: tuple[int, int], present: Sequence[bool]) -> None:
-        """Draw the panel on `image` (H, W, 3), in place. `present`: one flag an expression."""
+        """Draw the panel on `image` (H, W, 3), in place. `present`: one flag a target."""
         y, x = top_left
         shown = [row.present if here else row.absent for row, here in zip(self._rows, present, strict=False)]
         for stamp in [self._edge, *shown, *([self._more] if self._more else []), self._edge]:
             stamp.lay(image, (y, x))
             y += stamp.size[0]
 
-    def _draw(self, lines: Sequence[str], expression_index: int | None, present: bool, width: int) -> Stamp:
+    def _draw(self, lines: Sequence[str], target_index: int | None, present: bool, width: int) -> Stamp:
         step = line_height(self._font_px)
         stamp = Stamp((step * len(lines), width), self._backdrop_alpha)
-        if expression_index is not None:
+        if target_index is not None:
             top = (step - self._font_px) // 2
-            stamp.ink(_swatch(self._font_px, present), (top, self._pad), expression_colour(expression_index))
+            stamp.ink(_swatch(self._font_px, present), (top, self._pad), target_colour(target_index))
         for i, line in enumerate(lines):
             left = 2 * self._pad + self._font_px
             stamp.ink(render_line(line, self._font_px), (i * step, left), _WHITE if present else _GREY)
@@ -111,7 +111,7 @@ def video_legend(sentences: Sequence[str], size: tuple[int, int]) -> tuple[Legen
     """The legend for a video of `size` (height, width), and its upper left corner: it stands in the lower left."""
     font_px = video_font_px(size)
     margin = font_px // 2 if min(size) >= 240 else 2
-    # Sentences may take a third of the height; only to name every expression may they take more, up to half.
+    # Sentences may take a third of the height; only to name every target may they take more, up to half.
     height = max(size[0] * _HEIGHT_SHARE, min(size[0] * 0.5, (len(sentences) + 1) * line_height(font_px)))
     width = min(size[1] - 2 * margin, max(size[1] * _WIDTH_SHARE, 24 * font_px))
     legend = Legend(sentences, (round(height), max(1, round(width))), font_px)

@@ -9,7 +9,7 @@ import cv2
 
 from rvos.export import layout
 from rvos.export.base import OverlayPainter
-from rvos.types import Frame, FrameResult, VideoInfo
+from rvos.types import Frame, FrameResult, Target, VideoInfo
 from rvos.video.writer import VideoWriter
 
 
@@ -20,8 +20,8 @@ class OverlayExporter:
         self._path = out / layout.OVERLAY
         self._painter = painter
 
-    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
-        self._painter.open(info, expressions)
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
+        self._painter.open(info, targets)
         self._writer = VideoWriter(self._path, info.size, rate=info.rate)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
@@ -42,8 +42,8 @@ class CompareExporter:
         self._path = out / layout.COMPARE
         self._painter = painter
 
-    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
-        self._painter.open(info, expressions)
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
+        self._painter.open(info, targets)
         height, width = info.size
         self._writer = VideoWriter(self._path, (height, 2 * width), rate=info.rate)
 

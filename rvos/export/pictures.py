@@ -11,25 +11,26 @@ from PIL import Image
 
 from rvos.export import layout
 from rvos.export.base import OverlayPainter, frame_caption
-from rvos.export.drawing import davis_palette, expression_colour, paint_box
+from rvos.export.drawing import davis_palette, paint_box, target_colour
 from rvos.export.files import make_folder, output_errors, write_png
 from rvos.export.legend import paint_caption, video_font_px
 from rvos.export.records import mask_bytes, rounded
 from rvos.export.text import line_height
-from rvos.types import Frame, FrameResult, OutputError, VideoInfo
+from rvos.types import Frame, FrameResult, OutputError, Target, VideoInfo
 
 # 255 is "void" in the truth of DAVIS, and no object's id.
 _MAX_IDS = 254
 
 
 class MaskExporter:
-    """`masks/<expression index>/<frame index>.png`: 0 or 255, one for every frame, all zero when absent."""
+    """`masks/<expression index>/<frame index>.png`, or `masks/object_<id>/...`: 0 or 255, one for every frame, all zero
+    when absent."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
 
-    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
-        self._folders = [layout.mask_folder(self._out, e) for e in range(len(expressions))]
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
+        self._folders = [layout.mask_folder(self._out, target) for target in targets]
         for folder in self._folders:
             make_folder(folder)
 
@@ -45,7 +46,7 @@ class MaskExporter:
 
 
 class PaletteExporter:
-    """`palette/<frame index>.png`: indexed colour, expression index + 1 as id, 0 where there is none.
+    """`palette/<frame index>.png`: indexed colour, each target's `label` as id, 0 where there is none.
 
     Where masks overlap the one with the higher score wins, as `frames.jsonl` rounds it; of equal scores the first.
     """
@@ -54,17 +55,18 @@ class PaletteExporter:
         self._folder = out / layout.PALETTE
         self._palette = davis_palette().tobytes()
 
-    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
-        if len(expressions) > _MAX_IDS:
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
+        if len(targets) > _MAX_IDS:
             raise OutputError(
-                f"palette: came {len(expressions)} expressions, wanted at most {_MAX_IDS}: save masks instead"
+                f"palette: came {len(targets)} expressions, wanted at most {_MAX_IDS}: save masks instead"
             )
+        self._labels = [target.label for target in targets]
         make_folder(self._folder)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
         ids = np.zeros(frame.size, np.uint8)
         for result in sorted(results, key=lambda r: (rounded(r.score), -r.expression_index)):
-            ids[result.mask] = result.expression_index + 1
+            ids[result.mask] = self._labels[result.expression_index]
         picture = Image.fromarray(ids)
         picture.putpalette(self._palette)
         path = self._folder / layout.picture_name(frame.index)
@@ -79,7 +81,7 @@ class PaletteExporter:
 
 
 class FramesExporter:
-    """`frames/<frame index>.png`: the overlay with index and time, a box and the score for each expression that is
+    """`frames/<frame index>.png`: the overlay with index and time, a box and the score for each target that is
     present; only the frames in `only_frames`, all where it is None."""
 
     def __init__(self, out: Path, painter: OverlayPainter, only_frames: range | None) -> None:
@@ -87,8 +89,8 @@ class FramesExporter:
         self._painter = painter
         self._only_frames = only_frames
 
-    def open(self, info: VideoInfo, expressions: Sequence[str]) -> None:
-        self._painter.open(info, expressions)
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
+        self._painter.open(info, targets)
         make_folder(self._folder)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
@@ -99,7 +101,7 @@ class FramesExporter:
         for result in results:
             x, y, w, h = cv2.boundingRect(mask_bytes(result.mask))
             if w:
-                colour = expression_colour(result.expression_index)
+                colour = target_colour(result.expression_index)
                 paint_box(image, (x, y, x + w, y + h), colour)
                 paint_caption(
                     image, f"{rounded(result.score):.2f}", font_px, at=(y - line_height(font_px), x), colour=colour

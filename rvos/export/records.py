@@ -1,4 +1,4 @@
-"""`frames.jsonl`: one line per frame and expression, appended while running, the same bytes from every equal run."""
+"""`frames.jsonl`: one line per frame and target, appended while running, the same bytes from every equal run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import numpy as np
 from pycocotools import mask as coco
 
 from rvos.export.files import output_errors
-from rvos.types import FrameRecord, FrameResult
+from rvos.types import FrameRecord, FrameResult, Target, TrackRecord
+
+Box = tuple[int, int, int, int]
 
 # Six digits are far below what a frame time or a probability means, and far above what a rerun may change.
 _DIGITS = 6
@@ -50,17 +52,19 @@ def mask_area(rle: dict[str, Any]) -> int:
 
 
 def to_record(result: FrameResult) -> FrameRecord:
-    """What is kept of a result; `track_masks` are not."""
-    x, y, width, height = cv2.boundingRect(mask_bytes(result.mask))
+    """What is kept of a result."""
+    box, rle = _box_and_rle(result.mask)
     return FrameRecord(
         frame_index=result.frame_index,
         time_s=rounded(result.time_s),
         expression_index=result.expression_index,
-        present=width > 0,
+        present=box is not None,
         score=rounded(result.score),
         presence=rounded(result.presence),
-        box_xyxy=(x, y, x + width, y + height) if width else None,
-        rle=encode_mask(result.mask),
+        box_xyxy=box,
+        rle=rle,
+        tracks=tuple(TrackRecord(i, *_box_and_rle(mask)) for i, mask in sorted(result.track_masks.items())),
+        object_id=result.object_id,
     )
 
 
@@ -73,23 +77,59 @@ def to_result(record: FrameRecord) -> FrameResult:
         mask=decode_mask(record.rle),
         score=record.score,
         presence=record.presence,
+        track_masks={track.track_id: decode_mask(track.rle) for track in record.tracks},
+        object_id=record.object_id,
     )
 
 
 def to_line(record: FrameRecord) -> bytes:
-    """One line of JSON, keys in the order of `FrameRecord`."""
-    document = {**vars(record), "box_xyxy": None if record.box_xyxy is None else list(record.box_xyxy)}
+    """One line of JSON, keys in the order of `FrameRecord`: an expression's has its `expression_index`, an object's its
+    `object_id` in that place; `tracks` come last, where the tracker keeps any."""
+    is_object = record.object_id is not None
+    document: dict[str, Any] = {
+        "frame_index": record.frame_index,
+        "time_s": record.time_s,
+        **({"object_id": record.object_id} if is_object else {"expression_index": record.expression_index}),
+        "present": record.present,
+        "score": record.score,
+        "presence": record.presence,
+        "box_xyxy": record.box_xyxy,
+        "rle": record.rle,
+    }
+    if record.tracks:
+        document["tracks"] = [vars(track) for track in record.tracks]
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
-def _from_line(line: bytes) -> FrameRecord:
+def _from_line(line: bytes, target: Target) -> FrameRecord:
+    """The record of `target` on a line. Raises `ValueError` and others where the line is none, or another's."""
     document = json.loads(line)
-    box = document.pop("box_xyxy")
-    return FrameRecord(**document, box_xyxy=None if box is None else tuple(box))
+    key, wanted = ("expression_index", target.index) if target.object_id is None else ("object_id", target.object_id)
+    if document.pop(key) != wanted:
+        raise ValueError(f"{key}: wanted {wanted}")
+    tracks = tuple(
+        TrackRecord(track["track_id"], _box(track["box_xyxy"]), track["rle"]) for track in document.pop("tracks", ())
+    )
+    box = _box(document.pop("box_xyxy"))
+    return FrameRecord(
+        **document, expression_index=target.index, box_xyxy=box, tracks=tracks, object_id=target.object_id
+    )
 
 
-def read_frames(path: Path, expression_count: int) -> Iterator[tuple[list[FrameRecord], int]]:
-    """The whole frames of a log, in order: their E records and the byte where the frame ends.
+def _box(found: Sequence[int] | None) -> Box | None:
+    if found is None:
+        return None
+    x0, y0, x1, y1 = found
+    return x0, y0, x1, y1
+
+
+def _box_and_rle(mask: np.ndarray) -> tuple[Box | None, dict[str, Any]]:
+    x, y, width, height = cv2.boundingRect(mask_bytes(mask))
+    return (x, y, x + width, y + height) if width else None, encode_mask(mask)
+
+
+def read_frames(path: Path, targets: Sequence[Target]) -> Iterator[tuple[list[FrameRecord], int]]:
+    """The whole frames of a log, in order: the records of all targets, and the byte where the frame ends.
 
     Stops before the first frame that is not whole (a line cut off by a kill, a line that is no record, a record out of
     turn): whatever follows cannot be continued from.
@@ -104,28 +144,27 @@ def read_frames(path: Path, expression_count: int) -> Iterator[tuple[list[FrameR
             if not line.endswith(b"\n"):
                 return
             try:
-                record = _from_line(line)
+                record = _from_line(line, targets[len(records)])
             except (ValueError, TypeError, KeyError, AttributeError):
                 return
             # Gaps between frames are the sampling's; an order that goes back is damage.
-            in_turn = record.frame_index == records[0].frame_index if records else record.frame_index > last
-            if not in_turn or record.expression_index != len(records):
+            if not (record.frame_index == records[0].frame_index if records else record.frame_index > last):
                 return
             records.append(record)
-            if len(records) == expression_count:
+            if len(records) == len(targets):
                 yield records, end
                 last, records = record.frame_index, []
 
 
-def count_frames(path: Path, expression_count: int) -> int:
+def count_frames(path: Path, targets: Sequence[Target]) -> int:
     """How many whole frames a log holds; 0 where there is none."""
-    return sum(1 for _ in read_frames(path, expression_count))
+    return sum(1 for _ in read_frames(path, targets))
 
 
-def truncate_frames(path: Path, expression_count: int, frame_count: int) -> None:
+def truncate_frames(path: Path, targets: Sequence[Target], frame_count: int) -> None:
     """Cut a log after its first `frame_count` frames. Raises `ValueError` when it holds fewer, `OutputError`."""
     found = end = 0
-    for _, after in read_frames(path, expression_count):
+    for _, after in read_frames(path, targets):
         if found == frame_count:
             break
         found, end = found + 1, after
@@ -145,7 +184,7 @@ class FrameLog:
             self._file = path.open("ab")
 
     def append(self, records: Sequence[FrameRecord]) -> None:
-        """Write the E records of one frame. Raises `OutputError`."""
+        """Write the records of one frame. Raises `OutputError`."""
         with output_errors(self._path):
             self._file.write(b"".join(to_line(record) for record in records))
             self._file.flush()

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rvos.export.records import mask_area, rounded
-from rvos.types import FrameRecord, VideoInfo
+from rvos.types import FrameRecord, Target, VideoInfo
 
 FORMAT_VERSION = 1
 
@@ -18,25 +18,26 @@ class Summary:
     Built from records, not results, so that a run that was continued adds up the very same figures.
     """
 
-    def __init__(self, expression_count: int) -> None:
-        self._records = [0] * expression_count
-        self._present = [0] * expression_count
-        self._score = [0.0] * expression_count
-        self._area_px = [0] * expression_count
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets = tuple(targets)
+        self._frames = 0
+        self._present = [0] * len(self._targets)
+        self._score = [0.0] * len(self._targets)
+        self._area_px = [0] * len(self._targets)
 
     def add(self, records: Sequence[FrameRecord]) -> None:
         """Take in the records of one frame."""
-        for record in records:
-            e = record.expression_index
-            self._records[e] += 1
+        self._frames += 1
+        for index, record in enumerate(records):
             if record.present:
-                self._present[e] += 1
-                self._score[e] += record.score
-                self._area_px[e] += mask_area(record.rle)
+                self._present[index] += 1
+                self._score[index] += record.score
+                self._area_px[index] += mask_area(record.rle)
 
     def document(self) -> dict[str, Any]:
-        """Frames, and per expression: frames present, mean score and mean area (pixels) over those frames, or None."""
-        per_expression = [
+        """Frames, and per expression or per object: frames present, mean score and mean area (pixels) over those
+        frames, or None."""
+        found = [
             {
                 "frames_present": present,
                 "mean_score": rounded(score / present) if present else None,
@@ -44,22 +45,43 @@ class Summary:
             }
             for present, score, area in zip(self._present, self._score, self._area_px, strict=True)
         ]
-        return {"frames": max(self._records, default=0), "per_expression": per_expression}
+        ids = _object_ids(self._targets)
+        if not ids:
+            return {"frames": self._frames, "per_expression": found}
+        return {
+            "frames": self._frames,
+            "per_object": [{"object_id": i, **figures} for i, figures in zip(ids, found, strict=True)],
+        }
 
 
 def result_document(
     info: VideoInfo,
     settings: dict[str, Any],
-    expressions: Sequence[str],
+    targets: Sequence[Target],
     unseen_words: Sequence[str],
     summary: Summary,
+    latency: int = 0,
 ) -> dict[str, Any]:
-    """The content of `result.json`. `unseen_words`: words of the expressions that the model was never trained on."""
-    return {
+    """The content of `result.json`.
+
+    unseen_words: words of the expressions that the model was never trained on; latency: how many of the frames that are
+    looked at pass before a frame's result is there. In seconds it is known where the rate is and no frame is left out.
+    """
+    ids = _object_ids(targets)
+    document = {
         "format_version": FORMAT_VERSION,
         "video": {**asdict(info), "size": list(info.size)},
         "settings": settings,
-        "expressions": list(expressions),
+        "expressions": [] if ids else [target.name for target in targets],
+        **({"objects": ids} if ids else {}),
         "unseen_words": list(unseen_words),
         "summary": summary.document(),
     }
+    if latency:
+        rate = info.rate if settings["sampling"] == "all" else None
+        document["latency"] = {"frames": latency, "seconds": rounded(latency / rate) if rate else None}
+    return document
+
+
+def _object_ids(targets: Sequence[Target]) -> list[int]:
+    return [target.object_id for target in targets if target.object_id is not None]

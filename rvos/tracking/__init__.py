@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from image_core.errors import UnknownNameError
+from rvos.tracking.memory import MemoryTracker
 from rvos.tracking.tracker import NoTracker, Tracker
 
-__all__ = ["TRACKERS", "NoTracker", "Tracker", "find_tracker"]
+__all__ = ["TRACKERS", "MemoryTracker", "NoTracker", "Tracker", "find_tracker"]
 
-TRACKERS: dict[str, type[Tracker[Any]]] = {"none": NoTracker}
+TRACKERS: dict[str, type[Tracker[Any]]] = {"memory": MemoryTracker, "none": NoTracker}
 
 
 def find_tracker(name: str) -> type[Tracker[Any]]:

@@ -14,9 +14,9 @@ import pytest
 from rvos.export import build_exporters, layout
 from rvos.export.base import OverlayPainter
 from rvos.export.contact_sheet import _MOST, ContactSheetExporter, _columns
-from rvos.export.drawing import expression_colour, paint_masks
+from rvos.export.drawing import paint_masks, target_colour
 from rvos.export.legend import Legend, video_legend
-from rvos.types import Frame, FrameResult, VideoInfo
+from rvos.types import Frame, FrameResult, VideoInfo, expression_targets
 
 SIZE = (120, 160)
 
@@ -64,7 +64,7 @@ def square(y: int, x: int, side: int = 20, size: tuple[int, int] = SIZE) -> np.n
 def run(names: list[str], out: Path, frames: int, **info: Any) -> None:
     exporters = build_exporters(names, out, only_frames=None)
     for exporter in exporters:
-        exporter.open(VideoInfo("clip.mp4", SIZE, **info), ["the box", "nothing"])
+        exporter.open(VideoInfo("clip.mp4", SIZE, **info), expression_targets(["the box", "nothing"]))
     for t in range(frames):
         frame, found = grey_frame(t), results(t, [square(10, 10 + t), np.zeros(SIZE, bool)])
         for exporter in exporters:
@@ -93,7 +93,7 @@ def test_the_comparison_shows_the_untouched_source_beside_the_overlay(
 
 def test_a_broken_run_closes_the_video(tmp_path: Path, writers: list[FakeWriter]) -> None:
     for exporter in build_exporters(["overlay", "compare"], tmp_path, only_frames=None):
-        exporter.open(VideoInfo("clip.mp4", SIZE), ["a"])
+        exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["a"]))
         exporter.write(grey_frame(0), results(0, [square(5, 5)]))
         exporter.abort()
     assert [writer.closed for writer in writers] == [1, 1]
@@ -110,7 +110,7 @@ def test_the_video_on_disk_has_the_frames_size_and_times(tmp_path: Path, name: s
 
 def test_a_run_killed_while_the_video_grows_is_cleared_like_a_whole_one(tmp_path: Path) -> None:
     (exporter,) = build_exporters(["compare"], tmp_path, only_frames=None)
-    exporter.open(VideoInfo("clip.mp4", SIZE), ["a"])
+    exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["a"]))
     for t in range(80):  # the encoder looks ahead, and opens its file with the first packet
         exporter.write(grey_frame(t), results(t, [square(5, 5)]))
     assert list(layout.run_files(tmp_path)) == list(tmp_path.iterdir()) != []
@@ -122,9 +122,9 @@ def test_masks_are_drawn_where_they_are_and_nowhere_else() -> None:
     image = grey_frame(0).image.copy()
     paint_masks(image, [square(30, 40), np.zeros(SIZE, bool), square(30, 100)])
     assert np.array_equal(image[:28], grey_frame(0).image[:28])
-    assert tuple(image[40, 50]) == tuple(round(0.55 * 120 + 0.45 * c) for c in expression_colour(0))
-    assert tuple(image[40, 110]) == tuple(round(0.55 * 120 + 0.45 * c) for c in expression_colour(2))
-    assert image[30, 50].astype(int) == pytest.approx(expression_colour(0), abs=10)
+    assert tuple(image[40, 50]) == tuple(round(0.55 * 120 + 0.45 * c) for c in target_colour(0))
+    assert tuple(image[40, 110]) == tuple(round(0.55 * 120 + 0.45 * c) for c in target_colour(2))
+    assert image[30, 50].astype(int) == pytest.approx(target_colour(0), abs=10)
 
 
 def test_a_hole_stays_open() -> None:
@@ -136,13 +136,13 @@ def test_a_hole_stays_open() -> None:
 
 
 def test_twenty_one_colours_are_distinct() -> None:
-    assert len({expression_colour(e) for e in range(21)}) == 21
-    assert expression_colour(21) == expression_colour(0)
+    assert len({target_colour(e) for e in range(21)}) == 21
+    assert target_colour(21) == target_colour(0)
 
 
 def test_the_painter_leaves_the_frame_alone_and_draws_it_once() -> None:
     painter, frame = OverlayPainter(), grey_frame(0)
-    painter.open(VideoInfo("clip.mp4", SIZE), ["the box"])
+    painter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["the box"]))
     found = results(0, [square(10, 10)])
     first = painter.paint(frame, found)
     assert painter.paint(frame, found) is first
@@ -180,7 +180,7 @@ def test_the_legend_stays_inside_and_below_half_the_picture(size: tuple[int, int
 @pytest.mark.parametrize(("frames", "stride"), [(1, 1), (24, 1), (25, 2), (48, 2), (49, 4), (100, 8), (1000, 64)])
 def test_the_contact_sheet_keeps_evenly_spaced_frames(tmp_path: Path, frames: int, stride: int) -> None:
     sheet = ContactSheetExporter(tmp_path)
-    sheet.open(VideoInfo("clip.mp4", (9, 16)), ["the box"])
+    sheet.open(VideoInfo("clip.mp4", (9, 16)), expression_targets(["the box"]))
     brightness = []
     for t in range(frames):
         value = t % 251
@@ -206,7 +206,7 @@ def test_a_sheet_has_no_empty_row_and_no_strange_shape(count: int, tile: tuple[i
 
 def test_a_run_that_broke_early_leaves_a_sheet_and_one_without_frames_none(tmp_path: Path) -> None:
     sheet = ContactSheetExporter(tmp_path)
-    sheet.open(VideoInfo("clip.mp4", SIZE), ["the box"])
+    sheet.open(VideoInfo("clip.mp4", SIZE), expression_targets(["the box"]))
     sheet.abort()
     assert not list(tmp_path.iterdir())
     sheet.write(grey_frame(0), results(0, [square(3, 3)]))

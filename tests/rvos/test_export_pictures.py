@@ -12,7 +12,7 @@ from PIL import Image
 from image_core.errors import UnknownNameError
 from rvos.export import EXPORTER_NAMES, build_exporters
 from rvos.export.drawing import davis_palette
-from rvos.types import Frame, FrameResult, OutputError, VideoInfo
+from rvos.types import Frame, FrameResult, OutputError, VideoInfo, expression_targets, object_targets
 
 SIZE = (48, 64)
 
@@ -35,7 +35,7 @@ def export(
     name: str, out: Path, frames: int = 4, only_frames: range | None = None, **results: tuple[float, ...]
 ) -> None:
     (exporter,) = build_exporters([name], out, only_frames=only_frames)
-    exporter.open(VideoInfo("clip.mp4", SIZE, rate=25.0), ["the left half", "the right half"])
+    exporter.open(VideoInfo("clip.mp4", SIZE, rate=25.0), expression_targets(["the left half", "the right half"]))
     for t in range(frames):
         exporter.write(frame_at(t), results_at(t, **results))
     exporter.close()
@@ -64,6 +64,19 @@ def test_where_masks_overlap_the_higher_score_wins(tmp_path: Path, scores: tuple
     assert not np.asarray(Image.open(tmp_path / "palette" / "00002.png")).any()
 
 
+def test_objects_have_folders_and_ids_of_their_own(tmp_path: Path) -> None:
+    targets = object_targets([3, 200])
+    for exporter in build_exporters(["masks", "palette"], tmp_path, only_frames=None):
+        exporter.open(VideoInfo("clip.mp4", SIZE), targets)
+        exporter.write(frame_at(0), results_at(0))
+        exporter.close()
+    assert sorted(p.name for p in (tmp_path / "masks").iterdir()) == ["object_200", "object_3"]
+    picture = np.asarray(Image.open(tmp_path / "masks/object_200/00000.png"))
+    assert np.array_equal(picture, results_at(0)[1].mask * 255)
+    ids = np.asarray(Image.open(tmp_path / "palette/00000.png"))
+    assert (ids[:, :40] == 3).all() and (ids[:, 40:] == 200).all()
+
+
 def test_palette_pictures_carry_the_davis_palette(tmp_path: Path) -> None:
     export("palette", tmp_path, frames=1)
     picture = Image.open(tmp_path / "palette" / "00000.png")
@@ -87,7 +100,7 @@ def test_davis_colours_are_distinct() -> None:
 def test_more_expressions_than_ids_are_refused(tmp_path: Path) -> None:
     (exporter,) = build_exporters(["palette"], tmp_path, only_frames=None)
     with pytest.raises(OutputError, match="255 expressions, wanted at most 254"):
-        exporter.open(VideoInfo("clip.mp4", SIZE), ["x"] * 255)
+        exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["x"] * 255))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +120,7 @@ def test_an_annotated_frame_has_the_size_and_the_marks(tmp_path: Path) -> None:
 
 def test_a_frame_beyond_99999_keeps_all_its_digits(tmp_path: Path) -> None:
     (exporter,) = build_exporters(["masks"], tmp_path, only_frames=None)
-    exporter.open(VideoInfo("clip.mp4", SIZE), ["a", "b"])
+    exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["a", "b"]))
     exporter.write(frame_at(123456), results_at(123456))
     assert (tmp_path / "masks" / "1" / "123456.png").is_file()
 
@@ -115,7 +128,7 @@ def test_a_frame_beyond_99999_keeps_all_its_digits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["masks", "palette", "frames"])
 def test_a_write_that_fails_is_an_output_error(tmp_path: Path, name: str) -> None:
     (exporter,) = build_exporters([name], tmp_path, only_frames=None)
-    exporter.open(VideoInfo("clip.mp4", SIZE), ["a", "b"])
+    exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["a", "b"]))
     folder = tmp_path / ("masks/0" if name == "masks" else name)
     (folder / "00000.png").mkdir()
     with pytest.raises(OutputError, match=r"00000\.png cannot be written"):

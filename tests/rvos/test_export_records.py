@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from rvos.export.records import (
     to_result,
     truncate_frames,
 )
-from rvos.types import FrameResult, OutputError
+from rvos.types import FrameResult, OutputError, expression_targets, object_targets
+
+TARGETS = expression_targets(["the dog", "the cat"])
 
 
 def some_result(frame_index: int, expression_index: int = 0, seed: int = 0) -> FrameResult:
@@ -81,6 +84,58 @@ def test_a_line_has_the_fields_of_a_record_in_order() -> None:
     assert document["time_s"] == 0.033333
 
 
+def tracked(frame_index: int, *track_ids: int) -> FrameResult:
+    """Expression 0 with a square a track, the track 9 without one."""
+    masks = {i: np.zeros((24, 31), bool) for i in track_ids}
+    for i in masks.keys() - {9}:
+        masks[i][i : i + 4, 2 * i : 2 * i + 4] = True
+    union = np.any([np.zeros((24, 31), bool), *masks.values()], axis=0)
+    return FrameResult(frame_index, 0.0, 0, union, 0.5, 0.5, masks)
+
+
+def test_tracks_are_kept_by_rising_id_and_read_back(tmp_path: Path) -> None:
+    results = [tracked(0, 5, 2, 9), tracked(1), tracked(2, 3)]
+    log = FrameLog(tmp_path / "frames.jsonl")
+    for result in results:
+        log.append([to_record(result)])
+    log.close()
+    lines = (tmp_path / "frames.jsonl").read_bytes().splitlines(keepends=True)
+    found = json.loads(lines[0])["tracks"]
+    assert [(t["track_id"], t["box_xyxy"]) for t in found] == [(2, [4, 2, 8, 6]), (5, [10, 5, 14, 9]), (9, None)]
+    assert list(found[0]) == ["track_id", "box_xyxy", "rle"] and "tracks" not in json.loads(lines[1])
+    for (records, _), result, line in zip(
+        read_frames(tmp_path / "frames.jsonl", TARGETS[:1]), results, lines, strict=True
+    ):
+        back = to_result(records[0])
+        assert records == [to_record(result)] and to_line(to_record(back)) == line
+        assert back.track_masks.keys() == result.track_masks.keys()
+        assert all(np.array_equal(back.track_masks[i], mask) for i, mask in result.track_masks.items())
+
+
+def test_the_rows_of_objects_carry_their_ids(tmp_path: Path) -> None:
+    targets, path = object_targets([3, 12]), tmp_path / "frames.jsonl"
+    log, frames = FrameLog(path), []
+    for t in range(3):
+        results = [some_result(t, target.index) for target in targets]
+        frames.append([replace(to_record(r), object_id=t.object_id) for r, t in zip(results, targets, strict=True)])
+        log.append(frames[-1])
+    log.close()
+    row = json.loads(path.read_bytes().splitlines()[1])
+    assert row["object_id"] == 12 and "expression_index" not in row and list(row)[2] == "object_id"
+    assert [records for records, _ in read_frames(path, targets)] == frames
+    assert to_result(frames[0][1]).object_id == 12
+    assert count_frames(path, object_targets([3, 7])) == count_frames(path, TARGETS) == 0
+
+
+@pytest.mark.parametrize("tracks", [[{}], [1], [{"track_id": 1, "box_xyxy": [1, 2], "rle": {}}]])
+def test_reading_stops_before_a_damaged_track(tracks: list[object], tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    write_log(path, 2, expressions=1)
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + json.dumps({**json.loads(second), "tracks": tracks}).encode() + b"\n")
+    assert count_frames(path, TARGETS[:1]) == 1
+
+
 def test_figures_below_the_sixth_digit_do_not_reach_the_bytes() -> None:
     mask = np.ones((2, 2), bool)
     lines = {to_line(to_record(FrameResult(0, 0.1 + d, 0, mask, 0.7 + d, 0.2 - d))) for d in (0.0, 1e-9, -1e-9)}
@@ -96,19 +151,19 @@ def test_a_figure_that_is_not_a_number_is_refused() -> None:
 def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     write_log(path, 5)
-    frames = [records for records, _ in read_frames(path, 2)]
+    frames = [records for records, _ in read_frames(path, TARGETS)]
     assert frames == [[to_record(some_result(t, e)) for e in range(2)] for t in range(5)]
-    assert count_frames(path, 2) == 5
+    assert count_frames(path, TARGETS) == 5
 
 
 def test_every_place_of_a_cut_leaves_the_whole_frames(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     write_log(path, 3)
     data = path.read_bytes()
-    ends = [end for _, end in read_frames(path, 2)]
+    ends = [end for _, end in read_frames(path, TARGETS)]
     for cut in sorted({*range(0, len(data), 11), *ends, *(end - 1 for end in ends), *(end + 1 for end in ends[:-1])}):
         path.write_bytes(data[:cut])
-        assert count_frames(path, 2) == sum(end <= cut for end in ends), cut
+        assert count_frames(path, TARGETS) == sum(end <= cut for end in ends), cut
 
 
 @pytest.mark.parametrize("damage", [b"\0\0\0\n", b"[1]\n", b'{"frame_index":2}\n', b"\xff\n"])
@@ -116,7 +171,7 @@ def test_reading_stops_before_a_damaged_line(tmp_path: Path, damage: bytes) -> N
     path = tmp_path / "frames.jsonl"
     write_log(path, 2)
     path.write_bytes(path.read_bytes() + damage)
-    assert count_frames(path, 2) == 2
+    assert count_frames(path, TARGETS) == 2
 
 
 def test_reading_stops_before_a_frame_out_of_turn(tmp_path: Path) -> None:
@@ -124,7 +179,7 @@ def test_reading_stops_before_a_frame_out_of_turn(tmp_path: Path) -> None:
     write_log(path, 4, expressions=1)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], lines[2], lines[1], lines[3]]))
-    assert count_frames(path, 1) == 2
+    assert count_frames(path, TARGETS[:1]) == 2
 
 
 def test_a_truncated_log_continues_to_the_same_bytes(tmp_path: Path) -> None:
@@ -132,7 +187,7 @@ def test_a_truncated_log_continues_to_the_same_bytes(tmp_path: Path) -> None:
     write_log(whole, 6)
     write_log(broken, 5)
     broken.write_bytes(broken.read_bytes()[:-7])
-    truncate_frames(broken, 2, 3)
+    truncate_frames(broken, TARGETS, 3)
     log = FrameLog(broken)
     for t in range(3, 6):
         log.append([to_record(some_result(t, e)) for e in range(2)])
@@ -144,15 +199,15 @@ def test_truncation_to_more_than_there_is_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     write_log(path, 2)
     with pytest.raises(ValueError, match="came 2 whole frames, wanted at least 3"):
-        truncate_frames(path, 2, 3)
-    truncate_frames(tmp_path / "nothing.jsonl", 2, 0)
+        truncate_frames(path, TARGETS, 3)
+    truncate_frames(tmp_path / "nothing.jsonl", TARGETS, 0)
 
 
 def test_every_frame_can_be_read_while_the_log_is_open(tmp_path: Path) -> None:
     log = FrameLog(tmp_path / "frames.jsonl")
     for t in range(3):
         log.append([to_record(some_result(t))])
-        assert count_frames(tmp_path / "frames.jsonl", 1) == t + 1
+        assert count_frames(tmp_path / "frames.jsonl", TARGETS[:1]) == t + 1
     log.close()
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,14 @@ import pytest
 
 from rvos.export import build_exporters
 from rvos.export.directory import RunDirectory, differing_keys
-from rvos.export.report import Summary, result_document
-from rvos.types import Frame, FrameResult, OutputError, VideoInfo
+from rvos.types import Frame, FrameResult, OutputError, VideoInfo, expression_targets
 
 SETTINGS: dict[str, Any] = {
     "expressions": ["the dog", "the cat"],
     "model": "s2rm",
     "tracker": {"name": "none", "gate": 0.5},
 }
+TARGETS = expression_targets(SETTINGS["expressions"])
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -51,20 +50,20 @@ def one_line(error: pytest.ExceptionInfo[OutputError]) -> str:
 
 
 def test_a_new_folder_is_made_with_its_settings(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path / "a" / "b", SETTINGS) as run:
+    with RunDirectory(tmp_path / "a" / "b", SETTINGS, TARGETS) as run:
         assert (run.finished, run.frames_done, run.load_snapshot()) == (False, 0, None)
         assert list(run.frames()) == []
     assert json.loads((tmp_path / "a" / "b" / "settings.json").read_text())["settings"] == SETTINGS
 
 
 def test_an_unfinished_run_continues_at_its_snapshot(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path / "whole", SETTINGS) as run:
+    with RunDirectory(tmp_path / "whole", SETTINGS, TARGETS) as run:
         append(run, 0, 9)
-    with RunDirectory(tmp_path / "parts", SETTINGS) as run:
+    with RunDirectory(tmp_path / "parts", SETTINGS, TARGETS) as run:
         append(run, 0, 4)
         run.save_snapshot(4, b"state")
         append(run, 4, 7)
-    with RunDirectory(tmp_path / "parts", SETTINGS) as run:
+    with RunDirectory(tmp_path / "parts", SETTINGS, TARGETS) as run:
         assert run.frames_done == 4
         assert run.load_snapshot() == (4, b"state")
         assert [r[0].frame_index for r in run.frames()] == [0, 1, 2, 3]
@@ -74,65 +73,65 @@ def test_an_unfinished_run_continues_at_its_snapshot(tmp_path: Path) -> None:
 
 
 def test_without_a_snapshot_nothing_is_done(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         append(run, 0, 3)
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         assert run.frames_done == 0
         append(run, 0, 1)
 
 
 @pytest.mark.parametrize("damage", ["short", "flipped", "other"])
 def test_a_damaged_snapshot_is_no_snapshot(tmp_path: Path, damage: str) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         append(run, 0, 2)
         run.save_snapshot(2, b"state of the tracker")
     path = tmp_path / ".snapshot"
     data = path.read_bytes()
     path.write_bytes({"short": data[:10], "flipped": data[:-1] + b"?", "other": b"x" * len(data)}[damage])
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         assert (run.load_snapshot(), run.frames_done) == (None, 0)
 
 
 def test_a_log_shorter_than_its_snapshot_starts_anew(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         append(run, 0, 3)
         run.save_snapshot(3, b"state")
     (tmp_path / "frames.jsonl").write_bytes((tmp_path / "frames.jsonl").read_bytes()[:-1])
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         assert (run.load_snapshot(), run.frames_done) == (None, 0)
 
 
 def test_a_finished_run_is_finished(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         append(run, 0, 3)
         run.save_snapshot(3, b"state")
         written = run.finish({"summary": {"frames": 3}}, {"total_s": 1.5})
     assert [p.name for p in written] == ["frames.jsonl", "result.json", "timing.json"]
     assert files_of(tmp_path) == {".lock", "settings.json", "frames.jsonl", "result.json", "timing.json"}
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         assert (run.finished, run.frames_done) == (True, 3)
         assert len(list(run.frames())) == 3
 
 
 def test_order_is_checked(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         run.append(results_at(0))
-        with pytest.raises(ValueError, match=r"wanted \[\(1, 0\), \(1, 1\)\]"):
+        with pytest.raises(ValueError, match=r"wanted \[\(1, 0, None\), \(1, 1, None\)\]"):
             run.append(results_at(1)[::-1])
-        with pytest.raises(ValueError, match="came frame 2, wanted 1"):
+        with pytest.raises(ValueError, match="came 2 frames, wanted 1"):
             run.save_snapshot(2, b"")
 
 
 def test_another_run_is_refused_and_the_differences_named(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         append(run, 0, 2)
     other = {**SETTINGS, "model": "lavt", "tracker": {"name": "none", "gate": 0.6}, "device": "cpu"}
-    with pytest.raises(OutputError) as caught, RunDirectory(tmp_path, other):
+    with pytest.raises(OutputError) as caught, RunDirectory(tmp_path, other, TARGETS):
         pass
     message = one_line(caught)
     assert "device, model, tracker.gate" in message
     assert "--overwrite" in message and "--out" in message
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         assert not run.finished, "a refusal must leave the folder free"
 
 
@@ -142,7 +141,7 @@ def test_settings_are_compared_as_json() -> None:
 
 def test_tuples_and_lists_are_the_same_settings(tmp_path: Path) -> None:
     for value in ((3, 4), [3, 4]):
-        with RunDirectory(tmp_path, {**SETTINGS, "size": value}):
+        with RunDirectory(tmp_path, {**SETTINGS, "size": value}, TARGETS):
             pass
 
 
@@ -152,7 +151,7 @@ def test_a_folder_of_no_run_is_refused_and_left_as_it_is(tmp_path: Path, name: s
     (tmp_path / name).mkdir() if name == "masks" else (tmp_path / name).write_text("[1]")
     with (
         pytest.raises(OutputError, match="holds no run of rvos") as caught,
-        RunDirectory(tmp_path, SETTINGS, overwrite),
+        RunDirectory(tmp_path, SETTINGS, TARGETS, overwrite),
     ):
         pass
     one_line(caught)
@@ -160,13 +159,13 @@ def test_a_folder_of_no_run_is_refused_and_left_as_it_is(tmp_path: Path, name: s
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path, SETTINGS):
+    with RunDirectory(tmp_path, SETTINGS, TARGETS):
         pass
 
 
 def test_a_run_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(json.dumps({"kind": "rvos run", "version": 99, "settings": SETTINGS}))
-    with pytest.raises(OutputError, match="version 99, wanted 1"), RunDirectory(tmp_path, SETTINGS):
+    with pytest.raises(OutputError, match="version 99, wanted 1"), RunDirectory(tmp_path, SETTINGS, TARGETS):
         pass
 
 
@@ -175,7 +174,7 @@ def test_overwrite_clears_what_a_run_writes_and_nothing_else(tmp_path: Path) -> 
     outside.mkdir()
     (outside / "00000.png").write_bytes(b"mine")
     out = tmp_path / "out"
-    with RunDirectory(out, SETTINGS) as run:
+    with RunDirectory(out, SETTINGS, TARGETS) as run:
         append(run, 0, 2)
         run.save_snapshot(2, b"state")
         run.finish({}, {})
@@ -194,7 +193,7 @@ def test_overwrite_clears_what_a_run_writes_and_nothing_else(tmp_path: Path) -> 
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(b"x")
     (out / "frames").symlink_to(outside)
-    with RunDirectory(out, {**SETTINGS, "model": "lavt"}, overwrite=True) as run:
+    with RunDirectory(out, {**SETTINGS, "model": "lavt"}, TARGETS, overwrite=True) as run:
         assert (run.finished, run.frames_done, run.load_snapshot()) == (False, 0, None)
     assert files_of(out) == {".lock", "settings.json", *foreign}
     assert (outside / "00000.png").read_bytes() == b"mine"
@@ -202,10 +201,10 @@ def test_overwrite_clears_what_a_run_writes_and_nothing_else(tmp_path: Path) -> 
 
 
 def test_overwrite_starts_the_same_run_anew(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         append(run, 0, 2)
         run.finish({}, {})
-    with RunDirectory(tmp_path, SETTINGS, overwrite=True) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS, overwrite=True) as run:
         assert (run.finished, run.frames_done) == (False, 0)
 
 
@@ -219,28 +218,31 @@ def test_overwrite_clears_all_that_the_exporters_write(tmp_path: Path, monkeypat
         def close(self) -> None: ...
 
     monkeypatch.setattr("rvos.export.overlay.VideoWriter", FileWriter)
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         names = ["overlay", "contact_sheet", "masks", "palette", "frames", "compare"]
         for exporter in build_exporters(names, tmp_path, only_frames=None):
-            exporter.open(VideoInfo("clip.mp4", (20, 30)), SETTINGS["expressions"])
+            exporter.open(VideoInfo("clip.mp4", (20, 30)), TARGETS)
             exporter.write(Frame(0, 0.0, np.zeros((20, 30, 3), np.uint8)), results_at(0))
             for path in exporter.close():
                 assert path.exists()
         run.append(results_at(0))
         run.finish({}, {})
     assert len(files_of(tmp_path)) == 12
-    with RunDirectory(tmp_path, SETTINGS, overwrite=True):
+    with RunDirectory(tmp_path, SETTINGS, TARGETS, overwrite=True):
         pass
     assert {p.name for p in tmp_path.iterdir()} == {".lock", "settings.json"}
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(OutputError, match="is a file, wanted a folder"), RunDirectory(tmp_path / "out", SETTINGS):
+    with (
+        pytest.raises(OutputError, match="is a file, wanted a folder"),
+        RunDirectory(tmp_path / "out", SETTINGS, TARGETS),
+    ):
         pass
     with (
         pytest.raises(OutputError, match="cannot be written") as caught,
-        RunDirectory(tmp_path / "out" / "x", SETTINGS),
+        RunDirectory(tmp_path / "out" / "x", SETTINGS, TARGETS),
     ):
         pass
     one_line(caught)
@@ -250,7 +252,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_rights_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(OutputError, match="Permission denied"), RunDirectory(tmp_path, SETTINGS):
+        with pytest.raises(OutputError, match="Permission denied"), RunDirectory(tmp_path, SETTINGS, TARGETS):
             pass
     finally:
         tmp_path.chmod(0o700)
@@ -258,29 +260,29 @@ def test_a_folder_without_rights_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc on this system")
 def test_a_place_where_nothing_can_be_made_is_refused() -> None:
-    with pytest.raises(OutputError, match="cannot be written") as caught, RunDirectory("/proc/rvos", SETTINGS):
+    with pytest.raises(OutputError, match="cannot be written") as caught, RunDirectory("/proc/rvos", SETTINGS, TARGETS):
         pass
     one_line(caught)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_in_use_is_refused_in_the_same_process(tmp_path: Path, overwrite: bool) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         append(run, 0, 2)
-        with pytest.raises(OutputError, match="in use") as caught, RunDirectory(tmp_path, SETTINGS, overwrite):
+        with pytest.raises(OutputError, match="in use") as caught, RunDirectory(tmp_path, SETTINGS, TARGETS, overwrite):
             pass
         one_line(caught)
         append(run, 2, 3)
-    with RunDirectory(tmp_path, SETTINGS):
+    with RunDirectory(tmp_path, SETTINGS, TARGETS):
         pass
 
 
 _HOLDER = """
 import sys, time
 sys.path[:0] = {paths}
-from test_run_directory import SETTINGS, append, results_at
+from test_run_directory import SETTINGS, TARGETS, append, results_at
 from rvos.export.directory import RunDirectory
-with RunDirectory(sys.argv[1], SETTINGS) as run:
+with RunDirectory(sys.argv[1], SETTINGS, TARGETS) as run:
     {body}
 """
 
@@ -303,19 +305,19 @@ def test_a_folder_in_use_by_another_process_is_refused_until_that_is_killed(tmp_
     process = start(tmp_path, "append(run, 0, 2); time.sleep(120)")
     try:
         wait_for((tmp_path / "frames.jsonl").exists, process)
-        with pytest.raises(OutputError, match="in use") as caught, RunDirectory(tmp_path, SETTINGS):
+        with pytest.raises(OutputError, match="in use") as caught, RunDirectory(tmp_path, SETTINGS, TARGETS):
             pass
         one_line(caught)
     finally:
         process.kill()
         process.wait()
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         assert not run.finished
 
 
 def test_a_run_killed_while_writing_continues_to_the_same_bytes(tmp_path: Path) -> None:
     frames = 60
-    with RunDirectory(tmp_path / "whole", SETTINGS) as run:
+    with RunDirectory(tmp_path / "whole", SETTINGS, TARGETS) as run:
         append(run, 0, frames)
     out = tmp_path / "killed"
     body = "[(run.append(results_at(t)), run.save_snapshot(t + 1, bytes(100_000 + t))) for t in range(10**6)]"
@@ -329,12 +331,12 @@ def test_a_run_killed_while_writing_continues_to_the_same_bytes(tmp_path: Path) 
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        with RunDirectory(out, SETTINGS) as run:
+        with RunDirectory(out, SETTINGS, TARGETS) as run:
             snapshot = run.load_snapshot()
             assert run.frames_done == (0 if snapshot is None else snapshot[0])
             if snapshot is not None:
                 assert len(snapshot[1]) == 100_000 + snapshot[0] - 1
-    with RunDirectory(out, SETTINGS) as run:
+    with RunDirectory(out, SETTINGS, TARGETS) as run:
         done = min(run.frames_done, frames)
         append(run, run.frames_done, frames)
     lines = (out / "frames.jsonl").read_bytes().splitlines()[: 2 * frames]
@@ -343,7 +345,7 @@ def test_a_run_killed_while_writing_continues_to_the_same_bytes(tmp_path: Path) 
 
 
 def test_a_write_that_fails_half_way_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RunDirectory(tmp_path, SETTINGS) as run:
+    with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         append(run, 0, 1)
         run.save_snapshot(1, b"old")
         append(run, 1, 2)
@@ -356,43 +358,3 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(tmp_path: Path, monkeyp
             with pytest.raises(OutputError, match="No space left on device"):
                 run.save_snapshot(2, b"new")
         assert run.load_snapshot() == (1, b"old")
-
-
-def test_the_result_has_no_figure_that_a_rerun_would_change(tmp_path: Path) -> None:
-    info = VideoInfo("clip.mp4", (20, 30), rate=25.0, frame_count=4)
-    documents = []
-    for name in ("one", "two"):
-        summary = Summary(2)
-        with RunDirectory(tmp_path / name, SETTINGS) as run:
-            for t in range(2):
-                summary.add(run.append(results_at(t)))
-            if name == "two":  # what was logged is added up from the log
-                run.save_snapshot(2, b"")
-        if name == "two":
-            summary = Summary(2)
-        with RunDirectory(tmp_path / name, SETTINGS) as run:
-            if name == "two":
-                for records in run.frames():
-                    summary.add(records)
-            else:
-                append(run, 0, 2)
-            for t in range(2, 4):
-                summary.add(run.append(results_at(t)))
-            run.finish(
-                result_document(info, SETTINGS, SETTINGS["expressions"], ["dog"], summary), {"total_s": time.time()}
-            )
-        documents.append((tmp_path / name / "result.json").read_bytes())
-    assert documents[0] == documents[1]
-    document = json.loads(documents[0])
-    wanted = ["format_version", "video", "settings", "expressions", "unseen_words", "summary"]
-    assert list(document) == wanted
-    assert document["video"] == {**asdict(info), "size": [20, 30]}
-    areas = [results_at(t)[0].mask.sum() for t in (0, 2)]
-    assert document["summary"]["frames"] == 4
-    assert document["summary"]["per_expression"][0]["frames_present"] == 2
-    assert document["summary"]["per_expression"][0]["mean_area_px"] == pytest.approx(np.mean(areas))
-
-
-def test_an_expression_that_is_never_present_has_no_means() -> None:
-    (found,) = Summary(1).document()["per_expression"]
-    assert found == {"frames_present": 0, "mean_score": None, "mean_area_px": None}

@@ -23,7 +23,7 @@ from rvos.runner import Job, run
 from rvos.settings import StreamSettings
 from rvos.system import System
 from rvos.tracking import TRACKERS, Tracker
-from rvos.types import Frame, FrameResult, OutputError, VideoError
+from rvos.types import Frame, FrameResult, OutputError, VideoError, expression_targets
 
 EXPRESSIONS = ("the red thing", "the green thing", "the blue thing")
 EVERYTHING = ("overlay", "contact_sheet", "masks", "palette", "frames", "compare")
@@ -74,7 +74,11 @@ def test_a_run_leaves_what_the_contract_says(
     seen: list[tuple[int, int | None]] = []
     report = run(Job(str(clip), EXPRESSIONS, out, EVERYTHING), system, lambda *done: seen.append(done))
     assert [done for done, _ in seen] == list(range(1, 24))
-    logged = [record for records, _ in read_frames(out / "frames.jsonl", 3) for record in records]
+    logged = [
+        record
+        for records, _ in read_frames(out / "frames.jsonl", expression_targets(EXPRESSIONS))
+        for record in records
+    ]
     assert logged == system.segmenter.segment(clip, EXPRESSIONS).records
     for index in range(3):
         assert len(list((out / "masks" / str(index)).glob("*.png"))) == 23
@@ -171,7 +175,7 @@ def test_where_a_video_breaks_the_frames_before_are_kept_and_reported(
     for _ in range(2):  # the same command finds the same, from its snapshot
         with pytest.raises(VideoError, match=rf"008\.png.*the 8 frames before are kept in {out}"):
             run(Job(str(source), EXPRESSIONS, out, EVERYTHING), system_of())
-        assert len(list(read_frames(out / "frames.jsonl", 3))) == 8
+        assert len(list(read_frames(out / "frames.jsonl", expression_targets(EXPRESSIONS)))) == 8
         assert len(frames_of(out / "overlay.mp4")) == 8 and len(list((out / "masks/0").iterdir())) == 8
         assert not (out / "result.json").exists()
     (tmp_path / "mended").touch()
@@ -209,7 +213,7 @@ def test_a_log_that_is_not_of_this_video_is_not_continued(
         run(job, system)
     for picture in sorted(source.iterdir())[4:]:
         picture.unlink()
-    with pytest.raises(OutputError, match=r"4 frames.*has 10.*--overwrite"):
+    with pytest.raises(OutputError, match=r"4 frames.*seen 10.*--overwrite"):
         run(job, system)
 
 

@@ -12,6 +12,7 @@ from image_core.errors import ConfigError
 from rvos.sampling import KeyFrames, Stride, Uniform, parse_key_frames, parse_sampling
 from rvos.types import Frame
 from rvos.video import open_video
+from rvos.view import view_of
 
 
 @pytest.mark.parametrize(
@@ -69,8 +70,12 @@ def test_stride_works_on_streams() -> None:
 
 @pytest.mark.parametrize(("text", "keys"), [("all", [0, 1, 2, 3, 4, 5]), ("every:2", [0, 2, 4]), ("every:5", [0, 5])])
 def test_key_frames(text: str, keys: list[int]) -> None:
-    is_key = parse_key_frames(text)
-    assert [i for i in range(6) if is_key(i)] == keys
+    policy = parse_key_frames(text)
+    found, state = [], policy.start()
+    for index in range(6):
+        is_key, state = policy.step(view_of(Frame(index, float(index), np.zeros((2, 2, 3), np.uint8)), None), state)
+        found += [index] if is_key else []
+    assert found == keys and policy.sees_all == (text == "all")
 
 
 @pytest.mark.parametrize(

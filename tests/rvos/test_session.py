@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from image_core.errors import ConfigError, RvosError, UnknownNameError
+from image_core.errors import RvosError, UnknownNameError
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures
 from rvos.postprocess import Postprocessor
@@ -143,11 +143,6 @@ def test_between_key_frames_the_encoder_rests_and_features_are_the_propagators(
     assert colour_segmenter.model.calls["image"] == 3 and colour_segmenter.model.calls["stem"] == 12  # type: ignore[attr-defined]
     changes = [not np.array_equal(a, b) for a, b in pairwise(masks)]
     assert [index + 1 for index, changed in enumerate(changes) if changed] == [4, 8]
-
-
-def test_no_propagation_refuses_a_key_frame_policy(colour_segmenter: ImageSegmenter) -> None:
-    with pytest.raises(ConfigError, match=r"came frames between the key frames.*wanted key_frames=all"):
-        session_of(colour_segmenter, key_frames=KeyFrames(2))
 
 
 @pytest.mark.parametrize("at", [1, 5, 11])

@@ -1,0 +1,187 @@
+"""Mask prompts: pictures that say where objects are on some frames, from the command line or from Python."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from image_core.errors import ConfigError, DataError
+from rvos.types import Frame, Target, VideoError, VideoInfo, object_targets
+
+VOID = 255
+"""The id that DAVIS gives to pixels nobody decided about: of no object here."""
+
+
+@dataclass(frozen=True)
+class MaskPrompts:
+    """Where objects are on the frames that were marked.
+
+    ids: position of a frame in the video (0-based) -> (H, W) uint8, the id of the object (1 to 254) at each pixel, 0
+    where there is none. All of one size, each with an object on it; made by `read_prompts` or `prompts_of`.
+    """
+
+    ids: Mapping[int, np.ndarray]
+
+    def __post_init__(self) -> None:
+        if not self.ids:
+            raise DataError("masks: came none, wanted at least one")
+        for frame_index, found in self.ids.items():
+            if frame_index < 0 or found.ndim != 2 or found.dtype != np.uint8 or not 0 < found.max(initial=0) < VOID:
+                raise ValueError(
+                    f"MaskPrompts.ids: came {found.dtype} {found.shape} up to {found.max(initial=0)} for frame "
+                    f"{frame_index}, wanted uint8 (H, W) with ids from 1 to 254, for frame 0 or later"
+                )
+        sizes = {index: found.shape for index, found in sorted(self.ids.items())}
+        first = next(iter(sizes))
+        for index, size in sizes.items():
+            if size != sizes[first]:
+                raise DataError(
+                    f"the mask for frame {index} is {_px(size)}, that for frame {first} is {_px(sizes[first])}: "
+                    "wanted one size, that of the video"
+                )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = next(iter(self.ids.values())).shape
+        return height, width
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The objects, by rising id."""
+        return object_targets(sorted({i for index in self.ids for i in self.masks(index)}))
+
+    def masks(self, frame_index: int) -> dict[int, np.ndarray]:
+        """Object id -> (H, W) bool, for the objects that are marked on this frame; none on most frames."""
+        found = self.ids.get(frame_index)
+        if found is None:
+            return {}
+        return {int(i): found == i for i in np.unique(found) if i}
+
+    def document(self) -> list[dict[str, Any]]:
+        """What was given, as JSON values, by rising frame: its objects, and a digest of what the mask says (the same
+        mask in another file is the same)."""
+        return [
+            {
+                "frame_index": index,
+                "object_ids": list(self.masks(index)),
+                "sha256": hashlib.sha256(str(found.shape).encode() + found.tobytes()).hexdigest(),
+            }
+            for index, found in sorted(self.ids.items())
+        ]
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `DataError` unless the frames have the masks' size."""
+        if size != self.size:
+            raise DataError(
+                f"masks: came {_px(self.size)}, wanted the video's {_px(size)}, as it is displayed: resize them, "
+                "nearest neighbour"
+            )
+
+    def check_length(self, info: VideoInfo, count_frames: Callable[[], int]) -> None:
+        """Raise `VideoError` where a mask is for a frame past the end.
+
+        What a header declares may be too few: only then are the frames counted. Where it declares nothing, or too many,
+        the end will tell (`guard`).
+        """
+        last = max(self.ids)
+        if info.frame_count is not None and last >= info.frame_count and last >= (count := count_frames()):
+            raise VideoError(_past_the_end(info.source, last, count - 1))
+
+    def guard(self, frames: Iterable[Frame], source: str) -> Iterator[Frame]:
+        """The frames, then `VideoError` where one that a mask was given for was not among them: before the next frame
+        when it was left out, at the end when that came too early."""
+        waiting, last = sorted(self.ids), -1
+        for frame in frames:
+            if waiting and waiting[0] < frame.index:
+                raise VideoError(
+                    f"'{source}': came a mask for frame {waiting[0]}, which is not looked at; wanted one for a frame "
+                    "that is, or --set sampling=all"
+                )
+            if waiting and waiting[0] == frame.index:
+                waiting.pop(0)
+            last = frame.index
+            yield frame
+        if waiting:
+            raise VideoError(_past_the_end(source, waiting[-1], last))
+
+
+def prompts_of(masks: Mapping[int, np.ndarray]) -> MaskPrompts:
+    """Prompts from arrays: position of a frame -> (H, W) bool, one object with the id 1, or (H, W) integers, 0 where
+    there is none, 1 to 254 the objects' ids, 255 void. Raises `DataError`."""
+    for index in masks:
+        if not isinstance(index, int | np.integer) or isinstance(index, bool) or index < 0:
+            raise DataError(f"masks: came {index!r} as a frame, wanted its position in the video, from 0")
+    return MaskPrompts({int(index): _ids(mask, f"mask of frame {index}") for index, mask in masks.items()})
+
+
+def read_prompts(pairs: Sequence[str]) -> MaskPrompts:
+    """Prompts from `FRAME=PNG` texts. A PNG with a palette holds ids; a greyscale one is 0 and one other value (255,
+    as a rule), which is object 1. Raises `ConfigError` for a text that is no such pair or a frame that is given
+    twice, `DataError` for a picture that is no mask."""
+    paths: dict[int, Path] = {}
+    for pair in pairs:
+        match = re.fullmatch(r"([0-9]{1,9})=(.+)", pair, re.DOTALL)
+        if match is None:
+            raise ConfigError(f"--mask: came '{pair}', wanted FRAME=PNG with a frame from 0, for example 0=mask.png")
+        index, path = int(match[1]), Path(match[2])
+        if index in paths:
+            raise ConfigError(
+                f"--mask: came two masks for frame {index} ({paths[index]} and {path}), wanted one: put the objects "
+                "into one PNG with a palette"
+            )
+        paths[index] = path
+    return MaskPrompts({index: _read(path, f"--mask {index}={path}") for index, path in paths.items()})
+
+
+def _read(path: Path, name: str) -> np.ndarray:
+    """(H, W) uint8, the ids of a PNG."""
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            mode, values = picture.mode, np.asarray(picture)
+    except FileNotFoundError as error:
+        raise DataError(f"{name}: there is no such file, wanted a PNG") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{name}: not a PNG that can be read ({error}): save the mask again") from error
+    if mode == "P":
+        return _ids(values, name)
+    if mode not in ("1", "L") and not mode.startswith("I"):
+        raise DataError(f"{name}: came a picture of mode {mode}, wanted greyscale (0 and 255) or a palette of ids")
+    marks = np.unique(values[values > 0])
+    if len(marks) > 1:
+        raise DataError(
+            f"{name}: came greyscale with {len(marks)} values above 0, wanted 0 and 255 alone: set every pixel to one "
+            "of them, or save ids with a palette"
+        )
+    return _ids(values > 0, name)
+
+
+def _ids(values: np.ndarray, name: str) -> np.ndarray:
+    """(H, W) bool or integers -> (H, W) uint8 with void taken out. Raises `DataError` where that cannot be."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "bui":
+        came = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise DataError(f"{name}: came {came}, wanted bool or integers (H, W)")
+    if values.min(initial=0) < 0 or values.max(initial=0) > VOID:
+        raise DataError(
+            f"{name}: came ids from {values.min()} to {values.max()}, wanted 0 (none), 1 to 254, and 255 (void)"
+        )
+    ids = np.where(values == VOID, 0, values).astype(np.uint8)
+    if not ids.any():
+        void = "; 255 in ids is void (of no object): pass mask > 0, or save greyscale" if (values == VOID).any() else ""
+        raise DataError(f"{name}: came a mask without an object, wanted some pixels above 0{void}")
+    return ids
+
+
+def _past_the_end(source: str, index: int, last: int) -> str:
+    return f"'{source}': came a mask for frame {index}, but the last frame is {last}: wanted 0 to {last}"
+
+
+def _px(size: tuple[int, ...]) -> str:
+    return f"{size[0]} x {size[1]} px (height x width)"
