@@ -98,15 +98,17 @@ def initial_model(settings: TrainSettings) -> tuple[ImageModel, Provenance]:
         raise ConfigError(f"init={settings.init}: another model than the settings describe ({', '.join(differing)})")
     text = cast(TextEncoder, loaded.model.text)
     model = build_model(without_weights(settings.model), tokenizer_json=text.tokenizer_json())
+    if model.state_dict().keys() != loaded.model.state_dict().keys():  # a loss of weight 0 may have no head
+        raise ConfigError(f"init={settings.init}: other tensors than the settings describe; leave the losses it had on")
     model.load_state_dict(loaded.model.state_dict())
     return model, loaded.provenance
 
 
 def _parts_of(spec: ModelSpec) -> dict[str, Any]:
-    """What makes two models the same: "config.heads" -> value and so on; of a loss's weight, whether there is one."""
+    """What makes two models the same: "config.heads" -> value and so on, without the weights of the losses."""
     plain = json.loads(json.dumps(spec.to_dict()))
     config = plain.pop("config")
-    return plain | {f"config.{key}": value > 0 if key.endswith("_weight") else value for key, value in config.items()}
+    return plain | {f"config.{key}": value for key, value in config.items() if not key.endswith("_weight")}
 
 
 def datasets(spec: DataSpec, settings: TrainSettings) -> tuple[Samples, Samples, tuple[str, ...] | None]:

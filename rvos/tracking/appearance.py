@@ -1,6 +1,7 @@
 """What a pixel looks like: colour at five scales, edge directions at two, and where it lies in the object.
 
-Computed once a frame for all objects (`view.once`), at a short side of at most `WORK_PX`.
+Computed once a frame for all objects (`view.once`). Objects are tracked at a short side of at most `WORK_PX`; features
+have half of that: a quarter of the cost, and what they lose in sharpness the guided filter brings back.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ import cv2
 import numpy as np
 
 from rvos.motion import flow_to_before
+from rvos.tracking.box import Box
 from rvos.view import View
 
 WORK_PX = 240
 """Short side of the pictures that objects are tracked on; smaller videos keep their size."""
 
-COLOUR_SIGMAS = (0.7, 2.0, 4.0, 8.0, 16.0)
+FINE_SIGMA = 0.7
+COLOUR_SIGMAS = (2.0, 4.0, 8.0, 16.0)
 EDGE_SIGMAS = (2.0, 5.0)
-CHANNELS = 3 * len(COLOUR_SIGMAS) + 4 * len(EDGE_SIGMAS) + 2
+EDGE_GAIN = 8.0
+CHANNELS = 3 * (1 + len(COLOUR_SIGMAS)) + 4 * len(EDGE_SIGMAS) + 2
 LAB_RANGE = np.array((100.0, 60.0, 60.0), np.float32)
+POSITION_RANGE = 0.6
 
 
 def work_size(view: View) -> tuple[int, int]:
@@ -42,45 +47,57 @@ def work_flow(view: View) -> np.ndarray:
     return small * np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
 
 
+def halved(values: np.ndarray) -> np.ndarray:
+    """(h, w) or (h, w, C) -> means of 2 x 2 pixels; an odd last row or column is stretched."""
+    height, width = values.shape[:2]
+    return cv2.resize(values, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
+
+
 def pixel_features(view: View) -> np.ndarray:
-    """(h, w, CHANNELS - 2) float32, all but the two of position. Ask by `view.once(pixel_features)`."""
+    """(ceil(h / 2), ceil(w / 2), CHANNELS - 2) float32, all but those of position. Ask by `view.once(pixel_features)`.
+
+    Sigmas are in pixels of the work size.
+    """
     lab = cv2.cvtColor(view.once(work_picture), cv2.COLOR_RGB2Lab) / LAB_RANGE
-    layers = [smooth(lab, sigma) for sigma in COLOUR_SIGMAS]
-    layers += [edge_directions(lab[..., 0], sigma) for sigma in EDGE_SIGMAS]
+    colour = halved(lab)
+    layers = [colour, *(_blurred(colour, sigma / 2) for sigma in COLOUR_SIGMAS)]
+    edges = halved(_edges(np.ascontiguousarray(lab[..., 0])))
+    layers += [np.sqrt(EDGE_GAIN * cv2.GaussianBlur(edges, (0, 0), sigma / 2)) for sigma in EDGE_SIGMAS]
     return np.concatenate(layers, axis=2)
 
 
-def smooth(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur; wide ones on a picture made smaller first, which costs a tenth."""
-    shrink = int(sigma / 2)
-    if shrink <= 1 or min(values.shape[:2]) <= 4 * shrink:
+def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur; a wide one on smaller pictures, where it costs a fraction."""
+    if sigma <= 2.5:
         return cv2.GaussianBlur(values, (0, 0), sigma)
     height, width = values.shape[:2]
-    small = cv2.resize(values, (-(-width // shrink), -(-height // shrink)), interpolation=cv2.INTER_AREA)
-    rest = np.sqrt(sigma**2 / shrink**2 - 1 / 6)  # averaging and interpolating blur a little themselves
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), rest), (width, height), interpolation=cv2.INTER_LINEAR)
+    small = halved(halved(values))
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def edge_directions(light: np.ndarray, sigma: float) -> np.ndarray:
-    """(h, w, 4): how much edge there is within `sigma` px in each of four directions, whichever side is brighter.
+def _edges(light: np.ndarray) -> np.ndarray:
+    """(h, w, 4): how much edge there is in each of four directions, whichever side is brighter.
 
     The gradient's angle is doubled, so that an edge and its reverse agree, and split into half-rectified parts.
     """
-    fine = cv2.GaussianBlur(light, (0, 0), 0.7)
+    fine = cv2.GaussianBlur(light, (0, 0), FINE_SIGMA)
     dx, dy = cv2.Sobel(fine, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(fine, cv2.CV_32F, 0, 1, scale=1 / 8)
     size = np.sqrt(dx * dx + dy * dy) + 1e-6
     along, across = (dx * dx - dy * dy) / size, 2 * dx * dy / size
-    parts = np.stack([np.maximum(p, 0) for p in (along, -along, across, -across)], axis=2)
-    return np.sqrt(smooth(parts, sigma))
+    return np.stack([np.maximum(part, 0) for part in (along, -along, across, -across)], axis=2)
 
 
-def position_features(size: tuple[int, int], origin: tuple[int, int], centre: np.ndarray, scale: float) -> np.ndarray:
-    """(h, w, 2): where the pixels of a box lie in an object, x then y, in (-.6, .6).
+def described(view: View, box: Box, centre: tuple[float, float] | None, scale: float) -> np.ndarray:
+    """(h', w', CHANNELS): the features of a box at half size, position last.
 
-    origin: (x, y) of the box's corner; centre: (x, y) of the object; scale: about its side, in pixels.
+    box: at half size; centre: (x, y) of the object at work size, None to take every pixel for its centre; scale: about
+    its side at work size.
     """
-    x = np.tanh((np.arange(size[1], dtype=np.float32) + (origin[0] - centre[0])) / (2 * scale))
-    y = np.tanh((np.arange(size[0], dtype=np.float32) + (origin[1] - centre[1])) / (2 * scale))
-    both = np.empty((*size, 2), np.float32)
-    both[..., 0], both[..., 1] = 0.6 * x, 0.6 * y[:, None]
-    return both
+    described = np.zeros((*box.size, CHANNELS), np.float32)
+    described[..., :-2] = view.once(pixel_features)[box.part]
+    if centre is not None:
+        x = 2 * np.arange(box.left, box.right, dtype=np.float32) + 0.5 - centre[0]
+        y = 2 * np.arange(box.top, box.bottom, dtype=np.float32) + 0.5 - centre[1]
+        described[..., -2] = POSITION_RANGE * np.tanh(x / (2 * scale))
+        described[..., -1] = POSITION_RANGE * np.tanh(y / (2 * scale))[:, None]
+    return described

@@ -1,7 +1,8 @@
 """A classifier of pixels that is learned while watching: ridge regression on random Fourier features.
 
-Rahimi and Recht, "Random Features for Large-Scale Kernel Machines", NeurIPS 2007. All it remembers of what it has seen
-is two sums of a fixed size, so pictures can be forgotten.
+Rahimi and Recht, "Random Features for Large-Scale Kernel Machines", NeurIPS 2007, with directions that are orthogonal
+in groups (Yu et al., "Orthogonal Random Features", NeurIPS 2016). All it remembers of what it has seen are sums of a
+fixed size, so pictures can be forgotten.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import numpy as np
 from rvos.tracking.appearance import CHANNELS
 
 DIMENSION = 256
+"""With 256 the luck of the draw is worth four points of J&F, with 512 one."""
 BANDWIDTH = 2.0
-SEED = 20070
+SEED = 0
+CHUNK = 512
+"""Pixels that are scored at a time, so that their lifted features stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -36,28 +40,44 @@ class Sums:
 
 @cache
 def _projection() -> tuple[np.ndarray, np.ndarray]:
-    """(C, D) and (D,), the same on every machine."""
+    """(C, D) and (D,), the same in every run."""
     random = np.random.default_rng(SEED)
-    return (
-        (BANDWIDTH * random.standard_normal((CHANNELS, DIMENSION))).astype(np.float32),
-        (2 * np.pi * random.random(DIMENSION)).astype(np.float32),
-    )
+    groups = []
+    for _ in range(-(-DIMENSION // CHANNELS)):
+        turned, _ = np.linalg.qr(random.standard_normal((CHANNELS, CHANNELS)))
+        groups.append(turned * np.sqrt(random.chisquare(CHANNELS, CHANNELS)))
+    directions = BANDWIDTH * np.concatenate(groups, axis=1)[:, :DIMENSION]
+    return directions.astype(np.float32), (2 * np.pi * random.random(DIMENSION)).astype(np.float32)
 
 
 def lift(features: np.ndarray) -> np.ndarray:
     """(N, C) float32 pixel features -> (N, D) random Fourier features in [-1, 1]."""
     directions, phases = _projection()
-    return np.cos(features @ directions + phases)
+    lifted = features @ directions
+    lifted += phases
+    return np.cos(lifted, out=lifted)
 
 
-def sums_of(lifted: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Sums:
-    """(N, D), (N,) in [-1, 1], (N,) -> their sums."""
-    weighted = lifted * weights[:, None]
-    return Sums(weighted.T @ lifted, weighted.T @ targets)
+def score(features: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """(h, w, C) float32, (D,) -> (h, w) float32: about 1 on the object and -1 off it."""
+    height, width, channels = features.shape
+    flat = features.reshape(-1, channels)
+    found = [lift(flat[start : start + CHUNK]) @ theta for start in range(0, len(flat), CHUNK)]
+    return np.concatenate(found).reshape(height, width)
 
 
-def fit(sums: Sums, ridge: float) -> np.ndarray:
-    """(D,) float32, the weights theta of the classifier phi theta; ridge: as a share of the gram's mean diagonal."""
-    gram = sums.gram.astype(np.float64)
+def sums_of(features: np.ndarray, target: float, weights: np.ndarray) -> Sums:
+    """Examples (N, C) of one class with one target; weights (N,) are made to sum to one."""
+    lifted = lift(features)
+    weighted = lifted * (weights / max(float(weights.sum()), 1e-6))[:, None]
+    return Sums(weighted.T @ lifted, target * weighted.sum(0))
+
+
+def fit(one: Sums, other: Sums, ridge: float) -> np.ndarray:
+    """(D,) float32, the weights theta of the classifier phi theta that tells two classes apart.
+
+    ridge: as a share of the mean diagonal of the gram matrix.
+    """
+    gram = (one.gram + other.gram).astype(np.float64)
     gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / len(gram)
-    return np.linalg.solve(gram, sums.target.astype(np.float64)).astype(np.float32)
+    return np.linalg.solve(gram, (one.target + other.target).astype(np.float64)).astype(np.float32)

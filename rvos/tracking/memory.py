@@ -70,10 +70,11 @@ class MemoryState:
 
 @dataclass(frozen=True)
 class Followed:
-    """A track on this frame, with its guess when it has a place."""
+    """A track on this frame: its guess when it has a place, and what the image model said of that place."""
 
     track: Track
     guess: ObjectGuess | None
+    said: float = 0.0
 
 
 class MemoryTracker(Tracker[MemoryState]):
@@ -104,7 +105,7 @@ class MemoryTracker(Tracker[MemoryState]):
         score = state.score if evidence is None else evidence.score
         tracks = self._chosen([f.track for f in followed])
         after = MemoryState(state.expression_index, tuple(tracks), next_id, log_odds, score)
-        shown = {t.id: f.guess for t, f in zip(tracks, followed, strict=True) if t.chosen and f.guess is not None}
+        shown = self._shown([replace(f, track=t) for f, t in zip(followed, tracks, strict=True)])
         return self._result(view, after, shown), after
 
     def _follow(self, view: View, track: Track, evidence: Evidence | None) -> Followed:
@@ -123,9 +124,10 @@ class MemoryTracker(Tracker[MemoryState]):
             return Followed(s.belief.forget(track), None)
         write = track.status is Status.PRESENT and guess.quality > s.thresholds.write
         track = replace(track, core=self.objects.update(view, track.core, guess, write))
-        if evidence is not None:
-            track = s.belief.hear(track, said_of(guess, evidence))
-        return Followed(track, guess)
+        if evidence is None:
+            return Followed(track, guess)
+        said = said_of(guess, evidence)
+        return Followed(s.belief.hear(track, said), guess, said)
 
     def _distinct(self, followed: Sequence[Followed]) -> list[Followed]:
         """Of two tracks that have come to lie on the same pixels, the one that is believed less ends."""
@@ -157,10 +159,10 @@ class MemoryTracker(Tracker[MemoryState]):
             if back is not None:
                 core = self.objects.renew(view, followed[back].track.core, mask, s.return_weight)
                 track = replace(followed[back].track, core=core, status=Status.UNCERTAIN, low=0, away=0)
-                followed[back] = self._placed(view, s.belief.hear(track, said))
+                followed[back] = self._placed(s.belief.hear(track, said), said)
             else:
                 core = self.objects.begin(view, mask)
-                followed.append(self._placed(view, Track(next_id, core, said, 1.0)))
+                followed.append(self._placed(Track(next_id, core, said, 1.0), said))
                 next_id += 1
             places.append(region)
         return self._within_limit(followed), next_id
@@ -173,9 +175,9 @@ class MemoryTracker(Tracker[MemoryState]):
         best = max(likeness, key=lambda i: likeness[i], default=None)
         return best if best is not None and likeness[best] > self.settings.return_similarity else None
 
-    def _placed(self, view: View, track: Track) -> Followed:
+    def _placed(self, track: Track, said: float) -> Followed:
         probs = track.core.probs
-        return Followed(track, ObjectGuess(probs, 1.0, float((probs > 0.5).mean())))
+        return Followed(track, ObjectGuess(probs, 1.0, float((probs > 0.5).mean())), said)
 
     def _within_limit(self, followed: list[Followed]) -> list[Followed]:
         belief = self.settings.belief
@@ -195,6 +197,13 @@ class MemoryTracker(Tracker[MemoryState]):
             replace(t, chosen=belief >= least and (t.chosen or t.heard > 1 or not proven))
             for t, belief in zip(tracks, beliefs, strict=True)
         ]
+
+    def _shown(self, followed: Sequence[Followed]) -> dict[int, ObjectGuess]:
+        """Of the chosen tracks those that the image model points at now, and those that are believed more than they."""
+        belief = self.settings.belief
+        chosen = [(f, f.guess) for f in followed if f.track.chosen and f.guess is not None]
+        most = max((belief.of(f.track) for f, _ in chosen if f.said > 0.5), default=0.0)
+        return {f.track.id: guess for f, guess in chosen if f.said > 0.5 or belief.of(f.track) > most}
 
     def _result(self, view: View, state: MemoryState, shown: dict[int, ObjectGuess]) -> FrameResult:
         presence = 1 / (1 + math.exp(-state.log_odds))

@@ -11,34 +11,44 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from rvos.motion import warp
-from rvos.tracking.appearance import (
-    pixel_features,
-    position_features,
-    work_flow,
-    work_picture,
-    work_size,
-)
+from rvos.tracking.appearance import described, halved, work_flow, work_picture, work_size
+from rvos.tracking.box import Box, box_of, centre_of, core_of
 from rvos.tracking.guided import guided_filter
-from rvos.tracking.head import Sums, fit, lift, sums_of
+from rvos.tracking.head import Sums, fit, score, sums_of
+from rvos.tracking.two_motions import motion_evidence
 from rvos.view import View
 
 EMPTY_PX = 8.0
-"""Probability mass, in pixels at work size, below which there is nothing to see."""
+"""Probability mass, in pixels at work size, below which there is nothing to see; a quarter of what the object used to
+have where that is less."""
 HISTORY = 10
+EDGE = 0.03
+"""What is carried is never surer than this."""
 
 
 @dataclass(frozen=True)
 class ObjectTrackerSettings:
-    """Every number of the method; lengths in pixels at work size, or in object sizes s = sqrt(area) + 4."""
+    """Every number of the method; lengths in pixels at work size, or in object sizes s = sqrt(area) + 4.
+
+    carried_weight, head_weight, motion_weight, distance_weight: what the mask carried here, the classifier, the two
+    motions, and the distance from the carried mask count in log-odds; no distance counts up to `distance_free` s.
+    first_share, first_share_rest: what the first mask keeps in the memory of the object, and of what is around it,
+    whatever comes; forgetting: share of a new frame in the rest, every `fit_every` frames, where the quality is at
+    least `write_quality`. area_most: an area of more than this many times the usual one is refused.
+    """
 
     carried_weight: float = 0.7
     head_weight: float = 8.0
+    motion_weight: float = 2.0
     distance_weight: float = 10.0
     distance_free: float = 0.15
     distance_most: float = 5.0
     first_share: float = 0.9
+    first_share_rest: float = 0.5
     forgetting: float = 0.15
     fit_every: int = 5
+    write_quality: float = 0.3
+    area_most: float = 3.0
     ridge: float = 0.02
     margin_share: float = 0.8
     margin_px: float = 16.0
@@ -54,13 +64,22 @@ class ObjectTrackerSettings:
 
 @dataclass(frozen=True)
 class ObjectState:
-    """Everything remembered of one object: arrays of a fixed size."""
+    """Everything remembered of one object: arrays of a fixed size.
+
+    probs: (h, w) float32, where it was; object_*, rest_*: sums of the classifier, of pixels on the object and around
+    it, (D, D) and (D,) float32, the first mask's and a moving average; theta: (D,) float32, the classifier; areas:
+    (10,) float32, probability mass on the last frames where it was seen; clock: (1,) int64, frames so far.
+    """
 
     probs: np.ndarray
-    first_gram: np.ndarray
-    first_target: np.ndarray
-    recent_gram: np.ndarray
-    recent_target: np.ndarray
+    object_gram: np.ndarray
+    object_target: np.ndarray
+    rest_gram: np.ndarray
+    rest_target: np.ndarray
+    recent_object_gram: np.ndarray
+    recent_object_target: np.ndarray
+    recent_rest_gram: np.ndarray
+    recent_rest_target: np.ndarray
     theta: np.ndarray
     areas: np.ndarray
     clock: np.ndarray
@@ -83,23 +102,11 @@ class ObjectGuess:
 
 
 @dataclass(frozen=True)
-class Box:
-    """Part of the work picture. Pixels, ends outside."""
+class Seen:
+    """What the classifier can learn from one frame."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def part(self) -> tuple[slice, slice]:
-        """Its rows and columns, to index with."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width)."""
-        return self.bottom - self.top, self.right - self.left
+    on: Sums
+    around: Sums
 
 
 class ObjectTracker:
@@ -109,100 +116,124 @@ class ObjectTracker:
         self.settings = settings
 
     def begin(self, view: View, mask: np.ndarray) -> ObjectState:
-        """The state of an object whose true mask (H, W) bool is known on this frame. Raises `ValueError` if empty."""
+        """The state of an object whose mask (H, W) bool is known on this frame. Raises `ValueError` when it is empty,
+        or of another size than the frame."""
         probs = self._at_work_size(view, mask)
-        sums = self._look(view, probs, np.zeros((), np.int64))
-        areas = np.full(HISTORY, float(probs.sum()), np.float32)
+        clock = np.zeros(1, np.int64)
+        seen = self._look(view, probs, clock)
         return ObjectState(
             probs=probs,
-            first_gram=sums.gram,
-            first_target=sums.target,
-            recent_gram=sums.gram,
-            recent_target=sums.target,
-            theta=fit(sums, self.settings.ridge),
-            areas=areas,
-            clock=np.zeros((), np.int64),
+            object_gram=seen.on.gram,
+            object_target=seen.on.target,
+            rest_gram=seen.around.gram,
+            rest_target=seen.around.target,
+            recent_object_gram=seen.on.gram,
+            recent_object_target=seen.on.target,
+            recent_rest_gram=seen.around.gram,
+            recent_rest_target=seen.around.target,
+            theta=fit(seen.on, seen.around, self.settings.ridge),
+            areas=np.full(HISTORY, probs.sum(), np.float32),
+            clock=clock,
         )
 
     def predict(self, view: View, state: ObjectState, evidence: np.ndarray | None = None) -> ObjectGuess:
-        """Where the object is on this frame. evidence: (h, w) float32 log-odds from elsewhere, at work size."""
+        """Where the object is on this frame. evidence: (h, w) float32 log-odds from elsewhere, at work size.
+
+        Across a cut nothing was anywhere, and only appearance counts.
+        """
         s = self.settings
-        carried = state.probs if view.cut else warp(state.probs, view.once(work_flow))
-        if carried.sum() < EMPTY_PX:
-            carried = state.probs
-        inside = carried > 0.5
-        if not inside.any():
-            return ObjectGuess(0.9 * carried, 0.0, float(carried.mean()))
-        box = self._box(inside)
-        scale = math.sqrt(carried.sum()) + 4
-        near = carried[box.part]
-        score = self._score(view, box, state.theta, _centre(carried), scale)
-        away = cv2.distanceTransform((near <= 0.5).astype(np.uint8), cv2.DIST_L2, 5) / scale
-        logits = s.carried_weight * _logit(near, 0.03) + s.head_weight * np.clip(score, -1, 1)
-        logits -= s.distance_weight * np.clip(away - s.distance_free, 0, s.distance_most)
+        usual = float(np.median(state.areas))
+        carried = np.zeros_like(state.probs) if view.cut else warp(state.probs, view.once(work_flow))
+        if carried.sum() < _least(usual):
+            if not view.cut:
+                return _lost(carried)
+            box, scale = Box(0, 0, carried.shape[1], carried.shape[0]), math.sqrt(usual) + 4
+            scores = self._scores(view, state, box, None, scale)
+            logits = s.head_weight * np.clip(scores, -1, 1)
+        else:
+            box, scale = self._box(core_of(carried)), math.sqrt(carried.sum()) + 4
+            scores = self._scores(view, state, box, centre_of(carried), scale)
+            logits = s.head_weight * np.clip(scores, -1, 1) + self._prior(view, carried, box, scale)
         if evidence is not None:
-            logits += evidence[box.part]
-        radius = round(min(max(s.filter_share * scale, s.filter_least), s.filter_most))
-        guide = view.once(work_picture)[box.part]
-        smooth = guided_filter(guide, _sigmoid(logits), radius, s.filter_eps)
+            logits = logits + evidence[box.part]
         probs = np.zeros_like(carried)
-        probs[box.part] = _sigmoid(s.sharpness * (smooth - 0.5))
-        if probs.sum() < EMPTY_PX:
-            probs = 0.9 * carried
-        held = probs > 0.5
-        margin = float(np.clip(score[held[box.part]].mean(), 0, 1)) if held.any() else 0.0
-        ratio = float(np.clip(probs.sum() / max(np.median(state.areas), 1.0), 0.5, 2))
-        quality = math.sqrt(margin * min(ratio, 1 / ratio))
-        return ObjectGuess(probs, quality, float(held.mean()))
+        probs[box.part] = self._filtered(view, logits, box, scale)
+        mass = float(probs.sum())
+        if mass < _least(usual) or mass > s.area_most * usual:
+            return _lost(0.9 * carried)
+        return ObjectGuess(probs, _quality(probs, carried, scores, box, usual), float((probs > 0.5).mean()))
 
     def update(self, view: View, state: ObjectState, guess: ObjectGuess, write: bool = True) -> ObjectState:
-        """The state after this frame; `write=False` moves the mask on and leaves the memory alone."""
+        """The state after this frame; `write=False` moves the mask on and leaves the memory alone, and so does a
+        guess of too low a quality."""
         s = self.settings
         clock = state.clock + 1
-        areas = np.concatenate([state.areas[1:], [guess.probs.sum()]]).astype(np.float32)
-        state = replace(state, probs=guess.probs, clock=clock, areas=areas)
-        if not write or int(clock) % s.fit_every or guess.probs.sum() < EMPTY_PX:
+        state = replace(state, probs=guess.probs, clock=clock)
+        mass = float(guess.probs.sum())
+        if not write or guess.quality < s.write_quality or mass < _least(float(np.median(state.areas))):
             return state
-        new = self._look(view, guess.probs, clock)
-        recent = Sums(state.recent_gram, state.recent_target).mixed(new, s.forgetting)
-        theta = fit(Sums(state.first_gram, state.first_target).mixed(recent, 1 - s.first_share), s.ridge)
-        return replace(state, recent_gram=recent.gram, recent_target=recent.target, theta=theta)
+        state = replace(state, areas=np.append(state.areas[1:], np.float32(mass)))
+        if clock[0] % s.fit_every:
+            return state
+        seen = self._look(view, guess.probs, clock)
+        on, around = (
+            _recent(state).on.mixed(seen.on, s.forgetting),
+            _recent(state).around.mixed(seen.around, s.forgetting),
+        )
+        return self._refitted(_remember_recent(state, on, around))
 
     def renew(self, view: View, state: ObjectState, mask: np.ndarray, weight: float) -> ObjectState:
-        """A further anchor: `mask` (H, W) bool joins the permanent memory and is where the object is now."""
+        """A further anchor: `mask` (H, W) bool joins the permanent memory and is where the object is now.
+
+        weight: (0, 1], 1 makes it as good as all anchors before it together. Raises `ValueError` for an empty mask,
+        one of another size than the frame, or a weight out of range.
+        """
+        if not 0 < weight <= 1:
+            raise ValueError(f"weight: came {weight}, wanted it in (0, 1]")
         probs = self._at_work_size(view, mask)
-        new = self._look(view, probs, state.clock)
-        first = Sums(state.first_gram, state.first_target).mixed(new, weight / 2)
-        recent = Sums(state.recent_gram, state.recent_target)
-        theta = fit(first.mixed(recent, 1 - self.settings.first_share), self.settings.ridge)
-        return replace(state, probs=probs, first_gram=first.gram, first_target=first.target, theta=theta)
+        seen = self._look(view, probs, state.clock)
+        first = _first(state)
+        on, around = first.on.mixed(seen.on, weight / 2), first.around.mixed(seen.around, weight / 2)
+        state = replace(
+            state,
+            probs=probs,
+            object_gram=on.gram,
+            object_target=on.target,
+            rest_gram=around.gram,
+            rest_target=around.target,
+            areas=np.full(HISTORY, probs.sum(), np.float32),
+        )
+        return self._refitted(state)
 
     def similarity(self, view: View, state: ObjectState, mask: np.ndarray) -> float:
-        """How much a region (H, W) bool looks like the object rather than what surrounded it, about [-1, 1]."""
+        """How much a region (H, W) bool looks like the object rather than what surrounded it, in [-1, 1]."""
         probs = self._at_work_size(view, mask)
-        score = self._score(view, _whole(probs), state.theta, _centre(probs), math.sqrt(probs.sum()) + 4)
-        return float((np.clip(score, -1, 1) * probs).sum() / probs.sum())
+        box = box_of(core_of(probs))
+        found = self._scores(view, state, box, centre_of(probs), math.sqrt(probs.sum()) + 4)
+        near = probs[box.part]
+        return float((np.clip(found, -1, 1) * near).sum() / near.sum())
 
     def search(self, view: View, state: ObjectState) -> np.ndarray:
         """(h, w) float32 log-odds over the whole frame from appearance alone."""
-        whole = Box(0, 0, *reversed(work_size(view)))
-        score = self._score(view, whole, state.theta, None, 1.0)
-        return self.settings.head_weight * np.clip(score, -1, 1)
+        height, width = work_size(view)
+        found = self._scores(view, state, Box(0, 0, width, height), None, 1.0)
+        return self.settings.head_weight * np.clip(found, -1, 1)
 
     def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
         """(H, W) bool at frame size, the boundary moved to the nearest edge of the picture."""
+        s = self.settings
         height, width = view.picture.shape[:2]
         large = cv2.resize(guess.probs, (width, height), interpolation=cv2.INTER_LINEAR)
-        if (guess.probs > 0.5).any():
-            box = _box_of(large > 0.5, 4 * self.settings.snap_radius)
+        if (large > 0.5).any():
+            box = box_of(large > 0.5, 4 * s.snap_radius)
             guide = view.picture[box.part].astype(np.float32) / 255
-            large[box.part] = guided_filter(guide, large[box.part], self.settings.snap_radius, self.settings.filter_eps)
+            large[box.part] = guided_filter(guide, large[box.part], s.snap_radius, s.filter_eps)
         height, width = view.frame.size
         return cv2.resize(large, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
 
     def snapshot(self, state: ObjectState) -> bytes:
         """`state` as safetensors."""
-        return safetensors.numpy.save({f.name: np.asarray(getattr(state, f.name), order="C") for f in fields(state)})
+        return safetensors.numpy.save({f.name: np.ascontiguousarray(getattr(state, f.name)) for f in fields(state)})
 
     def restore(self, data: bytes) -> ObjectState:
         """The state that `snapshot` wrote. Raises `ValueError` where `data` is something else."""
@@ -220,80 +251,113 @@ class ObjectTracker:
         return cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
 
     def _box(self, inside: np.ndarray) -> Box:
-        tight = _box_of(inside, 0)
+        """Where the object is looked for."""
+        tight = box_of(inside)
         side = math.sqrt(tight.size[0] * tight.size[1])
-        return _box_of(inside, round(self.settings.margin_share * side + self.settings.margin_px))
+        return box_of(inside, round(self.settings.margin_share * side + self.settings.margin_px))
 
-    def _score(self, view: View, box: Box, theta: np.ndarray, centre: np.ndarray | None, scale: float) -> np.ndarray:
-        features = view.once(pixel_features)[box.part]
-        size = box.size
-        where = (
-            np.zeros((*size, 2), np.float32)
-            if centre is None
-            else position_features(size, (box.left, box.top), centre, scale)
-        )
-        joined = np.concatenate([features, where], axis=2).reshape(size[0] * size[1], -1)
-        return (lift(joined) @ theta).reshape(size)
+    def _scores(
+        self, view: View, state: ObjectState, box: Box, centre: tuple[float, float] | None, scale: float
+    ) -> np.ndarray:
+        """What the classifier says of a box, (h', w')."""
+        half = box.halved()
+        found = score(described(view, half, centre, scale), state.theta)
+        height, width = half.size
+        large = cv2.resize(found, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+        top, left = box.top - 2 * half.top, box.left - 2 * half.left
+        return large[top : top + box.size[0], left : left + box.size[1]]
 
-    def _look(self, view: View, probs: np.ndarray, clock: np.ndarray) -> Sums:
-        """What the head learns of this frame, were `probs` true."""
+    def _prior(self, view: View, carried: np.ndarray, box: Box, scale: float) -> np.ndarray:
+        """Log-odds (h', w') that the past gives the pixels of a box: the mask carried here, motion, and distance."""
         s = self.settings
-        inside = probs > 0.5
-        if not inside.any():
-            inside = probs >= probs.max()
-        box = self._box(inside)
+        near = np.clip(carried[box.part], EDGE, 1 - EDGE)
+        away = cv2.distanceTransform((~core_of(carried)[box.part]).astype(np.uint8), cv2.DIST_L2, 5) / scale
+        motion = motion_evidence(view.once(work_flow), carried, box)
+        found = s.carried_weight * np.log(near / (1 - near)) + s.motion_weight * motion
+        return found - s.distance_weight * np.clip(away - s.distance_free, 0, s.distance_most)
+
+    def _filtered(self, view: View, logits: np.ndarray, box: Box, scale: float) -> np.ndarray:
+        """Probabilities (h', w') that follow the edges of the picture."""
+        s = self.settings
+        radius = round(min(max(s.filter_share * scale, s.filter_least), s.filter_most))
+        soft = _sigmoid(logits).astype(np.float32)
+        smooth = guided_filter(view.once(work_picture)[box.part], soft, radius, s.filter_eps)
+        return _sigmoid(s.sharpness * (smooth - 0.5))
+
+    def _look(self, view: View, probs: np.ndarray, clock: np.ndarray) -> Seen:
+        """What the classifier learns of this frame, were `probs` true."""
+        s = self.settings
+        half = self._box(core_of(probs)).halved()
         scale = math.sqrt(probs.sum()) + 4
-        near, held = probs[box.part].ravel(), inside[box.part].ravel()
-        away = cv2.distanceTransform((~inside[box.part]).astype(np.uint8), cv2.DIST_L2, 5).ravel() / scale
+        small = halved(probs)
+        near, on = small[half.part].ravel(), core_of(small)[half.part]
+        away = 2 * cv2.distanceTransform((~on).astype(np.uint8), cv2.DIST_L2, 5).ravel() / scale
         weights = np.abs(2 * near - 1) + 0.02
-        weights[~held] *= np.exp(-away[~held]) + 0.1
-        random = np.random.default_rng(int(clock))
-        chosen = np.concatenate(
-            [
-                _some(np.flatnonzero(held), s.object_samples, random),
-                _some(np.flatnonzero(~held), s.rest_samples, random),
-            ]
+        around_weights = weights * (np.exp(-away) + 0.1)
+        features = described(view, half, centre_of(probs), scale).reshape(len(near), -1)
+        random = np.random.default_rng(int(clock[0]))
+        inside = _some(np.flatnonzero(on.ravel()), s.object_samples, random)
+        outside = _some(np.flatnonzero(~on.ravel()), s.rest_samples, random)
+        return Seen(
+            sums_of(features[inside], 1.0, weights[inside]), sums_of(features[outside], -1.0, around_weights[outside])
         )
-        held, weights = held[chosen], weights[chosen]
-        for side in (held, ~held):
-            weights[side] /= max(weights[side].sum(), 1e-6)
-        size = box.size
-        features = view.once(pixel_features)[box.part].reshape(size[0] * size[1], -1)[chosen]
-        where = position_features(size, (box.left, box.top), _centre(probs), scale).reshape(-1, 2)[chosen]
-        lifted = lift(np.concatenate([features, where], axis=1))
-        return sums_of(lifted, np.where(held, 1, -1).astype(np.float32), weights)
+
+    def _refitted(self, state: ObjectState) -> ObjectState:
+        """The state with the classifier that its memory gives."""
+        s = self.settings
+        first, recent = _first(state), _recent(state)
+        on = first.on.mixed(recent.on, 1 - s.first_share)
+        around = first.around.mixed(recent.around, 1 - s.first_share_rest)
+        return replace(state, theta=fit(on, around, s.ridge))
+
+
+def _first(state: ObjectState) -> Seen:
+    return Seen(Sums(state.object_gram, state.object_target), Sums(state.rest_gram, state.rest_target))
+
+
+def _recent(state: ObjectState) -> Seen:
+    return Seen(
+        Sums(state.recent_object_gram, state.recent_object_target),
+        Sums(state.recent_rest_gram, state.recent_rest_target),
+    )
+
+
+def _remember_recent(state: ObjectState, on: Sums, around: Sums) -> ObjectState:
+    return replace(
+        state,
+        recent_object_gram=on.gram,
+        recent_object_target=on.target,
+        recent_rest_gram=around.gram,
+        recent_rest_target=around.target,
+    )
+
+
+def _least(usual: float) -> float:
+    """Probability mass that an object which usually has `usual` must have to be seen."""
+    return min(EMPTY_PX, usual / 4)
+
+
+def _lost(probs: np.ndarray) -> ObjectGuess:
+    return ObjectGuess(probs.astype(np.float32), 0.0, float((probs > 0.5).mean()))
+
+
+def _quality(probs: np.ndarray, carried: np.ndarray, scores: np.ndarray, box: Box, usual: float) -> float:
+    """Geometric mean of three: the classifier's margin inside the mask, how well the carried mask agrees (across a cut
+    there is none, and that one is left out), and the area's ratio to the usual one."""
+    held = probs > 0.5
+    if not held.any():
+        return 0.0
+    ratio = float(np.clip(probs.sum() / usual, 0.5, 2))
+    parts = [float(np.clip(scores[held[box.part]].mean(), 0, 1)), min(ratio, 1 / ratio)]
+    before = carried > 0.5
+    if before.any():
+        parts.append(np.count_nonzero(held & before) / np.count_nonzero(held | before))
+    return math.prod(parts) ** (1 / len(parts))
 
 
 def _some(of: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
     return of if len(of) <= most else random.choice(of, most, replace=False)
 
 
-def _whole(of: np.ndarray) -> Box:
-    return Box(0, 0, of.shape[1], of.shape[0])
-
-
-def _box_of(inside: np.ndarray, margin: int) -> Box:
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    return Box(
-        max(0, int(columns[0]) - margin),
-        max(0, int(rows[0]) - margin),
-        min(inside.shape[1], int(columns[-1]) + 1 + margin),
-        min(inside.shape[0], int(rows[-1]) + 1 + margin),
-    )
-
-
-def _centre(probs: np.ndarray) -> np.ndarray:
-    """(x, y) of the centre of mass."""
-    mass = max(float(probs.sum()), 1e-6)
-    return np.array(
-        (probs.sum(0) @ np.arange(probs.shape[1]) / mass, probs.sum(1) @ np.arange(probs.shape[0]) / mass), np.float32
-    )
-
-
-def _logit(probs: np.ndarray, edge: float) -> np.ndarray:
-    kept = np.clip(probs, edge, 1 - edge)
-    return np.log(kept / (1 - kept))
-
-
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(0.5 * logits))  # the plain form overflows far below 0
+    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))

@@ -299,3 +299,9 @@ def test_a_run_can_start_from_a_model_file(tiny_settings: MakeSettings, tiny_spe
     assert provenance.command == "first && second" and provenance.steps == 12 + 4
     with pytest.raises(ConfigError, match=r"init=.*another model than the settings describe \(config.presence_head\)"):
         recipe.initial_model(replace(settings, model=tiny_spec(presence_head=False)))
+    reweighed = replace(settings.model, config={**settings.model.config, "presence_weight": 2.0})
+    assert recipe.initial_model(replace(settings, model=reweighed))[0].config.presence_weight == 2.0
+    other = 0.0 if settings.model.config.get("auxiliary_weight") else 0.4
+    headless = replace(settings.model, config={**settings.model.config, "auxiliary_weight": other})
+    with pytest.raises(ConfigError, match="other tensors than the settings describe"):
+        recipe.initial_model(replace(settings, model=headless))

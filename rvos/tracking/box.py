@@ -1,0 +1,58 @@
+"""The part of a picture that an object is looked for in, and where the object lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Box:
+    """Part of a picture. Pixels, ends outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Its rows and columns, to index with."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.bottom - self.top, self.right - self.left
+
+    def halved(self) -> Box:
+        """The smallest box of the picture at half size that holds this one."""
+        return Box(self.left // 2, self.top // 2, -(-self.right // 2), -(-self.bottom // 2))
+
+
+def box_of(inside: np.ndarray, margin: int = 0) -> Box:
+    """The box of the True pixels of (h, w) bool, `margin` px wider on each side. Raises `ValueError` for none."""
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    if not len(rows):
+        raise ValueError("box: came an empty mask, wanted at least one pixel")
+    height, width = inside.shape
+    return Box(
+        max(0, int(columns[0]) - margin),
+        max(0, int(rows[0]) - margin),
+        min(width, int(columns[-1]) + 1 + margin),
+        min(height, int(rows[-1]) + 1 + margin),
+    )
+
+
+def core_of(probs: np.ndarray) -> np.ndarray:
+    """(h, w) bool, the pixels that are more likely in than out; the likeliest where none is, as in a tiny object."""
+    inside = probs > 0.5
+    return inside if inside.any() else probs >= probs.max()
+
+
+def centre_of(probs: np.ndarray) -> tuple[float, float]:
+    """(x, y) of the centre of mass of (h, w) probabilities that are not all zero."""
+    mass = float(probs.sum())
+    x, y = np.arange(probs.shape[1], dtype=np.float32), np.arange(probs.shape[0], dtype=np.float32)
+    return float(probs.sum(0) @ x) / mass, float(probs.sum(1) @ y) / mass
