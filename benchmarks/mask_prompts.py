@@ -5,7 +5,7 @@ python benchmarks/mask_prompts.py [--clips FOLDER]
 FOLDER holds a folder a clip with `frames/*.jpg` and `masks/*.png` (0 / 255); by default clips/masked of RVOS_SHARED.
 The tracker alone, no words and no learned weights, beside two baselines in the same run: the first mask held still, and
 the first mask carried along optical flow (DIS MEDIUM at 480p, backward, linear). One thread. Writes
-mask_prompts.json and mask_prompts.png (truth green, ours red) beside this file.
+mask_prompts.json beside this file, and runs/mask_prompts.png (truth green, ours red), not for shipping.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from rvos.types import Frame
 from rvos.view import view_of
 
 HERE = Path(__file__).parent
+RUNS = Path("runs")
 SHOWN = 6
 
 
@@ -116,7 +117,8 @@ def main() -> None:
         "clips": figures,
     }
     (HERE / "mask_prompts.json").write_text(json.dumps(document, indent=1) + "\n")
-    cv2.imwrite(str(HERE / "mask_prompts.png"), np.concatenate(rows)[..., ::-1])
+    RUNS.mkdir(exist_ok=True)
+    cv2.imwrite(str(RUNS / "mask_prompts.png"), np.concatenate(rows)[..., ::-1])
     print(json.dumps(means))
 
 
