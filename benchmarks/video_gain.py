@@ -79,8 +79,9 @@ def choose_thresholds(arguments: argparse.Namespace) -> None:
     """Choose and write the thresholds of the systems that have one."""
     made_of = header(arguments)
     arguments.systems = [name for name in arguments.systems if SYSTEMS[name].is_tuned]
-    file = RowsFile(RUNS, "tuning", made_of)
-    chosen = video_thresholds.choose(run(tune, jobs_of(arguments, {}), file, arguments.workers))
+    with RowsFile(RUNS, "tuning", made_of) as file:
+        rows = run(tune, jobs_of(arguments, {}), file, arguments.workers)
+    chosen = video_thresholds.choose(rows)
     made_with = made_of | {"per_family": arguments.per_family, "command": command()}
     video_thresholds.write(made_of["model_sha256"], made_with, chosen)
     print(json.dumps(chosen, indent=1))
@@ -91,10 +92,10 @@ def measure(arguments: argparse.Namespace) -> None:
     made_of = header(arguments)
     thresholds = video_thresholds.read(made_of["model_sha256"], made_of["generator_sha256"], arguments.systems)
     made_of["thresholds"] = {name: [found.on, found.off] for name, found in thresholds.items()}
-    file = RowsFile(RUNS, "rows", made_of)
-    if arguments.split == "test":
-        enter_test_run(made_of)
-    rows = run(score, jobs_of(arguments, thresholds), file, arguments.workers)
+    with RowsFile(RUNS, "rows", made_of) as file:
+        if arguments.split == "test":
+            enter_test_run(made_of)
+        rows = run(score, jobs_of(arguments, thresholds), file, arguments.workers)
     document = {
         "command": command(),
         "machine": describe_machine(),

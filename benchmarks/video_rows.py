@@ -15,7 +15,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from filelock import FileLock, Timeout
 from video_work import Job, Row
+
+from rvos.types import OutputError
 
 REPOSITORY = Path(__file__).parent.parent
 CODE = ("rvos/tracking/*.py", "rvos/metrics/*.py", "rvos/motion.py", "rvos/view.py", "rvos/postprocess.py",
@@ -37,23 +40,38 @@ Key = tuple[int, bool, str]
 
 
 class RowsFile:
-    """`<folder>/<hash of the header>/<name>.jsonl`: the header, then a row a line. Another header is another file."""
+    """`<folder>/<hash of the header>/<name>.jsonl`: the header, then a row a line. Another header is another file.
+
+    Used by one run at a time: `with RowsFile(...) as file`. Raises `OutputError` where another has it.
+    """
 
     def __init__(self, folder: Path, name: str, header: dict[str, Any]) -> None:
         digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
         self.path = folder / digest[:12] / f"{name}.jsonl"
         self.rows: list[Row] = []
+        self._header = header | {"sha256": digest}
+        self._wanted: dict[Key, int] = {}
+        self._there: dict[Key, set[str]] = {}
+        self._lock = FileLock(self.path.with_suffix(".lock"), timeout=0)
+
+    def __enter__(self) -> RowsFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise OutputError(f"{self.path}: another run is writing it; wait for it to end") from error
         if self.path.exists():
             whole = self.path.read_bytes()
             kept = whole[: whole.rfind(b"\n") + 1]
             os.truncate(self.path, len(kept))  # a kill may have torn the last line
             self.rows = [json.loads(line) for line in kept.splitlines()[1:]]
         if not self.path.exists() or not self.path.stat().st_size:
-            self._write([header | {"sha256": digest}])
-        self._wanted: dict[Key, int] = {}
-        self._there: dict[Key, set[str]] = {}
+            self._write([self._header])
         self._enter(self.rows)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
     def missing(self, job: Job) -> Job | None:
         """The part of a job whose rows are not all there, None where they are."""

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError
+from rvos.types import OutputError
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 GENERATOR, MODEL = "a generator", "a model"
@@ -59,15 +60,15 @@ def job(benchmark: Callable[[str], Any], index: int, *systems: str) -> Any:
 
 def test_rows_are_found_again_and_a_torn_line_is_made_anew(benchmark: Callable[[str], Any], tmp_path: Path) -> None:
     rows_file = benchmark("video_rows").RowsFile
-    file = rows_file(tmp_path, "rows", {"seed": 0})
-    file.append([row("memory", 0, 0.5)])
+    with rows_file(tmp_path, "rows", {"seed": 0}) as file:
+        file.append([row("memory", 0, 0.5)])
     with file.path.open("a") as out:
         out.write('{"video": "val_1", "ind')
-    again = rows_file(tmp_path, "rows", {"seed": 0})
-    assert again.rows == [row("memory", 0, 0.5)]
-    assert again.missing(job(benchmark, 0, "memory")) is None
-    assert again.missing(job(benchmark, 0, "memory", "hysteresis")).systems == ("hysteresis",)
-    again.append([row("memory", 1, 0.25)])
+    with rows_file(tmp_path, "rows", {"seed": 0}) as again:
+        assert again.rows == [row("memory", 0, 0.5)]
+        assert again.missing(job(benchmark, 0, "memory")) is None
+        assert again.missing(job(benchmark, 0, "memory", "hysteresis")).systems == ("hysteresis",)
+        again.append([row("memory", 1, 0.25)])
     lines = [json.loads(line) for line in again.path.read_text().splitlines()]
     assert lines[0]["seed"] == 0 and lines[1:] == [row("memory", 0, 0.5), row("memory", 1, 0.25)]
 
@@ -75,17 +76,24 @@ def test_rows_are_found_again_and_a_torn_line_is_made_anew(benchmark: Callable[[
 def test_a_job_of_which_some_rows_are_there_is_run_again_and_not_doubled(
     benchmark: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    file = benchmark("video_rows").RowsFile(tmp_path, "rows", {})
-    first, second = (row("memory", 0, 0.5, expressions=2, expression=e) for e in "01")
-    file.append([first])
-    assert file.missing(job(benchmark, 0, "memory")) == job(benchmark, 0, "memory")
-    file.append([first, second])
-    assert file.rows == [first, second] and file.missing(job(benchmark, 0, "memory")) is None
+    with benchmark("video_rows").RowsFile(tmp_path, "rows", {}) as file:
+        first, second = (row("memory", 0, 0.5, expressions=2, expression=e) for e in "01")
+        file.append([first])
+        assert file.missing(job(benchmark, 0, "memory")) == job(benchmark, 0, "memory")
+        file.append([first, second])
+        assert file.rows == [first, second] and file.missing(job(benchmark, 0, "memory")) is None
 
 
-def test_rows_made_otherwise_lie_elsewhere(benchmark: Callable[[str], Any], tmp_path: Path) -> None:
+def test_rows_made_otherwise_lie_elsewhere_and_two_runs_never_share_a_file(
+    benchmark: Callable[[str], Any], tmp_path: Path
+) -> None:
     rows_file = benchmark("video_rows").RowsFile
-    assert rows_file(tmp_path, "rows", {"seed": 0}).path != rows_file(tmp_path, "rows", {"seed": 1}).path
+    with rows_file(tmp_path, "rows", {"seed": 0}) as file, rows_file(tmp_path, "rows", {"seed": 1}) as other:
+        assert file.path != other.path
+        with pytest.raises(OutputError, match="another run"), rows_file(tmp_path, "rows", {"seed": 0}):
+            pass
+    with rows_file(tmp_path, "rows", {"seed": 0}) as file:
+        assert file.rows == []
 
 
 def test_the_best_level_is_chosen_and_of_equals_the_lowest(benchmark: Callable[[str], Any]) -> None:
