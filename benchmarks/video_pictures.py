@@ -10,7 +10,11 @@ import cv2
 import numpy as np
 from video_systems import FRAME_BY_FRAME, KINDS
 
-PANELS = {"causal": "causal", "offline": "offline", "oracle": "oracles, which know the truth"}
+PANELS = {
+    "causal": "causal",
+    "offline": "offline (grey, for reference: frame by frame)",
+    "oracle": "oracles, which know the truth (grey, for reference: frame by frame)",
+}
 TILE_WIDTH = 192
 LABEL_WIDTH = 120
 CAPTION_HEIGHT = 20
