@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,18 @@ from rvos.tracking import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view import View, view_of
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 EVERY_FRAME = KeyFrames(1)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A frame as the network takes it in: images (1, 3, H, W) padded to the model's input size, valid_px (1, 2) of it
+    that show the frame, and the stem (1, C0, H/4, W/4)."""
+
+    images: Tensor
+    valid_px: Tensor
+    stem: Tensor
 
 
 @dataclass(frozen=True)
@@ -78,16 +90,19 @@ class StreamSession:
 
     @torch.inference_mode()
     def _encode_text(self) -> TextFeatures:
-        with autocast(self._segmenter.device, self._segmenter.precision):
+        with self._autocast():
             return self._segmenter.model.encode_text(self.expressions)
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        """The precision of the network, for the network alone: what a propagator compares keeps all its digits."""
+        return autocast(self._segmenter.device, self._segmenter.precision)
 
     @torch.inference_mode()
     def step(self, frame: Frame) -> tuple[FrameResult, ...]:
         """What each of the E expressions means on this frame, in their order."""
         view = view_of(frame, self._picture)
         is_key, pace = self._key_frames.step(view, self._pace)
-        with autocast(self._segmenter.device, self._segmenter.precision):
-            decoded, propagation = self._look(view, is_key)
+        decoded, propagation = self._look(view, is_key)
         results, tracks = [], []
         for state, found in zip(self._tracks, decoded, strict=True):
             prediction, features = (None, None) if found is None else (found.prediction, found.features)
@@ -109,34 +124,35 @@ class StreamSession:
         propagation = self._propagation
         if not decode_all and not asking:
             return decoded, propagation
-        images, valid_px = self._prepared(view)
-        stem = self._segmenter.model.encode_stem(images)
+        taken = self._take_in(view) if is_key or asking or self._propagator.reads_stem else None
         if decode_all:
-            fresh = self._encode(images, stem, valid_px, range(count)) if is_key else None
+            fresh = self._encode(taken, range(count)) if is_key and taken is not None else None
+            stem = None if taken is None else taken.stem
             features, propagation = self._propagator.step(view, stem, fresh, propagation)
             rest = [i for i in range(count) if i not in asking]
             self._decode(features if len(features) == 1 else self._rows(features, rest), rest, decoded)
         # What one expression asked for is not shown to the others: together they would differ from apart.
-        if asking:
-            self._decode(self._encode(images, stem, valid_px, asking), asking, decoded)
+        if asking and taken is not None:
+            self._decode(self._encode(taken, asking), asking, decoded)
         return decoded, propagation
 
-    def _prepared(self, view: View) -> tuple[Tensor, Tensor]:
+    def _take_in(self, view: View) -> Input:
         pixels, valid = self._segmenter.preprocessing.prepare(view.frame.image)
         device = self._segmenter.device
-        return pixels[None].to(device), torch.tensor([valid], device=device)
+        images = pixels[None].to(device)
+        with self._autocast():
+            stem = self._segmenter.model.encode_stem(images)
+        return Input(images, torch.tensor([valid], device=device), stem)
 
-    def _encode(self, images: Tensor, stem: Tensor, valid_px: Tensor, of: Sequence[int]) -> ImageFeatures:
+    def _encode(self, taken: Input, of: Sequence[int]) -> ImageFeatures:
         """One row where the model fuses language late, a row an expression of `of` where it fuses early."""
         model = self._segmenter.model
-        if not model.fuses_language_in_encoder:
-            return model.encode_image(images, stem=stem, valid_px=valid_px)
-        rows = torch.tensor(list(of), device=self._segmenter.device)
-        parts = [
-            model.encode_image(images, self._text.select(chunk), stem=stem, valid_px=valid_px)
-            for chunk in rows.split(model.max_pairs)
-        ]
-        return join_features(parts)
+        encode = partial(model.encode_image, taken.images, stem=taken.stem, valid_px=taken.valid_px)
+        with self._autocast():
+            if not model.fuses_language_in_encoder:
+                return encode()
+            rows = torch.tensor(list(of), device=self._segmenter.device)
+            return join_features([encode(self._text.select(chunk)) for chunk in rows.split(model.max_pairs)])
 
     def _rows(self, features: ImageFeatures, of: Sequence[int]) -> ImageFeatures:
         return features.select(torch.tensor(list(of), device=self._segmenter.device))
@@ -147,7 +163,8 @@ class StreamSession:
             return
         rows = torch.tensor(list(of), device=self._segmenter.device)
         own = features if len(features) == len(of) else features.select(torch.zeros_like(rows))
-        prediction = self._segmenter.model.decode(own, self._text.select(rows))
+        with self._autocast():
+            prediction = self._segmenter.model.decode(own, self._text.select(rows))
         for row, index in enumerate(of):
             decoded[index] = Decoded(_row(prediction, row), self._rows(own, [row]))
 
@@ -175,7 +192,7 @@ class StreamSession:
                 raise OutputError(
                     f"snapshot: came one of {header}, wanted {self._identity()}; start over with --overwrite"
                 )
-            propagation = self._propagator.restore(parts["propagation"].tobytes())
+            propagation = self._propagator.restore(parts["propagation"].tobytes(), self._segmenter.device)
             tracks = tuple(
                 self._tracker.restore(parts[f"track.{index}"].tobytes()) for index in range(len(self.expressions))
             )
@@ -189,6 +206,7 @@ class StreamSession:
             "version": SNAPSHOT_VERSION,
             "propagation": type(self._propagator).__name__,
             "tracker": type(self._tracker).__name__,
+            "key_frames": asdict(self._key_frames),
             "expressions": list(self.expressions),
         }
 

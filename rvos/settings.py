@@ -20,8 +20,8 @@ class StreamSettings:
 
     video_stream: which of its video streams, from 0; video_backend: av or decord; video_prefetch: frames decoded ahead,
     0 for none; sampling: which frames are looked at: all, stride:K or uniform:N; key_frames: which of those go through
-    the whole encoder: all or every:K; decode: what happens between key frames: every (decode propagated features) or
-    key (the tracker alone).
+    the whole encoder: all, every:K or adaptive:K (at most K apart, sooner where the picture changes); decode: what
+    happens between key frames: every (decode propagated features) or key (the tracker alone).
 
     Raises `ConfigError` or `UnknownNameError` for values that cannot be, all in one.
     """

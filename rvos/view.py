@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import cv2
 import numpy as np
 
+from rvos.cuts import is_cut, thumbnail
 from rvos.types import Frame
 
 PICTURE_PX = 480
@@ -54,4 +55,7 @@ def picture_of(image: np.ndarray) -> np.ndarray:
 
 def view_of(frame: Frame, before: np.ndarray | None) -> View:
     """The view of a frame, given the picture of the frame before (None on the first)."""
-    return View(frame, picture_of(frame.image), before)
+    picture = picture_of(frame.image)
+    if before is None or before.shape != picture.shape:  # another size is refused by `View`
+        return View(frame, picture, before)
+    return View(frame, picture, before, is_cut(thumbnail(before), thumbnail(picture)))

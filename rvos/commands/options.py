@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from rvos.system import System
 
 Model = Annotated[str, typer.Option("--model", metavar="NAME|FILE", help="An embedded model's name, or a model file.")]
-Propagation = Annotated[str, typer.Option("--propagation", metavar="NAME", help="How features travel through time.")]
+Propagation = Annotated[
+    str,
+    typer.Option(
+        "--propagation",
+        metavar="NAME",
+        help="How features reach the frames between key frames: flow, affinity or none.",
+    ),
+]
 Tracker = Annotated[str, typer.Option("--tracker", metavar="NAME", help="How masks travel through time.")]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:i.")]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="fp32 or bf16.")]
@@ -24,8 +31,9 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="May be repeated. video.stream=N: which video stream. video.backend=av|decord. video.prefetch=N: frames "
-        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are looked at. key_frames=all|every:K: which of "
-        "them the whole model sees. decode=every|key: whether the frames between them are decoded.",
+        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are looked at. key_frames=all|every:K|"
+        "adaptive:K: which of them the whole model sees; adaptive: at most K apart, sooner where the picture changes. "
+        "decode=every|key: whether the frames between them are decoded.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another run that is in DIR.")]

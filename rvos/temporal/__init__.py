@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from image_core.errors import UnknownNameError
+from rvos.temporal.affinity import AffinityPropagation
+from rvos.temporal.flow import FlowPropagation
 from rvos.temporal.propagation import NoPropagation, Propagator
 
-__all__ = ["PROPAGATORS", "NoPropagation", "Propagator", "find_propagator"]
+__all__ = [
+    "PROPAGATORS",
+    "AffinityPropagation",
+    "FlowPropagation",
+    "NoPropagation",
+    "Propagator",
+    "find_propagator",
+]
 
-PROPAGATORS: dict[str, type[Propagator[Any]]] = {"none": NoPropagation}
+PROPAGATORS: dict[str, type[Propagator[Any]]] = {
+    "none": NoPropagation,
+    "flow": FlowPropagation,
+    "affinity": AffinityPropagation,
+}
 
 
 def find_propagator(name: str) -> type[Propagator[Any]]:

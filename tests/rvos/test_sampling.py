@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from image_core.errors import ConfigError
-from rvos.sampling import KeyFrames, Stride, Uniform, parse_key_frames, parse_sampling
+from rvos.sampling import KeyFrames, KeyFrameState, Stride, Uniform, parse_key_frames, parse_sampling
 from rvos.types import Frame
 from rvos.video import open_video
-from rvos.view import view_of
+from rvos.view import View, view_of
 
 
 @pytest.mark.parametrize(
@@ -68,14 +70,63 @@ def test_stride_works_on_streams() -> None:
     assert [frame.index for frame in frames] == [0, 4, 8]
 
 
-@pytest.mark.parametrize(("text", "keys"), [("all", [0, 1, 2, 3, 4, 5]), ("every:2", [0, 2, 4]), ("every:5", [0, 5])])
-def test_key_frames(text: str, keys: list[int]) -> None:
+GREY, BRIGHT = 100, 160
+
+
+def pictures(levels: Sequence[int]) -> Iterator[View]:
+    """Plain pictures of these grey levels, seen one after the other."""
+    before = None
+    for index, level in enumerate(levels):
+        view = view_of(Frame(index, float(index), np.full((40, 64, 3), level, np.uint8)), before)
+        before = view.picture
+        yield view
+
+
+def keys_of(text: str, views: Iterable[View]) -> list[int]:
     policy = parse_key_frames(text)
-    found, state = [], policy.start()
-    for index in range(6):
-        is_key, state = policy.step(view_of(Frame(index, float(index), np.zeros((2, 2, 3), np.uint8)), None), state)
-        found += [index] if is_key else []
-    assert found == keys and policy.sees_all == (text == "all")
+    state, found = policy.start(), []
+    for index, view in enumerate(views):
+        is_key, state = policy.step(view, state)
+        state = KeyFrameState(**json.loads(json.dumps(asdict(state))))  # as a session keeps it
+        found += [index] * is_key
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "levels", "keys"),
+    [
+        ("all", [GREY] * 6, [0, 1, 2, 3, 4, 5]),
+        ("every:2", [GREY] * 6, [0, 2, 4]),
+        ("every:5", [GREY] * 6, [0, 5]),
+        ("every:9", [GREY] * 6, [0]),
+        ("adaptive:1", [GREY] * 4, [0, 1, 2, 3]),
+        ("adaptive:4", [GREY] * 9, [0, 4, 8]),
+        ("adaptive:9", [GREY] * 6, [0]),
+        ("adaptive:4", [GREY, GREY, BRIGHT, BRIGHT, BRIGHT, BRIGHT, BRIGHT], [0, 2, 6]),
+        ("adaptive:9", [GREY, BRIGHT, GREY, GREY], [0, 1, 2]),
+        ("adaptive:9", [100, 120, 140, 160, 180, 200], [0, 3]),  # changes add up
+        ("adaptive:9", [100, 120, 100, 120, 100, 120], [0]),
+        ("every:4", [GREY, GREY, BRIGHT, BRIGHT, BRIGHT], [0, 4]),
+    ],
+)
+def test_key_frames(text: str, levels: list[int], keys: list[int]) -> None:
+    assert keys_of(text, pictures(levels)) == keys
+
+
+def test_a_cut_opens_an_adaptive_key_frame_and_no_other() -> None:
+    views = [replace(view, cut=index == 2) for index, view in enumerate(pictures([GREY] * 6))]
+    assert keys_of("adaptive:9", views) == [0, 2]
+    assert keys_of("every:9", views) == [0]
+
+
+def test_key_frame_policies_say_whether_they_see_all() -> None:
+    texts = ("all", "every:1", "adaptive:1", "every:2", "adaptive:2")
+    assert [parse_key_frames(text).sees_all for text in texts] == [True, True, True, False, False]
+
+
+def test_a_key_frame_state_of_another_make_is_refused() -> None:
+    with pytest.raises(ValueError, match="came 5 values, wanted 0 or"):
+        KeyFrameState(1, (1, 2, 3, 4, 5))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +150,9 @@ def test_nonsense_is_refused(text: str) -> None:
         parse_sampling(text)
 
 
-@pytest.mark.parametrize("text", ["", "every", "every:0", "stride:2", "every:1.5"])
+@pytest.mark.parametrize(
+    "text", ["", "every", "every:0", "stride:2", "every:1.5", "adaptive", "adaptive:0", "adaptive:-1", "every:2 "]
+)
 def test_nonsense_key_frames_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="came"):
         parse_key_frames(text)

@@ -1,4 +1,4 @@
-"""Which frames of a video are looked at, and which of those are key frames. Index arithmetic alone."""
+"""Which frames of a video are looked at. Index arithmetic alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Protocol
 
 from image_core.errors import ConfigError
 from rvos.types import Frame
-from rvos.view import View
 
 
 class FrameReader(Protocol):
@@ -29,7 +28,7 @@ class Stride:
     every: int = 1
 
     def __post_init__(self) -> None:
-        _check_positive("stride", self.every)
+        check_positive("stride", self.every)
 
     def indices(self, frame_count: int) -> range:
         """Positions in a video of `frame_count` frames."""
@@ -47,7 +46,7 @@ class Uniform:
     count: int
 
     def __post_init__(self) -> None:
-        _check_positive("uniform", self.count)
+        check_positive("uniform", self.count)
 
     def indices(self, frame_count: int) -> range | list[int]:
         """Positions in a video of `frame_count` frames."""
@@ -63,37 +62,6 @@ class Uniform:
 Sampling = Stride | Uniform
 
 
-@dataclass(frozen=True)
-class KeyFrameState:
-    """since: frames looked at since the last key frame, that one counted; 0 = the next one is due."""
-
-    since: int = 0
-
-
-@dataclass(frozen=True)
-class KeyFrames:
-    """Every `every`-th of the frames that are looked at is a key frame, beginning with the first."""
-
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        _check_positive("every", self.every)
-
-    @property
-    def sees_all(self) -> bool:
-        """Every frame is a key frame."""
-        return self.every == 1
-
-    def start(self) -> KeyFrameState:
-        """The state before the first frame."""
-        return KeyFrameState()
-
-    def step(self, view: View, state: KeyFrameState) -> tuple[bool, KeyFrameState]:
-        """Whether this frame, the next of those looked at, is a key frame."""
-        is_key = state.since == 0
-        return is_key, KeyFrameState((state.since + 1) % self.every)
-
-
 def parse_sampling(text: str) -> Sampling:
     """`all`, `stride:K` or `uniform:N` with K, N >= 1. Raises `ConfigError`."""
     if text == "all":
@@ -104,16 +72,7 @@ def parse_sampling(text: str) -> Sampling:
     return Stride(int(match[2])) if match[1] == "stride" else Uniform(int(match[2]))
 
 
-def parse_key_frames(text: str) -> KeyFrames:
-    """`all` or `every:K` with K >= 1. Raises `ConfigError`."""
-    if text == "all":
-        return KeyFrames(1)
-    match = re.fullmatch(r"every:([0-9]+)", text)
-    if match is None:
-        raise ConfigError(f"key frames: came '{text}', wanted all or every:K (a whole number, as in every:5)")
-    return KeyFrames(int(match[1]))
-
-
-def _check_positive(name: str, value: int) -> None:
+def check_positive(name: str, value: int) -> None:
+    """Raises `ConfigError` unless `value` is 1 or more."""
     if value < 1:
         raise ConfigError(f"{name}: came {value}, wanted a whole number of 1 or more")

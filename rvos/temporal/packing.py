@@ -1,0 +1,52 @@
+"""What a propagator remembers as bytes and back: a flat table of named tensors, written as safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from image_core.types import ImageFeatures, TextFeatures
+
+
+def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """Named tensors of any dtype, on any device; nothing is rounded."""
+    # A copy each: parts of one larger tensor may not be written side by side.
+    return safetensors.torch.save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()})
+
+
+def from_bytes(data: bytes, device: torch.device | str) -> dict[str, Tensor]:
+    """The inverse of `to_bytes`. Raises `ValueError` for bytes that it did not write."""
+    try:
+        tensors = safetensors.torch.load(data)
+    except SafetensorError as error:
+        raise ValueError(f"propagation state: came {len(data)} bytes that are damaged ({error})") from error
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
+def pack_features(features: ImageFeatures) -> dict[str, Tensor]:
+    """Features as named tensors."""
+    tensors = {f"level.{i}": level for i, level in enumerate(features.levels)}
+    tensors |= {"strides": torch.tensor(features.strides), "valid_px": features.valid_px}
+    if features.words is not None:
+        words = features.words
+        tensors |= {"words": words.words, "sentence": words.sentence, "word_pad_mask": words.word_pad_mask}
+    if features.attention is not None:
+        tensors["attention"] = features.attention
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def unpack_features(tensors: Mapping[str, Tensor]) -> ImageFeatures:
+    """The inverse of `pack_features`. Raises `ValueError` where something is missing or does not fit."""
+    try:
+        strides = tuple(tensors["strides"].tolist())
+        words = None
+        if "words" in tensors:
+            words = TextFeatures(tensors["words"], tensors["sentence"], tensors["word_pad_mask"])
+        levels = tuple(tensors[f"level.{i}"] for i in range(len(strides)))
+        return ImageFeatures(levels, strides, tensors["valid_px"], words, tensors.get("attention"))
+    except KeyError as error:
+        raise ValueError(f"propagation state: came {sorted(tensors)}, wanted {error} among them") from error
