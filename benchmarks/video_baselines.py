@@ -16,25 +16,44 @@ from video_clip import Answer, Clip
 from rvos.postprocess import Postprocessor
 from rvos.tracking.object_tracker import ObjectState, ObjectTracker
 from rvos.tracking.tracker import Tracker
+from rvos.types import FrameResult
 from rvos.view import View
 
 Look = Callable[[Clip], list[list[Answer]]]
 
 
-def tracked(make: Callable[[Postprocessor], Tracker[Any]]) -> Look:
-    """The look of a tracker, frame by frame with all expressions, as a session runs it."""
+def tracked(make: Callable[[Postprocessor], Tracker[Any]], decode_every: int = 1, passes: int = 1) -> Look:
+    """The look of a tracker, frame by frame with all expressions, as a session runs it.
+
+    decode_every: the image model is heard on every so many frames alone; passes: 2 for a second one that knows how the
+    video goes on.
+    """
 
     def look(clip: Clip) -> list[list[Answer]]:
         tracker = make(clip.postprocess)
         states = [tracker.start(e) for e in range(clip.expression_count)]
-        answers: list[list[Answer]] = [[] for _ in states]
-        for view, said in zip(clip.views(range(clip.frame_count)), clip.said, strict=True):
-            for e, decoded in enumerate(said):
-                result, states[e] = tracker.step(view, decoded.prediction, decoded.features, states[e])
-                answers[e].append(Answer(result.mask, result.presence))
-        return answers
+        for _ in range(passes - 1):
+            states = [tracker.again(state) for _, state in watched(tracker, states, clip, decode_every)]
+        return [answers for answers, _ in watched(tracker, states, clip, decode_every)]
 
     return look
+
+
+def watched(
+    tracker: Tracker[Any], states: Sequence[Any], clip: Clip, decode_every: int
+) -> list[tuple[list[Answer], Any]]:
+    """One pass: E lists of T answers, each with the state at its end."""
+    states = list(states)
+    results: list[list[FrameResult | None]] = [[] for _ in states]
+    for view, said in zip(clip.views(range(clip.frame_count)), clip.said, strict=True):
+        for e, decoded in enumerate(said):
+            heard = view.frame.index % decode_every == 0
+            prediction, features = (decoded.prediction, decoded.features) if heard else (None, None)
+            result, states[e] = tracker.step(view, prediction, features, states[e])
+            results[e].append(result)
+    complete = [found + tracker.finish(state) for found, state in zip(results, states, strict=True)]
+    answers = [[Answer(r.mask, r.presence) for r in found if r is not None] for found in complete]
+    return list(zip(answers, states, strict=True))
 
 
 def largest_components(look: Look) -> Look:

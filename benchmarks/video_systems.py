@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,7 @@ from video_oracles import true_identity, true_propagation
 
 from rvos.tracking.memory import MemoryTracker
 from rvos.tracking.tracker import NoTracker
+from rvos.two_passes import LOOKAHEAD
 
 KINDS = ("causal", "offline", "oracle")
 """Never in one row: what may look ahead, and what knows the truth, is another thing."""
@@ -87,8 +89,11 @@ SYSTEMS: dict[str, System] = {
     "hysteresis": System("causal", largest_components(ALONE), grid=TWO_LEVELS),
     "vote_causal": System("causal", ALONE, vote(WINDOW - 1, 0)),
     "memory": System("causal", tracked(MemoryTracker)),
+    "memory_key_4": System("causal", tracked(MemoryTracker, decode_every=4)),
     "vote_centred": System("offline", ALONE, vote(WINDOW // 2, WINDOW // 2)),
     "best_key_frame": System("offline", carried_from_best(ALONE)),
+    "memory_lookahead": System("offline", tracked(partial(MemoryTracker, lookahead=LOOKAHEAD))),
+    "memory_both_ways": System("offline", tracked(partial(MemoryTracker, lookahead=LOOKAHEAD), passes=2)),
     "true_propagation": System("oracle", true_propagation(ALONE)),
     "true_identity": System("oracle", true_identity(ALONE), grid=NO_CHOICE),
 }

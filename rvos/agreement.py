@@ -11,7 +11,7 @@ from rvos.settings import StreamSettings, key_of
 from rvos.temporal import Propagator, find_propagator
 from rvos.tracking import Tracker, find_tracker
 
-_OF_WORDS = ("key_frames", "decode")
+_OF_WORDS = ("key_frames", "decode", "tracker_lookahead", "tracker_both_ways")
 
 
 def agreed_parts(
@@ -44,6 +44,14 @@ def agreed_parts(
                 f"decode: came key, but tracker '{tracker}' has nothing to show on frames that are not decoded; "
                 "wanted decode=every, or another --tracker"
             )
+    if not tracker_type.looks_ahead:
+        for name in ("tracker_lookahead", "tracker_both_ways"):
+            value = getattr(settings, name)
+            if value not in (0, "no"):
+                faults.add(
+                    f"{key_of(name)}: came {value}, but tracker '{tracker}' gains nothing from later frames; "
+                    "leave it out, or choose another --tracker"
+                )
     faults.raise_all()
     return propagator_type, tracker_type
 

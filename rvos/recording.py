@@ -109,7 +109,7 @@ class Recording:
 
     def _resume(self) -> None:
         """Bring the session to where the log ends."""
-        kept = self._directory.load_snapshot() if self._directory.frames_done else None
+        kept = self._directory.load_snapshot()
         if kept is None:
             return
         self._session.restore(kept[1])

@@ -23,6 +23,7 @@ from rvos.session import StreamSession
 from rvos.settings import StreamSettings
 from rvos.source import Source, open_source
 from rvos.stream import Results, Session, watch
+from rvos.two_passes import look_through, lookahead_of
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video import open_video
 
@@ -58,7 +59,8 @@ class VideoSegmenter:
         self.image = model if isinstance(model, ImageSegmenter) else ImageSegmenter.load(model, device, precision)
         self.key_frames = parse_key_frames(self.settings.key_frames)
         self.propagator = propagator_type()
-        self.tracker = tracker_type(Postprocessor(self.image.model, self.image.preprocessing))
+        postprocess = Postprocessor(self.image.model, self.image.preprocessing)
+        self.tracker = tracker_type(postprocess, lookahead=lookahead_of(self.settings))
         self._named_words: set[str] = set()
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
@@ -86,13 +88,17 @@ class VideoSegmenter:
         """
         return self._stream(source, self.session(expressions))
 
-    def _stream(self, source: Source, session: Session) -> Iterator[tuple[Frame, Results]]:
+    def _stream(self, source: Source, session: StreamSession) -> Iterator[tuple[Frame, Results]]:
+        if self.settings.both_ways:
+            look_through(session, source, self.settings)
         with open_source(source, self.settings) as (_, frames):
             yield from watch(session, frames)
 
     def segment(self, source: Source, expressions: Sequence[str]) -> VideoResult:
         """All of `stream`, masks as run lengths. Raises as it does."""
         session = self.session(expressions)
+        if self.settings.both_ways:
+            look_through(session, source, self.settings)
         with open_source(source, self.settings) as (info, frames):
             return _collected(info, frames, session)
 

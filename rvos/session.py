@@ -25,7 +25,7 @@ from rvos.tracking import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view import View, view_of
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 EVERY_FRAME = KeyFrames(1)
 
 
@@ -62,8 +62,6 @@ class StreamSession:
     expression or a blank one.
     """
 
-    latency = 0
-
     def __init__(
         self,
         segmenter: ImageSegmenter,
@@ -88,6 +86,11 @@ class StreamSession:
         self._propagation = propagator.start()
         self._tracks = tuple(tracker.start(index) for index in range(len(self.expressions)))
 
+    @property
+    def latency(self) -> int:
+        """How many frames pass before the results of a frame are there."""
+        return self._tracker.lookahead
+
     @torch.inference_mode()
     def _encode_text(self) -> TextFeatures:
         with self._autocast():
@@ -99,15 +102,18 @@ class StreamSession:
 
     @torch.inference_mode()
     def step(self, frame: Frame) -> tuple[FrameResult, ...]:
-        """What each of the E expressions means on this frame, in their order."""
+        """What each of the E expressions means, in their order, on the frame that is `latency` frames back: () before
+        the first of them."""
         view = view_of(frame, self._picture)
         is_key, pace = self._key_frames.step(view, self._pace)
         decoded, propagation = self._look(view, is_key)
-        results, tracks = [], []
+        results: list[FrameResult] = []
+        tracks = []
         for state, found in zip(self._tracks, decoded, strict=True):
             prediction, features = (None, None) if found is None else (found.prediction, found.features)
             result, after = self._tracker.step(view, prediction, features, state)
-            results.append(result)
+            if result is not None:
+                results.append(result)
             tracks.append(after)
         # Only a frame that went all the way through is remembered.
         self._picture, self._pace = view.picture, pace
@@ -169,8 +175,16 @@ class StreamSession:
             decoded[index] = Decoded(_row(prediction, row), self._rows(own, [row]))
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
-        """Nothing: every frame was answered at once."""
-        return []
+        """The results of the frames that still wait for later ones: none will come."""
+        return list(zip(*(self._tracker.finish(state) for state in self._tracks), strict=True))
+
+    def rewind(self) -> None:
+        """Begin the video once more, with all that its trackers have learned of it."""
+        self.frame_count = 0
+        self._picture = None
+        self._pace = self._key_frames.start()
+        self._propagation = self._propagator.start()
+        self._tracks = tuple(self._tracker.again(state) for state in self._tracks)
 
     def snapshot(self) -> bytes:
         """The states and the frame counter, for `restore` in a session that was made alike."""
@@ -206,6 +220,7 @@ class StreamSession:
             "version": SNAPSHOT_VERSION,
             "propagation": type(self._propagator).__name__,
             "tracker": type(self._tracker).__name__,
+            "lookahead": self._tracker.lookahead,
             "key_frames": asdict(self._key_frames),
             "expressions": list(self.expressions),
         }

@@ -12,6 +12,7 @@ from rvos.sampling import parse_key_frames, parse_sampling
 
 BACKENDS = ("av", "decord")
 DECODES = ("every", "key")
+YES_NO = ("yes", "no")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class StreamSettings:
     video_stream: which of its video streams, from 0; video_backend: av or decord; video_prefetch: frames decoded ahead,
     0 for none; sampling: which frames are looked at: all, stride:K or uniform:N; key_frames: which of those go through
     the whole encoder: all, every:K or adaptive:K (at most K apart, sooner where the picture changes); decode: what
-    happens between key frames: every (decode propagated features) or key (the tracker alone).
+    happens between key frames: every (decode propagated features) or key (the tracker alone); tracker_lookahead: how
+    many later frames the answer to a frame waits for; tracker_both_ways: yes or no, whether the video is watched twice,
+    the second time knowing how it goes on.
 
     Raises `ConfigError` or `UnknownNameError` for values that cannot be, all in one.
     """
@@ -32,10 +35,12 @@ class StreamSettings:
     sampling: str = "all"
     key_frames: str = "all"
     decode: str = "every"
+    tracker_lookahead: int = 0
+    tracker_both_ways: str = "no"
 
     def __post_init__(self) -> None:
         faults = Faults()
-        for name in ("video_stream", "video_prefetch"):
+        for name in ("video_stream", "video_prefetch", "tracker_lookahead"):
             if getattr(self, name) < 0:
                 faults.add(f"{key_of(name)}: came {getattr(self, name)}, wanted 0 or more")
         with faults.gathered():
@@ -43,10 +48,17 @@ class StreamSettings:
         with faults.gathered():
             _check_name("decode", self.decode, DECODES)
         with faults.gathered():
+            _check_name("tracker.both_ways", self.tracker_both_ways, YES_NO)
+        with faults.gathered():
             parse_sampling(self.sampling)
         with faults.gathered():
             parse_key_frames(self.key_frames)
         faults.raise_all()
+
+    @property
+    def both_ways(self) -> bool:
+        """The video is watched twice."""
+        return self.tracker_both_ways == "yes"
 
 
 def _check_name(kind: str, name: str, known: Sequence[str]) -> None:
@@ -56,7 +68,7 @@ def _check_name(kind: str, name: str, known: Sequence[str]) -> None:
 
 def key_of(name: str) -> str:
     """The name of a field as `--set` takes it."""
-    return name.replace("video_", "video.", 1)
+    return name.replace("video_", "video.", 1).replace("tracker_", "tracker.", 1)
 
 
 _FIELDS = {key_of(field.name): field for field in fields(StreamSettings)}

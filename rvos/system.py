@@ -65,6 +65,10 @@ class System:
             **self.reading_document(),
             "key_frames": self.settings.key_frames,
             "decode": self.settings.decode,
+            "tracker_settings": {
+                "lookahead": self.settings.tracker_lookahead,
+                "both_ways": self.settings.both_ways,
+            },
         }
 
     def reading_document(self) -> dict[str, Any]:

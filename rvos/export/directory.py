@@ -181,8 +181,7 @@ class RunDirectory:
         if kept > logged:
             _LOG.warning("%s: the log ends before the snapshot (%d < %d): starting anew", self.path, logged, kept)
             kept = 0
-        if kept == 0:
-            (self.path / layout.SNAPSHOT).unlink(missing_ok=True)
+            (self.path / layout.SNAPSHOT).unlink()
         truncate_frames(self.frames_log, self._targets, kept)
 
     def _stored_settings(self) -> dict[str, Any] | None:

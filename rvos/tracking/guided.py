@@ -5,6 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from rvos.tracking.box import box_of
+from rvos.view import View
+
+SNAP_RADIUS = 6
+SNAP_EPS = 1e-5
+
 
 def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, eps: float) -> np.ndarray:
     """(h, w) float32: in every window of side 2 radius + 1 as nearly `values` as a linear function of the guide can be.
@@ -37,3 +43,16 @@ def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, eps: float
     a2 = (i02 * c0 + i12 * c1 + i22 * c2) * over
     b = middle - a0 * m0 - a1 * m1 - a2 * m2
     return mean(a0) * g0 + mean(a1) * g1 + mean(a2) * g2 + mean(b)
+
+
+def snapped(view: View, probs: np.ndarray) -> np.ndarray:
+    """(h, w) float32 probabilities -> the mask (H, W) bool at frame size, its boundary moved to the nearest edge of the
+    picture."""
+    height, width = view.picture.shape[:2]
+    large = cv2.resize(probs, (width, height), interpolation=cv2.INTER_LINEAR)
+    if (large > 0.5).any():
+        box = box_of(large > 0.5, 4 * SNAP_RADIUS)
+        guide = view.picture[box.part].astype(np.float32) / 255
+        large[box.part] = guided_filter(guide, large[box.part], SNAP_RADIUS, SNAP_EPS)
+    height, width = view.frame.size
+    return cv2.resize(large, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5

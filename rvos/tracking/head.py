@@ -33,9 +33,22 @@ class Sums:
         if self.gram.shape != (len(self.target),) * 2:
             raise ValueError(f"Sums: came {self.gram.shape} and {self.target.shape}, wanted (D, D) and (D,)")
 
+    def plus(self, other: Sums) -> Sums:
+        """Both together."""
+        return Sums(self.gram + other.gram, self.target + other.target)
+
+    def faded(self, keep: float) -> Sums:
+        """What is left of them: `keep` in [0, 1] of every weight."""
+        return Sums(keep * self.gram, keep * self.target)
+
     def mixed(self, other: Sums, share: float) -> Sums:
         """`share` of the other, the rest of this."""
-        return Sums((1 - share) * self.gram + share * other.gram, (1 - share) * self.target + share * other.target)
+        return self.faded(1 - share).plus(other.faded(share))
+
+
+def no_sums() -> Sums:
+    """Those of no examples."""
+    return Sums(np.zeros((DIMENSION, DIMENSION), np.float32), np.zeros(DIMENSION, np.float32))
 
 
 @cache
@@ -58,6 +71,15 @@ def lift(features: np.ndarray) -> np.ndarray:
     return np.cos(lifted, out=lifted)
 
 
+def lift_all(features: np.ndarray) -> np.ndarray:
+    """(h, w, C) float32 -> (h w, D), row by row."""
+    flat = features.reshape(-1, features.shape[-1])
+    lifted = np.empty((len(flat), DIMENSION), np.float32)
+    for start in range(0, len(flat), CHUNK):
+        lifted[start : start + CHUNK] = lift(flat[start : start + CHUNK])
+    return lifted
+
+
 def score(features: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """(h, w, C) float32, (D,) -> (h, w) float32: about 1 on the object and -1 off it."""
     height, width, channels = features.shape
@@ -69,15 +91,21 @@ def score(features: np.ndarray, theta: np.ndarray) -> np.ndarray:
 def sums_of(features: np.ndarray, target: float, weights: np.ndarray) -> Sums:
     """Examples (N, C) of one class with one target; weights (N,) are made to sum to one."""
     lifted = lift(features)
-    weighted = lifted * (weights / max(float(weights.sum()), 1e-6))[:, None]
-    return Sums(weighted.T @ lifted, target * weighted.sum(0))
+    weights = weights / max(float(weights.sum()), 1e-6)
+    return weighted_sums(lifted, np.full(len(lifted), target, np.float32), weights)
 
 
-def fit(one: Sums, other: Sums, ridge: float) -> np.ndarray:
-    """(D,) float32, the weights theta of the classifier phi theta that tells two classes apart.
+def weighted_sums(lifted: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Sums:
+    """Examples (N, D) float32 with their targets (N,) in [-1, 1] and weights (N,) >= 0."""
+    weighted = lifted * weights.astype(np.float32)[:, None]
+    return Sums(weighted.T @ lifted, weighted.T @ targets.astype(np.float32))
+
+
+def fit(sums: Sums, ridge: float) -> np.ndarray:
+    """(D,) float32, the weights theta of the classifier phi theta.
 
     ridge: as a share of the mean diagonal of the gram matrix.
     """
-    gram = (one.gram + other.gram).astype(np.float64)
+    gram = sums.gram.astype(np.float64)
     gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / len(gram)
-    return np.linalg.solve(gram, (one.target + other.target).astype(np.float64)).astype(np.float32)
+    return np.linalg.solve(gram, sums.target.astype(np.float64)).astype(np.float32)

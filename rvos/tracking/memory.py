@@ -1,18 +1,21 @@
-"""The tracker `memory`: what the image model says of a frame, weighed against what the objects were before.
+"""The tracker `memory`: what the image model says of a frame, weighed against what it said of all frames before.
 
-An expression owns tracks (0 .. `most_tracks`), each an object that the image model once pointed at. A track is followed
-by its own memory (`ObjectTracker`), with the image model's evidence where the two agree. What the model says of the
-places of all tracks adds up to a belief for each; the tracks that lead are shown, so that a look-alike elsewhere does
-not win against a continuous track. A lost track is recognised by its appearance when the image model points at it
-again. Whether anything is shown at all is decided apart, by a filter over the calibrated presence of the frames.
+Three things are remembered of an expression, and each mends another fault of single frames. What the model pointed at,
+by appearance (`consensus`): an object that it misses once, or a part of it, is still known by its looks. Where tracks
+lie and how much spoke for each (`linking`): a look-alike does not win against a track that more was heard of. And
+whether the target is there at all: a filter over the calibrated presence of the frames. The regions of the map that
+the first two give are the candidates; those that come near the one believed most are shown.
+
+With a look-ahead the choice is late: candidates wait, and are judged by what is believed of their tracks by then and by
+the presence of the frames that followed.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -20,227 +23,302 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from image_core.types import ImageFeatures, Prediction
+from rvos.motion import warp
 from rvos.postprocess import Postprocessor
-from rvos.tracking.evidence import Evidence, overlap, read_evidence
-from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker, ObjectTrackerSettings
+from rvos.tracking.appearance import work_flow, work_picture, work_size
+from rvos.tracking.box import core_of
+from rvos.tracking.consensus import Classifier, blank_classifier, examples_said, examples_shown
+from rvos.tracking.evidence import Evidence, read_evidence
+from rvos.tracking.guided import guided_filter, snapped
+from rvos.tracking.head import Sums
+from rvos.tracking.linking import Linked, link, moved, parts_of
+from rvos.tracking.moment import Candidate, Choice, Moment, moment_of
 from rvos.tracking.presence import PresenceModel
-from rvos.tracking.track import BeliefModel, Status, Thresholds, Track, said_of, touching
+from rvos.tracking.track import BeliefModel, Status, Track
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.view import View
+
+EDGE = 0.02
+"""What is carried is never surer than this."""
 
 
 @dataclass(frozen=True)
 class MemorySettings:
     """Every number of the tracker (readings; chosen on the validation split of the synthetic videos).
 
-    temperature: what raw mask logits are divided by to be log-odds; evidence_weight, evidence_most: how much of them
-    counts where image model and track agree, and the largest log-odds of a pixel; claimed_share: part of a region that
-    a track must cover to own it; return_similarity, return_weight: when a region is a lost track, and what of it joins
-    the memory; lead: how far in belief a track may lie behind the one believed most and still be shown; loyalty: what
-    a track that was shown has ahead; same: overlap (IoU) at which two tracks are one; most_tracks: of one expression.
+    temperature: what raw mask logits are divided by to be log-odds; evidence_most: the largest of those that count;
+    said_weight, belief_weight, shown_weight: log-odds that the classifier of what was said, the belief in the track
+    that lay here, and the classifier of what was shown add to them at most; unsure_weight: what a frame without any
+    presence still counts in the memory; keep_said, keep_shown: what stays of each from one frame to the next;
+    candidate: probability above which a pixel is of a candidate; distance_*: from what is a candidate already, in its
+    sizes; filter_*: of the guided filter, in pixels at work size.
     """
 
     temperature: float = 1.5
-    evidence_weight: float = 4.0
     evidence_most: float = 4.0
-    claimed_share: float = 0.4
-    return_similarity: float = 0.1
-    return_weight: float = 0.3
-    lead: float = 0.35
-    loyalty: float = 0.1
-    same: float = 0.6
-    most_tracks: int = 4
+    said_weight: float = 8.0
+    belief_weight: float = 2.0
+    shown_weight: float = 3.0
+    unsure_weight: float = 0.05
+    keep_said: float = 0.995
+    keep_shown: float = 0.995
+    candidate: float = 0.4
+    distance_weight: float = 10.0
+    distance_free: float = 0.15
+    distance_most: float = 5.0
+    filter_share: float = 0.16
+    filter_least: int = 5
+    filter_most: int = 20
     presence: PresenceModel = field(default_factory=PresenceModel)
-    thresholds: Thresholds = field(default_factory=Thresholds)
     belief: BeliefModel = field(default_factory=BeliefModel)
-    objects: ObjectTrackerSettings = field(default_factory=lambda: ObjectTrackerSettings(first_share=0.5))
+    choice: Choice = field(default_factory=Choice)
 
 
 @dataclass(frozen=True)
 class MemoryState:
-    """What is remembered of one expression on one video."""
+    """What is remembered of one expression on one video: arrays of a fixed size.
+
+    probs: (h, w) float32 at work size, the map of the last frame; labels: (h, w) int32, the id of the track at each of
+    its pixels, 0 for none. Both None before the first frame. pending: the frames that wait for their answer.
+    """
 
     expression_index: int
+    said: Classifier = field(default_factory=blank_classifier)
+    shown: Classifier = field(default_factory=blank_classifier)
     tracks: tuple[Track, ...] = ()
     next_id: int = 1
+    probs: np.ndarray | None = None
+    labels: np.ndarray | None = None
     log_odds: float = 0.0
     score: float = 0.0
-
-
-@dataclass(frozen=True)
-class Followed:
-    """A track on this frame: its guess when it has a place, and what the image model said of that place."""
-
-    track: Track
-    guess: ObjectGuess | None
-    said: float = 0.0
+    pending: tuple[Moment, ...] = ()
 
 
 class MemoryTracker(Tracker[MemoryState]):
     """Masks that last: see the module."""
 
     between_decodes = True
+    looks_ahead = True
 
-    def __init__(self, postprocess: Postprocessor, settings: MemorySettings | None = None) -> None:
-        super().__init__(postprocess)
+    def __init__(self, postprocess: Postprocessor, lookahead: int = 0, settings: MemorySettings | None = None) -> None:
+        super().__init__(postprocess, lookahead)
         self.settings = settings or MemorySettings()
-        self.objects = ObjectTracker(self.settings.objects)
 
     def start(self, expression_index: int) -> MemoryState:
         return MemoryState(expression_index, log_odds=self.settings.presence.start)
 
     def step(
         self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: MemoryState
-    ) -> tuple[FrameResult, MemoryState]:
+    ) -> tuple[FrameResult | None, MemoryState]:
         evidence = None
         if prediction is not None and features is not None:
             evidence = read_evidence(view, prediction, features, self.postprocess, self.settings.temperature)
-        followed = [self._follow(view, track, evidence) for track in state.tracks]
-        followed = self._distinct(followed)
-        next_id = state.next_id
-        if evidence is not None:
-            followed, next_id = self._noticed(view, evidence, followed, next_id)
-        log_odds = self.settings.presence.step(state.log_odds, None if evidence is None else evidence.presence)
-        score = state.score if evidence is None else evidence.score
-        tracks = self._chosen([f.track for f in followed])
-        after = MemoryState(state.expression_index, tuple(tracks), next_id, log_odds, score)
-        shown = self._shown([replace(f, track=t) for f, t in zip(followed, tracks, strict=True)])
-        return self._result(view, after, shown), after
+        state = self._heard(view, evidence, state)
+        labels = _blank(view) if state.labels is None else moved(view, state.labels)
+        probs = self._map(view, evidence, labels, state)
+        regions = parts_of(probs, self.settings.candidate)
+        linked, lost = link(view, regions, labels, state.tracks, state.next_id, self.settings.belief)
+        linked = self._judged(linked, evidence)
+        moment = self._moment(view, evidence, probs, linked, state)
+        state = replace(
+            state,
+            shown=self._seen(view, probs, linked, evidence, state.shown),
+            tracks=tuple(sorted([one.track for one in linked] + lost, key=lambda t: t.id)),
+            next_id=max([state.next_id, *(one.track.id + 1 for one in linked)]),
+            probs=probs,
+            labels=_painted(view, linked),
+            pending=(*state.pending, moment),
+        )
+        if len(state.pending) <= self.lookahead:
+            return None, state
+        return self._answered(state), replace(state, pending=state.pending[1:])
 
-    def _follow(self, view: View, track: Track, evidence: Evidence | None) -> Followed:
-        s = self.settings
-        if not track.live:
-            return Followed(s.belief.forget(replace(track, away=track.away + 1)), None)
-        extra = None
-        if evidence is not None:
-            place = track.core.probs > 0.5
-            agreement = overlap(touching(place, evidence), place)
-            limited = np.clip(evidence.logits, -s.evidence_most, s.evidence_most)
-            extra = (s.evidence_weight * agreement * limited).astype(np.float32)
-        guess = self.objects.predict(view, track.core, extra)
-        track = s.thresholds.after(track, guess.quality)
-        if not track.live:
-            return Followed(s.belief.forget(track), None)
-        write = track.status is Status.PRESENT and guess.quality > s.thresholds.write
-        track = replace(track, core=self.objects.update(view, track.core, guess, write))
-        if evidence is None:
-            return Followed(track, guess)
-        said = said_of(guess, evidence)
-        return Followed(s.belief.hear(track, said), guess, said)
+    def finish(self, state: MemoryState) -> list[FrameResult]:
+        return [self._answered(replace(state, pending=state.pending[waited:])) for waited in range(len(state.pending))]
 
-    def _distinct(self, followed: Sequence[Followed]) -> list[Followed]:
-        """Of two tracks that have come to lie on the same pixels, the one that is believed less ends."""
-        kept: list[Followed] = []
-        for one in sorted(followed, key=lambda f: (-f.track.chosen, -self.settings.belief.of(f.track), f.track.id)):
-            twin = one.guess is not None and any(
-                other.guess is not None and overlap(one.guess.probs > 0.5, other.guess.probs > 0.5) > self.settings.same
-                for other in kept
-            )
-            if not twin:
-                kept.append(one)
-        return sorted(kept, key=lambda f: f.track.id)
-
-    def _noticed(
-        self, view: View, evidence: Evidence, followed: list[Followed], next_id: int
-    ) -> tuple[list[Followed], int]:
-        """Regions that no track lies on: a lost track that came back, or a new one."""
-        s = self.settings
-        places = [f.guess.probs > 0.5 for f in followed if f.guess is not None]
-        for region in evidence.regions:
-            area = np.count_nonzero(region)
-            if any(np.count_nonzero(region & place) > s.claimed_share * area for place in places):
-                continue
-            mask = _at_frame_size(region, view)
-            if not mask.any():
-                continue
-            said = float(evidence.probs[region].mean())
-            back = self._recognised(view, mask, followed)
-            if back is not None:
-                core = self.objects.renew(view, followed[back].track.core, mask, s.return_weight)
-                track = replace(followed[back].track, core=core, status=Status.UNCERTAIN, low=0, away=0)
-                followed[back] = self._placed(s.belief.hear(track, said), said)
-            else:
-                core = self.objects.begin(view, mask)
-                followed.append(self._placed(Track(next_id, core, said, 1.0), said))
-                next_id += 1
-            places.append(region)
-        return self._within_limit(followed), next_id
-
-    def _recognised(self, view: View, mask: np.ndarray, followed: Sequence[Followed]) -> int | None:
-        """Position of the lost track that a region looks like most, None where it looks like none of them."""
-        likeness = {
-            i: self.objects.similarity(view, f.track.core, mask) for i, f in enumerate(followed) if not f.track.live
-        }
-        best = max(likeness, key=lambda i: likeness[i], default=None)
-        return best if best is not None and likeness[best] > self.settings.return_similarity else None
-
-    def _placed(self, track: Track, said: float) -> Followed:
-        probs = track.core.probs
-        return Followed(track, ObjectGuess(probs, 1.0, float((probs > 0.5).mean())), said)
-
-    def _within_limit(self, followed: list[Followed]) -> list[Followed]:
-        belief = self.settings.belief
-        kept = sorted(followed, key=lambda f: (-f.track.chosen, -belief.of(f.track)))[: self.settings.most_tracks]
-        return sorted(kept, key=lambda f: f.track.id)
-
-    def _chosen(self, tracks: Sequence[Track]) -> list[Track]:
-        """The tracks, told which of them are meant: all that come near the one believed most, lost ones counted.
-
-        Beside a track that was shown, one that was pointed at only once has to wait.
-        """
-        s = self.settings
-        proven = any(t.chosen for t in tracks)
-        beliefs = [s.belief.of(t) + s.loyalty * t.chosen for t in tracks]
-        least = max(beliefs, default=0.0) - s.lead
-        return [
-            replace(t, chosen=belief >= least and (t.chosen or t.heard > 1 or not proven))
-            for t, belief in zip(tracks, beliefs, strict=True)
-        ]
-
-    def _shown(self, followed: Sequence[Followed]) -> dict[int, ObjectGuess]:
-        """Of the chosen tracks those that the image model points at now, and those that are believed more than they."""
-        belief = self.settings.belief
-        chosen = [(f, f.guess) for f in followed if f.track.chosen and f.guess is not None]
-        most = max((belief.of(f.track) for f, _ in chosen if f.said > 0.5), default=0.0)
-        return {f.track.id: guess for f, guess in chosen if f.said > 0.5 or belief.of(f.track) > most}
-
-    def _result(self, view: View, state: MemoryState, shown: dict[int, ObjectGuess]) -> FrameResult:
-        presence = 1 / (1 + math.exp(-state.log_odds))
-        masks = {}
-        if presence >= self.postprocess.presence_threshold:
-            masks = {i: mask for i, guess in shown.items() if (mask := self.objects.mask(view, guess)).any()}
-        mask = np.any(list(masks.values()), axis=0) if masks else np.zeros(view.frame.size, dtype=bool)
-        return FrameResult(
-            frame_index=view.frame.index,
-            time_s=view.frame.time_s,
-            expression_index=state.expression_index,
-            mask=mask,
-            score=state.score,
-            presence=presence,
-            track_masks=masks,
+    def again(self, state: MemoryState) -> MemoryState:
+        """Nothing lies anywhere yet; what the expression means, and its tracks by their looks, are known already."""
+        return replace(
+            self.start(state.expression_index),
+            said=state.said,
+            shown=state.shown,
+            tracks=tuple(replace(track, status=Status.ABSENT, away=1) for track in state.tracks),
+            next_id=state.next_id,
         )
 
+    def _heard(self, view: View, evidence: Evidence | None, state: MemoryState) -> MemoryState:
+        """The state with what the image model says of this frame in its memory."""
+        s = self.settings
+        if evidence is None:
+            return replace(state, log_odds=s.presence.step(state.log_odds, None))
+        weight = evidence.presence**2 + s.unsure_weight
+        return replace(
+            state,
+            said=state.said.learned(examples_said(view, evidence.logits, weight), s.keep_said),
+            log_odds=s.presence.step(state.log_odds, evidence.presence),
+            score=evidence.score,
+        )
+
+    def _map(self, view: View, evidence: Evidence | None, labels: np.ndarray, state: MemoryState) -> np.ndarray:
+        """(h, w) float32: how likely each pixel is meant, borders at the edges of the picture."""
+        s = self.settings
+        now = _carried(view, state.probs) if evidence is None else evidence.logits
+        logits = np.clip(now, -s.evidence_most, s.evidence_most) + s.said_weight * state.said.scores(view)
+        for track in state.tracks:
+            logits[labels == track.id] += s.belief_weight * (2 * s.belief.of(track) - 1)
+        probs = self._smooth(view, logits, s.filter_least + 2)
+        if not (probs > s.candidate).any() or not state.shown.theta.any():
+            return probs
+        return self._sharpened(view, probs, state.shown)
+
+    def _sharpened(self, view: View, probs: np.ndarray, shown: Classifier) -> np.ndarray:
+        """The map with what tells the shown from its surroundings, near what is a candidate already."""
+        s = self.settings
+        core = core_of(probs)
+        size = math.sqrt(np.count_nonzero(core)) + 4
+        away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5) / size
+        logits = _log_odds(probs) + s.shown_weight * shown.scores(view)
+        logits -= s.distance_weight * np.clip(away - s.distance_free, 0, s.distance_most)
+        return self._smooth(view, logits, round(min(max(s.filter_share * size, s.filter_least), s.filter_most)))
+
+    def _smooth(self, view: View, logits: np.ndarray, radius: int) -> np.ndarray:
+        soft = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        return guided_filter(view.once(work_picture), soft, radius, 1e-4)
+
+    def _judged(self, linked: Sequence[Linked], evidence: Evidence | None) -> list[Linked]:
+        """The candidates after what is said of them now, told which of them are meant: all that come near the one
+        believed most."""
+        s = self.settings
+        if evidence is not None:
+            weight = evidence.presence + s.unsure_weight
+            linked = [
+                replace(one, track=s.belief.hear(one.track, float(evidence.probs[one.region].mean()), weight))
+                for one in linked
+            ]
+        meant = s.choice.of({one.track.id: s.belief.of(one.track) for one in linked})
+        return [
+            replace(one, track=replace(one.track, status=Status.PRESENT if one.track.id in meant else Status.UNCERTAIN))
+            for one in linked
+        ]
+
+    def _seen(
+        self, view: View, probs: np.ndarray, linked: Sequence[Linked], evidence: Evidence | None, before: Classifier
+    ) -> Classifier:
+        """What is shown joins the memory, by how sure the image model is that the target is there at all."""
+        s = self.settings
+        shown = [one.region for one in linked if one.track.status is Status.PRESENT]
+        if evidence is None or not shown:
+            return before
+        meant = np.logical_or.reduce(shown)
+        weight = evidence.presence + s.unsure_weight
+        examples = examples_shown(view, np.where(meant, probs, np.minimum(probs, 0.5)), weight)
+        return before if examples is None else before.learned(examples, s.keep_shown)
+
+    def _moment(
+        self, view: View, evidence: Evidence | None, probs: np.ndarray, linked: Sequence[Linked], state: MemoryState
+    ) -> Moment:
+        return Moment(
+            frame_index=view.frame.index,
+            time_s=view.frame.time_s,
+            size=view.frame.size,
+            log_odds=state.log_odds,
+            seen=None if evidence is None else evidence.presence,
+            score=state.score,
+            candidates=tuple(
+                Candidate(one.track.id, self.settings.belief.of(one.track), _mask(view, probs, one.region))
+                for one in linked
+            ),
+        )
+
+    def _answered(self, state: MemoryState) -> FrameResult:
+        """The result of the first frame that waits, by all that is known now."""
+        s = self.settings
+        moment, *later = state.pending
+        beliefs = {track.id: s.belief.of(track) for track in state.tracks}
+        threshold = self.postprocess.presence_threshold
+        return moment.answer(state.expression_index, s.choice, beliefs, later, s.presence, threshold)
+
     def snapshot(self, state: MemoryState) -> bytes:
-        header = {f.name: getattr(state, f.name) for f in fields(state) if f.name != "tracks"}
-        header["tracks"] = [{f.name: getattr(t, f.name) for f in fields(t) if f.name != "core"} for t in state.tracks]
-        parts = {str(i): self.objects.snapshot(track.core) for i, track in enumerate(state.tracks)}
-        parts["header"] = json.dumps(header).encode()
-        return safetensors.numpy.save({name: np.frombuffer(data, np.uint8) for name, data in parts.items()})
+        arrays = {
+            "said.gram": state.said.sums.gram,
+            "said.target": state.said.sums.target,
+            "said.theta": state.said.theta,
+            "shown.gram": state.shown.sums.gram,
+            "shown.target": state.shown.sums.target,
+            "shown.theta": state.shown.theta,
+        }
+        if state.probs is not None and state.labels is not None:
+            arrays |= {"probs": state.probs, "labels": state.labels}
+        arrays |= {f"look.{track.id}": track.look for track in state.tracks}
+        moments = [moment.document() for moment in state.pending]
+        arrays |= {f"pending.{n}.{i}": mask for n, (_, masks) in enumerate(moments) for i, mask in masks.items()}
+        header = {
+            "expression_index": state.expression_index,
+            "next_id": state.next_id,
+            "log_odds": state.log_odds,
+            "score": state.score,
+            "tracks": [{k: v for k, v in asdict(track).items() if k != "look"} for track in state.tracks],
+            "pending": [moment for moment, _ in moments],
+        }
+        arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
     def restore(self, data: bytes) -> MemoryState:
         try:
-            parts = {name: array.tobytes() for name, array in safetensors.numpy.load(data).items()}
-            header = json.loads(parts["header"])
+            arrays = safetensors.numpy.load(data)
+            header = json.loads(arrays["header"].tobytes())
             tracks = tuple(
-                Track(core=self.objects.restore(parts[str(i)]), **{**values, "status": Status(values["status"])})
-                for i, values in enumerate(header.pop("tracks"))
+                Track(look=arrays[f"look.{values['id']}"], **{**values, "status": Status(values["status"])})
+                for values in header.pop("tracks")
             )
-            return MemoryState(tracks=tracks, **header)
+            said, shown = (
+                Classifier(Sums(arrays[f"{name}.gram"], arrays[f"{name}.target"]), arrays[f"{name}.theta"])
+                for name in ("said", "shown")
+            )
+            pending = tuple(
+                moment_of(moment, _under(arrays, f"pending.{n}.")) for n, moment in enumerate(header.pop("pending"))
+            )
+            return MemoryState(
+                said=said,
+                shown=shown,
+                tracks=tracks,
+                probs=arrays.get("probs"),
+                labels=arrays.get("labels"),
+                pending=pending,
+                **header,
+            )
         except (SafetensorError, KeyError, TypeError) as error:
             raise ValueError(f"tracker 'memory': damaged state ({error!r})") from error
 
 
-def _at_frame_size(region: np.ndarray, view: View) -> np.ndarray:
-    height, width = view.frame.size
-    return cv2.resize(region.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _mask(view: View, probs: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """(H, W) bool: one region of the map at frame size."""
+    return snapped(view, np.where(region, probs, 0).astype(np.float32))
+
+
+def _blank(view: View) -> np.ndarray:
+    return np.zeros(work_size(view), np.int32)
+
+
+def _painted(view: View, linked: Sequence[Linked]) -> np.ndarray:
+    labels = _blank(view)
+    for one in linked:
+        labels[one.region] = one.track.id
+    return labels
+
+
+def _carried(view: View, probs: np.ndarray | None) -> np.ndarray:
+    """Log-odds (h, w) that the map of the frame before gives this one: none on the first frame and across a cut."""
+    if probs is None or view.cut:
+        return np.zeros(work_size(view), np.float32)
+    return _log_odds(warp(probs, view.once(work_flow)))
+
+
+def _log_odds(probs: np.ndarray) -> np.ndarray:
+    kept = np.clip(probs, EDGE, 1 - EDGE)
+    return np.log(kept / (1 - kept))

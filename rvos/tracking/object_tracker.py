@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from rvos.motion import warp
 from rvos.tracking.appearance import described, halved, work_flow, work_picture, work_size
 from rvos.tracking.box import Box, box_of, centre_of, core_of
-from rvos.tracking.guided import guided_filter
+from rvos.tracking.guided import guided_filter, snapped
 from rvos.tracking.head import Sums, fit, score, sums_of
 from rvos.tracking.two_motions import motion_evidence
 from rvos.view import View
@@ -57,7 +57,6 @@ class ObjectTrackerSettings:
     filter_most: int = 20
     filter_eps: float = 1e-5
     sharpness: float = 12.0
-    snap_radius: int = 6
     object_samples: int = 2000
     rest_samples: int = 4000
 
@@ -131,7 +130,7 @@ class ObjectTracker:
             recent_object_target=seen.on.target,
             recent_rest_gram=seen.around.gram,
             recent_rest_target=seen.around.target,
-            theta=fit(seen.on, seen.around, self.settings.ridge),
+            theta=fit(seen.on.plus(seen.around), self.settings.ridge),
             areas=np.full(HISTORY, probs.sum(), np.float32),
             clock=clock,
         )
@@ -221,15 +220,7 @@ class ObjectTracker:
 
     def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
         """(H, W) bool at frame size, the boundary moved to the nearest edge of the picture."""
-        s = self.settings
-        height, width = view.picture.shape[:2]
-        large = cv2.resize(guess.probs, (width, height), interpolation=cv2.INTER_LINEAR)
-        if (large > 0.5).any():
-            box = box_of(large > 0.5, 4 * s.snap_radius)
-            guide = view.picture[box.part].astype(np.float32) / 255
-            large[box.part] = guided_filter(guide, large[box.part], s.snap_radius, s.filter_eps)
-        height, width = view.frame.size
-        return cv2.resize(large, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+        return snapped(view, guess.probs)
 
     def snapshot(self, state: ObjectState) -> bytes:
         """`state` as safetensors."""
@@ -308,7 +299,7 @@ class ObjectTracker:
         first, recent = _first(state), _recent(state)
         on = first.on.mixed(recent.on, 1 - s.first_share)
         around = first.around.mixed(recent.around, 1 - s.first_share_rest)
-        return replace(state, theta=fit(on, around, s.ridge))
+        return replace(state, theta=fit(on.plus(around), s.ridge))
 
 
 def _first(state: ObjectState) -> Seen:

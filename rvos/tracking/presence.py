@@ -1,4 +1,5 @@
-"""Whether the target is there, frame after frame: a two-state hidden Markov model, filtered forward.
+"""Whether the target is there, frame after frame: a two-state hidden Markov model, filtered forward, and
+smoothed backward where later frames are known.
 
 Single frames of an image model are noisy and their errors last, so that each counts for less than one independent
 observation (`trust`), and a target comes and goes seldom (`change`).
@@ -28,8 +29,18 @@ class PresenceModel:
         """The log-odds after one more frame. seen: calibrated presence in [0, 1], None where nobody looked."""
         before = 1 / (1 + math.exp(-log_odds))
         now = before * (1 - self.change) + (1 - before) * self.change
-        evidence = 0.0 if seen is None else self.trust * (log_odds_of(seen) + self.shift)
-        return log_odds_of(now) + evidence
+        return log_odds_of(now) + self._evidence(seen)
+
+    def before(self, later: float, seen: float | None) -> float:
+        """What a frame and all after it say of the frame before them, in log-odds to be added to what is known there.
+
+        later: the same of the frames after it, 0 where there are none (the backward messages of the model).
+        """
+        odds = math.exp(later + self._evidence(seen))
+        return math.log(((1 - self.change) * odds + self.change) / (self.change * odds + 1 - self.change))
+
+    def _evidence(self, seen: float | None) -> float:
+        return 0.0 if seen is None else self.trust * (log_odds_of(seen) + self.shift)
 
 
 def log_odds_of(probability: float) -> float:

@@ -1,4 +1,4 @@
-"""One track of an expression: an object that may be what the words mean, and whether it is to be seen."""
+"""The tracks of an expression: objects that may be what the words mean, and how much speaks for each."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from rvos.tracking.evidence import Evidence
-from rvos.tracking.object_tracker import ObjectGuess, ObjectState
+from rvos.tracking.appearance import pixel_features
+from rvos.view import View
 
 
 class Status(StrEnum):
-    """present: followed and learned from; uncertain: followed, not learned from; absent: lost, and looked for."""
+    """present: it has a place on this frame and is shown; uncertain: it has a place and is not believed in enough;
+    absent: it has none, and is looked for by its looks."""
 
     PRESENT = "present"
     UNCERTAIN = "uncertain"
@@ -21,78 +22,46 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Track:
-    """id: never changes; core: the object's memory; support, heard: what the image model said of the places where the
-    object was seen, summed, and how often it was heard; low: frames in a row of a quality below the status; away:
-    frames since it was lost; chosen: it was shown on the last frame."""
+    """id: never changes; look: (C,) float32, mean pixel features; support, heard: what the image model said of the
+    places where it was seen, summed, and how often it was heard, both by weight; away: frames since it was seen."""
 
     id: int
-    core: ObjectState
+    look: np.ndarray
     support: float
     heard: float
-    status: Status = Status.PRESENT
-    low: int = 0
+    status: Status = Status.UNCERTAIN
     away: int = 0
-    chosen: bool = False
-
-    @property
-    def live(self) -> bool:
-        """It has a place on this frame."""
-        return self.status is not Status.ABSENT
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """When a track changes its status. quality is that of `ObjectGuess`; patience: frames in a row."""
-
-    uncertain: float = 0.4
-    uncertain_patience: int = 2
-    absent: float = 0.25
-    absent_patience: int = 4
-    write: float = 0.6
-
-    def after(self, track: Track, quality: float) -> Track:
-        """The track with the status that one more frame of this quality gives it (hysteresis both ways)."""
-        if quality >= self.uncertain:
-            return replace(track, status=Status.PRESENT, low=0)
-        low = track.low + 1
-        if quality < self.absent and low >= self.absent_patience:
-            return replace(track, status=Status.ABSENT, low=low, away=0)
-        status = Status.UNCERTAIN if low >= self.uncertain_patience else track.status
-        return replace(track, status=status, low=low)
 
 
 @dataclass(frozen=True)
 class BeliefModel:
     """How words and places are weighed. memory: share of what was heard that is kept from one frame to the next;
-    prior: how many frames of "half" every track begins with."""
+    prior: how much weight of "half" every track begins with."""
 
     memory: float = 0.97
-    prior: float = 2.0
+    prior: float = 1.0
 
-    def hear(self, track: Track, said: float) -> Track:
-        """The track after the image model gave its place a probability in [0, 1]."""
-        return replace(track, support=self.memory * track.support + said, heard=self.memory * track.heard + 1)
-
-    def forget(self, track: Track) -> Track:
-        """The track after a frame on which it was not to be seen: what was known of it slowly loses weight."""
+    def fade(self, track: Track) -> Track:
+        """The track one frame later, nothing new heard."""
         return replace(track, support=self.memory * track.support, heard=self.memory * track.heard)
+
+    def hear(self, track: Track, said: float, weight: float) -> Track:
+        """The track after the image model gave its place a probability in [0, 1], on a frame of this weight."""
+        return replace(track, support=track.support + weight * said, heard=track.heard + weight)
 
     def of(self, track: Track) -> float:
         """Belief in [0, 1] that this is what the words mean."""
         return (track.support + 0.5 * self.prior) / (track.heard + self.prior)
 
 
-def said_of(guess: ObjectGuess, evidence: Evidence) -> float:
-    """Mean probability that the image model gives the place of a guess; 0 for an empty one."""
-    place = guess.probs > 0.5
-    return float(evidence.probs[place].mean()) if place.any() else 0.0
+def look_of(view: View, region: np.ndarray) -> np.ndarray:
+    """(C,) float32: the mean pixel features of a region (h, w) bool at work size."""
+    height, width = view.once(pixel_features).shape[:2]
+    inside = region[::2, ::2][:height, :width]
+    features = view.once(pixel_features)[: inside.shape[0], : inside.shape[1]]
+    return features[inside].mean(0) if inside.any() else features[:: max(1, height - 1)].mean((0, 1))
 
 
-def touching(place: np.ndarray, evidence: Evidence, least: float = 0.3) -> np.ndarray:
-    """(h, w) bool: the union of the evidence's regions that lie on a place, or that the place lies in."""
-    found = np.zeros_like(place)
-    for region in evidence.regions:
-        shared = np.count_nonzero(region & place)
-        if shared > least * min(np.count_nonzero(region), np.count_nonzero(place)):
-            found |= region
-    return found
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    """How far two looks lie apart, 0 for the same."""
+    return float(np.linalg.norm(one - other))

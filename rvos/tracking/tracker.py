@@ -25,8 +25,13 @@ class Tracker(ABC, Generic[State]):
     between_decodes: ClassVar[bool]
     """It can serve frames that were not decoded. Where it cannot, every frame has to be."""
 
-    def __init__(self, postprocess: Postprocessor) -> None:
+    looks_ahead: ClassVar[bool] = False
+    """It gains from frames that come later: it takes a `lookahead`, and `again` means something."""
+
+    def __init__(self, postprocess: Postprocessor, lookahead: int = 0) -> None:
+        """lookahead: how many later frames the answer to a frame waits for."""
         self.postprocess = postprocess
+        self.lookahead = lookahead
 
     @abstractmethod
     def start(self, expression_index: int) -> State:
@@ -35,8 +40,9 @@ class Tracker(ABC, Generic[State]):
     @abstractmethod
     def step(
         self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: State
-    ) -> tuple[FrameResult, State]:
-        """What the expression means on this frame, and the state after it.
+    ) -> tuple[FrameResult | None, State]:
+        """What the expression means on the frame that is `lookahead` frames back (None before the first of them), and
+        the state after this frame.
 
         prediction: one row, at the model's input size; features: one row, those that the prediction was made of. Both
         are None on a frame that was not decoded.
@@ -45,6 +51,14 @@ class Tracker(ABC, Generic[State]):
     def asks(self, state: State) -> bool:
         """The expression wants the next frame to go through the whole network, key frame or not."""
         return False
+
+    def finish(self, state: State) -> list[FrameResult]:
+        """The answers that still wait for later frames, in order: none will come."""
+        return []
+
+    def again(self, state: State) -> State:
+        """The state to begin the same video with once more, knowing how it went on."""
+        raise NotImplementedError(f"{type(self).__name__} gains nothing from a second look")
 
     @abstractmethod
     def snapshot(self, state: State) -> bytes:

@@ -12,11 +12,11 @@ import torch
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
-from rvos.tracking.evidence import Evidence, overlap
+from rvos.tracking.linking import link, parts_of
 from rvos.tracking.memory import MemoryState, MemoryTracker
-from rvos.tracking.object_tracker import ObjectGuess
+from rvos.tracking.moment import Choice
 from rvos.tracking.presence import PresenceModel, log_odds_of
-from rvos.tracking.track import BeliefModel, Status, Thresholds, Track, said_of, touching
+from rvos.tracking.track import BeliefModel, Track, look_of
 from rvos.types import Frame, FrameResult
 from rvos.view import view_of
 
@@ -32,6 +32,11 @@ def picture(boxes: dict[tuple[int, int, int], Box]) -> np.ndarray:
     for colour, (row, column) in boxes.items():
         image[row : row + 20, column : column + 20] = colour
     return image
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union."""
+    return np.count_nonzero(one & other) / max(1, np.count_nonzero(one | other))
 
 
 def square(box: Box) -> np.ndarray:
@@ -61,12 +66,13 @@ def follow(
     state: MemoryState | None = None,
 ) -> tuple[list[FrameResult], MemoryState]:
     state = tracker.start(0) if state is None else state
-    results, before = [], None
+    results: list[FrameResult] = []
+    before = None
     for index, (image, word) in enumerate(zip(images, words, strict=True)):
         view = view_of(Frame(index, index / 10, image), before)
         prediction, features = word or (None, None)
         result, state = tracker.step(view, prediction, features, state)
-        results.append(result)
+        results += [] if result is None else [result]
         before = view.picture
     return results, state
 
@@ -144,38 +150,97 @@ def test_a_snapshot_goes_on_to_the_bit_and_others_are_refused(tracker: MemoryTra
             tracker.restore(bad)
 
 
-@pytest.mark.parametrize(
-    ("qualities", "status"),
-    [
-        ([0.9], Status.PRESENT),
-        ([0.3], Status.PRESENT),
-        ([0.3, 0.3], Status.UNCERTAIN),
-        ([0.3] * 9, Status.UNCERTAIN),
-        ([0.1] * 3, Status.UNCERTAIN),
-        ([0.1] * 4, Status.ABSENT),
-        ([0.1, 0.1, 0.9], Status.PRESENT),
-        ([0.1, 0.1, 0.1, 0.5, 0.1], Status.PRESENT),
-    ],
-)
-def test_status_changes_with_patience(qualities: list[float], status: Status, tracker: MemoryTracker) -> None:
-    images, boxes = moving(1)
-    _, state = follow(tracker, images, [said([boxes[0]])])
-    track = state.tracks[0]
-    for quality in qualities:
-        track = Thresholds().after(track, quality)
-    assert track.status is status
+def test_a_late_choice_gives_the_same_frames_later(tracker: MemoryTracker) -> None:
+    images, boxes = moving(10)
+    words = [said([box]) for box in boxes]
+    late = MemoryTracker(tracker.postprocess, lookahead=3)
+    state, results = late.start(0), []
+    for index, (image, (prediction, features)) in enumerate(zip(images, words, strict=True)):
+        view = view_of(Frame(index, index / 10, image), None if index == 0 else images[index - 1])
+        result, state = late.step(view, prediction, features, state)
+        assert (result is None) == (index < 3)
+        results += [] if result is None else [result]
+        if index == 5:
+            state = late.restore(late.snapshot(state))
+    results += late.finish(state)
+    at_once, _ = follow(tracker, images, words)
+    assert [r.frame_index for r in results] == list(range(10))
+    assert all(np.array_equal(a.mask, b.mask) for a, b in zip(results, at_once, strict=True))
 
 
-def test_belief_is_a_mean_that_begins_at_half(tracker: MemoryTracker) -> None:
-    images, boxes = moving(1)
-    core = follow(tracker, images, [said([boxes[0]])])[1].tracks[0].core
+def test_a_frame_is_judged_by_the_presence_of_those_that_follow(tracker: MemoryTracker) -> None:
+    images, boxes = moving(14)
+    words = [said([box], presence=-6.0 if t == 6 else 4.0) for t, box in enumerate(boxes)]
+    words[0] = said([boxes[0]], presence=-3.0)
+    late = MemoryTracker(tracker.postprocess, lookahead=6)
+    results, state = follow(late, images, words)
+    results += late.finish(state)
+    at_once, _ = follow(tracker, images, words)
+    assert not at_once[0].present and results[0].present and results[6].presence > at_once[6].presence
+
+
+def test_a_second_look_knows_the_object_from_its_first_frame(tracker: MemoryTracker) -> None:
+    images, boxes = moving(10)
+    words = [said([(40, 60)], presence=0.0), *[said([box], presence=4.0) for box in boxes[1:]]]
+    first, state = follow(tracker, images, words)
+    assert overlap(first[0].mask, square((40, 60))) > 0.7
+    second, after = follow(tracker, images, words, tracker.again(state))
+    assert overlap(second[-1].mask, square(boxes[-1])) > 0.7 and set(second[-1].track_masks) == set(
+        first[-1].track_masks
+    )
+    assert after.next_id == state.next_id
+
+
+def test_nothing_lies_anywhere_across_a_cut(tracker: MemoryTracker) -> None:
+    images, boxes = moving(6)
+    _, state = follow(tracker, images, [said([box]) for box in boxes])
+    elsewhere = replace(view_of(Frame(6, 0.6, picture({RED: (40, 8)})), images[-1]), cut=True)
+    result, after = tracker.step(elsewhere, *said([(40, 8)]), state)
+    assert result is not None and set(result.track_masks) == {1}, "known by its looks"
+    assert overlap(result.mask, square((40, 8))) > 0.7 and after.next_id == state.next_id
+
+
+def test_the_map_does_not_flood_as_confidence_falls(tracker: MemoryTracker) -> None:
+    images, boxes = moving(40)
+    unsure = Prediction(torch.full((1, 16, 24), -0.2), torch.tensor([0.5]), torch.tensor([0.1]))
+    words = [said([box]) for box in boxes[:6]] + [(unsure, said([])[1])] * 34
+    results, _ = follow(tracker, images, words)
+    assert max(result.mask.mean() for result in results) < 2.5 * square(boxes[0]).mean()
+
+
+@pytest.mark.parametrize("shape", ["full", "one pixel", "empty"])
+def test_masks_of_any_size_are_borne(tracker: MemoryTracker, shape: str) -> None:
+    logits = torch.full((1, 16, 24), 6.0 if shape == "full" else -6.0)
+    if shape == "one pixel":
+        logits[0, 8, 8] = 6.0
+    word = Prediction(logits, torch.tensor([4.0]), torch.tensor([0.9])), said([])[1]
+    results, _ = follow(tracker, moving(4)[0], [word] * 4)
+    assert all(result.present == (shape == "full") or shape == "one pixel" for result in results)
+    assert all(np.isfinite(result.presence) for result in results)
+
+
+def track_of(support: float = 0.0, heard: float = 0.0) -> Track:
+    return Track(1, np.zeros(3, np.float32), support, heard)
+
+
+def test_belief_is_a_mean_that_begins_at_half() -> None:
     model = BeliefModel(memory=1.0, prior=2.0)
-    track = Track(1, core, support=0.0, heard=0.0)
-    assert model.of(track) == 0.5
-    assert model.of(model.hear(track, 1.0)) == pytest.approx(2 / 3)
-    assert model.of(model.hear(model.hear(track, 1.0), 0.0)) == 0.5
+    assert model.of(track_of()) == 0.5
+    assert model.of(model.hear(track_of(), 1.0, weight=1.0)) == pytest.approx(2 / 3)
+    assert model.of(model.hear(model.hear(track_of(), 1.0, 1.0), 0.0, 1.0)) == 0.5
+    assert model.of(model.hear(track_of(), 1.0, 0.1)) < model.of(model.hear(track_of(), 1.0, 1.0))
     fading = BeliefModel(memory=0.5, prior=1.0)
-    assert 0.5 < fading.of(fading.forget(model.hear(track, 1.0))) < fading.of(model.hear(track, 1.0))
+    assert (
+        0.5 < fading.of(fading.fade(fading.hear(track_of(), 1.0, 1.0))) < fading.of(fading.hear(track_of(), 1.0, 1.0))
+    )
+
+
+@pytest.mark.parametrize(
+    ("beliefs", "meant"),
+    [({}, set()), ({1: 0.2}, set()), ({1: 0.9, 2: 0.65, 3: 0.4}, {1, 2}), ({1: 0.4, 2: 0.35}, {1, 2})],
+)
+def test_those_near_the_most_believed_are_meant(beliefs: dict[int, float], meant: set[int]) -> None:
+    assert Choice(least=0.3, lead=0.3).of(beliefs) == meant
 
 
 def test_presence_is_filtered() -> None:
@@ -188,16 +253,46 @@ def test_presence_is_filtered() -> None:
     assert np.isfinite(model.step(100.0, 1.0)) and np.isfinite(model.step(-100.0, 0.0))
 
 
-def test_regions_leave_crumbs_out_and_are_matched_to_places() -> None:
-    logits = np.full((24, 40), -3, np.float32)
-    logits[2:12, 2:12], logits[2:10, 20:28], logits[20, 38] = 3, 3, 3
-    evidence = Evidence(logits, 0.9, 0.8)
-    assert [np.count_nonzero(r) for r in evidence.regions] == [100, 64]
-    place = np.zeros((24, 40), bool)
-    place[2:12, 4:14] = True
-    assert np.array_equal(touching(place, evidence), evidence.regions[0])
-    assert not touching(np.zeros_like(place), evidence).any()
-    guess = ObjectGuess(place.astype(np.float32), 1.0, float(place.mean()))
-    assert said_of(guess, evidence) == pytest.approx(float(evidence.probs[place].mean()))
-    assert said_of(ObjectGuess(np.zeros((24, 40), np.float32), 0.0, 0.0), evidence) == 0
-    assert Evidence(np.full((4, 4), -1, np.float32), 0.1, 0.1).regions == []
+def test_presence_before_agrees_with_the_sum_over_all_that_may_have_happened() -> None:
+    """Two states, three frames after: every path enumerated by hand."""
+    model = PresenceModel(trust=1.0, change=0.2, shift=0.0)
+    seen = [0.9, 0.3, 0.6]
+    message = 0.0
+    for value in reversed(seen):
+        message = model.before(message, value)
+
+    def likelihood(state: bool, frames: list[float]) -> float:
+        if not frames:
+            return 1.0
+        return sum(
+            (0.2 if nxt != state else 0.8) * (frames[0] if nxt else 1 - frames[0]) * likelihood(nxt, frames[1:])
+            for nxt in (True, False)
+        )
+
+    assert message == pytest.approx(np.log(likelihood(True, seen) / likelihood(False, seen)))
+    assert model.before(0.0, None) == pytest.approx(0.0)
+
+
+def test_parts_leave_crumbs_out_largest_first() -> None:
+    probs = np.zeros((24, 40), np.float32)
+    probs[2:12, 2:12], probs[2:10, 20:28], probs[20, 38] = 0.9, 0.9, 0.9
+    assert [np.count_nonzero(part) for part in parts_of(probs, 0.4)] == [100, 64]
+    assert parts_of(np.zeros((4, 4), np.float32), 0.4) == []
+
+
+def test_a_merged_region_keeps_one_track_and_a_split_brings_the_other_back() -> None:
+    """Ids, and what was heard of them, through a merger and a split."""
+    image = picture({RED: (4, 8), GREEN: (4, 40)})
+    view = view_of(Frame(0, 0.0, image), image)
+    red, green = square((4, 8)), square((4, 40))
+    belief = BeliefModel(memory=1.0)
+    looks = [look_of(view, region) for region in (red, green)]
+    tracks = [Track(1, looks[0], 4.0, 5.0), Track(2, looks[1], 1.0, 5.0)]
+    labels = (red + 2 * green).astype(np.int32)
+    merged, lost = link(view, [red | green], labels, tracks, 3, belief)
+    assert [one.track.id for one in merged] == [1] and [track.id for track in lost] == [2]
+    assert merged[0].track.support == pytest.approx(2.5) and merged[0].track.heard == pytest.approx(5.0)
+    split, lost = link(view, [red, green], np.where(labels > 0, 1, 0), [merged[0].track, *lost], 3, belief)
+    assert {one.track.id for one in split} == {1, 2} and not lost
+    fresh, _ = link(view, [green], np.zeros_like(labels), [], 3, belief)
+    assert [one.track.id for one in fresh] == [3]

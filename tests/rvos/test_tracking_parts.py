@@ -58,12 +58,12 @@ def test_the_classifier_tells_two_colours_apart_and_forgets_by_shares() -> None:
     random = np.random.default_rng(0)
     red, blue = (random.normal(0, 0.05, (200, CHANNELS)).astype(np.float32) + at for at in (0.5, -0.5))
     one, other = sums_of(red, 1.0, np.ones(200)), sums_of(blue, -1.0, np.ones(200))
-    theta = fit(one, other, 0.02)
+    theta = fit(one.plus(other), 0.02)
     assert lift(red).shape == (200, DIMENSION)
     assert score(red[:, None], theta).mean() > 0.8 and score(blue[:, None], theta).mean() < -0.8
     np.testing.assert_allclose(one.mixed(other, 0.25).target, 0.75 * one.target + 0.25 * other.target, rtol=1e-6)
     nothing = sums_of(red[:0], 1.0, np.ones(0))
-    assert not nothing.gram.any() and np.isfinite(fit(one, nothing, 0.02)).all()
+    assert not nothing.gram.any() and np.isfinite(fit(one.plus(nothing), 0.02)).all()
     with pytest.raises(ValueError, match=r"Sums: came \(2, 2\) and \(3,\)"):
         Sums(np.zeros((2, 2)), np.zeros(3))
 

@@ -1,0 +1,100 @@
+"""What an expression has meant so far, by appearance: two classifiers of pixels that are learned while watching.
+
+`said` learns what the image model says of pixels that look alike, on all frames together: its errors on single frames
+average out, and no object has to be followed for that. `shown` learns to tell what was shown from what was around it:
+its borders are sharper than the image model's. Both are ridge regressions on random Fourier features (`head`), whose
+memory is a pair of sums: of a fixed size, and free of order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rvos.tracking.appearance import described, halved, pixel_features, work_size
+from rvos.tracking.box import Box
+from rvos.tracking.head import Sums, fit, lift_all, no_sums, weighted_sums
+from rvos.view import View
+
+CANDIDATE = -3.0
+"""Log-odds above which a pixel may be meant: it teaches more than one that the image model is sure about."""
+ELSEWHERE = 0.05
+"""How likely a pixel below is to be an example, against one above."""
+EXAMPLES = 1500
+AROUND = 4.0
+"""How far around what is shown examples of the rest are taken, in its sizes."""
+LEAST_PX = 8
+RIDGE = 0.02
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """sums: all that was learned; theta: (D,) float32, what follows from it."""
+
+    sums: Sums
+    theta: np.ndarray
+
+    def learned(self, more: Sums, keep: float) -> Classifier:
+        """After further examples; `keep` in [0, 1] of what was known before counts on."""
+        sums = self.sums.faded(keep).plus(more)
+        return Classifier(sums, fit(sums, RIDGE))
+
+    def scores(self, view: View) -> np.ndarray:
+        """(h, w) float32 in [-1, 1] at work size: 1 where a pixel looks like what was meant, 0 where it looks like
+        nothing that was seen."""
+        height, width = work_size(view)
+        half = view.once(pixel_features).shape[:2]
+        found = np.clip((view.once(lifted_picture) @ self.theta).reshape(half), -1, 1)
+        return cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def blank_classifier() -> Classifier:
+    """One that has learned nothing, and scores everything 0."""
+    sums = no_sums()
+    return Classifier(sums, np.zeros_like(sums.target))
+
+
+def lifted_picture(view: View) -> np.ndarray:
+    """(h' w', D) float32, every pixel of half the work size as the classifiers see it: without its position. Ask by
+    `view.once(lifted_picture)`."""
+    height, width = view.once(pixel_features).shape[:2]
+    return lift_all(described(view, Box(0, 0, width, height), None, 1.0))
+
+
+def examples_said(view: View, logits: np.ndarray, weight: float) -> Sums:
+    """What the image model says of this frame. logits: (h, w) float32 log-odds at work size."""
+    height, width = view.once(pixel_features).shape[:2]
+    small = cv2.resize(logits, (width, height), interpolation=cv2.INTER_AREA).ravel()
+    likely = np.where(small > CANDIDATE, 1.0, ELSEWHERE)
+    chosen = _drawn(view, likely, EXAMPLES)
+    targets = np.tanh(small[chosen] / 2)  # 2 p - 1
+    return weighted_sums(view.once(lifted_picture)[chosen], targets, np.full(len(chosen), weight / len(chosen)))
+
+
+def examples_shown(view: View, probs: np.ndarray, weight: float) -> Sums | None:
+    """What is shown on this frame against what is around it, both alike in weight; None where too little is shown.
+
+    probs: (h, w) float32 at work size, below 0.5 where nothing is shown.
+    """
+    small = halved(probs)
+    on = small > 0.5
+    if np.count_nonzero(on) < LEAST_PX or on.all():
+        return None
+    away = cv2.distanceTransform((~on).astype(np.uint8), cv2.DIST_L2, 5) / (np.sqrt(np.count_nonzero(on)) + 2)
+    near = ~on & (away < AROUND)
+    inside = _drawn(view, on.ravel().astype(np.float64), EXAMPLES // 2)
+    outside = _drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), EXAMPLES)
+    sureness = np.abs(2 * small.ravel() - 1) + 0.02
+    lifted = view.once(lifted_picture)
+    weights = [weight * sureness[part] / sureness[part].sum() for part in (inside, outside)]
+    targets = [np.ones(len(inside)), -np.ones(len(outside))]
+    return weighted_sums(lifted[np.r_[inside, outside]], np.concatenate(targets), np.concatenate(weights))
+
+
+def _drawn(view: View, likely: np.ndarray, most: int) -> np.ndarray:
+    """Positions drawn without repetition, as likely as they are said to be: the same for the same frame."""
+    count = min(most, np.count_nonzero(likely))
+    random = np.random.default_rng(view.frame.index)
+    return random.choice(len(likely), count, replace=False, p=likely / likely.sum())

@@ -1,0 +1,128 @@
+"""Which track a region of this frame belongs to: the one that lay there, one that was lost and looks like it, or none
+so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from rvos.motion import warp
+from rvos.tracking.appearance import work_flow, work_size
+from rvos.tracking.track import BeliefModel, Status, Track, apart, look_of
+from rvos.view import View
+
+LEAST_PX = 12
+"""At work size; smaller parts of a map are crumbs."""
+MOST_REGIONS = 6
+LEAST_SHARED = 0.3
+"""Of the smaller of region and track, for one to be the other."""
+SAME_LOOK = 0.25
+LOOK_RATE = 0.1
+"""Share of a new frame in what a track looks like."""
+MOST_TRACKS = 12
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A region of this frame, (h, w) bool at work size, and its track."""
+
+    track: Track
+    region: np.ndarray
+
+
+def parts_of(probs: np.ndarray, threshold: float) -> list[np.ndarray]:
+    """The connected parts above a threshold, (h, w) bool each, the largest first."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((probs > threshold).astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    order = [i for i in np.argsort(-areas, kind="stable") if areas[i] >= LEAST_PX]
+    return [labels == i + 1 for i in order[:MOST_REGIONS]] if count > 1 else []
+
+
+def moved(view: View, labels: np.ndarray) -> np.ndarray:
+    """Track ids (h, w) of the frame before, carried to this one; nothing was anywhere across a cut."""
+    if view.cut or not labels.any():
+        return np.zeros((work_size(view)), labels.dtype)
+    carried = np.zeros_like(labels)
+    flow = view.once(work_flow)
+    for i in np.unique(labels[labels > 0]):
+        carried[warp((labels == i).astype(np.float32), flow) > 0.5] = i
+    return carried
+
+
+def link(
+    view: View,
+    regions: Sequence[np.ndarray],
+    labels: np.ndarray,
+    tracks: Sequence[Track],
+    next_id: int,
+    belief: BeliefModel,
+) -> tuple[list[Linked], list[Track]]:
+    """Regions with their tracks, in order, and the tracks that have no place on this frame.
+
+    labels: (h, w) ids, where tracks lay, carried here; next_id: that of the first new track. What was heard of a place
+    goes with its pixels: a region that comes of a split, or of a merger, has its part of it.
+    """
+    known = {track.id: belief.fade(track) for track in tracks}
+    counts = [np.bincount(labels[region], minlength=1 + max(known, default=0)) for region in regions]
+    owner = _owners(regions, counts, labels, known)
+    linked: list[Linked] = []
+    for index, region in enumerate(regions):
+        look = look_of(view, region)
+        track = known.get(owner.get(index, 0))
+        if track is None:
+            free = [t for i, t in known.items() if i not in owner.values()]
+            track = _nearest(look, free)
+            if track is None:
+                support, heard = _inherited(region, counts[index], known)
+                track = Track(next_id, look, support, heard)
+                next_id += 1
+            owner[index] = track.id
+        else:
+            support, heard = _inherited(region, counts[index], known)
+            track = replace(track, support=support, heard=heard)
+        look = (1 - LOOK_RATE) * track.look + LOOK_RATE * look
+        linked.append(Linked(replace(track, look=look.astype(np.float32), away=0), region))
+    lost = [
+        replace(track, status=Status.ABSENT, away=track.away + 1)
+        for i, track in known.items()
+        if i not in owner.values()
+    ]
+    return linked, sorted(lost, key=lambda t: (t.away, t.id))[: max(0, MOST_TRACKS - len(linked))]
+
+
+def _nearest(look: np.ndarray, lost: Sequence[Track]) -> Track | None:
+    """The track without a place that looks most like it; None where none does."""
+    found = min(lost, key=lambda track: apart(track.look, look), default=None)
+    return found if found is not None and apart(found.look, look) < SAME_LOOK else None
+
+
+def _owners(
+    regions: Sequence[np.ndarray], counts: Sequence[np.ndarray], labels: np.ndarray, known: dict[int, Track]
+) -> dict[int, int]:
+    """Position of a region -> id of the track that lay there; the pairs that share most come first, then
+    older tracks."""
+    sizes = np.bincount(labels.ravel(), minlength=1 + max(known, default=0))
+    shared = [
+        (-int(count[i]), i, index)
+        for index, (region, count) in enumerate(zip(regions, counts, strict=True))
+        for i in known
+        if count[i] and count[i] >= LEAST_SHARED * min(np.count_nonzero(region), sizes[i])
+    ]
+    owner: dict[int, int] = {}
+    for _, i, index in sorted(shared):
+        if index not in owner and i not in owner.values():
+            owner[index] = i
+    return owner
+
+
+def _inherited(region: np.ndarray, counts: np.ndarray, known: dict[int, Track]) -> tuple[float, float]:
+    """What was heard of the pixels of a region: support and weight, averaged over them."""
+    area = np.count_nonzero(region)
+    shares = {i: counts[i] / area for i in known if counts[i]}
+    return (
+        float(sum(share * known[i].support for i, share in shares.items())),
+        float(sum(share * known[i].heard for i, share in shares.items())),
+    )
