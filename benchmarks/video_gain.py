@@ -2,6 +2,7 @@
 
 python benchmarks/video_gain.py --tune [--per-family 8]        presence thresholds, on validation videos
 python benchmarks/video_gain.py [--per-family N] [--twins]     the figures, on validation videos
+python benchmarks/video_gain.py --ablations [--tune]           the same of `memory` with each of its parts off
 python benchmarks/video_gain.py --split test --twins           the release's figures; entered in test_runs.jsonl
 python benchmarks/video_gain.py --strip INDEX [--systems ...]  a picture of one video, to look at
 
@@ -27,7 +28,7 @@ from machine import describe_machine
 from video_pictures import draw_bars, draw_strip
 from video_report import report
 from video_rows import RowsFile, code_sha256, run
-from video_systems import FRAME_BY_FRAME, KINDS, OURS, SYSTEMS
+from video_systems import ABLATIONS, FRAME_BY_FRAME, HEADLINE, KINDS, OURS, SYSTEMS
 from video_work import Job, clip_of, masks_of, score, tune
 
 from image_core.errors import RvosError
@@ -174,7 +175,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--per-family", type=int, default=64, help="videos a family (64; ablations 24)")
     parser.add_argument("--model", default=DEFAULT, help="an embedded model's name, or a model file")
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), metavar="NAME")
+    systems = parser.add_mutually_exclusive_group()
+    systems.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(HEADLINE), metavar="NAME")
+    ablations = [FRAME_BY_FRAME, "memory", *ABLATIONS]
+    systems.add_argument(
+        "--ablations", dest="systems", action="store_const", const=ablations, help="each part of `memory` off in turn"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread")
     parser.add_argument("--out", type=Path, help="the JSON; the picture lies beside it")
     mode = parser.add_mutually_exclusive_group()

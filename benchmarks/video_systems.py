@@ -12,7 +12,9 @@ from video_baselines import Look, carried_from_best, largest_components, tracked
 from video_clip import Answer
 from video_oracles import true_identity, true_propagation
 
-from rvos.tracking.memory import MemoryTracker
+from rvos.tracking.memory import MemorySettings, MemoryTracker
+from rvos.tracking.moment import Choice
+from rvos.tracking.presence import PresenceModel
 from rvos.tracking.tracker import NoTracker
 from rvos.two_passes import LOOKAHEAD
 
@@ -83,7 +85,7 @@ class System:
 ALONE = tracked(NoTracker)
 """The image model frame by frame."""
 
-SYSTEMS: dict[str, System] = {
+HEADLINE: dict[str, System] = {
     FRAME_BY_FRAME: System("causal", ALONE),
     ALWAYS_SHOWN: System("causal", ALONE, grid=NO_CHOICE),
     "hysteresis": System("causal", largest_components(ALONE), grid=TWO_LEVELS),
@@ -97,5 +99,23 @@ SYSTEMS: dict[str, System] = {
     "true_propagation": System("oracle", true_propagation(ALONE)),
     "true_identity": System("oracle", true_identity(ALONE), grid=NO_CHOICE),
 }
+
+
+def ablated(settings: MemorySettings) -> System:
+    """`memory` with other settings."""
+    return System("causal", tracked(partial(MemoryTracker, settings=settings)))
+
+
+ABLATIONS: dict[str, System] = {
+    "without_said": ablated(MemorySettings(said_weight=0.0)),
+    "without_shown": ablated(MemorySettings(shown_weight=0.0)),
+    "without_belief": ablated(MemorySettings(belief_weight=0.0, choice=Choice(lead=1.0))),
+    "without_presence": ablated(MemorySettings(presence=PresenceModel(trust=1.0, change=0.5))),
+    "without_unsure": ablated(MemorySettings(unsure_weight=1.0)),
+}
+"""`memory` with one part off: what was said by appearance; what was shown; belief in tracks; the filter of presence, so
+that every frame's own decides; and the weight by presence of what is learned."""
+
+SYSTEMS = HEADLINE | ABLATIONS
 OURS = {"causal": "memory", "offline": "memory_both_ways"}
 """Per kind the system that the others are the baselines of."""

@@ -22,7 +22,9 @@ Propagation = Annotated[
         help="How features reach the frames between key frames: flow, affinity or none.",
     ),
 ]
-Tracker = Annotated[str, typer.Option("--tracker", metavar="NAME", help="How masks travel through time.")]
+Tracker = Annotated[
+    str, typer.Option("--tracker", metavar="NAME", help="How masks travel through time: memory or none.")
+]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:i.")]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="fp32 or bf16.")]
 Set = Annotated[
@@ -33,7 +35,8 @@ Set = Annotated[
         help="May be repeated. video.stream=N: which video stream. video.backend=av|decord. video.prefetch=N: frames "
         "decoded ahead. sampling=all|stride:K|uniform:N: which frames are looked at. key_frames=all|every:K|"
         "adaptive:K: which of them the whole model sees; adaptive: at most K apart, sooner where the picture changes. "
-        "decode=every|key: whether the frames between them are decoded.",
+        "decode=every|key: whether the frames between them are decoded. tracker.lookahead=N: answer a frame N frames "
+        "late, knowing those. tracker.both_ways=yes|no: watch the video twice, the second time knowing how it goes on.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another run that is in DIR.")]

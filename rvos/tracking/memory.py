@@ -80,7 +80,8 @@ class MemoryState:
     """What is remembered of one expression on one video: arrays of a fixed size.
 
     probs: (h, w) float32 at work size, the map of the last frame; labels: (h, w) int32, the id of the track at each of
-    its pixels, 0 for none. Both None before the first frame. pending: the frames that wait for their answer.
+    its pixels, 0 for none. Both None before the first frame. unheard: frames since the image model was last
+    heard; pending: the frames that wait for their answer.
     """
 
     expression_index: int
@@ -92,6 +93,7 @@ class MemoryState:
     labels: np.ndarray | None = None
     log_odds: float = 0.0
     score: float = 0.0
+    unheard: int = 0
     pending: tuple[Moment, ...] = ()
 
 
@@ -134,6 +136,11 @@ class MemoryTracker(Tracker[MemoryState]):
             return None, state
         return self._answered(state), replace(state, pending=state.pending[1:])
 
+    def asks(self, state: MemoryState) -> bool:
+        """Nothing of the expression has a place, as after a cut: it is looked for after 1, 2, 4, 8, ... frames."""
+        lost = not any(track.status is not Status.ABSENT for track in state.tracks)
+        return lost and (state.unheard & (state.unheard + 1)) == 0
+
     def finish(self, state: MemoryState) -> list[FrameResult]:
         return [self._answered(replace(state, pending=state.pending[waited:])) for waited in range(len(state.pending))]
 
@@ -151,13 +158,14 @@ class MemoryTracker(Tracker[MemoryState]):
         """The state with what the image model says of this frame in its memory."""
         s = self.settings
         if evidence is None:
-            return replace(state, log_odds=s.presence.step(state.log_odds, None))
+            return replace(state, log_odds=s.presence.step(state.log_odds, None), unheard=state.unheard + 1)
         weight = evidence.presence**2 + s.unsure_weight
         return replace(
             state,
             said=state.said.learned(examples_said(view, evidence.logits, weight), s.keep_said),
             log_odds=s.presence.step(state.log_odds, evidence.presence),
             score=evidence.score,
+            unheard=0,
         )
 
     def _map(self, view: View, evidence: Evidence | None, labels: np.ndarray, state: MemoryState) -> np.ndarray:
@@ -258,6 +266,7 @@ class MemoryTracker(Tracker[MemoryState]):
             "next_id": state.next_id,
             "log_odds": state.log_odds,
             "score": state.score,
+            "unheard": state.unheard,
             "tracks": [{k: v for k, v in asdict(track).items() if k != "look"} for track in state.tracks],
             "pending": [moment for moment, _ in moments],
         }

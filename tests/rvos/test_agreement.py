@@ -144,4 +144,4 @@ def test_contradictions_wait_for_neither_video_nor_weights(monkeypatch: pytest.M
 
 def test_the_help_names_every_setting(rvos: Callable[..., Any]) -> None:
     said = "".join("".join(line.split()) for line in rvos("segment", "--help").out)
-    assert all(f"{key}=" in said for key in KEYS) and len(KEYS) == 6
+    assert all(f"{key}=" in said for key in KEYS) and len(KEYS) == 8

@@ -200,6 +200,18 @@ def test_nothing_lies_anywhere_across_a_cut(tracker: MemoryTracker) -> None:
     assert overlap(result.mask, square((40, 8))) > 0.7 and after.next_id == state.next_id
 
 
+def test_a_lost_object_is_asked_for_at_growing_intervals(tracker: MemoryTracker) -> None:
+    images, boxes = moving(4)
+    _, state = follow(tracker, images, [said([box]) for box in boxes])
+    assert not tracker.asks(state)
+    nothing = view_of(Frame(4, 0.4, picture({})), images[-1])
+    asked = []
+    for _ in range(16):
+        _, state = tracker.step(replace(nothing, cut=True), None, None, state)
+        asked.append(tracker.asks(state))
+    assert [1 + t for t, asks in enumerate(asked) if asks] == [1, 3, 7, 15], "that is after 1, 2, 4 and 8 more"
+
+
 def test_the_map_does_not_flood_as_confidence_falls(tracker: MemoryTracker) -> None:
     images, boxes = moving(40)
     unsure = Prediction(torch.full((1, 16, 24), -0.2), torch.tensor([0.5]), torch.tensor([0.1]))
