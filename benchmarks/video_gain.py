@@ -2,7 +2,7 @@
 
 python benchmarks/video_gain.py --tune [--per-family 8]        presence thresholds, on validation videos
 python benchmarks/video_gain.py [--per-family N] [--twins]     the figures, on validation videos
-python benchmarks/video_gain.py --ablations [--tune]           the same of `memory` with each of its parts off
+python benchmarks/video_gain.py --ablations [--per-family N]   the same of `memory` with each of its parts off
 python benchmarks/video_gain.py --split test --twins           the release's figures; entered in test_runs.jsonl
 python benchmarks/video_gain.py --strip INDEX [--systems ...]  a picture of one video, to look at
 

@@ -69,17 +69,19 @@ def vote(before: int, after: int) -> Decide:
 
 @dataclass(frozen=True)
 class System:
-    """kind: one of `KINDS`; grid: the thresholds that tuning chooses from."""
+    """kind: one of `KINDS`; grid: the thresholds that tuning chooses from; tuned_as: or the name of the system that it
+    shares them with."""
 
     kind: str
     look: Look
     decide: Decide = gate
     grid: tuple[Thresholds, ...] = ONE_LEVEL
+    tuned_as: str | None = None
 
     @property
     def is_tuned(self) -> bool:
-        """It has a threshold to choose."""
-        return len(self.grid) > 1
+        """It has a threshold of its own to choose."""
+        return len(self.grid) > 1 and self.tuned_as is None
 
 
 ALONE = tracked(NoTracker)
@@ -102,8 +104,8 @@ HEADLINE: dict[str, System] = {
 
 
 def ablated(settings: MemorySettings) -> System:
-    """`memory` with other settings."""
-    return System("causal", tracked(partial(MemoryTracker, settings=settings)))
+    """`memory` with other settings and its thresholds."""
+    return System("causal", tracked(partial(MemoryTracker, settings=settings)), tuned_as="memory")
 
 
 ABLATIONS: dict[str, System] = {

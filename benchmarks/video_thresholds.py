@@ -53,14 +53,16 @@ def read(model_sha256: str, generator_sha256: str, names: Sequence[str], file: P
     document = json.loads(file.read_text()) if file.is_file() else {"models": {}}
     entry = document["models"].get(model_sha256, {})
     found = entry.get("systems", {}) if entry.get("generator_sha256") == generator_sha256 else {}
-    missing = [name for name in names if SYSTEMS[name].is_tuned and name not in found]
+    whose = {name: system.tuned_as or name for name, system in SYSTEMS.items()}
+    wanted = dict.fromkeys(whose[name] for name in names)
+    missing = [name for name in wanted if SYSTEMS[name].is_tuned and name not in found]
     if missing:
         raise ConfigError(
             f"thresholds: came none for {', '.join(missing)} with this model and this generator; "
             f"choose them first: --tune --systems {' '.join(missing)}"
         )
     return {
-        name: Thresholds(found[name]["on"], found[name]["off"]) if name in found else system.grid[0]
-        for name, system in SYSTEMS.items()
-        if name in found or not system.is_tuned
+        name: Thresholds(found[of]["on"], found[of]["off"]) if of in found else SYSTEMS[name].grid[0]
+        for name, of in whose.items()
+        if of in found or not SYSTEMS[of].is_tuned
     }

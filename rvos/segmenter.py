@@ -14,6 +14,7 @@ from image_core.device import Precision
 from image_core.segmenter import ImageSegmenter
 from image_core.weights import DEFAULT
 from rvos.agreement import agreed_parts, check_mask_settings
+from rvos.defaults import PROPAGATION, TRACKER
 from rvos.export.records import to_record
 from rvos.mask_session import MaskSession
 from rvos.postprocess import Postprocessor
@@ -47,8 +48,8 @@ class VideoSegmenter:
     def __init__(
         self,
         model: str | Path | ImageSegmenter = DEFAULT,
-        propagation: str = "none",
-        tracker: str = "none",
+        propagation: str = PROPAGATION,
+        tracker: str = TRACKER,
         device: str = "auto",
         precision: Precision = "fp32",
         settings: StreamSettings | None = None,

@@ -167,12 +167,16 @@ class StreamSession:
         """Fill in what the network says for the expressions `of`, whose features these are."""
         if not of:
             return
-        rows = torch.tensor(list(of), device=self._segmenter.device)
+        device = self._segmenter.device
+        rows = torch.tensor(list(of), device=device)
         own = features if len(features) == len(of) else features.select(torch.zeros_like(rows))
-        with self._autocast():
-            prediction = self._segmenter.model.decode(own, self._text.select(rows))
-        for row, index in enumerate(of):
-            decoded[index] = Decoded(_row(prediction, row), self._rows(own, [row]))
+        # What a processor works on should stay in its cache; on a GPU rows go side by side.
+        for chunk in torch.arange(len(of), device=device).split(1 if device.type == "cpu" else len(of)):
+            paired = own.select(chunk)
+            with self._autocast():
+                prediction = self._segmenter.model.decode(paired, self._text.select(rows[chunk]))
+            for row, position in enumerate(chunk.tolist()):
+                decoded[of[position]] = Decoded(_row(prediction, row), self._rows(paired, [row]))
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
         """The results of the frames that still wait for later ones: none will come."""

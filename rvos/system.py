@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from image_core.errors import CheckpointError
 from image_core.weights import DEFAULT
+from rvos.defaults import PROPAGATION, TRACKER
 from rvos.settings import StreamSettings
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ class System:
     """The arguments of a `VideoSegmenter`, by name. Names take hyphens for underscores."""
 
     model: str = DEFAULT
-    propagation: str = "none"
-    tracker: str = "none"
+    propagation: str = PROPAGATION
+    tracker: str = TRACKER
     device: str = "auto"
     precision: str = "fp32"
     settings: StreamSettings = field(default_factory=StreamSettings)

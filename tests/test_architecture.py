@@ -32,7 +32,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("training",),
     ),
     "rvos": (
-        ("types", "faults", "cuts"),
+        ("types", "faults", "cuts", "defaults"),
         ("view", "metrics"),
         ("motion",),
         ("video", "sampling", "temporal", "postprocess", "worker", "stream"),
@@ -62,7 +62,6 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "rvos/motion.py",
         "rvos/synthetic/*",
         "rvos/temporal/flow.py",
-        "rvos/temporal/patches.py",
         "rvos/tracking/*",
         "rvos/video/*",
         "rvos/view.py",

@@ -12,6 +12,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
+from rvos.defaults import PROPAGATION, TRACKER
 
 
 def demo(
@@ -23,8 +24,8 @@ def demo(
         list[str] | None, typer.Option("--text", metavar="EXPRESSION", help="What to look for in it; may be repeated.")
     ] = None,
     model: options.Model = options.DEFAULT_MODEL,
-    propagation: options.Propagation = "none",
-    tracker: options.Tracker = "none",
+    propagation: options.Propagation = PROPAGATION,
+    tracker: options.Tracker = TRACKER,
     device: options.Device = "auto",
     precision: options.Precision = "fp32",
     settings: options.Set = None,

@@ -9,6 +9,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
+from rvos.defaults import PROPAGATION, TRACKER
 
 
 def segment(
@@ -41,8 +42,8 @@ def segment(
         str | None, typer.Option("--only-frames", metavar="A:B", help="Frames that `--save frames` draws, B left out.")
     ] = None,
     model: options.Model = options.DEFAULT_MODEL,
-    propagation: options.Propagation = "none",
-    tracker: options.Tracker = "none",
+    propagation: options.Propagation = PROPAGATION,
+    tracker: options.Tracker = TRACKER,
     device: options.Device = "auto",
     precision: options.Precision = "fp32",
     settings: options.Set = None,

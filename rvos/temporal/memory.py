@@ -13,10 +13,10 @@ from image_core.types import ImageFeatures
 
 @dataclass(frozen=True)
 class KeyFrameEntry:
-    """One key frame: its stem (1, C0, H/4, W/4), the features that the encoder gave, and by stride of a grid of h x w
-    cells the keys (h w, D) that its cells are found by."""
+    """One key frame: what it is compared with others by (1, C0, H/4, W/4), the features that the encoder gave, and by
+    stride of a grid of h x w cells the keys (h w, D) that its cells are found by."""
 
-    stem: Tensor
+    cells: Tensor
     features: ImageFeatures
     keys: Mapping[int, Tensor]
 

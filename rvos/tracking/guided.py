@@ -10,6 +10,9 @@ from rvos.view import View
 
 SNAP_RADIUS = 6
 SNAP_EPS = 1e-5
+STEADY = 1e-3
+"""Of a window's variance, added to that of every channel: where two flat colours meet, their covariance has one
+direction alone, and in single precision nothing else would keep the solution finite."""
 
 
 def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, eps: float) -> np.ndarray:
@@ -26,9 +29,9 @@ def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, eps: float
     g0, g1, g2 = cv2.split(guide)
     m0, m1, m2 = mean(g0), mean(g1), mean(g2)
     middle = mean(values)
-    s00 = mean(g0 * g0) - m0 * m0 + eps
-    s11 = mean(g1 * g1) - m1 * m1 + eps
-    s22 = mean(g2 * g2) - m2 * m2 + eps
+    s00, s11, s22 = mean(g0 * g0) - m0 * m0, mean(g1 * g1) - m1 * m1, mean(g2 * g2) - m2 * m2
+    steady = eps + STEADY * (s00 + s11 + s22)
+    s00, s11, s22 = s00 + steady, s11 + steady, s22 + steady
     s01 = mean(g0 * g1) - m0 * m1
     s02 = mean(g0 * g2) - m0 * m2
     s12 = mean(g1 * g2) - m1 * m2

@@ -34,7 +34,7 @@ def test_segment_is_stream_is_step_by_step(colour_segmenter: ImageSegmenter, mak
 
 
 def test_an_array_is_a_video_and_a_record_holds_the_mask(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
-    result = VideoSegmenter(colour_segmenter).segment(frames, ["the red thing"])
+    result = VideoSegmenter(colour_segmenter, tracker="none").segment(frames, ["the red thing"])
     alone = colour_segmenter.segment(frames[3], ["the red thing"])[0].mask
     np.testing.assert_array_equal(decode_mask(result.record(3).rle), alone)
     assert alone[14, 13] and not alone[40, 13]
@@ -55,8 +55,8 @@ def test_a_folder_is_the_array_of_its_pictures(
 def test_sampling_names_the_frames_that_are_looked_at(
     sampling: str, indices: list[int] | None, colour_segmenter: ImageSegmenter, frames: np.ndarray
 ) -> None:
-    segmenter = VideoSegmenter(colour_segmenter, settings=StreamSettings(sampling=sampling))
-    everything = VideoSegmenter(colour_segmenter).segment(frames, EXPRESSIONS)
+    segmenter = VideoSegmenter(colour_segmenter, tracker="none", settings=StreamSettings(sampling=sampling))
+    everything = VideoSegmenter(colour_segmenter, tracker="none").segment(frames, EXPRESSIONS)
     result = segmenter.segment(frames, EXPRESSIONS)
     found = [record.frame_index for record in result.records[::2]]
     assert found == (indices or sorted(set(found))) and len(found) == len(indices or (1, 2, 3))

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from image_core.types import ImageFeatures
-from rvos.temporal.affinity import (
+from rvos.temporal.affinity import AffinityPropagation, entry_of, remember
+from rvos.temporal.matching import (
     TOP,
-    AffinityPropagation,
     Matches,
     describe,
-    entry_of,
     grid_of,
     grid_strides,
+    joined,
+    keys_of,
     match,
     read,
-    remember,
     search,
 )
 from rvos.temporal.memory import FeatureMemory, KeyFrameEntry
@@ -35,7 +35,7 @@ def kept(values: list[float], capacity: int = 3) -> list[float]:
     memory = FeatureMemory(capacity)
     for value in values:
         memory = remember(memory, entry(value))
-    return [float(e.stem.mean()) for e in memory.entries]
+    return [float(e.cells.mean()) for e in memory.entries]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_cell_finds_its_like(candidates: torch.Tensor | None) -> None:
     there = torch.cat([distinct(12) + 5, distinct(12)])
     if candidates is not None:
         candidates = candidates + 12
-    found = match(distinct(12), there, (3, 4), candidates)
+    found = match(distinct(12), joined([there]), (3, 4), candidates)
     assert found.index.shape == (12, TOP) and found.index[:, 0].tolist() == list(range(12, 24))
     torch.testing.assert_close(found.weight.sum(1), torch.ones(12))
     assert (found.weight[:, 0] == found.weight.amax(1)).all()
@@ -90,29 +90,26 @@ def test_a_cell_finds_its_like(candidates: torch.Tensor | None) -> None:
 
 def test_of_equal_cells_the_nearest_is_read() -> None:
     here, there = torch.zeros(8, 4), torch.zeros(8, 4)
-    assert match(here, there, (1, 8), None).index[:, 0].tolist() == list(range(8))
+    assert match(here, joined([there]), (1, 8), None).index[:, 0].tolist() == list(range(8))
 
 
 def test_one_cell_of_memory_is_read_whole() -> None:
-    found = match(torch.zeros(1, 4), torch.zeros(1, 4), (1, 1), None)
+    found = match(torch.zeros(1, 4), joined([torch.zeros(1, 4)]), (1, 1), None)
     assert found.index.tolist() == [[0]] and found.weight.tolist() == [[1.0]]
 
 
 def test_reading_is_a_weighted_mean() -> None:
-    levels = [torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[10.0, 20.0]]]])]
+    rows = torch.tensor([[1.0], [2.0], [10.0], [20.0]])  # two key frames of two cells
     matches = Matches(torch.tensor([[0, 3], [2, 1]]), torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
-    assert read(levels, matches).tolist() == [[[[10.5, 10.0]]]]
-
-
-def keys_of(stem: torch.Tensor, strides: tuple[int, ...]) -> dict[int, torch.Tensor]:
-    return {stride: describe(stem, stride) for stride in grid_strides(stem, strides)}
+    assert read(rows, matches, torch.zeros(1, 1, 1, 2)).tolist() == [[[[10.5, 10.0]]]]
 
 
 def test_fine_grids_look_where_coarse_ones_found() -> None:
     """A picture of 48 x 80 cells is too fine to be searched whole: its like is found all the same."""
     stem = torch.nn.functional.interpolate(distinct(240).T.view(1, 16, 12, 20), scale_factor=4, mode="bilinear")
     moved = torch.roll(stem, 4, 3)
-    found = dict(search(moved, [keys_of(stem, (4, 16))], (4, 16)))
+    keys = {stride: joined([values]) for stride, values in keys_of(stem, (4, 16)).items()}
+    found = dict(search(moved, keys, (4, 16)))
     assert set(found) == {4, 8, 16} and found[4].index.shape == (48 * 80, TOP)
     best = found[4].index.gather(1, found[4].weight.argmax(1, keepdim=True))[:, 0].view(48, 80)
     wanted = (torch.arange(48)[:, None] * 80 + torch.arange(80) - 4)[8:-8, 12:-8]
@@ -130,7 +127,7 @@ def test_a_stem_is_wanted() -> None:
         propagator.step(view, None, None, propagator.start())
 
 
-def test_a_state_without_stems_is_refused() -> None:
-    for name in ("0/level.0", "1/stem"):
-        with pytest.raises(ValueError, match="each with its stem"):
+def test_a_state_without_what_is_compared_is_refused() -> None:
+    for name in ("0/level.0", "1/cells"):
+        with pytest.raises(ValueError, match="each with its cells"):
             AffinityPropagation().restore(to_bytes({name: torch.zeros(1)}))

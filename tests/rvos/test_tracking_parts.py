@@ -40,6 +40,18 @@ def test_the_guided_filter_leaves_what_the_guide_explains_and_smooths_what_it_do
     assert 0.3 < flat[12, 12] < 0.7
 
 
+def test_the_guided_filter_is_steady_where_two_flat_colours_meet() -> None:
+    inside = np.zeros((48, 80), np.float32)
+    inside[6:22, 2:18] = 1
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        one, other = random.integers(0, 256, (2, 3)) / 255
+        if np.abs(one - other).max() < 0.1:
+            continue
+        guide = np.where(inside[..., None] > 0, one, other).astype(np.float32)
+        np.testing.assert_allclose(guided_filter(guide, inside, 6, 1e-5), inside, atol=0.02)
+
+
 @pytest.mark.parametrize(("size", "work"), [((480, 854), (240, 427)), ((32, 48), (32, 48)), ((90, 31), (90, 31))])
 def test_features_have_half_the_work_size_and_position_comes_last(size: tuple[int, int], work: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
