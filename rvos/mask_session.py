@@ -95,10 +95,6 @@ class MaskSession:
         """Nothing: every frame was answered at once."""
         return []
 
-    def rewind(self) -> None:
-        """Begin the video once more; the masks that were given are all that is known of it."""
-        self.frame_count, self._picture, self._states = 0, None, {}
-
     def snapshot(self) -> bytes:
         """The objects' states, the last picture and the frame counter, for `restore` in a session of these prompts."""
         parts = {f"object.{i}": _bytes(self._tracker.snapshot(state)) for i, state in self._states.items()}

@@ -93,7 +93,7 @@ def run(job: Job, system: System, progress: Progress = lambda done, total: None)
         with RunDirectory(job.out, settings, job.targets, job.overwrite) as directory:
             if directory.frames_done and job.source.startswith("camera:"):
                 raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
-            if job.prompts is None and system.settings.both_ways:
+            if system.settings.both_ways:
                 _look_through_once(directory, session, job.source, system)
             recording = Recording(directory, session, exporters)
             recording.run(info, frames, progress)
@@ -105,9 +105,10 @@ def run(job: Job, system: System, progress: Progress = lambda done, total: None)
 
 def _look_through_once(directory: RunDirectory, session: Session, source: str, system: System) -> None:
     """The first of two passes, unless an earlier run has made it: what it taught is kept before the second begins."""
+    from rvos.session import StreamSession
     from rvos.two_passes import look_through
 
-    if directory.load_snapshot() is None:
+    if isinstance(session, StreamSession) and directory.load_snapshot() is None:
         look_through(session, source, system.settings)
         directory.save_snapshot(0, session.snapshot())
 

@@ -39,10 +39,6 @@ class Session(Protocol):
         """The results still to come, in order; the video has ended."""
         ...
 
-    def rewind(self) -> None:
-        """Begin the video once more, with all that was learned of it."""
-        ...
-
     def snapshot(self) -> bytes:
         """Everything that the frames so far have left behind, results still to come among it."""
         ...

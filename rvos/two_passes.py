@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from image_core.errors import ConfigError
+from rvos.session import StreamSession
 from rvos.settings import StreamSettings
 from rvos.source import Source, open_source
-from rvos.stream import Session
 from rvos.types import VideoError
 
 _LOG = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def lookahead_of(settings: StreamSettings) -> int:
     return settings.tracker_lookahead or (LOOKAHEAD if settings.both_ways else 0)
 
 
-def look_through(session: Session, source: Source, settings: StreamSettings) -> None:
+def look_through(session: StreamSession, source: Source, settings: StreamSettings) -> None:
     """Show a session all of a video, and bring it back to the beginning. Raises `ConfigError` for a camera, and
     `VideoError` for what cannot be opened."""
     if isinstance(source, str) and source.startswith("camera:"):

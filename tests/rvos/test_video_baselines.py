@@ -133,7 +133,7 @@ def test_the_memory_tracker_gated_afterwards_is_the_tracker_with_that_threshold(
         for t, view in enumerate(clip.views(range(12))):
             decoded = clip.said[t][e]
             result, state = tracker.step(view, decoded.prediction, decoded.features, state)
-            assert (result.mask == masks[e][t]).all()
+            assert result is not None and (result.mask == masks[e][t]).all()
 
 
 def test_views_know_the_frame_given_before(clip: Any) -> None:
