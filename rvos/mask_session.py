@@ -17,8 +17,6 @@ from rvos.types import Frame, FrameResult, OutputError, Target
 from rvos.view import View, view_of
 
 SNAPSHOT_VERSION = 1
-ANCHOR_WEIGHT = 1.0
-"""How much a further mask of an object counts beside its first."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,8 @@ class MaskSession:
         guesses = {i: tracker.predict(view, state) for i, state in states.items() if i not in given}
         for i, mask in given.items():
             known = states.get(i)
-            states[i] = tracker.begin(view, mask) if known is None else tracker.renew(view, known, mask, ANCHOR_WEIGHT)
-            guesses[i] = ObjectGuess(states[i].probs, quality=1.0, area=float(mask.mean()))
+            states[i] = tracker.begin(view, mask) if known is None else tracker.renew(view, known, mask)
+            guesses[i] = ObjectGuess(states[i].probs, quality=1.0)
         order = sorted(guesses)
         guesses = dict(zip(order, resolve([guesses[i] for i in order]), strict=True))
         for i in guesses.keys() - given.keys():

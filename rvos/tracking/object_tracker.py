@@ -88,12 +88,11 @@ class ObjectState:
 class ObjectGuess:
     """Where the object is on one frame.
 
-    probs: (h, w) float32 in [0, 1] at work size; quality: [0, 1]; area: share of the frame.
+    probs: (h, w) float32 in [0, 1] at work size; quality: [0, 1].
     """
 
     probs: np.ndarray
     quality: float
-    area: float
 
     def __post_init__(self) -> None:
         if self.probs.ndim != 2 or self.probs.dtype != np.float32:
@@ -135,8 +134,8 @@ class ObjectTracker:
             clock=clock,
         )
 
-    def predict(self, view: View, state: ObjectState, evidence: np.ndarray | None = None) -> ObjectGuess:
-        """Where the object is on this frame. evidence: (h, w) float32 log-odds from elsewhere, at work size.
+    def predict(self, view: View, state: ObjectState) -> ObjectGuess:
+        """Where the object is on this frame.
 
         Across a cut nothing was anywhere, and only appearance counts.
         """
@@ -153,23 +152,20 @@ class ObjectTracker:
             box, scale = self._box(core_of(carried)), math.sqrt(carried.sum()) + 4
             scores = self._scores(view, state, box, centre_of(carried), scale)
             logits = s.head_weight * np.clip(scores, -1, 1) + self._prior(view, carried, box, scale)
-        if evidence is not None:
-            logits = logits + evidence[box.part]
         probs = np.zeros_like(carried)
         probs[box.part] = self._filtered(view, logits, box, scale)
         mass = float(probs.sum())
         if mass < _least(usual) or mass > s.area_most * usual:
             return _lost(0.9 * carried)
-        return ObjectGuess(probs, _quality(probs, carried, scores, box, usual), float((probs > 0.5).mean()))
+        return ObjectGuess(probs, _quality(probs, carried, scores, box, usual))
 
-    def update(self, view: View, state: ObjectState, guess: ObjectGuess, write: bool = True) -> ObjectState:
-        """The state after this frame; `write=False` moves the mask on and leaves the memory alone, and so does a
-        guess of too low a quality."""
+    def update(self, view: View, state: ObjectState, guess: ObjectGuess) -> ObjectState:
+        """The state after this frame; a guess of too low a quality moves the mask on and leaves the memory alone."""
         s = self.settings
         clock = state.clock + 1
         state = replace(state, probs=guess.probs, clock=clock)
         mass = float(guess.probs.sum())
-        if not write or guess.quality < s.write_quality or mass < _least(float(np.median(state.areas))):
+        if guess.quality < s.write_quality or mass < _least(float(np.median(state.areas))):
             return state
         state = replace(state, areas=np.append(state.areas[1:], np.float32(mass)))
         if clock[0] % s.fit_every:
@@ -181,18 +177,13 @@ class ObjectTracker:
         )
         return self._refitted(_remember_recent(state, on, around))
 
-    def renew(self, view: View, state: ObjectState, mask: np.ndarray, weight: float) -> ObjectState:
-        """A further anchor: `mask` (H, W) bool joins the permanent memory and is where the object is now.
-
-        weight: (0, 1], 1 makes it as good as all anchors before it together. Raises `ValueError` for an empty mask,
-        one of another size than the frame, or a weight out of range.
-        """
-        if not 0 < weight <= 1:
-            raise ValueError(f"weight: came {weight}, wanted it in (0, 1]")
+    def renew(self, view: View, state: ObjectState, mask: np.ndarray) -> ObjectState:
+        """A further anchor: `mask` (H, W) bool joins the permanent memory, as good as all anchors before it together,
+        and is where the object is now. Raises `ValueError` for an empty mask, or one of another size than the frame."""
         probs = self._at_work_size(view, mask)
         seen = self._look(view, probs, state.clock)
         first = _first(state)
-        on, around = first.on.mixed(seen.on, weight / 2), first.around.mixed(seen.around, weight / 2)
+        on, around = first.on.mixed(seen.on, 0.5), first.around.mixed(seen.around, 0.5)
         state = replace(
             state,
             probs=probs,
@@ -203,20 +194,6 @@ class ObjectTracker:
             areas=np.full(HISTORY, probs.sum(), np.float32),
         )
         return self._refitted(state)
-
-    def similarity(self, view: View, state: ObjectState, mask: np.ndarray) -> float:
-        """How much a region (H, W) bool looks like the object rather than what surrounded it, in [-1, 1]."""
-        probs = self._at_work_size(view, mask)
-        box = box_of(core_of(probs))
-        found = self._scores(view, state, box, centre_of(probs), math.sqrt(probs.sum()) + 4)
-        near = probs[box.part]
-        return float((np.clip(found, -1, 1) * near).sum() / near.sum())
-
-    def search(self, view: View, state: ObjectState) -> np.ndarray:
-        """(h, w) float32 log-odds over the whole frame from appearance alone."""
-        height, width = work_size(view)
-        found = self._scores(view, state, Box(0, 0, width, height), None, 1.0)
-        return self.settings.head_weight * np.clip(found, -1, 1)
 
     def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
         """(H, W) bool at frame size, the boundary moved to the nearest edge of the picture."""
@@ -329,7 +306,7 @@ def _least(usual: float) -> float:
 
 
 def _lost(probs: np.ndarray) -> ObjectGuess:
-    return ObjectGuess(probs.astype(np.float32), 0.0, float((probs > 0.5).mean()))
+    return ObjectGuess(probs.astype(np.float32), 0.0)
 
 
 def _quality(probs: np.ndarray, carried: np.ndarray, scores: np.ndarray, box: Box, usual: float) -> float:

@@ -15,7 +15,7 @@ from image_core.errors import ConfigError, DataError
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import decode_mask, to_record
-from rvos.mask_session import ANCHOR_WEIGHT, MaskSession
+from rvos.mask_session import MaskSession
 from rvos.prompts import prompts_of, read_prompts
 from rvos.segmenter import stream_masks, track
 from rvos.settings import StreamSettings
@@ -53,20 +53,20 @@ class StillTracker(ObjectTracker):
     """Says that every object stays where it was marked, one pixel larger on each side; the later the less sure."""
 
     def __init__(self) -> None:
-        self.renewed: list[float] = []
+        self.renewed = 0
 
     def begin(self, view: View, mask: np.ndarray) -> Any:
         return Still(mask.astype(np.float32))
 
-    def predict(self, view: View, state: Any, evidence: Any = None) -> ObjectGuess:
+    def predict(self, view: View, state: Any) -> ObjectGuess:
         grown = cv2.dilate(state.probs, np.ones((3, 3), np.uint8))
-        return ObjectGuess(grown, 0.9 - state.seen / 100, 0.0)
+        return ObjectGuess(grown, 0.9 - state.seen / 100)
 
-    def update(self, view: View, state: Any, guess: ObjectGuess, write: bool = True) -> Any:
+    def update(self, view: View, state: Any, guess: ObjectGuess) -> Any:
         return replace(state, seen=state.seen + 1)
 
-    def renew(self, view: View, state: Any, mask: np.ndarray, weight: float) -> Any:
-        self.renewed.append(weight)
+    def renew(self, view: View, state: Any, mask: np.ndarray) -> Any:
+        self.renewed += 1
         return Still(mask.astype(np.float32), state.seen)
 
     def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_a_further_mask_of_an_object_is_a_further_anchor(frames: np.ndarray) -> 
     tracker = StillTracker()
     session = session_of({0: ids_at(0, RED), 6: ids_at(6, RED)}, tracker)
     results = [session.step(frame)[0] for frame in frames_of(frames)]
-    assert tracker.renewed == [ANCHOR_WEIGHT]
+    assert tracker.renewed == 1
     np.testing.assert_array_equal(results[6].mask, ids_at(6, RED) == RED)
     assert results[7].mask[5:23, 7:25].all() and not results[7].mask[:, :7].any()
 

@@ -77,7 +77,6 @@ def test_a_moving_object_is_followed_and_trusted() -> None:
     guesses, masks, _ = follow(views_of([image for image, _ in pairs]), pairs[0][1])
     assert min(overlap(mask, truth) for mask, (_, truth) in zip(masks, pairs[1:], strict=True)) > 0.8
     assert min(guess.quality for guess in guesses) > 0.5
-    assert guesses[-1].area == pytest.approx(pairs[-1][1].mean(), rel=0.3)
 
 
 def test_what_stands_still_keeps_its_mask_and_so_does_a_camera_that_stops() -> None:
@@ -116,36 +115,14 @@ def test_across_a_cut_the_place_does_not_count() -> None:
     found = tracker.mask(view, guess)
     assert not found[pairs[-1][1]].any()
     assert overlap(found, truth) > 0.5
-    sought = tracker.search(view, state)
-    assert sought.shape == SIZE and sought[truth].mean() > 0 > sought[~truth].mean()
 
 
-def test_similarity_tells_the_object_from_what_is_around_it() -> None:
-    image, truth = scene(60)
-    view = views_of([image])[0]
-    tracker = ObjectTracker()
-    state = tracker.begin(view, truth)
-    _, elsewhere = scene(10)
-    assert tracker.similarity(view, state, truth) > 0.5 > 0 > tracker.similarity(view, state, elsewhere)
-
-
-def test_evidence_from_elsewhere_counts_on_its_frame_alone() -> None:
-    pairs = [scene(40), scene(44)]
-    tracker, views = ObjectTracker(), views_of([image for image, _ in pairs])
-    state = tracker.begin(views[0], pairs[0][1])
-    kept = tracker.snapshot(state)
-    plain = tracker.predict(views[1], state)
-    against = tracker.predict(views[1], state, np.full(SIZE, -30, np.float32))
-    assert against.probs.sum() < plain.probs.sum() and against.quality == 0
-    assert tracker.snapshot(state) == kept
-
-
-def test_a_frame_that_is_not_written_moves_the_mask_and_leaves_the_memory() -> None:
+def test_a_guess_of_low_quality_moves_the_mask_and_leaves_the_memory() -> None:
     pairs = [scene(20 + 3 * t) for t in range(8)]
     tracker, views = ObjectTracker(), views_of([image for image, _ in pairs])
     begun = state = tracker.begin(views[0], pairs[0][1])
     for view in views[1:]:
-        state = tracker.update(view, state, tracker.predict(view, state), write=False)
+        state = tracker.update(view, state, replace(tracker.predict(view, state), quality=0.1))
     assert np.array_equal(state.theta, begun.theta) and np.array_equal(state.areas, begun.areas)
     assert not np.array_equal(state.probs, begun.probs)
     _, _, written = follow(views, pairs[0][1], tracker)
@@ -156,11 +133,9 @@ def test_a_further_anchor_places_the_object_and_joins_its_memory() -> None:
     pairs = [scene(20), scene(90, 50)]
     tracker, views = ObjectTracker(), views_of([image for image, _ in pairs])
     begun = tracker.begin(views[0], pairs[0][1])
-    state = tracker.renew(views[1], begun, pairs[1][1], 1.0)
+    state = tracker.renew(views[1], begun, pairs[1][1])
     assert overlap(state.probs > 0.5, pairs[1][1]) > 0.95
     assert not np.array_equal(state.theta, begun.theta) and state.probs.shape == begun.probs.shape
-    with pytest.raises(ValueError, match=r"weight: came 0, wanted it in \(0, 1\]"):
-        tracker.renew(views[1], begun, pairs[1][1], 0)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +209,7 @@ def test_two_objects_in_turns_are_two_apart() -> None:
 
 def test_a_guess_is_checked_at_birth() -> None:
     with pytest.raises(ValueError, match=r"ObjectGuess.probs: came float64 \(2, 2\)"):
-        ObjectGuess(np.zeros((2, 2)), 0.0, 0.0)
+        ObjectGuess(np.zeros((2, 2)), 0.0)
 
 
 @pytest.mark.shared

@@ -93,7 +93,7 @@ def test_motion_tells_an_object_from_the_ground_and_says_nothing_where_both_move
 
 
 def guess(*values: float) -> ObjectGuess:
-    return ObjectGuess(np.array([values], np.float32), 0.7, 0.1)
+    return ObjectGuess(np.array([values], np.float32), 0.7)
 
 
 def test_objects_are_made_exclusive_by_their_odds() -> None:
