@@ -36,7 +36,7 @@ MOST_MB_A_FRAME = 0.01
 EVERY_S = 0.25
 ARMS: dict[str, list[str]] = {
     "affinity and tracker": ["--propagation", "affinity", "--tracker", "memory", "--set", "key_frames=every:4"],
-    "frame by frame": [],
+    "frame by frame": ["--tracker", "none"],
 }
 Sample = tuple[int, float]
 """Frames logged, resident MB."""
