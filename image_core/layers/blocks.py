@@ -69,8 +69,8 @@ class CrossAttention(nn.Module):
 def attend(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None) -> Tensor:
     """softmax(q k^T / sqrt(d)) v over (B, heads, Q, d) and (B, heads, K, d); `pad_mask` (broadcast, True = padding).
 
-    In bfloat16 on a CPU it is written out: there, on thousands of slices of a few dozen tokens, the fused kernel takes
-    four times as long; in float32 it takes a third.
+    In bfloat16 on a CPU it is written out: there, on thousands of slices of a few dozen tokens, the fused kernel is the
+    slower one.
     """
     if q.dtype is not torch.bfloat16 or q.device.type != "cpu":
         seen = None if pad_mask is None else ~pad_mask

@@ -27,7 +27,7 @@ _NEARNESS = 3.0
 
 _WHOLE_SEARCH_CELLS = 1024
 _CHUNK_CELLS = 256
-"""Compared at a time: so few stay in the processor's cache, which halves the time."""
+"""Compared at a time: so few stay in the processor's cache."""
 
 
 @dataclass(frozen=True)

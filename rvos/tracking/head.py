@@ -15,7 +15,7 @@ import numpy as np
 from rvos.tracking.appearance import CHANNELS
 
 DIMENSION = 256
-"""With 256 the luck of the draw is worth four points of J&F, with 512 one."""
+"""Random features; memory and time grow with its square (a reading)."""
 BANDWIDTH = 2.0
 SEED = 0
 CHUNK = 512
