@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any, TypeVar, cast
 
 import cv2
@@ -31,16 +32,19 @@ class View:
     before: np.ndarray | None = None
     cut: bool = False
     _made: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.before is not None and self.before.shape != self.picture.shape:
             raise ValueError(f"View.before: came {self.before.shape}, wanted the picture's {self.picture.shape}")
 
     def once(self, make: Callable[[View], Made]) -> Made:
-        """`make(self)`, computed when it is first asked for and then kept: shared by all expressions of this frame."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        return cast(Made, self._made[make])
+        """`make(self)`, computed when it is first asked for and then kept: shared by all expressions of this frame and
+        by the threads that work at it."""
+        with self._lock:
+            if make not in self._made:
+                self._made[make] = make(self)
+            return cast(Made, self._made[make])
 
 
 def picture_of(image: np.ndarray) -> np.ndarray:

@@ -67,6 +67,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "rvos/view.py",
     ),
     "decord": ("rvos/video/decord_source.py",),
+    "threadpoolctl": ("rvos/system.py",),
     "filelock": ("rvos/export/directory.py", "rvos/image_evaluation.py"),
     "hydra": ("rvos/configuration.py",),
     "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),

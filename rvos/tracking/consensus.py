@@ -22,7 +22,9 @@ CANDIDATE = -3.0
 """Log-odds above which a pixel may be meant: it teaches more than one that the image model is sure about."""
 ELSEWHERE = 0.05
 """How likely a pixel below is to be an example, against one above."""
-EXAMPLES = 1500
+SAID_EXAMPLES = 1000
+SHOWN_EXAMPLES = 500
+"""Of what is shown; twice as many of what is around it."""
 AROUND = 4.0
 """How far around what is shown examples of the rest are taken, in its sizes."""
 LEAST_PX = 8
@@ -41,13 +43,14 @@ class Classifier:
         sums = self.sums.faded(keep).plus(more)
         return Classifier(sums, fit(sums, RIDGE))
 
-    def scores(self, view: View) -> np.ndarray:
+    def scores(self, view: View, near: Box | None = None) -> np.ndarray:
         """(h, w) float32 in [-1, 1] at work size: 1 where a pixel looks like what was meant, 0 where it looks like
-        nothing that was seen."""
-        height, width = work_size(view)
-        half = view.once(pixel_features).shape[:2]
-        found = np.clip((view.once(lifted_picture) @ self.theta).reshape(half), -1, 1)
-        return cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR)
+        nothing that was seen, and above and below a box at work size that nothing is asked beyond."""
+        found = np.zeros(view.once(pixel_features).shape[:2], np.float32)
+        rows = slice(None) if near is None else near.halved().part[0]
+        lifted = view.once(lifted_picture).reshape(*found.shape, -1)[rows]
+        found[rows] = np.clip(lifted @ self.theta, -1, 1)
+        return cv2.resize(found, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def blank_classifier() -> Classifier:
@@ -68,7 +71,7 @@ def examples_said(view: View, logits: np.ndarray, weight: float) -> Sums:
     height, width = view.once(pixel_features).shape[:2]
     small = cv2.resize(logits, (width, height), interpolation=cv2.INTER_AREA).ravel()
     likely = np.where(small > CANDIDATE, 1.0, ELSEWHERE)
-    chosen = _drawn(view, likely, EXAMPLES)
+    chosen = _drawn(view, likely, SAID_EXAMPLES)
     targets = np.tanh(small[chosen] / 2)  # 2 p - 1
     return weighted_sums(view.once(lifted_picture)[chosen], targets, np.full(len(chosen), weight / len(chosen)))
 
@@ -84,8 +87,8 @@ def examples_shown(view: View, probs: np.ndarray, weight: float) -> Sums | None:
         return None
     away = cv2.distanceTransform((~on).astype(np.uint8), cv2.DIST_L2, 5) / (np.sqrt(np.count_nonzero(on)) + 2)
     near = ~on & (away < AROUND)
-    inside = _drawn(view, on.ravel().astype(np.float64), EXAMPLES // 2)
-    outside = _drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), EXAMPLES)
+    inside = _drawn(view, on.ravel().astype(np.float64), SHOWN_EXAMPLES)
+    outside = _drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), 2 * SHOWN_EXAMPLES)
     sureness = np.abs(2 * small.ravel() - 1) + 0.02
     lifted = view.once(lifted_picture)
     weights = [weight * sureness[part] / sureness[part].sum() for part in (inside, outside)]

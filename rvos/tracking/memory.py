@@ -26,10 +26,10 @@ from image_core.types import ImageFeatures, Prediction
 from rvos.motion import warp
 from rvos.postprocess import Postprocessor
 from rvos.tracking.appearance import work_flow, work_picture, work_size
-from rvos.tracking.box import core_of
-from rvos.tracking.consensus import Classifier, blank_classifier, examples_said, examples_shown
+from rvos.tracking.box import box_of, core_of
+from rvos.tracking.consensus import Classifier, blank_classifier, examples_said, examples_shown, lifted_picture
 from rvos.tracking.evidence import Evidence, read_evidence
-from rvos.tracking.guided import guided_filter, snapped
+from rvos.tracking.guided import fast_guided_filter, snapped
 from rvos.tracking.head import Sums
 from rvos.tracking.linking import Linked, link, moved, parts_of
 from rvos.tracking.moment import Candidate, Choice, Moment, moment_of
@@ -41,6 +41,8 @@ from rvos.view import View
 
 EDGE = 0.02
 """What is carried is never surer than this."""
+NEAR = 0.6
+"""How far around what may be shown it is asked what looks like it, in its sizes: farther is too far anyway."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,11 @@ class MemoryTracker(Tracker[MemoryState]):
 
     def start(self, expression_index: int) -> MemoryState:
         return MemoryState(expression_index, log_odds=self.settings.presence.start)
+
+    def prepare(self, view: View) -> None:
+        view.once(lifted_picture)
+        if view.before is not None and not view.cut:
+            view.once(work_flow)
 
     def step(
         self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: MemoryState
@@ -186,13 +193,14 @@ class MemoryTracker(Tracker[MemoryState]):
         core = core_of(probs)
         size = math.sqrt(np.count_nonzero(core)) + 4
         away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5) / size
-        logits = _log_odds(probs) + s.shown_weight * shown.scores(view)
+        near = box_of(core, round(NEAR * size))
+        logits = _log_odds(probs) + s.shown_weight * shown.scores(view, near)
         logits -= s.distance_weight * np.clip(away - s.distance_free, 0, s.distance_most)
         return self._smooth(view, logits, round(min(max(s.filter_share * size, s.filter_least), s.filter_most)))
 
     def _smooth(self, view: View, logits: np.ndarray, radius: int) -> np.ndarray:
         soft = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        return guided_filter(view.once(work_picture), soft, radius, 1e-4)
+        return fast_guided_filter(view.once(work_picture), soft, radius, 1e-4)
 
     def _judged(self, linked: Sequence[Linked], evidence: Evidence | None) -> list[Linked]:
         """The candidates after what is said of them now, told which of them are meant: all that come near the one

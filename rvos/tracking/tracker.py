@@ -37,6 +37,9 @@ class Tracker(ABC, Generic[State]):
     def start(self, expression_index: int) -> State:
         """The state of expression number `expression_index` before the first frame."""
 
+    def prepare(self, view: View) -> None:
+        """Compute `once` what `step` will ask of the picture alone, whatever is said of it: done beside the network."""
+
     @abstractmethod
     def step(
         self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: State

@@ -7,7 +7,7 @@ import pytest
 
 from rvos.tracking.appearance import CHANNELS, described, pixel_features, work_size
 from rvos.tracking.box import Box, box_of, centre_of, core_of
-from rvos.tracking.guided import guided_filter
+from rvos.tracking.guided import fast_guided_filter, guided_filter
 from rvos.tracking.head import DIMENSION, Sums, fit, lift, score, sums_of
 from rvos.tracking.joint import resolve
 from rvos.tracking.object_tracker import ObjectGuess
@@ -38,6 +38,14 @@ def test_the_guided_filter_leaves_what_the_guide_explains_and_smooths_what_it_do
     np.testing.assert_allclose(guided_filter(guide, step, 4, 1e-5), step, atol=0.05)
     flat = guided_filter(np.full_like(guide, 0.3), step, 4, 1e-5)
     assert 0.3 < flat[12, 12] < 0.7
+
+
+def test_the_fast_filter_is_the_guided_filter_but_for_half_a_percent_of_the_pixels() -> None:
+    random = np.random.default_rng(0)
+    guide = np.kron(random.random((6, 10, 3)), np.ones((8, 8, 1))).astype(np.float32)
+    soft = np.kron(random.random((6, 10)) > 0.5, np.ones((8, 8))).astype(np.float32)
+    slow, fast = (each(guide, soft, 6, 1e-4) > 0.5 for each in (guided_filter, fast_guided_filter))
+    assert 0.2 < slow.mean() < 0.8 and np.mean(slow != fast) < 0.005
 
 
 def test_the_guided_filter_is_steady_where_two_flat_colours_meet() -> None:
