@@ -24,7 +24,7 @@ from image_core.checkpoint import read_header
 from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.log import read_log
 from image_core.weights import DEFAULT
-from rvos.image_evaluation import ImageEvaluation, run_image_evaluation
+from rvos.evaluation.images import ImageEvaluation, run_image_evaluation
 from rvos.system import System
 
 HERE = Path(__file__).parent

@@ -14,11 +14,14 @@ from contextlib import contextmanager
 import typer
 
 from image_core.errors import RvosError
+from rvos.commands.data import data
 from rvos.commands.demo import demo
 from rvos.commands.doctor import doctor
 from rvos.commands.evaluate import evaluate
 from rvos.commands.models import models
+from rvos.commands.score import score
 from rvos.commands.segment import segment
+from rvos.commands.submit import submit
 from rvos.commands.synth import synth
 from rvos.commands.train import train
 
@@ -30,8 +33,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, demo, synth, train, evaluate, models, doctor):
+for command in (segment, demo, synth, train, evaluate, score, submit, models, doctor):
     app.command()(command)
+app.add_typer(data, name="data")
 
 DONE, OUR_FAULT, INPUT_FAULT, INTERRUPTED = 0, 1, 2, 130
 

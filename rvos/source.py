@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,14 +13,15 @@ from rvos.settings import StreamSettings
 from rvos.types import Frame, VideoInfo
 from rvos.video import open_video
 
-Source = str | Path | np.ndarray
+Source = str | Path | np.ndarray | Sequence[Path]
 
 
 @contextmanager
 def open_source(source: Source, settings: StreamSettings) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
     """What is known of the video, and the frames that are looked at.
 
-    source: a video file, a folder of pictures, `camera:N`, or (T, H, W, 3) uint8 RGB. Raises `VideoError`.
+    source: a video file, a folder of pictures, pictures in order, `camera:N`, or (T, H, W, 3) uint8 RGB.
+    Raises `VideoError`.
     """
     sampling = parse_sampling(settings.sampling)
     with open_video(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from image_core.errors import ConfigError
+from image_core.errors import ConfigError, DataError, UnknownNameError
 from image_core.weights import DEFAULT
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ Set = Annotated[
         "late, knowing those. tracker.both_ways=yes|no: watch the video twice, the second time knowing how it goes on.",
     ),
 ]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Processes that score; by default one a core.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another run that is in DIR.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notes, only errors.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -54,6 +58,43 @@ def system_of(
     from rvos.system import System
 
     return System(model, propagation, tracker, device, precision, parse_settings(pairs or ()))
+
+
+def workers_of(count: int | None) -> int:
+    """How many processes; one a core for None. Raises `ConfigError` for fewer than one."""
+    from rvos.system import core_count
+
+    if count is None:
+        return core_count()
+    if count < 1:
+        raise ConfigError(f"--workers: came {count}, wanted 1 or more")
+    return count
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """`2/8` -> (2, 8). Raises `ConfigError` for another form."""
+    first, _, last = text.partition("/")
+    if not (first.isdecimal() and last.isdecimal()):
+        raise ConfigError(f"--shard: came '{text}', wanted I/N, for example 1/4")
+    return int(first), int(last)
+
+
+def check_dataset(name: str, others: list[str]) -> None:
+    """Raise `UnknownNameError` for a name that is neither a video dataset's nor one of `others`."""
+    from rvos.data import DATASETS
+
+    known = [*DATASETS, *others]
+    if name.replace("-", "_") not in known:
+        raise UnknownNameError("dataset", name, [each.replace("_", "-") for each in known])
+
+
+def root_of(root: Path | None, dataset: str) -> Path:
+    """The folder that `--root` names. Raises `ConfigError` where it names none, `DataError` where there is none."""
+    if root is None:
+        raise ConfigError(f"{dataset}: came no --root, wanted the folder that the dataset lies in")
+    if not root.is_dir():
+        raise DataError(f"--root {root}: not a folder: wanted the one that {dataset} lies in")
+    return root
 
 
 def be_quiet(quiet: bool) -> None:

@@ -11,8 +11,8 @@ import typer
 from image_core.errors import ConfigError, UnknownNameError
 from rvos.commands import options
 
-LAYOUTS = {"images": ("refcoco", "grefcoco"), "videos": ("ref_youtube_vos",)}
-"""Kind -> its layouts, the default first."""
+IMAGE_LAYOUTS = ("refcoco", "grefcoco")
+"""The default first, as in the table of video layouts."""
 
 _COMPOSITIONAL = "test_compositional"
 _DEFAULT_PX = {"images": 320, "videos": 288}
@@ -25,7 +25,10 @@ def synth(
     layout: Annotated[
         str | None,
         typer.Option(
-            "--layout", metavar="NAME", help="Images: refcoco (default) or grefcoco. Videos: ref-youtube-vos."
+            "--layout",
+            metavar="NAME",
+            help="Images: refcoco (default) or grefcoco. Videos: ref-youtube-vos (default), ref-davis17, mevis, "
+            "a2d-sentences or jhmdb-sentences.",
         ),
     ] = None,
     count: Annotated[int, typer.Option("--count", metavar="N", help="How many pictures or videos.")] = 100,
@@ -42,24 +45,30 @@ def synth(
             "--size", metavar="PX", help="Side of the pictures (320); height of the videos (288), 16/9 as wide."
         ),
     ] = None,
+    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Videos: frames of each, 24 or more.")] = 36,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace such a dataset that is in OUT.")] = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Write synthetic data in a public dataset's layout."""
+    from rvos.synthetic.layouts import LAYOUTS
+
     options.be_quiet(quiet)
     kind = kind.replace("-", "_")
-    if kind not in LAYOUTS:
-        raise UnknownNameError("kind", kind, list(LAYOUTS))
-    layout = (layout or LAYOUTS[kind][0]).replace("-", "_")
-    if layout not in LAYOUTS[kind]:
-        raise UnknownNameError(f"layout of {kind}", layout, list(LAYOUTS[kind]))
+    if kind not in _DEFAULT_PX:
+        raise UnknownNameError("kind", kind, list(_DEFAULT_PX))
+    known = list(IMAGE_LAYOUTS if kind == "images" else LAYOUTS)
+    layout = (layout or known[0]).replace("-", "_")
+    if layout not in known:
+        raise UnknownNameError(f"layout of {kind}", layout, known)
     side_px = _DEFAULT_PX[kind] if side_px is None else side_px
     if side_px < _LEAST_PX:
         raise ConfigError(f"--size: came {side_px}, wanted {_LEAST_PX} px or more")
     split = split.replace("-", "_")
-    write = _write_images if kind == "images" else _write_videos
-    write(out, layout, split, count, seed, side_px, overwrite)
+    if kind == "images":
+        _write_images(out, layout, split, count, seed, side_px, overwrite)
+    else:
+        _write_videos(out, layout, split, count, seed, side_px, frames, overwrite)
     if as_json:
         print(json.dumps({"root": str(out), "layout": layout, "split": split, kind: count, "seed": seed}))
     else:
@@ -79,13 +88,16 @@ def _write_images(out: Path, layout: str, split: str, count: int, seed: int, sid
         write(out, splits, seed, (side_px, side_px), _COMPOSITIONAL if compositional else "test")
 
 
-def _write_videos(out: Path, layout: str, split: str, count: int, seed: int, side_px: int, overwrite: bool) -> None:
-    from rvos.synthetic.layout import index_file, write_ref_youtube_vos
+def _write_videos(
+    out: Path, layout: str, split: str, count: int, seed: int, side_px: int, frames: int, overwrite: bool
+) -> None:
+    from rvos.synthetic.layouts import LAYOUTS
     from rvos.synthetic.splits import check_split
 
     check_split(split)
-    _check_free(out, index_file(out, split), layout, overwrite)
-    write_ref_youtube_vos(out, split, count, seed, (side_px, round(side_px * 16 / 9)))
+    _check_free(out, out / LAYOUTS[layout].index[split], layout, overwrite)
+    # Even, as video files want it: 480 px give DAVIS' own 854.
+    LAYOUTS[layout].write(out, split, count, seed, (side_px, 2 * round(side_px * 8 / 9)), frames)
 
 
 def _check_free(out: Path, index: Path, layout: str, overwrite: bool) -> None:

@@ -20,6 +20,15 @@ from rvos.types import Frame, FrameResult, OutputError, Target, VideoInfo
 
 # 255 is "void" in the truth of DAVIS, and no object's id.
 _MAX_IDS = 254
+_PALETTE = davis_palette().tobytes()
+
+
+def write_id_picture(path: Path, ids: np.ndarray) -> None:
+    """Write (H, W) uint8 ids as indexed colour, in DAVIS' colours. Raises `OutputError`."""
+    picture = Image.fromarray(ids)
+    picture.putpalette(_PALETTE)
+    with output_errors(path):
+        picture.save(path, compress_level=1)
 
 
 class MaskExporter:
@@ -53,7 +62,6 @@ class PaletteExporter:
 
     def __init__(self, out: Path) -> None:
         self._folder = out / layout.PALETTE
-        self._palette = davis_palette().tobytes()
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         if len(targets) > _MAX_IDS:
@@ -67,11 +75,7 @@ class PaletteExporter:
         ids = np.zeros(frame.size, np.uint8)
         for result in sorted(results, key=lambda r: (rounded(r.score), -r.expression_index)):
             ids[result.mask] = self._labels[result.expression_index]
-        picture = Image.fromarray(ids)
-        picture.putpalette(self._palette)
-        path = self._folder / layout.picture_name(frame.index)
-        with output_errors(path):
-            picture.save(path, compress_level=1)
+        write_id_picture(self._folder / layout.picture_name(frame.index), ids)
 
     def close(self) -> list[Path]:
         return [self._folder]

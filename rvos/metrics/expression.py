@@ -75,38 +75,52 @@ class ExpressionScores:
         }
 
 
+class ExpressionScorer:
+    """Scores one expression on one video, frame by frame; frames are not kept."""
+
+    def __init__(self) -> None:
+        self._scores: list[tuple[float, float]] = []
+        self._areas: list[tuple[bool, bool]] = []
+        self._predicted_changes, self._true_changes = Changes(), Changes()
+
+    def add(self, mask: np.ndarray, truth: np.ndarray) -> None:
+        """The next frame: two masks (H, W) bool. Raises `DataError` when their sizes differ."""
+        check_same_size(mask.shape, truth.shape, f"frame {len(self._scores)}: prediction")
+        a, b = pack(mask[None]), pack(truth[None])
+        region, boundary = score_pairs(a, b)
+        self._scores.append((float(region[0]), float(boundary[0])))
+        self._areas.append((bool(a.words.any()), bool(b.words.any())))
+        self._predicted_changes.add(a)
+        self._true_changes.add(b)
+
+    def scores(self, present: np.ndarray | None = None) -> ExpressionScores:
+        """Of the frames so far. present: (T,) bool, where the target is visible; by default where its true mask is not
+        empty. Raises `DataError` when there was no frame."""
+        if not self._scores:
+            raise DataError("expression: came no frame, wanted at least one")
+        predicted, visible = np.array(self._areas).T
+        if present is not None:
+            check_same_size(present.shape, visible.shape, "present")
+            visible = present
+        region, boundary = np.array(self._scores).T
+        stability = instability(self._predicted_changes.overlaps, self._true_changes.overlaps)
+        return ExpressionScores(region, boundary, visible, predicted, stability)
+
+
 def score_expression(
     prediction: Iterable[np.ndarray], truth: Iterable[np.ndarray], present: np.ndarray | None = None
 ) -> ExpressionScores:
-    """Scores one expression on one video; frames are taken one by one and not kept.
+    """`ExpressionScorer` over T masks (H, W) bool each of both, stacked or streamed.
 
-    prediction, truth: T masks (H, W) bool each, stacked or streamed; present: (T,) bool, where the target is visible;
-    by default where its true mask is not empty.
-    Raises `DataError` when a prediction has another size than the truth, or when the numbers of frames differ or are 0.
+    Raises `DataError` as it does, and when the numbers of frames differ.
     """
-    scores: list[tuple[float, float]] = []
-    areas: list[tuple[bool, bool]] = []
-    predicted_changes, true_changes = Changes(), Changes()
+    scorer = ExpressionScorer()
     for index, (mask, true_mask) in enumerate(zip_longest(prediction, truth)):
         if mask is None or true_mask is None:
             fewer = "prediction" if mask is None else "truth"
             raise DataError(f"expression: the {fewer} ends after {index} frames, wanted as many as the other has")
-        check_same_size(mask.shape, true_mask.shape, f"frame {index}: prediction")
-        a, b = pack(mask[None]), pack(true_mask[None])
-        region, boundary = score_pairs(a, b)
-        scores.append((float(region[0]), float(boundary[0])))
-        areas.append((bool(a.words.any()), bool(b.words.any())))
-        predicted_changes.add(a)
-        true_changes.add(b)
-    if not scores:
-        raise DataError("expression: came no frame, wanted at least one")
-    predicted, visible = np.array(areas).T
-    if present is not None:
-        check_same_size(present.shape, visible.shape, "present")
-        visible = present
-    region, boundary = np.array(scores).T
-    stability = instability(predicted_changes.overlaps, true_changes.overlaps)
-    return ExpressionScores(region, boundary, visible, predicted, stability)
+        scorer.add(mask, true_mask)
+    return scorer.scores(present)
 
 
 def mean_over_expressions(scores: Mapping[str, tuple[float, float] | None]) -> dict[str, Any]:

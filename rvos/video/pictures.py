@@ -23,29 +23,37 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts if p]
 
 
-class FolderSource:
-    """The pictures of a folder in natural order, as displayed (EXIF orientation applied), frame i at i / rate.
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order. Raises `VideoError` when there is none."""
+    entries = list(folder.iterdir())
+    pictures = [p for p in entries if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith(".")]
+    if not pictures:
+        came = f"a folder with {len(entries)} entries and no picture" if entries else "an empty folder"
+        raise VideoError(f"'{folder}': came {came}, wanted .jpg or .png files named in the order of time")
+    return sorted(pictures, key=natural_key)
 
-    All headers are read at birth. Raises `VideoError` when there is no folder, no picture, or one of another size.
+
+class PicturesSource:
+    """Picture files in the order given, as displayed (EXIF orientation applied), frame i at i / rate.
+
+    name: of the whole, such as their folder's. All headers are read at birth. Raises `VideoError` when there is no
+    picture, one that cannot be read, or one of another size.
     """
 
-    def __init__(self, folder: Path, rate: float | None = None) -> None:
-        entries = list(folder.iterdir())
-        pictures = [p for p in entries if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith(".")]
-        if not pictures:
-            came = f"a folder with {len(entries)} entries and no picture" if entries else "an empty folder"
-            raise VideoError(f"'{folder}': came {came}, wanted .jpg or .png files named in the order of time")
-        self._paths = sorted(pictures, key=natural_key)
+    def __init__(self, paths: Sequence[Path], name: str, rate: float | None = None) -> None:
+        if not paths:
+            raise VideoError(f"'{name}': came no picture, wanted at least one")
+        self._paths = list(paths)
         self._rate = rate or PICTURE_RATE
         size = _picture_size(self._paths[0])
         for path in self._paths[1:]:
             if (other := _picture_size(path)) != size:
                 raise VideoError(
-                    f"'{folder}': '{path.name}' is {other[0]} x {other[1]} px (height x width), "
+                    f"'{name}': '{path.name}' is {other[0]} x {other[1]} px (height x width), "
                     f"'{self._paths[0].name}' is {size[0]} x {size[1]}: wanted one size, resize or remove it"
                 )
         count = len(self._paths)
-        self.info = VideoInfo(str(folder), size, rate, count, count / self._rate)
+        self.info = VideoInfo(name, size, rate, count, count / self._rate)
 
     def frames(self) -> Iterator[Frame]:
         """All pictures in order. Raises `VideoError` at one that cannot be decoded."""
@@ -80,6 +88,8 @@ def _picture_size(path: Path) -> tuple[int, int]:
             exif = Image.Exif()
             exif.load(picture.info.get("exif", b""))
             sideways = exif.get(ExifTags.Base.Orientation) in _SIDEWAYS_ORIENTATIONS
+    except FileNotFoundError as error:
+        raise VideoError(f"'{path}': not there: copy it again") from error
     except (UnidentifiedImageError, OSError) as error:
         raise VideoError(f"'{path}': not a picture that can be read: copy it again or remove it") from error
     return (width, height) if sideways else (height, width)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeGuard, cast
 
 import numpy as np
 
@@ -13,11 +14,11 @@ from rvos.types import Frame, VideoError, VideoInfo
 from rvos.video.av_source import AvSource
 from rvos.video.camera import CameraSource
 from rvos.video.decord_source import DecordSource
-from rvos.video.pictures import ArraySource, FolderSource
+from rvos.video.pictures import ArraySource, PicturesSource, pictures_in
 from rvos.video.prefetch import Prefetch
 from rvos.video.source import FrameSource
 
-Source = str | Path | np.ndarray | Sequence[np.ndarray]
+Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path]
 BACKENDS = ("av", "decord")
 
 
@@ -26,10 +27,11 @@ def open_video(
 ) -> VideoReader:
     """Open a video; its first frame is decoded at once, so that what cannot be read fails here.
 
-    source: path of a file or of a folder of pictures (natural order), (T, H, W, 3) uint8 RGB array, list of (H, W, 3)
-    arrays, or "camera:N". backend: "av", the reference, or "decord", a fast path for random access that is refused
-    where it is not exact. stream: which of the file's video streams. prefetch: frames decoded ahead while iterating, in
-    a thread; 0 = none. rate: frames per second of pictures and arrays, which carry no times (25 where None).
+    source: path of a file or of a folder of pictures (natural order), paths of pictures (in the order given),
+    (T, H, W, 3) uint8 RGB array, list of (H, W, 3) arrays, or "camera:N". backend: "av", the reference, or "decord", a
+    fast path for random access that is refused where it is not exact. stream: which of the file's video streams.
+    prefetch: frames decoded ahead while iterating, in a thread; 0 = none. rate: frames per second of pictures and
+    arrays, which carry no times (25 where None).
     Raises `VideoError` (an `RvosError`) with one line for everything that is the input's fault.
     """
     if backend not in BACKENDS:
@@ -43,8 +45,11 @@ def open_video(
 
 def _open_source(source: Source, backend: str, stream: int, rate: float | None) -> FrameSource:
     if not isinstance(source, str | Path):
+        if _are_paths(source):
+            _refuse_decord(backend, "pictures")
+            return PicturesSource(source, str(source[0].parent), rate)
         _refuse_decord(backend, "arrays")
-        return ArraySource(source, rate)
+        return ArraySource(cast("np.ndarray | Sequence[np.ndarray]", source), rate)
     if camera := re.fullmatch(r"camera:(\d+)", str(source)):
         _refuse_decord(backend, "cameras")
         _refuse_rate(rate, source)
@@ -52,9 +57,13 @@ def _open_source(source: Source, backend: str, stream: int, rate: float | None) 
     path = Path(source)
     if path.is_dir():
         _refuse_decord(backend, "folders of pictures")
-        return FolderSource(path, rate)
+        return PicturesSource(pictures_in(path), str(path), rate)
     _refuse_rate(rate, source)
     return AvSource(path, stream) if backend == "av" else DecordSource(path, stream)
+
+
+def _are_paths(source: np.ndarray | Sequence[np.ndarray] | Sequence[Path]) -> TypeGuard[Sequence[Path]]:
+    return len(source) > 0 and isinstance(source[0], Path)
 
 
 def _refuse_decord(backend: str, kind: str) -> None:

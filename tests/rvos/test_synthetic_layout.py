@@ -15,7 +15,8 @@ from PIL import Image
 from image_core.errors import ConfigError
 from rvos.synthetic import SyntheticVideos
 from rvos.synthetic.fingerprint import generator_sha256
-from rvos.synthetic.layout import index_file, write_ref_youtube_vos
+from rvos.synthetic.layouts import LAYOUTS
+from rvos.synthetic.layouts.ref_youtube_vos import write_ref_youtube_vos
 
 Rvos = Callable[..., Any]
 SIZE = (72, 128)
@@ -73,7 +74,7 @@ def test_pictures_annotations_and_video_files_show_the_same(root: Path) -> None:
 
 
 def test_an_object_id_stands_where_the_mask_of_that_object_is_the_answer(root: Path) -> None:
-    listed = read(index_file(root, "val"))["videos"]
+    listed = read(root / LAYOUTS["ref_youtube_vos"].index["val"])["videos"]
     truth = read(root / "meta_expressions/valid/synthetic.json")["videos"]
     with_id, without = 0, 0
     for video_id, rows in listed.items():
@@ -109,6 +110,30 @@ def test_synth_writes_videos_and_does_not_replace_them_unasked(rvos: Rvos, tmp_p
     assert json.loads("\n".join(again.out)) == wanted
 
 
+# Each layout -> its last frame of 26, or the film.
+WRITTEN = {
+    "ref_youtube_vos": "test/JPEGImages/test_0_00000/00025.jpg",
+    "ref_davis17": "valid/JPEGImages/test_0_00000/00025.jpg",
+    "mevis": "valid_u/JPEGImages/test_0_00000/00031.jpg",
+    "a2d_sentences": "Release/clips320H/test_0_00000.mp4",
+    "jhmdb_sentences": "Rename_Images/plain/test_0_00000/00026.png",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_synth_writes_every_layout_as_long_as_asked(rvos: Rvos, tmp_path: Path, layout: str) -> None:
+    command = ("synth", "data", "--kind", "videos", "--layout", layout.replace("_", "-"), "--count", "1")
+    said = rvos(*command, "--size", "60", "--frames", "26")
+    assert (said.code, said.out, said.err) == (0, [f"{layout} dataset: data"], [])
+    last = tmp_path / "data" / WRITTEN[layout]
+    assert last.is_file()
+    assert len(frames_of(last) if last.suffix == ".mp4" else list(last.parent.iterdir())) == 26
+    assert "--overwrite" in rvos(*command, "--size", "60").err[0]
+    # 16/9 of 60 is 106.7; an odd width would be no video file.
+    assert np.asarray(frames_of(last)[0] if last.suffix == ".mp4" else Image.open(last)).shape == (60, 106, 3)
+    assert set(LAYOUTS[layout].index) == {"train", "val", "test"}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -119,6 +144,7 @@ def test_synth_writes_videos_and_does_not_replace_them_unasked(rvos: Rvos, tmp_p
         (("--kind", "videos", "--split", "testA"), "unknown split 'testA'"),
         (("--kind", "videos", "--count", "0"), "came 0 videos"),
         (("--kind", "videos", "--size", "8"), "--size: came 8"),
+        (("--kind", "videos", "--frames", "12"), "frames: came 12, wanted 24 or more"),
     ],
 )
 def test_synth_refuses_videos_that_it_cannot_make(rvos: Rvos, options: tuple[str, ...], words: str) -> None:

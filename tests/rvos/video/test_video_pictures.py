@@ -44,6 +44,16 @@ def test_folder_is_read_in_natural_order(tmp_path: Path) -> None:
         assert [int(f.image[0, 0, 0]) for f in video.get([3, 0])] == [10, 0]
 
 
+def test_pictures_are_read_in_the_order_given(tmp_path: Path) -> None:
+    for name, value in (("00010", 10), ("00005", 5), ("00020", 20)):
+        save(tmp_path / f"{name}.png", shade(value))
+    with open_video([tmp_path / "00020.png", tmp_path / "00005.png"]) as video:
+        assert [int(frame.image[0, 0, 0]) for frame in video] == [20, 5]
+        assert video.info.source == str(tmp_path) and video.info.frame_count == 2
+    with pytest.raises(VideoError, match=r"00099.png': not there"):
+        open_video([tmp_path / "00005.png", tmp_path / "00099.png"])
+
+
 def test_folder_gives_the_frames_of_the_video(tmp_path: Path, b_frame_clip: Path) -> None:
     with open_video(b_frame_clip) as video:
         for frame in video:

@@ -1,0 +1,93 @@
+"""`rvos score`: figures of masks that anybody made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from image_core.errors import ConfigError
+from rvos.commands import options
+from rvos.commands.evaluate import VIDEOS
+
+
+def score(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{VIDEOS}, or masks.")],
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[TRUTH PREDICTIONS]", help="For masks: two folders of <sequence>/<frame>.png."),
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the figures go, as JSON.")],
+    root: Annotated[Path | None, typer.Option("--root", metavar="DIR", help="The dataset's folder.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", metavar="DIR", help="Masks in the layout of the dataset.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="By default the one that papers report.")
+    ] = None,
+    uint8_bins: Annotated[
+        bool,
+        typer.Option("--uint8-bins", help="For masks: the decay of long sequences as the reference miscounts it."),
+    ] = False,
+    workers: options.Workers = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Score masks that anybody made, against a dataset or against other masks."""
+    options.be_quiet(quiet)
+    options.check_dataset(dataset, ["masks"])
+    count = options.workers_of(workers)
+    if dataset == "masks":
+        document = _masks(folders or [], out, uint8_bins, count, quiet)
+    else:
+        if folders:
+            raise ConfigError(f"score {dataset}: came '{folders[0]}', wanted --root DIR --predictions DIR")
+        document = _dataset(dataset, root, predictions, split, count, quiet)
+    from rvos.export.files import make_folder, write_json
+
+    make_folder(out.parent)
+    write_json(out, document)
+    if as_json:
+        print(json.dumps(document))
+        return
+    _tell(document, out)
+
+
+def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet: bool) -> dict[str, Any]:
+    if len(folders) != 2:
+        raise ConfigError(f"score masks: came {len(folders)} folders, wanted two: rvos score masks TRUTH PREDICTIONS")
+    from rvos.commands.running import bar
+    from rvos.evaluation.masks import score_folders
+
+    with bar("scoring", quiet, unit="sequences") as progress:
+        return score_folders(folders[0], folders[1], workers, uint8_bins, progress)
+
+
+def _dataset(
+    dataset: str, root: Path | None, predictions: Path | None, split: str | None, workers: int, quiet: bool
+) -> dict[str, Any]:
+    from rvos.commands.running import bar
+    from rvos.data import open_dataset
+    from rvos.evaluation.protocols import score_dataset
+
+    opened = open_dataset(dataset, options.root_of(root, dataset), split)
+    if predictions is None:
+        raise ConfigError(f"score {dataset}: came no --predictions, wanted the folder of its masks")
+    with bar(f"scoring {opened.name} {opened.split}", quiet, unit="videos") as progress:
+        return score_dataset(opened, predictions, workers, progress).figures
+
+
+def _tell(document: dict[str, Any], out: Path) -> None:
+    blocks = document.get("protocols") or {"": document}
+    for block in blocks.values():
+        print(f"protocol: {block['protocol']}{'' if block['verified'] else ' (not verified)'}")
+        for name in ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc"):
+            if block.get(name) is not None:
+                print(f"{name}: {block[name]:.4f}")
+    for name in ("missing", "failures"):
+        if document[name]:
+            print(f"{name}: {len(document[name])}")
+    print(f"metrics: {out}")

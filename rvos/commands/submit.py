@@ -1,0 +1,41 @@
+"""`rvos submit`: predictions as a zip that a dataset's server takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rvos.commands import options
+
+
+def submit(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="ref-youtube-vos or mevis.")],
+    root: Annotated[Path, typer.Option("--root", metavar="DIR", help="The dataset, as its download lies on disk.")],
+    predictions: Annotated[
+        Path, typer.Option("--predictions", metavar="DIR", help="The masks, as `rvos evaluate` leaves them.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="ZIP", help="The file to upload.")],
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="The one that the server scores (valid) by default.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Check predictions against a dataset's metadata and pack them for its server."""
+    from rvos.data import open_dataset
+    from rvos.submission import pack_submission, server_of
+
+    server = server_of(dataset)
+    opened = open_dataset(dataset, root, split or server.split)
+    count = pack_submission(opened, predictions, out)
+    if as_json:
+        figures = {"videos": len(opened.videos), "expressions": sum(len(v.expressions) for v in opened.videos)}
+        document = {"submission": str(out), "dataset": opened.name, "split": opened.split, **figures, "files": count}
+        print(json.dumps(document | {"bytes": out.stat().st_size, "notes": list(opened.notes)}, ensure_ascii=False))
+        return
+    for note in opened.notes:
+        print(f"note: {note}")
+    print(f"submission: {out}")
+    print(f"files: {count}")

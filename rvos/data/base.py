@@ -1,0 +1,120 @@
+"""The law of a video dataset: its videos as records, and the true mask of every expression."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from image_core.errors import DataError, UnknownNameError
+from rvos.data.records import Expression, VideoRecord
+
+VOID_ID = 255
+"""In id maps of truth: belongs to nobody."""
+
+
+@dataclass(frozen=True)
+class VideoDataset(ABC):
+    """One split of a dataset that lies under `root`. An adapter knows its on-disk layout and nothing else.
+
+    videos: in the dataset's own order; notes: what was missing and how it was made up for, a line each.
+    """
+
+    name: ClassVar[str]
+    """As the command line takes it, with underscores."""
+    splits: ClassVar[tuple[str, ...]]
+    """The first is the one that has truth and that papers report, the default."""
+
+    root: Path
+    split: str
+    videos: tuple[VideoRecord, ...]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    @abstractmethod
+    def read(cls, root: Path, split: str | None = None) -> VideoDataset:
+        """Read the metadata of a split (None: the default); pictures and masks are left alone.
+
+        Raises `UnknownNameError` for another split, `DataError` for metadata that is missing or broken.
+        """
+
+    @classmethod
+    def check_split(cls, split: str | None) -> str:
+        """The split, the default one for None. Raises `UnknownNameError`."""
+        if split is None:
+            return cls.splits[0]
+        if split not in cls.splits:
+            raise UnknownNameError(f"split of {cls.name}", split, list(cls.splits))
+        return split
+
+    @abstractmethod
+    def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
+        """The files that hold the truth of a video, whether or not they are there; () where the split has none."""
+
+    @abstractmethod
+    def truth(self, video: VideoRecord, expression: Expression) -> Iterator[np.ndarray]:
+        """The true masks (H, W) bool of the scored frames in order, one by one.
+
+        Raises `DataError` for truth that is missing or broken.
+        """
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises `DataError` with the file's name."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: not there; rvos data check tells what a dataset needs") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: came a file that is not JSON ({error}): fetch it again") from error
+
+
+def read_id_map(path: Path) -> np.ndarray:
+    """(H, W) uint8, the object id of each pixel of an indexed or grey PNG, not to be written to. Raises `DataError`."""
+    try:
+        return _kept(path, path.stat().st_mtime_ns)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: annotation not there: fetch it, or leave its video out") from error
+
+
+@lru_cache(maxsize=8)
+def _kept(path: Path, modified_ns: int) -> np.ndarray:
+    """The last few pictures: the expressions of a video ask for the same ones, frame after frame."""
+    return decode_id_map(path)
+
+
+def decode_id_map(path: Path) -> np.ndarray:
+    """`read_id_map` that keeps nothing, and raises `FileNotFoundError` where there is no such file."""
+    return decode_picture(path)[0]
+
+
+def decode_picture(path: Path) -> tuple[np.ndarray, bool]:
+    """(H, W) uint8, the values of an indexed or grey PNG, not to be written to, and whether it is indexed.
+
+    Raises `FileNotFoundError`, and `DataError` for a file that is no such picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.mode not in ("P", "L", "1"):
+                raise DataError(f"{path}: came a picture of mode {picture.mode}, wanted 8-bit grey or indexed colour")
+            indexed, values = picture.mode == "P", np.asarray(picture).astype(np.uint8)
+    except FileNotFoundError:
+        raise
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not a picture that can be read: write or fetch it again") from error
+    values.setflags(write=False)
+    return values, indexed
+
+
+def require(document: Any, key: str, path: Path) -> Any:
+    """`document[key]`. Raises `DataError` where it is not there, naming the file."""
+    if not isinstance(document, dict) or key not in document:
+        raise DataError(f"{path}: came no '{key}', wanted it: is it the right file?")
+    return document[key]

@@ -1,0 +1,202 @@
+"""What of a dataset lies on disk: looked up before an hour of evaluation finds out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from image_core.errors import RvosError
+from rvos.data.base import VideoDataset
+from rvos.data.records import VideoRecord
+
+MOST_NAMED = 5
+"""So many of what is missing are named; the others are counted."""
+
+_NO_TRUTH = "truth: none here, so nothing can be scored: fetch it, choose another --split, or pack with rvos submit"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What was found of one split.
+
+    sizes: (height, width) in pixels of first frames -> number of videos; missing_sources: folders of pictures or video
+    files; missing_pictures: of the folders that are there; unreadable: a line a video whose first frame cannot be read;
+    unlisted_pictures: lie beside listed ones and are left alone; truth_files: how many are wanted, 0 where there is no
+    truth; truth_fault: why the truth of the first expression that has its files cannot be read, None where it can.
+    """
+
+    dataset: VideoDataset
+    sizes: dict[tuple[int, int], int]
+    missing_sources: tuple[Path, ...]
+    missing_pictures: tuple[Path, ...]
+    unreadable: tuple[str, ...]
+    unlisted_pictures: tuple[Path, ...]
+    truth_files: int
+    missing_truth: tuple[Path, ...]
+    truth_fault: str | None
+
+    @property
+    def expressions(self) -> int:
+        """How many sentences the metadata has."""
+        return sum(len(video.expressions) for video in self.dataset.videos)
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames the metadata lists; None where it lists none."""
+        return sum(len(video.frame_names) for video in self.dataset.videos) or None
+
+    @property
+    def to_do(self) -> str | None:
+        """What keeps the split from being evaluated and the fix, in one line; None when it is ready."""
+        split, videos = self.dataset.split, len(self.dataset.videos)
+        faults = []
+        if not self.expressions:
+            faults.append(f"the metadata of '{split}' has {videos} videos and no expression: is it the right file?")
+        if self.missing_sources:
+            faults.append(f"{_of(self.missing_sources)} missing of {videos} videos: fetch the videos of '{split}'")
+        if self.missing_pictures:
+            faults.append(f"pictures missing, {_of(self.missing_pictures)}: fetch them again")
+        if self.unreadable:
+            faults.append(f"{len(self.unreadable)} videos cannot be read, the first: {self.unreadable[0]}")
+        if self.missing_truth:
+            faults.append(f"truth missing, {_of(self.missing_truth)} of {self.truth_files} files: fetch it again")
+        if self.truth_fault:
+            faults.append(f"the truth cannot be used: {self.truth_fault}")
+        return "; ".join(faults) or None
+
+    def lines(self) -> list[str]:
+        """For people, a line a finding."""
+        frames = "" if self.frames is None else f", {self.frames} frames"
+        sizes = ", ".join(f"{n} of {h} x {w} px" for (h, w), n in Counter(self.sizes).most_common(MOST_NAMED))
+        more = f", and {len(self.sizes) - MOST_NAMED} more sizes" if len(self.sizes) > MOST_NAMED else ""
+        present = self.truth_files - len(self.missing_truth)
+        return [
+            f"{self.dataset.name}, split {self.dataset.split}, in {self.dataset.root}",
+            f"metadata: {len(self.dataset.videos)} videos, {self.expressions} expressions{frames}",
+            *(f"note: {note}" for note in self.dataset.notes),
+            f"first frames (height x width): {sizes or 'none could be read'}{more}",
+            *_named("folders or video files missing", self.missing_sources),
+            *_named("pictures missing", self.missing_pictures),
+            *_named("cannot be read", self.unreadable),
+            *_named("pictures that no list names, left alone", self.unlisted_pictures),
+            f"truth: {present} of {self.truth_files} files" if self.truth_files else _NO_TRUTH,
+            *_named("truth files missing", self.missing_truth),
+            *([f"truth that cannot be used: {self.truth_fault}"] if self.truth_fault else []),
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "dataset": self.dataset.name,
+            "split": self.dataset.split,
+            "root": str(self.dataset.root),
+            "ready": self.to_do is None,
+            "to_do": self.to_do,
+            "videos": len(self.dataset.videos),
+            "expressions": self.expressions,
+            "frames": self.frames,
+            "notes": list(self.dataset.notes),
+            "sizes": {f"{h}x{w}": count for (h, w), count in self.sizes.items()},
+            "missing_sources": _counted(self.missing_sources),
+            "missing_pictures": _counted(self.missing_pictures),
+            "unreadable": _counted(self.unreadable),
+            "unlisted_pictures": _counted(self.unlisted_pictures),
+            "has_truth": self.truth_files > 0,
+            "truth_files": self.truth_files,
+            "missing_truth": _counted(self.missing_truth),
+            "truth_fault": self.truth_fault,
+        }
+
+
+def check_dataset(dataset: VideoDataset, size_of: Callable[[VideoRecord], tuple[int, int]]) -> Inventory:
+    """Look up every file that the metadata of a split names; only first frames are opened.
+
+    size_of: reads (height, width) off the first frame of a video, raises `RvosError` where it cannot be read.
+    """
+    folders = _Folders()
+    missing = [path for video in dataset.videos if (path := _missing_source(video, folders)) is not None]
+    there = [video for video in dataset.videos if _missing_source(video, folders) is None]
+    pictures = [path for video in there if isinstance(video.source, tuple) for path in video.source]
+    absent = {path for path in pictures if not folders.has(path)}
+    sizes: Counter[tuple[int, int]] = Counter()
+    unreadable = []
+    for video in there:
+        if isinstance(video.source, tuple) and (not video.source or video.source[0] in absent):
+            continue
+        try:
+            sizes[size_of(video)] += 1
+        except RvosError as error:
+            unreadable.append(str(error))
+    truth = dict.fromkeys(path for video in dataset.videos for path in dataset.truth_files(video))
+    return Inventory(
+        dataset=dataset,
+        sizes=dict(sizes),
+        missing_sources=tuple(missing),
+        missing_pictures=tuple(path for path in pictures if path in absent),
+        unreadable=tuple(unreadable),
+        unlisted_pictures=_unlisted(pictures, folders),
+        truth_files=len(truth),
+        missing_truth=tuple(path for path in truth if not folders.has(path)),
+        truth_fault=_truth_fault(dataset, folders),
+    )
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """The names in folders, each folder read once: a hundred thousand single look-ups take minutes on a far disk."""
+
+    known: dict[Path, frozenset[str]] = field(default_factory=dict)
+
+    def names(self, folder: Path) -> frozenset[str]:
+        if folder not in self.known:
+            self.known[folder] = frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
+        return self.known[folder]
+
+    def has(self, path: Path) -> bool:
+        return path.name in self.names(path.parent)
+
+
+def _missing_source(video: VideoRecord, folders: _Folders) -> Path | None:
+    """The video file that is not there, or the folder in which not one listed picture is."""
+    if isinstance(video.source, Path):
+        return None if folders.has(video.source) else video.source
+    if not video.source or any(folders.has(path) for path in video.source):
+        return None
+    return video.source[0].parent
+
+
+def _truth_fault(dataset: VideoDataset, folders: _Folders) -> str | None:
+    """One probe: what files cannot tell, such as metadata that does not say which object a sentence means."""
+    for video in dataset.videos:
+        files = dataset.truth_files(video)
+        if files and video.expressions and all(map(folders.has, files)):
+            try:
+                next(iter(dataset.truth(video, video.expressions[0])))
+            except RvosError as error:
+                return str(error)
+            return None
+    return None
+
+
+def _unlisted(pictures: Sequence[Path], folders: _Folders) -> tuple[Path, ...]:
+    listed, suffixes = set(pictures), {path.suffix for path in pictures}
+    beside = (folder / name for folder in dict.fromkeys(p.parent for p in pictures) for name in folders.names(folder))
+    return tuple(sorted(path for path in beside if path.suffix in suffixes and path not in listed))
+
+
+def _of(paths: Sequence[Path]) -> str:
+    return f"{len(paths)}, the first {paths[0]}"
+
+
+def _named(title: str, found: Sequence[object]) -> list[str]:
+    if not found:
+        return []
+    rest = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return [f"{title}: {len(found)}: {', '.join(map(str, found[:MOST_NAMED]))}{rest}"]
+
+
+def _counted(found: Sequence[object]) -> dict[str, Any]:
+    return {"count": len(found), "first": [str(item) for item in found[:MOST_NAMED]]}

@@ -1,0 +1,69 @@
+"""Long-RVOS (Liang et al., CVPR 2026), as its download lies on disk.
+
+ROOT/<split>/meta_expressions.json                    sentences with their type and their object, frames
+ROOT/<split>/JPEGImages/<video>/<frame>.jpg
+ROOT/<split>/Annotations/<video>/<object>/<frame>.png foreground above 0; no file where the object is absent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from image_core.errors import DataError
+from rvos.data.base import VideoDataset, read_id_map
+from rvos.data.listing import picture_size, read_listing, records_of, sentence_of
+from rvos.data.records import Expression, VideoRecord, check_id, pictures
+
+
+@dataclass(frozen=True)
+class LongRvos(VideoDataset):
+    """Expressions carry the label `type`: static, dynamic or hybrid."""
+
+    name: ClassVar[str] = "long_rvos"
+    splits: ClassVar[tuple[str, ...]] = ("valid", "test", "train")
+
+    @classmethod
+    def read(cls, root: Path, split: str | None = None) -> LongRvos:
+        split = cls.check_split(split)
+        index = root / split / "meta_expressions.json"
+
+        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+            return _expression(index, expression_id, row)
+
+        return cls(root, split, records_of(index, read_listing(index), root / split / "JPEGImages", describe))
+
+    def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
+        """The folders of the video's objects: a picture that is missing in one means that the object is absent."""
+        annotations = self.root / self.split / "Annotations"
+        objects = dict.fromkeys(i for e in video.expressions for i in e.object_ids)
+        return tuple(annotations / video.video_id / i for i in objects) if annotations.is_dir() else ()
+
+    def truth(self, video: VideoRecord, expression: Expression) -> Iterator[np.ndarray]:
+        if len(expression.object_ids) != 1:
+            raise DataError(
+                f"{self.name}, video '{video.video_id}', expression '{expression.expression_id}': no obj_id in the "
+                f"metadata of '{self.split}': score a split that has truth"
+            )
+        folder = self.root / self.split / "Annotations" / video.video_id / expression.object_ids[0]
+        # One picture may be missing, not the folder: then the object was never annotated or not unpacked.
+        if not folder.is_dir():
+            raise DataError(f"{folder}: annotations not there: unpack the Annotations of '{self.split}'")
+        paths = pictures(folder, video.frame_names, ".png")
+        present = [path.is_file() for path in paths]
+        first = next((path for path, there in zip(paths, present, strict=True) if there), None)
+        size = picture_size(video) if first is None else read_id_map(first).shape
+        for path, there in zip(paths, present, strict=True):
+            yield read_id_map(path) > 0 if there else np.zeros(size, bool)
+
+
+def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:
+    object_ids = (str(row["obj_id"]),) if "obj_id" in row else ()
+    for object_id in object_ids:
+        check_id("object", object_id)
+    labels = {"type": str(row["type"])} if "type" in row else {}
+    return Expression(expression_id, sentence_of(index, row), object_ids, labels=labels)

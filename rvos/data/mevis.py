@@ -1,0 +1,87 @@
+"""MeViS (Ding et al., ICCV 2023) and its second version, as their downloads lie on disk.
+
+ROOT/<split>/JPEGImages/<video>/<frame>.jpg
+ROOT/<split>/meta_expressions.json                    version 1: sentences, lists of objects and annotations, frames
+ROOT/<split>/meta_expressions_v2.json                 version 2: more sentences, some of which mean nothing
+ROOT/<split>/mask_dict.json                           train and valid_u: the masks, by annotation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from image_core.errors import DataError
+from rvos.data.base import VideoDataset
+from rvos.data.listing import read_listing, records_of, sentence_of
+from rvos.data.records import Expression, VideoRecord
+from rvos.data.run_lengths import RunLengths
+
+_SECOND = ("meta_expressions_v2.json", "meta_expressions_v2_release.json")
+_FIRST = "meta_expressions.json"
+
+
+@dataclass(frozen=True)
+class Mevis(VideoDataset):
+    """`object_ids` of an expression are annotation ids; where there is truth, the label `target` is none, one or many.
+
+    version: 1 or 2, of the file that the sentences come from.
+    """
+
+    name: ClassVar[str] = "mevis"
+    splits: ClassVar[tuple[str, ...]] = ("valid_u", "valid", "train")
+
+    version: int = 1
+
+    @classmethod
+    def read(cls, root: Path, split: str | None = None) -> Mevis:
+        """As the law says; the second version's sentences are taken where they are there."""
+        split = cls.check_split(split)
+        folder = root / split
+        second = [folder / name for name in _SECOND if (folder / name).is_file()]
+        index = second[0] if second else folder / _FIRST
+
+        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+            return _expression(index, expression_id, row)
+
+        records = records_of(index, read_listing(index), folder / "JPEGImages", describe)
+        notes = (f"sentences of version 2, from {index.name}",) if second else ()
+        return cls(root, split, records, notes, 2 if second else 1)
+
+    def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
+        path = self._mask_file
+        return (path,) if path.is_file() or self.split != "valid" else ()
+
+    def truth(self, video: VideoRecord, expression: Expression) -> Iterator[np.ndarray]:
+        if "target" not in expression.labels:
+            raise DataError(
+                f"{self.name}, video '{video.video_id}', expression '{expression.expression_id}': no anno_id in the "
+                f"metadata of '{self.split}': score a split that has truth, such as {self.splits[0]}"
+            )
+        yield from self._masks.union(video, expression.object_ids)
+
+    def has_target(self, expression: Expression) -> bool:
+        """Whether the sentence means something. Of truth only: where there is none, nothing is known to be meant."""
+        return bool(expression.object_ids)
+
+    @property
+    def _mask_file(self) -> Path:
+        return self.root / self.split / "mask_dict.json"
+
+    @cached_property
+    def _masks(self) -> RunLengths:
+        return RunLengths.read(self._mask_file)
+
+
+def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:
+    sentence = sentence_of(index, row)
+    if "anno_id" not in row:
+        return Expression(expression_id, sentence)
+    ids = tuple(str(i) for i in row["anno_id"])
+    target = ("none", "one", "many")[min(len(ids), 2)]
+    return Expression(expression_id, sentence, ids, labels={"target": target})

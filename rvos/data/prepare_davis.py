@@ -1,0 +1,126 @@
+"""DAVIS 2017 and its text files, as they are downloaded, into the form that `RefDavis17` reads.
+
+RAW/DAVIS/JPEGImages/480p/<video>/<frame>.jpg                   of DAVIS-2017-Unsupervised-trainval-480p
+RAW/DAVIS/Annotations_unsupervised/480p/<video>/<frame>.png
+RAW/DAVIS/ImageSets/2017/{train,val}.txt
+RAW/davis_text_annotations/Davis17_<annotator>.txt              a line: video, object id, sentence in quotation marks
+
+The files of the second annotator are Latin-1, and some lines misspell the video.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from image_core.errors import DataError
+from rvos.data.ref_davis17 import ANNOTATORS
+from rvos.types import OutputError
+
+SPLITS = {"train": "train", "val": "valid"}
+"""DAVIS' name -> the name in the converted form."""
+
+_ENCODINGS = {"annot1": "utf-8", "annot1_full_video": "utf-8", "annot2": "latin-1", "annot2_full_video": "latin-1"}
+_QUOTATION_MARKS = '"\u201c\u201d\x93\x94'
+_SIMILAR = 0.8
+
+Sentences = dict[str, dict[str, str]]
+"""Video -> object id -> what one annotator says of it."""
+
+
+def convert(raw: Path, out: Path) -> list[str]:
+    """Write the converted form under `out`; pictures are copied. Gives what was made up for, a line each.
+
+    Raises `DataError` for what is missing or broken in `raw`, `OutputError` where nothing can be written.
+    """
+    videos = {split: read_set(raw / "DAVIS/ImageSets/2017" / f"{split}.txt") for split in SPLITS}
+    known = [video for names in videos.values() for video in names]
+    notes: list[str] = []
+    said = [
+        read_sentences(raw / "davis_text_annotations" / f"Davis17_{who}.txt", _ENCODINGS[who], known, notes)
+        for who in ANNOTATORS
+    ]
+    for split, folder in SPLITS.items():
+        listed = {}
+        for video in videos[split]:
+            frames = _copy(raw / "DAVIS/JPEGImages/480p" / video, out / folder / "JPEGImages" / video, ".jpg")
+            _copy(raw / "DAVIS/Annotations_unsupervised/480p" / video, out / folder / "Annotations" / video, ".png")
+            listed[video] = {"expressions": expression_rows(video, said, notes), "frames": frames}
+        _write(out / "meta_expressions" / folder / "meta_expressions.json", json.dumps({"videos": listed}, indent=2))
+    return notes
+
+
+def read_set(path: Path) -> list[str]:
+    """The videos that a file lists, one a line. Raises `DataError`."""
+    return [line.strip() for line in _lines(path, "utf-8") if line.strip()]
+
+
+def read_sentences(path: Path, encoding: str, known: Sequence[str], notes: list[str]) -> Sentences:
+    """What one annotator says; a video that is not `known` is taken for the nearest one that is, and noted.
+
+    Raises `DataError` for a line of another form, or a video that resembles none.
+    """
+    said: Sentences = {}
+    for number, line in enumerate(_lines(path, encoding), 1):
+        if not line.strip():
+            continue
+        video, object_id, *words = line.split()
+        if not words or not object_id.isdigit():
+            raise DataError(f"{path}, line {number}: came '{line.strip()}', wanted a video, a number and a sentence")
+        if video not in known:
+            nearest = difflib.get_close_matches(video, known, n=1, cutoff=_SIMILAR)
+            if not nearest:
+                raise DataError(f"{path}, line {number}: came the video '{video}', wanted one of ImageSets/2017")
+            notes.append(f"{path.name}, line {number}: '{video}' is taken for '{nearest[0]}'")
+            video = nearest[0]
+        said.setdefault(video, {})[object_id] = " ".join(words).strip(_QUOTATION_MARKS)
+    return said
+
+
+def expression_rows(video: str, said: Sequence[Sentences], notes: list[str]) -> dict[str, dict[str, str]]:
+    """Expression id -> sentence and object of a video: objects in the order of their ids as strings, the four
+    annotators' sentences of each in a row. An object that one of them left out is left out, and noted."""
+    by_annotator = [sentences.get(video, {}) for sentences in said]
+    objects = sorted({object_id for sentences in by_annotator for object_id in sentences})
+    rows: list[dict[str, str]] = []
+    for object_id in objects:
+        if all(object_id in sentences for sentences in by_annotator):
+            rows += [{"exp": sentences[object_id], "obj_id": object_id} for sentences in by_annotator]
+        else:
+            notes.append(f"{video}, object {object_id}: left out, for not all four annotators speak of it")
+    return {str(i): row for i, row in enumerate(rows)}
+
+
+def _lines(path: Path, encoding: str) -> list[str]:
+    try:
+        # Not `splitlines`, which also breaks at characters that Latin-1 has inside a line.
+        return path.read_text(encoding=encoding).split("\n")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: not there: fetch it, or name the folder that holds DAVIS") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}): fetch it again") from error
+
+
+def _copy(source: Path, target: Path, suffix: str) -> list[str]:
+    """Copy the pictures of a video; gives their names without suffix, in order."""
+    paths = sorted(path for path in source.glob(f"*{suffix}"))
+    if not paths:
+        raise DataError(f"{source}: came no {suffix} pictures, wanted those of the video: fetch them")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            shutil.copyfile(path, target / path.name)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written ({error.strerror or error}): choose another OUT") from error
+    return [path.stem for path in paths]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}): choose another OUT") from error

@@ -1,0 +1,76 @@
+"""A video of a dataset and what is said of it: the one type that every adapter makes and the evaluator reads."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from image_core.errors import DataError
+
+_FORBIDDEN = re.compile(r"[/\\\0]")
+
+
+def check_id(kind: str, name: str) -> None:
+    """Raise `DataError` for an id that cannot be the name of a file or a folder, or that would leave its folder."""
+    if name in ("", ".", "..") or _FORBIDDEN.search(name):
+        raise DataError(f"{kind}: came the id '{name}', wanted one that can be a file's name: correct the annotation")
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A sentence about a video.
+
+    object_ids: what it means, as the dataset's truth names it; (): the truth is not there, or nothing is meant;
+    scored: 0-based positions of the frames that have truth, increasing, None for all frames; labels: what figures are
+    broken down by, such as {"type": "static"}.
+    """
+
+    expression_id: str
+    sentence: str
+    object_ids: tuple[str, ...] = ()
+    scored: tuple[int, ...] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_id("expression", self.expression_id)
+        if self.scored is not None and (not self.scored or list(self.scored) != sorted({*self.scored})):
+            raise ValueError(f"Expression.scored: came {self.scored}, wanted increasing positions, at least one")
+
+
+@dataclass(frozen=True)
+class VideoRecord:
+    """A video of a dataset, with everything that is said of it.
+
+    source: a video file, or the pictures in order; frame_names: of all its frames, without suffix; () for a video file,
+    whose frames are named by position from 1 on (`frame_name`).
+    """
+
+    video_id: str
+    source: Path | tuple[Path, ...]
+    frame_names: tuple[str, ...]
+    expressions: tuple[Expression, ...]
+
+    def __post_init__(self) -> None:
+        check_id("video", self.video_id)
+        for name in self.frame_names:
+            check_id(f"video '{self.video_id}', frame", name)
+        if not isinstance(self.source, Path) and len(self.source) != len(self.frame_names):
+            raise ValueError(
+                f"VideoRecord '{self.video_id}': came {len(self.source)} pictures and {len(self.frame_names)} frame "
+                "names, wanted as many"
+            )
+        repeated = [i for i, count in Counter(e.expression_id for e in self.expressions).items() if count > 1]
+        if repeated:
+            raise DataError(f"video '{self.video_id}': came two expressions with the id '{repeated[0]}', wanted one")
+
+    def frame_name(self, index: int) -> str:
+        """The name of the frame at a position; "00001" is the first of a video file."""
+        return self.frame_names[index] if self.frame_names else f"{index + 1:05d}"
+
+
+def pictures(folder: Path, names: Sequence[str], suffix: str = ".jpg") -> tuple[Path, ...]:
+    """The files of the named frames. They need not be there: that is seen when they are opened."""
+    return tuple(folder / f"{name}{suffix}" for name in names)

@@ -1,0 +1,89 @@
+"""Ref-DAVIS17 (Khoreva et al., ACCV 2018) in the form that most projects convert it to, see `prepare_davis`.
+
+ROOT/meta_expressions/<split>/meta_expressions.json   sentences and frames
+ROOT/<split>/JPEGImages/<video>/<frame>.jpg
+ROOT/<split>/Annotations/<video>/<frame>.png          indexed colour: 0 background, object ids, 255 void
+
+Every object has four sentences; expression 4 x object + k is the k-th one of the object, objects in the order of their
+ids as strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from image_core.errors import DataError
+from rvos.data.base import VideoDataset, read_id_map
+from rvos.data.listing import read_listing, records_of, sentence_of
+from rvos.data.records import Expression, VideoRecord, pictures
+
+ANNOTATORS = ("annot1", "annot1_full_video", "annot2", "annot2_full_video")
+"""Who wrote the k-th sentence of an object, having seen its first frame or the full video."""
+
+
+@dataclass(frozen=True)
+class RefDavis17(VideoDataset):
+    """The truth of an expression is its object's mask, void or not: void is left to those who read `id_maps`."""
+
+    name: ClassVar[str] = "ref_davis17"
+    splits: ClassVar[tuple[str, ...]] = ("valid", "train")
+
+    @classmethod
+    def read(cls, root: Path, split: str | None = None) -> RefDavis17:
+        split = cls.check_split(split)
+        index = root / "meta_expressions" / split / "meta_expressions.json"
+        if not index.is_file() and (root / "DAVIS").is_dir():
+            raise DataError(f"{root}: came DAVIS as it is downloaded: convert it with tools/prepare_ref_davis17.py")
+
+        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+            number = _number(index, video_id, expression_id)
+            return Expression(
+                expression_id=expression_id,
+                sentence=sentence_of(index, row),
+                object_ids=(str(row["obj_id"]),) if "obj_id" in row else (),
+                labels={"annotator": ANNOTATORS[number % len(ANNOTATORS)]},
+            )
+
+        return cls(root, split, records_of(index, read_listing(index), root / split / "JPEGImages", describe))
+
+    def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
+        return pictures(self.root / self.split / "Annotations" / video.video_id, video.frame_names, ".png")
+
+    def truth(self, video: VideoRecord, expression: Expression) -> Iterator[np.ndarray]:
+        if not expression.object_ids:
+            raise DataError(
+                f"{self.name}, video '{video.video_id}', expression '{expression.expression_id}': no obj_id in the "
+                f"metadata of '{self.split}': convert the dataset again with tools/prepare_ref_davis17.py"
+            )
+        meant = [int(i) for i in expression.object_ids]
+        for ids in self.id_maps(video):
+            yield np.isin(ids, meant)
+
+    def id_maps(self, video: VideoRecord) -> Iterator[np.ndarray]:
+        """(H, W) uint8 of every frame in order: object ids, 0 background, 255 void. Raises `DataError`."""
+        for path in self.truth_files(video):
+            yield read_id_map(path)
+
+    def annotators(self, video: VideoRecord) -> tuple[tuple[Expression, ...], ...]:
+        """For each of the four `ANNOTATORS` the video's expressions, one for each object in order.
+
+        Raises `DataError` where they are not four for each object.
+        """
+        ordered = sorted(video.expressions, key=lambda e: int(e.expression_id))
+        if [int(e.expression_id) for e in ordered] != list(range(len(ordered))) or len(ordered) % len(ANNOTATORS):
+            raise DataError(
+                f"{self.name}, video '{video.video_id}': came the expressions {[e.expression_id for e in ordered]}, "
+                "wanted 0, 1, 2, ..., four for each object: convert the dataset again"
+            )
+        return tuple(tuple(ordered[k :: len(ANNOTATORS)]) for k in range(len(ANNOTATORS)))
+
+
+def _number(index: Path, video_id: str, expression_id: str) -> int:
+    if not (expression_id.isascii() and expression_id.isdigit()):
+        raise DataError(f"{index}, video '{video_id}': came the expression id '{expression_id}', wanted a number")
+    return int(expression_id)

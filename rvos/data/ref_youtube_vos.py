@@ -1,0 +1,101 @@
+"""Ref-YouTube-VOS (Seo et al., "URVOS", ECCV 2020), as its download lies on disk.
+
+ROOT/meta_expressions/<split>/meta_expressions.json   sentences and the frames that are scored
+ROOT/<split>/JPEGImages/<video>/<frame>.jpg
+ROOT/<split>/Annotations/<video>/<frame>.png          indexed colour, the pixel's value is the object's id
+
+Synthetic videos in this layout bring `synthetic.json` beside the metadata: what is meant, frame by frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from image_core.errors import DataError
+from rvos.data.base import VideoDataset, read_id_map, read_json, require
+from rvos.data.listing import read_listing, records_of, sentence_of
+from rvos.data.records import Expression, VideoRecord, pictures
+
+
+@dataclass(frozen=True)
+class RefYoutubeVos(VideoDataset):
+    """sidecar: video id -> expression id -> the row of `synthetic.json`; {} for the real videos."""
+
+    name: ClassVar[str] = "ref_youtube_vos"
+    splits: ClassVar[tuple[str, ...]] = ("valid", "test", "train")
+
+    sidecar: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, root: Path, split: str | None = None) -> RefYoutubeVos:
+        """As the law says, but None is the first split that is there: synthetic videos may be of the test alone."""
+        wanted = cls.check_split(split)
+        there = [name for name in cls.splits if _index_file(root, name).is_file()]
+        notes: tuple[str, ...] = ()
+        if split is None and there and wanted not in there:
+            notes = (f"there is no split '{wanted}': '{there[0]}' is taken instead",)
+            wanted = there[0]
+        index = _index_file(root, wanted)
+        listed = read_listing(index)
+        sidecar_file = index.with_name("synthetic.json")
+        sidecar = {}
+        if sidecar_file.is_file():
+            videos = require(read_json(sidecar_file), "videos", sidecar_file)
+            sidecar = {video_id: row["expressions"] for video_id, row in videos.items()}
+        listed, left_out = _without_test_videos(root, wanted, listed)
+
+        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+            return _expression(index, expression_id, row, sidecar.get(video_id, {}).get(expression_id))
+
+        records = records_of(index, listed, root / wanted / "JPEGImages", describe)
+        return cls(root, wanted, records, (*notes, *left_out), sidecar)
+
+    def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
+        folder = self.root / self.split / "Annotations" / video.video_id
+        return pictures(folder, video.frame_names, ".png") if folder.parent.is_dir() else ()
+
+    def truth(self, video: VideoRecord, expression: Expression) -> Iterator[np.ndarray]:
+        row = self.sidecar.get(video.video_id, {}).get(expression.expression_id)
+        if row is None and not expression.object_ids:
+            raise DataError(
+                f"{self.name}, video '{video.video_id}', expression '{expression.expression_id}': no obj_id in the "
+                f"metadata of '{self.split}': score a split that has truth"
+            )
+        paths = pictures(self.root / self.split / "Annotations" / video.video_id, video.frame_names, ".png")
+        for position in range(len(paths)) if expression.scored is None else expression.scored:
+            meant = expression.object_ids if row is None else row["answers"][position]
+            yield np.isin(read_id_map(paths[position]), [int(i) for i in meant])
+
+
+def _index_file(root: Path, split: str) -> Path:
+    return root / "meta_expressions" / split / "meta_expressions.json"
+
+
+def _without_test_videos(root: Path, split: str, listed: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The validation metadata lists the test videos too (507 in all); those are left out where that can be known."""
+    test = _index_file(root, "test")
+    if split != "valid" or not test.is_file():
+        return listed, ()
+    others = read_listing(test)
+    kept = {video_id: row for video_id, row in listed.items() if video_id not in others}
+    if len(kept) == len(listed) or not kept:
+        return listed, ()
+    return kept, (f"{len(listed) - len(kept)} of {len(listed)} videos are of the test split and left out",)
+
+
+def _expression(index: Path, expression_id: str, row: dict[str, Any], told: dict[str, Any] | None) -> Expression:
+    """told: the row of `synthetic.json`, whose answer is null where that is disputable: such frames are not scored."""
+    answers = [] if told is None else told["answers"]
+    judged = tuple(i for i, found in enumerate(answers) if found is not None)
+    return Expression(
+        expression_id=expression_id,
+        sentence=sentence_of(index, row),
+        object_ids=(str(row["obj_id"]),) if "obj_id" in row else (),
+        scored=None if len(judged) == len(answers) else judged,
+        labels={} if told is None else {key: told[key] for key in ("kind", "family")},
+    )

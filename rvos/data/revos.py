@@ -1,0 +1,69 @@
+"""ReVOS (Yan et al., "VISA", ECCV 2024), as its download lies on disk.
+
+ROOT/meta_expressions_<split>_.json   sentences with their type and lists of annotations, frames
+ROOT/JPEGImages/<video>/<frame>.jpg   the ids of videos are paths: folders within folders
+ROOT/mask_dict.json                   the masks of all splits, by annotation
+ROOT/mask_dict_foreground.json        what is foreground at all in each video; robustness alone asks for it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from image_core.errors import DataError
+from rvos.data.base import VideoDataset
+from rvos.data.listing import read_listing, records_of, sentence_of
+from rvos.data.records import Expression, VideoRecord
+from rvos.data.run_lengths import RunLengths
+
+TYPES = ("referring", "reasoning", "hallucination")
+"""What `type_id` counts; hallucination: the sentence means nothing that is there."""
+
+
+@dataclass(frozen=True)
+class Revos(VideoDataset):
+    """`object_ids` of an expression are annotation ids; the label `type` is one of `TYPES`."""
+
+    name: ClassVar[str] = "revos"
+    splits: ClassVar[tuple[str, ...]] = ("valid", "train")
+
+    @classmethod
+    def read(cls, root: Path, split: str | None = None) -> Revos:
+        split = cls.check_split(split)
+        index = root / f"meta_expressions_{split}_.json"
+
+        def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+            return _expression(index, video_id, expression_id, row)
+
+        listed = read_listing(index)
+        records = records_of(index, listed, root / "JPEGImages", describe)
+        nested = sum("/" in video_id for video_id in listed)
+        notes = (f"{nested} ids of videos are paths: a slash is written as '__'",) if nested else ()
+        return cls(root, split, records, notes)
+
+    def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
+        return (self.root / "mask_dict.json",)
+
+    def truth(self, video: VideoRecord, expression: Expression) -> Iterator[np.ndarray]:
+        yield from self._masks.union(video, expression.object_ids)
+
+    @cached_property
+    def _masks(self) -> RunLengths:
+        return RunLengths.read(self.root / "mask_dict.json")
+
+
+def _expression(index: Path, video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
+    type_id = row.get("type_id")
+    if "anno_id" not in row or not isinstance(type_id, int) or type_id not in range(len(TYPES)):
+        raise DataError(
+            f"{index}, video '{video_id}', expression '{expression_id}': came anno_id {row.get('anno_id')!r} and "
+            f"type_id {type_id!r}, wanted a list and 0, 1 or 2: is it the right file?"
+        )
+    ids = tuple(str(i) for i in row["anno_id"])
+    return Expression(expression_id, sentence_of(index, row), ids, labels={"type": TYPES[type_id]})

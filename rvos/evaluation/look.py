@@ -1,0 +1,79 @@
+"""An evaluation to look at: single frames with truth and prediction for the report, and overlays of a few videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from image_core.errors import RvosError
+from rvos.data import Expression, VideoDataset, VideoRecord
+from rvos.evaluation.layouts import Layout
+from rvos.evaluation.scoring import ExpressionRow
+from rvos.export.base import OverlayPainter
+from rvos.export.files import make_folder
+from rvos.export.overlay import OverlayExporter
+from rvos.types import FrameResult, expression_targets
+from rvos.video import open_video
+
+Shown = tuple[np.ndarray, np.ndarray | None, np.ndarray]
+"""A frame (H, W, 3) uint8 RGB, its truth (H, W) bool or None where that broke, its prediction (H, W) bool."""
+
+
+@dataclass(frozen=True)
+class Looker:
+    """Finds pictures of what was predicted."""
+
+    dataset: VideoDataset
+    layout: Layout
+    predictions: Path
+
+    def strip(self, video_id: str, expression_id: str, positions: Sequence[int]) -> list[Shown]:
+        """Of one expression, at increasing positions among its scored frames. Raises `RvosError`."""
+        video, expression = self._find(video_id, expression_id)
+        indices = [position if expression.scored is None else expression.scored[position] for position in positions]
+        with open_video(video.source, prefetch=0) as opened:
+            frames = [frame.image for frame in opened.get(indices)]
+        wanted = {*positions}
+        truths = [mask for i, mask in enumerate(self.dataset.truth(video, expression)) if i in wanted]
+        masks = [self._mask(video, expression, i, frame) for i, frame in zip(indices, frames, strict=True)]
+        return list(zip(frames, truths, masks, strict=True))
+
+    def overlay(self, video_id: str, expression_id: str, out: Path) -> Path:
+        """The whole video with the predicted masks, as `<out>/overlay.mp4`. Raises `RvosError`."""
+        video, expression = self._find(video_id, expression_id)
+        make_folder(out)
+        exporter = OverlayExporter(out, OverlayPainter())
+        with open_video(video.source, prefetch=0) as opened:
+            exporter.open(opened.info, expression_targets([expression.sentence]))
+            for frame in opened:
+                mask = self._mask(video, expression, frame.index, frame.image)
+                exporter.write(frame, [FrameResult(frame.index, frame.time_s, 0, mask, 1.0, 1.0)])
+            return exporter.close()[0]
+
+    def _mask(self, video: VideoRecord, expression: Expression, index: int, frame: np.ndarray) -> np.ndarray:
+        found = self.layout.read(self.predictions, video, expression, index)
+        return np.zeros(frame.shape[:2], bool) if found is None else found
+
+    def _find(self, video_id: str, expression_id: str) -> tuple[VideoRecord, Expression]:
+        video = next(video for video in self.dataset.videos if video.video_id == video_id)
+        return video, next(e for e in video.expressions if e.expression_id == expression_id)
+
+
+def write_overlays(looker: Looker, rows: Sequence[ExpressionRow], out: Path, count: int) -> dict[str, str]:
+    """Overlays of the `count` best and the `count` worst expressions: <video>/<expression> -> path, relative to `out`.
+
+    A video that cannot be drawn is left out: that it is broken is said elsewhere.
+    """
+    ranked = sorted((row for row in rows if row.error is None), key=lambda row: row.both)
+    found = {}
+    for row in [*ranked[:count], *ranked[count:][-count:]]:
+        folder = Path("overlays") / row.video_id / row.expression_id
+        try:
+            looker.overlay(row.video_id, row.expression_id, out / folder)
+        except RvosError:
+            continue
+        found[row.key] = (folder / "overlay.mp4").as_posix()
+    return found

@@ -1,0 +1,137 @@
+"""Runs a video system over the videos of a dataset; whatever breaks is noted, and the rest goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_core.errors import ConfigError, RvosError
+from image_core.geometry.rle import encode_rle
+from image_core.segmenter import check_expressions
+from rvos.data import Expression, VideoRecord
+from rvos.evaluation.layouts import MaskTree
+from rvos.evaluation.records import ExpressionRecord, Records
+from rvos.segmenter import VideoSegmenter
+from rvos.types import FrameResult, OutputError
+
+DIGITS = 6
+
+
+@dataclass
+class Predictor:
+    """A system, and the folders that its predictions and records go to.
+
+    layout: None for a dataset whose predictions are run lengths, which the records keep. failures: what broke, a row a
+    video or expression; frames, seconds: of this process, how many were watched and in what wall time.
+    """
+
+    segmenter: VideoSegmenter
+    layout: MaskTree | None
+    predictions: Path
+    records: Records
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    frames: int = 0
+    seconds: float = 0.0
+
+    def run(self, videos: Sequence[VideoRecord], progress: Callable[[int, int], None]) -> None:
+        """Every expression of the videos that has no record yet. Raises `ConfigError` where frames would be left out,
+        and `OutputError`."""
+        if self.segmenter.settings.sampling != "all":
+            came = self.segmenter.settings.sampling
+            raise ConfigError(f"sampling: came {came}, wanted all: a dataset scores every frame that it lists")
+        for done, video in enumerate(videos):
+            progress(done, len(videos))
+            waiting = [e for e in video.expressions if self.records.load(video.video_id, e.expression_id) is None]
+            asked = [e for e in waiting if self._can_be_asked(video, e)]
+            if asked:
+                self._watch(video, asked)
+        progress(len(videos), len(videos))
+
+    def _can_be_asked(self, video: VideoRecord, expression: Expression) -> bool:
+        try:
+            check_expressions([expression.sentence])
+        except RvosError as error:
+            self._failed(video, [expression], error)
+            return False
+        return True
+
+    def _watch(self, video: VideoRecord, expressions: Sequence[Expression]) -> None:
+        """All expressions of a video at once: its frames are decoded and encoded once."""
+        rows = [_Row(video, expression, self.layout, self.predictions) for expression in expressions]
+        start = time.perf_counter()
+        count = 0
+        try:
+            for row in rows:
+                row.start()
+            for _, results in self.segmenter.stream(video.source, [e.sentence for e in expressions]):
+                for row, result in zip(rows, results, strict=True):
+                    row.add(result)
+                count += 1
+            for row in rows:
+                row.finish()
+        except OutputError:  # no fault of the video: a full disk would fail all of them
+            raise
+        except RvosError as error:
+            for row in rows:
+                row.discard()
+            self._failed(video, expressions, error)
+            return
+        spent = time.perf_counter() - start
+        self.frames, self.seconds = self.frames + count, self.seconds + spent
+        for row in rows:
+            self.records.save(video.video_id, row.expression.expression_id, row.record(spent / len(rows)))
+
+    def _failed(self, video: VideoRecord, expressions: Sequence[Expression], error: RvosError) -> None:
+        self.failures += [
+            {"video": video.video_id, "expression": e.expression_id, "error": str(error)} for e in expressions
+        ]
+
+
+class _Row:
+    """The predictions of one expression as they are made."""
+
+    def __init__(self, video: VideoRecord, expression: Expression, layout: MaskTree | None, folder: Path) -> None:
+        self.video, self.expression = video, expression
+        self._layout, self._folder = layout, folder
+        self._wanted = None if expression.scored is None else frozenset(expression.scored)
+        self._scores: list[float] = []
+        self._presence: list[float] = []
+        self._rles: dict[str, dict[str, Any]] = {}
+        self._last: np.ndarray | None = None
+
+    def start(self) -> None:
+        self.discard()
+        if self._layout is not None:
+            self._layout.start(self._folder, self.video, self.expression)
+
+    def discard(self) -> None:
+        """Leave no mask of another run, or of half a video, to be scored."""
+        if self._layout is not None:
+            self._layout.discard(self._folder, self.video, self.expression)
+
+    def add(self, result: FrameResult) -> None:
+        """The next frame. A dataset of run lengths keeps the frames that are scored, one of pictures keeps all."""
+        self._scores.append(round(result.score, DIGITS))
+        self._presence.append(round(result.presence, DIGITS))
+        self._last = result.mask
+        if self._layout is not None:
+            self._layout.write(self._folder, self.video, self.expression, result.frame_index, result.mask)
+        elif self._wanted is None or result.frame_index in self._wanted:
+            self._rles[str(result.frame_index)] = encode_rle(np.ascontiguousarray(result.mask))
+
+    def finish(self) -> None:
+        """A frame that is scored and lies past the end of its clip has the last one's answer, as in the reference."""
+        if self._layout is None and self._last is not None:
+            for position in self.expression.scored or ():
+                if position >= len(self._scores):
+                    self._rles[str(position)] = encode_rle(np.ascontiguousarray(self._last))
+
+    def record(self, seconds: float) -> ExpressionRecord:
+        return ExpressionRecord(
+            len(self._scores), tuple(self._scores), tuple(self._presence), round(seconds, 4), self._rles
+        )

@@ -1,0 +1,184 @@
+"""From predictions on disk to the scores of every expression, one process a core."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from image_core.errors import DataError, RvosError
+from rvos.data import Expression, VideoDataset, VideoRecord
+from rvos.evaluation.layouts import Layout
+from rvos.metrics.expression import ExpressionScorer, ExpressionScores
+
+Task = TypeVar("Task")
+Done = TypeVar("Done")
+
+NO_PREDICTION = "no prediction"
+_DIGITS = 6
+WORD_RANGES = ((1, 4), (5, 8), (9, 12))
+"""Numbers of words that figures are broken down by; longer sentences follow."""
+
+
+@dataclass(frozen=True)
+class ExpressionRow:
+    """One expression and how its prediction fared.
+
+    frame_names: of the scored frames, (T,); scores: None where there is no prediction, or where something broke;
+    missing_frames: those without a file, which count as empty masks; visible: (T,) bool, None where the truth broke;
+    error: what broke.
+    """
+
+    video_id: str
+    expression_id: str
+    sentence: str
+    labels: dict[str, str]
+    frame_names: tuple[str, ...]
+    scores: ExpressionScores | None = None
+    missing_frames: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def key(self) -> str:
+        """<video>/<expression>."""
+        return f"{self.video_id}/{self.expression_id}"
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """J and F over all scored frames; 0 where there is nothing to score."""
+        return (0.0, 0.0) if self.scores is None else self.scores.on_all
+
+    @property
+    def both(self) -> float:
+        """J&F over all scored frames."""
+        return sum(self.means) / 2
+
+    @property
+    def has_target(self) -> bool:
+        """Its target is visible on some scored frame; true where that is not known."""
+        return self.scores is None or bool(self.scores.visible.any())
+
+    def document(self) -> dict[str, Any]:
+        """A line of `expressions.jsonl`."""
+        found = self.scores
+        return {
+            "video_id": self.video_id,
+            "expression_id": self.expression_id,
+            "sentence": self.sentence,
+            "labels": self.labels,
+            "frame_names": list(self.frame_names),
+            "J": [] if found is None else found.region.round(_DIGITS).tolist(),
+            "F": [] if found is None else found.boundary.round(_DIGITS).tolist(),
+            "visible": [] if found is None else found.visible.tolist(),
+            "predicted": [] if found is None else found.predicted.tolist(),
+            "J&F": round(self.both, _DIGITS),
+            "missing_frames": list(self.missing_frames),
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class MaskScoring:
+    """Scores the masks of a dataset's expressions, a video at a time."""
+
+    dataset: VideoDataset
+    layout: Layout
+    predictions: Path
+
+    def __call__(self, video: VideoRecord) -> list[ExpressionRow]:
+        """Its expressions side by side, frame after frame: each picture of its truth is then decoded once."""
+        running = [self._expression(video, expression) for expression in video.expressions]
+        rows: list[ExpressionRow | None] = [None] * len(running)
+        while any(row is None for row in rows):
+            for position, steps in enumerate(running):
+                if rows[position] is None:
+                    try:
+                        next(steps)
+                    except StopIteration as end:
+                        rows[position] = end.value
+        return [row for row in rows if row is not None]
+
+    def _expression(self, video: VideoRecord, expression: Expression) -> Generator[None, None, ExpressionRow]:
+        """One frame a step."""
+        positions = range(len(video.frame_names)) if expression.scored is None else expression.scored
+        names = tuple(video.frame_name(position) for position in positions)
+        labels = {**expression.labels, "words": word_range(expression.sentence)}
+        row = (video.video_id, expression.expression_id, expression.sentence, labels, names)
+        if not self.layout.has(self.predictions, video, expression):
+            return ExpressionRow(*row, error=NO_PREDICTION)
+        scorer, missing = ExpressionScorer(), []
+        try:
+            for position, truth in zip(positions, self.dataset.truth(video, expression), strict=True):
+                mask = self.layout.read(self.predictions, video, expression, position)
+                if mask is None:
+                    missing.append(video.frame_name(position))
+                    mask = np.zeros_like(truth)
+                scorer.add(mask, truth)
+                yield
+        except RvosError as error:
+            return ExpressionRow(*row, error=str(error))
+        if len(missing) == len(names):
+            return ExpressionRow(*row, error=NO_PREDICTION)
+        return ExpressionRow(*row, scores=scorer.scores(), missing_frames=tuple(missing))
+
+
+def word_range(sentence: str) -> str:
+    """The range that a sentence's number of words is in, such as "5-8"."""
+    count = len(sentence.split())
+    for first, last in WORD_RANGES:
+        if count <= last:
+            return f"{first}-{last}"
+    return f"{WORD_RANGES[-1][1] + 1}+"
+
+
+def over_cores(
+    call: Callable[[Task], Done],
+    tasks: Sequence[Task],
+    workers: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Done]:
+    """`call` of every task, in order, shared out to processes where there is more than one worker."""
+    if workers == 1 or len(tasks) < 2:
+        yield from _counted(map(call, tasks), len(tasks), progress)
+        return
+    # Spawned: a process that has loaded torch must not be forked.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(tasks)), context, _start, (call,)) as pool:
+        yield from _counted(pool.map(_called, tasks), len(tasks), progress)
+
+
+def _counted(found: Iterable[Done], total: int, progress: Callable[[int, int], None]) -> Iterator[Done]:
+    for done, each in enumerate(found, 1):
+        yield each
+        progress(done, total)
+
+
+_call: Callable[[Any], Any]
+"""What a worker process was started for: sent once, not with every task."""
+
+
+def _start(call: Callable[[Any], Any]) -> None:
+    global _call
+    _call = call
+
+
+def _called(task: Any) -> Any:
+    return _call(task)
+
+
+def check_truth(dataset: VideoDataset) -> None:
+    """Raise `DataError` for a split without truth."""
+    if not has_truth(dataset):
+        raise DataError(
+            f"{dataset.name}, split '{dataset.split}': has no truth here: score another, or submit this one"
+        )
+
+
+def has_truth(dataset: VideoDataset) -> bool:
+    """The split comes with masks."""
+    return any(dataset.truth_files(video) for video in dataset.videos[:1])

@@ -1,0 +1,13 @@
+"""The size of a dataset's video, read off its first frame."""
+
+from __future__ import annotations
+
+from rvos.data import VideoRecord
+from rvos.video import open_video
+
+
+def frame_size(video: VideoRecord) -> tuple[int, int]:
+    """(height, width) in pixels, as displayed. Raises `VideoError` where the first frame cannot be read."""
+    first = video.source if not isinstance(video.source, tuple) else video.source[:1]
+    with open_video(first, prefetch=0) as reader:
+        return reader.info.size

@@ -1,0 +1,156 @@
+"""`rvos evaluate` on a video dataset: figures, killed and continued, shards, what breaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from rvos.segmenter import VideoSegmenter
+
+EVALUATE = ("evaluate", "ref-youtube-vos", "--quiet", "--device", "cpu", "--workers", "1", "--tracker", "none")
+
+
+def metrics(out: Path) -> dict[str, Any]:
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_figures_masks_and_lines_of_every_expression(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = rvos(*EVALUATE, "--root", dataset, "--out", out)
+    assert said.code == 0 and any(line.startswith("J&F: ") for line in said.out)
+    found = metrics(out)
+    assert found["J&F"] > 0.7 and found["expressions"] == 6 and found["failures"] == found["missing"] == []
+    assert found["verified"] is False and found["settings"]["tracker"] == "none"
+    assert sorted(found["by"]["words"]) == ["1-4"] and found["by"]["words"]["1-4"]["J"] == found["J"]
+    mask = cv2.imread(str(out / "predictions/Annotations/b/1/00005.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (48, 80) and mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
+    assert not cv2.imread(str(out / "predictions/Annotations/b/1/00015.png"), cv2.IMREAD_UNCHANGED).any()
+    rows = [json.loads(line) for line in (out / "expressions.jsonl").read_text().splitlines()]
+    assert [(row["video_id"], row["expression_id"]) for row in rows] == [(v, e) for v in "abc" for e in "01"]
+    assert rows[1]["visible"] == [True, True, True, False] and rows[1]["J"][3] == 1.0
+    assert np.mean([np.mean(row["J"]) for row in rows]) == pytest.approx(found["J"], abs=1e-6)
+    assert json.loads((out / "timing.json").read_text())["ours"]["frames_computed"] == 12
+
+
+def test_scoring_what_evaluate_wrote_gives_its_figures(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
+    out, again = tmp_path / "out", tmp_path / "again.json"
+    assert rvos(*EVALUATE, "--root", dataset, "--out", out).code == 0
+    where = ("--root", dataset, "--predictions", out / "predictions", "--out", again, "--workers", "1", "--quiet")
+    assert rvos("score", "ref-youtube-vos", *where).code == 0
+    ours, scored = metrics(out), json.loads(again.read_text())
+    assert scored == {key: ours[key] for key in scored}
+
+
+def test_killed_in_the_middle_and_continued_is_one_run(
+    rvos: Callable, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert rvos(*EVALUATE, "--root", dataset, "--out", whole).code == 0
+    stream = VideoSegmenter.stream
+    watched: list[str] = []
+
+    def dying(self: VideoSegmenter, source: Any, expressions: Any) -> Iterator[Any]:
+        watched.append(source[0].parent.name)
+        for count, each in enumerate(stream(self, source, expressions)):
+            if watched == ["a", "b"] and count == 2:
+                raise KeyboardInterrupt
+            yield each
+
+    monkeypatch.setattr(VideoSegmenter, "stream", dying)
+    assert rvos(*EVALUATE, "--root", dataset, "--out", killed).code == 130
+    assert not (killed / "metrics.json").exists()
+    assert rvos(*EVALUATE, "--root", dataset, "--out", killed).code == 0
+    assert watched == ["a", "b", "b", "c"]
+    assert metrics(killed) == metrics(whole)
+    assert (killed / "expressions.jsonl").read_bytes() == (whole / "expressions.jsonl").read_bytes()
+    masks = sorted(path.relative_to(whole) for path in whole.rglob("*.png"))
+    assert masks and all((killed / path).read_bytes() == (whole / path).read_bytes() for path in masks)
+
+
+def test_shards_into_one_folder_are_one_run(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert rvos(*EVALUATE, "--root", dataset, "--out", whole).code == 0
+    for shard in ("2/2", "1/2"):
+        assert rvos(*EVALUATE, "--root", dataset, "--out", parts, "--shard", shard).code == 0
+        assert not (parts / "metrics.json").exists()
+    assert rvos(*EVALUATE, "--root", dataset, "--out", parts).code == 0
+    assert json.loads((parts / "timing.json").read_text())["ours"]["frames_computed"] == 0
+    assert metrics(parts) == metrics(whole)
+
+
+def test_the_baseline_is_frame_by_frame_in_a_block_of_its_own(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = rvos(*EVALUATE, "--root", dataset, "--out", out, "--baseline")
+    found = metrics(out)
+    block = found["baseline"]["frame_by_frame"]
+    assert block["J&F"] == found["J&F"] and found["baseline"]["gain"] == {
+        "of": "J&F",
+        "mean": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+    }
+    assert any("J&F gained over frame by frame: +0.0000" in line for line in said.out)
+
+
+def test_what_breaks_is_named_and_counts_zero_and_the_rest_goes_on(
+    rvos: Callable, dataset: Path, tmp_path: Path
+) -> None:
+    (dataset / "valid/JPEGImages/a/00005.jpg").write_bytes(b"no picture")
+    (dataset / "valid/Annotations/b/00010.png").unlink()
+    index = dataset / "meta_expressions/valid/meta_expressions.json"
+    meta = json.loads(index.read_text())
+    meta["videos"]["c"]["expressions"]["0"]["exp"] = "  "
+    index.write_text(json.dumps(meta))
+    out = tmp_path / "out"
+    said = rvos(*EVALUATE, "--root", dataset, "--out", out)
+    found = metrics(out)
+    assert said.code == 0 and any(line.startswith("failures: 5") for line in said.out)
+    told = {(row["video"], row["expression"]): row["error"] for row in found["failures"]}
+    assert sorted(told) == [("a", "0"), ("a", "1"), ("b", "0"), ("b", "1"), ("c", "0")]
+    assert "00005.jpg" in told["a", "0"] and "00010.png" in told["b", "1"] and "\n" not in "".join(told.values())
+    assert sorted(found["missing"]) == ["a/0", "a/1", "c/0"] and found["expressions"] == 6
+    assert found["J"] == pytest.approx(np.mean([json.loads(line)["J"] for line in lines(out)[-1:]]) / 6)
+
+
+def lines(out: Path) -> list[str]:
+    return (out / "expressions.jsonl").read_text().splitlines()
+
+
+def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
+    rvos: Callable, dataset: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert rvos(*EVALUATE, "--root", dataset, "--out", out, "--limit", "1").code == 0
+    other = (*EVALUATE, "--root", dataset, "--out", out, "--tracker", "memory")
+    said = rvos(*other)
+    assert said.code == 2 and said.err == [
+        f"rvos: {out} holds another run (tracker differ): pass --overwrite, or choose another --out"
+    ]
+    assert rvos(*other, "--overwrite", "--limit", "1").code == 0
+    assert metrics(out)["settings"]["tracker"] == "memory" and metrics(out)["videos"] == 1
+    assert json.loads((out / "timing.json").read_text())["ours"]["frames_computed"] == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--root", "nowhere"), "--root nowhere: not a folder: wanted the one that ref-youtube-vos lies in"),
+        ((), "ref-youtube-vos: came no --root, wanted the folder that the dataset lies in"),
+        (("--root", "data", "--split", "val"), "unknown split of ref_youtube_vos 'val': did you mean 'valid'?"),
+        (("--root", "data", "--shard", "3/2"), "--shard: came 3/2, wanted i/n with 1 <= i <= n, for example 1/4"),
+        (("--root", "data", "--shard", "half"), "--shard: came 'half', wanted I/N, for example 1/4"),
+        (("--root", "data", "--set", "sampling=stride:2"), "sampling: came stride:2, wanted all: a dataset scores"),
+        (("--root", "data", "--limit", "0"), "--limit: came 0, wanted 1 or more"),
+    ],
+)
+def test_bad_input_is_one_line(
+    rvos: Callable, dataset: Path, tmp_path: Path, more: tuple[str, ...], message: str
+) -> None:
+    said = rvos(*EVALUATE, "--out", tmp_path / "out", *more)
+    assert said.code == 2 and len(said.err) == 1 and message in said.err[0]

@@ -1,0 +1,117 @@
+"""`rvos score`: masks that anybody made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+SCORE = ("score", "ref-youtube-vos", "--quiet", "--workers", "1")
+
+
+@pytest.fixture
+def score(rvos: Callable, dataset: Path, tmp_path: Path) -> Callable[[Path], dict[str, Any]]:
+    def run(predictions: Path) -> dict[str, Any]:
+        out = tmp_path / "figures.json"
+        assert rvos(*SCORE, "--root", dataset, "--predictions", predictions, "--out", out).code == 0
+        return json.loads(out.read_text())
+
+    return run
+
+
+def test_a_perfect_prediction_scores_one(score: Callable, truth_tree: Callable) -> None:
+    found = score(truth_tree())
+    assert found["J&F"] == found["J"] == found["F"] == 1.0 and found["stability"] == 0.0
+    assert found["N-acc_frames"] == found["T-acc_frames"] == 1.0 and found["expressions"] == 6
+
+
+def test_what_is_missing_or_broken_is_named(score: Callable, truth_tree: Callable) -> None:
+    tree = truth_tree() / "Annotations"
+    (tree / "a/0/00005.png").unlink()
+    (tree / "a/1/00000.png").write_bytes(b"no picture")
+    cv2.imwrite(str(tree / "b/0/00010.png"), np.zeros((24, 40), np.uint8))
+    for path in (tree / "c/1").iterdir():
+        path.unlink()
+    (tree / "c/1").rmdir()
+    found = score(tree.parent)
+    assert found["missing"] == ["a/0/00005", "c/1"]
+    told = {(row["video"], row["expression"]): row["error"] for row in found["failures"]}
+    assert sorted(told) == [("a", "1"), ("b", "0")]
+    assert told["a", "1"].endswith("a/1/00000.png: not a picture that can be read: write or fetch it again")
+    assert "frame 2: prediction: came (24, 40), wanted (48, 80)" in told["b", "0"]
+    # One frame of four is empty where it should not be, three expressions count 0, two are perfect.
+    assert found["J"] == pytest.approx((0.75 + 2) / 6)
+
+
+def test_a_folder_without_any_prediction_is_refused(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    said = rvos(*SCORE, "--root", dataset, "--predictions", tmp_path / "empty", "--out", tmp_path / "figures.json")
+    assert (
+        said.code == 2 and len(said.err) == 1 and "no prediction of ref_youtube_vos, split 'valid' there" in said.err[0]
+    )
+
+
+def square(path: Path, left: int, value: int, palette: bool, void: bool = False) -> None:
+    """A 4 x 4 square of `value`; void: 255 in the last row."""
+    ids = np.zeros((16, 16), np.uint8)
+    ids[4:8, left : left + 4] = value
+    if void:
+        ids[15] = 255
+    picture = Image.fromarray(ids)
+    if palette:
+        picture.putpalette(bytes(range(256)) * 3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path)
+
+
+def test_masks_by_hand(rvos: Callable, tmp_path: Path) -> None:
+    truth, predictions, out = tmp_path / "truth", tmp_path / "predictions", tmp_path / "figures.json"
+    for t in range(2):
+        square(truth / f"grey/{t}.png", 4, 255, palette=False)
+        square(truth / f"ids/{t}.png", 4, 2, palette=True, void=True)
+    square(predictions / "grey/0.png", 6, 1, palette=False)  # any value above 0; half of it on the object: J = 8 / 24
+    for t in range(2):
+        square(predictions / f"ids/{t}.png", 4, 2, palette=True)
+    said = rvos("score", "masks", truth, predictions, "--out", out, "--workers", "1", "--quiet")
+    found = json.loads(out.read_text())
+    assert said.code == 0 and found["missing"] == ["grey/1"] and found["failures"] == []
+    assert found["sequences"]["grey"]["J"] == pytest.approx((8 / 24 + 0) / 2)
+    assert found["sequences"]["ids"]["J&F"] == 1.0 and found["objects"] == 2
+    assert found["J"] == pytest.approx((1 / 6 + 1) / 2)
+
+
+def test_masks_by_other_ids_or_sizes(rvos: Callable, tmp_path: Path) -> None:
+    truth, predictions, out = tmp_path / "truth", tmp_path / "predictions", tmp_path / "figures.json"
+    square(truth / "a/0.png", 4, 2, palette=True)
+    square(predictions / "a/0.png", 4, 3, palette=True)
+    square(truth / "b/0.png", 4, 2, palette=True)
+    (predictions / "b").mkdir()
+    cv2.imwrite(str(predictions / "b/0.png"), np.zeros((8, 8), np.uint8))
+    assert rvos("score", "masks", truth, predictions, "--out", out, "--workers", "1", "--quiet").code == 0
+    found = json.loads(out.read_text())
+    assert found["sequences"]["a"]["J"] == 0.0
+    (failure,) = found["failures"]
+    assert failure["sequence"] == "b" and failure["error"].startswith("b/0: prediction: came (8, 8), wanted (16, 16)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("masks", "truth"), "score masks: came 1 folders, wanted two: rvos score masks TRUTH PREDICTIONS"),
+        (("masks", "nowhere", "truth"), "nowhere: not a folder: wanted one of <sequence>/<frame>.png"),
+        (("masks", "truth", "truth"), "truth: came no <sequence>/<frame>.png, wanted at least one"),
+        (("mevis", "truth"), "score mevis: came 'truth', wanted --root DIR --predictions DIR"),
+        (("davis", "--root", "truth"), "unknown dataset 'davis': did you mean 'ref-davis17'?"),
+        (("mevis", "--root", "truth"), "meta_expressions.json: not there"),
+    ],
+)
+def test_bad_input_is_one_line(rvos: Callable, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    (tmp_path / "truth").mkdir()
+    said = rvos("score", *arguments, "--out", tmp_path / "figures.json", "--quiet")
+    assert said.code == 2 and len(said.err) == 1 and message in said.err[0]

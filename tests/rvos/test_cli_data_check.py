@@ -1,0 +1,129 @@
+"""`rvos data check` on small trees in the layout of Ref-YouTube-VOS, whole and broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+Rvos = Callable[..., Any]
+NAMES = ("00000", "00005", "00010")
+
+
+def write_tree(root: Path, split: str = "valid") -> Path:
+    """Two videos of three frames, 24 x 32 and 30 x 40 px, with two sentences and one, and their truth."""
+    meta: dict[str, Any] = {}
+    for number, video_id in enumerate(("a", "b")):
+        pictures, truth = (root / split / kind / video_id for kind in ("JPEGImages", "Annotations"))
+        pictures.mkdir(parents=True)
+        truth.mkdir(parents=True)
+        size = (24 + 6 * number, 32 + 8 * number)
+        for name in NAMES:
+            cv2.imwrite(str(pictures / f"{name}.jpg"), np.full((*size, 3), 90, np.uint8))
+            cv2.imwrite(str(truth / f"{name}.png"), np.eye(*size, dtype=np.uint8))
+        said = {str(i): {"exp": f"thing {i}", "obj_id": "1"} for i in range(2 - number)}
+        meta[video_id] = {"expressions": said, "frames": list(NAMES)}
+    index = root / "meta_expressions" / split / "meta_expressions.json"
+    index.parent.mkdir(parents=True)
+    index.write_text(json.dumps({"videos": meta}))
+    return index
+
+
+@pytest.fixture
+def check(rvos: Rvos, tmp_path: Path) -> Callable[..., Any]:
+    write_tree(tmp_path)
+    return lambda *more: rvos("data", "check", "ref-youtube-vos", "--root", tmp_path, *more)
+
+
+def test_a_whole_tree_is_ready(check: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "valid/JPEGImages/a/00001.jpg").write_bytes(b"a frame that is not listed")
+    said = check()
+    assert said.code == 0 and said.err == []
+    assert said.out == [
+        f"ref_youtube_vos, split valid, in {tmp_path}",
+        "metadata: 2 videos, 3 expressions, 6 frames",
+        "first frames (height x width): 1 of 24 x 32 px, 1 of 30 x 40 px",
+        f"pictures that no list names, left alone: 1: {tmp_path / 'valid/JPEGImages/a/00001.jpg'}",
+        "truth: 6 of 6 files",
+        "ready",
+    ]
+    found = json.loads(check("--json").out[0])
+    assert found["ready"] and found["to_do"] is None and found["unlisted_pictures"]["count"] == 1
+    assert found["sizes"] == {"24x32": 1, "30x40": 1} and found["truth_files"] == 6
+
+
+@pytest.mark.parametrize(
+    ("gone", "what", "words"),
+    [
+        ("valid/JPEGImages/b", "missing_sources", "folders or video files missing: 1: "),
+        ("valid/JPEGImages/a/00005.jpg", "missing_pictures", "pictures missing: 1: "),
+        ("valid/Annotations/b/00010.png", "missing_truth", "truth files missing: 1: "),
+    ],
+)
+def test_what_is_missing_is_named(check: Callable[..., Any], tmp_path: Path, gone: str, what: str, words: str) -> None:
+    path = tmp_path / gone
+    for file in sorted(path.iterdir()) if path.is_dir() else (path,):
+        file.unlink()
+    if path.is_dir():
+        path.rmdir()
+    said = check()
+    assert said.code == 2 and f"{words}{path}" in said.out and "ready" not in said.out
+    assert len(said.err) == 1 and said.err[0].startswith("rvos: not ready: ") and str(path) in said.err[0]
+    found = json.loads(check("--json").out[0])
+    assert not found["ready"] and found[what] == {"count": 1, "first": [str(path)]}
+
+
+def test_of_many_five_are_named(check: Callable[..., Any], tmp_path: Path) -> None:
+    for path in [*tmp_path.glob("valid/Annotations/*/*.png")]:
+        path.unlink()
+    said = check()
+    (line,) = [line for line in said.out if line.startswith("truth files missing")]
+    assert line.startswith("truth files missing: 6: ") and line.count(".png") == 5 and line.endswith(", and 1 more")
+    assert "truth: 0 of 6 files" in said.out
+
+
+def test_a_first_frame_that_cannot_be_read(check: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "valid/JPEGImages/b/00000.jpg").write_bytes(b"no picture")
+    said = check()
+    assert said.code == 2 and "1 videos cannot be read" in said.err[0] and "b/00000.jpg" in said.err[0]
+    assert "first frames (height x width): 1 of 24 x 32 px" in said.out
+
+
+def test_a_split_without_truth(rvos: Rvos, tmp_path: Path) -> None:
+    write_tree(tmp_path, "test")
+    for path in sorted((tmp_path / "test/Annotations").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    (tmp_path / "test/Annotations").rmdir()
+    said = rvos("data", "check", "ref_youtube_vos", "--root", tmp_path, "--split", "test")
+    assert said.code == 0 and said.err == [] and said.out[-1] == "ready to predict, not to score"
+    assert "truth: none here, so nothing can be scored" in said.out[-2]
+
+
+def test_metadata_that_does_not_say_what_is_meant(check: Callable[..., Any], tmp_path: Path) -> None:
+    index = tmp_path / "meta_expressions/valid/meta_expressions.json"
+    index.write_text(index.read_text().replace("obj_id", "note"))
+    said = check()
+    assert said.code == 2 and "no obj_id" in said.err[0]
+
+
+def test_metadata_that_is_not_there_is_answered_with_the_layout(rvos: Rvos, tmp_path: Path) -> None:
+    said = rvos("data", "check", "ref-youtube-vos", "--root", tmp_path / "nowhere")
+    assert said.code == 2 and len(said.err) == 1 and "meta_expressions.json: not there" in said.err[0]
+    assert any(line.startswith("ROOT/<split>/JPEGImages/<video>/<frame>.jpg") for line in said.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ref-youtube-vo"], "did you mean 'ref_youtube_vos'?"),
+        (["ref-youtube-vos", "--split", "val"], "did you mean 'valid'?"),
+    ],
+)
+def test_names_that_are_not_known(rvos: Rvos, tmp_path: Path, arguments: list[str], words: str) -> None:
+    said = rvos("data", "check", *arguments, "--root", tmp_path)
+    assert said.code == 2 and said.out == [] and len(said.err) == 1 and words in said.err[0]
