@@ -151,7 +151,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise DataError(f"{path}: not there; rvos data check tells what a dataset needs") from error
+        raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: came a file that is not text ({error}): fetch it again") from error
 

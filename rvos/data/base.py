@@ -71,7 +71,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: not there; rvos data check tells what a dataset needs") from error
+        raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"{path}: came a file that is not JSON ({error}): fetch it again") from error
 

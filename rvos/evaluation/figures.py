@@ -79,20 +79,16 @@ def missing(rows: Sequence[ExpressionRow]) -> list[str]:
     return found
 
 
-def gain(ours: Sequence[ExpressionRow], baseline: Sequence[ExpressionRow], of: str) -> dict[str, Any]:
-    """Ours less the baseline's over the headline's expressions: mean, and its 95 % interval over videos; of: "J&F", or
-    "IoU" where no boundary is scored."""
-
-    def value(row: ExpressionRow) -> float:
-        return row.both if of == "J&F" else row.means[0]
-
-    before = {row.key: value(row) for row in baseline}
+def gain(ours: Sequence[ExpressionRow], baseline: Sequence[ExpressionRow], boundary: bool) -> dict[str, Any]:
+    """Ours less the baseline's over the headline's expressions: mean, and its 95 % interval over videos; of J&F, or of
+    J where the boundary is not scored."""
+    before = {row.key: row.value(boundary) for row in baseline}
     rows = headline(ours)
     if not rows:
-        return {"of": of, "mean": None, "low": None, "high": None}
-    differences = np.array([value(row) - before[row.key] for row in rows])
+        return {"mean": None, "low": None, "high": None}
+    differences = np.array([row.value(boundary) - before[row.key] for row in rows])
     found = mean_interval(differences, [row.video_id for row in rows])
-    return {"of": of, "mean": found.mean, "low": found.low, "high": found.high}
+    return {"mean": found.mean, "low": found.low, "high": found.high}
 
 
 def _mean(values: Sequence[Any]) -> float | None:

@@ -62,12 +62,15 @@ class Looker:
         return video, next(e for e in video.expressions if e.expression_id == expression_id)
 
 
-def write_overlays(looker: Looker, rows: Sequence[ExpressionRow], out: Path, count: int) -> dict[str, str]:
+def write_overlays(
+    looker: Looker, rows: Sequence[ExpressionRow], boundary: bool, out: Path, count: int
+) -> dict[str, str]:
     """Overlays of the `count` best and the `count` worst expressions: <video>/<expression> -> path, relative to `out`.
 
-    A video that cannot be drawn is left out: that it is broken is said elsewhere.
+    boundary: see `ExpressionRow.value`, by which they are ranked. A video that cannot be drawn is left out: that it is
+    broken is said elsewhere.
     """
-    ranked = sorted((row for row in rows if row.error is None), key=lambda row: row.both)
+    ranked = sorted((row for row in rows if row.error is None), key=lambda row: row.value(boundary))
     found = {}
     for row in [*ranked[:count], *ranked[count:][-count:]]:
         folder = Path("overlays") / row.video_id / row.expression_id

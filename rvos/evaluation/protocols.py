@@ -29,6 +29,11 @@ class Protocol:
     text: str
     verified: bool
 
+    @property
+    def boundary(self) -> bool:
+        """F is among the figures."""
+        return self.layout is not None
+
 
 OVER_EXPRESSIONS = "J and F over all listed frames, mean over expressions"
 _SAMPLES = (

@@ -160,24 +160,35 @@ def _scored(
     watched: Watched,
     timing: dict[str, Any],
 ) -> dict[str, Any]:
+    protocol = PROTOCOLS[evaluation.dataset.name]
     with watched("scoring") as progress:
         found = score_dataset(evaluation.limited, ours.predictions, evaluation.workers, progress)
     figures = {**found.figures, "failures": [*ours.failures, *found.figures["failures"]]}
     if baseline is not None:
         with watched("scoring, frame by frame") as progress:
             before = score_dataset(evaluation.limited, baseline.predictions, evaluation.workers, progress)
-        of = "IoU" if PROTOCOLS[evaluation.dataset.name].layout is None else "J&F"
-        figures["baseline"] = {FRAME_BY_FRAME: _plain(before), "gain": gain(found.rows, before.rows, of)}
+        difference = gain(found.rows, before.rows, protocol.boundary)
+        figures["baseline"] = {
+            FRAME_BY_FRAME: _plain(before),
+            "gain": {"of": _gained(evaluation.dataset), **difference},
+        }
     document = _document(evaluation, settings, figures)
-    rows = [row.document() for row in found.rows]
+    rows = [row.document(protocol.boundary) for row in found.rows]
     lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
     write_atomic(out / "expressions.jsonl", "".join(lines).encode())
     write_json(out / "metrics.json", document)
     looker = Looker(evaluation.dataset, layout_of(evaluation.dataset), ours.predictions)
-    overlays = write_overlays(looker, found.rows, out, OVERLAYS)
+    overlays = write_overlays(looker, found.rows, protocol.boundary, out, OVERLAYS)
     shown = document | {"overlays": overlays, "speed": {**timing["ours"], "peak_memory_mb": timing["peak_memory_mb"]}}
     write_report(out / "report.html", shown, rows, looker.strip)
     return document
+
+
+def _gained(dataset: VideoDataset) -> str:
+    """What the gain is of: it is taken expression by expression, and so is protocol B of Ref-DAVIS17."""
+    if isinstance(dataset, RefDavis17):
+        return "J&F by protocol B"
+    return "J&F" if PROTOCOLS[dataset.name].boundary else "IoU"
 
 
 def _plain(found: Scored) -> dict[str, Any]:

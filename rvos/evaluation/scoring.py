@@ -53,18 +53,17 @@ class ExpressionRow:
         """J and F over all scored frames; 0 where there is nothing to score."""
         return (0.0, 0.0) if self.scores is None else self.scores.on_all
 
-    @property
-    def both(self) -> float:
-        """J&F over all scored frames."""
-        return sum(self.means) / 2
+    def value(self, boundary: bool) -> float:
+        """J&F over all scored frames, J where the boundary is not scored."""
+        return sum(self.means) / 2 if boundary else self.means[0]
 
     @property
     def has_target(self) -> bool:
         """Its target is visible on some scored frame; true where that is not known."""
         return self.scores is None or bool(self.scores.visible.any())
 
-    def document(self) -> dict[str, Any]:
-        """A line of `expressions.jsonl`."""
+    def document(self, boundary: bool) -> dict[str, Any]:
+        """A line of `expressions.jsonl`; boundary: False where the dataset scores regions alone."""
         found = self.scores
         return {
             "video_id": self.video_id,
@@ -73,10 +72,10 @@ class ExpressionRow:
             "labels": self.labels,
             "frame_names": list(self.frame_names),
             "J": [] if found is None else found.region.round(_DIGITS).tolist(),
-            "F": [] if found is None else found.boundary.round(_DIGITS).tolist(),
+            "F": None if not boundary else [] if found is None else found.boundary.round(_DIGITS).tolist(),
             "visible": [] if found is None else found.visible.tolist(),
             "predicted": [] if found is None else found.predicted.tolist(),
-            "J&F": round(self.both, _DIGITS),
+            "J&F": round(self.value(boundary), _DIGITS),
             "missing_frames": list(self.missing_frames),
             "error": self.error,
         }
@@ -174,9 +173,7 @@ def _called(task: Any) -> Any:
 def check_truth(dataset: VideoDataset) -> None:
     """Raise `DataError` for a split without truth."""
     if not has_truth(dataset):
-        raise DataError(
-            f"{dataset.name}, split '{dataset.split}': has no truth here: score another, or submit this one"
-        )
+        raise DataError(f"{dataset.name}: split '{dataset.split}' has no truth here: score another, or submit it")
 
 
 def has_truth(dataset: VideoDataset) -> bool:

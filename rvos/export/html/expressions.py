@@ -94,10 +94,10 @@ def over_time(rows: Sequence[Row], links: Mapping[str, str]) -> Html | None:
 
 def _bands(ranked: Sequence[Row]) -> dict[str, list[Row]]:
     """Tenths of the score, those that are empty left out."""
-    bands: dict[str, list[Row]] = {}
+    name, bands = score_name(ranked), dict[str, list[Row]]()
     for row in ranked:
         tenth = min(_BANDS - 1, int(_BANDS * score_of(row)))
-        bands.setdefault(f"{score_name(ranked)} {10 * tenth} to {10 * tenth + 10}", []).append(row)
+        bands.setdefault(f"{name} {10 * tenth} to {10 * tenth + 10}", []).append(row)
     return bands
 
 

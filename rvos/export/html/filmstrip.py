@@ -19,7 +19,7 @@ _HALO = (16, 16, 16)
 
 
 def spread(shown: Sequence[bool], count: int = FRAMES) -> list[int]:
-    """At most `count` positions in order, evenly spread over those with True; where they are too few, over others too."""
+    """At most `count` positions in order, evenly spread over those with True; too few are filled up with others."""
     there = np.asarray(shown, bool)
     first = _evenly(np.flatnonzero(there), count)
     return sorted([*first, *_evenly(np.flatnonzero(~there), count - len(first))])

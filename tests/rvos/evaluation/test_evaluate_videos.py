@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from rvos.segmenter import VideoSegmenter
 
 EVALUATE = ("evaluate", "ref-youtube-vos", "--quiet", "--device", "cpu", "--workers", "1", "--tracker", "none")
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
 
 
 def metrics(out: Path) -> dict[str, Any]:
@@ -28,9 +34,9 @@ def test_figures_masks_and_lines_of_every_expression(rvos: Callable, dataset: Pa
     assert found["J&F"] > 0.7 and found["expressions"] == 6 and found["failures"] == found["missing"] == []
     assert found["verified"] is False and found["settings"]["tracker"] == "none"
     assert sorted(found["by"]["words"]) == ["1-4"] and found["by"]["words"]["1-4"]["J"] == found["J"]
-    mask = cv2.imread(str(out / "predictions/Annotations/b/1/00005.png"), cv2.IMREAD_UNCHANGED)
+    mask = pixels(out / "predictions/Annotations/b/1/00005.png")
     assert mask.shape == (48, 80) and mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
-    assert not cv2.imread(str(out / "predictions/Annotations/b/1/00015.png"), cv2.IMREAD_UNCHANGED).any()
+    assert not pixels(out / "predictions/Annotations/b/1/00015.png").any()
     rows = [json.loads(line) for line in (out / "expressions.jsonl").read_text().splitlines()]
     assert [(row["video_id"], row["expression_id"]) for row in rows] == [(v, e) for v in "abc" for e in "01"]
     assert rows[1]["visible"] == [True, True, True, False] and rows[1]["J"][3] == 1.0
@@ -96,6 +102,21 @@ def test_the_baseline_is_frame_by_frame_in_a_block_of_its_own(rvos: Callable, da
         "high": 0.0,
     }
     assert any("J&F gained over frame by frame: +0.0000" in line for line in said.out)
+
+
+def test_a_split_without_truth_is_predicted_and_can_be_submitted(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
+    shutil.rmtree(dataset / "valid/Annotations")
+    out, packed = tmp_path / "out", tmp_path / "submission.zip"
+    assert rvos(*EVALUATE, "--root", dataset, "--out", out).code == 0
+    found = metrics(out)
+    assert "J&F" not in found and found["notes"] == ["no truth here: pack the predictions with rvos submit"]
+    said = rvos("submit", "ref-youtube-vos", "--root", dataset, "--predictions", out / "predictions", "--out", packed)
+    assert said.code == 0
+    with zipfile.ZipFile(packed) as archive:
+        names = archive.namelist()
+    assert len(names) == 3 * 2 * 4 and "Annotations/c/1/00015.png" in names
+    again = rvos("score", "ref-youtube-vos", "--root", dataset, "--predictions", out / "predictions", "--out", "f.json")
+    assert again.code == 2 and "split 'valid' has no truth here: score another, or submit it" in again.err[0]
 
 
 def test_what_breaks_is_named_and_counts_zero_and_the_rest_goes_on(
