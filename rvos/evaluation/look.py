@@ -72,7 +72,7 @@ def write_overlays(
     """
     ranked = sorted((row for row in rows if row.error is None), key=lambda row: row.value(boundary))
     found = {}
-    for row in [*ranked[:count], *ranked[count:][-count:]]:
+    for row in [*ranked[:count], *[row for row in ranked[count:] if row.has_target][-count:]]:
         folder = Path("overlays") / row.video_id / row.expression_id
         try:
             looker.overlay(row.video_id, row.expression_id, out / folder)

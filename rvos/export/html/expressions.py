@@ -39,10 +39,13 @@ def score_name(rows: Sequence[Row]) -> str:
 
 
 def filmstrips(rows: Sequence[Row], strip: Strip, links: Mapping[str, str]) -> list[Html]:
-    """The worst and the best expressions, `EXTREMES` of each, those that failed left out; sections, none for no row."""
+    """The worst and the best expressions, `EXTREMES` of each, those that failed left out; sections, none for no row.
+
+    Where nothing is to be seen an empty mask is perfect: the best are among those with a target.
+    """
     ranked = sorted((row for row in rows if not row.get("error") and row.get("J")), key=score_of)
     worst = ranked[: min(EXTREMES, len(ranked) // 2)]
-    best = ranked[len(worst) :][::-1][:EXTREMES]
+    best = [row for row in ranked[len(worst) :][::-1] if any(row.get("visible") or [])][:EXTREMES]
     found = (("best", "Best expressions", best), ("worst", "Worst expressions", worst))
     return [
         section(
