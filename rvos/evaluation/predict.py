@@ -26,8 +26,8 @@ DIGITS = 6
 class Predictor:
     """A system, and the folders that its predictions and records go to.
 
-    layout: None for a dataset whose predictions are run lengths, which the records keep. failures: what broke, a row a
-    video or expression; frames, seconds: of this process, how many were watched and in what wall time.
+    layout: None for a dataset whose predictions are run lengths, which the records keep. failures: what broke, a row an
+    expression; frames: how many were watched.
     """
 
     segmenter: VideoSegmenter
@@ -36,7 +36,6 @@ class Predictor:
     records: Records
     failures: list[dict[str, Any]] = field(default_factory=list)
     frames: int = 0
-    seconds: float = 0.0
 
     def run(self, videos: Sequence[VideoRecord], progress: Callable[[int, int], None]) -> None:
         """Every expression of the videos that has no record yet. Raises `ConfigError` where frames would be left out,
@@ -82,7 +81,7 @@ class Predictor:
             self._failed(video, expressions, error)
             return
         spent = time.perf_counter() - start
-        self.frames, self.seconds = self.frames + count, self.seconds + spent
+        self.frames += count
         for row in rows:
             self.records.save(video.video_id, row.expression.expression_id, row.record(spent / len(rows)))
 

@@ -79,6 +79,25 @@ def test_killed_in_the_middle_and_continued_is_one_run(
     assert masks and all((killed / path).read_bytes() == (whole / path).read_bytes() for path in masks)
 
 
+def test_a_finished_run_is_done_at_once_and_what_failed_is_tried_again(
+    rvos: Callable, dataset: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    picture = dataset / "valid/JPEGImages/a/00005.jpg"
+    whole = picture.read_bytes()
+    picture.write_bytes(b"no picture")
+    assert rvos(*EVALUATE, "--root", dataset, "--out", out).code == 0 and metrics(out)["failures"]
+    picture.write_bytes(whole)
+    assert rvos(*EVALUATE, "--root", dataset, "--out", out).code == 0 and not metrics(out)["failures"]
+    timing = json.loads((out / "timing.json").read_text())["ours"]
+    assert timing["frames"] == 12 and timing["frames_computed"] == 4
+    before = (out / "report.html").stat().st_mtime_ns
+    said = rvos(*EVALUATE, "--root", dataset, "--out", out)
+    assert said.code == 0 and (out / "report.html").stat().st_mtime_ns == before
+    assert rvos(*EVALUATE, "--root", dataset, "--out", out, "--baseline").code == 0
+    assert "baseline" in metrics(out)
+
+
 def test_shards_into_one_folder_are_one_run(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert rvos(*EVALUATE, "--root", dataset, "--out", whole).code == 0
