@@ -77,7 +77,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "h5py": ("rvos/data/a2d_sentences.py", "rvos/synthetic/layouts/a2d_sentences.py"),
     "scipy": ("rvos/data/jhmdb_sentences.py", "rvos/synthetic/layouts/jhmdb_sentences.py"),
     "threadpoolctl": ("rvos/system.py",),
-    "filelock": ("rvos/evaluation/*", "rvos/export/directory.py"),
+    "filelock": ("rvos/evaluation/records.py", "rvos/export/directory.py"),
     "hydra": ("rvos/configuration.py",),
     "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),
     "numpy": ("*",),

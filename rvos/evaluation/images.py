@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
-
 from image_core.evaluation import evaluate_images, predict_with
 from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.segmenter import ImagePrediction, ImageSegmenter
 from image_core.synthetic import SyntheticImages
 from image_core.types import ImageSample
-from rvos.export.files import make_folder, write_json
+from rvos.evaluation.records import claimed
+from rvos.export.files import write_json
 from rvos.export.prediction_sheet import PredictionSheet
-from rvos.types import OutputError
 
 PROTOCOL = "masks at native resolution, IoU >= X; mIoU, oIoU, Pr over expressions with a target, absent = empty mask"
+
+
+OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,10 @@ def run_image_evaluation(
     samples = evaluation.samples()
     total = len(samples) if evaluation.limit is None else min(evaluation.limit, len(samples))
     settings = vars(evaluation) | {"model_sha256": model_sha256, "precision": segmenter.precision}
-    make_folder(out)
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise OutputError(f"{out} is in use by another run: wait for it, or choose another --out") from error
-    with lock:
-        _claim(out, settings, overwrite)
+    with claimed(out, settings, ".lock", overwrite):
+        if overwrite:
+            for name in OUTPUTS:
+                (out / name).unlink(missing_ok=True)
         log = PredictionLog(out / "predictions.jsonl")
         sheet = PredictionSheet()
         ask = predict_with(segmenter)
@@ -98,21 +95,6 @@ def run_image_evaluation(
         write_json(out / "timing.json", {"images_computed": computed, "network_s": round(seconds, 3)})
         write_json(out / "metrics.json", document)
         return document
-
-
-def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
-    path = out / "settings.json"
-    if path.exists():
-        old = json.loads(path.read_text())
-        differing = sorted(key for key in old.keys() | settings.keys() if old.get(key) != settings.get(key))
-        if differing and not overwrite:
-            raise OutputError(
-                f"{out} holds another run ({', '.join(differing)} differ): pass --overwrite, or choose another --out"
-            )
-        if differing or overwrite:
-            for name in ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json"):
-                (out / name).unlink(missing_ok=True)
-    write_json(path, settings)
 
 
 class PredictionLog:
