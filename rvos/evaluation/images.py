@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from image_core.evaluation import evaluate_images, predict_with
 from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.segmenter import ImagePrediction, ImageSegmenter
