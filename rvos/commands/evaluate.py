@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rvos.system import System
 
 IMAGES = "synthetic_images"
-VIDEOS = "ref-youtube-vos, ref-davis17, mevis, a2d-sentences, jhmdb-sentences, long-rvos, revos"
+VIDEOS = "ref-youtube-vos, ref-davis17, mevis, mevis-v1, a2d-sentences, jhmdb-sentences, long-rvos, revos"
 
 
 def evaluate(

@@ -40,20 +40,31 @@ def score(
     options.be_quiet(quiet)
     options.check_dataset(dataset, ["masks"])
     count = options.workers_of(workers)
+    _check_out(out)
     if dataset == "masks":
         document = _masks(folders or [], out, uint8_bins, count, quiet)
     else:
         if folders:
             raise ConfigError(f"score {dataset}: came '{folders[0]}', wanted --root DIR --predictions DIR")
         document = _dataset(dataset, root, predictions, split, count, quiet)
-    from rvos.export.files import make_folder, write_json
+    from rvos.export.files import write_json
 
-    make_folder(out.parent)
     write_json(out, document)
     if as_json:
         print(json.dumps(document))
         return
     _tell(document, out)
+
+
+def _check_out(out: Path) -> None:
+    """Whether the figures can be written is known before they are made."""
+    from rvos.export.files import make_folder, output_errors
+
+    if out.is_dir():
+        raise ConfigError(f"--out: came the folder '{out}', wanted a file, for example {out}/metrics.json")
+    make_folder(out.parent)
+    with output_errors(out):
+        out.open("ab").close()
 
 
 def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet: bool) -> dict[str, Any]:
@@ -71,11 +82,12 @@ def _dataset(
 ) -> dict[str, Any]:
     from rvos.commands.running import bar
     from rvos.data import open_dataset
-    from rvos.evaluation.protocols import score_dataset
+    from rvos.evaluation.protocols import check_predictions, score_dataset
 
     opened = open_dataset(dataset, options.root_of(root, dataset), split)
     if predictions is None:
         raise ConfigError(f"score {dataset}: came no --predictions, wanted the folder of its masks")
+    check_predictions(opened, predictions)
     with bar(f"scoring {opened.name} {opened.split}", quiet, unit="videos") as progress:
         return score_dataset(opened, predictions, workers, progress).figures
 

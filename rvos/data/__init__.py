@@ -28,6 +28,12 @@ def _mevis() -> type[VideoDataset]:
     return Mevis
 
 
+def _mevis_v1() -> type[VideoDataset]:
+    from rvos.data.mevis import MevisV1
+
+    return MevisV1
+
+
 def _a2d_sentences() -> type[VideoDataset]:
     from rvos.data.a2d_sentences import A2dSentences
 
@@ -56,6 +62,7 @@ DATASETS: dict[str, Callable[[], type[VideoDataset]]] = {
     "ref_youtube_vos": _ref_youtube_vos,
     "ref_davis17": _ref_davis17,
     "mevis": _mevis,
+    "mevis_v1": _mevis_v1,
     "a2d_sentences": _a2d_sentences,
     "jhmdb_sentences": _jhmdb_sentences,
     "long_rvos": _long_rvos,

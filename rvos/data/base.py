@@ -80,7 +80,7 @@ def read_id_map(path: Path) -> np.ndarray:
     """(H, W) uint8, the object id of each pixel of an indexed or grey PNG, not to be written to. Raises `DataError`."""
     try:
         return _kept(path, path.stat().st_mtime_ns)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{path}: annotation not there: fetch it, or leave its video out") from error
 
 
@@ -107,7 +107,7 @@ def decode_picture(path: Path) -> tuple[np.ndarray, bool]:
             indexed, values = picture.mode == "P", np.asarray(picture).astype(np.uint8)
     except FileNotFoundError:
         raise
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: not a picture that can be read: write or fetch it again") from error
     values.setflags(write=False)
     return values, indexed

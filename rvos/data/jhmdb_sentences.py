@@ -129,7 +129,7 @@ def _read_masks(path: Path) -> np.ndarray:
         masks = scipy.io.loadmat(str(path), variable_names=["part_mask"]).get("part_mask")
     except FileNotFoundError as error:
         raise DataError(f"{path}: annotation not there: fetch it, or leave its video out") from error
-    except (OSError, ValueError, TypeError, NotImplementedError, zlib.error, MatReadError) as error:
+    except (OSError, ValueError, TypeError, IndexError, NotImplementedError, zlib.error, MatReadError) as error:
         raise DataError(f"{path}: not a mat file that can be read: fetch it again") from error
     if not isinstance(masks, np.ndarray) or masks.ndim != 3:
         raise DataError(f"{path}: came no 'part_mask' (H, W, T), wanted it: is it the right file?")

@@ -18,7 +18,7 @@ Describe = Callable[[str, str, dict[str, Any]], Expression]
 
 def read_listing(path: Path) -> dict[str, Any]:
     """Video id -> its row, in the order of the file. Raises `DataError`."""
-    return require(read_json(path), "videos", path)
+    return _dict(path, "videos", require(read_json(path), "videos", path))
 
 
 def records_of(path: Path, listed: dict[str, Any], frames: Path, describe: Describe) -> tuple[VideoRecord, ...]:
@@ -29,9 +29,9 @@ def records_of(path: Path, listed: dict[str, Any], frames: Path, describe: Descr
     """
     records = []
     for video_id, row in listed.items():
-        names = tuple(str(name) for name in require(row, "frames", path))
-        rows = require(row, "expressions", path)
-        expressions = tuple(describe(video_id, str(i), said) for i, said in rows.items())
+        names = ids_of(path, require(row, "frames", path))
+        rows = _dict(path, "expressions", require(row, "expressions", path))
+        expressions = tuple(describe(video_id, str(i), _dict(path, str(i), said)) for i, said in rows.items())
         folder = frames.joinpath(*_parts(path, video_id))
         records.append(VideoRecord("__".join(_parts(path, video_id)), pictures(folder, names), names, expressions))
     return tuple(records)
@@ -46,7 +46,33 @@ def _parts(path: Path, video_id: str) -> list[str]:
 
 def sentence_of(path: Path, row: dict[str, Any]) -> str:
     """What the row of an expression says. Raises `DataError`."""
-    return str(require(row, "exp", path))
+    sentence = require(row, "exp", path)
+    if not isinstance(sentence, str):
+        raise DataError(f"{path}: came the sentence {sentence!r}, wanted text: correct the file")
+    return sentence
+
+
+def ids_of(path: Path, names: Any) -> tuple[str, ...]:
+    """A list of names or numbers as texts. Raises `DataError` for anything else."""
+    if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
+        raise DataError(f"{path}: came {str(names)[:60]}, wanted a list of names: is it the right file?")
+    return tuple(str(name) for name in names)
+
+
+def object_of(path: Path, row: dict[str, Any]) -> tuple[str, ...]:
+    """The number in `obj_id`, () where the row has none. Raises `DataError` for anything else."""
+    if "obj_id" not in row:
+        return ()
+    object_id = str(row["obj_id"])
+    if not (object_id.isascii() and object_id.isdigit()):
+        raise DataError(f"{path}: came the obj_id {row['obj_id']!r}, wanted a number: correct the file")
+    return (object_id,)
+
+
+def _dict(path: Path, key: str, found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: came '{key}' that is no table by id, wanted one: is it the right file?")
+    return found
 
 
 def picture_size(video: VideoRecord) -> tuple[int, int]:

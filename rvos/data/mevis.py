@@ -18,11 +18,10 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
-from rvos.data.listing import read_listing, records_of, sentence_of
+from rvos.data.listing import ids_of, read_listing, records_of, sentence_of
 from rvos.data.records import Expression, VideoRecord
 from rvos.data.run_lengths import RunLengths
 
-_SECOND = ("meta_expressions_v2.json", "meta_expressions_v2_release.json")
 _FIRST = "meta_expressions.json"
 
 
@@ -36,6 +35,8 @@ class Mevis(VideoDataset):
     name: ClassVar[str] = "mevis"
     splits: ClassVar[tuple[str, ...]] = ("valid_u", "valid", "train")
 
+    newer: ClassVar[tuple[str, ...]] = ("meta_expressions_v2.json", "meta_expressions_v2_release.json")
+
     version: int = 1
 
     @classmethod
@@ -43,7 +44,7 @@ class Mevis(VideoDataset):
         """As the law says; the second version's sentences are taken where they are there."""
         split = cls.check_split(split)
         folder = root / split
-        second = [folder / name for name in _SECOND if (folder / name).is_file()]
+        second = [folder / name for name in cls.newer if (folder / name).is_file()]
         index = second[0] if second else folder / _FIRST
 
         def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
@@ -65,10 +66,6 @@ class Mevis(VideoDataset):
             )
         yield from self._masks.union(video, expression.object_ids)
 
-    def has_target(self, expression: Expression) -> bool:
-        """Whether the sentence means something. Of truth only: where there is none, nothing is known to be meant."""
-        return bool(expression.object_ids)
-
     @property
     def _mask_file(self) -> Path:
         return self.root / self.split / "mask_dict.json"
@@ -78,10 +75,18 @@ class Mevis(VideoDataset):
         return RunLengths.read(self._mask_file)
 
 
+@dataclass(frozen=True)
+class MevisV1(Mevis):
+    """The first version's sentences, whatever else is there."""
+
+    name: ClassVar[str] = "mevis_v1"
+    newer: ClassVar[tuple[str, ...]] = ()
+
+
 def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:
     sentence = sentence_of(index, row)
     if "anno_id" not in row:
         return Expression(expression_id, sentence)
-    ids = tuple(str(i) for i in row["anno_id"])
+    ids = ids_of(index, row["anno_id"])
     target = ("none", "one", "many")[min(len(ids), 2)]
-    return Expression(expression_id, sentence, ids, labels={"target": target})
+    return Expression(expression_id, sentence, ids, labels={"target": target}, has_target=bool(ids))

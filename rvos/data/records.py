@@ -24,6 +24,7 @@ class Expression:
     """A sentence about a video.
 
     object_ids: what it means, as the dataset's truth names it; (): the truth is not there, or nothing is meant;
+    has_target: False where the metadata says that nothing is meant; motion: only what moves tells what is meant;
     scored: 0-based positions of the frames that have truth, increasing, None for all frames; labels: what figures are
     broken down by, such as {"type": "static"}.
     """
@@ -33,6 +34,8 @@ class Expression:
     object_ids: tuple[str, ...] = ()
     scored: tuple[int, ...] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    has_target: bool = True
+    motion: bool = False
 
     def __post_init__(self) -> None:
         check_id("expression", self.expression_id)

@@ -19,7 +19,7 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_id_map
-from rvos.data.listing import read_listing, records_of, sentence_of
+from rvos.data.listing import object_of, read_listing, records_of, sentence_of
 from rvos.data.records import Expression, VideoRecord, pictures
 
 ANNOTATORS = ("annot1", "annot1_full_video", "annot2", "annot2_full_video")
@@ -45,7 +45,7 @@ class RefDavis17(VideoDataset):
             return Expression(
                 expression_id=expression_id,
                 sentence=sentence_of(index, row),
-                object_ids=(str(row["obj_id"]),) if "obj_id" in row else (),
+                object_ids=object_of(index, row),
                 labels={"annotator": ANNOTATORS[number % len(ANNOTATORS)]},
             )
 

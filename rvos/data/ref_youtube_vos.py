@@ -18,7 +18,7 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_id_map, read_json, require
-from rvos.data.listing import read_listing, records_of, sentence_of
+from rvos.data.listing import object_of, read_listing, records_of, sentence_of
 from rvos.data.records import Expression, VideoRecord, pictures
 
 
@@ -101,7 +101,9 @@ def _expression(index: Path, expression_id: str, row: dict[str, Any], told: dict
     return Expression(
         expression_id=expression_id,
         sentence=sentence_of(index, row),
-        object_ids=(str(row["obj_id"]),) if "obj_id" in row else (),
+        object_ids=object_of(index, row),
         scored=None if len(judged) == len(answers) else judged,
         labels={} if told is None else {key: told[key] for key in ("kind", "family")},
+        has_target=told is None or bool(told["object_ids"]),
+        motion=told is not None and told["kind"] == "motion",
     )

@@ -18,7 +18,7 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
-from rvos.data.listing import read_listing, records_of, sentence_of
+from rvos.data.listing import ids_of, read_listing, records_of, sentence_of
 from rvos.data.records import Expression, VideoRecord
 from rvos.data.run_lengths import RunLengths
 
@@ -65,5 +65,8 @@ def _expression(index: Path, video_id: str, expression_id: str, row: dict[str, A
             f"{index}, video '{video_id}', expression '{expression_id}': came anno_id {row.get('anno_id')!r} and "
             f"type_id {type_id!r}, wanted a list and 0, 1 or 2: is it the right file?"
         )
-    ids = tuple(str(i) for i in row["anno_id"])
-    return Expression(expression_id, sentence_of(index, row), ids, labels={"type": TYPES[type_id]})
+    ids = ids_of(index, row["anno_id"])
+    label = TYPES[type_id]
+    return Expression(
+        expression_id, sentence_of(index, row), ids, labels={"type": label}, has_target=label != "hallucination"
+    )

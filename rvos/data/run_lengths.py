@@ -74,5 +74,5 @@ class RunLengths:
     def _decoded(self, video: VideoRecord, runs: dict[str, Any]) -> np.ndarray:
         try:
             return decode_rle(runs)
-        except (AttributeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{self.path}, video '{video.video_id}': {error}: fetch it again") from error

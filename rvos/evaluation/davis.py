@@ -8,6 +8,7 @@ such that most agrees) and their figures averaged. Protocol B scores each senten
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,21 +36,27 @@ def annotator_folder(predictions: Path, annotator: int) -> Path:
 
 
 def write_annotators(
-    dataset: RefDavis17, videos: Sequence[VideoRecord], layout: MaskTree, predictions: Path, records: Records
+    dataset: RefDavis17, video: VideoRecord, layout: MaskTree, predictions: Path, records: Records
 ) -> None:
-    """Make the pictures of the videos whose expressions are all predicted, from their masks. Raises `RvosError`."""
-    for video in videos:
-        for k, expressions in enumerate(dataset.annotators(video)):
-            folder = annotator_folder(predictions, k) / video.video_id
-            found = [records.load(video.video_id, e.expression_id) for e in expressions]
-            if any(record is None for record in found):
+    """Make the pictures of a video anew from the masks of its expressions; one that is not predicted shows nothing.
+
+    Raises `RvosError`, and leaves no picture where an annotator has none of its expressions.
+    """
+    for k, expressions in enumerate(dataset.annotators(video)):
+        folder = annotator_folder(predictions, k) / video.video_id
+        shutil.rmtree(folder, ignore_errors=True)
+        found = [records.load(video, e) for e in expressions]
+        if not any(found):
+            continue
+        make_folder(folder)
+        for index in range(len(video.frame_names)):
+            masks = [layout.read(predictions, video, e, index) for e in expressions]
+            sizes = [mask.shape for mask in masks if mask is not None]
+            if not sizes:
                 continue
-            make_folder(folder)
-            for index in range(len(video.frame_names)):
-                scores = [record.scores[index] for record in found if record is not None]
-                masks = [layout.read(predictions, video, e, index) for e in expressions]
-                ids = merged([mask for mask in masks if mask is not None], scores)
-                write_id_picture(folder / f"{video.frame_name(index)}.png", ids)
+            scores = [record.scores[index] if record else 0.0 for record in found]
+            ids = merged([np.zeros(sizes[0], bool) if mask is None else mask for mask in masks], scores)
+            write_id_picture(folder / f"{video.frame_name(index)}.png", ids)
 
 
 def merged(masks: Sequence[np.ndarray], scores: Sequence[float]) -> np.ndarray:
@@ -64,27 +71,41 @@ def merged(masks: Sequence[np.ndarray], scores: Sequence[float]) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class SequenceOutcome:
+    """One annotator's pictures of one video. scores: None where something broke, as `error` says; missing: frames
+    without a picture, which count as empty."""
+
+    scores: SequenceScores | None
+    missing: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class AnnotatorScoring:
     """Scores one annotator's pictures of one video."""
 
     dataset: RefDavis17
     predictions: Path
 
-    def __call__(self, task: tuple[int, VideoRecord]) -> SequenceScores | str:
-        """The scores, or what is missing or broken in one line."""
+    def __call__(self, task: tuple[int, VideoRecord]) -> SequenceOutcome:
         annotator, video = task
         folder = annotator_folder(self.predictions, annotator) / video.video_id
         if not folder.is_dir():
-            return NO_PREDICTION
+            return SequenceOutcome(None, error=NO_PREDICTION)
+        missing: list[str] = []
         try:
-            return score_sequence(video.video_id, self._frames(video, folder), "unsupervised")
+            scores = score_sequence(video.video_id, self._frames(video, folder, missing), "unsupervised")
         except RvosError as error:
-            return str(error)
+            return SequenceOutcome(None, tuple(missing), str(error))
+        return SequenceOutcome(scores, tuple(missing))
 
-    def _frames(self, video: VideoRecord, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _frames(self, video: VideoRecord, folder: Path, missing: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for name, truth in zip(video.frame_names, self.dataset.id_maps(video), strict=True):
             ids = read_ids(folder / f"{name}.png")
-            yield np.zeros_like(truth) if ids is None else ids, truth
+            if ids is None:
+                missing.append(f"{folder.parent.name}/{video.video_id}/{name}")
+                ids = np.zeros_like(truth)
+            yield ids, truth
 
 
 def has_annotators(predictions: Path) -> bool:
@@ -93,32 +114,33 @@ def has_annotators(predictions: Path) -> bool:
 
 
 def protocol_a(dataset: RefDavis17, predictions: Path, workers: int) -> dict[str, Any]:
-    """The figures, each annotator's J&F, and what is missing or broke under "failures".
+    """The figures, each annotator's J&F, and what is missing or broke under "missing" and "failures".
 
     Where a video's pictures are missing or broken, each of its objects counts 0 (the reference stops there).
     """
     tasks = [(k, video) for k in range(ANNOTATORS) for video in dataset.videos]
     scored = list(over_cores(AnnotatorScoring(dataset, predictions), tasks, workers))
-    by_annotator, failures = [], []
-    for k in range(ANNOTATORS):
-        sequences = []
-        for (annotator, video), found in zip(tasks, scored, strict=True):
-            if annotator != k:
-                continue
-            if isinstance(found, str):
-                failures.append({"video": video.video_id, "expression": f"anno_{k}", "error": found})
-                found = _nothing(dataset, k, video)
-            sequences.append(found)
-        by_annotator.append(davis_figures(sequences))
+    found = [each.scores or _nothing(video) for (_, video), each in zip(tasks, scored, strict=True)]
+    count = len(dataset.videos)
+    by_annotator = [davis_figures(found[k * count : (k + 1) * count]) for k in range(ANNOTATORS)]
     means = {name: _mean([figures[name] for figures in by_annotator]) for name in FIGURES}
-    return {**means, "annotators": [figures["J&F"] for figures in by_annotator], "failures": failures}
+    return {
+        **means,
+        "annotators": [figures["J&F"] for figures in by_annotator],
+        "missing": [name for each in scored for name in each.missing],
+        "failures": [
+            {"video": video.video_id, "expression": f"anno_{k}", "error": each.error}
+            for (k, video), each in zip(tasks, scored, strict=True)
+            if each.error is not None
+        ],
+    }
 
 
-def _nothing(dataset: RefDavis17, annotator: int, video: VideoRecord) -> SequenceScores:
-    """0 on every frame for every object."""
+def _nothing(video: VideoRecord) -> SequenceScores:
+    """0 on every frame for every object that is spoken of."""
     zeros = np.zeros(len(video.frame_names))
-    ids = range(1, len(dataset.annotators(video)[annotator]) + 1)
-    return SequenceScores(video.video_id, tuple(ObjectScores(i, i, zeros, zeros) for i in ids))
+    objects = {i for expression in video.expressions for i in expression.object_ids}
+    return SequenceScores(video.video_id, tuple(ObjectScores(i, i, zeros, zeros) for i in range(1, len(objects) + 1)))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -14,50 +14,54 @@ from rvos.metrics.presence import Presence
 
 
 def headline(rows: Sequence[ExpressionRow]) -> list[ExpressionRow]:
-    """The expressions that the figures at the top are over: those with a target; motion expressions, which no still
-    image can tell, are figures apart."""
-    return [row for row in rows if row.has_target and row.labels.get("kind") != "motion"]
+    """The expressions that the figures at the top are over: all of the real datasets but those whose metadata says that
+    nothing is meant; of the synthetic ones also none that only motion tells, for no still image can tell it."""
+    return [row for row in rows if row.has_target and not row.motion]
 
 
-def mean_figures(rows: Sequence[ExpressionRow]) -> dict[str, Any]:
-    """J&F, J, F: means over expressions of the means over all scored frames; what was not predicted or broke counts 0.
+def mean_figures(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[str, Any]:
+    """J&F, J, F, tIoU and vIoU: means over expressions; what was not predicted or broke counts 0.
 
-    Besides: J&F over the frames where the target is visible, N-acc and T-acc counted over frames, tIoU, vIoU, and
-    stability, over the expressions that could be scored. A mean over nothing is None.
+    Besides, over the expressions that could be scored: J&F over the frames where the target is visible, N-acc and T-acc
+    counted over frames, and stability. boundary: False gives "IoU" and what needs no boundary. A mean over nothing is
+    None.
     """
     means = mean_over_expressions({row.key: row.means for row in rows})
     scored = [row.scores for row in rows if row.scores is not None]
     figures = [scores.figures() for scores in scored]
     presence = sum((scores.presence for scores in scored), Presence(0, 0, 0, 0))
+    if not boundary:
+        return {"IoU": means["J"], "T-acc_frames": presence.t_acc, "expressions": len(rows)}
+    lost = [0.0] * (len(rows) - len(scored))
     return {
         **{name: means[name] for name in ("J&F", "J", "F")},
         "J&F_visible_frames": _mean([found["J&F"] for found in figures]),
         "N-acc_frames": presence.n_acc,
         "T-acc_frames": presence.t_acc,
-        **{name: _mean([found[name] for found in figures]) for name in ("tIoU", "vIoU", "stability")},
+        **{name: _mean([*(found[name] for found in figures), *lost]) for name in ("tIoU", "vIoU")},
+        "stability": _mean([found["stability"] for found in figures]),
         "expressions": len(rows),
     }
 
 
-def breakdowns(rows: Sequence[ExpressionRow]) -> dict[str, dict[str, dict[str, Any]]]:
+def breakdowns(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[str, dict[str, dict[str, Any]]]:
     """Label -> value -> figures, for every label that any expression has."""
     labels = list(dict.fromkeys(label for row in rows for label in row.labels))
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for label in labels:
         values = sorted({row.labels[label] for row in rows if label in row.labels})
-        found[label] = {
-            value: mean_figures([row for row in rows if row.labels.get(label) == value]) for value in values
-        }
+        parts = {value: [row for row in rows if row.labels.get(label) == value] for value in values}
+        found[label] = {value: mean_figures(part, boundary) for value, part in parts.items()}
     return found
 
 
 def sample_accuracies(rows: Sequence[ExpressionRow]) -> dict[str, float | None]:
     """N-acc: share of the expressions without target whose prediction is empty on every frame; T-acc: share of those
-    with one whose prediction is not (MeViS v2, after Liu et al., "GRES", CVPR 2023)."""
-    scored = [row.scores for row in rows if row.scores is not None]
-    predicted = np.array([scores.predicted.any() for scores in scored], dtype=bool)
-    presence = Presence.count(predicted, np.array([scores.visible.any() for scores in scored], dtype=bool))
-    return {"N-acc": presence.n_acc, "T-acc": presence.t_acc}
+    with one whose prediction is not (MeViS v2, after Liu et al., "GRES", CVPR 2023). One that is missing is wrong."""
+    right = [row.scores is not None and bool(row.scores.predicted.any()) == row.has_target for row in rows]
+    targets = [found for row, found in zip(rows, right, strict=True) if row.has_target]
+    absences = [found for row, found in zip(rows, right, strict=True) if not row.has_target]
+    return {"N-acc": _mean(absences), "T-acc": _mean(targets)}
 
 
 def failures(rows: Sequence[ExpressionRow]) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.segmenter import ImagePrediction, ImageSegmenter
 from image_core.synthetic import SyntheticImages
 from image_core.types import ImageSample
-from rvos.evaluation.records import claimed
+from rvos.evaluation.claim import claimed
 from rvos.export.files import write_json
 from rvos.export.prediction_sheet import PredictionSheet
 
@@ -61,7 +61,7 @@ def run_image_evaluation(
     samples = evaluation.samples()
     total = len(samples) if evaluation.limit is None else min(evaluation.limit, len(samples))
     settings = vars(evaluation) | {"model_sha256": model_sha256, "precision": segmenter.precision}
-    with claimed(out, settings, ".lock", overwrite):
+    with claimed(out, settings, overwrite):
         if overwrite:
             for name in OUTPUTS:
                 (out / name).unlink(missing_ok=True)

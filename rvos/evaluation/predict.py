@@ -27,7 +27,7 @@ class Predictor:
     """A system, and the folders that its predictions and records go to.
 
     layout: None for a dataset whose predictions are run lengths, which the records keep. failures: what broke, a row an
-    expression; frames: how many were watched.
+    expression; frames: how many were watched; tried: ids of the videos that were watched, to their end or not.
     """
 
     segmenter: VideoSegmenter
@@ -36,6 +36,7 @@ class Predictor:
     records: Records
     failures: list[dict[str, Any]] = field(default_factory=list)
     frames: int = 0
+    tried: set[str] = field(default_factory=set)
 
     def run(self, videos: Sequence[VideoRecord], progress: Callable[[int, int], None]) -> None:
         """Every expression of the videos that has no record yet. Raises `ConfigError` where frames would be left out,
@@ -45,7 +46,7 @@ class Predictor:
             raise ConfigError(f"sampling: came {came}, wanted all: a dataset scores every frame that it lists")
         for done, video in enumerate(videos):
             progress(done, len(videos))
-            waiting = [e for e in video.expressions if self.records.load(video.video_id, e.expression_id) is None]
+            waiting = [e for e in video.expressions if self.records.load(video, e) is None]
             asked = [e for e in waiting if self._can_be_asked(video, e)]
             if asked:
                 self._watch(video, asked)
@@ -61,6 +62,7 @@ class Predictor:
 
     def _watch(self, video: VideoRecord, expressions: Sequence[Expression]) -> None:
         """All expressions of a video at once: its frames are decoded and encoded once."""
+        self.tried.add(video.video_id)
         rows = [_Row(video, expression, self.layout, self.predictions) for expression in expressions]
         start = time.perf_counter()
         count = 0
@@ -83,7 +85,7 @@ class Predictor:
         spent = time.perf_counter() - start
         self.frames += count
         for row in rows:
-            self.records.save(video.video_id, row.expression.expression_id, row.record(spent / len(rows)))
+            self.records.save(video, row.expression, row.record(spent / len(rows)))
 
     def _failed(self, video: VideoRecord, expressions: Sequence[Expression], error: RvosError) -> None:
         self.failures += [
@@ -99,7 +101,6 @@ class _Row:
         self._layout, self._folder = layout, folder
         self._wanted = None if expression.scored is None else frozenset(expression.scored)
         self._scores: list[float] = []
-        self._presence: list[float] = []
         self._rles: dict[str, dict[str, Any]] = {}
         self._last: np.ndarray | None = None
 
@@ -116,7 +117,6 @@ class _Row:
     def add(self, result: FrameResult) -> None:
         """The next frame. A dataset of run lengths keeps the frames that are scored, one of pictures keeps all."""
         self._scores.append(round(result.score, DIGITS))
-        self._presence.append(round(result.presence, DIGITS))
         self._last = result.mask
         if self._layout is not None:
             self._layout.write(self._folder, self.video, self.expression, result.frame_index, result.mask)
@@ -131,6 +131,4 @@ class _Row:
                     self._rles[str(position)] = encode_rle(np.ascontiguousarray(self._last))
 
     def record(self, seconds: float) -> ExpressionRecord:
-        return ExpressionRecord(
-            len(self._scores), tuple(self._scores), tuple(self._presence), round(seconds, 4), self._rles
-        )
+        return ExpressionRecord(self.expression.sentence, tuple(self._scores), round(seconds, 4), self._rles)

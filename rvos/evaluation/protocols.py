@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from image_core.errors import DataError
 from rvos.data import VideoDataset
+from rvos.data.mevis import Mevis
 from rvos.data.ref_davis17 import RefDavis17
 from rvos.evaluation import davis
 from rvos.evaluation.figures import breakdowns, failures, headline, mean_figures, missing, sample_accuracies
@@ -23,11 +24,12 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True)
 class Protocol:
     """layout: None where predictions are run lengths (`samples`); text: the rules in one line; verified: the figures
-    agree with those of the reference's own script, or its rules are public."""
+    agree with those of the reference's own script, or its rules are public; missing_is_empty: see `MaskScoring`."""
 
     layout: MaskTree | None
     text: str
     verified: bool
+    missing_is_empty: bool = False
 
     @property
     def boundary(self) -> bool:
@@ -35,32 +37,42 @@ class Protocol:
         return self.layout is not None
 
 
-OVER_EXPRESSIONS = "J and F over all listed frames, mean over expressions"
+_OVER = "J and F over all listed frames, mean over expressions"
 _SAMPLES = (
     "IoU of the annotated frames: P@K with IoU > K, overall and mean IoU; mAP .50:.95 with one prediction a sample"
 )
+_UNION = f"{_OVER}, against the union of the targets; a missing one is 0"
 
 PROTOCOLS = {
     "ref_youtube_vos": Protocol(
-        MaskTree("Annotations"), f"{OVER_EXPRESSIONS} (the server's own script is not public)", verified=False
+        MaskTree("Annotations"), f"{_OVER} (the server's own script is not public)", verified=False
     ),
     "ref_davis17": Protocol(
         MaskTree("expressions"), "B: J and F of each expression's own mask, mean over expressions", verified=True
     ),
-    "mevis": Protocol(
-        MaskTree(), f"{OVER_EXPRESSIONS}, against the union of the targets; a missing one is 0", verified=True
+    "mevis": Protocol(MaskTree(), _UNION, verified=True),
+    "mevis_v1": Protocol(MaskTree(), _UNION, verified=True),
+    "long_rvos": Protocol(
+        MaskTree(), f"{_OVER} of all types; tIoU and vIoU beside", verified=True, missing_is_empty=True
     ),
-    "long_rvos": Protocol(MaskTree(), f"{OVER_EXPRESSIONS} of all types; tIoU and vIoU beside", verified=True),
-    "revos": Protocol(MaskTree(), f"{OVER_EXPRESSIONS}; overall = (referring + reasoning) / 2", verified=False),
+    "revos": Protocol(MaskTree(), f"{_OVER}; overall = (referring + reasoning) / 2", verified=False),
     "a2d_sentences": Protocol(None, _SAMPLES, verified=True),
     "jhmdb_sentences": Protocol(None, _SAMPLES, verified=True),
 }
+MEVIS_V2 = Protocol(
+    MaskTree(), f"{_UNION}; sentences without target left to N-acc, which the server may do otherwise", verified=False
+)
 DAVIS_A = "A: the expressions of an annotator in one picture, unsupervised task, mean of four annotators"
+
+
+def protocol_of(dataset: VideoDataset) -> Protocol:
+    """The rules for this dataset, by its version where it has several."""
+    return MEVIS_V2 if isinstance(dataset, Mevis) and dataset.version == 2 else PROTOCOLS[dataset.name]
 
 
 def layout_of(dataset: VideoDataset) -> MaskTree | SampleLayout:
     """Where the predictions of a dataset are found."""
-    return PROTOCOLS[dataset.name].layout or SampleLayout(cast(NamesImages, dataset))
+    return protocol_of(dataset).layout or SampleLayout(cast(NamesImages, dataset))
 
 
 @dataclass(frozen=True)
@@ -77,48 +89,46 @@ def score_dataset(
     """Score what lies under `predictions` in the layout of the dataset.
 
     Whatever is missing or broken counts 0, and is listed under "missing" and "failures". Raises `DataError` for a split
-    without truth, and for a folder in which no expression has a prediction.
+    without truth.
     """
     check_truth(dataset)
-    protocol = PROTOCOLS[dataset.name]
-    layout = layout_of(dataset)
-    pairs = [(video, expression) for video in dataset.videos for expression in video.expressions]
-    rows: list[ExpressionRow] = []
-    if any(layout.has(predictions, *pair) for pair in pairs):
-        scoring = MaskScoring(dataset, layout, predictions)
-        rows = [row for found in over_cores(scoring, dataset.videos, workers, progress) for row in found]
-    elif not (isinstance(dataset, RefDavis17) and davis.has_annotators(predictions)):
-        wanted = f"{dataset.name}, split '{dataset.split}'"
-        raise DataError(f"{predictions}: no prediction of {wanted} there: README tells how they must lie")
+    protocol = protocol_of(dataset)
+    scoring = MaskScoring(dataset, layout_of(dataset), predictions, protocol.missing_is_empty)
+    rows = [row for found in over_cores(scoring, dataset.videos, workers, progress) for row in found]
     head = headline(rows)
-    block = {"protocol": protocol.text, "verified": protocol.verified, **_summary(dataset, rows, head, predictions)}
-    more: list[dict[str, str]] = []
-    if isinstance(dataset, RefDavis17):
-        block, more = _both_protocols(dataset, block if rows else None, predictions, workers)
-    figures: dict[str, Any] = {
-        "dataset": dataset.name,
-        "split": dataset.split,
-        **block,
-        "videos": len(dataset.videos),
+    lost: dict[str, list[Any]] = {"missing": missing(rows), "failures": failures(rows)}
+    if protocol.layout is None:
+        summary, lost["failures"] = sample_figures(dataset, cast(NamesImages, dataset), predictions)
+    else:
+        summary = _summary(dataset, rows, head)
+    block: dict[str, Any] = {
+        "protocol": protocol.text,
+        "verified": protocol.verified,
+        **summary,
         "expressions_in_all": len(rows),
-        "by": breakdowns(head),
+        "by": breakdowns(head, protocol.boundary),
         **_apart(rows),
-        "notes": list(dataset.notes),
-        "missing": missing(rows),
-        "failures": [*failures(rows), *more],
     }
-    return Scored(rows, figures)
+    if isinstance(dataset, RefDavis17):
+        block = _both_protocols(dataset, block, lost, predictions, workers)
+    figures = {"dataset": dataset.name, "split": dataset.split, **block, "videos": len(dataset.videos)}
+    return Scored(rows, {**figures, "notes": list(dataset.notes), **lost})
 
 
-def _summary(
-    dataset: VideoDataset, rows: list[ExpressionRow], head: list[ExpressionRow], predictions: Path
-) -> dict[str, Any]:
+def check_predictions(dataset: VideoDataset, predictions: Path) -> None:
+    """Raise `DataError` for a folder in which no expression of the dataset has a prediction."""
+    layout = layout_of(dataset)
+    pairs = ((video, expression) for video in dataset.videos for expression in video.expressions)
+    annotated = isinstance(dataset, RefDavis17) and davis.has_annotators(predictions)
+    if not annotated and not any(layout.has(predictions, *pair) for pair in pairs):
+        wanted = f"{dataset.name}, split '{dataset.split}'"
+        raise DataError(f"{predictions}: no prediction of {wanted} there: docs/datasets.md tells how they must lie")
+
+
+def _summary(dataset: VideoDataset, rows: list[ExpressionRow], head: list[ExpressionRow]) -> dict[str, Any]:
     """The figures that papers report of this dataset, then the rest."""
     figures = mean_figures(head)
-    if PROTOCOLS[dataset.name].layout is None:
-        published = sample_figures(dataset, cast(NamesImages, dataset), predictions)
-        return {**published, **{name: figures[name] for name in ("T-acc_frames", "expressions")}}
-    if dataset.name == "mevis":
+    if isinstance(dataset, Mevis) and dataset.version == 2:
         # What "Final" of the second version is made of was not verified: it fits the published tables.
         accuracies = sample_accuracies(rows)
         parts = [figures["J&F"], *accuracies.values()]
@@ -133,24 +143,36 @@ def _summary(
 
 def _apart(rows: list[ExpressionRow]) -> dict[str, Any]:
     """Figures of the expressions that are not in the summary."""
-    motion = [row for row in rows if row.labels.get("kind") == "motion" and row.has_target]
-    absent = [row for row in rows if not row.has_target]
-    found = {"motion": motion, "no_target": absent}
+    found = {
+        "motion": [row for row in rows if row.motion and row.has_target],
+        "no_target": [row for row in rows if not row.has_target],
+    }
     return {name: mean_figures(part) for name, part in found.items() if part}
 
 
 def _both_protocols(
-    dataset: RefDavis17, b: dict[str, Any] | None, predictions: Path, workers: int
-) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """A and B in blocks of their own, as far as their predictions are there, and what broke in A. The summary is A's
-    where it is there, which most papers report; whatever is broken down by expression is B's."""
+    dataset: RefDavis17, b: dict[str, Any], lost: dict[str, list[Any]], predictions: Path, workers: int
+) -> dict[str, Any]:
+    """A and B in blocks of their own, as far as their predictions are there; the summary is A's where it is there,
+    which most papers report. `lost` is left with what was looked for."""
     blocks: dict[str, dict[str, Any]] = {}
-    broken: list[dict[str, str]] = []
+    more: dict[str, list[Any]] = {"missing": [], "failures": []}
     if davis.has_annotators(predictions):
         a = davis.protocol_a(dataset, predictions, workers)
-        broken = a.pop("failures")
+        more = {name: a.pop(name) for name in more}
         blocks["A"] = {"protocol": DAVIS_A, "verified": True, **a}
-    if b is not None:
+    if layout_root(dataset, predictions).is_dir():
         blocks["B"] = b
-    first = next(iter(blocks.values()))
-    return {**{name: first[name] for name in ("protocol", "verified", "J&F", "J", "F")}, "protocols": blocks}, broken
+        more = {name: [*lost[name], *more[name]] for name in more}
+    lost.update(more)
+    first = blocks.get("A") or b
+    return {
+        **{name: first[name] for name in ("protocol", "verified", "J&F", "J", "F")},
+        "protocols": blocks or {"B": b},
+    }
+
+
+def layout_root(dataset: RefDavis17, predictions: Path) -> Path:
+    """The folder of protocol B's masks."""
+    layout = PROTOCOLS[dataset.name].layout
+    return predictions if layout is None else predictions / layout.prefix

@@ -9,30 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from rvos.export.files import make_folder, write_atomic, write_json
-from rvos.types import OutputError
-
-SETTINGS = "settings.json"
+from rvos.data import Expression, VideoRecord
+from rvos.export.files import make_folder, write_atomic
 
 
 @dataclass(frozen=True)
 class ExpressionRecord:
-    """scores, presence: [0, 1], one a frame; seconds: of wall time, the expression's share of its video's; rles: COCO
-    run lengths by the position of the frame, where a dataset's predictions are no pictures."""
+    """sentence: what was asked; scores: [0, 1], one a frame; seconds: of wall time, the expression's share of its
+    video's; rles: COCO run lengths by the position of the frame, where a dataset's predictions are no pictures."""
 
-    frames: int
+    sentence: str
     scores: tuple[float, ...]
-    presence: tuple[float, ...]
     seconds: float
     rles: dict[str, dict[str, Any]]
+
+    @property
+    def frames(self) -> int:
+        """How many were watched."""
+        return len(self.scores)
 
 
 def digest_of(settings: dict[str, Any]) -> str:
@@ -47,43 +47,29 @@ class Records:
     folder: Path
     digest: str
 
-    def load(self, video_id: str, expression_id: str) -> ExpressionRecord | None:
-        """None where the expression is not done, or was done with other settings."""
-        path = self._path(video_id, expression_id)
-        if not path.is_file():
+    def load(self, video: VideoRecord, expression: Expression) -> ExpressionRecord | None:
+        """None where it is not done: there is no whole record, or one of other settings, another
+        sentence, or another number of frames."""
+        path = self._path(video, expression)
+        try:
+            document = json.loads(path.read_bytes())
+            if document.pop("settings_sha256") != self.digest or document["sentence"] != expression.sentence:
+                return None
+            record = ExpressionRecord(scores=tuple(document.pop("scores")), **document)
+        except (FileNotFoundError, json.JSONDecodeError, AttributeError, KeyError, TypeError):
             return None
-        document = json.loads(path.read_bytes())
-        if document.pop("settings_sha256") != self.digest:
-            return None
-        scores, presence = (tuple(document.pop(name)) for name in ("scores", "presence"))
-        return ExpressionRecord(scores=scores, presence=presence, **document)
+        return record if record.frames == len(video.frame_names) or not video.frame_names else None
 
-    def save(self, video_id: str, expression_id: str, record: ExpressionRecord) -> None:
+    def save(self, video: VideoRecord, expression: Expression, record: ExpressionRecord) -> None:
         """The expression is done. Raises `OutputError`."""
-        path = self._path(video_id, expression_id)
+        path = self._path(video, expression)
         make_folder(path.parent)
         write_atomic(path, json.dumps({"settings_sha256": self.digest, **asdict(record)}).encode())
 
-    def _path(self, video_id: str, expression_id: str) -> Path:
-        return self.folder / video_id / f"{expression_id}.json"
+    def forget(self, videos: Sequence[VideoRecord]) -> None:
+        """Nothing of these videos is done."""
+        for video in videos:
+            shutil.rmtree(self.folder / video.video_id, ignore_errors=True)
 
-
-@contextmanager
-def claimed(out: Path, settings: dict[str, Any], lock_name: str, overwrite: bool) -> Iterator[None]:
-    """Own `out` for a run of these settings. Raises `OutputError`: in use, of another run, or not to be written."""
-    make_folder(out)
-    lock = FileLock(out / lock_name)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise OutputError(f"{out} is in use by another run: wait for it, or choose another --out") from error
-    with lock:
-        path = out / SETTINGS
-        if path.is_file() and not overwrite:
-            old = json.loads(path.read_bytes())
-            differing = sorted(key for key in old.keys() | settings.keys() if old.get(key) != settings.get(key))
-            if differing:
-                what = ", ".join(differing)
-                raise OutputError(f"{out} holds another run ({what} differ): pass --overwrite, or choose another --out")
-        write_json(path, settings)
-        yield
+    def _path(self, video: VideoRecord, expression: Expression) -> Path:
+        return self.folder / video.video_id / f"{expression.expression_id}.json"

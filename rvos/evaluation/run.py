@@ -16,7 +16,8 @@ from __future__ import annotations
 import json
 import platform
 import resource
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,15 +26,17 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from image_core.errors import ConfigError
+from image_core.errors import ConfigError, DataError
 from rvos.data import VideoDataset, VideoRecord
 from rvos.data.ref_davis17 import RefDavis17
-from rvos.evaluation.davis import write_annotators
+from rvos.evaluation.claim import WHOLE, claimed
+from rvos.evaluation.davis import annotator_folder, write_annotators
 from rvos.evaluation.figures import gain
+from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.look import Looker, write_overlays
 from rvos.evaluation.predict import Predictor
-from rvos.evaluation.protocols import PROTOCOLS, Scored, layout_of, score_dataset
-from rvos.evaluation.records import Records, claimed, digest_of
+from rvos.evaluation.protocols import Scored, layout_of, protocol_of, score_dataset
+from rvos.evaluation.records import Records, digest_of
 from rvos.evaluation.samples import NamesImages, write_results
 from rvos.evaluation.scoring import has_truth
 from rvos.export.files import make_folder, write_atomic, write_json
@@ -80,12 +83,6 @@ class Evaluation:
         i, n = self.shard
         return self.limited.videos[i - 1 :: n]
 
-    @property
-    def lock_name(self) -> str:
-        """Shards of one run write into one folder side by side."""
-        i, n = self.shard
-        return ".lock" if n == 1 else f".lock_{i}_of_{n}"
-
 
 def run_evaluation(
     evaluation: Evaluation, system: System, out: Path, watched: Watched, overwrite: bool = False
@@ -96,26 +93,22 @@ def run_evaluation(
     run as a whole.
     """
     system.check()
-    settings = {"dataset": evaluation.dataset.name, "split": evaluation.dataset.split, **system.document()}
-    with claimed(out, settings, evaluation.lock_name, overwrite):
+    dataset = evaluation.dataset
+    settings = {"dataset": dataset.name, "split": dataset.split, **system.document()}
+    with claimed(out, settings, overwrite, evaluation.shard):
         if overwrite:
-            (out / METRICS).unlink(missing_ok=True)
-        known = _known(evaluation, settings, out)
-        if known is not None:
-            return known
+            _clear(evaluation, out)
         ours = _predicted(evaluation, system.segmenter, settings, out, watched, "")
         baseline = None
         if evaluation.baseline:
             plain = frame_by_frame(system)
-            own = settings | plain.document()
-            baseline = _predicted(
-                evaluation, _sharing(system, plain), own, out / "baseline", watched, ", frame by frame"
-            )
-        if evaluation.shard[1] > 1:
-            return {"dataset": evaluation.dataset.name, "shard": list(evaluation.shard), "failures": ours.failures}
+            own, folder = settings | plain.document(), out / "baseline"
+            baseline = _predicted(evaluation, _sharing(system, plain), own, folder, watched, ", frame by frame")
+        if evaluation.shard != WHOLE:
+            return {"dataset": dataset.name, "shard": list(evaluation.shard), "failures": ours.failures}
         timing = _timing(evaluation, ours, baseline)
         write_json(out / "timing.json", timing)
-        if not has_truth(evaluation.dataset):
+        if not has_truth(dataset):
             note = "no truth here: pack the predictions with rvos submit"
             document = _document(evaluation, settings, {"notes": [note], "failures": ours.failures})
             write_json(out / METRICS, document)
@@ -123,16 +116,13 @@ def run_evaluation(
         return _scored(evaluation, settings, out, ours, baseline, watched, timing)
 
 
-def _known(evaluation: Evaluation, settings: dict[str, Any], out: Path) -> dict[str, Any] | None:
-    """The figures of a finished run that was asked for the same; what failed is tried again."""
-    if not (out / METRICS).is_file() or evaluation.shard[1] > 1:
-        return None
-    document = json.loads((out / METRICS).read_bytes())
-    records = Records(out / "records", digest_of(settings))
-    complete = all(records.load(v.video_id, e.expression_id) for v in evaluation.limited.videos for e in v.expressions)
-    same = document["limit"] == evaluation.limit and ("baseline" in document) >= evaluation.baseline
-    scored = "protocol" in document or not has_truth(evaluation.dataset)
-    return document if complete and same and scored and not document["failures"] else None
+def _clear(evaluation: Evaluation, out: Path) -> None:
+    """What another run left, but for the videos of other shards: they may be running."""
+    for folder in (out, out / "baseline"):
+        Records(folder / "records", "").forget(evaluation.videos)
+    for name in (METRICS, "expressions.jsonl", "timing.json", "report.html"):
+        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / "overlays", ignore_errors=True)
 
 
 def frame_by_frame(system: System) -> System:
@@ -155,18 +145,31 @@ def _predicted(
 ) -> Predictor:
     """Predictions of the shard's videos under `out`, and what a dataset makes of them when they are complete."""
     dataset = evaluation.dataset
-    layout = PROTOCOLS[dataset.name].layout
+    layout = protocol_of(dataset).layout
     records = Records(out / "records", digest_of(settings))
     predictor = Predictor(segmenter, layout, out / "predictions", records)
     make_folder(predictor.predictions)
     with watched(f"{dataset.name} {dataset.split}{what}") as progress:
         predictor.run(evaluation.videos, progress)
     if isinstance(dataset, RefDavis17) and layout is not None:
-        write_annotators(dataset, evaluation.videos, layout, predictor.predictions, records)
-    if layout is None and evaluation.shard[1] == 1:
+        _write_annotators(dataset, evaluation.videos, layout, predictor)
+    if layout is None and evaluation.shard == WHOLE:
         names = cast(NamesImages, dataset)
         write_results(names, evaluation.limited.videos, predictor.predictions, records)
     return predictor
+
+
+def _write_annotators(
+    dataset: RefDavis17, videos: Sequence[VideoRecord], layout: MaskTree, predictor: Predictor
+) -> None:
+    """Protocol A's pictures of the videos that were watched, and of those that have none yet."""
+    for video in videos:
+        folder = annotator_folder(predictor.predictions, 0) / video.video_id
+        if video.video_id in predictor.tried or not folder.is_dir():
+            try:
+                write_annotators(dataset, video, layout, predictor.predictions, predictor.records)
+            except DataError as error:
+                predictor.failures.append({"video": video.video_id, "expression": "protocol A", "error": str(error)})
 
 
 def _scored(
@@ -178,7 +181,7 @@ def _scored(
     watched: Watched,
     timing: dict[str, Any],
 ) -> dict[str, Any]:
-    protocol = PROTOCOLS[evaluation.dataset.name]
+    protocol = protocol_of(evaluation.dataset)
     with watched("scoring") as progress:
         found = score_dataset(evaluation.limited, ours.predictions, evaluation.workers, progress)
     figures = {**found.figures, "failures": [*ours.failures, *found.figures["failures"]]}
@@ -198,16 +201,26 @@ def _scored(
     write_json(out / METRICS, document)
     looker = Looker(evaluation.dataset, layout_of(evaluation.dataset), ours.predictions)
     overlays = write_overlays(looker, found.rows, protocol.boundary, out, OVERLAYS)
-    shown = document | {"overlays": overlays, "speed": {**timing["ours"], "peak_memory_mb": timing["peak_memory_mb"]}}
+    shown = (
+        document
+        | _labelled(document)
+        | {"overlays": overlays, "speed": {**timing["ours"], "peak_memory_mb": timing["peak_memory_mb"]}}
+    )
     write_report(out / "report.html", shown, rows, looker.strip)
     return document
+
+
+def _labelled(document: dict[str, Any]) -> dict[str, Any]:
+    """For the report: what is broken down by expression is by protocol B where there are two."""
+    b = document.get("protocols", {}).get("B")
+    return {} if b is None else {"by": {f"{label} (protocol B)": values for label, values in b["by"].items()}}
 
 
 def _gained(dataset: VideoDataset) -> str:
     """What the gain is of: it is taken expression by expression, and so is protocol B of Ref-DAVIS17."""
     if isinstance(dataset, RefDavis17):
         return "J&F by protocol B"
-    return "J&F" if PROTOCOLS[dataset.name].boundary else "IoU"
+    return "J&F" if protocol_of(dataset).boundary else "IoU"
 
 
 def _plain(found: Scored) -> dict[str, Any]:
@@ -235,7 +248,7 @@ def _timing(evaluation: Evaluation, ours: Predictor, baseline: Predictor | None)
     def row(predictor: Predictor) -> dict[str, Any]:
         frames, seconds = 0, 0.0
         for video in evaluation.limited.videos:
-            found = [predictor.records.load(video.video_id, e.expression_id) for e in video.expressions]
+            found = [predictor.records.load(video, e) for e in video.expressions]
             done = [record for record in found if record is not None]
             frames += max((record.frames for record in done), default=0)
             seconds += sum(record.seconds for record in done)

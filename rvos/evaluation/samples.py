@@ -7,8 +7,9 @@ where `image_id` is the reference's name of a sentence on a frame. Several entri
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -60,12 +61,14 @@ class SampleLayout:
         return mask_of(rle)
 
 
-def mask_of(rle: dict[str, Any]) -> np.ndarray:
+def mask_of(rle: Any) -> np.ndarray:
     """(H, W) bool. Raises `DataError` for run lengths that are none."""
     try:
         return decode_rle(rle).astype(bool)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{PREDICTIONS}: came a segmentation that is no COCO run lengths ({error})") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{PREDICTIONS}: came a segmentation that is no COCO run lengths in their compact form ({error})"
+        ) from error
 
 
 @lru_cache(maxsize=2)
@@ -74,38 +77,50 @@ def _guesses(path: Path, modified_ns: int) -> dict[str, list[Guess]]:
     found: dict[str, list[Guess]] = {}
     try:
         for row in rows:
-            found.setdefault(str(row["image_id"]), []).append((float(row["score"]), row["segmentation"]))
+            score = float(row["score"])
+            if not math.isfinite(score):
+                raise DataError(f"{path}: came the score {score} for '{row['image_id']}', wanted a finite number")
+            found.setdefault(str(row["image_id"]), []).append((score, row["segmentation"]))
     except (TypeError, KeyError, ValueError) as error:
         raise DataError(f"{path}: came no list of image_id, segmentation and score ({error!r})") from error
     return found
 
 
-def sample_figures(dataset: VideoDataset, names: NamesImages, predictions: Path) -> dict[str, Any]:
-    """The published figures of all samples. What is missing or broken counts as IoU 0; scoring the expressions tells of
-    it."""
+def sample_figures(
+    dataset: VideoDataset, names: NamesImages, predictions: Path
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """The published figures of all samples, and what broke. What is missing or broken counts as IoU 0."""
     layout = SampleLayout(names)
-    samples = []
+    samples, failures = [], []
     for video in dataset.videos:
         for expression in video.expressions:
-            truths = dataset.truth(video, expression)
             for position in expression.scored or ():
-                guesses = layout.guesses(predictions, video, expression, position)
-                samples.append(_sample(names.image_id(video, expression, position), truths, guesses))
+                sample_id = names.image_id(video, expression, position)
+                try:
+                    # One sample at a time: what breaks on one frame is no other's fault.
+                    truth = encode_rle(next(dataset.truth(video, replace(expression, scored=(position,)))))
+                except DataError as error:
+                    failures.append(_failure(video, expression, error))
+                    samples.append(Sample(sample_id, encode_rle(np.ones((1, 1), bool)), ()))
+                    continue
+                try:
+                    guesses = layout.guesses(predictions, video, expression, position)
+                    samples.append(Sample(sample_id, truth, tuple((_checked(rle), score) for score, rle in guesses)))
+                except DataError as error:
+                    failures.append(_failure(video, expression, error))
+                    samples.append(Sample(sample_id, truth, ()))
     figures = sentence_figures(samples)
     figures.pop("missing")
-    return figures
+    return figures, failures
 
 
-def _sample(sample_id: str, truths: Iterator[np.ndarray], guesses: Sequence[Guess]) -> Sample:
-    """The next of an expression's samples."""
-    try:
-        truth = encode_rle(next(truths))
-    except (DataError, StopIteration):  # a stream that broke has ended
-        return Sample(sample_id, encode_rle(np.ones((1, 1), bool)), ())
-    try:
-        return Sample(sample_id, truth, tuple((rle, score) for score, rle in guesses))
-    except (DataError, KeyError, TypeError):
-        return Sample(sample_id, truth, ())
+def _checked(rle: dict[str, Any]) -> dict[str, Any]:
+    mask_of(rle)
+    return rle
+
+
+def _failure(video: VideoRecord, expression: Expression, error: DataError) -> dict[str, str]:
+    return {"video": video.video_id, "expression": expression.expression_id, "error": str(error)}
 
 
 def write_results(dataset: NamesImages, videos: Sequence[VideoRecord], predictions: Path, records: Records) -> None:
@@ -113,7 +128,7 @@ def write_results(dataset: NamesImages, videos: Sequence[VideoRecord], predictio
     rows = []
     for video in videos:
         for expression in video.expressions:
-            record = records.load(video.video_id, expression.expression_id)
+            record = records.load(video, expression)
             if record is None:
                 continue
             for position, rle in record.rles.items():

@@ -29,9 +29,9 @@ WORD_RANGES = ((1, 4), (5, 8), (9, 12))
 class ExpressionRow:
     """One expression and how its prediction fared.
 
-    frame_names: of the scored frames, (T,); scores: None where there is no prediction, or where something broke;
-    missing_frames: those without a file, which count as empty masks; visible: (T,) bool, None where the truth broke;
-    error: what broke.
+    has_target: as the dataset's metadata says; motion: only what moves tells what is meant; frame_names: of the scored
+    frames, (T,); scores: None where there is no prediction, or where something broke; missing_frames: those without a
+    file, which count as empty masks; error: what broke.
     """
 
     video_id: str
@@ -39,6 +39,8 @@ class ExpressionRow:
     sentence: str
     labels: dict[str, str]
     frame_names: tuple[str, ...]
+    has_target: bool
+    motion: bool
     scores: ExpressionScores | None = None
     missing_frames: tuple[str, ...] = ()
     error: str | None = None
@@ -56,11 +58,6 @@ class ExpressionRow:
     def value(self, boundary: bool) -> float:
         """J&F over all scored frames, J where the boundary is not scored."""
         return sum(self.means) / 2 if boundary else self.means[0]
-
-    @property
-    def has_target(self) -> bool:
-        """Its target is visible on some scored frame; true where that is not known."""
-        return self.scores is None or bool(self.scores.visible.any())
 
     def document(self, boundary: bool) -> dict[str, Any]:
         """A line of `expressions.jsonl`; boundary: False where the dataset scores regions alone."""
@@ -83,11 +80,16 @@ class ExpressionRow:
 
 @dataclass(frozen=True)
 class MaskScoring:
-    """Scores the masks of a dataset's expressions, a video at a time."""
+    """Scores the masks of a dataset's expressions, a video at a time.
+
+    missing_is_empty: an expression without prediction counts as empty masks where its video has any prediction;
+    otherwise it counts 0.
+    """
 
     dataset: VideoDataset
     layout: Layout
     predictions: Path
+    missing_is_empty: bool = False
 
     def __call__(self, video: VideoRecord) -> list[ExpressionRow]:
         """Its expressions side by side, frame after frame: each picture of its truth is then decoded once."""
@@ -102,13 +104,18 @@ class MaskScoring:
                         rows[position] = end.value
         return [row for row in rows if row is not None]
 
+    def _any(self, video: VideoRecord) -> bool:
+        return any(self.layout.has(self.predictions, video, expression) for expression in video.expressions)
+
     def _expression(self, video: VideoRecord, expression: Expression) -> Generator[None, None, ExpressionRow]:
         """One frame a step."""
         positions = range(len(video.frame_names)) if expression.scored is None else expression.scored
         names = tuple(video.frame_name(position) for position in positions)
         labels = {**expression.labels, "words": word_range(expression.sentence)}
-        row = (video.video_id, expression.expression_id, expression.sentence, labels, names)
-        if not self.layout.has(self.predictions, video, expression):
+        said = (expression.expression_id, expression.sentence, labels, names)
+        row = (video.video_id, *said, expression.has_target, expression.motion)
+        there = self.layout.has(self.predictions, video, expression)
+        if not there and not (self.missing_is_empty and self._any(video)):
             return ExpressionRow(*row, error=NO_PREDICTION)
         scorer, missing = ExpressionScorer(), []
         try:
@@ -117,11 +124,16 @@ class MaskScoring:
                 if mask is None:
                     missing.append(video.frame_name(position))
                     mask = np.zeros_like(truth)
+                if mask.shape != truth.shape:
+                    raise DataError(
+                        f"{self.predictions}, {video.video_id}/{expression.expression_id}, frame "
+                        f"{video.frame_name(position)}: came a mask of {mask.shape}, wanted {truth.shape}: resize it"
+                    )
                 scorer.add(mask, truth)
                 yield
         except RvosError as error:
             return ExpressionRow(*row, error=str(error))
-        if len(missing) == len(names):
+        if len(missing) == len(names) and not self.missing_is_empty:
             return ExpressionRow(*row, error=NO_PREDICTION)
         return ExpressionRow(*row, scores=scorer.scores(), missing_frames=tuple(missing))
 
@@ -177,5 +189,13 @@ def check_truth(dataset: VideoDataset) -> None:
 
 
 def has_truth(dataset: VideoDataset) -> bool:
-    """The split comes with masks."""
-    return any(dataset.truth_files(video) for video in dataset.videos[:1])
+    """Some mask of the split is there, and the metadata says what it is of."""
+    return any(_is_there(dataset, video, expression) for video in dataset.videos for expression in video.expressions)
+
+
+def _is_there(dataset: VideoDataset, video: VideoRecord, expression: Expression) -> bool:
+    try:
+        next(dataset.truth(video, expression))
+    except (DataError, StopIteration):
+        return False
+    return True

@@ -50,7 +50,7 @@ def test_truth_is_the_union_of_what_was_drawn(root: Path) -> None:
             for object_id in ids:
                 drawn |= (tracks == object_id) & film.visible_of(object_id)[:, None, None]
             assert np.array_equal(np.stack(list(dataset.truth(video, expression))), drawn)
-            assert dataset.has_target(expression) == bool(ids)
+            assert expression.has_target == bool(ids)
         targets += [e.labels["target"] for e in video.expressions]
     assert min(targets.count(name) for name in ("none", "one", "many")) >= 8
     assert max(len(video.expressions) for video in dataset.videos) > 10
@@ -75,7 +75,7 @@ def test_the_first_version_has_the_same_sentences_but_those_about_nothing(root: 
     first = Mevis.read(tmp_path)
     assert (first.version, first.notes) == (1, ())
     for old, new in zip(first.videos, second.videos, strict=True):
-        assert list(old.expressions) == [e for e in new.expressions if second.has_target(e)]
+        assert list(old.expressions) == [e for e in new.expressions if e.has_target]
 
 
 FULL = encode_rle(np.ones((4, 6), bool))

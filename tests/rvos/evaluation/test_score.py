@@ -44,7 +44,7 @@ def test_what_is_missing_or_broken_is_named(score: Callable, truth_tree: Callabl
     told = {(row["video"], row["expression"]): row["error"] for row in found["failures"]}
     assert sorted(told) == [("a", "1"), ("b", "0")]
     assert told["a", "1"].endswith("a/1/00000.png: not a picture that can be read: write or fetch it again")
-    assert "frame 2: prediction: came (24, 40), wanted (48, 80)" in told["b", "0"]
+    assert told["b", "0"].endswith("b/0, frame 00010: came a mask of (24, 40), wanted (48, 80): resize it")
     # One frame of four is empty where it should not be, three expressions count 0, two are perfect.
     assert found["J"] == pytest.approx((0.75 + 2) / 6)
 

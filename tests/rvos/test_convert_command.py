@@ -1,0 +1,59 @@
+"""`rvos convert`: the door to the converter. What it converts is tested in tests/image_core/test_seqtr_parity.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rvos.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["seqt", "in.pth", "out.safetensors"], "unknown project 'seqt': did you mean 'seqtr'?"),
+        (["seqtr", "in.pth", "out.safetensors"], "no token_to_ix.pkl or .json beside it"),
+        (["seqtr", "in.pth", "out.safetensors", "--vocabulary", "words.json"], "in.pth: no such file"),
+        (["seqtr", "in.pth", "out.pth"], "wanted a name that ends in .safetensors"),
+        (["seqtr", "in.pth", "nowhere/out.safetensors"], "there is no folder nowhere"),
+        (["seqtr", "in.pth", "there.safetensors"], "is there already; take another name, or --overwrite"),
+        (["seqtr", "in.pth", "out.safetensors", "--words", "0"], "--words: came 0, wanted 1 or more"),
+    ],
+)
+def test_faults_are_one_line(
+    arguments: list[str],
+    answer: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.safetensors").touch()
+    assert main(["convert", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert answer in said and said.count("\n") == 1
+
+
+def test_a_converted_file_is_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command hands over what it was given, and says what came out."""
+    import image_core.convert
+    from image_core.models.table import EncoderSpec, ModelSpec
+
+    calls: list[tuple] = []
+
+    def converted(source: Path, out: Path, vocabulary: Path | None, words: int) -> ModelSpec:
+        calls.append((source, out, vocabulary, words))
+        out.write_bytes(b"12")
+        return ModelSpec("seqtr", EncoderSpec("darknet53"), EncoderSpec("gru"))
+
+    row = image_core.convert.Project(converted, "stands in")
+    monkeypatch.setitem(image_core.convert.PROJECTS, "seqtr", row)
+    out = tmp_path / "out.safetensors"
+    out.touch()
+    arguments = ["convert", "seqtr", "in.pth", str(out), "--vocabulary", "v.json", "--words", "20", "--overwrite"]
+    assert main([*arguments, "--json"]) == 0
+    assert calls == [(Path("in.pth"), out, Path("v.json"), 20)]
+    assert '"bytes": 2' in capsys.readouterr().out
