@@ -1,0 +1,1 @@
+"""Learning with few masks: boxes from words without box labels (SpARC)."""

@@ -1,0 +1,42 @@
+"""What a referring expression says, once it is parsed: a referent, its superlatives, its relations to landmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Superlative:
+    """The `rank`-th of its kind (see `expression_words`): ("left", 2) is second from the left."""
+
+    kind: str
+    rank: int = 1
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How a thing lies to its landmarks: two for between, else one. kind "with": no predicate answers `words`."""
+
+    kind: str
+    words: str
+    landmarks: tuple[Referent, ...]
+
+
+@dataclass(frozen=True)
+class Referent:
+    """What an expression, or a part of it, speaks of.
+
+    noun: the head noun; "" where it is left unsaid ("far left", "the tall one"). phrase: the words about the thing
+    itself, for the scorer; "" where there are none. excluded: what it is said not to be.
+    """
+
+    noun: str = ""
+    phrase: str = ""
+    superlatives: tuple[Superlative, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    excluded: tuple[Referent, ...] = ()
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether there is anything for the predicates to do."""
+        return bool(self.superlatives or self.excluded or any(r.kind != "with" for r in self.relations))

@@ -1,0 +1,135 @@
+"""SpARC, "Spatially Aware Red-box CLIP" (SafaRi, ECCV 2024): a box from words and proposals, without box labels.
+
+Published: proposals of a detector, each shown as a red rectangle over the blurred picture; an image-text scorer for
+what things look like, rules for where they are; one box out. The rules are ReCLIP's. See `predicates` for what is ours.
+A phrase here is more than ReCLIP's noun chunk: it keeps clothes, belongings and doings ("man in red holding a bat"),
+which no rule answers. The whole sentence is scored on the same pictures as the phrases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from image_core.errors import ConfigError, DataError
+from image_core.weak.expression import Referent
+from image_core.weak.expression_parser import parse_expression
+from image_core.weak.predicates import SpatialRules, compose, phrases_of, reweighted
+from image_core.weak.prompting import PromptStyle, crop_proposals, show_proposals
+
+
+class Scorer(Protocol):
+    """Any model that tells how well a text fits a picture, CLIP for one."""
+
+    def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
+        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) logits, ready for a softmax over N."""
+        ...
+
+
+@dataclass(frozen=True)
+class SparcConfig:
+    """What is proposed, not published.
+
+    prompt: "red_box" as published, or "crop", the proposal alone. rules: False asks the scorer for the whole sentence
+    and nothing else. template: what a phrase is put into. caption_weight: the power to which the distribution of the
+    whole sentence is multiplied in at the end; 1 is ReCLIP's, 0 leaves it out.
+    """
+
+    prompt: Literal["red_box", "crop"] = "red_box"
+    style: PromptStyle = field(default_factory=PromptStyle)
+    rules: bool = True
+    spatial: SpatialRules = field(default_factory=SpatialRules)
+    template: str = "a photo of {}"
+    caption_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.prompt not in ("red_box", "crop"):
+            raise ConfigError(f"SparcConfig: prompt came as '{self.prompt}', wanted red_box or crop")
+        if self.template.count("{}") != 1:
+            raise ConfigError(f"SparcConfig: template came as '{self.template}', wanted one {{}} for the phrase")
+        if self.caption_weight < 0:
+            raise ConfigError(f"SparcConfig: caption_weight came as {self.caption_weight}, wanted 0 or more")
+
+
+@dataclass(frozen=True)
+class Located:
+    """The box (4,) xyxy of an expression, its probability among the proposals, its position, and all of theirs (N,)."""
+
+    box_xyxy: np.ndarray
+    score: float
+    index: int
+    probabilities: np.ndarray
+
+
+class Sparc:
+    """Finds the proposals that expressions speak of."""
+
+    def __init__(self, scorer: Scorer, config: SparcConfig = SparcConfig()) -> None:
+        self.scorer = scorer
+        self.config = config
+
+    def locate(self, image: np.ndarray, proposals_xyxy: np.ndarray, expressions: Sequence[str]) -> list[Located]:
+        """(H, W, 3) uint8 RGB, (N, 4) and E expressions -> E answers; the scorer is called once for all.
+
+        Raises `DataError` without proposals, for an expression without words, and for arrays of another shape.
+        """
+        boxes = np.asarray(proposals_xyxy, np.float64)
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
+            raise DataError(f"SpARC: proposals came as an array of shape {boxes.shape}, wanted (N, 4) with N > 0")
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise DataError(f"SpARC: the picture came as {image.dtype} {image.shape}, wanted uint8 (H, W, 3)")
+        if not all(expression.strip() for expression in expressions):
+            raise DataError("SpARC: an expression came without words")
+        if not expressions:
+            return []
+        asked = [self._question(expression) for expression in expressions]
+        texts = list(dict.fromkeys(text for question in asked for text in question.texts))
+        probabilities = self._probabilities(image, boxes, texts)
+        return [self._answer(question, boxes, image.shape[:2], probabilities) for question in asked]
+
+    def _question(self, expression: str) -> _Question:
+        """The texts of an expression. With nothing for the predicates to do it is its own only phrase."""
+        sentence = " ".join(expression.lower().split())
+        referent = parse_expression(expression) if self.config.rules else Referent()
+        if not referent.is_spatial:
+            return _Question(Referent(phrase=sentence), "")
+        return _Question(referent, sentence if self.config.caption_weight else "")
+
+    def _probabilities(self, image: np.ndarray, boxes: np.ndarray, texts: list[str]) -> dict[str, np.ndarray]:
+        """Text -> (N,) softmax over the boxes."""
+        if self.config.prompt == "red_box":
+            shown = list(show_proposals(image, boxes, self.config.style))
+        else:
+            shown = list(crop_proposals(image, boxes))
+        logits = np.asarray(
+            self.scorer.scores(shown, [self.config.template.format(text) for text in texts]), np.float64
+        )
+        if logits.shape != (len(boxes), len(texts)) or not np.isfinite(logits).all():
+            raise ValueError(f"Scorer: scores came as {logits.shape}, wanted {(len(boxes), len(texts))}, all finite")
+        weights = np.exp(logits - logits.max(0))
+        return dict(zip(texts, (weights / weights.sum(0)).T, strict=True))
+
+    def _answer(
+        self, question: _Question, boxes: np.ndarray, size: tuple[int, ...], probabilities: dict[str, np.ndarray]
+    ) -> Located:
+        height, width = size
+        found = compose(question.referent, boxes, (height, width), probabilities, self.config.spatial)
+        if question.caption:
+            found = reweighted(found, probabilities[question.caption] ** self.config.caption_weight)
+        best = int(found.argmax())
+        return Located(boxes[best], float(found[best]), best, found)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of the scorer: the phrases of the referent, and the whole sentence or ""."""
+
+    referent: Referent
+    caption: str
+
+    @property
+    def texts(self) -> list[str]:
+        return [*phrases_of(self.referent), *([self.caption] if self.caption else [])]
