@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import typer
 
 from image_core.errors import RvosError
+from rvos.commands.convert import convert
 from rvos.commands.data import data
 from rvos.commands.demo import demo
 from rvos.commands.doctor import doctor
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, demo, synth, train, evaluate, score, submit, models, doctor):
+for command in (segment, demo, synth, train, evaluate, score, submit, convert, models, doctor):
     app.command()(command)
 app.add_typer(data, name="data")
 

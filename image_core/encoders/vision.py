@@ -17,6 +17,7 @@ from timm.models.swin_transformer import SwinTransformerStage
 from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
 from torch import Tensor, nn
 
+from image_core.encoders.darknet import darknet53
 from image_core.encoders.vision_weights import load_vision_weights
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.types import size_of
@@ -129,7 +130,8 @@ def build_vision_encoder(
     levels: int = 4,
     options: Mapping[str, Any] | None = None,
 ) -> VisionEncoder:
-    """A pyramid of `levels` levels (strides 4, 8, ...) from any timm architecture that has one, or "tiny" (ours).
+    """A pyramid of `levels` levels (strides 4, 8, ...) from any timm architecture that has one, "tiny" (ours), or
+    "darknet53" (YOLOv3's, not timm's; options `width` and `blocks`; its weights come through `rvos convert seqtr`).
 
     pretrained: weights from timm's hub; folder: weights from a local file or folder instead (timm, Hugging Face Swin,
     or the original Swin release); image_size: pixels, for architectures that timm binds to one size (Swin takes any
@@ -140,6 +142,8 @@ def build_vision_encoder(
     """
     if not 1 <= levels <= len(STRIDES):
         raise ConfigError(f"vision levels: came {levels}, wanted 1 to {len(STRIDES)}")
+    if name == "darknet53":
+        return _darknet(pretrained or folder is not None, levels, options or {})
     architecture, settings = VARIANTS.get(name, (name, {}))
     settings = {**settings, **_size_settings(architecture, image_size), **(options or {})}
     from_hub = pretrained and folder is None
@@ -160,6 +164,19 @@ def build_vision_encoder(
     )
     config: Mapping[str, Any] = getattr(net, "pretrained_cfg")  # noqa: B009 - nn.Module hides plain attributes
     return VisionEncoder(stem, stages, channels=channels, mean=tuple(config["mean"]), std=tuple(config["std"]))
+
+
+def _darknet(weights_asked: bool, levels: int, options: Mapping[str, Any]) -> VisionEncoder:
+    """DarkNet-53, whose images are RGB from 0 to 1 here: what else its weights want is in their checkpoint."""
+    if weights_asked:
+        raise ConfigError("vision encoder 'darknet53': its weights come in a SeqTR file, through `rvos convert seqtr`")
+    plain: dict[str, Any] = {k: tuple(v) if k == "blocks" else v for k, v in options.items()}
+    try:
+        (stem, *stages), channels = darknet53(**plain)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"vision encoder 'darknet53': came options {plain}, refused: {error}") from error
+    zero, one = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    return VisionEncoder(stem, stages[: levels - 1], channels=channels[:levels], mean=zero, std=one)
 
 
 def _size_settings(architecture: str, image_size: int | None) -> dict[str, Any]:

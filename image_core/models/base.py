@@ -70,22 +70,27 @@ class ImageModel(nn.Module, ABC):
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is what training minimises."""
 
+    def targets(self, batch: ImageBatch) -> Any:
+        """What `decode` is given in training: nothing, unless the model is taught with the truth as its input."""
+        return None
+
     def forward(self, batch: ImageBatch) -> Prediction:
         """The composition: N predictions in the order of `batch.expressions`. Equal sentences are encoded once."""
         unique = list(dict.fromkeys(batch.expressions))
         rank = {sentence: i for i, sentence in enumerate(unique)}
         text_index = torch.tensor([rank[s] for s in batch.expressions], device=batch.images.device)
         text = self.encode_text(unique)
+        targets = self.targets(batch) if self.training else None
         if not self.fuses_language_in_encoder:
             features = self.encode_image(batch.images, valid_px=batch.valid_px)
-            return self.decode(features.select(batch.frame_index), text.select(text_index))
+            return self.decode(features.select(batch.frame_index), text.select(text_index), targets)
         text = text.select(text_index)
         rows = torch.arange(len(batch), device=batch.images.device)
         features = [
             self.encode_image(batch.images[f : f + 1], text.select(row), valid_px=batch.valid_px[f : f + 1])
             for f, row in zip(batch.frame_index.tolist(), rows.split(1), strict=True)
         ]
-        return self.decode(join_features(features), text)
+        return self.decode(join_features(features), text, targets)
 
     def presence_probs(self, prediction: Prediction) -> Tensor:
         """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its picture.

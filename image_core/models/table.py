@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from image_core.encoders.gru import build_gru_encoder
 from image_core.encoders.text import build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import ImageModel
 from image_core.models.s2rm import S2RM, S2RMConfig
+from image_core.models.seqtr import SeqTR, SeqTRConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class ModelEntry:
 MODELS: dict[str, ModelEntry] = {
     "s2rm": ModelEntry(
         S2RM, S2RMConfig, "S2RM + CASG (arXiv 2405.09006): recurrent mining after the encoder, late fusion"
+    ),
+    "seqtr": ModelEntry(
+        SeqTR, SeqTRConfig, "SeqTR (ECCV 2022): the contour as a sequence of coordinate tokens, late fusion"
     ),
 }
 
@@ -97,13 +102,18 @@ def build_model(spec: ModelSpec, *, tokenizer_json: str | None = None) -> ImageM
         folder=None if spec.vision.folder is None else Path(spec.vision.folder),
         options=spec.vision.options,
     )
-    text = build_text_encoder(
-        spec.text.name,
-        pretrained=spec.text.pretrained,
-        max_words=spec.max_words,
-        options=spec.text.options,
-        tokenizer_json=tokenizer_json,
-    )
+    if spec.text.name == "gru":
+        if spec.text.pretrained:
+            raise ConfigError("text encoder 'gru': came pretrained, but it has no published weights; leave it out")
+        text = build_gru_encoder(max_words=spec.max_words, options=spec.text.options, tokenizer_json=tokenizer_json)
+    else:
+        text = build_text_encoder(
+            spec.text.name,
+            pretrained=spec.text.pretrained,
+            max_words=spec.max_words,
+            options=spec.text.options,
+            tokenizer_json=tokenizer_json,
+        )
     try:
         return entry.module(vision=vision, text=text, config=config)
     except ValueError as error:  # parts that are well each by itself and do not fit each other

@@ -22,19 +22,31 @@ _TEXT = {
     "intermediate_size": 16,
     "max_position_embeddings": 24,
 }
-_CONFIG = {"channels": 16, "fine_channels": 8, "heads": 2, "max_steps": (4, 4, 2)}
+_CONFIGS = {
+    "s2rm": {"channels": 16, "fine_channels": 8, "heads": 2, "max_steps": (4, 4, 2)},
+    "seqtr": {
+        "fusion_channels": 16,
+        "channels": 16,
+        "heads": 2,
+        "hidden": 16,
+        "encoder_layers": 1,
+        "decoder_layers": 2,
+        "bins": 24,
+        "points": 5,
+    },
+}
 
 
 @pytest.fixture(scope="session")
 def tiny_spec() -> MakeSpec:
-    """`tiny_spec(**config)`: S2RM of some ten thousand weights, every part of the full model in it."""
+    """`tiny_spec(name, **config)`: a model (S2RM) of some ten thousand weights, every part of the full one in it."""
 
-    def make(**config: Any) -> ModelSpec:
+    def make(name: str = "s2rm", **config: Any) -> ModelSpec:
         return ModelSpec(
-            name="s2rm",
+            name=name,
             vision=EncoderSpec("tiny", options=_VISION),
             text=EncoderSpec("small", options=_TEXT),
-            config=_CONFIG | config,
+            config=_CONFIGS[name] | config,
             max_words=24,
         )
 

@@ -1,0 +1,165 @@
+"""The autoregressive coordinate decoder: a picture's memory -> x1, y1, x2, y2, ..., end, one token a step.
+
+Source: SeqTR (Zhu et al., ECCV 2022). A token is a bin 0 .. bins - 1 of a coordinate, x and y in turn, or `end` = bins.
+Step t reads the tokens before it (nothing at the first, whose input is zero), with a learned position for each step,
+and looks at the memory. In every layer the learned position joins queries and keys of the self-attention and queries of
+the cross-attention, the memory's position its keys; values carry none.
+
+Keys and values of past steps are kept in a `DecoderCache` that the caller owns, so a step costs one token and not the
+whole prefix (benchmarks/sequence_decoder.py). The module itself keeps nothing between calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from image_core.layers.transformer import Attention, FeedForward, Memory
+
+KeysValues = tuple[Tensor, Tensor]
+"""Keys and values of one layer, (N, heads, K, C / heads) each."""
+
+
+@dataclass(frozen=True)
+class DecoderCache:
+    """What `CoordinateDecoder.step` goes on from; a step gives a new one and leaves the old as it was.
+
+    memory: keys and values of the memory, a layer each; past: those of the steps done, a layer each (K = steps);
+    pad_mask: (N, M), of the memory; steps: how many are done.
+    """
+
+    memory: tuple[KeysValues, ...]
+    past: tuple[KeysValues, ...]
+    pad_mask: Tensor
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class Generated:
+    """tokens: (N, S) long, `end` from the first end on; logits: (N, S, bins + 1), what each was chosen from."""
+
+    tokens: Tensor
+    logits: Tensor
+
+
+class DecoderLayer(nn.Module):
+    """x <- LN(x + SA(x)), x <- LN(x + CA(x, memory)), x <- LN(x + FFN(x))."""
+
+    def __init__(self, channels: int, heads: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.self_attention = Attention(channels, heads, dropout)
+        self.cross_attention = Attention(channels, heads, dropout)
+        self.feed_forward = FeedForward(channels, hidden, dropout)
+        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(channels) for _ in range(3))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, position: Tensor, past: KeysValues, memory: KeysValues, pad_mask: Tensor
+    ) -> tuple[Tensor, KeysValues]:
+        """T new tokens (N, T, C) after those of `past` -> (N, T, C), and `past` with the new ones behind it."""
+        placed = x + position
+        new = self.self_attention.keys_values(placed, x)
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(past, new, strict=True))
+        t, k = x.shape[1], keys.shape[2]
+        later = torch.ones(t, k, dtype=torch.bool, device=x.device).triu(k - t + 1)
+        x = self.norm1(x + self.dropout(self.self_attention(placed, keys, values, later)))
+        x = self.norm2(x + self.dropout(self.cross_attention(x + position, *memory, pad_mask[:, None, None])))
+        return self.norm3(x + self.dropout(self.feed_forward(x))), (keys, values)
+
+
+class CoordinateDecoder(nn.Module):
+    """Memory -> logits over bins + 1 tokens at each of 2 points + 1 steps.
+
+    channels: C of memory and decoder; bins: values a coordinate can have; points: most contour points; hidden: width of
+    the feed-forward parts; layers, heads, dropout: as everywhere. The head is three linear layers with ReLU.
+    """
+
+    def __init__(
+        self, *, channels: int, heads: int, hidden: int, layers: int, bins: int, points: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.bins, self.end, self.steps = bins, bins, 2 * points + 1
+        self.embedding = nn.Embedding(bins + 1, channels)
+        self.position = nn.Embedding(self.steps, channels)
+        self.layers = nn.ModuleList(DecoderLayer(channels, heads, hidden, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(channels)
+        self.head = nn.Sequential(
+            nn.Linear(channels, channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels, channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels, bins + 1),
+        )
+
+    def forward(self, memory: Memory, tokens: Tensor) -> Tensor:
+        """Teacher forcing: (N, T) long, T < steps, -> (N, T + 1, bins + 1); row t is said knowing tokens[:, :t]."""
+        embedded = self.embedding(tokens)
+        inputs = torch.cat([embedded.new_zeros(len(tokens), 1, embedded.shape[2]), embedded], dim=1)
+        return self._advance(inputs, self.begin(memory))[0]
+
+    def begin(self, memory: Memory) -> DecoderCache:
+        """The cache before the first step: what the layers read of N memories is computed once, here."""
+        placed = memory.tokens + memory.position
+        attentions = (cast(DecoderLayer, layer).cross_attention for layer in self.layers)
+        read = tuple(attention.keys_values(placed, memory.tokens) for attention in attentions)
+        nothing = tuple((k[:, :, :0], v[:, :, :0]) for k, v in read)
+        return DecoderCache(read, nothing, memory.pad_mask)
+
+    def step(self, token: Tensor | None, cache: DecoderCache) -> tuple[Tensor, DecoderCache]:
+        """The token before (N,), None at the first step -> logits (N, bins + 1) of the next one, and the new cache.
+
+        Raises `ValueError` past the last step.
+        """
+        if (token is None) != (cache.steps == 0):
+            raise ValueError(
+                f"step {cache.steps}: came {'no' if token is None else 'a'} token, wanted one after step 0"
+            )
+        if token is None:
+            keys = cache.memory[0][0]
+            inputs = keys.new_zeros(keys.shape[0], 1, self.embedding.embedding_dim)
+        else:
+            inputs = self.embedding(token)[:, None]
+        logits, cache = self._advance(inputs, cache)
+        return logits[:, 0], cache
+
+    def generate(self, memory: Memory, top_p: float = 0.0, generator: torch.Generator | None = None) -> Generated:
+        """All steps, each from the tokens chosen before it; once a row has ended it stays so.
+
+        top_p: 0 takes the likeliest token (greedy); else one is drawn among the fewest likeliest tokens that together
+        have at least this probability, from `generator`.
+        """
+        cache, token = self.begin(memory), None
+        tokens, all_logits = [], []
+        for _ in range(self.steps):
+            logits, cache = self.step(token, cache)
+            chosen = choose(logits, top_p, generator)
+            token = chosen if token is None else chosen.masked_fill(token == self.end, self.end)
+            tokens.append(token)
+            all_logits.append(logits)
+        return Generated(torch.stack(tokens, 1), torch.stack(all_logits, 1))
+
+    def _advance(self, inputs: Tensor, cache: DecoderCache) -> tuple[Tensor, DecoderCache]:
+        t, done = inputs.shape[1], cache.steps
+        if done + t > self.steps:
+            raise ValueError(f"decoder: came {done + t} steps, wanted at most {self.steps}")
+        position = self.position.weight[done : done + t]
+        x, past = inputs, []
+        for layer, before, memory in zip(self.layers, cache.past, cache.memory, strict=True):
+            x, kept = layer(x, position, before, memory, cache.pad_mask)
+            past.append(kept)
+        return self.head(self.norm(x)), replace(cache, past=tuple(past), steps=done + t)
+
+
+def choose(logits: Tensor, top_p: float, generator: torch.Generator | None = None) -> Tensor:
+    """(N, V) -> (N,) long: the likeliest (top_p 0), or one drawn among the fewest likeliest that reach `top_p`."""
+    if not 0 <= top_p <= 1:
+        raise ValueError(f"top_p: came {top_p}, wanted 0 to 1")
+    if top_p == 0:
+        return logits.argmax(-1)
+    probs, order = logits.float().softmax(-1).sort(dim=-1, descending=True, stable=True)
+    above = probs.cumsum(-1) - probs  # of all likelier tokens: 0 for the first, which is always kept
+    drawn = torch.multinomial(probs.masked_fill(above >= top_p, 0.0), 1, generator=generator)
+    return order.gather(-1, drawn)[:, 0]

@@ -1,0 +1,103 @@
+"""Post-norm transformer parts whose positions are added to queries and keys of every layer, never to values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from image_core.layers.blocks import merge_heads, split_heads
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a decoder looks at: M encoded tokens a row.
+
+    tokens: (N, M, C); position: (N, M, C), added to keys alone; pad_mask: (N, M) bool, True on padding.
+    """
+
+    tokens: Tensor
+    position: Tensor
+    pad_mask: Tensor
+
+
+class Attention(nn.Module):
+    """Multi-head attention in two halves, so that keys and values can be kept: `keys_values`, then `forward`."""
+
+    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"Attention: came {channels} channels and {heads} heads, wanted a multiple")
+        self.heads, self.dropout = heads, dropout
+        self.to_q = nn.Linear(channels, channels)
+        self.to_k = nn.Linear(channels, channels)
+        self.to_v = nn.Linear(channels, channels)
+        self.out = nn.Linear(channels, channels)
+
+    def keys_values(self, keys_from: Tensor, values_from: Tensor) -> tuple[Tensor, Tensor]:
+        """Two (N, K, C) -> keys and values, (N, heads, K, C / heads) each."""
+        return split_heads(self.to_k(keys_from), self.heads), split_heads(self.to_v(values_from), self.heads)
+
+    def forward(self, queries_from: Tensor, keys: Tensor, values: Tensor, unseen: Tensor) -> Tensor:
+        """(N, Q, C) over kept keys and values -> (N, Q, C). `unseen` (broadcast to N, heads, Q, K): True = left out."""
+        q = split_heads(self.to_q(queries_from), self.heads)
+        dropout = self.dropout if self.training else 0.0
+        heard = F.scaled_dot_product_attention(q, keys, values, attn_mask=~unseen, dropout_p=dropout)
+        return self.out(merge_heads(heard))
+
+
+class FeedForward(nn.Module):
+    """C -> hidden -> C with ReLU and dropout between."""
+
+    def __init__(self, channels: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(channels, hidden)
+        self.linear2 = nn.Linear(hidden, channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear2(self.dropout(F.relu(self.linear1(x))))
+
+
+class EncoderLayer(nn.Module):
+    """x <- LN(x + SA(x)), x <- LN(x + FFN(x)); queries and keys carry the position, values do not."""
+
+    def __init__(self, channels: int, heads: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.self_attention = Attention(channels, heads, dropout)
+        self.feed_forward = FeedForward(channels, hidden, dropout)
+        self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, position: Tensor, pad_mask: Tensor) -> Tensor:
+        """(N, M, C), (N, M, C), (N, M) bool, True on padding -> (N, M, C)."""
+        placed = x + position
+        keys, values = self.self_attention.keys_values(placed, x)
+        x = self.norm1(x + self.dropout(self.self_attention(placed, keys, values, pad_mask[:, None, None])))
+        return self.norm2(x + self.dropout(self.feed_forward(x)))
+
+
+def sine_position_of_valid(pad_mask: Tensor, channels: int, dtype: torch.dtype) -> Tensor:
+    """(N, h, w) bool, True on padding -> (N, h * w, channels): half of the channels for y, half for x.
+
+    Cells are counted from 1 along each axis, padding excluded, and scaled so that the last one that is no padding is at
+    2 pi: a place in the picture has one code whatever the padding. Sines and cosines alternate, wavelengths rise to
+    10,000 turns. Source: DETR (Carion et al. 2020), section A.4. Raises `ValueError` unless channels divide by 4.
+    """
+    if channels % 4:
+        raise ValueError(f"sine_position_of_valid: came {channels} channels, wanted a multiple of 4")
+    half = channels // 2
+    counted = (~pad_mask).float()
+    pairs = torch.arange(half, device=pad_mask.device, dtype=torch.float32).div(2, rounding_mode="floor")
+    wavelength = 10000.0 ** (2 * pairs / half)
+
+    def code(axis: int) -> Tensor:
+        place = counted.cumsum(axis)
+        last = place.narrow(axis, place.shape[axis] - 1, 1)
+        angle = (place / (last + 1e-6) * (2 * math.pi))[..., None] / wavelength
+        return torch.stack([angle[..., 0::2].sin(), angle[..., 1::2].cos()], -1).flatten(-2)
+
+    return torch.cat([code(1), code(2)], -1).flatten(1, 2).to(dtype)

@@ -1,0 +1,46 @@
+"""`rvos convert`: a published checkpoint into a model file of ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from image_core.errors import RvosError
+from rvos.commands import options
+
+
+def convert(
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="seqtr.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The published file (.pth or .safetensors).")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The model file to write (.safetensors).")],
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option("--vocabulary", metavar="FILE", help="Its words; by default token_to_ix.pkl or .json beside IN."),
+    ] = None,
+    words: Annotated[
+        int, typer.Option("--words", metavar="N", help="Tokens a sentence had in its training (RefCOCOg: 20).")
+    ] = 15,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Bring a published checkpoint into a model file that every command takes (--model OUT)."""
+    from image_core.convert import project as project_of
+
+    row = project_of(project)
+    if out.suffix != ".safetensors":
+        raise RvosError(f"OUT {out}: wanted a name that ends in .safetensors")
+    if out.exists() and not overwrite:
+        raise RvosError(f"OUT {out}: is there already; take another name, or --overwrite")
+    if not out.parent.is_dir():
+        raise RvosError(f"OUT {out}: there is no folder {out.parent}; make it first")
+    if words < 1:
+        raise RvosError(f"--words: came {words}, wanted 1 or more")
+    spec = row.convert(source, out, vocabulary, words)
+    if as_json:
+        print(json.dumps({"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict()}))
+        return
+    print(f"model: {out}")
+    print(f"kind: {spec.name}, {out.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,265 @@
+"""What SeqTR adds to the law of models: tokens of masks, masks of tokens, presence, its loss, and its own encoders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from image_core.encoders.darknet import darknet53
+from image_core.encoders.gru import build_gru_encoder
+from image_core.encoders.vision import build_vision_encoder
+from image_core.errors import ConfigError
+from image_core.models.contour import (
+    OUTSIDE,
+    contour_prediction,
+    contour_tokens,
+    padded_px,
+    soft_mask,
+    token_loss,
+)
+from image_core.models.seqtr import SeqTR, SeqTRConfig
+from image_core.models.table import EncoderSpec, ModelSpec, build_model
+from image_core.preprocessing import Preprocessing
+from image_core.types import ImageBatch
+
+BINS = 64
+
+
+@pytest.fixture
+def model(tiny_spec: Callable[..., ModelSpec]) -> SeqTR:
+    torch.manual_seed(0)
+    return cast(SeqTR, build_model(tiny_spec("seqtr", dropout=0.0)))
+
+
+def square(top: int, left: int, side: int, size: tuple[int, int] = (64, 64)) -> Tensor:
+    mask = torch.zeros(1, *size)
+    mask[:, top : top + side, left : left + side] = 1
+    return mask
+
+
+def said(tokens: list[int], probability: float = 0.9) -> tuple[Tensor, Tensor]:
+    """A row of tokens, each chosen with this probability, the rest spread evenly."""
+    row = torch.tensor([tokens])
+    probs = torch.full((1, len(tokens), BINS + 1), (1 - probability) / BINS)
+    return row, probs.scatter(2, row[..., None], probability).log()
+
+
+def predicted(tokens: list[int], probability: float = 0.9, valid: tuple[int, int] = (64, 64)) -> Any:
+    row, logits = said(tokens, probability)
+    size = torch.tensor([valid])
+    return contour_prediction(row, logits, size=(64, 64), valid_px=size, frame_px=torch.tensor([[64, 64]]), offset=0.5)
+
+
+SQUARE = [16, 16, 47, 16, 47, 47, 16, 47]
+
+
+def test_a_mask_to_tokens_to_a_mask() -> None:
+    """64 bins over 64 px: corners come back to the pixel."""
+    tokens = contour_tokens(
+        square(16, 16, 32), torch.tensor([[64, 64]]), points=200, bins=BINS, shuffle_share=0.0,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert tokens.shape == (1, 400) and (tokens[0] == BINS).sum() == 400 - 2 * 124
+    found = contour_prediction(
+        tokens, torch.nn.functional.one_hot(tokens, BINS + 1).float() * 9, size=(64, 64),
+        valid_px=torch.tensor([[64, 64]]), frame_px=torch.tensor([[64, 64]]), offset=0.5,
+    )  # fmt: skip
+    restored = Preprocessing(64, "squash", 32, (0, 0, 0), (1, 1, 1)).restore(found.mask_logits, (64, 64), (64, 64))
+    differing = (restored > 0) != (square(16, 16, 32) > 0)
+    assert differing.sum() <= 4 and not differing[0, 17:47].any(), "enlarging may round the corners"
+
+
+def test_tokens_of_nothing_of_parts_and_of_shuffled_points() -> None:
+    masks = torch.cat([torch.zeros(1, 64, 64), torch.maximum(square(0, 0, 20), square(40, 40, 4)), square(5, 5, 30)])
+    frame = torch.full((3, 2), 64)
+
+    def tokens(share: float, seed: int) -> Tensor:
+        rng = np.random.default_rng(seed)
+        return contour_tokens(masks, frame, points=12, bins=BINS, shuffle_share=share, rng=rng)
+
+    plain = tokens(0.0, 0)
+    assert (plain[0] == BINS).all()
+    assert plain[1][plain[1] != BINS].max() == 19, "the smaller part is left out"
+    assert torch.equal(plain, tokens(0.0, 5))
+    mixed = tokens(1.0, 0)
+    assert not torch.equal(plain[2], mixed[2])
+    kept = [sorted(t[t != BINS].view(-1, 2).tolist()) for t in (plain[2], mixed[2])]
+    assert kept[0] == kept[1]
+
+
+def test_soft_masks_are_half_and_half_the_score_inside_and_zero_outside() -> None:
+    for score in (0.2, 0.9, 1.0):
+        probs = soft_mask(square(16, 16, 32) > 0, torch.tensor([score])).sigmoid()[0]
+        torch.testing.assert_close(probs[4:12, 4:12], torch.full((8, 8), 0.5 + 0.5 * score), atol=1e-4, rtol=0)
+        far = torch.ones(16, 16, dtype=torch.bool)
+        far[3:13, 3:13] = False
+        assert (probs[far] < 1e-6).all()
+        assert ((probs > 0.5) == (square(16, 16, 32)[0, ::4, ::4] > 0)).all()
+    assert (soft_mask(torch.zeros(1, 64, 64, dtype=torch.bool), torch.zeros(1)) == OUTSIDE).all()
+
+
+def test_a_mask_of_one_pixel_is_not_lost() -> None:
+    assert (soft_mask(square(9, 9, 1) > 0, torch.tensor([0.8])) > 0).sum() == 1
+
+
+def test_the_score_is_the_mean_probability_of_the_tokens_up_to_the_end() -> None:
+    found = predicted([*SQUARE, BINS, 3, 3], probability=0.7)
+    torch.testing.assert_close(found.score, torch.tensor([0.7]))
+    assert found.mask_logits.shape == (1, 16, 16) and (found.mask_logits > 0).sum() == 64
+    torch.testing.assert_close(found.mask_logits.max().sigmoid(), torch.tensor(0.85))
+    assert torch.equal(predicted([*SQUARE, 20, BINS, 3]).mask_logits, predicted([*SQUARE, BINS, 3, 3]).mask_logits)
+
+
+def test_presence_is_the_log_odds_of_a_first_point_against_the_end() -> None:
+    assert predicted([*SQUARE, BINS], 0.9).presence_logit.item() == pytest.approx(
+        math.log((0.9 + 0.1 / BINS * (BINS - 1)) / (0.1 / BINS)), rel=1e-4
+    )
+    absent = predicted([BINS] * 9, 0.9)
+    assert absent.presence_logit.item() == pytest.approx(math.log(0.1 / 0.9), rel=1e-4)
+    assert absent.score.item() == 0 and (absent.mask_logits == OUTSIDE).all()
+    assert absent.contour is not None and (absent.contour == 0).all()
+
+
+def test_the_contour_is_of_the_picture_without_its_padding() -> None:
+    contour = predicted([*SQUARE, BINS], valid=(64, 48)).contour
+    torch.testing.assert_close(contour[0, :, 0], torch.tensor([17.0, 48.0, 48.0, 17.0]) / 48)
+    torch.testing.assert_close(contour[0, :, 1], torch.tensor([17.0, 17.0, 48.0, 48.0]) / 64)
+    repeated = predicted([*SQUARE, BINS, BINS, BINS, BINS]).contour
+    assert repeated.shape == (1, 6, 2) and torch.equal(repeated[0, 3], repeated[0, 5])
+
+
+def test_sides_of_a_picture_do_not_depend_on_what_it_is_batched_with() -> None:
+    assert padded_px(torch.tensor([[64, 65], [1, 32]]), 32).tolist() == [[64, 96], [32, 32]]
+
+
+def test_the_loss_by_hand() -> None:
+    probs = torch.tensor([[[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]])
+    first = -(0.9 * math.log(0.7) + 0.1 / 3 * (math.log(0.2) + math.log(0.1)))
+    end = -(0.9 * math.log(0.7) + 0.1 / 3 * (math.log(0.1) + math.log(0.2)))
+    loss = token_loss(probs.log(), torch.tensor([[0, 2]]), smoothing=0.1, end_weight=0.1)
+    assert loss.item() == pytest.approx((first + 0.1 * end) / 2, rel=1e-5)
+
+
+def test_training_reads_the_truth_and_says_what_it_should_have_said(model: SeqTR) -> None:
+    batch = batch_of(square(8, 8, 40), torch.zeros(1, 64, 64))
+    model.train()
+    prediction = model(batch)
+    extras = prediction.extras
+    assert extras.token_logits.shape == (2, 11, 25) and extras.token_targets.shape == (2, 11)
+    assert (extras.token_targets[1] == 24).all() and (extras.token_targets[:, -1] == 24).all()
+    assert torch.equal(extras.token_targets[:, :-1], model.targets(batch))
+    assert model.losses(prediction, batch)["tokens"].requires_grad
+    with pytest.raises(ValueError, match="made without targets"):
+        model.losses(model.eval()(batch), batch)
+
+
+def test_two_pictures_can_be_learnt_by_heart(model: SeqTR) -> None:
+    """Text and picture both count: one picture with two sentences, one of them without a target."""
+    batch = batch_of(square(8, 8, 40), torch.zeros(1, 64, 64), square(4, 30, 24))
+    optimiser = torch.optim.Adam(model.train().parameters(), lr=1e-2)
+    for _ in range(60):
+        optimiser.zero_grad()
+        model.losses(model(batch), batch)["tokens"].backward()
+        optimiser.step()
+    with torch.no_grad():
+        found = model.eval()(batch)
+        text, rows = model.encode_text(batch.expressions), batch.frame_index
+        memory = model.remember(model.join(model.encode_image(batch.images).select(rows), text), batch.valid_px[rows])
+        tokens = model.decoder.generate(memory).tokens[:, :-1]
+    assert torch.equal(found.presence_logit > 0, batch.has_target)
+    assert (tokens == model.targets(batch)).float().mean() > 0.8
+    assert (found.mask_logits > 0).flatten(1).any(1).tolist() == [True, False, True]
+
+
+def batch_of(*masks: Tensor) -> ImageBatch:
+    generator = torch.Generator().manual_seed(3)
+    return ImageBatch(
+        images=torch.randn(2, 3, 64, 64, generator=generator),
+        valid_px=torch.tensor([[64, 64], [64, 60]]),
+        expressions=("the red star", "the blue square", "a green circle")[: len(masks)],
+        frame_index=torch.tensor([0, 0, 1])[: len(masks)],
+        masks=torch.cat(masks),
+    )
+
+
+class OnMetaAlone(TorchDispatchMode):
+    """Every tensor that any operation makes must lie on the meta device."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(out):
+            assert not isinstance(leaf, Tensor) or leaf.device.type == "meta", f"{func} made one on {leaf.device}"
+        return out
+
+
+def test_the_network_makes_no_tensor_on_another_device(model: SeqTR) -> None:
+    """All of the model but tracing and filling outlines, which is numpy's."""
+    model = model.to("meta").train()
+    batch = batch_of(*torch.zeros(3, 64, 64).split(1)).to("meta")
+    text = model.encode_text(batch.expressions)
+    with OnMetaAlone():
+        stem = model.encode_stem(batch.images)
+        image = model.encode_image(batch.images, stem=stem, valid_px=batch.valid_px).select(batch.frame_index)
+        memory = model.remember(model.join(image, text), image.valid_px)
+        generated = model.decoder.generate(memory)
+        logits = model.decoder(memory, generated.tokens[:, :-1])
+        token_loss(logits, generated.tokens, smoothing=0.1, end_weight=0.1)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"channels": 18}, "channels: came 18, wanted a multiple of heads (2) and of 4"),
+        ({"points": 0}, "points: came 0, wanted at least 1"),
+        ({"smoothing": 1.5}, "smoothing: came 1.5, wanted 0 to 1"),
+    ],
+)
+def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelSpec], config: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        build_model(tiny_spec("seqtr", **config))
+    assert message in str(error.value)
+
+
+def test_the_published_sizes_are_the_defaults() -> None:
+    with torch.device("meta"):
+        model = cast(SeqTR, build_model(ModelSpec("seqtr", EncoderSpec("darknet53"), EncoderSpec("gru"))))
+    assert model.config == SeqTRConfig() and model.size_multiple == 32
+    assert model.text.channels == 1024 and model.vision.channels == (128, 256, 512, 1024)
+    assert isinstance(model.sentence, torch.nn.Identity)
+
+
+@torch.no_grad()
+def test_darknet_is_a_pyramid() -> None:
+    encoder = build_vision_encoder("darknet53", options={"width": 2, "blocks": [1, 1, 1, 1, 1]}).eval()
+    levels = encoder(torch.randn(1, 3, 64, 96))
+    assert [tuple(x.shape[1:]) for x in levels] == [(8, 16, 24), (16, 8, 12), (32, 4, 6), (64, 2, 3)]
+    (stem, *_), _ = darknet53(2)
+    assert list(stem._modules) == ["0", "1", "2", "3", "4"]
+    for wrong in ({"width": 3}, {"blocks": [1, 2]}, {"wide": 4}):
+        with pytest.raises(ConfigError, match="vision encoder 'darknet53': came options"):
+            build_vision_encoder("darknet53", options=wrong)
+    with pytest.raises(ConfigError, match="through `rvos convert seqtr`"):
+        build_vision_encoder("darknet53", pretrained=True)
+
+
+@torch.no_grad()
+def test_the_recurrent_encoder() -> None:
+    encoder = build_gru_encoder(max_words=9, options={"embedding": 6, "hidden": 4})
+    text = encoder(["the red star", "the big blue square on the left of the two circles", ""])
+    assert text.words.shape == (3, 9, 8) and text.sentence.shape == (3, 8)
+    assert not text.word_pad_mask.all(1).any()
+    again = build_gru_encoder(max_words=9, tokenizer_json=encoder.tokenizer_json())
+    again.load_state_dict(encoder.state_dict())
+    assert torch.equal(again(["the red star"]).sentence, encoder(["the red star"]).sentence)
+    with pytest.raises(ConfigError, match="text encoder 'gru': came options"):
+        build_gru_encoder(options={"hiden": 3})
+    with pytest.raises(ConfigError, match="no published weights"):
+        build_model(ModelSpec("seqtr", EncoderSpec("tiny"), EncoderSpec("gru", pretrained=True)))
