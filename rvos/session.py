@@ -82,7 +82,6 @@ class StreamSession:
         self._key_frames = key_frames
         self._decode_every = decode_every
         self._text = self._encode_text()
-        self._beside = ThreadPoolExecutor(1, "tracker")
         self._picture: np.ndarray | None = None
         self._pace = key_frames.start()
         self._propagation = propagator.start()
@@ -108,9 +107,10 @@ class StreamSession:
         the first of them."""
         view = view_of(frame, self._picture)
         is_key, pace = self._key_frames.step(view, self._pace)
-        prepared = self._beside.submit(self._tracker.prepare, view)
-        decoded, propagation = self._look(view, is_key)
-        prepared.result()
+        with ThreadPoolExecutor(1) as beside:  # for one frame: no thread outlives a session that is left
+            prepared = beside.submit(self._tracker.prepare, view)
+            decoded, propagation = self._look(view, is_key)
+            prepared.result()
         results: list[FrameResult] = []
         tracks = []
         for state, found in zip(self._tracks, decoded, strict=True):
