@@ -63,8 +63,11 @@ def _check_out(out: Path) -> None:
     if out.is_dir():
         raise ConfigError(f"--out: came the folder '{out}', wanted a file, for example {out}/metrics.json")
     make_folder(out.parent)
+    new = not out.exists()
     with output_errors(out):
         out.open("ab").close()
+        if new:  # what fails later leaves nothing empty behind
+            out.unlink()
 
 
 def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet: bool) -> dict[str, Any]:
