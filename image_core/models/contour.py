@@ -1,4 +1,6 @@
-"""What models that answer with a contour share: true masks as tokens, and tokens as a prediction.
+"""What models that answer with a contour share: the sequence transformer, true masks as tokens, tokens as a prediction.
+
+Source of the transformer and its training: SeqTR (Zhu et al., ECCV 2022); Partial-RES and SafaRi stand on it.
 
 Coordinates are relative to the picture padded up to the model's `size_multiple`, each axis by itself, whatever else a
 batch pads. Outlines are traced and filled in numpy, so these functions bring masks and tokens to the CPU and back.
@@ -6,10 +8,13 @@ batch pads. Outlines are traced and filled in numpy, so these functions bring ma
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from image_core.geometry.contours import (
     dequantise,
@@ -19,12 +24,147 @@ from image_core.geometry.contours import (
     sample_points,
     shuffle_points,
 )
-from image_core.types import Prediction
+from image_core.layers.sequence_decoder import CoordinateDecoder
+from image_core.layers.transformer import EncoderLayer, Memory
+from image_core.models.base import ImageModel
+from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
 OUTSIDE = -20.0
 """Logit of a cell away from the contour: probability 0."""
 
 _SCORES = (1e-3, 1 - 1e-4)  # so that the inside keeps its sign and stays finite
+
+
+@dataclass(frozen=True)
+class ContourConfig:
+    """Sizes and readings of the sequence transformer; the defaults are SeqTR's published ones, for RefCOCO.
+
+    channels: d of the transformer; heads, hidden (feed-forward), encoder_layers, decoder_layers, dropout: of the
+    transformer; bins: values of a coordinate; points: most points of a contour (18 for RefCOCO, 12 for RefCOCO+ and
+    RefCOCOg); shuffle_share: share of training pictures whose points come in random order (0.2 where there are 12
+    points); smoothing: of the labels; end_weight: of targets that are the end; bin_offset: where in its bin a token
+    lies (reading: 0.5, the middle; 0.0 as published).
+    """
+
+    channels: int = 256
+    heads: int = 8
+    hidden: int = 1024
+    encoder_layers: int = 6
+    decoder_layers: int = 3
+    dropout: float = 0.1
+    bins: int = 1000
+    points: int = 18
+    shuffle_share: float = 0.0
+    smoothing: float = 0.1
+    end_weight: float = 0.1
+    bin_offset: float = 0.5
+
+    def __post_init__(self) -> None:
+        kind = type(self).__name__
+        if self.channels % self.heads or self.channels % 4:
+            raise ValueError(
+                f"{kind}.channels: came {self.channels}, wanted a multiple of heads ({self.heads}) and of 4"
+            )
+        for name in ("hidden", "encoder_layers", "decoder_layers", "bins", "points"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted at least 1")
+        for name in ("dropout", "shuffle_share", "smoothing", "end_weight", "bin_offset"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted 0 to 1")
+
+
+@dataclass(frozen=True)
+class SequenceExtras:
+    """Of training: token_logits (N, 2 points + 1, bins + 1), and the tokens (N, 2 points + 1) they should have said."""
+
+    token_logits: Tensor
+    token_targets: Tensor
+
+
+class ContourModel(ImageModel):
+    """A model whose `remember` makes a memory and whose decoder reads a contour out of it.
+
+    Level 0 of its image features is the stem, which gives the input's size.
+    """
+
+    config: ContourConfig
+    decoder: CoordinateDecoder
+
+    @abstractmethod
+    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+        """N rows of features and N rows of text -> what the decoder looks at."""
+
+    def targets(self, batch: ImageBatch) -> Tensor:
+        """(N, 2 points) long: the contours of the true masks as tokens, ended where they are shorter."""
+        seed = int(torch.randint(2**31, (), device="cpu").item()) if self.config.shuffle_share > 0 else 0
+        return contour_tokens(
+            batch.masks,
+            padded_px(batch.valid_px[batch.frame_index], self.size_multiple),
+            points=self.config.points,
+            bins=self.config.bins,
+            shuffle_share=self.config.shuffle_share,
+            rng=np.random.default_rng(seed),
+        )
+
+    def decode(self, image: ImageFeatures, text: TextFeatures, targets: Tensor | None = None) -> Prediction:
+        """`targets` (N, 2 points) long: the true tokens, read in place of the model's own (training)."""
+        memory = self.remember(image, text)
+        if targets is None:
+            generated = self.decoder.generate(memory)
+            return self._answer(generated.tokens, generated.logits, image)
+        logits = self.decoder(memory, targets)
+        end = torch.full_like(targets[:, :1], self.decoder.end)
+        answer = self._answer(logits.argmax(-1), logits, image)
+        return replace(answer, extras=SequenceExtras(logits, torch.cat([targets, end], dim=1)))
+
+    def _answer(self, tokens: Tensor, logits: Tensor, image: ImageFeatures) -> Prediction:
+        h, w = (4 * n for n in image.levels[0].shape[-2:])
+        return contour_prediction(
+            tokens,
+            logits.detach(),
+            size=(h, w),
+            valid_px=image.valid_px,
+            frame_px=padded_px(image.valid_px, self.size_multiple),
+            offset=self.config.bin_offset,
+        )
+
+    def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
+        """tokens: label-smoothed cross-entropy. Raises `ValueError` for a prediction made without targets."""
+        extras = prediction.extras
+        if not isinstance(extras, SequenceExtras):
+            raise ValueError(
+                f"{type(self).__name__}.losses: came a prediction made without targets, wanted one of training"
+            )
+        c = self.config
+        loss = token_loss(extras.token_logits, extras.token_targets, smoothing=c.smoothing, end_weight=c.end_weight)
+        return {"tokens": loss}
+
+
+def transformer_encoder(config: ContourConfig) -> nn.ModuleList:
+    """The layers that turn fused tokens into the memory."""
+    return nn.ModuleList(
+        EncoderLayer(config.channels, config.heads, config.hidden, config.dropout) for _ in range(config.encoder_layers)
+    )
+
+
+def contour_decoder(config: ContourConfig) -> CoordinateDecoder:
+    """The decoder that reads a contour out of the memory."""
+    return CoordinateDecoder(
+        channels=config.channels,
+        heads=config.heads,
+        hidden=config.hidden,
+        layers=config.decoder_layers,
+        bins=config.bins,
+        points=config.points,
+        dropout=config.dropout,
+    )
+
+
+def padding_cells(valid_px: Tensor, cells: tuple[int, int], stride: int) -> Tensor:
+    """(N, 2) sizes -> (N, h, w) bool: a cell is padding where its first pixel is."""
+    starts = [torch.arange(n, device=valid_px.device) * stride for n in cells]
+    rows, columns = (s[None] >= valid_px[:, i, None] for i, s in enumerate(starts))
+    return rows[:, :, None] | columns[:, None, :]
 
 
 def padded_px(valid_px: Tensor, multiple: int) -> Tensor:

@@ -36,9 +36,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,49 +46,27 @@ from image_core.encoders.darknet import DarknetConv
 from image_core.encoders.gru import GruTextEncoder
 from image_core.encoders.text import TextEncoder
 from image_core.encoders.vision import STRIDES, VisionEncoder
-from image_core.layers.sequence_decoder import CoordinateDecoder
-from image_core.layers.transformer import EncoderLayer, Memory, sine_position_of_valid
-from image_core.models.base import ImageModel
-from image_core.models.contour import contour_prediction, contour_tokens, padded_px, token_loss
-from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
+from image_core.layers.transformer import Memory, sine_position_of_valid
+from image_core.models.contour import (
+    ContourConfig,
+    ContourModel,
+    contour_decoder,
+    padding_cells,
+    transformer_encoder,
+)
+from image_core.types import ImageFeatures, TextFeatures, size_of
 
 
 @dataclass(frozen=True)
-class SeqTRConfig:
-    """Sizes and readings of SeqTR; the defaults are the published ones, for RefCOCO.
-
-    fusion_channels: C of the fused map; channels: d of the transformer; heads, hidden (feed-forward), encoder_layers,
-    decoder_layers, dropout: of the transformer; bins: values of a coordinate; points: most points of a contour
-    (18 for RefCOCO, 12 for RefCOCO+ and RefCOCOg); shuffle_share: share of training pictures whose points come in
-    random order (0.2 where there are 12 points); smoothing: of the labels; end_weight: of targets that are the end;
-    bin_offset: where in its bin a token lies (reading: 0.5, the middle; 0.0 as published).
-    """
+class SeqTRConfig(ContourConfig):
+    """The sequence transformer's fields, and fusion_channels: C of the fused map."""
 
     fusion_channels: int = 1024
-    channels: int = 256
-    heads: int = 8
-    hidden: int = 1024
-    encoder_layers: int = 6
-    decoder_layers: int = 3
-    dropout: float = 0.1
-    bins: int = 1000
-    points: int = 18
-    shuffle_share: float = 0.0
-    smoothing: float = 0.1
-    end_weight: float = 0.1
-    bin_offset: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.channels % self.heads or self.channels % 4:
-            raise ValueError(
-                f"SeqTRConfig.channels: came {self.channels}, wanted a multiple of heads ({self.heads}) and of 4"
-            )
-        for name in ("fusion_channels", "hidden", "encoder_layers", "decoder_layers", "bins", "points"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"SeqTRConfig.{name}: came {getattr(self, name)}, wanted at least 1")
-        for name in ("dropout", "shuffle_share", "smoothing", "end_weight", "bin_offset"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"SeqTRConfig.{name}: came {getattr(self, name)}, wanted 0 to 1")
+        super().__post_init__()
+        if self.fusion_channels < 1:
+            raise ValueError(f"SeqTRConfig.fusion_channels: came {self.fusion_channels}, wanted at least 1")
 
 
 class BottomUpFusion(nn.Module):
@@ -109,15 +86,7 @@ class BottomUpFusion(nn.Module):
         return self.project(coarse)
 
 
-@dataclass(frozen=True)
-class SeqTRExtras:
-    """Of training: token_logits (N, 2 points + 1, bins + 1), and the tokens (N, 2 points + 1) they should have said."""
-
-    token_logits: Tensor
-    token_targets: Tensor
-
-
-class SeqTR(ImageModel):
+class SeqTR(ContourModel):
     """SeqTR's segmentation model over any pyramid with strides 4 to 32 and any text encoder."""
 
     def __init__(self, *, vision: VisionEncoder, text: TextEncoder | GruTextEncoder, config: SeqTRConfig) -> None:
@@ -132,18 +101,8 @@ class SeqTR(ImageModel):
         self.to_tokens = nn.Sequential(
             nn.Conv2d(config.fusion_channels, c, 1), nn.GroupNorm(math.gcd(32, c // 2), c)
         )  # 32 groups as published; fewer in narrow models, two channels a group at least
-        self.encoder = nn.ModuleList(
-            EncoderLayer(c, config.heads, config.hidden, config.dropout) for _ in range(config.encoder_layers)
-        )
-        self.decoder = CoordinateDecoder(
-            channels=c,
-            heads=config.heads,
-            hidden=config.hidden,
-            layers=config.decoder_layers,
-            bins=config.bins,
-            points=config.points,
-            dropout=config.dropout,
-        )
+        self.encoder = transformer_encoder(config)
+        self.decoder = contour_decoder(config)
 
     @property
     def size_multiple(self) -> int:
@@ -174,58 +133,16 @@ class SeqTR(ImageModel):
         """N rows of each -> F = tanh(x) * tanh(y), (N, fusion_channels, h, w)."""
         return torch.tanh(image.levels[1]) * torch.tanh(self.sentence(text.sentence))[:, :, None, None]
 
-    def remember(self, joined: Tensor, valid_px: Tensor) -> Memory:
-        """F (N, fusion_channels, h, w) -> the encoder's h w tokens; a cell is padding where its first pixel is."""
+    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+        return self.encode_joined(self.join(image, text), image.valid_px)
+
+    def encode_joined(self, joined: Tensor, valid_px: Tensor) -> Memory:
+        """F (N, fusion_channels, h, w) -> the encoder's h w tokens; padding is masked."""
         h, w = joined.shape[-2:]
-        starts = [torch.arange(n, device=joined.device) * 32 for n in (h, w)]
-        rows, columns = (s[None] >= valid_px[:, i, None] for i, s in enumerate(starts))
-        pad_mask = rows[:, :, None] | columns[:, None, :]
+        pad_mask = padding_cells(valid_px, (h, w), 32)
         position = sine_position_of_valid(pad_mask, self.config.channels, joined.dtype)
         tokens = self.to_tokens(joined).flatten(2).transpose(1, 2)
         flat_mask = pad_mask.flatten(1)
         for layer in self.encoder:
             tokens = layer(tokens, position, flat_mask)
         return Memory(tokens, position, flat_mask)
-
-    def targets(self, batch: ImageBatch) -> Tensor:
-        """(N, 2 points) long: the contours of the true masks as tokens, ended where they are shorter."""
-        seed = int(torch.randint(2**31, (), device="cpu").item()) if self.config.shuffle_share > 0 else 0
-        return contour_tokens(
-            batch.masks,
-            padded_px(batch.valid_px[batch.frame_index], self.size_multiple),
-            points=self.config.points,
-            bins=self.config.bins,
-            shuffle_share=self.config.shuffle_share,
-            rng=np.random.default_rng(seed),
-        )
-
-    def decode(self, image: ImageFeatures, text: TextFeatures, targets: Tensor | None = None) -> Prediction:
-        """`targets` (N, 2 points) long: the true tokens, read in place of the model's own (training)."""
-        memory = self.remember(self.join(image, text), image.valid_px)
-        if targets is None:
-            generated = self.decoder.generate(memory)
-            return self._answer(generated.tokens, generated.logits, image)
-        logits = self.decoder(memory, targets)
-        end = torch.full_like(targets[:, :1], self.decoder.end)
-        answer = self._answer(logits.argmax(-1), logits, image)
-        return replace(answer, extras=SeqTRExtras(logits, torch.cat([targets, end], dim=1)))
-
-    def _answer(self, tokens: Tensor, logits: Tensor, image: ImageFeatures) -> Prediction:
-        h, w = (4 * n for n in image.levels[0].shape[-2:])
-        return contour_prediction(
-            tokens,
-            logits.detach(),
-            size=(h, w),
-            valid_px=image.valid_px,
-            frame_px=padded_px(image.valid_px, self.size_multiple),
-            offset=self.config.bin_offset,
-        )
-
-    def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
-        """tokens: label-smoothed cross-entropy. Raises `ValueError` for a prediction made without targets."""
-        extras = prediction.extras
-        if not isinstance(extras, SeqTRExtras):
-            raise ValueError("SeqTR.losses: came a prediction made without targets, wanted one of training")
-        c = self.config
-        loss = token_loss(extras.token_logits, extras.token_targets, smoothing=c.smoothing, end_weight=c.end_weight)
-        return {"tokens": loss}

@@ -206,7 +206,7 @@ def test_parity_seqtr(shared_dir: Path) -> None:
     image = ImageFeatures((stem, model.fusion(io["feat8"], io["feat16"], io["feat32"])), (4, 32), valid_px)
     joined = model.join(image, words)
     close(joined, "x_mm")
-    memory = model.remember(joined, valid_px)
+    memory = model.encode_joined(joined, valid_px)
     assert torch.equal(memory.pad_mask, io["x_mask"])
     close(memory.position, "x_pos")
     close(memory.tokens, "memory")
