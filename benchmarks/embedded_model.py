@@ -25,6 +25,7 @@ from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.log import read_log
 from image_core.weights import DEFAULT
 from rvos.evaluation.images import ImageEvaluation, run_image_evaluation
+from rvos.evaluation.pictures import SyntheticPictures
 from rvos.system import System
 
 HERE = Path(__file__).parent
@@ -42,7 +43,9 @@ def evaluate(model: str) -> dict[str, dict[str, Any]]:
         for shuffled in (False, True):
             name = f"{split}, shuffled" if shuffled else split
             out = Path("runs/embedded") / digest[:12] / name.replace(", ", "_")
-            results[name] = run_image_evaluation(ImageEvaluation(split, None, shuffled), segmenter, digest, out)
+            results[name] = run_image_evaluation(
+                ImageEvaluation(SyntheticPictures(split), None, shuffled), segmenter, digest, out
+            )
             print(name, {key: results[name][key] for key in FIGURES}, flush=True)
     return results
 

@@ -63,10 +63,14 @@ def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterat
         if not sample.expressions:
             continue
         if shuffled:
-            other = samples[(index + 1) % count].expressions
-            theirs = tuple(other[i % len(other)] for i in range(len(sample.expressions)))
-            sample = replace(sample, expressions=theirs)
+            sample = asking(sample, samples[(index + 1) % count].expressions)
         yield sample
+
+
+def asking(sample: ImageSample, others: Sequence[str]) -> ImageSample:
+    """The sample with as many sentences of another picture, taken round and round."""
+    theirs = tuple(others[i % len(others)] for i in range(len(sample.expressions)))
+    return replace(sample, expressions=theirs)
 
 
 def collect_presence(segmenter: ImageSegmenter, samples: Samples, limit: int) -> tuple[np.ndarray, np.ndarray]:

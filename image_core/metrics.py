@@ -101,7 +101,7 @@ class GrefcocoMetrics:
             self.targets += 1
             self.targets_found += present
             intersection = intersection if present else 0
-            iou = intersection / union
+            iou = intersection / union if union else 0.0
             for threshold in GREFCOCO_THRESHOLDS:
                 self.hits[threshold] += iou >= threshold
         else:
@@ -149,6 +149,13 @@ class ReferringMetrics:
         if family:
             self.by_family.setdefault(family, _Tally()).add(intersection, union, area, predicted_present)
 
+    def fail(self, truth: np.ndarray | None, has_target: bool, family: str = "") -> None:
+        """An expression that could not be asked: IoU 0, wrong about presence; the truth None where it is not known."""
+        area = 0 if truth is None else int(np.count_nonzero(truth))
+        self.whole.fail(area, has_target)
+        if family:
+            self.by_family.setdefault(family, _Tally()).fail(area, has_target)
+
     def compute(self) -> dict[str, Any]:
         """The figures of all expressions, "expressions" and "targets" (how many), and "families": {name: the same}."""
         families = {name: tally.compute() for name, tally in sorted(self.by_family.items())}
@@ -166,6 +173,11 @@ class _Tally:
         self.general.add(intersection, union, has_target=true_area > 0, present=present)
         if true_area:
             self.segmentation.add(*((intersection, union) if present else (0, true_area)))
+
+    def fail(self, true_area: int, has_target: bool) -> None:
+        self.general.add(0, true_area, has_target=has_target, present=not has_target)
+        if has_target:
+            self.segmentation.add(0, true_area)
 
     def compute(self) -> dict[str, Any]:
         general = self.general.compute()

@@ -38,10 +38,33 @@ class ReferringImages:
             image=image,
             expressions=tuple(s.text for record in group for s in record.sentences),
             masks=np.stack(masks) if masks else np.zeros((0, *image.shape[:2]), bool),
-            sample_id=str(group[0].image_id),
+            sample_id=self.sample_id(index),
             families=tuple(s.family for record in group for s in record.sentences),
             expression_ids=tuple(f"{record.ref_id}_{s.sentence_id}" for record in group for s in record.sentences),
         )
+
+    def sample_id(self, index: int) -> str:
+        """The image id of item `index`."""
+        return str(self.groups[index][0].image_id)
+
+    def expressions(self, index: int) -> tuple[str, ...]:
+        """The sentences of item `index`, without reading its picture."""
+        return tuple(s.text for record in self.groups[index] for s in record.sentences)
+
+    def polygons(self, index: int) -> tuple[int, ...]:
+        """Of how many polygons the truth of each sentence of item `index` consists."""
+        return tuple(record.polygons for record in self.groups[index] for _ in record.sentences)
+
+    def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
+        """Of each sentence, whether it has a target and its mask (None where broken), without reading the picture."""
+        found = []
+        for record in self.groups[index]:
+            try:
+                mask = record.mask()
+            except DataError:
+                mask = None
+            found += [(bool(record.annotation_ids), mask)] * len(record.sentences)
+        return found
 
     def words(self) -> frozenset[str]:
         """Every word of every sentence, in lower case."""
@@ -55,9 +78,19 @@ def read_image(record: ReferringRecord) -> np.ndarray:
     if not path.is_file():
         raise DataError(f"{path}: no such picture, which reference {record.ref_id} names")
     # Annotations are in stored pixels, so a rotation in the metadata must not be applied.
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    data = path.read_bytes()
+    if _is_cut_off(data):
+        raise DataError(f"{path}: came a JPEG that ends in the middle, wanted a whole one; fetch it again")
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if image is None:
         raise DataError(f"{path}: came a file that is no picture, wanted a JPEG or PNG; fetch it again")
     if image.shape[:2] != record.size:
         raise DataError(f"{path}: came {image.shape[0]} x {image.shape[1]} px, wanted {record.size} as annotated")
     return image
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """A JPEG whose last scan is not followed by the end mark: the decoder fills the rest with grey and goes on. Within
+    a scan neither mark can occur, so a thumbnail's end before it misleads nobody."""
+    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")

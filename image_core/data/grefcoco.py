@@ -7,6 +7,7 @@ ROOT/grefcoco/instances.json
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from image_core.data.annotation_files import read_json, read_plain_pickle
 from image_core.data.records import ReferringRecord
@@ -18,9 +19,14 @@ def read_grefcoco(root: Path, split_by: str, split: str) -> list[ReferringRecord
 
     Raises `DataError` for a missing folder or file, an unknown split, or rows that do not fit together.
     """
+    return build_records(*read_grefs(root, split_by), root, split)
+
+
+def read_grefs(root: Path, split_by: str) -> tuple[Path, Any]:
+    """The references' file and its content, unchecked. Raises `DataError` when it is missing or broken."""
     folder = dataset_folder(root, "grefcoco")
     pickled = folder / f"grefs({split_by}).p"
     path = folder / f"grefs({split_by}).json"
     if not path.is_file() and pickled.is_file():
-        return build_records(pickled, read_plain_pickle(pickled), root, split)
-    return build_records(path, read_json(path), root, split)
+        return pickled, read_plain_pickle(pickled)
+    return path, read_json(path)

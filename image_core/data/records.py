@@ -12,8 +12,9 @@ import numpy as np
 from image_core.errors import DataError
 from image_core.geometry.rle import decode_polygons, decode_rle
 
-Segmentation = Sequence[Sequence[float]] | Mapping[str, Any]
-"""COCO's `segmentation`: polygons [x0, y0, x1, y1, ...] in pixels, or run lengths."""
+Part = Sequence[float] | Mapping[str, Any]
+Segmentation = Sequence[Part] | Mapping[str, Any]
+"""COCO's `segmentation`: polygons [x0, y0, x1, y1, ...] in pixels, run lengths, or a list of run lengths (RefCLEF)."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,21 @@ class ReferringRecord:
             union |= part
         return union
 
+    @property
+    def polygons(self) -> int:
+        """Of how many polygons the truth consists; run lengths are none."""
+        lists = (s for s in self.segmentations if not isinstance(s, Mapping))
+        return sum(not isinstance(part, Mapping) for parts in lists for part in parts)
+
     def _part(self, segmentation: Segmentation) -> np.ndarray:
-        if not isinstance(segmentation, Mapping):
-            return decode_polygons(segmentation, self.size)
-        part = decode_rle(segmentation)
+        if isinstance(segmentation, Mapping):
+            return self._decoded(segmentation)
+        rles = [part for part in segmentation if isinstance(part, Mapping)]
+        polygons = [part for part in segmentation if not isinstance(part, Mapping)]
+        return np.logical_or.reduce([decode_polygons(polygons, self.size), *map(self._decoded, rles)])
+
+    def _decoded(self, rle: Mapping[str, Any]) -> np.ndarray:
+        part = decode_rle(rle)
         if part.shape != self.size:
             raise ValueError(f"came run lengths of {part.shape}, wanted the picture's {self.size}")
         return part

@@ -2,12 +2,15 @@
 
 ROOT/<dataset>/refs(<split_by>).p      references with their sentences
 ROOT/<dataset>/instances.json          COCO: images, annotations
-ROOT/images/...                        the pictures; see IMAGE_FOLDERS
+ROOT/images/mscoco/images/train2014/   the pictures, COCO's train2014; see IMAGE_FOLDERS
+ROOT/images/saiapr_tc-12/              those of RefCLEF
+
+<split_by>: unc (refcoco, refcoco+), umd or google (refcocog), berkeley or unc (refclef).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,15 @@ from image_core.data.annotation_files import Instances, read_instances, read_pla
 from image_core.data.records import ReferringRecord, Sentence
 from image_core.errors import DataError
 
-IMAGE_FOLDERS = ("images/mscoco/images/train2014", "images/saiapr_tc-12", "images/train2014", "train2014", "images")
-"""Where the pictures may lie under ROOT, in the order they are looked for (REFER's own places first)."""
+_COCO_FOLDERS = ("images/mscoco/images/train2014", "images/train2014", "train2014", "images")
+IMAGE_FOLDERS = {
+    "refcoco": _COCO_FOLDERS,
+    "refcoco+": _COCO_FOLDERS,
+    "refcocog": _COCO_FOLDERS,
+    "grefcoco": _COCO_FOLDERS,
+    "refclef": ("images/saiapr_tc-12", "saiapr_tc-12", "images"),
+}
+"""Dataset -> where its pictures may lie under ROOT, in the order they are looked for (REFER's own places first)."""
 
 
 def read_refer(root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
@@ -25,8 +35,13 @@ def read_refer(root: Path, dataset: str, split_by: str, split: str) -> list[Refe
     File names are those of instances.json: a reference's own `file_name` carries an `_<annotation id>` suffix that no
     picture has. Raises `DataError` for a missing folder or file, an unknown split, or rows that do not fit together.
     """
+    return build_records(*read_refs(root, dataset, split_by), root, split)
+
+
+def read_refs(root: Path, dataset: str, split_by: str) -> tuple[Path, Any]:
+    """The references' file and its content, unchecked. Raises `DataError` when it is missing or broken."""
     path = dataset_folder(root, dataset) / f"refs({split_by}).p"
-    return build_records(path, read_plain_pickle(path), root, split)
+    return path, read_plain_pickle(path)
 
 
 def dataset_folder(root: Path, dataset: str) -> Path:
@@ -34,53 +49,69 @@ def dataset_folder(root: Path, dataset: str) -> Path:
     folder = root / dataset
     if not folder.is_dir():
         there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        above = "; it looks like the dataset's own folder: give the one above" * (root / "instances.json").is_file()
         raise DataError(
-            f"{folder}: no such folder; wanted {dataset} under --root, which holds {', '.join(there) or 'nothing'}"
+            f"{folder}: no such folder; wanted {dataset} under --root, which holds {', '.join(there) or 'no folder'}"
+            f"{above}"
         )
     return folder
 
 
 def build_records(path: Path, refs: Any, root: Path, split: str) -> list[ReferringRecord]:
     """Rows of a refs file (at `path`) -> records of `split`. An annotation id of -1 is no target."""
-    if not isinstance(refs, list):
-        raise DataError(f"{path}: came {type(refs).__name__}, wanted a list of references")
-    chosen = _rows_of_split(path, refs, split)
+    chosen = rows_of_split(path, check_rows(path, refs), split)
     instances = read_instances(path.parent / "instances.json")
-    images = image_folder(root)
+    images = image_folder(root, path.parent.name)
     records = []
     for row in chosen:
         try:
-            records.append(_record(row, instances, images))
+            records.append(build_record(row, instances, images))
         except (KeyError, TypeError, ValueError) as error:
             name = row.get("ref_id", "?")
             raise DataError(f"{path}: reference {name} cannot be read ({error!r}); wanted REFER's fields") from error
     return records
 
 
-def image_folder(root: Path) -> Path:
-    """The first of `IMAGE_FOLDERS` that is there. Raises `DataError` when none is."""
-    for name in IMAGE_FOLDERS:
+def image_folder(root: Path, dataset: str) -> Path:
+    """The first of the dataset's `IMAGE_FOLDERS` that is there. Raises `DataError` when none is."""
+    for name in IMAGE_FOLDERS[dataset]:
         if (root / name).is_dir():
             return root / name
-    raise DataError(f"{root}: no folder of pictures; looked for {', '.join(IMAGE_FOLDERS)}")
+    raise DataError(f"{root}: no folder of pictures; looked for {', '.join(IMAGE_FOLDERS[dataset])}")
 
 
-def _rows_of_split(path: Path, refs: Sequence[Any], split: str) -> list[Mapping[str, Any]]:
+def check_rows(path: Path, refs: Any) -> list[Mapping[str, Any]]:
+    """The content of a refs file as what it should be, a list of dicts. Raises `DataError`."""
+    if not isinstance(refs, list):
+        raise DataError(f"{path}: came {type(refs).__name__}, wanted a list of references")
     if not all(isinstance(row, dict) for row in refs):
         raise DataError(f"{path}: came rows that are no dicts, wanted references")
-    # RefCLEF and some re-issues write several names in one field ("testA,testB")
-    chosen = [row for row in refs if split in _splits_of(row)]
+    return refs
+
+
+def rows_of_split(path: Path, rows: Sequence[Mapping[str, Any]], split: str) -> list[Mapping[str, Any]]:
+    """The rows of one split, in order. Raises `DataError` when there is none."""
+    chosen = [row for row in rows if split in splits_of(row)]
     if not chosen:
-        known = sorted({name for row in refs for name in _splits_of(row)})
+        known = sorted({str(row.get("split", "")) for row in rows})
         raise DataError(f"{path}: no split '{split}'; it holds {', '.join(known) or 'no references'}")
     return chosen
 
 
-def _splits_of(row: Mapping[str, Any]) -> Iterable[str]:
-    return str(row.get("split", "")).split(",")
+def splits_of(row: Mapping[str, Any]) -> frozenset[str]:
+    """Every split that a row belongs to: RefCLEF and some re-issues write several in one field, "testA,testB" or
+    "testAB", and as in REFER's own reader `test` is all that begins so."""
+    names = set(str(row.get("split", "")).split(","))
+    for name in tuple(names):
+        letters = name.removeprefix("test")
+        if letters != name and letters.isupper():
+            names |= {"test", *(f"test{letter}" for letter in letters)}
+    return frozenset(names)
 
 
-def _record(row: Mapping[str, Any], instances: Instances, images: Path) -> ReferringRecord:
+def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> ReferringRecord:
+    """One row -> its record. Raises `DataError` for an image or annotation that is not there, and `KeyError`,
+    `TypeError` or `ValueError` for a row without REFER's fields."""
     image = instances.images.get(row["image_id"])
     if image is None:
         raise DataError(f"{instances.path}: no image {row['image_id']}, which reference {row['ref_id']} names")

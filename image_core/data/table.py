@@ -1,17 +1,48 @@
-"""The one table of referring image datasets: name -> who reads it and whose splits it has by default."""
+"""The one table of referring image datasets: name -> who reads it and which splits it has by default."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from image_core.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from image_core.data.dataset import ReferringImages
 
-DEFAULT_SPLIT_BY = {"refcoco": "unc", "refcoco+": "unc", "refcocog": "umd", "refclef": "berkeley", "grefcoco": "unc"}
-"""Dataset -> author of the splits that papers report (`refs(<author>).p`)."""
+SPLITS_BY = {
+    "refcoco": ("unc", "google"),
+    "refcoco+": ("unc",),
+    "refcocog": ("umd", "google"),
+    "refclef": ("berkeley", "unc"),
+    "grefcoco": ("unc",),
+}
+"""Dataset -> the authors of its splits (`refs(<author>).p`), the one that papers report first."""
+
+DEFAULT_SPLITS = {"refclef": "test"}
+"""Dataset -> the split that is evaluated by default, where it is not `val`."""
+
+_ALIASES = {"refcoco_plus": "refcoco+", "referit": "refclef"}
+
+
+def canonical_name(name: str) -> str:
+    """A dataset's name as the table has it: `refcoco-plus` is refcoco+, `referit` is refclef; others stay."""
+    plain = name.replace("-", "_")
+    return _ALIASES.get(plain, plain)
+
+
+def is_picture_dataset(name: str) -> bool:
+    """Whether the table has it."""
+    return canonical_name(name) in SPLITS_BY
+
+
+def author_of(name: str, split_by: str | None) -> str:
+    """Who made the splits, the usual author for None. Raises `UnknownNameError` for a dataset or author not known."""
+    if name not in SPLITS_BY:
+        raise UnknownNameError("dataset", name, list(SPLITS_BY))
+    if split_by is not None and split_by not in SPLITS_BY[name]:
+        raise UnknownNameError(f"author of splits of {name}", split_by, list(SPLITS_BY[name]))
+    return split_by or SPLITS_BY[name][0]
 
 
 def open_dataset(name: str, root: Path, split: str, *, split_by: str | None = None) -> ReferringImages:
@@ -19,14 +50,27 @@ def open_dataset(name: str, root: Path, split: str, *, split_by: str | None = No
 
     Raises `UnknownNameError` for a name that is not in the table and `DataError` for what is missing or broken.
     """
-    if name not in DEFAULT_SPLIT_BY:
-        raise UnknownNameError("dataset", name, list(DEFAULT_SPLIT_BY))
+    author = author_of(name, split_by)
     # Training on synthetic pictures runs on machines without pycocotools, which the readers need.
     from image_core.data.dataset import ReferringImages
     from image_core.data.grefcoco import read_grefcoco
     from image_core.data.refer import read_refer
 
-    author = split_by or DEFAULT_SPLIT_BY[name]
     if name == "grefcoco":
         return ReferringImages(read_grefcoco(root, author, split))
     return ReferringImages(read_refer(root, name, author, split))
+
+
+def read_rows(name: str, root: Path, author: str) -> tuple[Path, Any]:
+    """The references' file of a dataset and its content, unchecked. Raises `DataError`."""
+    from image_core.data.grefcoco import read_grefs
+    from image_core.data.refer import read_refs
+
+    return read_grefs(root, author) if name == "grefcoco" else read_refs(root, name, author)
+
+
+def layout_of(name: str) -> str:
+    """In words, how a dataset must lie under its root."""
+    from image_core.data import grefcoco, refer
+
+    return (grefcoco if name == "grefcoco" else refer).__doc__ or ""

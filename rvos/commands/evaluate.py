@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 IMAGES = "synthetic_images"
 VIDEOS = "ref-youtube-vos, ref-davis17, mevis, mevis-v1, a2d-sentences, jhmdb-sentences, long-rvos, revos"
+PICTURES = "refcoco, refcoco+, refcocog, refclef, grefcoco"
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{VIDEOS}, or synthetic-images.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{VIDEOS}, {PICTURES}, or synthetic-images.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where predictions, metrics and report go.")],
     root: Annotated[
         Path | None, typer.Option("--root", metavar="DIR", help="The dataset's folder; synthetic-images need none.")
@@ -28,6 +29,7 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option("--split", metavar="NAME", help="By default the one that papers report.")
     ] = None,
+    split_by: options.SplitBy = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Only the first N videos or pictures.")
     ] = None,
@@ -39,7 +41,10 @@ def evaluate(
     ] = False,
     shuffle_expressions: Annotated[
         bool,
-        typer.Option("--shuffle-expressions", help="Text-blind control on synthetic-images: another picture's words."),
+        typer.Option("--shuffle-expressions", help="Text-blind control on pictures: another picture's words."),
+    ] = False,
+    seqtr_crowd_iou: Annotated[
+        bool, typer.Option("--seqtr-crowd-iou", help="Also SeqTR's lenient IoU where a truth has several polygons.")
     ] = False,
     model: options.Model = options.DEFAULT_MODEL,
     propagation: options.Propagation = PROPAGATION,
@@ -54,15 +59,21 @@ def evaluate(
 ) -> None:
     """Run a model over a dataset and score it; the same command continues a run that was interrupted."""
     options.be_quiet(quiet)
-    options.check_dataset(dataset, [IMAGES])
+    from image_core.data.table import SPLITS_BY, is_picture_dataset
+
+    options.check_dataset(dataset, [IMAGES, *SPLITS_BY])
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit: came {limit}, wanted 1 or more")
-    if dataset.replace("-", "_") == IMAGES:
+    if dataset.replace("-", "_") == IMAGES or is_picture_dataset(dataset):
+        _refuse(dataset, "videos", {"--shard": shard != "1/1", "--baseline": baseline})
         system = options.system_of(model, "none", "none", device, precision, None)
-        document = _images(split or "test", limit, shuffle_expressions, system, out, overwrite, quiet)
-        shown = ("mIoU", "oIoU", "Pr@0.5", "gIoU", "N-acc", "T-acc")
+        where = (dataset, root, split, split_by)
+        document = _images(where, (limit, shuffle_expressions, seqtr_crowd_iou), system, out, overwrite, quiet)
+        shown = ("mIoU", "oIoU", "Pr@0.5", "gIoU", "cIoU", "N-acc", "T-acc")
         outputs = {"metrics": "metrics.json", "predictions": "predictions.png"}
     else:
+        given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
+        _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
         system = options.system_of(model, propagation, tracker, device, precision, settings)
         part, count = options.shard_of(shard), options.workers_of(workers)
         document = _videos(dataset, root, split, (limit, part, baseline, count), system, out, overwrite, quiet)
@@ -74,16 +85,34 @@ def evaluate(
     _tell(document, shown, out, outputs)
 
 
+def _refuse(dataset: str, kind: str, given: dict[str, bool]) -> None:
+    """Raise `ConfigError` for options that only datasets of another kind have."""
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        raise ConfigError(f"{', '.join(names)}: only for datasets of {kind}, came {dataset}: leave it out")
+
+
 def _images(
-    split: str, limit: int | None, shuffle: bool, system: System, out: Path, overwrite: bool, quiet: bool
+    where: tuple[str, Path | None, str | None, str | None],
+    asked: tuple[int | None, bool, bool],
+    system: System,
+    out: Path,
+    overwrite: bool,
+    quiet: bool,
 ) -> dict[str, Any]:
+    """where: dataset, root, split, split_by; asked: the fields of `ImageEvaluation` after its pictures."""
     from rvos.commands.running import bar
     from rvos.evaluation.images import ImageEvaluation, run_image_evaluation
+    from rvos.evaluation.pictures import ReferringPictures, SyntheticPictures
 
-    evaluation = ImageEvaluation(split.replace("-", "_"), limit, shuffle)
-    evaluation.samples()
+    name, root, split, split_by = where
+    if name.replace("-", "_") == IMAGES:
+        pictures = SyntheticPictures((split or "test").replace("-", "_"))
+    else:
+        pictures = ReferringPictures(name, options.root_of(root, name), split, split_by)
+    evaluation = ImageEvaluation(pictures, *asked)
     digest, segmenter = system.model_sha256, system.segmenter.image
-    with bar(f"synthetic-images {split}", quiet, unit="images") as progress:
+    with bar(f"{pictures.name} {pictures.settings['split']}", quiet, unit="images") as progress:
         return run_image_evaluation(evaluation, segmenter, digest, out, overwrite=overwrite, progress=progress)
 
 
@@ -114,6 +143,8 @@ def _tell(document: dict[str, Any], names: tuple[str, ...], out: Path, outputs: 
     for name in names:
         if document.get(name) is not None:
             print(f"{name}: {document[name]:.4f}")
+    if "images" in document:
+        _tell_protocols(document.get("protocols", {}), (*names, "Pr@0.7"))
     found = document.get("baseline", {}).get("gain")
     if found and found["mean"] is not None:
         interval = f"[{found['low']:+.4f}, {found['high']:+.4f}]"
@@ -123,3 +154,10 @@ def _tell(document: dict[str, Any], names: tuple[str, ...], out: Path, outputs: 
     for name, file in outputs.items():
         if (out / file).exists():
             print(f"{name}: {out / file}")
+
+
+def _tell_protocols(protocols: dict[str, dict[str, Any]], names: tuple[str, ...]) -> None:
+    """A line a published protocol of pictures, beside the native figures."""
+    for name, figures in protocols.items():
+        told = [f"{key} {figures[key]:.4f}" for key in names if figures.get(key) is not None]
+        print(f"{name}{'' if figures['verified'] else ' (not verified)'}: {', '.join(told)}")

@@ -40,6 +40,12 @@ Set = Annotated[
         "late, knowing those. tracker.both_ways=yes|no: watch the video twice, the second time knowing how it goes on.",
     ),
 ]
+SplitBy = Annotated[
+    str | None,
+    typer.Option(
+        "--split-by", metavar="NAME", help="Of picture datasets: who made the splits (refcocog: umd or google)."
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", help="Processes that score; by default one a core.")
 ]
@@ -81,10 +87,11 @@ def shard_of(text: str) -> tuple[int, int]:
 
 def check_dataset(name: str, others: list[str]) -> None:
     """Raise `UnknownNameError` for a name that is neither a video dataset's nor one of `others`."""
+    from image_core.data.table import canonical_name
     from rvos.data import DATASETS
 
     known = [*DATASETS, *others]
-    if name.replace("-", "_") not in known:
+    if canonical_name(name) not in known:
         raise UnknownNameError("dataset", name, [each.replace("_", "-") for each in known])
 
 

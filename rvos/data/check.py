@@ -67,6 +67,11 @@ class Inventory:
             faults.append(f"the truth cannot be used: {self.truth_fault}")
         return "; ".join(faults) or None
 
+    @property
+    def verdict(self) -> str:
+        """What a split that has nothing to do is ready for."""
+        return "ready" if self.truth_files else "ready to predict, not to score"
+
     def lines(self) -> list[str]:
         """For people, a line a finding."""
         frames = "" if self.frames is None else f", {self.frames} frames"

@@ -1,47 +1,77 @@
-"""`rvos evaluate synthetic-images`: a run over pictures into a folder, resumable, with the figures at the end."""
+"""`rvos evaluate` over pictures: a run into a folder, resumable, with the figures of every protocol at the end."""
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from image_core.evaluation import evaluate_images, predict_with
-from image_core.geometry.rle import decode_rle, encode_rle
-from image_core.segmenter import ImagePrediction, ImageSegmenter
-from image_core.synthetic import SyntheticImages
+from image_core.data.words import words_of
+from image_core.errors import ConfigError, DataError
+from image_core.evaluation import asking
+from image_core.metrics import ReferringMetrics
+from image_core.protocols import NATIVE, PROTOCOLS, Plane, ProtocolScore
+from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageSample
 from rvos.evaluation.claim import claimed
+from rvos.evaluation.pictures import PictureSet
+from rvos.evaluation.prediction_log import Answer, PredictionLog
 from rvos.export.files import write_json
 from rvos.export.prediction_sheet import PredictionSheet
 
-PROTOCOL = "masks at native resolution, IoU >= X; mIoU, oIoU, Pr over expressions with a target, absent = empty mask"
-
-
+CROWD = "seqtr_crowd_iou"
 OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class ImageEvaluation:
-    """What is run: a split of the synthetic pictures, `size_px` square, the first `limit` of them; all of it goes into
-    `settings.json`, and a folder with other settings is refused."""
+    """What is run: the first `limit` pictures of a set; shuffle_expressions: each is asked the sentences of the next
+    one, the text-blind control; seqtr_crowd_iou: also by that rule, which is scored and not predicted anew.
 
-    split: str = "test"
+    Raises `ConfigError` for what cannot be.
+    """
+
+    pictures: PictureSet
     limit: int | None = None
     shuffle_expressions: bool = False
-    seed: int = 0
-    size_px: int = 192
+    seqtr_crowd_iou: bool = False
 
-    def samples(self) -> SyntheticImages:
-        """The pictures. Raises `UnknownNameError` for a split that is not there."""
-        return SyntheticImages(self.split, self.seed, (self.size_px, self.size_px))
+    def __post_init__(self) -> None:
+        if self.shuffle_expressions and self.count < 2:
+            raise ConfigError(f"shuffled expressions: came {self.count} picture, wanted 2 or more: ask another's words")
+        if self.seqtr_crowd_iou and not self.pictures.has_polygons:
+            raise ConfigError(
+                f"{CROWD}: {self.pictures.name} has no polygons, wanted a dataset with COCO's annotations"
+            )
+
+    @property
+    def count(self) -> int:
+        """How many pictures."""
+        return len(self.pictures) if self.limit is None else min(self.limit, len(self.pictures))
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """By name, those beside the native one."""
+        return (*self.pictures.protocols, *([CROWD] if self.seqtr_crowd_iou else []))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What predictions depend on; a folder with others is refused."""
+        return self.pictures.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
+
+    def sample(self, index: int) -> ImageSample:
+        """What is asked of a picture, and its truth. Raises `DataError`."""
+        sample = self.pictures.sample(index)
+        if not self.shuffle_expressions or not sample.expressions:
+            return sample
+        return asking(sample, self.pictures.expressions((index + 1) % self.count))
 
 
 def run_image_evaluation(
@@ -51,88 +81,121 @@ def run_image_evaluation(
     out: Path,
     *,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
     """Predict, score, and write `predictions.jsonl`, `metrics.json` and `predictions.png` into `out`.
 
-    Pictures that an interrupted run left in `predictions.jsonl` are not predicted again. Raises `OutputError` for a
-    folder that is in use, holds another run, or cannot be written.
+    Pictures that an interrupted run left in `predictions.jsonl` are not predicted again; those that cannot be read are
+    listed under "failures", and each of their sentences counts 0. Raises `OutputError` for a folder that is in use,
+    holds another run, or cannot be written.
     """
-    samples = evaluation.samples()
-    total = len(samples) if evaluation.limit is None else min(evaluation.limit, len(samples))
-    settings = vars(evaluation) | {"model_sha256": model_sha256, "precision": segmenter.precision}
+    settings = evaluation.settings | {"model_sha256": model_sha256, "precision": segmenter.precision}
     with claimed(out, settings, overwrite):
         if overwrite:
             for name in OUTPUTS:
                 (out / name).unlink(missing_ok=True)
-        log = PredictionLog(out / "predictions.jsonl")
-        sheet = PredictionSheet()
-        ask = predict_with(segmenter)
-        computed, seconds = 0, 0.0
-
-        def predict(sample: ImageSample) -> Sequence[ImagePrediction]:
-            nonlocal computed, seconds
-            predictions = log.known(sample)
-            if predictions is None:
-                start = time.perf_counter()
-                predictions = ask(sample)
-                computed, seconds = computed + 1, seconds + time.perf_counter() - start
-                log.append(sample, predictions)
-            sheet.add(sample, predictions)
-            progress(len(log), total)
-            return predictions
-
-        figures = evaluate_images(predict, samples, total, shuffle_expressions=evaluation.shuffle_expressions)
+        run = _Run(evaluation, segmenter, out)
+        for index in range(evaluation.count):
+            run.step(index)
+            progress(index + 1, evaluation.count)
         document = {
-            "dataset": "synthetic-images",
-            "protocol": PROTOCOL,
-            **figures,
-            "images": total,
+            "dataset": evaluation.pictures.name,
+            "protocol": NATIVE,
+            "verified": True,
+            **run.figures(),
+            "images": evaluation.count,
             "settings": settings,
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-            "failures": [],
+            "failures": run.failures,
         }
-        sheet.write(out / "predictions.png")
-        write_json(out / "timing.json", {"images_computed": computed, "network_s": round(seconds, 3)})
+        if run.drawn:
+            run.sheet.write(out / "predictions.png")
+        write_json(out / "timing.json", {"images_computed": run.computed, "network_s": round(run.seconds, 3)})
         write_json(out / "metrics.json", document)
         return document
 
 
-class PredictionLog:
-    """`predictions.jsonl`: a line a picture, with the raw mask (before the presence gate) of each expression."""
+class _Run:
+    """The pictures one after the other: asked, logged, scored."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lines: dict[str, list[dict[str, Any]]] = {}
-        if path.exists():
-            whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-            path.write_text("".join(whole))  # a line that a kill cut short goes
-            for line in whole:
-                row = json.loads(line)
-                self._lines[row["sample_id"]] = row["predictions"]
+    def __init__(self, evaluation: ImageEvaluation, segmenter: ImageSegmenter, out: Path) -> None:
+        self.evaluation = evaluation
+        self.segmenter = segmenter
+        self.log = PredictionLog(out / "predictions.jsonl")
+        self.sheet = PredictionSheet()
+        self.failures: list[dict[str, str]] = []
+        self.drawn = self.computed = 0
+        self.seconds = 0.0
+        self.native = ReferringMetrics()
+        self.published = {name: ProtocolScore(PROTOCOLS[name]) for name in evaluation.protocols}
+        planes: list[Plane] = [PROTOCOLS[name].plane for name in evaluation.pictures.protocols]
+        self.planes = list(dict.fromkeys(planes))  # lavt and rela share one
 
-    def __len__(self) -> int:
-        return len(self._lines)
+    def step(self, index: int) -> None:
+        """One picture."""
+        try:
+            sample = self.evaluation.sample(index)
+        except DataError as error:
+            self._fail(index, str(error))
+            return
+        blank = [i for i, text in enumerate(sample.expressions) if not words_of(text)]
+        for i in blank:
+            self._count_failure(sample.masks[i], bool(sample.masks[i].any()), sample.families[i])
+            told = f"came the sentence {sample.expressions[i]!r}, wanted words"
+            self.failures.append({"picture": sample.sample_id, "expression": sample.expression_ids[i], "error": told})
+        polygons = self.evaluation.pictures.polygons(index)
+        keep = [i for i in range(len(sample.expressions)) if i not in blank]
+        if keep:
+            self._score(_rows(sample, keep), [polygons[i] for i in keep])
 
-    def known(self, sample: ImageSample) -> list[ImagePrediction] | None:
-        """What was predicted for these sentences of this picture, None where it was not."""
-        rows = self._lines.get(sample.sample_id)
-        if rows is None:
-            return None
-        logits = [np.where(decode_rle(row["rle"]), 1.0, -1.0).astype(np.float32) for row in rows]
-        return [ImagePrediction(x, row["presence"], row["score"]) for x, row in zip(logits, rows, strict=True)]
+    def _score(self, sample: ImageSample, polygons: Sequence[int]) -> None:
+        answers = self._answers(sample)
+        self.sheet.add(sample, [answer.prediction for answer in answers])
+        self.drawn += 1
+        for answer, truth, parts, family in zip(answers, sample.masks, polygons, sample.families, strict=True):
+            present = answer.presence >= 0.5
+            self.native.update(answer.masks["native"] & present, truth, present, family)
+            for score in self.published.values():
+                score.add(answer.masks[score.protocol.plane], truth, answer.presence, parts)
 
-    def append(self, sample: ImageSample, predictions: Sequence[ImagePrediction]) -> None:
-        """Write one picture's answers."""
-        rows = [
-            {
-                "expression": expression,
-                "presence": prediction.presence,
-                "score": prediction.score,
-                "rle": encode_rle(prediction.mask_logits > 0),
-            }
-            for expression, prediction in zip(sample.expressions, predictions, strict=True)
-        ]
-        self._lines[sample.sample_id] = rows
-        with self.path.open("a") as file:
-            file.write(json.dumps({"sample_id": sample.sample_id, "predictions": rows}) + "\n")
+    def _answers(self, sample: ImageSample) -> list[Answer]:
+        answers = self.log.known(sample)
+        if answers is None:
+            start = time.perf_counter()
+            predictions = self.segmenter.segment(sample.image, sample.expressions)
+            self.computed, self.seconds = self.computed + 1, self.seconds + time.perf_counter() - start
+            answers = [Answer.of(prediction, self.planes) for prediction in predictions]
+            self.log.append(sample, answers)
+        return answers
+
+    def _fail(self, index: int, error: str) -> None:
+        self.failures.append({"picture": self.evaluation.pictures.sample_id(index), "error": error})
+        for has_target, truth in self.evaluation.pictures.truths(index):
+            self._count_failure(truth, has_target, "")
+
+    def _count_failure(self, truth: np.ndarray | None, has_target: bool, family: str) -> None:
+        self.native.fail(truth, has_target, family)
+        for score in self.published.values():
+            score.fail(truth, has_target)
+
+    def figures(self) -> dict[str, Any]:
+        """The native figures on top, those of the published protocols below."""
+        published = {name: score.compute() for name, score in self.published.items()}
+        return self.native.compute() | ({"protocols": published} if published else {})
+
+
+def _rows(sample: ImageSample, keep: Sequence[int]) -> ImageSample:
+    """The sample with some of its sentences."""
+    if len(keep) == len(sample.expressions):
+        return sample
+
+    def pick(values: Sequence[str]) -> tuple[str, ...]:
+        return tuple(values[i] for i in keep)
+
+    return replace(
+        sample,
+        expressions=pick(sample.expressions),
+        masks=sample.masks[list(keep)],
+        families=pick(sample.families),
+        expression_ids=pick(sample.expression_ids),
+    )

@@ -120,7 +120,8 @@ def test_metadata_that_is_not_there_is_answered_with_the_layout(rvos: Rvos, tmp_
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ref-youtube-vo"], "did you mean 'ref_youtube_vos'?"),
+        (["ref-youtube-vo"], "did you mean 'ref-youtube-vos'?"),
+        (["ref-youtube-vos", "--split-by", "umd"], "--split-by: came 'umd', but ref-youtube-vos has one set"),
         (["ref-youtube-vos", "--split", "val"], "did you mean 'valid'?"),
     ],
 )

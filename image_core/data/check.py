@@ -1,0 +1,235 @@
+"""What of a referring picture dataset lies on disk: looked up before an hour of training or evaluation finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from image_core.data.annotation_files import Instances, read_instances
+from image_core.data.dataset import read_image
+from image_core.data.records import ReferringRecord
+from image_core.data.refer import build_record, check_rows, image_folder, rows_of_split, splits_of
+from image_core.data.table import author_of, read_rows
+from image_core.errors import DataError
+
+MOST_NAMED = 5
+"""So many of what is missing are named; the others are counted."""
+
+PROBED = 12
+"""So many pictures and masks, evenly spread, are opened."""
+
+PUBLISHED_REFS = {
+    ("refcoco", "unc"): {"train": 42404, "val": 3811, "testA": 1975, "testB": 1810},
+    ("refcoco+", "unc"): {"train": 42278, "val": 3805, "testA": 1975, "testB": 1798},
+    ("refcocog", "umd"): {"train": 42226, "val": 2573, "test": 5023},
+    ("refcocog", "google"): {"train": 44822, "val": 5000},
+}
+PUBLISHED_SENTENCES = {
+    ("refcoco", "unc"): {"train": 120624, "val": 10834, "testA": 5657, "testB": 5095},
+    ("refcoco+", "unc"): {"val": 10758, "testA": 5726, "testB": 4889},
+}
+"""(dataset, author) -> split -> how many there are in the published files, where that is known."""
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """References, sentences and pictures of one split, and the published figures, None where not known."""
+
+    refs: int
+    sentences: int
+    pictures: int
+    published_refs: int | None
+    published_sentences: int | None
+
+    @property
+    def as_published(self) -> bool:
+        """No count differs from a published one."""
+        pairs = ((self.refs, self.published_refs), (self.sentences, self.published_sentences))
+        return all(wanted in (None, came) for came, wanted in pairs)
+
+
+@dataclass(frozen=True)
+class PictureInventory:
+    """What was found. splits: of the whole file, by name; looked_at: the split whose pictures were looked up, None for
+    all; missing_pictures: files that references name; broken_refs: a line a reference that cannot be used (no such
+    image, no annotation, a broken polygon); unreadable: a line a picture or mask of the opened few."""
+
+    dataset: str
+    author: str
+    root: Path
+    refs_file: Path
+    images: Path
+    looked_at: str | None
+    splits: dict[str, SplitCount]
+    refs: int
+    pictures: int
+    without_target: int
+    missing_pictures: tuple[Path, ...]
+    broken_refs: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+    verdict: ClassVar[str] = "ready"
+    """What it is when there is nothing to do."""
+
+    @property
+    def to_do(self) -> str | None:
+        """What keeps it from being evaluated and the fix, in one line; None when it is ready."""
+        faults = []
+        if self.missing_pictures:
+            faults.append(
+                f"{len(self.missing_pictures)} of {self.pictures} pictures missing, the first "
+                f"{self.missing_pictures[0]}: put the dataset's pictures into {self.images}"
+            )
+        if self.broken_refs:
+            faults.append(
+                f"{len(self.broken_refs)} of {self.refs} references cannot be used, the first: {self.broken_refs[0]}: "
+                f"fetch {self.refs_file.name} and instances.json again, from one release"
+            )
+        if self.unreadable:
+            faults.append(f"{self.unreadable[0]}")
+        return "; ".join(faults) or None
+
+    def lines(self) -> list[str]:
+        """For people, a line a finding."""
+        which = "all splits" if self.looked_at is None else f"split {self.looked_at}"
+        return [
+            f"{self.dataset}, splits of {self.author}, in {self.root}",
+            *(f"{name}: {_told(count)}" for name, count in self.splits.items()),
+            *self.notes,
+            f"looked at: {which}, {self.pictures} pictures in {self.images}",
+            *([f"references without a target: {self.without_target}"] if self.without_target else []),
+            *_named("pictures missing", self.missing_pictures),
+            *_named("references that cannot be used", self.broken_refs),
+            *_named("cannot be read", self.unreadable),
+        ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What differs from the published files and does not keep the dataset from being used."""
+        differing = [name for name, count in self.splits.items() if not count.as_published]
+        if not differing:
+            return []
+        return [f"note: other counts than published in {', '.join(differing)}: figures are not those of the whole set"]
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "dataset": self.dataset,
+            "split_by": self.author,
+            "split": self.looked_at,
+            "root": str(self.root),
+            "ready": self.to_do is None,
+            "to_do": self.to_do,
+            "splits": {name: vars(count) | {"as_published": count.as_published} for name, count in self.splits.items()},
+            "notes": self.notes,
+            "refs": self.refs,
+            "pictures": self.pictures,
+            "refs_without_target": self.without_target,
+            "missing_pictures": _counted(self.missing_pictures),
+            "broken_refs": _counted(self.broken_refs),
+            "unreadable": _counted(self.unreadable),
+        }
+
+
+def check_pictures(name: str, root: Path, split: str | None = None, split_by: str | None = None) -> PictureInventory:
+    """Count every split, look up every picture and annotation of `split` (None: of all), open a few of them.
+
+    Raises `UnknownNameError` for a dataset or an author that is not known, `DataError` where the references, the
+    instances or the folder of pictures are missing as a whole, or the split is.
+    """
+    author = author_of(name, split_by)
+    path, content = read_rows(name, root, author)
+    rows = check_rows(path, content)
+    chosen = rows if split is None else rows_of_split(path, rows, split)
+    instances, images = read_instances(path.parent / "instances.json"), image_folder(root, name)
+    records, broken = _usable(chosen, instances, images)
+    by_path = {record.image_path: record for record in records}
+    present = _present(by_path)
+    return PictureInventory(
+        dataset=name,
+        author=author,
+        root=root,
+        refs_file=path,
+        images=images,
+        looked_at=split,
+        splits=_counts(rows, name, author),
+        refs=len(chosen),
+        pictures=len(by_path),
+        without_target=sum(not record.annotation_ids for record in records),
+        missing_pictures=tuple(p for p in by_path if p not in present),
+        broken_refs=tuple(broken),
+        unreadable=tuple(_unreadable([by_path[p] for p in by_path if p in present])),
+    )
+
+
+def _usable(
+    rows: Sequence[Mapping[str, Any]], instances: Instances, images: Path
+) -> tuple[list[ReferringRecord], list[str]]:
+    """Rows as records, and a line for each that is none."""
+    records, broken = [], []
+    for row in rows:
+        name = f"reference {row.get('ref_id', '?')}"
+        try:
+            record = build_record(row, instances, images)
+            for polygon in (part for parts in record.segmentations if not isinstance(parts, Mapping) for part in parts):
+                if not isinstance(polygon, Mapping) and (len(polygon) < 6 or len(polygon) % 2):
+                    raise ValueError(f"a polygon of {len(polygon)} numbers")
+        except DataError as error:
+            broken.append(str(error))
+        except (KeyError, TypeError, ValueError) as error:
+            broken.append(f"{name} cannot be read ({error!r})")
+        else:
+            records.append(record)
+            if not record.sentences:
+                broken.append(f"{name} has no sentence")
+    return records, broken
+
+
+def _present(paths: Mapping[Path, object]) -> set[Path]:
+    """Those that are there; each folder is read once, since a hundred thousand look-ups take minutes on a far disk."""
+    folders = {path.parent for path in paths}
+    names = {folder: {p.name for p in folder.iterdir()} if folder.is_dir() else set() for folder in folders}
+    return {path for path in paths if path.name in names[path.parent]}
+
+
+def _unreadable(records: Sequence[ReferringRecord]) -> list[str]:
+    faults = []
+    for i in np.unique(np.linspace(0, max(0, len(records) - 1), PROBED).astype(int)) if records else ():
+        try:
+            read_image(records[i])
+            records[i].mask()
+        except DataError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _counts(rows: Sequence[Mapping[str, Any]], name: str, author: str) -> dict[str, SplitCount]:
+    counts: dict[str, SplitCount] = {}
+    refs, sentences = PUBLISHED_REFS.get((name, author), {}), PUBLISHED_SENTENCES.get((name, author), {})
+    for split in dict.fromkeys([*refs, *sorted({str(row.get("split", "")) for row in rows})]):
+        mine = [row for row in rows if split in splits_of(row)]
+        said = sum(len(row.get("sentences") or ()) for row in mine)
+        pictures = len({str(row.get("image_id")) for row in mine})
+        counts[split] = SplitCount(len(mine), said, pictures, refs.get(split), sentences.get(split))
+    return counts
+
+
+def _told(count: SplitCount) -> str:
+    refs = "" if count.published_refs is None else f" (published: {count.published_refs})"
+    said = "" if count.published_sentences is None else f" (published: {count.published_sentences})"
+    return f"{count.refs} references{refs}, {count.sentences} sentences{said}, {count.pictures} pictures"
+
+
+def _named(title: str, found: Sequence[object]) -> list[str]:
+    if not found:
+        return []
+    rest = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return [f"{title}: {len(found)}: {', '.join(map(str, found[:MOST_NAMED]))}{rest}"]
+
+
+def _counted(found: Sequence[object]) -> dict[str, Any]:
+    return {"count": len(found), "first": [str(item) for item in found[:MOST_NAMED]]}

@@ -1,0 +1,160 @@
+"""The published ways to compare a predicted mask with the truth of a referring picture, as one table of pure rules.
+
+All begin with what our models give, raw logits at the picture's own size. A paper that compares at the size of its
+network has no such logits: they are brought to that size here, so those rules are rebuilt and not verified, whereas the
+IoU and the thresholds themselves agree with the papers' own evaluators (`metrics.py`). Every protocol is asked every
+sentence of a reference; where a paper takes one, its text says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from image_core.geometry.masks import overlap, resize_logits
+from image_core.metrics import GrefcocoMetrics, RefcocoMetrics
+
+Plane = Literal["native", "squash_480", "bicubic", "keep_ratio_640"]
+"""Where two masks are compared: at the picture's own size; squashed to 480 x 480; at its own size after a way through
+480 x 480 and back as probabilities; with 640 px at the longer side."""
+
+SQUASHED = (480, 480)
+LONGER_PX = 640
+FEW_PIXELS = 50
+"""ReLA's rule for networks without a no-target head: a mask of fewer pixels is no target."""
+
+
+@dataclass(frozen=True)
+class ImageProtocol:
+    """One paper's rules. rule: of `metrics.py`, rela being `GrefcocoMetrics`; absent: when an answer is "no target":
+    never, by the model's presence, or for a mask of fewer than `FEW_PIXELS`; crowd: IoU = I / P where the truth has
+    more than one polygon; has_overall: oIoU is among its figures; verified: the whole way from picture to figure agrees
+    with the paper's own code."""
+
+    text: str
+    plane: Plane
+    rule: Literal["lavt", "cgformer", "rela"]
+    absent: Literal["never", "presence", "few_pixels"] = "never"
+    crowd: bool = False
+    has_overall: bool = True
+    verified: bool = False
+
+
+_SQUASHED = "480 x 480, picture squashed, truth by nearest neighbour"
+_SEQTR = (
+    "640 px at the longer side (padding cannot change IoU), truth by nearest neighbour, IoU >= X; the paper takes one "
+    "sentence of each reference, here all are asked"
+)
+
+PROTOCOLS = {
+    "lavt": ImageProtocol(f"{_SQUASHED}, IoU >= X, every mask counts whatever presence says", "squash_480", "lavt"),
+    "rela": ImageProtocol(
+        f"{_SQUASHED}, IoU >= X; judged absent with a target is IoU 0, rightly absent IoU 1",
+        "squash_480",
+        "rela",
+        absent="presence",
+    ),
+    "rela_50px": ImageProtocol(
+        f"as rela, but absent is a mask of fewer than {FEW_PIXELS} pixels at 480 x 480",
+        "squash_480",
+        "rela",
+        absent="few_pixels",
+    ),
+    "cgformer": ImageProtocol(
+        "probabilities of 480 x 480 back to the picture's size (bicubic), above 0.5, IoU > X, every sentence, as its "
+        "test script; its validation during training takes only the last sentence, 0.35 and 480 x 480",
+        "bicubic",
+        "cgformer",
+    ),
+    "seqtr": ImageProtocol(_SEQTR, "keep_ratio_640", "lavt", has_overall=False),
+    "seqtr_crowd_iou": ImageProtocol(
+        f"{_SEQTR}; IoU = I / P where the truth has more than one polygon (its code's lenient rule)",
+        "keep_ratio_640",
+        "lavt",
+        crowd=True,
+        has_overall=False,
+    ),
+}
+
+NATIVE = (
+    "masks at native resolution, IoU >= X; mIoU, oIoU, Pr over expressions with a target, absent = empty mask; "
+    "gIoU, cIoU, N-acc, T-acc over all"
+)
+"""What stands at the top of `metrics.json`, by `ReferringMetrics`."""
+
+
+def plane_size(size: tuple[int, int], plane: Plane) -> tuple[int, int]:
+    """(height, width) of the masks of a plane, of a picture of `size`."""
+    if plane == "squash_480":
+        return SQUASHED
+    if plane == "keep_ratio_640":
+        scale = LONGER_PX / max(size)
+        return max(1, int(size[0] * scale + 0.5)), max(1, int(size[1] * scale + 0.5))
+    return size
+
+
+def predicted_mask(logits: np.ndarray, plane: Plane) -> np.ndarray:
+    """(H, W) float32 raw logits at the picture's own size -> the bool mask on a plane."""
+    if plane == "native":
+        return logits > 0
+    raw = torch.from_numpy(np.ascontiguousarray(logits))
+    if plane == "bicubic":
+        probs = torch.sigmoid(_resized(raw, SQUASHED))
+        back = F.interpolate(probs[None, None], size=tuple(logits.shape), mode="bicubic", align_corners=True)
+        return (back[0, 0] > 0.5).numpy()
+    return (_resized(raw, plane_size((logits.shape[0], logits.shape[1]), plane)) > 0).numpy()
+
+
+def true_mask(mask: np.ndarray, plane: Plane) -> np.ndarray:
+    """(H, W) bool at the picture's own size -> the bool mask on a plane, by nearest neighbour (centres of cells)."""
+    height, width = mask.shape
+    h, w = plane_size((height, width), plane)
+    rows = ((np.arange(h) + 0.5) * height / h).astype(int)
+    columns = ((np.arange(w) + 0.5) * width / w).astype(int)
+    return mask if (h, w) == (height, width) else mask[rows[:, None], columns]
+
+
+def _resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    return resize_logits(logits[None], size)[0]
+
+
+class ProtocolScore:
+    """The figures of one protocol, streaming: `add` or `fail` one expression at a time, `compute`."""
+
+    def __init__(self, protocol: ImageProtocol) -> None:
+        self.protocol = protocol
+        self._metrics = GrefcocoMetrics() if protocol.rule == "rela" else RefcocoMetrics(protocol.rule)
+
+    def add(self, predicted: np.ndarray, truth: np.ndarray, presence: float, polygons: int = 1) -> None:
+        """predicted: bool mask on the protocol's plane; truth: (H, W) bool at the picture's own size; presence: [0, 1];
+        polygons: of how many the truth consists."""
+        intersection, union = overlap(predicted, true_mask(truth, self.protocol.plane))
+        area = int(np.count_nonzero(predicted))
+        if self.protocol.crowd and polygons > 1:
+            union = area
+        present = presence >= 0.5 if self.protocol.absent == "presence" else area >= FEW_PIXELS
+        self.count(intersection, union, has_target=bool(truth.any()), present=present)
+
+    def fail(self, truth: np.ndarray | None, has_target: bool) -> None:
+        """An expression that could not be asked: IoU 0, wrong about presence; the truth None where it is not known."""
+        union = 0 if truth is None else int(np.count_nonzero(true_mask(truth, self.protocol.plane)))
+        self.count(0, union, has_target=has_target, present=not has_target)
+
+    def count(self, intersection: int, union: int, *, has_target: bool, present: bool) -> None:
+        """One expression by its pixel counts on the plane."""
+        if isinstance(self._metrics, GrefcocoMetrics):
+            self._metrics.add(intersection, union, has_target=has_target, present=present)
+        else:
+            self._metrics.add(intersection, union)
+
+    def compute(self) -> dict[str, Any]:
+        """The published figures by name, "protocol" (the rules in words) and "verified"."""
+        figures = self._metrics.compute()
+        if not self.protocol.has_overall:
+            figures.pop("oIoU")
+        return {"protocol": self.protocol.text, "verified": self.protocol.verified, **figures}

@@ -1,0 +1,116 @@
+"""The sets of pictures that an image model is evaluated on: synthetic ones, and the public referring datasets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_core.data.table import DEFAULT_SPLITS, author_of, canonical_name, open_dataset
+from image_core.synthetic import SyntheticImages
+from image_core.types import ImageSample
+
+PUBLISHED = ("lavt", "rela", "cgformer", "seqtr")
+"""Protocols of the RefCOCO family beside the native one."""
+
+
+class PictureSet(ABC):
+    """One split, picture by picture.
+
+    name: as the command line takes it; settings: what tells it from another set, for `settings.json`; protocols: names
+    of `image_core.protocols.PROTOCOLS` that its papers use; has_polygons: `seqtr_crowd_iou` can be asked.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    protocols: tuple[str, ...] = ()
+    has_polygons: bool = False
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def sample_id(self, index: int) -> str:
+        """The name of a picture, known without reading it."""
+
+    @abstractmethod
+    def sample(self, index: int) -> ImageSample:
+        """A picture with its sentences and truth. Raises `DataError` where one of them is missing or broken."""
+
+    @abstractmethod
+    def expressions(self, index: int) -> tuple[str, ...]:
+        """Its sentences alone."""
+
+    @abstractmethod
+    def polygons(self, index: int) -> tuple[int, ...]:
+        """Of how many polygons the truth of each sentence consists, 0 where it is drawn otherwise."""
+
+    @abstractmethod
+    def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
+        """Of each sentence, whether it has a target and its mask (None where broken), without reading the picture."""
+
+
+class SyntheticPictures(PictureSet):
+    """A split of the synthetic pictures, `size_px` square. Raises `UnknownNameError` for one that is not there."""
+
+    name = "synthetic-images"
+
+    def __init__(self, split: str = "test", seed: int = 0, size_px: int = 192) -> None:
+        self.settings = {"split": split, "seed": seed, "size_px": size_px}
+        self._samples = SyntheticImages(split, seed, (size_px, size_px))
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def sample_id(self, index: int) -> str:
+        return f"{self._samples.split}_{self._samples.seed}_{index}"
+
+    def sample(self, index: int) -> ImageSample:
+        return self._samples[index]
+
+    def expressions(self, index: int) -> tuple[str, ...]:
+        return tuple(expression.sentence for expression in self._samples.describe(index)[1])
+
+    def polygons(self, index: int) -> tuple[int, ...]:
+        return (0,) * len(self.expressions(index))
+
+    def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
+        return [(bool(mask.any()), mask) for mask in self._samples[index].masks]
+
+
+class ReferringPictures(PictureSet):
+    """A split of RefCOCO, RefCOCO+, RefCOCOg, RefCLEF or gRefCOCO under `root`, every sentence of every reference.
+
+    split: None is `val` (RefCLEF: `test`); split_by: None is the author whose splits papers report. Raises
+    `UnknownNameError` for another name or author, `DataError` for what is missing or broken.
+    """
+
+    has_polygons = True
+
+    def __init__(self, name: str, root: Path, split: str | None = None, split_by: str | None = None) -> None:
+        self.name = canonical_name(name)
+        author = author_of(self.name, split_by)
+        split = split or DEFAULT_SPLITS.get(self.name, "val")
+        self.settings = {"dataset": self.name, "split": split, "split_by": author}
+        self.protocols = ("rela", "rela_50px") if self.name == "grefcoco" else PUBLISHED
+        self._images = open_dataset(self.name, root, split, split_by=author)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def sample_id(self, index: int) -> str:
+        return self._images.sample_id(index)
+
+    def sample(self, index: int) -> ImageSample:
+        return self._images[index]
+
+    def expressions(self, index: int) -> tuple[str, ...]:
+        return self._images.expressions(index)
+
+    def polygons(self, index: int) -> tuple[int, ...]:
+        return self._images.polygons(index)
+
+    def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
+        return self._images.truths(index)

@@ -1,0 +1,90 @@
+"""`predictions.jsonl`: what a model answered, picture by picture, with the masks of every protocol.
+
+A line a picture: `sample_id`, and for each sentence `expression`, `presence`, `score`, `rle` (the mask at the picture's
+own size) and `planes` (plane -> the mask there, where a protocol compares elsewhere), all before the presence gate.
+Logits are too large to keep, and a mask cannot be resized into that of another plane: so all are made when predicting.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_core.geometry.rle import decode_rle, encode_rle
+from image_core.protocols import Plane, predicted_mask
+from image_core.segmenter import ImagePrediction
+from image_core.types import ImageSample
+from rvos.export.files import output_errors
+
+_NATIVE: Plane = "native"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one sentence was answered. presence, score: [0, 1]; masks: plane -> bool mask, `native` always there."""
+
+    presence: float
+    score: float
+    masks: Mapping[Plane, np.ndarray]
+
+    @classmethod
+    def of(cls, prediction: ImagePrediction, planes: Sequence[Plane]) -> Answer:
+        """A prediction on these planes, and at the picture's own size."""
+        wanted: tuple[Plane, ...] = (_NATIVE, *planes)
+        masks: dict[Plane, np.ndarray] = {p: predicted_mask(prediction.mask_logits, p) for p in wanted}
+        return cls(prediction.presence, prediction.score, masks)
+
+    @classmethod
+    def read(cls, row: dict[str, Any]) -> Answer:
+        """The inverse of `row`."""
+        rles: dict[Plane, dict[str, Any]] = {_NATIVE: row["rle"], **row.get("planes", {})}
+        masks: dict[Plane, np.ndarray] = {plane: decode_rle(rle) for plane, rle in rles.items()}
+        return cls(row["presence"], row["score"], masks)
+
+    def row(self) -> dict[str, Any]:
+        """As JSON values."""
+        rles = {plane: encode_rle(mask) for plane, mask in self.masks.items()}
+        native = rles.pop(_NATIVE)
+        return {"presence": self.presence, "score": self.score, "rle": native} | ({"planes": rles} if rles else {})
+
+    @property
+    def prediction(self) -> ImagePrediction:
+        """With logits of +1 and -1 in place of the network's."""
+        logits = np.where(self.masks[_NATIVE], 1.0, -1.0).astype(np.float32)
+        return ImagePrediction(logits, self.presence, self.score)
+
+
+class PredictionLog:
+    """The file, growing; a line that a kill cut short goes. Raises `OutputError` where it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[str, list[dict[str, Any]]] = {}
+        if path.exists():
+            whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            path.write_text("".join(whole))
+            for line in whole:
+                row = json.loads(line)
+                self._lines[row["sample_id"]] = row["predictions"]
+
+    def known(self, sample: ImageSample) -> list[Answer] | None:
+        """What was answered to just these sentences of this picture, None where it was not."""
+        rows = self._lines.get(sample.sample_id)
+        if rows is None or [row["expression"] for row in rows] != list(sample.expressions):
+            return None
+        return [Answer.read(row) for row in rows]
+
+    def append(self, sample: ImageSample, answers: Sequence[Answer]) -> None:
+        """Write one picture's answers."""
+        rows = [
+            {"expression": expression, **answer.row()}
+            for expression, answer in zip(sample.expressions, answers, strict=True)
+        ]
+        self._lines[sample.sample_id] = rows
+        with output_errors(self.path), self.path.open("a") as file:
+            file.write(json.dumps({"sample_id": sample.sample_id, "predictions": rows}) + "\n")

@@ -1,0 +1,177 @@
+"""`rvos evaluate refcoco` and its family on small synthetic trees, with a model that sees colours."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_core.data import open_dataset
+from image_core.protocols import PROTOCOLS
+from image_core.segmenter import ImageSegmenter
+from image_core.synthetic.layouts import write_grefcoco, write_refcoco
+from image_core.types import ImageSample
+
+Rvos = Callable[..., Any]
+RUN = ("--quiet", "--device", "cpu")
+PUBLISHED = ["lavt", "rela", "cgformer", "seqtr"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    write_refcoco(root, {"val": 3}, 0, (64, 96))
+    write_grefcoco(root, {"val": 2}, 0, (64, 64))
+    return root
+
+
+@pytest.fixture
+def tree(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "tree"))
+
+
+def samples(tree: Path, name: str = "refcoco") -> list[ImageSample]:
+    dataset = open_dataset(name, tree, "val")
+    return [dataset[i] for i in range(len(dataset))]
+
+
+def document(out: Path) -> dict[str, Any]:
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_every_sentence_under_every_protocol(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = rvos("evaluate", "refcoco", "--root", tree, "--out", out, *RUN)
+    assert said.code == 0
+    found = document(out)
+    sentences = sum(len(sample.expressions) for sample in samples(tree))
+    assert found["dataset"] == "refcoco" and found["images"] == 3 and found["failures"] == []
+    assert found["expressions"] == found["targets"] == sentences and found["verified"] is True
+    assert list(found["protocols"]) == PUBLISHED
+    for name, figures in found["protocols"].items():
+        assert figures["protocol"] == PROTOCOLS[name].text and figures["verified"] is False
+        assert 0 <= figures["gIoU" if name == "rela" else "mIoU"] <= 1
+        assert any(line.startswith(f"{name} (not verified): ") for line in said.out)
+    assert found["settings"] | {"split": "val", "split_by": "unc", "dataset": "refcoco"} == found["settings"]
+    assert (out / "predictions.png").is_file()
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.4, 0.9])
+def test_a_killed_run_gives_the_same_bytes(rvos: Rvos, tree: Path, tmp_path: Path, keep: float) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    command = ("evaluate", "refcoco", "--root", tree, *RUN)
+    assert rvos(*command, "--out", whole).code == 0
+    shutil.copytree(whole, killed)
+    log = (killed / "predictions.jsonl").read_bytes()
+    (killed / "predictions.jsonl").write_bytes(log[: int(len(log) * keep)])
+    (killed / "metrics.json").unlink()
+    assert rvos(*command, "--out", killed).code == 0
+    for name in ("predictions.jsonl", "metrics.json"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    assert json.loads((killed / "timing.json").read_text())["images_computed"] == {0.0: 3, 0.4: 2, 0.9: 1}[keep]
+
+
+def test_the_crowd_rule_scores_what_was_predicted(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    command = ("evaluate", "refcoco", "--root", tree, "--out", tmp_path / "out", *RUN)
+    assert rvos(*command).code == 0 and rvos(*command, "--seqtr-crowd-iou").code == 0
+    found = document(tmp_path / "out")["protocols"]
+    assert list(found) == [*PUBLISHED, "seqtr_crowd_iou"] and "oIoU" not in found["seqtr_crowd_iou"]
+    assert found["seqtr_crowd_iou"]["mIoU"] >= found["seqtr"]["mIoU"]
+    assert json.loads((tmp_path / "out/timing.json").read_text())["images_computed"] == 0
+
+
+def test_a_picture_that_fails_is_named_and_counts_0(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    command = ("evaluate", "refcoco", "--root", tree, *RUN)
+    assert rvos(*command, "--out", tmp_path / "sound").code == 0
+    broken = tree / "images/train2014/COCO_train2014_000000000002.jpg"
+    lost = len(samples(tree)[1].expressions)
+    picture = broken.read_bytes()
+    broken.write_bytes(b"no picture")
+    out = tmp_path / "out"
+    said = rvos(*command, "--out", out)
+    assert said.code == 0 and "failures: 1, listed in metrics.json" in said.out
+    sound, found = document(tmp_path / "sound"), document(out)
+    assert [failure["picture"] for failure in found["failures"]] == ["2"]
+    assert str(broken) in found["failures"][0]["error"]
+    assert found["expressions"] == sound["expressions"] and lost > 0
+    rows = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    assert [row["sample_id"] for row in rows] == ["1", "3"]
+    broken.write_bytes(picture)  # mended: the same command predicts it, and it alone
+    assert rvos(*command, "--out", out).code == 0
+    assert document(out) == document(tmp_path / "sound")
+    assert json.loads((out / "timing.json").read_text())["images_computed"] == 1
+
+
+def test_all_pictures_gone_is_figures_of_0(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    for path in (tree / "images/train2014").glob("COCO_train2014_00000000000*.jpg"):
+        path.unlink()
+    out = tmp_path / "out"
+    assert rvos("evaluate", "refcoco", "--root", tree, "--out", out, *RUN).code == 0
+    found = document(out)
+    assert found["mIoU"] == found["oIoU"] == 0 and len(found["failures"]) == 3
+    assert all(figures.get("mIoU", 0) == 0 for figures in found["protocols"].values())
+
+
+def test_a_blank_sentence_costs_itself_alone(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    path = tree / "refcoco/refs(unc).p"
+    rows = pickle.loads(path.read_bytes())
+    rows[0]["sentences"][0]["raw"] = " ?"
+    path.write_bytes(pickle.dumps(rows))
+    out = tmp_path / "out"
+    assert rvos("evaluate", "refcoco", "--root", tree, "--out", out, *RUN).code == 0
+    (failure,) = document(out)["failures"]
+    assert failure["picture"] == "1" and "' ?'" in failure["error"]
+    assert document(out)["expressions"] == sum(len(sample.expressions) for sample in samples(tree))
+
+
+def test_grefcoco_has_relas_figures(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = rvos("evaluate", "grefcoco", "--root", tree, "--out", out, *RUN)
+    assert said.code == 0
+    found = document(out)
+    assert list(found["protocols"]) == ["rela", "rela_50px"]
+    assert found["targets"] < found["expressions"] and found["N-acc"] is not None
+    assert set(found["protocols"]["rela"]) >= {"gIoU", "cIoU", "N-acc", "T-acc", "Pr@0.7"}
+
+
+def test_the_text_blind_control_and_a_limit(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    command = ("evaluate", "refcoco", "--root", tree, "--limit", "2", "--shuffle-expressions", *RUN)
+    assert rvos(*command, "--out", tmp_path / "out").code == 0
+    rows = [json.loads(line) for line in (tmp_path / "out/predictions.jsonl").read_text().splitlines()]
+    asked = {row["sample_id"]: [p["expression"] for p in row["predictions"]] for row in rows}
+    first, second = samples(tree)[:2]
+    assert set(asked["1"]) <= set(second.expressions) and set(asked["2"]) <= set(first.expressions)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["refcoc", "--root", "."], "did you mean 'refcoco'?"),
+        (["refcoco"], "came no --root"),
+        (["refcoco", "--root", "nowhere"], "--root nowhere: not a folder"),
+        (["refcoco", "--root", "."], "no such folder"),
+        (["refcoco", "--root", "tree", "--split", "tset"], "no split 'tset'; it holds val"),
+        (["refcoco", "--root", "tree", "--split-by", "umd"], "known are google, unc"),
+        (["refcoco", "--root", "tree", "--baseline"], "--baseline: only for datasets of videos"),
+        (["mevis", "--root", ".", "--seqtr-crowd-iou"], "--seqtr-crowd-iou: only for datasets of pictures"),
+        (["synthetic-images", "--seqtr-crowd-iou"], "synthetic-images has no polygons"),
+    ],
+)
+def test_what_cannot_be_evaluated(rvos: Rvos, tree: Path, arguments: list[str], words: str) -> None:
+    said = rvos("evaluate", *arguments, "--out", "out", *RUN)
+    assert said.code == 2 and len(said.err) == 1 and words in said.err[0]
+
+
+def test_the_embedded_model_reads_the_synthetic_tree(tree: Path, tmp_path: Path) -> None:
+    """Without a stand-in: the masks are better than chance at native resolution and on every plane."""
+    from rvos.evaluation.images import ImageEvaluation, run_image_evaluation
+    from rvos.evaluation.pictures import ReferringPictures
+
+    evaluation = ImageEvaluation(ReferringPictures("refcoco", tree))
+    found = run_image_evaluation(evaluation, ImageSegmenter.load(device="cpu"), "digest", tmp_path / "out")
+    assert found["mIoU"] > 0.3 and all(found["protocols"][name]["mIoU"] > 0.3 for name in ("lavt", "cgformer", "seqtr"))
