@@ -11,7 +11,8 @@ import inspect
 import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,6 +65,13 @@ SEQTR: tuple[Rule, ...] = (
     (r"head\.predictor\.2\.fc\.(.+)", r"decoder.head.4.\1"),
 )
 """SeqTR's release, single task. Encoder layers lie bare in our model, and `<i>` is the part that holds module i."""
+
+PARTIAL_RES: tuple[Rule, ...] = (
+    *SEQTR,
+    (r"head\.transformer\.task_prompt\.weight", r"decoder.task.weight"),
+    (r"head\.transformer\.decoder\.layers\.(\d+)\.point\.(\d\..+)", r"decoder.layers.\1.point.mlp.\2"),
+)
+"""Partial-RES' release: SeqTR's, and two parts of its decoder."""
 
 
 def renamed(state: Mapping[str, Tensor], rules: Sequence[Rule], source: str = "checkpoint") -> dict[str, Tensor]:
@@ -139,14 +147,28 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = 15) -> Model
     )
 
 
+def partial_res_description(state: Mapping[str, Tensor], max_words: int = 15) -> ModelSpec:
+    """`seqtr_description` of Partial-RES' tensors, which were learnt with rows and columns in each other's place."""
+    spec = seqtr_description(state, max_words)
+    return replace(spec, name="partial_res", config={**spec.config, "cctf_transposed": True})
+
+
 def _differing(values: Mapping[str, Any], made_by: Callable[..., Any]) -> dict[str, Any]:
     """The values that are not the defaults of the function or class they go to."""
     defaults = inspect.signature(made_by).parameters
     return {name: value for name, value in values.items() if value != defaults[name].default}
 
 
-def convert_seqtr(source: Path, out: Path, vocabulary: Path | None = None, max_words: int = 15) -> ModelSpec:
-    """SeqTR's segmentation checkpoint and its vocabulary -> a model file of ours, 640 px as published.
+def convert_seqtr(
+    source: Path,
+    out: Path,
+    vocabulary: Path | None = None,
+    max_words: int = 15,
+    *,
+    rules: Sequence[Rule] = SEQTR,
+    description: Callable[[Mapping[str, Tensor], int], ModelSpec] = seqtr_description,
+) -> ModelSpec:
+    """A segmentation checkpoint of SeqTR's family and its vocabulary -> a model file of ours, 640 px as published.
 
     vocabulary: the release's token_to_ix, a pickle or JSON of word -> row, with PAD and UNK; None: the one of that name
     beside `source`. max_words: tokens a sentence had in training (15; 20 for RefCOCOg). Raises `CheckpointError` or
@@ -158,7 +180,7 @@ def convert_seqtr(source: Path, out: Path, vocabulary: Path | None = None, max_w
     if vocabulary is None:
         raise DataError(f"{source}: no token_to_ix.pkl or .json beside it; put it there, or name it (--vocabulary)")
     state = read_published(source)
-    spec = seqtr_description(state, max_words)
+    spec = description(state, max_words)
     words = _vocabulary(vocabulary, state["lan_enc.embedding.weight"].shape[0])
     options = cast(dict[str, Any], spec.text.options)
     text = GruTextEncoder(
@@ -166,9 +188,9 @@ def convert_seqtr(source: Path, out: Path, vocabulary: Path | None = None, max_w
         fixed_length(word_tokenizer(words), max_words),
     )
     model = build_model(spec, tokenizer_json=text.tokenizer_json())
-    fill(model, renamed(state, SEQTR, str(source)), str(source))
+    fill(model, renamed(state, rules, str(source)), str(source))
     preprocessing = Preprocessing(640, "keep_ratio", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), pixel_scale=1.0)
-    provenance = Provenance(data=f"converted from SeqTR's {source.name}", words=tuple(sorted(words)))
+    provenance = Provenance(data=f"converted from {spec.name}'s {source.name}", words=tuple(sorted(words)))
     save_model(out, model, spec, preprocessing, provenance)
     return spec
 
@@ -235,6 +257,10 @@ class Project:
 
 
 PROJECTS: dict[str, Project] = {
+    "partial_res": Project(
+        partial(convert_seqtr, rules=PARTIAL_RES, description=partial_res_description),
+        "Partial-RES' segmentation model with its vocabulary (token_to_ix.pkl)",
+    ),
     "seqtr": Project(convert_seqtr, "SeqTR's segmentation model with its vocabulary (token_to_ix.pkl)"),
 }
 

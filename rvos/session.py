@@ -165,7 +165,7 @@ class StreamSession:
             return join_features([encode(self._text.select(chunk)) for chunk in rows.split(model.max_pairs)])
 
     def _rows(self, features: ImageFeatures, of: Sequence[int]) -> ImageFeatures:
-        return features.select(torch.tensor(list(of), device=self._segmenter.device))
+        return features.select(torch.tensor(list(of), dtype=torch.long, device=self._segmenter.device))
 
     def _decode(self, features: ImageFeatures, of: Sequence[int], decoded: list[Decoded | None]) -> None:
         """Fill in what the network says for the expressions `of`, whose features these are."""

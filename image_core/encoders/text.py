@@ -59,11 +59,33 @@ class TextLayer(nn.Module):
 
     def forward(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
         """(E, L, C), (E, L) bool -> (E, L, C)."""
+        return self.norm(self.layer(hidden, self._seen(hidden, word_pad_mask)))
+
+    def attend(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
+        """SA(x), without the residual: (E, L, C), (E, L) bool -> (E, L, C).
+
+        The layer is `feed_forward(x + attend(x))`, whichever side of the residual its norms are on.
+        """
+        layer: Any = self.layer
+        seen = self._seen(hidden, word_pad_mask)
+        if isinstance(getattr(layer, "self_attn", None), nn.Module):  # CLIP: norms before
+            return layer.self_attn(hidden_states=layer.layer_norm1(hidden), attention_mask=seen)[0]
+        heard = layer.attention.self(hidden, seen)[0]
+        return layer.attention.output.dropout(layer.attention.output.dense(heard))
+
+    def feed_forward(self, r: Tensor) -> Tensor:
+        """What follows the self-attention's residual: (E, L, C) -> (E, L, C)."""
+        layer: Any = self.layer
+        if isinstance(getattr(layer, "self_attn", None), nn.Module):
+            return self.norm(r + layer.mlp(layer.layer_norm2(r)))
+        return self.norm(layer.feed_forward_chunk(layer.attention.output.LayerNorm(r)))
+
+    def _seen(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
         keep = ~word_pad_mask[:, None, None, :]
         if self.causal:
             length = hidden.shape[1]
             keep = keep & torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
-        return self.norm(self.layer(hidden, keep))
+        return keep
 
 
 class TextEncoder(nn.Module):
@@ -79,6 +101,7 @@ class TextEncoder(nn.Module):
         self.embeddings = embeddings
         self.layers = nn.ModuleList(layers)
         self.channels: int = config.hidden_size
+        self.heads: int = config.num_attention_heads
         self._tokenizer = tokenizer
         self._config = config.to_dict()
         self._causal = layers[0].causal

@@ -6,7 +6,6 @@ end in a head that nobody here wants; only some families are plain chains that c
 
 from __future__ import annotations
 
-import copy
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
 from torch import Tensor, nn
 
 from image_core.encoders.darknet import darknet53
+from image_core.encoders.vision_blocks import ConvStem, SwinStage
 from image_core.encoders.vision_weights import load_vision_weights
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.types import size_of
@@ -31,6 +31,19 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "tiny": (
         "resnet10t",
         {"layers": (1, 2, 2, 1), "channels": (32, 64, 128, 192), "stem_width": 16, "zero_init_last": False},
+    ),
+    # Windows of 4 divide the grids of 128 px; heads of 16 channels or 12.
+    "tiny_swin": (
+        "swin_tiny_patch4_window7_224",
+        {
+            "embed_dim": 24,
+            "depths": (1, 1, 2, 2),
+            "num_heads": (2, 3, 6, 12),
+            "window_size": 4,
+            "mlp_ratio": 2.0,
+            "drop_path_rate": 0.0,
+            "embed_layer": ConvStem,
+        },
     ),
 }
 """Our own names: the timm architecture and the options that make it. They need no download."""
@@ -75,6 +88,14 @@ class VisionEncoder(nn.Module):
             levels.append(stage(levels[-1]))
         return tuple(levels)
 
+    def swin_stages(self) -> tuple[SwinStage, ...]:
+        """`stages` as Swin's own, NHWC, whose blocks can be stepped. Raises `ValueError` for other architectures."""
+        found = [next(iter(stage.children()), None) for stage in self.stages]
+        swin = tuple(stage for stage in found if isinstance(stage, SwinStage))
+        if len(swin) != len(found):
+            raise ValueError("its blocks cannot be stepped one by one, wanted a Swin v1 or v2")
+        return swin
+
 
 class _Chain(nn.Sequential):
     """Modules in a row; NCHW outside, and inside too unless the architecture works in NHWC."""
@@ -89,36 +110,6 @@ class _Chain(nn.Sequential):
         for module in self:
             x = module(x)
         return x.permute(0, 3, 1, 2).contiguous() if self.gives_nhwc else x
-
-
-class _SwinStage(nn.Module):
-    """A stage of timm's Swin v1/v2 (NHWC) that computes at any size what it would compute if built for that size.
-
-    Along an axis whose cells fit in one window nothing is shifted; timm decides that once, for the size it was built
-    at. A grid smaller than the window is padded up to it: the trained window and its position table stay whole.
-    """
-
-    def __init__(self, stage: SwinTransformerStage | SwinTransformerV2Stage) -> None:
-        super().__init__()
-        self.downsample = stage.downsample
-        self.blocks = stage.blocks
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.downsample(x)
-        for block in self.blocks:
-            x = _fitted(block, x.shape[1:3])(x)
-        return x
-
-
-def _fitted(block: Any, grid: Sequence[int]) -> nn.Module:
-    """The Swin block whose shift suits a grid of (h, w) cells. A shallow copy shares every weight and leaves `block` as
-    it was, so threads that run one encoder at different sizes cannot disturb each other."""
-    shift = tuple(0 if g <= w else s for g, w, s in zip(grid, block.window_size, block.shift_size, strict=True))
-    if shift == tuple(block.shift_size):
-        return block
-    fitted = copy.copy(block)
-    fitted.shift_size = shift
-    return fitted
 
 
 def build_vision_encoder(
@@ -186,7 +177,7 @@ def _size_settings(architecture: str, image_size: int | None) -> dict[str, Any]:
     if config is not None and config.fixed_input_size and image_size is not None:
         settings["img_size"] = image_size
     if config is not None and timm.model_entrypoint(architecture).__module__ in _SWIN_MODULES:
-        # always_partition keeps the trained window and shift whatever the size built for; see _SwinStage for the rest.
+        # always_partition keeps the trained window and shift whatever the size built for; see SwinStage for the rest.
         settings |= {"strict_img_size": False, "always_partition": True}
     return settings
 
@@ -243,4 +234,4 @@ def _cut(net: nn.Module, name: str, strides: tuple[int, ...]) -> tuple[list[list
 
 
 def _sized(module: nn.Module) -> nn.Module:
-    return _SwinStage(module) if isinstance(module, SwinTransformerStage | SwinTransformerV2Stage) else module
+    return SwinStage(module) if isinstance(module, SwinTransformerStage | SwinTransformerV2Stage) else module

@@ -3,7 +3,8 @@
 Source: SeqTR (Zhu et al., ECCV 2022). A token is a bin 0 .. bins - 1 of a coordinate, x and y in turn, or `end` = bins.
 Step t reads the tokens before it (nothing at the first, whose input is zero), with a learned position for each step,
 and looks at the memory. In every layer the learned position joins queries and keys of the self-attention and queries of
-the cross-attention, the memory's position its keys; values carry none.
+the cross-attention, the memory's position its keys; values carry none. Three parts of Partial-RES can be handed in: a
+learned first input, what tokens read of the picture (`co_content`), and where queries look (`point_attention`).
 
 Keys and values of past steps are kept in a `DecoderCache` that the caller owns, so a step costs one token and not the
 whole prefix (benchmarks/sequence_decoder.py). The module itself keeps nothing between calls.
@@ -11,12 +12,15 @@ whole prefix (benchmarks/sequence_decoder.py). The module itself keeps nothing b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from image_core.layers.co_content import CoContent, Lines
+from image_core.layers.point_attention import PictureGrid, PointModulation, picture_grid
 from image_core.layers.transformer import Attention, FeedForward, Memory
 
 KeysValues = tuple[Tensor, Tensor]
@@ -28,13 +32,15 @@ class DecoderCache:
     """What `CoordinateDecoder.step` goes on from; a step gives a new one and leaves the old as it was.
 
     memory: keys and values of the memory, a layer each; past: those of the steps done, a layer each (K = steps);
-    pad_mask: (N, M), of the memory; steps: how many are done.
+    pad_mask: (N, M), of the memory; steps: how many are done; lines, grid: of the memory, for the parts that read them.
     """
 
     memory: tuple[KeysValues, ...]
     past: tuple[KeysValues, ...]
     pad_mask: Tensor
     steps: int = 0
+    lines: Lines | None = None
+    grid: PictureGrid | None = None
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,27 @@ class Generated:
 
 
 class DecoderLayer(nn.Module):
-    """x <- LN(x + SA(x)), x <- LN(x + CA(x, memory)), x <- LN(x + FFN(x))."""
+    """x <- LN(x + SA(x)), x <- LN(x + CA(x, memory)), x <- LN(x + FFN(x)). `point` modulates CA where there is one."""
 
-    def __init__(self, channels: int, heads: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self, channels: int, heads: int, hidden: int, dropout: float, point: PointModulation | None = None
+    ) -> None:
         super().__init__()
         self.self_attention = Attention(channels, heads, dropout)
         self.cross_attention = Attention(channels, heads, dropout)
         self.feed_forward = FeedForward(channels, hidden, dropout)
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(channels) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
+        self.point = point
 
     def forward(
-        self, x: Tensor, position: Tensor, past: KeysValues, memory: KeysValues, pad_mask: Tensor
+        self,
+        x: Tensor,
+        position: Tensor,
+        past: KeysValues,
+        memory: KeysValues,
+        pad_mask: Tensor,
+        grid: PictureGrid | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """T new tokens (N, T, C) after those of `past` -> (N, T, C), and `past` with the new ones behind it."""
         placed = x + position
@@ -66,7 +81,8 @@ class DecoderLayer(nn.Module):
         t, k = x.shape[1], keys.shape[2]
         later = torch.ones(t, k, dtype=torch.bool, device=x.device).triu(k - t + 1)
         x = self.norm1(x + self.dropout(self.self_attention(placed, keys, values, later)))
-        x = self.norm2(x + self.dropout(self.cross_attention(x + position, *memory, pad_mask[:, None, None])))
+        bias = None if self.point is None or grid is None else self.point(x, grid)
+        x = self.norm2(x + self.dropout(self.cross_attention(x + position, *memory, pad_mask[:, None, None], bias)))
         return self.norm3(x + self.dropout(self.feed_forward(x))), (keys, values)
 
 
@@ -75,16 +91,33 @@ class CoordinateDecoder(nn.Module):
 
     channels: C of memory and decoder; bins: values a coordinate can have; points: most contour points; hidden: width of
     the feed-forward parts; layers, heads, dropout: as everywhere. The head is three linear layers with ReLU.
+    task: one row, the input of the first step (None: zero); co_content: added to the codes of tokens; modulations: one
+    for each layer, or none. The last two need a memory that tells its cells.
     """
 
     def __init__(
-        self, *, channels: int, heads: int, hidden: int, layers: int, bins: int, points: int, dropout: float
+        self,
+        *,
+        channels: int,
+        heads: int,
+        hidden: int,
+        layers: int,
+        bins: int,
+        points: int,
+        dropout: float,
+        task: nn.Embedding | None = None,
+        co_content: CoContent | None = None,
+        modulations: Sequence[PointModulation] = (),
     ) -> None:
         super().__init__()
         self.bins, self.end, self.steps = bins, bins, 2 * points + 1
         self.embedding = nn.Embedding(bins + 1, channels)
         self.position = nn.Embedding(self.steps, channels)
-        self.layers = nn.ModuleList(DecoderLayer(channels, heads, hidden, dropout) for _ in range(layers))
+        self.task, self.co_content = task, co_content
+        each = modulations or (None,) * layers
+        self.layers = nn.ModuleList(
+            DecoderLayer(channels, heads, hidden, dropout, point) for _, point in zip(range(layers), each, strict=True)
+        )
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Sequential(
             nn.Linear(channels, channels),
@@ -96,9 +129,9 @@ class CoordinateDecoder(nn.Module):
 
     def forward(self, memory: Memory, tokens: Tensor) -> Tensor:
         """Teacher forcing: (N, T) long, T < steps, -> (N, T + 1, bins + 1); row t is said knowing tokens[:, :t]."""
-        embedded = self.embedding(tokens)
-        inputs = torch.cat([embedded.new_zeros(len(tokens), 1, embedded.shape[2]), embedded], dim=1)
-        return self._advance(inputs, self.begin(memory))[0]
+        cache = self.begin(memory)
+        inputs = torch.cat([self._first(cache), self._read(tokens, 0, cache)], dim=1)
+        return self._advance(inputs, cache)[0]
 
     def begin(self, memory: Memory) -> DecoderCache:
         """The cache before the first step: what the layers read of N memories is computed once, here."""
@@ -106,7 +139,11 @@ class CoordinateDecoder(nn.Module):
         attentions = (cast(DecoderLayer, layer).cross_attention for layer in self.layers)
         read = tuple(attention.keys_values(placed, memory.tokens) for attention in attentions)
         nothing = tuple((k[:, :, :0], v[:, :, :0]) for k, v in read)
-        return DecoderCache(read, nothing, memory.pad_mask)
+        lines = None if self.co_content is None else self.co_content.lines(memory)
+        modulated = any(cast(DecoderLayer, layer).point is not None for layer in self.layers)
+        return DecoderCache(
+            read, nothing, memory.pad_mask, lines=lines, grid=picture_grid(memory) if modulated else None
+        )
 
     def step(self, token: Tensor | None, cache: DecoderCache) -> tuple[Tensor, DecoderCache]:
         """The token before (N,), None at the first step -> logits (N, bins + 1) of the next one, and the new cache.
@@ -117,29 +154,47 @@ class CoordinateDecoder(nn.Module):
             raise ValueError(
                 f"step {cache.steps}: came {'no' if token is None else 'a'} token, wanted one after step 0"
             )
-        if token is None:
-            keys = cache.memory[0][0]
-            inputs = keys.new_zeros(keys.shape[0], 1, self.embedding.embedding_dim)
-        else:
-            inputs = self.embedding(token)[:, None]
+        inputs = self._first(cache) if token is None else self._read(token[:, None], cache.steps - 1, cache)
         logits, cache = self._advance(inputs, cache)
         return logits[:, 0], cache
 
-    def generate(self, memory: Memory, top_p: float = 0.0, generator: torch.Generator | None = None) -> Generated:
+    def generate(
+        self,
+        memory: Memory,
+        top_p: float = 0.0,
+        generator: torch.Generator | None = None,
+        *,
+        coordinates: int | None = None,
+    ) -> Generated:
         """All steps, each from the tokens chosen before it; once a row has ended it stays so.
 
         top_p: 0 takes the likeliest token (greedy); else one is drawn among the fewest likeliest tokens that together
-        have at least this probability, from `generator`.
+        have at least this probability, from `generator`. coordinates: exactly this many steps, none of which may end
+        (4: a box); None: all of them.
         """
         cache, token = self.begin(memory), None
         tokens, all_logits = [], []
-        for _ in range(self.steps):
+        for _ in range(self.steps if coordinates is None else coordinates):
             logits, cache = self.step(token, cache)
-            chosen = choose(logits, top_p, generator)
+            chosen = choose(logits if coordinates is None else logits[:, : self.end], top_p, generator)
             token = chosen if token is None else chosen.masked_fill(token == self.end, self.end)
             tokens.append(token)
             all_logits.append(logits)
         return Generated(torch.stack(tokens, 1), torch.stack(all_logits, 1))
+
+    def _first(self, cache: DecoderCache) -> Tensor:
+        """(N, 1, C): the input of the first step."""
+        keys = cache.memory[0][0]
+        if self.task is None:
+            return keys.new_zeros(keys.shape[0], 1, self.embedding.embedding_dim)
+        return self.task.weight[None].expand(keys.shape[0], -1, -1)
+
+    def _read(self, tokens: Tensor, first: int, cache: DecoderCache) -> Tensor:
+        """Tokens (N, T), numbers `first` and on of their sequence -> what the next steps read, (N, T, C)."""
+        codes = self.embedding(tokens)
+        if self.co_content is None or cache.lines is None:
+            return codes
+        return codes + self.co_content.read(tokens, first, cache.lines)
 
     def _advance(self, inputs: Tensor, cache: DecoderCache) -> tuple[Tensor, DecoderCache]:
         t, done = inputs.shape[1], cache.steps
@@ -148,7 +203,7 @@ class CoordinateDecoder(nn.Module):
         position = self.position.weight[done : done + t]
         x, past = inputs, []
         for layer, before, memory in zip(self.layers, cache.past, cache.memory, strict=True):
-            x, kept = layer(x, position, before, memory, cache.pad_mask)
+            x, kept = layer(x, position, before, memory, cache.pad_mask, cache.grid)
             past.append(kept)
         return self.head(self.norm(x)), replace(cache, past=tuple(past), steps=done + t)
 

@@ -16,12 +16,14 @@ from image_core.layers.blocks import merge_heads, split_heads
 class Memory:
     """What a decoder looks at: M encoded tokens a row.
 
-    tokens: (N, M, C); position: (N, M, C), added to keys alone; pad_mask: (N, M) bool, True on padding.
+    tokens: (N, M, C); position: (N, M, C), added to keys alone; pad_mask: (N, M) bool, True on padding; cells: (h, w)
+    where the first h w tokens are those of a picture, row by row, for parts that must know; None: not told.
     """
 
     tokens: Tensor
     position: Tensor
     pad_mask: Tensor
+    cells: tuple[int, int] | None = None
 
 
 class Attention(nn.Module):
@@ -41,11 +43,15 @@ class Attention(nn.Module):
         """Two (N, K, C) -> keys and values, (N, heads, K, C / heads) each."""
         return split_heads(self.to_k(keys_from), self.heads), split_heads(self.to_v(values_from), self.heads)
 
-    def forward(self, queries_from: Tensor, keys: Tensor, values: Tensor, unseen: Tensor) -> Tensor:
-        """(N, Q, C) over kept keys and values -> (N, Q, C). `unseen` (broadcast to N, heads, Q, K): True = left out."""
+    def forward(
+        self, queries_from: Tensor, keys: Tensor, values: Tensor, unseen: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
+        """(N, Q, C) over kept keys and values -> (N, Q, C). `unseen` (broadcast to N, heads, Q, K): True = left out;
+        `bias` (N, heads, Q, K): added to the logits."""
         q = split_heads(self.to_q(queries_from), self.heads)
         dropout = self.dropout if self.training else 0.0
-        heard = F.scaled_dot_product_attention(q, keys, values, attn_mask=~unseen, dropout_p=dropout)
+        mask = ~unseen if bias is None else bias.to(q.dtype).masked_fill(unseen, -math.inf)
+        heard = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, dropout_p=dropout)
         return self.out(merge_heads(heard))
 
 

@@ -79,18 +79,30 @@ class ImageModel(nn.Module, ABC):
         unique = list(dict.fromkeys(batch.expressions))
         rank = {sentence: i for i, sentence in enumerate(unique)}
         text_index = torch.tensor([rank[s] for s in batch.expressions], device=batch.images.device)
-        text = self.encode_text(unique)
+        text = self.encode_text(unique).select(text_index)
         targets = self.targets(batch) if self.training else None
+        features = self.encode_pairs(batch.images, text, batch.frame_index, valid_px=batch.valid_px)
+        return self.decode(features, text, targets)
+
+    def encode_pairs(
+        self, images: Tensor, text: TextFeatures, frame_index: Tensor, *, valid_px: Tensor | None = None
+    ) -> ImageFeatures:
+        """Features of row i of `text` in picture `frame_index[i]`: N rows, in that order.
+
+        Here an early-fusion model is given one picture at a time, with at most `max_pairs` of its expressions. One that
+        can fuse pairs of several pictures in one pass overrides this; the result is the same.
+        """
         if not self.fuses_language_in_encoder:
-            features = self.encode_image(batch.images, valid_px=batch.valid_px)
-            return self.decode(features.select(batch.frame_index), text.select(text_index), targets)
-        text = text.select(text_index)
-        rows = torch.arange(len(batch), device=batch.images.device)
-        features = [
-            self.encode_image(batch.images[f : f + 1], text.select(row), valid_px=batch.valid_px[f : f + 1])
-            for f, row in zip(batch.frame_index.tolist(), rows.split(1), strict=True)
-        ]
-        return self.decode(join_features(features), text, targets)
+            return self.encode_image(images, valid_px=valid_px).select(frame_index)
+        features, order = [], []
+        for frame in range(len(images)):
+            for rows in (frame_index == frame).nonzero()[:, 0].split(self.max_pairs):
+                if len(rows):
+                    own_px = None if valid_px is None else valid_px[frame : frame + 1]
+                    features.append(self.encode_image(images[frame : frame + 1], text.select(rows), valid_px=own_px))
+                    order.append(rows)
+        joined = join_features(features)
+        return joined if len(joined) == 1 else joined.select(torch.cat(order).argsort())
 
     def presence_probs(self, prediction: Prediction) -> Tensor:
         """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its picture.

@@ -43,7 +43,9 @@ class ContourConfig:
     transformer; bins: values of a coordinate; points: most points of a contour (18 for RefCOCO, 12 for RefCOCO+ and
     RefCOCOg); shuffle_share: share of training pictures whose points come in random order (0.2 where there are 12
     points); smoothing: of the labels; end_weight: of targets that are the end; bin_offset: where in its bin a token
-    lies (reading: 0.5, the middle; 0.0 as published).
+    lies (reading: 0.5, the middle; 0.0 as published); position_in_tokens: ours, for encoders trained from scratch: the
+    picture's tokens carry their position, too, and not their keys alone. What a decoder reads are values, and without
+    it these tell of a place only as far as the encoder has learnt to by the padding of its borders.
     """
 
     channels: int = 256
@@ -58,6 +60,7 @@ class ContourConfig:
     smoothing: float = 0.1
     end_weight: float = 0.1
     bin_offset: float = 0.5
+    position_in_tokens: bool = False
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
@@ -88,11 +91,22 @@ class ContourModel(ImageModel):
     """
 
     config: ContourConfig
+    encoder: nn.ModuleList
     decoder: CoordinateDecoder
 
     @abstractmethod
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N rows of features and N rows of text -> what the decoder looks at."""
+
+    def encode(
+        self, tokens: Tensor, position: Tensor, pad_mask: Tensor, cells: tuple[int, int] | None = None
+    ) -> Memory:
+        """Fused tokens (N, M, d), their positions (N, M, d) and padding (N, M) bool, through the encoder."""
+        if self.config.position_in_tokens:
+            tokens = tokens + position
+        for layer in self.encoder:
+            tokens = layer(tokens, position, pad_mask)
+        return Memory(tokens, position, pad_mask, cells)
 
     def targets(self, batch: ImageBatch) -> Tensor:
         """(N, 2 points) long: the contours of the true masks as tokens, ended where they are shorter."""

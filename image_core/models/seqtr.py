@@ -26,6 +26,8 @@ Readings and departures, each with its place:
   points are a line, which the release hands to a rule for boxes.
 - `presence_logit`: log-odds of a first point against `end` (ours: the published data have no absent targets). An
   expression without a target is taught as a sequence of ends. `score`: mean probability of the tokens taken.
+- `memory_stride` 16 (ours): x at stride 16, [t16; v32 enlarged], where stride 32 would leave too few cells.
+- `position_in_tokens` (ours): see `ContourConfig`.
 - Sides are those of each picture padded to a multiple of 32 px by itself, as published, whatever the batch pads.
 - `sentence`: a linear map where the text encoder's width is not `fusion_channels` (ours; the published widths agree).
 - Late fusion: all but F is free of language, and a frame is encoded once for all expressions. Level 0 of the features
@@ -46,6 +48,7 @@ from image_core.encoders.darknet import DarknetConv
 from image_core.encoders.gru import GruTextEncoder
 from image_core.encoders.text import TextEncoder
 from image_core.encoders.vision import STRIDES, VisionEncoder
+from image_core.layers.blocks import resize_to
 from image_core.layers.transformer import Memory, sine_position_of_valid
 from image_core.models.contour import (
     ContourConfig,
@@ -59,42 +62,52 @@ from image_core.types import ImageFeatures, TextFeatures, size_of
 
 @dataclass(frozen=True)
 class SeqTRConfig(ContourConfig):
-    """The sequence transformer's fields, and fusion_channels: C of the fused map."""
+    """The sequence transformer's fields; fusion_channels: C of the fused map; memory_stride: 32, or 16 (ours) for small
+    pictures."""
 
     fusion_channels: int = 1024
+    memory_stride: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.memory_stride not in (16, 32):
+            raise ValueError(f"SeqTRConfig.memory_stride: came {self.memory_stride}, wanted 16 or 32")
         if self.fusion_channels < 1:
             raise ValueError(f"SeqTRConfig.fusion_channels: came {self.fusion_channels}, wanted at least 1")
 
 
 class BottomUpFusion(nn.Module):
-    """Strides 8, 16, 32 -> one map (F, C, h, w) at stride 32: finer maps are pooled, convolved and put in front."""
+    """Strides 8, 16, 32 -> one map (F, C, h, w) at stride 32: finer maps are pooled, convolved and put in front.
 
-    def __init__(self, widths: Sequence[int], channels: int) -> None:
+    stride 16 ends one level earlier, with the coarsest map enlarged.
+    """
+
+    def __init__(self, widths: Sequence[int], channels: int, stride: int) -> None:
         super().__init__()
         fine, middle, coarse = widths
         self.fine_down = DarknetConv(fine, fine, 3)
-        self.middle_down = DarknetConv(fine + middle, fine + middle, 3)
+        self.middle_down = DarknetConv(fine + middle, fine + middle, 3) if stride == 32 else None
         both = fine + middle + coarse
         self.project = nn.Sequential(DarknetConv(both, both, 3), DarknetConv(both, channels, 1))
 
     def forward(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Tensor:
         middle = torch.cat([self.fine_down(F.avg_pool2d(fine, 2)), middle], dim=1)
-        coarse = torch.cat([self.middle_down(F.avg_pool2d(middle, 2)), coarse], dim=1)
-        return self.project(coarse)
+        if self.middle_down is None:
+            return self.project(torch.cat([middle, resize_to(coarse, middle)], dim=1))
+        return self.project(torch.cat([self.middle_down(F.avg_pool2d(middle, 2)), coarse], dim=1))
 
 
 class SeqTR(ContourModel):
     """SeqTR's segmentation model over any pyramid with strides 4 to 32 and any text encoder."""
+
+    config: SeqTRConfig
 
     def __init__(self, *, vision: VisionEncoder, text: TextEncoder | GruTextEncoder, config: SeqTRConfig) -> None:
         super().__init__(config)
         if vision.strides != STRIDES:
             raise ValueError(f"SeqTR: came encoder strides {vision.strides}, wanted {STRIDES}")
         self.vision, self.text = vision, text
-        self.fusion = BottomUpFusion(vision.channels[1:], config.fusion_channels)
+        self.fusion = BottomUpFusion(vision.channels[1:], config.fusion_channels, config.memory_stride)
         same = text.channels == config.fusion_channels
         self.sentence = nn.Identity() if same else nn.Linear(text.channels, config.fusion_channels)
         c = config.channels
@@ -122,27 +135,26 @@ class SeqTR(ContourModel):
         stem: Tensor | None = None,
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
-        """The stem (stride 4) and the fused map x (stride 32, fusion_channels); no text."""
+        """The stem (stride 4) and the fused map x (`memory_stride`, fusion_channels); no text."""
         h, w = size_of(images, self.size_multiple)
         first, *rest = self.vision(images, stem=stem)
         if valid_px is None:
             valid_px = torch.tensor([[h, w]], device=images.device).expand(images.shape[0], 2)
-        return ImageFeatures(levels=(first, self.fusion(*rest)), strides=(4, 32), valid_px=valid_px)
+        return ImageFeatures(
+            levels=(first, self.fusion(*rest)), strides=(4, self.config.memory_stride), valid_px=valid_px
+        )
 
     def join(self, image: ImageFeatures, text: TextFeatures) -> Tensor:
         """N rows of each -> F = tanh(x) * tanh(y), (N, fusion_channels, h, w)."""
         return torch.tanh(image.levels[1]) * torch.tanh(self.sentence(text.sentence))[:, :, None, None]
 
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+        """F of the two through the encoder."""
         return self.encode_joined(self.join(image, text), image.valid_px)
 
     def encode_joined(self, joined: Tensor, valid_px: Tensor) -> Memory:
         """F (N, fusion_channels, h, w) -> the encoder's h w tokens; padding is masked."""
         h, w = joined.shape[-2:]
-        pad_mask = padding_cells(valid_px, (h, w), 32)
+        pad_mask = padding_cells(valid_px, (h, w), self.config.memory_stride)
         position = sine_position_of_valid(pad_mask, self.config.channels, joined.dtype)
-        tokens = self.to_tokens(joined).flatten(2).transpose(1, 2)
-        flat_mask = pad_mask.flatten(1)
-        for layer in self.encoder:
-            tokens = layer(tokens, position, flat_mask)
-        return Memory(tokens, position, flat_mask)
+        return self.encode(self.to_tokens(joined).flatten(2).transpose(1, 2), position, pad_mask.flatten(1))

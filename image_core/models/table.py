@@ -12,7 +12,9 @@ from image_core.encoders.text import build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import ImageModel
+from image_core.models.partial_res import PartialRES, PartialResConfig
 from image_core.models.s2rm import S2RM, S2RMConfig
+from image_core.models.safari import Safari, SafariConfig
 from image_core.models.seqtr import SeqTR, SeqTRConfig
 
 
@@ -26,8 +28,14 @@ class ModelEntry:
 
 
 MODELS: dict[str, ModelEntry] = {
+    "partial_res": ModelEntry(
+        PartialRES, PartialResConfig, "Partial-RES (CVPR 2023): SeqTR's sequence point by point, few masks, late fusion"
+    ),
     "s2rm": ModelEntry(
         S2RM, S2RMConfig, "S2RM + CASG (arXiv 2405.09006): recurrent mining after the encoder, late fusion"
+    ),
+    "safari": ModelEntry(
+        Safari, SafariConfig, "SafaRi (ECCV 2024): gated cross-attention inside both encoders, contour sequence"
     ),
     "seqtr": ModelEntry(
         SeqTR, SeqTRConfig, "SeqTR (ECCV 2022): the contour as a sequence of coordinate tokens, late fusion"

@@ -35,6 +35,11 @@ _CONFIGS = {
         "points": 5,
     },
 }
+_CONFIGS["partial_res"] = _CONFIGS["seqtr"]
+_CONFIGS["safari"] = {k: v for k, v in _CONFIGS["seqtr"].items() if k != "fusion_channels"} | {"fused_layers": 2}
+_SWIN = {"embed_dim": 8, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 2, 4), "window_size": 2}
+_VISIONS = {"safari": EncoderSpec("tiny_swin", options=_SWIN)}
+_TEXTS = {"safari": {"num_hidden_layers": 3}}
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +49,8 @@ def tiny_spec() -> MakeSpec:
     def make(name: str = "s2rm", **config: Any) -> ModelSpec:
         return ModelSpec(
             name=name,
-            vision=EncoderSpec("tiny", options=_VISION),
-            text=EncoderSpec("small", options=_TEXT),
+            vision=_VISIONS.get(name, EncoderSpec("tiny", options=_VISION)),
+            text=EncoderSpec("small", options=_TEXT | _TEXTS.get(name, {})),
             config=_CONFIGS[name] | config,
             max_words=24,
         )

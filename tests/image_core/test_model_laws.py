@@ -42,6 +42,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "s2rm one level": {"fused_strides": (32,), "max_steps": (2,), "presence_head": True, "auxiliary_weight": 0.4},
     "seqtr": {},
     "seqtr published encoders": {"fusion_channels": 16, "shuffle_share": 0.5, "bin_offset": 0.0},
+    "partial_res": {},
+    "partial_res boxes": {"task": "box", "cctf_transposed": True},
+    "safari": {},
+    "safari no gates, words to picture": {"gate": "none", "amcr_source": "t2i", "cross_norm": False},
+    "safari no amcr, stride 16": {"amcr_weight": 0.0, "memory_stride": 16, "fused_layers": 3},
 }
 PUBLISHED = {
     "seqtr published encoders": (
@@ -50,9 +55,18 @@ PUBLISHED = {
     ),
 }
 """Variants whose encoders are those of the publication, small."""
-OWN_PATHS = ("s2rm", "s2rm as trained", "s2rm overwrite", "s2rm accumulate", "s2rm one level", "seqtr")
+OWN_PATHS = (
+    "s2rm",
+    "s2rm as trained",
+    "s2rm overwrite",
+    "s2rm accumulate",
+    "s2rm one level",
+    "seqtr",
+    "partial_res",
+    "safari",
+)
 """Between them they run every line that makes a tensor."""
-CONTOURS = ("seqtr",)
+CONTOURS = ("seqtr", "partial_res", "safari")
 """Models that trace and fill outlines in numpy: what that needs is no tensor of the device."""
 
 EXPRESSIONS = ("the red star", "the big blue square on the left of the two circles", "the red star", "a dog")

@@ -1,0 +1,115 @@
+"""Stages of timm's Swin v1/v2 whose blocks can be stepped and cut in two, and a convolutional stem for small ones.
+
+Everything here is NHWC, as Swin is inside timm.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from timm.models.swin_transformer import SwinTransformerStage
+from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
+from torch import Tensor, nn
+
+
+class SwinStage(nn.Module):
+    """A stage of timm's Swin v1/v2 that computes at any size what it would compute if built for that size.
+
+    Along an axis whose cells fit in one window nothing is shifted; timm decides that once, for the size it was built
+    at. A grid smaller than the window is padded up to it: the trained window and its position table stay whole.
+
+    A block is x <- r + FFN(r) with r = x + SA(x); `attend` gives SA(x), shift, windows and norms included, and
+    `feed_forward` the rest. v1 normalises what goes into SA and FFN, v2 what comes out of them.
+    """
+
+    def __init__(self, stage: SwinTransformerStage | SwinTransformerV2Stage) -> None:
+        super().__init__()
+        self.downsample = stage.downsample
+        self.blocks = stage.blocks
+        self._norms_follow = isinstance(stage, SwinTransformerV2Stage)
+
+    @property
+    def depth(self) -> int:
+        """How many blocks it has."""
+        return len(self.blocks)
+
+    def heads(self, i: int) -> int:
+        """Attention heads of block `i`."""
+        return cast(int, cast(Any, self.blocks[i]).attn.num_heads)
+
+    def forward(self, x: Tensor, blocks: int | None = None) -> Tensor:
+        """(N, h, w, C) of the stage before -> this stage's cells after its first `blocks` blocks, all unless told."""
+        x = self.downsample(x)
+        for block in list(self.blocks)[:blocks]:
+            x = _fitted(block, x.shape[1:3])(x)
+        return x
+
+    def attend(self, i: int, x: Tensor) -> Tensor:
+        """SA(x) of block `i`, without the residual: (N, h, w, C) -> the same shape."""
+        block = _fitted(self.blocks[i], x.shape[1:3])
+        if self._norms_follow:
+            return block.drop_path1(block.norm1(block._attn(x)))
+        return block.drop_path1(block._attn(block.norm1(x)))
+
+    def feed_forward(self, i: int, r: Tensor) -> Tensor:
+        """r + FFN(r) of block `i`: (N, h, w, C) -> the same shape."""
+        block: Any = self.blocks[i]
+        if self._norms_follow:
+            return r + block.drop_path2(block.norm2(block.mlp(r)))
+        return r + block.drop_path2(block.mlp(block.norm2(r)))
+
+
+def _fitted(block: Any, grid: Sequence[int]) -> Any:
+    """The Swin block whose shift suits a grid of (h, w) cells. A shallow copy shares every weight and leaves `block` as
+    it was, so threads that run one encoder at different sizes cannot disturb each other."""
+    shift = tuple(0 if g <= w else s for g, w, s in zip(grid, block.window_size, block.shift_size, strict=True))
+    if shift == tuple(block.shift_size):
+        return block
+    fitted = copy.copy(block)
+    fitted.shift_size = shift
+    return fitted
+
+
+class ConvStem(nn.Module):
+    """Patch embedding of timm's Swin in convolutions: two of stride 2 and one of stride 1, each 3x3 with batch norm and
+    ReLU. Trained from scratch on few pictures, edges and colours are then learnt in a fraction of the steps
+    ("Early Convolutions Help Transformers See Better", Xiao et al. 2021).
+
+    Takes timm's keywords for a patch embedding; what it does not need is ignored.
+    """
+
+    def __init__(
+        self,
+        *,
+        img_size: int | tuple[int, int],
+        patch_size: int,
+        in_chans: int,
+        embed_dim: int,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        **_: Any,
+    ) -> None:
+        super().__init__()
+        if patch_size != 4:
+            raise ValueError(f"ConvStem: came patch_size {patch_size}, wanted 4")
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+        self.grid_size = (height // 4, width // 4)
+        layers: list[nn.Module] = []
+        for came, given, stride in (
+            (in_chans, embed_dim // 2, 2),
+            (embed_dim // 2, embed_dim, 2),
+            (embed_dim,) * 2 + (1,),
+        ):
+            layers += [
+                nn.Conv2d(came, given, 3, stride=stride, padding=1, bias=False, device=device, dtype=dtype),
+                nn.BatchNorm2d(given, device=device, dtype=dtype),
+                nn.ReLU(inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(F, 3, H, W) -> (F, H/4, W/4, C)."""
+        return self.layers(images).permute(0, 2, 3, 1)

@@ -1,0 +1,64 @@
+"""Co-content teacher forcing: what a coordinate token reads besides its own code, the picture along the line it names.
+
+Source: Partial-RES (Qu et al., CVPR 2023). The token of an x gets the mean of the memory's column there, the token of a
+y the mean of its row, in training (true tokens) and in testing (the model's own).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from image_core.layers.transformer import Memory
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Means of N pictures' memories along their lines, computed once a memory.
+
+    x: (N, w, C), what an x reads; y: (N, h, C), what a y reads; last_x, last_y: (N, 1) long, the last line of each that
+    is no padding. (h and w change places where the lines are transposed.)
+    """
+
+    x: Tensor
+    y: Tensor
+    last_x: Tensor
+    last_y: Tensor
+
+
+@dataclass(frozen=True)
+class CoContent:
+    """bins: values of a coordinate, `bins` itself being the end; transposed: an x reads a row and a y a column, as the
+    release has it."""
+
+    bins: int
+    transposed: bool = False
+
+    def lines(self, memory: Memory) -> Lines:
+        """Means over the cells that are no padding. Raises `ValueError` for a memory that does not tell its cells."""
+        if memory.cells is None:
+            raise ValueError("CoContent: came a memory without cells, wanted one of a picture")
+        h, w = memory.cells
+        seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
+        picture = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * seen[..., None]
+        height, width = (seen.any(axis).sum(1, keepdim=True) for axis in (2, 1))
+        columns = picture.sum(1) / height[..., None]
+        rows = picture.sum(2) / width[..., None]
+        if self.transposed:
+            return Lines(rows, columns, height - 1, width - 1)
+        return Lines(columns, rows, width - 1, height - 1)
+
+    def read(self, tokens: Tensor, first: int, lines: Lines) -> Tensor:
+        """(N, T) long, numbers `first` and on of a sequence x1, y1, x2, ... -> (N, T, C).
+
+        Of n lines a token reads number floor(token / bins * (n - 1)); the end so reads the last one, as published.
+        """
+
+        def line(means: Tensor, last: Tensor) -> Tensor:
+            index = (tokens * last).div(self.bins, rounding_mode="floor")
+            return means.gather(1, index[..., None].expand(-1, -1, means.shape[2]))
+
+        is_x = (torch.arange(first, first + tokens.shape[1], device=tokens.device) % 2 == 0)[:, None]
+        return torch.where(is_x, line(lines.x, lines.last_x), line(lines.y, lines.last_y))

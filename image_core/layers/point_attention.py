@@ -1,0 +1,75 @@
+"""Point-modulated cross-attention: each query and head looks nearer to a place of its own choice in the picture.
+
+Source: Partial-RES (Qu et al., CVPR 2023), after SMCA (Gao et al., ICCV 2021). For the cell g of a picture of `size`
+cells without its padding, query q and head h, a small network on the query gives a centre p in [0, 1]^2 and a scale s
+in R^2, and the attention logit gets
+  b = - 1/8 * sum over x and y of s_d^2 (p_d * size_d - (g_d + 1/2))^2
+Tokens of the memory that are no cells get nothing.
+
+Start: the last layer is published as starting at zero, which gives plain attention. But the scale counts squared, so at
+zero its gradient is zero too, and that of the centre: nothing would ever be learnt. The release sets it to zero and
+then draws all matrices of its transformer anew, so that only the bias starts at zero; it is so here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from image_core.layers.transformer import Memory
+
+
+@dataclass(frozen=True)
+class PictureGrid:
+    """Where the cells of N memories lie, in cells: centres (h w, 2) x, y, the first at 0.5, 0.5; size (N, 2) width and
+    height without padding; others: how many tokens of the memory come after its cells."""
+
+    centres: Tensor
+    size: Tensor
+    others: int
+
+
+def picture_grid(memory: Memory) -> PictureGrid:
+    """Raises `ValueError` for a memory that does not tell its cells."""
+    if memory.cells is None:
+        raise ValueError("picture_grid: came a memory without cells, wanted one of a picture")
+    (h, w), tokens = memory.cells, memory.tokens
+    y, x = (torch.arange(n, device=tokens.device, dtype=tokens.dtype) + 0.5 for n in (h, w))
+    centres = torch.stack([x.repeat(h), y.repeat_interleave(w)], dim=1)
+    seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
+    size = torch.stack([seen.any(1).sum(1), seen.any(2).sum(1)], dim=1)
+    return PictureGrid(centres, size.to(tokens.dtype), tokens.shape[1] - h * w)
+
+
+class PointModulation(nn.Module):
+    """(N, T, C) queries -> (N, heads, T, M) to add to the logits of their attention; C -> C/2 -> C/4 -> 4 heads.
+
+    The first half of the output are the centres, x and y of each head in turn, the second the scales.
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, channels // 2),
+            nn.ReLU(),
+            nn.Linear(channels // 2, channels // 4),
+            nn.ReLU(),
+            nn.Linear(channels // 4, 4 * heads),
+        )
+        for layer in self.mlp:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+        last = self.mlp[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, queries: Tensor, grid: PictureGrid) -> Tensor:
+        n, t, _ = queries.shape
+        centre, scale = self.mlp(queries).view(n, t, 2, self.heads, 1, 2).unbind(2)
+        away = centre.sigmoid() * grid.size[:, None, None, None] - grid.centres
+        bias = (scale * away).square().sum(-1) / -8
+        return F.pad(bias.transpose(1, 2), (0, grid.others))

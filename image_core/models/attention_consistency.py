@@ -1,0 +1,93 @@
+"""AMCR, attention mask consistency: cross-attention over the picture is taught to stay inside the object.
+
+Source: the system figure of SafaRi (arXiv 2407.02389) shows that there is such a loss, on the picture branch, and maps
+that are compact blobs inside the object and do not cover it. Its formula could not be read; what is here is a reading:
+
+  i2t   picture -> words. Its softmax is over words, so that weights say nothing of places: the similarity before the
+        softmax is taken, its maximum over the words, the mean over heads and fused layers, then a softmax over cells.
+  t2i   words -> picture. Its softmax is over cells as it is; the mean over heads, words and fused layers.
+  mass    -log(sum_p a_p M_p / sum_p a_p)         a_p the attention of cell p, M_p the mask's share of it
+  margin  max(0, mean outside - mean inside + m_1) + max(0, max outside - max inside + m_2), with a scaled to maximum 1;
+          in the spirit of Attention Mask Consistency (Yang et al., CVPR 2023)
+Maps of layers at other strides are resized to stride 16. Expressions without a target are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Source = Literal["i2t", "t2i"]
+Form = Literal["mass", "margin"]
+
+MAP_STRIDE = 16
+"""Pixels per cell of the maps."""
+
+
+def layer_map(similarity: Tensor, word_pad: Tensor, cell_pad: Tensor, source: Source) -> Tensor:
+    """What one fused layer looks at: (N, cells).
+
+    similarity: before the softmax, (N, heads, cells, L) of the picture branch ("i2t") or (N, heads, L, cells) of the
+    text branch ("t2i"); word_pad: (N, L) bool; cell_pad: (N, cells) bool. "i2t" gives a similarity, "t2i" a
+    probability.
+    """
+    if source == "i2t":
+        return similarity.masked_fill(word_pad[:, None, None], float("-inf")).amax(-1).mean(1)
+    probs = similarity.masked_fill(cell_pad[:, None, None], float("-inf")).softmax(-1).mean(1)
+    words = (~word_pad).to(probs.dtype)[..., None]
+    return (probs * words).sum(1) / words.sum(1)
+
+
+def attention_map(maps: Tensor, cell_pad: Tensor, source: Source) -> Tensor:
+    """Maps (N, M, h, w) of M layers, all at one stride, and padding (N, h, w) -> (N, h, w), each row summing to one."""
+    mean = maps.float().mean(1)
+    if source == "i2t":
+        flat = mean.masked_fill(cell_pad, float("-inf")).flatten(1).softmax(-1)
+    else:
+        flat = mean.masked_fill(cell_pad, 0.0).flatten(1)
+        flat = flat / flat.sum(-1, keepdim=True).clamp(min=1e-12)
+    return flat.view_as(mean)
+
+
+def attention_share(attention: Tensor, masks: Tensor) -> Tensor:
+    """(N,) in [0, 1]: share of the attention (N, h, w) inside the masks (N, H, W); 0 where a mask is empty.
+
+    A cell counts by the share of it that the mask covers, so that 1 is reached inside the outline alone.
+    """
+    inside = _covered(masks, attention)
+    return (attention * inside).flatten(1).sum(1) / attention.flatten(1).sum(1).clamp(min=1e-12)
+
+
+def mass_loss(attention: Tensor, masks: Tensor) -> Tensor:
+    """-log of the share inside, the mean over the expressions with a target; 0 if there is none."""
+    return _mean_over_targets(-attention_share(attention, masks).clamp(min=1e-6).log(), masks)
+
+
+def margin_loss(attention: Tensor, masks: Tensor, margins: tuple[float, float]) -> Tensor:
+    """Hinges between outside and inside, for the mean and for the maximum; the mean over expressions with a target.
+
+    Inside is a cell that the mask covers to a half, or as much as it covers any. A picture that is all inside costs
+    nothing.
+    """
+    a = attention.flatten(1)
+    a = a / a.amax(1, keepdim=True).clamp(min=1e-12)
+    covered = _covered(masks, attention).flatten(1)
+    inside = covered >= covered.amax(1, keepdim=True).clamp(min=1e-6, max=0.5)
+    counts = inside.sum(1), (~inside).sum(1)
+    mean_in, mean_out = ((a * of).sum(1) / n.clamp(min=1) for of, n in zip((inside, ~inside), counts, strict=True))
+    max_in, max_out = (a.masked_fill(~of, 0.0).amax(1) for of in (inside, ~inside))
+    hinges = F.relu(mean_out - mean_in + margins[0]) + F.relu(max_out - max_in + margins[1])
+    return _mean_over_targets(hinges * (counts[1] > 0), masks)
+
+
+def _covered(masks: Tensor, attention: Tensor) -> Tensor:
+    """(N, H, W) -> (N, h, w): the share of each cell that the mask covers."""
+    return F.adaptive_avg_pool2d(masks[:, None].float(), (attention.shape[-2], attention.shape[-1]))[:, 0]
+
+
+def _mean_over_targets(values: Tensor, masks: Tensor) -> Tensor:
+    has_target = masks.flatten(1).amax(1) > 0
+    return torch.where(has_target, values, torch.zeros_like(values)).sum() / has_target.sum().clamp(min=1)

@@ -1,0 +1,354 @@
+"""SafaRi: pictures and words fused in the last layers of both encoders, a contour read out as a sequence.
+
+Source: "SafaRi: Adaptive Sequence Transformer for Weakly Supervised Referring Expression Segmentation" (arXiv
+2407.02389, ECCV 2024). Its code was never released and its text could not be read: the fusion is that of its system
+figure, everything under "readings" below is ours, and each reading is a field of `SafariConfig`.
+
+X-FACt, normalised gated cross-attention: the last M layers of the vision encoder and the last M of the text encoder are
+paired by depth, one layer of each a pair. With x the tokens of one modality and y those of the other:
+  s_x = SA(x),  r = x + s_x                         the host layer's own self-attention
+  c = CA(Q from s_x; K, V from s_y)                 s_y of the same depth, its padding masked
+  x' = FFN((1 - beta) r + beta c)                   beta = sigmoid(b): a scalar a layer and modality; gates sum to one
+and the same with x and y exchanged. FFN and norms are the host layer's: Swin's windows matter to SA alone, since each
+window's CA is over all words. With beta = 0 both encoders are what they were before they met.
+
+Memory: z = [proj(picture); proj(words)], sine positions for the picture, zeros for words, padding of both masked; then
+SeqTR's encoder, decoder and loss (`models/contour.py`), so masks are filled contours, `score` is the mean probability
+of their tokens, and `presence_logit` the log-odds of a first point against the end.
+
+AMCR, attention mask consistency (`models/attention_consistency.py`): the cross-attention is taught to stay inside the
+object, L = L_tokens + lambda L_AMCR.
+
+Readings:
+- M = 6, as in FIBER: in Swin-B the last four blocks at stride 16 and both at stride 32, in RoBERTa layers 7 to 12.
+- b starts at -4 (beta = 0.018): the pretrained path is hardly disturbed at first.
+- `gate` "none" is the ablation without gates: x' = FFN(r + c).
+- CA has the host layer's width and heads; the other modality is projected to them. What it reads, s of either side, is
+  layer-normed (`cross_norm`): SA without its residual has no scale of its own. FIBER norms the queries.
+- proj is a norm and a linear map. Picture tokens are those at stride 32; with `memory_stride` 16, for small pictures,
+  those at stride 16, to which the enlarged ones of stride 32 are added.
+- Early fusion: `encode_text` stops before the fused layers, and stem and unfused blocks run once a picture. What is
+  fused is computed for each pair, at most `max_pairs` at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, cast, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from image_core.encoders.text import TextEncoder, TextLayer
+from image_core.encoders.vision import VisionEncoder
+from image_core.encoders.vision_blocks import SwinStage
+from image_core.layers.blocks import merge_heads, resize_to, split_heads
+from image_core.layers.transformer import Memory, sine_position_of_valid
+from image_core.models.attention_consistency import (
+    MAP_STRIDE,
+    Form,
+    Source,
+    attention_map,
+    layer_map,
+    margin_loss,
+    mass_loss,
+)
+from image_core.models.base import join_features
+from image_core.models.contour import (
+    ContourConfig,
+    ContourModel,
+    SequenceExtras,
+    contour_decoder,
+    padding_cells,
+    transformer_encoder,
+)
+from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
+
+Gate = Literal["normalised", "none"]
+
+
+@dataclass(frozen=True)
+class SafariConfig(ContourConfig):
+    """Sizes and readings of SafaRi, over those of the sequence transformer.
+
+    fused_layers: M; gate: "none" is the ablation without gates; gate_start: b before training; cross_norm: layer norms
+    on what CA reads; memory_stride: 32, or 16 for small pictures; amcr_weight: lambda, 0 = off; amcr_source: "i2t",
+    similarity of the picture branch before its softmax over words, or "t2i", softmax over cells of the text branch;
+    amcr_form: "mass" or "margin"; amcr_margins: of the margin form, for the mean and for the maximum.
+    """
+
+    fused_layers: int = 6
+    gate: Gate = "normalised"
+    gate_start: float = -4.0
+    cross_norm: bool = True
+    memory_stride: int = 32
+    amcr_weight: float = 0.1
+    amcr_source: Source = "i2t"
+    amcr_form: Form = "mass"
+    amcr_margins: tuple[float, float] = (0.0, 0.5)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        allowed: dict[str, tuple[Any, ...]] = {
+            "gate": get_args(Gate),
+            "memory_stride": (16, 32),
+            "amcr_source": get_args(Source),
+            "amcr_form": get_args(Form),
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"SafariConfig.{name}: came {getattr(self, name)!r}, wanted one of {values}")
+        if self.fused_layers < 1:
+            raise ValueError(f"SafariConfig.fused_layers: came {self.fused_layers}, wanted at least 1")
+        if self.amcr_weight < 0:
+            raise ValueError(f"SafariConfig.amcr_weight: came {self.amcr_weight}, wanted 0 or more")
+        if len(self.amcr_margins) != 2 or min(self.amcr_margins) < 0:
+            raise ValueError(f"SafariConfig.amcr_margins: came {self.amcr_margins}, wanted two numbers from 0")
+
+
+class Heard(NamedTuple):
+    """mixed: (N, Q, C), what goes on to the FFN; similarity: (N, heads, Q, K), before the softmax over K."""
+
+    mixed: Tensor
+    similarity: Tensor
+
+
+class GatedCrossAttention(nn.Module):
+    """One modality's half of X-FACt: (1 - beta) r + beta CA(s; other); r + CA(s; other) without a gate.
+
+    channels, heads: of the host layer; other_channels: width of the other modality; start: of b, None = no gate; norm:
+    layer norms before queries, keys and values.
+    """
+
+    def __init__(self, channels: int, other_channels: int, heads: int, start: float | None, norm: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.own_norm = nn.LayerNorm(channels) if norm else nn.Identity()
+        self.other_norm = nn.LayerNorm(other_channels) if norm else nn.Identity()
+        self.to_q = nn.Linear(channels, channels)
+        self.to_kv = nn.Linear(other_channels, 2 * channels)
+        self.out = nn.Linear(channels, channels)
+        self.b = None if start is None else nn.Parameter(torch.tensor(float(start)))
+
+    def forward(self, r: Tensor, s: Tensor, other: Tensor, other_pad: Tensor) -> Heard:
+        """r, s: (N, Q, C); other: (N, K, C_other), its SA at the same depth; other_pad: (N, K) bool."""
+        q = split_heads(self.to_q(self.own_norm(s)), self.heads)
+        k, v = (split_heads(x, self.heads) for x in self.to_kv(self.other_norm(other)).chunk(2, dim=-1))
+        similarity = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+        weights = similarity.masked_fill(other_pad[:, None, None], float("-inf")).softmax(-1).to(v.dtype)
+        c = self.out(merge_heads(weights @ v))
+        if self.b is None:
+            return Heard(r + c, similarity)
+        beta = self.b.sigmoid()
+        return Heard((1 - beta) * r + beta * c, similarity)
+
+
+class FusedLayer(nn.Module):
+    """A vision block and a text layer of the same depth that hear each other. The hosts are handed in: they belong to
+    their encoders."""
+
+    def __init__(self, *, channels: int, heads: int, text_channels: int, text_heads: int, config: SafariConfig) -> None:
+        super().__init__()
+        start = config.gate_start if config.gate == "normalised" else None
+        self.image = GatedCrossAttention(channels, text_channels, heads, start, config.cross_norm)
+        self.text = GatedCrossAttention(text_channels, channels, text_heads, start, config.cross_norm)
+        self.source: Source = config.amcr_source
+
+    def forward(
+        self, x: Tensor, words: Tensor, *, stage: SwinStage, block: int, layer: TextLayer, cell_pad: Tensor, pad: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """x: (N, h, w, C) with padding cell_pad (N, h, w); words: (N, L, C_t) with padding pad (N, L).
+
+        Gives both after the layer, and its attention over the picture, (N, h, w) (`layer_map`).
+        """
+        n, h, w, _ = x.shape
+        s_image, s_text = stage.attend(block, x), layer.attend(words, pad)
+        flat, flat_pad = s_image.flatten(1, 2), cell_pad.flatten(1)
+        image = self.image((x + s_image).flatten(1, 2), flat, s_text, pad)
+        text = self.text(words + s_text, s_text, flat, flat_pad)
+        similarity = image.similarity if self.source == "i2t" else text.similarity
+        seen = layer_map(similarity, pad, flat_pad, self.source).unflatten(1, (h, w))
+        return stage.feed_forward(block, image.mixed.view(n, h, w, -1)), layer.feed_forward(text.mixed), seen
+
+
+@dataclass(frozen=True)
+class SafariExtras(SequenceExtras):
+    """Of training, besides the tokens: attention (N, h, w) over the cells of stride 16, each row summing to one."""
+
+    attention: Tensor
+
+
+class Safari(ContourModel):
+    """SafaRi over timm's Swin and any text encoder of transformers, one frame-expression pair at a time."""
+
+    fuses_language_in_encoder = True
+    config: SafariConfig
+
+    def __init__(self, *, vision: VisionEncoder, text: TextEncoder, config: SafariConfig) -> None:
+        super().__init__(config)
+        self.vision, self.text = vision, text
+        try:
+            stages = vision.swin_stages()
+        except ValueError as error:
+            raise ValueError(f"vision encoder: {error}") from error
+        if not isinstance(text, TextEncoder):
+            raise ValueError(f"text encoder: came {type(text).__name__}, wanted one of transformers, layer by layer")
+        m, layers = config.fused_layers, text.layers
+        if vision.strides != (4, 8, 16, 32) or m > min(sum(stage.depth for stage in stages), len(layers)):
+            raise ValueError(
+                f"came strides {vision.strides}, {sum(stage.depth for stage in stages)} vision blocks after the stem "
+                f"and {len(layers)} text layers, wanted strides (4, 8, 16, 32) and fused_layers ({m}) of each"
+            )
+        self._blocks = [(i, j) for i, stage in enumerate(stages) for j in range(stage.depth)][-m:]
+        self.fused = nn.ModuleList(
+            FusedLayer(
+                channels=vision.channels[i + 1],
+                heads=stages[i].heads(j),
+                text_channels=text.channels,
+                text_heads=text.heads,
+                config=config,
+            )
+            for i, j in self._blocks
+        )
+        d, levels = config.channels, {16: vision.channels[2:], 32: vision.channels[3:]}[config.memory_stride]
+        self.image_to_memory = nn.ModuleList(nn.Sequential(nn.LayerNorm(c), nn.Linear(c, d)) for c in levels)
+        self.words_to_memory = nn.Sequential(nn.LayerNorm(text.channels), nn.Linear(text.channels, d))
+        self.encoder = transformer_encoder(config)
+        self.decoder = contour_decoder(config)
+
+    @property
+    def size_multiple(self) -> int:
+        return self.vision.size_multiple
+
+    def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
+        """Words before the fused layers: what does not depend on the picture."""
+        tokens = self.text.tokenize(expressions)
+        hidden = self.text.embed(tokens)
+        for layer in self.text.layers[: len(self.text.layers) - len(self.fused)]:
+            hidden = layer(hidden, tokens.word_pad_mask)
+        return self.text.collect(hidden, tokens)
+
+    def encode_stem(self, images: Tensor) -> Tensor:
+        return self.vision.stem(images)
+
+    def encode_image(
+        self,
+        images: Tensor,
+        text: TextFeatures | None = None,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
+        if text is None:
+            raise ValueError("Safari.encode_image: came no text, wanted it: language is fused in the encoder")
+        frames = torch.arange(len(images), device=images.device).repeat_interleave(len(text))
+        rows = torch.arange(len(text), device=images.device).repeat(len(images))
+        return self.encode_pairs(images, text.select(rows), frames, stem=stem, valid_px=valid_px)
+
+    def encode_pairs(
+        self,
+        images: Tensor,
+        text: TextFeatures,
+        frame_index: Tensor,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        """The stem, and the levels of the memory after fusion; `words` after fusion; `attention` (N, M, h w, 1) over
+        the cells of stride 16, a map a fused layer with the words already pooled (`layer_map`)."""
+        h, w = size_of(images, self.size_multiple)
+        if valid_px is None:
+            valid_px = torch.tensor([[h, w]], device=images.device).expand(images.shape[0], 2)
+        first = self.vision.stem(images) if stem is None else stem
+        free, x = self._before_fusion(first)
+        parts = []
+        for rows in torch.arange(len(text), device=images.device).split(self.max_pairs):
+            frames = frame_index[rows]
+            chosen = [level[frames] for level in free]
+            parts.append(self._fuse(first[frames], chosen, x[frames], text.select(rows), valid_px[frames]))
+        return parts[0] if len(parts) == 1 else join_features(parts)
+
+    def _before_fusion(self, stem: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Of F pictures: the levels (NHWC) that no fused block touches, and what enters the first fused block."""
+        stages, (start, block) = self.vision.swin_stages(), self._blocks[0]
+        levels, x = [], stem.permute(0, 2, 3, 1)
+        for stage in stages[:start]:
+            x = stage(x)
+            levels.append(x)
+        return levels, stages[start](x, blocks=block)
+
+    def _fuse(
+        self, stem: Tensor, levels: list[Tensor], x: Tensor, text: TextFeatures, valid_px: Tensor
+    ) -> ImageFeatures:
+        """N rows of each, from the first fused block to the end of both encoders."""
+        stages, words, pad = self.vision.swin_stages(), text.words, text.word_pad_mask
+        cells = tuple(4 * n // MAP_STRIDE for n in stem.shape[-2:])
+        maps, entered = [], self._blocks[0][0]
+        layers = list(self.text.layers)[-len(self.fused) :]
+        for (i, j), fused, layer in zip(self._blocks, self.fused, layers, strict=True):
+            if i != entered:
+                levels, entered = [*levels, x], i
+                x = stages[i].downsample(x)
+            cell_pad = padding_cells(valid_px, (x.shape[1], x.shape[2]), self.vision.strides[i + 1])
+            x, words, seen = fused(
+                x, words, stage=stages[i], block=j, layer=cast(TextLayer, layer), cell_pad=cell_pad, pad=pad
+            )
+            maps.append(F.interpolate(seen[:, None], size=cells, mode="bilinear", align_corners=False))
+        kept = [*levels, x][-len(self.image_to_memory) :]
+        return ImageFeatures(
+            levels=(stem, *(level.permute(0, 3, 1, 2) for level in kept)),
+            strides=(4, *self.vision.strides[-len(kept) :]),
+            valid_px=valid_px,
+            words=replace(text, words=words),
+            attention=torch.cat(maps, 1).flatten(2)[..., None],
+        )
+
+    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+        """N pairs; `text` is what they had before fusion and is not read."""
+        if image.words is None:
+            raise ValueError("Safari.remember: came features without words, wanted those of `encode_image`")
+        h, w = image.levels[1].shape[-2:]
+        pad_mask = padding_cells(image.valid_px, (h, w), image.strides[1])
+        maps = [
+            project(level.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            for project, level in zip(self.image_to_memory, image.levels[1:], strict=True)
+        ]
+        joined = sum((resize_to(deeper, maps[0]) for deeper in maps[1:]), maps[0])
+        words = self.words_to_memory(image.words.words)
+        place = sine_position_of_valid(pad_mask, self.config.channels, joined.dtype)
+        tokens = torch.cat([joined.flatten(2).transpose(1, 2), words.to(joined.dtype)], 1)
+        position = F.pad(place, (0, 0, 0, words.shape[1]))
+        unseen = torch.cat([pad_mask.flatten(1), image.words.word_pad_mask], 1)
+        return self.encode(tokens, position, unseen)
+
+    def attention(self, image: ImageFeatures) -> Tensor:
+        """(N, h, w) over the cells of stride 16, each row summing to one: where the fused layers look, all of them and
+        all words together, in the reading of `amcr_source`."""
+        if image.attention is None:
+            raise ValueError("Safari.attention: came features without attention, wanted those of `encode_image`")
+        h, w = (4 * n // MAP_STRIDE for n in image.levels[0].shape[-2:])
+        maps = image.attention[..., 0].unflatten(2, (h, w))
+        return attention_map(maps, padding_cells(image.valid_px, (h, w), MAP_STRIDE), self.config.amcr_source)
+
+    def decode(self, image: ImageFeatures, text: TextFeatures, targets: Tensor | None = None) -> Prediction:
+        answer = super().decode(image, text, targets)
+        if not isinstance(answer.extras, SequenceExtras):
+            return answer
+        tokens = answer.extras
+        return replace(answer, extras=SafariExtras(tokens.token_logits, tokens.token_targets, self.attention(image)))
+
+    def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
+        """tokens: of the contour; attention: lambda times AMCR, over the expressions that have a target."""
+        terms = super().losses(prediction, batch)
+        c, extras = self.config, prediction.extras
+        if c.amcr_weight > 0 and isinstance(extras, SafariExtras):
+            own = (
+                mass_loss(extras.attention, batch.masks)
+                if c.amcr_form == "mass"
+                else margin_loss(extras.attention, batch.masks, c.amcr_margins)
+            )
+            terms["attention"] = c.amcr_weight * own
+        return terms
