@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import typer
 
 from image_core.errors import RvosError
+from rvos.commands.bootstrap import bootstrap
 from rvos.commands.convert import convert
 from rvos.commands.data import data
 from rvos.commands.demo import demo
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, demo, synth, train, evaluate, score, submit, convert, models, doctor):
+for command in (segment, demo, synth, train, bootstrap, evaluate, score, submit, convert, models, doctor):
     app.command()(command)
 app.add_typer(data, name="data")
 

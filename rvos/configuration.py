@@ -16,6 +16,10 @@ from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.table import EncoderSpec, ModelSpec
 from image_core.preprocessing import Preprocessing
 from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
+from image_core.weak.predicates import SpatialRules
+from image_core.weak.prompting import PromptStyle
+from image_core.weak.settings import BootstrapSettings, FilterSpec
+from image_core.weak.sparc import SparcConfig
 
 T = TypeVar("T")
 
@@ -77,10 +81,43 @@ def _refusal(error: Exception, overrides: Sequence[str]) -> ConfigError | Unknow
 def train_settings(overrides: Sequence[str]) -> TrainSettings:
     """The settings of `rvos train OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
     plain = compose_config("train", overrides)
+    plain.pop("bootstrap", None)  # what an experiment adds for `rvos bootstrap`
+    return _train_settings(plain)
+
+
+def bootstrap_settings(overrides: Sequence[str]) -> BootstrapSettings:
+    """The settings of `rvos bootstrap OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
+    plain = compose_config("bootstrap", overrides)
+    data = _group(plain, "data")
+    if data["labels"] != 1:
+        raise ConfigError(f"data.labels is {data['labels']}, which is for `rvos train`; wanted labels={data['labels']}")
+    plain["data"] = data | {"labels": plain.pop("labels")}
+    added = _group(plain, "bootstrap")
+    del plain["bootstrap"]
+    sparc = _group(added, "sparc", "bootstrap.")
+    style = build(PromptStyle, _group(sparc, "style", "bootstrap.sparc."), "bootstrap.sparc.style")
+    spatial = build(SpatialRules, _group(sparc, "spatial", "bootstrap.sparc."), "bootstrap.sparc.spatial")
+    parts = {
+        "train": _train_settings(plain | {"steps": added["first_steps"]}),
+        "filter": build(FilterSpec, _group(added, "filter", "bootstrap."), "bootstrap.filter"),
+        "sparc": build(SparcConfig, sparc | {"style": style, "spatial": spatial}, "bootstrap.sparc"),
+    }
+    return build(BootstrapSettings, added | parts, "bootstrap")
+
+
+def _group(plain: dict[str, Any], key: str, where: str = "") -> dict[str, Any]:
+    """The settings under `key`. Raises `ConfigError` where something else stands there."""
+    group = plain.get(key)
+    if not isinstance(group, dict):
+        raise ConfigError(f"{where}{key}: came {group!r}, wanted settings: {where}{key}.KEY=VALUE")
+    return group
+
+
+def _train_settings(plain: dict[str, Any]) -> TrainSettings:
+    """A composed configuration as `TrainSettings`."""
     plain.pop("experiment", None)
     for group in ("model", "encoder", "text", "data", "optimiser", "preprocessing"):
-        if not isinstance(plain.get(group), dict):
-            raise ConfigError(f"{group}: came {plain.get(group)!r}, wanted settings: {group}.KEY=VALUE")
+        _group(plain, group)
     encoders = {
         "vision": build(EncoderSpec, plain.pop("encoder"), "encoder"),
         "text": build(EncoderSpec, plain.pop("text"), "text"),

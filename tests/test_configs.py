@@ -14,11 +14,14 @@ from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.models.table import build_model
 from image_core.training.recipe import datasets
 from image_core.training.settings import OptimiserSpec, TrainSettings
-from rvos.configuration import build, compose_config, config_folder, experiments, train_settings
+from rvos.configuration import bootstrap_settings, build, compose_config, config_folder, experiments, train_settings
 
 FOLDER = config_folder()
 ROOT = "data.root=/somewhere"  # for data that lies on disk; nothing here looks
-ENTRIES: dict[str, Callable[[], object]] = {"train.yaml": lambda: train_settings([])}
+ENTRIES: dict[str, Callable[[], object]] = {
+    "train.yaml": lambda: train_settings([]),
+    "bootstrap.yaml": lambda: bootstrap_settings(["data.images=100"]),
+}
 GROUPS: dict[str, Callable[[str], TrainSettings]] = {
     "data": lambda name: train_settings([f"data={name}", ROOT]),
     "encoder": lambda name: train_settings([f"encoder={name}"]),

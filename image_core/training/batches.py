@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -43,6 +43,39 @@ class TrainingBatches(Dataset[ImageBatch]):
         return augment(sample, rng, Augmentation()) if s.data.augment else sample
 
 
+@dataclass(frozen=True)
+class PseudoPart:
+    """The second part of every step's loss: pictures with pseudo labels, `images` of them a step over all processes,
+    and the weight of their loss beside that of the ground truth."""
+
+    samples: Samples
+    weight: float
+    images: int
+
+    def settings(self, settings: TrainSettings) -> TrainSettings:
+        """Those of the run, for the batches of this part: another size, and draws of its own."""
+        return replace(settings, batch_images=self.images, seed=settings.seed + 1_000_003)
+
+
+class StepBatches(Dataset[dict[str, ImageBatch]]):
+    """Item `step` is the batch of every part of that step, by the name of the part; one part at least."""
+
+    def __init__(self, parts: Mapping[str, TrainingBatches]) -> None:
+        self.parts = dict(parts)
+        self.settings = next(iter(self.parts.values())).settings
+
+    def __len__(self) -> int:
+        return self.settings.steps
+
+    def __getitem__(self, step: int) -> dict[str, ImageBatch]:
+        return {name: batches[step] for name, batches in self.parts.items()}
+
+    @property
+    def images(self) -> int:
+        """Pictures of a step, over all parts and processes."""
+        return sum(batches.settings.batch_images for batches in self.parts.values())
+
+
 def shuffled(position: int, length: int, seed: int) -> int:
     """The index that stands at `position` of an endless sequence of shuffled passes. Unbounded data keeps its order."""
     if length > 10_000_000:
@@ -65,7 +98,7 @@ def pick_expressions(sample: ImageSample, count: int, rng: np.random.Generator) 
     )
 
 
-def loader(batches: TrainingBatches, start: int) -> DataLoader[ImageBatch]:
+def loader(batches: StepBatches, start: int) -> DataLoader[dict[str, ImageBatch]]:
     """Batches of the steps from `start` on, in order, made ahead by `workers` processes."""
     steps: Sequence[int] = range(start, len(batches))
     workers = batches.settings.workers

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor
 
 from image_core.device import autocast, resolve_device
-from image_core.errors import ConfigError
 from image_core.models.base import ImageModel
-from image_core.training.batches import Samples, TrainingBatches, loader
+from image_core.training.batches import PseudoPart, Samples, StepBatches, TrainingBatches, loader
+from image_core.training.folder import check_folder, write_settings
 from image_core.training.log import TrainingLog
 from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
-from image_core.training.settings import TrainSettings, resumable_with
+from image_core.training.settings import TrainSettings
 from image_core.types import ImageBatch
 
 logger = logging.getLogger(__name__)
@@ -35,9 +35,14 @@ dies, so nothing hangs that long."""
 
 
 class Engine:
-    """Owns the optimiser, the averaged weights and the step counter of one run; the model is handed in."""
+    """Owns the optimiser, the averaged weights and the step counter of one run; the model is handed in.
 
-    def __init__(self, model: ImageModel, samples: Samples, settings: TrainSettings) -> None:
+    With a `pseudo` part a step minimises L(batch of `samples`) + weight * L(batch of pseudo labels).
+    """
+
+    def __init__(
+        self, model: ImageModel, samples: Samples, settings: TrainSettings, pseudo: PseudoPart | None = None
+    ) -> None:
         self.settings = settings
         device = resolve_device(settings.device)
         if device.index:  # accelerate takes the current CUDA device, or one a process by its local rank
@@ -47,9 +52,13 @@ class Engine:
             mixed_precision="no",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
-        self.batches = TrainingBatches(
-            samples, settings, self.accelerator.process_index, self.accelerator.num_processes
-        )
+        place = self.accelerator.process_index, self.accelerator.num_processes
+        self.batches = TrainingBatches(samples, settings, *place)
+        parts = {"": self.batches}
+        if pseudo is not None:
+            parts["pseudo_"] = TrainingBatches(pseudo.samples, pseudo.settings(settings), *place)
+        self.parts = StepBatches(parts)
+        self.weights = {"": 1.0, "pseudo_": 0.0 if pseudo is None else pseudo.weight}
         optimiser = torch.optim.AdamW(parameter_groups(model, settings.optimiser), betas=settings.optimiser.betas)
         self.base_lrs = [group["lr"] for group in optimiser.param_groups]
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
@@ -70,9 +79,9 @@ class Engine:
             self._validate(validate, log)
         since, pictures = time.monotonic(), 0
         self.model.train()
-        for batch in loader(self.batches, self.step):
-            terms = self._update(batch.to(self.accelerator.device))
-            pictures += s.batch_images
+        for batches in loader(self.parts, self.step):
+            terms = self._update(batches)
+            pictures += self.parts.images
             self.step += 1
             if self._due(s.log_every):
                 terms = self.accelerator.reduce(terms, "mean")
@@ -97,28 +106,47 @@ class Engine:
     def _lr(self) -> float:
         return max(group["lr"] for group in self.optimiser.param_groups)
 
-    def _update(self, batch: ImageBatch) -> dict[str, Tensor]:
+    def _update(self, batches: Mapping[str, ImageBatch]) -> dict[str, Tensor]:
         s = self.settings
         # Dropout draws from a state that depends on the step alone: nothing random has to be saved.
         torch.manual_seed((s.seed * 1_000_003 + self.step) * 64 + self.accelerator.process_index)
         factor = lr_factor(self.step, s.steps, s.optimiser)
         for group, base in zip(self.optimiser.param_groups, self.base_lrs, strict=True):
             group["lr"] = base * factor
-        with autocast(self.accelerator.device, s.precision):
+        terms = self._gradients(batches)
+        if s.optimiser.clip > 0:
+            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), s.optimiser.clip)
+            terms |= {} if norm is None else {"gradient_norm": norm.detach()}
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.average.update(self.plain_model, self.step)
+        return terms
+
+    def _gradients(self, batches: Mapping[str, ImageBatch]) -> dict[str, Tensor]:
+        """Add up the gradients of the parts, each with its weight, and tell the terms and the sum of their losses.
+
+        One part after the other, so that no more than one is in memory; processes exchange gradients with the last.
+        """
+        told: dict[str, Tensor] = {}
+        losses = []
+        *first, _ = batches
+        for name, batch in batches.items():
+            with self.accelerator.no_sync(self.model) if name in first else nullcontext():
+                terms, loss = self._loss(batch.to(self.accelerator.device))
+                loss = self.weights[name] * loss
+                self.accelerator.backward(loss)
+            told |= {name + k: v.detach() for k, v in terms.items()}
+            losses.append(loss.detach())
+        return told | {"loss": torch.stack(losses).sum()}
+
+    def _loss(self, batch: ImageBatch) -> tuple[dict[str, Tensor], Tensor]:
+        with autocast(self.accelerator.device, self.settings.precision):
             prediction = self.model(batch)
             terms = self.plain_model.losses(prediction, batch)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"step {self.step}: loss is {loss.item()}; terms {_plain(terms)}")
-        self.accelerator.backward(loss)
-        norm = None
-        if s.optimiser.clip > 0:
-            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), s.optimiser.clip)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        self.average.update(self.plain_model, self.step)
-        terms = {k: v.detach() for k, v in terms.items()} | {"loss": loss.detach()}
-        return terms if norm is None else terms | {"gradient_norm": norm.detach()}
+        return terms, loss
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
@@ -136,18 +164,8 @@ class Engine:
 
     def _resume(self) -> None:
         s = self.settings
-        try:
-            s.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"out={s.out}: no folder can be made there ({error.strerror})") from error
-        settings_file, saved = s.out / "settings.json", state_file(s.out)
-        new = json.loads(json.dumps(s.to_dict()))
-        if settings_file.exists():
-            differing = resumable_with(json.loads(settings_file.read_text()), new)
-            if differing:
-                raise ConfigError(
-                    f"{s.out} holds a run with other settings ({', '.join(differing)}); take another out= or remove it"
-                )
+        check_folder(s.out, s.to_dict())
+        saved = state_file(s.out)
         if saved.exists():
             state = torch.load(saved, map_location="cpu", weights_only=True)
             self.plain_model.load_state_dict(state["model"])
@@ -157,9 +175,7 @@ class Engine:
             logger.info("continuing at step %d of %d", self.step, s.steps)
         self.accelerator.wait_for_everyone()  # every process has read what one of them writes now
         if self.accelerator.is_main_process:
-            temporary = settings_file.with_suffix(".tmp")
-            temporary.write_text(json.dumps(new, indent=1))
-            temporary.replace(settings_file)
+            write_settings(s.out, s.to_dict())
 
 
 def state_file(out: Path) -> Path:

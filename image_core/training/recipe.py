@@ -22,12 +22,16 @@ from image_core.evaluation import collect_presence, evaluate_images, predict_wit
 from image_core.models.base import ImageModel
 from image_core.models.table import ModelSpec, build_model
 from image_core.segmenter import ImageSegmenter, find_model
-from image_core.training.batches import Samples
+from image_core.training.batches import PseudoPart, Samples
 from image_core.training.calibration import fit_presence
 from image_core.training.engine import Engine
 from image_core.training.settings import DataSpec, TrainSettings
+from image_core.training.subset import Subset, labelled_indices
 
 logger = logging.getLogger(__name__)
+
+Datasets = tuple[Samples, Samples, tuple[str, ...] | None]
+"""Training split, validation split, the words of the training expressions where they can be told."""
 
 
 def train(settings: TrainSettings, command: str = "") -> Path:
@@ -36,7 +40,12 @@ def train(settings: TrainSettings, command: str = "") -> Path:
     The same call continues an unfinished run. `command` is what the user typed, for the file's provenance. Raises
     `ConfigError` for contradictions and `DataError` for data that is not there, before anything heavy is loaded.
     """
-    training, validation, words = datasets(settings.data, settings)
+    return train_on(datasets(settings.data, settings), settings, command)
+
+
+def train_on(data: Datasets, settings: TrainSettings, command: str = "", pseudo: PseudoPart | None = None) -> Path:
+    """`train` on data that is already open, beside pseudo labels where there are some."""
+    training, validation, words = data
     resolve_device(settings.device)
     import torch
 
@@ -45,7 +54,7 @@ def train(settings: TrainSettings, command: str = "") -> Path:
     if settings.preprocessing.multiple % model.size_multiple:
         came = settings.preprocessing.multiple
         raise ConfigError(f"preprocessing.multiple is {came}, wanted a multiple of the model's {model.size_multiple}")
-    engine = Engine(model, training, settings)
+    engine = Engine(model, training, settings, pseudo)
     path = settings.out / "model.safetensors"
 
     def provenance(step: int, scores: Mapping[str, Any]) -> Provenance:
@@ -105,27 +114,39 @@ def initial_model(settings: TrainSettings) -> tuple[ImageModel, Provenance]:
 
 
 def _parts_of(spec: ModelSpec) -> dict[str, Any]:
-    """What makes two models the same: "config.heads" -> value and so on, without the weights of the losses."""
+    """What makes two models the same: "config.heads" -> value and so on, without what one is trained for: the weights
+    of the losses, and the task (Partial-RES learns boxes first, with the same tensors)."""
     plain = json.loads(json.dumps(spec.to_dict()))
     config = plain.pop("config")
-    return plain | {f"config.{key}": value for key, value in config.items() if not key.endswith("_weight")}
+    return plain | {
+        f"config.{key}": value for key, value in config.items() if not key.endswith("_weight") and key != "task"
+    }
 
 
-def datasets(spec: DataSpec, settings: TrainSettings) -> tuple[Samples, Samples, tuple[str, ...] | None]:
-    """(training split, validation split, the words of the training expressions where they can be told)."""
+def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
+    """Open what is trained on. With `labels` below 1 the training split is that share of its pictures."""
     if spec.name == "synthetic":
         from image_core.synthetic import SyntheticImages
         from image_core.synthetic.language import training_words
 
         size = max([px for _, px in settings.sizes] or [settings.preprocessing.size_px])
-        training = SyntheticImages("train", settings.seed, (size, size), spec.expressions_per_image)
+        training = SyntheticImages("train", settings.seed, (size, size), spec.expressions_per_image, spec.images)
         validation = SyntheticImages("val", 0, (size, size), spec.expressions_per_image)
-        return training, validation, tuple(sorted(training_words()))
+        words = tuple(sorted(training_words()))
+        if spec.labels < 1:
+            labelled = labelled_indices(len(training), spec.labels, settings.seed)
+            return Subset(training, labelled), validation, words
+        return training, validation, words
     from image_core.data import open_dataset
+    from image_core.data.dataset import ReferringImages
 
     root = Path(spec.root or "")
     training = open_dataset(spec.name, root, "train", split_by=spec.split_by)
-    return training, open_dataset(spec.name, root, "val", split_by=spec.split_by), tuple(sorted(training.words()))
+    validation = open_dataset(spec.name, root, "val", split_by=spec.split_by)
+    if spec.labels < 1:
+        labelled = labelled_indices(len(training), spec.labels, settings.seed)
+        training = ReferringImages(record for index in labelled for record in training.groups[index])
+    return training, validation, tuple(sorted(training.words()))
 
 
 def commit() -> str:

@@ -18,13 +18,17 @@ Decay = Literal["cosine", "poly", "constant"]
 @dataclass(frozen=True)
 class DataSpec:
     """What is trained on. name: `synthetic`, or a dataset of `image_core.data` under `root`; `split_by`: who made its
-    splits (refcoco: unc); expressions_per_image: E of a training sample; augment: flips, colours, crops."""
+    splits (refcoco: unc); expressions_per_image: E of a training sample; augment: flips, colours, crops; images: how
+    many pictures the synthetic training split has (None: no end of them); labels: the share of the training pictures
+    whose masks are used, in (0, 1]."""
 
     name: str = "synthetic"
     root: str | None = None
     split_by: str | None = None
     expressions_per_image: int = 4
     augment: bool = True
+    images: int | None = None
+    labels: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,12 @@ class TrainSettings:
     eval_images: int = 200
 
     def __post_init__(self) -> None:
-        faults = [*self._faults_of_counts(), *self._faults_of_sizes(), *self._faults_of_parts()]
+        faults = [
+            *self._faults_of_counts(),
+            *self._faults_of_sizes(),
+            *self._faults_of_parts(),
+            *self._faults_of_data(),
+        ]
         if faults:
             raise ConfigError("; ".join(faults))
 
@@ -107,10 +116,21 @@ class TrainSettings:
             yield f"optimiser.betas are {o.betas}, wanted two numbers from 0 to below 1"
         if not 0 <= o.warmup_steps < self.steps:
             yield f"optimiser.warmup_steps is {o.warmup_steps}, wanted 0 to less than steps ({self.steps})"
-        if self.data.expressions_per_image < 1:
-            yield f"data.expressions_per_image is {self.data.expressions_per_image}, wanted 1 or more"
-        if self.data.name != "synthetic" and self.data.root is None:
-            yield f"data.name is {self.data.name}, which needs data.root=FOLDER"
+
+    def _faults_of_data(self) -> Iterator[str]:
+        data = self.data
+        if data.expressions_per_image < 1:
+            yield f"data.expressions_per_image is {data.expressions_per_image}, wanted 1 or more"
+        if data.name != "synthetic" and data.root is None:
+            yield f"data.name is {data.name}, which needs data.root=FOLDER"
+        if data.images is not None and (type(data.images) is not int or data.images < 1):
+            yield f"data.images is {data.images!r}, wanted 1 or more"
+        if data.images is not None and data.name != "synthetic":
+            yield f"data.images is {data.images}, which is for data.name=synthetic alone; leave it out"
+        if not 0 < data.labels <= 1:
+            yield f"data.labels is {data.labels}, wanted a share above 0 and up to 1"
+        elif data.labels < 1 and data.name == "synthetic" and data.images is None:
+            yield f"data.labels is {data.labels} of synthetic pictures without end; say how many: data.images=NUMBER"
 
     def size_px(self, step: int) -> int:
         """The picture size of a step, in pixels."""

@@ -18,7 +18,7 @@ from torch import nn
 from image_core.errors import ConfigError
 from image_core.models.table import ModelSpec, build_model
 from image_core.synthetic import SyntheticImages
-from image_core.training.batches import TrainingBatches, loader, pick_expressions, shuffled
+from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled
 from image_core.training.calibration import fit_presence
 from image_core.training.log import TrainingLog, read_log
 from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
@@ -129,6 +129,11 @@ def test_sizes_over_a_run(tiny_settings: MakeSettings) -> None:
         ({"optimiser": OptimiserSpec(decay="cosin")}, ["optimiser.decay is cosin, wanted one of cosine, poly"]),  # type: ignore[arg-type]
         ({"optimiser": OptimiserSpec(lr=0.0)}, ["wanted lr above 0"]),
         ({"data": DataSpec(expressions_per_image=0)}, ["expressions_per_image is 0, wanted 1 or more"]),
+        ({"data": DataSpec(images=0)}, ["data.images is 0, wanted 1 or more"]),
+        ({"data": DataSpec("refcoco", "x", images=5)}, ["data.images is 5, which is for data.name=synthetic alone"]),
+        ({"data": DataSpec(labels=0.0, images=5)}, ["data.labels is 0.0, wanted a share above 0"]),
+        ({"data": DataSpec(labels=1.5, images=5)}, ["data.labels is 1.5, wanted a share above 0"]),
+        ({"data": DataSpec(labels=0.1)}, ["data.labels is 0.1 of synthetic pictures without end"]),
         ({"data": DataSpec("refcoco")}, ["data.name is refcoco, which needs data.root=FOLDER"]),
     ],
 )
@@ -202,8 +207,9 @@ def test_batches_have_the_size_of_their_step(tiny_settings: MakeSettings) -> Non
 def test_the_loader_gives_the_steps_that_are_left_in_order(tiny_settings: MakeSettings, workers: int) -> None:
     settings = tiny_settings(steps=9, workers=workers)
     batches = TrainingBatches(SyntheticImages("train", 0, (32, 32)), settings)
-    assert [b.expressions for b in loader(batches, 6)] == [batches[step].expressions for step in (6, 7, 8)]
-    assert list(loader(batches, 9)) == []
+    parts = StepBatches({"": batches})
+    assert [b[""].expressions for b in loader(parts, 6)] == [batches[step].expressions for step in (6, 7, 8)]
+    assert list(loader(parts, 9)) == []
 
 
 def test_finite_data_is_shuffled_anew_every_pass() -> None:

@@ -22,10 +22,12 @@ from image_core.segmenter import ImageSegmenter
 from image_core.synthetic import SyntheticImages
 from image_core.synthetic.language import training_words
 from image_core.training import recipe
+from image_core.training.batches import PseudoPart
 from image_core.training.engine import Engine, state_file
 from image_core.training.log import read_log
 from image_core.training.recipe import datasets, train
 from image_core.training.settings import DataSpec, TrainSettings
+from image_core.training.subset import labelled_indices
 from image_core.types import ImageSample
 
 MakeSettings = Callable[..., TrainSettings]
@@ -161,6 +163,54 @@ def test_training_learns_and_schedules(tiny_settings: MakeSettings, preprocessin
     assert all(torch.equal(value, own[name]) for name, value in engine.average.state.items())  # ema 0: no average
 
 
+def test_the_gradients_of_two_parts_are_a_weighted_sum(tiny_settings: MakeSettings) -> None:
+    """By hand: L(first batch) + 0.25 * L(second batch), the second of another number of pictures."""
+    settings = tiny_settings(steps=4)
+    model = build_model(settings.model)
+    pseudo = PseudoPart(SyntheticImages("val", 0, (32, 32), 2), weight=0.25, images=3)
+    engine = Engine(model, Samples(), settings, pseudo)
+    engine.model.train()
+    batches = engine.parts[0]
+    assert [len(batch.images) for batch in batches.values()] == [2, 3]
+    torch.manual_seed(5)
+    expected = []
+    for batch, weight in zip(batches.values(), (1.0, 0.25), strict=True):
+        loss = torch.stack(list(model.losses(model(batch), batch).values())).sum() * weight
+        gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+        expected.append((loss.item(), gradients))
+    torch.manual_seed(5)  # the same dropout
+    told = engine._gradients(batches)
+    assert told["loss"].item() == pytest.approx(expected[0][0] + expected[1][0], rel=1e-6)
+    assert {key.removeprefix("pseudo_") for key in told} == set(model.losses(model(batches[""]), batches[""])) | {
+        "loss"
+    }
+    for parameter, first, second in zip(model.parameters(), expected[0][1], expected[1][1], strict=True):
+        assert (parameter.grad is None) == (first is None)
+        if parameter.grad is not None and first is not None and second is not None:
+            torch.testing.assert_close(parameter.grad, first + second, rtol=1e-4, atol=1e-6)
+
+
+def test_both_parts_learn_and_killed_is_in_one_go(tiny_settings: MakeSettings) -> None:
+    pseudo = PseudoPart(SyntheticImages("val", 0, (32, 32), 2, length=5), weight=0.5, images=2)
+
+    def start(settings: TrainSettings, killed_at_step: int | None = None, part: PseudoPart | None = pseudo) -> None:
+        torch.manual_seed(0)
+        killed_at = None if killed_at_step is None else killed_at_step * settings.batch_images
+        engine = Engine(build_model(settings.model), Samples(killed_at), settings, part)
+        engine.run(lambda weights, step: {"mIoU": digest(weights)})
+
+    whole, broken, alone = (tiny_settings(steps=6, save_every=2, eval_every=3) for _ in range(3))
+    start(whole)
+    with pytest.raises(Killed):
+        start(broken, killed_at_step=3)
+    start(broken)
+    assert lines(broken.out) == lines(whole.out)
+    assert_same_state(broken.out, whole.out)
+    start(alone, part=None)
+    with pytest.raises(AssertionError):
+        assert_same_state(alone.out, whole.out)
+
+
 def test_the_norm_is_clipped_and_told(tiny_settings: MakeSettings) -> None:
     settings = tiny_settings(steps=4, save_every=4)
     run(settings)
@@ -260,6 +310,16 @@ def test_the_tokenizer_in_training_is_the_one_that_is_saved(
     path = train(tiny_settings(model=spec, steps=4))
     saved = json.loads(load_model(path).model.get_submodule("text").tokenizer_json())  # type: ignore[operator]
     assert saved["tokenizer"]["model"]["vocab"] == own["tokenizer"]["model"]["vocab"]
+
+
+def test_few_labels_are_few_pictures(tiny_settings: MakeSettings) -> None:
+    """`labels` on synthetic pictures: those of the subset, in the size of the run, and the whole validation split."""
+    settings = tiny_settings(data=DataSpec(images=40, labels=0.1))
+    training, validation, _ = datasets(settings.data, settings)
+    whole, other, _ = datasets(replace(settings.data, labels=1.0), settings)
+    names = [whole[index].sample_id for index in labelled_indices(40, 0.1, settings.seed)]
+    assert len(whole) == 40 and len(validation) == len(other)
+    assert [training[i].sample_id for i in range(len(training))] == names and len(names) == 4
 
 
 def test_a_run_that_contradicts_itself_is_refused_before_it_begins(

@@ -1,0 +1,123 @@
+"""Learning with few masks, in rounds: train, pseudo-label the rest, filter, train on both.
+
+For any model. Published by SafaRi (ECCV 2024): L_t = L_GT + gamma_t * L_pseudo with gamma growing from round to round.
+Every stage leaves a file when it is done, so that the same call continues a run that was killed at any point.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from image_core.device import resolve_device
+from image_core.errors import ConfigError
+from image_core.evaluation import Samples
+from image_core.segmenter import ImageSegmenter
+from image_core.training.batches import PseudoPart
+from image_core.training.folder import check_folder, write_json, write_settings
+from image_core.training.log import read_log
+from image_core.training.recipe import Datasets, datasets, train_on
+from image_core.training.settings import TrainSettings
+from image_core.training.subset import Subset, labelled_indices
+from image_core.weak.box_source import BoxSource, NoBoxes, SparcBoxes, TrueBoxes
+from image_core.weak.labelling import Labeller
+from image_core.weak.ledger import Ledger, count
+from image_core.weak.proposals import build_proposer
+from image_core.weak.scorers import build_scorer
+from image_core.weak.settings import BootstrapSettings
+from image_core.weak.sparc import Sparc
+from image_core.weak.unlabelled import PseudoLabelled, Unlabelled
+
+logger = logging.getLogger(__name__)
+
+MakeBoxes = Callable[[BootstrapSettings, Samples], BoxSource]
+
+
+def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBoxes | None = None) -> Path:
+    """Run all rounds and return the summary, `<out>/bootstrap.json`.
+
+    The folder holds `round_0`, `round_1`, ... (each a training run), `ledger.jsonl` and `bootstrap.json`. `make_boxes`
+    stands in for `box_source`. Raises `ConfigError` for contradictions and `DataError` for data that is not there.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("bootstrap: came several processes, wanted one: start it without torchrun")
+    train = settings.train
+    resolve_device(train.device)
+    everything, validation, words = datasets(replace(train.data, labels=1.0), train)
+    labelled = labelled_indices(len(everything), train.data.labels, train.seed)
+    unlabelled = Unlabelled(everything, sorted({*range(len(everything))} - {*labelled}))
+    boxes = (make_boxes or box_source)(settings, everything)
+    data: Datasets = (Subset(everything, labelled), validation, words)
+    check_folder(train.out, settings.to_dict())
+    write_settings(train.out, settings.to_dict())
+    ledger = Ledger(train.out / "ledger.jsonl")
+
+    def run(round: int, pseudo: PseudoPart | None, counts: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+        own = settings.round(round)
+        model = train_on(data, own, f"{command} (round {round})", pseudo)
+        return model, {"round": round, "steps": own.steps, **counts, "val": last_validation(own)}
+
+    model, told = run(0, None, {})
+    rounds = [told]
+    for round in range(1, settings.rounds + 1):
+        gamma = settings.gamma(round)
+        pseudo, counts = None, {"gamma": gamma}
+        if gamma > 0:
+            counts |= _label(round, settings, model, boxes, unlabelled, ledger)
+            pictures = PseudoLabelled(unlabelled, ledger.labels(round))
+            if len(pictures):
+                pseudo = PseudoPart(pictures, gamma, settings.pseudo_images or train.batch_images)
+            else:
+                logger.warning(
+                    "round %d: no pseudo label was accepted; it trains on the labelled pictures alone", round
+                )
+        model, told = run(round, pseudo, counts)
+        rounds.append(told)
+    summary = train.out / "bootstrap.json"
+    write_json(
+        summary,
+        {
+            "labelled": len(labelled),
+            "unlabelled": len(unlabelled),
+            "rounds": rounds,
+            "model": str(model.relative_to(train.out)),
+        },
+    )
+    return summary
+
+
+def _label(
+    round: int, settings: BootstrapSettings, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
+) -> dict[str, Any]:
+    """Pseudo labels of a round by the model of the one before; gives the counts, which tell that it is done."""
+    done = settings.train.out / f"labels_{round}.json"
+    if done.exists():
+        return json.loads(done.read_text())
+    segmenter = ImageSegmenter.load(model, settings.train.device, settings.train.precision)
+    Labeller(segmenter, boxes, settings.filter.build()).label_all(round, pictures, ledger)
+    counts = count(ledger.labels(round))
+    logger.info("round %d: %s", round, json.dumps(counts))
+    write_json(done, counts)
+    return counts
+
+
+def box_source(settings: BootstrapSettings, samples: Samples) -> BoxSource:
+    """Where boxes come from, by the settings; `samples` is the truth, of which only `truth` sees anything."""
+    if settings.boxes == "none" or settings.gamma_max == 0:
+        return NoBoxes()
+    if settings.boxes == "truth":
+        return TrueBoxes(samples)
+    device = settings.train.device
+    scorer = build_scorer(settings.scorer, device=device)
+    return SparcBoxes(Sparc(scorer, settings.sparc), build_proposer(settings.proposals, device=device))
+
+
+def last_validation(settings: TrainSettings) -> dict[str, float]:
+    """The figures of the last validation of a run."""
+    lines = [line for line in read_log(settings.out / "log.jsonl") if line["kind"] == "validation"]
+    return {key: value for key, value in lines[-1].items() if key not in ("step", "kind")}

@@ -1,0 +1,81 @@
+"""One round of pseudo labels: every unlabelled picture asked, judged, and written down."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from image_core.errors import RvosError
+from image_core.geometry.rle import encode_rle
+from image_core.segmenter import ImagePrediction, ImageSegmenter
+from image_core.weak.box_source import BoxSource
+from image_core.weak.ledger import Ledger, PseudoLabel
+from image_core.weak.unlabelled import Unlabelled, UnlabelledPicture
+from image_core.weak.validity import ValidityFilter, Verdict
+
+logger = logging.getLogger(__name__)
+
+ABSENT = "absent"
+_TOLD_EVERY = 500
+
+
+class Labeller:
+    """A model, where boxes come from, and the filter."""
+
+    def __init__(self, segmenter: ImageSegmenter, boxes: BoxSource, judge: ValidityFilter) -> None:
+        self.segmenter, self.boxes, self.judge = segmenter, boxes, judge
+
+    def label_all(self, round: int, pictures: Unlabelled, ledger: Ledger) -> None:
+        """Write the labels of every picture, from where an earlier call was killed: the same lines as in one go."""
+        last, lines = ledger.written(round)
+        for done, index in enumerate(pictures.indices, 1):
+            if index < last:
+                continue
+            labels = self._label(round, pictures, index)
+            ledger.append(labels[lines:] if index == last else labels)
+            if done % _TOLD_EVERY == 0:
+                logger.info("round %d: %d of %d pictures asked", round, done, len(pictures))
+
+    def _label(self, round: int, pictures: Unlabelled, index: int) -> list[PseudoLabel]:
+        """One line an expression, or one line for a picture at which something of it is at fault."""
+        sample_id = ""
+        try:
+            picture = pictures.picture(index)
+            sample_id = picture.sample_id
+            if not picture.expressions:
+                return []
+            predictions = self.segmenter.segment(picture.image, picture.expressions)
+            boxes = self.boxes.boxes(picture)
+        except RvosError as error:
+            logger.warning("round %d, picture %d: %s", round, index, error)
+            return [PseudoLabel(round, index, sample_id, "failed", str(error))]
+        return [
+            self._judged(round, picture, position, prediction, box)
+            for position, (prediction, box) in enumerate(zip(predictions, boxes, strict=True))
+        ]
+
+    def _judged(
+        self, round: int, picture: UnlabelledPicture, position: int, prediction: ImagePrediction, box: np.ndarray | None
+    ) -> PseudoLabel:
+        mask = prediction.mask
+        verdict = Verdict(False, reason=ABSENT) if prediction.presence < 0.5 else self.judge(mask, box)
+        return PseudoLabel(
+            round=round,
+            index=picture.index,
+            sample_id=picture.sample_id,
+            verdict="accepted" if verdict.accepted else "rejected",
+            reason=verdict.reason,
+            expression_id=picture.expression_ids[position],
+            sentence=picture.expressions[position],
+            score=round_off(prediction.score),
+            presence=round_off(prediction.presence),
+            box=None if box is None else (round_off(box[0]), round_off(box[1]), round_off(box[2]), round_off(box[3])),
+            validity=None if verdict.score is None else round_off(verdict.score),
+            mask=encode_rle(mask),
+        )
+
+
+def round_off(value: float) -> float:
+    """Six digits, as the ledger shows them."""
+    return round(float(value), 6)

@@ -1,0 +1,122 @@
+"""Every setting of bootstrapping, as frozen dataclasses: checked at birth, all contradictions told together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from image_core.errors import ConfigError
+from image_core.training.settings import TrainSettings
+from image_core.weak.sparc import SparcConfig
+from image_core.weak.validity import Everything, MaskInBox, ProjectionLoss, ValidityFilter
+
+FilterName = Literal["mask_in_box", "projection", "everything"]
+GammaSchedule = Literal["linear", "fixed", "cosine"]
+Start = Literal["previous", "first"]
+Boxes = Literal["sparc", "truth", "none"]
+
+
+@dataclass(frozen=True)
+class FilterSpec:
+    """A filter of pseudo labels. threshold: None takes the filter's own; strict (mask_in_box): the whole mask has to be
+    in the box, a threshold of 1; box_iou (mask_in_box): least IoU of the mask's box and the box, 0 asks for none."""
+
+    name: FilterName = "mask_in_box"
+    threshold: float | None = None
+    strict: bool = False
+    box_iou: float = 0.0
+
+    def faults(self) -> Iterator[str]:
+        """What contradicts itself."""
+        if self.name not in get_args(FilterName):
+            yield f"filter.name is {self.name}, wanted one of {', '.join(get_args(FilterName))}"
+        if self.name != "mask_in_box" and (self.strict or self.box_iou):
+            yield f"filter.strict and filter.box_iou are of mask_in_box, came with {self.name}; leave them out"
+        if self.strict and self.threshold is not None:
+            yield f"filter.strict is a threshold of 1, came with filter.threshold={self.threshold}; leave one out"
+        if self.name == "everything" and self.threshold is not None:
+            yield "filter.threshold came with everything, which has none; leave it out"
+        if not 0 <= (self.threshold or 0) <= 2 or not 0 <= self.box_iou <= 1:
+            yield f"filter.threshold is {self.threshold}, wanted 0 to 2; filter.box_iou {self.box_iou}, wanted 0 to 1"
+
+    def build(self) -> ValidityFilter:
+        """The filter."""
+        if self.name == "everything":
+            return Everything()
+        if self.name == "projection":
+            return ProjectionLoss() if self.threshold is None else ProjectionLoss(self.threshold)
+        threshold = MaskInBox.threshold if self.threshold is None else self.threshold
+        return MaskInBox(1.0 if self.strict else threshold, self.box_iou)
+
+
+@dataclass(frozen=True)
+class BootstrapSettings:
+    """Training on few masks in rounds. train: the whole run; its `data.labels` is the share of labelled pictures.
+
+    rounds: T, after round 0, which trains on labelled pictures alone for first_steps; the others take round_steps.
+    gamma_max, gamma_schedule: weight of the pseudo labels' loss in round t: linear gamma_max * t / T, fixed gamma_max,
+    cosine gamma_max * (1 - cos(pi t / T)) / 2; gamma_max 0 labels nothing and is the control with labels alone, of as
+    many steps. SafaRi publishes that gamma grows; linear to 1 is proposed. start: the weights a round begins with,
+    those of the round before (SafaRi) or those round 0 began with (Partial-RES). boxes: sparc, none, or truth, which is
+    100 % box labels; proposals, scorer, sparc: the parts of sparc, as `build_proposer` and `build_scorer` name them.
+    pseudo_images: pictures with pseudo labels a step, None: as many as labelled ones.
+    """
+
+    train: TrainSettings
+    first_steps: int
+    round_steps: int
+    rounds: int = 2
+    gamma_max: float = 1.0
+    gamma_schedule: GammaSchedule = "linear"
+    start: Start = "previous"
+    filter: FilterSpec = field(default_factory=FilterSpec)
+    boxes: Boxes = "sparc"
+    proposals: str = "colour_regions"
+    scorer: str = "openai/clip-vit-base-patch32"
+    sparc: SparcConfig = field(default_factory=SparcConfig)
+    pseudo_images: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = [*self._faults(), *self.filter.faults()]
+        if faults:
+            raise ConfigError("; ".join(faults))
+
+    def _faults(self) -> Iterator[str]:
+        if self.rounds < 1 or min(self.first_steps, self.round_steps) <= self.train.optimiser.warmup_steps:
+            yield (
+                f"rounds is {self.rounds}, first_steps {self.first_steps} and round_steps {self.round_steps}: wanted "
+                f"1 round or more, and more steps than optimiser.warmup_steps ({self.train.optimiser.warmup_steps})"
+            )
+        if not self.train.data.labels < 1:
+            yield f"labels is {self.train.data.labels}, wanted a share below 1: nothing is left to give pseudo labels"
+        if self.gamma_max < 0:
+            yield f"gamma_max is {self.gamma_max}, wanted 0 or more"
+        for name, kind in (("gamma_schedule", GammaSchedule), ("start", Start), ("boxes", Boxes)):
+            if getattr(self, name) not in get_args(kind):
+                yield f"{name} is {getattr(self, name)}, wanted one of {', '.join(get_args(kind))}"
+        if self.boxes == "none" and self.filter.name != "everything":
+            yield f"filter.name is {self.filter.name}, which needs boxes; wanted boxes=sparc or truth, or no filter"
+        if self.pseudo_images is not None and (type(self.pseudo_images) is not int or self.pseudo_images < 1):
+            yield f"pseudo_images is {self.pseudo_images!r}, wanted 1 or more"
+
+    def gamma(self, round: int) -> float:
+        """The weight of the pseudo labels in a round from 1 on."""
+        share = round / self.rounds
+        grown = {"linear": share, "fixed": 1.0, "cosine": (1 - math.cos(math.pi * share)) / 2}
+        return self.gamma_max * grown[self.gamma_schedule]
+
+    def round(self, round: int) -> TrainSettings:
+        """The training of a round, from 0 on, in its own folder."""
+        out = self.train.out / f"round_{round}"
+        if round == 0:
+            return replace(self.train, out=out, steps=self.first_steps)
+        before = self.train.out / f"round_{round - 1}" / "model.safetensors"
+        init = str(before) if self.start == "previous" else self.train.init
+        return replace(self.train, out=out, steps=self.round_steps, init=init)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: those of the training, and under "bootstrap" what is added to them."""
+        added = {key: value for key, value in asdict(self).items() if key != "train"}
+        return self.train.to_dict() | {"bootstrap": added}

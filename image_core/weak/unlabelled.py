@@ -1,0 +1,71 @@
+"""Pictures whose truth is out of reach, and the same pictures with pseudo labels.
+
+Whatever labels or learns from unlabelled pictures is given these views; neither has a true mask to give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from image_core.evaluation import Samples
+from image_core.geometry.rle import decode_rle
+from image_core.types import ImageSample
+from image_core.weak.ledger import PseudoLabel
+
+
+@dataclass(frozen=True)
+class UnlabelledPicture:
+    """A picture and what is asked of it: image (H, W, 3) uint8 RGB, E expressions and their names. Kinds of expression
+    are left out too: one of them says that there is no target."""
+
+    index: int
+    sample_id: str
+    image: np.ndarray
+    expressions: tuple[str, ...]
+    expression_ids: tuple[str, ...]
+
+
+class Unlabelled:
+    """Some pictures of a set, by their indices there, rising; the masks are dropped as soon as a sample is read."""
+
+    def __init__(self, samples: Samples, indices: Sequence[int]) -> None:
+        self._samples, self.indices, self._known = samples, sorted(indices), frozenset(indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def picture(self, index: int) -> UnlabelledPicture:
+        """The picture `index` of the set. Raises what reading it raises, and `KeyError` for one that is not here."""
+        if index not in self._known:
+            raise KeyError(index)
+        sample = self._samples[index]
+        return UnlabelledPicture(index, sample.sample_id, sample.image, sample.expressions, sample.expression_ids)
+
+
+class PseudoLabelled:
+    """Map-style samples: the pictures with accepted pseudo labels, in the order of the set, with these alone."""
+
+    def __init__(self, pictures: Unlabelled, labels: Iterable[PseudoLabel]) -> None:
+        self._pictures = pictures
+        grouped: dict[int, list[PseudoLabel]] = {}
+        for label in labels:
+            if label.verdict == "accepted":
+                grouped.setdefault(label.index, []).append(label)
+        self._labels = [grouped[index] for index in sorted(grouped)]
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> ImageSample:
+        labels = self._labels[index]
+        picture = self._pictures.picture(labels[0].index)
+        return ImageSample(
+            image=picture.image,
+            expressions=tuple(label.sentence for label in labels),
+            masks=np.stack([decode_rle(label.mask or {}) for label in labels]),
+            sample_id=picture.sample_id,
+            expression_ids=tuple(label.expression_id for label in labels),
+        )

@@ -1,0 +1,46 @@
+"""`rvos bootstrap`: train an image model on few masks, in rounds of pseudo labels."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Annotated
+
+import typer
+
+from rvos.commands import options
+
+
+def bootstrap(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[experiment=NAME] [labels=SHARE] [KEY=VALUE]...",
+            help="An experiment of configs/, the share of pictures with masks, and changes to the experiment.",
+        ),
+    ] = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train an image model on few masks, in rounds; the same command continues one that was interrupted."""
+    options.be_quiet(quiet)
+    from image_core.weak.bootstrap import bootstrap as run
+    from rvos.configuration import bootstrap_settings
+
+    words = overrides or []
+    settings = bootstrap_settings(words)
+    summary = run(settings, command=shlex.join(["rvos", "bootstrap", *words]))
+    told = json.loads(summary.read_text())
+    print(f"labelled pictures: {told['labelled']} of {told['labelled'] + told['unlabelled']}")
+    for row in told["rounds"]:
+        print(_line(row))
+    print(f"summary: {summary}")
+    print(f"model: {summary.parent / told['model']}")
+
+
+def _line(row: dict) -> str:
+    """A round: its pseudo labels, and how well its model does on the validation split."""
+    parts = [f"round {row['round']}:"]
+    if "accepted" in row:
+        rejected = [f"{count} rejected ({reason})" for reason, count in row["rejected"].items()]
+        parts += [", ".join([f"{row['accepted']} accepted", *rejected, f"{row['failed']} failed"]) + ";"]
+    return " ".join([*parts, *(f"{name} {value:.4f}" for name, value in row["val"].items())])

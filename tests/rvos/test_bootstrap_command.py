@@ -1,0 +1,101 @@
+"""`rvos bootstrap`: what it prints and leaves, and bad input in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from image_core.checkpoint import load_model
+from rvos.cli import main
+from rvos.configuration import bootstrap_settings
+
+EXPERIMENT = "experiment=synthetic_bootstrap_tiny"
+SMALL = [
+    "data.images=8",
+    "device=cpu",
+    "precision=fp32",
+    "workers=0",
+    "batch_images=2",
+    "eval_images=2",
+    "log_every=1",
+    "save_every=2",
+    "preprocessing.size_px=32",
+    "optimiser.warmup_steps=0",
+    "bootstrap.first_steps=2",
+    "bootstrap.round_steps=2",
+    "bootstrap.boxes=truth",
+    "bootstrap.filter.threshold=0.1",
+]
+
+
+def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["bootstrap", EXPERIMENT, "labels=0.25", f"out={tmp_path / 'run'}", *SMALL]
+    assert main(command) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "labelled pictures: 2 of 8"
+    assert out[1].startswith("round 0: mIoU ") and "accepted" in out[2] and out[3].startswith("round 2: ")
+    assert out[4:] == [
+        f"summary: {tmp_path / 'run' / 'bootstrap.json'}",
+        f"model: {tmp_path / 'run' / 'round_2' / 'model.safetensors'}",
+    ]
+    told = load_model(tmp_path / "run" / "round_2" / "model.safetensors").provenance
+    assert told.steps == 6 and told.command.count("rvos bootstrap") == 3 and told.command.endswith("(round 2)")
+    lines = (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()
+    assert {json.loads(line)["round"] for line in lines} == {1, 2} and len({json.loads(n)["index"] for n in lines}) == 6
+    assert main(command) == 0  # finished: the same again
+    assert capsys.readouterr().out.splitlines() == out
+    assert main([*command, "bootstrap.gamma_max=2.0"]) == 2
+    assert "other settings (bootstrap.gamma_max)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "answer"),
+    [
+        ("experiment=synthetic_bootstrap_tinny", "did you mean 'synthetic_bootstrap_tiny'?"),
+        (f"{EXPERIMENT} labels=1.0", "labels is 1.0, wanted a share below 1"),
+        (f"{EXPERIMENT} labels=0", "data.labels is 0, wanted a share above 0"),
+        (f"{EXPERIMENT} labels=some", "data.labels is 'some', wanted float"),
+        (f"{EXPERIMENT} data.labels=0.2", "wanted labels=0.2"),
+        (f"{EXPERIMENT} label=0.2", "unknown setting 'label': did you mean 'labels'?"),
+        (f"{EXPERIMENT} data.images=null", "synthetic pictures without end"),
+        (f"{EXPERIMENT} bootstrap.round=3", "unknown setting of bootstrap 'round': did you mean 'rounds'?"),
+        (f"{EXPERIMENT} bootstrap.rounds=0", "rounds is 0"),
+        (f"{EXPERIMENT} bootstrap.first_steps=many", "train.steps is 'many', wanted int"),
+        (f"{EXPERIMENT} bootstrap.first_steps=100", "optimiser.warmup_steps is 500, wanted 0 to less than steps (100)"),
+        (f"{EXPERIMENT} bootstrap.round_steps=100", "more steps than optimiser.warmup_steps (500)"),
+        (f"{EXPERIMENT} bootstrap.boxes=true", "boxes is True, wanted one of sparc, truth, none"),
+        (f"{EXPERIMENT} bootstrap.boxes=none", "filter.name is mask_in_box, which needs boxes"),
+        (f"{EXPERIMENT} bootstrap.filter=5", "bootstrap.filter: came 5, wanted settings: bootstrap.filter.KEY=VALUE"),
+        (f"{EXPERIMENT} bootstrap.filter.name=mask", "filter.name is mask, wanted one of"),
+        (f"{EXPERIMENT} bootstrap.sparc.prompt=blue_box", "prompt came as 'blue_box', wanted red_box or crop"),
+        (f"{EXPERIMENT} bootstrap.sparc.style.blur_px=-1", "wanted no negative figure"),
+        (f"{EXPERIMENT} bootstrap.scorer=none.safetensors", "none.safetensors"),
+        (f"{EXPERIMENT} device=cuda:99", "cuda:99"),
+        ("labels=0.1 data=refcoco", "needs data.root=FOLDER"),
+    ],
+)
+def test_bad_input_is_one_line(
+    overrides: str, answer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["bootstrap", *overrides.split()]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and answer in said[0], said
+
+
+def test_several_processes_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["bootstrap", EXPERIMENT, f"out={tmp_path}"]) == 2
+    assert "came several processes, wanted one" in capsys.readouterr().err
+
+
+def test_the_share_is_one_word_and_steps_follow() -> None:
+    settings = bootstrap_settings(["labels=0.2", "data.images=50", "steps=700"])
+    assert settings.train.data.labels == 0.2 and (settings.first_steps, settings.round_steps) == (700, 700)
+    tiny = bootstrap_settings([EXPERIMENT, "labels=0.3"])
+    assert (tiny.train.steps, tiny.round_steps, tiny.rounds) == (3000, 2000, 2)
+    assert tiny.train.data.images == 2000 and tiny.round(1).steps == 2000
