@@ -1,0 +1,116 @@
+"""Proposals from pixels alone: connected regions of one or two colours with an edge all around them.
+
+For synthetic pictures: things of one colour, or of a colour and a pattern's second tone, on soft textures. The picture
+is painted with the few colours of a palette; every colour of it, and every two, leave connected regions; a region is as
+good a proposal as its outline lies on edges, and as it is large. A shaded thing is one of two palette colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from image_core.errors import ConfigError
+from image_core.weak.suppression import keep_best
+
+_SHORTEST_OUTLINE = 12
+_SHORTEST_SIDE_PX = 4
+_WORN_EDGE = 20
+"""Percentile of the edges along an outline that stands for its weakest stretch."""
+
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """palettes: numbers of colours, each painting gives regions of its own; smallest, largest: share of the picture
+    that a box may cover; filled: of its box, the share that a region must cover; solid: of its convex hull; inside: of
+    its outline, the share that must not lie on the picture's border; sharp: colour difference in units of Lab from
+    which an edge is as good as any; edge: that the outline's weakest stretch must have, as a share of `sharp`;
+    overlap: IoU above which the worse of two boxes is dropped; most: boxes kept."""
+
+    palettes: tuple[int, ...] = (6, 10)
+    smallest: float = 0.003
+    largest: float = 0.4
+    filled: float = 0.25
+    solid: float = 0.6
+    inside: float = 0.6
+    sharp: float = 40.0
+    edge: float = 0.3
+    overlap: float = 0.7
+    most: int = 20
+
+    def __post_init__(self) -> None:
+        if not self.palettes or min(self.palettes) < 2 or self.most < 1 or self.sharp <= 0:
+            raise ConfigError(f"RegionSettings: came {self}, wanted palettes of 2 colours or more and at least one box")
+
+
+class ColourRegions:
+    """A `Proposer` for synthetic pictures; a pure function of the pixels."""
+
+    def __init__(self, settings: RegionSettings = RegionSettings()) -> None:
+        self.settings = settings
+
+    def propose(self, image: np.ndarray, sample_id: str = "") -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0. The name is not read."""
+        lab = cv2.cvtColor(cv2.medianBlur(image, 3).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+        edges = edge_strength(lab)
+        found = [
+            region
+            for colours in self.settings.palettes
+            for outline in _outlines(_painted(lab, colours), colours)
+            if (region := self._judge(outline, edges)) is not None
+        ]
+        if not found:
+            return np.zeros((0, 4))
+        boxes = np.array([box for box, _ in found], np.float64)
+        kept = keep_best(boxes, np.array([score for _, score in found]), self.settings.overlap, self.settings.most)
+        return boxes[kept]
+
+    def _judge(self, outline: np.ndarray, edges: np.ndarray) -> tuple[tuple[int, int, int, int], float] | None:
+        """(P, 1, 2) outline -> its box and score, or None where it is no thing."""
+        s = self.settings
+        height, width = edges.shape
+        x, y, w, h = cv2.boundingRect(outline)
+        share = w * h / (height * width)
+        if len(outline) < _SHORTEST_OUTLINE or min(w, h) < _SHORTEST_SIDE_PX or not s.smallest <= share <= s.largest:
+            return None
+        # The outline runs through pixel centres: half of its length is missing from the area.
+        area = cv2.contourArea(outline) + len(outline) / 2
+        solidity = min(area / max(cv2.contourArea(cv2.convexHull(outline)), 1.0), 1.0)
+        columns, rows = outline[:, 0].T
+        inside = (columns > 0) & (columns < width - 1) & (rows > 0) & (rows < height - 1)
+        if area < s.filled * w * h or solidity < s.solid or inside.mean() < s.inside:
+            return None
+        along = np.minimum(edges[rows[inside], columns[inside]] / s.sharp, 1)
+        weakest = np.percentile(along, _WORN_EDGE)
+        if weakest < s.edge:
+            return None
+        return (x, y, x + w, y + h), float(along.mean() + weakest + 0.5 * solidity + 2 * np.sqrt(share))
+
+
+def edge_strength(lab: np.ndarray) -> np.ndarray:
+    """(H, W, 3) Lab -> (H, W): the largest colour difference across two pixels at a pixel or beside it."""
+    edges = np.zeros(lab.shape[:2], np.float32)
+    edges[:, 1:-1] = np.linalg.norm(lab[:, 2:] - lab[:, :-2], axis=-1)
+    edges[1:-1] = np.maximum(edges[1:-1], np.linalg.norm(lab[2:] - lab[:-2], axis=-1))
+    return cv2.dilate(edges, np.ones((3, 3), np.uint8))
+
+
+def _painted(lab: np.ndarray, colours: int) -> np.ndarray:
+    """(H, W, 3) -> (H, W) uint8: the nearest colour of a k-means palette of the picture."""
+    cv2.setRNGSeed(0)
+    sample = np.ascontiguousarray(lab.reshape(-1, 3)[::4])
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
+    labels = np.zeros((len(sample), 1), np.int32)
+    _, _, palette = cv2.kmeans(sample, colours, labels, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    return ((lab[:, :, None] - palette) ** 2).sum(-1).argmin(-1).astype(np.uint8)
+
+
+def _outlines(painted: np.ndarray, colours: int) -> Iterator[np.ndarray]:
+    """The outer outlines (P, 1, 2) of all connected regions of one or of two colours."""
+    masks = [(painted == colour).astype(np.uint8) for colour in range(colours)]
+    for i, first in enumerate(masks):
+        for second in masks[i:]:
+            yield from cv2.findContours(first | second, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]

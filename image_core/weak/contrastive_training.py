@@ -1,0 +1,240 @@
+"""Trains the image-text pair on synthetic pictures and their sentences: symmetric InfoNCE, no labelled boxes or masks.
+
+A picture comes as a bag: the regions that `ColourRegions` finds in its pixels, each shown as SpARC shows a proposal. A
+sentence is known to speak of something in the picture and not of which region, so a bag fits a text as well as its best
+showings do (learning from bags, "multiple instances"). What else makes it learn to answer SpARC's question:
+- texts are the sentences, and the phrases that SpARC's own parser finds in them, in SpARC's own template;
+- showings are cut out at the picture's own scale, with some of the blurred surroundings and the red line;
+- decoys, showings of a picture that is blurred all over, must fit its texts worse than the bag: what is blurred comes
+  to count for nothing;
+- another picture is no wrong answer to a text if one of its own texts says the same or more; such pairs are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from image_core.errors import ConfigError
+from image_core.synthetic.dataset import SyntheticImages
+from image_core.synthetic.expressions import SINGLE_FAMILIES
+from image_core.weak.colour_regions import ColourRegions, RegionSettings
+from image_core.weak.contrastive import ImageTextPair, PairConfig, as_input, blur, save_pair
+from image_core.weak.expression_parser import parse_expression
+from image_core.weak.predicates import phrases_of
+from image_core.weak.prompting import PromptStyle, show_proposal, show_proposals
+from image_core.weak.sparc import SparcConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PairTraining:
+    """steps: optimiser steps in all; pool: different pictures, kept in memory; pictures, decoys: bags of a step and
+    blurred showings beside them; showings: of each bag; texts: of each picture; window_px: side of a showing, cut from
+    a picture of the pair's own size; save_every: steps."""
+
+    steps: int = 700
+    pool: int = 3000
+    pictures: int = 32
+    decoys: int = 16
+    showings: int = 8
+    texts: int = 3
+    window_px: int = 64
+    lr: float = 2e-3
+    warm_up: int = 50
+    weight_decay: float = 0.01
+    seed: int = 0
+    save_every: int = 50
+    pair: PairConfig = field(default_factory=PairConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.texts, self.showings, self.save_every) < 1 or not 2 <= self.pictures <= self.pool:
+            raise ConfigError(f"PairTraining: came {self}, wanted positive counts and 2 to pool = {self.pool} pictures")
+        if not 0 <= self.decoys <= self.pictures:
+            raise ConfigError(f"PairTraining: decoys came as {self.decoys}, wanted 0 to pictures = {self.pictures}")
+        if self.window_px % 16 or self.window_px > self.pair.size_px:
+            raise ConfigError(f"PairTraining: window_px came as {self.window_px}, wanted a multiple of 16 in a picture")
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """windows: (S, w, w, 3) uint8; bags: (S,) whose bag a window is in, 0 to B - 1, then one for each decoy; decoy d is
+    of picture d; texts: B x T, picture by picture; left_out: (B + D, B T) bool, True where a bag may fit a text that is
+    not its own."""
+
+    windows: np.ndarray
+    bags: np.ndarray
+    texts: list[str]
+    left_out: np.ndarray
+
+
+class PicturePool:
+    """The first pictures of the training split with their proposals and texts, each drawn once."""
+
+    def __init__(self, settings: PairTraining) -> None:
+        size = settings.pair.size_px, settings.pair.size_px
+        self._data = SyntheticImages("train", settings.seed, size, len(SINGLE_FAMILIES), families=SINGLE_FAMILIES)
+        self._proposer = ColourRegions(RegionSettings(palettes=(8,), most=settings.showings))
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray, list[str]]] = {}
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        """Picture (H, W, 3) uint8, boxes (N, 4) with N > 0, texts; the whole picture where nothing was found."""
+        if index not in self._kept:
+            sample = self._data[index]
+            boxes = self._proposer.propose(sample.image)
+            height, width = sample.image.shape[:2]
+            boxes = boxes if len(boxes) else np.array([[0.0, 0.0, width, height]])
+            self._kept[index] = sample.image, boxes, texts_of(sample.expressions)
+        return self._kept[index]
+
+
+def make_batch(pool: PicturePool, settings: PairTraining, step: int) -> PairBatch:
+    """The batch of one step, a pure function of (pool, settings, step)."""
+    rng = np.random.default_rng([settings.seed, step])
+    template = SparcConfig().template
+    windows, bags, decoys, said, asked = [], [], [], [], []
+    for bag in range(settings.pictures):
+        image, boxes, texts = pool[(step * settings.pictures + bag) % settings.pool]
+        said.append(texts)
+        asked += [texts[i] for i in np.resize(rng.permutation(len(texts)), settings.texts)]
+        windows += [
+            cut(show, box, settings.window_px) for show, box in zip(show_proposals(image, boxes), boxes, strict=True)
+        ]
+        bags += [bag] * len(boxes)
+        if len(decoys) < settings.decoys:
+            box = boxes[rng.integers(len(boxes))]
+            blurred = blur(image, PromptStyle().blur_px)
+            decoys.append(cut(show_proposal(blurred, box), box, settings.window_px))
+    left_out = may_fit(said, asked)
+    left_out[np.arange(len(asked)) // settings.texts, np.arange(len(asked))] = False
+    left_out = np.concatenate([left_out, left_out[: settings.decoys]])
+    bags += range(settings.pictures, settings.pictures + len(decoys))
+    stacked = np.stack(windows + decoys)
+    mirrored = rng.random(len(stacked)) < 0.5
+    stacked[mirrored] = stacked[mirrored][:, :, ::-1]
+    return PairBatch(stacked, np.array(bags), [template.format(text) for text in asked], left_out)
+
+
+def cut(shown: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
+    """(H, W, 3) and (4,) -> (side, side, 3): the window around the box's centre, moved to lie within the picture."""
+    height, width = shown.shape[:2]
+    x = int(np.clip((box[0] + box[2] - side) / 2, 0, width - side))
+    y = int(np.clip((box[1] + box[3] - side) / 2, 0, height - side))
+    return shown[y : y + side, x : x + side]
+
+
+def texts_of(expressions: Sequence[str]) -> list[str]:
+    """The sentences of a picture, and the phrases in them; each once."""
+    phrases = [phrase for sentence in expressions for phrase in phrases_of(parse_expression(sentence))]
+    return list(dict.fromkeys([*phrases, *(sentence.lower() for sentence in expressions)]))
+
+
+def may_fit(said: Sequence[Sequence[str]], asked: Sequence[str]) -> np.ndarray:
+    """(pictures, texts) bool: one of the picture's own texts has every word of the text asked."""
+    words = [[frozenset(text.split()) for text in texts] for texts in said]
+    wanted = [frozenset(text.split()) - {"the"} for text in asked]
+    return np.array([[any(want <= has for has in own) for want in wanted] for own in words])
+
+
+def of_bags(logits: Tensor, bags: Tensor, count: int) -> Tensor:
+    """(S, E) logits of showings and (S,) their bags -> (count, E): the soft maximum of each bag; none may be empty."""
+    top = logits.detach().max()
+    sums = logits.new_zeros(count, logits.shape[1]).index_add(0, bags, (logits - top).exp())
+    return sums.clamp_min(1e-30).log() + top
+
+
+def contrastive_loss(logits: Tensor, left_out: Tensor, pictures: int) -> Tensor:
+    """(B + D, B T) logits and bool -> the mean of both directions; decoys are wrong answers to texts, nothing else."""
+    texts = logits.shape[1] // pictures
+    own = torch.arange(logits.shape[1], device=logits.device) // texts
+    masked = logits.masked_fill(left_out, -math.inf)
+    to_pictures = F.cross_entropy(masked.T, own)
+    # Each text of a picture against the texts of others: its own other texts are no wrong answers.
+    rows = masked[:pictures].repeat_interleave(texts, 0)
+    columns = torch.arange(logits.shape[1], device=logits.device)
+    siblings = (own[:, None] == own[None]) & (columns[:, None] != columns[None])
+    return (to_pictures + F.cross_entropy(rows.masked_fill(siblings, -math.inf), columns)) / 2
+
+
+def train_pair(settings: PairTraining, out: Path) -> Path:
+    """Train, or go on where a killed run stopped; returns the file of the pair, OUT/pair.safetensors.
+
+    Raises `ConfigError` where `out` holds a run with other settings.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _claim(settings, out)
+    torch.manual_seed(settings.seed)
+    pair = ImageTextPair(settings.pair).train()
+    optimiser = torch.optim.AdamW(pair.parameters(), settings.lr, weight_decay=settings.weight_decay)
+    state_file, step = out / "state.pt", 0
+    if state_file.exists():
+        state = torch.load(state_file, map_location="cpu", weights_only=True)
+        pair.load_state_dict(state["pair"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+        logger.info("continuing at step %d of %d", step, settings.steps)
+    pool = PicturePool(settings)
+    started, losses = time.monotonic(), []
+    while step < settings.steps:
+        for group in optimiser.param_groups:
+            group["lr"] = settings.lr * _lr_factor(step, settings)
+        losses.append(_update(pair, optimiser, make_batch(pool, settings, step), settings))
+        step += 1
+        if step % settings.save_every == 0 or step == settings.steps:
+            state = {"pair": pair.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
+            _write_state(state, state_file)
+            _save(pair, settings, step, out)
+            mean, seconds = sum(losses) / len(losses), (time.monotonic() - started) / len(losses)
+            logger.info("step %d of %d: loss %.3f, %.2f s a step", step, settings.steps, mean, seconds)
+            started, losses = time.monotonic(), []
+    return out / "pair.safetensors"
+
+
+def _update(pair: ImageTextPair, optimiser: torch.optim.Optimizer, batch: PairBatch, settings: PairTraining) -> float:
+    cells = pair.encode_pictures(as_input(list(batch.windows), settings.window_px))
+    showings = pair.fit(cells, pair.encode_texts(batch.texts))
+    logits = of_bags(showings, torch.from_numpy(batch.bags), settings.pictures + settings.decoys)
+    loss = contrastive_loss(logits, torch.from_numpy(batch.left_out), settings.pictures)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(pair.parameters(), 1.0)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _lr_factor(step: int, settings: PairTraining) -> float:
+    """A linear start, then half a cosine down to zero."""
+    if step < settings.warm_up:
+        return (step + 1) / settings.warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - settings.warm_up) / max(settings.steps - settings.warm_up, 1)))
+
+
+def _claim(settings: PairTraining, out: Path) -> None:
+    wanted: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    path = out / "settings.json"
+    if path.exists() and json.loads(path.read_text()) != wanted:
+        raise ConfigError(f"{out}: holds a run with other settings; take another --out, or remove it")
+    path.write_text(json.dumps(wanted, indent=1) + "\n")
+
+
+def _write_state(state: dict[str, Any], path: Path) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _save(pair: ImageTextPair, settings: PairTraining, step: int, out: Path) -> None:
+    provenance = {"data": "synthetic train pictures and sentences", "step": step, "settings": asdict(settings)}
+    save_pair(out / "pair.safetensors", pair, provenance)

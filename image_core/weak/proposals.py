@@ -1,0 +1,82 @@
+"""Where things may be, before anybody says which: the interface, boxes from a file, and the way to name a proposer."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from image_core.errors import DataError
+from image_core.geometry.boxes import box_area, clip_boxes
+from image_core.weak.colour_regions import ColourRegions
+from image_core.weak.detector import Detector
+
+
+class Proposer(Protocol):
+    """Anything that proposes boxes."""
+
+    def propose(self, image: np.ndarray, sample_id: str) -> np.ndarray:
+        """(H, W, 3) uint8 RGB and the sample's name -> (N, 4) float64 xyxy in pixels, N >= 0, the best first."""
+        ...
+
+
+class BoxesFile:
+    """Boxes that somebody else found: a JSON file {sample_id: [[x0, y0, x1, y1], ...]}, pixels of the whole picture.
+
+    A row may have a score as its fifth number; then the best comes first, else the order is the file's. Boxes are cut
+    to the picture, and those beyond it dropped. Raises `DataError` for a file that is not so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            document = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"boxes file {path}: cannot be read as JSON ({reason}): give a file that can") from error
+        if not isinstance(document, dict):
+            raise DataError(f"boxes file {path}: came a {type(document).__name__}, wanted {{sample_id: [[x0, ...]]}}")
+        self._rows = {name: self._checked(name, rows) for name, rows in document.items()}
+
+    def propose(self, image: np.ndarray, sample_id: str) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (N, 4) float64. Raises `DataError` for a sample that the file does not have."""
+        if sample_id not in self._rows:
+            raise DataError(f"boxes file {self.path}: has no sample '{sample_id}': add it, [] where nothing was found")
+        boxes = clip_boxes(self._rows[sample_id], (image.shape[0], image.shape[1]))
+        return boxes[box_area(boxes) > 0]
+
+    def _checked(self, name: str, rows: Any) -> np.ndarray:
+        """(N, 4), the best first."""
+        wanted = "wanted rows of x0 y0 x1 y1, or x0 y0 x1 y1 score, with x0 < x1 and y0 < y1"
+        if not isinstance(rows, list):
+            raise DataError(f"boxes file {self.path}: sample '{name}' came as {type(rows).__name__}, {wanted}")
+        for row in rows:
+            if not _is_box(row) or len(row) != len(rows[0]):
+                raise DataError(f"boxes file {self.path}: sample '{name}' has the row {str(row)[:80]}, {wanted}")
+        table = np.array(rows, np.float64).reshape(len(rows), -1 if rows else 4)
+        order = np.argsort(-table[:, 4], kind="stable") if table.shape[1] == 5 else slice(None)
+        return table[order, :4]
+
+
+def _is_box(row: Any) -> bool:
+    if not isinstance(row, list) or len(row) not in (4, 5):
+        return False
+    numbers = all(isinstance(value, int | float) and math.isfinite(value) for value in row)
+    return numbers and row[0] < row[2] and row[1] < row[3]
+
+
+def build_proposer(name: str, *, words: Sequence[str] = (), device: str = "auto") -> Proposer:
+    """ "colour_regions", "boxes:FILE", or a detector by hub name or local folder.
+
+    words, device: of a detector; see there. Raises `DataError` for a file that is no boxes file, and what `Detector`
+    raises.
+    """
+    if name == "colour_regions":
+        return ColourRegions()
+    if name.startswith("boxes:"):
+        return BoxesFile(Path(name.removeprefix("boxes:")))
+    return Detector(name, words=words, device=device)

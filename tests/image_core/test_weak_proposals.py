@@ -1,0 +1,250 @@
+"""Proposals: regions of colour, boxes of a file, detectors in their real file formats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from image_core.errors import ConfigError, DataError, RvosError
+from image_core.geometry.boxes import box_iou_matrix
+from image_core.synthetic.dataset import SyntheticImages
+from image_core.weak.colour_regions import ColourRegions
+from image_core.weak.detector import Detector, head_nouns
+from image_core.weak.proposals import BoxesFile, build_proposer
+from image_core.weak.suppression import keep_best
+
+WHITE = np.full((40, 60, 3), 255, np.uint8)
+
+
+def test_suppression_keeps_the_better_of_two_alike() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30], [5, 0, 15, 10]], float)
+    scores = np.array([0.5, 0.9, 0.7, 0.6])
+    assert keep_best(boxes, scores, 0.5, 10).tolist() == [1, 2, 3]
+    assert keep_best(boxes, scores, 0.95, 10).tolist() == [1, 2, 3, 0]
+    assert keep_best(boxes, scores, 0.95, 1).tolist() == [1]
+    assert keep_best(np.zeros((0, 4)), np.zeros(0), 0.5, 3).tolist() == []
+
+
+def test_colour_regions_find_plain_and_striped_rectangles() -> None:
+    picture = np.full((96, 96, 3), (90, 150, 90), np.uint8)
+    picture[10:30, 12:40] = (200, 20, 20)
+    picture[50:80, 50:84] = (20, 20, 220)
+    picture[50:80, 50:84:8] = picture[50:80, 51:84:8] = picture[50:80, 52:84:8] = (245, 245, 245)
+    found = ColourRegions().propose(picture)
+    wanted = np.array([[12, 10, 40, 30], [50, 50, 84, 80]], float)
+    assert (box_iou_matrix(wanted, found).max(1) > 0.8).all()
+
+
+def test_colour_regions_find_most_objects_of_synthetic_pictures() -> None:
+    data = SyntheticImages("train", 11, (128, 128), 1)
+    hits, proposer = [], ColourRegions()
+    for index in range(12):
+        drawn = data.draw(index)
+        found = proposer.propose(drawn.image)
+        for mask in drawn.visible[drawn.visible.any((1, 2))]:
+            rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+            box = np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]], float)
+            hits.append(box_iou_matrix(box, found).max() >= 0.5)
+        assert len(found) <= 20
+        assert (found == proposer.propose(drawn.image)).all()
+    # 0.92 on a hundred pictures.
+    assert np.mean(hits) > 0.8
+
+
+def test_a_plain_picture_has_no_regions() -> None:
+    assert ColourRegions().propose(WHITE).shape == (0, 4)
+
+
+def test_boxes_file_cuts_sorts_and_drops(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.json"
+    rows = [[0, 0, 5, 5, 0.1], [-4, 2, 70, 20, 0.9], [100, 100, 110, 110, 0.5]]
+    path.write_text(json.dumps({"a": rows, "b": [], "c": [[1, 2, 3, 4], [0, 0, 9, 9]]}))
+    boxes = build_proposer(f"boxes:{path}")
+    assert boxes.propose(WHITE, "a").tolist() == [[0, 2, 60, 20], [0, 0, 5, 5]]
+    assert boxes.propose(WHITE, "b").shape == (0, 4)
+    assert boxes.propose(WHITE, "c").tolist() == [[1, 2, 3, 4], [0, 0, 9, 9]]
+    with pytest.raises(DataError, match="has no sample 'd'"):
+        boxes.propose(WHITE, "d")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[1, 2]",
+        '{"a": 3}',
+        '{"a": [[1, 2, 3]]}',
+        '{"a": [[5, 0, 1, 4]]}',
+        '{"a": [[0, 0, 1, NaN]]}',
+        '{"a": [[0, 0, 1, 1], [0, 0, 1, 1, 0.5]]}',
+        '{"a": [["0", 0, 1, 1]]}',
+    ],
+)
+def test_faults_of_a_boxes_file_are_told_in_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "boxes.json"
+    path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        BoxesFile(path)
+    assert "\n" not in str(caught.value) and "boxes.json" in str(caught.value)
+
+
+def test_a_boxes_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        build_proposer(f"boxes:{tmp_path / 'none.json'}")
+
+
+def test_head_nouns_of_expressions() -> None:
+    assert head_nouns(["the man left of the dog", "red car", "the man in red", "far left"]) == ("man", "car")
+
+
+@pytest.fixture(scope="module")
+def detr(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny DETR with random weights, written as published ones are."""
+    from transformers import DetrForObjectDetection, DetrImageProcessor
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("detr")
+    backbone = made(
+        "ResNetConfig",
+        embedding_size=8,
+        hidden_sizes=[8, 8, 16, 16],
+        depths=[1, 1, 1, 1],
+        out_features=["stage4"],
+        layer_type="basic",
+    )
+    config = made(
+        "DetrConfig",
+        backbone_config=backbone,
+        use_timm_backbone=False,
+        backbone=None,
+        use_pretrained_backbone=False,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        num_queries=12,
+        num_labels=3,
+    )
+    DetrForObjectDetection(config).save_pretrained(folder)
+    DetrImageProcessor(size={"shortest_edge": 64, "longest_edge": 96}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def owlv2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny OWLv2 with random weights and a tokenizer of letters."""
+    from transformers import Owlv2Config, Owlv2ForObjectDetection, Owlv2ImageProcessor, Owlv2Processor
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("owlv2")
+    tokenizer = letters_tokenizer(folder, length=16)
+    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Owlv2Config(
+        text_config=size | {"vocab_size": len(tokenizer), "max_position_embeddings": 16},
+        vision_config=size | {"image_size": 32, "patch_size": 8},
+        projection_dim=16,
+    )
+    Owlv2ForObjectDetection(config).save_pretrained(folder)
+    images = Owlv2ImageProcessor(size={"height": 32, "width": 32})
+    Owlv2Processor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def grounding_dino(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny GroundingDINO with random weights and a WordPiece of letters."""
+    from transformers import (
+        BertConfig,
+        BertTokenizer,
+        GroundingDinoConfig,
+        GroundingDinoForObjectDetection,
+        GroundingDinoImageProcessor,
+        GroundingDinoProcessor,
+    )
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("grounding_dino")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *letters, *(f"##{c}" for c in letters)]
+    tokenizer = BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)})
+    config = GroundingDinoConfig(
+        backbone_config=made(
+            "SwinConfig",
+            image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4,
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        text_config=BertConfig(
+            vocab_size=len(pieces), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        ),
+        d_model=32, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=16, decoder_ffn_dim=16, num_queries=10, disable_custom_kernels=True,
+    )  # fmt: skip
+    GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    images = GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
+    GroundingDinoProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
+    return folder
+
+
+def made(kind: str, **fields: Any) -> Any:
+    """A configuration of transformers; its declared fields leave out some of those that it takes."""
+    import transformers
+
+    return getattr(transformers, kind)(**fields)
+
+
+def letters_tokenizer(folder: Path, length: int) -> Any:
+    """CLIP's tokenizer with the letters as its only pieces, alone and at the end of a word."""
+    from transformers import CLIPTokenizer
+
+    letters = "abcdefghijklmnopqrstuvwxyz.,"
+    pieces = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
+    tokenizer = CLIPTokenizer(
+        vocab={piece: i for i, piece in enumerate(pieces)},
+        merges=[],
+        pad_token="<|endoftext|>",
+        model_max_length=length,
+    )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+@pytest.mark.parametrize("family", ["detr", "owlv2", "grounding_dino"])
+def test_detectors_give_boxes_within_the_picture(family: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(family)
+    picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
+    # Random weights are sure of nothing: the threshold goes down until all queries pass.
+    words = ("dog", "cat")
+    detector = Detector(str(folder), words=words, score=0.0, overlap=0.99, most=5, device="cpu")
+    assert detector.takes_words == (family != "detr")
+    boxes = detector.propose(picture, "any")
+    assert boxes.dtype == np.float64 and boxes.shape[1] == 4 and 1 <= len(boxes) <= 5
+    assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [80, 48]).all() and (boxes[:, :2] < boxes[:, 2:]).all()
+    assert (boxes == detector.propose(picture, "any")).all()
+    strict = Detector(str(folder), words=words, score=1.1, device="cpu")
+    assert strict.propose(picture, "any").shape == (0, 4)
+
+
+def test_a_detector_that_needs_words_says_so(owlv2: Path) -> None:
+    with pytest.raises(ConfigError, match="came no words"):
+        build_proposer(str(owlv2), device="cpu")
+
+
+def test_an_empty_folder_is_no_detector(tmp_path: Path) -> None:
+    with pytest.raises(RvosError, match="complete the folder") as caught:
+        build_proposer(str(tmp_path), device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_without_network_a_hub_name_gives_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(RvosError, match="connect to the network") as caught:
+        build_proposer("someone/no-such-detector", device="cpu")
+    assert "\n" not in str(caught.value)
