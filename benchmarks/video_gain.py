@@ -1,9 +1,9 @@
 """What time adds: every system and every baseline on the synthetic videos, against the image model frame by frame.
 
 python benchmarks/video_gain.py --tune [--per-family 8]        presence thresholds, on validation videos
-python benchmarks/video_gain.py [--per-family N] [--twins]     the figures, on validation videos
+python benchmarks/video_gain.py [--per-family N] [--twins N]   the figures, on validation videos
 python benchmarks/video_gain.py --ablations [--per-family N]   the same of `memory` with each of its parts off
-python benchmarks/video_gain.py --split test --twins           the release's figures; entered in test_runs.jsonl
+python benchmarks/video_gain.py --split test --twins 16        the release's figures; entered in test_runs.jsonl
 python benchmarks/video_gain.py --strip INDEX [--systems ...]  a picture of one video, to look at
 
 The image model runs once a frame for all expressions and systems; each system then makes its masks of what it said.
@@ -63,17 +63,16 @@ def header(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def jobs_of(arguments: argparse.Namespace, thresholds: dict[str, Any]) -> list[Job]:
-    """The videos, family by family in turn; with --twins also those that have a challenge without it."""
+    """The videos, family by family in turn; of the first --twins a family those with a challenge also without it."""
 
     def job(index: int, challenge: bool, systems: list[str]) -> Job:
         return Job(arguments.model, arguments.split, arguments.seed, index, challenge, tuple(systems), thresholds)
 
     indices = range(len(FAMILIES) * arguments.per_family)
     jobs = [job(index, True, arguments.systems) for index in indices]
-    if arguments.twins:
-        twins = [name for name in arguments.systems if name in (FRAME_BY_FRAME, *OURS.values())]
-        jobs += [job(i, False, twins) for i in indices if FAMILIES[i % len(FAMILIES)] not in UNCHALLENGED]
-    return jobs
+    twins = [name for name in arguments.systems if name in (FRAME_BY_FRAME, *OURS.values())]
+    paired = (i for i in indices[: len(FAMILIES) * arguments.twins] if FAMILIES[i % len(FAMILIES)] not in UNCHALLENGED)
+    return jobs + [job(i, False, twins) for i in paired]
 
 
 def choose_thresholds(arguments: argparse.Namespace) -> None:
@@ -103,6 +102,7 @@ def measure(arguments: argparse.Namespace) -> None:
         "commit": commit(),
         **made_of,
         "per_family": arguments.per_family,
+        "twins_per_family": arguments.twins,
         **report(rows),
     }
     out = arguments.out or (HERE if arguments.split == "test" else file.path.parent) / "video_gain.json"
@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the JSON; the picture lies beside it")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--tune", action="store_true", help="choose the presence thresholds (validation alone)")
-    mode.add_argument("--twins", action="store_true", help="also every challenge video without its challenge")
+    mode.add_argument("--twins", type=int, default=0, metavar="N", help="of a family: also without challenge (0)")
     mode.add_argument("--strip", type=int, metavar="INDEX", help="draw one video instead (validation alone)")
     arguments = parser.parse_args()
     if arguments.split == "test" and (arguments.tune or arguments.strip is not None):
