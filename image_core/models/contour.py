@@ -45,7 +45,10 @@ class ContourConfig:
     points); smoothing: of the labels; end_weight: of targets that are the end; bin_offset: where in its bin a token
     lies (reading: 0.5, the middle; 0.0 as published); position_in_tokens: ours, for encoders trained from scratch: the
     picture's tokens carry their position, too, and not their keys alone. What a decoder reads are values, and without
-    it these tell of a place only as far as the encoder has learnt to by the padding of its borders.
+    it these tell of a place only as far as the encoder has learnt to by the padding of its borders. label_spread: ours,
+    for few steps: standard deviation in bins by which a coordinate's label is shared with its neighbours, which are
+    unrelated classes else. first_weight: ours: of the first point's two tokens. They alone tell where the object is:
+    the others follow their neighbours, and a decoder that has learnt no more has most of the loss behind it.
     """
 
     channels: int = 256
@@ -61,6 +64,8 @@ class ContourConfig:
     end_weight: float = 0.1
     bin_offset: float = 0.5
     position_in_tokens: bool = False
+    label_spread: float = 0.0
+    first_weight: float = 1.0
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
@@ -74,6 +79,9 @@ class ContourConfig:
         for name in ("dropout", "shuffle_share", "smoothing", "end_weight", "bin_offset"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted 0 to 1")
+        for name in ("label_spread", "first_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted 0 or more")
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,14 @@ class ContourModel(ImageModel):
                 f"{type(self).__name__}.losses: came a prediction made without targets, wanted one of training"
             )
         c = self.config
-        loss = token_loss(extras.token_logits, extras.token_targets, smoothing=c.smoothing, end_weight=c.end_weight)
+        loss = token_loss(
+            extras.token_logits,
+            extras.token_targets,
+            smoothing=c.smoothing,
+            end_weight=c.end_weight,
+            first_weight=c.first_weight,
+            spread=c.label_spread,
+        )
         return {"tokens": loss}
 
 
@@ -257,16 +272,34 @@ def soft_mask(mask: Tensor, score: Tensor) -> Tensor:
     return torch.where(near, inside * (2 * share - 1), torch.full_like(share, OUTSIDE))[:, 0]
 
 
-def token_loss(logits: Tensor, targets: Tensor, *, smoothing: float, end_weight: float) -> Tensor:
+def token_loss(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    smoothing: float,
+    end_weight: float,
+    first_weight: float = 1.0,
+    spread: float = 0.0,
+) -> Tensor:
     """Label-smoothed cross-entropy, summed and divided by the number of tokens.
 
     logits: (N, S, V); targets: (N, S) long. The target has 1 - smoothing, every other token smoothing / V; a target
-    that is the end (V - 1) counts `end_weight`.
+    that is the end (V - 1) counts `end_weight`, the first two tokens `first_weight`. spread: standard deviation, in
+    bins, of a normal distribution by which a coordinate's 1 - smoothing is shared with its neighbours; the end is no
+    one's neighbour.
     """
     log_probs = logits.float().log_softmax(-1)
     size = log_probs.shape[-1]
-    said = log_probs.gather(2, targets[..., None])[..., 0]
-    spread = smoothing / size
-    values = (1 - smoothing) * said + spread * (log_probs.sum(-1) - said)
+    if spread > 0:
+        bins = torch.arange(size, device=logits.device)
+        near = torch.exp(-(((bins[:, None] - bins) / spread) ** 2) / 2)
+        near[-1], near[:, -1] = 0, 0
+        near[-1, -1] = 1
+        said = (log_probs * (near / near.sum(1, keepdim=True))[targets]).sum(-1)
+    else:
+        said = log_probs.gather(2, targets[..., None])[..., 0]
+    uniform = smoothing / size
+    values = (1 - smoothing) * said + uniform * (log_probs.sum(-1) - said)
     weights = torch.where(targets == size - 1, end_weight, 1.0)
+    weights[:, :2] *= first_weight
     return -(values * weights).sum() / max(1, targets.numel())

@@ -25,6 +25,8 @@ Readings:
 - `gate` "none" is the ablation without gates: x' = FFN(r + c).
 - CA has the host layer's width and heads; the other modality is projected to them. What it reads, s of either side, is
   layer-normed (`cross_norm`): SA without its residual has no scale of its own. FIBER norms the queries.
+- `cross_reads` "residual" (ours, for encoders trained from scratch): CA has r in place of s on both sides. Attention
+  that has learnt nothing averages, so that s tells neither cells of a window nor words of a sentence apart.
 - proj is a norm and a linear map. Picture tokens are those at stride 32; with `memory_stride` 16, for small pictures,
   those at stride 16, to which the enlarged ones of stride 32 are added.
 - Early fusion: `encode_text` stops before the fused layers, and stem and unfused blocks run once a picture. What is
@@ -67,6 +69,7 @@ from image_core.models.contour import (
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
 
 Gate = Literal["normalised", "none"]
+Reads = Literal["attention", "residual"]
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,17 @@ class SafariConfig(ContourConfig):
     """Sizes and readings of SafaRi, over those of the sequence transformer.
 
     fused_layers: M; gate: "none" is the ablation without gates; gate_start: b before training; cross_norm: layer norms
-    on what CA reads; memory_stride: 32, or 16 for small pictures; amcr_weight: lambda, 0 = off; amcr_source: "i2t",
-    similarity of the picture branch before its softmax over words, or "t2i", softmax over cells of the text branch;
-    amcr_form: "mass" or "margin"; amcr_margins: of the margin form, for the mean and for the maximum.
+    on what CA reads; cross_reads: s ("attention", published) or r ("residual"); memory_stride: 32, or 16 for small
+    pictures; amcr_weight: lambda, 0 = off; amcr_source: "i2t", similarity of the picture branch before its softmax over
+    words, or "t2i", softmax over cells of the text branch; amcr_form: "mass" or "margin"; amcr_margins: of the margin
+    form, for the mean and for the maximum.
     """
 
     fused_layers: int = 6
     gate: Gate = "normalised"
     gate_start: float = -4.0
     cross_norm: bool = True
+    cross_reads: Reads = "attention"
     memory_stride: int = 32
     amcr_weight: float = 0.1
     amcr_source: Source = "i2t"
@@ -93,6 +98,7 @@ class SafariConfig(ContourConfig):
         super().__post_init__()
         allowed: dict[str, tuple[Any, ...]] = {
             "gate": get_args(Gate),
+            "cross_reads": get_args(Reads),
             "memory_stride": (16, 32),
             "amcr_source": get_args(Source),
             "amcr_form": get_args(Form),
@@ -155,6 +161,7 @@ class FusedLayer(nn.Module):
         self.image = GatedCrossAttention(channels, text_channels, heads, start, config.cross_norm)
         self.text = GatedCrossAttention(text_channels, channels, text_heads, start, config.cross_norm)
         self.source: Source = config.amcr_source
+        self.reads: Reads = config.cross_reads
 
     def forward(
         self, x: Tensor, words: Tensor, *, stage: SwinStage, block: int, layer: TextLayer, cell_pad: Tensor, pad: Tensor
@@ -165,9 +172,11 @@ class FusedLayer(nn.Module):
         """
         n, h, w, _ = x.shape
         s_image, s_text = stage.attend(block, x), layer.attend(words, pad)
-        flat, flat_pad = s_image.flatten(1, 2), cell_pad.flatten(1)
-        image = self.image((x + s_image).flatten(1, 2), flat, s_text, pad)
-        text = self.text(words + s_text, s_text, flat, flat_pad)
+        r_image, r_text = (x + s_image).flatten(1, 2), words + s_text
+        flat_pad = cell_pad.flatten(1)
+        seen_image, seen_text = (s_image.flatten(1, 2), s_text) if self.reads == "attention" else (r_image, r_text)
+        image = self.image(r_image, seen_image, seen_text, pad)
+        text = self.text(r_text, seen_text, seen_image, flat_pad)
         similarity = image.similarity if self.source == "i2t" else text.similarity
         seen = layer_map(similarity, pad, flat_pad, self.source).unflatten(1, (h, w))
         return stage.feed_forward(block, image.mixed.view(n, h, w, -1)), layer.feed_forward(text.mixed), seen

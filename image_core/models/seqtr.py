@@ -49,6 +49,7 @@ from image_core.encoders.gru import GruTextEncoder
 from image_core.encoders.text import TextEncoder
 from image_core.encoders.vision import STRIDES, VisionEncoder
 from image_core.layers.blocks import resize_to
+from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import Memory, sine_position_of_valid
 from image_core.models.contour import (
     ContourConfig,
@@ -115,7 +116,11 @@ class SeqTR(ContourModel):
             nn.Conv2d(config.fusion_channels, c, 1), nn.GroupNorm(math.gcd(32, c // 2), c)
         )  # 32 groups as published; fewer in narrow models, two channels a group at least
         self.encoder = transformer_encoder(config)
-        self.decoder = contour_decoder(config)
+        self.decoder = self.make_decoder()
+
+    def make_decoder(self) -> CoordinateDecoder:
+        """What reads the contour out of the memory; a model with another decoder says so here."""
+        return contour_decoder(self.config)
 
     @property
     def size_multiple(self) -> int:
