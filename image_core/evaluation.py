@@ -49,9 +49,9 @@ def evaluate_images(
 def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterator[ImageSample]:
     """The first `limit` pictures with the sentences that are asked of them; a picture without sentences is left out.
 
-    shuffled: each picture is asked the sentences of the next one (the last picture those of the first) and keeps its
-    own truth and families: what is scored then can be had without reading. Raises `ConfigError` where there is no
-    other picture.
+    shuffled: each picture is asked the sentences of the next one that has some (after the last comes the first) and
+    keeps its own truth and families: what is scored then can be had without reading. Raises `ConfigError` where there
+    is no other picture with sentences.
     """
     count = len(samples) if limit is None else min(limit, len(samples))
     if shuffled and count < 2:
@@ -63,8 +63,18 @@ def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterat
         if not sample.expressions:
             continue
         if shuffled:
-            sample = asking(sample, samples[(index + 1) % count].expressions)
+            sample = asking(sample, words_of_another(lambda i: samples[i].expressions, index, count))
         yield sample
+
+
+def words_of_another(expressions: Callable[[int], Sequence[str]], index: int, count: int) -> Sequence[str]:
+    """The sentences of the first picture after `index` that has some, round and round among `count`; expressions: those
+    of a picture. Raises `ConfigError` where no other has."""
+    for step in range(1, count):
+        theirs = expressions((index + step) % count)
+        if theirs:
+            return theirs
+    raise ConfigError(f"shuffled expressions: came 1 picture of {count} with sentences, wanted 2 or more")
 
 
 def asking(sample: ImageSample, others: Sequence[str]) -> ImageSample:

@@ -54,9 +54,9 @@ class SplitCount:
 
 @dataclass(frozen=True)
 class PictureInventory:
-    """What was found. splits: of the whole file, by name; looked_at: the split whose pictures were looked up, None for
-    all; missing_pictures: files that references name; broken_refs: a line a reference that cannot be used (no such
-    image, no annotation, a broken polygon); unreadable: a line a picture or mask of the opened few."""
+    """What was found. splits: of the whole file, by every name that opens one; looked_at: the split whose pictures were
+    looked up, None for all; missing_pictures: files that references name; broken_refs: a line a reference that cannot
+    be used (no such image, no annotation, a broken polygon); unreadable: a line a picture or mask of the opened few."""
 
     dataset: str
     author: str
@@ -210,9 +210,9 @@ def _unreadable(records: Sequence[ReferringRecord]) -> list[str]:
 def _counts(rows: Sequence[Mapping[str, Any]], name: str, author: str) -> dict[str, SplitCount]:
     counts: dict[str, SplitCount] = {}
     refs, sentences = PUBLISHED_REFS.get((name, author), {}), PUBLISHED_SENTENCES.get((name, author), {})
-    for split in dict.fromkeys([*refs, *sorted({str(row.get("split", "")) for row in rows})]):
+    for split in dict.fromkeys([*refs, *sorted(frozenset[str]().union(*map(splits_of, rows)))]):
         mine = [row for row in rows if split in splits_of(row)]
-        said = sum(len(row.get("sentences") or ()) for row in mine)
+        said = sum(len(s) for row in mine if isinstance(s := row.get("sentences"), (list, tuple)))
         pictures = len({str(row.get("image_id")) for row in mine})
         counts[split] = SplitCount(len(mine), said, pictures, refs.get(split), sentences.get(split))
     return counts

@@ -53,10 +53,14 @@ class ReferringRecord:
         """(H, W) bool: the union of all objects and of all their parts. Raises `DataError` on a broken segmentation."""
         union = np.zeros(self.size, bool)
         for annotation_id, segmentation in zip(self.annotation_ids, self.segmentations, strict=True):
+            where = f"annotation {annotation_id} of image {self.image_id}"
             try:
                 part = self._part(segmentation)
             except ValueError as error:
-                raise DataError(f"annotation {annotation_id} of image {self.image_id}: {error}") from error
+                raise DataError(f"{where}: {error}") from error
+            except (TypeError, OverflowError) as error:
+                told = f"came a segmentation that cannot be read ({error}), wanted polygons or run lengths"
+                raise DataError(f"{where}: {told}; fetch instances.json again") from error
             union |= part
         return union
 

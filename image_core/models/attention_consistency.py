@@ -5,7 +5,8 @@ that are compact blobs inside the object and do not cover it. Its formula could 
 
   i2t   picture -> words. Its softmax is over words, so that weights say nothing of places: the similarity before the
         softmax is taken, its maximum over the words, the mean over heads and fused layers, then a softmax over cells.
-  t2i   words -> picture. Its softmax is over cells as it is; the mean over heads, words and fused layers.
+  t2i   words -> picture. Its softmax is over cells as it is; the mean over heads, words and fused layers, of which each
+        has the same weight whatever its stride.
   mass    -log(sum_p a_p M_p / sum_p a_p)         a_p the attention of cell p, M_p the mask's share of it
   margin  max(0, mean outside - mean inside + m_1) + max(0, max outside - max inside + m_2), with a scaled to maximum 1;
           in the spirit of Attention Mask Consistency (Yang et al., CVPR 2023)
@@ -42,14 +43,17 @@ def layer_map(similarity: Tensor, word_pad: Tensor, cell_pad: Tensor, source: So
 
 
 def attention_map(maps: Tensor, cell_pad: Tensor, source: Source) -> Tensor:
-    """Maps (N, M, h, w) of M layers, all at one stride, and padding (N, h, w) -> (N, h, w), each row summing to one."""
-    mean = maps.float().mean(1)
+    """Maps (N, M, h, w) of M layers, all at one stride, and padding (N, h, w) -> (N, h, w), each row summing to one.
+
+    Enlarging keeps a probability's height and not its sum, so that of "t2i" each map is brought to one by itself.
+    """
+    maps = maps.float()
     if source == "i2t":
-        flat = mean.masked_fill(cell_pad, float("-inf")).flatten(1).softmax(-1)
+        flat = maps.mean(1).masked_fill(cell_pad, float("-inf")).flatten(1).softmax(-1)
     else:
-        flat = mean.masked_fill(cell_pad, 0.0).flatten(1)
-        flat = flat / flat.sum(-1, keepdim=True).clamp(min=1e-12)
-    return flat.view_as(mean)
+        layers = maps.masked_fill(cell_pad[:, None], 0.0).flatten(2)
+        flat = (layers / layers.sum(-1, keepdim=True).clamp(min=1e-12)).mean(1)
+    return flat.unflatten(1, maps.shape[-2:])
 
 
 def attention_share(attention: Tensor, masks: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import torch
 
 from image_core.data.words import words_of
 from image_core.errors import ConfigError, DataError
-from image_core.evaluation import asking
+from image_core.evaluation import asking, words_of_another
 from image_core.metrics import ReferringMetrics
 from image_core.protocols import NATIVE, PROTOCOLS, Plane, ProtocolScore
 from image_core.segmenter import ImageSegmenter
@@ -33,7 +34,8 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True)
 class ImageEvaluation:
     """What is run: the first `limit` pictures of a set; shuffle_expressions: each is asked the sentences of the next
-    one, the text-blind control; seqtr_crowd_iou: also by that rule, which is scored and not predicted anew.
+    one that has some, the text-blind control; seqtr_crowd_iou: also by that rule, which is scored and not predicted
+    anew, so that it needs a protocol on the same plane.
 
     Raises `ConfigError` for what cannot be.
     """
@@ -46,9 +48,10 @@ class ImageEvaluation:
     def __post_init__(self) -> None:
         if self.shuffle_expressions and self.count < 2:
             raise ConfigError(f"shuffled expressions: came {self.count} picture, wanted 2 or more: ask another's words")
-        if self.seqtr_crowd_iou and not self.pictures.has_polygons:
+        if self.seqtr_crowd_iou and PROTOCOLS[CROWD].plane not in self.planes:
             raise ConfigError(
-                f"{CROWD}: {self.pictures.name} has no polygons, wanted a dataset with COCO's annotations"
+                f"--seqtr-crowd-iou: {self.pictures.name} is not compared by SeqTR's rules, wanted one of refcoco, "
+                "refcoco+, refcocog, refclef: leave it out"
             )
 
     @property
@@ -62,6 +65,12 @@ class ImageEvaluation:
         return (*self.pictures.protocols, *([CROWD] if self.seqtr_crowd_iou else []))
 
     @property
+    def planes(self) -> list[Plane]:
+        """Where masks are kept beside the picture's own size, whether the crowd rule is asked or not."""
+        planes: list[Plane] = [PROTOCOLS[name].plane for name in self.pictures.protocols]
+        return list(dict.fromkeys(planes))  # lavt and rela share one
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What predictions depend on; a folder with others is refused."""
         return self.pictures.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
@@ -71,7 +80,7 @@ class ImageEvaluation:
         sample = self.pictures.sample(index)
         if not self.shuffle_expressions or not sample.expressions:
             return sample
-        return asking(sample, self.pictures.expressions((index + 1) % self.count))
+        return asking(sample, words_of_another(self.pictures.expressions, index, self.count))
 
 
 def run_image_evaluation(
@@ -86,14 +95,19 @@ def run_image_evaluation(
     """Predict, score, and write `predictions.jsonl`, `metrics.json` and `predictions.png` into `out`.
 
     Pictures that an interrupted run left in `predictions.jsonl` are not predicted again; those that cannot be read are
-    listed under "failures", and each of their sentences counts 0. Raises `OutputError` for a folder that is in use,
-    holds another run, or cannot be written.
+    listed under "failures", and each of their sentences counts 0. A finished run is given as it stands, unless
+    something in it failed or the crowd rule is new. Raises `OutputError` for a folder that is in use, holds another
+    run, or cannot be written.
     """
     settings = evaluation.settings | {"model_sha256": model_sha256, "precision": segmenter.precision}
     with claimed(out, settings, overwrite):
         if overwrite:
             for name in OUTPUTS:
                 (out / name).unlink(missing_ok=True)
+        finished = _finished(out, settings, evaluation.protocols)
+        if finished is not None:
+            progress(evaluation.count, evaluation.count)
+            return finished
         run = _Run(evaluation, segmenter, out)
         for index in range(evaluation.count):
             run.step(index)
@@ -115,6 +129,18 @@ def run_image_evaluation(
         return document
 
 
+def _finished(out: Path, settings: dict[str, Any], protocols: Sequence[str]) -> dict[str, Any] | None:
+    """`metrics.json` of a run of these settings that left nothing to do: all outputs, no failure, every protocol."""
+    if not all((out / name).is_file() for name in OUTPUTS):
+        return None
+    try:
+        found = json.loads((out / "metrics.json").read_bytes())
+    except ValueError:
+        return None
+    whole = found["settings"] == settings and not found["failures"]
+    return found if whole and set(protocols) <= found.get("protocols", {}).keys() else None
+
+
 class _Run:
     """The pictures one after the other: asked, logged, scored."""
 
@@ -128,8 +154,6 @@ class _Run:
         self.seconds = 0.0
         self.native = ReferringMetrics()
         self.published = {name: ProtocolScore(PROTOCOLS[name]) for name in evaluation.protocols}
-        planes: list[Plane] = [PROTOCOLS[name].plane for name in evaluation.pictures.protocols]
-        self.planes = list(dict.fromkeys(planes))  # lavt and rela share one
 
     def step(self, index: int) -> None:
         """One picture."""
@@ -164,7 +188,7 @@ class _Run:
             start = time.perf_counter()
             predictions = self.segmenter.segment(sample.image, sample.expressions)
             self.computed, self.seconds = self.computed + 1, self.seconds + time.perf_counter() - start
-            answers = [Answer.of(prediction, self.planes) for prediction in predictions]
+            answers = [Answer.of(prediction, self.evaluation.planes) for prediction in predictions]
             self.log.append(sample, answers)
         return answers
 

@@ -20,13 +20,12 @@ class PictureSet(ABC):
     """One split, picture by picture.
 
     name: as the command line takes it; settings: what tells it from another set, for `settings.json`; protocols: names
-    of `image_core.protocols.PROTOCOLS` that its papers use; has_polygons: `seqtr_crowd_iou` can be asked.
+    of `image_core.protocols.PROTOCOLS` that its papers use.
     """
 
     name: str
     settings: dict[str, Any]
     protocols: tuple[str, ...] = ()
-    has_polygons: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -86,8 +85,6 @@ class ReferringPictures(PictureSet):
     split: None is `val` (RefCLEF: `test`); split_by: None is the author whose splits papers report. Raises
     `UnknownNameError` for another name or author, `DataError` for what is missing or broken.
     """
-
-    has_polygons = True
 
     def __init__(self, name: str, root: Path, split: str | None = None, split_by: str | None = None) -> None:
         self.name = canonical_name(name)

@@ -66,9 +66,11 @@ class PredictionLog:
         self.path = path
         self._lines: dict[str, list[dict[str, Any]]] = {}
         if path.exists():
-            whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-            path.write_text("".join(whole))
-            for line in whole:
+            with output_errors(path), path.open("r+b") as file:
+                whole = file.read()
+                end = whole.rfind(b"\n") + 1
+                file.truncate(end)  # in place: a kill loses nothing that was whole
+            for line in whole[:end].splitlines():
                 row = json.loads(line)
                 self._lines[row["sample_id"]] = row["predictions"]
 

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from image_core.models.attention_consistency import (
@@ -46,7 +47,17 @@ def test_maps_become_one_distribution() -> None:
     e = [1.0, math.exp(2), math.exp(2), 0.0]
     wanted = torch.tensor([x / sum(e) for x in e]).view(1, 2, 2)
     torch.testing.assert_close(attention_map(maps, pad, "i2t"), wanted)
-    torch.testing.assert_close(attention_map(maps, pad, "t2i"), torch.tensor([[[0.0, 0.5], [0.5, 0.0]]]))
+    of_both = [(1 / 3 + 3 / 5) / 2, (2 / 3 + 2 / 5) / 2]
+    torch.testing.assert_close(attention_map(maps, pad, "t2i"), torch.tensor([[[0.0, of_both[0]], [of_both[1], 0.0]]]))
+
+
+def test_a_layer_weighs_the_same_at_every_stride() -> None:
+    """All of one layer in a cell of stride 16, all of another in a cell of stride 32, enlarged as the model does it."""
+    fine, coarse = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 2, 2)
+    fine[..., 0, 0] = coarse[..., 1, 1] = 1
+    maps = torch.cat([fine, F.interpolate(coarse, size=(4, 4), mode="bilinear", align_corners=False)], 1)
+    came = attention_map(maps, torch.zeros(1, 4, 4, dtype=torch.bool), "t2i")
+    assert came[0, 0, 0].item() == pytest.approx(0.5) and came.sum().item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

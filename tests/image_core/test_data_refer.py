@@ -265,3 +265,15 @@ def test_broken_pictures_and_masks_are_named_when_asked_for(tree: Path) -> None:
     (tree / "refcoco/instances.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match="annotation 11 of image 2: RLE"):
         open_dataset("refcoco", tree, "train")[1]
+
+
+@pytest.mark.parametrize("segmentation", [None, 5, "abcdefgh", [5], [[None] * 8], [["a"] * 8], [[10**400] * 8], {}])
+def test_a_segmentation_that_is_none(tree: Path, segmentation: Any) -> None:
+    content = instances()
+    content["annotations"][0]["segmentation"] = segmentation
+    (tree / "refcoco/instances.json").write_text(json.dumps(content))
+    dataset = open_dataset("refcoco", tree, "train")
+    with pytest.raises(DataError, match="annotation 10 of image 1: ") as raised:
+        dataset[0]
+    assert "\n" not in str(raised.value)
+    assert dataset.truths(0) == [(True, None)] * 2

@@ -94,6 +94,14 @@ def test_pictures_without_sentences_are_left_out() -> None:
     assert [s.sample_id for s in asked([sample(7, {}), *SAMPLES], 2)] == ["picture 0"]
 
 
+def test_shuffled_expressions_pass_over_pictures_without_sentences() -> None:
+    silent = sample(7, {})
+    came = list(asked([SAMPLES[0], silent, SAMPLES[1], silent], None, shuffled=True))
+    assert [s.expressions for s in came] == [("left", "left"), ("top",)]
+    with pytest.raises(ConfigError, match="came 1 picture of 2 with sentences"):
+        list(asked([SAMPLES[0], silent], None, shuffled=True))
+
+
 def test_predictions_must_be_as_many_as_sentences() -> None:
     with pytest.raises(ValueError):
         evaluate_images(lambda s: answers(s)[:1], SAMPLES)

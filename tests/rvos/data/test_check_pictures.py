@@ -79,6 +79,7 @@ def test_pictures_that_are_missing(rvos: Rvos, tree: Path) -> None:
         (lambda rows: rows[0].update(image_id=999), "no image 999"),
         (lambda rows: rows[0].pop("sentences"), "reference 1 cannot be read"),
         (lambda rows: rows[0].update(sentences=[]), "reference 1 has no sentence"),
+        (lambda rows: rows[0].update(sentences=5), "reference 1 cannot be read"),
     ],
 )
 def test_references_that_cannot_be_used(rvos: Rvos, tree: Path, change: Callable[..., Any], words: str) -> None:
@@ -165,6 +166,10 @@ def test_refclef(rvos: Rvos, tmp_path: Path) -> None:
     sample = open_dataset("refclef", tmp_path, "testA")[0]
     assert sample.masks.sum() == 4 + 8
     assert open_dataset("refclef", tmp_path, "testA").polygons(0) == (0,)
+    listed = json.loads(rvos("data", "check", "refclef", "--root", tmp_path, "--split-by", "unc", "--json").out[0])
+    assert {name: count["pictures"] for name, count in listed["splits"].items()} == {
+        name: len(pictures) for name, pictures in ids.items()
+    }
     for name in ("referit", "refclef"):
         said = rvos("data", "check", name, "--root", tmp_path, "--split-by", "unc")
         assert said.code == 0 and any("images/saiapr_tc-12" in line for line in said.out)

@@ -16,6 +16,8 @@ from image_core.protocols import PROTOCOLS
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.layouts import write_grefcoco, write_refcoco
 from image_core.types import ImageSample
+from rvos.evaluation.images import OUTPUTS
+from rvos.evaluation.prediction_log import PredictionLog
 
 Rvos = Callable[..., Any]
 RUN = ("--quiet", "--device", "cpu")
@@ -85,6 +87,44 @@ def test_the_crowd_rule_scores_what_was_predicted(rvos: Rvos, tree: Path, tmp_pa
     assert json.loads((tmp_path / "out/timing.json").read_text())["images_computed"] == 0
 
 
+def test_a_finished_run_is_given_as_it_stands(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ("evaluate", "refcoco", "--root", tree, "--out", out, *RUN)
+    first = rvos(*command, "--seqtr-crowd-iou")
+    before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.glob("*.*")}
+    shutil.rmtree(tree / "images/train2014")
+    (tree / "images/train2014").mkdir()
+    for more in ((), ("--seqtr-crowd-iou",)):
+        assert rvos(*command, *more).out == first.out
+    after = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.glob("*.*")}
+    assert {name: after[name] for name in OUTPUTS} == {name: before[name] for name in OUTPUTS}
+    assert rvos(*command, "--overwrite").code == 0 and len(document(out)["failures"]) == 3
+
+
+def test_the_figures_of_other_settings_are_not_given(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    """As a kill may leave them, between the new settings and the end of the old figures."""
+    out = tmp_path / "out"
+    command = ("evaluate", "refcoco", "--root", tree, "--out", out, *RUN)
+    assert rvos(*command).code == 0
+    sound = document(out)
+    for stale in (json.dumps(sound | {"settings": {}, "mIoU": 0.5}), "{"):
+        (out / "metrics.json").write_text(stale)
+        assert rvos(*command).code == 0 and document(out) == sound
+
+
+def test_a_log_is_cut_in_place(rvos: Rvos, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torn last line goes; what is whole is never out of the file, not even for a moment."""
+    path = tmp_path / "out/predictions.jsonl"
+    assert rvos("evaluate", "refcoco", "--root", tree, "--out", path.parent, *RUN).code == 0
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:40])
+    for name in ("write_text", "write_bytes"):
+        monkeypatch.setattr(Path, name, lambda *_: pytest.fail("came the whole file written anew"))
+    log = PredictionLog(path)
+    assert path.read_bytes() == whole
+    assert all(log.known(sample) is not None for sample in samples(tree))
+
+
 def test_a_picture_that_fails_is_named_and_counts_0(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
     command = ("evaluate", "refcoco", "--root", tree, *RUN)
     assert rvos(*command, "--out", tmp_path / "sound").code == 0
@@ -148,6 +188,37 @@ def test_the_text_blind_control_and_a_limit(rvos: Rvos, tree: Path, tmp_path: Pa
     assert set(asked["1"]) <= set(second.expressions) and set(asked["2"]) <= set(first.expressions)
 
 
+def test_the_text_blind_control_passes_over_a_picture_without_sentences(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+    path = tree / "refcoco/refs(unc).p"
+    rows = pickle.loads(path.read_bytes())
+    for row in rows:
+        if row["image_id"] == 2:
+            row["sentences"] = []
+    path.write_bytes(pickle.dumps(rows))
+    command = ("evaluate", "refcoco", "--root", tree, "--shuffle-expressions", *RUN)
+    assert rvos(*command, "--out", tmp_path / "out").code == 0
+    lines = [json.loads(line) for line in (tmp_path / "out/predictions.jsonl").read_text().splitlines()]
+    asked = {line["sample_id"]: {p["expression"] for p in line["predictions"]} for line in lines}
+    first, _, third = samples(tree)
+    assert asked["1"] <= set(third.expressions) and asked["3"] <= set(first.expressions)
+    said = rvos(*command, "--limit", "2", "--out", tmp_path / "alone")
+    assert said.code == 2 and "came 1 picture of 2 with sentences, wanted 2 or more" in said.err[0]
+
+
+@pytest.mark.parametrize("segmentation", [None, 5])
+def test_a_broken_annotation_is_named_and_counts_0(
+    rvos: Rvos, tree: Path, tmp_path: Path, segmentation: object
+) -> None:
+    path = tree / "refcoco/instances.json"
+    content = json.loads(path.read_text())
+    first = content["annotations"][0]
+    first["segmentation"] = segmentation
+    path.write_text(json.dumps(content))
+    assert rvos("evaluate", "refcoco", "--root", tree, "--out", tmp_path / "out", *RUN).code == 0
+    (failure,) = document(tmp_path / "out")["failures"]
+    assert f"annotation {first['id']} of image {first['image_id']}" in failure["error"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -159,7 +230,8 @@ def test_the_text_blind_control_and_a_limit(rvos: Rvos, tree: Path, tmp_path: Pa
         (["refcoco", "--root", "tree", "--split-by", "umd"], "known are google, unc"),
         (["refcoco", "--root", "tree", "--baseline"], "--baseline: only for datasets of videos"),
         (["mevis", "--root", ".", "--seqtr-crowd-iou"], "--seqtr-crowd-iou: only for datasets of pictures"),
-        (["synthetic-images", "--seqtr-crowd-iou"], "synthetic-images has no polygons"),
+        (["synthetic-images", "--seqtr-crowd-iou"], "synthetic-images is not compared by SeqTR's rules"),
+        (["grefcoco", "--root", "tree", "--seqtr-crowd-iou"], "grefcoco is not compared by SeqTR's rules"),
     ],
 )
 def test_what_cannot_be_evaluated(rvos: Rvos, tree: Path, arguments: list[str], words: str) -> None:
