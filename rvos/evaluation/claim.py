@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,19 @@ WHOLE = (1, 1)
 
 
 @contextmanager
-def claimed(out: Path, settings: dict[str, Any], overwrite: bool, shard: tuple[int, int] = WHOLE) -> Iterator[None]:
+def claimed(
+    out: Path, settings: dict[str, Any], clear: Callable[[], None] | None, shard: tuple[int, int] = WHOLE
+) -> Iterator[None]:
     """Own `out`, or shard i of n of it, for a run of these settings.
 
+    clear: removes what another run left there, whose settings are then replaced; None where nothing may be overwritten.
     Shards of one n run side by side; a whole run, or shards of another n, do not run beside them. Raises `OutputError`:
     in use, of another run, or not to be written.
     """
     make_folder(out)
     with _held(out, shard):
         with FileLock(out / ".settings.lock"):  # shards may start together
-            _agree(out, settings, overwrite)
+            _agree(out, settings, clear)
         yield
 
 
@@ -60,9 +63,11 @@ def _taken(out: Path, path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _agree(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
+def _agree(out: Path, settings: dict[str, Any], clear: Callable[[], None] | None) -> None:
     path = out / SETTINGS
-    old = None if overwrite else _read(path)
+    if clear is not None:
+        clear()  # before the settings: what a kill leaves never lies under those of another run
+    old = None if clear is not None else _read(path)
     if old is None:
         write_json(path, settings)
         return

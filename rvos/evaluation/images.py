@@ -100,10 +100,12 @@ def run_image_evaluation(
     run, or cannot be written.
     """
     settings = evaluation.settings | {"model_sha256": model_sha256, "precision": segmenter.precision}
-    with claimed(out, settings, overwrite):
-        if overwrite:
-            for name in OUTPUTS:
-                (out / name).unlink(missing_ok=True)
+
+    def clear() -> None:
+        for name in OUTPUTS:
+            (out / name).unlink(missing_ok=True)
+
+    with claimed(out, settings, clear if overwrite else None):
         finished = _finished(out, settings, evaluation.protocols)
         if finished is not None:
             progress(evaluation.count, evaluation.count)

@@ -20,6 +20,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -95,9 +96,7 @@ def run_evaluation(
     system.check()
     dataset = evaluation.dataset
     settings = {"dataset": dataset.name, "split": dataset.split, **system.document()}
-    with claimed(out, settings, overwrite, evaluation.shard):
-        if overwrite:
-            _clear(evaluation, out)
+    with claimed(out, settings, partial(_clear, evaluation, out) if overwrite else None, evaluation.shard):
         ours = _predicted(evaluation, system.segmenter, settings, out, watched, "")
         baseline = None
         if evaluation.baseline:
