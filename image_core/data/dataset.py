@@ -32,16 +32,20 @@ class ReferringImages:
 
     def __getitem__(self, index: int) -> ImageSample:
         group = self.groups[index]
-        image = read_image(group[0])
+        image = self.picture(index)
         masks = [record.mask() for record in group for _ in record.sentences]
         return ImageSample(
             image=image,
-            expressions=tuple(s.text for record in group for s in record.sentences),
+            expressions=self.expressions(index),
             masks=np.stack(masks) if masks else np.zeros((0, *image.shape[:2]), bool),
             sample_id=self.sample_id(index),
             families=tuple(s.family for record in group for s in record.sentences),
-            expression_ids=tuple(f"{record.ref_id}_{s.sentence_id}" for record in group for s in record.sentences),
+            expression_ids=self.expression_ids(index),
         )
+
+    def picture(self, index: int) -> np.ndarray:
+        """The picture of item `index` alone, as `read_image` reads it: its masks are not looked at."""
+        return read_image(self.groups[index][0])
 
     def sample_id(self, index: int) -> str:
         """The image id of item `index`."""
@@ -50,6 +54,10 @@ class ReferringImages:
     def expressions(self, index: int) -> tuple[str, ...]:
         """The sentences of item `index`, without reading its picture."""
         return tuple(s.text for record in self.groups[index] for s in record.sentences)
+
+    def expression_ids(self, index: int) -> tuple[str, ...]:
+        """The names of these sentences."""
+        return tuple(f"{record.ref_id}_{s.sentence_id}" for record in self.groups[index] for s in record.sentences)
 
     def polygons(self, index: int) -> tuple[int, ...]:
         """Of how many polygons the truth of each sentence of item `index` consists."""

@@ -41,9 +41,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from image_core.encoders.gru import GruTextEncoder
-from image_core.encoders.text import TextEncoder
-from image_core.encoders.vision import VisionEncoder
 from image_core.geometry.contours import quantise
 from image_core.geometry.masks import bounding_box
 from image_core.layers.co_content import CoContent
@@ -81,9 +78,10 @@ class PartialRES(SeqTR):
 
     config: PartialResConfig
 
-    def __init__(self, *, vision: VisionEncoder, text: TextEncoder | GruTextEncoder, config: PartialResConfig) -> None:
-        super().__init__(vision=vision, text=text, config=config)
-        self.decoder = CoordinateDecoder(
+    def make_decoder(self) -> CoordinateDecoder:
+        """With [TASK], co-content and modulation."""
+        config = self.config
+        return CoordinateDecoder(
             channels=config.channels,
             heads=config.heads,
             hidden=config.hidden,

@@ -1,14 +1,20 @@
-"""The folder of a run: made once, continued by the same settings, never mixed with those of another run."""
+"""The folder of a run: made once, continued by the same settings, in use by one run at a time."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from image_core.errors import ConfigError
 from image_core.training.settings import resumable_with
+
+_PATIENCE_S = 10
+"""A killed run's loading processes have its lock, too, and notice within 5 s that it is gone."""
 
 
 def check_folder(out: Path, settings: Mapping[str, Any]) -> None:
@@ -16,16 +22,35 @@ def check_folder(out: Path, settings: Mapping[str, Any]) -> None:
 
     Raises `ConfigError` where no folder can be made, and where the one there was begun with other settings.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"out={out}: no folder can be made there ({error.strerror})") from error
+    _make(out)
+    check_settings(out, settings)
+
+
+def check_settings(out: Path, settings: Mapping[str, Any]) -> None:
+    """See that a run with `settings` can be in `out`, making nothing. Raises `ConfigError` where another one is."""
     file = _file(out)
     differing = resumable_with(json.loads(file.read_text()), _plain(settings)) if file.exists() else []
     if differing:
         raise ConfigError(
             f"{out} holds a run with other settings ({', '.join(differing)}); take another out= or remove it"
         )
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Have the folder to oneself; it is made where there is none. Raises `ConfigError` where another run has it."""
+    _make(out)
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=_PATIENCE_S)
+    except Timeout as error:
+        raise ConfigError(f"{out} is in use by another run: wait for it, or take another out=") from error
+    except OSError as error:
+        raise ConfigError(f"out={out}: cannot be written to ({error.strerror}); take another out=") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_settings(out: Path, settings: Mapping[str, Any]) -> None:
@@ -38,6 +63,13 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(values, indent=1))
     temporary.replace(path)
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out={out}: no folder can be made there ({error.strerror})") from error
 
 
 def _file(out: Path) -> Path:

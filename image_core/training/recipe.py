@@ -8,6 +8,8 @@ import logging
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +19,7 @@ from torch import Tensor
 from image_core.checkpoint import LoadedModel, Provenance, load_model, save_model, without_weights
 from image_core.device import resolve_device
 from image_core.encoders.text import TextEncoder
-from image_core.errors import ConfigError
+from image_core.errors import ConfigError, DataError
 from image_core.evaluation import collect_presence, evaluate_images, predict_with
 from image_core.models.base import ImageModel
 from image_core.models.table import ModelSpec, build_model
@@ -25,8 +27,10 @@ from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.batches import PseudoPart, Samples
 from image_core.training.calibration import fit_presence
 from image_core.training.engine import Engine
+from image_core.training.folder import check_settings, held
+from image_core.training.log import read_log
 from image_core.training.settings import DataSpec, TrainSettings
-from image_core.training.subset import Subset, labelled_indices
+from image_core.training.subset import Subset, labelled_indices, words_in
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +44,33 @@ def train(settings: TrainSettings, command: str = "") -> Path:
     The same call continues an unfinished run. `command` is what the user typed, for the file's provenance. Raises
     `ConfigError` for contradictions and `DataError` for data that is not there, before anything heavy is loaded.
     """
-    return train_on(datasets(settings.data, settings), settings, command)
+    return finished(settings) or train_on(datasets(settings.data, settings), settings, command)
 
 
-def train_on(data: Datasets, settings: TrainSettings, command: str = "", pseudo: PseudoPart | None = None) -> Path:
-    """`train` on data that is already open, beside pseudo labels where there are some."""
+def finished(settings: TrainSettings) -> Path | None:
+    """The model file of a run that is at its end, else None. Raises `ConfigError` where its folder has another."""
+    check_settings(settings.out, settings.to_dict())
+    path = settings.out / "model.safetensors"
+    lines = read_log(settings.out / "log.jsonl")
+    done = any(line["kind"] == "validation" and line["step"] == settings.steps for line in lines)
+    return path if done and path.exists() else None
+
+
+def train_on(
+    data: Datasets,
+    settings: TrainSettings,
+    command: str = "",
+    pseudo: PseudoPart | None = None,
+    init: str | None = None,
+) -> Path:
+    """`train` on data that is already open, beside pseudo labels where there are some. init: in place of that of the
+    settings, for a run that is a part of another one."""
     training, validation, words = data
     resolve_device(settings.device)
     import torch
 
     torch.manual_seed(settings.seed)
-    model, origin = initial_model(settings)
+    model, origin = initial_model(replace(settings, init=init or settings.init))
     if settings.preprocessing.multiple % model.size_multiple:
         came = settings.preprocessing.multiple
         raise ConfigError(f"preprocessing.multiple is {came}, wanted a multiple of the model's {model.size_multiple}")
@@ -88,7 +108,8 @@ def train_on(data: Datasets, settings: TrainSettings, command: str = "", pseudo:
         )
         return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc") if k in summary}
 
-    engine.run(validate)
+    with held(settings.out) if engine.accelerator.is_main_process else nullcontext():
+        engine.run(validate)
     return path
 
 
@@ -124,7 +145,10 @@ def _parts_of(spec: ModelSpec) -> dict[str, Any]:
 
 
 def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
-    """Open what is trained on. With `labels` below 1 the training split is that share of its pictures."""
+    """Open what is trained on. With `labels` below 1 the training split is that share of its pictures.
+
+    Pictures without a sentence are no part of the training split. Raises `DataError` where no other is left.
+    """
     if spec.name == "synthetic":
         from image_core.synthetic import SyntheticImages
         from image_core.synthetic.language import training_words
@@ -135,13 +159,16 @@ def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
         words = tuple(sorted(training_words()))
         if spec.labels < 1:
             labelled = labelled_indices(len(training), spec.labels, settings.seed)
-            return Subset(training, labelled), validation, words
+            return Subset(training, labelled), validation, words_in(training, labelled)
         return training, validation, words
     from image_core.data import open_dataset
     from image_core.data.dataset import ReferringImages
 
     root = Path(spec.root or "")
-    training = open_dataset(spec.name, root, "train", split_by=spec.split_by)
+    pictures = open_dataset(spec.name, root, "train", split_by=spec.split_by)
+    training = ReferringImages(record for group in pictures.groups for record in group if record.sentences)
+    if not len(training):
+        raise DataError(f"{root}: {spec.name} has no sentence in its training split, wanted one at least")
     validation = open_dataset(spec.name, root, "val", split_by=spec.split_by)
     if spec.labels < 1:
         labelled = labelled_indices(len(training), spec.labels, settings.seed)

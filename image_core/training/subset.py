@@ -1,12 +1,14 @@
-"""Which pictures have masks when only a share of them is labelled."""
+"""Which pictures have masks when only a share of them is labelled, and what can be read without masks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from image_core.data.words import words_of
 from image_core.evaluation import Samples
 from image_core.types import ImageSample
 
@@ -19,6 +21,36 @@ def labelled_indices(count: int, share: float, seed: int) -> list[int]:
     """
     labelled = math.ceil(share * count - 1e-9)  # 0.1 * 30 is a hair above 3
     return sorted(np.random.default_rng((seed, count)).permutation(count)[:labelled].tolist())
+
+
+@runtime_checkable
+class ReadInParts(Protocol):
+    """Samples whose parts can be read without their masks, and their words without their pictures."""
+
+    def sample_id(self, index: int) -> str:
+        """The name of item `index`."""
+        ...
+
+    def picture(self, index: int) -> np.ndarray:
+        """(H, W, 3) uint8 RGB. Raises `DataError` where it cannot be read."""
+        ...
+
+    def expressions(self, index: int) -> tuple[str, ...]:
+        """Its E sentences."""
+        ...
+
+    def expression_ids(self, index: int) -> tuple[str, ...]:
+        """Their E names."""
+        ...
+
+
+def words_in(samples: Samples, indices: Iterable[int]) -> tuple[str, ...]:
+    """Every word of the sentences of some pictures, in lower case, sorted."""
+
+    def sentences(index: int) -> tuple[str, ...]:
+        return samples.expressions(index) if isinstance(samples, ReadInParts) else samples[index].expressions
+
+    return tuple(sorted({word for index in indices for text in sentences(index) for word in words_of(text)}))
 
 
 class Subset:

@@ -19,11 +19,11 @@ from image_core.errors import ConfigError
 from image_core.evaluation import Samples
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart
-from image_core.training.folder import check_folder, write_json, write_settings
+from image_core.training.folder import check_folder, check_settings, held, write_json, write_settings
 from image_core.training.log import read_log
-from image_core.training.recipe import Datasets, datasets, train_on
+from image_core.training.recipe import Datasets, datasets, finished, train_on
 from image_core.training.settings import TrainSettings
-from image_core.training.subset import Subset, labelled_indices
+from image_core.training.subset import Subset, labelled_indices, words_in
 from image_core.weak.box_source import BoxSource, NoBoxes, SparcBoxes, TrueBoxes
 from image_core.weak.labelling import Labeller
 from image_core.weak.ledger import Ledger, count
@@ -39,56 +39,68 @@ MakeBoxes = Callable[[BootstrapSettings, Samples], BoxSource]
 
 
 def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBoxes | None = None) -> Path:
-    """Run all rounds and return the summary, `<out>/bootstrap.json`.
+    """Run all rounds and return the summary, `<out>/bootstrap.json`; where it is there, nothing is done.
 
     The folder holds `round_0`, `round_1`, ... (each a training run), `ledger.jsonl` and `bootstrap.json`. `make_boxes`
     stands in for `box_source`. Raises `ConfigError` for contradictions and `DataError` for data that is not there.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("bootstrap: came several processes, wanted one: start it without torchrun")
-    train = settings.train
+    train, summary = settings.train, settings.train.out / "bootstrap.json"
     resolve_device(train.device)
+    check_settings(train.out, settings.to_dict())
+    if summary.exists():
+        return summary
     everything, validation, words = datasets(replace(train.data, labels=1.0), train)
     labelled = labelled_indices(len(everything), train.data.labels, train.seed)
     unlabelled = Unlabelled(everything, sorted({*range(len(everything))} - {*labelled}))
-    boxes = (make_boxes or box_source)(settings, everything)
+    words = None if words is None else words_in(everything, labelled)
     data: Datasets = (Subset(everything, labelled), validation, words)
-    check_folder(train.out, settings.to_dict())
-    write_settings(train.out, settings.to_dict())
-    ledger = Ledger(train.out / "ledger.jsonl")
+    boxes = (make_boxes or box_source)(settings, everything)
+    with held(train.out):
+        check_folder(train.out, settings.to_dict())
+        write_settings(train.out, settings.to_dict())
+        told = _rounds(settings, data, unlabelled, boxes, command)
+        write_json(summary, {"labelled": len(labelled), "unlabelled": len(unlabelled), **told})
+    return summary
 
-    def run(round: int, pseudo: PseudoPart | None, counts: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
-        own = settings.round(round)
-        model = train_on(data, own, f"{command} (round {round})", pseudo)
-        return model, {"round": round, "steps": own.steps, **counts, "val": last_validation(own)}
 
-    model, told = run(0, None, {})
+def _rounds(
+    settings: BootstrapSettings, data: Datasets, unlabelled: Unlabelled, boxes: BoxSource, command: str
+) -> dict[str, Any]:
+    """All rounds; what became of each, and the model of the last."""
+    ledger = Ledger(settings.train.out / "ledger.jsonl")
+    model, told = _round(0, settings, data, None, command)
     rounds = [told]
     for round in range(1, settings.rounds + 1):
-        gamma = settings.gamma(round)
-        pseudo, counts = None, {"gamma": gamma}
-        if gamma > 0:
+        pictures, counts = None, {"gamma": settings.gamma(round)}
+        if settings.gamma(round) > 0:
             counts |= _label(round, settings, model, boxes, unlabelled, ledger)
             pictures = PseudoLabelled(unlabelled, ledger.labels(round))
-            if len(pictures):
-                pseudo = PseudoPart(pictures, gamma, settings.pseudo_images or train.batch_images)
-            else:
+            if not len(pictures):
                 logger.warning(
                     "round %d: no pseudo label was accepted; it trains on the labelled pictures alone", round
                 )
-        model, told = run(round, pseudo, counts)
-        rounds.append(told)
-    summary = train.out / "bootstrap.json"
-    write_json(
-        summary,
-        {
-            "labelled": len(labelled),
-            "unlabelled": len(unlabelled),
-            "rounds": rounds,
-            "model": str(model.relative_to(train.out)),
-        },
+        model, told = _round(round, settings, data, pictures, command)
+        rounds.append(told | counts)
+    return {"rounds": rounds, "model": str(model.relative_to(settings.train.out))}
+
+
+def _round(
+    round: int, settings: BootstrapSettings, data: Datasets, pictures: PseudoLabelled | None, command: str
+) -> tuple[Path, dict[str, Any]]:
+    """Train a round on both kinds of pictures, where there are both; its model and what is told of it."""
+    training, validation, words = data
+    own, pseudo = settings.round(round), None
+    if pictures:
+        pseudo = PseudoPart(pictures, settings.gamma(round), settings.pseudo_images or own.batch_images)
+        words = None if words is None else tuple(sorted({*words, *pictures.words()}))
+    # Which round it begins with, the outer settings tell; the path of that file would tie the run to its place.
+    kept = replace(own, init=settings.train.init)
+    model = finished(kept) or train_on(
+        (training, validation, words), kept, f"{command} (round {round})", pseudo, own.init
     )
-    return summary
+    return model, {"round": round, "steps": own.steps, "val": last_validation(own)}
 
 
 def _label(
@@ -114,7 +126,9 @@ def box_source(settings: BootstrapSettings, samples: Samples) -> BoxSource:
         return TrueBoxes(samples)
     device = settings.train.device
     scorer = build_scorer(settings.scorer, device=device)
-    return SparcBoxes(Sparc(scorer, settings.sparc), build_proposer(settings.proposals, device=device))
+    return SparcBoxes(
+        Sparc(scorer, settings.sparc), build_proposer(settings.proposals or "colour_regions", device=device)
+    )
 
 
 def last_validation(settings: TrainSettings) -> dict[str, float]:

@@ -53,5 +53,7 @@ class TrueBoxes:
         self._samples = samples
 
     def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
-        found = [bounding_box(mask) for mask in self._samples[picture.index].masks]
+        sample = self._samples[picture.index]
+        masks = dict(zip(sample.expression_ids, sample.masks, strict=True))
+        found = [bounding_box(masks[name]) for name in picture.expression_ids]
         return [None if box is None else np.array(box, np.float64) for box in found]

@@ -1,22 +1,27 @@
-"""One round of pseudo labels: every unlabelled picture asked, judged, and written down."""
+"""One round of pseudo labels: every unlabelled picture asked, judged, and written down.
+
+The mask alone is judged. `presence` is written down and decides nothing: its calibration has seen validation truth.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
+from image_core.data.words import words_of
 from image_core.errors import RvosError
 from image_core.geometry.rle import encode_rle
 from image_core.segmenter import ImagePrediction, ImageSegmenter
 from image_core.weak.box_source import BoxSource
 from image_core.weak.ledger import Ledger, PseudoLabel
-from image_core.weak.unlabelled import Unlabelled, UnlabelledPicture
-from image_core.weak.validity import ValidityFilter, Verdict
+from image_core.weak.unlabelled import Unlabelled
+from image_core.weak.validity import ValidityFilter
 
 logger = logging.getLogger(__name__)
 
-ABSENT = "absent"
+NO_WORDS = "no words"
 _TOLD_EVERY = 500
 
 
@@ -43,31 +48,24 @@ class Labeller:
         try:
             picture = pictures.picture(index)
             sample_id = picture.sample_id
-            if not picture.expressions:
-                return []
-            predictions = self.segmenter.segment(picture.image, picture.expressions)
-            boxes = self.boxes.boxes(picture)
+            asked = picture.with_words()
+            predictions = self.segmenter.segment(asked.image, asked.expressions) if asked.expressions else []
+            boxes = self.boxes.boxes(asked) if asked.expressions else []
         except RvosError as error:
             logger.warning("round %d, picture %d: %s", round, index, error)
             return [PseudoLabel(round, index, sample_id, "failed", str(error))]
-        return [
-            self._judged(round, picture, position, prediction, box)
-            for position, (prediction, box) in enumerate(zip(predictions, boxes, strict=True))
-        ]
+        answers = zip(predictions, boxes, strict=True)
+        named = zip(picture.expression_ids, picture.expressions, strict=True)
+        unanswered = [PseudoLabel(round, index, sample_id, "failed", NO_WORDS, *name) for name in named]
+        return [self._judged(label, *next(answers)) if words_of(label.sentence) else label for label in unanswered]
 
-    def _judged(
-        self, round: int, picture: UnlabelledPicture, position: int, prediction: ImagePrediction, box: np.ndarray | None
-    ) -> PseudoLabel:
-        mask = prediction.mask
-        verdict = Verdict(False, reason=ABSENT) if prediction.presence < 0.5 else self.judge(mask, box)
-        return PseudoLabel(
-            round=round,
-            index=picture.index,
-            sample_id=picture.sample_id,
+    def _judged(self, label: PseudoLabel, prediction: ImagePrediction, box: np.ndarray | None) -> PseudoLabel:
+        mask = prediction.mask_logits > 0
+        verdict = self.judge(mask, box)
+        return replace(
+            label,
             verdict="accepted" if verdict.accepted else "rejected",
             reason=verdict.reason,
-            expression_id=picture.expression_ids[position],
-            sentence=picture.expressions[position],
             score=round_off(prediction.score),
             presence=round_off(prediction.presence),
             box=None if box is None else (round_off(box[0]), round_off(box[1]), round_off(box[2]), round_off(box[3])),

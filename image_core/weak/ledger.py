@@ -19,10 +19,11 @@ Decision = Literal["accepted", "rejected", "failed"]
 @dataclass(frozen=True)
 class PseudoLabel:
     """One line. round: from 1; index: of the picture in the training split; sample_id: "" where it could not be read;
-    score: the model's confidence in its mask, presence: its probability of a target, both [0, 1]; box: xyxy in pixels;
-    reason: why it was not accepted; validity: what the filter measured; mask: COCO RLE.
+    score: the model's confidence in its mask, presence: its probability of a target, both [0, 1], told and not used;
+    box: xyxy in pixels; reason: why it was not accepted; validity: what the filter measured; mask: COCO RLE.
 
-    A picture that failed has one line, without expression, figures or mask: nothing is carried over from another.
+    A picture that failed has one line, without expression, figures or mask: nothing is carried over from another. An
+    expression without words has one without figures and mask.
     """
 
     round: int

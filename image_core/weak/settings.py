@@ -17,6 +17,9 @@ GammaSchedule = Literal["linear", "fixed", "cosine"]
 Start = Literal["previous", "first"]
 Boxes = Literal["sparc", "truth", "none"]
 
+_SEED_OF_ROUND = 1000
+"""Added to the seed from round to round, or each would see the same pictures, cut and coloured alike."""
+
 
 @dataclass(frozen=True)
 class FilterSpec:
@@ -38,8 +41,12 @@ class FilterSpec:
             yield f"filter.strict is a threshold of 1, came with filter.threshold={self.threshold}; leave one out"
         if self.name == "everything" and self.threshold is not None:
             yield "filter.threshold came with everything, which has none; leave it out"
-        if not 0 <= (self.threshold or 0) <= 2 or not 0 <= self.box_iou <= 1:
-            yield f"filter.threshold is {self.threshold}, wanted 0 to 2; filter.box_iou {self.box_iou}, wanted 0 to 1"
+        most = 2 if self.name == "projection" else 1
+        number = type(self.threshold) in (int, float)
+        if self.threshold is not None and not (number and 0 <= self.threshold <= most):
+            yield f"filter.threshold is {self.threshold!r}, wanted 0 to {most}, or null for the filter's own"
+        if not 0 <= self.box_iou <= 1:
+            yield f"filter.box_iou is {self.box_iou}, wanted 0 to 1"
 
     def build(self) -> ValidityFilter:
         """The filter."""
@@ -59,9 +66,10 @@ class BootstrapSettings:
     gamma_max, gamma_schedule: weight of the pseudo labels' loss in round t: linear gamma_max * t / T, fixed gamma_max,
     cosine gamma_max * (1 - cos(pi t / T)) / 2; gamma_max 0 labels nothing and is the control with labels alone, of as
     many steps. SafaRi publishes that gamma grows; linear to 1 is proposed. start: the weights a round begins with,
-    those of the round before (SafaRi) or those round 0 began with (Partial-RES). boxes: sparc, none, or truth, which is
-    100 % box labels; proposals, scorer, sparc: the parts of sparc, as `build_proposer` and `build_scorer` name them.
-    pseudo_images: pictures with pseudo labels a step, None: as many as labelled ones.
+    those of the round before (SafaRi) or `train.init` (Partial-RES), fresh ones where there is none. boxes: sparc,
+    none, or truth, which is 100 % box labels; proposals, scorer, sparc: the parts of sparc, as `build_proposer` and
+    `build_scorer` name them; proposals None: colour_regions, of synthetic data alone. pseudo_images: pictures with
+    pseudo labels a step, None: as many as labelled ones.
     """
 
     train: TrainSettings
@@ -73,7 +81,7 @@ class BootstrapSettings:
     start: Start = "previous"
     filter: FilterSpec = field(default_factory=FilterSpec)
     boxes: Boxes = "sparc"
-    proposals: str = "colour_regions"
+    proposals: str | None = None
     scorer: str = "openai/clip-vit-base-patch32"
     sparc: SparcConfig = field(default_factory=SparcConfig)
     pseudo_images: int | None = None
@@ -91,11 +99,19 @@ class BootstrapSettings:
             )
         if not self.train.data.labels < 1:
             yield f"labels is {self.train.data.labels}, wanted a share below 1: nothing is left to give pseudo labels"
-        if self.gamma_max < 0:
-            yield f"gamma_max is {self.gamma_max}, wanted 0 or more"
+        if not 0 <= self.gamma_max < math.inf:
+            yield f"gamma_max is {self.gamma_max}, wanted a number of 0 or more"
         for name, kind in (("gamma_schedule", GammaSchedule), ("start", Start), ("boxes", Boxes)):
             if getattr(self, name) not in get_args(kind):
                 yield f"{name} is {getattr(self, name)}, wanted one of {', '.join(get_args(kind))}"
+        sparc = self.boxes == "sparc" and self.gamma_max > 0
+        if sparc and self.proposals is None and self.train.data.name != "synthetic":
+            yield (
+                f"proposals is null, which is for data.name=synthetic, came with {self.train.data.name}; wanted a "
+                "detector by hub name or folder, boxes:FILE, or colour_regions for drawn shapes"
+            )
+        if self.proposals is not None and not isinstance(self.proposals, str):
+            yield f"proposals is {self.proposals!r}, wanted a name"
         if self.boxes == "none" and self.filter.name != "everything":
             yield f"filter.name is {self.filter.name}, which needs boxes; wanted boxes=sparc or truth, or no filter"
         if self.pseudo_images is not None and (type(self.pseudo_images) is not int or self.pseudo_images < 1):
@@ -108,13 +124,14 @@ class BootstrapSettings:
         return self.gamma_max * grown[self.gamma_schedule]
 
     def round(self, round: int) -> TrainSettings:
-        """The training of a round, from 0 on, in its own folder."""
+        """The training of a round, from 0 on, in its own folder, with draws of its own."""
         out = self.train.out / f"round_{round}"
+        seed = self.train.seed + _SEED_OF_ROUND * round
         if round == 0:
             return replace(self.train, out=out, steps=self.first_steps)
         before = self.train.out / f"round_{round - 1}" / "model.safetensors"
         init = str(before) if self.start == "previous" else self.train.init
-        return replace(self.train, out=out, steps=self.round_steps, init=init)
+        return replace(self.train, out=out, steps=self.round_steps, init=init, seed=seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: those of the training, and under "bootstrap" what is added to them."""

@@ -6,12 +6,14 @@ Whatever labels or learns from unlabelled pictures is given these views; neither
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from image_core.data.words import words_of
 from image_core.evaluation import Samples
 from image_core.geometry.rle import decode_rle
+from image_core.training.subset import ReadInParts
 from image_core.types import ImageSample
 from image_core.weak.ledger import PseudoLabel
 
@@ -27,9 +29,18 @@ class UnlabelledPicture:
     expressions: tuple[str, ...]
     expression_ids: tuple[str, ...]
 
+    def with_words(self) -> UnlabelledPicture:
+        """The same without expressions that have no words, which nobody can answer."""
+        kept = [i for i, text in enumerate(self.expressions) if words_of(text)]
+        expressions, names = (tuple(values[i] for i in kept) for values in (self.expressions, self.expression_ids))
+        return replace(self, expressions=expressions, expression_ids=names)
+
 
 class Unlabelled:
-    """Some pictures of a set, by their indices there, rising; the masks are dropped as soon as a sample is read."""
+    """Some pictures of a set, by their indices there, rising.
+
+    Masks are not read where the set can be read without (`ReadInParts`), and dropped at once where it cannot.
+    """
 
     def __init__(self, samples: Samples, indices: Sequence[int]) -> None:
         self._samples, self.indices, self._known = samples, sorted(indices), frozenset(indices)
@@ -41,7 +52,16 @@ class Unlabelled:
         """The picture `index` of the set. Raises what reading it raises, and `KeyError` for one that is not here."""
         if index not in self._known:
             raise KeyError(index)
-        sample = self._samples[index]
+        samples = self._samples
+        if isinstance(samples, ReadInParts):
+            return UnlabelledPicture(
+                index,
+                samples.sample_id(index),
+                samples.picture(index),
+                samples.expressions(index),
+                samples.expression_ids(index),
+            )
+        sample = samples[index]
         return UnlabelledPicture(index, sample.sample_id, sample.image, sample.expressions, sample.expression_ids)
 
 
@@ -58,6 +78,10 @@ class PseudoLabelled:
 
     def __len__(self) -> int:
         return len(self._labels)
+
+    def words(self) -> frozenset[str]:
+        """Every word of the accepted expressions, in lower case."""
+        return frozenset(word for labels in self._labels for label in labels for word in words_of(label.sentence))
 
     def __getitem__(self, index: int) -> ImageSample:
         labels = self._labels[index]

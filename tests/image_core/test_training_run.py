@@ -21,7 +21,7 @@ from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic import SyntheticImages
 from image_core.synthetic.language import training_words
-from image_core.training import recipe
+from image_core.training import folder, recipe
 from image_core.training.batches import PseudoPart
 from image_core.training.engine import Engine, state_file
 from image_core.training.log import read_log
@@ -130,6 +130,29 @@ def test_a_finished_run_is_finished(in_one_go: TrainSettings) -> None:
     run(in_one_go, killed_at_step=0, validate=never)
     assert {path.name: path.read_bytes() for path in in_one_go.out.iterdir()} == before
     assert sorted(before) == ["curves.png", "log.jsonl", "settings.json", "state.pt"]  # nothing half-written beside
+
+
+def test_a_finished_run_opens_no_data(tiny_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tiny_settings(steps=4)
+    assert recipe.finished(settings) is None
+    path = train(settings)
+
+    def opened(*_: Any) -> Any:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(recipe, "datasets", opened)
+    assert train(settings) == path == recipe.finished(replace(settings, eval_images=9))
+    with pytest.raises(ConfigError, match=r"other settings \(seed\)"):
+        train(replace(settings, seed=5))
+
+
+def test_a_folder_in_use_is_refused(tiny_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "_PATIENCE_S", 0)
+    settings = tiny_settings(steps=4)
+    with folder.held(settings.out), pytest.raises(ConfigError, match="is in use by another run: wait for it"):
+        train(settings)
+    assert [path.name for path in settings.out.iterdir()] == [".lock"]
+    assert train(settings).exists()
 
 
 def test_other_settings_are_refused_by_name(tiny_settings: MakeSettings) -> None:

@@ -15,7 +15,7 @@ MASK = np.arange(20).reshape(4, 5) % 3 == 0
 ACCEPTED = PseudoLabel(
     1, 0, "s0", "accepted", "", "s0_0", "the café\nred", 0.5, 0.75, (1.0, 2.0, 3.5, 4.0), 0.875, encode_rle(MASK)
 )
-REJECTED = PseudoLabel(1, 0, "s0", "rejected", "absent", "s0_1", "the dog", 0.25, 0.125, None, None, encode_rle(MASK))
+REJECTED = PseudoLabel(1, 0, "s0", "rejected", "empty", "s0_1", "the dog", 0.25, 0.125, None, None, encode_rle(MASK))
 FAILED = PseudoLabel(1, 3, "", "failed", "pictures/3.jpg: no such picture")
 LATER = PseudoLabel(2, 0, "s0", "rejected", "outside the box", "s0_0", "the dog", 0.25, 0.5, None, 0.5, None)
 LABELS = [ACCEPTED, REJECTED, FAILED, LATER]
@@ -59,5 +59,5 @@ def test_where_a_round_stands(ledger: Ledger) -> None:
 
 
 def test_counts(ledger: Ledger) -> None:
-    assert count(ledger.labels(1)) == {"pictures": 2, "accepted": 1, "rejected": {"absent": 1}, "failed": 1}
+    assert count(ledger.labels(1)) == {"pictures": 2, "accepted": 1, "rejected": {"empty": 1}, "failed": 1}
     assert count(ledger.labels(3)) == {"pictures": 0, "accepted": 0, "rejected": {}, "failed": 0}

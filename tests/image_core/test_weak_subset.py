@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
+from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from image_core.checkpoint import load_model
+from image_core.data import open_dataset
+from image_core.data.records import ReferringRecord
+from image_core.errors import DataError
 from image_core.synthetic import SyntheticImages
-from image_core.training.subset import Subset, labelled_indices
+from image_core.synthetic.layouts import write_refcoco
+from image_core.training.recipe import datasets
+from image_core.training.settings import DataSpec, TrainSettings
+from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
+from image_core.weak.bootstrap import bootstrap
+from image_core.weak.box_source import NoBoxes
+from image_core.weak.settings import BootstrapSettings, FilterSpec
+from image_core.weak.unlabelled import Unlabelled
 
 SHARES = ("0.01", "0.1", "0.2", "0.3", "0.5", "0.7", "0.999", "1")
 
@@ -45,3 +59,96 @@ def test_the_view_has_whole_pictures() -> None:
     for position, index in enumerate(view.indices):
         assert view[position].expressions == pictures[index].expressions
         assert (view[position].masks == pictures[index].masks).all()
+
+
+# ---------------------------------------------------------------------------------------------- RefCOCO's layout
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Eight pictures to learn from; every sentence of picture k ends with the word "pk"."""
+    write_refcoco(tmp_path, {"train": 8, "val": 2}, 0, (32, 32))
+    rows = rows_of(tmp_path)
+    pictures = list(dict.fromkeys(row["image_id"] for row in rows if row["split"] == "train"))
+    for row in rows:
+        for sentence in row["sentences"] if row["image_id"] in pictures else []:
+            sentence["raw"] += f" p{pictures.index(row['image_id'])}"
+    return put(tmp_path, rows)
+
+
+def rows_of(root: Path) -> list[dict]:
+    return pickle.loads((root / "refcoco" / "refs(unc).p").read_bytes())
+
+
+def put(root: Path, rows: list[dict]) -> Path:
+    (root / "refcoco" / "refs(unc).p").write_bytes(pickle.dumps(rows))
+    return root
+
+
+def numbered(words: tuple[str, ...] | None) -> set[int]:
+    return {int(word[1:]) for word in words or () if word[0] == "p" and word[1:].isdigit()}
+
+
+def test_words_are_those_of_the_pictures_asked_for(root: Path) -> None:
+    pictures = open_dataset("refcoco", root, "train")
+    assert isinstance(pictures, ReadInParts) and not isinstance(SyntheticImages(), ReadInParts)
+    assert numbered(words_in(pictures, [2, 5])) == {2, 5}
+    assert set(words_in(pictures, range(8))) == pictures.words()
+    drawn = SyntheticImages("train", 0, (32, 32), 3, length=5)
+    assert words_in(drawn, [1]) == tuple(sorted({word for text in drawn[1].expressions for word in text.split()}))
+
+
+def test_unlabelled_pictures_are_read_without_their_masks(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = open_dataset("refcoco", root, "train")
+    sample = pictures[3]
+
+    def closed(_: ReferringRecord) -> None:
+        raise DataError("a broken mask")
+
+    monkeypatch.setattr(ReferringRecord, "mask", closed)
+    with pytest.raises(DataError, match="a broken mask"):
+        pictures[3]
+    picture = Unlabelled(pictures, [3]).picture(3)
+    assert (picture.image == sample.image).all() and picture.expressions == sample.expressions
+    assert (picture.sample_id, picture.expression_ids) == (sample.sample_id, sample.expression_ids)
+
+
+def test_pictures_without_a_sentence_are_not_trained_on(
+    root: Path, tiny_settings: Callable[..., TrainSettings]
+) -> None:
+    rows = rows_of(root)
+    silent = {row["image_id"] for row in rows if row["split"] == "train" and row["image_id"] % 2}
+    assert silent
+    for row in rows:
+        if row["image_id"] in silent:
+            row["sentences"] = []
+    settings = tiny_settings(data=DataSpec("refcoco", str(put(root, rows))))
+    training, _, _ = datasets(settings.data, settings)
+    assert len(training) == 8 - len(silent) > 0
+    assert all(training[i].expressions and int(training[i].sample_id) not in silent for i in range(len(training)))
+    for row in rows:
+        row["sentences"] = []
+    put(root, rows)
+    with pytest.raises(DataError, match="refcoco has no sentence in its training split"):
+        datasets(settings.data, settings)
+
+
+def test_a_model_has_the_words_that_it_was_taught(root: Path, tiny_settings: Callable[..., TrainSettings]) -> None:
+    """Those of the labelled pictures, and from round 1 on those of accepted pseudo labels."""
+    rows = rows_of(root)
+    train = tiny_settings(data=DataSpec("refcoco", str(root), labels=0.25), steps=4)
+    labelled = set(labelled_indices(8, 0.25, train.seed))
+    _, _, words = datasets(train.data, train)
+    assert numbered(words) == labelled and len(labelled) == 2
+    pictures = list(dict.fromkeys(row["image_id"] for row in rows if row["split"] == "train"))
+    mute = next(i for i in range(8) if i not in labelled)
+    for row in rows:  # one picture is asked nothing that could be answered: its other word is not learnt
+        if row["image_id"] == pictures[mute]:
+            for sentence in row["sentences"]:
+                sentence["raw"] = "?!"
+    put(root, rows)
+    settings = BootstrapSettings(train, 4, 4, 1, boxes="none", filter=FilterSpec("everything"))
+    out = bootstrap(settings, make_boxes=lambda *_: NoBoxes()).parent
+    first, second = (load_model(out / f"round_{round}" / "model.safetensors").provenance.words for round in (0, 1))
+    assert numbered(first) == labelled
+    assert labelled < numbered(second) <= set(range(8)) - {mute}

@@ -68,6 +68,13 @@ def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
         (f"{EXPERIMENT} bootstrap.boxes=true", "boxes is True, wanted one of sparc, truth, none"),
         (f"{EXPERIMENT} bootstrap.boxes=none", "filter.name is mask_in_box, which needs boxes"),
         (f"{EXPERIMENT} bootstrap.filter=5", "bootstrap.filter: came 5, wanted settings: bootstrap.filter.KEY=VALUE"),
+        (f"{EXPERIMENT} bootstrap.filter.threshold=abc", "filter.threshold is 'abc', wanted 0 to 1, or null"),
+        (f"{EXPERIMENT} bootstrap.gamma_max=inf", "gamma_max is inf, wanted a number"),
+        (f"{EXPERIMENT} bootstrap.proposals=5", "proposals is 5, wanted a name"),
+        (
+            "experiment=s2rm_refcoco data.root=x",
+            "proposals is null, which is for data.name=synthetic, came with refcoco",
+        ),
         (f"{EXPERIMENT} bootstrap.filter.name=mask", "filter.name is mask, wanted one of"),
         (f"{EXPERIMENT} bootstrap.sparc.prompt=blue_box", "prompt came as 'blue_box', wanted red_box or crop"),
         (f"{EXPERIMENT} bootstrap.sparc.style.blur_px=-1", "wanted no negative figure"),
@@ -99,3 +106,17 @@ def test_the_share_is_one_word_and_steps_follow() -> None:
     tiny = bootstrap_settings([EXPERIMENT, "labels=0.3"])
     assert (tiny.train.steps, tiny.round_steps, tiny.rounds) == (3000, 2000, 2)
     assert tiny.train.data.images == 2000 and tiny.round(1).steps == 2000
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "others"),
+    [("refcoco", 4240, 42_404), ("refcoco_plus", 4228, 42_278), ("refcocog", 4223, 42_226)],
+)
+def test_safari_at_its_size(name: str, first: int, others: int) -> None:
+    """Seven rounds after one on a tenth of the references: 90 epochs of 128 a step, then 30 of the rest a round."""
+    settings = bootstrap_settings([f"experiment=safari_{name}", "labels=0.1", "data.root=x"])
+    assert (settings.first_steps, settings.round_steps) == (round(90 * first / 128), round(30 * (others - first) / 128))
+    assert (settings.rounds, settings.boxes, settings.start) == (7, "sparc", "previous")
+    assert [settings.gamma(t) for t in (1, 7)] == pytest.approx([1 / 7, 1])
+    assert settings.proposals == "facebook/detr-resnet-50" and settings.scorer.startswith("openai/clip")
+    assert repr(settings.filter.build()) == "MaskInBox(threshold=0.9, box_iou=0.0)"

@@ -1,0 +1,109 @@
+"""Settings of bootstrapping: what a round is made of, and what contradicts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from image_core.errors import ConfigError
+from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
+from image_core.weak.settings import BootstrapSettings, FilterSpec
+
+MakeBootstrap = Callable[..., BootstrapSettings]
+COUNT = 10
+
+
+@pytest.fixture
+def make(tiny_settings: Callable[..., TrainSettings]) -> MakeBootstrap:
+    """`make(**changes)`: two rounds of three steps on ten pictures, three of them labelled."""
+
+    def settings(**changes: Any) -> BootstrapSettings:
+        data = DataSpec(images=COUNT, labels=0.3)
+        train = tiny_settings(steps=3, data=data, optimiser=OptimiserSpec(warmup_steps=1))
+        return BootstrapSettings(**({"train": train, "first_steps": 3, "round_steps": 3} | changes))
+
+    return settings
+
+
+def test_a_round_begins_with_the_weights_it_should(make: MakeBootstrap) -> None:
+    settings = make()
+    assert settings.round(0).init is None and settings.round(0).out.name == "round_0"
+    assert settings.round(2).init == str(settings.train.out / "round_1" / "model.safetensors")
+    anew = make(train=replace(settings.train, init="s2rm_tiny"), start="first")
+    assert [anew.round(round).init for round in range(3)] == ["s2rm_tiny"] * 3
+
+
+@pytest.mark.parametrize(
+    ("schedule", "weights"),
+    [("linear", [0.5, 1.0, 1.5, 2.0]), ("fixed", [2.0] * 4), ("cosine", [0.2929, 1.0, 1.7071, 2.0])],
+)
+def test_the_weight_of_pseudo_labels(make: MakeBootstrap, schedule: Any, weights: list[float]) -> None:
+    settings = make(rounds=4, gamma_max=2.0, gamma_schedule=schedule)
+    assert [settings.gamma(round) for round in range(1, 5)] == pytest.approx(weights, abs=1e-4)
+
+
+def test_contradictions_are_told_together(make: MakeBootstrap) -> None:
+    with pytest.raises(ConfigError) as error:
+        make(
+            rounds=0,
+            gamma_max=-1.0,
+            gamma_schedule="quadratic",
+            start="last",
+            boxes="none",
+            pseudo_images=0,
+            filter=FilterSpec(strict=True, threshold=0.5),
+            train=replace(make().train, data=DataSpec(images=COUNT)),
+        )
+    for part in (
+        "rounds is 0",
+        "labels is 1.0, wanted a share below 1",
+        "gamma_max is -1.0",
+        "gamma_schedule is quadratic, wanted one of linear, fixed, cosine",
+        "start is last",
+        "filter.name is mask_in_box, which needs boxes",
+        "pseudo_images is 0",
+        "filter.strict is a threshold of 1",
+    ):
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("gamma", [float("nan"), float("inf"), -1.0])
+def test_the_weight_is_a_number(make: MakeBootstrap, gamma: float) -> None:
+    with pytest.raises(ConfigError, match=f"gamma_max is {gamma}, wanted a number of 0 or more"):
+        make(gamma_max=gamma)
+
+
+def test_proposals_of_pictures_have_to_be_said(make: MakeBootstrap) -> None:
+    real = replace(make().train, data=DataSpec("refcoco", "x", labels=0.3))
+    with pytest.raises(ConfigError, match=r"proposals is null, .* came with refcoco"):
+        make(train=real)
+    for changes in ({"boxes": "truth"}, {"gamma_max": 0.0}, {"proposals": "boxes:FILE"}):
+        assert make(train=real, **changes).train.data.name == "refcoco"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (FilterSpec("nothing"), "filter.name is nothing, wanted one of"),  # type: ignore[arg-type]
+        (FilterSpec("projection", strict=True), "are of mask_in_box, came with projection"),
+        (FilterSpec("everything", threshold=0.5), "filter.threshold came with everything"),
+        (FilterSpec(threshold=-0.5), "filter.threshold is -0.5, wanted 0 to 1, or null"),
+        (FilterSpec(threshold=1.5), "filter.threshold is 1.5, wanted 0 to 1"),
+        (FilterSpec("projection", threshold=2.5), "filter.threshold is 2.5, wanted 0 to 2"),
+        (FilterSpec(threshold="abc"), "filter.threshold is 'abc', wanted 0 to 1"),  # type: ignore[arg-type]
+        (FilterSpec(box_iou=1.5), "filter.box_iou is 1.5, wanted 0 to 1"),
+    ],
+)
+def test_filters_that_contradict_themselves(spec: FilterSpec, message: str) -> None:
+    assert any(message in fault for fault in spec.faults())
+
+
+def test_filters_by_their_settings() -> None:
+    assert repr(FilterSpec().build()) == "MaskInBox(threshold=0.9, box_iou=0.0)"
+    assert repr(FilterSpec(strict=True, box_iou=0.5).build()) == "MaskInBox(threshold=1.0, box_iou=0.5)"
+    assert repr(FilterSpec("projection").build()) == "ProjectionLoss(threshold=0.1)"
+    assert repr(FilterSpec("everything").build()) == "Everything()"
