@@ -16,7 +16,6 @@ COMMON = (
     "data.images=null",
     "bootstrap.proposals=colour_regions",
     "bootstrap.scorer=runs/image_text_pair/pair.safetensors",
-    "optimiser.warmup_steps=150",
     "ema=0.99",
     "workers=0",
     "eval_every=100000",

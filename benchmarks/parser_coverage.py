@@ -22,9 +22,9 @@ from typing import Any
 
 from machine import describe_machine
 
-from image_core.weak import expression_words as words
-from image_core.weak.expression import Referent
-from image_core.weak.expression_parser import parse_expression
+from image_core.weak.language import words
+from image_core.weak.language.expression import Referent
+from image_core.weak.language.parser import parse_expression
 
 HERE = Path(__file__).parent
 PLACEHOLDER = "unk"

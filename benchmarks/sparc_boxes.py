@@ -23,9 +23,9 @@ from image_core.errors import RvosError
 from image_core.geometry.boxes import box_area, box_iou_matrix
 from image_core.synthetic.dataset import DrawnScene, SyntheticImages
 from image_core.synthetic.expressions import SINGLE_FAMILIES
-from image_core.weak.contrastive import load_pair
-from image_core.weak.proposals import build_proposer
-from image_core.weak.scorers import build_scorer
+from image_core.weak.proposals.proposer import build_proposer
+from image_core.weak.scorers.pair import load_pair
+from image_core.weak.scorers.scorer import build_scorer
 from image_core.weak.sparc import Sparc, SparcConfig
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from image_core.errors import RvosError
-from image_core.weak.contrastive_training import PairTraining, train_pair
+from image_core.weak.scorers.pair_training import PairTraining, train_pair
 
 
 def main() -> int:

@@ -27,8 +27,8 @@ from image_core.training.subset import Subset, labelled_indices, words_in
 from image_core.weak.box_source import BoxSource, NoBoxes, SparcBoxes, TrueBoxes
 from image_core.weak.labelling import Labeller
 from image_core.weak.ledger import Ledger, count
-from image_core.weak.proposals import build_proposer
-from image_core.weak.scorers import build_scorer
+from image_core.weak.proposals.proposer import build_proposer
+from image_core.weak.scorers.scorer import build_scorer
 from image_core.weak.settings import BootstrapSettings
 from image_core.weak.sparc import Sparc
 from image_core.weak.unlabelled import PseudoLabelled, Unlabelled

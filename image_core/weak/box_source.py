@@ -10,7 +10,7 @@ import numpy as np
 from image_core.errors import DataError
 from image_core.evaluation import Samples
 from image_core.geometry.masks import bounding_box
-from image_core.weak.proposals import Proposer
+from image_core.weak.proposals.proposer import Proposer
 from image_core.weak.sparc import Sparc
 from image_core.weak.unlabelled import UnlabelledPicture
 

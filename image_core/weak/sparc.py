@@ -15,8 +15,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from image_core.errors import ConfigError, DataError
-from image_core.weak.expression import Referent
-from image_core.weak.expression_parser import parse_expression
+from image_core.weak.language.expression import Referent
+from image_core.weak.language.parser import parse_expression
 from image_core.weak.predicates import SpatialRules, compose, phrases_of, reweighted
 from image_core.weak.prompting import PromptStyle, crop_proposals, show_proposals
 

@@ -13,9 +13,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from image_core.weak import expression_words as words
-from image_core.weak.expression import Referent
-from image_core.weak.expression_parser import parse_expression
+from image_core.weak.language import words
+from image_core.weak.language.expression import Referent
+from image_core.weak.language.parser import parse_expression
 from image_core.weak.predicates import PREDICATES, compose, phrases_of
 
 TABLE = [

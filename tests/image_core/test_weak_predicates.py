@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError
-from image_core.weak.expression_parser import parse_expression
+from image_core.weak.language.parser import parse_expression
 from image_core.weak.predicates import (
     PREDICATES,
     SpatialRules,

@@ -13,10 +13,10 @@ import torch
 from image_core.errors import ConfigError, DataError, RvosError
 from image_core.geometry.boxes import box_iou_matrix
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.weak.colour_regions import ColourRegions
-from image_core.weak.detector import Detector, head_nouns
-from image_core.weak.proposals import BoxesFile, build_proposer
-from image_core.weak.suppression import keep_best
+from image_core.weak.proposals.colour_regions import ColourRegions
+from image_core.weak.proposals.detector import Detector, head_nouns
+from image_core.weak.proposals.proposer import BoxesFile, build_proposer
+from image_core.weak.proposals.suppression import keep_best
 
 WHITE = np.full((40, 60, 3), 255, np.uint8)
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from image_core.errors import CheckpointError, ConfigError, RvosError
-from image_core.weak.clip_scorer import ClipScorer
-from image_core.weak.contrastive import ImageTextPair, PairConfig, PairScorer, load_pair, save_pair
-from image_core.weak.contrastive_training import (
+from image_core.weak.scorers.clip import ClipScorer
+from image_core.weak.scorers.pair import ImageTextPair, PairConfig, PairScorer, load_pair, save_pair
+from image_core.weak.scorers.pair_training import (
     PairTraining,
     PicturePool,
     contrastive_loss,
@@ -23,7 +23,7 @@ from image_core.weak.contrastive_training import (
     texts_of,
     train_pair,
 )
-from image_core.weak.scorers import build_scorer
+from image_core.weak.scorers.scorer import build_scorer
 from image_core.weak.sparc import Sparc
 
 SMALL = PairConfig(size_px=64, width=16, text_width=16, max_words=24)
@@ -183,11 +183,11 @@ def test_training_resumes_to_the_same_weights_and_refuses_other_settings(tmp_pat
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch:
-        from image_core.weak import contrastive_training
+    from image_core.weak.scorers import pair_training
 
-        written = contrastive_training._save
-        patch.setattr(contrastive_training, "_save", lambda *given: (written(*given), killed()))
+    with pytest.MonkeyPatch.context() as patch:
+        written = pair_training._save
+        patch.setattr(pair_training, "_save", lambda *given: (written(*given), killed()))
         with pytest.raises(KeyboardInterrupt):
             train_pair(BRIEF, tmp_path / "parts")
     assert load_pair(tmp_path / "parts" / "pair.safetensors")[1]["step"] == 2
@@ -202,7 +202,7 @@ def test_training_resumes_to_the_same_weights_and_refuses_other_settings(tmp_pat
 def test_training_lowers_the_loss() -> None:
     torch.manual_seed(0)
     batch = make_batch(PicturePool(BRIEF), BRIEF, 0)
-    from image_core.weak.contrastive_training import _update
+    from image_core.weak.scorers.pair_training import _update
 
     pair = ImageTextPair(SMALL).train()
     optimiser = torch.optim.AdamW(pair.parameters(), 3e-3)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from image_core.weak import expression_words as words
+from image_core.weak.language import words
 
 TokenKind = Literal["word", "place", "relation", "with", "not", "and", "break"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from image_core.weak.clip_scorer import ClipScorer
-from image_core.weak.contrastive import load_pair_scorer
+from image_core.weak.scorers.clip import ClipScorer
+from image_core.weak.scorers.pair import load_pair_scorer
 from image_core.weak.sparc import Scorer
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Superlative:
-    """The `rank`-th of its kind (see `expression_words`): ("left", 2) is second from the left."""
+    """The `rank`-th of its kind (see `words`): ("left", 2) is second from the left."""
 
     kind: str
     rank: int = 1

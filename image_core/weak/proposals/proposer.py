@@ -12,8 +12,8 @@ import numpy as np
 
 from image_core.errors import DataError
 from image_core.geometry.boxes import box_area, clip_boxes
-from image_core.weak.colour_regions import ColourRegions
-from image_core.weak.detector import Detector
+from image_core.weak.proposals.colour_regions import ColourRegions
+from image_core.weak.proposals.detector import Detector
 
 
 class Proposer(Protocol):

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from image_core.errors import ConfigError
-from image_core.weak.suppression import keep_best
+from image_core.weak.proposals.suppression import keep_best
 
 _SHORTEST_OUTLINE = 12
 _SHORTEST_SIDE_PX = 4

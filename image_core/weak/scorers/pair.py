@@ -2,7 +2,7 @@
 
 A picture becomes a grid of cells, a text one vector, and a picture fits a text as well as its best cells do: the soft
 maximum of their similarities. Pictures hold several objects and a text speaks of one, so an average over the picture,
-as CLIP's, would tell little after short training. See `contrastive_training` for how it learns.
+as CLIP's, would tell little after short training. See `pair_training` for how it learns.
 """
 
 from __future__ import annotations

@@ -29,11 +29,11 @@ from torch.nn import functional as F
 from image_core.errors import ConfigError
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.expressions import SINGLE_FAMILIES
-from image_core.weak.colour_regions import ColourRegions, RegionSettings
-from image_core.weak.contrastive import ImageTextPair, PairConfig, as_input, blur, save_pair
-from image_core.weak.expression_parser import parse_expression
+from image_core.weak.language.parser import parse_expression
 from image_core.weak.predicates import phrases_of
 from image_core.weak.prompting import PromptStyle, show_proposal, show_proposals
+from image_core.weak.proposals.colour_regions import ColourRegions, RegionSettings
+from image_core.weak.scorers.pair import ImageTextPair, PairConfig, as_input, blur, save_pair
 from image_core.weak.sparc import SparcConfig
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""What a referring expression says, by rules: words to tokens to a referent with its relations."""

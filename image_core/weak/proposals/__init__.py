@@ -1,0 +1,1 @@
+"""Where objects may be: boxes without labels."""
