@@ -102,9 +102,9 @@ class PictureInventory:
             *self.notes,
             f"looked at: {which}, {self.pictures} pictures in {self.images}",
             *([f"references without a target: {self.without_target}"] if self.without_target else []),
-            *_named("pictures missing", self.missing_pictures),
-            *_named("references that cannot be used", self.broken_refs),
-            *_named("cannot be read", self.unreadable),
+            *named("pictures missing", self.missing_pictures),
+            *named("references that cannot be used", self.broken_refs),
+            *named("cannot be read", self.unreadable),
         ]
 
     @property
@@ -129,9 +129,9 @@ class PictureInventory:
             "refs": self.refs,
             "pictures": self.pictures,
             "refs_without_target": self.without_target,
-            "missing_pictures": _counted(self.missing_pictures),
-            "broken_refs": _counted(self.broken_refs),
-            "unreadable": _counted(self.unreadable),
+            "missing_pictures": counted(self.missing_pictures),
+            "broken_refs": counted(self.broken_refs),
+            "unreadable": counted(self.unreadable),
         }
 
 
@@ -224,12 +224,14 @@ def _told(count: SplitCount) -> str:
     return f"{count.refs} references{refs}, {count.sentences} sentences{said}, {count.pictures} pictures"
 
 
-def _named(title: str, found: Sequence[object]) -> list[str]:
+def named(title: str, found: Sequence[object]) -> list[str]:
+    """One line that counts what was found and names the first of it; none where nothing was."""
     if not found:
         return []
     rest = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     return [f"{title}: {len(found)}: {', '.join(map(str, found[:MOST_NAMED]))}{rest}"]
 
 
-def _counted(found: Sequence[object]) -> dict[str, Any]:
+def counted(found: Sequence[object]) -> dict[str, Any]:
+    """The same for the JSON document."""
     return {"count": len(found), "first": [str(item) for item in found[:MOST_NAMED]]}

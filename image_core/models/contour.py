@@ -9,6 +9,7 @@ batch pads. Outlines are traced and filled in numpy, so these functions bring ma
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +25,8 @@ from image_core.geometry.contours import (
     sample_points,
     shuffle_points,
 )
+from image_core.layers.co_content import CoContent
+from image_core.layers.point_attention import PointModulation
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import EncoderLayer, Memory
 from image_core.models.base import ImageModel
@@ -176,8 +179,14 @@ def transformer_encoder(config: ContourConfig) -> nn.ModuleList:
     )
 
 
-def contour_decoder(config: ContourConfig) -> CoordinateDecoder:
-    """The decoder that reads a contour out of the memory."""
+def contour_decoder(
+    config: ContourConfig,
+    *,
+    task: nn.Embedding | None = None,
+    co_content: CoContent | None = None,
+    modulations: Sequence[PointModulation] = (),
+) -> CoordinateDecoder:
+    """The decoder that reads a contour out of the memory, with the parts that not every model has."""
     return CoordinateDecoder(
         channels=config.channels,
         heads=config.heads,
@@ -186,6 +195,9 @@ def contour_decoder(config: ContourConfig) -> CoordinateDecoder:
         bins=config.bins,
         points=config.points,
         dropout=config.dropout,
+        task=task,
+        co_content=co_content,
+        modulations=modulations,
     )
 
 

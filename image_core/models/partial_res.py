@@ -47,7 +47,7 @@ from image_core.layers.co_content import CoContent
 from image_core.layers.point_attention import PointModulation
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import Memory, sine_position_of_valid
-from image_core.models.contour import SequenceExtras, padded_px, padding_cells
+from image_core.models.contour import SequenceExtras, contour_decoder, padded_px, padding_cells
 from image_core.models.seqtr import SeqTR, SeqTRConfig
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
@@ -81,14 +81,8 @@ class PartialRES(SeqTR):
     def make_decoder(self) -> CoordinateDecoder:
         """With [TASK], co-content and modulation."""
         config = self.config
-        return CoordinateDecoder(
-            channels=config.channels,
-            heads=config.heads,
-            hidden=config.hidden,
-            layers=config.decoder_layers,
-            bins=config.bins,
-            points=config.points,
-            dropout=config.dropout,
+        return contour_decoder(
+            config,
             task=nn.Embedding(1, config.channels),
             co_content=CoContent(config.bins, config.cctf_transposed),
             modulations=[PointModulation(config.channels, config.heads) for _ in range(config.decoder_layers)],

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from image_core.data.check import MOST_NAMED, counted, named
 from image_core.errors import RvosError
 from rvos.data.base import VideoDataset
 from rvos.data.records import VideoRecord
-
-MOST_NAMED = 5
-"""So many of what is missing are named; the others are counted."""
 
 _NO_TRUTH = "truth: none here, so nothing can be scored: fetch it, choose another --split, or pack with rvos submit"
 
@@ -83,12 +81,12 @@ class Inventory:
             f"metadata: {len(self.dataset.videos)} videos, {self.expressions} expressions{frames}",
             *(f"note: {note}" for note in self.dataset.notes),
             f"first frames (height x width): {sizes or 'none could be read'}{more}",
-            *_named("folders or video files missing", self.missing_sources),
-            *_named("pictures missing", self.missing_pictures),
-            *_named("cannot be read", self.unreadable),
-            *_named("pictures that no list names, left alone", self.unlisted_pictures),
+            *named("folders or video files missing", self.missing_sources),
+            *named("pictures missing", self.missing_pictures),
+            *named("cannot be read", self.unreadable),
+            *named("pictures that no list names, left alone", self.unlisted_pictures),
             f"truth: {present} of {self.truth_files} files" if self.truth_files else _NO_TRUTH,
-            *_named("truth files missing", self.missing_truth),
+            *named("truth files missing", self.missing_truth),
             *([f"truth that cannot be used: {self.truth_fault}"] if self.truth_fault else []),
         ]
 
@@ -105,13 +103,13 @@ class Inventory:
             "frames": self.frames,
             "notes": list(self.dataset.notes),
             "sizes": {f"{h}x{w}": count for (h, w), count in self.sizes.items()},
-            "missing_sources": _counted(self.missing_sources),
-            "missing_pictures": _counted(self.missing_pictures),
-            "unreadable": _counted(self.unreadable),
-            "unlisted_pictures": _counted(self.unlisted_pictures),
+            "missing_sources": counted(self.missing_sources),
+            "missing_pictures": counted(self.missing_pictures),
+            "unreadable": counted(self.unreadable),
+            "unlisted_pictures": counted(self.unlisted_pictures),
             "has_truth": self.truth_files > 0,
             "truth_files": self.truth_files,
-            "missing_truth": _counted(self.missing_truth),
+            "missing_truth": counted(self.missing_truth),
             "truth_fault": self.truth_fault,
         }
 
@@ -194,14 +192,3 @@ def _unlisted(pictures: Sequence[Path], folders: _Folders) -> tuple[Path, ...]:
 
 def _of(paths: Sequence[Path]) -> str:
     return f"{len(paths)}, the first {paths[0]}"
-
-
-def _named(title: str, found: Sequence[object]) -> list[str]:
-    if not found:
-        return []
-    rest = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return [f"{title}: {len(found)}: {', '.join(map(str, found[:MOST_NAMED]))}{rest}"]
-
-
-def _counted(found: Sequence[object]) -> dict[str, Any]:
-    return {"count": len(found), "first": [str(item) for item in found[:MOST_NAMED]]}
