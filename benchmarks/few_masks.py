@@ -4,11 +4,13 @@ python benchmarks/few_masks.py [--only ARM ...]    runs what is missing, then wr
 python benchmarks/few_masks.py --list              the arms, in the order they run
 python benchmarks/few_masks.py --report            writes the figures of the arms that are done
 
-Everything is at 128 px with tiny encoders, two rounds, on 3,000 training pictures in RefCOCO's layout. The optimiser
-steps of all arms are equal; of SafaRi's the schedule too: the arm of labels alone goes through the same rounds without
-pseudo labels. Partial-RES has its own stages. Arms with the same round 0 share it, and all share the boxes that SpARC
-finds. The pair that SpARC asks is trained by `python tools/train_image_text_pair.py --out runs/image_text_pair`. Runs
-lie in runs/few_masks; the same command continues a killed one, and two of them with different arms may run together.
+Everything is at 128 px with tiny encoders, two rounds, on 3,000 training pictures in RefCOCO's layout, of few and large
+objects: encoders whose cells are 16 px need them. The optimiser steps of all arms are equal; of SafaRi's the schedule
+too: the arm of labels alone goes through the same rounds without pseudo labels. Partial-RES has its own stages. Arms
+with the same round 0 share it, and all share the boxes that SpARC finds. The pair that SpARC asks is trained by
+`python tools/train_image_text_pair.py --out runs/image_text_pair`. Runs lie in runs/few_masks; the same command
+continues a killed one, and two of them with different arms may run together. An arm that few_masks.json has with equal
+settings is not run again, whether its runs are there or not.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ import json
 import shlex
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
 from few_masks_arms import ARMS, COMMON, STEPS, Arm
 from few_masks_report import draw, table
 from machine import describe_machine
@@ -31,17 +34,21 @@ from image_core.data import open_dataset
 from image_core.evaluation import Samples, evaluate_images, predict_with
 from image_core.geometry.masks import overlap
 from image_core.geometry.rle import decode_rle
+from image_core.models.attention_consistency import attention_share
+from image_core.models.safari import Safari
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.layouts import write_refcoco
+from image_core.synthetic.sampling import FEW_LARGE
 from image_core.training.recipe import commit, datasets, train_on
 from image_core.weak.bootstrap import bootstrap, box_source
 from image_core.weak.box_source import BoxSource
 from image_core.weak.ledger import Ledger
 from image_core.weak.settings import BootstrapSettings
 from image_core.weak.unlabelled import UnlabelledPicture
-from rvos.configuration import bootstrap_settings
+from rvos.configuration import bootstrap_settings, train_settings
 
 HERE = Path(__file__).parent
+OUT = HERE / "few_masks.json"
 RUNS = Path("runs/few_masks")
 DATA = RUNS / "data"
 SPLITS = {"train": 3000, "val": 100, "test": 400}
@@ -126,7 +133,20 @@ def measure(arm: Arm, model: Path) -> dict[str, Any]:
     figures = evaluate_images(predict_with(segmenter), test)
     families = {name: row["mIoU"] for name, row in figures["families"].items()}
     kept = {key: figures[key] for key in ("expressions", "mIoU", "oIoU", "Pr@0.5", "Pr@0.7")}
-    return {"arm": arm.describe(), **kept, "families": families, "pseudo": pseudo_truth(RUNS / arm.name)}
+    looked = {"attention_inside": attention_inside(segmenter, test)} if isinstance(segmenter.model, Safari) else {}
+    return {"arm": arm.describe(), **kept, **looked, "families": families, "pseudo": pseudo_truth(RUNS / arm.name)}
+
+
+@torch.inference_mode()
+def attention_inside(segmenter: ImageSegmenter, samples: Samples) -> float:
+    """Share of the attention of the fused layers that lies inside the true mask, the mean over all expressions."""
+    model, shares = cast(Safari, segmenter.model), []
+    for index in range(len(samples)):
+        sample = samples[index]
+        pixels, _ = segmenter.preprocessing.prepare(sample.image)
+        features = model.encode_image(pixels[None], model.encode_text(sample.expressions))
+        shares.append(attention_share(model.attention(features), torch.from_numpy(sample.masks).float()))
+    return float(torch.cat(shares).mean())
 
 
 def pseudo_truth(out: Path) -> list[dict[str, Any]]:
@@ -155,25 +175,42 @@ def pseudo_truth(out: Path) -> list[dict[str, Any]]:
 def write_data() -> None:
     """The pictures, once."""
     if not (DATA / "refcoco" / "refs(unc).p").exists():
-        write_refcoco(DATA, SPLITS, 0, (SIZE_PX, SIZE_PX))
+        write_refcoco(DATA, SPLITS, 0, (SIZE_PX, SIZE_PX), style=FEW_LARGE)
+
+
+def made_with() -> dict[str, Any]:
+    """What the figures of all arms depend on."""
+    said = {"pictures": SPLITS, "size_px": SIZE_PX, "scenes": asdict(FEW_LARGE), "steps": STEPS, "common": list(COMMON)}
+    experiments = {name: train_settings([f"experiment=synthetic_{name}_tiny"]).to_dict() for name in STEPS}
+    kept = ("model", "optimiser", "preprocessing", "batch_images")
+    models = {name: {key: settings[key] for key in kept} for name, settings in experiments.items()}
+    return json.loads(json.dumps(said | {"experiments": models}))
+
+
+def rows_of_before() -> dict[str, dict[str, Any]]:
+    """The rows that few_masks.json has, if they were made with what is set now."""
+    document = json.loads(OUT.read_text()) if OUT.exists() else {}
+    same = all(document.get(key) == value for key, value in made_with().items())
+    return {row["arm"]["name"]: row for row in document["arms"]} if same else {}
 
 
 def report() -> None:
     """few_masks.json and few_masks.png of what is done."""
-    rows = [json.loads(path.read_text()) for arm in ARMS if (path := RUNS / arm.name / "figures.json").exists()]
+    found = rows_of_before()
+    for arm in ARMS:
+        if (path := RUNS / arm.name / "figures.json").exists():
+            found[arm.name] = json.loads(path.read_text())
+    rows = [found[arm.name] for arm in ARMS if arm.name in found]
     document = {
         "command": shlex.join(["python", "benchmarks/few_masks.py"]),
         "machine": describe_machine(),
         "commit": commit(),
-        "pictures": SPLITS,
-        "size_px": SIZE_PX,
-        "steps": STEPS,
-        "common": list(COMMON),
-        "missing": [arm.name for arm in ARMS if not (RUNS / arm.name / "figures.json").exists()],
+        **made_with(),
+        "missing": [arm.name for arm in ARMS if arm.name not in found],
         "arms": rows,
     }
-    (HERE / "few_masks.json").write_text(json.dumps(document, indent=1) + "\n")
-    draw(rows, HERE / "few_masks.png")
+    OUT.write_text(json.dumps(document, indent=1) + "\n")
+    draw(rows, OUT.with_suffix(".png"))
     print(table(rows))
 
 
@@ -188,9 +225,11 @@ def main() -> None:
         return
     if not arguments.report:
         write_data()
+        done = rows_of_before()
         for arm in ARMS:
             figures = RUNS / arm.name / "figures.json"
-            if (arguments.only is None or arm.name in arguments.only) and not figures.exists():
+            wanted = arguments.only is None or arm.name in arguments.only
+            if wanted and arm.name not in done and not figures.exists():
                 print(arm.name, file=sys.stderr, flush=True)
                 found = measure(arm, run(arm))
                 figures.write_text(json.dumps(found, indent=1))

@@ -8,6 +8,7 @@ batch pads. Outlines are traced and filled in numpy, so these functions bring ma
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +51,8 @@ class ContourConfig:
     picture's tokens carry their position, too, and not their keys alone. What a decoder reads are values, and without
     it these tell of a place only as far as the encoder has learnt to by the padding of its borders. label_spread: ours,
     for few steps: standard deviation in bins by which a coordinate's label is shared with its neighbours, which are
-    unrelated classes else. first_weight: ours: of the first point's two tokens. They alone tell where the object is:
+    unrelated classes else. sine_codes: ours, for few steps: what a coordinate is read as begins as sines of its place,
+    so that neighbours begin alike, and is learnt from there. first_weight: ours: of the first point's two tokens. They alone tell where the object is:
     the others follow their neighbours, and a decoder that has learnt no more has most of the loss behind it.
     """
 
@@ -68,6 +70,7 @@ class ContourConfig:
     bin_offset: float = 0.5
     position_in_tokens: bool = False
     label_spread: float = 0.0
+    sine_codes: bool = False
     first_weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -187,7 +190,7 @@ def contour_decoder(
     modulations: Sequence[PointModulation] = (),
 ) -> CoordinateDecoder:
     """The decoder that reads a contour out of the memory, with the parts that not every model has."""
-    return CoordinateDecoder(
+    decoder = CoordinateDecoder(
         channels=config.channels,
         heads=config.heads,
         hidden=config.hidden,
@@ -199,6 +202,19 @@ def contour_decoder(
         co_content=co_content,
         modulations=modulations,
     )
+    if config.sine_codes:
+        with torch.no_grad():
+            decoder.embedding.weight[: config.bins].copy_(coordinate_codes(config.bins, config.channels))
+    return decoder
+
+
+def coordinate_codes(bins: int, channels: int) -> Tensor:
+    """(bins, channels): sines, then cosines, of the middle of each bin; wavelengths from 4 frames down to 1/16 of one,
+    each a constant factor shorter than the one before."""
+    middle = (torch.arange(bins) + 0.5) / bins
+    turns = 2.0 ** torch.linspace(-2, 4, channels // 2)
+    angle = 2 * math.pi * middle[:, None] * turns
+    return torch.cat([angle.sin(), angle.cos()], 1)
 
 
 def padding_cells(valid_px: Tensor, cells: tuple[int, int], stride: int) -> Tensor:

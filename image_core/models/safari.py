@@ -29,6 +29,8 @@ Readings:
   that has learnt nothing averages, so that s tells neither cells of a window nor words of a sentence apart.
 - proj is a norm and a linear map. Picture tokens are those at stride 32; with `memory_stride` 16, for small pictures,
   those at stride 16, to which the enlarged ones of stride 32 are added.
+- `position_in_tokens` (ours, see `ContourConfig`) adds the position where words meet the picture, too: what a word
+  gathers by its attention then tells a place, and "on the left" can be found. Swin knows no place but by its borders.
 - Early fusion: `encode_text` stops before the fused layers, and stem and unfused blocks run once a picture. What is
   fused is computed for each pair, at most `max_pairs` at a time.
 """
@@ -294,6 +296,10 @@ class Safari(ContourModel):
     ) -> ImageFeatures:
         """N rows of each, from the first fused block to the end of both encoders."""
         stages, words, pad = self.vision.swin_stages(), text.words, text.word_pad_mask
+        if self.config.position_in_tokens:
+            n, h, w, channels = x.shape
+            cell_pad = padding_cells(valid_px, (h, w), self.vision.strides[self._blocks[0][0] + 1])
+            x = x + sine_position_of_valid(cell_pad, channels, x.dtype).view(n, h, w, channels)
         cells = tuple(4 * n // MAP_STRIDE for n in stem.shape[-2:])
         maps, entered = [], self._blocks[0][0]
         layers = list(self.text.layers)[-len(self.fused) :]

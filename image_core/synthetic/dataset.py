@@ -12,7 +12,7 @@ from image_core.errors import ConfigError
 from image_core.synthetic.background import PhotoBackgrounds
 from image_core.synthetic.expressions import FAMILIES, Expression, sample_expressions
 from image_core.synthetic.render import render
-from image_core.synthetic.sampling import sample_scene
+from image_core.synthetic.sampling import USUAL, SceneStyle, sample_scene
 from image_core.synthetic.scene import Scene
 from image_core.synthetic.splits import COMPOSITIONAL, DEFAULT_LENGTHS, check_split, scene_seed
 from image_core.types import ImageSample
@@ -45,7 +45,7 @@ class SyntheticImages:
     split: train, val, test or test_compositional; seed: folded into the split's own range of scenes; size: (height,
     width) in pixels, which changes the resolution and not the content as long as height : width stays; length: how many
     samples (default: 10^9 for train, 1000 for the others); backgrounds: a folder of pictures to use instead of
-    procedural textures; families: the kinds of expression to draw from.
+    procedural textures; families: the kinds of expression to draw from; style: how many objects, and how large.
 
     Raises `UnknownNameError` for another split, `ConfigError` for a size or a count that is too small, `DataError`
     for a folder without pictures.
@@ -60,6 +60,7 @@ class SyntheticImages:
         length: int | None = None,
         backgrounds: Path | None = None,
         families: tuple[str, ...] = FAMILIES,
+        style: SceneStyle = USUAL,
     ) -> None:
         check_split(split)
         if min(size) < _MIN_PX:
@@ -72,6 +73,7 @@ class SyntheticImages:
         self.expressions_per_image = expressions_per_image
         self.length = DEFAULT_LENGTHS[split] if length is None else length
         self.families = families
+        self.style = style
         self._photos = None if backgrounds is None else PhotoBackgrounds(backgrounds)
 
     def __len__(self) -> int:
@@ -84,7 +86,7 @@ class SyntheticImages:
         rng = Random(scene_seed(self.split, self.seed, index))
         short = min(self.size)
         compositional = self.split == COMPOSITIONAL
-        scene = sample_scene(rng, self.size[1] / short, self.size[0] / short, held_out=compositional)
+        scene = sample_scene(rng, self.size[1] / short, self.size[0] / short, compositional, self.style)
         return scene, sample_expressions(scene, rng, self.expressions_per_image, compositional, self.families)
 
     def draw(self, index: int) -> DrawnScene:

@@ -23,6 +23,7 @@ from image_core.errors import ConfigError, UnknownNameError
 from image_core.geometry.rle import decode_polygons, encode_rle
 from image_core.synthetic.dataset import DrawnScene, SyntheticImages
 from image_core.synthetic.expressions import FAMILIES, SINGLE_FAMILIES
+from image_core.synthetic.sampling import USUAL, SceneStyle
 from image_core.synthetic.shapes import SHAPES
 
 EXPRESSIONS_PER_IMAGE = 6
@@ -45,16 +46,22 @@ class _Tables:
 
 
 def write_refcoco(
-    root: Path, splits: dict[str, int], seed: int, size: tuple[int, int], test_split: str = "test"
+    root: Path,
+    splits: dict[str, int],
+    seed: int,
+    size: tuple[int, int],
+    test_split: str = "test",
+    style: SceneStyle = USUAL,
 ) -> None:
     """Write `splits[name]` pictures for each split in RefCOCO's layout: expressions with exactly one target.
 
     splits: names among train, val, test, testA, testB; the last three are drawn from `test_split` (test or
-    test_compositional), one after the other. size: (height, width) in pixels. The same arguments write the same bytes.
+    test_compositional), one after the other. size: (height, width) in pixels; style: of the scenes. The same arguments
+    write the same bytes.
     Raises `UnknownNameError` for another name, `ConfigError` for a count below 1.
     """
     tables = _Tables()
-    for name, drawn in _scenes(splits, seed, size, test_split, SINGLE_FAMILIES):
+    for name, drawn in _scenes(splits, seed, size, test_split, SINGLE_FAMILIES, style):
         _add(tables, root, name, drawn, many=False)
     folder = _write_instances(root, "refcoco", tables)
     (folder / "refs(unc).p").write_bytes(pickle.dumps(tables.refs, protocol=2))
@@ -72,7 +79,12 @@ def write_grefcoco(
 
 
 def _scenes(
-    splits: dict[str, int], seed: int, size: tuple[int, int], test_split: str, families: tuple[str, ...]
+    splits: dict[str, int],
+    seed: int,
+    size: tuple[int, int],
+    test_split: str,
+    families: tuple[str, ...],
+    style: SceneStyle = USUAL,
 ) -> Iterator[tuple[str, DrawnScene]]:
     for name, count in splits.items():
         if name not in ("train", "val", *_TEST_NAMES):
@@ -84,7 +96,7 @@ def _scenes(
         source = test_split if name in _TEST_NAMES else name
         start = used.get(source, 0)
         used[source] = start + count
-        data = SyntheticImages(source, seed, size, EXPRESSIONS_PER_IMAGE, start + count, families=families)
+        data = SyntheticImages(source, seed, size, EXPRESSIONS_PER_IMAGE, start + count, families=families, style=style)
         for index in range(start, start + count):
             yield name, data.draw(index)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -19,19 +19,35 @@ MIN_VISIBLE = 0.55
 """Share of every object that stays visible on the reference grid; at any size at least 0.4 remains."""
 
 BACKDROPS = ("plain", "gradient", "noise", "stripes", "blobs", "tiles")
-_COUNT_WEIGHTS = {2: 1, 3: 2, 4: 3, 5: 3, 6: 3, 7: 2, 8: 2, 9: 1}
 _FILL_WEIGHTS = {"plain": 4, "striped": 2, "dotted": 2, "checkered": 2, "shaded": 2}
 _EDGE = 0.012
 _OVERLAP_CONTRAST = 90.0
 
 
-def sample_scene(rng: Random, width: float = 1.0, height: float = 1.0, held_out: bool = False) -> Scene:
-    """A scene of 2 to 9 objects on a ground of `width` x `height`, in units of the short side.
+@dataclass(frozen=True)
+class SceneStyle:
+    """counts: how many objects (2 or more) -> how often; smallest, largest: their sides in units of the short side; in
+    scenes of many objects the largest are smaller."""
+
+    counts: Mapping[int, int]
+    smallest: float
+    largest: float
+
+
+USUAL = SceneStyle({2: 1, 3: 2, 4: 3, 5: 3, 6: 3, 7: 2, 8: 2, 9: 1}, 0.16, 0.44)
+FEW_LARGE = SceneStyle({2: 1, 3: 2, 4: 2}, 0.28, 0.5)
+"""For models whose cells are 16 pixels or more on pictures of 128: as many cells an object as on a photograph."""
+
+
+def sample_scene(
+    rng: Random, width: float = 1.0, height: float = 1.0, held_out: bool = False, style: SceneStyle = USUAL
+) -> Scene:
+    """A scene of at least two objects on a ground of `width` x `height`, in units of the short side.
 
     Without `held_out` no object has a held-out pair of shape and colour; with it, one or two objects have one.
     """
     while True:
-        objects = _place(rng, _sample_kinds(rng, held_out), width, height)
+        objects = _place(rng, _sample_kinds(rng, held_out, style), width, height, style)
         scene = Scene(tuple(objects), width, height, sample_light(rng), sample_backdrop(rng, objects))
         scene = _without_hidden(scene)
         if len(scene.objects) >= 2 and (
@@ -40,9 +56,9 @@ def sample_scene(rng: Random, width: float = 1.0, height: float = 1.0, held_out:
             return scene
 
 
-def _sample_kinds(rng: Random, held_out: bool) -> list[tuple[str, str, str]]:
+def _sample_kinds(rng: Random, held_out: bool, style: SceneStyle) -> list[tuple[str, str, str]]:
     """(shape, colour, fill) of each object, drawn from small pools, so that most share an attribute with another."""
-    count = rng.choices(list(_COUNT_WEIGHTS), list(_COUNT_WEIGHTS.values()))[0]
+    count = rng.choices(list(style.counts), list(style.counts.values()))[0]
     shapes = rng.sample(SHAPES, rng.randint(2, max(2, min(5, count))))
     colours = rng.sample(COLOURS, rng.randint(2, max(2, min(5, count))))
     fills = rng.choices(FILLS, [_FILL_WEIGHTS[f] for f in FILLS], k=3)
@@ -74,21 +90,25 @@ def fitting_fill(rng: Random, colour: str, fills: Sequence[str]) -> str:
     return "plain" if fill in ("checkered", "shaded") and colour in ACHROMATIC else fill
 
 
-def _place(rng: Random, kinds: list[tuple[str, str, str]], width: float, height: float) -> list[SceneObject]:
+def _place(
+    rng: Random, kinds: list[tuple[str, str, str]], width: float, height: float, style: SceneStyle
+) -> list[SceneObject]:
     """Objects with sizes and places; those for which no room is found are left out."""
-    largest = min(0.44, 1.05 / math.sqrt(len(kinds) + 0.5))
+    largest = min(style.largest, 1.05 / math.sqrt(len(kinds) + 0.5))
     overlapping = rng.random() < 0.45
     objects: list[SceneObject] = []
     for shape, colour, fill in kinds:
-        item = sample_object(rng, len(objects), (shape, colour, fill), largest)
+        item = sample_object(rng, len(objects), (shape, colour, fill), largest, style.smallest)
         place = _find_room(rng, item, objects, width, height, overlapping)
         if place is not None:
             objects.append(replace(item, x=place[0], y=place[1]))
     return objects
 
 
-def sample_object(rng: Random, id: int, kind: tuple[str, str, str], largest: float) -> SceneObject:
-    """An object of a (shape, colour, fill), of 0.16 to `largest` in size, at the origin."""
+def sample_object(
+    rng: Random, id: int, kind: tuple[str, str, str], largest: float, smallest: float = USUAL.smallest
+) -> SceneObject:
+    """An object of a (shape, colour, fill), of `smallest` to `largest` in size, at the origin."""
     shape, colour, fill = kind
     return SceneObject(
         id=id,
@@ -97,7 +117,7 @@ def sample_object(rng: Random, id: int, kind: tuple[str, str, str], largest: flo
         fill=fill,
         x=0.0,
         y=0.0,
-        size=0.16 * (largest / 0.16) ** rng.random(),
+        size=smallest * (largest / smallest) ** rng.random(),
         rotation=rng.uniform(-1, 1) * OUTLINES[shape].freedom,
         tint=sample_tint(rng, colour),
         accent=sample_accent(rng, colour),

@@ -268,6 +268,19 @@ def test_it_learns_a_few_pictures_by_heart(tiny_spec: Callable[..., ModelSpec]) 
 
 
 @torch.no_grad()
+def test_with_positions_words_hear_where_a_thing_is() -> None:
+    """Of two equal cells of a plain picture a word's attention can only tell the place where cells carry it."""
+    for placed in (False, True):
+        model = safari(position_in_tokens=placed)
+        text = model.encode_text(EXPRESSIONS[:1])
+        blank = torch.zeros(1, 3, 128, 128)
+        stem = model.encode_stem(blank)[:, :, :1, :1].expand(-1, -1, 32, 32)  # no borders either
+        maps = model.attention(model.encode_image(blank, text, stem=stem))[0]
+        same = torch.allclose(maps, torch.full_like(maps, 1 / maps.numel()), atol=1e-5)
+        assert same is not placed
+
+
+@torch.no_grad()
 def test_the_memory_is_picture_then_words() -> None:
     """Positions for cells and none for words; padding of both is unseen; either stride."""
     for stride, cells in ((32, 4), (16, 16)):

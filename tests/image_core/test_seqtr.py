@@ -21,6 +21,7 @@ from image_core.models.contour import (
     OUTSIDE,
     contour_prediction,
     contour_tokens,
+    coordinate_codes,
     padded_px,
     soft_mask,
     token_loss,
@@ -75,6 +76,17 @@ def test_a_mask_to_tokens_to_a_mask() -> None:
     restored = Preprocessing(64, "squash", 32, (0, 0, 0), (1, 1, 1)).restore(found.mask_logits, (64, 64), (64, 64))
     differing = (restored > 0) != (square(16, 16, 32) > 0)
     assert differing.sum() <= 4 and not differing[0, 17:47].any(), "enlarging may round the corners"
+
+
+def test_codes_of_coordinates_are_nearest_to_their_neighbours(tiny_spec: Callable[..., ModelSpec]) -> None:
+    """A bin's code is likest to the bins beside it, and no two are equal: what reads it sees an order."""
+    codes = coordinate_codes(BINS, 32)
+    distance = torch.cdist(codes, codes).fill_diagonal_(math.inf)
+    nearest = distance.argmin(1)
+    assert ((nearest - torch.arange(BINS)).abs() == 1).all() and distance.min() > 0.1
+    started = cast(SeqTR, build_model(tiny_spec("seqtr", bins=BINS, sine_codes=True)))
+    width = started.config.channels
+    assert torch.equal(started.decoder.embedding.weight[:BINS], coordinate_codes(BINS, width))
 
 
 def test_tokens_of_nothing_of_parts_and_of_shuffled_points() -> None:

@@ -12,7 +12,7 @@ import pytest
 from image_core.errors import ConfigError, DataError, UnknownNameError
 from image_core.synthetic import SyntheticImages
 from image_core.synthetic.render import render
-from image_core.synthetic.sampling import sample_scene
+from image_core.synthetic.sampling import FEW_LARGE, USUAL, sample_scene
 from image_core.synthetic.scene import Scene
 from image_core.synthetic.shapes import OUTLINES, SHAPES, coverage, placed
 from image_core.synthetic.splits import DEFAULT_LENGTHS, HELD_OUT_PAIRS, SPLITS, scene_seed
@@ -34,6 +34,15 @@ def test_a_sample_is_a_function_of_split_seed_and_index(split: str) -> None:
     assert np.array_equal(first.masks, again.masks)
     for other in (SyntheticImages(split, 4)[5], SyntheticImages(split, 3)[6]):
         assert other.expressions != first.expressions
+
+
+def test_styles_tell_how_many_objects_there_are_and_how_large() -> None:
+    for style in (USUAL, FEW_LARGE):
+        drawn = [sample_scene(Random(i), style=style).objects for i in range(60)]
+        assert {len(objects) for objects in drawn} <= {*range(2, max(style.counts) + 1)}
+        sizes = [item.size for objects in drawn for item in objects]
+        assert style.smallest <= min(sizes) < 1.2 * style.smallest
+        assert 0.85 * style.largest < max(sizes) <= style.largest
 
 
 def test_a_size_changes_the_resolution_alone() -> None:

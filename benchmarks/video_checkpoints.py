@@ -1,0 +1,116 @@
+"""How much of the gain depends on the image model: the same comparison for checkpoints from along its training.
+
+python benchmarks/video_checkpoints.py runs/rule4_1750.safetensors runs/rule4_5250.safetensors s2rm_tiny
+
+Each model is a row: its presence thresholds are chosen on 32 validation videos of seed 0 (`video_gain.py --tune`), its
+figures are of other validation videos, of seed 1 (`video_gain.py --seed 1`). Nothing of the test split is looked at.
+The checkpoints are made by `rvos train experiment=synthetic_s2rm_tiny out=runs/rule4 eval_every=1750`, the first of the
+embedded model's own commands, whose model.safetensors is copied after steps 1,750 and 5,250. Writes
+video_checkpoints.json and video_checkpoints.png beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from machine import describe_machine
+from video_systems import ALWAYS_SHOWN, FRAME_BY_FRAME
+
+from image_core.checkpoint import load_model
+from image_core.segmenter import find_model
+from image_core.training.recipe import commit
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).parent
+RUNS = Path("runs/video_checkpoints")
+SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "memory")
+TUNED = (FRAME_BY_FRAME, "memory")
+FIGURES = ("J&F", "N-acc", "T-acc", "J&F_all_frames")
+
+
+def video_gain(*arguments: str) -> None:
+    """One run of the gain benchmark; what it prints goes on."""
+    subprocess.run([sys.executable, str(HERE / "video_gain.py"), *arguments], check=True)
+
+
+def row(model: str, per_family: int, workers: int) -> dict[str, Any]:
+    """The comparison for one model."""
+    provenance = load_model(find_model(model)).provenance
+    out = RUNS / f"{find_model(model).stem}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    common = ["--model", model, "--workers", str(workers)]
+    video_gain("--tune", "--per-family", "4", *common, "--systems", *TUNED)
+    video_gain("--seed", "1", "--per-family", str(per_family), *common, "--systems", *SYSTEMS, "--out", str(out))
+    document = json.loads(out.read_text())
+    causal = document["stable"]["causal"]
+    return {
+        "model": find_model(model).stem,
+        "model_sha256": document["model_sha256"],
+        "steps": provenance.steps,
+        "commit": provenance.commit,
+        "val_pictures": provenance.scores.get("val", {}),
+        "thresholds": {name: document["thresholds"][name] for name in SYSTEMS},
+        "expressions_with_target": causal[FRAME_BY_FRAME]["expressions_with_target"],
+        "systems": {name: {figure: causal[name][figure] for figure in FIGURES} for name in SYSTEMS},
+        "gain_over_frame_by_frame": document["gain_over_frame_by_frame"],
+        "memory_over_baselines": document["memory_over_baselines"],
+        "constant_share_of_error": document["constant_share_of_error"]["all"],
+    }
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """J&F of the systems, and what memory gains, over the steps of training."""
+    steps = [row["steps"] for row in rows]
+    figure, (scores, gains) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for name in SYSTEMS:
+        scores.plot(steps, [100 * row["systems"][name]["J&F"] for row in rows], marker="o", label=name)
+    found = [row["gain_over_frame_by_frame"]["memory"] for row in rows]
+    means = [100 * gain["mean"] for gain in found]
+    reach = [[100 * abs(gain["interval"][i] - gain["mean"]) for gain in found] for i in (0, 1)]
+    gains.errorbar(steps, means, reach, marker="o", capsize=3)
+    scores.set_ylabel("J&F on visible frames, %")
+    gains.set_ylabel("memory less frame by frame, points")
+    gains.set_ylim(bottom=0)
+    scores.legend()
+    for axes in (scores, gains):
+        axes.set_xlabel("training steps of the image model")
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", help="model files or an embedded model's name")
+    parser.add_argument("--per-family", type=int, default=8, help="videos a family that figures are of (8)")
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread")
+    arguments = parser.parse_args()
+    rows = [row(model, arguments.per_family, arguments.workers) for model in arguments.models]
+    document = {
+        "command": shlex.join(["python", "benchmarks/video_checkpoints.py", *sys.argv[1:]]),
+        "machine": describe_machine(),
+        "commit": commit(),
+        "split": "val",
+        "seeds": {"tuned": 0, "measured": 1},
+        "per_family": arguments.per_family,
+        "checkpoints": rows,
+    }
+    (HERE / "video_checkpoints.json").write_text(json.dumps(document, indent=1) + "\n")
+    draw(rows, HERE / "video_checkpoints.png")
+    for found in rows:
+        told = ", ".join(f"{name} {100 * figures['J&F']:.1f}" for name, figures in found["systems"].items())
+        gain = found["gain_over_frame_by_frame"]["memory"]
+        low, high = (100 * end for end in gain["interval"])
+        print(f"{found['steps']:6} steps: {told}; memory {100 * gain['mean']:+.1f} [{low:.1f}, {high:.1f}]")
+
+
+if __name__ == "__main__":
+    main()
