@@ -27,7 +27,7 @@ demo: $(FOR_DEMO)
 	@$(BIN)/rvos demo $(if $(value VIDEO),--video=$(call quoted,VIDEO)) $(if $(value TEXT),--text=$(call quoted,TEXT))
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov -n 2 --dist loadfile
 
 lint: $(FOR_TEST)
 	$(BIN)/ruff check

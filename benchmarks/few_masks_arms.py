@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-STEPS = {"safari": (0, 3000, 1000, 2), "partial_res": (2000, 1500, 1500, 1)}
-"""Model -> steps on boxes alone, of round 0 and of each later round, and how many of these: 5,000 together. Partial-RES
+STEPS = {"safari": (0, 1500, 500, 2), "partial_res": (900, 800, 800, 1)}
+"""Model -> steps on boxes alone, of round 0 and of each later round, and how many of these: 2,500 together. Partial-RES
 has its own stages: boxes of all pictures, masks, masks and pseudo masks, both of the latter from the first."""
 
 COMMON = (

@@ -4,7 +4,7 @@ python benchmarks/propagation_speed.py [--videos 16] [--first 16] [--frames 16]
 
 The embedded model on synthetic validation videos (288x512, 36 frames, all stable expressions of a video at once): J&F
 over the frames that show the target, and the paired loss against every frame through the whole model, with its 95 %
-interval over videos. The two full-scale experiments with random weights on an 854x480 clip: frames/s, stage by stage,
+interval over videos. Three full-scale experiments with random weights on an 854x480 clip: frames/s, stage by stage,
 over the second half of the frames, when memories are full. All systems of a table take each frame in turn, one thread,
 processor time: whatever else the machine does, it does to all of them. Takes about 20 minutes of processor time. Writes
 propagation_speed.json and propagation_speed.png beside this file.
@@ -46,7 +46,7 @@ HERE = Path(__file__).parent
 SEED = 0
 CLIP_SIZE = (480, 854)
 SENTENCE = "the red circle"
-LARGE = ("s2rm_refcoco_video", "s2rm_refcoco")
+LARGE = ("s2rm_refcoco_video", "s2rm_refcoco", "safari_refcoco")
 REFERENCE = "every frame"
 
 

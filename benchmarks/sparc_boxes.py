@@ -1,6 +1,6 @@
 """How often SpARC's box is the right one, by family of expression, and what its parts are worth.
 
-    python benchmarks/sparc_boxes.py --scorer runs/image_text_pair/pair.safetensors [--pictures N] [--out FILE]
+python benchmarks/sparc_boxes.py --scorer runs/image_text_pair/pair.safetensors [--seed S] [--pictures N]
 
 Synthetic validation pictures of 128 px with one sentence of each family that speaks of one object. Proposals are colour
 regions; a box is right from IoU 0.5 with that of the object's visible pixels. "best proposal" is the ceiling.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections import defaultdict
@@ -89,7 +90,7 @@ def main() -> int:
                     right[name][family].append(bool(iou >= RIGHT_IOU))
     sizes = {family: len(listed) for family, listed in right["sparc"].items()}
     document = {
-        "command": f"python benchmarks/sparc_boxes.py --scorer SCORER --pictures {arguments.pictures}",
+        "command": shlex.join(["python", "benchmarks/sparc_boxes.py", *sys.argv[1:]]),
         "machine": describe_machine(),
         "seed": arguments.seed,
         "scorer": made,

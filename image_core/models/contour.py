@@ -52,8 +52,9 @@ class ContourConfig:
     it these tell of a place only as far as the encoder has learnt to by the padding of its borders. label_spread: ours,
     for few steps: standard deviation in bins by which a coordinate's label is shared with its neighbours, which are
     unrelated classes else. sine_codes: ours, for few steps: what a coordinate is read as begins as sines of its place,
-    so that neighbours begin alike, and is learnt from there. first_weight: ours: of the first point's two tokens. They alone tell where the object is:
-    the others follow their neighbours, and a decoder that has learnt no more has most of the loss behind it.
+    so that neighbours begin alike, and is learnt from there. first_weight: ours: of the first point's two tokens. They
+    alone tell where the object is: the others follow their neighbours, and a decoder that has learnt no more has most
+    of the loss behind it.
     """
 
     channels: int = 256

@@ -1,0 +1,78 @@
+"""Where SafaRi's fused layers look, with and without AMCR: test pictures of few_masks.py, a row a sentence.
+
+python benchmarks/attention_pictures.py [--with FILE] [--without FILE] [--rows 8]
+
+Columns: the picture with the true outline, the attention of the model trained with AMCR, that of the one without. Over
+each map stands the share of its attention inside the true mask; few_masks.json has its mean over all sentences. The
+rows are the first sentence of every 50th test picture, chosen before anybody looked. Writes attention_pictures.png
+beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import cast
+
+import cv2
+import matplotlib
+import numpy as np
+import torch
+
+from image_core.data import open_dataset
+from image_core.models.attention_consistency import attention_share
+from image_core.models.safari import Safari
+from image_core.segmenter import ImageSegmenter
+from image_core.types import ImageSample
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+OUT = Path(__file__).with_suffix(".png")
+RUNS = Path("runs/few_masks")
+EVERY = 50
+
+
+@torch.inference_mode()
+def look(segmenter: ImageSegmenter, sample: ImageSample) -> tuple[np.ndarray, float]:
+    """The attention over the picture for its first sentence, (H, W) in [0, 1] of its peak, and the share inside."""
+    model = cast(Safari, segmenter.model)
+    pixels, _ = segmenter.preprocessing.prepare(sample.image)
+    maps = model.attention(model.encode_image(pixels[None], model.encode_text(sample.expressions[:1])))
+    share = attention_share(maps, torch.from_numpy(sample.masks[:1]).float()).item()
+    height, width = sample.image.shape[:2]
+    large = cv2.resize(maps[0].numpy(), (width, height), interpolation=cv2.INTER_CUBIC).clip(min=0)
+    return large / large.max(), share
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--with", dest="taught", type=Path, default=RUNS / "full_10_s0/round_2/model.safetensors")
+    parser.add_argument("--without", type=Path, default=RUNS / "full_10_s0_consistency/round_2/model.safetensors")
+    parser.add_argument("--rows", type=int, default=8)
+    arguments = parser.parse_args()
+    models = {
+        "with AMCR": ImageSegmenter.load(arguments.taught, "cpu"),
+        "without": ImageSegmenter.load(arguments.without, "cpu"),
+    }
+    samples = open_dataset("refcoco", RUNS / "data", "test")
+    size = (2.4 * (1 + len(models)), 2.5 * arguments.rows)
+    figure, grid = plt.subplots(arguments.rows, 1 + len(models), figsize=size, layout="constrained", squeeze=False)
+    for row, axes in enumerate(grid):
+        sample = samples[EVERY * row]
+        axes[0].set_title(sample.expressions[0], fontsize=9)
+        for of, (name, segmenter) in zip(axes[1:], models.items(), strict=True):
+            heat, share = look(segmenter, sample)
+            of.set_title(f"{name}: {100 * share:.0f} % inside", fontsize=9)
+            of.imshow(sample.image.mean(2), cmap="gray", alpha=0.6)
+            of.imshow(heat, cmap="inferno", alpha=0.6, vmin=0, vmax=1)
+        for of in axes:
+            of.set_axis_off()
+            of.contour(sample.masks[0], levels=[0.5], colors="cyan", linewidths=1)
+        axes[0].imshow(sample.image)
+    figure.savefig(OUT, dpi=100)
+    print(OUT)
+
+
+if __name__ == "__main__":
+    main()
