@@ -83,6 +83,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     scores.legend()
     for axes in (scores, gains):
         axes.set_xlabel("training steps of the image model")
+        axes.set_xticks(steps, [f"{step:,}" for step in steps])
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=130)
 
