@@ -168,7 +168,8 @@ def pseudo_truth(out: Path) -> list[dict[str, Any]]:
                 truth = dict(zip(sample.expression_ids, sample.masks, strict=True))
             intersection, union = overlap(decode_rle(label.mask), truth[label.expression_id])
             found[label.verdict].append(intersection / union)
-        rounds.append({k: {"count": len(v), "mIoU": float(np.mean(v)) if v else None} for k, v in found.items()})
+        if any(found.values()):
+            rounds.append({k: {"count": len(v), "mIoU": float(np.mean(v)) if v else None} for k, v in found.items()})
     return rounds
 
 

@@ -52,6 +52,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks([10, 30, 100], ["10 %", "30 %", "100 %"])
     axes.minorticks_off()
+    axes.set_xlim(8, 125)
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("share of the pictures that have masks")
     axes.set_ylabel("mIoU on 400 test pictures, %")
     axes.grid(alpha=0.3)
