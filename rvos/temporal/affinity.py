@@ -11,7 +11,7 @@ from torch import Tensor
 from image_core.types import ImageFeatures
 from rvos.temporal.matching import Bank, bank_of, keys_of, read, search
 from rvos.temporal.memory import FeatureMemory, KeyFrameEntry
-from rvos.temporal.packing import from_bytes, pack_features, to_bytes, unpack_features
+from rvos.temporal.packing import from_bytes, in_plain_order, pack_features, to_bytes, unpack_features
 from rvos.temporal.propagation import Propagator
 from rvos.view import View
 
@@ -43,10 +43,10 @@ class AffinityPropagation(Propagator[AffinityState]):
     ) -> tuple[ImageFeatures, AffinityState]:
         if stem is None:
             raise ValueError(f"propagation 'affinity': frame {view.frame.index} came without its stem, wanted it")
-        cells, scene_over = stem.float(), state.scene_over or view.cut
+        cells, scene_over = stem.float().contiguous(), state.scene_over or view.cut
         if features is not None:
             memory = FeatureMemory(CAPACITY) if scene_over else state.memory
-            return features, state_of(remember(memory, entry_of(cells, features)))
+            return features, state_of(remember(memory, entry_of(cells, in_plain_order(features))))
         if state.bank is None:
             raise ValueError(
                 f"propagation 'affinity': frame {view.frame.index} came first, wanted a key frame before it"

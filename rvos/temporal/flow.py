@@ -20,7 +20,7 @@ from torch import Tensor
 
 from image_core.types import ImageFeatures
 from rvos.motion import flow_between, warp
-from rvos.temporal.packing import from_bytes, pack_features, to_bytes, unpack_features
+from rvos.temporal.packing import from_bytes, in_plain_order, pack_features, to_bytes, unpack_features
 from rvos.temporal.propagation import Propagator
 from rvos.view import View
 
@@ -70,7 +70,7 @@ class FlowPropagation(Propagator[FlowState]):
         self, view: View, stem: Tensor | None, features: ImageFeatures | None, state: FlowState
     ) -> tuple[ImageFeatures, FlowState]:
         if features is not None:
-            return features, FlowState(features)
+            return features, FlowState(in_plain_order(features))
         if state.features is None:
             raise ValueError(f"propagation 'flow': frame {view.frame.index} came first, wanted a key frame before it")
         motion = chain(view.once(motion_to_before), state.motion)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import safetensors.torch
 import torch
@@ -14,8 +15,9 @@ from image_core.types import ImageFeatures, TextFeatures
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     """Named tensors of any dtype, on any device; nothing is rounded."""
-    # A copy each: parts of one larger tensor may not be written side by side.
-    return safetensors.torch.save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()})
+    # A copy each, in plain order: neither parts of one larger tensor nor channels-last ones are written otherwise.
+    copies = {n: t.detach().cpu().clone(memory_format=torch.contiguous_format) for n, t in tensors.items()}
+    return safetensors.torch.save(copies)
 
 
 def from_bytes(data: bytes, device: torch.device | str) -> dict[str, Tensor]:
@@ -27,6 +29,12 @@ def from_bytes(data: bytes, device: torch.device | str) -> dict[str, Tensor]:
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
+def in_plain_order(features: ImageFeatures) -> ImageFeatures:
+    """The same features, laid out in memory as they will be read back: what goes on from a snapshot has to add up the
+    same numbers in the same order as what was never stopped, and channels-last encoders lay theirs out otherwise."""
+    return replace(features, levels=tuple(level.contiguous() for level in features.levels))
+
+
 def pack_features(features: ImageFeatures) -> dict[str, Tensor]:
     """Features as named tensors."""
     tensors = {f"level.{i}": level for i, level in enumerate(features.levels)}
@@ -36,7 +44,7 @@ def pack_features(features: ImageFeatures) -> dict[str, Tensor]:
         tensors |= {"words": words.words, "sentence": words.sentence, "word_pad_mask": words.word_pad_mask}
     if features.attention is not None:
         tensors["attention"] = features.attention
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+    return tensors
 
 
 def unpack_features(tensors: Mapping[str, Tensor]) -> ImageFeatures:

@@ -92,6 +92,18 @@ def test_killed_and_continued_is_in_one_go(system: VideoSegmenter, at: int, clip
     assert records_of(second, clip[at:]) == wanted[at:]
 
 
+@pytest.mark.parametrize("propagation", [name for name in sorted(PROPAGATORS) if PROPAGATORS[name].between_key_frames])
+def test_a_real_network_is_continued_to_the_bit(propagation: str, clip: list[Frame]) -> None:
+    """Its features lie in memory channels last, which the stubs' do not: what is remembered is read back alike."""
+    settings = StreamSettings(key_frames="every:4")
+    system = VideoSegmenter(ImageSegmenter.load(device="cpu"), propagation, "none", settings=settings)
+    wanted = records_of(system.session(EXPRESSIONS[:1]), clip)
+    first, second = system.session(EXPRESSIONS[:1]), system.session(EXPRESSIONS[:1])
+    records_of(first, clip[:2])
+    second.restore(first.snapshot())
+    assert records_of(second, clip[2:]) == wanted[2:]
+
+
 def test_expressions_together_are_expressions_apart(system: VideoSegmenter, clip: list[Frame]) -> None:
     together = records_of(system.session(EXPRESSIONS), clip)
     for index, expression in enumerate(EXPRESSIONS):
