@@ -3,9 +3,9 @@
 python benchmarks/attention_pictures.py [--with FILE] [--without FILE] [--rows 8]
 
 Columns: the picture with the true outline, the attention of the model trained with AMCR, that of the one without. Over
-each map stands the share of its attention inside the true mask; few_masks.json has its mean over all sentences. The
-rows are the first sentence of every 50th test picture, chosen before anybody looked. Writes attention_pictures.png
-beside this file.
+each map stands the share of its attention inside the true mask; the mean over all sentences is printed. Both are round 0 of
+few_masks.py, a tenth of the masks and nothing else. The rows are the first sentence of every 50th test picture, chosen
+before anybody looked. Writes attention_pictures.png beside this file.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def look(segmenter: ImageSegmenter, sample: ImageSample) -> tuple[np.ndarray, fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--with", dest="taught", type=Path, default=RUNS / "full_10_s0/round_2/model.safetensors")
-    parser.add_argument("--without", type=Path, default=RUNS / "full_10_s0_consistency/round_2/model.safetensors")
+    parser.add_argument("--with", dest="taught", type=Path, default=RUNS / "labels_10_s0/round_0/model.safetensors")
+    parser.add_argument("--without", type=Path, default=RUNS / "full_10_s0_consistency/round_0/model.safetensors")
     parser.add_argument("--rows", type=int, default=8)
     arguments = parser.parse_args()
     models = {

@@ -58,7 +58,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes.set_ylabel("mIoU on 400 test pictures, %")
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend()
+        figure.legend(loc="outside upper center", ncols=2)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
