@@ -3,14 +3,19 @@
 python benchmarks/attention_pictures.py [--with FILE] [--without FILE] [--rows 8]
 
 Columns: the picture with the true outline, the attention of the model trained with AMCR, that of the one without. Over
-each map stands the share of its attention inside the true mask; the mean over all sentences is printed. Both are round 0 of
-few_masks.py, a tenth of the masks and nothing else. The rows are the first sentence of every 50th test picture, chosen
-before anybody looked. Writes attention_pictures.png beside this file.
+each map stands the share of its attention inside the true mask. Both are round 0 of few_masks.py, a tenth of the masks
+and nothing else. The rows are the first sentence of every 50th test picture, chosen before anybody looked. Writes
+attention_pictures.jpg and, with the mean share and the mIoU over all test sentences, attention_pictures.json beside
+this file.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
+import sys
+import textwrap
 from pathlib import Path
 from typing import cast
 
@@ -18,17 +23,21 @@ import cv2
 import matplotlib
 import numpy as np
 import torch
+from few_masks import attention_inside
+from machine import describe_machine
 
 from image_core.data import open_dataset
+from image_core.evaluation import evaluate_images, predict_with
 from image_core.models.attention_consistency import attention_share
 from image_core.models.safari import Safari
 from image_core.segmenter import ImageSegmenter
+from image_core.training.recipe import commit
 from image_core.types import ImageSample
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-OUT = Path(__file__).with_suffix(".png")
+OUT = Path(__file__).with_suffix(".jpg")
 RUNS = Path("runs/few_masks")
 EVERY = 50
 
@@ -51,6 +60,7 @@ def main() -> None:
     parser.add_argument("--without", type=Path, default=RUNS / "full_10_s0_consistency/round_0/model.safetensors")
     parser.add_argument("--rows", type=int, default=8)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     models = {
         "with AMCR": ImageSegmenter.load(arguments.taught, "cpu"),
         "without": ImageSegmenter.load(arguments.without, "cpu"),
@@ -60,7 +70,7 @@ def main() -> None:
     figure, grid = plt.subplots(arguments.rows, 1 + len(models), figsize=size, layout="constrained", squeeze=False)
     for row, axes in enumerate(grid):
         sample = samples[EVERY * row]
-        axes[0].set_title(sample.expressions[0], fontsize=9)
+        axes[0].set_title(textwrap.fill(sample.expressions[0], 30), fontsize=9)
         for of, (name, segmenter) in zip(axes[1:], models.items(), strict=True):
             heat, share = look(segmenter, sample)
             of.set_title(f"{name}: {100 * share:.0f} % inside", fontsize=9)
@@ -70,8 +80,18 @@ def main() -> None:
             of.set_axis_off()
             of.contour(sample.masks[0], levels=[0.5], colors="cyan", linewidths=1)
         axes[0].imshow(sample.image)
-    figure.savefig(OUT, dpi=100)
-    print(OUT)
+    figure.savefig(OUT, dpi=75)
+    figures = {
+        name: {
+            "attention_inside": attention_inside(segmenter, samples),
+            "mIoU": evaluate_images(predict_with(segmenter), samples)["mIoU"],
+        }
+        for name, segmenter in models.items()
+    }
+    command = shlex.join(["python", "benchmarks/attention_pictures.py", *sys.argv[1:]])
+    document = {"command": command, "machine": describe_machine(), "commit": commit(), "models": figures}
+    OUT.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":
