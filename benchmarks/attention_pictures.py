@@ -17,19 +17,17 @@ import shlex
 import sys
 import textwrap
 from pathlib import Path
-from typing import cast
 
 import cv2
 import matplotlib
 import numpy as np
 import torch
-from few_masks import attention_inside
+from few_masks import attention_inside, attention_of
 from machine import describe_machine
 
 from image_core.data import open_dataset
 from image_core.evaluation import evaluate_images, predict_with
 from image_core.models.attention_consistency import attention_share
-from image_core.models.safari import Safari
 from image_core.segmenter import ImageSegmenter
 from image_core.training.recipe import commit
 from image_core.types import ImageSample
@@ -42,12 +40,9 @@ RUNS = Path("runs/few_masks")
 EVERY = 50
 
 
-@torch.inference_mode()
 def look(segmenter: ImageSegmenter, sample: ImageSample) -> tuple[np.ndarray, float]:
     """The attention over the picture for its first sentence, (H, W) in [0, 1] of its peak, and the share inside."""
-    model = cast(Safari, segmenter.model)
-    pixels, _ = segmenter.preprocessing.prepare(sample.image)
-    maps = model.attention(model.encode_image(pixels[None], model.encode_text(sample.expressions[:1])))
+    maps = attention_of(segmenter, sample)[:1]
     share = attention_share(maps, torch.from_numpy(sample.masks[:1]).float()).item()
     height, width = sample.image.shape[:2]
     large = cv2.resize(maps[0].numpy(), (width, height), interpolation=cv2.INTER_CUBIC).clip(min=0)

@@ -40,6 +40,7 @@ from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.layouts import write_refcoco
 from image_core.synthetic.sampling import FEW_LARGE
 from image_core.training.recipe import commit, datasets, train_on
+from image_core.types import ImageSample
 from image_core.weak.bootstrap import bootstrap, box_source
 from image_core.weak.box_source import BoxSource
 from image_core.weak.ledger import Ledger
@@ -138,14 +139,19 @@ def measure(arm: Arm, model: Path) -> dict[str, Any]:
 
 
 @torch.inference_mode()
+def attention_of(segmenter: ImageSegmenter, sample: ImageSample) -> torch.Tensor:
+    """(E, h, w): where the fused layers look for each sentence."""
+    model = cast(Safari, segmenter.model)
+    pixels, _ = segmenter.preprocessing.prepare(sample.image)
+    return model.attention(model.encode_image(pixels[None], model.encode_text(sample.expressions)))
+
+
 def attention_inside(segmenter: ImageSegmenter, samples: Samples) -> float:
     """Share of the attention of the fused layers that lies inside the true mask, the mean over all expressions."""
-    model, shares = cast(Safari, segmenter.model), []
+    shares = []
     for index in range(len(samples)):
         sample = samples[index]
-        pixels, _ = segmenter.preprocessing.prepare(sample.image)
-        features = model.encode_image(pixels[None], model.encode_text(sample.expressions))
-        shares.append(attention_share(model.attention(features), torch.from_numpy(sample.masks).float()))
+        shares.append(attention_share(attention_of(segmenter, sample), torch.from_numpy(sample.masks).float()))
     return float(torch.cat(shares).mean())
 
 

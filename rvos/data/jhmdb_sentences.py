@@ -129,6 +129,7 @@ def _read_masks(path: Path) -> np.ndarray:
         masks = scipy.io.loadmat(str(path), variable_names=["part_mask"]).get("part_mask")
     except FileNotFoundError as error:
         raise DataError(f"{path}: annotation not there: fetch it, or leave its video out") from error
+    # scipy has no one error for a damaged file; these are what its parts raise, NotImplementedError for a later format.
     except (OSError, ValueError, TypeError, IndexError, NotImplementedError, zlib.error, MatReadError) as error:
         raise DataError(f"{path}: not a mat file that can be read: fetch it again") from error
     if not isinstance(masks, np.ndarray) or masks.ndim != 3:
