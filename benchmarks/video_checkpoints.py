@@ -14,13 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from machine import describe_machine
+from video_models import SEEDS, measured
 from video_systems import ALWAYS_SHOWN, FRAME_BY_FRAME
 
 from image_core.checkpoint import load_model
@@ -33,24 +33,13 @@ import matplotlib.pyplot as plt
 HERE = Path(__file__).parent
 RUNS = Path("runs/video_checkpoints")
 SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "memory")
-TUNED = (FRAME_BY_FRAME, "memory")
 FIGURES = ("J&F", "N-acc", "T-acc", "J&F_all_frames")
-
-
-def video_gain(*arguments: str) -> None:
-    """One run of the gain benchmark; what it prints goes on."""
-    subprocess.run([sys.executable, str(HERE / "video_gain.py"), *arguments], check=True)
 
 
 def row(model: str, per_family: int, workers: int) -> dict[str, Any]:
     """The comparison for one model."""
     provenance = load_model(find_model(model)).provenance
-    out = RUNS / f"{find_model(model).stem}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    common = ["--model", model, "--workers", str(workers)]
-    video_gain("--tune", "--per-family", "4", *common, "--systems", *TUNED)
-    video_gain("--seed", "1", "--per-family", str(per_family), *common, "--systems", *SYSTEMS, "--out", str(out))
-    document = json.loads(out.read_text())
+    document = measured(model, SYSTEMS, per_family, workers, RUNS)
     causal = document["stable"]["causal"]
     return {
         "model": find_model(model).stem,
@@ -100,7 +89,7 @@ def main() -> None:
         "machine": describe_machine(),
         "commit": commit(),
         "split": "val",
-        "seeds": {"tuned": 0, "measured": 1},
+        "seeds": SEEDS,
         "per_family": arguments.per_family,
         "checkpoints": rows,
     }

@@ -35,13 +35,14 @@ def draw_bars(document: dict[str, Any], path: Path) -> None:
     panels = figure.subplots(len(tables), 1, sharey=True, squeeze=False)[:, 0]
     for axes, (kind, table) in zip(panels, tables.items(), strict=True):
         shown = table if reference is None else {FRAME_BY_FRAME: reference} | table
-        _draw_panel(axes, shown)
+        draw_panel(axes, shown)
         axes.set_title(PANELS[kind], fontsize=10)
         axes.set_ylabel("J&F, visible frames")
     figure.savefig(path, dpi=110)
 
 
-def _draw_panel(axes: Any, table: Mapping[str, Any]) -> None:
+def draw_panel(axes: Any, table: Mapping[str, Any]) -> None:
+    """The bars of the systems of `table`, group by family."""
     every = next(iter(table.values()))["families"]
     groups = ["all", *(family for family, figures in every.items() if figures["J&F"] is not None)]
     width = 0.85 / len(table)

@@ -1,0 +1,94 @@
+"""SafaRi through the gain benchmark beside S2RM: the same pictures, masks, steps and schedule, both from scratch.
+
+python benchmarks/few_masks.py --only labels_100_s0
+cp runs/few_masks/labels_100_s0/round_2/model.safetensors runs/safari.safetensors
+rvos train experiment=synthetic_s2rm_tiny out=runs/few_masks_s2rm data=refcoco data.root=runs/few_masks/data \\
+    data.expressions_per_image=4 data.augment=true data.images=null steps=2500 sizes=[] ema=0.99 workers=0 \\
+    optimiser.warmup_steps=100 eval_every=100000 eval_images=100
+cp runs/few_masks_s2rm/model.safetensors runs/s2rm.safetensors
+python benchmarks/video_cores.py runs/safari.safetensors runs/s2rm.safetensors
+
+Both learn on scenes of few, large objects that always hold what is spoken of: what is away they were never told.
+Thresholds are chosen and figures taken as video_models.py says. `memory_key_4` is what contours need most: they are
+decoded on every fourth frame and carried between. Writes video_cores.json and video_cores.png beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from machine import describe_machine
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from video_gain import points
+from video_models import SEEDS, measured
+from video_pictures import draw_panel
+from video_systems import ALWAYS_SHOWN, FRAME_BY_FRAME
+
+from image_core.checkpoint import load_model
+from image_core.segmenter import find_model
+from image_core.training.recipe import commit
+
+HERE = Path(__file__).parent
+RUNS = Path("runs/video_cores")
+SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "memory", "memory_key_4")
+
+
+def row(model: str, per_family: int, workers: int) -> dict[str, Any]:
+    """The figures of one model."""
+    loaded = load_model(find_model(model))
+    document = measured(model, SYSTEMS, per_family, workers, RUNS)
+    kept = ("model", "model_sha256", "gain_over_frame_by_frame", "constant_share_of_error")
+    return {
+        **{key: document[key] for key in kept},
+        "core": loaded.spec.name,
+        "parameters": sum(value.numel() for value in loaded.model.parameters()),
+        "training": {"steps": loaded.provenance.steps, "val": loaded.provenance.scores["val"]},
+        "thresholds": {name: document["thresholds"][name] for name in SYSTEMS},
+        "cpu_ms_per_frame_and_expression": document["cpu_ms_per_frame_and_expression"],
+        "systems": document["stable"]["causal"],
+    }
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """J&F by family, a panel a model."""
+    figure = Figure(figsize=(13, 3.6 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, row in zip(figure.subplots(len(rows), 1, sharey=True, squeeze=False)[:, 0], rows, strict=True):
+        draw_panel(axes, row["systems"])
+        axes.set_title(row["core"], fontsize=10)
+        axes.set_ylabel("J&F, visible frames")
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", help="model files, each named otherwise")
+    parser.add_argument("--per-family", type=int, default=8, help="videos a family that figures are of (8)")
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread")
+    arguments = parser.parse_args()
+    rows = [row(model, arguments.per_family, arguments.workers) for model in arguments.models]
+    document = {
+        "command": shlex.join(["python", "benchmarks/video_cores.py", *sys.argv[1:]]),
+        "machine": describe_machine(),
+        "commit": commit(),
+        "split": "val",
+        "seeds": SEEDS,
+        "per_family": arguments.per_family,
+        "models": rows,
+    }
+    (HERE / "video_cores.json").write_text(json.dumps(document, indent=1) + "\n")
+    draw(rows, HERE / "video_cores.png")
+    for found in rows:
+        for name, figures in found["systems"].items():
+            told = ", ".join(f"{key} {points(figures[key])}" for key in ("J&F", "N-acc", "T-acc"))
+            print(f"{found['core']:7} {name:15} {told}")
+
+
+if __name__ == "__main__":
+    main()
