@@ -174,12 +174,12 @@ def convert_seqtr(
     beside `source`. max_words: tokens a sentence had in training (15; 20 for RefCOCOg). Raises `CheckpointError` or
     `DataError`.
     """
+    state = read_published(source)
     vocabulary = vocabulary or next(
         (path for path in (source.with_name(f"token_to_ix.{kind}") for kind in ("pkl", "json")) if path.is_file()), None
     )
     if vocabulary is None:
         raise DataError(f"{source}: no token_to_ix.pkl or .json beside it; put it there, or name it (--vocabulary)")
-    state = read_published(source)
     spec = description(state, max_words)
     words = _vocabulary(vocabulary, state["lan_enc.embedding.weight"].shape[0])
     options = cast(dict[str, Any], spec.text.options)
@@ -224,8 +224,10 @@ def read_published(source: Path) -> dict[str, Tensor]:
         else:
             content = torch.load(source, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{source}: cannot be read as tensors and plain values ({reason})") from error
+        raise CheckpointError(
+            f"{source}: cannot be read ({type(error).__name__}), wanted a file of tensors and plain values alone; "
+            "is it whole, and its name's ending right?"
+        ) from error
     for name in ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
@@ -239,7 +241,7 @@ def _vocabulary(path: Path, rows: int) -> dict[str, int]:
     words = read_json(path) if path.suffix == ".json" else read_plain_pickle(path)
     if not isinstance(words, dict) or not {"PAD", "UNK"} <= words.keys():
         raise DataError(f"{path}: came {type(words).__name__}, wanted word -> row with PAD and UNK among the words")
-    if sorted(words.values()) != list(range(rows)):
+    if not all(type(row) is int for row in words.values()) or sorted(words.values()) != list(range(rows)):
         raise DataError(f"{path}: came {len(words)} words, wanted one for each of the checkpoint's {rows} rows")
     return {str(word): int(row) for word, row in words.items()}
 

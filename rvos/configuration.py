@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
 from image_core.errors import ConfigError, UnknownNameError
+from image_core.field_types import fits, misfits
 from image_core.models.table import EncoderSpec, ModelSpec
 from image_core.preprocessing import Preprocessing
 from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
@@ -25,8 +26,6 @@ T = TypeVar("T")
 
 _FREE_FORM = ("model.config.", "encoder.options.", "text.options.")
 """Settings whose names the built part knows and the YAML need not list."""
-
-_PLAIN = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
 
 
 def config_folder() -> Path:
@@ -89,11 +88,19 @@ def bootstrap_settings(overrides: Sequence[str]) -> BootstrapSettings:
     """The settings of `rvos bootstrap OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
     plain = compose_config("bootstrap", overrides)
     data = _group(plain, "data")
+    labels = plain["labels"]
+    if not (fits(labels, float) and 0 < labels < 1):
+        raise ConfigError(f"labels is {labels!r}, wanted a share of the pictures above 0 and below 1")
     if data["labels"] != 1:
         raise ConfigError(f"data.labels is {data['labels']}, which is for `rvos train`; wanted labels={data['labels']}")
     plain["data"] = data | {"labels": plain.pop("labels")}
     added = _group(plain, "bootstrap")
     del plain["bootstrap"]
+    if plain["steps"] != added["first_steps"] and any(told.lstrip("+").startswith("steps=") for told in overrides):
+        raise ConfigError(
+            f"steps is {plain['steps']}, which this experiment does not read; wanted bootstrap.first_steps="
+            f"{plain['steps']}, and bootstrap.round_steps=N for the later rounds"
+        )
     sparc = _group(added, "sparc", "bootstrap.")
     style = build(PromptStyle, _group(sparc, "style", "bootstrap.sparc."), "bootstrap.sparc.style")
     spatial = build(SpatialRules, _group(sparc, "spatial", "bootstrap.sparc."), "bootstrap.sparc.spatial")
@@ -148,13 +155,7 @@ def build(kind: type[T], values: dict[str, Any], where: str) -> T:
     for key in values:
         if key not in known:
             raise UnknownNameError(f"setting of {where}", key, known)
-    hints = get_type_hints(kind)
-    faults = [
-        f"{where}.{key} is {value!r}, wanted {hints[key].__name__}"
-        for key, value in values.items()
-        if hints[key] in _PLAIN and type(value) not in _PLAIN[hints[key]]
-    ]
-    if faults:
+    if faults := list(misfits(kind, values, where, plain=True)):
         raise ConfigError("; ".join(faults))
     try:
         return kind(**{key: frozen(value) for key, value in values.items()})

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from image_core.field_types import check_fields
 from image_core.geometry.contours import (
     dequantise,
     largest_outline,
@@ -75,14 +76,15 @@ class ContourConfig:
     first_weight: float = 1.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         kind = type(self).__name__
+        for name in ("heads", "channels", "hidden", "encoder_layers", "decoder_layers", "bins", "points"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted at least 1")
         if self.channels % self.heads or self.channels % 4:
             raise ValueError(
                 f"{kind}.channels: came {self.channels}, wanted a multiple of heads ({self.heads}) and of 4"
             )
-        for name in ("hidden", "encoder_layers", "decoder_layers", "bins", "points"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted at least 1")
         for name in ("dropout", "shuffle_share", "smoothing", "end_weight", "bin_offset"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted 0 to 1")
@@ -205,15 +207,17 @@ def contour_decoder(
     )
     if config.sine_codes:
         with torch.no_grad():
-            decoder.embedding.weight[: config.bins].copy_(coordinate_codes(config.bins, config.channels))
+            decoder.embedding.weight[: config.bins].copy_(
+                coordinate_codes(config.bins, config.channels, decoder.embedding.weight.device)
+            )
     return decoder
 
 
-def coordinate_codes(bins: int, channels: int) -> Tensor:
+def coordinate_codes(bins: int, channels: int, device: torch.device | None = None) -> Tensor:
     """(bins, channels): sines, then cosines, of the middle of each bin; wavelengths from 4 frames down to 1/16 of one,
     each a constant factor shorter than the one before."""
-    middle = (torch.arange(bins) + 0.5) / bins
-    turns = 2.0 ** torch.linspace(-2, 4, channels // 2)
+    middle = (torch.arange(bins, device=device) + 0.5) / bins
+    turns = 2.0 ** torch.linspace(-2, 4, channels // 2, device=device)
     angle = 2 * math.pi * middle[:, None] * turns
     return torch.cat([angle.sin(), angle.cos()], 1)
 

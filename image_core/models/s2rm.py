@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from image_core.encoders.text import TextEncoder
 from image_core.encoders.vision import VisionEncoder
+from image_core.field_types import check_fields
 from image_core.layers.blocks import (
     ConvBlock,
     CrossAttention,
@@ -74,6 +75,7 @@ class S2RMConfig:
     presence_weight: float = 0.5
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.fused_strides or list(self.fused_strides) != sorted(set(self.fused_strides)):
             raise ValueError(f"S2RMConfig.fused_strides: came {self.fused_strides}, wanted them rising, fine to coarse")
         if len(self.max_steps) != len(self.fused_strides) or min(self.max_steps) < 1:
@@ -84,9 +86,11 @@ class S2RMConfig:
             value = getattr(self, name)
             if not value or not set(value) <= allowed:
                 raise ValueError(f"S2RMConfig.{name}: came {value}, wanted one or more of {sorted(allowed)}")
-        for name, allowed in (("update", get_args(Update)), ("balancing", get_args(Balance))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"S2RMConfig.{name}: came {getattr(self, name)!r}, wanted one of {allowed}")
+        if min(self.heads, self.channels, self.fine_channels) < 1:
+            raise ValueError(
+                f"S2RMConfig: came heads {self.heads}, channels {self.channels}, fine_channels {self.fine_channels}, "
+                "wanted at least 1 of each"
+            )
         if self.channels % self.heads or (self.position and self.channels % 4):
             raise ValueError(
                 f"S2RMConfig.channels: came {self.channels}, wanted a multiple of heads ({self.heads})"

@@ -23,7 +23,7 @@ Readings and departures, each with its place:
 - `bin_offset` 0.5: a token is decoded to the middle of its bin; the published decoding is its lower edge (0.0), half a
   bin (0.32 px of 640) to the left of what was quantised.
 - Polygons are filled with the outline inside (`geometry/contours.py`), by OpenCV and not by COCO's rasteriser; two
-  points are a line, which the release hands to a rule for boxes.
+  points are a line, which the release hands to a rule for boxes, and one is a cell, where the release has nothing.
 - `presence_logit`: log-odds of a first point against `end` (ours: the published data have no absent targets). An
   expression without a target is taught as a sequence of ends. `score`: mean probability of the tokens taken.
 - `memory_stride` 16 (ours): x at stride 16, [t16; v32 enlarged], where stride 32 would leave too few cells.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from image_core.data.augment import Augmentation, augment
 from image_core.data.collate import collate
-from image_core.errors import ConfigError
+from image_core.errors import ConfigError, DataError, RvosError
 from image_core.evaluation import Samples
 from image_core.training.settings import TrainSettings
 from image_core.types import ImageBatch, ImageSample
@@ -76,6 +76,26 @@ class StepBatches(Dataset[dict[str, ImageBatch]]):
         return sum(batches.settings.batch_images for batches in self.parts.values())
 
 
+@dataclass(frozen=True)
+class _Fault:
+    """What was wrong with the data of a step. As a value: a worker's exception arrives as a traceback in one string."""
+
+    message: str
+
+
+class _Told(Dataset[dict[str, ImageBatch] | _Fault]):
+    """The same batches, with faults of the data as items."""
+
+    def __init__(self, batches: StepBatches) -> None:
+        self._batches = batches
+
+    def __getitem__(self, step: int) -> dict[str, ImageBatch] | _Fault:
+        try:
+            return self._batches[step]
+        except RvosError as error:
+            return _Fault(str(error))
+
+
 def shuffled(position: int, length: int, seed: int) -> int:
     """The index that stands at `position` of an endless sequence of shuffled passes. Unbounded data keeps its order."""
     if length > 10_000_000:
@@ -98,18 +118,22 @@ def pick_expressions(sample: ImageSample, count: int, rng: np.random.Generator) 
     )
 
 
-def loader(batches: StepBatches, start: int) -> DataLoader[dict[str, ImageBatch]]:
-    """Batches of the steps from `start` on, in order, made ahead by `workers` processes."""
+def loader(batches: StepBatches, start: int) -> Iterator[dict[str, ImageBatch]]:
+    """Batches of the steps from `start` on, in order, made ahead by `workers` processes. Raises `DataError`."""
     steps: Sequence[int] = range(start, len(batches))
     workers = batches.settings.workers
-    return DataLoader(
-        batches,
+    found: DataLoader[dict[str, ImageBatch] | _Fault] = DataLoader(
+        _Told(batches),
         batch_size=None,
         sampler=steps,
         num_workers=workers,
         worker_init_fn=_one_thread,
         prefetch_factor=4 if workers else None,
     )
+    for batch in found:
+        if isinstance(batch, _Fault):
+            raise DataError(batch.message)
+        yield batch
 
 
 def _one_thread(_: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor
 
 from image_core.device import autocast, resolve_device
+from image_core.errors import ConfigError
 from image_core.models.base import ImageModel
 from image_core.training.batches import PseudoPart, Samples, StepBatches, TrainingBatches, loader
 from image_core.training.folder import check_folder, write_settings
@@ -70,13 +72,16 @@ class Engine:
         """The model without the wrapper of several processes."""
         return self.accelerator.unwrap_model(self.model)
 
-    def run(self, validate: Validate) -> None:
-        """Train to the last step, resuming from the run's folder where it holds an unfinished run of equal settings."""
+    def run(self, validate: Validate, again: bool = False) -> None:
+        """Train to the last step, resuming from the run's folder where it holds an unfinished run of equal settings.
+
+        again: what the last validation left is gone, so validate where the run stands, though the log has its figures.
+        """
         s = self.settings
         self._resume()
         log = TrainingLog(s.out, self.step) if self.accelerator.is_main_process else None
         if self._due(s.eval_every):  # a kill may have come between saving and validating
-            self._validate(validate, log)
+            self._validate(validate, log, again)
         since, pictures = time.monotonic(), 0
         self.model.train()
         for batches in loader(self.parts, self.step):
@@ -98,9 +103,11 @@ class Engine:
     def _due(self, every: int) -> bool:
         return self.step > 0 and (self.step % every == 0 or self.step == self.settings.steps)
 
-    def _validate(self, validate: Validate, log: TrainingLog | None) -> None:
-        if log is not None and self.step not in log.validated:
-            log.validation(self.step, validate(self.average.state, self.step))
+    def _validate(self, validate: Validate, log: TrainingLog | None, again: bool = False) -> None:
+        if log is not None and (again or self.step not in log.validated):
+            figures = validate(self.average.state, self.step)
+            if self.step not in log.validated:
+                log.validation(self.step, figures)
         self.accelerator.wait_for_everyone()
 
     def _lr(self) -> float:
@@ -167,7 +174,7 @@ class Engine:
         check_folder(s.out, s.to_dict())
         saved = state_file(s.out)
         if saved.exists():
-            state = torch.load(saved, map_location="cpu", weights_only=True)
+            state = _read_state(saved)
             self.plain_model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.average.load(state["average"])
@@ -181,6 +188,17 @@ class Engine:
 def state_file(out: Path) -> Path:
     """Where a run keeps what it needs to continue: weights, averaged weights, optimiser, step."""
     return out / "state.pt"
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """Raises `ConfigError` where the file is damaged."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read, it is damaged ({type(error).__name__}); bring it back, or remove it, and the run "
+            "begins anew"
+        ) from error
 
 
 def _plain(terms: Mapping[str, Tensor]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ def check_folder(out: Path, settings: Mapping[str, Any]) -> None:
 def check_settings(out: Path, settings: Mapping[str, Any]) -> None:
     """See that a run with `settings` can be in `out`, making nothing. Raises `ConfigError` where another one is."""
     file = _file(out)
-    differing = resumable_with(json.loads(file.read_text()), _plain(settings)) if file.exists() else []
+    differing = resumable_with(read_json(file), _plain(settings)) if file.exists() else []
     if differing:
         raise ConfigError(
             f"{out} holds a run with other settings ({', '.join(differing)}); take another out= or remove it"
@@ -59,10 +60,26 @@ def write_settings(out: Path, settings: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON file at once: a kill leaves the old one or the new one."""
+    """Write a JSON file at once: a kill or a loss of power leaves the old one or the new one."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(values, indent=1))
+    with temporary.open("w") as file:
+        file.write(json.dumps(values, indent=1))
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote. Raises `ConfigError` where it is damaged."""
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); bring it back, or remove the run's folder") from error
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path}: came {values!r}, wanted settings by name; bring it back, or remove the run's folder"
+        )
+    return values
 
 
 def _make(out: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from image_core.errors import ConfigError
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,11 +45,22 @@ class TrainingLog:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log, [] when there is none; a last line cut by a kill is left out."""
+    """The lines of a log, [] when there is none; a last line cut by a kill is left out. Raises `ConfigError` where
+    another line is damaged."""
     if not path.exists():
         return []
-    lines = path.read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    lines = path.read_bytes().splitlines(keepends=True)
+    return [_read(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.endswith(b"\n")]
+
+
+def _read(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except ValueError as error:
+        raise ConfigError(f"{where}: cannot be read ({error}); remove the line, or the run's folder") from error
+    if not (isinstance(values, dict) and {"step", "kind"} <= values.keys()):
+        raise ConfigError(f"{where}: no step and kind in it; remove the line, or the run's folder")
+    return values
 
 
 def draw_curves(log: Path, out: Path) -> None:

@@ -109,7 +109,7 @@ def train_on(
         return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc") if k in summary}
 
     with held(settings.out) if engine.accelerator.is_main_process else nullcontext():
-        engine.run(validate)
+        engine.run(validate, again=not path.exists())
     return path
 
 

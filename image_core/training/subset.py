@@ -14,12 +14,12 @@ from image_core.types import ImageSample
 
 
 def labelled_indices(count: int, share: float, seed: int) -> list[int]:
-    """The ceil(share * count) pictures whose masks may be used, rising; a pure function of its arguments.
+    """The max(1, ceil(share * count)) pictures whose masks may be used, rising; a pure function of its arguments.
 
     Nested: the pictures of a smaller share are among those of a larger one with the same seed. Pictures are drawn and
     not expressions, so that no mask of a picture gets out through another of its sentences. `share` in (0, 1].
     """
-    labelled = math.ceil(share * count - 1e-9)  # 0.1 * 30 is a hair above 3
+    labelled = max(1, math.ceil(share * count - 1e-9))  # 0.1 * 30 is a hair above 3
     return sorted(np.random.default_rng((seed, count)).permutation(count)[:labelled].tolist())
 
 

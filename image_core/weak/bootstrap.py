@@ -19,15 +19,15 @@ from image_core.errors import ConfigError
 from image_core.evaluation import Samples
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart
-from image_core.training.folder import check_folder, check_settings, held, write_json, write_settings
+from image_core.training.folder import check_folder, check_settings, held, read_json, write_json, write_settings
 from image_core.training.log import read_log
 from image_core.training.recipe import Datasets, datasets, finished, train_on
 from image_core.training.settings import TrainSettings
-from image_core.training.subset import Subset, labelled_indices, words_in
+from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
 from image_core.weak.box_source import BoxSource, NoBoxes, SparcBoxes, TrueBoxes
 from image_core.weak.labelling import Labeller
 from image_core.weak.ledger import Ledger, count
-from image_core.weak.proposals.proposer import build_proposer
+from image_core.weak.proposals.proposer import BoxesFile, build_proposer
 from image_core.weak.scorers.scorer import build_scorer
 from image_core.weak.settings import BootstrapSettings
 from image_core.weak.sparc import Sparc
@@ -54,6 +54,10 @@ def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBo
     everything, validation, words = datasets(replace(train.data, labels=1.0), train)
     labelled = labelled_indices(len(everything), train.data.labels, train.seed)
     unlabelled = Unlabelled(everything, sorted({*range(len(everything))} - {*labelled}))
+    if not len(unlabelled):
+        raise ConfigError(
+            f"labels is {train.data.labels}, of {len(everything)} pictures all; wanted a share that leaves some"
+        )
     words = None if words is None else words_in(everything, labelled)
     data: Datasets = (Subset(everything, labelled), validation, words)
     boxes = (make_boxes or box_source)(settings, everything)
@@ -109,7 +113,7 @@ def _label(
     """Pseudo labels of a round by the model of the one before; gives the counts, which tell that it is done."""
     done = settings.train.out / f"labels_{round}.json"
     if done.exists():
-        return json.loads(done.read_text())
+        return _as_counted(read_json(done), round, ledger, done)
     segmenter = ImageSegmenter.load(model, settings.train.device, settings.train.precision)
     Labeller(segmenter, boxes, settings.filter.build()).label_all(round, pictures, ledger)
     counts = count(ledger.labels(round))
@@ -118,17 +122,29 @@ def _label(
     return counts
 
 
+def _as_counted(told: Any, round: int, ledger: Ledger, done: Path) -> dict[str, Any]:
+    """The counts of a round that was labelled before. Raises `ConfigError` where the ledger has other lines by now."""
+    found = count(ledger.labels(round))
+    if told != found:
+        raise ConfigError(
+            f"{ledger.path}: round {round} has {json.dumps(found)}, {done.name} says {json.dumps(told)}: lines are "
+            f"lost or changed; remove {done}, and those missing at the end are made again"
+        )
+    return found
+
+
 def box_source(settings: BootstrapSettings, samples: Samples) -> BoxSource:
-    """Where boxes come from, by the settings; `samples` is the truth, of which only `truth` sees anything."""
+    """Where boxes come from, by the settings; `samples` is the truth, of which only `truth` sees a mask."""
     if settings.boxes == "none" or settings.gamma_max == 0:
         return NoBoxes()
     if settings.boxes == "truth":
         return TrueBoxes(samples)
     device = settings.train.device
     scorer = build_scorer(settings.scorer, device=device)
-    return SparcBoxes(
-        Sparc(scorer, settings.sparc), build_proposer(settings.proposals or "colour_regions", device=device)
-    )
+    proposer = build_proposer(settings.proposals or "colour_regions", device=device)
+    if isinstance(proposer, BoxesFile) and isinstance(samples, ReadInParts):
+        proposer.check([samples.sample_id(index) for index in range(len(samples))])
+    return SparcBoxes(Sparc(scorer, settings.sparc), proposer)
 
 
 def last_validation(settings: TrainSettings) -> dict[str, float]:

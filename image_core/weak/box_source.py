@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 
-from image_core.errors import DataError
 from image_core.evaluation import Samples
 from image_core.geometry.masks import bounding_box
 from image_core.weak.proposals.proposer import Proposer
@@ -19,7 +18,7 @@ class BoxSource(Protocol):
     """Gives every expression of a picture its box."""
 
     def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
-        """E boxes (4,) xyxy in pixels, None where there is none. Raises `DataError` where the picture gives none."""
+        """E boxes (4,) xyxy in pixels, None where there is none. Raises `DataError` where it cannot tell."""
         ...
 
 
@@ -37,9 +36,9 @@ class SparcBoxes:
         self.sparc, self.proposer = sparc, proposer
 
     def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
-        proposals = self.proposer.propose(picture.image, picture.sample_id)
+        proposals = self.proposer.propose(picture.image, picture.sample_id, picture.expressions)
         if not len(proposals):
-            raise DataError(f"{picture.sample_id}: no proposals")
+            return [None] * len(picture.expressions)
         return [found.box_xyxy for found in self.sparc.locate(picture.image, proposals, picture.expressions)]
 
 

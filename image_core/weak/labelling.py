@@ -38,7 +38,9 @@ class Labeller:
             if index < last:
                 continue
             labels = self._label(round, pictures, index)
-            ledger.append(labels[lines:] if index == last else labels)
+            # A picture that was begun may fail when it is asked again: that is told, too.
+            begun = index == last and not labels[0].of_picture
+            ledger.append(labels[lines:] if begun else labels)
             if done % _TOLD_EVERY == 0:
                 logger.info("round %d: %d of %d pictures asked", round, done, len(pictures))
 

@@ -7,11 +7,14 @@ cut off when the file is opened again, and a picture with some of its lines, of 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from image_core.errors import DataError
 
 Decision = Literal["accepted", "rejected", "failed"]
 
@@ -39,6 +42,18 @@ class PseudoLabel:
     validity: float | None = None
     mask: Mapping[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        if type(self.round) is not int or type(self.index) is not int or self.verdict not in get_args(Decision):
+            raise ValueError(
+                f"came round {self.round!r}, index {self.index!r}, verdict {self.verdict!r}; wanted two integers and "
+                f"one of {', '.join(get_args(Decision))}"
+            )
+
+    @property
+    def of_picture(self) -> bool:
+        """It stands for a whole picture, which failed."""
+        return self.verdict == "failed" and not self.expression_id
+
 
 class Ledger:
     """The file of one run, all rounds."""
@@ -50,24 +65,41 @@ class Ledger:
             file.truncate(file.read().rfind(b"\n") + 1)
 
     def labels(self, round: int) -> Iterator[PseudoLabel]:
-        """The lines of one round, in the order they were written."""
-        with self.path.open() as file:
-            for line in file:
-                values = json.loads(line)
-                if values["round"] == round:
-                    box = values.pop("box")
-                    yield PseudoLabel(**values, box=None if box is None else tuple(box))
+        """The lines of one round, in the order they were written. Raises `DataError` for one that cannot be read."""
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    label = _read(line)
+                except (ValueError, TypeError, KeyError) as error:
+                    raise DataError(
+                        f"{self.path}, line {number}: cannot be read as a pseudo label ({error}); mend the line, or "
+                        "remove the folder of the run"
+                    ) from error
+                if label.round == round:
+                    yield label
 
     def written(self, round: int) -> tuple[int, int]:
-        """(index of the last picture of a round that has lines, how many it has); (-1, 0) before the first."""
-        lines = Counter(label.index for label in self.labels(round))
-        last = max(lines, default=-1)
-        return last, lines[last]
+        """(the last picture of a round that has lines, how many it has); (-1, 0) before the first. Where that picture
+        failed as a whole its one line is all: (that picture + 1, 0)."""
+        last, lines = -1, 0
+        for label in self.labels(round):
+            last, lines = label.index, 1 + (lines if label.index == last else 0)
+            if label.of_picture:
+                last, lines = last + 1, 0
+        return last, lines
 
     def append(self, labels: Sequence[PseudoLabel]) -> None:
-        """Add lines, in one write."""
+        """Add lines, in one write that is on the disk when this returns."""
         with self.path.open("a") as file:
             file.write("".join(json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _read(line: bytes) -> PseudoLabel:
+    values = json.loads(line)
+    box = values.pop("box")
+    return PseudoLabel(**values, box=None if box is None else tuple(box))
 
 
 def count(labels: Iterator[PseudoLabel]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from image_core.data.words import words_of
+from image_core.errors import DataError
 from image_core.evaluation import Samples
 from image_core.geometry.rle import decode_rle
 from image_core.training.subset import ReadInParts
@@ -89,7 +90,16 @@ class PseudoLabelled:
         return ImageSample(
             image=picture.image,
             expressions=tuple(label.sentence for label in labels),
-            masks=np.stack([decode_rle(label.mask or {}) for label in labels]),
+            masks=np.stack([_mask(label) for label in labels]),
             sample_id=picture.sample_id,
             expression_ids=tuple(label.expression_id for label in labels),
         )
+
+
+def _mask(label: PseudoLabel) -> np.ndarray:
+    try:
+        return decode_rle(label.mask or {})
+    except ValueError as error:
+        raise DataError(
+            f"ledger, round {label.round}, expression {label.expression_id} of picture {label.index}: {error}"
+        ) from error

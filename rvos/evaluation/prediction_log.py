@@ -20,6 +20,7 @@ from image_core.protocols import Plane, predicted_mask
 from image_core.segmenter import ImagePrediction
 from image_core.types import ImageSample
 from rvos.export.files import output_errors
+from rvos.types import OutputError
 
 _NATIVE: Plane = "native"
 
@@ -70,9 +71,12 @@ class PredictionLog:
                 whole = file.read()
                 end = whole.rfind(b"\n") + 1
                 file.truncate(end)  # in place: a kill loses nothing that was whole
-            for line in whole[:end].splitlines():
-                row = json.loads(line)
-                self._lines[row["sample_id"]] = row["predictions"]
+            for number, line in enumerate(whole[:end].splitlines(), 1):
+                try:
+                    row = json.loads(line)
+                    self._lines[row["sample_id"]] = row["predictions"]
+                except (ValueError, TypeError, KeyError) as error:
+                    raise OutputError(f"{path}, line {number}: cannot be read; remove it: it is made again") from error
 
     def known(self, sample: ImageSample) -> list[Answer] | None:
         """What was answered to just these sentences of this picture, None where it was not."""

@@ -284,7 +284,7 @@ def batch_of(mask: Tensor) -> ImageBatch:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"task": "boxes"}, "PartialResConfig.task: came 'boxes', wanted one of ('mask', 'box')"),
+        ({"task": "boxes"}, "PartialResConfig.task is 'boxes', wanted one of mask, box"),
         ({"task": "box", "points": 1}, "PartialResConfig.points: came 1, wanted at least 2, the corners of a box"),
         ({"points": 0}, "PartialResConfig.points: came 0, wanted at least 1"),
     ],

@@ -304,12 +304,12 @@ def test_the_memory_is_picture_then_words() -> None:
     [
         ({"fused_layers": 5}, "4 vision blocks after the stem and 3 text layers"),
         ({"fused_layers": 0}, "fused_layers: came 0, wanted at least 1"),
-        ({"gate": "clamped"}, "gate: came 'clamped', wanted one of ('normalised', 'none')"),
-        ({"memory_stride": 8}, "memory_stride: came 8, wanted one of (16, 32)"),
-        ({"amcr_source": "i2i"}, "amcr_source: came 'i2i', wanted one of ('i2t', 't2i')"),
-        ({"amcr_form": "area"}, "amcr_form: came 'area', wanted one of ('mass', 'margin')"),
+        ({"gate": "clamped"}, "gate is 'clamped', wanted one of normalised, none"),
+        ({"memory_stride": 8}, "memory_stride: came 8, wanted 16 or 32"),
+        ({"amcr_source": "i2i"}, "amcr_source is 'i2i', wanted one of i2t, t2i"),
+        ({"amcr_form": "area"}, "amcr_form is 'area', wanted one of mass, margin"),
         ({"amcr_weight": -0.1}, "amcr_weight: came -0.1, wanted 0 or more"),
-        ({"amcr_margins": (0.1,)}, "amcr_margins: came (0.1,), wanted two numbers from 0"),
+        ({"amcr_margins": (0.1,)}, "amcr_margins is (0.1,), wanted [float, float]"),
         ({"channels": 18}, "SafariConfig.channels: came 18"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from image_core.errors import ConfigError
+from image_core.errors import ConfigError, DataError
 from image_core.models.table import ModelSpec, build_model
 from image_core.synthetic import SyntheticImages
 from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled
@@ -212,6 +212,17 @@ def test_the_loader_gives_the_steps_that_are_left_in_order(tiny_settings: MakeSe
     assert list(loader(parts, 9)) == []
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_of_the_data_arrives_as_it_was_told(tiny_settings: MakeSettings, workers: int) -> None:
+    class Broken(SyntheticImages):
+        def __getitem__(self, index: int) -> ImageSample:
+            raise DataError("picture 7: cannot be read; fetch it again")
+
+    parts = StepBatches({"": TrainingBatches(Broken("train", 0, (32, 32)), tiny_settings(workers=workers))})
+    with pytest.raises(DataError, match=r"^picture 7: cannot be read; fetch it again$"):
+        next(iter(loader(parts, 0)))
+
+
 def test_finite_data_is_shuffled_anew_every_pass() -> None:
     passes = [[shuffled(position, 7, seed=3) for position in range(7 * k, 7 * k + 7)] for k in range(3)]
     assert all(sorted(indices) == list(range(7)) for indices in passes)
@@ -254,6 +265,13 @@ def test_the_log_forgets_what_is_repeated(tmp_path: Path) -> None:
     assert lines[1] == {"step": 2, "kind": "train", "loss": 0.5, "lr": 0.1, "images_per_s": 2.0}
     assert resumed.validated == {2} and TrainingLog(tmp_path, 1).validated == set()
     assert read_log(tmp_path / "none.jsonl") == []
+
+
+@pytest.mark.parametrize("line", [b"{", b"\xff", b"5", b'{"step": 1}'])
+def test_a_damaged_line_of_the_log_is_named(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "log.jsonl").write_bytes(b'{"step": 1, "kind": "train"}\n' + line + b"\n")
+    with pytest.raises(ConfigError, match=r"log.jsonl, line 2: .*remove the line, or the run's folder"):
+        TrainingLog(tmp_path, 1)
 
 
 def test_the_curves_are_drawn(tmp_path: Path) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pytest
 
-from image_core.errors import DataError
 from image_core.synthetic import SyntheticImages
 from image_core.weak.box_source import SparcBoxes, TrueBoxes
 from image_core.weak.sparc import Sparc
@@ -30,7 +28,8 @@ def test_sparc_boxes_are_proposals() -> None:
         def __init__(self, boxes: list[list[float]]) -> None:
             self.found = np.array(boxes, float).reshape(-1, 4)
 
-        def propose(self, image: np.ndarray, sample_id: str) -> np.ndarray:
+        def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
+            assert (sample_id, expressions) == ("s", ("a dog", "a cat"))
             return self.found
 
     class LikesTheFirst:
@@ -41,5 +40,4 @@ def test_sparc_boxes_are_proposals() -> None:
     boxes = [[1.0, 2.0, 9.0, 8.0], [10.0, 2.0, 19.0, 8.0]]
     found = SparcBoxes(Sparc(LikesTheFirst()), Proposals(boxes)).boxes(picture)
     assert [box.tolist() for box in found if box is not None] == [boxes[0]] * 2
-    with pytest.raises(DataError, match="s: no proposals"):
-        SparcBoxes(Sparc(LikesTheFirst()), Proposals([])).boxes(picture)
+    assert SparcBoxes(Sparc(LikesTheFirst()), Proposals([])).boxes(picture) == [None, None]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from image_core.errors import DataError
 from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.weak.ledger import Ledger, PseudoLabel, count
 
@@ -55,7 +57,29 @@ def test_a_torn_last_line_is_cut(ledger: Ledger) -> None:
 
 
 def test_where_a_round_stands(ledger: Ledger) -> None:
-    assert (ledger.written(1), ledger.written(2), ledger.written(3)) == ((3, 1), (0, 1), (-1, 0))
+    assert (ledger.written(2), ledger.written(3)) == ((0, 1), (-1, 0))
+    assert ledger.written(1) == (4, 0)  # a picture that failed is done with
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"round": 1, "index"',
+        b"\xff\xfe",
+        b"[1]",
+        b'{"round": 1}',
+        json.dumps({**asdict(ACCEPTED), "colour": "red"}).encode(),
+        json.dumps({**asdict(ACCEPTED), "verdict": "perhaps"}).encode(),
+        json.dumps({**asdict(ACCEPTED), "index": "0"}).encode(),
+        json.dumps({**asdict(ACCEPTED), "box": 5}).encode(),
+    ],
+)
+def test_a_damaged_line_is_named(ledger: Ledger, line: bytes) -> None:
+    lines = ledger.path.read_bytes().splitlines()
+    ledger.path.write_bytes(b"".join(part + b"\n" for part in (lines[0], line, *lines[1:])))
+    with pytest.raises(DataError, match=r"ledger.jsonl, line 2: cannot be read") as caught:
+        list(Ledger(ledger.path).labels(1))
+    assert "\n" not in str(caught.value)
 
 
 def test_counts(ledger: Ledger) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from image_core.errors import ConfigError, DataError, RvosError
+from image_core.errors import DataError, RvosError
 from image_core.geometry.boxes import box_iou_matrix
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.weak.proposals.colour_regions import ColourRegions
-from image_core.weak.proposals.detector import Detector, head_nouns
+from image_core.weak.proposals.detector import Detector, nouns_of
 from image_core.weak.proposals.proposer import BoxesFile, build_proposer
 from image_core.weak.proposals.suppression import keep_best
 
@@ -98,8 +98,22 @@ def test_a_boxes_file_that_is_not_there(tmp_path: Path) -> None:
         build_proposer(f"boxes:{tmp_path / 'none.json'}")
 
 
-def test_head_nouns_of_expressions() -> None:
-    assert head_nouns(["the man left of the dog", "red car", "the man in red", "far left"]) == ("man", "car")
+def test_a_boxes_file_of_another_set(tmp_path: Path) -> None:
+    (tmp_path / "boxes.json").write_text(json.dumps({"COCO_1.jpg": [], "COCO_2.jpg": []}))
+    boxes = BoxesFile(tmp_path / "boxes.json")
+    boxes.check(["1", "COCO_2.jpg"])  # one of them is enough
+    with pytest.raises(DataError, match=r"came samples such as 'COCO_1.jpg', wanted those of the data, such as '1'"):
+        boxes.check(["1", "2"])
+
+
+def test_the_nouns_of_expressions() -> None:
+    said = ["the man left of the dog", "red car", "the man in red", "far left"]
+    assert nouns_of(said) == ("man", "dog", "car")
+
+
+def test_a_picture_of_fewer_pixels_than_colours_has_no_regions() -> None:
+    for side in (1, 4, 6, 7):
+        assert ColourRegions().propose(WHITE[:side, :side]).shape == (0, 4)
 
 
 @pytest.fixture(scope="module")
@@ -221,20 +235,25 @@ def test_detectors_give_boxes_within_the_picture(family: str, request: pytest.Fi
     folder = request.getfixturevalue(family)
     picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
     # Random weights are sure of nothing: the threshold goes down until all queries pass.
-    words = ("dog", "cat")
-    detector = Detector(str(folder), words=words, score=0.0, overlap=0.99, most=5, device="cpu")
+    said = ("the dog left of the cat",)
+    detector = Detector(str(folder), score=0.0, overlap=0.99, most=5, device="cpu")
     assert detector.takes_words == (family != "detr")
-    boxes = detector.propose(picture, "any")
+    boxes = detector.propose(picture, "any", said)
     assert boxes.dtype == np.float64 and boxes.shape[1] == 4 and 1 <= len(boxes) <= 5
     assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [80, 48]).all() and (boxes[:, :2] < boxes[:, 2:]).all()
-    assert (boxes == detector.propose(picture, "any")).all()
-    strict = Detector(str(folder), words=words, score=1.1, device="cpu")
-    assert strict.propose(picture, "any").shape == (0, 4)
+    assert (boxes == detector.propose(picture, "any", said)).all()
+    strict = Detector(str(folder), score=1.1, device="cpu")
+    assert strict.propose(picture, "any", said).shape == (0, 4)
+    assert len(detector.propose(picture, "any", ("far left",))) == (len(boxes) if family == "detr" else 0)
 
 
-def test_a_detector_that_needs_words_says_so(owlv2: Path) -> None:
-    with pytest.raises(ConfigError, match="came no words"):
-        build_proposer(str(owlv2), device="cpu")
+@pytest.mark.parametrize("family", ["owlv2", "grounding_dino"])
+def test_what_a_detector_finds_depends_on_the_nouns(family: str, request: pytest.FixtureRequest) -> None:
+    detector = Detector(str(request.getfixturevalue(family)), score=0.0, overlap=1.0, most=50, device="cpu")
+    picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
+    said = ("a dog", "the small zebra", "dog at the left")
+    dog, zebra, dogs = (detector.propose(picture, "", (text,)) for text in said)
+    assert dog.tolist() == dogs.tolist() != zebra.tolist()
 
 
 def test_an_empty_folder_is_no_detector(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from rvos.cli import main
 
@@ -13,7 +15,8 @@ from rvos.cli import main
     ("arguments", "answer"),
     [
         (["seqt", "in.pth", "out.safetensors"], "unknown project 'seqt': did you mean 'seqtr'?"),
-        (["seqtr", "in.pth", "out.safetensors"], "no token_to_ix.pkl or .json beside it"),
+        (["seqtr", "in.pth", "out.safetensors"], "in.pth: no such file"),
+        (["seqtr", "whole.safetensors", "out.safetensors"], "no token_to_ix.pkl or .json beside it"),
         (["seqtr", "in.pth", "out.safetensors", "--vocabulary", "words.json"], "in.pth: no such file"),
         (["seqtr", "in.pth", "out.pth"], "wanted a name that ends in .safetensors"),
         (["seqtr", "in.pth", "nowhere/out.safetensors"], "there is no folder nowhere"),
@@ -30,6 +33,7 @@ def test_faults_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there.safetensors").touch()
+    save_file({"a": torch.zeros(1)}, "whole.safetensors")
     assert main(["convert", *arguments]) == 2
     said = capsys.readouterr().err
     assert answer in said and said.count("\n") == 1

@@ -7,7 +7,7 @@ good a proposal as its outline lies on edges, and as it is large. A shaded thing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +18,8 @@ from image_core.weak.proposals.suppression import keep_best
 
 _SHORTEST_OUTLINE = 12
 _SHORTEST_SIDE_PX = 4
+_SAMPLED_EVERY = 4
+"""Pixels, for the palette; it wants as many samples as colours at least."""
 _WORN_EDGE = 20
 """Percentile of the edges along an outline that stands for its weakest stretch."""
 
@@ -52,8 +54,10 @@ class ColourRegions:
     def __init__(self, settings: RegionSettings = RegionSettings()) -> None:
         self.settings = settings
 
-    def propose(self, image: np.ndarray, sample_id: str = "") -> np.ndarray:
-        """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0. The name is not read."""
+    def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0. Only the picture is read."""
+        if image[..., 0].size // _SAMPLED_EVERY < max(self.settings.palettes):
+            return np.zeros((0, 4))
         lab = cv2.cvtColor(cv2.medianBlur(image, 3).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
         edges = edge_strength(lab)
         found = [
@@ -101,7 +105,7 @@ def edge_strength(lab: np.ndarray) -> np.ndarray:
 def _painted(lab: np.ndarray, colours: int) -> np.ndarray:
     """(H, W, 3) -> (H, W) uint8: the nearest colour of a k-means palette of the picture."""
     cv2.setRNGSeed(0)
-    sample = np.ascontiguousarray(lab.reshape(-1, 3)[::4])
+    sample = np.ascontiguousarray(lab.reshape(-1, 3)[::_SAMPLED_EVERY])
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
     labels = np.zeros((len(sample), 1), np.int32)
     _, _, palette = cv2.kmeans(sample, colours, labels, criteria, 1, cv2.KMEANS_PP_CENTERS)

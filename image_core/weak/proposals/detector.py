@@ -5,7 +5,7 @@ transformers is imported only when a detector is built: the import costs seconds
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,62 +13,72 @@ import numpy as np
 import torch
 
 from image_core.device import resolve_device
-from image_core.errors import ConfigError, RvosError
+from image_core.errors import RvosError
 from image_core.geometry.boxes import box_area, clip_boxes
+from image_core.weak.language.expression import Referent
 from image_core.weak.language.parser import parse_expression
 from image_core.weak.proposals.suppression import keep_best
 
 _ASKED_WITH_WORDS = ("grounding-dino", "mm-grounding-dino", "owlvit", "owlv2")
 
 
-def head_nouns(expressions: Sequence[str]) -> tuple[str, ...]:
-    """What a detector that is asked with words may be asked: the head nouns of the expressions, each once."""
-    nouns = [parse_expression(expression).noun for expression in expressions]
-    return tuple(dict.fromkeys(noun for noun in nouns if noun))
+def nouns_of(expressions: Sequence[str]) -> tuple[str, ...]:
+    """What a detector that is asked with words is asked: the nouns of the things that expressions speak of, of those
+    that they lie to, too, each once."""
+    nouns = [noun for expression in expressions for noun in _nouns(parse_expression(expression))]
+    return tuple(dict.fromkeys(nouns))
+
+
+def _nouns(referent: Referent) -> Iterator[str]:
+    if referent.noun:
+        yield referent.noun
+    landmarks = [landmark for relation in referent.relations for landmark in relation.landmarks]
+    for other in (*landmarks, *referent.excluded):
+        yield from _nouns(other)
 
 
 class Detector:
     """A `Proposer`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
 
-    name: a hub name or a local folder; words: what to look for, of the detectors that must be told (`head_nouns` gives
-    them), not read by the others. The three figures are SpARC's proposed ones. Raises `ConfigError` where words are
-    missing, `RvosError` where the hub cannot be reached, the folder lacks a file, or the model is no detector.
+    name: a hub name or a local folder. Detectors that must be told what to look for are asked for the nouns of the
+    picture's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `RvosError` where the hub
+    cannot be reached, the folder lacks a file, or the model is no detector.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        words: Sequence[str] = (),
         score: float = 0.3,
         overlap: float = 0.5,
         most: int = 30,
         device: str = "auto",
     ) -> None:
         self.name = name
-        self.words = [word.lower() for word in words]
         self.score, self.overlap, self.most = score, overlap, most
         self.device = resolve_device(device)
         self.takes_words, self._processor, model = _read(name)
-        if self.takes_words and not self.words:
-            raise ConfigError(f"detector '{name}': came no words, but it finds only what it is asked for; give words")
         self._model = model.to(self.device).eval()
 
     @torch.inference_mode()
-    def propose(self, image: np.ndarray, sample_id: str = "") -> np.ndarray:
-        """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0. The name is not read."""
+    def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0, as it is where words are needed and
+        the expressions have no noun. The name is not read."""
         size = image.shape[0], image.shape[1]
-        found = self._with_words(image, size) if self.takes_words else self._of_its_classes(image, size)
+        nouns = nouns_of(expressions) if self.takes_words else ()
+        if self.takes_words and not nouns:
+            return np.zeros((0, 4))
+        found = self._with_words(image, size, nouns) if self.takes_words else self._of_its_classes(image, size)
         boxes = clip_boxes(found["boxes"].double().cpu().numpy().reshape(-1, 4), size)
         scores = found["scores"].double().cpu().numpy()
         usable = (box_area(boxes) > 0) & (scores >= self.score)
         boxes, scores = boxes[usable], scores[usable]
         return boxes[keep_best(boxes, scores, self.overlap, self.most)]
 
-    def _with_words(self, image: np.ndarray, size: tuple[int, int]) -> Any:
+    def _with_words(self, image: np.ndarray, size: tuple[int, int], words: Sequence[str]) -> Any:
         is_dino = "dino" in self._model.config.model_type
         # GroundingDINO reads one sentence, its classes parted by full stops; OWL a list of them.
-        text: Any = ". ".join(self.words) + "." if is_dino else [[f"a photo of a {word}" for word in self.words]]
+        text: Any = ". ".join(words) + "." if is_dino else [[f"a photo of a {word}" for word in words]]
         inputs = self._processor(images=image, text=text, return_tensors="pt", truncation=True).to(self.device)
         outputs = self._model(**inputs)
         settings: dict[str, Any] = {"threshold": self.score, "target_sizes": [size]}

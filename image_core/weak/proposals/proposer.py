@@ -19,8 +19,9 @@ from image_core.weak.proposals.detector import Detector
 class Proposer(Protocol):
     """Anything that proposes boxes."""
 
-    def propose(self, image: np.ndarray, sample_id: str) -> np.ndarray:
-        """(H, W, 3) uint8 RGB and the sample's name -> (N, 4) float64 xyxy in pixels, N >= 0, the best first."""
+    def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, the sample's name and its expressions, for those that read them -> (N, 4) float64 xyxy
+        in pixels, N >= 0, the best first."""
         ...
 
 
@@ -42,7 +43,15 @@ class BoxesFile:
             raise DataError(f"boxes file {path}: came a {type(document).__name__}, wanted {{sample_id: [[x0, ...]]}}")
         self._rows = {name: self._checked(name, rows) for name, rows in document.items()}
 
-    def propose(self, image: np.ndarray, sample_id: str) -> np.ndarray:
+    def check(self, sample_ids: Sequence[str]) -> None:
+        """Raises `DataError` where the file has none of these samples: of another set, or named otherwise."""
+        if sample_ids and not self._rows.keys() & set(sample_ids):
+            told = f"such as '{next(iter(self._rows))}'" if self._rows else "none at all"
+            raise DataError(
+                f"boxes file {self.path}: came samples {told}, wanted those of the data, such as '{sample_ids[0]}'"
+            )
+
+    def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (N, 4) float64. Raises `DataError` for a sample that the file does not have."""
         if sample_id not in self._rows:
             raise DataError(f"boxes file {self.path}: has no sample '{sample_id}': add it, [] where nothing was found")
@@ -69,14 +78,13 @@ def _is_box(row: Any) -> bool:
     return numbers and row[0] < row[2] and row[1] < row[3]
 
 
-def build_proposer(name: str, *, words: Sequence[str] = (), device: str = "auto") -> Proposer:
+def build_proposer(name: str, *, device: str = "auto") -> Proposer:
     """ "colour_regions", "boxes:FILE", or a detector by hub name or local folder.
 
-    words, device: of a detector; see there. Raises `DataError` for a file that is no boxes file, and what `Detector`
-    raises.
+    device: of a detector. Raises `DataError` for a file that is no boxes file, and what `Detector` raises.
     """
     if name == "colour_regions":
         return ColourRegions()
     if name.startswith("boxes:"):
         return BoxesFile(Path(name.removeprefix("boxes:")))
-    return Detector(name, words=words, device=device)
+    return Detector(name, device=device)

@@ -125,6 +125,21 @@ def test_a_log_is_cut_in_place(rvos: Rvos, tree: Path, tmp_path: Path, monkeypat
     assert all(log.known(sample) is not None for sample in samples(tree))
 
 
+@pytest.mark.parametrize("line", [b"{", b"\xff", b"5", b"{}"])
+def test_a_damaged_line_of_a_log_is_named(rvos: Rvos, tree: Path, tmp_path: Path, line: bytes) -> None:
+    """And once it is taken out the run is as it was."""
+    command = ("evaluate", "refcoco", "--root", tree, "--out", tmp_path / "out", *RUN)
+    assert rvos(*command).code == 0
+    path = tmp_path / "out/predictions.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(line + b"\n" + whole)
+    (tmp_path / "out/metrics.json").unlink()
+    said = rvos(*command)
+    assert said.code == 2 and "predictions.jsonl, line 1: cannot be read" in said.err[0]
+    path.write_bytes(whole)
+    assert rvos(*command).code == 0 and path.read_bytes() == whole
+
+
 def test_a_picture_that_fails_is_named_and_counts_0(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
     command = ("evaluate", "refcoco", "--root", tree, *RUN)
     assert rvos(*command, "--out", tmp_path / "sound").code == 0

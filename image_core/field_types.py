@@ -1,0 +1,64 @@
+"""Do plain values fit the fields of a config dataclass? Its own checks compare and count, and want the right types."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+_PLAIN = (int, float, str, bool)
+
+
+def misfits(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = False) -> Iterator[str]:
+    """One line for each value of another type than the field of that name in `kind`: what came, and what was wanted.
+
+    Floats have to be finite, whole numbers are floats, too, and lists are tuples. Types that YAML has not are let pass.
+    plain: look at numbers, texts and truth values alone, for a `kind` that tells better what its others may be.
+    """
+    hints = get_type_hints(kind)
+    for key, value in values.items():
+        if not (fits(value, hints[key]) or (plain and hints[key] not in _PLAIN)):
+            yield f"{where}.{key} is {value!r}, wanted {_told(hints[key])}"
+
+
+def check_fields(config: Any) -> None:
+    """For `__post_init__`, before anything is compared. Raises `ValueError` for values of other types than declared."""
+    kind = type(config)
+    if faults := list(misfits(kind, {f.name: getattr(config, f.name) for f in fields(config)}, kind.__name__)):
+        raise ValueError("; ".join(faults))
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type as fields are annotated with."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if hint in (*_PLAIN, NoneType):
+        return type(value) is hint
+    if origin is Literal:
+        return value in arguments
+    if origin in (Union, UnionType):
+        return any(fits(value, argument) for argument in arguments)
+    if origin is tuple:
+        if not isinstance(value, tuple | list):
+            return False
+        each = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        return len(each) == len(value) and all(fits(v, t) for v, t in zip(value, each, strict=True))
+    return True
+
+
+def _told(hint: Any) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is NoneType:
+        return "null"
+    if origin is Literal:
+        return f"one of {', '.join(str(argument) for argument in arguments)}"
+    if origin in (Union, UnionType):
+        return " or ".join(_told(argument) for argument in arguments)
+    if origin is tuple:
+        if arguments[-1] is Ellipsis:
+            return f"a list of {_told(arguments[0])}"
+        return f"[{', '.join(_told(argument) for argument in arguments)}]"
+    return hint.__name__

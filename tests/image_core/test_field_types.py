@@ -1,0 +1,94 @@
+"""Values against the types of fields: what fits, and what is told of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+
+from image_core.errors import ConfigError
+from image_core.field_types import misfits
+from image_core.models.table import ModelSpec, build_model
+
+
+@dataclass(frozen=True)
+class Fields:
+    """One of every kind that configs have."""
+
+    count: int = 1
+    share: float = 0.5
+    name: str = ""
+    on: bool = False
+    form: Literal["mass", "margin"] = "mass"
+    limit: float | None = None
+    pair: tuple[float, float] = (0.0, 1.0)
+    steps: tuple[int, ...] = ()
+    other: object = None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"count": 3, "share": 2, "name": "a", "on": True, "form": "margin", "limit": None, "pair": [1, 0.5]},
+        {"steps": [1, 2, 3], "other": {"any": "thing"}, "limit": 0.1},
+        {"steps": (), "pair": (0.0, 1.0)},
+        {},
+    ],
+)
+def test_what_fits(values: dict[str, Any]) -> None:
+    assert not list(misfits(Fields, values, "here"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("count", 2.5, "int"),
+        ("count", True, "int"),
+        ("count", None, "int"),
+        ("share", "half", "float"),
+        ("share", float("nan"), "float"),
+        ("share", float("inf"), "float"),
+        ("share", False, "float"),
+        ("name", 5, "str"),
+        ("on", "maybe", "bool"),
+        ("on", 1, "bool"),
+        ("form", "mas", "one of mass, margin"),
+        ("limit", "none", "float or null"),
+        ("pair", 0.5, "[float, float]"),
+        ("pair", [0.5], "[float, float]"),
+        ("pair", [0.5, "x"], "[float, float]"),
+        ("steps", [1, 2.5], "a list of int"),
+    ],
+)
+def test_what_does_not(key: str, value: Any, wanted: str) -> None:
+    assert list(misfits(Fields, {key: value}, "here")) == [f"here.{key} is {value!r}, wanted {wanted}"]
+    plain = wanted in ("int", "float", "str", "bool")
+    assert bool(list(misfits(Fields, {key: value}, "here", plain=True))) == plain
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"heads": 0}, "SafariConfig.heads: came 0, wanted at least 1"),
+        ({"points": 12.5}, "SafariConfig.points is 12.5, wanted int"),
+        ({"points": "abc", "amcr_weight": "abc"}, "wanted int; SafariConfig.amcr_weight is 'abc', wanted float"),
+        ({"fused_layers": 2.5}, "SafariConfig.fused_layers is 2.5, wanted int"),
+        ({"amcr_margins": 0.5}, "SafariConfig.amcr_margins is 0.5, wanted [float, float]"),
+        ({"gate_start": None}, "SafariConfig.gate_start is None, wanted float"),
+        ({"position_in_tokens": "maybe"}, "SafariConfig.position_in_tokens is 'maybe', wanted bool"),
+        ({"label_spread": float("nan")}, "SafariConfig.label_spread is nan, wanted float"),
+    ],
+)
+def test_fields_of_models(tiny_spec: Callable[..., ModelSpec], values: dict[str, Any], told: str) -> None:
+    vision, text = (getattr(tiny_spec(), name) for name in ("vision", "text"))
+    with pytest.raises(ConfigError) as caught:
+        build_model(ModelSpec("safari", vision, text, values))
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_heads_of_s2rm(tiny_spec: Callable[..., ModelSpec]) -> None:
+    spec = tiny_spec()
+    with pytest.raises(ConfigError, match="S2RMConfig: came heads 0"):
+        build_model(ModelSpec("s2rm", spec.vision, spec.text, {"heads": 0}))
