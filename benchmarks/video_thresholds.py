@@ -19,10 +19,11 @@ from image_core.errors import ConfigError
 
 FILE = Path(__file__).with_name("video_thresholds.json")
 CRITERION = "J&F_all_frames"
+NEVER_GATED = Thresholds(0.0, 0.0)
 
 
 def choose(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """System -> its thresholds and the criterion there, of rows that `video_work.tune` made."""
+    """System -> its thresholds and the criterion there and without a gate, of rows that `video_work.tune` made."""
     values: dict[str, list[list[float]]] = {}
     for row in rows:
         values.setdefault(row["system"], []).append(row[CRITERION])
@@ -31,6 +32,7 @@ def choose(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
         means = np.mean(of_system, axis=0)
         best = SYSTEMS[name].grid[int(np.argmax(means))]
         chosen[name] = {"on": best.on, "off": best.off, CRITERION: round(float(means.max()), 4)}
+        chosen[name]["never_gated"] = round(float(means[SYSTEMS[name].grid.index(NEVER_GATED)]), 4)
     return chosen
 
 

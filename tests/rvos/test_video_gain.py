@@ -99,10 +99,10 @@ def test_rows_made_otherwise_lie_elsewhere_and_two_runs_never_share_a_file(
 def test_the_best_level_is_chosen_and_of_equals_the_lowest(benchmark: Callable[[str], Any]) -> None:
     grid = benchmark("video_systems").ONE_LEVEL
     values = np.zeros((2, len(grid)))
-    values[0, 3], values[1, 5], values[1, 7] = 0.6, 0.6, 0.2
+    values[0, 3], values[1, 5], values[1, 7], values[1, 0] = 0.6, 0.6, 0.2, 0.1
     rows = [{"system": "memory", "J&F_all_frames": list(v)} for v in values]
     found = benchmark("video_thresholds").choose(rows)
-    assert found == {"memory": {"on": grid[3].on, "off": grid[3].off, "J&F_all_frames": 0.3}}
+    assert found == {"memory": {"on": grid[3].on, "off": grid[3].off, "J&F_all_frames": 0.3, "never_gated": 0.05}}
 
 
 def test_thresholds_are_those_of_the_model_and_the_generator(benchmark: Callable[[str], Any], tmp_path: Path) -> None:
