@@ -11,32 +11,24 @@ video_checkpoints.json and video_checkpoints.png beside this file.
 
 from __future__ import annotations
 
-import argparse
-import json
-import shlex
-import sys
 from pathlib import Path
-from typing import Any
 
 import matplotlib
-from machine import describe_machine
-from video_models import SEEDS, measured
+from video_models import HERE, Row, measured, write_rows
 from video_systems import ALWAYS_SHOWN, FRAME_BY_FRAME
 
 from image_core.checkpoint import load_model
 from image_core.segmenter import find_model
-from image_core.training.recipe import commit
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-HERE = Path(__file__).parent
 RUNS = Path("runs/video_checkpoints")
 SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "memory")
 FIGURES = ("J&F", "N-acc", "T-acc", "J&F_all_frames")
 
 
-def row(model: str, per_family: int, workers: int) -> dict[str, Any]:
+def row(model: str, per_family: int, workers: int) -> Row:
     """The comparison for one model."""
     provenance = load_model(find_model(model)).provenance
     document = measured(model, SYSTEMS, per_family, workers, RUNS)
@@ -56,7 +48,7 @@ def row(model: str, per_family: int, workers: int) -> dict[str, Any]:
     }
 
 
-def draw(rows: list[dict[str, Any]], path: Path) -> None:
+def draw(rows: list[Row], path: Path) -> None:
     """J&F of the systems, and what memory gains, over the steps of training."""
     steps = [row["steps"] for row in rows]
     figure, (scores, gains) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -78,22 +70,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="model files or an embedded model's name")
-    parser.add_argument("--per-family", type=int, default=8, help="videos a family that figures are of (8)")
-    parser.add_argument("--workers", type=int, default=2, help="processes of one thread")
-    arguments = parser.parse_args()
-    rows = [row(model, arguments.per_family, arguments.workers) for model in arguments.models]
-    document = {
-        "command": shlex.join(["python", "benchmarks/video_checkpoints.py", *sys.argv[1:]]),
-        "machine": describe_machine(),
-        "commit": commit(),
-        "split": "val",
-        "seeds": SEEDS,
-        "per_family": arguments.per_family,
-        "checkpoints": rows,
-    }
-    (HERE / "video_checkpoints.json").write_text(json.dumps(document, indent=1) + "\n")
+    rows = write_rows("video_checkpoints", __doc__ or "", row, "checkpoints")
     draw(rows, HERE / "video_checkpoints.png")
     for found in rows:
         told = ", ".join(f"{name} {100 * figures['J&F']:.1f}" for name, figures in found["systems"].items())

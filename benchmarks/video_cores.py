@@ -15,32 +15,25 @@ decoded on every fourth frame and carried between. Writes video_cores.json and v
 
 from __future__ import annotations
 
-import argparse
 import json
-import shlex
-import sys
 from pathlib import Path
-from typing import Any
 
 import video_thresholds
-from machine import describe_machine
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from video_gain import points
-from video_models import SEEDS, measured
+from video_models import HERE, Row, measured, write_rows
 from video_pictures import draw_panel
 from video_systems import ALWAYS_SHOWN, FRAME_BY_FRAME
 
 from image_core.checkpoint import load_model
 from image_core.segmenter import find_model
-from image_core.training.recipe import commit
 
-HERE = Path(__file__).parent
 RUNS = Path("runs/video_cores")
 SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "memory", "memory_key_4")
 
 
-def row(model: str, per_family: int, workers: int) -> dict[str, Any]:
+def row(model: str, per_family: int, workers: int) -> Row:
     """The figures of one model."""
     loaded = load_model(find_model(model))
     document = measured(model, SYSTEMS, per_family, workers, RUNS)
@@ -66,7 +59,7 @@ def tuned(model_sha256: str) -> dict[str, dict[str, float]]:
     return {name: {key: chosen[name][key] for key in kept} for name in SYSTEMS if name in chosen}
 
 
-def draw(rows: list[dict[str, Any]], path: Path) -> None:
+def draw(rows: list[Row], path: Path) -> None:
     """J&F by family, a panel a model."""
     figure = Figure(figsize=(13, 3.6 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
@@ -78,22 +71,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="model files, each named otherwise")
-    parser.add_argument("--per-family", type=int, default=8, help="videos a family that figures are of (8)")
-    parser.add_argument("--workers", type=int, default=2, help="processes of one thread")
-    arguments = parser.parse_args()
-    rows = [row(model, arguments.per_family, arguments.workers) for model in arguments.models]
-    document = {
-        "command": shlex.join(["python", "benchmarks/video_cores.py", *sys.argv[1:]]),
-        "machine": describe_machine(),
-        "commit": commit(),
-        "split": "val",
-        "seeds": SEEDS,
-        "per_family": arguments.per_family,
-        "models": rows,
-    }
-    (HERE / "video_cores.json").write_text(json.dumps(document, indent=1) + "\n")
+    rows = write_rows("video_cores", __doc__ or "", row, "models")
     draw(rows, HERE / "video_cores.png")
     for found in rows:
         for name, figures in found["systems"].items():
