@@ -76,9 +76,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); bring it back, or remove the run's folder") from error
     if not isinstance(values, dict):
-        raise ConfigError(
-            f"{path}: came {values!r}, wanted settings by name; bring it back, or remove the run's folder"
-        )
+        raise ConfigError(f"{path}: came {values!r}, wanted values by name; bring it back, or remove the run's folder")
     return values
 
 

@@ -120,6 +120,9 @@ def test_a_pickled_vocabulary_is_read_and_nothing_else_of_it(file: Path) -> None
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": 0, "UNK": 1}))
     with pytest.raises(DataError, match="came 2 words, wanted one for each of the checkpoint's 7 rows"):
         convert_seqtr(file, file.with_name("b.safetensors"))
+    file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": 0, "UNK": "1"}))
+    with pytest.raises(DataError, match="came 2 words, wanted one for each"):
+        convert_seqtr(file, file.with_name("b.safetensors"))
 
 
 @pytest.mark.parametrize(
