@@ -70,18 +70,20 @@ def _say(message: str) -> None:
 
 @contextmanager
 def _messages_on_stderr() -> Iterator[None]:
-    """What the packages of this project log goes to stderr, the bare message a line."""
+    """What the packages of this project log goes to stderr, the bare message a line; afterwards, where it went before.
+    Whoever calls `main` in a process of their own gets their levels back, those that `--quiet` raised, too."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    loggers = [logging.getLogger(name) for name in ("rvos", "image_core")]
-    for logger in loggers:
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("rvos", "image_core"))}
+    for logger in levels:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        for logger in loggers:
+        for logger, level in levels.items():
             logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 if __name__ == "__main__":

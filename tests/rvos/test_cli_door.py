@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import subprocess
 import sys
@@ -81,6 +82,14 @@ def test_a_fault_of_ours_is_a_traceback(rvos: Callable[..., Any], monkeypatch: p
     monkeypatch.setattr("rvos.doctor.examine", lambda: {}["missing"])
     said = rvos("doctor")
     assert said.code == 1 and said.err[0].startswith("Traceback") and "KeyError: 'missing'" in said.err[-1]
+
+
+@pytest.mark.parametrize("options", [[], ["--quiet"]])
+def test_what_is_logged_afterwards_goes_where_it_went_before(rvos: Callable[..., Any], options: list[str]) -> None:
+    loggers = [logging.getLogger(name) for name in ("rvos", "image_core")]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    assert rvos("bootstrap", "experiment=nowhere", *options).code == 2
+    assert [(logger.level, list(logger.handlers)) for logger in loggers] == before
 
 
 def test_an_interruption_says_how_to_go_on(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
