@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from rvos.demo import FRAME_COUNT, RATE, draw_frame
+from rvos.synthetic.demo_clip import FRAME_COUNT, RATE, draw_frame
 from rvos.video import VideoWriter
 
 EXPRESSIONS = ("the red circle", "the blue star")

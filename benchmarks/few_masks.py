@@ -30,7 +30,7 @@ from few_masks_arms import ARMS, COMMON, STEPS, Arm
 from few_masks_report import draw, table
 from machine import describe_machine
 
-from image_core.data import open_dataset
+from image_core.data.table import open_dataset
 from image_core.evaluation import Samples, evaluate_images, predict_with
 from image_core.geometry.masks import overlap
 from image_core.geometry.rle import decode_rle

@@ -23,10 +23,10 @@ import numpy as np
 from machine import describe_machine
 
 from rvos.metrics import region_and_boundary
-from rvos.motion import warp
 from rvos.tracking.object_tracker import ObjectTracker
 from rvos.types import Frame
-from rvos.view import view_of
+from rvos.view.frame_view import view_of
+from rvos.view.motion import warp
 
 HERE = Path(__file__).parent
 RUNS = Path("runs")

@@ -27,7 +27,7 @@ import numpy as np
 from clips import EXPRESSIONS, write_clip
 from machine import describe_machine
 
-from rvos.export import layout
+from rvos.export import paths
 
 HERE = Path(__file__).parent
 SIZE = (96, 96)
@@ -130,7 +130,7 @@ def main() -> None:
             out = Path(folder) / name.replace(" ", "_")
             asked = ["segment", str(clip), EXPRESSIONS[0], "--out", str(out), "--save", SAVE, "--quiet", *ARMS[name]]
             start = time.perf_counter()
-            samples = watched([sys.executable, "-m", "rvos.cli", *asked], out / layout.FRAMES_LOG)
+            samples = watched([sys.executable, "-m", "rvos.cli", *asked], out / paths.FRAMES_LOG)
             arms[name] = {
                 "mb_a_frame": round(slope(samples, first), 6),
                 "peak_mb": round(max(memory for _, memory in samples), 1),

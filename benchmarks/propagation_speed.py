@@ -35,12 +35,12 @@ from video_work import figures
 
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.demo import FRAME_COUNT, RATE, draw_frame
 from rvos.metrics import mean_interval
 from rvos.settings import StreamSettings
-from rvos.stream import Results
 from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.demo_clip import FRAME_COUNT, RATE, draw_frame
 from rvos.types import Frame
+from rvos.watch.stream import Results
 
 HERE = Path(__file__).parent
 SEED = 0

@@ -26,7 +26,7 @@ from image_core.checkpoint import LoadedModel, Provenance
 from image_core.evaluation import evaluate_images, predict_with
 from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.engine import Engine
 from rvos.configuration import train_settings
 

@@ -23,7 +23,7 @@ from machine import describe_machine
 
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter, open_video
-from rvos.export import build_exporters
+from rvos.export.table import build_exporters
 
 HERE = Path(__file__).parent
 SIZE = (480, 854)

@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 from machine import describe_machine
 
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.language import sentences
 
 SIZES = (128, 192, 256)

@@ -17,7 +17,7 @@ from rvos.postprocess import Postprocessor
 from rvos.tracking.object_tracker import ObjectState, ObjectTracker
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
-from rvos.view import View
+from rvos.view.frame_view import View
 
 Look = Callable[[Clip], list[list[Answer]]]
 

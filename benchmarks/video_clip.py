@@ -12,12 +12,12 @@ import numpy as np
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
-from rvos.session import Decoded, StreamSession
+from rvos.reading import NoPropagation
 from rvos.synthetic import VideoSample
-from rvos.temporal import NoPropagation
 from rvos.tracking.tracker import NoTracker, NoTrackerState
 from rvos.types import Frame, FrameResult
-from rvos.view import View, view_of
+from rvos.view.frame_view import View, view_of
+from rvos.watch.session import Decoded, StreamSession
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rvos.tracking.memory import MemorySettings, MemoryTracker
 from rvos.tracking.moment import Choice
 from rvos.tracking.presence import PresenceModel
 from rvos.tracking.tracker import NoTracker
-from rvos.two_passes import LOOKAHEAD
+from rvos.watch.passes import LOOKAHEAD
 
 KINDS = ("causal", "offline", "oracle")
 """Never in one row: what may look ahead, and what knows the truth, is another thing."""

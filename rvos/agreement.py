@@ -6,9 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from rvos.faults import Faults
-from rvos.sampling import parse_key_frames
+from rvos.reading import Propagator, find_propagator
+from rvos.reading.key_frames import parse_key_frames
 from rvos.settings import StreamSettings, key_of
-from rvos.temporal import Propagator, find_propagator
 from rvos.tracking import Tracker, find_tracker
 
 _OF_WORDS = ("key_frames", "decode", "tracker_lookahead", "tracker_both_ways")

@@ -16,17 +16,17 @@ from image_core.weights import DEFAULT
 from rvos.agreement import agreed_parts, check_mask_settings
 from rvos.defaults import PROPAGATION, TRACKER
 from rvos.export.records import to_record
-from rvos.mask_session import MaskSession
 from rvos.postprocess import Postprocessor
-from rvos.prompts import MaskPrompts, prompts_of
-from rvos.sampling import parse_key_frames
-from rvos.session import StreamSession
+from rvos.reading.key_frames import parse_key_frames
 from rvos.settings import StreamSettings
-from rvos.source import Source, open_source
-from rvos.stream import Results, Session, watch
-from rvos.two_passes import look_through, lookahead_of
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video import open_video
+from rvos.watch.mask_session import MaskSession
+from rvos.watch.passes import look_through, lookahead_of
+from rvos.watch.prompts import MaskPrompts, prompts_of
+from rvos.watch.session import StreamSession
+from rvos.watch.source import Source, open_source
+from rvos.watch.stream import Results, Session, watch
 
 _LOG = logging.getLogger(__name__)
 

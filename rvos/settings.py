@@ -8,7 +8,8 @@ from typing import Any
 
 from image_core.errors import ConfigError, UnknownNameError
 from rvos.faults import Faults
-from rvos.sampling import parse_key_frames, parse_sampling
+from rvos.reading.key_frames import parse_key_frames
+from rvos.video.sampling import parse_sampling
 
 BACKENDS = ("av", "decord")
 DECODES = ("every", "key")

@@ -150,7 +150,7 @@ def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
     Pictures without a sentence are no part of the training split. Raises `DataError` where no other is left.
     """
     if spec.name == "synthetic":
-        from image_core.synthetic import SyntheticImages
+        from image_core.synthetic.dataset import SyntheticImages
         from image_core.synthetic.language import training_words
 
         size = max([px for _, px in settings.sizes] or [settings.preprocessing.size_px])
@@ -161,8 +161,8 @@ def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
             labelled = labelled_indices(len(training), spec.labels, settings.seed)
             return Subset(training, labelled), validation, words_in(training, labelled)
         return training, validation, words
-    from image_core.data import open_dataset
     from image_core.data.dataset import ReferringImages
+    from image_core.data.table import open_dataset
 
     root = Path(spec.root or "")
     pictures = open_dataset(spec.name, root, "train", split_by=spec.split_by)

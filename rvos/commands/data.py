@@ -74,7 +74,7 @@ def _picture_layout(name: str) -> str:
 def _videos(name: str, root: Path, split: str | None, split_by: str | None) -> Inventory:
     from rvos.data import open_dataset
     from rvos.data.check import check_dataset
-    from rvos.frame_size import frame_size
+    from rvos.data.frame_size import frame_size
 
     if split_by is not None:
         raise ConfigError(f"--split-by: came '{split_by}', but {name} has one set of splits: leave it out")

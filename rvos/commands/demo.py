@@ -38,8 +38,8 @@ def demo(
     if video is not None and not texts:
         raise ConfigError(f'demo: came --video {video} without --text, wanted what to look for: --text "the dog"')
     from rvos.commands.running import run_watched, tell
-    from rvos.demo import EXPRESSIONS, write_clip
-    from rvos.runner import Job
+    from rvos.run.job import Job
+    from rvos.synthetic.demo_clip import EXPRESSIONS, write_clip
 
     system = options.system_of(model, propagation, tracker, device, precision, settings)
     if video is None:

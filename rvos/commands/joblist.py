@@ -11,7 +11,7 @@ from typing import Any
 from image_core.errors import ConfigError, RvosError
 from rvos.commands.running import document_of, run_watched
 from rvos.export.files import make_folder
-from rvos.runner import Job, is_finished
+from rvos.run.job import Job, is_finished
 from rvos.system import System
 
 _LOG = logging.getLogger(__name__)

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rvos.runner import Job, Report, run
+from rvos.run.job import Job, Report, run
 
 if TYPE_CHECKING:
-    from rvos.recording import Progress
+    from rvos.run.recording import Progress
     from rvos.system import System
 
 
 def run_watched(job: Job, system: System, quiet: bool) -> Report:
-    """`rvos.runner.run` with a bar."""
+    """`rvos.run.job.run` with a bar."""
     with bar(job.source, quiet) as progress:
         return run(job, system, progress)
 

@@ -68,8 +68,8 @@ def segment(
     if source is None:
         raise ConfigError('segment: came no SOURCE, wanted a video: rvos segment clip.mp4 "the dog" --out DIR')
     from rvos.commands.running import run_watched, tell
-    from rvos.prompts import read_prompts
-    from rvos.runner import Job
+    from rvos.run.job import Job
+    from rvos.watch.prompts import read_prompts
 
     job = Job(source, tuple(expressions or ()), out, names, frames, overwrite, read_prompts(masks) if masks else None)
     tell(run_watched(job, system, quiet), as_json)

@@ -25,7 +25,7 @@ def submit(
 ) -> None:
     """Check predictions against a dataset's metadata and pack them for its server."""
     from rvos.data import open_dataset
-    from rvos.submission import pack_submission, server_of
+    from rvos.evaluation.submission import pack_submission, server_of
 
     server = server_of(dataset)
     opened = open_dataset(dataset, root, split or server.split)

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rvos.export import layout
+from rvos.export import paths
 from rvos.export.base import frame_caption
 from rvos.export.drawing import paint_masks
 from rvos.export.files import write_png
@@ -36,7 +36,7 @@ class ContactSheetExporter:
     """
 
     def __init__(self, out: Path) -> None:
-        self._path = out / layout.CONTACT_SHEET
+        self._path = out / paths.CONTACT_SHEET
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         self._source = info.source

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rvos.export.layout import temporary_of
+from rvos.export.paths import temporary_of
 from rvos.types import OutputError
 
 _FAST = (cv2.IMWRITE_PNG_COMPRESSION, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from rvos.export import layout
+from rvos.export import paths
 from rvos.export.base import OverlayPainter
 from rvos.types import Frame, FrameResult, Target, VideoInfo
 from rvos.video.writer import VideoWriter
@@ -17,7 +17,7 @@ class OverlayExporter:
     """`overlay.mp4`: every frame at its time and size, with masks and legend."""
 
     def __init__(self, out: Path, painter: OverlayPainter) -> None:
-        self._path = out / layout.OVERLAY
+        self._path = out / paths.OVERLAY
         self._painter = painter
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
@@ -39,7 +39,7 @@ class CompareExporter:
     """`compare.mp4`: the source on the left, the overlay on the right, twice the width."""
 
     def __init__(self, out: Path, painter: OverlayPainter) -> None:
-        self._path = out / layout.COMPARE
+        self._path = out / paths.COMPARE
         self._painter = painter
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:

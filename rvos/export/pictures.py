@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from rvos.export import layout
+from rvos.export import paths
 from rvos.export.base import OverlayPainter, frame_caption
 from rvos.export.drawing import davis_palette, paint_box, target_colour
 from rvos.export.files import make_folder, output_errors, write_png
@@ -39,13 +39,13 @@ class MaskExporter:
         self._out = out
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        self._folders = [layout.mask_folder(self._out, target) for target in targets]
+        self._folders = [paths.mask_folder(self._out, target) for target in targets]
         for folder in self._folders:
             make_folder(folder)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
         for folder, result in zip(self._folders, results, strict=True):
-            write_png(folder / layout.picture_name(frame.index), mask_bytes(result.mask) * np.uint8(255))
+            write_png(folder / paths.picture_name(frame.index), mask_bytes(result.mask) * np.uint8(255))
 
     def close(self) -> list[Path]:
         return list(self._folders)
@@ -61,7 +61,7 @@ class PaletteExporter:
     """
 
     def __init__(self, out: Path) -> None:
-        self._folder = out / layout.PALETTE
+        self._folder = out / paths.PALETTE
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         if len(targets) > _MAX_IDS:
@@ -75,7 +75,7 @@ class PaletteExporter:
         ids = np.zeros(frame.size, np.uint8)
         for result in sorted(results, key=lambda r: (rounded(r.score), -r.expression_index)):
             ids[result.mask] = self._labels[result.expression_index]
-        write_id_picture(self._folder / layout.picture_name(frame.index), ids)
+        write_id_picture(self._folder / paths.picture_name(frame.index), ids)
 
     def close(self) -> list[Path]:
         return [self._folder]
@@ -89,7 +89,7 @@ class FramesExporter:
     present; only the frames in `only_frames`, all where it is None."""
 
     def __init__(self, out: Path, painter: OverlayPainter, only_frames: range | None) -> None:
-        self._folder = out / layout.FRAMES
+        self._folder = out / paths.FRAMES
         self._painter = painter
         self._only_frames = only_frames
 
@@ -111,7 +111,7 @@ class FramesExporter:
                     image, f"{rounded(result.score):.2f}", font_px, at=(y - line_height(font_px), x), colour=colour
                 )
         paint_caption(image, frame_caption(frame), font_px, at=(0, 0))
-        write_png(self._folder / layout.picture_name(frame.index), image)
+        write_png(self._folder / paths.picture_name(frame.index), image)
 
     def close(self) -> list[Path]:
         return [self._folder]

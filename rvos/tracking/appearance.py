@@ -9,9 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rvos.motion import flow_to_before
 from rvos.tracking.box import Box
-from rvos.view import View
+from rvos.view.frame_view import View
+from rvos.view.motion import flow_to_before
 
 WORK_PX = 240
 """Short side of the pictures that objects are tracked on; smaller videos keep their size."""

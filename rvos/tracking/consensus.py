@@ -16,7 +16,7 @@ import numpy as np
 from rvos.tracking.appearance import described, halved, pixel_features, work_size
 from rvos.tracking.box import Box
 from rvos.tracking.head import Sums, fit, lift_all, no_sums, weighted_sums
-from rvos.view import View
+from rvos.view.frame_view import View
 
 CANDIDATE = -3.0
 """Log-odds above which a pixel may be meant: it teaches more than one that the image model is sure about."""

@@ -10,7 +10,7 @@ import numpy as np
 from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
 from rvos.tracking.appearance import work_size
-from rvos.view import View
+from rvos.view.frame_view import View
 
 
 @dataclass(frozen=True)

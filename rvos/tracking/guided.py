@@ -9,7 +9,7 @@ import numpy as np
 
 from rvos.tracking.appearance import halved
 from rvos.tracking.box import box_of
-from rvos.view import View
+from rvos.view.frame_view import View
 
 SNAP_RADIUS = 6
 SNAP_EPS = 1e-5

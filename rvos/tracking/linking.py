@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from rvos.motion import warp
 from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.track import BeliefModel, Status, Track, apart, look_of
-from rvos.view import View
+from rvos.view.frame_view import View
+from rvos.view.motion import warp
 
 LEAST_PX = 12
 """At work size; smaller parts of a map are crumbs."""

@@ -23,7 +23,6 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from image_core.types import ImageFeatures, Prediction
-from rvos.motion import warp
 from rvos.postprocess import Postprocessor
 from rvos.tracking.appearance import work_flow, work_picture, work_size
 from rvos.tracking.box import box_of, core_of
@@ -37,7 +36,8 @@ from rvos.tracking.presence import PresenceModel
 from rvos.tracking.track import BeliefModel, Status, Track
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
-from rvos.view import View
+from rvos.view.frame_view import View
+from rvos.view.motion import warp
 
 EDGE = 0.02
 """What is carried is never surer than this."""

@@ -10,13 +10,13 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from rvos.motion import warp
 from rvos.tracking.appearance import described, halved, work_flow, work_picture, work_size
 from rvos.tracking.box import Box, box_of, centre_of, core_of
 from rvos.tracking.guided import guided_filter, snapped
 from rvos.tracking.head import Sums, fit, score, sums_of
 from rvos.tracking.two_motions import motion_evidence
-from rvos.view import View
+from rvos.view.frame_view import View
+from rvos.view.motion import warp
 
 EMPTY_PX = 8.0
 """Probability mass, in pixels at work size, below which there is nothing to see; a quarter of what the object used to

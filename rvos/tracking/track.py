@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from rvos.tracking.appearance import pixel_features
-from rvos.view import View
+from rvos.view.frame_view import View
 
 
 class Status(StrEnum):

@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
 from rvos.types import FrameResult
-from rvos.view import View
+from rvos.view.frame_view import View
 
 State = TypeVar("State")
 

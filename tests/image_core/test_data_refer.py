@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from image_core.data import open_dataset
 from image_core.data.dataset import ReferringImages
 from image_core.data.grefcoco import read_grefcoco
 from image_core.data.refer import read_refer
+from image_core.data.table import open_dataset
 from image_core.errors import DataError, UnknownNameError
 from image_core.geometry.rle import decode_polygons, encode_rle
 

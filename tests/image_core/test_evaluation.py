@@ -14,7 +14,7 @@ from image_core.evaluation import asked, collect_presence, evaluate_images, pred
 from image_core.models.table import ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImagePrediction, ImageSegmenter
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.types import ImageSample
 
 EMPTY, TOP, LEFT, ALL = [[0, 0], [0, 0]], [[1, 1], [0, 0]], [[1, 0], [1, 0]], [[1, 1], [1, 1]]

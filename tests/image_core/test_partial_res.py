@@ -26,7 +26,7 @@ from image_core.models.partial_res import PartialRES, PartialResConfig, box_toke
 from image_core.models.seqtr import SeqTR
 from image_core.models.table import ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.types import ImageBatch
 
 BINS, POINTS, CHANNELS, HEADS = 20, 5, 16, 2

@@ -14,7 +14,7 @@ import torch
 from image_core.checkpoint import load_model
 from image_core.errors import ConfigError, DataError
 from image_core.segmenter import ImageSegmenter
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.recipe import train
 from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
 from image_core.types import ImageSample

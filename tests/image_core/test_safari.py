@@ -19,7 +19,7 @@ from image_core.models.base import ImageModel
 from image_core.models.safari import FusedLayer, GatedCrossAttention, Safari, SafariConfig, SafariExtras
 from image_core.models.table import EncoderSpec, ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.types import ImageBatch, ImageFeatures
 
 SWIN: dict[str, Any] = {"embed_dim": 16, "depths": (1, 2, 2, 2), "num_heads": (2, 2, 4, 4), "drop_path_rate": 0.0}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from image_core.errors import UnknownNameError
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.expressions import FAMILIES, Expression, names_held_out_pair
 from image_core.synthetic.language import mirrored, sentences, training_words
 from image_core.synthetic.meanings import (

@@ -13,7 +13,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from image_core.errors import ConfigError, UnknownNameError
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.expressions import SINGLE_FAMILIES
 from image_core.synthetic.layouts import EXPRESSIONS_PER_IMAGE, write_grefcoco, write_refcoco
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError, DataError, UnknownNameError
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.render import render
 from image_core.synthetic.sampling import FEW_LARGE, USUAL, sample_scene
 from image_core.synthetic.scene import Scene

@@ -17,7 +17,7 @@ from torch import nn
 
 from image_core.errors import ConfigError, DataError
 from image_core.models.table import ModelSpec, build_model
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled
 from image_core.training.calibration import fit_presence
 from image_core.training.log import TrainingLog, read_log

@@ -25,7 +25,7 @@ import torch
 
 torch.set_num_threads(1)
 from image_core.models.table import build_model
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.batches import PseudoPart
 from image_core.training.engine import Engine
 
@@ -105,7 +105,7 @@ def test_two_processes_make_one_run(tiny_settings: Callable[..., TrainSettings],
     assert first["weights"] == second["weights"]
     assert (first["validated"], second["validated"]) == ([2, 4], [])
 
-    from image_core.synthetic import SyntheticImages
+    from image_core.synthetic.dataset import SyntheticImages
     from image_core.training.batches import TrainingBatches
 
     alone = TrainingBatches(SyntheticImages("train", 0, (32, 32), 2), settings)

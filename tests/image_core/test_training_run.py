@@ -19,7 +19,7 @@ from image_core.evaluation import evaluate_images, predict_with
 from image_core.models.table import ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.language import training_words
 from image_core.training import folder, recipe
 from image_core.training.batches import PseudoPart

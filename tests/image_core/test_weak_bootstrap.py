@@ -18,7 +18,7 @@ from image_core.errors import ConfigError, DataError
 from image_core.evaluation import Samples
 from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.training import folder
 from image_core.training.batches import PseudoPart, TrainingBatches, shuffled
 from image_core.training.log import read_log

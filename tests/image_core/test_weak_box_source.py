@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.weak.box_source import SparcBoxes, TrueBoxes
 from image_core.weak.sparc import Sparc
 from image_core.weak.unlabelled import Unlabelled, UnlabelledPicture

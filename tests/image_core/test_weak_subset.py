@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from image_core.checkpoint import load_model
-from image_core.data import open_dataset
 from image_core.data.records import ReferringRecord
+from image_core.data.table import open_dataset
 from image_core.errors import DataError
-from image_core.synthetic import SyntheticImages
+from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.layouts import write_refcoco
 from image_core.training.recipe import datasets
 from image_core.training.settings import DataSpec, TrainSettings

@@ -26,7 +26,7 @@ from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 from rvos.tracking import Tracker
 from rvos.types import FrameResult
-from rvos.view import View
+from rvos.view.frame_view import View
 
 _DIRECTIONS = {"red": (1.0, -0.5, -0.5), "green": (-0.5, 1.0, -0.5), "blue": (-0.5, -0.5, 1.0)}
 VOCABULARY = ("the", "thing", "red", "green", "blue", "purple")

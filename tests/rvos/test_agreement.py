@@ -13,10 +13,10 @@ from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.agreement import agreed_parts, check_mask_settings
 from rvos.faults import Faults
-from rvos.runner import Job, run
+from rvos.reading import PROPAGATORS, NoPropagation
+from rvos.run.job import Job, run
 from rvos.settings import KEYS, StreamSettings, parse_settings
 from rvos.system import System
-from rvos.temporal import PROPAGATORS, NoPropagation
 from rvos.tracking import TRACKERS, NoTracker
 
 
@@ -133,7 +133,7 @@ def test_masks_need_no_settings_of_words() -> None:
 
 def test_contradictions_wait_for_neither_video_nor_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ImageSegmenter, "load", lambda *_: pytest.fail("the model was loaded"))
-    monkeypatch.setattr("rvos.runner.open_source", lambda *_: pytest.fail("the video was opened"))
+    monkeypatch.setattr("rvos.run.job.open_source", lambda *_: pytest.fail("the video was opened"))
     system = System(tracker="nome", propagation="nonne")
     with pytest.raises(ConfigError, match=r"unknown propagation 'nonne'.*; unknown tracker 'nome'"):
         run(Job("camera:0", ("the dog",), tmp_path / "out"), system)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError
-from rvos.sampling import KeyFrames, KeyFrameState, Stride, Uniform, parse_key_frames, parse_sampling
+from rvos.reading.key_frames import KeyFrames, KeyFrameState, parse_key_frames
 from rvos.types import Frame
 from rvos.video import open_video
-from rvos.view import View, view_of
+from rvos.video.sampling import Stride, Uniform, parse_sampling
+from rvos.view.frame_view import View, view_of
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ import torch
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
+from rvos.reading import PROPAGATORS
 from rvos.settings import StreamSettings
-from rvos.stream import Session
-from rvos.temporal import PROPAGATORS
 from rvos.tracking import TRACKERS
 from rvos.types import Frame, FrameRecord
-from rvos.view import View, view_of
+from rvos.view.frame_view import View, view_of
+from rvos.watch.stream import Session
 
 EXPRESSIONS = ("the red thing", "the green thing", "the blue thing")
 

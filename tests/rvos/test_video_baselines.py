@@ -13,12 +13,12 @@ import pytest
 
 from image_core.segmenter import ImageSegmenter
 from rvos.postprocess import Postprocessor
-from rvos.session import StreamSession
+from rvos.reading import NoPropagation
 from rvos.synthetic import VideoExpression, VideoSample
-from rvos.temporal import NoPropagation
 from rvos.tracking.memory import MemoryTracker
 from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame
+from rvos.watch.session import StreamSession
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RED, GREEN = (230, 20, 20), (20, 220, 20)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from image_core.data import open_dataset
+from image_core.data.table import open_dataset
 from image_core.geometry.rle import encode_rle
 from image_core.synthetic.layouts import write_grefcoco, write_refcoco
 

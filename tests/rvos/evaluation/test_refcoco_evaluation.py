@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from image_core.data import open_dataset
+from image_core.data.table import open_dataset
 from image_core.protocols import PROTOCOLS
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.layouts import write_grefcoco, write_refcoco

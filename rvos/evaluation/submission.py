@@ -1,0 +1,170 @@
+"""Predictions as a zip for a dataset's server: checked against the metadata file by file, then packed.
+
+Wanted under the predictions folder and in the zip: PREFIX/<video>/<expression>/<frame>.png for every listed frame,
+8-bit grey, 0 or 255, of the size of the video's frames (`SERVERS` has the prefix).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from image_core.errors import ConfigError, DataError
+from rvos.data import VideoDataset, VideoRecord
+from rvos.data.frame_size import frame_size
+from rvos.export.files import output_errors
+from rvos.export.paths import temporary_of
+
+MOST_LISTED = 20
+"""So many faults are named; the others are counted."""
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+_FILE_MODE = 0o100644 << 16
+_PNG = b"\x89PNG\r\n\x1a\n"
+_BIT_DEPTH, _COLOUR_TYPE = 24, 25
+_COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "indexed colour", 4: "grey with alpha", 6: "RGB with alpha"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the server of a dataset takes: the folder at the top of the zip ("" for none), and the split it scores."""
+
+    prefix: str
+    split: str
+
+
+SERVERS = {"ref_youtube_vos": Server("Annotations", "valid"), "mevis": Server("", "valid")}
+"""Dataset -> its server (spec: `ReferFormer/inference_ytvos.py`; `MeViS/tools/eval_mevis.py` and its server's page)."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """kind: "missing", "superfluous", "a link", "of the wrong size" or "of the wrong form"; text: names the file."""
+
+    kind: str
+    text: str
+
+
+def server_of(dataset: str) -> Server:
+    """The server of a dataset, named with underscores or hyphens. Raises `ConfigError` where there is none."""
+    known = dataset.replace("-", "_")
+    if known not in SERVERS:
+        raise ConfigError(f"submit: came '{dataset}', wanted a dataset with a server: {', '.join(sorted(SERVERS))}")
+    return SERVERS[known]
+
+
+def wanted_files(dataset: VideoDataset) -> dict[str, VideoRecord]:
+    """Every file of a submission, its path with slashes in sorted order -> the video it is of."""
+    prefix = server_of(dataset.name).prefix
+    files = {
+        "/".join(part for part in (prefix, video.video_id, e.expression_id, f"{name}.png") if part): video
+        for video in dataset.videos
+        for e in video.expressions
+        for name in video.frame_names
+    }
+    return dict(sorted(files.items()))
+
+
+def submission_faults(dataset: VideoDataset, predictions: Path) -> list[Fault]:
+    """Everything that is wrong with a folder of predictions; [] when it can be packed.
+
+    Raises `DataError` where there is no such folder, or nothing in it that was wanted.
+    """
+    if not predictions.is_dir():
+        raise DataError(f"{predictions}: no such folder; wanted the predictions, as rvos evaluate writes them")
+    wanted = wanted_files(dataset)
+    found = dict(_files_under(predictions))
+    if wanted.keys().isdisjoint(found):
+        raise DataError(
+            f"{predictions}: came none of the {len(wanted)} files of {dataset.name}, wanted {_tree(dataset)}"
+        )
+    faults = [Fault("missing", f"{name} is missing") for name in wanted if name not in found]
+    faults += [Fault("a link", f"{name} is a link") for name in found if found[name]]
+    faults += [Fault("superfluous", f"{name} is superfluous") for name in found if name not in wanted]
+    sizes: dict[str, tuple[int, int]] = {}
+    for name, video in wanted.items():
+        if found.get(name) is False:
+            if video.video_id not in sizes:
+                sizes[video.video_id] = frame_size(video)
+            faults += _picture_faults(name, predictions / name, sizes[video.video_id])
+    return sorted(faults, key=lambda fault: fault.text)
+
+
+def pack_submission(dataset: VideoDataset, predictions: Path, out: Path) -> int:
+    """Check the predictions and write them to the zip `out`, atomically; the same files give the same bytes.
+
+    Gives the number of files. Raises `DataError`, with at most `MOST_LISTED` faults by name and a count of each kind,
+    before anything is written; `ConfigError` for an `out` that is no zip or lies among the predictions; `OutputError`.
+    """
+    if out.suffix.lower() != ".zip":
+        raise ConfigError(f"--out: came '{out}', wanted a file that ends in .zip")
+    if out.resolve().is_relative_to(predictions.resolve()):
+        raise ConfigError(f"--out: came '{out}', wanted a place outside the predictions, {predictions}")
+    faults = submission_faults(dataset, predictions)
+    if faults:
+        raise DataError(f"{predictions}: {_summary(faults)}; wanted {_tree(dataset)}")
+    names = list(wanted_files(dataset))
+    temporary = temporary_of(out)
+    try:
+        with output_errors(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            # Stored, for a PNG is compressed already.
+            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+                for name in names:
+                    entry = zipfile.ZipInfo(name, _DATE)
+                    entry.external_attr = _FILE_MODE
+                    archive.writestr(entry, (predictions / name).read_bytes())
+            temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(names)
+
+
+def _files_under(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Every file, its path with slashes, and whether it is a link; a link to a folder counts as a file."""
+    for here, folders, files in os.walk(folder):
+        base = Path(here)
+        links = [name for name in folders if (base / name).is_symlink()]
+        for name in sorted([*files, *links]):
+            yield (base / name).relative_to(folder).as_posix(), (base / name).is_symlink()
+
+
+def _picture_faults(name: str, path: Path, size: tuple[int, int]) -> Iterator[Fault]:
+    data = path.read_bytes()
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+            came, counts = (picture.height, picture.width), picture.histogram()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        yield Fault("of the wrong form", f"{name} is no PNG that can be read")
+        return
+    if came != size:
+        text = f"{name} is {came[0]} x {came[1]} px (height x width), its video {size[0]} x {size[1]}"
+        yield Fault("of the wrong size", text)
+    if (data[_BIT_DEPTH], data[_COLOUR_TYPE]) != (8, 0):
+        form = f"{data[_BIT_DEPTH]}-bit {_COLOUR_TYPES.get(data[_COLOUR_TYPE], 'colour')}"
+        yield Fault("of the wrong form", f"{name} is {form}, not 8-bit grey")
+    elif any(counts[1:255]):
+        yield Fault(
+            "of the wrong form", f"{name} has the value {next(v for v in range(1, 255) if counts[v])}, not 0 or 255"
+        )
+
+
+def _summary(faults: list[Fault]) -> str:
+    kinds = Counter(fault.kind for fault in faults)
+    listed = "; ".join(fault.text for fault in faults[:MOST_LISTED])
+    rest = f"; and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
+    return f"came files that are {', '.join(f'{kind} ({n})' for kind, n in kinds.items())}: {listed}{rest}"
+
+
+def _tree(dataset: VideoDataset) -> str:
+    prefix = server_of(dataset.name).prefix
+    return (
+        f"{prefix + '/' if prefix else ''}<video>/<expression>/<frame>.png, 8-bit grey, 0 and 255, of the video's size"
+    )

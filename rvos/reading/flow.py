@@ -1,0 +1,178 @@
+"""Features carried from the last key frame along optical flow. The encoder rests between key frames, stem and all.
+
+Flow is computed between neighbouring small pictures and chained: where a pixel was on the key frame is where it was on
+the frame before, and where that was before. Chaining bears faster motion than one flow from here to the key frame, and
+pictures of 144 px do nearly as well as larger ones: a cell of the features is wider than an error of the flow.
+What was hidden then is found as Sundaram et al. do ("Dense Point Trajectories by GPU-Accelerated Large Displacement
+Optical Flow", ECCV 2010): flow there and back ends elsewhere. Their bound is too tight for pictures this small: what it
+calls hidden is better read along the flow than left where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from image_core.types import ImageFeatures
+from rvos.reading.packing import from_bytes, in_plain_order, pack_features, to_bytes, unpack_features
+from rvos.reading.propagation import Propagator
+from rvos.view.frame_view import View
+from rvos.view.motion import flow_between, warp
+
+SMALL_PX = 144
+"""Short side of the pictures that flow is computed on; smaller videos keep their size."""
+
+_FLOW_PX = 16
+"""Pictures narrower than this are taken as standing still: the flow's patches do not fit into them."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """From this frame back to an earlier one, at the size of the small pictures.
+
+    flow: (h, w, 2) float32, where each pixel was, x and y in pixels; hidden: (h, w) float32 in [0, 1], 1 where there
+    was nothing of it to see.
+    """
+
+    flow: np.ndarray
+    hidden: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.flow.ndim != 3 or self.flow.shape[2] != 2 or self.hidden.shape != self.flow.shape[:2]:
+            raise ValueError(
+                f"Motion: came flow {self.flow.shape}, hidden {self.hidden.shape}, wanted (h, w, 2) and (h, w)"
+            )
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """features: of the last key frame, None before the first; motion: since then, None on the key frame itself."""
+
+    features: ImageFeatures | None = None
+    motion: Motion | None = None
+
+
+class FlowPropagation(Propagator[FlowState]):
+    """Every level of the last key frame, warped to where things are now; what was hidden then stays unwarped."""
+
+    between_key_frames = True
+    reads_stem = False
+
+    def start(self) -> FlowState:
+        return FlowState()
+
+    def step(
+        self, view: View, stem: Tensor | None, features: ImageFeatures | None, state: FlowState
+    ) -> tuple[ImageFeatures, FlowState]:
+        if features is not None:
+            return features, FlowState(in_plain_order(features))
+        if state.features is None:
+            raise ValueError(f"propagation 'flow': frame {view.frame.index} came first, wanted a key frame before it")
+        motion = chain(view.once(motion_to_before), state.motion)
+        return warp_features(state.features, motion), replace(state, motion=motion)
+
+    def snapshot(self, state: FlowState) -> bytes:
+        tensors = {} if state.features is None else pack_features(state.features)
+        if state.motion is not None:
+            tensors |= {"flow": torch.from_numpy(state.motion.flow), "hidden": torch.from_numpy(state.motion.hidden)}
+        return to_bytes(tensors)
+
+    def restore(self, data: bytes, device: torch.device | str = "cpu") -> FlowState:
+        tensors = from_bytes(data, device)
+        if not tensors:
+            return FlowState()
+        motion = None
+        if {"flow", "hidden"} <= set(tensors):
+            motion = Motion(tensors["flow"].cpu().numpy(), tensors["hidden"].cpu().numpy())
+        return FlowState(unpack_features(tensors), motion)
+
+
+def motion_to_before(view: View) -> Motion:
+    """Where each pixel of the small picture was on the frame before. Ask by `view.once(motion_to_before)`.
+
+    Across a cut, and on the first frame, all of it was hidden.
+    """
+    now = _small(view.picture)
+    size = now.shape[:2]
+    if view.before is None or view.cut:
+        return Motion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))
+    if min(size) < _FLOW_PX:
+        return Motion(np.zeros((*size, 2), np.float32), np.zeros(size, np.float32))
+    before = _small(view.before)
+    flow = flow_between(now, before)
+    return Motion(flow, hidden_before(flow, flow_between(before, now)))
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    factor = SMALL_PX / min(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    size = max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def hidden_before(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """(h, w) float32 in {0, 1}: following `flow` (h, w, 2) there and `back` again ends elsewhere.
+
+    What came in from outside the picture is not hidden: the features at the border are the best guess.
+    """
+    height, width = flow.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    x, y = x + flow[..., 0], y + flow[..., 1]
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    returned = warp(back, flow)
+    gap = np.square(flow + returned).sum(-1)
+    allowed = 0.1 * (np.square(flow).sum(-1) + np.square(returned).sum(-1)) + 4.0
+    return ((gap > allowed) & inside).astype(np.float32)
+
+
+def chain(step: Motion, before: Motion | None) -> Motion:
+    """The motion to the frame before, and from there on to the key frame (None: the frame before was it)."""
+    if before is None:
+        return step
+    hidden = np.maximum(step.hidden, warp(before.hidden, step.flow))
+    return Motion(step.flow + warp(before.flow, step.flow), hidden)
+
+
+def warp_features(features: ImageFeatures, motion: Motion) -> ImageFeatures:
+    """The features of the key frame, each level moved at its own stride; unwarped where it was hidden.
+
+    Padding at the bottom and the right stays where it is, and nothing is read out of it.
+    """
+    valid = features.valid_px[0].tolist()
+    levels = (_warp_level(x, s, valid, motion) for x, s in zip(features.levels, features.strides, strict=True))
+    return replace(features, levels=tuple(levels))
+
+
+def _warp_level(level: Tensor, stride: int, valid: list[int], motion: Motion) -> Tensor:
+    """(N, C, h, w) -> (N, C, h, w)."""
+    cells = level.shape[-2], level.shape[-1]
+    per_px = [v / stride / pixels for v, pixels in zip(valid, motion.hidden.shape, strict=True)]
+    flow = _on_cells(motion.flow, cells, per_px) * np.array(per_px[::-1], np.float32)
+    hidden = _on_cells(motion.hidden, cells, per_px)
+    y, x = np.mgrid[: cells[0], : cells[1]].astype(np.float32)
+    # The place in the middle of the last half cell of picture; padding lies beyond and reads itself.
+    last = [max(0.0, v / stride - 0.5) for v in valid]
+    inside = (y <= last[0]) & (x <= last[1])
+    x_from = np.where(inside, np.clip(x + flow[..., 0], 0, last[1]), x)
+    y_from = np.where(inside, np.clip(y + flow[..., 1], 0, last[0]), y)
+    grid = np.stack([(2 * x_from + 1) / cells[1] - 1, (2 * y_from + 1) / cells[0] - 1], -1)
+    where = torch.from_numpy(grid.astype(np.float32)).to(level.device)[None].expand(len(level), -1, -1, -1)
+    weight = torch.from_numpy(((1 - hidden) * inside).astype(np.float32)).to(level.device)
+    held = level.float()
+    moved = F.grid_sample(held, where, mode="bilinear", padding_mode="border", align_corners=False)
+    return (held + weight * (moved - held)).to(level.dtype)
+
+
+def _on_cells(values: np.ndarray, cells: tuple[int, int], per_px: list[float]) -> np.ndarray:
+    """(h, w) or (h, w, 2) of the small picture -> its mean over each of `cells` (rows, columns), of which `per_px` lie
+    on a pixel; cells beyond the picture repeat its border."""
+    rows, columns = (max(n, round(c / p)) for n, c, p in zip(values.shape[:2], cells, per_px, strict=True))
+    down, across = rows - values.shape[0], columns - values.shape[1]
+    whole = cv2.copyMakeBorder(values, 0, down, 0, across, cv2.BORDER_REPLICATE)
+    return cv2.resize(whole, cells[::-1], interpolation=cv2.INTER_AREA)

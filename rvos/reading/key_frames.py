@@ -1,0 +1,89 @@
+"""Which of the frames that are looked at are key frames: those that go through the whole encoder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from image_core.errors import ConfigError
+from rvos.video.sampling import check_positive
+from rvos.view.cuts import THUMBNAIL, thumbnail
+from rvos.view.frame_view import View
+
+_CHANGED_SHARE = 0.2
+"""Share of a thumbnail's cells, those that changed most, over which change is averaged."""
+
+_LARGE_CHANGE = 45.0
+"""Grey levels. On the synthetic validation videos adaptive:8 has about as many key frames with it as every:3."""
+
+
+@dataclass(frozen=True)
+class KeyFrameState:
+    """since: frames looked at since the last key frame, that one counted; 0 = the next one is due.
+    thumbnail: of the last key frame, row by row, where the policy compares with it; else empty."""
+
+    since: int = 0
+    thumbnail: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thumbnail", tuple(self.thumbnail))  # JSON gives a list back
+        if len(self.thumbnail) not in (0, 3 * THUMBNAIL[0] * THUMBNAIL[1]):
+            raise ValueError(f"KeyFrameState.thumbnail: came {len(self.thumbnail)} values, wanted 0 or 18 x 32 x 3")
+
+
+@dataclass(frozen=True)
+class KeyFrames:
+    """Every `every`-th of the frames that are looked at is a key frame, beginning with the first.
+
+    adaptive: `every` is the most that may lie from one key frame to the next; a cut, or a picture that has changed much
+    since the last key frame, opens one before. It depends on the frames alone, never on an expression.
+    """
+
+    every: int = 1
+    adaptive: bool = False
+
+    def __post_init__(self) -> None:
+        check_positive("every", self.every)
+
+    @property
+    def sees_all(self) -> bool:
+        """Every frame is a key frame."""
+        return self.every == 1
+
+    def start(self) -> KeyFrameState:
+        """The state before the first frame."""
+        return KeyFrameState()
+
+    def step(self, view: View, state: KeyFrameState) -> tuple[bool, KeyFrameState]:
+        """Whether this frame, the next of those looked at, is a key frame."""
+        due = state.since == 0
+        if not self.adaptive:
+            return due, KeyFrameState((state.since + 1) % self.every)
+        now = thumbnail(view.picture)
+        is_key = due or view.cut or picture_change(state.thumbnail, now) > _LARGE_CHANGE
+        since = 1 if is_key else state.since + 1
+        # Plain numbers: the session writes the state as JSON.
+        last = tuple(now.ravel().tolist()) if is_key else state.thumbnail
+        return is_key, KeyFrameState(since % self.every, last)
+
+
+def picture_change(before: tuple[int, ...], now: np.ndarray) -> float:
+    """Mean difference (grey levels, 0 to 255) of the fifth of the cells that changed most since another thumbnail."""
+    other = np.array(before, np.int16).reshape(now.shape)
+    change = np.abs(now.astype(np.int16) - other).max(-1).ravel()
+    count = round(_CHANGED_SHARE * change.size)
+    return float(np.partition(change, -count)[-count:].mean())
+
+
+def parse_key_frames(text: str) -> KeyFrames:
+    """`all`, `every:K` or `adaptive:K` with K >= 1. Raises `ConfigError`."""
+    if text == "all":
+        return KeyFrames(1)
+    match = re.fullmatch(r"(every|adaptive):([0-9]+)", text)
+    if match is None:
+        raise ConfigError(
+            f"key frames: came '{text}', wanted all, every:K or adaptive:K (a whole number, as in every:5)"
+        )
+    return KeyFrames(int(match[2]), adaptive=match[1] == "adaptive")

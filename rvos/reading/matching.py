@@ -1,0 +1,178 @@
+"""Which cells of remembered key frames are most like each cell of this frame, and what is read from there.
+
+Every cell takes the mean of the features of the most similar cells of the memory, weighed by a softmax (the reading of
+space-time memory networks, Oh et al., ICCV 2019, with the top-k of Cheng et al., CVPR 2021). Coarse grids are searched
+whole; on finer ones a cell looks only where the coarse cell around it found something. Being far away counts like being
+different: a place is two more dimensions of what is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rvos.reading.feature_memory import KeyFrameEntry
+
+TOP = 4
+_TEMPERATURE = 0.1
+"""Of squared distances, in units of the variance of the memory's cells."""
+
+_NEARNESS = 3.0
+"""What a match costs that lies as far away as the picture's longer side, in the same units."""
+
+_WHOLE_SEARCH_CELLS = 1024
+_CHUNK_CELLS = 256
+"""Compared at a time: so few stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Of one grid of h x w cells, over m key frames, one after the other. values: (m h w, D); variance: of them, the
+    mean squared distance from their mean."""
+
+    values: Tensor
+    variance: float
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A memory of m key frames, laid out to be read. keys: by stride of the grid; levels: of the features, fine to
+    coarse, (m h w, N C) each."""
+
+    keys: Mapping[int, Keys]
+    levels: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """For each of n cells the places in the memory that it reads: index (n, k) long over all cells of all entries,
+    entry by entry; weight (n, k), summing to 1."""
+
+    index: Tensor
+    weight: Tensor
+
+
+def bank_of(entries: Sequence[KeyFrameEntry]) -> Bank:
+    """The memory of at least one key frame."""
+    keys = {stride: joined([entry.keys[stride] for entry in entries]) for stride in entries[0].keys}
+    levels = zip(*(entry.features.levels for entry in entries), strict=True)
+    return Bank(keys, tuple(torch.cat([_rows(level) for level in same]) for same in levels))
+
+
+def joined(keys: Sequence[Tensor]) -> Keys:
+    """(h w, D) of every key frame -> all of them."""
+    values = torch.cat(list(keys))
+    variance = float((values - values.mean(0)).square().sum(1).mean())
+    return Keys(values, max(variance, 1e-12))
+
+
+def _rows(level: Tensor) -> Tensor:
+    """(N, C, h, w) -> (h w, N C) float32."""
+    return level.float().flatten(0, 1).flatten(1).T
+
+
+def keys_of(cells: Tensor, strides: Sequence[int]) -> dict[int, Tensor]:
+    """What the cells of every grid that will be searched are found by; cells: (1, C0, H/4, W/4)."""
+    return {stride: describe(cells, stride) for stride in grid_strides(cells, strides)}
+
+
+def search(cells: Tensor, keys: Mapping[int, Keys], strides: Sequence[int]) -> Iterator[tuple[int, Matches]]:
+    """(stride, matches) of every grid of `grid_strides`; cells: (1, C0, H/4, W/4) of this frame."""
+    matches: Matches | None = None
+    for stride in grid_strides(cells, strides):
+        grid = grid_of(cells, stride)
+        candidates = None
+        if matches is not None and prod(grid) > _WHOLE_SEARCH_CELLS:
+            candidates = _inherited(matches.index, grid_of(cells, 2 * stride), grid)
+        matches = match(describe(cells, stride), keys[stride], grid, candidates)
+        yield stride, matches
+
+
+def grid_strides(cells: Tensor, strides: Sequence[int]) -> list[int]:
+    """From the coarsest of `strides`, or coarser where that has too many cells to be searched whole, to the finest,
+    each half as wide as the one before."""
+    stride = max(strides)
+    while prod(grid_of(cells, stride)) > _WHOLE_SEARCH_CELLS:
+        stride *= 2
+    found = []
+    while stride >= min(strides):
+        found.append(stride)
+        stride //= 2
+    return found
+
+
+def grid_of(cells: Tensor, stride: int) -> tuple[int, int]:
+    """Rows and columns of the cells of `stride` pixels that cover the input of (1, C0, H/4, W/4)."""
+    factor = stride // 4
+    return -(-cells.shape[-2] // factor), -(-cells.shape[-1] // factor)
+
+
+def describe(cells: Tensor, stride: int) -> Tensor:
+    """(1, C0, H/4, W/4) -> (h w, 2 C0): each cell of a grid of `stride` pixels, and the mean of it and its eight
+    neighbours."""
+    coarse = F.avg_pool2d(cells, stride // 4, ceil_mode=True)
+    around = F.avg_pool2d(coarse, 3, stride=1, padding=1, count_include_pad=False)
+    return torch.cat([coarse, around], 1)[0].flatten(1).T.contiguous()
+
+
+def match(here: Tensor, keys: Keys, grid: tuple[int, int], candidates: Tensor | None) -> Matches:
+    """The `TOP` places of the memory that are most like each cell.
+
+    here: (n, D) of a grid of n cells (rows, columns); keys: of that grid, (m n, D); candidates: (n, c) places to look
+    at, None = all.
+    """
+    place = _places(*grid, here.device) * (_NEARNESS * keys.variance) ** 0.5
+    there = torch.cat([keys.values, place.repeat(len(keys.values) // len(here), 1)], 1)
+    here = torch.cat([here, place], 1)
+    index, distance = [], []
+    for cells in torch.arange(len(here), device=here.device).split(_CHUNK_CELLS):
+        near = None if candidates is None else candidates[cells]
+        apart = _squared(here[cells], there, near)
+        best = apart.topk(min(TOP, apart.shape[1]), largest=False)
+        distance.append(best.values)
+        index.append(best.indices if near is None else near.gather(1, best.indices))
+    return Matches(torch.cat(index), torch.softmax(-torch.cat(distance) / (_TEMPERATURE * keys.variance), 1))
+
+
+def _squared(one: Tensor, other: Tensor, near: Tensor | None) -> Tensor:
+    """(a, D), (b, D) -> (a, b) squared distances, less what is the same in a row; or (a, c) to the rows `near` (a, c)
+    of `other` alone."""
+    if near is not None:
+        apart = other[near]
+        apart -= one[:, None]
+        return apart.square_().sum(-1)
+    return torch.addmm(other.square().sum(1), one, other.T, alpha=-2)
+
+
+def _places(rows: int, columns: int, device: torch.device) -> Tensor:
+    """(h w, 2) y and x of every cell, in units of the longer side."""
+    y = torch.arange(rows, device=device, dtype=torch.float32)
+    x = torch.arange(columns, device=device, dtype=torch.float32)
+    return torch.cartesian_prod(y, x) / max(rows, columns)
+
+
+def _inherited(index: Tensor, coarse: tuple[int, int], fine: tuple[int, int]) -> Tensor:
+    """(h w, 4 k): where the cells of the fine grid look, given (h' w', k) what the coarse cells around them found."""
+    y = torch.arange(fine[0], device=index.device) // 2
+    x = torch.arange(fine[1], device=index.device) // 2
+    found = index[(y[:, None] * coarse[1] + x).flatten()]
+    entry, cell = found // (coarse[0] * coarse[1]), found % (coarse[0] * coarse[1])
+    rows, columns = cell // coarse[1], cell % coarse[1]
+    parts = [
+        (entry * fine[0] + (2 * rows + down).clamp(max=fine[0] - 1)) * fine[1]
+        + (2 * columns + across).clamp(max=fine[1] - 1)
+        for down in (0, 1)
+        for across in (0, 1)
+    ]
+    return torch.cat(parts, 1)
+
+
+def read(rows: Tensor, matches: Matches, like: Tensor) -> Tensor:
+    """One level of a bank, (m h w, N C) -> that level of this frame, in the shape (N, C, h, w) and type of `like`."""
+    found = F.embedding_bag(matches.index, rows, per_sample_weights=matches.weight, mode="sum")
+    return found.T.reshape(like.shape).to(like.dtype)

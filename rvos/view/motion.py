@@ -1,0 +1,41 @@
+"""How pixels move from one picture to the next: dense optical flow, and carrying maps along it.
+
+DIS flow (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016), as OpenCV computes it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from rvos.view.frame_view import View
+
+
+def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(h, w, 2) float32, x and y in pixels: the pixel p of `now` was (or will be) at p + flow[p] in `other`.
+
+    now, other: (h, w, 3) uint8 RGB of one size.
+    """
+    if now.shape != other.shape:
+        raise ValueError(f"flow: came pictures of {now.shape} and {other.shape}, wanted one size")
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (now, other)]
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # one a call: it keeps buffers, threads differ
+    return dis.calc(grey[0], grey[1], None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def flow_to_before(view: View) -> np.ndarray:
+    """(h, w, 2): where each pixel of the view's picture was on the frame before. Ask by `view.once(flow_to_before)`.
+
+    Zeros on the first frame and across a cut, where nothing was anywhere.
+    """
+    if view.before is None or view.cut:
+        return np.zeros((*view.picture.shape[:2], 2), np.float32)
+    return flow_between(view.picture, view.before)
+
+
+def warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Carry (h, w) or (h, w, C) float32 `values` of the other picture here: out[p] = values[p + flow[p]], bilinear,
+    0 from outside."""
+    height, width = flow.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return cv2.remap(values, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

@@ -1,0 +1,101 @@
+"""The door itself: it is light, it answers quickly, and usage errors are one line."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rvos.reading import PROPAGATORS
+
+HEAVY = (
+    "torch",
+    "transformers",
+    "timm",
+    "hydra",
+    "omegaconf",
+    "numpy",
+    "cv2",
+    "av",
+    "decord",
+    "matplotlib",
+    "accelerate",
+)
+
+
+def test_importing_the_door_loads_nothing_heavy() -> None:
+    code = "import rvos.cli, sys; print(' '.join(sorted({name.split('.')[0] for name in sys.modules})))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "typer" in loaded and not set(HEAVY) & set(loaded)
+
+
+def _processor_seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"]])
+def test_help_answers_in_half_a_second_and_names_what_there_is(arguments: list[str]) -> None:
+    before = _processor_seconds_of_children()
+    done = subprocess.run([sys.executable, "-m", "rvos.cli", *arguments], capture_output=True, text=True, check=True)
+    # Not wall time: another process may hold the processor.
+    assert _processor_seconds_of_children() - before < 0.5
+    wanted = (
+        ("segment", "demo", "synth", "train", "evaluate", "models", "doctor")
+        if len(arguments) == 1
+        else ("SOURCE", "--only-frames", *PROPAGATORS)
+    )
+    assert all(word in done.stdout for word in wanted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Missing command"),
+        (["segmnet"], "segmnet"),
+        (["segment", "clip.mp4", "the dog"], "--out"),
+        (["segment", "clip.mp4", "the dog", "--out", "d", "--colour", "red"], "--colour"),
+        (["segment", "--out", "d"], "came no SOURCE"),
+        (["segment", "clip.mp4", "--list", "jobs.csv", "--out", "d"], "wanted one of them"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--only-frames", "9:3"], "--only-frames: came '9:3'"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--save", " , "], "--save: came"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream"], "wanted key=value"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.steam=1"], "did you mean 'video.stream'"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream=two"], "wanted a whole number"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "sampling=every"], "wanted all, stride:K"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "key_frames=adaptive"], "every:K or adaptive:K"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--propagation", "flo"], "did you mean 'flow'"),
+        (["demo", "--video", "clip.mp4"], "--text"),
+    ],
+)
+def test_a_usage_error_is_one_line_on_stderr(rvos: Callable[..., Any], arguments: list[str], words: str) -> None:
+    said = rvos(*arguments)
+    assert said.code == 2 and said.out == [] and len(said.err) == 1 and words in said.err[0]
+
+
+def test_a_fault_of_ours_is_a_traceback(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rvos.doctor.examine", lambda: {}["missing"])
+    said = rvos("doctor")
+    assert said.code == 1 and said.err[0].startswith("Traceback") and "KeyError: 'missing'" in said.err[-1]
+
+
+@pytest.mark.parametrize("options", [[], ["--quiet"]])
+def test_what_is_logged_afterwards_goes_where_it_went_before(rvos: Callable[..., Any], options: list[str]) -> None:
+    loggers = [logging.getLogger(name) for name in ("rvos", "image_core")]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    assert rvos("bootstrap", "experiment=nowhere", *options).code == 2
+    assert [(logger.level, list(logger.handlers)) for logger in loggers] == before
+
+
+def test_an_interruption_says_how_to_go_on(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rvos.doctor.examine", interrupted)
+    said = rvos("doctor")
+    assert said.code == 130 and said.err == ["rvos: interrupted; the same command continues"]

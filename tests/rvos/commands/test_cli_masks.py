@@ -1,0 +1,206 @@
+"""`rvos segment SOURCE --mask FRAME=PNG`: what it leaves, how it goes on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_core.segmenter import ImageSegmenter
+from rvos.export.drawing import davis_palette
+from rvos.export.records import decode_mask
+from rvos.run import recording
+from rvos.tracking.object_tracker import ObjectTracker
+
+Rvos = Callable[..., Any]
+RED, GREEN = 3, 7
+
+
+@pytest.fixture(autouse=True)
+def _no_model(monkeypatch: pytest.MonkeyPatch, rvos: Rvos) -> None:
+    """After the command line's own stand-in: here nothing may load any."""
+    monkeypatch.setattr(ImageSegmenter, "load", staticmethod(lambda *_: pytest.fail("the model was loaded")))
+    monkeypatch.setattr("image_core.segmenter.embedded_models", lambda: pytest.fail("models were listed"))
+
+
+@pytest.fixture
+def mask_of(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a palette PNG with the true ids of the clip's objects on a frame, named after both."""
+
+    def write(frame_index: int, *objects: int, size: tuple[int, int] = (48, 80)) -> Path:
+        ids = np.zeros(size, np.uint8)
+        if RED in objects:
+            ids[6:22, 2 + frame_index : 18 + frame_index] = RED
+        if GREEN in objects:
+            ids[28:44, 50:70] = GREEN
+        picture = Image.fromarray(ids)
+        picture.putpalette(davis_palette().tobytes())
+        path = tmp_path / f"mask{frame_index}-{'-'.join(map(str, objects))}.png"
+        picture.save(path)
+        return path
+
+    return write
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "frames.jsonl").read_bytes().splitlines()]
+
+
+def test_a_run_from_masks_leaves_what_the_contract_says(
+    rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    first, later = mask_of(0, RED), mask_of(4, GREEN)
+    said = rvos(
+        *("segment", make_clip(9), "--mask", f"0={first}", "--mask", f"4={later}", "--out", "out", "--json"),
+        *("--save", "overlay,contact_sheet,masks,palette,frames"),
+    )
+    assert (said.code, said.err) == (0, [])
+    document, out = json.loads("\n".join(said.out)), tmp_path / "out"
+    assert document["objects"] == [RED, GREEN] and document["expressions"] == [] and document["unseen_words"] == []
+    assert [(p["frame_index"], p["object_ids"]) for p in document["settings"]["prompts"]] == [(0, [RED]), (4, [GREEN])]
+    assert not {"model", "model_sha256", "tracker", "expressions"} & set(document["settings"])
+    assert [(o["object_id"], o["frames_present"]) for o in document["summary"]["per_object"]] == [(RED, 9), (GREEN, 5)]
+    rows = rows_of(out)
+    assert [(row["frame_index"], row["object_id"]) for row in rows] == [(i, o) for i in range(9) for o in (RED, GREEN)]
+    assert "expression_index" not in rows[0] and rows[0]["box_xyxy"] == [2, 6, 18, 22]
+    assert [row["present"] for row in rows[1::2]] == [False] * 4 + [True] * 5
+    assert sorted(p.name for p in (out / "masks").iterdir()) == ["object_3", "object_7"]
+    for object_id in (RED, GREEN):
+        assert len(list((out / f"masks/object_{object_id}").iterdir())) == 9
+    green = cv2.imread(str(out / "masks/object_7/00004.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(green, (np.asarray(Image.open(later)) == GREEN) * np.uint8(255))
+    ids = np.asarray(Image.open(out / "palette/00008.png"))
+    assert set(np.unique(ids)) == {0, RED, GREEN}
+    np.testing.assert_array_equal(ids == RED, decode_mask(rows[-2]["rle"]))
+    assert (out / "overlay.mp4").is_file() and len(list((out / "frames").iterdir())) == 9
+
+
+def test_killed_and_continued_is_in_one_go(
+    rvos: Rvos,
+    make_clip: Callable[..., Path],
+    mask_of: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "SNAPSHOT_EVERY", 3)
+    masks = [f"--mask=0={mask_of(0, RED)}", f"--mask=4={mask_of(4, GREEN)}", f"--mask=7={mask_of(7, RED)}"]
+    command = ("segment", make_clip(12), *masks, "--save", "masks,palette,contact_sheet", "--out")
+    assert rvos(*command, "whole").code == 0
+    mask = ObjectTracker.mask
+    for after in (2, 5, 10):
+        child = os.fork()
+        if child == 0:
+
+            def kill(self: ObjectTracker, view: Any, guess: Any, last: int = after) -> np.ndarray:
+                if view.frame.index > last:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return mask(self, view, guess)
+
+            ObjectTracker.mask = kill  # type: ignore[method-assign]
+            try:
+                rvos(*command, "parts")
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not (tmp_path / "parts/result.json").exists()
+    said = rvos(*command, "parts")
+    assert said.code == 0 and said.err == ["parts: going on from frame 9"]
+    patterns = ("frames.jsonl", "result.json", "masks/*/*.png", "palette/*.png", "contact_sheet.png")
+    files = [
+        {p.relative_to(out): p.read_bytes() for pattern in patterns for p in out.glob(pattern)}
+        for out in (tmp_path / "whole", tmp_path / "parts")
+    ]
+    assert files[0] == files[1] and len(files[0]) == 3 + 12 * 3
+
+
+def test_the_same_masks_are_done_at_once_and_others_are_another_run(
+    rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    clip, mask = make_clip(5), mask_of(0, RED)
+    first = rvos("segment", clip, "--mask", f"0={mask}", "--out", "out")
+    again = mask.rename(tmp_path / "elsewhere.png")
+    assert rvos("segment", clip, "--mask", f"0={again}", "--out", "out", "--model", "gone.safetensors") == first
+    for other in (f"0={mask_of(1, RED)}", f"1={again}", f"0={mask_of(0, RED, GREEN)}"):
+        said = rvos("segment", clip, "--mask", other, "--out", "out")
+        assert said.code == 2 and "another run (different: prompts)" in said.err[0], said.err
+    said = rvos("segment", clip, "--mask", f"0={mask_of(0, GREEN)}", "--out", "out", "--save", "masks", "--overwrite")
+    assert said.code == 0 and [p.name for p in (tmp_path / "out/masks").iterdir()] == ["object_7"]
+
+
+def assert_refused(said: Any, *words: str) -> None:
+    assert (said.code, said.out, len(said.err)) == (2, [], 1), said
+    assert said.err[0].startswith("rvos: ") and all(word in said.err[0] for word in words), said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["clip.mp4", "the dog", "--mask", "0={mask}"], ("came both --mask", "the expression 'the dog'")),
+        (["--list", "jobs.csv", "--mask", "0={mask}"], ("came both --mask", "--list jobs.csv")),
+        (["--mask", "0={mask}"], ("came no SOURCE",)),
+        (["clip.mp4", "--mask", "{mask}"], ("wanted FRAME=PNG",)),
+        (["clip.mp4", "--mask", "-1={mask}"], ("came '-1=", "a frame from 0")),
+        (["clip.mp4", "--mask", "0=gone.png"], ("gone.png", "no such file")),
+        (["clip.mp4", "--mask", "0=clip.mp4"], ("clip.mp4", "not a PNG")),
+        (["clip.mp4", "--mask", "0={mask}", "--mask", "0={mask}"], ("two masks for frame 0",)),
+        (["clip.mp4", "--mask", "0={mask}", "--mask", "1={small}"], ("for frame 1 is 24 x 80 px", "one size")),
+        (["clip.mp4", "--mask", "0={small}"], ("came 24 x 80 px", "wanted the video's 48 x 80 px")),
+        (["clip.mp4", "--mask", "0={mask}", "--mask", "9={mask}"], ("frame 9, but the last frame is 8",)),
+        (["pictures", "--mask", "3={mask}"], ("frame 3, but the last frame is 2",)),
+        (["gone.mp4", "--mask", "0={mask}"], ("gone.mp4",)),
+        (["clip.mp4", "--mask", "0={mask}", "--set", "decode=key"], ("decode: came key with masks",)),
+        (["clip.mp4", "--mask", "0={mask}", "--save", "overlya"], ("did you mean 'overlay'",)),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_before_anything_is_made(
+    arguments: list[str],
+    words: tuple[str, ...],
+    rvos: Rvos,
+    make_clip: Callable[..., Path],
+    mask_of: Callable[..., Path],
+    frames: np.ndarray,
+    tmp_path: Path,
+) -> None:
+    make_clip(9)
+    (tmp_path / "pictures").mkdir()
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f"pictures/{index}.png"), frames[index])
+    names = {"mask": mask_of(0, RED), "small": mask_of(1, RED, size=(24, 80))}
+    assert_refused(rvos("segment", *(a.format(**names) for a in arguments), "--out", "out"), *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_frame_past_an_end_that_no_header_tells_is_refused_there_and_what_was_written_is_kept(
+    rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    clip, mask = make_clip(6), mask_of(0, RED)
+    monkeypatch.setattr("rvos.watch.prompts.MaskPrompts.check_length", lambda *_: None)  # a header that says nothing
+    for _ in range(2):
+        said = rvos("segment", clip, "--mask", f"0={mask}", "--mask", f"6={mask}", "--out", "out", "--save", "masks")
+        assert_refused(said, "mask for frame 6, but the last frame is 5", "the 6 frames before are kept in out")
+        assert len(list((tmp_path / "out/masks/object_3").iterdir())) == len(rows_of(tmp_path / "out")) == 6
+    assert not (tmp_path / "out/result.json").exists()
+
+
+def test_a_frame_that_is_not_looked_at_is_refused_where_it_was_left_out(
+    rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path]
+) -> None:
+    masks = ("--mask", f"0={mask_of(0, RED)}", "--mask", f"5={mask_of(5, RED)}")
+    said = rvos("segment", make_clip(12), *masks, "--out", "out", "--set", "sampling=stride:4")
+    assert_refused(said, "frame 5, which is not looked at", "sampling=all", "the 2 frames before are kept in out")
+
+
+@pytest.mark.shared
+def test_a_real_mask_of_another_width_than_its_frames_is_refused(rvos: Rvos, shared_dir: Path, tmp_path: Path) -> None:
+    masked = shared_dir / "clips/masked"
+    said = rvos("segment", masked / "judo_frames", f"--mask=5={masked / 'judo_masks/00005.png'}", "--out", "out")
+    assert_refused(said, "came 480 x 853 px", "wanted the video's 480 x 854 px")
+    assert not (tmp_path / "out").exists()

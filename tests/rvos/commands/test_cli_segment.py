@@ -1,0 +1,176 @@
+"""`rvos segment`, `demo`, `models`, `doctor`: what they leave and what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from image_core.segmenter import ImageSegmenter
+
+Rvos = Callable[..., Any]
+
+
+def test_segment_says_where_its_outputs_are(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    said = rvos(
+        "segment", make_clip(8), "the red thing", "the green thing", "--out", "out", "--save", "overlay,contact-sheet"
+    )
+    assert (said.code, said.err) == (0, [])
+    assert said.out == ["overlay: out/overlay.mp4", "contact sheet: out/contact_sheet.png"]
+    assert all((tmp_path / line.split(": ")[1]).is_file() for line in said.out)
+
+
+def test_json_is_one_document_on_stdout(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
+    said = rvos("segment", make_clip(8), "the red thing", "--out", "out", "--save", "masks", "--json")
+    document = json.loads("\n".join(said.out))
+    assert document["outputs"] == {"masks": "out/masks"} and document["summary"]["frames"] == 8
+    assert document["settings"]["tracker"] == "memory" and document["format_version"] == 1
+
+
+def test_words_never_seen_are_named_once_unless_quiet(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
+    clip = make_clip(3)
+    said = rvos("segment", clip, "the red dog", "the dog", "--out", "out")
+    assert said.code == 0 and said.err == ["dog: not among the words this model was trained on"]
+    assert rvos("segment", clip, "the dog", "--out", "quiet", "--quiet").err == []
+
+
+def test_a_finished_folder_is_done_at_once(
+    rvos: Rvos, make_clip: Callable[..., Path], colour_segmenter: ImageSegmenter
+) -> None:
+    command = ("segment", make_clip(5), "the red thing", "--out", "out")
+    first = rvos(*command)
+    colour_segmenter.model.calls.clear()  # type: ignore[operator, union-attr]
+    assert rvos(*command) == first and not colour_segmenter.model.calls
+
+
+def test_only_some_frames_and_the_other_settings(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    said = rvos(
+        *("segment", make_clip(8), "the red thing", "--out", "out", "--save", "frames,masks", "--only-frames", "2:5"),
+        *("--set", "video.prefetch=1", "--propagation", "none", "--precision", "bf16", "--device", "cpu"),
+    )
+    assert said.code == 0
+    assert sorted(p.name for p in (tmp_path / "out/frames").iterdir()) == ["00002.png", "00003.png", "00004.png"]
+    assert len(list((tmp_path / "out/masks/0").iterdir())) == 8
+
+
+def test_interrupted_from_the_keyboard_it_says_so_and_goes_on(
+    rvos: Rvos,
+    make_clip: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    colour_segmenter: ImageSegmenter,
+    tmp_path: Path,
+) -> None:
+    import rvos.run.recording as recording
+
+    monkeypatch.setattr(recording, "SNAPSHOT_EVERY", 4)
+    command = ("segment", make_clip(12), "the red thing", "--out", "out")
+    model = colour_segmenter.model
+
+    def interrupt(*_: Any) -> Any:
+        if model.calls["image"] == 6:  # type: ignore[index]
+            raise KeyboardInterrupt
+        return original(*_)
+
+    original = model.decode
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "decode", interrupt)
+        said = rvos(*command)
+    assert said.code == 130 and said.err == ["rvos: interrupted; the same command continues"]
+    said = rvos(*command)
+    assert said.code == 0 and said.err == ["out: going on from frame 4"]
+    with av.open(str(tmp_path / "out/overlay.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+def test_a_list_runs_every_row_and_reports_the_broken_ones(
+    rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path, colour_segmenter: ImageSegmenter
+) -> None:
+    make_clip(5)
+    jobs = tmp_path / "jobs.csv"
+    jobs.write_text(
+        "source, expression\nclip.mp4,the red thing\ngone.mp4,the red thing\n"
+        'clip.mp4,"the greenish, thing"\nclip.mp4,\n'
+    )
+    said = rvos("segment", "--list", jobs, "--out", "out", "--save", "masks")
+    assert said.code == 2 and said.out == ["row 0: out/00000", "row 2: out/00002"]
+    assert len(said.err) == 3 and said.err[0].startswith("row 1 (gone.mp4): ")
+    assert said.err[1] == "greenish: not among the words this model was trained on"
+    assert said.err[2].startswith("row 3 (clip.mp4): ") and "blank" in said.err[2]
+    assert (tmp_path / "out/00002/masks/0/00004.png").is_file() and not (tmp_path / "out/00001").exists()
+    make_clip(5, "gone.mp4")
+    colour_segmenter.model.calls.clear()  # type: ignore[operator, union-attr]
+    said = rvos("segment", "--list", jobs, "--out", "out", "--save", "masks", "--json")
+    document = json.loads("\n".join(said.out))
+    assert said.code == 2 and document["broken"] == 1
+    assert ["error" in job for job in document["jobs"]] == [False, False, False, True]
+    assert colour_segmenter.model.calls["image"] == 5  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "wanted: source,expression"),
+        ("clip.mp4,the dog\n", "came a first line with columns"),
+        ("source,expression\n", "no rows"),
+        ("source,expression\n\xff\xfe".encode("latin-1"), "UTF-8"),
+    ],
+)
+def test_a_list_that_is_none_is_refused(rvos: Rvos, tmp_path: Path, text: str | bytes, words: str) -> None:
+    (tmp_path / "jobs.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    said = rvos("segment", "--list", "jobs.csv", "--out", "out")
+    assert said.code == 2 and len(said.err) == 1 and words in said.err[0] and not (tmp_path / "out").exists()
+
+
+def test_demo_ends_with_the_two_paths_each_alone_on_a_line(rvos: Rvos, tmp_path: Path) -> None:
+    said = rvos("demo", "--out", "shown")
+    assert said.code == 0 and [line.split(": ")[0] for line in said.out[-2:]] == ["overlay", "contact sheet"]
+    for line in said.out[-2:]:
+        assert (tmp_path / line.split(": ", 1)[1]).is_file()
+    assert rvos("demo", "--out", "shown").out == said.out
+
+
+def test_demo_takes_a_video_and_its_expressions(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    said = rvos("demo", "--video", make_clip(5), "--text", "the red thing", "--text", "the green thing", "--json")
+    document = json.loads("\n".join(said.out))
+    assert document["expressions"] == ["the red thing", "the green thing"] and document["summary"]["frames"] == 5
+    other = json.loads("\n".join(rvos("demo", "--video", tmp_path / "clip.mp4", "--text", "the dog", "--json").out))
+    assert other["out"] != document["out"]
+
+
+def test_models_and_doctor_tell_in_words_and_in_json(rvos: Rvos) -> None:
+    document = json.loads("\n".join(rvos("models", "--json").out))
+    assert "s2rm" in {kind["name"] for kind in document["kinds"]}
+    assert any("s2rm" in line for line in rvos("models").out)
+    found = json.loads("\n".join(rvos("doctor", "--json").out))
+    assert found["packages"]["torch"] and found["video"]["decoders"]["h264"] and found["machine"]["memory_gb"] > 0
+    said = rvos("doctor")
+    assert said.code == 0 and said.out[0] == "packages"
+
+
+def test_synth_writes_a_layout_and_does_not_replace_one_unasked(rvos: Rvos, tmp_path: Path) -> None:
+    command = ("synth", "data", "--layout", "grefcoco", "--count", "2", "--size", "64", "--split", "test-compositional")
+    said = rvos(*command)
+    assert (said.code, said.out, said.err) == (0, ["grefcoco dataset: data"], [])
+    instances = json.loads((tmp_path / "data/grefcoco/instances.json").read_text())
+    assert len(instances["images"]) == len(list((tmp_path / "data").rglob("*.jpg"))) == 2
+    assert "--overwrite" in rvos(*command).err[0] and rvos(*command, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--kind", "sounds", "unknown kind 'sounds'"),
+        ("--layout", "refcocco", "did you mean 'refcoco'"),
+        ("--split", "tset", "did you mean 'test'"),
+        ("--count", "0", "came 0 pictures"),
+        ("--size", "8", "came 8"),
+        ("--count", "many", "--count"),
+    ],
+)
+def test_synth_refuses_what_it_cannot_make(rvos: Rvos, option: str, value: str, words: str) -> None:
+    said = rvos("synth", "data", option, value)
+    assert said.code == 2 and len(said.err) == 1 and words in said.err[0]

@@ -1,0 +1,115 @@
+"""The parts that objects are followed by, each by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rvos.tracking.appearance import CHANNELS, described, pixel_features, work_size
+from rvos.tracking.box import Box, box_of, centre_of, core_of
+from rvos.tracking.guided import fast_guided_filter, guided_filter
+from rvos.tracking.head import DIMENSION, Sums, fit, lift, score, sums_of
+from rvos.tracking.joint import resolve
+from rvos.tracking.object_tracker import ObjectGuess
+from rvos.tracking.two_motions import motion_evidence
+from rvos.types import Frame
+from rvos.view.frame_view import view_of
+
+
+def test_a_box_holds_the_mask_and_its_margin_and_stays_in_the_picture() -> None:
+    mask = np.zeros((10, 20), bool)
+    mask[2:4, 5:9] = True
+    assert box_of(mask) == Box(5, 2, 9, 4) and box_of(mask, 3) == Box(2, 0, 12, 7)
+    assert Box(5, 3, 9, 4).halved() == Box(2, 1, 5, 2) and Box(5, 2, 9, 4).size == (2, 4)
+    assert centre_of(mask.astype(np.float32)) == (6.5, 2.5)
+    with pytest.raises(ValueError, match="box: came an empty mask"):
+        box_of(np.zeros((4, 4), bool))
+
+
+def test_the_core_of_a_faint_object_is_its_likeliest_pixel() -> None:
+    assert core_of(np.array([[0.1, 0.3], [0.2, 0.0]], np.float32)).tolist() == [[False, True], [False, False]]
+    assert core_of(np.array([[0.9, 0.6], [0.2, 0.5]], np.float32)).tolist() == [[True, True], [False, False]]
+
+
+def test_the_guided_filter_leaves_what_the_guide_explains_and_smooths_what_it_does_not() -> None:
+    guide = np.zeros((24, 24, 3), np.float32)
+    guide[:, 12:] = (0.9, 0.2, 0.4)
+    step = (guide[..., 0] > 0.5).astype(np.float32)
+    np.testing.assert_allclose(guided_filter(guide, step, 4, 1e-5), step, atol=0.05)
+    flat = guided_filter(np.full_like(guide, 0.3), step, 4, 1e-5)
+    assert 0.3 < flat[12, 12] < 0.7
+
+
+def test_the_fast_filter_is_the_guided_filter_but_for_half_a_percent_of_the_pixels() -> None:
+    random = np.random.default_rng(0)
+    guide = np.kron(random.random((6, 10, 3)), np.ones((8, 8, 1))).astype(np.float32)
+    soft = np.kron(random.random((6, 10)) > 0.5, np.ones((8, 8))).astype(np.float32)
+    slow, fast = (each(guide, soft, 6, 1e-4) > 0.5 for each in (guided_filter, fast_guided_filter))
+    assert 0.2 < slow.mean() < 0.8 and np.mean(slow != fast) < 0.005
+
+
+def test_the_guided_filter_is_steady_where_two_flat_colours_meet() -> None:
+    inside = np.zeros((48, 80), np.float32)
+    inside[6:22, 2:18] = 1
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        one, other = random.integers(0, 256, (2, 3)) / 255
+        if np.abs(one - other).max() < 0.1:
+            continue
+        guide = np.where(inside[..., None] > 0, one, other).astype(np.float32)
+        np.testing.assert_allclose(guided_filter(guide, inside, 6, 1e-5), inside, atol=0.02)
+
+
+@pytest.mark.parametrize(("size", "work"), [((480, 854), (240, 427)), ((32, 48), (32, 48)), ((90, 31), (90, 31))])
+def test_features_have_half_the_work_size_and_position_comes_last(size: tuple[int, int], work: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    view = view_of(Frame(0, 0.0, image), None)
+    assert work_size(view) == work
+    half = -(-work[0] // 2), -(-work[1] // 2)
+    features = view.once(pixel_features)
+    assert features.shape == (*half, CHANNELS - 2) and np.isfinite(features).all()
+    box = Box(0, 0, half[1], half[0])
+    placed = described(view, box, (work[1] / 2, work[0] / 2), 10.0)[..., -2:]
+    assert (np.diff(placed[0, :, 0]) >= 0).all() and placed[0, 0, 0] < 0 < placed[0, -1, 0]
+    assert not described(view, box, None, 1.0)[..., -2:].any()
+
+
+def test_the_classifier_tells_two_colours_apart_and_forgets_by_shares() -> None:
+    random = np.random.default_rng(0)
+    red, blue = (random.normal(0, 0.05, (200, CHANNELS)).astype(np.float32) + at for at in (0.5, -0.5))
+    one, other = sums_of(red, 1.0, np.ones(200)), sums_of(blue, -1.0, np.ones(200))
+    theta = fit(one.plus(other), 0.02)
+    assert lift(red).shape == (200, DIMENSION)
+    assert score(red[:, None], theta).mean() > 0.8 and score(blue[:, None], theta).mean() < -0.8
+    np.testing.assert_allclose(one.mixed(other, 0.25).target, 0.75 * one.target + 0.25 * other.target, rtol=1e-6)
+    nothing = sums_of(red[:0], 1.0, np.ones(0))
+    assert not nothing.gram.any() and np.isfinite(fit(one.plus(nothing), 0.02)).all()
+    with pytest.raises(ValueError, match=r"Sums: came \(2, 2\) and \(3,\)"):
+        Sums(np.zeros((2, 2)), np.zeros(3))
+
+
+def test_motion_tells_an_object_from_the_ground_and_says_nothing_where_both_move_alike() -> None:
+    inside = np.zeros((60, 80), np.float32)
+    inside[20:40, 30:50] = 1
+    whole, flow = Box(0, 0, 80, 60), np.zeros((60, 80, 2), np.float32)
+    assert np.abs(motion_evidence(flow, inside, whole)).max() < 1e-6
+    flow[inside > 0] = (6, -2)
+    found = motion_evidence(flow, inside, whole)
+    assert found.shape == (60, 80) and found[30, 40] > 0.9 and found[5, 5] < -0.9
+    turning = np.stack(np.meshgrid(np.linspace(-3, 3, 80), np.linspace(-2, 2, 60)), axis=2).astype(np.float32)
+    assert np.abs(motion_evidence(turning, inside, whole)).max() < 0.01
+
+
+def guess(*values: float) -> ObjectGuess:
+    return ObjectGuess(np.array([values], np.float32), 0.7)
+
+
+def test_objects_are_made_exclusive_by_their_odds() -> None:
+    assert resolve([]) == []
+    alone = guess(0.9, 0.2)
+    assert resolve([alone]) == [alone]
+    first, second = resolve([guess(0.95, 0.9, 0.1, 0.0), guess(0.05, 0.9, 0.8, 1.0)])
+    assert first.quality == 0.7 and first.probs.dtype == np.float32
+    total = first.probs + second.probs
+    assert (total <= 1).all() and first.probs[0, 1] == pytest.approx(second.probs[0, 1])
+    assert first.probs[0, 0] > 0.9 and second.probs[0, 2] > 0.5 and second.probs[0, 3] > 0.99
