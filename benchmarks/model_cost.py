@@ -16,13 +16,13 @@ from dataclasses import replace
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.models.contour import ContourModel
 from image_core.models.table import build_model
 from rvos.configuration import train_settings
 
 
-def operations(model: ImageModel, side_px: int, expressions: int, words: int) -> float:
+def operations(model: Trainable, side_px: int, expressions: int, words: int) -> float:
     """Of one picture with so many sentences, in 10^9."""
     images = torch.zeros(1, 3, side_px, side_px, device="meta")
     sentence = " ".join(["red"] * words)  # cut to what the model takes

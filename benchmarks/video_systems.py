@@ -8,12 +8,12 @@ from functools import partial
 from itertools import product
 
 import numpy as np
+from rvos.tracking.moment import Choice
 from video_baselines import Look, carried_from_best, largest_components, tracked
 from video_clip import Answer
 from video_oracles import true_identity, true_propagation
 
 from rvos.tracking.memory import MemorySettings, MemoryTracker
-from rvos.tracking.moment import Choice
 from rvos.tracking.presence import PresenceModel
 from rvos.tracking.tracker import NoTracker
 from rvos.watch.passes import LOOKAHEAD

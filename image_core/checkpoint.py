@@ -20,7 +20,7 @@ from torch import Tensor
 
 from image_core.encoders.text import TextEncoder
 from image_core.errors import CheckpointError, RvosError
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.models.table import EncoderSpec, ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
 
@@ -60,7 +60,7 @@ class Provenance:
 class LoadedModel:
     """A model in eval mode with what it needs to be used."""
 
-    model: ImageModel
+    model: Trainable
     spec: ModelSpec
     preprocessing: Preprocessing
     provenance: Provenance
@@ -68,7 +68,7 @@ class LoadedModel:
 
 def save_model(
     path: Path,
-    model: ImageModel,
+    model: Trainable,
     spec: ModelSpec,
     preprocessing: Preprocessing,
     provenance: Provenance,
@@ -178,7 +178,7 @@ def _foreign(keys: list[str]) -> str:
     return f"not a model file of rvos ({shown}, ...); wanted one written by `rvos train` or `rvos convert`"
 
 
-def _fit(path: Path, model: ImageModel, state: Mapping[str, Tensor]) -> None:
+def _fit(path: Path, model: Trainable, state: Mapping[str, Tensor]) -> None:
     own = model.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     shared = own.keys() & state.keys()

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from image_core.answer import MaskAnswer
 from image_core.errors import ConfigError
 from image_core.metrics import ReferringMetrics
-from image_core.segmenter import ImagePrediction, ImageSegmenter
+from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageSample
 
 
@@ -22,8 +23,8 @@ class Samples(Protocol):
     def __getitem__(self, index: int, /) -> ImageSample: ...
 
 
-Predict = Callable[[ImageSample], Sequence[ImagePrediction]]
-"""A picture with its sentences -> one prediction a sentence; it does not look at the truth."""
+Predict = Callable[[ImageSample], Sequence[MaskAnswer]]
+"""A picture with its expressions -> an answer for each; it does not see the truth."""
 
 
 def predict_with(segmenter: ImageSegmenter) -> Predict:
@@ -40,9 +41,8 @@ def evaluate_images(
     """
     metrics = ReferringMetrics()
     for sample in asked(samples, limit, shuffle_expressions):
-        predictions = predict(sample)
-        for prediction, truth, family in zip(predictions, sample.masks, sample.families, strict=True):
-            metrics.update(prediction.mask, truth, prediction.presence >= 0.5, family)
+        for answer, truth, family in zip(predict(sample), sample.masks, sample.families, strict=True):
+            metrics.update(answer.mask(truth.shape), truth, answer.presence >= 0.5, family)
     return metrics.compute()
 
 

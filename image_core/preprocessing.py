@@ -1,4 +1,4 @@
-"""From pictures to network input and back: one frozen description that travels inside the checkpoint."""
+"""From pictures to network input: one frozen description that travels inside the checkpoint."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from image_core.errors import ConfigError
-from image_core.geometry.masks import masks_to_tensor, resize_image, resize_logits, resize_masks
+from image_core.geometry.masks import resize_image, resize_masks
+from image_core.geometry.planes import masks_to_tensor
 
 Resize = Literal["squash", "keep_ratio", "short_side"]
 
-MASK_STRIDE = 4
-"""Input pixels per cell of `Prediction.mask_logits`, the same for every model."""
+CELL_PX = 4
+"""What `multiple` divides by: the finest cells of the encoders here have this side."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +49,25 @@ class Preprocessing:
             values = tuple(float(v) for v in getattr(self, name))
             if len(values) != 3 or not all(math.isfinite(v) for v in values):
                 raise ConfigError(
-                    f"preprocessing.{name}: came {getattr(self, name)}, wanted 3 finite numbers (R, G, B)"
+                    f"preprocessing.{name}: expected 3 finite numbers (R, G, B), got {getattr(self, name)}"
                 )
             object.__setattr__(self, name, values)
         if self.resize not in get_args(Resize):
             raise ConfigError(
-                f"preprocessing.resize: came '{self.resize}', wanted one of {', '.join(get_args(Resize))}"
+                f"preprocessing.resize: expected one of {', '.join(get_args(Resize))}, got '{self.resize}'"
             )
-        if self.multiple < 1 or self.multiple % MASK_STRIDE:
-            raise ConfigError(
-                f"preprocessing.multiple: came {self.multiple}, wanted a positive multiple of {MASK_STRIDE}"
-            )
+        if self.multiple < 1 or self.multiple % CELL_PX:
+            raise ConfigError(f"preprocessing.multiple: expected a positive multiple of {CELL_PX}, got {self.multiple}")
         if self.size_px < self.multiple:
-            raise ConfigError(f"preprocessing.size_px: came {self.size_px}, wanted at least multiple = {self.multiple}")
+            raise ConfigError(f"preprocessing.size_px: expected multiple ({self.multiple}) or more, got {self.size_px}")
         if self.resize == "squash" and self.size_px % self.multiple:
             raise ConfigError(
-                f"preprocessing.size_px: came {self.size_px}, wanted a multiple of {self.multiple} to squash to"
+                f"preprocessing.size_px: expected a multiple of {self.multiple} to squash to, got {self.size_px}"
             )
         if min(self.std) <= 0:
-            raise ConfigError(f"preprocessing.std: came {self.std}, wanted positive numbers")
+            raise ConfigError(f"preprocessing.std: expected positive numbers, got {self.std}")
         if self.pixel_scale <= 0:
-            raise ConfigError(f"preprocessing.pixel_scale: came {self.pixel_scale}, wanted a positive number")
+            raise ConfigError(f"preprocessing.pixel_scale: expected a positive number, got {self.pixel_scale}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` gives the same object back."""
@@ -81,7 +80,7 @@ class Preprocessing:
             return cls(**values)
         except TypeError as error:
             raise ConfigError(
-                f"preprocessing: came {sorted(values)}, wanted the fields of Preprocessing ({error})"
+                f"preprocessing: expected the fields of Preprocessing, got {sorted(values)} ({error})"
             ) from error
 
     def content_size(self, height: int, width: int) -> tuple[int, int]:
@@ -106,7 +105,7 @@ class Preprocessing:
     def prepare(self, image: np.ndarray) -> tuple[Tensor, tuple[int, int]]:
         """(H, W, 3) uint8 RGB -> ((3, h, w) float32 normalised, (h, w) of the part that is not padding)."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise ValueError(f"image: came {image.dtype} {image.shape}, wanted uint8 (H, W, 3)")
+            raise ValueError(f"image: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
         valid = self.content_size(*image.shape[:2])
         content = torch.from_numpy(np.ascontiguousarray(resize_image(image, valid))).permute(2, 0, 1)
         mean = torch.tensor(self.mean)[:, None, None]
@@ -123,27 +122,12 @@ class Preprocessing:
         content = masks_to_tensor(resize_masks(masks, self.content_size(height, width)))
         return pad_to(content, self.target_size(height, width))
 
-    def restore(self, logits: Tensor, valid: tuple[int, int], size: tuple[int, int]) -> Tensor:
-        """(N, h/4, w/4) raw logits of one picture -> (N, H, W) raw logits at its own size (bilinear, padding cut off).
-
-        `valid` is what `prepare` gave. Where it does not divide by the stride, the last cell is partly padding: the
-        plane is enlarged as the whole cells it is and the surplus cut, which keeps the two grids within half a pixel.
-        """
-        cells = tuple(-(-v // MASK_STRIDE) for v in valid)
-        if any(c > p for c, p in zip(cells, logits.shape[-2:], strict=True)):
-            raise ValueError(
-                f"logits: came {tuple(logits.shape)}, wanted at least {cells} cells for {valid} valid pixels"
-            )
-        full = tuple(round(c * MASK_STRIDE * s / v) for c, s, v in zip(cells, size, valid, strict=True))
-        enlarged = resize_logits(logits[:, : cells[0], : cells[1]], (full[0], full[1]))
-        return enlarged[:, : size[0], : size[1]]
-
 
 def pad_to(planes: Tensor, size: tuple[int, int]) -> Tensor:
     """(..., h, w) -> (..., H, W), zeros at the bottom and the right. Raises `ValueError` when it is larger already."""
     h, w = planes.shape[-2:]
     if h > size[0] or w > size[1]:
-        raise ValueError(f"pad_to: came {h} x {w}, wanted at most {size[0]} x {size[1]}")
+        raise ValueError(f"pad_to: expected at most {size[0]} x {size[1]}, got {h} x {w}")
     if (h, w) == size:
         return planes
     padded = planes.new_zeros((*planes.shape[:-2], *size))

@@ -1,47 +1,42 @@
-"""One picture and some sentences in, masks out: the door to an image model for people and for `rvos`."""
+"""A `FeatureModel` as a `MaskModel`: one picture and some expressions in, answers out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from image_core.answer import DenseMap, MaskAnswer
 from image_core.checkpoint import LoadedModel, load_model
 from image_core.data.words import words_of
 from image_core.device import Precision, autocast, resolve_device
 from image_core.errors import RvosError, UnknownNameError
+from image_core.identity import ModelIdentity, file_identity
+from image_core.models.base import join_features
+from image_core.types import ImageFeatures, Prediction, TextFeatures
 from image_core.weights import DEFAULT, embedded_models
-
-
-@dataclass(frozen=True)
-class ImagePrediction:
-    """What one expression means in one picture.
-
-    mask_logits: (H, W) float32 at the picture's own size, > 0 is foreground; presence: [0, 1], calibrated probability
-    that the expression has a target; score: [0, 1], confidence in the mask.
-    """
-
-    mask_logits: np.ndarray
-    presence: float
-    score: float
-
-    @property
-    def mask(self) -> np.ndarray:
-        """(H, W) bool: foreground, all False when the target is judged absent (presence < 0.5)."""
-        return (self.mask_logits > 0) & (self.presence >= 0.5)
 
 
 class ImageSegmenter:
     """A loaded model with its preprocessing, on a device.
 
     >>> segmenter = ImageSegmenter.load()
-    >>> prediction, = segmenter.segment(image, ["the red circle on the left"])
+    >>> answer, = segmenter.segment(image, ["the red circle on the left"])
+    >>> answer.mask(image.shape[:2])
     """
 
-    def __init__(self, loaded: LoadedModel, device: torch.device | str = "cpu", precision: Precision = "fp32") -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        device: torch.device | str = "cpu",
+        precision: Precision = "fp32",
+        identity: ModelIdentity | None = None,
+    ) -> None:
+        """identity: what `describe` tells; by default that the model was built in Python."""
         self.device = torch.device(device)
         self.model = loaded.model.to(self.device).eval()
         # Channels last: convolutions and attention then read one order, and nothing is copied between them.
@@ -50,14 +45,19 @@ class ImageSegmenter:
         self.provenance = loaded.provenance
         self.spec = loaded.spec
         self.precision: Precision = precision
+        self._identity = identity or ModelIdentity(loaded.spec.name, adapter="feature_model")
 
     @classmethod
     def load(
         cls, name_or_path: str | Path = DEFAULT, device: str = "auto", precision: Precision = "fp32"
     ) -> ImageSegmenter:
         """An embedded model by name, or any model file. Raises `UnknownNameError` or `CheckpointError`."""
-        where = resolve_device(device)
-        return cls(load_model(find_model(name_or_path), where), where, precision)
+        where, path = resolve_device(device), find_model(name_or_path)
+        return cls(load_model(path, where), where, precision, file_identity(str(name_or_path), path))
+
+    def describe(self) -> ModelIdentity:
+        """What a run records of this model."""
+        return self._identity
 
     @property
     def vocabulary(self) -> frozenset[str] | None:
@@ -72,29 +72,58 @@ class ImageSegmenter:
         words = (word for text in expressions for word in words_of(text))
         return [word for word in dict.fromkeys(words) if word not in self.vocabulary]
 
-    @torch.inference_mode()
-    def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[ImagePrediction]:
-        """(H, W, 3) uint8 RGB and E sentences -> E predictions. The picture is encoded once for late-fusion models.
+    def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+        """(H, W, 3) uint8 RGB and E expressions -> E answers. The picture is encoded once for late-fusion models.
 
         Raises `RvosError` for a blank expression.
         """
+        return self.segment_many([image], expressions)[0]
+
+    @torch.inference_mode()
+    def segment_many(self, images: Sequence[np.ndarray], expressions: Sequence[str]) -> list[list[MaskAnswer]]:
+        """`segment` of several pictures, each asked all E expressions; the text is encoded once."""
         check_expressions(expressions)
-        pixels, valid = self.preprocessing.prepare(image)
-        images = pixels[None].to(self.device)
-        valid_px = torch.tensor([valid], device=self.device)
-        count = len(expressions)
         with autocast(self.device, self.precision):
             text = self.model.encode_text(list(expressions))
-            if self.model.fuses_language_in_encoder:
-                features = self.model.encode_image(images, text, valid_px=valid_px)
-            else:
-                features = self.model.encode_image(images, valid_px=valid_px)
-                features = features.select(torch.zeros(count, dtype=torch.long, device=self.device))
+        return [self._segment(image, text) for image in images]
+
+    def _segment(self, image: np.ndarray, text: TextFeatures) -> list[MaskAnswer]:
+        pixels, valid = self.preprocessing.prepare(image)
+        images, valid_px = pixels[None].to(self.device), torch.tensor([valid], device=self.device)
+        with autocast(self.device, self.precision):
+            features = self.encode(images, text, valid_px=valid_px)
+            if len(features) != len(text):
+                features = features.select(torch.zeros(len(text), dtype=torch.long, device=self.device))
             prediction = self.model.decode(features, text)
-        logits = self.preprocessing.restore(prediction.mask_logits.float(), valid, image.shape[:2]).cpu().numpy()
+        return self.answers(prediction, features.valid_px)
+
+    def encode(
+        self, images: Tensor, text: TextFeatures, *, stem: Tensor | None = None, valid_px: Tensor | None = None
+    ) -> ImageFeatures:
+        """Features of one picture (1, 3, H, W): one row where language is fused late, a row an expression where it is
+        fused early, at most `max_pairs` of them in a pass."""
+        encode = partial(self.model.encode_image, images, stem=stem, valid_px=valid_px)
+        if not self.model.fuses_language_in_encoder:
+            return encode()
+        rows = torch.arange(len(text), device=self.device)
+        return join_features([encode(text.select(chunk)) for chunk in rows.split(self.model.max_pairs)])
+
+    def answers(self, prediction: Prediction, valid_px: Tensor) -> list[MaskAnswer]:
+        """N rows of a prediction -> N answers; valid_px: (N, 2), of their input, (height, width) before padding."""
+        stride = self.model.mask_stride
+        maps = prediction.mask_logits.float().cpu().numpy()
         presence = self.model.presence_probs(prediction).cpu().tolist()
         score = prediction.score.float().cpu().tolist()
-        return [ImagePrediction(logits[i], presence[i], score[i]) for i in range(count)]
+        return [
+            MaskAnswer.of_map(_dense(maps[i], stride, (height, width)), presence[i], score[i])
+            for i, (height, width) in enumerate(valid_px.tolist())
+        ]
+
+
+def _dense(logits: np.ndarray, stride: int, valid_px: tuple[int, int]) -> DenseMap:
+    """One row of mask logits without its padding."""
+    rows, columns = (-(-v // stride) for v in valid_px)
+    return DenseMap(logits[:rows, :columns], stride, valid_px)
 
 
 def find_model(name_or_path: str | Path) -> Path:
@@ -112,9 +141,9 @@ def find_model(name_or_path: str | Path) -> Path:
 def check_expressions(expressions: Sequence[str]) -> None:
     """Raises `RvosError` unless there is at least one expression and each has a letter or a digit."""
     if isinstance(expressions, str):
-        raise RvosError(f"expressions: came one string ({expressions!r}), wanted a list of sentences: put it in [ ]")
+        raise RvosError(f"expressions: expected a list of texts, got one string ({expressions!r}): put it in [ ]")
     if not expressions:
-        raise RvosError('no expression: wanted at least one sentence, such as "the red circle"')
+        raise RvosError('no expression: expected at least one, such as "the red circle"')
     for i, text in enumerate(expressions):
         if not words_of(text):
-            raise RvosError(f'expression {i + 1} is blank ({text!r}): wanted words, such as "the red circle"')
+            raise RvosError(f'expression {i + 1} is blank ({text!r}): expected words, such as "the red circle"')

@@ -75,8 +75,9 @@ def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
         return _placed(raw, value.dtype.name, value.shape, arrays)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        return _placed(flat.view(torch.uint8).numpy(), str(value.dtype).removeprefix("torch."), value.shape, arrays)
+        tensor: Any = value
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        return _placed(flat.view(torch.uint8).numpy(), str(tensor.dtype).removeprefix("torch."), tensor.shape, arrays)
     raise TypeError(f"state: {type(value).__name__} cannot be written; see image_core.state for what can")
 
 

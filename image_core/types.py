@@ -6,6 +6,7 @@ P contour points. Sizes are always (height, width). `*_pad_mask` is True on padd
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,11 +17,11 @@ from torch import Tensor
 
 def _check(owner: str, name: str, value: Tensor | np.ndarray, shape: tuple[int | None, ...]) -> None:
     """Raise `ValueError` unless `value` has the rank and the fixed lengths of `shape` (None = any length)."""
-    came = tuple(value.shape)
-    fits = len(came) == len(shape) and all(w is None or c == w for c, w in zip(came, shape, strict=True))
+    got = tuple(value.shape)
+    fits = len(got) == len(shape) and all(w is None or g == w for g, w in zip(got, shape, strict=True))
     if not fits:
-        wanted = "(" + ", ".join("any" if w is None else str(w) for w in shape) + ")"
-        raise ValueError(f"{owner}.{name}: came {came}, wanted {wanted}")
+        expected = "(" + ", ".join("any" if w is None else str(w) for w in shape) + ")"
+        raise ValueError(f"{owner}.{name}: expected {expected}, got {got}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class TextFeatures:
         _check("TextFeatures", "sentence", self.sentence, (e, None))
         _check("TextFeatures", "word_pad_mask", self.word_pad_mask, (e, length))
         if self.word_pad_mask.dtype != torch.bool:
-            raise ValueError(f"TextFeatures.word_pad_mask: came {self.word_pad_mask.dtype}, wanted torch.bool")
+            raise ValueError(f"TextFeatures.word_pad_mask: expected torch.bool, got {self.word_pad_mask.dtype}")
 
     def __len__(self) -> int:
         return self.words.shape[0]
@@ -53,28 +54,44 @@ class TextFeatures:
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """N encoded images (late fusion) or frame-expression pairs (early fusion), fine to coarse.
+    """N encoded images (late fusion) or frame-expression pairs (early fusion).
 
-    levels: tuple of (N, C_i, H / strides[i], W / strides[i]); strides: pixels per cell;
-    valid_px: (N, 2) long, (height, width) of each input before padding;
-    words: the text after fusion, for models that change it inside the encoder; attention: (N, heads, h*w, L) or None.
+    Raises `ValueError` for levels that do not fit their strides, or each other.
     """
 
+    #: Maps (N, C_i, H / strides[i], W / strides[i]), fine to coarse; or tokens (N, L_i, C_i), whose stride is None.
     levels: tuple[Tensor, ...]
-    strides: tuple[int, ...]
+    #: Input pixels per cell of each map, None for tokens.
+    strides: tuple[int | None, ...]
+    #: (N, 2) long, (height, width) of each input before padding.
     valid_px: Tensor
+    #: The text after fusion, for models that change it inside the encoder.
     words: TextFeatures | None = None
+    #: (N, heads, h*w, L), for models that are trained on it.
     attention: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.levels or len(self.levels) != len(self.strides):
             raise ValueError(
-                f"ImageFeatures: came {len(self.levels)} levels, {len(self.strides)} strides: wanted as many"
+                f"ImageFeatures: expected a stride for each level, got {len(self.levels)} levels and "
+                f"{len(self.strides)} strides"
             )
         n = self.levels[0].shape[0]
-        for i, level in enumerate(self.levels):
-            _check("ImageFeatures", f"levels[{i}]", level, (n, None, None, None))
+        for i, (level, stride) in enumerate(zip(self.levels, self.strides, strict=True)):
+            _check("ImageFeatures", f"levels[{i}]", level, (n, None, None) if stride is None else (n, None, None, None))
         _check("ImageFeatures", "valid_px", self.valid_px, (n, 2))
+
+    @property
+    def maps(self) -> tuple[tuple[int, Tensor], ...]:
+        """(stride, level) of the levels that are maps: what has a place in the picture, and can move in it."""
+        pairs = zip(self.strides, self.levels, strict=True)
+        return tuple((stride, level) for stride, level in pairs if stride is not None)
+
+    def with_maps(self, maps: Iterable[Tensor]) -> ImageFeatures:
+        """The same with other maps, in the order of `maps`; tokens stay."""
+        fresh = iter(maps)
+        pairs = zip(self.strides, self.levels, strict=True)
+        return replace(self, levels=tuple(level if stride is None else next(fresh) for stride, level in pairs))
 
     def __len__(self) -> int:
         return self.levels[0].shape[0]
@@ -97,17 +114,15 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of N frame-expression pairs.
+    """What a model says of N frame-expression pairs, as tensors. Raises `ValueError` for lengths that differ."""
 
-    mask_logits: (N, H/4, W/4) raw; presence_logit: (N,) raw, > 0 means the expression has a target;
-    score: (N,) in [0, 1], the model's confidence in its mask;
-    contour: (N, P, 2) x, y in [0, 1] of the unpadded input, or None; extras: a model's own typed training outputs.
-    """
-
+    #: (N, h, w) raw, a cell every `mask_stride` pixels of the input, padding included.
     mask_logits: Tensor
+    #: (N,) raw, > 0 means that the expression has a target.
     presence_logit: Tensor
+    #: (N,) in [0, 1], confidence in the mask.
     score: Tensor
-    contour: Tensor | None = None
+    #: A model's own typed outputs of training.
     extras: Any = None
 
     def __post_init__(self) -> None:
@@ -115,8 +130,6 @@ class Prediction:
         n = self.mask_logits.shape[0]
         _check("Prediction", "presence_logit", self.presence_logit, (n,))
         _check("Prediction", "score", self.score, (n,))
-        if self.contour is not None:
-            _check("Prediction", "contour", self.contour, (n, None, 2))
 
     def __len__(self) -> int:
         return self.mask_logits.shape[0]
@@ -124,51 +137,56 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ImageSample:
-    """One picture with its E expressions and their true masks.
+    """One picture with its E expressions and their true masks. Raises `ValueError` for lengths that differ."""
 
-    image: (H, W, 3) uint8 RGB; expressions: E sentences; masks: (E, H, W) bool, all False where the expression has no
-    target; families: E names of the kind of expression ("" where the data does not tell); sample_id: unique in a split;
-    expression_ids: E names, unique in the split (filled from `sample_id` when left empty).
-    """
-
+    #: (H, W, 3) uint8 RGB.
     image: np.ndarray
+    #: E texts.
     expressions: tuple[str, ...]
+    #: (E, H, W) bool, all False where the expression has no target.
     masks: np.ndarray
+    #: Unique in a split.
     sample_id: str
+    #: E names of the kind of expression, "" where the data does not tell.
     families: tuple[str, ...] = ()
+    #: E names, unique in the split; filled from `sample_id` when left empty.
     expression_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check("ImageSample", "image", self.image, (None, None, 3))
         if self.image.dtype != np.uint8:
-            raise ValueError(f"ImageSample.image: came {self.image.dtype}, wanted uint8")
+            raise ValueError(f"ImageSample.image: expected uint8, got {self.image.dtype}")
         e = len(self.expressions)
         _check("ImageSample", "masks", self.masks, (e, *self.image.shape[:2]))
         if self.masks.dtype != np.bool_:
-            raise ValueError(f"ImageSample.masks: came {self.masks.dtype}, wanted bool")
+            raise ValueError(f"ImageSample.masks: expected bool, got {self.masks.dtype}")
         if not self.families:
             object.__setattr__(self, "families", ("",) * e)
         if not self.expression_ids:
             object.__setattr__(self, "expression_ids", tuple(f"{self.sample_id}_{i}" for i in range(e)))
         for name in ("families", "expression_ids"):
             if len(getattr(self, name)) != e:
-                raise ValueError(f"ImageSample.{name}: came {len(getattr(self, name))}, wanted {e} (one an expression)")
+                raise ValueError(f"ImageSample.{name}: expected {e}, one an expression, got {len(getattr(self, name))}")
 
 
 @dataclass(frozen=True)
 class ImageBatch:
     """F pictures and the N expressions asked of them, ready for a model.
 
-    images: (F, 3, H, W) float, normalised; valid_px: (F, 2) long, (height, width) before padding;
-    expressions: N sentences; frame_index: (N,) long, which picture each expression belongs to;
-    masks: (N, H, W) float in {0, 1}; families: N names.
+    Raises `ValueError` for lengths that differ.
     """
 
+    #: (F, 3, H, W) float, normalised.
     images: Tensor
+    #: (F, 2) long, (height, width) before padding.
     valid_px: Tensor
+    #: N texts.
     expressions: tuple[str, ...]
+    #: (N,) long, the picture that each expression belongs to.
     frame_index: Tensor
+    #: (N, H, W) float in {0, 1}.
     masks: Tensor
+    #: N names.
     families: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -202,5 +220,5 @@ def size_of(images: Tensor, multiple: int) -> tuple[int, int]:
     """(H, W) of a batch of images. Raises `ValueError` unless both divide by `multiple`."""
     h, w = images.shape[-2:]
     if h % multiple or w % multiple:
-        raise ValueError(f"images: came {h} x {w} px, wanted height and width divisible by {multiple}")
+        raise ValueError(f"images: expected height and width divisible by {multiple}, got {h} x {w} px")
     return h, w

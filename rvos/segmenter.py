@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from image_core.device import Precision
+from image_core.mask_model import MaskModel, resolve_model, unseen_words
 from image_core.segmenter import ImageSegmenter
 from image_core.weights import DEFAULT
 from rvos.agreement import agreed_parts, check_mask_settings
 from rvos.defaults import PROPAGATION, TRACKER
 from rvos.export.records import to_record
-from rvos.postprocess import Postprocessor
 from rvos.reading.key_frames import parse_key_frames
+from rvos.reading.reader import FeatureReader, MaskReader
 from rvos.settings import StreamSettings
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video import open_video
@@ -47,7 +49,7 @@ class VideoSegmenter:
 
     def __init__(
         self,
-        model: str | Path | ImageSegmenter = DEFAULT,
+        model: str | Path | MaskModel = DEFAULT,
         propagation: str = PROPAGATION,
         tracker: str = TRACKER,
         device: str = "auto",
@@ -57,24 +59,22 @@ class VideoSegmenter:
         self.settings = settings or StreamSettings()
         # First of all: a misspelt name should not wait for weights.
         propagator_type, tracker_type = agreed_parts(propagation, tracker, self.settings)
-        self.image = model if isinstance(model, ImageSegmenter) else ImageSegmenter.load(model, device, precision)
+        self.image = resolve_model(model, device, precision) if isinstance(model, str | Path) else model
         self.key_frames = parse_key_frames(self.settings.key_frames)
         self.propagator = propagator_type()
-        postprocess = Postprocessor(self.image.model, self.image.preprocessing)
-        self.tracker = tracker_type(postprocess, lookahead=lookahead_of(self.settings))
+        config = tracker_type().config
+        lookahead = lookahead_of(self.settings)
+        self.tracker = tracker_type(replace(config, lookahead=lookahead)) if lookahead else tracker_type()
         self._named_words: set[str] = set()
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
         """A session for one video. Words that the model has never seen are logged, each once. Raises `RvosError`."""
-        session = StreamSession(
-            self.image,
-            expressions,
-            self.propagator,
-            self.tracker,
-            self.key_frames,
-            decode_every=self.settings.decode == "every",
-        )
-        unseen = [word for word in self.image.unseen_words(expressions) if word not in self._named_words]
+        if isinstance(self.image, ImageSegmenter):
+            reader = FeatureReader(self.image, expressions, self.propagator, self.settings.decode == "every")
+        else:
+            reader = MaskReader(self.image, expressions)
+        session = StreamSession(reader, self.tracker, self.key_frames)
+        unseen = [word for word in unseen_words(self.image, expressions) if word not in self._named_words]
         if unseen:
             _LOG.warning("%s: not among the words this model was trained on", ", ".join(unseen))
             self._named_words.update(unseen)

@@ -4,20 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
-
-def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, half-pixel centres (`align_corners=False`): (N, h, w) raw logits -> (N, H, W).
-
-    Logits and not probabilities are interpolated, so that the zero crossing (the mask's border) is the one of the
-    network's own output plane and no value is squeezed twice.
-    """
-    if logits.shape[-2:] == size:
-        return logits
-    return F.interpolate(logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -81,8 +67,3 @@ def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
         return None
     rows = np.flatnonzero(mask.any(1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def masks_to_tensor(masks: np.ndarray) -> Tensor:
-    """(E, H, W) bool -> (E, H, W) float32 in {0, 1}."""
-    return torch.from_numpy(np.ascontiguousarray(masks)).float()

@@ -1,4 +1,7 @@
-"""The law every image model obeys: what it takes, what it gives, and what the code around it may rely on."""
+"""The two laws of our own image models: what video and many expressions need of one, and what training needs besides.
+
+A model that is only used owes neither: see `image_core.mask_model`.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from torch import Tensor, nn
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
 
-class ImageModel(nn.Module, ABC):
-    """A referring image segmentation model: encode text, encode image, decode pairs of the two.
+class FeatureModel(nn.Module, ABC):
+    """A referring image segmentation model in four steps, so that features can be shared: encode text, encode a stem,
+    encode an image, decode pairs of the two.
 
     Models are built from parts by keyword, hold no state between calls, and know neither configuration files nor data.
     `presence_scale` and `presence_offset` calibrate `presence_logit`; they are fitted on a validation split and
@@ -21,9 +25,13 @@ class ImageModel(nn.Module, ABC):
     """
 
     fuses_language_in_encoder: ClassVar[bool] = False
-    accepts_image_padding: ClassVar[bool] = False
+    """Early fusion: the image is encoded anew for every expression."""
     max_pairs: int = 16
     """Early fusion only: frame-expression pairs that one pass of the encoder takes at a time."""
+    stem_stride: int = 4
+    """Input pixels per cell of what `encode_stem` gives."""
+    mask_stride: int = 4
+    """Input pixels per cell of `Prediction.mask_logits`."""
 
     presence_scale: Tensor
     presence_offset: Tensor
@@ -41,11 +49,11 @@ class ImageModel(nn.Module, ABC):
 
     @abstractmethod
     def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
-        """E sentences -> words (E, L, C), sentence (E, C), padding mask (E, L)."""
+        """E texts -> words (E, L, C), sentence (E, C), padding mask (E, L)."""
 
     @abstractmethod
     def encode_stem(self, images: Tensor) -> Tensor:
-        """(F, 3, H, W) -> (F, C0, H/4, W/4): patch embedding and first stage. Language-free, cheap in every model."""
+        """(F, 3, H, W) -> (F, C0, H / stem_stride, W / stem_stride): language-free, cheap in every model."""
 
     @abstractmethod
     def encode_image(
@@ -59,12 +67,23 @@ class ImageModel(nn.Module, ABC):
         """The encoder. Late fusion: `images` (F, 3, H, W) alone gives F rows. Early fusion: F x E, frame by frame.
 
         `stem` is what `encode_stem` gave for the same images, to save doing it twice; `valid_px` (F, 2) defaults to
-        the whole input.
+        the whole input. Levels are maps of any strides, or tokens.
         """
 
     @abstractmethod
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
         """N rows of features and N rows of text -> N predictions. `targets` serves teacher forcing alone."""
+
+    def presence_probs(self, prediction: Prediction) -> Tensor:
+        """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its picture.
+
+        In double precision: a sure answer is not rounded to certainty, and the logit can be had back from it.
+        """
+        return torch.sigmoid(prediction.presence_logit.double() * self.presence_scale + self.presence_offset)
+
+
+class Trainable(FeatureModel):
+    """A `FeatureModel` that can be trained: it knows what it is taught with, and what it is to minimise."""
 
     @abstractmethod
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
@@ -75,10 +94,10 @@ class ImageModel(nn.Module, ABC):
         return None
 
     def forward(self, batch: ImageBatch) -> Prediction:
-        """The composition: N predictions in the order of `batch.expressions`. Equal sentences are encoded once."""
+        """The composition: N predictions in the order of `batch.expressions`. Equal expressions are encoded once."""
         unique = list(dict.fromkeys(batch.expressions))
-        rank = {sentence: i for i, sentence in enumerate(unique)}
-        text_index = torch.tensor([rank[s] for s in batch.expressions], device=batch.images.device)
+        rank = {expression: i for i, expression in enumerate(unique)}
+        text_index = torch.tensor([rank[e] for e in batch.expressions], device=batch.images.device)
         text = self.encode_text(unique).select(text_index)
         targets = self.targets(batch) if self.training else None
         features = self.encode_pairs(batch.images, text, batch.frame_index, valid_px=batch.valid_px)
@@ -104,18 +123,11 @@ class ImageModel(nn.Module, ABC):
         joined = join_features(features)
         return joined if len(joined) == 1 else joined.select(torch.cat(order).argsort())
 
-    def presence_probs(self, prediction: Prediction) -> Tensor:
-        """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its picture.
-
-        In double precision: a sure answer is not rounded to certainty, and the logit can be had back from it.
-        """
-        return torch.sigmoid(prediction.presence_logit.double() * self.presence_scale + self.presence_offset)
-
 
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:
     """Rows of several calls, one after the other. Raises `ValueError` when their strides differ."""
     if len({part.strides for part in parts}) != 1:
-        raise ValueError(f"join_features: came strides {[p.strides for p in parts]}, wanted one set of strides")
+        raise ValueError(f"join_features: expected one set of strides, got {[p.strides for p in parts]}")
     words = [part.words for part in parts]
     joined = None
     if all(w is not None for w in words):

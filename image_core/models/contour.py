@@ -31,7 +31,7 @@ from image_core.layers.co_content import CoContent
 from image_core.layers.point_attention import PointModulation
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import EncoderLayer, Memory
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
 OUTSIDE = -20.0
@@ -80,17 +80,17 @@ class ContourConfig:
         kind = type(self).__name__
         for name in ("heads", "channels", "hidden", "encoder_layers", "decoder_layers", "bins", "points"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted at least 1")
+                raise ValueError(f"{kind}.{name}: expected at least 1, got {getattr(self, name)}")
         if self.channels % self.heads or self.channels % 4:
             raise ValueError(
-                f"{kind}.channels: came {self.channels}, wanted a multiple of heads ({self.heads}) and of 4"
+                f"{kind}.channels: expected a multiple of heads ({self.heads}) and of 4, got {self.channels}"
             )
         for name in ("dropout", "shuffle_share", "smoothing", "end_weight", "bin_offset"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted 0 to 1")
+                raise ValueError(f"{kind}.{name}: expected 0 to 1, got {getattr(self, name)}")
         for name in ("label_spread", "first_weight"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{kind}.{name}: came {getattr(self, name)}, wanted 0 or more")
+                raise ValueError(f"{kind}.{name}: expected 0 or more, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class SequenceExtras:
     token_targets: Tensor
 
 
-class ContourModel(ImageModel):
+class ContourModel(Trainable):
     """A model whose `remember` makes a memory and whose decoder reads a contour out of it.
 
     Level 0 of its image features is the stem, which gives the input's size.
@@ -154,7 +154,6 @@ class ContourModel(ImageModel):
             tokens,
             logits.detach(),
             size=(h, w),
-            valid_px=image.valid_px,
             frame_px=padded_px(image.valid_px, self.size_multiple),
             offset=self.config.bin_offset,
         )
@@ -164,7 +163,7 @@ class ContourModel(ImageModel):
         extras = prediction.extras
         if not isinstance(extras, SequenceExtras):
             raise ValueError(
-                f"{type(self).__name__}.losses: came a prediction made without targets, wanted one of training"
+                f"{type(self).__name__}.losses: expected a prediction of training, got one made without targets"
             )
         c = self.config
         loss = token_loss(
@@ -253,41 +252,46 @@ def contour_tokens(
 
 
 def contour_prediction(
-    tokens: Tensor, logits: Tensor, *, size: tuple[int, int], valid_px: Tensor, frame_px: Tensor, offset: float
+    tokens: Tensor, logits: Tensor, *, size: tuple[int, int], frame_px: Tensor, offset: float
 ) -> Prediction:
-    """Tokens (N, S) and the logits (N, S, bins + 1) they were chosen from -> masks, presence, score, contour.
+    """Tokens (N, S) and the logits (N, S, bins + 1) they were chosen from -> masks, presence and score.
 
-    size: (H, W) of the input. The sequence is cut at its first end, and an odd coordinate at its tail is dropped.
-    score: mean probability of the tokens that are left, 0 where none is.
+    size: (H, W) of the input; frame_px: (N, 2) sides that coordinates are relative to.
+    score: mean probability of the tokens before the end, 0 where there is none.
     presence_logit: log-odds, at the first step, of any coordinate against the end: no contour, no target.
-    mask_logits: `soft_mask` of the filled contour. contour: in [0, 1] of the picture, the last point repeated up to
-    S // 2; zeros where there is none.
+    mask_logits: `soft_mask` of the filled contour.
     """
     end = logits.shape[2] - 1
-    used = (tokens != end).cumprod(1)
-    used = used * (torch.arange(tokens.shape[1], device=tokens.device) < used.sum(1, keepdim=True) // 2 * 2)
+    used = used_tokens(tokens, end)
     log_probs = logits.float().log_softmax(-1)
     likely = log_probs.gather(2, tokens[..., None])[..., 0].exp()
     score = (likely * used).sum(1) / used.sum(1).clamp(min=1)
     presence_logit = log_probs[:, 0, :end].logsumexp(-1) - log_probs[:, 0, end]
     filled = np.zeros((len(tokens), *size), bool)
-    contour = np.zeros((len(tokens), tokens.shape[1] // 2, 2), np.float32)
-    sides = torch.cat([valid_px, frame_px], dim=1).tolist()
-    for i, (row, count) in enumerate(zip(tokens.cpu().numpy(), used.sum(1).tolist(), strict=True)):
-        if count == 0:
-            continue
-        height, width, frame_height, frame_width = sides[i]
-        points = dequantise(row[:count].reshape(-1, 2), (frame_height, frame_width), end, offset)
-        filled[i] = rasterise([points], size)
-        contour[i, : len(points)] = np.clip((points + 0.5) / (width, height), 0, 1)
-        contour[i, len(points) :] = contour[i, len(points) - 1]
+    for i, points in enumerate(contours_of(tokens, frame_px, bins=end, offset=offset)):
+        if len(points):
+            filled[i] = rasterise([points], size)
     mask = torch.from_numpy(filled).to(logits.device)
     return Prediction(
         mask_logits=soft_mask(mask, score).to(logits.dtype),
         presence_logit=presence_logit.to(logits.dtype),
         score=score.to(logits.dtype),
-        contour=torch.from_numpy(contour).to(logits),
     )
+
+
+def used_tokens(tokens: Tensor, end: int) -> Tensor:
+    """(N, S) long -> (N, S) in {0, 1}: before the first end; an odd coordinate at the tail is dropped."""
+    used = (tokens != end).cumprod(1)
+    return used * (torch.arange(tokens.shape[1], device=tokens.device) < used.sum(1, keepdim=True) // 2 * 2)
+
+
+def contours_of(tokens: Tensor, frame_px: Tensor, *, bins: int, offset: float) -> list[np.ndarray]:
+    """Tokens (N, S) -> N contours (P_i, 2) float, x and y in pixels of the input; (0, 2) where there is none."""
+    counts, sides = used_tokens(tokens, bins).sum(1).tolist(), frame_px.tolist()
+    return [
+        dequantise(row[:count].reshape(-1, 2), (height, width), bins, offset)
+        for row, count, (height, width) in zip(tokens.cpu().numpy(), counts, sides, strict=True)
+    ]
 
 
 def soft_mask(mask: Tensor, score: Tensor) -> Tensor:

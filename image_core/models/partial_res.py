@@ -68,7 +68,7 @@ class PartialResConfig(SeqTRConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.task == "box" and self.points < 2:
-            raise ValueError(f"PartialResConfig.points: came {self.points}, wanted at least 2, the corners of a box")
+            raise ValueError(f"PartialResConfig.points: expected at least 2, the corners of a box, got {self.points}")
 
 
 class PartialRES(SeqTR):

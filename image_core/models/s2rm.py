@@ -36,7 +36,7 @@ from image_core.layers.blocks import (
     split_heads,
 )
 from image_core.losses import bce_loss, dice_loss, presence_loss
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
 
 Update = Literal["overwrite", "gated", "accumulate", "side_by_side"]
@@ -77,23 +77,23 @@ class S2RMConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if not self.fused_strides or list(self.fused_strides) != sorted(set(self.fused_strides)):
-            raise ValueError(f"S2RMConfig.fused_strides: came {self.fused_strides}, wanted them rising, fine to coarse")
+            raise ValueError(f"S2RMConfig.fused_strides: expected rising strides, got {self.fused_strides}")
         if len(self.max_steps) != len(self.fused_strides) or min(self.max_steps) < 1:
             raise ValueError(
-                f"S2RMConfig.max_steps: came {self.max_steps}, wanted one >= 1 for each of {self.fused_strides}"
+                f"S2RMConfig.max_steps: expected a number >= 1 for each of {self.fused_strides}, got {self.max_steps}"
             )
         for name, allowed in (("directions", {"l2v", "v2l"}), ("axes", {"row", "column"})):
             value = getattr(self, name)
             if not value or not set(value) <= allowed:
-                raise ValueError(f"S2RMConfig.{name}: came {value}, wanted one or more of {sorted(allowed)}")
+                raise ValueError(f"S2RMConfig.{name}: expected one or more of {sorted(allowed)}, got {value}")
         if min(self.heads, self.channels, self.fine_channels) < 1:
             raise ValueError(
-                f"S2RMConfig: came heads {self.heads}, channels {self.channels}, fine_channels {self.fine_channels}, "
-                "wanted at least 1 of each"
+                f"S2RMConfig: expected at least 1 of each, got heads {self.heads}, channels {self.channels}, "
+                f"fine_channels {self.fine_channels}"
             )
         if self.channels % self.heads or (self.position and self.channels % 4):
             raise ValueError(
-                f"S2RMConfig.channels: came {self.channels}, wanted a multiple of heads ({self.heads})"
+                f"S2RMConfig.channels: expected a multiple of heads ({self.heads}), got {self.channels}"
                 + (" and of 4, for sine positions" if self.position else "")
             )
 
@@ -279,7 +279,7 @@ class S2RMExtras:
     deeper_mask_logits: tuple[Tensor, ...]
 
 
-class S2RM(ImageModel):
+class S2RM(Trainable):
     """S2RM + CASG over any pyramid and any text encoder. Late fusion: a frame is encoded once for all expressions."""
 
     def __init__(self, *, vision: VisionEncoder, text: TextEncoder, config: S2RMConfig) -> None:
@@ -288,7 +288,10 @@ class S2RM(ImageModel):
         fused = config.fused_strides
         if vision.strides[0] != 4 or not set(fused) <= set(vision.strides[1:]) or fused[-1] != vision.strides[-1]:
             # A stage past the last fused one would be computed for nothing, and its weights would have no gradient.
-            raise ValueError(f"came encoder strides {vision.strides} and fused_strides {fused}, wanted 4, and one end")
+            raise ValueError(
+                f"expected fused_strides that end with the encoder, which begins at 4, got encoder strides "
+                f"{vision.strides} and fused_strides {fused}"
+            )
         self.level_index = [vision.strides.index(s) for s in (4, *config.fused_strides)]
         widths = (config.fine_channels, *(config.channels for _ in config.fused_strides))
         self.project = nn.ModuleList(

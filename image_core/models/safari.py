@@ -99,13 +99,13 @@ class SafariConfig(ContourConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.memory_stride not in (16, 32):
-            raise ValueError(f"SafariConfig.memory_stride: came {self.memory_stride}, wanted 16 or 32")
+            raise ValueError(f"SafariConfig.memory_stride: expected 16 or 32, got {self.memory_stride}")
         if self.fused_layers < 1:
-            raise ValueError(f"SafariConfig.fused_layers: came {self.fused_layers}, wanted at least 1")
+            raise ValueError(f"SafariConfig.fused_layers: expected at least 1, got {self.fused_layers}")
         if self.amcr_weight < 0:
-            raise ValueError(f"SafariConfig.amcr_weight: came {self.amcr_weight}, wanted 0 or more")
+            raise ValueError(f"SafariConfig.amcr_weight: expected 0 or more, got {self.amcr_weight}")
         if min(self.amcr_margins) < 0:
-            raise ValueError(f"SafariConfig.amcr_margins: came {self.amcr_margins}, wanted none below 0")
+            raise ValueError(f"SafariConfig.amcr_margins: expected numbers of 0 or more, got {self.amcr_margins}")
 
 
 class Heard(NamedTuple):
@@ -197,12 +197,13 @@ class Safari(ContourModel):
         except ValueError as error:
             raise ValueError(f"vision encoder: {error}") from error
         if not isinstance(text, TextEncoder):
-            raise ValueError(f"text encoder: came {type(text).__name__}, wanted one of transformers, layer by layer")
+            raise ValueError(f"text encoder: expected the layers of one of transformers, got {type(text).__name__}")
         m, layers = config.fused_layers, text.layers
         if vision.strides != (4, 8, 16, 32) or m > min(sum(stage.depth for stage in stages), len(layers)):
             raise ValueError(
-                f"came strides {vision.strides}, {sum(stage.depth for stage in stages)} vision blocks after the stem "
-                f"and {len(layers)} text layers, wanted strides (4, 8, 16, 32) and fused_layers ({m}) of each"
+                f"expected strides (4, 8, 16, 32) and fused_layers ({m}) of each encoder, got strides "
+                f"{vision.strides}, {sum(stage.depth for stage in stages)} vision blocks after the stem and "
+                f"{len(layers)} text layers"
             )
         self._blocks = [(i, j) for i, stage in enumerate(stages) for j in range(stage.depth)][-m:]
         self.fused = nn.ModuleList(
@@ -246,7 +247,7 @@ class Safari(ContourModel):
     ) -> ImageFeatures:
         """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
         if text is None:
-            raise ValueError("Safari.encode_image: came no text, wanted it: language is fused in the encoder")
+            raise ValueError("Safari.encode_image: expected the text, which is fused in the encoder, got none")
         frames = torch.arange(len(images), device=images.device).repeat_interleave(len(text))
         rows = torch.arange(len(text), device=images.device).repeat(len(images))
         return self.encode_pairs(images, text.select(rows), frames, stem=stem, valid_px=valid_px)
@@ -316,9 +317,10 @@ class Safari(ContourModel):
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N pairs; `text` is what they had before fusion and is not read."""
         if image.words is None:
-            raise ValueError("Safari.remember: came features without words, wanted those of `encode_image`")
+            raise ValueError("Safari.remember: expected features of `encode_image`, got some without words")
         h, w = image.levels[1].shape[-2:]
-        pad_mask = padding_cells(image.valid_px, (h, w), image.strides[1])
+        stride, _ = image.maps[1]
+        pad_mask = padding_cells(image.valid_px, (h, w), stride)
         maps = [
             project(level.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
             for project, level in zip(self.image_to_memory, image.levels[1:], strict=True)
@@ -335,7 +337,7 @@ class Safari(ContourModel):
         """(N, h, w) over the cells of stride 16, each row summing to one: where the fused layers look, all of them and
         all words together, in the reading of `amcr_source`."""
         if image.attention is None:
-            raise ValueError("Safari.attention: came features without attention, wanted those of `encode_image`")
+            raise ValueError("Safari.attention: expected features of `encode_image`, got some without attention")
         h, w = (4 * n // MAP_STRIDE for n in image.levels[0].shape[-2:])
         maps = image.attention[..., 0].unflatten(2, (h, w))
         return attention_map(maps, padding_cells(image.valid_px, (h, w), MAP_STRIDE), self.config.amcr_source)

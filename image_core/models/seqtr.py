@@ -72,9 +72,9 @@ class SeqTRConfig(ContourConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.memory_stride not in (16, 32):
-            raise ValueError(f"SeqTRConfig.memory_stride: came {self.memory_stride}, wanted 16 or 32")
+            raise ValueError(f"SeqTRConfig.memory_stride: expected 16 or 32, got {self.memory_stride}")
         if self.fusion_channels < 1:
-            raise ValueError(f"SeqTRConfig.fusion_channels: came {self.fusion_channels}, wanted at least 1")
+            raise ValueError(f"SeqTRConfig.fusion_channels: expected at least 1, got {self.fusion_channels}")
 
 
 class BottomUpFusion(nn.Module):
@@ -106,7 +106,7 @@ class SeqTR(ContourModel):
     def __init__(self, *, vision: VisionEncoder, text: TextEncoder | GruTextEncoder, config: SeqTRConfig) -> None:
         super().__init__(config)
         if vision.strides != STRIDES:
-            raise ValueError(f"SeqTR: came encoder strides {vision.strides}, wanted {STRIDES}")
+            raise ValueError(f"SeqTR: expected an encoder with strides {STRIDES}, got {vision.strides}")
         self.vision, self.text = vision, text
         self.fusion = BottomUpFusion(vision.channels[1:], config.fusion_channels, config.memory_stride)
         same = text.channels == config.fusion_channels

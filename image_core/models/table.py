@@ -11,7 +11,7 @@ from image_core.encoders.gru import build_gru_encoder
 from image_core.encoders.text import build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError, UnknownNameError
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.models.partial_res import PartialRES, PartialResConfig
 from image_core.models.s2rm import S2RM, S2RMConfig
 from image_core.models.safari import Safari, SafariConfig
@@ -22,7 +22,7 @@ from image_core.models.seqtr import SeqTR, SeqTRConfig
 class ModelEntry:
     """A row of the table: the module (by keyword: vision, text, config), its config, and one line for people."""
 
-    module: Callable[..., ImageModel]
+    module: Callable[..., Trainable]
     config: type
     summary: str
 
@@ -88,7 +88,7 @@ def model_entry(name: str) -> ModelEntry:
     return entry
 
 
-def build_model(spec: ModelSpec, *, tokenizer_json: str | None = None) -> ImageModel:
+def build_model(spec: ModelSpec, *, tokenizer_json: str | None = None) -> Trainable:
     """A model with fresh weights (encoders pretrained where the spec says so).
 
     tokenizer_json: the serialised tokenizer of a checkpoint, in place of the encoder's own. Raises `UnknownNameError`
@@ -112,7 +112,9 @@ def build_model(spec: ModelSpec, *, tokenizer_json: str | None = None) -> ImageM
     )
     if spec.text.name == "gru":
         if spec.text.pretrained:
-            raise ConfigError("text encoder 'gru': came pretrained, but it has no published weights; leave it out")
+            raise ConfigError(
+                "text encoder 'gru': expected pretrained=false (there are no published weights), got true"
+            )
         text = build_gru_encoder(max_words=spec.max_words, options=spec.text.options, tokenizer_json=tokenizer_json)
     else:
         text = build_text_encoder(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from image_core.device import autocast, resolve_device
 from image_core.errors import ConfigError
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.training.batches import PseudoPart, Samples, StepBatches, TrainingBatches, loader
 from image_core.training.folder import check_folder, write_settings
 from image_core.training.log import TrainingLog
@@ -43,7 +43,7 @@ class Engine:
     """
 
     def __init__(
-        self, model: ImageModel, samples: Samples, settings: TrainSettings, pseudo: PseudoPart | None = None
+        self, model: Trainable, samples: Samples, settings: TrainSettings, pseudo: PseudoPart | None = None
     ) -> None:
         self.settings = settings
         device = resolve_device(settings.device)
@@ -68,7 +68,7 @@ class Engine:
         self.step = 0
 
     @property
-    def plain_model(self) -> ImageModel:
+    def plain_model(self) -> Trainable:
         """The model without the wrapper of several processes."""
         return self.accelerator.unwrap_model(self.model)
 

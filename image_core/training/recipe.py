@@ -21,7 +21,7 @@ from image_core.device import resolve_device
 from image_core.encoders.text import TextEncoder
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation import collect_presence, evaluate_images, predict_with
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.models.table import ModelSpec, build_model
 from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.batches import PseudoPart, Samples
@@ -113,7 +113,7 @@ def train_on(
     return path
 
 
-def initial_model(settings: TrainSettings) -> tuple[ImageModel, Provenance]:
+def initial_model(settings: TrainSettings) -> tuple[Trainable, Provenance]:
     """The model that training starts from, and the origin of its weights: fresh, or those of `init`.
 
     The terms of the loss may be weighed anew; raises `ConfigError` where `init` is a model of other parts than the

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from image_core.answer import MaskAnswer
 from image_core.data.words import words_of
 from image_core.errors import RvosError
 from image_core.geometry.rle import encode_rle
-from image_core.segmenter import ImagePrediction, ImageSegmenter
+from image_core.segmenter import ImageSegmenter
 from image_core.weak.box_source import BoxSource
 from image_core.weak.ledger import Ledger, PseudoLabel
 from image_core.weak.unlabelled import Unlabelled
@@ -51,25 +52,26 @@ class Labeller:
             picture = pictures.picture(index)
             sample_id = picture.sample_id
             asked = picture.with_words()
-            predictions = self.segmenter.segment(asked.image, asked.expressions) if asked.expressions else []
+            answers = self.segmenter.segment(asked.image, asked.expressions) if asked.expressions else []
             boxes = self.boxes.boxes(asked) if asked.expressions else []
         except RvosError as error:
             logger.warning("round %d, picture %d: %s", round, index, error)
             return [PseudoLabel(round, index, sample_id, "failed", str(error))]
-        answers = zip(predictions, boxes, strict=True)
+        masks = [answer.mask(asked.image.shape[:2], presence_threshold=0.0) for answer in answers]
+        judged = zip(masks, answers, boxes, strict=True)
         named = zip(picture.expression_ids, picture.expressions, strict=True)
         unanswered = [PseudoLabel(round, index, sample_id, "failed", NO_WORDS, *name) for name in named]
-        return [self._judged(label, *next(answers)) if words_of(label.sentence) else label for label in unanswered]
+        return [self._judged(label, *next(judged)) if words_of(label.sentence) else label for label in unanswered]
 
-    def _judged(self, label: PseudoLabel, prediction: ImagePrediction, box: np.ndarray | None) -> PseudoLabel:
-        mask = prediction.mask_logits > 0
+    def _judged(self, label: PseudoLabel, mask: np.ndarray, answer: MaskAnswer, box: np.ndarray | None) -> PseudoLabel:
+        """mask: (H, W) bool, what was answered whether or not the target was judged present."""
         verdict = self.judge(mask, box)
         return replace(
             label,
             verdict="accepted" if verdict.accepted else "rejected",
             reason=verdict.reason,
-            score=round_off(prediction.score),
-            presence=round_off(prediction.presence),
+            score=round_off(answer.score),
+            presence=round_off(answer.presence),
             box=None if box is None else (round_off(box[0]), round_off(box[1]), round_off(box[2]), round_off(box[3])),
             validity=None if verdict.score is None else round_off(verdict.score),
             mask=encode_rle(mask),

@@ -176,7 +176,7 @@ class _Run:
 
     def _score(self, sample: ImageSample, polygons: Sequence[int]) -> None:
         answers = self._answers(sample)
-        self.sheet.add(sample, [answer.prediction for answer in answers])
+        self.sheet.add(sample, [(answer.mask, answer.presence) for answer in answers])
         self.drawn += 1
         for answer, truth, parts, family in zip(answers, sample.masks, polygons, sample.families, strict=True):
             present = answer.presence >= 0.5
@@ -190,7 +190,9 @@ class _Run:
             start = time.perf_counter()
             predictions = self.segmenter.segment(sample.image, sample.expressions)
             self.computed, self.seconds = self.computed + 1, self.seconds + time.perf_counter() - start
-            answers = [Answer.of(prediction, self.evaluation.planes) for prediction in predictions]
+            answers = [
+                Answer.of(prediction, sample.image.shape[:2], self.evaluation.planes) for prediction in predictions
+            ]
             self.log.append(sample, answers)
         return answers
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from image_core.answer import MaskAnswer
 from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.protocols import Plane, predicted_mask
-from image_core.segmenter import ImagePrediction
 from image_core.types import ImageSample
 from rvos.export.files import output_errors
 from rvos.types import OutputError
@@ -34,11 +34,12 @@ class Answer:
     masks: Mapping[Plane, np.ndarray]
 
     @classmethod
-    def of(cls, prediction: ImagePrediction, planes: Sequence[Plane]) -> Answer:
-        """A prediction on these planes, and at the picture's own size."""
+    def of(cls, answer: MaskAnswer, size: tuple[int, int], planes: Sequence[Plane]) -> Answer:
+        """A model's answer on these planes, and at the picture's own size (height, width)."""
+        log_odds = answer.log_odds(size)
         wanted: tuple[Plane, ...] = (_NATIVE, *planes)
-        masks: dict[Plane, np.ndarray] = {p: predicted_mask(prediction.mask_logits, p) for p in wanted}
-        return cls(prediction.presence, prediction.score, masks)
+        masks: dict[Plane, np.ndarray] = {p: predicted_mask(log_odds, p) for p in wanted}
+        return cls(answer.presence, answer.score, masks)
 
     @classmethod
     def read(cls, row: dict[str, Any]) -> Answer:
@@ -54,10 +55,9 @@ class Answer:
         return {"presence": self.presence, "score": self.score, "rle": native} | ({"planes": rles} if rles else {})
 
     @property
-    def prediction(self) -> ImagePrediction:
-        """With logits of +1 and -1 in place of the network's."""
-        logits = np.where(self.masks[_NATIVE], 1.0, -1.0).astype(np.float32)
-        return ImagePrediction(logits, self.presence, self.score)
+    def mask(self) -> np.ndarray:
+        """(H, W) bool: all False where the target is judged absent."""
+        return self.masks[_NATIVE] & (self.presence >= 0.5)
 
 
 class PredictionLog:

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from image_core.metrics import overlap
-from image_core.segmenter import ImagePrediction
 from image_core.types import ImageSample
 from rvos.export.drawing import paint_masks
 from rvos.export.files import write_png
@@ -29,12 +28,12 @@ class PredictionSheet:
         self.per_family = per_family
         self._tiles: dict[str, list[np.ndarray]] = {}
 
-    def add(self, sample: ImageSample, predictions: Sequence[ImagePrediction]) -> None:
-        """A picture with its expressions, its truth and the answers."""
+    def add(self, sample: ImageSample, predictions: Sequence[tuple[np.ndarray, float]]) -> None:
+        """A picture with its expressions and truth; predictions: a mask (H, W) bool and a presence in [0, 1] each."""
         for i, (family, prediction) in enumerate(zip(sample.families, predictions, strict=True)):
             tiles = self._tiles.setdefault(family, [])
             if len(tiles) < self.per_family:
-                tiles.append(_tile(sample.image, sample.expressions[i], sample.masks[i], prediction))
+                tiles.append(_tile(sample.image, sample.expressions[i], sample.masks[i], *prediction))
 
     def write(self, path: Path) -> None:
         """A row a family. Raises `OutputError`."""
@@ -49,17 +48,17 @@ class PredictionSheet:
         write_png(path, np.vstack(rows))
 
 
-def _tile(image: np.ndarray, expression: str, truth: np.ndarray, prediction: ImagePrediction) -> np.ndarray:
-    intersection, union = overlap(prediction.mask, truth)
+def _tile(image: np.ndarray, expression: str, truth: np.ndarray, predicted: np.ndarray, presence: float) -> np.ndarray:
+    intersection, union = overlap(predicted, truth)
     verdict = f"IoU {intersection / union:.2f}" if union else "rightly absent"
     halves = []
-    for mask in (truth, prediction.mask):
+    for mask in (truth, predicted):
         half = cv2.resize(image, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
         smaller = cv2.resize(mask.view(np.uint8), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_NEAREST)
         paint_masks(half, [smaller.astype(bool)])
         halves.append(half)
     caption = np.full((2 * line_height(_FONT_PX), 2 * _TILE_PX, 3), _BACKGROUND, np.uint8)
     paint_line(caption, expression, _FONT_PX, (0, 4))
-    paint_line(caption, f"{verdict}, presence {prediction.presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
+    paint_line(caption, f"{verdict}, presence {presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
     tile = np.vstack([np.hstack(halves), caption])
     return cv2.copyMakeBorder(tile, 0, _GAP_PX, 0, _GAP_PX, cv2.BORDER_CONSTANT, value=(_BACKGROUND,) * 3)

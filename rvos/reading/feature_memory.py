@@ -5,37 +5,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from torch import Tensor
 
 from image_core.types import ImageFeatures
+from rvos.reading.matching import keys_of
+from rvos.reading.propagation import Stem
 
 
 @dataclass(frozen=True)
 class KeyFrameEntry:
-    """One key frame: what it is compared with others by (1, C0, H/4, W/4), the features that the encoder gave, and by
-    stride of a grid of h x w cells the keys (h w, D) that its cells are found by."""
+    """One key frame: the stem that it is compared with others by, and the features that the encoder gave."""
 
-    cells: Tensor
+    stem: Stem
     features: ImageFeatures
-    keys: Mapping[int, Tensor]
+
+    @cached_property
+    def keys(self) -> Mapping[int, Tensor]:
+        """By stride of every grid of h x w cells that will be searched, what its cells are found by, (h w, D)."""
+        return keys_of(self.stem, [stride for stride, _ in self.features.maps])
 
 
 @dataclass(frozen=True)
 class FeatureMemory:
-    """At most 1 + `capacity` key frames. permanent: the first; recent: the others, oldest first.
+    """At most 1 + `capacity` key frames. Raises `ValueError` for a capacity below 1, or more entries than that."""
 
-    Raises `ValueError` for a capacity below 1, or more entries than that.
-    """
-
+    #: How many recent key frames there is room for.
     capacity: int
+    #: The first key frame.
     permanent: KeyFrameEntry | None = None
+    #: The others, oldest first.
     recent: tuple[KeyFrameEntry, ...] = ()
 
     def __post_init__(self) -> None:
         if self.capacity < 1 or len(self.recent) > self.capacity:
             raise ValueError(
-                f"FeatureMemory: came {len(self.recent)} entries, capacity {self.capacity}, wanted it >= 1"
+                f"FeatureMemory: expected a capacity of 1 or more and no more entries than that, got a capacity of "
+                f"{self.capacity} and {len(self.recent)} entries"
             )
 
     @property

@@ -18,98 +18,93 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from image_core.errors import ConfigError
 from image_core.types import ImageFeatures
-from rvos.reading.packing import from_bytes, in_plain_order, pack_features, to_bytes, unpack_features
-from rvos.reading.propagation import Propagator
+from rvos.reading.propagation import Propagator, Stem, in_plain_order
 from rvos.view.frame_view import View
 from rvos.view.motion import flow_between, warp
-
-SMALL_PX = 144
-"""Short side of the pictures that flow is computed on; smaller videos keep their size."""
 
 _FLOW_PX = 16
 """Pictures narrower than this are taken as standing still: the flow's patches do not fit into them."""
 
 
 @dataclass(frozen=True)
+class FlowConfig:
+    """Every number of the propagator."""
+
+    #: Short side of the pictures that flow is computed on; smaller videos keep their size.
+    small_px: int = 144
+
+    def __post_init__(self) -> None:
+        if self.small_px < 1:
+            raise ConfigError(f"propagation.small_px: expected 1 or more, got {self.small_px}")
+
+
+@dataclass(frozen=True)
 class Motion:
-    """From this frame back to an earlier one, at the size of the small pictures.
+    """From this frame back to an earlier one, at the size of the small pictures."""
 
-    flow: (h, w, 2) float32, where each pixel was, x and y in pixels; hidden: (h, w) float32 in [0, 1], 1 where there
-    was nothing of it to see.
-    """
-
+    #: (h, w, 2) float32, where each pixel was, x and y in pixels.
     flow: np.ndarray
+    #: (h, w) float32 in [0, 1], 1 where there was nothing of it to see.
     hidden: np.ndarray
 
     def __post_init__(self) -> None:
         if self.flow.ndim != 3 or self.flow.shape[2] != 2 or self.hidden.shape != self.flow.shape[:2]:
             raise ValueError(
-                f"Motion: came flow {self.flow.shape}, hidden {self.hidden.shape}, wanted (h, w, 2) and (h, w)"
+                f"Motion: expected flow (h, w, 2) and hidden (h, w), got {self.flow.shape} and {self.hidden.shape}"
             )
 
 
 @dataclass(frozen=True)
 class FlowState:
-    """features: of the last key frame, None before the first; motion: since then, None on the key frame itself."""
+    """What is remembered of one video."""
 
+    #: Of the last key frame, None before the first.
     features: ImageFeatures | None = None
+    #: Since then, None on the key frame itself.
     motion: Motion | None = None
 
 
 class FlowPropagation(Propagator[FlowState]):
-    """Every level of the last key frame, warped to where things are now; what was hidden then stays unwarped."""
+    """Every map of the last key frame, warped to where things are now; what was hidden then stays unwarped."""
 
     between_key_frames = True
     reads_stem = False
+
+    def __init__(self, config: FlowConfig = FlowConfig()) -> None:
+        self.config = config
 
     def start(self) -> FlowState:
         return FlowState()
 
     def step(
-        self, view: View, stem: Tensor | None, features: ImageFeatures | None, state: FlowState
+        self, view: View, stem: Stem | None, features: ImageFeatures | None, state: FlowState
     ) -> tuple[ImageFeatures, FlowState]:
         if features is not None:
             return features, FlowState(in_plain_order(features))
         if state.features is None:
-            raise ValueError(f"propagation 'flow': frame {view.frame.index} came first, wanted a key frame before it")
-        motion = chain(view.once(motion_to_before), state.motion)
+            raise ValueError(f"propagation 'flow': expected a key frame first, got frame {view.frame.index}")
+        motion = chain(motion_to_before(view, self.config.small_px), state.motion)
         return warp_features(state.features, motion), replace(state, motion=motion)
 
-    def snapshot(self, state: FlowState) -> bytes:
-        tensors = {} if state.features is None else pack_features(state.features)
-        if state.motion is not None:
-            tensors |= {"flow": torch.from_numpy(state.motion.flow), "hidden": torch.from_numpy(state.motion.hidden)}
-        return to_bytes(tensors)
 
-    def restore(self, data: bytes, device: torch.device | str = "cpu") -> FlowState:
-        tensors = from_bytes(data, device)
-        if not tensors:
-            return FlowState()
-        motion = None
-        if {"flow", "hidden"} <= set(tensors):
-            motion = Motion(tensors["flow"].cpu().numpy(), tensors["hidden"].cpu().numpy())
-        return FlowState(unpack_features(tensors), motion)
-
-
-def motion_to_before(view: View) -> Motion:
-    """Where each pixel of the small picture was on the frame before. Ask by `view.once(motion_to_before)`.
-
-    Across a cut, and on the first frame, all of it was hidden.
-    """
-    now = _small(view.picture)
+def motion_to_before(view: View, small_px: int) -> Motion:
+    """Where each pixel of the small picture was on the frame before. Across a cut, and on the first frame, all of it
+    was hidden."""
+    now = _small(view.picture, small_px)
     size = now.shape[:2]
     if view.before is None or view.cut:
         return Motion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))
     if min(size) < _FLOW_PX:
         return Motion(np.zeros((*size, 2), np.float32), np.zeros(size, np.float32))
-    before = _small(view.before)
+    before = _small(view.before, small_px)
     flow = flow_between(now, before)
     return Motion(flow, hidden_before(flow, flow_between(before, now)))
 
 
-def _small(picture: np.ndarray) -> np.ndarray:
-    factor = SMALL_PX / min(picture.shape[:2])
+def _small(picture: np.ndarray, small_px: int) -> np.ndarray:
+    factor = small_px / min(picture.shape[:2])
     if factor >= 1:
         return picture
     size = max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor))
@@ -140,16 +135,15 @@ def chain(step: Motion, before: Motion | None) -> Motion:
 
 
 def warp_features(features: ImageFeatures, motion: Motion) -> ImageFeatures:
-    """The features of the key frame, each level moved at its own stride; unwarped where it was hidden.
+    """The features of the key frame, each map moved at its own stride; unwarped where it was hidden.
 
     Padding at the bottom and the right stays where it is, and nothing is read out of it.
     """
     valid = features.valid_px[0].tolist()
-    levels = (_warp_level(x, s, valid, motion) for x, s in zip(features.levels, features.strides, strict=True))
-    return replace(features, levels=tuple(levels))
+    return features.with_maps(_warp_map(level, stride, valid, motion) for stride, level in features.maps)
 
 
-def _warp_level(level: Tensor, stride: int, valid: list[int], motion: Motion) -> Tensor:
+def _warp_map(level: Tensor, stride: int, valid: list[int], motion: Motion) -> Tensor:
     """(N, C, h, w) -> (N, C, h, w)."""
     cells = level.shape[-2], level.shape[-1]
     per_px = [v / stride / pixels for v, pixels in zip(valid, motion.hidden.shape, strict=True)]

@@ -21,16 +21,16 @@ _LARGE_CHANGE = 45.0
 
 @dataclass(frozen=True)
 class KeyFrameState:
-    """since: frames looked at since the last key frame, that one counted; 0 = the next one is due.
-    thumbnail: of the last key frame, row by row, where the policy compares with it; else empty."""
+    """What is remembered between frames."""
 
+    #: Frames looked at since the last key frame, that one counted; 0 = the next one is due.
     since: int = 0
-    thumbnail: tuple[int, ...] = ()
+    #: (18, 32, 3) uint8, of the last key frame, where the policy compares with it.
+    thumbnail: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "thumbnail", tuple(self.thumbnail))  # JSON gives a list back
-        if len(self.thumbnail) not in (0, 3 * THUMBNAIL[0] * THUMBNAIL[1]):
-            raise ValueError(f"KeyFrameState.thumbnail: came {len(self.thumbnail)} values, wanted 0 or 18 x 32 x 3")
+        if self.thumbnail is not None and self.thumbnail.shape != (*THUMBNAIL, 3):
+            raise ValueError(f"KeyFrameState.thumbnail: expected {(*THUMBNAIL, 3)}, got {self.thumbnail.shape}")
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,15 @@ class KeyFrames:
         if not self.adaptive:
             return due, KeyFrameState((state.since + 1) % self.every)
         now = thumbnail(view.picture)
-        is_key = due or view.cut or picture_change(state.thumbnail, now) > _LARGE_CHANGE
+        changed = state.thumbnail is not None and picture_change(state.thumbnail, now) > _LARGE_CHANGE
+        is_key = due or view.cut or changed
         since = 1 if is_key else state.since + 1
-        # Plain numbers: the session writes the state as JSON.
-        last = tuple(now.ravel().tolist()) if is_key else state.thumbnail
-        return is_key, KeyFrameState(since % self.every, last)
+        return is_key, KeyFrameState(since % self.every, now if is_key else state.thumbnail)
 
 
-def picture_change(before: tuple[int, ...], now: np.ndarray) -> float:
-    """Mean difference (grey levels, 0 to 255) of the fifth of the cells that changed most since another thumbnail."""
-    other = np.array(before, np.int16).reshape(now.shape)
-    change = np.abs(now.astype(np.int16) - other).max(-1).ravel()
+def picture_change(before: np.ndarray, now: np.ndarray) -> float:
+    """Mean difference (grey levels, 0 to 255) of the fifth of the cells that changed most between two thumbnails."""
+    change = np.abs(now.astype(np.int16) - before.astype(np.int16)).max(-1).ravel()
     count = round(_CHANGED_SHARE * change.size)
     return float(np.partition(change, -count)[-count:].mean())
 
@@ -84,6 +82,6 @@ def parse_key_frames(text: str) -> KeyFrames:
     match = re.fullmatch(r"(every|adaptive):([0-9]+)", text)
     if match is None:
         raise ConfigError(
-            f"key frames: came '{text}', wanted all, every:K or adaptive:K (a whole number, as in every:5)"
+            f"key frames: expected all, every:K or adaptive:K (a whole number, as in every:5), got '{text}'"
         )
     return KeyFrames(int(match[2]), adaptive=match[1] == "adaptive")

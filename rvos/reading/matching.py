@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rvos.reading.feature_memory import KeyFrameEntry
+from rvos.reading.propagation import Stem
 
 TOP = 4
 _TEMPERATURE = 0.1
@@ -32,36 +32,39 @@ _CHUNK_CELLS = 256
 
 @dataclass(frozen=True)
 class Keys:
-    """Of one grid of h x w cells, over m key frames, one after the other. values: (m h w, D); variance: of them, the
-    mean squared distance from their mean."""
+    """Of one grid of h x w cells, over m key frames, one after the other."""
 
+    #: (m h w, D)
     values: Tensor
+    #: The mean squared distance of the values from their mean.
     variance: float
 
 
 @dataclass(frozen=True)
 class Bank:
-    """A memory of m key frames, laid out to be read. keys: by stride of the grid; levels: of the features, fine to
-    coarse, (m h w, N C) each."""
+    """A memory of m key frames, laid out to be read."""
 
+    #: By stride of the grid.
     keys: Mapping[int, Keys]
-    levels: tuple[Tensor, ...]
+    #: Of the features, fine to coarse, (m h w, N C) each.
+    maps: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Matches:
-    """For each of n cells the places in the memory that it reads: index (n, k) long over all cells of all entries,
-    entry by entry; weight (n, k), summing to 1."""
+    """For each of n cells the k places in the memory that it reads."""
 
+    #: (n, k) long, over all cells of all entries, entry by entry.
     index: Tensor
+    #: (n, k), summing to 1.
     weight: Tensor
 
 
-def bank_of(entries: Sequence[KeyFrameEntry]) -> Bank:
-    """The memory of at least one key frame."""
-    keys = {stride: joined([entry.keys[stride] for entry in entries]) for stride in entries[0].keys}
-    levels = zip(*(entry.features.levels for entry in entries), strict=True)
-    return Bank(keys, tuple(torch.cat([_rows(level) for level in same]) for same in levels))
+def bank_of(entries: Sequence[tuple[Mapping[int, Tensor], Sequence[Tensor]]]) -> Bank:
+    """The keys and maps of at least one key frame, together."""
+    keys = {stride: joined([own[stride] for own, _ in entries]) for stride in entries[0][0]}
+    maps = zip(*(own for _, own in entries), strict=True)
+    return Bank(keys, tuple(torch.cat([_rows(each) for each in same]) for same in maps))
 
 
 def joined(keys: Sequence[Tensor]) -> Keys:
@@ -76,46 +79,47 @@ def _rows(level: Tensor) -> Tensor:
     return level.float().flatten(0, 1).flatten(1).T
 
 
-def keys_of(cells: Tensor, strides: Sequence[int]) -> dict[int, Tensor]:
-    """What the cells of every grid that will be searched are found by; cells: (1, C0, H/4, W/4)."""
-    return {stride: describe(cells, stride) for stride in grid_strides(cells, strides)}
+def keys_of(stem: Stem, strides: Sequence[int]) -> dict[int, Tensor]:
+    """What the cells of every grid that will be searched are found by, (h w, D) by stride."""
+    return {stride: describe(stem, stride) for stride in grid_strides(stem, strides)}
 
 
-def search(cells: Tensor, keys: Mapping[int, Keys], strides: Sequence[int]) -> Iterator[tuple[int, Matches]]:
-    """(stride, matches) of every grid of `grid_strides`; cells: (1, C0, H/4, W/4) of this frame."""
+def search(stem: Stem, keys: Mapping[int, Keys], strides: Sequence[int]) -> Iterator[tuple[int, Matches]]:
+    """(stride, matches) of every grid of `grid_strides`; stem: of this frame."""
     matches: Matches | None = None
-    for stride in grid_strides(cells, strides):
-        grid = grid_of(cells, stride)
+    for stride in grid_strides(stem, strides):
+        grid = grid_of(stem, stride)
         candidates = None
         if matches is not None and prod(grid) > _WHOLE_SEARCH_CELLS:
-            candidates = _inherited(matches.index, grid_of(cells, 2 * stride), grid)
-        matches = match(describe(cells, stride), keys[stride], grid, candidates)
+            candidates = _inherited(matches.index, grid_of(stem, 2 * stride), grid)
+        matches = match(describe(stem, stride), keys[stride], grid, candidates)
         yield stride, matches
 
 
-def grid_strides(cells: Tensor, strides: Sequence[int]) -> list[int]:
+def grid_strides(stem: Stem, strides: Sequence[int]) -> list[int]:
     """From the coarsest of `strides`, or coarser where that has too many cells to be searched whole, to the finest,
-    each half as wide as the one before."""
+    each half as wide as the one before. Raises `ValueError` for strides that are no multiples of the stem's."""
+    if any(stride % stem.stride for stride in strides):
+        raise ValueError(f"affinity: expected maps of multiples of the stem's stride {stem.stride}, got {strides}")
     stride = max(strides)
-    while prod(grid_of(cells, stride)) > _WHOLE_SEARCH_CELLS:
+    while prod(grid_of(stem, stride)) > _WHOLE_SEARCH_CELLS:
         stride *= 2
-    found = []
+    halved = []
     while stride >= min(strides):
-        found.append(stride)
+        halved.append(stride)
         stride //= 2
-    return found
+    return halved
 
 
-def grid_of(cells: Tensor, stride: int) -> tuple[int, int]:
-    """Rows and columns of the cells of `stride` pixels that cover the input of (1, C0, H/4, W/4)."""
-    factor = stride // 4
-    return -(-cells.shape[-2] // factor), -(-cells.shape[-1] // factor)
+def grid_of(stem: Stem, stride: int) -> tuple[int, int]:
+    """Rows and columns of the cells of `stride` pixels that cover the model's input."""
+    factor = stride // stem.stride
+    return -(-stem.cells.shape[-2] // factor), -(-stem.cells.shape[-1] // factor)
 
 
-def describe(cells: Tensor, stride: int) -> Tensor:
-    """(1, C0, H/4, W/4) -> (h w, 2 C0): each cell of a grid of `stride` pixels, and the mean of it and its eight
-    neighbours."""
-    coarse = F.avg_pool2d(cells, stride // 4, ceil_mode=True)
+def describe(stem: Stem, stride: int) -> Tensor:
+    """(h w, 2 C0): each cell of a grid of `stride` pixels, and the mean of it and its eight neighbours."""
+    coarse = F.avg_pool2d(stem.cells, stride // stem.stride, ceil_mode=True)
     around = F.avg_pool2d(coarse, 3, stride=1, padding=1, count_include_pad=False)
     return torch.cat([coarse, around], 1)[0].flatten(1).T.contiguous()
 

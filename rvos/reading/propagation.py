@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Generic, TypeVar
 
-import torch
 from torch import Tensor
 
 from image_core.types import ImageFeatures
@@ -15,18 +14,30 @@ from rvos.view.frame_view import View
 State = TypeVar("State")
 
 
+@dataclass(frozen=True)
+class Stem:
+    """Language-free features of one frame: cells (1, C0, h, w), one every `stride` pixels of the model's input."""
+
+    cells: Tensor
+    stride: int
+
+    def __post_init__(self) -> None:
+        if self.cells.ndim != 4 or len(self.cells) != 1:
+            raise ValueError(f"Stem.cells: expected (1, C0, h, w), got {tuple(self.cells.shape)}")
+
+
 class Propagator(ABC, Generic[State]):
     """Gives every frame its features, though only key frames went through the whole encoder.
 
     A propagator is shared by all sessions and holds nothing that changes; what it remembers of one video is in a frozen
-    state that `step` takes and returns.
+    dataclass that `step` takes and returns, and that `image_core.state` turns into bytes.
     """
 
     between_key_frames: ClassVar[bool]
     """It can serve frames without fresh features. Where it cannot, every frame has to be a key frame."""
 
     reads_stem: ClassVar[bool]
-    """It needs the stem of frames between key frames. Where it does not, the network may rest there altogether."""
+    """It needs the stem of every frame. Where it does not, the network may rest between key frames altogether."""
 
     @abstractmethod
     def start(self) -> State:
@@ -34,24 +45,15 @@ class Propagator(ABC, Generic[State]):
 
     @abstractmethod
     def step(
-        self, view: View, stem: Tensor | None, features: ImageFeatures | None, state: State
+        self, view: View, stem: Stem | None, features: ImageFeatures | None, state: State
     ) -> tuple[ImageFeatures, State]:
         """Features of this frame, and the state after it.
 
-        stem: (1, C0, H/4, W/4), language-free features of this frame at the model's input size; None only on a frame
-        without `features`, and only where `reads_stem` is False. features: the encoder's, on key frames alone: one row
-        where the model fuses language late, a row an expression where it fuses early; a key frame's are given back as
-        they are. What was fused with words is copied from the last key frame, never moved. From the first key frame
+        stem: None only where `reads_stem` is False. features: the encoder's, on key frames alone: one row where the
+        model fuses language late, a row an expression where it fuses early; a key frame's are given back as they are.
+        Maps move; tokens, and what was fused with words, are copied from the last key frame. From the first key frame
         after a cut on, nothing of the scene before bears on what is given; until then there is nothing better.
         """
-
-    @abstractmethod
-    def snapshot(self, state: State) -> bytes:
-        """`state` as bytes (JSON or safetensors, nothing that runs code when it is read)."""
-
-    @abstractmethod
-    def restore(self, data: bytes, device: torch.device | str = "cpu") -> State:
-        """The state that `snapshot` wrote, its tensors on `device`. Raises `ValueError` for other bytes."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,17 @@ class NoPropagation(Propagator[NoPropagationState]):
         return NoPropagationState()
 
     def step(
-        self, view: View, stem: Tensor | None, features: ImageFeatures | None, state: NoPropagationState
+        self, view: View, stem: Stem | None, features: ImageFeatures | None, state: NoPropagationState
     ) -> tuple[ImageFeatures, NoPropagationState]:
         if features is None:
-            raise ValueError(f"propagation 'none': frame {view.frame.index} came without features, wanted a key frame")
+            raise ValueError(f"propagation 'none': expected features of every frame, got none of {view.frame.index}")
         return features, state
 
-    def snapshot(self, state: NoPropagationState) -> bytes:
-        return b""
 
-    def restore(self, data: bytes, device: torch.device | str = "cpu") -> NoPropagationState:
-        if data:
-            raise ValueError(f"propagation 'none': came a state of {len(data)} bytes, wanted an empty one")
-        return NoPropagationState()
+def in_plain_order(features: ImageFeatures) -> ImageFeatures:
+    """The same features, laid out in memory as they are read back from a snapshot.
+
+    What goes on from one has to add up the same numbers in the same order as what was never stopped, and channels-last
+    encoders lay theirs out otherwise.
+    """
+    return replace(features, levels=tuple(level.contiguous() for level in features.levels))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_core.mask_model import unseen_words
 from rvos.export import paths
 from rvos.export.report import result_document
 from rvos.export.table import build_exporters
@@ -98,7 +99,7 @@ def run(job: Job, system: System, progress: Progress = lambda done, total: None)
                 _look_through_once(directory, session, job.source, system)
             recording = Recording(directory, session, exporters)
             recording.run(info, frames, progress)
-            unseen = system.segmenter.image.unseen_words(job.expressions) if job.prompts is None else ()
+            unseen = unseen_words(system.segmenter.image, job.expressions) if job.prompts is None else ()
             result = result_document(info, settings, job.targets, unseen, recording.summary, session.latency)
             directory.finish(result, recording.timing())
     return _report(job)

@@ -35,7 +35,7 @@ def box_of(inside: np.ndarray, margin: int = 0) -> Box:
     """The box of the True pixels of (h, w) bool, `margin` px wider on each side. Raises `ValueError` for none."""
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     if not len(rows):
-        raise ValueError("box: came an empty mask, wanted at least one pixel")
+        raise ValueError("box: expected a mask of at least one pixel, got an empty one")
     height, width = inside.shape
     return Box(
         max(0, int(columns[0]) - margin),

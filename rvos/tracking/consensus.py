@@ -1,7 +1,7 @@
 """What an expression has meant so far, by appearance: two classifiers of pixels that are learned while watching.
 
-`said` learns what the image model says of pixels that look alike, on all frames together: its errors on single frames
-average out, and no object has to be followed for that. `shown` learns to tell what was shown from what was around it:
+One learns what the image model answers of pixels that look alike, on all frames together: its errors on single frames
+average out, and no object has to be followed for that. The other learns to tell what was shown from what was around it:
 its borders are sharper than the image model's. Both are ridge regressions on random Fourier features (`head`), whose
 memory is a pair of sums: of a fixed size, and free of order.
 """
@@ -22,8 +22,8 @@ CANDIDATE = -3.0
 """Log-odds above which a pixel may be meant: it teaches more than one that the image model is sure about."""
 ELSEWHERE = 0.05
 """How likely a pixel below is to be an example, against one above."""
-SAID_EXAMPLES = 1000
-SHOWN_EXAMPLES = 500
+ANSWER_EXAMPLES = 1000
+MASK_EXAMPLES = 500
 """Of what is shown; twice as many of what is around it."""
 AROUND = 4.0
 """How far around what is shown examples of the rest are taken, in its sizes."""
@@ -33,9 +33,11 @@ RIDGE = 0.02
 
 @dataclass(frozen=True)
 class Classifier:
-    """sums: all that was learned; theta: (D,) float32, what follows from it."""
+    """A ridge regression on pixels."""
 
+    #: All that was learned.
     sums: Sums
+    #: (D,) float32, what follows from it.
     theta: np.ndarray
 
     def learned(self, more: Sums, keep: float) -> Classifier:
@@ -46,11 +48,11 @@ class Classifier:
     def scores(self, view: View, near: Box | None = None) -> np.ndarray:
         """(h, w) float32 in [-1, 1] at work size: 1 where a pixel looks like what was meant, 0 where it looks like
         nothing that was seen, and above and below a box at work size that nothing is asked beyond."""
-        found = np.zeros(view.once(pixel_features).shape[:2], np.float32)
+        scores = np.zeros(view.once(pixel_features).shape[:2], np.float32)
         rows = slice(None) if near is None else near.halved().part[0]
-        lifted = view.once(lifted_picture).reshape(*found.shape, -1)[rows]
-        found[rows] = np.clip(lifted @ self.theta, -1, 1)
-        return cv2.resize(found, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR)
+        lifted = view.once(lifted_picture).reshape(*scores.shape, -1)[rows]
+        scores[rows] = np.clip(lifted @ self.theta, -1, 1)
+        return cv2.resize(scores, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def blank_classifier() -> Classifier:
@@ -66,17 +68,17 @@ def lifted_picture(view: View) -> np.ndarray:
     return lift_all(described(view, Box(0, 0, width, height), None, 1.0))
 
 
-def examples_said(view: View, logits: np.ndarray, weight: float) -> Sums:
-    """What the image model says of this frame. logits: (h, w) float32 log-odds at work size."""
+def answer_examples(view: View, logits: np.ndarray, weight: float) -> Sums:
+    """What the image model answers on this frame. logits: (h, w) float32 log-odds at work size."""
     height, width = view.once(pixel_features).shape[:2]
     small = cv2.resize(logits, (width, height), interpolation=cv2.INTER_AREA).ravel()
     likely = np.where(small > CANDIDATE, 1.0, ELSEWHERE)
-    chosen = _drawn(view, likely, SAID_EXAMPLES)
+    chosen = _drawn(view, likely, ANSWER_EXAMPLES)
     targets = np.tanh(small[chosen] / 2)  # 2 p - 1
     return weighted_sums(view.once(lifted_picture)[chosen], targets, np.full(len(chosen), weight / len(chosen)))
 
 
-def examples_shown(view: View, probs: np.ndarray, weight: float) -> Sums | None:
+def mask_examples(view: View, probs: np.ndarray, weight: float) -> Sums | None:
     """What is shown on this frame against what is around it, both alike in weight; None where too little is shown.
 
     probs: (h, w) float32 at work size, below 0.5 where nothing is shown.
@@ -87,8 +89,8 @@ def examples_shown(view: View, probs: np.ndarray, weight: float) -> Sums | None:
         return None
     away = cv2.distanceTransform((~on).astype(np.uint8), cv2.DIST_L2, 5) / (np.sqrt(np.count_nonzero(on)) + 2)
     near = ~on & (away < AROUND)
-    inside = _drawn(view, on.ravel().astype(np.float64), SHOWN_EXAMPLES)
-    outside = _drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), 2 * SHOWN_EXAMPLES)
+    inside = _drawn(view, on.ravel().astype(np.float64), MASK_EXAMPLES)
+    outside = _drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), 2 * MASK_EXAMPLES)
     sureness = np.abs(2 * small.ravel() - 1) + 0.02
     lifted = view.once(lifted_picture)
     weights = [weight * sureness[part] / sureness[part].sum() for part in (inside, outside)]

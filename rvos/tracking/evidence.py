@@ -1,4 +1,4 @@
-"""What the image model says of one frame for one expression, at the size that objects are tracked at."""
+"""What an image model answers for one expression on one frame, at the size that objects are tracked at."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from functools import cached_property
 
 import numpy as np
 
-from image_core.types import ImageFeatures, Prediction
-from rvos.postprocess import Postprocessor
+from image_core.answer import MaskAnswer
 from rvos.tracking.appearance import work_size
 from rvos.view.frame_view import View
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """logits: (h, w) float32 log-odds that a pixel is meant, if the target is there; presence, score: [0, 1]."""
+    """An answer as the tracker weighs it."""
 
+    #: (h, w) float32, log-odds that a pixel is meant, if the target is there.
     logits: np.ndarray
+    #: [0, 1]
     presence: float
+    #: [0, 1]
     score: float
 
     @cached_property
@@ -27,10 +29,7 @@ class Evidence:
         return 1 / (1 + np.exp(-self.logits))
 
 
-def read_evidence(
-    view: View, prediction: Prediction, features: ImageFeatures, postprocess: Postprocessor, temperature: float
-) -> Evidence:
-    """One row of a prediction as evidence. temperature: what raw mask logits are divided by to be log-odds."""
-    logits = postprocess.logits(prediction, features.valid_px, work_size(view)) / temperature
-    presence = float(postprocess.model.presence_probs(prediction))
-    return Evidence(logits.astype(np.float32), presence, float(prediction.score.float()))
+def read_evidence(view: View, answer: MaskAnswer, temperature: float) -> Evidence:
+    """An answer as evidence. temperature: what the model's log-odds are divided by to be calibrated."""
+    logits = answer.log_odds(work_size(view)) / temperature
+    return Evidence(logits.astype(np.float32), answer.presence, answer.score)

@@ -31,7 +31,7 @@ class Sums:
 
     def __post_init__(self) -> None:
         if self.gram.shape != (len(self.target),) * 2:
-            raise ValueError(f"Sums: came {self.gram.shape} and {self.target.shape}, wanted (D, D) and (D,)")
+            raise ValueError(f"Sums: expected (D, D) and (D,), got {self.gram.shape} and {self.target.shape}")
 
     def plus(self, other: Sums) -> Sums:
         """Both together."""

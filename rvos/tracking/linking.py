@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from rvos.tracking.appearance import work_flow, work_size
-from rvos.tracking.track import BeliefModel, Status, Track, apart, look_of
+from rvos.tracking.track import BeliefModel, Status, Track, apart, appearance_of
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
 
@@ -19,17 +19,18 @@ LEAST_PX = 12
 MOST_REGIONS = 6
 LEAST_SHARED = 0.3
 """Of the smaller of region and track, for one to be the other."""
-SAME_LOOK = 0.25
-LOOK_RATE = 0.1
+SAME_APPEARANCE = 0.25
+APPEARANCE_RATE = 0.1
 """Share of a new frame in what a track looks like."""
 MOST_TRACKS = 12
 
 
 @dataclass(frozen=True)
-class Linked:
-    """A region of this frame, (h, w) bool at work size, and its track."""
+class TrackRegion:
+    """Where a track lies on this frame."""
 
     track: Track
+    #: (h, w) bool at work size.
     region: np.ndarray
 
 
@@ -59,44 +60,44 @@ def link(
     tracks: Sequence[Track],
     next_id: int,
     belief: BeliefModel,
-) -> tuple[list[Linked], list[Track]]:
+) -> tuple[list[TrackRegion], list[Track]]:
     """Regions with their tracks, in order, and the tracks that have no place on this frame.
 
-    labels: (h, w) ids, where tracks lay, carried here; next_id: that of the first new track. What was heard of a place
+    labels: (h, w) ids, where tracks lay, carried here; next_id: that of the first new track. The evidence of a place
     goes with its pixels: a region that comes of a split, or of a merger, has its part of it.
     """
     known = {track.id: belief.fade(track) for track in tracks}
     counts = [np.bincount(labels[region], minlength=1 + max(known, default=0)) for region in regions]
     owner = _owners(regions, counts, labels, known)
-    linked: list[Linked] = []
+    placed: list[TrackRegion] = []
     for index, region in enumerate(regions):
-        look = look_of(view, region)
+        appearance = appearance_of(view, region)
         track = known.get(owner.get(index, 0))
         if track is None:
             free = [t for i, t in known.items() if i not in owner.values()]
-            track = _nearest(look, free)
+            track = _nearest(appearance, free)
             if track is None:
-                support, heard = _inherited(region, counts[index], known)
-                track = Track(next_id, look, support, heard)
+                support, weight = _inherited(region, counts[index], known)
+                track = Track(next_id, appearance, support, weight)
                 next_id += 1
             owner[index] = track.id
         else:
-            support, heard = _inherited(region, counts[index], known)
-            track = replace(track, support=support, heard=heard)
-        look = (1 - LOOK_RATE) * track.look + LOOK_RATE * look
-        linked.append(Linked(replace(track, look=look.astype(np.float32), away=0), region))
+            support, weight = _inherited(region, counts[index], known)
+            track = replace(track, support=support, weight=weight)
+        appearance = (1 - APPEARANCE_RATE) * track.appearance + APPEARANCE_RATE * appearance
+        placed.append(TrackRegion(replace(track, appearance=appearance.astype(np.float32), away=0), region))
     lost = [
         replace(track, status=Status.ABSENT, away=track.away + 1)
         for i, track in known.items()
         if i not in owner.values()
     ]
-    return linked, sorted(lost, key=lambda t: (t.away, t.id))[: max(0, MOST_TRACKS - len(linked))]
+    return placed, sorted(lost, key=lambda t: (t.away, t.id))[: max(0, MOST_TRACKS - len(placed))]
 
 
-def _nearest(look: np.ndarray, lost: Sequence[Track]) -> Track | None:
+def _nearest(appearance: np.ndarray, lost: Sequence[Track]) -> Track | None:
     """The track without a place that looks most like it; None where none does."""
-    found = min(lost, key=lambda track: apart(track.look, look), default=None)
-    return found if found is not None and apart(found.look, look) < SAME_LOOK else None
+    nearest = min(lost, key=lambda track: apart(track.appearance, appearance), default=None)
+    return nearest if nearest is not None and apart(nearest.appearance, appearance) < SAME_APPEARANCE else None
 
 
 def _owners(
@@ -119,10 +120,10 @@ def _owners(
 
 
 def _inherited(region: np.ndarray, counts: np.ndarray, known: dict[int, Track]) -> tuple[float, float]:
-    """What was heard of the pixels of a region: support and weight, averaged over them."""
+    """The evidence of the pixels of a region: support and weight, averaged over them."""
     area = np.count_nonzero(region)
     shares = {i: counts[i] / area for i in known if counts[i]}
     return (
         float(sum(share * known[i].support for i, share in shares.items())),
-        float(sum(share * known[i].heard for i, share in shares.items())),
+        float(sum(share * known[i].weight for i, share in shares.items())),
     )

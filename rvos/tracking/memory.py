@@ -1,37 +1,32 @@
-"""The tracker `memory`: what the image model says of a frame, weighed against what it said of all frames before.
+"""The tracker `memory`: what the image model answers on a frame, weighed against its answers on all frames before.
 
 Three things are remembered of an expression, and each mends another fault of single frames. What the model pointed at,
-by appearance (`consensus`): an object that it misses once, or a part of it, is still known by its looks. Where tracks
-lie and how much spoke for each (`linking`): a look-alike does not win against a track that more was heard of. And
+by appearance (`consensus`): an object that it misses once, or a part of it, is still known by its appearance. Where
+tracks lie and how much spoke for each (`linking`): a look-alike does not win against a track with more evidence. And
 whether the target is there at all: a filter over the calibrated presence of the frames. The regions of the map that
 the first two give are the candidates; those that come near the one believed most are shown.
 
-With a look-ahead the choice is late: candidates wait, and are judged by what is believed of their tracks by then and by
+With a look-ahead the choice is late: regions wait, and are judged by what is believed of their tracks by then and by
 the presence of the frames that followed.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError
 
-from image_core.types import ImageFeatures, Prediction
-from rvos.postprocess import Postprocessor
+from image_core.answer import MaskAnswer
 from rvos.tracking.appearance import work_flow, work_picture, work_size
 from rvos.tracking.box import box_of, core_of
-from rvos.tracking.consensus import Classifier, blank_classifier, examples_said, examples_shown, lifted_picture
+from rvos.tracking.consensus import Classifier, answer_examples, blank_classifier, lifted_picture, mask_examples
 from rvos.tracking.evidence import Evidence, read_evidence
 from rvos.tracking.guided import fast_guided_filter, snapped
-from rvos.tracking.head import Sums
-from rvos.tracking.linking import Linked, link, moved, parts_of
-from rvos.tracking.moment import Candidate, Choice, Moment, moment_of
+from rvos.tracking.linking import TrackRegion, link, moved, parts_of
+from rvos.tracking.pending import Choice, PendingFrame, TrackMask
 from rvos.tracking.presence import PresenceModel
 from rvos.tracking.track import BeliefModel, Status, Track
 from rvos.tracking.tracker import Tracker
@@ -46,31 +41,42 @@ NEAR = 0.6
 
 
 @dataclass(frozen=True)
-class MemorySettings:
-    """Every number of the tracker (readings; chosen on the validation split of the synthetic videos).
+class MemoryConfig:
+    """Every number of the tracker (readings; chosen on the validation split of the synthetic videos)."""
 
-    temperature: what raw mask logits are divided by to be log-odds; evidence_most: the largest of those that count;
-    said_weight, belief_weight, shown_weight: log-odds that the classifier of what was said, the belief in the track
-    that lay here, and the classifier of what was shown add to them at most; unsure_weight: what a frame without any
-    presence still counts in the memory; keep_said, keep_shown: what stays of each from one frame to the next;
-    candidate: probability above which a pixel is of a candidate; distance_*: from what is a candidate already, in its
-    sizes; filter_*: of the guided filter, in pixels at work size.
-    """
-
+    #: How many later frames the answer to a frame waits for.
+    lookahead: int = 0
+    #: Presence from which on anything is shown, [0, 1].
+    presence_threshold: float = 0.5
+    #: What the model's log-odds are divided by to be calibrated.
     temperature: float = 1.5
+    #: The largest log-odds of an answer that count.
     evidence_most: float = 4.0
-    said_weight: float = 8.0
+    #: Log-odds that the appearance of what was answered adds at most.
+    answer_weight: float = 8.0
+    #: Log-odds that the belief in the track that lay here adds at most.
     belief_weight: float = 2.0
-    shown_weight: float = 3.0
+    #: Log-odds that the appearance of what was shown adds at most.
+    mask_weight: float = 3.0
+    #: What a frame without any presence still counts in the memory.
     unsure_weight: float = 0.05
-    keep_said: float = 0.995
-    keep_shown: float = 0.995
+    #: What stays of the appearance of answers from one frame to the next.
+    keep_answers: float = 0.995
+    #: What stays of the appearance of masks from one frame to the next.
+    keep_masks: float = 0.995
+    #: Probability above which a pixel is of a candidate.
     candidate: float = 0.4
+    #: What distance from what is a candidate already costs, in log-odds by its size.
     distance_weight: float = 10.0
+    #: Distance that costs nothing, in sizes of the candidate.
     distance_free: float = 0.15
+    #: Distance beyond which nothing more is added, in sizes of the candidate.
     distance_most: float = 5.0
+    #: Radius of the guided filter, in sizes of the candidate, ...
     filter_share: float = 0.16
+    #: ... but at least this, in pixels at work size, ...
     filter_least: int = 5
+    #: ... and at most this.
     filter_most: int = 20
     presence: PresenceModel = field(default_factory=PresenceModel)
     belief: BeliefModel = field(default_factory=BeliefModel)
@@ -79,24 +85,25 @@ class MemorySettings:
 
 @dataclass(frozen=True)
 class MemoryState:
-    """What is remembered of one expression on one video: arrays of a fixed size.
-
-    probs: (h, w) float32 at work size, the map of the last frame; labels: (h, w) int32, the id of the track at each of
-    its pixels, 0 for none. Both None before the first frame. unheard: frames since the image model was last
-    heard; pending: the frames that wait for their answer.
-    """
+    """What is remembered of one expression on one video: arrays of a fixed size."""
 
     expression_index: int
-    said: Classifier = field(default_factory=blank_classifier)
-    shown: Classifier = field(default_factory=blank_classifier)
+    #: Appearance of what the image model answered.
+    of_answers: Classifier = field(default_factory=blank_classifier)
+    #: Appearance of what was shown, against its surroundings.
+    of_masks: Classifier = field(default_factory=blank_classifier)
     tracks: tuple[Track, ...] = ()
     next_id: int = 1
+    #: (h, w) float32 at work size, the map of the last frame; None before the first.
     probs: np.ndarray | None = None
+    #: (h, w) int32, the id of the track at each pixel of `probs`, 0 for none.
     labels: np.ndarray | None = None
     log_odds: float = 0.0
     score: float = 0.0
-    unheard: int = 0
-    pending: tuple[Moment, ...] = ()
+    #: Frames since the image model last answered.
+    unanswered: int = 0
+    #: The frames that wait for their result.
+    pending: tuple[PendingFrame, ...] = ()
 
 
 class MemoryTracker(Tracker[MemoryState]):
@@ -105,212 +112,163 @@ class MemoryTracker(Tracker[MemoryState]):
     between_decodes = True
     looks_ahead = True
 
-    def __init__(self, postprocess: Postprocessor, lookahead: int = 0, settings: MemorySettings | None = None) -> None:
-        super().__init__(postprocess, lookahead)
-        self.settings = settings or MemorySettings()
+    def __init__(self, config: MemoryConfig = MemoryConfig()) -> None:
+        self.config = config
+
+    @property
+    def lookahead(self) -> int:
+        return self.config.lookahead
 
     def start(self, expression_index: int) -> MemoryState:
-        return MemoryState(expression_index, log_odds=self.settings.presence.start)
+        return MemoryState(expression_index, log_odds=self.config.presence.start)
 
     def prepare(self, view: View) -> None:
         view.once(lifted_picture)
         if view.before is not None and not view.cut:
             view.once(work_flow)
 
-    def step(
-        self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: MemoryState
-    ) -> tuple[FrameResult | None, MemoryState]:
-        evidence = None
-        if prediction is not None and features is not None:
-            evidence = read_evidence(view, prediction, features, self.postprocess, self.settings.temperature)
-        state = self._heard(view, evidence, state)
+    def step(self, view: View, answer: MaskAnswer | None, state: MemoryState) -> tuple[FrameResult | None, MemoryState]:
+        evidence = None if answer is None else read_evidence(view, answer, self.config.temperature)
+        state = self._observed(view, evidence, state)
         labels = _blank(view) if state.labels is None else moved(view, state.labels)
         probs = self._map(view, evidence, labels, state)
-        regions = parts_of(probs, self.settings.candidate)
-        linked, lost = link(view, regions, labels, state.tracks, state.next_id, self.settings.belief)
-        linked = self._judged(linked, evidence)
-        moment = self._moment(view, evidence, probs, linked, state)
+        regions = parts_of(probs, self.config.candidate)
+        placed, lost = link(view, regions, labels, state.tracks, state.next_id, self.config.belief)
+        placed = self._judged(placed, evidence)
+        frame = self._pending(view, evidence, probs, placed, state)
         state = replace(
             state,
-            shown=self._seen(view, probs, linked, evidence, state.shown),
-            tracks=tuple(sorted([one.track for one in linked] + lost, key=lambda t: t.id)),
-            next_id=max([state.next_id, *(one.track.id + 1 for one in linked)]),
+            of_masks=self._learned(view, probs, placed, evidence, state.of_masks),
+            tracks=tuple(sorted([one.track for one in placed] + lost, key=lambda t: t.id)),
+            next_id=max([state.next_id, *(one.track.id + 1 for one in placed)]),
             probs=probs,
-            labels=_painted(view, linked),
-            pending=(*state.pending, moment),
+            labels=_painted(view, placed),
+            pending=(*state.pending, frame),
         )
         if len(state.pending) <= self.lookahead:
             return None, state
-        return self._answered(state), replace(state, pending=state.pending[1:])
+        return self._result(state), replace(state, pending=state.pending[1:])
 
     def asks(self, state: MemoryState) -> bool:
         """Nothing of the expression has a place, as after a cut: it is looked for after 1, 2, 4, 8, ... frames."""
         lost = not any(track.status is not Status.ABSENT for track in state.tracks)
-        return lost and (state.unheard & (state.unheard + 1)) == 0
+        return lost and (state.unanswered & (state.unanswered + 1)) == 0
 
     def finish(self, state: MemoryState) -> list[FrameResult]:
-        return [self._answered(replace(state, pending=state.pending[waited:])) for waited in range(len(state.pending))]
+        return [self._result(replace(state, pending=state.pending[waited:])) for waited in range(len(state.pending))]
 
     def again(self, state: MemoryState) -> MemoryState:
-        """Nothing lies anywhere yet; what the expression means, and its tracks by their looks, are known already."""
+        """Nothing lies anywhere yet; what the expression means, and the appearance of its tracks, are known already."""
         return replace(
             self.start(state.expression_index),
-            said=state.said,
-            shown=state.shown,
+            of_answers=state.of_answers,
+            of_masks=state.of_masks,
             tracks=tuple(replace(track, status=Status.ABSENT, away=1) for track in state.tracks),
             next_id=state.next_id,
         )
 
-    def _heard(self, view: View, evidence: Evidence | None, state: MemoryState) -> MemoryState:
-        """The state with what the image model says of this frame in its memory."""
-        s = self.settings
+    def _observed(self, view: View, evidence: Evidence | None, state: MemoryState) -> MemoryState:
+        """The state with the answer of this frame in its memory."""
+        c = self.config
         if evidence is None:
-            return replace(state, log_odds=s.presence.step(state.log_odds, None), unheard=state.unheard + 1)
-        weight = evidence.presence**2 + s.unsure_weight
+            return replace(state, log_odds=c.presence.step(state.log_odds, None), unanswered=state.unanswered + 1)
+        weight = evidence.presence**2 + c.unsure_weight
         return replace(
             state,
-            said=state.said.learned(examples_said(view, evidence.logits, weight), s.keep_said),
-            log_odds=s.presence.step(state.log_odds, evidence.presence),
+            of_answers=state.of_answers.learned(answer_examples(view, evidence.logits, weight), c.keep_answers),
+            log_odds=c.presence.step(state.log_odds, evidence.presence),
             score=evidence.score,
-            unheard=0,
+            unanswered=0,
         )
 
     def _map(self, view: View, evidence: Evidence | None, labels: np.ndarray, state: MemoryState) -> np.ndarray:
         """(h, w) float32: how likely each pixel is meant, borders at the edges of the picture."""
-        s = self.settings
+        c = self.config
         now = _carried(view, state.probs) if evidence is None else evidence.logits
-        logits = np.clip(now, -s.evidence_most, s.evidence_most) + s.said_weight * state.said.scores(view)
+        logits = np.clip(now, -c.evidence_most, c.evidence_most) + c.answer_weight * state.of_answers.scores(view)
         for track in state.tracks:
-            logits[labels == track.id] += s.belief_weight * (2 * s.belief.of(track) - 1)
-        probs = self._smooth(view, logits, s.filter_least + 2)
-        if not (probs > s.candidate).any() or not state.shown.theta.any():
+            logits[labels == track.id] += c.belief_weight * (2 * c.belief.of(track) - 1)
+        probs = self._smooth(view, logits, c.filter_least + 2)
+        if not (probs > c.candidate).any() or not state.of_masks.theta.any():
             return probs
-        return self._sharpened(view, probs, state.shown)
+        return self._sharpened(view, probs, state.of_masks)
 
-    def _sharpened(self, view: View, probs: np.ndarray, shown: Classifier) -> np.ndarray:
+    def _sharpened(self, view: View, probs: np.ndarray, of_masks: Classifier) -> np.ndarray:
         """The map with what tells the shown from its surroundings, near what is a candidate already."""
-        s = self.settings
+        c = self.config
         core = core_of(probs)
         size = math.sqrt(np.count_nonzero(core)) + 4
         away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5) / size
         near = box_of(core, round(NEAR * size))
-        logits = _log_odds(probs) + s.shown_weight * shown.scores(view, near)
-        logits -= s.distance_weight * np.clip(away - s.distance_free, 0, s.distance_most)
-        return self._smooth(view, logits, round(min(max(s.filter_share * size, s.filter_least), s.filter_most)))
+        logits = _log_odds(probs) + c.mask_weight * of_masks.scores(view, near)
+        logits -= c.distance_weight * np.clip(away - c.distance_free, 0, c.distance_most)
+        return self._smooth(view, logits, round(min(max(c.filter_share * size, c.filter_least), c.filter_most)))
 
     def _smooth(self, view: View, logits: np.ndarray, radius: int) -> np.ndarray:
         soft = (1 / (1 + np.exp(-logits))).astype(np.float32)
         return fast_guided_filter(view.once(work_picture), soft, radius, 1e-4)
 
-    def _judged(self, linked: Sequence[Linked], evidence: Evidence | None) -> list[Linked]:
-        """The candidates after what is said of them now, told which of them are meant: all that come near the one
-        believed most."""
-        s = self.settings
+    def _judged(self, placed: Sequence[TrackRegion], evidence: Evidence | None) -> list[TrackRegion]:
+        """The regions with the evidence of this frame, and which of them are meant: all that come near the one believed
+        most."""
+        c = self.config
         if evidence is not None:
-            weight = evidence.presence + s.unsure_weight
-            linked = [
-                replace(one, track=s.belief.hear(one.track, float(evidence.probs[one.region].mean()), weight))
-                for one in linked
+            weight = evidence.presence + c.unsure_weight
+            placed = [
+                replace(one, track=c.belief.observe(one.track, float(evidence.probs[one.region].mean()), weight))
+                for one in placed
             ]
-        meant = s.choice.of({one.track.id: s.belief.of(one.track) for one in linked})
+        meant = c.choice.of({one.track.id: c.belief.of(one.track) for one in placed})
         return [
             replace(one, track=replace(one.track, status=Status.PRESENT if one.track.id in meant else Status.UNCERTAIN))
-            for one in linked
+            for one in placed
         ]
 
-    def _seen(
-        self, view: View, probs: np.ndarray, linked: Sequence[Linked], evidence: Evidence | None, before: Classifier
+    def _learned(
+        self,
+        view: View,
+        probs: np.ndarray,
+        placed: Sequence[TrackRegion],
+        evidence: Evidence | None,
+        before: Classifier,
     ) -> Classifier:
         """What is shown joins the memory, by how sure the image model is that the target is there at all."""
-        s = self.settings
-        shown = [one.region for one in linked if one.track.status is Status.PRESENT]
+        c = self.config
+        shown = [one.region for one in placed if one.track.status is Status.PRESENT]
         if evidence is None or not shown:
             return before
         meant = np.logical_or.reduce(shown)
-        weight = evidence.presence + s.unsure_weight
-        examples = examples_shown(view, np.where(meant, probs, np.minimum(probs, 0.5)), weight)
-        return before if examples is None else before.learned(examples, s.keep_shown)
+        weight = evidence.presence + c.unsure_weight
+        examples = mask_examples(view, np.where(meant, probs, np.minimum(probs, 0.5)), weight)
+        return before if examples is None else before.learned(examples, c.keep_masks)
 
-    def _moment(
-        self, view: View, evidence: Evidence | None, probs: np.ndarray, linked: Sequence[Linked], state: MemoryState
-    ) -> Moment:
-        return Moment(
+    def _pending(
+        self,
+        view: View,
+        evidence: Evidence | None,
+        probs: np.ndarray,
+        placed: Sequence[TrackRegion],
+        state: MemoryState,
+    ) -> PendingFrame:
+        return PendingFrame(
             frame_index=view.frame.index,
             time_s=view.frame.time_s,
             size=view.frame.size,
             log_odds=state.log_odds,
-            seen=None if evidence is None else evidence.presence,
+            observed=None if evidence is None else evidence.presence,
             score=state.score,
-            candidates=tuple(
-                Candidate(one.track.id, self.settings.belief.of(one.track), _mask(view, probs, one.region))
-                for one in linked
+            tracks=tuple(
+                TrackMask(one.track.id, self.config.belief.of(one.track), _mask(view, probs, one.region))
+                for one in placed
             ),
         )
 
-    def _answered(self, state: MemoryState) -> FrameResult:
-        """The result of the first frame that waits, by all that is known now."""
-        s = self.settings
-        moment, *later = state.pending
-        beliefs = {track.id: s.belief.of(track) for track in state.tracks}
-        threshold = self.postprocess.presence_threshold
-        return moment.answer(state.expression_index, s.choice, beliefs, later, s.presence, threshold)
-
-    def snapshot(self, state: MemoryState) -> bytes:
-        arrays = {
-            "said.gram": state.said.sums.gram,
-            "said.target": state.said.sums.target,
-            "said.theta": state.said.theta,
-            "shown.gram": state.shown.sums.gram,
-            "shown.target": state.shown.sums.target,
-            "shown.theta": state.shown.theta,
-        }
-        if state.probs is not None and state.labels is not None:
-            arrays |= {"probs": state.probs, "labels": state.labels}
-        arrays |= {f"look.{track.id}": track.look for track in state.tracks}
-        moments = [moment.document() for moment in state.pending]
-        arrays |= {f"pending.{n}.{i}": mask for n, (_, masks) in enumerate(moments) for i, mask in masks.items()}
-        header = {
-            "expression_index": state.expression_index,
-            "next_id": state.next_id,
-            "log_odds": state.log_odds,
-            "score": state.score,
-            "unheard": state.unheard,
-            "tracks": [{k: v for k, v in asdict(track).items() if k != "look"} for track in state.tracks],
-            "pending": [moment for moment, _ in moments],
-        }
-        arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-
-    def restore(self, data: bytes) -> MemoryState:
-        try:
-            arrays = safetensors.numpy.load(data)
-            header = json.loads(arrays["header"].tobytes())
-            tracks = tuple(
-                Track(look=arrays[f"look.{values['id']}"], **{**values, "status": Status(values["status"])})
-                for values in header.pop("tracks")
-            )
-            said, shown = (
-                Classifier(Sums(arrays[f"{name}.gram"], arrays[f"{name}.target"]), arrays[f"{name}.theta"])
-                for name in ("said", "shown")
-            )
-            pending = tuple(
-                moment_of(moment, _under(arrays, f"pending.{n}.")) for n, moment in enumerate(header.pop("pending"))
-            )
-            return MemoryState(
-                said=said,
-                shown=shown,
-                tracks=tracks,
-                probs=arrays.get("probs"),
-                labels=arrays.get("labels"),
-                pending=pending,
-                **header,
-            )
-        except (SafetensorError, KeyError, TypeError) as error:
-            raise ValueError(f"tracker 'memory': damaged state ({error!r})") from error
-
-
-def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    def _result(self, state: MemoryState) -> FrameResult:
+        """That of the first frame that waits, by all that is known now."""
+        c = self.config
+        frame, *later = state.pending
+        beliefs = {track.id: c.belief.of(track) for track in state.tracks}
+        return frame.result(state.expression_index, c.choice, beliefs, later, c.presence, c.presence_threshold)
 
 
 def _mask(view: View, probs: np.ndarray, region: np.ndarray) -> np.ndarray:
@@ -322,9 +280,9 @@ def _blank(view: View) -> np.ndarray:
     return np.zeros(work_size(view), np.int32)
 
 
-def _painted(view: View, linked: Sequence[Linked]) -> np.ndarray:
+def _painted(view: View, placed: Sequence[TrackRegion]) -> np.ndarray:
     labels = _blank(view)
-    for one in linked:
+    for one in placed:
         labels[one.region] = one.track.id
     return labels
 

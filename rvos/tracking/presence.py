@@ -15,32 +15,35 @@ EDGE = 1e-3
 
 @dataclass(frozen=True)
 class PresenceModel:
-    """trust: share of a frame's log-odds that counts; change: chance from one frame to the next that a target that is
-    there leaves, or one that is away comes; shift: added to a frame's log-odds: calibration was fitted on stills, and
-    on moving pictures the model is less sure of what is there; start: log-odds before the first frame. (Readings;
-    chosen on the validation split of the synthetic videos.)"""
+    """A filter over the presence of frames (readings; chosen on the validation split of the synthetic videos)."""
 
+    #: Share of a frame's log-odds that counts.
     trust: float = 0.35
+    #: Chance from one frame to the next that a target that is there leaves, or one that is away comes.
     change: float = 0.1
+    #: Added to a frame's log-odds: calibration was fitted on stills, and on moving pictures the model is less sure of
+    #: what is there.
     shift: float = 1.1
+    #: Log-odds before the first frame.
     start: float = 0.0
 
-    def step(self, log_odds: float, seen: float | None) -> float:
-        """The log-odds after one more frame. seen: calibrated presence in [0, 1], None where nobody looked."""
+    def step(self, log_odds: float, observed: float | None) -> float:
+        """The log-odds after one more frame. observed: calibrated presence in [0, 1], None where the image model was
+        not asked."""
         before = 1 / (1 + math.exp(-log_odds))
         now = before * (1 - self.change) + (1 - before) * self.change
-        return log_odds_of(now) + self._evidence(seen)
+        return log_odds_of(now) + self._evidence(observed)
 
-    def before(self, later: float, seen: float | None) -> float:
+    def before(self, later: float, observed: float | None) -> float:
         """What a frame and all after it say of the frame before them, in log-odds to be added to what is known there.
 
         later: the same of the frames after it, 0 where there are none (the backward messages of the model).
         """
-        odds = math.exp(later + self._evidence(seen))
+        odds = math.exp(later + self._evidence(observed))
         return math.log(((1 - self.change) * odds + self.change) / (self.change * odds + 1 - self.change))
 
-    def _evidence(self, seen: float | None) -> float:
-        return 0.0 if seen is None else self.trust * (log_odds_of(seen) + self.shift)
+    def _evidence(self, observed: float | None) -> float:
+        return 0.0 if observed is None else self.trust * (log_odds_of(observed) + self.shift)
 
 
 def log_odds_of(probability: float) -> float:

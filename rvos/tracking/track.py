@@ -13,7 +13,7 @@ from rvos.view.frame_view import View
 
 class Status(StrEnum):
     """present: it has a place on this frame and is shown; uncertain: it has a place and is not believed in enough;
-    absent: it has none, and is looked for by its looks."""
+    absent: it has none, and is searched by its appearance."""
 
     PRESENT = "present"
     UNCERTAIN = "uncertain"
@@ -22,39 +22,44 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Track:
-    """id: never changes; look: (C,) float32, mean pixel features; support, heard: what the image model said of the
-    places where it was seen, summed, and how often it was heard, both by weight; away: frames since it was seen."""
+    """One object that may be what the words mean."""
 
+    #: Never changes.
     id: int
-    look: np.ndarray
+    #: (C,) float32, mean pixel features.
+    appearance: np.ndarray
+    #: What the image model answered of the places where it was, summed by weight.
     support: float
-    heard: float
+    #: The sum of these weights.
+    weight: float
     status: Status = Status.UNCERTAIN
+    #: Frames since it had a place.
     away: int = 0
 
 
 @dataclass(frozen=True)
 class BeliefModel:
-    """How words and places are weighed. memory: share of what was heard that is kept from one frame to the next;
-    prior: how much weight of "half" every track begins with."""
+    """How words and places are weighed."""
 
+    #: Share of the evidence that is kept from one frame to the next.
     memory: float = 0.97
+    #: How much weight of "half" every track begins with.
     prior: float = 1.0
 
     def fade(self, track: Track) -> Track:
-        """The track one frame later, nothing new heard."""
-        return replace(track, support=self.memory * track.support, heard=self.memory * track.heard)
+        """The track one frame later, without new evidence."""
+        return replace(track, support=self.memory * track.support, weight=self.memory * track.weight)
 
-    def hear(self, track: Track, said: float, weight: float) -> Track:
+    def observe(self, track: Track, probability: float, weight: float) -> Track:
         """The track after the image model gave its place a probability in [0, 1], on a frame of this weight."""
-        return replace(track, support=track.support + weight * said, heard=track.heard + weight)
+        return replace(track, support=track.support + weight * probability, weight=track.weight + weight)
 
     def of(self, track: Track) -> float:
         """Belief in [0, 1] that this is what the words mean."""
-        return (track.support + 0.5 * self.prior) / (track.heard + self.prior)
+        return (track.support + 0.5 * self.prior) / (track.weight + self.prior)
 
 
-def look_of(view: View, region: np.ndarray) -> np.ndarray:
+def appearance_of(view: View, region: np.ndarray) -> np.ndarray:
     """(C,) float32: the mean pixel features of a region (h, w) bool at work size."""
     height, width = view.once(pixel_features).shape[:2]
     inside = region[::2, ::2][:height, :width]
@@ -63,5 +68,5 @@ def look_of(view: View, region: np.ndarray) -> np.ndarray:
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:
-    """How far two looks lie apart, 0 for the same."""
+    """How far two appearances lie apart, 0 for the same."""
     return float(np.linalg.norm(one - other))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import ClassVar, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
-from image_core.types import ImageFeatures, Prediction
-from rvos.postprocess import Postprocessor
+from image_core.answer import MaskAnswer
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -16,40 +14,37 @@ State = TypeVar("State")
 
 
 class Tracker(ABC, Generic[State]):
-    """Turns what the image model says of single frames into what one expression means on a video.
+    """Turns what an image model answers on single frames into what one expression means on a video.
 
     A tracker is shared by all sessions and holds nothing that changes; what it remembers of one expression on one video
-    is in a frozen state that `step` takes and returns.
+    is in a frozen dataclass that `step` takes and returns, and that `image_core.state` turns into bytes.
     """
 
     between_decodes: ClassVar[bool]
     """It can serve frames that were not decoded. Where it cannot, every frame has to be."""
 
     looks_ahead: ClassVar[bool] = False
-    """It gains from frames that come later: it takes a `lookahead`, and `again` means something."""
+    """It gains from frames that come later: `lookahead` may be above 0, and `again` means something."""
 
-    def __init__(self, postprocess: Postprocessor, lookahead: int = 0) -> None:
-        """lookahead: how many later frames the answer to a frame waits for."""
-        self.postprocess = postprocess
-        self.lookahead = lookahead
+    config: Any
+    """Every number of it, a frozen dataclass."""
+
+    @property
+    def lookahead(self) -> int:
+        """How many later frames the answer to a frame waits for."""
+        return 0
 
     @abstractmethod
     def start(self, expression_index: int) -> State:
         """The state of expression number `expression_index` before the first frame."""
 
     def prepare(self, view: View) -> None:
-        """Compute `once` what `step` will ask of the picture alone, whatever is said of it: done beside the network."""
+        """Compute `once` what `step` will ask of the picture alone, whatever is answered: done beside the network."""
 
     @abstractmethod
-    def step(
-        self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: State
-    ) -> tuple[FrameResult | None, State]:
+    def step(self, view: View, answer: MaskAnswer | None, state: State) -> tuple[FrameResult | None, State]:
         """What the expression means on the frame that is `lookahead` frames back (None before the first of them), and
-        the state after this frame.
-
-        prediction: one row, at the model's input size; features: one row, those that the prediction was made of. Both
-        are None on a frame that was not decoded.
-        """
+        the state after this frame. answer: None on a frame that was not decoded."""
 
     def asks(self, state: State) -> bool:
         """The expression wants the next frame to go through the whole network, key frame or not."""
@@ -61,15 +56,15 @@ class Tracker(ABC, Generic[State]):
 
     def again(self, state: State) -> State:
         """The state to begin the same video with once more, knowing how it went on."""
-        raise NotImplementedError(f"{type(self).__name__} gains nothing from a second look")
+        raise TypeError(f"{type(self).__name__} gains nothing from a second pass")
 
-    @abstractmethod
-    def snapshot(self, state: State) -> bytes:
-        """`state` as bytes (JSON or safetensors, nothing that runs code when it is read)."""
 
-    @abstractmethod
-    def restore(self, data: bytes) -> State:
-        """The state that `snapshot` wrote. Raises `ValueError` where `data` is something else."""
+@dataclass(frozen=True)
+class NoTrackerConfig:
+    """Every number of the tracker."""
+
+    #: Presence from which on a mask is shown, [0, 1].
+    presence_threshold: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -84,30 +79,22 @@ class NoTracker(Tracker[NoTrackerState]):
 
     between_decodes = False
 
+    def __init__(self, config: NoTrackerConfig = NoTrackerConfig()) -> None:
+        self.config = config
+
     def start(self, expression_index: int) -> NoTrackerState:
         return NoTrackerState(expression_index)
 
-    def step(
-        self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: NoTrackerState
-    ) -> tuple[FrameResult, NoTrackerState]:
+    def step(self, view: View, answer: MaskAnswer | None, state: NoTrackerState) -> tuple[FrameResult, NoTrackerState]:
         frame = view.frame
-        if prediction is None or features is None:
-            raise ValueError(
-                f"tracker 'none': frame {frame.index} came without a prediction, wanted one for every frame"
-            )
-        found = self.postprocess(prediction, features.valid_px, frame.size)
+        if answer is None:
+            raise ValueError(f"tracker 'none': expected an answer on every frame, got none on {frame.index}")
         result = FrameResult(
             frame_index=frame.index,
             time_s=frame.time_s,
             expression_index=state.expression_index,
-            mask=found.mask,
-            score=found.score,
-            presence=found.presence,
+            mask=answer.mask(frame.size, self.config.presence_threshold),
+            score=answer.score,
+            presence=answer.presence,
         )
         return result, state
-
-    def snapshot(self, state: NoTrackerState) -> bytes:
-        return json.dumps(asdict(state)).encode()
-
-    def restore(self, data: bytes) -> NoTrackerState:
-        return NoTrackerState(**json.loads(data))

@@ -36,7 +36,9 @@ class View:
 
     def __post_init__(self) -> None:
         if self.before is not None and self.before.shape != self.picture.shape:
-            raise ValueError(f"View.before: came {self.before.shape}, wanted the picture's {self.picture.shape}")
+            raise ValueError(
+                f"View.before: expected the size of the picture, {self.picture.shape}, got {self.before.shape}"
+            )
 
     def once(self, make: Callable[[View], Made]) -> Made:
         """`make(self)`, computed when it is first asked for and then kept: shared by all expressions of this frame and

@@ -17,7 +17,7 @@ def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
     now, other: (h, w, 3) uint8 RGB of one size.
     """
     if now.shape != other.shape:
-        raise ValueError(f"flow: came pictures of {now.shape} and {other.shape}, wanted one size")
+        raise ValueError(f"flow: expected pictures of one size, got {now.shape} and {other.shape}")
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (now, other)]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # one a call: it keeps buffers, threads differ
     return dis.calc(grey[0], grey[1], None)  # pyright: ignore[reportCallIssue, reportArgumentType]

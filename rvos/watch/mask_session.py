@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError
 
+from image_core.state import from_bytes, to_bytes
 from rvos.tracking.joint import resolve
-from rvos.tracking.object_tracker import ObjectGuess, ObjectState, ObjectTracker
+from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker
 from rvos.types import Frame, FrameResult, OutputError, Target
 from rvos.view.frame_view import View, view_of
 from rvos.watch.prompts import MaskPrompts
+from rvos.watch.session import check_identity
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Found:
-    """Where an object is on one frame.
+class MaskSessionState:
+    """All that the frames so far have left behind."""
 
-    mask: (H, W) bool; score: the tracker's quality; presence: the highest probability of a pixel, not calibrated; both
-    in [0, 1], and 1 where the mask was given.
-    """
+    #: Which session this is of, as JSON.
+    identity: str
+    frame_count: int
+    #: By object id, as bytes of the tracker's `state_type`.
+    objects: Mapping[int, bytes]
+    #: The last picture at working size, (h, w, 3) uint8.
+    picture: np.ndarray | None = None
 
+
+@dataclass(frozen=True)
+class ObjectMask:
+    """Where an object is on one frame; score and presence are 1 where the mask was given."""
+
+    #: (H, W) bool at frame size.
     mask: np.ndarray
+    #: [0, 1], the tracker's quality.
     score: float
+    #: [0, 1], the highest probability of a pixel, not calibrated.
     presence: float
 
 
@@ -48,7 +61,7 @@ class MaskSession:
         self._prompts = prompts
         self._tracker = tracker or ObjectTracker()
         self._picture: np.ndarray | None = None
-        self._states: dict[int, ObjectState] = {}
+        self._states: dict[int, Any] = {}
 
     def step(self, frame: Frame) -> tuple[FrameResult, ...]:
         """Where each object is on this frame, by rising id. Raises `DataError` for a frame of another size than the
@@ -57,15 +70,13 @@ class MaskSession:
         view = view_of(frame, self._picture)
         given = self._prompts.masks(frame.index)
         guesses, states = self._follow(view, given)
-        found = self._found(view, given, guesses)
+        masks = self._masks(view, given, guesses)
         # Only a frame that went all the way through is remembered.
         self._picture, self._states = view.picture, states
         self.frame_count += 1
-        return tuple(_result(frame, target, found.get(target.label)) for target in self.targets)
+        return tuple(_result(frame, target, masks.get(target.label)) for target in self.targets)
 
-    def _follow(
-        self, view: View, given: dict[int, np.ndarray]
-    ) -> tuple[dict[int, ObjectGuess], dict[int, ObjectState]]:
+    def _follow(self, view: View, given: dict[int, np.ndarray]) -> tuple[dict[int, ObjectGuess], dict[int, Any]]:
         """Object id -> where it is, and its state after this frame; only of objects that a prompt has shown by now."""
         tracker, states = self._tracker, dict(self._states)
         guesses = {i: tracker.predict(view, state) for i, state in states.items() if i not in given}
@@ -79,15 +90,17 @@ class MaskSession:
             states[i] = tracker.update(view, states[i], guesses[i])
         return guesses, states
 
-    def _found(self, view: View, given: dict[int, np.ndarray], guesses: dict[int, ObjectGuess]) -> dict[int, Found]:
+    def _masks(
+        self, view: View, given: dict[int, np.ndarray], guesses: dict[int, ObjectGuess]
+    ) -> dict[int, ObjectMask]:
         """Object id -> where it is. What is given keeps its pixels, then the surer object keeps them."""
-        found = {i: Found(mask, 1.0, 1.0) for i, mask in given.items()}
+        masks = {i: ObjectMask(mask, 1.0, 1.0) for i, mask in given.items()}
         taken = np.logical_or.reduce([np.zeros(view.frame.size, dtype=bool), *given.values()])
         for i in sorted(guesses.keys() - given.keys(), key=lambda i: (-guesses[i].quality, i)):
             mask = self._tracker.mask(view, guesses[i]) & ~taken
-            found[i] = Found(mask, guesses[i].quality, float(guesses[i].probs.max()))
+            masks[i] = ObjectMask(mask, guesses[i].quality, float(guesses[i].probs.max()))
             taken |= mask
-        return found
+        return masks
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
         """Nothing: every frame was answered at once."""
@@ -95,45 +108,30 @@ class MaskSession:
 
     def snapshot(self) -> bytes:
         """The objects' states, the last picture and the frame counter, for `restore` in a session of these prompts."""
-        parts = {f"object.{i}": _bytes(self._tracker.snapshot(state)) for i, state in self._states.items()}
-        if self._picture is not None:
-            parts["picture"] = np.ascontiguousarray(self._picture)
-        header = {**self._identity(), "frame_count": self.frame_count}
-        return safetensors.numpy.save(parts | {"header": _bytes(json.dumps(header).encode())})
+        objects = {i: to_bytes(state) for i, state in self._states.items()}
+        return to_bytes(MaskSessionState(self._identity(), self.frame_count, objects, self._picture))
 
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot. Raises `OutputError` when it is damaged, or of another session's making."""
         try:
-            parts = safetensors.numpy.load(data)
-            header = json.loads(parts.pop("header").tobytes())
-            frame_count = header.pop("frame_count")
-            if header != self._identity():
-                raise OutputError(
-                    f"snapshot: came one of {header}, wanted {self._identity()}; start over with --overwrite"
-                )
-            picture = parts.pop("picture", None)
-            states = {
-                int(name.removeprefix("object.")): self._tracker.restore(data.tobytes()) for name, data in parts.items()
-            }
-        except (SafetensorError, KeyError, ValueError, TypeError) as error:
-            raise OutputError(f"snapshot: damaged ({error!r}); start over with --overwrite") from error
-        self.frame_count, self._picture, self._states = frame_count, picture, states
+            state = from_bytes(MaskSessionState, data)
+            check_identity(self._identity(), state.identity)
+            objects = {i: from_bytes(self._tracker.state_type, kept) for i, kept in state.objects.items()}
+        except ValueError as error:
+            raise OutputError(f"snapshot: damaged ({error}); start over with --overwrite") from error
+        self.frame_count, self._picture, self._states = state.frame_count, state.picture, objects
 
-    def _identity(self) -> dict[str, Any]:
-        return {"version": SNAPSHOT_VERSION, "prompts": self._prompts.document()}
+    def _identity(self) -> str:
+        return json.dumps({"version": SNAPSHOT_VERSION, "prompts": self._prompts.document()})
 
 
-def _result(frame: Frame, target: Target, found: Found | None) -> FrameResult:
+def _result(frame: Frame, target: Target, shown: ObjectMask | None) -> FrameResult:
     return FrameResult(
         frame_index=frame.index,
         time_s=frame.time_s,
         expression_index=target.index,
-        mask=np.zeros(frame.size, dtype=bool) if found is None else found.mask,
-        score=0.0 if found is None else found.score,
-        presence=0.0 if found is None else found.presence,
+        mask=np.zeros(frame.size, dtype=bool) if shown is None else shown.mask,
+        score=0.0 if shown is None else shown.score,
+        presence=0.0 if shown is None else shown.presence,
         object_id=target.object_id,
     )
-
-
-def _bytes(data: bytes) -> np.ndarray:
-    return np.frombuffer(data, np.uint8)

@@ -31,20 +31,20 @@ class MaskPrompts:
 
     def __post_init__(self) -> None:
         if not self.ids:
-            raise DataError("masks: came none, wanted at least one")
-        for frame_index, found in self.ids.items():
-            if frame_index < 0 or found.ndim != 2 or found.dtype != np.uint8 or not 0 < found.max(initial=0) < VOID:
+            raise DataError("masks: expected at least one, got none")
+        for frame_index, ids in self.ids.items():
+            if frame_index < 0 or ids.ndim != 2 or ids.dtype != np.uint8 or not 0 < ids.max(initial=0) < VOID:
                 raise ValueError(
-                    f"MaskPrompts.ids: came {found.dtype} {found.shape} up to {found.max(initial=0)} for frame "
-                    f"{frame_index}, wanted uint8 (H, W) with ids from 1 to 254, for frame 0 or later"
+                    f"MaskPrompts.ids: expected uint8 (H, W) with ids from 1 to 254, for frame 0 or later, got "
+                    f"{ids.dtype} {ids.shape} up to {ids.max(initial=0)} for frame {frame_index}"
                 )
-        sizes = {index: found.shape for index, found in sorted(self.ids.items())}
+        sizes = {index: ids.shape for index, ids in sorted(self.ids.items())}
         first = next(iter(sizes))
         for index, size in sizes.items():
             if size != sizes[first]:
                 raise DataError(
-                    f"the mask for frame {index} is {_px(size)}, that for frame {first} is {_px(sizes[first])}: "
-                    "wanted one size, that of the video"
+                    f"masks: expected one size, that of the video, got {_px(sizes[first])} for frame {first} and "
+                    f"{_px(size)} for frame {index}"
                 )
 
     @property
@@ -81,7 +81,7 @@ class MaskPrompts:
         """Raise `DataError` unless the frames have the masks' size."""
         if size != self.size:
             raise DataError(
-                f"masks: came {_px(self.size)}, wanted the video's {_px(size)}, as it is displayed: resize them, "
+                f"masks: expected the video's {_px(size)}, as it is displayed, got {_px(self.size)}: resize them, "
                 "nearest neighbour"
             )
 
@@ -102,8 +102,8 @@ class MaskPrompts:
         for frame in frames:
             if waiting and waiting[0] < frame.index:
                 raise VideoError(
-                    f"'{source}': came a mask for frame {waiting[0]}, which is not looked at; wanted one for a frame "
-                    "that is, or --set sampling=all"
+                    f"'{source}': expected masks for frames that the sampling keeps, got one for frame {waiting[0]}: "
+                    "give another frame, or --set sampling=all"
                 )
             if waiting and waiting[0] == frame.index:
                 waiting.pop(0)
@@ -118,7 +118,7 @@ def prompts_of(masks: Mapping[int, np.ndarray]) -> MaskPrompts:
     there is none, 1 to 254 the objects' ids, 255 void. Raises `DataError`."""
     for index in masks:
         if not isinstance(index, int | np.integer) or isinstance(index, bool) or index < 0:
-            raise DataError(f"masks: came {index!r} as a frame, wanted its position in the video, from 0")
+            raise DataError(f"masks: expected the position of a frame in the video, from 0, got {index!r}")
     return MaskPrompts({int(index): _ids(mask, f"mask of frame {index}") for index, mask in masks.items()})
 
 
@@ -130,11 +130,11 @@ def read_prompts(pairs: Sequence[str]) -> MaskPrompts:
     for pair in pairs:
         match = re.fullmatch(r"([0-9]{1,9})=(.+)", pair, re.DOTALL)
         if match is None:
-            raise ConfigError(f"--mask: came '{pair}', wanted FRAME=PNG with a frame from 0, for example 0=mask.png")
+            raise ConfigError(f"--mask: expected FRAME=PNG with a frame from 0, for example 0=mask.png, got '{pair}'")
         index, path = int(match[1]), Path(match[2])
         if index in paths:
             raise ConfigError(
-                f"--mask: came two masks for frame {index} ({paths[index]} and {path}), wanted one: put the objects "
+                f"--mask: expected one mask for frame {index}, got {paths[index]} and {path}: put the objects "
                 "into one PNG with a palette"
             )
         paths[index] = path
@@ -147,17 +147,17 @@ def _read(path: Path, name: str) -> np.ndarray:
         with Image.open(path, formats=["PNG"]) as picture:
             mode, values = picture.mode, np.asarray(picture)
     except FileNotFoundError as error:
-        raise DataError(f"{name}: there is no such file, wanted a PNG") from error
+        raise DataError(f"{name}: expected a PNG, got no such file") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: not a PNG that can be read ({error}): save the mask again") from error
     if mode == "P":
         return _ids(values, name)
     if mode not in ("1", "L") and not mode.startswith("I"):
-        raise DataError(f"{name}: came a picture of mode {mode}, wanted greyscale (0 and 255) or a palette of ids")
+        raise DataError(f"{name}: expected greyscale (0 and 255) or a palette of ids, got a picture of mode {mode}")
     marks = np.unique(values[values > 0])
     if len(marks) > 1:
         raise DataError(
-            f"{name}: came greyscale with {len(marks)} values above 0, wanted 0 and 255 alone: set every pixel to one "
+            f"{name}: expected greyscale of 0 and 255 alone, got {len(marks)} values above 0: set every pixel to one "
             "of them, or save ids with a palette"
         )
     return _ids(values > 0, name)
@@ -166,21 +166,21 @@ def _read(path: Path, name: str) -> np.ndarray:
 def _ids(values: np.ndarray, name: str) -> np.ndarray:
     """(H, W) bool or integers -> (H, W) uint8 with void taken out. Raises `DataError` where that cannot be."""
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "bui":
-        came = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        raise DataError(f"{name}: came {came}, wanted bool or integers (H, W)")
+        got = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise DataError(f"{name}: expected bool or integers (H, W), got {got}")
     if values.min(initial=0) < 0 or values.max(initial=0) > VOID:
         raise DataError(
-            f"{name}: came ids from {values.min()} to {values.max()}, wanted 0 (none), 1 to 254, and 255 (void)"
+            f"{name}: expected ids 0 (none), 1 to 254, and 255 (void), got {values.min()} to {values.max()}"
         )
     ids = np.where(values == VOID, 0, values).astype(np.uint8)
     if not ids.any():
         void = "; 255 in ids is void (of no object): pass mask > 0, or save greyscale" if (values == VOID).any() else ""
-        raise DataError(f"{name}: came a mask without an object, wanted some pixels above 0{void}")
+        raise DataError(f"{name}: expected a mask with pixels above 0{void}, got none")
     return ids
 
 
 def _past_the_end(source: str, index: int, last: int) -> str:
-    return f"'{source}': came a mask for frame {index}, but the last frame is {last}: wanted 0 to {last}"
+    return f"'{source}': expected masks for frames 0 to {last}, the last one, got one for frame {index}"
 
 
 def _px(size: tuple[int, ...]) -> str:

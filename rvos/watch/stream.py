@@ -79,13 +79,13 @@ class Stream:
             return []
         found = [self._matched(results) for results in self._session.finish()]
         if self._waiting:
-            raise ValueError(f"session: came no results for {self.waiting} frames, wanted them when it finished")
+            raise ValueError(f"session: expected results of all frames when it finished, got none for {self.waiting}")
         return found
 
     def _matched(self, results: Results) -> tuple[Frame, Results]:
         frame = self._waiting.popleft()
         if results[0].frame_index != frame.index:
-            raise ValueError(f"session: came results of frame {results[0].frame_index}, wanted those of {frame.index}")
+            raise ValueError(f"session: expected results of frame {frame.index}, got those of {results[0].frame_index}")
         return frame, results
 
 

@@ -138,4 +138,4 @@ def test_predicting_with_a_segmenter_is_asking_it(tiny: LoadedModel) -> None:
     picture = SyntheticImages("val", 0, (32, 32), 2)[0]
     own = segmenter.segment(picture.image, picture.expressions)
     for a, b in zip(predict_with(segmenter)(picture), own, strict=True):
-        assert np.array_equal(a.mask_logits, b.mask_logits) and a.presence == b.presence
+        assert np.array_equal(a.log_odds((32, 32)), b.log_odds((32, 32))) and a.presence == b.presence

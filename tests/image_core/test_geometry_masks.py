@@ -18,7 +18,8 @@ from image_core.geometry.boxes import (
     xyxy_to_cxcywh,
     xyxy_to_xywh,
 )
-from image_core.geometry.masks import bounding_box, iou_matrix, overlap, resize_image, resize_logits, resize_masks
+from image_core.geometry.masks import bounding_box, iou_matrix, overlap, resize_image, resize_masks
+from image_core.geometry.planes import resize_logits
 from image_core.geometry.rle import decode_polygons, decode_rle, encode_rle
 
 

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from image_core.checkpoint import Provenance, load_model, save_model
 from image_core.errors import ConfigError, UnknownNameError
-from image_core.models.base import ImageModel, join_features
+from image_core.models.base import Trainable, join_features
 from image_core.models.table import MODELS, EncoderSpec, ModelSpec, build_model, model_entry
 from image_core.preprocessing import Preprocessing
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
@@ -72,7 +72,7 @@ CONTOURS = ("seqtr", "partial_res", "safari")
 EXPRESSIONS = ("the red star", "the big blue square on the left of the two circles", "the red star", "a dog")
 SIZE = (64, 96)
 
-Build = Callable[[str], ImageModel]
+Build = Callable[[str], Trainable]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def fresh(spec_of: Callable[[str], ModelSpec]) -> Iterator[Build]:
     """A model of its own, in eval mode, with batch norms that have seen something."""
 
     @cache
-    def built(variant: str) -> ImageModel:
+    def built(variant: str) -> Trainable:
         torch.manual_seed(0)
         model = build_model(spec_of(variant))
         for name, buffer in model.named_buffers():
@@ -109,7 +109,7 @@ def variant(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def model(fresh: Build, variant: str) -> ImageModel:
+def model(fresh: Build, variant: str) -> Trainable:
     return fresh(variant)
 
 
@@ -130,7 +130,7 @@ def batch() -> ImageBatch:
     )
 
 
-def encode_image(model: ImageModel, images: Tensor, text: TextFeatures, **given: Tensor) -> ImageFeatures:
+def encode_image(model: Trainable, images: Tensor, text: TextFeatures, **given: Tensor) -> ImageFeatures:
     return model.encode_image(images, text if model.fuses_language_in_encoder else None, **given)
 
 
@@ -144,7 +144,7 @@ def test_every_model_of_the_table_is_under_the_law() -> None:
 
 
 @torch.no_grad()
-def test_shapes_and_ranges(model: ImageModel, batch: ImageBatch) -> None:
+def test_shapes_and_ranges(model: Trainable, batch: ImageBatch) -> None:
     (h, w), frames, count = SIZE, len(batch.images), len(batch)
     assert h % model.size_multiple == 0 and w % model.size_multiple == 0
 
@@ -153,17 +153,18 @@ def test_shapes_and_ranges(model: ImageModel, batch: ImageBatch) -> None:
     assert model.encode_text(["the red star"]).words.shape[2] == text.words.shape[2]
 
     stem = model.encode_stem(batch.images)
-    assert stem.shape[0] == frames and stem.shape[2:] == (h // 4, w // 4)
+    assert stem.shape[0] == frames and stem.shape[2:] == (h // model.stem_stride, w // model.stem_stride)
 
     features = encode_image(model, batch.images, text)
     assert len(features) == (frames * count if model.fuses_language_in_encoder else frames)
-    assert features.strides[0] == 4 and list(features.strides) == sorted(features.strides)
-    for level, stride in zip(features.levels, features.strides, strict=True):
+    strides = [stride for stride, _ in features.maps]
+    assert strides == sorted(strides)
+    for stride, level in features.maps:
         assert level.shape[2:] == (h // stride, w // stride)
     assert features.valid_px.tolist() == [list(SIZE)] * len(features)
 
     prediction = model(batch)
-    assert prediction.mask_logits.shape == (count, h // 4, w // 4)
+    assert prediction.mask_logits.shape == (count, h // model.mask_stride, w // model.mask_stride)
     assert prediction.presence_logit.shape == prediction.score.shape == (count,)
     assert ((prediction.score >= 0) & (prediction.score <= 1)).all()
     probs = model.presence_probs(prediction)
@@ -172,7 +173,7 @@ def test_shapes_and_ranges(model: ImageModel, batch: ImageBatch) -> None:
         assert torch.isfinite(value).all()
 
 
-def test_every_trainable_parameter_gets_a_gradient(model: ImageModel, batch: ImageBatch, variant: str) -> None:
+def test_every_trainable_parameter_gets_a_gradient(model: Trainable, batch: ImageBatch, variant: str) -> None:
     """In double precision, so that a gradient that cancels can be told from a small one."""
     model = model.double().train()
     wide = ImageBatch(batch.images.double(), batch.valid_px, batch.expressions, batch.frame_index, batch.masks.double())
@@ -194,7 +195,7 @@ def test_every_trainable_parameter_gets_a_gradient(model: ImageModel, batch: Ima
 
 
 @torch.no_grad()
-def test_a_batch_of_two_is_two_batches_of_one(model: ImageModel, batch: ImageBatch) -> None:
+def test_a_batch_of_two_is_two_batches_of_one(model: Trainable, batch: ImageBatch) -> None:
     together = model(batch)
     for frame in (0, 1):
         rows = (batch.frame_index == frame).nonzero()[:, 0]
@@ -212,7 +213,7 @@ def test_a_batch_of_two_is_two_batches_of_one(model: ImageModel, batch: ImageBat
 
 @torch.no_grad()
 def test_word_padding_changes_nothing_and_expressions_together_are_one_by_one(
-    model: ImageModel, batch: ImageBatch
+    model: Trainable, batch: ImageBatch
 ) -> None:
     image = batch.images[:1]
     text = model.encode_text(EXPRESSIONS)
@@ -227,7 +228,7 @@ def test_word_padding_changes_nothing_and_expressions_together_are_one_by_one(
 
 
 @torch.no_grad()
-def test_a_stem_that_is_given_is_not_computed_again(model: ImageModel, batch: ImageBatch) -> None:
+def test_a_stem_that_is_given_is_not_computed_again(model: Trainable, batch: ImageBatch) -> None:
     text = model.encode_text(EXPRESSIONS[:2])
     stem = model.encode_stem(batch.images)
     calls: list[int] = []
@@ -293,7 +294,7 @@ def test_no_tensor_is_made_in_another_dtype(fresh: Build, variant: str, batch: I
 
 @torch.no_grad()
 def test_saved_and_loaded_is_the_same_bit_for_bit(
-    model: ImageModel,
+    model: Trainable,
     variant: str,
     batch: ImageBatch,
     spec_of: Callable[[str], ModelSpec],
@@ -310,7 +311,7 @@ def test_saved_and_loaded_is_the_same_bit_for_bit(
     assert torch.equal(model.presence_probs(before), loaded.presence_probs(after))
 
 
-def test_a_batch_in_which_nothing_has_a_target(model: ImageModel, batch: ImageBatch) -> None:
+def test_a_batch_in_which_nothing_has_a_target(model: Trainable, batch: ImageBatch) -> None:
     empty = ImageBatch(
         batch.images, batch.valid_px, batch.expressions, batch.frame_index, torch.zeros_like(batch.masks)
     )
@@ -323,16 +324,16 @@ def test_a_batch_in_which_nothing_has_a_target(model: ImageModel, batch: ImageBa
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
-def test_sizes_that_do_not_divide(model: ImageModel) -> None:
+def test_sizes_that_do_not_divide(model: Trainable) -> None:
     text = model.encode_text(EXPRESSIONS[:1])
     multiple = model.size_multiple
     for h, w in ((multiple + 8, multiple), (multiple, multiple + 1)):
-        with pytest.raises(ValueError, match=f"came {h} x {w} px, wanted height and width divisible by {multiple}"):
+        with pytest.raises(ValueError, match=f"expected height and width divisible by {multiple}, got {h} x {w} px"):
             encode_image(model, torch.zeros(1, 3, h, w), text)
 
 
 @torch.no_grad()
-def test_the_smallest_and_a_tall_picture(model: ImageModel) -> None:
+def test_the_smallest_and_a_tall_picture(model: Trainable) -> None:
     """One cell at stride 32; and many rows over a single column of cells."""
     text = model.encode_text(EXPRESSIONS[:1])
     for h, w in ((32, 32), (160, 32)):
@@ -349,7 +350,7 @@ def test_features_joined_are_features_of_all(fresh: Build, batch: ImageBatch) ->
     for a, b in zip(both.levels, joined.levels, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
     other = ImageFeatures((torch.zeros(1, 1, 4, 4),), (8,), torch.tensor([[32, 32]]))
-    with pytest.raises(ValueError, match="wanted one set of strides"):
+    with pytest.raises(ValueError, match="expected one set of strides"):
         join_features([joined, other])
 
 
@@ -364,19 +365,19 @@ def test_unknown_models_and_fields_suggest_the_nearest(tiny_spec: Callable[..., 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"max_steps": (4, 4)}, "max_steps: came (4, 4), wanted one >= 1 for each"),
+        ({"max_steps": (4, 4)}, "max_steps: expected a number >= 1 for each of (8, 16, 32), got (4, 4)"),
         ({"max_steps": 4}, "max_steps is 4, wanted a list of int"),
-        ({"directions": ("l2l",)}, "directions: came ('l2l',)"),
-        ({"axes": ()}, "axes: came ()"),
+        ({"directions": ("l2l",)}, "directions: expected one or more of ['l2v', 'v2l'], got ('l2l',)"),
+        ({"axes": ()}, "axes: expected one or more of ['column', 'row'], got ()"),
         ({"update": "gate"}, "update is 'gate', wanted one of overwrite, gated"),
         ({"balancing": "chanel"}, "balancing is 'chanel', wanted one of channel, group, none"),
-        ({"channels": 18, "heads": 4}, "channels: came 18, wanted a multiple of heads (4)"),
+        ({"channels": 18, "heads": 4}, "channels: expected a multiple of heads (4), got 18"),
         ({"channels": 18, "heads": 3}, "and of 4, for sine positions"),
-        ({"fused_strides": (32, 16, 8)}, "wanted them rising"),
-        ({"fused_strides": (8, 16, 64)}, "came encoder strides (4, 8, 16, 32) and fused_strides (8, 16, 64)"),
+        ({"fused_strides": (32, 16, 8)}, "fused_strides: expected rising strides, got (32, 16, 8)"),
+        ({"fused_strides": (8, 16, 64)}, "got encoder strides (4, 8, 16, 32) and fused_strides (8, 16, 64)"),
         (
             {"fused_strides": (8, 16), "max_steps": (4, 4)},
-            "came encoder strides (4, 8, 16, 32) and fused_strides (8, 16)",
+            "got encoder strides (4, 8, 16, 32) and fused_strides (8, 16)",
         ),
     ],
 )

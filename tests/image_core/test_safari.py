@@ -15,7 +15,7 @@ from image_core.data.collate import collate
 from image_core.encoders.text import TextEncoder, TextLayer, build_text_encoder
 from image_core.encoders.vision import VisionEncoder, build_vision_encoder
 from image_core.errors import ConfigError
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.models.safari import FusedLayer, GatedCrossAttention, Safari, SafariConfig, SafariExtras
 from image_core.models.table import EncoderSpec, ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
@@ -205,12 +205,12 @@ def test_pairs_are_fused_in_any_chunks_and_pictures_are_seen_once() -> None:
         module.register_forward_hook(lambda _, __, out: seen.append(len(out)))
     wanted = model.encode_pairs(images, text, frame_index, valid_px=valid_px)
     assert seen == [3, 3]
-    one_by_one = ImageModel.encode_pairs(model, images, text, frame_index, valid_px=valid_px)
+    one_by_one = Trainable.encode_pairs(model, images, text, frame_index, valid_px=valid_px)
     same(one_by_one, wanted)
     for chunk in (1, 2):
         model.max_pairs = chunk
         same(model.encode_pairs(images, text, frame_index, valid_px=valid_px), wanted)
-        same(ImageModel.encode_pairs(model, images, text, frame_index, valid_px=valid_px), wanted)
+        same(Trainable.encode_pairs(model, images, text, frame_index, valid_px=valid_px), wanted)
     all_pairs = model.encode_image(images, model.encode_text(EXPRESSIONS), valid_px=valid_px)
     same(all_pairs.select(torch.tensor([6, 1, 8, 7, 0])), wanted)
 
@@ -227,7 +227,7 @@ def test_attention_is_a_distribution_over_cells_that_are_no_padding() -> None:
         assert (attention[3:, :, 3:] == 0).all() and (attention[:3] > 0).all()
 
 
-def batch_of(model: ImageModel, images: Tensor, masks: Tensor) -> ImageBatch:
+def batch_of(model: Trainable, images: Tensor, masks: Tensor) -> ImageBatch:
     n = len(masks)
     sizes = torch.tensor([images.shape[-2:]] * len(images))
     return ImageBatch(images, sizes, EXPRESSIONS[:n], torch.arange(n) % len(images), masks)
@@ -295,7 +295,7 @@ def test_the_memory_is_picture_then_words() -> None:
         assert torch.equal(memory.pad_mask[:, cells:], text.word_pad_mask)
     with pytest.raises(ValueError, match="came features without words"):
         model.remember(replace(image, words=None), text)
-    with pytest.raises(ValueError, match="came no text, wanted it"):
+    with pytest.raises(ValueError, match="expected it, got no text"):
         model.encode_image(torch.randn(1, 3, 64, 64))
 
 
@@ -303,12 +303,12 @@ def test_the_memory_is_picture_then_words() -> None:
     ("config", "message"),
     [
         ({"fused_layers": 5}, "4 vision blocks after the stem and 3 text layers"),
-        ({"fused_layers": 0}, "fused_layers: came 0, wanted at least 1"),
+        ({"fused_layers": 0}, "fused_layers: expected at least 1, got 0"),
         ({"gate": "clamped"}, "gate is 'clamped', wanted one of normalised, none"),
-        ({"memory_stride": 8}, "memory_stride: came 8, wanted 16 or 32"),
+        ({"memory_stride": 8}, "memory_stride: expected 16 or 32, got 8"),
         ({"amcr_source": "i2i"}, "amcr_source is 'i2i', wanted one of i2t, t2i"),
         ({"amcr_form": "area"}, "amcr_form is 'area', wanted one of mass, margin"),
-        ({"amcr_weight": -0.1}, "amcr_weight: came -0.1, wanted 0 or more"),
+        ({"amcr_weight": -0.1}, "amcr_weight: expected 0 or more, got -0.1"),
         ({"amcr_margins": (0.1,)}, "amcr_margins is (0.1,), wanted [float, float]"),
         ({"channels": 18}, "SafariConfig.channels: came 18"),
     ],
@@ -323,5 +323,5 @@ def test_encoders_that_cannot_be_fused(tiny_spec: Callable[..., ModelSpec]) -> N
     spec = tiny_spec("safari")
     with pytest.raises(ConfigError, match="vision encoder: its blocks cannot be stepped one by one, wanted a Swin"):
         build_model(replace(spec, vision=EncoderSpec("tiny")))
-    with pytest.raises(ConfigError, match="text encoder: came GruTextEncoder, wanted one of transformers"):
+    with pytest.raises(ConfigError, match="text encoder: expected one of transformers, got GruTextEncoder"):
         build_model(replace(spec, text=EncoderSpec("gru")))

@@ -17,10 +17,12 @@ from image_core.encoders.darknet import darknet53
 from image_core.encoders.gru import build_gru_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError
+from image_core.geometry.planes import resize_logits
 from image_core.models.contour import (
     OUTSIDE,
     contour_prediction,
     contour_tokens,
+    contours_of,
     coordinate_codes,
     padded_px,
     soft_mask,
@@ -28,8 +30,7 @@ from image_core.models.contour import (
 )
 from image_core.models.seqtr import SeqTR, SeqTRConfig
 from image_core.models.table import EncoderSpec, ModelSpec, build_model
-from image_core.preprocessing import Preprocessing
-from image_core.types import ImageBatch
+from image_core.types import ImageBatch, Prediction
 
 BINS = 64
 
@@ -53,10 +54,9 @@ def said(tokens: list[int], probability: float = 0.9) -> tuple[Tensor, Tensor]:
     return row, probs.scatter(2, row[..., None], probability).log()
 
 
-def predicted(tokens: list[int], probability: float = 0.9, valid: tuple[int, int] = (64, 64)) -> Any:
+def predicted(tokens: list[int], probability: float = 0.9) -> Prediction:
     row, logits = said(tokens, probability)
-    size = torch.tensor([valid])
-    return contour_prediction(row, logits, size=(64, 64), valid_px=size, frame_px=torch.tensor([[64, 64]]), offset=0.5)
+    return contour_prediction(row, logits, size=(64, 64), frame_px=torch.tensor([[64, 64]]), offset=0.5)
 
 
 SQUARE = [16, 16, 47, 16, 47, 47, 16, 47]
@@ -71,9 +71,9 @@ def test_a_mask_to_tokens_to_a_mask() -> None:
     assert tokens.shape == (1, 400) and (tokens[0] == BINS).sum() == 400 - 2 * 124
     found = contour_prediction(
         tokens, torch.nn.functional.one_hot(tokens, BINS + 1).float() * 9, size=(64, 64),
-        valid_px=torch.tensor([[64, 64]]), frame_px=torch.tensor([[64, 64]]), offset=0.5,
+        frame_px=torch.tensor([[64, 64]]), offset=0.5,
     )  # fmt: skip
-    restored = Preprocessing(64, "squash", 32, (0, 0, 0), (1, 1, 1)).restore(found.mask_logits, (64, 64), (64, 64))
+    restored = resize_logits(found.mask_logits, (64, 64))
     differing = (restored > 0) != (square(16, 16, 32) > 0)
     assert differing.sum() <= 4 and not differing[0, 17:47].any(), "enlarging may round the corners"
 
@@ -137,15 +137,14 @@ def test_presence_is_the_log_odds_of_a_first_point_against_the_end() -> None:
     absent = predicted([BINS] * 9, 0.9)
     assert absent.presence_logit.item() == pytest.approx(math.log(0.1 / 0.9), rel=1e-4)
     assert absent.score.item() == 0 and (absent.mask_logits == OUTSIDE).all()
-    assert absent.contour is not None and (absent.contour == 0).all()
 
 
-def test_the_contour_is_of_the_picture_without_its_padding() -> None:
-    contour = predicted([*SQUARE, BINS], valid=(64, 48)).contour
-    torch.testing.assert_close(contour[0, :, 0], torch.tensor([17.0, 48.0, 48.0, 17.0]) / 48)
-    torch.testing.assert_close(contour[0, :, 1], torch.tensor([17.0, 17.0, 48.0, 48.0]) / 64)
-    repeated = predicted([*SQUARE, BINS, BINS, BINS, BINS]).contour
-    assert repeated.shape == (1, 6, 2) and torch.equal(repeated[0, 3], repeated[0, 5])
+def test_contours_are_in_pixels_of_the_input_and_stop_at_the_end() -> None:
+    tokens = torch.tensor([[*SQUARE, BINS], [*SQUARE[:3], BINS, 5, 5, 5, 5, 5], [BINS] * 9])
+    square_px, dropped, absent = contours_of(tokens, torch.full((3, 2), 64), bins=BINS, offset=0.5)
+    assert square_px.tolist() == [[16.5, 16.5], [47.5, 16.5], [47.5, 47.5], [16.5, 47.5]]
+    assert dropped.tolist() == [[16.5, 16.5]], "an odd coordinate before the end is no point"
+    assert absent.shape == (0, 2)
 
 
 def test_sides_of_a_picture_do_not_depend_on_what_it_is_batched_with() -> None:
@@ -229,9 +228,9 @@ def test_the_network_makes_no_tensor_on_another_device(model: SeqTR) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"channels": 18}, "channels: came 18, wanted a multiple of heads (2) and of 4"),
-        ({"points": 0}, "points: came 0, wanted at least 1"),
-        ({"smoothing": 1.5}, "smoothing: came 1.5, wanted 0 to 1"),
+        ({"channels": 18}, "channels: expected a multiple of heads (2) and of 4, got 18"),
+        ({"points": 0}, "points: expected at least 1, got 0"),
+        ({"smoothing": 1.5}, "smoothing: expected 0 to 1, got 1.5"),
     ],
 )
 def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelSpec], config: dict, message: str) -> None:

@@ -19,9 +19,10 @@ from image_core.checkpoint import load_model
 from image_core.convert import SEQTR, convert_seqtr, fill, read_published, renamed, seqtr_description
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
 from image_core.errors import CheckpointError, DataError, UnknownNameError
+from image_core.models.contour import contours_of
 from image_core.models.seqtr import SeqTR
 from image_core.models.table import EncoderSpec, ModelSpec, build_model
-from image_core.types import ImageFeatures, TextFeatures
+from image_core.types import ImageFeatures
 
 WORDS = ("PAD", "UNK", "CLS", "the", "red", "dog", "left")
 
@@ -224,12 +225,10 @@ def test_parity_seqtr(shared_dir: Path) -> None:
         box.append(token)
     assert torch.equal(torch.stack(box, 1), io["seq_out_bbox"].long())
 
-    contour = model.decode(image, TextFeatures(words.words, words.sentence, words.word_pad_mask)).contour
+    contours = contours_of(generated.tokens, io["pad_shapes"], bins=model.decoder.end, offset=0.0)
     pad_px = io["pad_shapes"].flip(1)[:, None]
-    points = io["seq_out_mask"][:, :12].reshape(2, 6, 2) / 100 * pad_px
-    wanted = ((points + 0.5) / valid_px.flip(1)[:, None]).clamp(0, 1)
-    assert contour is not None
-    torch.testing.assert_close(contour, wanted.float(), rtol=1e-5, atol=1e-5)
+    expected = io["seq_out_mask"][:, :12].reshape(2, 6, 2) / 100 * pad_px
+    torch.testing.assert_close(torch.from_numpy(np.stack(contours)).float(), expected.float(), rtol=1e-5, atol=1e-5)
 
 
 def test_unknown_projects_suggest_the_nearest() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from image_core.answer import MaskAnswer
 from image_core.checkpoint import LoadedModel, Provenance
 from image_core.device import Precision, resolve_device
-from image_core.models.base import ImageModel
+from image_core.models.base import Trainable
 from image_core.models.table import EncoderSpec, ModelSpec
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 from rvos.tracking import Tracker
+from rvos.tracking.tracker import NoTrackerConfig
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -32,7 +33,7 @@ _DIRECTIONS = {"red": (1.0, -0.5, -0.5), "green": (-0.5, 1.0, -0.5), "blue": (-0
 VOCABULARY = ("the", "thing", "red", "green", "blue", "purple")
 
 
-class ColourModel(ImageModel):
+class ColourModel(Trainable):
     """Segments what has the colour that an expression names; a target is present where some cell has it clearly."""
 
     def __init__(self) -> None:
@@ -92,29 +93,31 @@ class EarlyColourModel(ColourModel):
     fuses_language_in_encoder = True
 
 
-class CountingTracker(Tracker[tuple[int, int]]):
-    """Writes into `score` how many frames this expression has been seen on."""
+@dataclass(frozen=True)
+class Count:
+    """On how many frames an expression has been present."""
+
+    expression_index: int
+    frames: int = 0
+
+
+class CountingTracker(Tracker[Count]):
+    """Writes into `score` on how many frames this expression has been present."""
 
     between_decodes = False
 
-    def start(self, expression_index: int) -> tuple[int, int]:
-        return expression_index, 0
+    def __init__(self) -> None:
+        self.config = NoTrackerConfig()
 
-    def step(
-        self, view: View, prediction: Prediction | None, features: ImageFeatures | None, state: tuple[int, int]
-    ) -> tuple[FrameResult, tuple[int, int]]:
-        assert prediction is not None and features is not None
-        frame = view.frame
-        found = self.postprocess(prediction, features.valid_px, frame.size)
-        seen = state[1] + found.mask.any().item()
-        return FrameResult(frame.index, frame.time_s, state[0], found.mask, seen, found.presence), (state[0], seen)
+    def start(self, expression_index: int) -> Count:
+        return Count(expression_index)
 
-    def snapshot(self, state: tuple[int, int]) -> bytes:
-        return json.dumps(state).encode()
-
-    def restore(self, data: bytes) -> tuple[int, int]:
-        expression_index, seen = json.loads(data)
-        return expression_index, seen
+    def step(self, view: View, answer: MaskAnswer | None, state: Count) -> tuple[FrameResult, Count]:
+        assert answer is not None
+        frame, mask = view.frame, answer.mask(view.frame.size)
+        state = replace(state, frames=state.frames + bool(mask.any()))
+        result = FrameResult(frame.index, frame.time_s, state.expression_index, mask, state.frames, answer.presence)
+        return result, state
 
 
 @pytest.fixture

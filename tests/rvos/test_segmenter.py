@@ -35,7 +35,7 @@ def test_segment_is_stream_is_step_by_step(colour_segmenter: ImageSegmenter, mak
 
 def test_an_array_is_a_video_and_a_record_holds_the_mask(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
     result = VideoSegmenter(colour_segmenter, tracker="none").segment(frames, ["the red thing"])
-    alone = colour_segmenter.segment(frames[3], ["the red thing"])[0].mask
+    alone = colour_segmenter.segment(frames[3], ["the red thing"])[0].mask((48, 80))
     np.testing.assert_array_equal(decode_mask(result.record(3).rle), alone)
     assert alone[14, 13] and not alone[40, 13]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from image_core.types import ImageFeatures
-from rvos.reading.affinity import AffinityPropagation, entry_of, remember
+from rvos.reading.affinity import AffinityPropagation, remember
 from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
 from rvos.reading.matching import (
     TOP,
@@ -21,21 +21,21 @@ from rvos.reading.matching import (
     read,
     search,
 )
-from rvos.reading.packing import to_bytes
+from rvos.reading.propagation import Stem
 from rvos.types import Frame
 from rvos.view.frame_view import view_of
 
 
 def entry(value: float) -> KeyFrameEntry:
     level = torch.full((1, 1, 2, 2), float(value))
-    return entry_of(level, ImageFeatures((level,), (4,), torch.tensor([[8, 8]])))
+    return KeyFrameEntry(Stem(level, 4), ImageFeatures((level,), (4,), torch.tensor([[8, 8]])))
 
 
 def kept(values: list[float], capacity: int = 3) -> list[float]:
     memory = FeatureMemory(capacity)
     for value in values:
         memory = remember(memory, entry(value))
-    return [float(e.cells.mean()) for e in memory.entries]
+    return [float(e.stem.cells.mean()) for e in memory.entries]
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,16 @@ def test_memory_is_full_soon_and_never_grows() -> None:
 
 
 def test_memory_is_checked_at_birth() -> None:
-    with pytest.raises(ValueError, match="capacity 0"):
+    with pytest.raises(ValueError, match="got a capacity of 0"):
         FeatureMemory(0)
-    with pytest.raises(ValueError, match="came 2 entries"):
+    with pytest.raises(ValueError, match="and 2 entries"):
         FeatureMemory(1, entry(1), (entry(2), entry(3)))
-    with pytest.raises(ValueError, match="came 2 entries"):
+    with pytest.raises(ValueError, match="and 2 entries"):
         FeatureMemory(1, entry(1), (entry(2),)).write(entry(3))
 
 
 def test_grids_cover_the_input() -> None:
-    stem = torch.zeros(1, 2, 5, 7)
+    stem = Stem(torch.zeros(1, 2, 5, 7), 4)
     assert [grid_of(stem, stride) for stride in (4, 8, 16, 32)] == [(5, 7), (3, 4), (2, 2), (1, 1)]
     assert [describe(stem, stride).shape for stride in (4, 8, 16)] == [(35, 4), (12, 4), (4, 4)]
 
@@ -106,8 +106,8 @@ def test_reading_is_a_weighted_mean() -> None:
 
 def test_fine_grids_look_where_coarse_ones_found() -> None:
     """A picture of 48 x 80 cells is too fine to be searched whole: its like is found all the same."""
-    stem = torch.nn.functional.interpolate(distinct(240).T.view(1, 16, 12, 20), scale_factor=4, mode="bilinear")
-    moved = torch.roll(stem, 4, 3)
+    cells = torch.nn.functional.interpolate(distinct(240).T.view(1, 16, 12, 20), scale_factor=4, mode="bilinear")
+    stem, moved = Stem(cells, 4), Stem(torch.roll(cells, 4, 3), 4)
     keys = {stride: joined([values]) for stride, values in keys_of(stem, (4, 16)).items()}
     found = dict(search(moved, keys, (4, 16)))
     assert set(found) == {4, 8, 16} and found[4].index.shape == (48 * 80, TOP)
@@ -117,17 +117,13 @@ def test_fine_grids_look_where_coarse_ones_found() -> None:
 
 
 def test_the_search_begins_coarse_enough() -> None:
-    assert grid_strides(torch.zeros(1, 1, 80, 80), (4,)) == [16, 8, 4]
-    assert grid_strides(torch.zeros(1, 1, 20, 20), (4, 32)) == [32, 16, 8, 4]
+    assert grid_strides(Stem(torch.zeros(1, 1, 80, 80), 4), (4,)) == [16, 8, 4]
+    assert grid_strides(Stem(torch.zeros(1, 1, 20, 20), 4), (4, 32)) == [32, 16, 8, 4]
+    with pytest.raises(ValueError, match="expected maps of multiples of the stem's stride 8"):
+        grid_strides(Stem(torch.zeros(1, 1, 20, 20), 8), (4,))
 
 
 def test_a_stem_is_wanted() -> None:
     propagator, view = AffinityPropagation(), view_of(Frame(0, 0.0, np.zeros((8, 8, 3), np.uint8)), None)
-    with pytest.raises(ValueError, match="came without its stem"):
+    with pytest.raises(ValueError, match="expected the stem of frame 0"):
         propagator.step(view, None, None, propagator.start())
-
-
-def test_a_state_without_what_is_compared_is_refused() -> None:
-    for name in ("0/level.0", "1/cells"):
-        with pytest.raises(ValueError, match="each with its cells"):
-            AffinityPropagation().restore(to_bytes({name: torch.zeros(1)}))

@@ -10,7 +10,6 @@ import torch
 
 from image_core.types import ImageFeatures
 from rvos.reading.flow import FlowPropagation, Motion, chain, hidden_before, motion_to_before, warp_features
-from rvos.reading.packing import to_bytes
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of
 
@@ -97,14 +96,9 @@ def test_nothing_is_carried_across_a_cut() -> None:
 
 
 def test_the_first_frame_has_no_past() -> None:
-    assert (motion_to_before(views()[0]).hidden == 1).all()
+    assert (motion_to_before(views()[0], small_px=144).hidden == 1).all()
 
 
 def test_motion_is_checked_at_birth() -> None:
-    with pytest.raises(ValueError, match=r"Motion: came flow \(4, 4, 2\), hidden \(4, 5\)"):
+    with pytest.raises(ValueError, match=r"Motion: expected .*, got \(4, 4, 2\) and \(4, 5\)"):
         Motion(np.zeros((4, 4, 2), np.float32), np.zeros((4, 5), np.float32))
-
-
-def test_a_state_that_lacks_features_is_refused() -> None:
-    with pytest.raises(ValueError, match="wanted 'strides' among them"):
-        FlowPropagation().restore(to_bytes({"level.0": torch.zeros(1, 1, 2, 2)}))

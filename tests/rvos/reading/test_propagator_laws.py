@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from image_core.segmenter import ImageSegmenter
+from image_core.state import from_bytes, to_bytes
 from image_core.types import ImageFeatures, TextFeatures
-from rvos.postprocess import Postprocessor
 from rvos.reading import PROPAGATORS, NoPropagation, Propagator
 from rvos.reading.key_frames import KeyFrames
+from rvos.reading.propagation import Stem
+from rvos.reading.reader import FeatureReader
 from rvos.tracking import NoTracker
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of
@@ -32,7 +33,7 @@ class Seen:
     """A frame as a propagator gets it: its view, its stem, and what the encoder says of it."""
 
     view: View
-    stem: Tensor
+    stem: Stem
     features: ImageFeatures
 
 
@@ -44,13 +45,13 @@ def texture(shift: int = 0, size: tuple[int, int] = SIZE, seed: int = 3) -> np.n
     return smooth[20 : 20 + size[0], 40 - shift : 40 - shift + size[1]].astype(np.uint8)
 
 
-def encode(image: np.ndarray, rows: int = 1) -> tuple[Tensor, ImageFeatures]:
+def encode(image: np.ndarray, rows: int = 1) -> tuple[Stem, ImageFeatures]:
     """Stem and two levels (strides 4 and 8) that are the picture itself, padded by 16 px at the bottom and right."""
     valid = image.shape[:2]
     padded = np.zeros((-(-valid[0] // 16) * 16 + 16, -(-valid[1] // 16) * 16 + 16, 3), np.float32)
     padded[: valid[0], : valid[1]] = image / 255
     pixels = torch.from_numpy(padded).permute(2, 0, 1)[None]
-    stem = torch.nn.functional.avg_pool2d(pixels, 4)
+    stem = Stem(torch.nn.functional.avg_pool2d(pixels, 4), 4)
     levels = [torch.cat([torch.nn.functional.avg_pool2d(pixels, s) * (1 + r) for r in range(rows)]) for s in (4, 8)]
     text = TextFeatures(torch.ones(rows, 2, 3), torch.ones(rows, 3), torch.zeros(rows, 2, dtype=torch.bool))
     fused = {"words": text, "attention": torch.full((rows, 1, 4, 2), 0.5)} if rows > 1 else {}
@@ -75,8 +76,9 @@ def propagate(propagator: Propagator[Any], frames: Sequence[Seen], keys: Sequenc
 
 def distance(one: ImageFeatures, other: ImageFeatures, level: int) -> float:
     """Mean difference away from the border of the picture, two cells in."""
-    inner = (..., slice(2, SIZE[0] // one.strides[level] - 2), slice(2, SIZE[1] // one.strides[level] - 2))
-    return float((one.levels[level][inner] - other.levels[level][inner]).abs().mean())
+    stride, own = one.maps[level]
+    inner = (..., slice(2, SIZE[0] // stride - 2), slice(2, SIZE[1] // stride - 2))
+    return float((own[inner] - other.maps[level][1][inner]).abs().mean())
 
 
 @pytest.mark.parametrize("name", sorted(PROPAGATORS))
@@ -107,6 +109,28 @@ def test_what_moves_takes_its_features_along(name: str, rows: int) -> None:
 
 
 @pytest.mark.parametrize("name", BETWEEN)
+@pytest.mark.parametrize("stride", [8, 14])
+def test_a_coarse_stem_one_level_and_tokens_are_served(name: str, stride: int) -> None:
+    """A plain ViT: patches as its stem, one map of the same stride, and tokens, which have no place to move."""
+    propagator, out = PROPAGATORS[name](), []
+    state = propagator.start()
+    for seen in watch([texture(shift) for shift in (0, 4, 8)]):
+        pixels = torch.from_numpy(seen.view.frame.image / np.float32(255)).permute(2, 0, 1)[None]
+        cells = torch.nn.functional.adaptive_avg_pool2d(pixels, (-(-SIZE[0] // stride), -(-SIZE[1] // stride)))
+        tokens = torch.arange(10.0).view(1, 5, 2) + len(out)
+        fresh = ImageFeatures((tokens, cells), (None, stride), torch.tensor([SIZE]))
+        features, state = propagator.step(seen.view, Stem(cells, stride), fresh if not out else None, state)
+        out.append((features, fresh))
+    for features, fresh in out[1:]:
+        assert torch.equal(features.levels[0], out[0][1].levels[0]), "tokens are those of the key frame"
+        assert features.strides == (None, stride) and features.levels[1].shape == fresh.levels[1].shape
+        moved, held = ((x - fresh.levels[1]).abs().mean() for x in (features.levels[1], out[0][1].levels[1]))
+        assert moved < held
+    data = to_bytes(state)
+    assert to_bytes(from_bytes(type(state), data)) == data
+
+
+@pytest.mark.parametrize("name", BETWEEN)
 def test_what_was_fused_with_words_is_copied(name: str) -> None:
     frames = list(watch([texture(shift) for shift in range(3)], rows=2))
     last = propagate(PROPAGATORS[name](), frames)[-1]
@@ -133,9 +157,9 @@ def test_a_snapshot_goes_on_to_the_bit(name: str, at: int, rows: int) -> None:
     state = propagator.start()
     for index, seen in enumerate(frames[:at]):
         _, state = propagator.step(seen.view, seen.stem, seen.features if index in keys else None, state)
-    data = propagator.snapshot(state)
-    state = propagator.restore(data)
-    assert propagator.snapshot(state) == data
+    data = to_bytes(state)
+    state = from_bytes(type(state), data)
+    assert to_bytes(state) == data
     for index, seen in enumerate(frames[at:], at):
         features, state = propagator.step(seen.view, seen.stem, seen.features if index in keys else None, state)
         assert all(torch.equal(a, b) for a, b in zip(features.levels, wanted[index].levels, strict=True))
@@ -143,15 +167,15 @@ def test_a_snapshot_goes_on_to_the_bit(name: str, at: int, rows: int) -> None:
 
 @pytest.mark.parametrize("name", sorted(PROPAGATORS))
 def test_a_damaged_snapshot_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="came"):
-        PROPAGATORS[name]().restore(b"this is no state")
+    with pytest.raises(ValueError, match="damaged"):
+        from_bytes(type(PROPAGATORS[name]().start()), b"this is no state")
 
 
 @pytest.mark.parametrize("name", sorted(PROPAGATORS))
 def test_the_first_frame_has_to_be_a_key_frame(name: str) -> None:
     (seen,) = watch([texture()])
     propagator = PROPAGATORS[name]()
-    with pytest.raises(ValueError, match="wanted a key frame"):
+    with pytest.raises(ValueError, match=r"expected (a key frame|features)"):
         propagator.step(seen.view, seen.stem, None, propagator.start())
 
 
@@ -168,15 +192,14 @@ def test_the_dtype_of_features_stays(name: str) -> None:
     frames = list(watch([texture(shift) for shift in range(2)]))
     half = ImageFeatures(tuple(x.bfloat16() for x in frames[0].features.levels), (4, 8), frames[0].features.valid_px)
     propagator = PROPAGATORS[name]()
-    _, state = propagator.step(frames[0].view, frames[0].stem.bfloat16(), half, propagator.start())
-    state = propagator.restore(propagator.snapshot(state))
-    features, _ = propagator.step(frames[1].view, frames[1].stem.bfloat16(), None, state)
+    _, state = propagator.step(frames[0].view, Stem(frames[0].stem.cells.bfloat16(), 4), half, propagator.start())
+    state = from_bytes(type(state), to_bytes(state))
+    features, _ = propagator.step(frames[1].view, Stem(frames[1].stem.cells.bfloat16(), 4), None, state)
     assert {level.dtype for level in features.levels} == {torch.bfloat16}
 
 
 def session_of(segmenter: ImageSegmenter, propagator: Propagator[Any], key_frames: KeyFrames) -> StreamSession:
-    tracker = NoTracker(Postprocessor(segmenter.model, segmenter.preprocessing))
-    return StreamSession(segmenter, EXPRESSIONS, propagator, tracker, key_frames)
+    return StreamSession(FeatureReader(segmenter, EXPRESSIONS, propagator), NoTracker(), key_frames)
 
 
 def masks_of(session: StreamSession, images: np.ndarray) -> list[np.ndarray]:

@@ -1,22 +1,21 @@
-"""The tracker `memory`: what words and places say, added up over frames; a table and a handful of stories."""
+"""The tracker `memory`: the evidence of answers and places, added up over frames; a table and a handful of stories."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from image_core.segmenter import ImageSegmenter
-from image_core.types import ImageFeatures, Prediction
-from rvos.postprocess import Postprocessor
+from image_core.answer import DenseMap, MaskAnswer
+from image_core.state import from_bytes, to_bytes
 from rvos.tracking.linking import link, parts_of
-from rvos.tracking.memory import MemoryState, MemoryTracker
-from rvos.tracking.moment import Choice
+from rvos.tracking.memory import MemoryConfig, MemoryState, MemoryTracker
+from rvos.tracking.pending import Choice
 from rvos.tracking.presence import PresenceModel, log_odds_of
-from rvos.tracking.track import BeliefModel, Track, look_of
+from rvos.tracking.track import BeliefModel, Track, appearance_of
 from rvos.types import Frame, FrameResult
 from rvos.view.frame_view import view_of
 
@@ -45,33 +44,36 @@ def square(box: Box) -> np.ndarray:
     return mask
 
 
-def said(boxes: Sequence[Box], presence: float = 3.0) -> tuple[Prediction, ImageFeatures]:
-    """An image model that points at squares; its grid is a quarter of the picture."""
-    logits = torch.full((1, SIZE[0] // 4, SIZE[1] // 4), -4.0)
+def answer_of(logits: np.ndarray, presence_logit: float, score: float = 0.9) -> MaskAnswer:
+    """A dense model's answer: a grid of a quarter of the picture, and a raw presence."""
+    return MaskAnswer.of_map(DenseMap(logits, 4, SIZE), 1 / (1 + math.exp(-presence_logit)), score)
+
+
+def said(boxes: Sequence[Box], presence: float = 3.0) -> MaskAnswer:
+    """An image model that points at squares."""
+    logits = np.full((SIZE[0] // 4, SIZE[1] // 4), -4.0, np.float32)
     for row, column in boxes:
-        logits[0, row // 4 : row // 4 + 5, column // 4 : column // 4 + 5] = 4.0
-    prediction = Prediction(logits, torch.tensor([presence]), torch.tensor([0.9]))
-    return prediction, ImageFeatures((logits[:, None],), (4,), torch.tensor([SIZE]))
+        logits[row // 4 : row // 4 + 5, column // 4 : column // 4 + 5] = 4.0
+    return answer_of(logits, presence)
 
 
 @pytest.fixture
-def tracker(colour_segmenter: ImageSegmenter) -> MemoryTracker:
-    return MemoryTracker(Postprocessor(colour_segmenter.model, colour_segmenter.preprocessing))
+def tracker() -> MemoryTracker:
+    return MemoryTracker()
 
 
 def follow(
     tracker: MemoryTracker,
     images: Sequence[np.ndarray],
-    words: Sequence[tuple[Prediction, ImageFeatures] | None],
+    answers: Sequence[MaskAnswer | None],
     state: MemoryState | None = None,
 ) -> tuple[list[FrameResult], MemoryState]:
     state = tracker.start(0) if state is None else state
     results: list[FrameResult] = []
     before = None
-    for index, (image, word) in enumerate(zip(images, words, strict=True)):
+    for index, (image, answer) in enumerate(zip(images, answers, strict=True)):
         view = view_of(Frame(index, index / 10, image), before)
-        prediction, features = word or (None, None)
-        result, state = tracker.step(view, prediction, features, state)
+        result, state = tracker.step(view, answer, state)
         results += [] if result is None else [result]
         before = view.picture
     return results, state
@@ -140,28 +142,28 @@ def test_a_snapshot_goes_on_to_the_bit_and_others_are_refused(tracker: MemoryTra
     images, boxes = moving(9)
     words = [said([box, (40, 60)]) for box in boxes]
     _, state = follow(tracker, images[:5], words[:5])
-    data = tracker.snapshot(state)
-    again = tracker.restore(data)
-    assert tracker.snapshot(again) == data
+    data = to_bytes(state)
+    again = from_bytes(MemoryState, data)
+    assert to_bytes(again) == data
     one, other = (follow(tracker, images[5:], words[5:], s)[0] for s in (state, again))
     assert all(np.array_equal(a.mask, b.mask) and a.presence == b.presence for a, b in zip(one, other, strict=True))
     for bad in (b"", data[:-1], b"nothing"):
         with pytest.raises(ValueError, match="damaged"):
-            tracker.restore(bad)
+            from_bytes(MemoryState, bad)
 
 
 def test_a_late_choice_gives_the_same_frames_later(tracker: MemoryTracker) -> None:
     images, boxes = moving(10)
     words = [said([box]) for box in boxes]
-    late = MemoryTracker(tracker.postprocess, lookahead=3)
+    late = MemoryTracker(MemoryConfig(lookahead=3))
     state, results = late.start(0), []
-    for index, (image, (prediction, features)) in enumerate(zip(images, words, strict=True)):
+    for index, (image, answer) in enumerate(zip(images, words, strict=True)):
         view = view_of(Frame(index, index / 10, image), None if index == 0 else images[index - 1])
-        result, state = late.step(view, prediction, features, state)
+        result, state = late.step(view, answer, state)
         assert (result is None) == (index < 3)
         results += [] if result is None else [result]
         if index == 5:
-            state = late.restore(late.snapshot(state))
+            state = from_bytes(MemoryState, to_bytes(state))
     results += late.finish(state)
     at_once, _ = follow(tracker, images, words)
     assert [r.frame_index for r in results] == list(range(10))
@@ -172,7 +174,7 @@ def test_a_frame_is_judged_by_the_presence_of_those_that_follow(tracker: MemoryT
     images, boxes = moving(14)
     words = [said([box], presence=-6.0 if t == 6 else 4.0) for t, box in enumerate(boxes)]
     words[0] = said([boxes[0]], presence=-3.0)
-    late = MemoryTracker(tracker.postprocess, lookahead=6)
+    late = MemoryTracker(MemoryConfig(lookahead=6))
     results, state = follow(late, images, words)
     results += late.finish(state)
     at_once, _ = follow(tracker, images, words)
@@ -195,8 +197,8 @@ def test_nothing_lies_anywhere_across_a_cut(tracker: MemoryTracker) -> None:
     images, boxes = moving(6)
     _, state = follow(tracker, images, [said([box]) for box in boxes])
     elsewhere = replace(view_of(Frame(6, 0.6, picture({RED: (40, 8)})), images[-1]), cut=True)
-    result, after = tracker.step(elsewhere, *said([(40, 8)]), state)
-    assert result is not None and set(result.track_masks) == {1}, "known by its looks"
+    result, after = tracker.step(elsewhere, said([(40, 8)]), state)
+    assert result is not None and set(result.track_masks) == {1}, "known by its appearance"
     assert overlap(result.mask, square((40, 8))) > 0.7 and after.next_id == state.next_id
 
 
@@ -207,43 +209,44 @@ def test_a_lost_object_is_asked_for_at_growing_intervals(tracker: MemoryTracker)
     nothing = view_of(Frame(4, 0.4, picture({})), images[-1])
     asked = []
     for _ in range(16):
-        _, state = tracker.step(replace(nothing, cut=True), None, None, state)
+        _, state = tracker.step(replace(nothing, cut=True), None, state)
         asked.append(tracker.asks(state))
     assert [1 + t for t, asks in enumerate(asked) if asks] == [1, 3, 7, 15], "that is after 1, 2, 4 and 8 more"
 
 
 def test_the_map_does_not_flood_as_confidence_falls(tracker: MemoryTracker) -> None:
     images, boxes = moving(40)
-    unsure = Prediction(torch.full((1, 16, 24), -0.2), torch.tensor([0.5]), torch.tensor([0.1]))
-    words = [said([box]) for box in boxes[:6]] + [(unsure, said([])[1])] * 34
+    unsure = answer_of(np.full((16, 24), -0.2, np.float32), 0.5, 0.1)
+    words = [said([box]) for box in boxes[:6]] + [unsure] * 34
     results, _ = follow(tracker, images, words)
     assert max(result.mask.mean() for result in results) < 2.5 * square(boxes[0]).mean()
 
 
 @pytest.mark.parametrize("shape", ["full", "one pixel", "empty"])
 def test_masks_of_any_size_are_borne(tracker: MemoryTracker, shape: str) -> None:
-    logits = torch.full((1, 16, 24), 6.0 if shape == "full" else -6.0)
+    logits = np.full((16, 24), 6.0 if shape == "full" else -6.0, np.float32)
     if shape == "one pixel":
-        logits[0, 8, 8] = 6.0
-    word = Prediction(logits, torch.tensor([4.0]), torch.tensor([0.9])), said([])[1]
-    results, _ = follow(tracker, moving(4)[0], [word] * 4)
+        logits[8, 8] = 6.0
+    results, _ = follow(tracker, moving(4)[0], [answer_of(logits, 4.0)] * 4)
     assert all(result.present == (shape == "full") or shape == "one pixel" for result in results)
     assert all(np.isfinite(result.presence) for result in results)
 
 
-def track_of(support: float = 0.0, heard: float = 0.0) -> Track:
-    return Track(1, np.zeros(3, np.float32), support, heard)
+def track_of(support: float = 0.0, weight: float = 0.0) -> Track:
+    return Track(1, np.zeros(3, np.float32), support, weight)
 
 
 def test_belief_is_a_mean_that_begins_at_half() -> None:
     model = BeliefModel(memory=1.0, prior=2.0)
     assert model.of(track_of()) == 0.5
-    assert model.of(model.hear(track_of(), 1.0, weight=1.0)) == pytest.approx(2 / 3)
-    assert model.of(model.hear(model.hear(track_of(), 1.0, 1.0), 0.0, 1.0)) == 0.5
-    assert model.of(model.hear(track_of(), 1.0, 0.1)) < model.of(model.hear(track_of(), 1.0, 1.0))
+    assert model.of(model.observe(track_of(), 1.0, weight=1.0)) == pytest.approx(2 / 3)
+    assert model.of(model.observe(model.observe(track_of(), 1.0, 1.0), 0.0, 1.0)) == 0.5
+    assert model.of(model.observe(track_of(), 1.0, 0.1)) < model.of(model.observe(track_of(), 1.0, 1.0))
     fading = BeliefModel(memory=0.5, prior=1.0)
     assert (
-        0.5 < fading.of(fading.fade(fading.hear(track_of(), 1.0, 1.0))) < fading.of(fading.hear(track_of(), 1.0, 1.0))
+        0.5
+        < fading.of(fading.fade(fading.observe(track_of(), 1.0, 1.0)))
+        < fading.of(fading.observe(track_of(), 1.0, 1.0))
     )
 
 
@@ -293,17 +296,17 @@ def test_parts_leave_crumbs_out_largest_first() -> None:
 
 
 def test_a_merged_region_keeps_one_track_and_a_split_brings_the_other_back() -> None:
-    """Ids, and what was heard of them, through a merger and a split."""
+    """Ids, and the evidence for them, through a merger and a split."""
     image = picture({RED: (4, 8), GREEN: (4, 40)})
     view = view_of(Frame(0, 0.0, image), image)
     red, green = square((4, 8)), square((4, 40))
     belief = BeliefModel(memory=1.0)
-    looks = [look_of(view, region) for region in (red, green)]
-    tracks = [Track(1, looks[0], 4.0, 5.0), Track(2, looks[1], 1.0, 5.0)]
+    appearances = [appearance_of(view, region) for region in (red, green)]
+    tracks = [Track(1, appearances[0], 4.0, 5.0), Track(2, appearances[1], 1.0, 5.0)]
     labels = (red + 2 * green).astype(np.int32)
     merged, lost = link(view, [red | green], labels, tracks, 3, belief)
     assert [one.track.id for one in merged] == [1] and [track.id for track in lost] == [2]
-    assert merged[0].track.support == pytest.approx(2.5) and merged[0].track.heard == pytest.approx(5.0)
+    assert merged[0].track.support == pytest.approx(2.5) and merged[0].track.weight == pytest.approx(5.0)
     split, lost = link(view, [red, green], np.where(labels > 0, 1, 0), [merged[0].track, *lost], 3, belief)
     assert {one.track.id for one in split} == {1, 2} and not lost
     fresh, _ = link(view, [green], np.zeros_like(labels), [], 3, belief)

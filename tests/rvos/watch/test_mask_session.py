@@ -52,6 +52,8 @@ class Still:
 class StillTracker(ObjectTracker):
     """Says that every object stays where it was marked, one pixel larger on each side; the later the less sure."""
 
+    state_type = Still
+
     def __init__(self) -> None:
         self.renewed = 0
 
@@ -71,12 +73,6 @@ class StillTracker(ObjectTracker):
 
     def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
         return guess.probs > 0.4
-
-    def snapshot(self, state: Any) -> bytes:
-        return bytes([state.seen]) + state.probs.tobytes()
-
-    def restore(self, data: bytes) -> Any:
-        return Still(np.frombuffer(data[1:], np.float32).reshape(SIZE), data[0])
 
 
 def same(one: FrameResult, other: FrameResult) -> bool:
@@ -123,7 +119,7 @@ def test_no_pixel_belongs_to_two_objects_and_what_is_given_keeps_its_own(frames:
 
 def test_the_frame_has_the_size_of_the_masks(frames: np.ndarray) -> None:
     session = session_of({0: ids_at(0, RED)[:, :79]}, StillTracker())
-    with pytest.raises(DataError, match=r"came 48 x 79 px .*wanted the video's 48 x 80 px"):
+    with pytest.raises(DataError, match=r"expected the video's 48 x 80 px.*got 48 x 79 px"):
         session.step(frames_of(frames)[0])
 
 
@@ -164,8 +160,8 @@ def test_a_damaged_or_foreign_snapshot_is_refused_and_changes_nothing(frames: np
     for data, words in (
         (good[:-1], "damaged"),
         (b"", "damaged"),
-        (session_of({0: ids_at(0, GREEN)}).snapshot(), "wanted"),
-        (session_of({1: ids_at(0, RED)}).snapshot(), "wanted"),
+        (session_of({0: ids_at(0, GREEN)}).snapshot(), "expected one of"),
+        (session_of({1: ids_at(0, RED)}).snapshot(), "expected one of"),
     ):
         with pytest.raises(OutputError, match=words):
             session.restore(data)
@@ -232,9 +228,14 @@ def test_a_video_segmenter_tracks_with_its_settings(colour_segmenter: ImageSegme
 @pytest.mark.parametrize(
     ("masks", "settings", "kind", "words"),
     [
-        ({12: ids_at(0, RED)}, {}, VideoError, "frame 12, but the last frame is 11"),
-        ({3: ids_at(0, RED)}, {"sampling": "stride:4"}, VideoError, "frame 3, which is not looked at"),
-        ({0: ids_at(0, RED).T}, {}, DataError, "came 80 x 48 px"),
+        ({12: ids_at(0, RED)}, {}, VideoError, "frames 0 to 11, the last one, got one for frame 12"),
+        (
+            {3: ids_at(0, RED)},
+            {"sampling": "stride:4"},
+            VideoError,
+            "frames that the sampling keeps, got one for frame 3",
+        ),
+        ({0: ids_at(0, RED).T}, {}, DataError, "got 80 x 48 px"),
         (
             {0: ids_at(0, RED)},
             {"decode": "key", "key_frames": "every:2"},
@@ -251,7 +252,7 @@ def test_what_cannot_be_followed_is_refused(
 
 
 def test_masks_are_checked_before_the_first_frame_is_asked_for(frames: np.ndarray) -> None:
-    with pytest.raises(DataError, match="without an object"):
+    with pytest.raises(DataError, match="expected a mask with pixels above 0"):
         stream_masks(frames, {0: np.zeros(SIZE, bool)})
 
 

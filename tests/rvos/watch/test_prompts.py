@@ -88,12 +88,12 @@ def test_the_digest_is_of_what_the_mask_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
-        ("mask.png", "came 'mask.png', wanted FRAME=PNG"),
-        ("=mask.png", "wanted FRAME=PNG"),
-        ("-1=mask.png", "wanted FRAME=PNG with a frame from 0"),
-        ("first=mask.png", "wanted FRAME=PNG"),
-        ("3=", "wanted FRAME=PNG"),
-        ("9999999999=mask.png", "wanted FRAME=PNG"),
+        ("mask.png", "expected FRAME=PNG .*, got 'mask.png'"),
+        ("=mask.png", "expected FRAME=PNG"),
+        ("-1=mask.png", "expected FRAME=PNG with a frame from 0"),
+        ("first=mask.png", "expected FRAME=PNG"),
+        ("3=", "expected FRAME=PNG"),
+        ("9999999999=mask.png", "expected FRAME=PNG"),
     ],
 )
 def test_a_text_that_is_no_pair_is_refused(pair: str, words: str) -> None:
@@ -114,15 +114,15 @@ def _cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: None, "there is no such file"),
+        (lambda path: None, "expected a PNG, got no such file"),
         (lambda path: path.mkdir(), "not a PNG that can be read"),
         (_text, "not a PNG that can be read"),
         (_cut, "not a PNG that can be read"),
         (lambda path: Image.fromarray(ids_with(left=255)).save(path, format="JPEG"), "not a PNG that can be read"),
-        (lambda path: save(path, ids_with(left=255), "RGB"), "mode RGB, wanted greyscale"),
-        (lambda path: save(path, ids_with(left=1, right=2), "L"), "2 values above 0, wanted 0 and 255 alone"),
-        (lambda path: save(path, ids_with(), "L"), "a mask without an object"),
-        (lambda path: save(path, ids_with(), "P"), "a mask without an object"),
+        (lambda path: save(path, ids_with(left=255), "RGB"), "expected greyscale .*, got a picture of mode RGB"),
+        (lambda path: save(path, ids_with(left=1, right=2), "L"), "greyscale of 0 and 255 alone, got 2 values above 0"),
+        (lambda path: save(path, ids_with(), "L"), "expected a mask with pixels above 0"),
+        (lambda path: save(path, ids_with(), "P"), "expected a mask with pixels above 0"),
         (lambda path: save(path, ids_with(left=255), "P"), "255 in ids is void"),
     ],
     ids=["missing", "folder", "text", "cut", "jpeg", "colour", "grey ids", "empty", "empty palette", "void alone"],
@@ -138,25 +138,28 @@ def test_a_picture_that_is_no_mask_is_refused_in_one_line(
 
 def test_two_masks_for_one_frame_are_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "mask.png", ids_with(left=255), "L")
-    with pytest.raises(ConfigError, match="two masks for frame 3"):
+    with pytest.raises(ConfigError, match="expected one mask for frame 3"):
         read_prompts([f"3={path}", f"03={path}"])
 
 
 @pytest.mark.parametrize(
     ("masks", "words"),
     [
-        ({}, "came none"),
-        ({-1: ids_with(left=1)}, "came -1 as a frame"),
-        ({True: ids_with(left=1)}, "came True as a frame"),
-        ({"0": ids_with(left=1)}, "came '0' as a frame"),
-        ({0: ids_with(left=1)[None]}, r"came uint8 \(1, 6, 8\), wanted bool or integers"),
-        ({0: ids_with(left=1).astype(float)}, "came float64"),
-        ({0: [[0, 1]]}, "came list"),
-        ({0: np.full(SIZE, -1)}, "ids from -1 to -1"),
-        ({0: np.full(SIZE, 256)}, "ids from 256 to 256"),
-        ({0: np.zeros((0, 4), np.uint8)}, "a mask without an object"),
+        ({}, "got none"),
+        ({-1: ids_with(left=1)}, "position of a frame in the video, from 0, got -1"),
+        ({True: ids_with(left=1)}, "got True"),
+        ({"0": ids_with(left=1)}, "got '0'"),
+        ({0: ids_with(left=1)[None]}, r"expected bool or integers \(H, W\), got uint8 \(1, 6, 8\)"),
+        ({0: ids_with(left=1).astype(float)}, "got float64"),
+        ({0: [[0, 1]]}, "got list"),
+        ({0: np.full(SIZE, -1)}, "got -1 to -1"),
+        ({0: np.full(SIZE, 256)}, "got 256 to 256"),
+        ({0: np.zeros((0, 4), np.uint8)}, "expected a mask with pixels above 0"),
         ({0: ids_with(left=255)}, "255 in ids is void"),
-        ({0: ids_with(left=1), 5: ids_with(left=1)[:, :7]}, "for frame 5 is 6 x 7 px.*frame 0 is 6 x 8 px.*one size"),
+        (
+            {0: ids_with(left=1), 5: ids_with(left=1)[:, :7]},
+            "expected one size.* got 6 x 8 px .*frame 0 and 6 x 7 px .*frame 5",
+        ),
     ],
 )
 def test_arrays_that_are_no_masks_are_refused(masks: Any, words: str) -> None:
@@ -166,14 +169,14 @@ def test_arrays_that_are_no_masks_are_refused(masks: Any, words: str) -> None:
 
 @pytest.mark.parametrize("ids", [ids_with(), ids_with(left=255), ids_with(left=1).astype(int), ids_with(left=1)[0]])
 def test_prompts_are_checked_at_birth(ids: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"wanted uint8 \(H, W\) with ids from 1 to 254"):
+    with pytest.raises(ValueError, match=r"expected uint8 \(H, W\) with ids from 1 to 254"):
         MaskPrompts({0: ids})
 
 
 def test_the_size_is_the_videos() -> None:
     prompts = prompts_of({0: ids_with(left=1)})
     prompts.check_size(SIZE)
-    with pytest.raises(DataError, match=r"came 6 x 8 px .*wanted the video's 8 x 6 px"):
+    with pytest.raises(DataError, match=r"expected the video's 8 x 6 px.*got 6 x 8 px"):
         prompts.check_size((8, 6))
 
 
@@ -191,7 +194,7 @@ def test_a_frame_past_the_end_is_refused_when_counting_agrees_with_the_header(
 
     prompts, info = prompts_of({0: ids_with(left=1), 9: ids_with(left=1)}), VideoInfo("clip.mp4", SIZE, None, declared)
     if refused:
-        with pytest.raises(VideoError, match=rf"came a mask for frame 9, but the last frame is {counted - 1}"):  # type: ignore[operator]
+        with pytest.raises(VideoError, match=rf"frames 0 to {counted - 1}, the last one, got one for frame 9"):  # type: ignore[operator]
             prompts.check_length(info, count)
     else:
         prompts.check_length(info, count)
@@ -206,9 +209,9 @@ def looked_at(*indices: int) -> Iterator[Frame]:
     [
         ((0, 1, 2, 3), 4, None),
         ((0, 3), 2, None),
-        ((0, 2, 4), 2, "frame 3, which is not looked at"),
-        ((1, 2, 3), 0, "frame 0, which is not looked at"),
-        ((0, 1, 2), 3, "came a mask for frame 3, but the last frame is 2: wanted 0 to 2"),
+        ((0, 2, 4), 2, "frames that the sampling keeps, got one for frame 3"),
+        ((1, 2, 3), 0, "frames that the sampling keeps, got one for frame 0"),
+        ((0, 1, 2), 3, "expected masks for frames 0 to 2, the last one, got one for frame 3"),
     ],
 )
 def test_a_frame_that_never_comes_is_told_where_that_shows(

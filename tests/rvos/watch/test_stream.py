@@ -104,14 +104,14 @@ def test_a_session_that_loses_or_swaps_frames_is_noticed() -> None:
         def finish(self) -> list[Results]:
             return super().finish()[:-1]
 
-    with pytest.raises(ValueError, match="no results for 1 frames"):
+    with pytest.raises(ValueError, match="results of all frames when it finished, got none for 1"):
         list(watch(Losing(2), numbers(5)))
 
     class Swapping(Delayed):
         def finish(self) -> list[Results]:
             return super().finish()[::-1]
 
-    with pytest.raises(ValueError, match="came results of frame 4, wanted those of 3"):
+    with pytest.raises(ValueError, match="expected those of 3, got results of frame 4"):
         list(watch(Swapping(2), numbers(5)))
 
 
@@ -217,7 +217,7 @@ def test_an_output_that_cannot_be_left_readable_does_not_hide_why_the_run_failed
 def test_the_records_of_a_video_come_in_whole_frames() -> None:
     record_of = to_record(Delayed(0).step(next(numbers(1)))[0])
     assert VideoResult(INFO, TARGETS, [record_of] * 4).frame_count == 2
-    with pytest.raises(ValueError, match="came 3 records, wanted a multiple of 2"):
+    with pytest.raises(ValueError, match="VideoResult: .*3 records"):
         VideoResult(INFO, TARGETS, [record_of] * 3)
 
 

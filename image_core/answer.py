@@ -1,0 +1,185 @@
+"""What an image model says of one expression on one picture: the one type between models and everything that uses
+them. It needs NumPy alone, so that any model can give it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from image_core.geometry.masks import bounding_box, resize_masks
+
+SURE = 6.0
+"""Log-odds of a pixel that a candidate, likely and good beyond doubt, covers; the negative of it where none does."""
+MOST_CANDIDATES = 8
+LEAST_CELLS = 2
+"""A smaller region of a map is a crumb, unless there is nothing larger."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One region that may be meant.
+
+    Raises `ValueError` for a mask that is not (h, w) bool, and for numbers outside of [0, 1].
+    """
+
+    #: (h, w) bool, the whole picture at any resolution.
+    mask: np.ndarray
+    #: [0, 1], the probability that this is what the expression means, or one of those meant, if there is a target.
+    likelihood: float = 1.0
+    #: [0, 1], the expected overlap (IoU) of the mask with the thing that it shows.
+    quality: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.mask.ndim != 2 or self.mask.dtype != np.bool_ or not self.mask.size:
+            raise ValueError(f"Candidate.mask: expected bool (h, w), got {self.mask.dtype} {self.mask.shape}")
+        _check_share("Candidate", likelihood=self.likelihood, quality=self.quality)
+
+    @cached_property
+    def box_xyxy(self) -> tuple[int, int, int, int] | None:
+        """[x0, y0, x1, y1) around the mask, in its own pixels; None when it is empty."""
+        return bounding_box(self.mask)
+
+
+@dataclass(frozen=True)
+class DenseMap:
+    """Log-odds that each cell of a picture is of what is meant, if it is there at all; above 0 is the mask.
+
+    Raises `ValueError` for another rank or type, and for too few cells.
+    """
+
+    #: (h, w) float32, at the model's own size, without padding.
+    log_odds: np.ndarray
+    #: Sides of a cell in pixels of the model's input.
+    stride: int = 1
+    #: (height, width) of the picture in pixels of the model's input; None where it is h * stride by w * stride. Where
+    #: it does not divide by the stride, the last row or column of cells is partly padding.
+    valid_px: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.log_odds.ndim != 2 or self.log_odds.dtype != np.float32:
+            raise ValueError(f"DenseMap: expected float32 (h, w), got {self.log_odds.dtype} {self.log_odds.shape}")
+        if self.valid_px is not None:
+            cells = tuple(-(-v // self.stride) for v in self.valid_px)
+            if cells != self.log_odds.shape:
+                raise ValueError(
+                    f"DenseMap: expected {cells} cells of {self.stride} px for {self.valid_px} valid pixels, "
+                    f"got {self.log_odds.shape}"
+                )
+
+    def at(self, size: tuple[int, int]) -> np.ndarray:
+        """(H, W) float32: the map at a size (height, width), bilinear.
+
+        Where the last cells are partly padding the map is enlarged as the whole cells it is and the surplus cut, which
+        keeps the two grids within half a pixel.
+        """
+        from image_core.geometry.planes import resize_plane  # here: it needs torch, and few answers are resized
+
+        cells = self.log_odds.shape
+        valid = self.valid_px or (cells[0] * self.stride, cells[1] * self.stride)
+        full = tuple(round(c * self.stride * s / v) for c, s, v in zip(cells, size, valid, strict=True))
+        return resize_plane(self.log_odds, (full[0], full[1]))[: size[0], : size[1]]
+
+
+@dataclass(frozen=True)
+class MaskAnswer:
+    """What one expression means in one picture. Made by `of_mask`, `of_map` or from candidates.
+
+    Raises `ValueError` for numbers outside of [0, 1].
+    """
+
+    #: The regions that may be meant, the likeliest first; () where there is nothing.
+    candidates: tuple[Candidate, ...]
+    #: [0, 1], calibrated probability that the picture shows a target of the expression.
+    presence: float
+    #: [0, 1], confidence in the mask, if there is a target.
+    score: float = 1.0
+    #: Where the model has it: the evidence of every cell, from which the mask is taken.
+    map: DenseMap | None = None
+
+    def __post_init__(self) -> None:
+        _check_share("MaskAnswer", presence=self.presence, score=self.score)
+
+    @classmethod
+    def of_mask(cls, mask: np.ndarray, presence: float = 1.0, score: float = 1.0) -> MaskAnswer:
+        """The answer of a model that has no more to say than a mask, (h, w) bool at any resolution."""
+        candidate = Candidate(np.asarray(mask, bool))
+        return cls((candidate,) if candidate.mask.any() else (), presence, score)
+
+    @classmethod
+    def of_map(cls, dense: DenseMap, presence: float, score: float) -> MaskAnswer:
+        """The answer of a dense model; its candidates are the regions of the map."""
+        return cls(candidates_of(dense), presence, score, dense)
+
+    def mask(self, size: tuple[int, int], presence_threshold: float = 0.5) -> np.ndarray:
+        """(H, W) bool at a size (height, width): all False where the presence is below the threshold.
+
+        The part of the map above 0; without a map, all candidates with a likelihood of at least one half.
+        """
+        if self.presence < presence_threshold:
+            return np.zeros(size, dtype=bool)
+        if self.map is not None:
+            return self.map.at(size) > 0
+        meant = [c.mask for c in self.candidates if c.likelihood >= 0.5]
+        return np.logical_or.reduce([np.zeros(size, dtype=bool), *(_resized(mask, size) for mask in meant)])
+
+    def log_odds(self, size: tuple[int, int]) -> np.ndarray:
+        """(H, W) float32 at a size (height, width): the evidence that each pixel is of what is meant, if it is there.
+
+        The map's; without a map, that of the best candidate that covers a pixel.
+        """
+        if self.map is not None:
+            return self.map.at(size)
+        probs = np.zeros(size, np.float32)
+        for candidate in self.candidates:
+            worth = candidate.likelihood * candidate.quality
+            probs = np.maximum(probs, np.where(_resized(candidate.mask, size), np.float32(worth), 0))
+        least = 1 / (1 + np.exp(SURE))
+        kept = np.clip(probs, least, 1 - least)
+        return np.log(kept / (1 - kept)).astype(np.float32)
+
+
+def candidates_of(dense: DenseMap) -> tuple[Candidate, ...]:
+    """The connected regions of a map above 0, the likeliest first, at most `MOST_CANDIDATES`.
+
+    likelihood: the mean probability of the region's cells; quality: the share of them that stays with log-odds above 1
+    (a one-sided form of SAM's stability score, Kirillov et al., ICCV 2023, appendix "stable masks"; a reading).
+    """
+    above = (dense.log_odds > 0).astype(np.uint8)
+    if not above.any():
+        return ()
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    kept = np.flatnonzero(areas >= min(LEAST_CELLS, areas.max()))
+    largest = kept[np.argsort(-areas[kept], kind="stable")][:MOST_CANDIDATES]
+    regions = [labels == label + 1 for label in largest]
+    candidates = [_candidate(region, dense.log_odds[region]) for region in regions]
+    return tuple(sorted(candidates, key=lambda candidate: -candidate.likelihood))
+
+
+def _candidate(region: np.ndarray, log_odds: np.ndarray) -> Candidate:
+    likelihood = float((1 / (1 + np.exp(-log_odds.astype(np.float64)))).mean())
+    return Candidate(region, likelihood, float((log_odds > 1).mean()))
+
+
+def check_answers(answers: Sequence[MaskAnswer], expressions: Sequence[str], owner: str) -> list[MaskAnswer]:
+    """The answers of a model, one an expression. Raises `TypeError` or `ValueError` for anything else."""
+    if not isinstance(answers, Sequence) or not all(isinstance(answer, MaskAnswer) for answer in answers):
+        kinds = sorted({type(a).__name__ for a in answers}) if isinstance(answers, Sequence) else type(answers).__name__
+        raise TypeError(f"{owner}.segment: expected a list of MaskAnswer, got {kinds}")
+    if len(answers) != len(expressions):
+        raise ValueError(f"{owner}.segment: expected {len(expressions)} answers, one an expression, got {len(answers)}")
+    return list(answers)
+
+
+def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return mask if mask.shape == size else resize_masks(mask[None], size)[0]
+
+
+def _check_share(owner: str, **values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{owner}.{name}: expected a number from 0 to 1, got {value}")

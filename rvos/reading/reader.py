@@ -1,0 +1,189 @@
+"""How the frames of a video are read: which answers of the image model each of them gets.
+
+A reader asks one image model for the expressions of one video. `FeatureReader` shares features between expressions and,
+through a propagator, between frames; `MaskReader` asks a model of which nothing is known but `segment`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from image_core.answer import MaskAnswer
+from image_core.device import autocast
+from image_core.mask_model import MaskModel, ask
+from image_core.segmenter import ImageSegmenter, check_expressions
+from image_core.types import ImageFeatures, TextFeatures
+from rvos.reading.propagation import Propagator, Stem
+from rvos.view.frame_view import View
+
+State = TypeVar("State")
+Answers = list[MaskAnswer | None]
+"""One an expression; None where the frame was not decoded for it."""
+
+
+class Reader(ABC, Generic[State]):
+    """Answers of an image model for E expressions, frame by frame. It holds nothing that changes: what it remembers of
+    the video is in a frozen dataclass that `read` takes and returns."""
+
+    def __init__(self, expressions: Sequence[str]) -> None:
+        """Raises `RvosError` for no expression or a blank one."""
+        check_expressions(expressions)
+        self.expressions = tuple(expressions)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors of its state lie."""
+        return torch.device("cpu")
+
+    @abstractmethod
+    def start(self) -> State:
+        """The state before the first frame."""
+
+    @abstractmethod
+    def read(self, view: View, is_key: bool, asking: Sequence[int], state: State) -> tuple[Answers, State]:
+        """The answers of this frame, and the state after it.
+
+        asking: positions of the expressions that want this frame to go through the whole model though it is no key
+        frame. What one expression asked for is not shown to the others: together they would differ from apart.
+        """
+
+
+@dataclass(frozen=True)
+class NothingRead:
+    """Nothing is remembered."""
+
+
+class MaskReader(Reader[NothingRead]):
+    """Key frames are segmented, the others are left to the tracker."""
+
+    def __init__(self, model: MaskModel, expressions: Sequence[str]) -> None:
+        super().__init__(expressions)
+        self.model = model
+
+    def start(self) -> NothingRead:
+        return NothingRead()
+
+    def read(self, view: View, is_key: bool, asking: Sequence[int], state: NothingRead) -> tuple[Answers, NothingRead]:
+        wanted = range(len(self.expressions)) if is_key else asking
+        answers: Answers = [None] * len(self.expressions)
+        if wanted:
+            given = ask(self.model, view.frame.image, [self.expressions[i] for i in wanted])
+            for i, answer in zip(wanted, given, strict=True):
+                answers[i] = answer
+        return answers, state
+
+
+@dataclass(frozen=True)
+class Input:
+    """A frame as the network takes it in."""
+
+    #: (1, 3, H, W), padded to the model's input size.
+    images: Tensor
+    #: (1, 2), (height, width) of it that show the frame.
+    valid_px: Tensor
+    #: Where somebody reads it.
+    stem: Tensor | None
+
+
+class FeatureReader(Reader[Any]):
+    """Text is encoded once a video, and a frame once for all expressions; between key frames features propagate.
+
+    decode_every: frames between key frames are decoded from propagated features; otherwise they are left to the
+    tracker.
+    """
+
+    def __init__(
+        self,
+        segmenter: ImageSegmenter,
+        expressions: Sequence[str],
+        propagator: Propagator[Any],
+        decode_every: bool = True,
+    ) -> None:
+        super().__init__(expressions)
+        self.segmenter = segmenter
+        self.propagator = propagator
+        self.decode_every = decode_every
+        self._text = self._encode_text()
+
+    @property
+    def device(self) -> torch.device:
+        return self.segmenter.device
+
+    def start(self) -> Any:
+        return self.propagator.start()
+
+    @torch.inference_mode()
+    def read(self, view: View, is_key: bool, asking: Sequence[int], state: Any) -> tuple[Answers, Any]:
+        count = len(self.expressions)
+        answers: Answers = [None] * count
+        decode_all = is_key or self.decode_every
+        if not decode_all and not asking:
+            return answers, state
+        taken = self._take_in(view) if is_key or asking or self.propagator.reads_stem else None
+        if decode_all:
+            fresh = self._encode(taken, range(count)) if is_key and taken is not None else None
+            features, state = self.propagator.step(view, self._stem(taken), fresh, state)
+            rest = [i for i in range(count) if i not in asking]
+            shared = features if len(features) == 1 else self._rows(features, rest)
+            answers = self._with_decoded(answers, rest, shared)
+        if asking and taken is not None:
+            answers = self._with_decoded(answers, asking, self._encode(taken, asking))
+        return answers, state
+
+    @torch.inference_mode()
+    def _encode_text(self) -> TextFeatures:
+        with self._autocast():
+            return self.segmenter.model.encode_text(self.expressions)
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        """The precision of the network, for the network alone: what a propagator compares keeps all its digits."""
+        return autocast(self.segmenter.device, self.segmenter.precision)
+
+    def _take_in(self, view: View) -> Input:
+        pixels, valid = self.segmenter.preprocessing.prepare(view.frame.image)
+        images = pixels[None].to(self.device)
+        stem = None
+        if self.propagator.reads_stem:
+            with self._autocast():
+                stem = self.segmenter.model.encode_stem(images)
+        return Input(images, torch.tensor([valid], device=self.device), stem)
+
+    def _stem(self, taken: Input | None) -> Stem | None:
+        if taken is None or taken.stem is None:
+            return None
+        return Stem(taken.stem, self.segmenter.model.stem_stride)
+
+    def _encode(self, taken: Input, of: Sequence[int]) -> ImageFeatures:
+        """One row where the model fuses language late, a row an expression of `of` where it fuses early."""
+        rows = torch.tensor(list(of), device=self.device)
+        with self._autocast():
+            return self.segmenter.encode(
+                taken.images, self._text.select(rows), stem=taken.stem, valid_px=taken.valid_px
+            )
+
+    def _rows(self, features: ImageFeatures, of: Sequence[int]) -> ImageFeatures:
+        return features.select(torch.tensor(list(of), dtype=torch.long, device=self.device))
+
+    def _with_decoded(self, answers: Answers, of: Sequence[int], features: ImageFeatures) -> Answers:
+        """The answers with those of the expressions `of`, whose features these are (one row for all, or a row each)."""
+        if not of:
+            return answers
+        answers = list(answers)
+        rows = torch.tensor(list(of), device=self.device)
+        own = features if len(features) == len(of) else features.select(torch.zeros_like(rows))
+        # What a processor works on should stay in its cache; on a GPU rows go side by side.
+        for chunk in torch.arange(len(of), device=self.device).split(1 if self.device.type == "cpu" else len(of)):
+            paired = own.select(chunk)
+            with self._autocast():
+                prediction = self.segmenter.model.decode(paired, self._text.select(rows[chunk]))
+            decoded = self.segmenter.answers(prediction, paired.valid_px)
+            for position, answer in zip(chunk.tolist(), decoded, strict=True):
+                answers[of[position]] = answer
+        return answers

@@ -1,0 +1,152 @@
+"""How the text behind `--model` becomes a model, and what a run records of it."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from image_core.answer import MaskAnswer
+from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNameError
+from image_core.identity import ModelIdentity
+from image_core.mask_model import MaskModel, ask, describe, identify_model, is_python, resolve_model, unseen_words
+from image_core.segmenter import ImageSegmenter
+from image_core.weights import embedded_models
+
+SOURCE = """
+from image_core.answer import MaskAnswer
+
+class Bright:
+    def __init__(self, device="auto"):
+        self.device = device
+    def segment(self, image, expressions):
+        return [MaskAnswer.of_mask(image.mean(2) > 200) for _ in expressions]
+
+def make(): return Bright()
+def make_on(device, precision="fp32"): return Bright(device + precision)
+def wrong(): return 3
+def needy(path): return Bright()
+ready = Bright("ready")
+number = 3
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a module in the current folder, which is not on the path of a console script."""
+    (tmp_path / "bright_model.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    yield "bright_model"
+    sys.modules.pop("bright_model", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "device"), [("make", "auto"), ("make_on", "autofp32"), ("ready", "ready"), ("Bright", "auto")]
+)
+def test_a_function_a_class_or_an_object_of_a_module(module: str, name: str, device: str) -> None:
+    model = resolve_model(f"{module}:{name}")
+    assert isinstance(model, MaskModel) and model.device == device  # pyright: ignore[reportAttributeAccessIssue]
+    image = np.zeros((4, 6, 3), np.uint8)
+    image[1:3, 2:5] = 255
+    (answer,) = ask(model, image, ["the bright thing"])
+    assert np.array_equal(answer.mask((4, 6)), image[..., 0] > 0)
+    assert str(Path.cwd()) not in sys.path
+
+
+def test_device_and_precision_reach_a_factory_that_takes_them(module: str) -> None:
+    assert resolve_model(f"{module}:make_on", "cpu", "bf16").device == "cpubf16"  # pyright: ignore[reportAttributeAccessIssue]
+    assert resolve_model(f"{module}:Bright", "cpu").device == "cpu"  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(ConfigError, match=r"--device cpu: expected that bright_model:make takes an argument 'device'"):
+        resolve_model(f"{module}:make", "cpu")
+    with pytest.raises(ConfigError, match=r"--precision bf16: expected that .*: leave --precision out"):
+        resolve_model(f"{module}:Bright", "cpu", "bf16")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bright_model:mak", "expected a function or an object called 'mak' in bright_model, got Bright, .*make"),
+        ("bright_model:wrong", r"expected an object with segment\(image, expressions\), got int"),
+        ("bright_model:number", "expected a model or a function that makes one, got int"),
+        ("bright_model:needy", r"expected a function without arguments, got one of \(path\)"),
+        ("no_such_module:make", r"expected a module that can be imported .*got none \(no_such_module is missing\)"),
+        ("bright_model.inner:make", "expected a module that can be imported"),
+        ("hub:clipseg", "got a model of a hub, and this version has no adapter for one"),
+    ],
+)
+def test_what_is_no_model_is_told_in_one_line(module: str, name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        resolve_model(name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_module_that_fails_while_it_is_imported_shows_its_own_error(module: str) -> None:
+    Path("broken_model.py").write_text("1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        resolve_model("broken_model:make")
+
+
+def test_paths_and_names_are_no_modules(module: str, tmp_path: Path) -> None:
+    assert is_python("a.b:c.d") and is_python("a:b")
+    for other in ("s2rm_tiny", "C:/models/m.safetensors", "a/b:c", "a-b:c", ":make", "bright_model:", "1a:b"):
+        assert not is_python(other), other
+    Path("odd:name").touch()
+    assert not is_python("odd:name"), "a file of that name is a model file"
+    with pytest.raises(UnknownNameError, match="unknown model"):
+        resolve_model("bright_model")
+    with pytest.raises(CheckpointError):
+        resolve_model(tmp_path / "none.safetensors")
+
+
+def test_an_embedded_name_is_told_by_its_file() -> None:
+    path = embedded_models()["s2rm_tiny"]
+    identity = identify_model("s2rm-tiny")
+    assert identity == ModelIdentity("s2rm-tiny", hashlib.sha256(path.read_bytes()).hexdigest(), "feature_model")
+    model = resolve_model("s2rm-tiny", "cpu")
+    assert isinstance(model, ImageSegmenter) and describe(model) == identity
+    with pytest.raises(RvosError):
+        identify_model("missing.safetensors")
+
+
+def test_a_module_is_told_by_its_source(module: str) -> None:
+    before = identify_model("bright_model:make")
+    assert before.name == "bright_model:make" and len(before.revision) == 64 and before.adapter == "python"
+    Path("bright_model.py").write_text(SOURCE + "\n# edited\n")
+    assert identify_model("bright_model:make").revision != before.revision
+
+
+class Silent:
+    def segment(self, image: np.ndarray, expressions: list[str]) -> list[MaskAnswer]:
+        return []
+
+
+class Talking(Silent):
+    def describe(self) -> ModelIdentity:
+        return ModelIdentity("talking", "abc", "mine", "MIT")
+
+    def unseen_words(self, expressions: list[str]) -> list[str]:
+        return ["dog"]
+
+
+def test_what_a_model_offers_besides_is_used() -> None:
+    assert describe(Talking()).document() == {
+        "name": "talking", "revision": "abc", "adapter": "mine", "licence": "MIT",
+    }  # fmt: skip
+    assert describe(Silent()).name.endswith("test_mask_model:Silent")
+    assert unseen_words(Talking(), ["a dog"]) == ["dog"] and unseen_words(Silent(), ["a dog"]) == []
+    with pytest.raises(ValueError, match=r"Silent.segment: expected 1 answers"):
+        ask(Silent(), np.zeros((2, 2, 3), np.uint8), ["a dog"])
+
+
+def test_a_description_of_another_type_is_refused() -> None:
+    class Vague(Silent):
+        def describe(self) -> str:
+            return "a model"
+
+    with pytest.raises(TypeError, match=r"Vague.describe: expected a ModelIdentity, got str"):
+        describe(Vague())

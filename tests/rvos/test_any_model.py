@@ -1,0 +1,90 @@
+"""Whoever has a model writes one file: it runs on the command line and in Python, resumes after a kill, and is scored."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from image_core.answer import MaskAnswer
+from rvos import VideoSegmenter
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = "tests.clipseg_model:random_clipseg"
+EXPRESSIONS = ("the red circle", "a blue star")
+
+
+class Colours:
+    """Nothing but `segment`: what is clearly of the colour that an expression names."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+
+    def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+        self.asked.append(tuple(expressions))
+        strong = image.astype(int) - image.astype(int).mean(2, keepdims=True) > 60
+        masks = [strong[..., 0 if "red" in text else 1] for text in expressions]
+        return [MaskAnswer.of_mask(mask, presence=float(mask.any())) for mask in masks]
+
+
+def run(*arguments: str | Path, folder: Path) -> subprocess.Popen[bytes]:
+    """`rvos ARGUMENTS` in a process of its own, started where the tests of this checkout are found."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "rvos.cli", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=(folder / "stderr.txt").open("wb"))
+
+
+def test_clipseg_on_the_command_line_is_killed_and_continued_to_the_same_bytes(
+    make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Fewer than 60 lines of somebody's own (tests/clipseg_model.py), random weights: `rvos segment` is all the same."""
+    assert len((ROOT / "tests" / "clipseg_model.py").read_text().splitlines()) <= 60
+    clip = make_clip(120)
+    common = ("segment", clip, *EXPRESSIONS, "--model", MODEL, "--save", "masks", "--quiet", "--out")
+    assert run(*common, tmp_path / "whole", folder=tmp_path).wait() == 0, (tmp_path / "stderr.txt").read_text()
+    killed = run(*common, tmp_path / "killed", folder=tmp_path)
+    log = tmp_path / "killed" / "frames.jsonl"
+    while killed.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > 2 * 60):
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed" / "result.json").exists(), "it was killed before its end"
+    assert run(*common, tmp_path / "killed", folder=tmp_path).wait() == 0
+    assert json.loads((tmp_path / "killed" / "timing.json").read_text())["frames_replayed"] >= 50
+    assert log.read_bytes() == (tmp_path / "whole" / "frames.jsonl").read_bytes()
+    files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole" / "masks").rglob("*.png"))
+    assert len(files) == 240
+    assert all((tmp_path / "whole" / f).read_bytes() == (tmp_path / "killed" / f).read_bytes() for f in files)
+    result = json.loads((tmp_path / "whole" / "result.json").read_text())
+    assert MODEL in json.dumps(result), "the result says which model made it"
+
+
+def test_an_object_in_python_is_the_model(frames: np.ndarray) -> None:
+    model = Colours()
+    result = VideoSegmenter(model=model, tracker="none").segment(frames, ["the red thing", "the green thing"])
+    assert [result.record(t, 1).present for t in (0, 8, 9)] == [True, True, False]
+    assert result.record(3, 0).box_xyxy == (5, 6, 21, 22) and len(model.asked) == 12
+
+
+def test_with_key_frames_it_is_asked_on_these_and_by_those_that_lost_their_target(frames: np.ndarray) -> None:
+    model = Colours()
+    texts = ["the red thing", "the green thing"]
+    segmenter = VideoSegmenter(model=model, key_frames="every:4", decode="key")
+    result = segmenter.segment(frames, texts)
+    assert model.asked.count(tuple(texts)) == 3 and result.record(5, 0).present
+    assert all(set(asked) <= set(texts) for asked in model.asked)
+
+
+def test_features_cannot_be_propagated_of_a_model_that_shows_none(frames: np.ndarray) -> None:
+    from image_core.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="propagation"):
+        VideoSegmenter(model=Colours(), key_frames="every:4", propagation="flow")
