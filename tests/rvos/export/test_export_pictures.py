@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from image_core.errors import UnknownNameError
-from rvos.export.drawing import davis_palette
+from rvos.export.palette import davis_palette
 from rvos.export.table import EXPORTER_NAMES, build_exporters
 from rvos.types import Frame, FrameResult, OutputError, VideoInfo, expression_targets, object_targets
 
