@@ -65,9 +65,7 @@ class PaletteExporter:
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         if len(targets) > _MAX_IDS:
-            raise OutputError(
-                f"palette: came {len(targets)} expressions, wanted at most {_MAX_IDS}: save masks instead"
-            )
+            raise OutputError(f"palette: expected at most {_MAX_IDS} targets, got {len(targets)}: save masks instead")
         self._labels = [target.label for target in targets]
         make_folder(self._folder)
 

@@ -54,15 +54,14 @@ class VideoSample:
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[3] != 3 or self.frames.dtype != np.uint8:
             raise ValueError(
-                f"VideoSample.frames: came {self.frames.dtype} {self.frames.shape}, wanted uint8 (T, H, W, 3)"
+                f"VideoSample.frames: expected uint8 (T, H, W, 3), got {self.frames.dtype} {self.frames.shape}"
             )
-        if self.tracks.shape != self.frames.shape[:3] or self.tracks.dtype != np.uint8:
-            raise ValueError(
-                f"VideoSample.tracks: came {self.tracks.dtype} {self.tracks.shape}, wanted uint8 (T, H, W)"
-            )
+        shape = self.frames.shape[:3]
+        if self.tracks.shape != shape or self.tracks.dtype != np.uint8:
+            raise ValueError(f"VideoSample.tracks: expected uint8 {shape}, got {self.tracks.dtype} {self.tracks.shape}")
         lengths = {len(e.answers) for e in self.expressions} | {len(self.frames)}
         if len(lengths) > 1:
-            raise ValueError(f"VideoSample: came answers and frames of lengths {sorted(lengths)}, wanted one length")
+            raise ValueError(f"VideoSample: expected as many answers as frames, got lengths {sorted(lengths)}")
 
     def mask(self, expression_index: int) -> np.ndarray:
         """(T, H, W) bool: the visible pixels of what an expression refers to; empty where that is not judged."""
@@ -105,11 +104,9 @@ class SyntheticVideos:
     ) -> None:
         check_split(split)
         if min(size) < _MIN_PX or size[0] > size[1]:
-            raise ConfigError(f"size: came {size[0]} x {size[1]} px, wanted {_MIN_PX} or more and no higher than wide")
+            raise ConfigError(f"size: expected {_MIN_PX} px or more, no higher than wide, got {size[0]} x {size[1]} px")
         if frames < _MIN_FRAMES:
-            raise ConfigError(
-                f"frames: came {frames}, wanted {_MIN_FRAMES} or more, or no challenge has time to happen"
-            )
+            raise ConfigError(f"frames: expected {_MIN_FRAMES} or more, for a challenge to have time, got {frames}")
         self.split = split
         self.seed = seed
         self.size = size
@@ -125,7 +122,7 @@ class SyntheticVideos:
     def describe(self, index: int) -> VideoDescription:
         """The film of video `index` and what is said of it, without drawing. Raises `IndexError` past the end."""
         if not 0 <= index < self.length:
-            raise IndexError(f"video {index} of {self.length}")
+            raise IndexError(f"expected a video index from 0 to {self.length - 1}, got {index}")
         rng = Random(video_seed(self.split, self.seed, index))
         family = FAMILIES[index % len(FAMILIES)]
         third = "motion" if family == "absent" or index // len(FAMILIES) % 2 else "stale"

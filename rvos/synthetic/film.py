@@ -33,7 +33,7 @@ class Actor:
 
     def __post_init__(self) -> None:
         if self.poses.ndim != 2 or self.poses.shape[1] != 6 or not np.isfinite(self.poses).all():
-            raise ValueError(f"Actor.poses: came {self.poses.shape}, wanted finite (T, 6)")
+            raise ValueError(f"Actor.poses: expected finite (T, 6), got {self.poses.shape}")
 
     def at(self, time: float) -> SceneObject:
         """The object in the world at a time; before the first pose and after the last it stands still."""
@@ -73,7 +73,7 @@ class Film:
     def __post_init__(self) -> None:
         lengths = {len(self.camera), len(self.gains), *(len(a.poses) for a in self.actors)}
         if len(lengths) != 1:
-            raise ValueError(f"Film: came tracks of {sorted(lengths)} frames, wanted one length")
+            raise ValueError(f"Film: expected tracks of one length, got {sorted(lengths)} frames")
 
     @property
     def frame_count(self) -> int:

@@ -65,7 +65,7 @@ class AvSource:
                 f"'{self.path}': broken at frame 0: {error}: no frame can be read, copy it again"
             ) from error
         if first is None:
-            raise VideoError(f"'{self.path}': came a video stream without a single frame, wanted at least one")
+            raise VideoError(f"'{self.path}': expected a video stream of at least one frame, got none: copy it again")
         return first
 
     def frames(self) -> Iterator[Frame]:
@@ -149,7 +149,7 @@ class AvSource:
         for target in indices:
             frame = next((f for f in frames if f.index == target), None)
             if frame is None:
-                raise IndexError(f"'{self.path}': came frame index {target}, which is past the end of the video")
+                raise IndexError(f"'{self.path}': expected a frame index before the end of the video, got {target}")
             yield frame
 
     def _seek(self, indices: Sequence[int], index: PacketIndex) -> Iterator[Frame]:

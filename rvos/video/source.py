@@ -25,7 +25,7 @@ class FrameSource(Protocol):
         ...
 
     def count_frames(self) -> int:
-        """T, found by looking, not by believing the header. Raises `VideoError` where it cannot be known."""
+        """T, counted, whatever the header declares. Raises `VideoError` where it cannot be known."""
         ...
 
     def close(self) -> None:
@@ -36,4 +36,4 @@ class FrameSource(Protocol):
 def check_indices(indices: Sequence[int], frame_count: int, source: str) -> None:
     """Raise `IndexError` unless the last of the increasing `indices` lies in the video."""
     if indices and indices[-1] >= frame_count:
-        raise IndexError(f"'{source}': came frame index {indices[-1]}, wanted 0 to {frame_count - 1}")
+        raise IndexError(f"'{source}': expected a frame index from 0 to {frame_count - 1}, got {indices[-1]}")

@@ -147,7 +147,8 @@ def test_a_key_frame_state_of_another_make_is_refused() -> None:
     ],
 )
 def test_nonsense_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="came"):
+    message = f"expected all, stride:K or uniform:N, got '{text}'|expected a whole number of 1 or more, got 0"
+    with pytest.raises(ConfigError, match=message):
         parse_sampling(text)
 
 
@@ -155,11 +156,11 @@ def test_nonsense_is_refused(text: str) -> None:
     "text", ["", "every", "every:0", "stride:2", "every:1.5", "adaptive", "adaptive:0", "adaptive:-1", "every:2 "]
 )
 def test_nonsense_key_frames_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="came"):
+    with pytest.raises(ConfigError, match=r"came|expected"):
         parse_key_frames(text)
 
 
 def test_values_are_checked_at_birth() -> None:
     for make in (Stride, Uniform, KeyFrames):
-        with pytest.raises(ConfigError, match="came 0"):
+        with pytest.raises(ConfigError, match="expected a whole number of 1 or more, got 0"):
             make(0)

@@ -99,7 +99,7 @@ def test_davis_colours_are_distinct() -> None:
 
 def test_more_expressions_than_ids_are_refused(tmp_path: Path) -> None:
     (exporter,) = build_exporters(["palette"], tmp_path, only_frames=None)
-    with pytest.raises(OutputError, match="255 expressions, wanted at most 254"):
+    with pytest.raises(OutputError, match="at most 254 targets, got 255"):
         exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["x"] * 255))
 
 

@@ -144,7 +144,10 @@ def test_synth_writes_every_layout_as_long_as_asked(rvos: Rvos, tmp_path: Path, 
         (("--kind", "videos", "--split", "testA"), "unknown split 'testA'"),
         (("--kind", "videos", "--count", "0"), "came 0 videos"),
         (("--kind", "videos", "--size", "8"), "--size: came 8"),
-        (("--kind", "videos", "--frames", "12"), "frames: came 12, wanted 24 or more"),
+        (
+            ("--kind", "videos", "--frames", "12"),
+            "expected 24 or more, for a challenge to have time, got 12",
+        ),
     ],
 )
 def test_synth_refuses_videos_that_it_cannot_make(rvos: Rvos, options: tuple[str, ...], words: str) -> None:
