@@ -217,7 +217,7 @@ def test_an_output_that_cannot_be_left_readable_does_not_hide_why_the_run_failed
 def test_the_records_of_a_video_come_in_whole_frames() -> None:
     record_of = to_record(Delayed(0).step(next(numbers(1)))[0])
     assert VideoResult(INFO, TARGETS, [record_of] * 4).frame_count == 2
-    with pytest.raises(ValueError, match="came 3 records, wanted a multiple of 2"):
+    with pytest.raises(ValueError, match="expected a multiple of 2 records, got 3"):
         VideoResult(INFO, TARGETS, [record_of] * 3)
 
 
