@@ -29,8 +29,8 @@ def build_exporters(names: Sequence[str], out: Path, *, only_frames: range | Non
     `only_frames` (0-based, half-open) holds for `frames` alone. Raises `UnknownNameError`.
     """
     overlay = OverlayPainter(OVERLAY_STYLE)
-    wanted = dict.fromkeys(name.replace("-", "_") for name in names)
-    for name in wanted:
+    unique = dict.fromkeys(name.replace("-", "_") for name in names)
+    for name in unique:
         if name not in _EXPORTERS:
             raise UnknownNameError("output", name, list(_EXPORTERS))
-    return [_EXPORTERS[name](out, overlay, only_frames) for name in wanted]
+    return [_EXPORTERS[name](out, overlay, only_frames) for name in unique]

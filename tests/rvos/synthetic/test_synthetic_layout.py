@@ -50,7 +50,7 @@ def test_the_layout_is_what_was_drawn(root: Path) -> None:
     for index, (video_id, rows) in enumerate(listed.items()):
         expressions = videos.describe(index).expressions
         assert {i: row["exp"] for i, row in rows["expressions"].items()} == {
-            e.expression_id: e.sentence for e in expressions
+            e.expression_id: e.text for e in expressions
         }
         assert rows["frames"] == [f"{t:05d}" for t in range(36)]
         for expression in expressions:

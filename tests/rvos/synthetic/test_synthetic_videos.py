@@ -1,4 +1,4 @@
-"""Synthetic videos: what each challenge family promises, sentences that are true on every frame, truth that agrees."""
+"""Synthetic videos: what each challenge family promises, expressions true on every frame, truth that agrees."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_families_take_turns_and_every_expression_has_the_one_of_its_video(descr
         assert {e.family for e in video.expressions} == {video.family}
         kinds = Counter(e.kind for e in video.expressions)
         assert kinds["stable"] == 2 and len(video.expressions) in (2, 3)
-        assert len({e.sentence for e in video.expressions}) == len(video.expressions)
+        assert len({e.text for e in video.expressions}) == len(video.expressions)
     assert {e.kind for video in described for e in video.expressions} == {"stable", "stale", "motion"}
 
 
@@ -133,11 +133,11 @@ def test_motion_answers_are_one_object_wherever_it_is_visible(described: list[Vi
             assert [id in (found or ()) for found in expression.answers] == video.film.visible_of(id).tolist()
 
 
-def test_words_of_stable_and_stale_sentences_are_those_of_pictures(described: list[VideoDescription]) -> None:
+def test_words_of_stable_and_stale_expressions_are_those_of_pictures(described: list[VideoDescription]) -> None:
     said = [e for video in described for e in video.expressions]
-    still = {word for e in said if e.kind != "motion" for word in e.sentence.split()}
+    still = {word for e in said if e.kind != "motion" for word in e.text.split()}
     assert still <= training_words()
-    assert {word for e in said if e.kind == "motion" for word in e.sentence.split()} - training_words()
+    assert {word for e in said if e.kind == "motion" for word in e.text.split()} - training_words()
     for video in described:
         for meaning in video.meanings:
             assert not names_held_out_pair(meaning.of if isinstance(meaning, MotionMeaning) else meaning)
@@ -232,8 +232,8 @@ def test_twins_without_the_challenge_say_the_same_of_the_same_objects(described:
     calm = SyntheticVideos("train", 1, SIZE, challenge=False)
     for index, video in enumerate(described[: len(FAMILIES)]):
         twin = calm.describe(index)
-        stable = [(e.sentence, e.object_ids) for e, _ in told(video, "stable")]
-        assert [(e.sentence, e.object_ids) for e in twin.expressions] == stable
+        stable = [(e.text, e.object_ids) for e, _ in told(video, "stable")]
+        assert [(e.text, e.object_ids) for e in twin.expressions] == stable
         assert {a.item for a in twin.film.actors} == {a.item for a in video.film.actors}
         assert (twin.film.backdrop, twin.film.light, twin.film.ground) == (
             video.film.backdrop,
