@@ -69,8 +69,8 @@ def answer(meaning: Meaning, scene: Scene) -> Answer:
 def stays(meaning: Meaning, film: Film, object_ids: frozenset[int]) -> bool:
     """Whether on every frame the answer is what is visible of `object_ids`, and nothing passes for what is missing."""
     for scene in _from_the_middle(film.visible_scenes):
-        wanted = object_ids & frozenset(scene.by_id)
-        if answer(meaning, scene) != wanted or (not wanted and almost_there(scene, meaning)):
+        visible = object_ids & frozenset(scene.by_id)
+        if answer(meaning, scene) != visible or (not visible and almost_there(scene, meaning)):
             return False
     return True
 

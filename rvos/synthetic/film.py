@@ -28,7 +28,7 @@ REFERENCE_PX = 96
 class Actor:
     """An object and its way through the film. Raises `ValueError` for poses that are not finite (T, 6)."""
 
-    #: What it looks like.
+    #: Its appearance.
     item: SceneObject
     #: (T, 6): x, y, size, rotation, turn of the pattern, phase of the bend.
     poses: np.ndarray

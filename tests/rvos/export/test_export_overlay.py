@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from rvos.export import paths
-from rvos.export.base import OverlayPainter
+from rvos.export.base import Exporter, OverlayPainter
 from rvos.export.contact_sheet import ContactSheetExporter
 from rvos.export.legend import Legend, video_legend
+from rvos.export.overlay import CompareExporter, OverlayExporter
 from rvos.export.painter import Painter
+from rvos.export.pictures import FramesExporter
 from rvos.export.style import OVERLAY_STYLE, OverlayStyle
 from rvos.export.table import build_exporters
 from rvos.types import Frame, FrameResult, VideoInfo, expression_targets
@@ -64,13 +66,16 @@ def square(y: int, x: int, side: int = 20, size: tuple[int, int] = SIZE) -> np.n
 
 
 def run(names: list[str], out: Path, frames: int, **info: Any) -> None:
-    exporters = build_exporters(names, out, only_frames=None)
+    drive(build_exporters(names, out, only_frames=None), out, frames, **info)
+
+
+def drive(exporters: Sequence[Exporter], out: Path, frames: int, **info: Any) -> None:
     for exporter in exporters:
         exporter.open(VideoInfo("clip.mp4", SIZE, **info), expression_targets(["the box", "nothing"]))
     for t in range(frames):
-        frame, found = grey_frame(t), results(t, [square(10, 10 + t), np.zeros(SIZE, bool)])
+        frame, both = grey_frame(t), results(t, [square(10, 10 + t), np.zeros(SIZE, bool)])
         for exporter in exporters:
-            exporter.write(frame, found)
+            exporter.write(frame, both)
     for exporter in exporters:
         assert all(path.parent == out for path in exporter.close())
 
@@ -145,12 +150,12 @@ def test_twenty_one_colours_are_distinct() -> None:
 def test_the_painter_leaves_the_frame_alone_and_draws_it_once() -> None:
     painter, frame = OverlayPainter(OVERLAY_STYLE), grey_frame(0)
     painter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["the box"]))
-    found = results(0, [square(10, 10)])
-    first = painter.paint(frame, found)
-    assert painter.paint(frame, found) is first
+    one = results(0, [square(10, 10)])
+    first = painter.paint(frame, one)
+    assert painter.paint(frame, one) is first
     assert not first.flags.writeable
     assert (frame.image == 120).all()
-    assert painter.paint(grey_frame(0), found) is not first
+    assert painter.paint(grey_frame(0), one) is not first
 
 
 def test_the_legend_tells_present_from_absent() -> None:
@@ -219,15 +224,25 @@ def test_a_sheet_has_no_empty_row_and_no_strange_shape(
         assert 1 <= columns * tile[1] / (len(rows) * tile[0]) <= 4
 
 
-def test_a_change_of_style_reaches_everything_that_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def drawn(style: OverlayStyle) -> dict[str, bytes]:
-        monkeypatch.setattr("rvos.export.table.OVERLAY_STYLE", style)
-        out = tmp_path / "-".join(map(str, style.colour_of(0)))
+def test_a_change_of_style_reaches_everything_that_is_drawn(tmp_path: Path) -> None:
+    def drawn(style: OverlayStyle, out: Path) -> dict[str, bytes]:
         out.mkdir()
-        run(["overlay", "contact_sheet", "frames", "compare"], out, 2, rate=25.0)
+        overlay = OverlayPainter(style)
+        drive(
+            [
+                OverlayExporter(out, overlay),
+                CompareExporter(out, overlay),
+                ContactSheetExporter(out, style),
+                FramesExporter(out, overlay, None),
+            ],
+            out,
+            2,
+            rate=25.0,
+        )
         return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.*") if path.is_file()}
 
-    before, after = drawn(OVERLAY_STYLE), drawn(OverlayStyle(colours=((1, 2, 3),)))
+    before = drawn(OVERLAY_STYLE, tmp_path / "before")
+    after = drawn(OverlayStyle(colours=((1, 2, 3),)), tmp_path / "after")
     assert sorted(before) == ["compare.mp4", "contact_sheet.png", "frames/00000.png", "frames/00001.png", "overlay.mp4"]
     assert before.keys() == after.keys() and all(before[name] != after[name] for name in before)
 

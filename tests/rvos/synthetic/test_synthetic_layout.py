@@ -106,8 +106,8 @@ def test_synth_writes_videos_and_does_not_replace_them_unasked(rvos: Rvos, tmp_p
     assert frames_of(tmp_path / "data/videos/val_0_00000.mp4")[0].shape == (72, 128, 3)
     assert "--overwrite" in rvos(*command, "--split", "val").err[0]
     again = rvos(*command, "--split", "val", "--overwrite", "--json", "--seed", "3")
-    wanted = {"root": "data", "layout": "ref_youtube_vos", "split": "val", "videos": 1, "seed": 3}
-    assert json.loads("\n".join(again.out)) == wanted
+    report = {"root": "data", "layout": "ref_youtube_vos", "split": "val", "videos": 1, "seed": 3}
+    assert json.loads("\n".join(again.out)) == report
 
 
 # Each layout -> its last frame of 26, or the film.

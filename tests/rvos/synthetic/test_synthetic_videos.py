@@ -41,9 +41,9 @@ def samples() -> list[VideoSample]:
 
 
 def of_family(described: list[VideoDescription], family: str) -> list[VideoDescription]:
-    found = [video for video in described if video.family == family]
-    assert len(found) == ROUNDS
-    return found
+    videos = [video for video in described if video.family == family]
+    assert len(videos) == ROUNDS
+    return videos
 
 
 def told(video: VideoDescription, kind: str) -> list[tuple[VideoExpression, Meaning | MotionMeaning]]:
@@ -111,26 +111,26 @@ def test_stable_meanings_give_one_answer_on_every_frame(samples: list[VideoSampl
 
 
 def test_stale_answers_are_those_of_each_frame_and_change(described: list[VideoDescription]) -> None:
-    found = [(video, *pair) for video in described for pair in told(video, "stale")]
-    assert len(found) >= 3
-    for video, expression, meaning in found:
+    cases = [(video, *pair) for video in described for pair in told(video, "stale")]
+    assert len(cases) >= 3
+    for video, expression, meaning in cases:
         answers = [answer_of(meaning, scene) for scene in video.film.visible_scenes]
         assert tuple(answers) == expression.answers
-        assert all(found is None or len(found) <= 1 for found in answers)
-        assert len({found for found in answers if found}) >= 2
-        assert sum(found is not None for found in answers) >= 0.7 * len(answers)
+        assert all(ids is None or len(ids) <= 1 for ids in answers)
+        assert len({ids for ids in answers if ids}) >= 2
+        assert sum(ids is not None for ids in answers) >= 0.7 * len(answers)
 
 
 def test_motion_answers_are_one_object_wherever_it_is_visible(described: list[VideoDescription]) -> None:
-    found = [(video, *pair) for video in described for pair in told(video, "motion")]
-    assert len(found) >= 5
-    for video, expression, meaning in found:
+    cases = [(video, *pair) for video in described for pair in told(video, "motion")]
+    assert len(cases) >= 5
+    for video, expression, meaning in cases:
         assert isinstance(meaning, MotionMeaning)
         ids = moved(meaning, video.film)
         assert ids is not None and ids == frozenset(expression.object_ids)
         assert len(ids) == (video.family != "absent")
         for id in ids:
-            assert [id in (found or ()) for found in expression.answers] == video.film.visible_of(id).tolist()
+            assert [id in (answer or ()) for answer in expression.answers] == video.film.visible_of(id).tolist()
 
 
 def test_words_of_stable_and_stale_expressions_are_those_of_pictures(described: list[VideoDescription]) -> None:
@@ -242,8 +242,8 @@ def test_twins_without_the_challenge_say_the_same_of_the_same_objects(described:
         )
         assert twin.film.visible_of(TARGET).all()
         for expression, meaning in told(twin, "stable"):
-            for scene, found in zip(twin.film.visible_scenes, expression.answers, strict=True):
-                assert answer_of(meaning, scene) == found == frozenset(expression.object_ids) & frozenset(scene.by_id)
+            for scene, ids in zip(twin.film.visible_scenes, expression.answers, strict=True):
+                assert answer_of(meaning, scene) == ids == frozenset(expression.object_ids) & frozenset(scene.by_id)
 
 
 def test_splits_share_no_seed_with_each_other_nor_with_the_pictures() -> None:
@@ -251,7 +251,7 @@ def test_splits_share_no_seed_with_each_other_nor_with_the_pictures() -> None:
     ranges |= {
         ("pictures", s): {scene_seed(s, seed, i) >> 60 for seed in (0, 9) for i in range(50)} for s in IMAGE_SPLITS
     }
-    assert sorted(number for found in ranges.values() for number in found) == list(range(len(ranges)))
+    assert sorted(number for numbers in ranges.values() for number in numbers) == list(range(len(ranges)))
     textures = {texture_seed(s, drawn) >> 32 for s in SPLITS for drawn in (0, 2**32 - 1)}
     assert textures == {1, 2, 3}  # those of pictures have 32 bits
 

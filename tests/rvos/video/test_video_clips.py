@@ -23,11 +23,11 @@ pytest.importorskip("decord")
 )
 def test_decord_equals_av_where_it_is_admitted(suffix: str, arguments: dict, tmp_path: Path, write_clip) -> None:
     path = write_clip(tmp_path / f"clip{suffix}", 40, **arguments)
-    wanted = [31, 5, 5, 0, 39, *range(10, 28)]
+    expected = [31, 5, 5, 0, 39, *range(10, 28)]
     with open_video(path, "decord") as fast, open_video(path) as exact:
         assert fast.info == exact.info
         assert fast.count_frames() == 40
-        for a, b in zip(fast.get(wanted), exact.get(wanted), strict=True):
+        for a, b in zip(fast.get(expected), exact.get(expected), strict=True):
             assert (a.index, a.time_s) == (b.index, b.time_s)
             assert np.array_equal(a.image, b.image)
         assert [f.index for f in fast] == list(range(40))
@@ -119,7 +119,7 @@ def test_shared_decord_is_exact_or_refused(name: str, admitted: bool, shared_dir
             open_video(path, "decord")
         return
     with open_video(path, "decord") as fast, open_video(path) as exact:
-        wanted = [28, 3, 17]
-        for a, b in zip(fast.get(wanted), exact.get(wanted), strict=True):
+        expected = [28, 3, 17]
+        for a, b in zip(fast.get(expected), exact.get(expected), strict=True):
             assert a.time_s == b.time_s
             assert np.array_equal(a.image, b.image)
