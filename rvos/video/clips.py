@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rvos.types import Frame, VideoError
-from rvos.video.reader import Source, open_video
+from rvos.video.reader import open_video
+from rvos.video.source import Source
 
 
 def read_windows(source: Source, centres: Sequence[int], length: int, backend: str = "decord") -> list[list[Frame]]:

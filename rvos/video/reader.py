@@ -16,9 +16,8 @@ from rvos.video.camera import CameraSource
 from rvos.video.decord_source import DecordSource
 from rvos.video.pictures import ArraySource, PicturesSource, pictures_in
 from rvos.video.prefetch import Prefetch
-from rvos.video.source import FrameSource
+from rvos.video.source import FrameSource, Source
 
-Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path]
 BACKENDS = ("av", "decord")
 
 
@@ -27,11 +26,12 @@ def open_video(
 ) -> VideoReader:
     """Open a video; its first frame is decoded at once, so that what cannot be read fails here.
 
-    source: path of a file or of a folder of pictures (natural order), paths of pictures (in the order given),
-    (T, H, W, 3) uint8 RGB array, list of (H, W, 3) arrays, or "camera:N". backend: "av", the reference, or "decord", a
-    fast path for random access that is refused where it is not exact. stream: which of the file's video streams.
-    prefetch: frames decoded ahead while iterating, in a thread; 0 = none. rate: frames per second of pictures and
-    arrays, which carry no times (25 where None).
+    source: see `Source`.
+    backend: "av", the reference, or "decord", a fast path for random access that is refused where it is not exact.
+    stream: which of the file's video streams.
+    prefetch: frames decoded ahead while iterating, in a thread; 0 = none.
+    rate: frames per second of pictures and arrays, which carry no times (25 where None).
+
     Raises `VideoError` (an `RvosError`) with one line for everything that is the input's fault.
     """
     if backend not in BACKENDS:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from rvos.types import Frame, VideoInfo
+
+Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path]
+"""Where a video is read from: the path of a file or of a folder of pictures (natural order), "camera:N", paths of
+pictures (in the order given), a (T, H, W, 3) uint8 RGB array, or a list of (H, W, 3) arrays."""
 
 PICTURE_RATE = 25.0
 """Frames per second given to pictures and arrays, which carry no times, where the caller names none."""
