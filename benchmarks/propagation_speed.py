@@ -105,7 +105,7 @@ def embedded(indices: Iterable[int]) -> dict[str, Any]:
     for index in indices:
         sample = videos[index]
         sample = replace(sample, expressions=tuple(e for e in sample.expressions if e.kind == "stable"))
-        found = take_turns(segmenters, frames_of(sample), [e.sentence for e in sample.expressions], clock)
+        found = take_turns(segmenters, frames_of(sample), [e.text for e in sample.expressions], clock)
         for name, results in found.items():
             for e, expression in enumerate(sample.expressions):
                 values = figures(sample, e, [of_frame[e].mask for of_frame in results])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from rvos.postprocess import Postprocessor
 
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction
-from rvos.postprocess import Postprocessor
 from rvos.reading import NoPropagation
 from rvos.synthetic import VideoSample
 from rvos.tracking.tracker import NoTracker, NoTrackerState
@@ -85,7 +85,7 @@ def watch(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
     """Run the image model on every frame of a video, once for all expressions, as a session does."""
     start = time.process_time()
     scribe = Scribe(Postprocessor(segmenter.model, segmenter.preprocessing, presence_threshold=0.0))
-    sentences = [e.sentence for e in sample.expressions]
+    sentences = [e.text for e in sample.expressions]
     session = StreamSession(segmenter, sentences, NoPropagation(), scribe)
     for frame in frames_of(sample):
         session.step(frame)

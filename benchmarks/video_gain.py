@@ -155,7 +155,7 @@ def draw_video(arguments: argparse.Namespace) -> None:
     clip = clip_of(job)
     masks = {name: masks_of(clip, SYSTEMS[name], thresholds[name]) for name in arguments.systems}
     for e, said in enumerate(clip.sample.expressions):
-        title = f"{clip.sample.video_id} {said.family}, {said.kind}: {said.sentence}"
+        title = f"{clip.sample.video_id} {said.family}, {said.kind}: {said.text}"
         rows = {name: of_system[e] for name, of_system in masks.items()}
         strip = draw_strip(clip.sample.frames, clip.sample.mask(e), rows, title)
         path = RUNS / f"{clip.sample.video_id}_{said.expression_id}.png"

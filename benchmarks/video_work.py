@@ -65,7 +65,7 @@ def _described(job: Job, clip: Clip, expression: int, system: str) -> Row:
         "kind": said.kind,
         "expressions": clip.expression_count,
         "expression": said.expression_id,
-        "sentence": said.sentence,
+        "sentence": said.text,
         "system": system,
     }
 

@@ -23,11 +23,12 @@ from rvos.reading.reader import FeatureReader, MaskReader
 from rvos.settings import StreamSettings
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video import open_video
+from rvos.video.source import Source
 from rvos.watch.mask_session import MaskSession
 from rvos.watch.passes import look_through, lookahead_of
 from rvos.watch.prompts import MaskPrompts, prompts_of
 from rvos.watch.session import StreamSession
-from rvos.watch.source import Source, open_source
+from rvos.watch.source import open_source
 from rvos.watch.stream import Results, Session, watch
 
 _LOG = logging.getLogger(__name__)

@@ -24,42 +24,46 @@ class OutputError(RvosError):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known of a source before its frames are read.
+    """What is known of a source before its frames are read. Raises `ValueError` for a size below 1 px."""
 
-    source: as the user wrote it; size: (height, width) as displayed, after rotation, in stored pixels (a pixel aspect
-    ratio is reported, not applied); rate: mean frames per second, None when unknown; frame_count: what the container
-    declares, None when it declares nothing; it may lie: only reading tells; duration_s likewise;
-    codec: name of the decoder, "" for pictures; rotation_deg: applied already, counter-clockwise;
-    pixel_aspect: width / height of a pixel; stream_index: which video stream, counted among video streams.
-    """
-
+    #: As the user wrote it.
     source: str
+    #: (height, width) as displayed, after rotation, in stored pixels: a pixel aspect ratio is reported, not applied.
     size: tuple[int, int]
+    #: Mean frames per second, None when unknown.
     rate: float | None = None
+    #: What the container declares, which may be wrong (only reading tells); None when it declares nothing.
     frame_count: int | None = None
+    #: As declared, in the same way.
     duration_s: float | None = None
+    #: Name of the decoder, "" for pictures.
     codec: str = ""
+    #: Counter-clockwise, applied already.
     rotation_deg: int = 0
+    #: Width / height of a pixel.
     pixel_aspect: float = 1.0
+    #: Which video stream, counted among video streams.
     stream_index: int = 0
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
-            raise ValueError(f"VideoInfo.size: came {self.size}, wanted (height, width) of at least 1 px")
+            raise ValueError(f"VideoInfo.size: expected (height, width) of at least 1 px, got {self.size}")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a video. index: 0-based position in decoding order; time_s: seconds, strictly increasing;
-    image: (H, W, 3) uint8 RGB."""
+    """One picture of a video. Raises `ValueError` for an image of another shape or dtype."""
 
+    #: 0-based position in display order.
     index: int
+    #: Seconds, strictly increasing through the video.
     time_s: float
+    #: (H, W, 3) uint8 RGB.
     image: np.ndarray
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
-            raise ValueError(f"Frame.image: came {self.image.dtype} {self.image.shape}, wanted uint8 (H, W, 3)")
+            raise ValueError(f"Frame.image: expected uint8 (H, W, 3), got {self.image.dtype} {self.image.shape}")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -69,14 +73,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Target:
-    """What is followed through a video: what an expression names, or an object that mask prompts show.
+    """What is followed through a video: what an expression names, or an object that mask prompts show."""
 
-    index: its position among the targets of a run, in whose order results come; name: the expression, or "object 3";
-    object_id: the object's id in its prompts, None for an expression.
-    """
-
+    #: Its position among the targets of a run, in whose order results come.
     index: int
+    #: The text of the expression, or "object 3".
     name: str
+    #: The object's id in its prompts, None for an expression.
     object_id: int | None = None
 
     @property
@@ -97,26 +100,26 @@ def object_targets(object_ids: Sequence[int]) -> tuple[Target, ...]:
 
 @dataclass(frozen=True)
 class FrameResult:
-    """Where one target is on one frame.
-
-    expression_index, object_id: the target's `index` and `object_id`; mask: (H, W) bool at video size, all False when
-    not present; score and presence: [0, 1], confidence in the mask and probability that the target is visible
-    (calibrated where it comes from an image model); track_masks: track id -> (H, W) bool, for trackers that keep the
-    members of an expression apart (their union is `mask`).
-    """
+    """Where one target is on one frame. Raises `ValueError` for a mask of another rank or dtype."""
 
     frame_index: int
     time_s: float
+    #: The target's `index`.
     expression_index: int
+    #: (H, W) bool at video size, all False when not present.
     mask: np.ndarray
+    #: Confidence in the mask, [0, 1].
     score: float
+    #: Probability that the target is visible, [0, 1]; calibrated where it comes from an image model.
     presence: float
+    #: Track id -> (H, W) bool, from trackers that keep the members of an expression apart; their union is `mask`.
     track_masks: dict[int, np.ndarray] = field(default_factory=dict)
+    #: The target's `object_id`.
     object_id: int | None = None
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
-            raise ValueError(f"FrameResult.mask: came {self.mask.dtype} {self.mask.shape}, wanted bool (H, W)")
+            raise ValueError(f"FrameResult.mask: expected bool (H, W), got {self.mask.dtype} {self.mask.shape}")
 
     @property
     def present(self) -> bool:
@@ -135,8 +138,7 @@ class TrackRecord:
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """A `FrameResult` as a line of `frames.jsonl`: masks as COCO RLE ({size, counts}), boxes as [x0, y0, x1, y1)
-    pixels, or None where the mask is empty; tracks in the order of their ids."""
+    """A `FrameResult` as a line of `frames.jsonl`."""
 
     frame_index: int
     time_s: float
@@ -144,15 +146,21 @@ class FrameRecord:
     present: bool
     score: float
     presence: float
+    #: [x0, y0, x1, y1) pixels, None where the mask is empty.
     box_xyxy: tuple[int, int, int, int] | None
+    #: The mask as COCO RLE: {size, counts}.
     rle: dict[str, Any]
+    #: In the order of their ids.
     tracks: tuple[TrackRecord, ...] = ()
     object_id: int | None = None
 
 
 @dataclass(frozen=True)
 class VideoResult:
-    """Everything found on T frames of E targets: T * E records in the order frame, target."""
+    """All results of T frames and E targets: T * E records in the order frame, target.
+
+    Raises `ValueError` where the records are no multiple of E.
+    """
 
     info: VideoInfo
     targets: tuple[Target, ...]
@@ -160,14 +168,15 @@ class VideoResult:
 
     def __post_init__(self) -> None:
         if self.targets and len(self.records) % len(self.targets):
-            came, wanted = len(self.records), len(self.targets)
-            raise ValueError(f"VideoResult: came {came} records, wanted a multiple of {wanted}")
+            raise ValueError(
+                f"VideoResult: expected a multiple of {len(self.targets)} records, got {len(self.records)}"
+            )
 
     @property
     def frame_count(self) -> int:
-        """T, the frames that were looked at."""
+        """T, the frames that were read."""
         return len(self.records) // max(1, len(self.targets))
 
     def record(self, frame_index: int, target_index: int = 0) -> FrameRecord:
-        """The record of the `frame_index`-th frame that was looked at and of one target. Raises `IndexError`."""
+        """The record of the `frame_index`-th frame that was read and of one target. Raises `IndexError`."""
         return self.records[frame_index * len(self.targets) + target_index]

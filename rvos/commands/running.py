@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from image_core.progress import Progress, no_progress
 from rvos.run.job import Job, Report, run
 
 if TYPE_CHECKING:
-    from rvos.run.recording import Progress
     from rvos.system import System
 
 
@@ -40,7 +40,7 @@ def document_of(report: Report) -> dict[str, Any]:
 def bar(title: str, quiet: bool, unit: str = "frames") -> Iterator[Progress]:
     """A `Progress` that draws a bar and its speed on stderr, or does nothing when `quiet` or when nobody watches."""
     if quiet or not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield no_progress
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from image_core.data.words import words_of
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation import asking, words_of_another
 from image_core.metrics import ReferringMetrics
+from image_core.progress import Progress, no_progress
 from image_core.protocols import NATIVE, PROTOCOLS, Plane, ProtocolScore
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageSample
@@ -28,7 +29,6 @@ from rvos.export.prediction_sheet import PredictionSheet
 
 CROWD = "seqtr_crowd_iou"
 OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def run_image_evaluation(
     out: Path,
     *,
     overwrite: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Predict, score, and write `predictions.jsonl`, `metrics.json` and `predictions.png` into `out`.
 

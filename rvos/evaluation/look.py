@@ -15,6 +15,7 @@ from rvos.evaluation.scoring import ExpressionRow
 from rvos.export.base import OverlayPainter
 from rvos.export.files import make_folder
 from rvos.export.overlay import OverlayExporter
+from rvos.export.style import OVERLAY_STYLE
 from rvos.types import FrameResult, expression_targets
 from rvos.video import open_video
 
@@ -45,7 +46,7 @@ class Looker:
         """The whole video with the predicted masks, as `<out>/overlay.mp4`. Raises `RvosError`."""
         video, expression = self._find(video_id, expression_id)
         make_folder(out)
-        exporter = OverlayExporter(out, OverlayPainter())
+        exporter = OverlayExporter(out, OverlayPainter(OVERLAY_STYLE))
         with open_video(video.source, prefetch=0) as opened:
             exporter.open(opened.info, expression_targets([expression.sentence]))
             for frame in opened:

@@ -7,7 +7,7 @@ over frames, then over objects, then over sequences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from image_core.errors import DataError, RvosError
+from image_core.progress import Progress, no_progress
 from rvos.data.base import VOID_ID, decode_picture
 from rvos.evaluation.scoring import over_cores
 from rvos.metrics.bitmaps import pack
@@ -91,7 +92,7 @@ def score_folders(
     predictions: Path,
     workers: int,
     uint8_bins: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """The content of `metrics.json`. A sequence that breaks counts 0 and is listed.
 

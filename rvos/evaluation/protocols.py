@@ -3,12 +3,12 @@ rules were checked against the reference."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from image_core.errors import DataError
+from image_core.progress import Progress, no_progress
 from rvos.data import VideoDataset
 from rvos.data.mevis import Mevis
 from rvos.data.ref_davis17 import RefDavis17
@@ -17,8 +17,6 @@ from rvos.evaluation.figures import breakdowns, failures, headline, mean_figures
 from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.samples import NamesImages, SampleLayout, sample_figures
 from rvos.evaluation.scoring import ExpressionRow, MaskScoring, check_truth, over_cores
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,7 @@ class Scored:
     figures: dict[str, Any]
 
 
-def score_dataset(
-    dataset: VideoDataset, predictions: Path, workers: int, progress: Progress = lambda done, total: None
-) -> Scored:
+def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progress: Progress = no_progress) -> Scored:
     """Score what lies under `predictions` in the layout of the dataset.
 
     Whatever is missing or broken counts 0, and is listed under "missing" and "failures". Raises `DataError` for a split

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 from image_core.errors import ConfigError, DataError
+from image_core.progress import Progress
 from rvos.data import VideoDataset, VideoRecord
 from rvos.data.ref_davis17 import RefDavis17
 from rvos.evaluation.claim import WHOLE, claimed
@@ -50,7 +51,6 @@ FRAME_BY_FRAME = "frame_by_frame"
 METRICS = "metrics.json"
 OVERLAYS = 6
 """Videos drawn of the best and of the worst expressions each, as many as the report shows."""
-Progress = Callable[[int, int], None]
 Watched = Callable[[str], AbstractContextManager[Progress]]
 """Title -> a bar to advance."""
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from image_core.errors import DataError, RvosError
+from image_core.progress import Progress, no_progress
 from rvos.data import Expression, VideoDataset, VideoRecord
 from rvos.evaluation.layouts import Layout
 from rvos.metrics.expression import ExpressionScorer, ExpressionScores
@@ -151,7 +152,7 @@ def over_cores(
     call: Callable[[Task], Done],
     tasks: Sequence[Task],
     workers: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Iterator[Done]:
     """`call` of every task, in order, shared out to processes where there is more than one worker."""
     if workers == 1 or len(tasks) < 2:

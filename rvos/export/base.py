@@ -1,4 +1,4 @@
-"""What every exporter obeys, and what several of them share."""
+"""What every exporter obeys, and the overlay that several of them share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from rvos.export.drawing import paint_masks
 from rvos.export.legend import video_legend
+from rvos.export.painter import Painter
+from rvos.export.style import OverlayStyle
 from rvos.types import Frame, FrameResult, Target, VideoInfo
 
 
@@ -37,14 +38,16 @@ class Exporter(Protocol):
 
 
 class OverlayPainter:
-    """Draws masks and legend on frames; exporters that want the same picture of the same frame share one painter."""
+    """Draws masks and legend on frames; exporters that want the same picture of the same frame share one of these."""
 
-    def __init__(self) -> None:
+    def __init__(self, style: OverlayStyle) -> None:
+        self.painter = Painter(style)
         self._last: tuple[Frame, np.ndarray] | None = None
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         """Make the legend of this video."""
-        self._legend, self._corner = video_legend([target.name for target in targets], info.size)
+        names = [target.name for target in targets]
+        self._legend, self._corner = video_legend(names, info.size, self.painter.style)
         self._last = None
 
     def paint(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
@@ -52,7 +55,7 @@ class OverlayPainter:
         if self._last is not None and self._last[0] is frame:
             return self._last[1]
         image = frame.image.copy()
-        paint_masks(image, [result.mask for result in results])
+        self.painter.masks(image, [result.mask for result in results])
         self._legend.paint(image, self._corner, [result.present for result in results])
         image.flags.writeable = False
         self._last = (frame, image)

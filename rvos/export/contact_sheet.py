@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,10 @@ import numpy as np
 
 from rvos.export import paths
 from rvos.export.base import frame_caption
-from rvos.export.drawing import paint_masks
 from rvos.export.files import write_png
-from rvos.export.legend import Legend, paint_line
+from rvos.export.legend import Legend
+from rvos.export.painter import Painter
+from rvos.export.style import OverlayStyle
 from rvos.export.text import line_height
 from rvos.types import Frame, FrameResult, Target, VideoInfo
 
@@ -25,7 +27,6 @@ _CAPTION_PX = 13
 _TITLE_PX = 18
 _GAP_PX = 8
 _HIGHEST_LEGEND_PX = 1000
-_BACKGROUND = (32, 32, 36)
 
 
 class ContactSheetExporter:
@@ -35,8 +36,10 @@ class ContactSheetExporter:
     one, every fourth, ...: 13 to 24 of a long video, each a multiple of one stride.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, style: OverlayStyle) -> None:
         self._path = out / paths.CONTACT_SHEET
+        # The sheet is plain: nothing shines through a legend on it.
+        self._painter = Painter(replace(style, backdrop_alpha=0.0))
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         self._source = info.source
@@ -55,7 +58,7 @@ class ContactSheetExporter:
                 del self._tiles[1::2]
                 self._stride *= 2
             # A full store holds an even number of tiles, so the frame that overfills it fits the doubled stride too.
-            self._tiles.append(_tile(frame, results, self._tile_size))
+            self._tiles.append(_tile(frame, results, self._tile_size, self._painter))
         self._frame_count += 1
 
     def close(self) -> list[Path]:
@@ -73,7 +76,7 @@ class ContactSheetExporter:
         rows = math.ceil(len(self._tiles) / columns)
         sheet_width = max(columns * (width + _GAP_PX) + _GAP_PX, 480)
         header = self._header(sheet_width)
-        grid = np.full((rows * (height + _GAP_PX), sheet_width, 3), _BACKGROUND, np.uint8)
+        grid = np.full((rows * (height + _GAP_PX), sheet_width, 3), self._painter.style.background, np.uint8)
         for i, tile in enumerate(self._tiles):
             y, x = i // columns * (height + _GAP_PX), _GAP_PX + i % columns * (width + _GAP_PX)
             grid[y : y + height, x : x + width] = tile
@@ -82,14 +85,14 @@ class ContactSheetExporter:
     def _header(self, width: int) -> np.ndarray:
         every = f", one in {self._stride} shown" if self._stride > 1 else ""
         title = f"{Path(self._source).name} · {self._frame_count} frames{every}"
-        sentences = [
+        names = [
             f"{name}  (in {present} of {self._frame_count} frames)"
             for name, present in zip(self._names, self._frames_present, strict=True)
         ]
-        legend = Legend(sentences, (_HIGHEST_LEGEND_PX, width - 2 * _GAP_PX), _FONT_PX, backdrop_alpha=0.0)
+        legend = Legend(names, (_HIGHEST_LEGEND_PX, width - 2 * _GAP_PX), _FONT_PX, self._painter.style)
         top = 2 * _GAP_PX + line_height(_TITLE_PX)
-        header = np.full((top + legend.size[0] + _GAP_PX, width, 3), _BACKGROUND, np.uint8)
-        paint_line(header, title, _TITLE_PX, (_GAP_PX, _GAP_PX + 5))
+        header = np.full((top + legend.size[0] + _GAP_PX, width, 3), self._painter.style.background, np.uint8)
+        self._painter.line(header, title, _TITLE_PX, (_GAP_PX, _GAP_PX + 5))
         legend.paint(header, (top, _GAP_PX), [count > 0 for count in self._frames_present])
         return header
 
@@ -111,14 +114,14 @@ def _columns(tile_count: int, tile_size: tuple[int, int]) -> int:
     return min(range(1, max(1, tile_count) + 1), key=badness)
 
 
-def _tile(frame: Frame, results: Sequence[FrameResult], size: tuple[int, int]) -> np.ndarray:
+def _tile(frame: Frame, results: Sequence[FrameResult], size: tuple[int, int], painter: Painter) -> np.ndarray:
     """The small picture of a frame, its caption below."""
     height, width = size
     smaller = height < frame.size[0]
     image = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-    paint_masks(image, [_resized(result.mask, size) for result in results])
-    caption = np.full((line_height(_CAPTION_PX), width, 3), _BACKGROUND, np.uint8)
-    paint_line(caption, frame_caption(frame), _CAPTION_PX, (0, 2))
+    painter.masks(image, [_resized(result.mask, size) for result in results])
+    caption = np.full((line_height(_CAPTION_PX), width, 3), painter.style.background, np.uint8)
+    painter.line(caption, frame_caption(frame), _CAPTION_PX, (0, 2))
     return np.vstack([image, caption])
 
 

@@ -1,4 +1,4 @@
-"""Videos to look at: the overlay, and source and overlay side by side."""
+"""Videos for the eye: the overlay, and source and overlay side by side."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from rvos.video.writer import VideoWriter
 class OverlayExporter:
     """`overlay.mp4`: every frame at its time and size, with masks and legend."""
 
-    def __init__(self, out: Path, painter: OverlayPainter) -> None:
+    def __init__(self, out: Path, overlay: OverlayPainter) -> None:
         self._path = out / paths.OVERLAY
-        self._painter = painter
+        self._overlay = overlay
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        self._painter.open(info, targets)
+        self._overlay.open(info, targets)
         self._writer = VideoWriter(self._path, info.size, rate=info.rate)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        self._writer.write(self._painter.paint(frame, results), frame.time_s)
+        self._writer.write(self._overlay.paint(frame, results), frame.time_s)
 
     def close(self) -> list[Path]:
         self._writer.close()
@@ -38,17 +38,17 @@ class OverlayExporter:
 class CompareExporter:
     """`compare.mp4`: the source on the left, the overlay on the right, twice the width."""
 
-    def __init__(self, out: Path, painter: OverlayPainter) -> None:
+    def __init__(self, out: Path, overlay: OverlayPainter) -> None:
         self._path = out / paths.COMPARE
-        self._painter = painter
+        self._overlay = overlay
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        self._painter.open(info, targets)
+        self._overlay.open(info, targets)
         height, width = info.size
         self._writer = VideoWriter(self._path, (height, 2 * width), rate=info.rate)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        self._writer.write(cv2.hconcat([frame.image, self._painter.paint(frame, results)]), frame.time_s)
+        self._writer.write(cv2.hconcat([frame.image, self._overlay.paint(frame, results)]), frame.time_s)
 
     def close(self) -> list[Path]:
         self._writer.close()

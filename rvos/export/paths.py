@@ -21,7 +21,7 @@ MASKS = "masks"
 PALETTE = "palette"
 FRAMES = "frames"
 
-# The result goes first: a clearing that is killed half way must not leave a folder that looks finished.
+# The result goes first: a clearing that is killed half way must not leave a folder that seems finished.
 _FILES = (RESULT, SNAPSHOT, FRAMES_LOG, TIMING, OVERLAY, COMPARE, CONTACT_SHEET)
 _PICTURE = re.compile(r"\d{5,}\.png")
 _MASK_FOLDER = re.compile(r"\d+|object_\d+")

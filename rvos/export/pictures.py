@@ -11,9 +11,9 @@ from PIL import Image
 
 from rvos.export import paths
 from rvos.export.base import OverlayPainter, frame_caption
-from rvos.export.drawing import davis_palette, paint_box, target_colour
 from rvos.export.files import make_folder, output_errors, write_png
-from rvos.export.legend import paint_caption, video_font_px
+from rvos.export.legend import video_font_px
+from rvos.export.palette import davis_palette
 from rvos.export.records import mask_bytes, rounded
 from rvos.export.text import line_height
 from rvos.types import Frame, FrameResult, OutputError, Target, VideoInfo
@@ -65,9 +65,7 @@ class PaletteExporter:
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         if len(targets) > _MAX_IDS:
-            raise OutputError(
-                f"palette: came {len(targets)} expressions, wanted at most {_MAX_IDS}: save masks instead"
-            )
+            raise OutputError(f"palette: expected at most {_MAX_IDS} targets, got {len(targets)}: save masks instead")
         self._labels = [target.label for target in targets]
         make_folder(self._folder)
 
@@ -88,29 +86,30 @@ class FramesExporter:
     """`frames/<frame index>.png`: the overlay with index and time, a box and the score for each target that is
     present; only the frames in `only_frames`, all where it is None."""
 
-    def __init__(self, out: Path, painter: OverlayPainter, only_frames: range | None) -> None:
+    def __init__(self, out: Path, overlay: OverlayPainter, only_frames: range | None) -> None:
         self._folder = out / paths.FRAMES
-        self._painter = painter
+        self._overlay = overlay
         self._only_frames = only_frames
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        self._painter.open(info, targets)
+        self._overlay.open(info, targets)
         make_folder(self._folder)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
         if self._only_frames is not None and frame.index not in self._only_frames:
             return
-        image = self._painter.paint(frame, results).copy()
+        image = self._overlay.paint(frame, results).copy()
+        painter = self._overlay.painter
         font_px = video_font_px(frame.size)
         for result in results:
             x, y, w, h = cv2.boundingRect(mask_bytes(result.mask))
             if w:
-                colour = target_colour(result.expression_index)
-                paint_box(image, (x, y, x + w, y + h), colour)
-                paint_caption(
+                colour = painter.style.colour_of(result.expression_index)
+                painter.box(image, (x, y, x + w, y + h), colour)
+                painter.caption(
                     image, f"{rounded(result.score):.2f}", font_px, at=(y - line_height(font_px), x), colour=colour
                 )
-        paint_caption(image, frame_caption(frame), font_px, at=(0, 0))
+        painter.caption(image, frame_caption(frame), font_px, at=(0, 0))
         write_png(self._folder / paths.picture_name(frame.index), image)
 
     def close(self) -> list[Path]:

@@ -10,15 +10,16 @@ import numpy as np
 
 from image_core.metrics import overlap
 from image_core.types import ImageSample
-from rvos.export.drawing import paint_masks
 from rvos.export.files import write_png
-from rvos.export.legend import paint_line
+from rvos.export.painter import Painter
+from rvos.export.style import OVERLAY_STYLE
 from rvos.export.text import line_height
 
 _TILE_PX = 176
 _GAP_PX = 8
 _FONT_PX = 12
 _BACKGROUND = 32
+_PAINTER = Painter(OVERLAY_STYLE)
 
 
 class PredictionSheet:
@@ -43,7 +44,7 @@ class PredictionSheet:
             header = np.full(
                 (line_height(_FONT_PX + 2) + _GAP_PX, blank.shape[1] * self.per_family, 3), _BACKGROUND, np.uint8
             )
-            paint_line(header, f"{family or 'all'}: truth | prediction", _FONT_PX + 2, (_GAP_PX // 2, 4))
+            _PAINTER.line(header, f"{family or 'all'}: truth | prediction", _FONT_PX + 2, (_GAP_PX // 2, 4))
             rows += [header, np.hstack(tiles + [blank] * (self.per_family - len(tiles)))]
         write_png(path, np.vstack(rows))
 
@@ -55,10 +56,10 @@ def _tile(image: np.ndarray, expression: str, truth: np.ndarray, predicted: np.n
     for mask in (truth, predicted):
         half = cv2.resize(image, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
         smaller = cv2.resize(mask.view(np.uint8), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_NEAREST)
-        paint_masks(half, [smaller.astype(bool)])
+        _PAINTER.masks(half, [smaller.astype(bool)])
         halves.append(half)
     caption = np.full((2 * line_height(_FONT_PX), 2 * _TILE_PX, 3), _BACKGROUND, np.uint8)
-    paint_line(caption, expression, _FONT_PX, (0, 4))
-    paint_line(caption, f"{verdict}, presence {presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
+    _PAINTER.line(caption, expression, _FONT_PX, (0, 4))
+    _PAINTER.line(caption, f"{verdict}, presence {presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
     tile = np.vstack([np.hstack(halves), caption])
     return cv2.copyMakeBorder(tile, 0, _GAP_PX, 0, _GAP_PX, cv2.BORDER_CONSTANT, value=(_BACKGROUND,) * 3)

@@ -1,4 +1,4 @@
-"""`result.json`: what a finished run found, without a figure that another run of the same would not repeat."""
+"""`result.json`: the results of a finished run, without a figure that another run of the same would not repeat."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Summary:
     def document(self) -> dict[str, Any]:
         """Frames, and per expression or per object: frames present, mean score and mean area (pixels) over those
         frames, or None."""
-        found = [
+        figures = [
             {
                 "frames_present": present,
                 "mean_score": rounded(score / present) if present else None,
@@ -47,10 +47,10 @@ class Summary:
         ]
         ids = _object_ids(self._targets)
         if not ids:
-            return {"frames": self._frames, "per_expression": found}
+            return {"frames": self._frames, "per_expression": figures}
         return {
             "frames": self._frames,
-            "per_object": [{"object_id": i, **figures} for i, figures in zip(ids, found, strict=True)],
+            "per_object": [{"object_id": i, **row} for i, row in zip(ids, figures, strict=True)],
         }
 
 
@@ -65,7 +65,7 @@ def result_document(
     """The content of `result.json`.
 
     unseen_words: words of the expressions that the model was never trained on; latency: how many of the frames that are
-    looked at pass before a frame's result is there. In seconds it is known where the rate is and no frame is left out.
+    read pass before a frame's result is there. In seconds it is known where the rate is and no frame is left out.
     """
     ids = _object_ids(targets)
     document = {

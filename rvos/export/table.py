@@ -10,14 +10,15 @@ from rvos.export.base import Exporter, OverlayPainter
 from rvos.export.contact_sheet import ContactSheetExporter
 from rvos.export.overlay import CompareExporter, OverlayExporter
 from rvos.export.pictures import FramesExporter, MaskExporter, PaletteExporter
+from rvos.export.style import OVERLAY_STYLE
 
 _EXPORTERS: dict[str, Callable[[Path, OverlayPainter, range | None], Exporter]] = {
-    "overlay": lambda out, painter, only: OverlayExporter(out, painter),
-    "contact_sheet": lambda out, painter, only: ContactSheetExporter(out),
-    "masks": lambda out, painter, only: MaskExporter(out),
-    "palette": lambda out, painter, only: PaletteExporter(out),
-    "frames": lambda out, painter, only: FramesExporter(out, painter, only),
-    "compare": lambda out, painter, only: CompareExporter(out, painter),
+    "overlay": lambda out, overlay, only: OverlayExporter(out, overlay),
+    "contact_sheet": lambda out, overlay, only: ContactSheetExporter(out, overlay.painter.style),
+    "masks": lambda out, overlay, only: MaskExporter(out),
+    "palette": lambda out, overlay, only: PaletteExporter(out),
+    "frames": lambda out, overlay, only: FramesExporter(out, overlay, only),
+    "compare": lambda out, overlay, only: CompareExporter(out, overlay),
 }
 EXPORTER_NAMES = tuple(_EXPORTERS)
 
@@ -27,9 +28,9 @@ def build_exporters(names: Sequence[str], out: Path, *, only_frames: range | Non
 
     `only_frames` (0-based, half-open) holds for `frames` alone. Raises `UnknownNameError`.
     """
-    painter = OverlayPainter()
-    wanted = dict.fromkeys(name.replace("-", "_") for name in names)
-    for name in wanted:
+    overlay = OverlayPainter(OVERLAY_STYLE)
+    unique = dict.fromkeys(name.replace("-", "_") for name in names)
+    for name in unique:
         if name not in _EXPORTERS:
             raise UnknownNameError("output", name, list(_EXPORTERS))
-    return [_EXPORTERS[name](out, painter, only_frames) for name in wanted]
+    return [_EXPORTERS[name](out, overlay, only_frames) for name in unique]

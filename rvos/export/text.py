@@ -1,4 +1,4 @@
-"""Sentences as pictures: one line of text -> its coverage, whatever the script it is written in."""
+"""Text as pictures: one line -> its coverage, whatever the script it is written in."""
 
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from image_core.mask_model import unseen_words
+from image_core.progress import Progress, no_progress
 from rvos.export import paths
 from rvos.export.report import result_document
 from rvos.export.table import build_exporters
 from rvos.run.folder import RunDirectory
-from rvos.run.recording import Progress, Recording
+from rvos.run.recording import Recording
 from rvos.system import System
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
 from rvos.watch.prompts import MaskPrompts
@@ -79,7 +80,7 @@ class Report:
     outputs: dict[str, Path]
 
 
-def run(job: Job, system: System, progress: Progress = lambda done, total: None) -> Report:
+def run(job: Job, system: System, progress: Progress = no_progress) -> Report:
     """Segment a video into `job.out`, going on from where an earlier run of the same job stopped.
 
     A finished run is done at once. Raises `RvosError` for whatever is wrong with the input; what can be known before

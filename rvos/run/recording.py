@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from image_core.progress import Progress
 from rvos.export.base import Exporter
 from rvos.export.records import to_result
 from rvos.export.report import Summary
@@ -19,9 +20,6 @@ from rvos.watch.stream import Results, Session, Stream
 
 _LOG = logging.getLogger(__name__)
 SNAPSHOT_EVERY = 50
-
-Progress = Callable[[int, int | None], None]
-"""Called after each frame: how many are done, and how many the container declares, None where it declares nothing."""
 
 
 class Recording:

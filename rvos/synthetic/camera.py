@@ -1,4 +1,4 @@
-"""Where the camera looks and how bright it is: still, swaying, panning, zooming, shaking."""
+"""Where the camera points and how bright it is: still, swaying, panning, zooming, shaking."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def _sweep(rng: Random, frames: int) -> np.ndarray:
 
 
 def _waves(rng: Random, frames: int) -> np.ndarray:
-    steps = np.arange(frames)
-    return sum(
-        (np.sin(rng.uniform(0.15, 1.0) * steps + rng.uniform(0, 2 * math.pi)) for _ in range(3)), np.zeros(frames)
-    )
+    """(T,) three sines of any pace and phase, added."""
+    steps, total = np.arange(frames), np.zeros(frames)
+    for _ in range(3):
+        total += np.sin(rng.uniform(0.15, 1.0) * steps + rng.uniform(0, 2 * math.pi))
+    return total

@@ -19,17 +19,17 @@ _SIZE_FACTOR = 1.4
 _LARGEST = 0.34
 _PLACED_APART = 0.26
 
-Looks = tuple[str, str, str]
+Appearance = tuple[str, str, str]
 """Shape, colour, fill."""
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Ids count from 1: the target, the look-alike, the others. `differs`: the word by which the look-alike differs,
-    one of `ATTRIBUTES`, `size`, or `place` for an identical twin."""
+    """The objects of a film; their ids count from 1: the target, the look-alike, the others."""
 
     target: SceneObject
     lookalike: SceneObject
+    #: The word by which the look-alike differs: one of `ATTRIBUTES`, `size`, or `place` for an identical twin.
     differs: str
     others: tuple[SceneObject, ...]
 
@@ -77,7 +77,7 @@ INRADIUS = {"circle": 0.5, "square": 0.5, "hexagon": 0.43, "rectangle": 0.25}
 """Shape -> radius of the disc that it hides, in units of its size."""
 
 
-def _actor(rng: Random, id: int, kind: Looks, severity: Severity) -> SceneObject:
+def _actor(rng: Random, id: int, kind: Appearance, severity: Severity) -> SceneObject:
     item = sample_object(rng, id, kind, _LARGEST)
     if rng.random() >= severity.bend_share:
         return item
@@ -85,11 +85,11 @@ def _actor(rng: Random, id: int, kind: Looks, severity: Severity) -> SceneObject
     return replace(item, wave=Wave(amplitude, rng.uniform(0.6, 1.1), angle, rng.uniform(0, 2 * math.pi)))
 
 
-def _kind_of(item: SceneObject) -> Looks:
+def _kind_of(item: SceneObject) -> Appearance:
     return item.shape, item.colour, item.fill
 
 
-def _draw_kind(rng: Random, shapes: Sequence[str], colours: Sequence[str], fills: Sequence[str]) -> Looks:
+def _draw_kind(rng: Random, shapes: Sequence[str], colours: Sequence[str], fills: Sequence[str]) -> Appearance:
     while True:
         shape, colour = rng.choice(shapes), rng.choice(colours)
         if (shape, colour) not in HELD_OUT_PAIRS:
@@ -97,7 +97,7 @@ def _draw_kind(rng: Random, shapes: Sequence[str], colours: Sequence[str], fills
         shapes = SHAPES
 
 
-def _near_kind(rng: Random, kind: Looks, differs: str) -> Looks:
+def _near_kind(rng: Random, kind: Appearance, differs: str) -> Appearance:
     """The kind with one attribute changed."""
     shape, colour, fill = kind
     while True:

@@ -33,17 +33,17 @@ def _occlusion(stage: Stage) -> tuple[Staging, Staging]:
     occluder = sample_occluder(rng, 3 + len(stage.cast.others), target, 1.04 * radius_of(target) + slack)
     far = (0.25 * occluder.size if occluder.shape == "rectangle" else radius_of(occluder)) + radius_of(target) + 0.04
     low, high = stage.severity.hidden_frames
-    came, dwell, pace = rng.uniform(0.2, 0.34) * frames, rng.uniform(low + 2, high - 5), rng.uniform(3, 7)
+    arrival, dwell, pace = rng.uniform(0.2, 0.34) * frames, rng.uniform(low + 2, high - 5), rng.uniform(3, 7)
     start = rng.choice((0, math.pi)) + rng.uniform(-0.4, 0.4)
     # It goes on, or turns back.
     end = start + (math.pi if rng.random() < 0.65 else rng.uniform(-0.3, 0.3))
     relative = through(
         [
             (0, _polar(start, far * rng.uniform(1.0, 1.5))),
-            (came - pace, _polar(start, far)),
-            (came, _polar(start, slack)),
-            (came + dwell, _polar(end, slack)),
-            (came + dwell + pace, _polar(end, far)),
+            (arrival - pace, _polar(start, far)),
+            (arrival, _polar(start, slack)),
+            (arrival + dwell, _polar(end, slack)),
+            (arrival + dwell + pace, _polar(end, far)),
             (frames - 1, _polar(end, far * rng.uniform(1.0, 1.4))),
         ],
         frames,
@@ -52,7 +52,9 @@ def _occlusion(stage: Stage) -> tuple[Staging, Staging]:
     carry = np.zeros((frames, 2))
     if share < 1:
         # What hides the target takes it elsewhere.
-        carry = through([(came, (0, 0)), (came + dwell, (rng.uniform(-0.35, 0.35), rng.uniform(-0.15, 0.15)))], frames)
+        carry = through(
+            [(arrival, (0, 0)), (arrival + dwell, (rng.uniform(-0.35, 0.35), rng.uniform(-0.15, 0.15)))], frames
+        )
     path, cover = share * relative + carry, (share - 1) * relative + carry
     base = _fitting_base(stage, path, target.size)
     poses = stage.extras()
@@ -75,20 +77,20 @@ def _exit_reentry(stage: Stage) -> tuple[Staging, Staging]:
     # Away from the smaller and the bigger end of what pictures show.
     later = target.size * (scale if target.size < 0.26 else 1 / scale)
     gone = round(rng.uniform(0.22, 0.34) * frames)
-    came = gone + rng.randint(stage.severity.exit_frames[0] + 3, stage.severity.exit_frames[1])
+    arrival = gone + rng.randint(stage.severity.exit_frames[0] + 3, stage.severity.exit_frames[1])
     start, end = (point_in(rng, frame_box(size, stage.width)) for size in (target.size, later))
     largest = radius_of(target) * max(1.0, later / target.size)
     leave, enter = outside(stage, side, largest), outside(stage, back, largest)
-    way = around(stage, leave, enter, came - gone - 1)
+    way = around(stage, leave, enter, arrival - gone - 1)
     knots = [(0.0, start), (rng.uniform(0.0, 0.4) * gone, start), (float(gone), leave)]
     knots += [(gone + 1.0 + i, point) for i, point in enumerate(way)]
-    knots += [(float(came), enter), (came + rng.uniform(3, 9), end)]
-    sizes = np.interp(np.arange(frames), (gone, came), (target.size, later))
+    knots += [(float(arrival), enter), (arrival + rng.uniform(3, 9), end)]
+    sizes = np.interp(np.arange(frames), (gone, arrival), (target.size, later))
     spins = random_spins(rng, target, frames, stage.severity)
     poses = stage.extras()
     poses[1] = poses_of(through(knots, frames), sizes, spins)
     entry = side if rng.random() < 0.6 else back
-    poses[2] = _entering(stage, stage.cast.lookalike, entry, gone + rng.uniform(1, max(1.5, came - gone - 4)))
+    poses[2] = _entering(stage, stage.cast.lookalike, entry, gone + rng.uniform(1, max(1.5, arrival - gone - 4)))
     direct = poses_of(through([(0, start), (frames - 1, end)], frames), np.full(frames, target.size), spins)
     order = stage.order(0.85)
     return Staging(order, poses), Staging(order, poses | {1: direct})
@@ -174,8 +176,9 @@ def _scale_change(stage: Stage) -> tuple[Staging, Staging]:
 
 
 def _absent(stage: Stage) -> tuple[Staging, Staging]:
-    """Nothing to find, and look-alikes that move: there is no challenge to take away."""
-    staging, _ = (_plain if stage.rng.random() < 0.5 else _lookalike_crossing)(stage)
+    """No target, and look-alikes that move: there is no challenge to take away."""
+    recipe = _plain if stage.rng.random() < 0.5 else _lookalike_crossing
+    staging, _ = recipe(stage)
     return staging, staging
 
 

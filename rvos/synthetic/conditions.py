@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from rvos.synthetic.film import CAMERA_X, CAMERA_Y, ZOOM, Film
-from rvos.synthetic.severity import Severity
+from rvos.synthetic.severity import FAMILIES, Severity
 
 TARGET, LOOKALIKE = 1, 2
 _CLEAR = 0.5
@@ -42,7 +42,7 @@ def holds(family: str, film: Film, severity: Severity) -> bool:
             at_end = len(runs) == 1 and (runs[0][0] == 0 or runs[0][1] == len(seen))
             return at_end and severity.absent_frames <= (~seen).sum() <= len(seen) - 10
         case _:
-            raise ValueError(f"holds: came family {family!r}, wanted one of severity.FAMILIES")
+            raise ValueError(f"holds: expected one of {', '.join(FAMILIES)}, got family {family!r}")
 
 
 def calm_holds(family: str, film: Film) -> bool:

@@ -1,4 +1,4 @@
-"""The stream of synthetic referring videos: films, frames, sentences and truth, made when they are asked for."""
+"""The stream of synthetic referring videos: films, frames, expressions and truth, made when they are asked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from image_core.errors import ConfigError
 from image_core.synthetic.meanings import Meaning
 from rvos.synthetic.drawing import draw_frames, draw_tracks
-from rvos.synthetic.expressions import Found, VideoExpression, executed, sample_expressions
+from rvos.synthetic.expressions import VideoExpression, Wording, executed, sample_wordings
 from rvos.synthetic.film import Film
 from rvos.synthetic.motion_meanings import MotionMeaning
 from rvos.synthetic.production import produce
@@ -26,67 +26,73 @@ _MIN_FRAMES = 24
 
 @dataclass(frozen=True)
 class VideoDescription:
-    """A video before it is drawn: its film, what is said of it, the meaning of each sentence in the same order, and
-    how the look-alike differs from the target (see `Cast`)."""
+    """A video before it is drawn."""
 
     video_id: str
+    #: One of `severity.FAMILIES`.
     family: str
     film: Film
     expressions: tuple[VideoExpression, ...]
+    #: That of each expression, in the same order.
     meanings: tuple[Meaning | MotionMeaning, ...]
+    #: How the look-alike differs from the target: see `Cast`.
     differs: str
 
 
 @dataclass(frozen=True)
 class VideoSample:
-    """A video with its truth.
-
-    frames: (T, H, W, 3) uint8 RGB; rate: frames/s; tracks: (T, H, W) uint8, the id of the object that each pixel shows,
-    0 = none; expressions: E of them, their `object_ids` being those of `tracks`.
-    """
+    """A video with its truth. Raises `ValueError` for arrays of another shape or dtype, or lengths that differ."""
 
     video_id: str
+    #: (T, H, W, 3) uint8 RGB.
     frames: np.ndarray
+    #: Frames per second.
     rate: float
+    #: E of them; their `object_ids` are those of `tracks`.
     expressions: tuple[VideoExpression, ...]
+    #: (T, H, W) uint8: the id of the object that each pixel shows, 0 = none.
     tracks: np.ndarray
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[3] != 3 or self.frames.dtype != np.uint8:
             raise ValueError(
-                f"VideoSample.frames: came {self.frames.dtype} {self.frames.shape}, wanted uint8 (T, H, W, 3)"
+                f"VideoSample.frames: expected uint8 (T, H, W, 3), got {self.frames.dtype} {self.frames.shape}"
             )
-        if self.tracks.shape != self.frames.shape[:3] or self.tracks.dtype != np.uint8:
-            raise ValueError(
-                f"VideoSample.tracks: came {self.tracks.dtype} {self.tracks.shape}, wanted uint8 (T, H, W)"
-            )
+        shape = self.frames.shape[:3]
+        if self.tracks.shape != shape or self.tracks.dtype != np.uint8:
+            raise ValueError(f"VideoSample.tracks: expected uint8 {shape}, got {self.tracks.dtype} {self.tracks.shape}")
         lengths = {len(e.answers) for e in self.expressions} | {len(self.frames)}
         if len(lengths) > 1:
-            raise ValueError(f"VideoSample: came answers and frames of lengths {sorted(lengths)}, wanted one length")
+            raise ValueError(f"VideoSample: expected as many answers as frames, got lengths {sorted(lengths)}")
 
     def mask(self, expression_index: int) -> np.ndarray:
         """(T, H, W) bool: the visible pixels of what an expression refers to; empty where that is not judged."""
         answers = self.expressions[expression_index].answers
-        return np.stack([np.isin(track, list(found or ())) for track, found in zip(self.tracks, answers, strict=True)])
+        return np.stack([np.isin(track, list(ids or ())) for track, ids in zip(self.tracks, answers, strict=True)])
 
     def present(self, expression_index: int) -> np.ndarray:
         """(T,) bool: whether something of what an expression refers to is visible."""
-        return np.array([bool(found) for found in self.expressions[expression_index].answers])
+        return np.array([bool(ids) for ids in self.expressions[expression_index].answers])
 
     def judged(self, expression_index: int) -> np.ndarray:
         """(T,) bool: where the truth is beyond dispute: everywhere but for some frames of stale expressions."""
-        return np.array([found is not None for found in self.expressions[expression_index].answers])
+        return np.array([ids is not None for ids in self.expressions[expression_index].answers])
 
 
 class SyntheticVideos:
-    """A map-style data set: `[i]` is a `VideoSample` and a pure function of (split, seed, i).
+    """A map-style dataset: `[i]` is a `VideoSample` and a pure function of (split, seed, i).
 
-    split: train, val or test; seed: folded into the split's own range; size: (height, width) in pixels, which changes
-    the resolution and not the content as long as height : width stays; length: how many (default 10^6 for train, else
-    512); frames: T; rate: frames/s, which changes no content; challenge: False gives every video without its challenge,
-    with the same objects, the same ground and the same stable sentences; the others, which speak of what moves where,
-    are left out; severity: for tests of the generator. Video i has the family `FAMILIES[i % 8]`, and so have all of its
-    expressions. Plain and absent videos have no challenge to take away.
+    Video i has the family `FAMILIES[i % 8]`, and so have all of its expressions.
+
+    split: train, val or test.
+    seed: folded into the split's own range.
+    size: (height, width) in pixels; changes the resolution and not the content as long as height : width stays.
+    length: how many videos; None = 10^6 for train, else 512.
+    frames: T.
+    rate: frames per second; changes no content.
+    challenge: False gives every video without its challenge, with the same objects, ground and stable expressions; the
+        others, which speak of what moves where, are left out. Plain and absent videos have no challenge to take away.
+    severity: for tests of the generator.
 
     Raises `UnknownNameError` for another split, `ConfigError` for a size or a number of frames that is too small, or a
     frame that is higher than wide.
@@ -105,11 +111,9 @@ class SyntheticVideos:
     ) -> None:
         check_split(split)
         if min(size) < _MIN_PX or size[0] > size[1]:
-            raise ConfigError(f"size: came {size[0]} x {size[1]} px, wanted {_MIN_PX} or more and no higher than wide")
+            raise ConfigError(f"size: expected {_MIN_PX} px or more, no higher than wide, got {size[0]} x {size[1]} px")
         if frames < _MIN_FRAMES:
-            raise ConfigError(
-                f"frames: came {frames}, wanted {_MIN_FRAMES} or more, or no challenge has time to happen"
-            )
+            raise ConfigError(f"frames: expected {_MIN_FRAMES} or more, for a challenge to have time, got {frames}")
         self.split = split
         self.seed = seed
         self.size = size
@@ -123,21 +127,21 @@ class SyntheticVideos:
         return self.length
 
     def describe(self, index: int) -> VideoDescription:
-        """The film of video `index` and what is said of it, without drawing. Raises `IndexError` past the end."""
+        """The film of video `index` and its expressions, without drawing. Raises `IndexError` past the end."""
         if not 0 <= index < self.length:
-            raise IndexError(f"video {index} of {self.length}")
+            raise IndexError(f"expected a video index from 0 to {self.length - 1}, got {index}")
         rng = Random(video_seed(self.split, self.seed, index))
         family = FAMILIES[index % len(FAMILIES)]
         third = "motion" if family == "absent" or index // len(FAMILIES) % 2 else "stale"
-        found: tuple[Found, ...] | None = None
-        while found is None:
+        wordings: list[Wording] | None = None
+        while wordings is None:
             made = produce(rng, self.split, family, self.frames, self.size[1] / self.size[0], self.rate, self.severity)
-            found = sample_expressions(made.film, made.calm, None if family == "absent" else 1, rng, third)
+            wordings = sample_wordings(made.film, made.calm, None if family == "absent" else 1, rng, third)
         film = made.film if self.challenge else made.calm
-        kept = [f for f in found if self.challenge or f.kind == "stable"]
-        expressions = tuple(executed(f, film, family, str(i)) for i, f in enumerate(kept))
+        kept = [w for w in wordings if self.challenge or w.kind == "stable"]
+        expressions = tuple(executed(w, film, family, str(i)) for i, w in enumerate(kept))
         video_id = f"{self.split}_{self.seed}_{index:05d}" + ("" if self.challenge else "_calm")
-        return VideoDescription(video_id, family, film, expressions, tuple(f.meaning for f in kept), made.differs)
+        return VideoDescription(video_id, family, film, expressions, tuple(w.meaning for w in kept), made.differs)
 
     def draw(self, index: int) -> VideoSample:
         """Video `index` with its truth. Raises `IndexError` past the end."""

@@ -1,4 +1,4 @@
-"""What is said of a film: meanings that are run on every frame of it, sorted by whether their answer stays.
+"""The expressions of a film: meanings that are run on every frame of it, sorted by whether their answer stays.
 
 stable: on every frame the answer is those of its objects that are visible, nothing else, and never disputable. stale:
 at least two objects are the answer at some time; where the answer is disputable the frame is not judged. motion: see
@@ -7,7 +7,7 @@ at least two objects are the answer at some time; where the answer is disputable
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from random import Random
@@ -34,27 +34,27 @@ _STALE_HELD = 4
 
 @dataclass(frozen=True)
 class VideoExpression:
-    """A sentence about a video and what it refers to on each frame.
+    """An expression of a video, and what it refers to on each frame."""
 
-    expression_id: its number in the video as a string; family: the challenge that its object meets; kind: stable, stale
-    or motion; object_ids: ascending, all that it refers to at any time, empty for an absent one; answers: for each of T
-    frames the ids of what it refers to and is visible, None where that is disputable (stale ones alone).
-    """
-
-    sentence: str
+    text: str
+    #: The challenge that its object meets.
     family: str
+    #: stable, stale or motion.
     kind: str
+    #: Its number in the video, as a string.
     expression_id: str
+    #: All that it refers to at any time, ascending; empty for an absent one.
     object_ids: tuple[int, ...]
+    #: For each of T frames the ids of what it refers to and is visible; None where that is disputable (stale alone).
     answers: tuple[Answer, ...]
 
 
 @dataclass(frozen=True)
-class Found:
-    """A meaning with its sentence and its kind: what remains to do is to run it."""
+class Wording:
+    """A meaning in words, before it is run on a film; `kind`: stable, stale or motion."""
 
     meaning: Meaning | MotionMeaning
-    sentence: str
+    text: str
     kind: str
 
 
@@ -69,8 +69,8 @@ def answer(meaning: Meaning, scene: Scene) -> Answer:
 def stays(meaning: Meaning, film: Film, object_ids: frozenset[int]) -> bool:
     """Whether on every frame the answer is what is visible of `object_ids`, and nothing passes for what is missing."""
     for scene in _from_the_middle(film.visible_scenes):
-        wanted = object_ids & frozenset(scene.by_id)
-        if answer(meaning, scene) != wanted or (not wanted and almost_there(scene, meaning)):
+        visible = object_ids & frozenset(scene.by_id)
+        if answer(meaning, scene) != visible or (not visible and almost_there(scene, meaning)):
             return False
     return True
 
@@ -81,22 +81,23 @@ def _from_the_middle(scenes: tuple[Scene, ...]) -> Iterator[Scene]:
         yield from scenes[::step]
 
 
-def sample_expressions(film: Film, calm: Film, target: int | None, rng: Random, third: str) -> tuple[Found, ...] | None:
-    """Two stable sentences about the target, true of the film with and without its challenge, and one more.
+def sample_wordings(film: Film, calm: Film, target: int | None, rng: Random, third: str) -> list[Wording] | None:
+    """Two stable expressions of the target, true of the film with and without its challenge, and one more, if any is
+    true.
 
-    target: None asks for sentences about nothing; third: stale or motion. None where there are not two to be found.
+    target: None asks for expressions of nothing; third: stale or motion. None where there are not two stable ones.
     """
-    said: dict[str, Found] = {}
+    by_text: dict[str, Wording] = {}
     stable = _absent(film, rng) if target is None else _stable(film, calm, target, rng)
     for meaning in stable:
-        sentence = say(meaning, rng)
-        said.setdefault(sentence, Found(meaning, sentence, "stable"))
-        if len(said) == STABLE_COUNT:
+        text = say(meaning, rng)
+        by_text.setdefault(text, Wording(meaning, text, "stable"))
+        if len(by_text) == STABLE_COUNT:
             break
-    if len(said) < STABLE_COUNT:
+    if len(by_text) < STABLE_COUNT:
         return None
     last = _stale(film, rng) if third == "stale" else _motion(film, rng, absent=target is None)
-    return (*said.values(), *([last] if last else []))
+    return [*by_text.values(), last] if last else list(by_text.values())
 
 
 def _stable(film: Film, calm: Film, target: int, rng: Random) -> Iterator[Meaning]:
@@ -105,7 +106,7 @@ def _stable(film: Film, calm: Film, target: int, rng: Random) -> Iterator[Meanin
     for group, meaning in _candidates(film, target, rng):
         if meaning in groups.get(group, ()) or names_held_out_pair(meaning):
             continue
-        ids = _members(film, meaning) if group == "several" else frozenset({target})
+        ids = members(meaning, film) if group == "several" else frozenset({target})
         if group == "several" and not (target in ids and 2 <= len(ids) <= _MOST_TARGETS):
             continue
         if stays(meaning, film, ids) and stays(meaning, calm, ids):
@@ -137,16 +138,22 @@ def _candidates(film: Film, target: int, rng: Random) -> Iterator[tuple[str, Mea
         for key in (*SIDES, "big", "small"):
             yield "comparison", Extreme(kind, key)
     scenes = [s for s in film.visible_scenes if target in s.by_id and len(s.objects) > 1]
+    if not scenes:
+        return
     for family, tries in _PROPOSALS.items():
-        for _ in range(tries if scenes else 0):
+        for _ in range(tries):
             scene = rng.choice(scenes)
             group = "comparison" if family == "ordinal" else family
             yield group, propose(scene, rng, family, scene.by_id[target])
 
 
-def _members(film: Film, meaning: Meaning) -> frozenset[int]:
-    """All that a meaning selects on some frame."""
-    return frozenset().union(*(answer(meaning, scene) or () for scene in film.visible_scenes))
+def members(meaning: Meaning, film: Film) -> frozenset[int]:
+    """Ids of all that a meaning selects on some frame."""
+    return _union(answer(meaning, scene) for scene in film.visible_scenes)
+
+
+def _union(answers: Iterable[Answer]) -> frozenset[int]:
+    return frozenset(object_id for ids in answers if ids for object_id in ids)
 
 
 def _absent(film: Film, rng: Random) -> Iterator[Meaning]:
@@ -159,32 +166,32 @@ def _absent(film: Film, rng: Random) -> Iterator[Meaning]:
             yield meaning
 
 
-def _stale(film: Film, rng: Random) -> Found | None:
+def _stale(film: Film, rng: Random) -> Wording | None:
     scenes = [s for s in film.visible_scenes if len(s.objects) > 1]
     for _ in range(_STALE_TRIES):
         scene = rng.choice(scenes)
         meaning = propose(scene, rng, rng.choice(_STALE_FAMILIES), rng.choice(scene.objects))
         if not names_held_out_pair(meaning) and _changes(meaning, film):
-            return Found(meaning, say(meaning, rng), "stale")
+            return Wording(meaning, say(meaning, rng), "stale")
     return None
 
 
 def _changes(meaning: Meaning, film: Film) -> bool:
     """Whether the answer is one object at a time, not always the same, and seldom disputable."""
     early = [answer(meaning, scene) for scene in film.visible_scenes[::9]]
-    if early.count(None) > len(early) // 2 or any(found is not None and len(found) > 1 for found in early):
+    if early.count(None) > len(early) // 2 or any(ids is not None and len(ids) > 1 for ids in early):
         return False
     answers = [answer(meaning, scene) for scene in film.visible_scenes]
-    judged = [found for found in answers if found is not None]
-    if len(judged) < _STALE_JUDGED * len(answers) or any(len(found) > 1 for found in judged):
+    judged = [ids for ids in answers if ids is not None]
+    if len(judged) < _STALE_JUDGED * len(answers) or any(len(ids) > 1 for ids in judged):
         return False
     owners = [owner for owner in set(judged) if owner and judged.count(owner) >= _STALE_HELD]
     return len(owners) >= 2
 
 
-def _motion(film: Film, rng: Random, absent: bool) -> Found | None:
-    """A sentence about how something moves, true of one object, or of none where `absent`."""
-    found: list[MotionMeaning] = []
+def _motion(film: Film, rng: Random, absent: bool) -> Wording | None:
+    """An expression of how something moves, true of one object, or of none where `absent`."""
+    true: list[MotionMeaning] = []
     items = [actor.item for actor in film.actors]
     for verb in verbs_of(film):
         kinds = {kind for item in items for kind in _heads(item)}
@@ -192,24 +199,24 @@ def _motion(film: Film, rng: Random, absent: bool) -> Found | None:
             meaning = MotionMeaning(kind, verb)
             ids = moved(meaning, film)
             if ids is not None and len(ids) == (0 if absent else 1) and not names_held_out_pair(kind):
-                found.append(meaning)
-    if not found:
+                true.append(meaning)
+    if not true:
         return None
-    verb = rng.choice(sorted({meaning.verb for meaning in found}))
-    meaning = rng.choice([m for m in found if m.verb == verb])
-    return Found(meaning, say_motion(meaning, rng), "motion")
+    verb = rng.choice(sorted({meaning.verb for meaning in true}))
+    meaning = rng.choice([m for m in true if m.verb == verb])
+    return Wording(meaning, say_motion(meaning, rng), "motion")
 
 
 def _heads(item: SceneObject) -> tuple[Kind, ...]:
     return Kind(), Kind(item.shape), Kind(None, item.colour), Kind(item.shape, item.colour)
 
 
-def executed(found: Found, film: Film, family: str, expression_id: str) -> VideoExpression:
-    """The expression with its answers on a film: the one it was found on, or the same without the challenge."""
-    if isinstance(found.meaning, MotionMeaning):
-        ids = moved(found.meaning, film) or frozenset()
+def executed(wording: Wording, film: Film, family: str, expression_id: str) -> VideoExpression:
+    """The expression with its answers on a film: the one it was made for, or the same without the challenge."""
+    if isinstance(wording.meaning, MotionMeaning):
+        ids = moved(wording.meaning, film) or frozenset()
         answers: tuple[Answer, ...] = tuple(ids & frozenset(scene.by_id) for scene in film.visible_scenes)
     else:
-        answers = tuple(answer(found.meaning, scene) for scene in film.visible_scenes)
-    named = frozenset().union(*(a for a in answers if a))
-    return VideoExpression(found.sentence, family, found.kind, expression_id, tuple(sorted(named)), answers)
+        answers = tuple(answer(wording.meaning, scene) for scene in film.visible_scenes)
+    object_ids = tuple(sorted(_union(answers)))
+    return VideoExpression(wording.text, family, wording.kind, expression_id, object_ids, answers)

@@ -26,14 +26,16 @@ REFERENCE_PX = 96
 
 @dataclass(frozen=True)
 class Actor:
-    """An object's looks, and its `poses` (T, 6): x, y, size, rotation, turn of the pattern, phase of the bend."""
+    """An object and its way through the film. Raises `ValueError` for poses that are not finite (T, 6)."""
 
+    #: Its appearance.
     item: SceneObject
+    #: (T, 6): x, y, size, rotation, turn of the pattern, phase of the bend.
     poses: np.ndarray
 
     def __post_init__(self) -> None:
         if self.poses.ndim != 2 or self.poses.shape[1] != 6 or not np.isfinite(self.poses).all():
-            raise ValueError(f"Actor.poses: came {self.poses.shape}, wanted finite (T, 6)")
+            raise ValueError(f"Actor.poses: expected finite (T, 6), got {self.poses.shape}")
 
     def at(self, time: float) -> SceneObject:
         """The object in the world at a time; before the first pose and after the last it stands still."""
@@ -52,28 +54,33 @@ class Actor:
 
 @dataclass(frozen=True)
 class Film:
-    """actors: from back to front; camera: poses (T, 4); gains: (T, 3) factors of red, green and blue; shutter: how long
-    a frame is exposed (frames, 0 = no motion blur); jpeg_quality: of the round trip each frame goes through, None =
-    none; ground: how many times wider than the frame the background is, so that the camera can move; rate: frames/s;
-    least_visible: part of the frame that an object must show to be there.
-    """
+    """All that is drawn of a video. Raises `ValueError` where the lengths differ."""
 
+    #: From back to front.
     actors: tuple[Actor, ...]
+    #: Of the frame, in units of its height.
     width: float
+    #: (T, 4): see `CAMERA_X`.
     camera: np.ndarray
     light: Light
     backdrop: Backdrop
+    #: (T, 3) factors of red, green and blue.
     gains: np.ndarray
+    #: How long a frame is exposed, in frames; 0 = no motion blur.
     shutter: float
+    #: Of the round trip that each frame goes through, None = none.
     jpeg_quality: int | None
+    #: How many times wider and higher than the frame the background is, so that the camera can move.
     ground: float
+    #: Frames per second.
     rate: float
+    #: Part of the frame that an object must show to be there.
     least_visible: float
 
     def __post_init__(self) -> None:
         lengths = {len(self.camera), len(self.gains), *(len(a.poses) for a in self.actors)}
         if len(lengths) != 1:
-            raise ValueError(f"Film: came tracks of {sorted(lengths)} frames, wanted one length")
+            raise ValueError(f"Film: expected tracks of one length, got {sorted(lengths)} frames")
 
     @property
     def frame_count(self) -> int:
@@ -134,7 +141,7 @@ class Film:
 
     @cached_property
     def visible_scenes(self) -> tuple[Scene, ...]:
-        """Of every frame the scene of what is visible: what a sentence can speak of."""
+        """Of every frame the scene of what is visible: what an expression can speak of."""
         return tuple(
             replace(scene, objects=tuple(o for o, seen in zip(scene.objects, row, strict=True) if seen))
             for scene, row in zip(self.scenes, self.visible, strict=True)

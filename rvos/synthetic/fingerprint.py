@@ -17,8 +17,8 @@ _DIGITS = 6
 
 
 def generator_sha256(severity: Severity = SEVERITY) -> str:
-    """SHA-256 over the severities and over one training video of each family: its film, its sentences and their truth,
-    and two small frames.
+    """SHA-256 over the severities and over one training video of each family: its film, its expressions and their
+    truth, and two small frames.
 
     Numbers of the film are rounded to 6 digits; the frames are exact, so that another drawing library is another
     generator. It reads no video of the validation or test ranges.
@@ -38,6 +38,6 @@ def _film_parts(described: VideoDescription) -> Iterator[bytes]:
     for array in (film.camera, film.gains, *(actor.poses for actor in film.actors)):
         # Adding zero makes one of the two zeros.
         yield (np.round(array, _DIGITS) + 0.0).tobytes()
-    for said in described.expressions:
-        answers = [None if found is None else sorted(found) for found in said.answers]
-        yield repr((said.sentence, said.kind, said.object_ids, answers)).encode()
+    for expression in described.expressions:
+        answers = [None if ids is None else sorted(ids) for ids in expression.answers]
+        yield repr((expression.text, expression.kind, expression.object_ids, answers)).encode()

@@ -1,4 +1,4 @@
-"""Sentences about motion: no still image can tell whether they are true. Run on a whole film, they name its objects.
+"""Meanings of motion: no still image can tell whether they are true. Run on a whole film, they name its objects.
 
 As with the meanings of still pictures, each verdict has a margin in which it is withheld. Where the camera moves, only
 what does not depend on it is spoken of.
@@ -49,9 +49,9 @@ class MotionMeaning:
 
 
 def say_motion(meaning: MotionMeaning, rng: Random) -> str:
-    """A sentence for a motion meaning; the words of the kind are those of still pictures."""
+    """The text of a motion meaning; the words of the kind are those of still pictures."""
     head = say(meaning.of, rng)
-    # A clause of its own behind the noun would make the sentence's second one ambiguous.
+    # A clause of its own behind the noun would make the second one ambiguous.
     while " that " in head or not head.startswith("the "):
         head = say(meaning.of, rng)
     return rng.choice(TEMPLATES[meaning.verb]).format(head)
@@ -82,7 +82,7 @@ def _verdict(verb: str, actor: Actor, film: Film) -> bool | None:
     middle = film.width / 2, 0.5
     outside = (np.abs(actor.poses[:, :2] - middle) - middle).max(axis=1)
     first, last = np.flatnonzero(seen)[[0, -1]]
-    # How it goes on where the camera does not look, nobody can say.
+    # How it goes on outside the camera's view, nobody can say.
     if verb in _ON_THE_WAY and outside[first : last + 1].max() > actor.item.size:
         return None
     # What was hidden did not come in.

@@ -25,10 +25,12 @@ _MAY_BE_FAST = ("lookalike_crossing", "camera_motion", "absent")
 
 @dataclass(frozen=True)
 class Production:
-    """A film of a family, the same film without the challenge, and how the look-alike differs from the target."""
+    """A film of a family."""
 
     film: Film
+    #: The same without the challenge.
     calm: Film
+    #: How the look-alike differs from the target: see `Cast`.
     differs: str
 
 

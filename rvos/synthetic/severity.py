@@ -31,7 +31,7 @@ class Severity:
 
     visible_share: float = 1 / 2000
 
-    # Looks and motion of anything.
+    # Appearance and motion of anything.
     target_size: tuple[float, float] = (0.19, 0.36)
     fast_share: float = 0.3
     fast_size: float = 0.22

@@ -18,22 +18,28 @@ from rvos.synthetic.severity import Severity
 
 @dataclass(frozen=True)
 class Staging:
-    """One version of a film: objects from back to front, the poses of each id, the camera or None for the usual one."""
+    """One version of a film."""
 
+    #: From back to front.
     order: tuple[SceneObject, ...]
+    #: Object id -> (T, 6): see `film.Actor`.
     poses: dict[int, np.ndarray]
+    #: (T, 4), None for the usual one, which stands or sways.
     camera: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Stage:
-    """All that a recipe needs: the draw, the cast, T, the frame's width, the severities, whether the target is fast."""
+    """All that a recipe needs."""
 
     rng: Random
     cast: Cast
+    #: T.
     frames: int
+    #: Of the frame, in units of its height.
     width: float
     severity: Severity
+    #: Whether the target moves in dashes.
     fast: bool
 
     def extras(self) -> dict[int, np.ndarray]:
@@ -79,14 +85,11 @@ def radius_of(item: SceneObject) -> float:
 
 def outside(stage: Stage, side: str, radius: float) -> Point:
     """A point just out of the frame at one of its sides, for an object of that radius."""
-    margin, x, y = (
-        radius + 0.02,
-        stage.rng.uniform(0.15, 0.85) * stage.width,
-        stage.rng.uniform(0.25, 0.75),
-    )
-    return {"left": (-margin, y), "right": (stage.width + margin, y), "top": (x, -margin), "bottom": (x, 1 + margin)}[
-        side
-    ]
+    margin = radius + 0.02
+    x = stage.rng.uniform(0.15, 0.85) * stage.width
+    y = stage.rng.uniform(0.25, 0.75)
+    points = {"left": (-margin, y), "right": (stage.width + margin, y), "top": (x, -margin), "bottom": (x, 1 + margin)}
+    return points[side]
 
 
 def around(stage: Stage, start: Point, end: Point, steps: int) -> list[Point]:

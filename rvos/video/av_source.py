@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,16 @@ from rvos.video.timeline import FORMATS_WITHOUT_TIMES, Timeline
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Header:
+    """What a file declares of a stream; None where it declares nothing."""
+
+    #: Mean frames per second.
+    rate: Fraction | None
+    frame_count: int | None
+    duration_s: float | None
+
+
 class AvSource:
     """A video file. The first frame is decoded at birth, so that a file that cannot be read fails here.
 
@@ -34,14 +45,14 @@ class AvSource:
         self._stream_number = stream
         with open_stream(path, stream) as (container, video):
             # Before the first packet: decoding may set fields of the stream that the header left open.
-            declared = _declared(container, video)
+            header = _read_header(container, video)
             first = self._first_frame(container, video)
             self.first_pts = first.pts
             self.format_name = container.format.name
             self.codec = video.codec_context.codec.canonical_name
             self.video_streams = len(container.streams.video)
             self.time_base = video.time_base or Fraction(1, 1)
-            self._rate = declared["rate"]
+            self._rate = header.rate
             self._matrix = display_matrix(first)
             sideways = turns_sideways(self._matrix)
             aspect = float(video.sample_aspect_ratio or 1)
@@ -49,8 +60,8 @@ class AvSource:
                 source=str(path),
                 size=(first.width, first.height) if sideways else (first.height, first.width),
                 rate=float(self._rate) if self._rate else None,
-                frame_count=declared["frames"],
-                duration_s=declared["duration_s"],
+                frame_count=header.frame_count,
+                duration_s=header.duration_s,
                 codec=self.codec,
                 rotation_deg=first.rotation % 360,
                 pixel_aspect=1 / aspect if sideways else aspect,
@@ -65,7 +76,7 @@ class AvSource:
                 f"'{self.path}': broken at frame 0: {error}: no frame can be read, copy it again"
             ) from error
         if first is None:
-            raise VideoError(f"'{self.path}': came a video stream without a single frame, wanted at least one")
+            raise VideoError(f"'{self.path}': expected a video stream of at least one frame, got none: copy it again")
         return first
 
     def frames(self) -> Iterator[Frame]:
@@ -94,8 +105,8 @@ class AvSource:
         if image.shape[:2] != self.info.size:
             (h, w), (height, width) = image.shape[:2], self.info.size
             raise VideoError(
-                f"'{self.path}': frame {index} is {h} x {w} px (height x width), the first was {height} x {width}: "
-                "encode it again at one size"
+                f"'{self.path}': expected frames of one size, {height} x {width} px (height x width) as the first, got "
+                f"{h} x {w} px at frame {index}: encode it again at one size"
             )
         return Frame(index, time_s, image)
 
@@ -149,7 +160,7 @@ class AvSource:
         for target in indices:
             frame = next((f for f in frames if f.index == target), None)
             if frame is None:
-                raise IndexError(f"'{self.path}': came frame index {target}, which is past the end of the video")
+                raise IndexError(f"'{self.path}': expected a frame index before the end of the video, got {target}")
             yield frame
 
     def _seek(self, indices: Sequence[int], index: PacketIndex) -> Iterator[Frame]:
@@ -189,15 +200,11 @@ def _from_key(
     yield from pictures
 
 
-def _declared(container: InputContainer, video: VideoStream) -> dict:
-    """What the header says of rate (Fraction), frames (int) and duration_s (float); None where it says nothing."""
+def _read_header(container: InputContainer, video: VideoStream) -> _Header:
     duration = None
     if video.duration and video.time_base:
         duration = video.duration * video.time_base
     elif container.duration:
         duration = Fraction(container.duration, av.time_base)
-    return {
-        "rate": video.average_rate or video.guessed_rate,
-        "frames": video.frames or None,
-        "duration_s": float(duration) if duration else None,
-    }
+    rate = video.average_rate or video.guessed_rate
+    return _Header(rate, video.frames or None, float(duration) if duration else None)

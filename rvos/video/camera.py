@@ -22,8 +22,8 @@ class CameraSource:
         self._name = f"camera:{number}"
         self._capture = open_capture(number)
         opened = self._capture.isOpened()
-        found, image = self._capture.read() if opened else (False, None)
-        if not found or image is None:
+        has_picture, image = self._capture.read() if opened else (False, None)
+        if not has_picture or image is None:
             self._capture.release()
             raise VideoError(f"'{self._name}': the camera gives no picture: check that it is connected and free")
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
@@ -38,8 +38,8 @@ class CameraSource:
         while True:
             image, self._waiting = self._waiting, None
             if image is None:
-                found, image = self._capture.read()
-                if not found or image is None:
+                has_picture, image = self._capture.read()
+                if not has_picture or image is None:
                     raise VideoError(
                         f"'{self._name}': broken at frame {self._index}: the camera stopped giving pictures: "
                         "connect it again"
@@ -51,11 +51,11 @@ class CameraSource:
 
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
         """Refused: a camera has no past and no future."""
-        raise VideoError(f"'{self._name}': came a wish for frames by index, wanted frames in order: record it first")
+        raise VideoError(f"'{self._name}': a camera's frames come in order, got indices: record it to a file first")
 
     def count_frames(self) -> int:
         """Refused: a camera has no end."""
-        raise VideoError(f"'{self._name}': a camera has no frame count: look at all frames or every k-th")
+        raise VideoError(f"'{self._name}': a camera has no frame count: set sampling to all or stride:K")
 
     def close(self) -> None:
         """Give the camera back."""

@@ -1,11 +1,12 @@
-"""Windows of frames around chosen ones: annotated frames of a data set, training clips."""
+"""Windows of frames around chosen ones: annotated frames of a dataset, training clips."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rvos.types import Frame, VideoError
-from rvos.video.reader import Source, open_video
+from rvos.video.reader import open_video
+from rvos.video.source import Source
 
 
 def read_windows(source: Source, centres: Sequence[int], length: int, backend: str = "decord") -> list[list[Frame]]:
@@ -16,12 +17,12 @@ def read_windows(source: Source, centres: Sequence[int], length: int, backend: s
     Raises `VideoError` for a centre outside the video, and what `open_video` raises.
     """
     if length < 1:
-        raise VideoError(f"came windows of {length} frames, wanted at least 1")
+        raise VideoError(f"windows: expected at least 1 frame each, got {length} frames")
     with open_video(source, backend, prefetch=0) as video:
         count = video.count_frames()
         for centre in centres:
             if not 0 <= centre < count:
-                raise VideoError(f"'{video.info.source}': came window centre {centre}, wanted 0 to {count - 1}")
+                raise VideoError(f"'{video.info.source}': expected a window centre from 0 to {count - 1}, got {centre}")
         starts = [centre - length // 2 for centre in centres]
         windows = [[min(max(i, 0), count - 1) for i in range(start, start + length)] for start in starts]
         frames = {frame.index: frame for frame in video.read(sorted({i for window in windows for i in window}))}

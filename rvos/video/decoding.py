@@ -46,14 +46,14 @@ def _pick_stream(path: Path, container: InputContainer, number: int) -> VideoStr
     with path.open("rb") as file:
         # ffmpeg renders text files with some suffixes as terminal art.
         if container.format.name == "tty" or (not container.streams.video and looks_like_text(file.read(4096))):
-            raise VideoError(f"'{path}': it holds text, wanted a video file")
+            raise VideoError(f"'{path}': expected a video file, got text")
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         kinds = sorted({s.type for s in container.streams}) or ["nothing"]
-        raise VideoError(f"'{path}': came a file with {' and '.join(kinds)} only, wanted one with a video stream")
+        raise VideoError(f"'{path}': expected a file with a video stream, got one with {' and '.join(kinds)} only")
     if not 0 <= number < len(streams):
         raise VideoError(
-            f"'{path}': came video stream {number}, wanted 0 to {len(streams) - 1} (set video.stream to one of those)"
+            f"'{path}': expected video stream 0 to {len(streams) - 1}, got {number}: set video.stream to one of those"
         )
     stream = streams[number]
     # av.logging.set_level must stay untouched: its callback takes the interpreter lock in the decoder's threads, and

@@ -76,11 +76,11 @@ def _why_refused(path: str, mtime_ns: int, size: int, stream: int) -> str | None
     """Why decord must not read this file, None where it may. Kept per file and its state on disk."""
     source = AvSource(Path(path), stream)
     if Path(path).suffix.lower() not in _SUFFIXES:
-        return f"container {Path(path).suffix or 'without a suffix'}, wanted {', '.join(sorted(_SUFFIXES))}"
+        return f"expected container {', '.join(sorted(_SUFFIXES))}, got {Path(path).suffix or 'no suffix'}"
     if source.codec not in _CODECS:
-        return f"codec {source.codec}, wanted {' or '.join(sorted(_CODECS))}"
+        return f"expected codec {' or '.join(sorted(_CODECS))}, got {source.codec}"
     if source.video_streams != 1:
-        return f"{source.video_streams} video streams, wanted one"
+        return f"expected one video stream, got {source.video_streams}"
     if source.index is None:
         return "its packets do not tell the frames"
     if source.index.open_gop:

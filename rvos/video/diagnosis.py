@@ -1,4 +1,4 @@
-"""Why a file cannot be opened or ends too early, found from its bytes, so that the error can say what to do."""
+"""Why a file cannot be opened or ends too early, told by its bytes, so that the error can say what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def why_unreadable(path: Path, error: Exception) -> str:
         if head[4:8] in _MP4_BOXES and b"moov" not in _mp4_boxes(file):
             return "an mp4 cut off before its index (no moov box): record or copy it again"
     if looks_like_text(head):
-        return "it holds text, wanted a video file"
+        return "expected a video file, got text"
     return f"not a video that can be read ({str(error).split(':')[0].strip()}): convert it to mp4 (h264)"
 
 

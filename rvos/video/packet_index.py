@@ -15,11 +15,13 @@ _EXACT_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "libdav1d"})
 
 @dataclass(frozen=True)
 class PacketIndex:
-    """pts: time stamps of the T frames in display order, strictly increasing; key_pts: those of the key frames;
-    open_gop: some frame follows a key frame in the file but is shown before it."""
+    """The time stamps of a file's frames, in ticks of its time base."""
 
+    #: Those of the T frames in display order, strictly increasing.
     pts: tuple[int, ...]
+    #: Those of the key frames.
     key_pts: tuple[int, ...]
+    #: Some frame follows a key frame in the file but is shown before it.
     open_gop: bool
 
     def __len__(self) -> int:

@@ -28,8 +28,8 @@ def pictures_in(folder: Path) -> list[Path]:
     entries = list(folder.iterdir())
     pictures = [p for p in entries if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith(".")]
     if not pictures:
-        came = f"a folder with {len(entries)} entries and no picture" if entries else "an empty folder"
-        raise VideoError(f"'{folder}': came {came}, wanted .jpg or .png files named in the order of time")
+        content = f"a folder with {len(entries)} entries and no picture" if entries else "an empty folder"
+        raise VideoError(f"'{folder}': expected .jpg or .png files named in the order of time, got {content}")
     return sorted(pictures, key=natural_key)
 
 
@@ -42,15 +42,15 @@ class PicturesSource:
 
     def __init__(self, paths: Sequence[Path], name: str, rate: float | None = None) -> None:
         if not paths:
-            raise VideoError(f"'{name}': came no picture, wanted at least one")
+            raise VideoError(f"'{name}': expected at least one picture, got none")
         self._paths = list(paths)
         self._rate = rate or PICTURE_RATE
         size = _picture_size(self._paths[0])
         for path in self._paths[1:]:
             if (other := _picture_size(path)) != size:
                 raise VideoError(
-                    f"'{name}': '{path.name}' is {other[0]} x {other[1]} px (height x width), "
-                    f"'{self._paths[0].name}' is {size[0]} x {size[1]}: wanted one size, resize or remove it"
+                    f"'{name}': expected pictures of one size, {size[0]} x {size[1]} px (height x width) as that of "
+                    f"'{self._paths[0].name}', but '{path.name}' is {other[0]} x {other[1]} px: resize or remove it"
                 )
         count = len(self._paths)
         self.info = VideoInfo(name, size, rate, count, count / self._rate)
@@ -84,7 +84,7 @@ def _picture_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-            # `getexif` would decode the whole of a PNG, to look behind the picture.
+            # `getexif` would decode the whole of a PNG, to search behind the picture.
             exif = Image.Exif()
             exif.load(picture.info.get("exif", b""))
             sideways = exif.get(ExifTags.Base.Orientation) in _SIDEWAYS_ORIENTATIONS
@@ -100,16 +100,16 @@ class ArraySource:
 
     def __init__(self, images: np.ndarray | Sequence[np.ndarray], rate: float | None = None) -> None:
         if not len(images):
-            raise VideoError("came an array without frames, wanted at least one (T, H, W, 3) uint8")
+            raise VideoError("expected an array of one frame or more, uint8 (T, H, W, 3) RGB, got one without frames")
         first = images[0]
         for i, image in enumerate(images):
             if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                came = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-                raise VideoError(f"array frame {i}: came {came}, wanted uint8 (H, W, 3) RGB: convert it, 0 to 255")
+                kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+                raise VideoError(f"array frame {i}: expected uint8 (H, W, 3) RGB, got {kind}: convert it to 0 to 255")
             if image.shape != first.shape:
                 raise VideoError(
-                    f"array frame {i}: came {image.shape[0]} x {image.shape[1]} px (height x width), the first is "
-                    f"{first.shape[0]} x {first.shape[1]}: wanted one size"
+                    f"array frame {i}: expected {first.shape[0]} x {first.shape[1]} px (height x width) as in the "
+                    f"first, got {image.shape[0]} x {image.shape[1]}: resize it"
                 )
         self._images = images
         self._rate = rate or PICTURE_RATE

@@ -20,7 +20,7 @@ class Prefetch(Generic[T]):
 
     def __init__(self, items: Iterator[T], depth: int) -> None:
         if depth < 1:
-            raise ValueError(f"Prefetch: came depth {depth}, wanted at least 1")
+            raise ValueError(f"Prefetch: expected a depth of at least 1, got depth {depth}")
         self._items = items
         self._depth = depth
         self._ready: deque[T] = deque()

@@ -16,9 +16,8 @@ from rvos.video.camera import CameraSource
 from rvos.video.decord_source import DecordSource
 from rvos.video.pictures import ArraySource, PicturesSource, pictures_in
 from rvos.video.prefetch import Prefetch
-from rvos.video.source import FrameSource
+from rvos.video.source import FrameSource, Source
 
-Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path]
 BACKENDS = ("av", "decord")
 
 
@@ -27,19 +26,20 @@ def open_video(
 ) -> VideoReader:
     """Open a video; its first frame is decoded at once, so that what cannot be read fails here.
 
-    source: path of a file or of a folder of pictures (natural order), paths of pictures (in the order given),
-    (T, H, W, 3) uint8 RGB array, list of (H, W, 3) arrays, or "camera:N". backend: "av", the reference, or "decord", a
-    fast path for random access that is refused where it is not exact. stream: which of the file's video streams.
-    prefetch: frames decoded ahead while iterating, in a thread; 0 = none. rate: frames per second of pictures and
-    arrays, which carry no times (25 where None).
+    source: see `Source`.
+    backend: "av", the reference, or "decord", a fast path for random access that is refused where it is not exact.
+    stream: which of the file's video streams.
+    prefetch: frames decoded ahead while iterating, in a thread; 0 = none.
+    rate: frames per second of pictures and arrays, which carry no times (25 where None).
+
     Raises `VideoError` (an `RvosError`) with one line for everything that is the input's fault.
     """
     if backend not in BACKENDS:
-        raise VideoError(f"came video backend '{backend}', wanted one of {', '.join(BACKENDS)}")
+        raise VideoError(f"video backend: expected one of {', '.join(BACKENDS)}, got '{backend}'")
     if prefetch < 0:
-        raise VideoError(f"came video prefetch {prefetch}, wanted 0 or more frames")
+        raise VideoError(f"video prefetch: expected 0 or more frames, got {prefetch}")
     if rate is not None and rate <= 0:
-        raise VideoError(f"came video rate {rate}, wanted more than 0 frames per second")
+        raise VideoError(f"video rate: expected more than 0 frames per second, got {rate}")
     return VideoReader(_open_source(source, backend, stream, rate), prefetch)
 
 
@@ -68,12 +68,12 @@ def _are_paths(source: np.ndarray | Sequence[np.ndarray] | Sequence[Path]) -> Ty
 
 def _refuse_decord(backend: str, kind: str) -> None:
     if backend == "decord":
-        raise VideoError(f'came backend "decord" for {kind}, which it does not read: use backend="av"')
+        raise VideoError(f'expected a video file for backend "decord", got {kind}: use backend="av"')
 
 
 def _refuse_rate(rate: float | None, source: str | Path) -> None:
     if rate is not None:
-        raise VideoError(f"'{source}': came rate {rate}, but it carries its own times: leave the rate out")
+        raise VideoError(f"'{source}': it has times of its own, got rate {rate}: leave the rate out")
 
 
 class VideoReader:
@@ -113,8 +113,8 @@ class VideoReader:
 
     def get(self, indices: Sequence[int]) -> list[Frame]:
         """The frames at `indices`, in that order; repeats are decoded once. Raises `IndexError`, `VideoError`."""
-        found = {frame.index: frame for frame in self.read(sorted({int(i) for i in indices}))}
-        return [found[int(i)] for i in indices]
+        frames = {frame.index: frame for frame in self.read(sorted({int(i) for i in indices}))}
+        return [frames[int(i)] for i in indices]
 
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
         """The frames at strictly increasing `indices`, one at a time, by seeking where that is exact.
@@ -123,9 +123,9 @@ class VideoReader:
         """
         self._check_open()
         if any(b <= a for a, b in pairwise(indices)):
-            raise ValueError("VideoReader.read: came indices that do not increase, wanted strictly increasing ones")
+            raise ValueError("VideoReader.read: expected strictly increasing indices, got some that do not increase")
         if indices and indices[0] < 0:
-            raise IndexError(f"'{self.info.source}': came frame index {indices[0]}, wanted 0 or more")
+            raise IndexError(f"'{self.info.source}': expected a frame index of 0 or more, got {indices[0]}")
         return self._source.read(indices)
 
     def count_frames(self) -> int:
@@ -135,7 +135,7 @@ class VideoReader:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ValueError(f"'{self.info.source}': came a use of a closed reader, wanted an open one")
+            raise ValueError(f"'{self.info.source}': the reader is closed: open the video again")
 
     def close(self) -> None:
         """End all threads and give back the file. May be called twice."""

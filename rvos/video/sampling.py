@@ -1,4 +1,4 @@
-"""Which frames of a video are looked at. Index arithmetic alone."""
+"""Which frames of a video are read. Index arithmetic alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Stride:
         return range(0, frame_count, self.every)
 
     def select(self, video: FrameReader) -> Iterator[Frame]:
-        """The frames that are looked at, in order; they keep their index and time."""
+        """The frames that are read, in order; they keep their index and time."""
         return (frame for frame in video if frame.index % self.every == 0)
 
 
@@ -55,7 +55,7 @@ class Uniform:
         return [(2 * i + 1) * frame_count // (2 * self.count) for i in range(self.count)]
 
     def select(self, video: FrameReader) -> Iterator[Frame]:
-        """The frames that are looked at, in order. The frames are counted first: raises `VideoError` for a camera."""
+        """The frames that are read, in order. All are counted first: raises `VideoError` for a camera."""
         return video.read(self.indices(video.count_frames()))
 
 
@@ -68,11 +68,11 @@ def parse_sampling(text: str) -> Sampling:
         return Stride(1)
     match = re.fullmatch(r"(stride|uniform):([0-9]+)", text)
     if match is None:
-        raise ConfigError(f"sampling: came '{text}', wanted all, stride:K or uniform:N (whole numbers, as in stride:5)")
+        raise ConfigError(f"sampling: expected all, stride:K or uniform:N, got '{text}': K and N are whole numbers")
     return Stride(int(match[2])) if match[1] == "stride" else Uniform(int(match[2]))
 
 
 def check_positive(name: str, value: int) -> None:
     """Raises `ConfigError` unless `value` is 1 or more."""
     if value < 1:
-        raise ConfigError(f"{name}: came {value}, wanted a whole number of 1 or more")
+        raise ConfigError(f"{name}: expected a whole number of 1 or more, got {value}")

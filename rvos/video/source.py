@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from rvos.types import Frame, VideoInfo
+
+Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path]
+"""Where a video is read from: the path of a file or of a folder of pictures (natural order), "camera:N", paths of
+pictures (in the order given), a (T, H, W, 3) uint8 RGB array, or a list of (H, W, 3) arrays."""
 
 PICTURE_RATE = 25.0
 """Frames per second given to pictures and arrays, which carry no times, where the caller names none."""
@@ -25,7 +32,7 @@ class FrameSource(Protocol):
         ...
 
     def count_frames(self) -> int:
-        """T, found by looking, not by believing the header. Raises `VideoError` where it cannot be known."""
+        """T, counted, whatever the header declares. Raises `VideoError` where it cannot be known."""
         ...
 
     def close(self) -> None:
@@ -36,4 +43,4 @@ class FrameSource(Protocol):
 def check_indices(indices: Sequence[int], frame_count: int, source: str) -> None:
     """Raise `IndexError` unless the last of the increasing `indices` lies in the video."""
     if indices and indices[-1] >= frame_count:
-        raise IndexError(f"'{source}': came frame index {indices[-1]}, wanted 0 to {frame_count - 1}")
+        raise IndexError(f"'{source}': expected a frame index from 0 to {frame_count - 1}, got {indices[-1]}")

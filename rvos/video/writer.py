@@ -37,7 +37,7 @@ class VideoWriter:
         self._rate = rate or _DEFAULT_RATE
         if self._path.suffix.lower() not in _SUFFIXES:
             raise OutputError(
-                f"'{path}': came suffix '{self._path.suffix}', wanted one of {', '.join(sorted(_SUFFIXES))}"
+                f"'{path}': expected one of {', '.join(sorted(_SUFFIXES))}, got suffix '{self._path.suffix}'"
             )
         self._partial = self._path.with_name(f".{self._path.stem}.partial{self._path.suffix}")
         # faststart: the index goes to the front, so that a browser can play while it loads.
@@ -73,7 +73,7 @@ class VideoWriter:
     def write(self, image: np.ndarray, time_s: float) -> None:
         """Append `image` (H, W, 3) uint8 RGB, shown from `time_s` on; times must increase. Raises `ValueError`."""
         if image.shape != (*self._size, 3) or image.dtype != np.uint8:
-            raise ValueError(f"VideoWriter.write: came {image.dtype} {image.shape}, wanted uint8 {(*self._size, 3)}")
+            raise ValueError(f"VideoWriter.write: expected uint8 {(*self._size, 3)}, got {image.dtype} {image.shape}")
         tick = self._tick(time_s)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(_even(image)), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
@@ -88,7 +88,7 @@ class VideoWriter:
         tick = round((time_s - self._origin_s) * TICKS_PER_S)
         if self._last_tick is not None:
             if tick <= self._last_tick:
-                raise ValueError(f"VideoWriter.write: came time {time_s} s after a later one, wanted increasing times")
+                raise ValueError(f"VideoWriter.write: expected increasing times, got {time_s} s after a later one")
             self._last_duration = tick - self._last_tick
         self._last_tick = tick
         return tick

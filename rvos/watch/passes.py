@@ -7,8 +7,9 @@ import logging
 from image_core.errors import ConfigError
 from rvos.settings import StreamSettings
 from rvos.types import VideoError
+from rvos.video.source import Source
 from rvos.watch.session import StreamSession
-from rvos.watch.source import Source, open_source
+from rvos.watch.source import open_source
 
 _LOG = logging.getLogger(__name__)
 

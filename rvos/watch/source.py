@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-import numpy as np
 
 from rvos.settings import StreamSettings
 from rvos.types import Frame, VideoInfo
 from rvos.video import open_video
 from rvos.video.sampling import parse_sampling
-
-Source = str | Path | np.ndarray | Sequence[Path]
+from rvos.video.source import Source
 
 
 @contextmanager
 def open_source(source: Source, settings: StreamSettings) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
     """What is known of the video, and the frames that are looked at.
 
-    source: a video file, a folder of pictures, pictures in order, `camera:N`, or (T, H, W, 3) uint8 RGB.
     Raises `VideoError`.
     """
     sampling = parse_sampling(settings.sampling)

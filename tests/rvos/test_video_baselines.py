@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rvos.postprocess import Postprocessor
 
 from image_core.segmenter import ImageSegmenter
-from rvos.postprocess import Postprocessor
 from rvos.reading import NoPropagation
 from rvos.synthetic import VideoExpression, VideoSample
 from rvos.tracking.memory import MemoryTracker
@@ -113,7 +113,7 @@ def test_frame_by_frame_is_a_session_without_tracker(
 ) -> None:
     systems = benchmark("video_systems")
     postprocess = Postprocessor(colour_segmenter.model, colour_segmenter.preprocessing)
-    sentences = [e.sentence for e in clip.sample.expressions]
+    sentences = [e.text for e in clip.sample.expressions]
     session = StreamSession(colour_segmenter, sentences, NoPropagation(), NoTracker(postprocess))
     wanted = [session.step(frame) for frame in clip.frames]
     masks = benchmark("video_work").masks_of(clip, systems.SYSTEMS["frame_by_frame"], systems.Thresholds(0.5, 0.5))

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from rvos.export.painter import Painter
+from rvos.export.style import FILMSTRIP_STYLE
+
 FRAMES = 5
-TRUTH, PREDICTION = (86, 180, 233), (230, 159, 0)
-"""Sky blue and orange of Okabe and Ito, told apart by colour-blind people too."""
+PREDICTION, TRUTH = FILMSTRIP_STYLE.colour_of(0), FILMSTRIP_STYLE.colour_of(1)
 
 _WIDTH_PX = 320
 _QUALITY = 78
-_FILL_ALPHA = 0.5
-_HALO = (16, 16, 16)
+_PAINTER = Painter(FILMSTRIP_STYLE)
 
 
 def spread(shown: Sequence[bool], count: int = FRAMES) -> list[int]:
@@ -39,13 +40,10 @@ def paint(frame: np.ndarray, truth: np.ndarray | None, prediction: np.ndarray) -
     shrinks = frame.shape[1] > _WIDTH_PX
     image = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     filled = _scaled(prediction, size)
-    colour = np.array(PREDICTION, np.float32)
-    image[filled > 0] = np.rint((1 - _FILL_ALPHA) * image[filled > 0] + _FILL_ALPHA * colour).astype(np.uint8)
-    _outline(image, filled, PREDICTION, 1)
+    _PAINTER.fill(image, filled, PREDICTION)
+    _PAINTER.outline(image, filled, PREDICTION, 1)
     if truth is not None:
-        outlined = _scaled(truth, size)
-        _outline(image, outlined, _HALO, 4)
-        _outline(image, outlined, TRUTH, 2)
+        _PAINTER.outline(image, _scaled(truth, size), TRUTH, 2)
     return image
 
 
@@ -57,12 +55,7 @@ def data_uri(image: np.ndarray) -> str:
 
 
 def _scaled(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 0 or 1; a pixel stays when half of it is covered, and something stays of a mask that is not empty."""
+    """Bool; a pixel stays when half of it is covered, and something stays of a mask that is not empty."""
     shrinks = mask.shape[1] > size[0]
     covered = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return (covered >= min(0.5, float(covered.max()) or 1.0)).astype(np.uint8)
-
-
-def _outline(image: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int], width_px: int) -> None:
-    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(image, contours, -1, colour, width_px, cv2.LINE_AA)
+    return np.asarray(covered >= min(0.5, float(covered.max()) or 1.0))

@@ -27,7 +27,7 @@ from rvos.export.files import make_folder, output_errors, write_atomic
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.drawing import draw_frames, draw_tracks
 from rvos.synthetic.layouts.writing import videos_of, visible_tracks, write_video
-from rvos.synthetic.sentences import about_one
+from rvos.synthetic.phrasing import about_one
 
 SUBSETS = {"train": "0", "val": "1", "test": "1"}
 """Our split -> its number in the layout: there are train and test, and a root that we write holds one of them."""

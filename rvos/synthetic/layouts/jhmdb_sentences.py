@@ -23,7 +23,7 @@ from rvos.export.files import make_folder, output_errors, write_atomic, write_pn
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.drawing import draw_frames, draw_tracks
 from rvos.synthetic.layouts.writing import videos_of, visible_tracks
-from rvos.synthetic.sentences import about_one
+from rvos.synthetic.phrasing import about_one
 
 WITHOUT_MASK = 2
 """So many pictures at the end have none."""

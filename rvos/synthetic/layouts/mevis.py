@@ -20,7 +20,7 @@ from rvos.export.files import make_folder, write_json
 from rvos.synthetic.dataset import FRAMES, SIZE, VideoDescription
 from rvos.synthetic.drawing import draw_frames, draw_tracks
 from rvos.synthetic.layouts.writing import provenance, videos_of, visible_tracks, write_frames
-from rvos.synthetic.sentences import about_nothing, about_one, about_several
+from rvos.synthetic.phrasing import about_nothing, about_one, about_several
 
 FOLDERS = {"train": "train", "val": "valid_u", "test": "valid_u"}
 """Our split -> its name in the layout."""
@@ -65,7 +65,7 @@ def write_mevis(
 def said_of(described: VideoDescription) -> list[tuple[str, tuple[int, ...]]]:
     """Sentences with the ids of the objects they mean, different ones; those that mean none are the last."""
     rng = Random(described.video_id)
-    said = {e.sentence: e.object_ids for e in described.expressions if e.kind != "stale"}
+    said = {e.text: e.object_ids for e in described.expressions if e.kind != "stale"}
     for object_id, sentences in about_one(described.film, _ABOUT_ONE, rng).items():
         said |= dict.fromkeys(sentences, (object_id,))
     said |= dict(about_several(described.film, _ABOUT_SEVERAL, rng))

@@ -23,7 +23,7 @@ from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.drawing import draw_frames, draw_tracks
 from rvos.synthetic.film import Film
 from rvos.synthetic.layouts.writing import provenance, videos_of, visible_tracks, write_frames, write_id_maps
-from rvos.synthetic.sentences import about_one
+from rvos.synthetic.phrasing import about_one
 
 FOLDERS = {"train": "train", "val": "valid", "test": "valid"}
 """Our split -> its name in the layout."""

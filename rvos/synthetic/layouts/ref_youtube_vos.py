@@ -50,7 +50,7 @@ def write_ref_youtube_vos(
 
 
 def _expression_row(expression: VideoExpression) -> dict[str, str]:
-    row = {"exp": expression.sentence}
+    row = {"exp": expression.text}
     if expression.kind != "stale" and len(expression.object_ids) == 1:
         row["obj_id"] = str(expression.object_ids[0])
     return row

@@ -92,7 +92,7 @@ def test_a_source_that_is_no_video(
         ([SEEN, "--device", "cuda:7"], ("cuda:7", "--device")),
         ([SEEN, "--device", "abacus"], ("abacus",)),
         ([SEEN, "--precision", "fp16"], ("fp16", "bf16")),
-        ([SEEN, "--set", "video.stream=3"], ("stream 3",)),
+        ([SEEN, "--set", "video.stream=3"], ("video stream", "got 3")),
         ([SEEN, "--set", "video.backend=cv2"], ("video.backend",)),
         ([SEEN, "--set", "key_frames=every:3"], ("key_frames", "every:3")),
     ],

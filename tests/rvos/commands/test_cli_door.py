@@ -67,7 +67,7 @@ def test_help_answers_in_half_a_second_and_names_what_there_is(arguments: list[s
         (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream"], "wanted key=value"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.steam=1"], "did you mean 'video.stream'"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream=two"], "wanted a whole number"),
-        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "sampling=every"], "wanted all, stride:K"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "sampling=every"], "expected all, stride:K"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--set", "key_frames=adaptive"], "every:K or adaptive:K"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--propagation", "flo"], "did you mean 'flow'"),
         (["demo", "--video", "clip.mp4"], "--text"),

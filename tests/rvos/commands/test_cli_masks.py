@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from image_core.segmenter import ImageSegmenter
-from rvos.export.drawing import davis_palette
+from rvos.export.palette import davis_palette
 from rvos.export.records import decode_mask
 from rvos.run import recording
 from rvos.tracking.object_tracker import ObjectTracker

@@ -17,7 +17,7 @@ from rvos.synthetic import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
 from rvos.synthetic.layouts.a2d_sentences import write_a2d_sentences
 from rvos.synthetic.layouts.writing import visible_tracks
-from rvos.synthetic.sentences import about_one
+from rvos.synthetic.phrasing import about_one
 
 SIZE = (72, 128)
 FRAMES = 24

@@ -17,7 +17,7 @@ from rvos.data.jhmdb_sentences import JhmdbSentences
 from rvos.synthetic import SyntheticVideos
 from rvos.synthetic.layouts.jhmdb_sentences import WITHOUT_MASK, write_jhmdb_sentences
 from rvos.synthetic.layouts.writing import visible_tracks
-from rvos.synthetic.sentences import about_one
+from rvos.synthetic.phrasing import about_one
 
 SIZE = (72, 128)
 FRAMES = 24

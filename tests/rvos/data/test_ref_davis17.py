@@ -18,7 +18,7 @@ from rvos.synthetic import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
 from rvos.synthetic.layouts.ref_davis17 import SENTENCES, numbers_of, write_ref_davis17
 from rvos.synthetic.layouts.writing import visible_tracks
-from rvos.synthetic.sentences import about_one
+from rvos.synthetic.phrasing import about_one
 
 SIZE = (72, 128)
 VIDEOS = SyntheticVideos("test", 2, SIZE)

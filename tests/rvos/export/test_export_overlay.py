@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from rvos.export import paths
-from rvos.export.base import OverlayPainter
-from rvos.export.contact_sheet import _MOST, ContactSheetExporter, _columns
-from rvos.export.drawing import paint_masks, target_colour
+from rvos.export.base import Exporter, OverlayPainter
+from rvos.export.contact_sheet import ContactSheetExporter
 from rvos.export.legend import Legend, video_legend
+from rvos.export.overlay import CompareExporter, OverlayExporter
+from rvos.export.painter import Painter
+from rvos.export.pictures import FramesExporter
+from rvos.export.style import OVERLAY_STYLE, OverlayStyle
 from rvos.export.table import build_exporters
 from rvos.types import Frame, FrameResult, VideoInfo, expression_targets
 
@@ -63,13 +66,16 @@ def square(y: int, x: int, side: int = 20, size: tuple[int, int] = SIZE) -> np.n
 
 
 def run(names: list[str], out: Path, frames: int, **info: Any) -> None:
-    exporters = build_exporters(names, out, only_frames=None)
+    drive(build_exporters(names, out, only_frames=None), out, frames, **info)
+
+
+def drive(exporters: Sequence[Exporter], out: Path, frames: int, **info: Any) -> None:
     for exporter in exporters:
         exporter.open(VideoInfo("clip.mp4", SIZE, **info), expression_targets(["the box", "nothing"]))
     for t in range(frames):
-        frame, found = grey_frame(t), results(t, [square(10, 10 + t), np.zeros(SIZE, bool)])
+        frame, both = grey_frame(t), results(t, [square(10, 10 + t), np.zeros(SIZE, bool)])
         for exporter in exporters:
-            exporter.write(frame, found)
+            exporter.write(frame, both)
     for exporter in exporters:
         assert all(path.parent == out for path in exporter.close())
 
@@ -121,39 +127,39 @@ def test_a_run_killed_while_the_video_grows_is_cleared_like_a_whole_one(tmp_path
 
 def test_masks_are_drawn_where_they_are_and_nowhere_else() -> None:
     image = grey_frame(0).image.copy()
-    paint_masks(image, [square(30, 40), np.zeros(SIZE, bool), square(30, 100)])
+    Painter(OVERLAY_STYLE).masks(image, [square(30, 40), np.zeros(SIZE, bool), square(30, 100)])
     assert np.array_equal(image[:28], grey_frame(0).image[:28])
-    assert tuple(image[40, 50]) == tuple(round(0.55 * 120 + 0.45 * c) for c in target_colour(0))
-    assert tuple(image[40, 110]) == tuple(round(0.55 * 120 + 0.45 * c) for c in target_colour(2))
-    assert image[30, 50].astype(int) == pytest.approx(target_colour(0), abs=10)
+    assert tuple(image[40, 50]) == tuple(round(0.55 * 120 + 0.45 * c) for c in OVERLAY_STYLE.colour_of(0))
+    assert tuple(image[40, 110]) == tuple(round(0.55 * 120 + 0.45 * c) for c in OVERLAY_STYLE.colour_of(2))
+    assert image[30, 50].astype(int) == pytest.approx(OVERLAY_STYLE.colour_of(0), abs=10)
 
 
 def test_a_hole_stays_open() -> None:
     mask = square(30, 40, 40)
     mask[42:58, 52:68] = False
     image = grey_frame(0).image.copy()
-    paint_masks(image, [mask])
+    Painter(OVERLAY_STYLE).masks(image, [mask])
     assert tuple(image[50, 60]) == (120, 120, 120)
 
 
 def test_twenty_one_colours_are_distinct() -> None:
-    assert len({target_colour(e) for e in range(21)}) == 21
-    assert target_colour(21) == target_colour(0)
+    assert len({OVERLAY_STYLE.colour_of(e) for e in range(21)}) == 21
+    assert OVERLAY_STYLE.colour_of(21) == OVERLAY_STYLE.colour_of(0)
 
 
 def test_the_painter_leaves_the_frame_alone_and_draws_it_once() -> None:
-    painter, frame = OverlayPainter(), grey_frame(0)
+    painter, frame = OverlayPainter(OVERLAY_STYLE), grey_frame(0)
     painter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["the box"]))
-    found = results(0, [square(10, 10)])
-    first = painter.paint(frame, found)
-    assert painter.paint(frame, found) is first
+    one = results(0, [square(10, 10)])
+    first = painter.paint(frame, one)
+    assert painter.paint(frame, one) is first
     assert not first.flags.writeable
     assert (frame.image == 120).all()
-    assert painter.paint(grey_frame(0), found) is not first
+    assert painter.paint(grey_frame(0), one) is not first
 
 
 def test_the_legend_tells_present_from_absent() -> None:
-    legend = Legend(["the dog", "the cat"], (100, 150), 12)
+    legend = Legend(["the dog", "the cat"], (100, 150), 12, OVERLAY_STYLE)
     pictures = []
     for present in ((True, True), (True, False), (False, True)):
         image = np.full((*legend.size, 3), 200, np.uint8)
@@ -166,11 +172,11 @@ def test_the_legend_tells_present_from_absent() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 300), (300, 16), (96, 128), (480, 854), (1080, 1920)])
-@pytest.mark.parametrize("sentences", [["dog"], ["the dog " * 40, "x" * 300], [f"number {i}" for i in range(40)]])
-def test_the_legend_stays_inside_and_below_half_the_picture(size: tuple[int, int], sentences: list[str]) -> None:
-    legend, (y, x) = video_legend(sentences, size)
+@pytest.mark.parametrize("names", [["dog"], ["the dog " * 40, "x" * 300], [f"number {i}" for i in range(40)]])
+def test_the_legend_stays_inside_and_below_half_the_picture(size: tuple[int, int], names: list[str]) -> None:
+    legend, (y, x) = video_legend(names, size, OVERLAY_STYLE)
     image = np.full((*size, 3), 120, np.uint8)
-    legend.paint(image, (y, x), [True] * len(sentences))
+    legend.paint(image, (y, x), [True] * len(names))
     assert y >= 0 and x >= 0
     if size[0] >= 96:
         assert legend.size[0] <= 0.52 * size[0]
@@ -178,35 +184,79 @@ def test_the_legend_stays_inside_and_below_half_the_picture(size: tuple[int, int
         assert (image[y:] != 120).any()
 
 
+def starts(flags: np.ndarray) -> np.ndarray:
+    """Where runs of True begin in (N,) bool."""
+    return np.flatnonzero(np.diff(flags.astype(int), prepend=0) == 1)
+
+
+def sheet_of(out: Path, size: tuple[int, int], reds: Sequence[int]) -> list[list[int]]:
+    """The red of every tile, row by row, of a sheet of plain frames (red, 0, 255): no other mark has their colour."""
+    sheet = ContactSheetExporter(out, OVERLAY_STYLE)
+    sheet.open(VideoInfo("clip.mp4", size), expression_targets(["the box"]))
+    for t, red in enumerate(reds):
+        frame = Frame(t, t / 25, np.full((*size, 3), (red, 0, 255), np.uint8))
+        sheet.write(frame, results(t, [np.zeros(size, bool)]))
+    (path,) = sheet.close()
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    assert picture is not None and min(picture.shape[:2]) > 100
+    tiles = (picture[..., 1] == 0) & (picture[..., 2] == 255)
+    columns = starts(tiles.any(axis=0))
+    return [[int(picture[y, x, 0]) for x in columns if tiles[y, x]] for y in starts(tiles.any(axis=1))]
+
+
 @pytest.mark.parametrize(("frames", "stride"), [(1, 1), (24, 1), (25, 2), (48, 2), (49, 4), (100, 8), (1000, 64)])
 def test_the_contact_sheet_keeps_evenly_spaced_frames(tmp_path: Path, frames: int, stride: int) -> None:
-    sheet = ContactSheetExporter(tmp_path)
-    sheet.open(VideoInfo("clip.mp4", (9, 16)), expression_targets(["the box"]))
-    brightness = []
-    for t in range(frames):
-        value = t % 251
-        frame = Frame(t, t / 25, np.full((9, 16, 3), value, np.uint8))
-        sheet.write(frame, results(t, [np.zeros((9, 16), bool)]))
-        brightness.append(value)
-        assert len(sheet._tiles) <= _MOST
-    assert [int(tile[5, 5, 0]) for tile in sheet._tiles] == brightness[::stride]
-    (path,) = sheet.close()
-    picture = cv2.imread(str(path))
-    assert picture is not None and min(picture.shape[:2]) > 100
+    reds = [t % 251 for t in range(frames)]
+    shown = [red for row in sheet_of(tmp_path, (9, 16), reds) for red in row]
+    assert shown == reds[::stride] and len(shown) <= 24
 
 
 @pytest.mark.parametrize("count", range(1, 25))
-@pytest.mark.parametrize("tile", [(196, 320), (336, 180)])
-def test_a_sheet_has_no_empty_row_and_no_strange_shape(count: int, tile: tuple[int, int]) -> None:
-    columns = _columns(count, tile)
-    rows = -(-count // columns)
-    assert (rows - 1) * columns < count
+@pytest.mark.parametrize(("video", "tile"), [((9, 16), (196, 320)), ((16, 9), (336, 180))])
+def test_a_sheet_has_no_empty_row_and_no_strange_shape(
+    tmp_path: Path, count: int, video: tuple[int, int], tile: tuple[int, int]
+) -> None:
+    rows = sheet_of(tmp_path, video, range(count))
+    assert [red for row in rows for red in row] == list(range(count)) and all(rows)
+    columns = len(rows[0])
+    assert {len(row) for row in rows[:-1]} <= {columns}
     if count > 4:
-        assert 1 <= columns * tile[1] / (rows * tile[0]) <= 4
+        assert 1 <= columns * tile[1] / (len(rows) * tile[0]) <= 4
+
+
+def test_a_change_of_style_reaches_everything_that_is_drawn(tmp_path: Path) -> None:
+    def drawn(style: OverlayStyle, out: Path) -> dict[str, bytes]:
+        out.mkdir()
+        overlay = OverlayPainter(style)
+        drive(
+            [
+                OverlayExporter(out, overlay),
+                CompareExporter(out, overlay),
+                ContactSheetExporter(out, style),
+                FramesExporter(out, overlay, None),
+            ],
+            out,
+            2,
+            rate=25.0,
+        )
+        return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.*") if path.is_file()}
+
+    before = drawn(OVERLAY_STYLE, tmp_path / "before")
+    after = drawn(OverlayStyle(colours=((1, 2, 3),)), tmp_path / "after")
+    assert sorted(before) == ["compare.mp4", "contact_sheet.png", "frames/00000.png", "frames/00001.png", "overlay.mp4"]
+    assert before.keys() == after.keys() and all(before[name] != after[name] for name in before)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"colours": ()}, {"halo": (0, 0, 256)}, {"fill_alpha": 1.5}, {"backdrop_alpha": -0.1}]
+)
+def test_a_style_that_cannot_be_drawn_is_refused(fault: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="OverlayStyle: expected"):
+        OverlayStyle(**fault)
 
 
 def test_a_run_that_broke_early_leaves_a_sheet_and_one_without_frames_none(tmp_path: Path) -> None:
-    sheet = ContactSheetExporter(tmp_path)
+    sheet = ContactSheetExporter(tmp_path, OVERLAY_STYLE)
     sheet.open(VideoInfo("clip.mp4", SIZE), expression_targets(["the box"]))
     sheet.abort()
     assert not list(tmp_path.iterdir())

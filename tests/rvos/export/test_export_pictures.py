@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from image_core.errors import UnknownNameError
-from rvos.export.drawing import davis_palette
+from rvos.export.palette import davis_palette
 from rvos.export.table import EXPORTER_NAMES, build_exporters
 from rvos.types import Frame, FrameResult, OutputError, VideoInfo, expression_targets, object_targets
 
@@ -99,16 +99,16 @@ def test_davis_colours_are_distinct() -> None:
 
 def test_more_expressions_than_ids_are_refused(tmp_path: Path) -> None:
     (exporter,) = build_exporters(["palette"], tmp_path, only_frames=None)
-    with pytest.raises(OutputError, match="255 expressions, wanted at most 254"):
+    with pytest.raises(OutputError, match="at most 254 targets, got 255"):
         exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["x"] * 255))
 
 
 @pytest.mark.parametrize(
-    ("only", "wanted"), [(None, [0, 1, 2, 3, 4]), (range(1, 3), [1, 2]), (range(4, 99), [4]), (range(9, 12), [])]
+    ("only", "indices"), [(None, [0, 1, 2, 3, 4]), (range(1, 3), [1, 2]), (range(4, 99), [4]), (range(9, 12), [])]
 )
-def test_only_frames_holds_for_annotated_frames(tmp_path: Path, only: range | None, wanted: list[int]) -> None:
+def test_only_frames_holds_for_annotated_frames(tmp_path: Path, only: range | None, indices: list[int]) -> None:
     export("frames", tmp_path, frames=5, only_frames=only)
-    assert sorted(p.name for p in (tmp_path / "frames").iterdir()) == [f"{t:05d}.png" for t in wanted]
+    assert sorted(p.name for p in (tmp_path / "frames").iterdir()) == [f"{t:05d}.png" for t in indices]
 
 
 def test_an_annotated_frame_has_the_size_and_the_marks(tmp_path: Path) -> None:
@@ -142,5 +142,5 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
 
 def test_every_name_of_the_contract_is_there_once_and_in_order() -> None:
     assert set(EXPORTER_NAMES) == {"overlay", "contact_sheet", "masks", "palette", "frames", "compare"}
-    found = build_exporters(["masks", "contact-sheet", "masks"], Path("unused"), only_frames=None)
-    assert [type(e).__name__ for e in found] == ["MaskExporter", "ContactSheetExporter"]
+    exporters = build_exporters(["masks", "contact-sheet", "masks"], Path("unused"), only_frames=None)
+    assert [type(e).__name__ for e in exporters] == ["MaskExporter", "ContactSheetExporter"]

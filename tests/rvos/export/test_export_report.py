@@ -55,8 +55,8 @@ def test_the_result_has_no_figure_that_a_rerun_would_change(tmp_path: Path) -> N
         documents.append((tmp_path / name / "result.json").read_bytes())
     assert documents[0] == documents[1]
     document = json.loads(documents[0])
-    wanted = ["format_version", "video", "settings", "expressions", "unseen_words", "summary"]
-    assert list(document) == wanted
+    keys = ["format_version", "video", "settings", "expressions", "unseen_words", "summary"]
+    assert list(document) == keys
     assert document["video"] == {**asdict(info), "size": [20, 30]}
     areas = [results_at(t)[0].mask.sum() for t in (0, 2)]
     assert document["summary"]["frames"] == 4
@@ -70,18 +70,18 @@ def test_the_result_of_objects_lists_them_by_id(tmp_path: Path) -> None:
     summary = Summary(targets)
     with RunDirectory(tmp_path, settings, targets) as run:
         for t in range(2):
-            found = [replace(r, object_id=i) for r, i in zip(results_at(t), (3, 7), strict=True)]
-            summary.add(run.append(found))
+            both = [replace(r, object_id=i) for r, i in zip(results_at(t), (3, 7), strict=True)]
+            summary.add(run.append(both))
         with pytest.raises(ValueError, match=r"wanted \[\(2, 0, 3\), \(2, 1, 7\)\]"):
             run.append(results_at(2))
         run.finish(result_document(info, settings, targets, (), summary), {})
     document = json.loads((tmp_path / "result.json").read_bytes())
-    wanted = ["format_version", "video", "settings", "expressions", "objects", "unseen_words", "summary"]
-    assert list(document) == wanted and document["objects"] == [3, 7] and document["expressions"] == []
+    keys = ["format_version", "video", "settings", "expressions", "objects", "unseen_words", "summary"]
+    assert list(document) == keys and document["objects"] == [3, 7] and document["expressions"] == []
     (one, two), frames = document["summary"]["per_object"], document["summary"]["frames"]
     assert (one["object_id"], one["frames_present"], two["object_id"], two["frames_present"], frames) == (3, 1, 7, 1, 2)
 
 
 def test_an_expression_that_is_never_present_has_no_means() -> None:
-    (found,) = Summary(TARGETS[:1]).document()["per_expression"]
-    assert found == {"frames_present": 0, "mean_score": None, "mean_area_px": None}
+    (figures,) = Summary(TARGETS[:1]).document()["per_expression"]
+    assert figures == {"frames_present": 0, "mean_score": None, "mean_area_px": None}

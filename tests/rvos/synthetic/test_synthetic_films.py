@@ -170,8 +170,8 @@ GROWS, TURNS = poses((0.5, 0.5), (0.5, 0.5), (0.2, 0.4)), poses((0.5, 0.5), (0.5
 def test_verdicts_about_motion(way: np.ndarray, true_of_it: set[str], withheld: set[str]) -> None:
     film = film_of(Actor(thing(1, "star"), way))
     verdicts = {verb: moved(MotionMeaning(Kind("star"), verb), film) for verb in TEMPLATES}
-    assert {verb for verb, found in verdicts.items() if found == {1}} == true_of_it
-    assert {verb for verb, found in verdicts.items() if found is None} == withheld
+    assert {verb for verb, ids in verdicts.items() if ids == {1}} == true_of_it
+    assert {verb for verb, ids in verdicts.items() if ids is None} == withheld
 
 
 def test_a_turn_that_nobody_can_see_is_not_spoken_of() -> None:
@@ -188,9 +188,9 @@ def test_what_was_hidden_did_not_come_in() -> None:
 
 
 def test_films_are_checked_at_birth() -> None:
-    with pytest.raises(ValueError, match=r"Actor.poses: came \(24, 5\)"):
+    with pytest.raises(ValueError, match=r"Actor.poses: expected .*, got \(24, 5\)"):
         Actor(thing(), RIGHT[:, :5])
-    with pytest.raises(ValueError, match=r"tracks of \[23, 24\] frames"):
+    with pytest.raises(ValueError, match=r"tracks of one length, got \[23, 24\] frames"):
         film_of(Actor(thing(), RIGHT[1:]))
     with pytest.raises(ValueError, match="family 'sunny'"):
         holds("sunny", film_of(Actor(thing(), RIGHT)), SEVERITY)

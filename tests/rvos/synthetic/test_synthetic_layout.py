@@ -50,7 +50,7 @@ def test_the_layout_is_what_was_drawn(root: Path) -> None:
     for index, (video_id, rows) in enumerate(listed.items()):
         expressions = videos.describe(index).expressions
         assert {i: row["exp"] for i, row in rows["expressions"].items()} == {
-            e.expression_id: e.sentence for e in expressions
+            e.expression_id: e.text for e in expressions
         }
         assert rows["frames"] == [f"{t:05d}" for t in range(36)]
         for expression in expressions:
@@ -106,8 +106,8 @@ def test_synth_writes_videos_and_does_not_replace_them_unasked(rvos: Rvos, tmp_p
     assert frames_of(tmp_path / "data/videos/val_0_00000.mp4")[0].shape == (72, 128, 3)
     assert "--overwrite" in rvos(*command, "--split", "val").err[0]
     again = rvos(*command, "--split", "val", "--overwrite", "--json", "--seed", "3")
-    wanted = {"root": "data", "layout": "ref_youtube_vos", "split": "val", "videos": 1, "seed": 3}
-    assert json.loads("\n".join(again.out)) == wanted
+    report = {"root": "data", "layout": "ref_youtube_vos", "split": "val", "videos": 1, "seed": 3}
+    assert json.loads("\n".join(again.out)) == report
 
 
 # Each layout -> its last frame of 26, or the film.
@@ -144,7 +144,10 @@ def test_synth_writes_every_layout_as_long_as_asked(rvos: Rvos, tmp_path: Path, 
         (("--kind", "videos", "--split", "testA"), "unknown split 'testA'"),
         (("--kind", "videos", "--count", "0"), "came 0 videos"),
         (("--kind", "videos", "--size", "8"), "--size: came 8"),
-        (("--kind", "videos", "--frames", "12"), "frames: came 12, wanted 24 or more"),
+        (
+            ("--kind", "videos", "--frames", "12"),
+            "expected 24 or more, for a challenge to have time, got 12",
+        ),
     ],
 )
 def test_synth_refuses_videos_that_it_cannot_make(rvos: Rvos, options: tuple[str, ...], words: str) -> None:

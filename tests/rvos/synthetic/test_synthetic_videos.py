@@ -1,4 +1,4 @@
-"""Synthetic videos: what each challenge family promises, sentences that are true on every frame, truth that agrees."""
+"""Synthetic videos: what each challenge family promises, expressions true on every frame, truth that agrees."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def samples() -> list[VideoSample]:
 
 
 def of_family(described: list[VideoDescription], family: str) -> list[VideoDescription]:
-    found = [video for video in described if video.family == family]
-    assert len(found) == ROUNDS
-    return found
+    videos = [video for video in described if video.family == family]
+    assert len(videos) == ROUNDS
+    return videos
 
 
 def told(video: VideoDescription, kind: str) -> list[tuple[VideoExpression, Meaning | MotionMeaning]]:
@@ -94,7 +94,7 @@ def test_families_take_turns_and_every_expression_has_the_one_of_its_video(descr
         assert {e.family for e in video.expressions} == {video.family}
         kinds = Counter(e.kind for e in video.expressions)
         assert kinds["stable"] == 2 and len(video.expressions) in (2, 3)
-        assert len({e.sentence for e in video.expressions}) == len(video.expressions)
+        assert len({e.text for e in video.expressions}) == len(video.expressions)
     assert {e.kind for video in described for e in video.expressions} == {"stable", "stale", "motion"}
 
 
@@ -111,33 +111,33 @@ def test_stable_meanings_give_one_answer_on_every_frame(samples: list[VideoSampl
 
 
 def test_stale_answers_are_those_of_each_frame_and_change(described: list[VideoDescription]) -> None:
-    found = [(video, *pair) for video in described for pair in told(video, "stale")]
-    assert len(found) >= 3
-    for video, expression, meaning in found:
+    cases = [(video, *pair) for video in described for pair in told(video, "stale")]
+    assert len(cases) >= 3
+    for video, expression, meaning in cases:
         answers = [answer_of(meaning, scene) for scene in video.film.visible_scenes]
         assert tuple(answers) == expression.answers
-        assert all(found is None or len(found) <= 1 for found in answers)
-        assert len({found for found in answers if found}) >= 2
-        assert sum(found is not None for found in answers) >= 0.7 * len(answers)
+        assert all(ids is None or len(ids) <= 1 for ids in answers)
+        assert len({ids for ids in answers if ids}) >= 2
+        assert sum(ids is not None for ids in answers) >= 0.7 * len(answers)
 
 
 def test_motion_answers_are_one_object_wherever_it_is_visible(described: list[VideoDescription]) -> None:
-    found = [(video, *pair) for video in described for pair in told(video, "motion")]
-    assert len(found) >= 5
-    for video, expression, meaning in found:
+    cases = [(video, *pair) for video in described for pair in told(video, "motion")]
+    assert len(cases) >= 5
+    for video, expression, meaning in cases:
         assert isinstance(meaning, MotionMeaning)
         ids = moved(meaning, video.film)
         assert ids is not None and ids == frozenset(expression.object_ids)
         assert len(ids) == (video.family != "absent")
         for id in ids:
-            assert [id in (found or ()) for found in expression.answers] == video.film.visible_of(id).tolist()
+            assert [id in (answer or ()) for answer in expression.answers] == video.film.visible_of(id).tolist()
 
 
-def test_words_of_stable_and_stale_sentences_are_those_of_pictures(described: list[VideoDescription]) -> None:
+def test_words_of_stable_and_stale_expressions_are_those_of_pictures(described: list[VideoDescription]) -> None:
     said = [e for video in described for e in video.expressions]
-    still = {word for e in said if e.kind != "motion" for word in e.sentence.split()}
+    still = {word for e in said if e.kind != "motion" for word in e.text.split()}
     assert still <= training_words()
-    assert {word for e in said if e.kind == "motion" for word in e.sentence.split()} - training_words()
+    assert {word for e in said if e.kind == "motion" for word in e.text.split()} - training_words()
     for video in described:
         for meaning in video.meanings:
             assert not names_held_out_pair(meaning.of if isinstance(meaning, MotionMeaning) else meaning)
@@ -232,8 +232,8 @@ def test_twins_without_the_challenge_say_the_same_of_the_same_objects(described:
     calm = SyntheticVideos("train", 1, SIZE, challenge=False)
     for index, video in enumerate(described[: len(FAMILIES)]):
         twin = calm.describe(index)
-        stable = [(e.sentence, e.object_ids) for e, _ in told(video, "stable")]
-        assert [(e.sentence, e.object_ids) for e in twin.expressions] == stable
+        stable = [(e.text, e.object_ids) for e, _ in told(video, "stable")]
+        assert [(e.text, e.object_ids) for e in twin.expressions] == stable
         assert {a.item for a in twin.film.actors} == {a.item for a in video.film.actors}
         assert (twin.film.backdrop, twin.film.light, twin.film.ground) == (
             video.film.backdrop,
@@ -242,8 +242,8 @@ def test_twins_without_the_challenge_say_the_same_of_the_same_objects(described:
         )
         assert twin.film.visible_of(TARGET).all()
         for expression, meaning in told(twin, "stable"):
-            for scene, found in zip(twin.film.visible_scenes, expression.answers, strict=True):
-                assert answer_of(meaning, scene) == found == frozenset(expression.object_ids) & frozenset(scene.by_id)
+            for scene, ids in zip(twin.film.visible_scenes, expression.answers, strict=True):
+                assert answer_of(meaning, scene) == ids == frozenset(expression.object_ids) & frozenset(scene.by_id)
 
 
 def test_splits_share_no_seed_with_each_other_nor_with_the_pictures() -> None:
@@ -251,7 +251,7 @@ def test_splits_share_no_seed_with_each_other_nor_with_the_pictures() -> None:
     ranges |= {
         ("pictures", s): {scene_seed(s, seed, i) >> 60 for seed in (0, 9) for i in range(50)} for s in IMAGE_SPLITS
     }
-    assert sorted(number for found in ranges.values() for number in found) == list(range(len(ranges)))
+    assert sorted(number for numbers in ranges.values() for number in numbers) == list(range(len(ranges)))
     textures = {texture_seed(s, drawn) >> 32 for s in SPLITS for drawn in (0, 2**32 - 1)}
     assert textures == {1, 2, 3}  # those of pictures have 32 bits
 
@@ -264,9 +264,9 @@ def test_the_hash_tells_one_generator_from_another() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"size": (16, 64)}, "came 16 x 64 px, wanted 32 or more"),
+        ({"size": (16, 64)}, "expected 32 px or more, .*, got 16 x 64 px"),
         ({"size": (128, 72)}, "no higher than wide"),
-        ({"frames": 12}, "came 12, wanted 24 or more"),
+        ({"frames": 12}, "expected 24 or more, .* got 12"),
     ],
 )
 def test_what_cannot_be_made_is_refused(wrong: dict[str, tuple[int, int]], words: str) -> None:
@@ -279,15 +279,15 @@ def test_names_and_positions_that_are_not_there_are_refused() -> None:
         SyntheticVideos("vla")
     videos = SyntheticVideos("val", length=2)
     assert len(videos) == 2 and len(SyntheticVideos("test")) == 512
-    with pytest.raises(IndexError, match="video 2 of 2"):
+    with pytest.raises(IndexError, match="from 0 to 1, got 2"):
         videos[2]
 
 
 def test_a_sample_is_checked_at_birth(samples: list[VideoSample]) -> None:
     sample = samples[0]
-    with pytest.raises(ValueError, match=r"frames: came float"):
+    with pytest.raises(ValueError, match=r"frames: expected .*, got float"):
         replace(sample, frames=sample.frames.astype(float))
-    with pytest.raises(ValueError, match=r"tracks: came uint8 \(35"):
+    with pytest.raises(ValueError, match=r"tracks: expected .*, got uint8 \(35"):
         replace(sample, tracks=sample.tracks[1:])
     with pytest.raises(ValueError, match=r"lengths \[35, 36\]"):
         replace(sample, expressions=(replace(sample.expressions[0], answers=sample.expressions[0].answers[1:]),))

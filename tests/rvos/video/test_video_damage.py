@@ -70,11 +70,11 @@ def _missing(folder: Path, clip: Path) -> Path:
     [
         (_missing, "no such file"),
         (_empty, "the file is empty"),
-        (_text, "it holds text"),
-        (_notes, "it holds text"),
+        (_text, "expected a video file, got text"),
+        (_notes, "expected a video file, got text"),
         (_no_index, r"cut off before its index \(no moov box\)"),
         (_garbage, "not a video that can be read"),
-        (_audio, "audio only, wanted one with a video stream"),
+        (_audio, "expected a file with a video stream, got one with audio only"),
     ],
 )
 def test_unreadable_file_is_named_on_opening(
@@ -173,5 +173,5 @@ def test_cover_pictures_are_no_video(tmp_path: Path) -> None:
         container.mux(sound.encode(None))
     with av.open(str(path)) as container:
         assert len(container.streams.video) == 1
-    with pytest.raises(VideoError, match="wanted one with a video stream"):
+    with pytest.raises(VideoError, match="expected a file with a video stream"):
         open_video(path)

@@ -79,7 +79,7 @@ def test_orientation_of_a_photo_is_applied(tmp_path: Path) -> None:
     [
         ({}, "an empty folder"),
         ({"a.txt": None}, "1 entries and no picture"),
-        ({"1.png": (6, 8), "2.png": (6, 8), "3.png": (8, 6), "4.png": (9, 9)}, "'3.png' is 8 x 6 px"),
+        ({"1.png": (6, 8), "2.png": (6, 8), "3.png": (8, 6), "4.png": (9, 9)}, "'3.png' is 8 x 6 px: resize"),
         ({"1.png": (6, 8), "2.png": None}, "2.png': not a picture that can be read"),
     ],
 )
@@ -117,10 +117,10 @@ def test_arrays_are_videos(make) -> None:
     ("images", "message"),
     [
         (np.zeros((0, 4, 4, 3), np.uint8), "without frames"),
-        (np.zeros((2, 4, 4, 3), np.float32), "frame 0: came float32"),
-        (np.zeros((2, 4, 4), np.uint8), "wanted uint8"),
-        ([shade(0), "text"], "frame 1: came str"),
-        ([shade(0), shade(0, (5, 8))], "frame 1: came 5 x 8"),
+        (np.zeros((2, 4, 4, 3), np.float32), "frame 0: expected .*, got float32"),
+        (np.zeros((2, 4, 4), np.uint8), "expected uint8"),
+        ([shade(0), "text"], "frame 1: expected .*, got str"),
+        ([shade(0), shade(0, (5, 8))], "frame 1: expected 6 x 8 px .*, got 5 x 8"),
     ],
 )
 def test_arrays_that_are_no_video(images, message: str) -> None:
@@ -186,10 +186,10 @@ def test_camera_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"backend": "opencv"}, "wanted one of av, decord"),
+        ({"backend": "opencv"}, "expected one of av, decord, got 'opencv'"),
         ({"backend": "decord"}, 'use backend="av"'),
-        ({"prefetch": -1}, "came video prefetch -1"),
-        ({"rate": 0}, "came video rate 0"),
+        ({"prefetch": -1}, "prefetch: expected .*, got -1"),
+        ({"rate": 0}, "rate: expected .*, got 0"),
     ],
 )
 def test_settings_that_cannot_be(arguments: dict, message: str) -> None:

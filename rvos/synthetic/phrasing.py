@@ -1,11 +1,11 @@
-"""More sentences about a film than it came with: about one object each, about several, about nothing.
+"""More expressions of a film than it came with: of one object each, of several, of nothing.
 
 All of them are stable: on every frame they mean those of the same objects that are visible, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from random import Random
 
@@ -13,53 +13,53 @@ from image_core.synthetic.expressions import names_held_out_pair, propose
 from image_core.synthetic.meanings import SIDES, All, Extreme, Kind, Located, Meaning, OfTwo
 from image_core.synthetic.scene import SceneObject
 from image_core.synthetic.speech import say
-from rvos.synthetic.expressions import answer, stays
+from rvos.synthetic.expressions import members, stays
 from rvos.synthetic.film import Film
 
 _PROPOSALS = 40
 """Meanings of several objects or of none that are tried beside the systematic ones."""
 _WORDINGS = 12
-"""Times that the meanings found are put into words, for each sentence wanted."""
+"""Times that the meanings are put into words, for each expression that is asked for."""
 
 
 def about_one(film: Film, count: int, rng: Random) -> dict[int, tuple[str, ...]]:
-    """Object id, ascending -> `count` different sentences that mean it alone; objects without so many are left out."""
-    said = {}
+    """Object id, ascending -> `count` different texts that mean it alone; objects without so many are left out."""
+    by_object = {}
     for object_id in sorted(i for i in film.position if film.visible_of(i).any()):
         item = film.actors[film.position[object_id]].item
         meant = frozenset({object_id})
-        found = [m for m in _single_meanings(item) if not names_held_out_pair(m) and stays(m, film, meant)]
-        sentences = _worded(found, count, rng)
-        if len(sentences) == count:
-            said[object_id] = sentences
-    return said
+        meanings = [m for m in _single_meanings(item) if not names_held_out_pair(m) and stays(m, film, meant)]
+        texts = _worded(meanings, count, rng)
+        if len(texts) == count:
+            by_object[object_id] = texts
+    return by_object
 
 
 def about_several(film: Film, count: int, rng: Random) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """At most `count` different sentences that mean two objects or more, with the ids they mean, ascending."""
-    found: dict[str, tuple[int, ...]] = {}
+    """At most `count` different texts that mean two objects or more, with the ids they mean, ascending."""
+    ids_of: dict[str, tuple[int, ...]] = {}
     for meaning in _plural_meanings(film, rng):
-        if len(found) == count:
+        if len(ids_of) == count:
             break
-        meant = frozenset().union(*(answer(meaning, scene) or () for scene in film.visible_scenes))
+        meant = members(meaning, film)
         if len(meant) > 1 and not names_held_out_pair(meaning) and stays(meaning, film, meant):
-            found.setdefault(say(meaning, rng), tuple(sorted(meant)))
-    return tuple(found.items())
+            ids_of.setdefault(say(meaning, rng), tuple(sorted(meant)))
+    return tuple(ids_of.items())
 
 
 def about_nothing(film: Film, count: int, rng: Random) -> tuple[str, ...]:
-    """At most `count` different sentences that mean nothing on any frame, nor come near to it."""
-    found: dict[str, None] = {}
+    """At most `count` different texts that mean nothing on any frame, nor come near to it."""
+    texts: dict[str, None] = {}
     for meaning in _proposed(film, rng, "absent"):
-        if len(found) == count:
+        if len(texts) == count:
             break
         if not names_held_out_pair(meaning) and stays(meaning, film, frozenset()):
-            found.setdefault(say(meaning, rng))
-    return tuple(found)
+            texts.setdefault(say(meaning, rng))
+    return tuple(texts)
 
 
 def _single_meanings(item: SceneObject) -> Iterator[Meaning]:
-    """What might mean this object alone: its looks, its place, its size."""
+    """What might mean this object alone: its appearance, its place, its size."""
     for words in product((item.shape, None), (item.colour, None), (item.fill, None)):
         kind = Kind(*words)
         if kind != Kind():
@@ -83,18 +83,22 @@ def _plural_meanings(film: Film, rng: Random) -> Iterator[Meaning]:
 
 def _proposed(film: Film, rng: Random, family: str) -> Iterator[Meaning]:
     scenes = [scene for scene in film.visible_scenes if len(scene.objects) > 1]
-    for _ in range(_PROPOSALS if scenes else 0):
+    if not scenes:
+        return
+    for _ in range(_PROPOSALS):
         scene = rng.choice(scenes)
         yield propose(scene, rng, family, rng.choice(scene.objects))
 
 
-def _worded(meanings: Iterable[Meaning], count: int, rng: Random) -> tuple[str, ...]:
-    """At most `count` different sentences, one meaning after the other in any order, then the same in other words."""
+def _worded(meanings: Sequence[Meaning], count: int, rng: Random) -> tuple[str, ...]:
+    """At most `count` different texts, one meaning after the other in any order, then the same in other words."""
+    if not meanings:
+        return ()
     pool = list(meanings)
     rng.shuffle(pool)
-    found: dict[str, None] = {}
-    for turn in range(count * _WORDINGS if pool else 0):
-        if len(found) == count:
+    texts: dict[str, None] = {}
+    for turn in range(count * _WORDINGS):
+        if len(texts) == count:
             break
-        found.setdefault(say(pool[turn % len(pool)], rng))
-    return tuple(found)
+        texts.setdefault(say(pool[turn % len(pool)], rng))
+    return tuple(texts)

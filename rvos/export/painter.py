@@ -1,0 +1,90 @@
+"""Every mark that is made on a picture: masks, boxes, lines of text."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from rvos.export.records import mask_bytes
+from rvos.export.stamp import Stamp
+from rvos.export.style import Colour, OverlayStyle
+from rvos.export.text import line_height, render_line, wrap
+
+
+class Painter:
+    """Draws on pictures (H, W, 3) uint8 RGB, in place, in one style."""
+
+    def __init__(self, style: OverlayStyle) -> None:
+        self.style = style
+
+    def masks(self, image: np.ndarray, masks: Sequence[np.ndarray]) -> None:
+        """Draw E masks (H, W) bool: fills that let the picture through, then sharp outlines over all fills.
+
+        Mask i has the colour of target i; an empty one leaves no mark.
+        """
+        width = self.style.outline_px(image.shape[:2])
+        for index, mask in enumerate(masks):
+            self.fill(image, mask, self.style.colour_of(index))
+        for index, mask in enumerate(masks):
+            self.outline(image, mask, self.style.colour_of(index), width)
+
+    def fill(self, image: np.ndarray, mask: np.ndarray, colour: Colour) -> None:
+        """Tint the pixels of `mask` (H, W) bool."""
+        inside, (y, x) = _cropped(mask)
+        region = image[y : y + inside.shape[0], x : x + inside.shape[1]]
+        if region.size:
+            cv2.copyTo(cv2.LUT(region, _fill_table(colour, self.style.fill_alpha)), inside, region)
+
+    def outline(self, image: np.ndarray, mask: np.ndarray, colour: Colour, width_px: int) -> None:
+        """Draw the edges of `mask` (H, W) bool, those of its holes too; wider than a pixel they get a dark rim."""
+        inside, (y, x) = _cropped(mask)
+        if not inside.size:
+            return
+        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        if width_px > 1:
+            cv2.drawContours(image, contours, -1, self.style.halo, width_px + 2, cv2.LINE_8, offset=(x, y))
+        cv2.drawContours(image, contours, -1, colour, width_px, cv2.LINE_AA, offset=(x, y))
+
+    def box(self, image: np.ndarray, box_xyxy: tuple[int, int, int, int], colour: Colour) -> None:
+        """Draw the outline of [x0, y0, x1, y1)."""
+        x0, y0, x1, y1 = box_xyxy
+        cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), colour, self.style.outline_px(image.shape[:2]))
+
+    def caption(
+        self, image: np.ndarray, text: str, font_px: int, *, at: tuple[int, int], colour: Colour | None = None
+    ) -> None:
+        """Write one line on a small dark panel, its upper left corner `at` (y, x), or moved from there as far as it
+        takes to fit into the picture. colour: of the letters, None for the style's."""
+        pad = max(2, round(0.3 * font_px))
+        coverage = render_line(text, font_px)
+        stamp = Stamp((line_height(font_px), coverage.shape[1] + 2 * pad), self.style.backdrop_alpha)
+        stamp.ink(coverage, (0, pad), self.style.text if colour is None else colour)
+        y, x = (max(0, min(at[i], image.shape[i] - stamp.size[i])) for i in (0, 1))
+        stamp.lay(image, (y, x))
+
+    def line(self, image: np.ndarray, text: str, font_px: int, at: tuple[int, int]) -> None:
+        """Write one line straight on the picture, its upper left corner `at` (y, x); text that is too long for the
+        picture ends in …"""
+        (line,) = wrap(text, font_px, max(font_px, image.shape[1] - at[1]), 1)
+        coverage = render_line(line, font_px)
+        stamp = Stamp((coverage.shape[0], coverage.shape[1]), 0.0)
+        stamp.ink(coverage, (0, 0), self.style.text)
+        stamp.lay(image, at)
+
+
+@functools.lru_cache(maxsize=32)
+def _fill_table(colour: Colour, alpha: float) -> np.ndarray:
+    """(1, 256, 3) uint8: what each value of each channel becomes under the fill."""
+    values = np.arange(256, dtype=np.float32)[:, None]
+    return np.rint(values * (1 - alpha) + np.array(colour, np.float32) * alpha).astype(np.uint8)[None]
+
+
+def _cropped(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """The part of `mask` (H, W) bool inside its box as uint8 0/1, and the upper left corner (y, x); empty where the
+    mask is. Work on the part alone is what makes small masks on large frames cheap."""
+    whole = mask_bytes(mask)
+    x, y, w, h = cv2.boundingRect(whole)
+    return whole[y : y + h, x : x + w], (y, x)

@@ -1,0 +1,75 @@
+"""The appearance of overlays: every colour, opacity and line width that marks a target on a picture stands here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+Colour = tuple[int, int, int]
+"""(red, green, blue), each 0 to 255."""
+
+# The seven hues of Okabe and Ito ("Color Universal Design", 2008), told apart by colour-blind people too, those far
+# from grass, sky and skin first. Beyond seven the same hues come back lighter, then darker.
+_HUES: tuple[Colour, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (204, 121, 167),
+    (0, 158, 115),
+    (240, 228, 66),
+    (213, 94, 0),
+    (0, 114, 178),
+)
+_SHADES = ((1.0, 0.0), (0.5, 127.5), (0.55, 0.0))
+
+
+def _shaded(hue: Colour, scale: float, lift: float) -> Colour:
+    r, g, b = hue
+    return round(scale * r + lift), round(scale * g + lift), round(scale * b + lift)
+
+
+@dataclass(frozen=True)
+class OverlayStyle:
+    """How targets are marked on a picture. Opacities go from 0, which shows nothing, to 1, which covers all.
+
+    Raises `ValueError` for no colour, a colour outside 0 to 255, or an opacity outside 0 to 1.
+    """
+
+    #: The target at position i has colour i; behind the last one they begin again.
+    colours: tuple[Colour, ...] = tuple(_shaded(hue, *shade) for shade in _SHADES for hue in _HUES)
+    #: Opacity of the fill of a mask.
+    fill_alpha: float = 0.45
+    #: The dark rim on both sides of an outline that is wider than a pixel.
+    halo: Colour = (20, 20, 20)
+    #: Outlines are a pixel wide for each so many pixels of the picture's short side, and never thinner than one.
+    px_per_outline_px: int = 270
+    #: Letters: the names of targets that are present, captions, titles.
+    text: Colour = (255, 255, 255)
+    #: Letters: the names of targets that are absent.
+    absent_text: Colour = (165, 165, 165)
+    #: Opacity of the black behind legends and captions.
+    backdrop_alpha: float = 0.62
+    #: What a contact sheet is drawn on.
+    background: Colour = (32, 32, 36)
+
+    def __post_init__(self) -> None:
+        colours = (*self.colours, self.halo, self.text, self.absent_text, self.background)
+        if not self.colours or not all(0 <= value <= 255 for colour in colours for value in colour):
+            raise ValueError(f"OverlayStyle: expected at least one colour, values 0 to 255, got {colours}")
+        if not (0 <= self.fill_alpha <= 1 and 0 <= self.backdrop_alpha <= 1):
+            raise ValueError(
+                f"OverlayStyle: expected opacities from 0 to 1, got {self.fill_alpha} and {self.backdrop_alpha}"
+            )
+
+    def colour_of(self, target_index: int) -> Colour:
+        """The colour of the target at a position."""
+        return self.colours[target_index % len(self.colours)]
+
+    def outline_px(self, size: tuple[int, int]) -> int:
+        """The width of outlines on a picture of `size` (height, width)."""
+        return max(1, round(min(size) / self.px_per_outline_px))
+
+
+OVERLAY_STYLE = OverlayStyle()
+"""Of the videos, frames and sheets that a run writes."""
+
+FILMSTRIP_STYLE = replace(OVERLAY_STYLE, fill_alpha=0.5)
+"""Of the small pictures in reports."""
