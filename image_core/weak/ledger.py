@@ -6,15 +6,13 @@ cut off when the file is opened again, and a picture with some of its lines, of 
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from image_core.errors import DataError
+from image_core.json_lines import append_lines, cut_torn_line, read_lines
 
 Decision = Literal["accepted", "rejected", "failed"]
 
@@ -61,22 +59,12 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.touch()
-        with path.open("r+b") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+        cut_torn_line(path)
 
     def labels(self, round: int) -> Iterator[PseudoLabel]:
-        """The lines of one round, in the order they were written. Raises `DataError` for one that cannot be read."""
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    label = _read(line)
-                except (ValueError, TypeError, KeyError) as error:
-                    raise DataError(
-                        f"{self.path}, line {number}: cannot be read as a pseudo label ({error}); mend the line, or "
-                        "remove the folder of the run"
-                    ) from error
-                if label.round == round:
-                    yield label
+        """The lines of one round, in the order they were written. Raises `DamagedError` for one that cannot be read."""
+        lines = read_lines(self.path, _read, "mend the line, or remove the folder of the run")
+        return (label for label in lines if label.round == round)
 
     def written(self, round: int) -> tuple[int, int]:
         """(the last picture of a round that has lines, how many it has); (-1, 0) before the first. Where that picture
@@ -90,14 +78,10 @@ class Ledger:
 
     def append(self, labels: Sequence[PseudoLabel]) -> None:
         """Add lines, in one write that is on the disk when this returns."""
-        with self.path.open("a") as file:
-            file.write("".join(json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels))
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.path, [asdict(label) for label in labels])
 
 
-def _read(line: bytes) -> PseudoLabel:
-    values = json.loads(line)
+def _read(values: Any) -> PseudoLabel:
     box = values.pop("box")
     return PseudoLabel(**values, box=None if box is None else tuple(box))
 

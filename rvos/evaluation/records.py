@@ -7,7 +7,6 @@ settings is never taken for done.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -15,29 +14,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from image_core.files import make_folder, write_atomic
 from rvos.data import Expression, VideoRecord
-from rvos.export.files import make_folder, write_atomic
 
 
 @dataclass(frozen=True)
 class ExpressionRecord:
-    """sentence: what was asked; scores: [0, 1], one a frame; seconds: of wall time, the expression's share of its
-    video's; rles: COCO run lengths by the position of the frame, where a dataset's predictions are no pictures."""
+    """What one expression was answered on the frames of its video."""
 
-    sentence: str
+    text: str
+    """Of the expression."""
     scores: tuple[float, ...]
+    """[0, 1], one a frame."""
     seconds: float
+    """Wall time, the expression's share of its video's."""
     rles: dict[str, dict[str, Any]]
+    """COCO run lengths by the position of the frame, where a dataset's predictions are no pictures."""
 
     @property
     def frames(self) -> int:
-        """How many were watched."""
+        """How many frames have a score."""
         return len(self.scores)
-
-
-def digest_of(settings: dict[str, Any]) -> str:
-    """SHA-256 of settings, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,12 @@ class Records:
     digest: str
 
     def load(self, video: VideoRecord, expression: Expression) -> ExpressionRecord | None:
-        """None where it is not done: there is no whole record, or one of other settings, another
-        sentence, or another number of frames."""
+        """None where it is not done: there is no whole record, or one of other settings, another text, or another
+        number of frames."""
         path = self._path(video, expression)
         try:
             document = json.loads(path.read_bytes())
-            if document.pop("settings_sha256") != self.digest or document["sentence"] != expression.sentence:
+            if document.pop("settings_sha256") != self.digest or document["text"] != expression.sentence:
                 return None
             record = ExpressionRecord(scores=tuple(document.pop("scores")), **document)
         except (FileNotFoundError, json.JSONDecodeError, AttributeError, KeyError, TypeError):

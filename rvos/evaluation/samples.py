@@ -17,11 +17,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from image_core.errors import DataError
+from image_core.files import write_atomic
 from image_core.geometry.rle import decode_rle, encode_rle
 from rvos.data import Expression, VideoDataset, VideoRecord
 from rvos.data.base import read_json
 from rvos.evaluation.records import Records
-from rvos.export.files import write_atomic
 from rvos.metrics.sentences import Sample, sentence_figures
 
 PREDICTIONS = "predictions.json"

@@ -12,8 +12,8 @@ import numpy as np
 from rvos.export import paths
 from rvos.export.base import frame_caption
 from rvos.export.drawing import paint_masks
-from rvos.export.files import write_png
 from rvos.export.legend import Legend, paint_line
+from rvos.export.png import write_png
 from rvos.export.text import line_height
 from rvos.types import Frame, FrameResult, Target, VideoInfo
 

@@ -12,8 +12,8 @@ from image_core.metrics import overlap
 from image_core.segmenter import ImagePrediction
 from image_core.types import ImageSample
 from rvos.export.drawing import paint_masks
-from rvos.export.files import write_png
 from rvos.export.legend import paint_line
+from rvos.export.png import write_png
 from rvos.export.text import line_height
 
 _TILE_PX = 176

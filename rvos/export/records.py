@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco
 
-from rvos.export.files import output_errors
+from image_core.files import output_errors
 from rvos.types import FrameRecord, FrameResult, Target, TrackRecord
 
 Box = tuple[int, int, int, int]

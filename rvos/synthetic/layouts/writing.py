@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from image_core.errors import ConfigError
+from image_core.files import make_folder, output_errors
 from rvos.export.drawing import davis_palette
-from rvos.export.files import make_folder, output_errors
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.film import Film
 from rvos.synthetic.fingerprint import generator_sha256
