@@ -38,15 +38,15 @@ class RunKind:
     Raises `ValueError` for a name of another form.
     """
 
+    #: Stands in `settings.json`, begins with "rvos ".
     name: str
-    """Stands in `settings.json`, begins with "rvos "."""
+    #: Of what such a run writes; runs of other versions are not continued.
     version: int = 1
-    """Of what such a run writes; runs of other versions are not continued."""
+    #: The settings, by dotted key, in which a run and its continuation may differ.
     free: frozenset[str] = frozenset()
-    """The settings, by dotted key, in which a run and its continuation may differ."""
+    #: How long to wait for a run that is ending: the helper processes of one that was killed keep its lock for a
+    #: few seconds, until they notice.
     patience_s: float = 0.0
-    """How long to wait for a run that is ending: the helper processes of one that was killed keep its lock for a few
-    seconds, until they notice."""
     anew: str = "pass --overwrite"
     elsewhere: str = "choose another --out"
 

@@ -85,7 +85,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),
     "numpy": ("*",),
     "omegaconf": ("rvos/configuration.py",),
-    "pycocotools": ("image_core/geometry/rle.py", "rvos/export/records.py", "rvos/metrics/sentences.py"),
+    "pycocotools": ("image_core/geometry/rle.py", "rvos/metrics/samples.py"),
     "rich": ("rvos/commands/*",),
     "safetensors": (
         "image_core/checkpoint.py",

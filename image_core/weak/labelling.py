@@ -59,7 +59,7 @@ class Labeller:
         answers = zip(predictions, boxes, strict=True)
         named = zip(picture.expression_ids, picture.expressions, strict=True)
         unanswered = [PseudoLabel(round, index, sample_id, "failed", NO_WORDS, *name) for name in named]
-        return [self._judged(label, *next(answers)) if words_of(label.sentence) else label for label in unanswered]
+        return [self._judged(label, *next(answers)) if words_of(label.text) else label for label in unanswered]
 
     def _judged(self, label: PseudoLabel, prediction: ImagePrediction, box: np.ndarray | None) -> PseudoLabel:
         mask = prediction.mask_logits > 0

@@ -15,36 +15,46 @@ from typing import Any, Literal, get_args
 from image_core.json_lines import append_lines, cut_torn_line, read_lines
 
 Decision = Literal["accepted", "rejected", "failed"]
+_TEXT = "sentence"
+"""The key of an expression's text in the file."""
 
 
 @dataclass(frozen=True)
 class PseudoLabel:
-    """One line. round: from 1; index: of the picture in the training split; sample_id: "" where it could not be read;
-    score: the model's confidence in its mask, presence: its probability of a target, both [0, 1], told and not used;
-    box: xyxy in pixels; reason: why it was not accepted; validity: what the filter measured; mask: COCO RLE.
+    """One line.
 
     A picture that failed has one line, without expression, figures or mask: nothing is carried over from another. An
     expression without words has one without figures and mask.
     """
 
+    #: From 1.
     round: int
+    #: Of the picture in the training split.
     index: int
+    #: "" where the picture could not be read.
     sample_id: str
     verdict: Decision
+    #: Why it was not accepted.
     reason: str = ""
     expression_id: str = ""
-    sentence: str = ""
+    #: Of the expression.
+    text: str = ""
+    #: The model's confidence in its mask, [0, 1]; told and not used.
     score: float | None = None
+    #: The model's probability of a target, [0, 1]; told and not used.
     presence: float | None = None
+    #: xyxy in pixels.
     box: tuple[float, float, float, float] | None = None
+    #: What the filter measured.
     validity: float | None = None
+    #: COCO run lengths.
     mask: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if type(self.round) is not int or type(self.index) is not int or self.verdict not in get_args(Decision):
             raise ValueError(
-                f"came round {self.round!r}, index {self.index!r}, verdict {self.verdict!r}; wanted two integers and "
-                f"one of {', '.join(get_args(Decision))}"
+                f"expected whole numbers and a verdict of {', '.join(get_args(Decision))}, got round {self.round!r}, "
+                f"index {self.index!r}, verdict {self.verdict!r}"
             )
 
     @property
@@ -78,12 +88,16 @@ class Ledger:
 
     def append(self, labels: Sequence[PseudoLabel]) -> None:
         """Add lines, in one write that is on the disk when this returns."""
-        append_lines(self.path, [asdict(label) for label in labels])
+        append_lines(self.path, map(_row, labels))
 
 
-def _read(values: Any) -> PseudoLabel:
-    box = values.pop("box")
-    return PseudoLabel(**values, box=None if box is None else tuple(box))
+def _row(label: PseudoLabel) -> dict[str, Any]:
+    return {_TEXT if key == "text" else key: value for key, value in asdict(label).items()}
+
+
+def _read(row: Any) -> PseudoLabel:
+    text, box = row.pop(_TEXT), row.pop("box")
+    return PseudoLabel(**row, text=text, box=None if box is None else tuple(box))
 
 
 def count(labels: Iterator[PseudoLabel]) -> dict[str, Any]:

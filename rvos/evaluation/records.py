@@ -22,14 +22,14 @@ from rvos.data import Expression, VideoRecord
 class ExpressionRecord:
     """What one expression was answered on the frames of its video."""
 
+    #: Of the expression.
     text: str
-    """Of the expression."""
+    #: [0, 1], one a frame.
     scores: tuple[float, ...]
-    """[0, 1], one a frame."""
+    #: Wall time, the expression's share of its video's.
     seconds: float
-    """Wall time, the expression's share of its video's."""
+    #: COCO run lengths by the position of the frame, where a dataset's predictions are no pictures.
     rles: dict[str, dict[str, Any]]
-    """COCO run lengths by the position of the frame, where a dataset's predictions are no pictures."""
 
     @property
     def frames(self) -> int:
@@ -50,9 +50,10 @@ class Records:
         path = self._path(video, expression)
         try:
             document = json.loads(path.read_bytes())
-            if document.pop("settings_sha256") != self.digest or document["text"] != expression.sentence:
+            text, scores = document.pop("sentence"), tuple(document.pop("scores"))
+            if document.pop("settings_sha256") != self.digest or text != expression.sentence:
                 return None
-            record = ExpressionRecord(scores=tuple(document.pop("scores")), **document)
+            record = ExpressionRecord(text, scores, **document)
         except (FileNotFoundError, json.JSONDecodeError, AttributeError, KeyError, TypeError):
             return None
         return record if record.frames == len(video.frame_names) or not video.frame_names else None
@@ -61,7 +62,9 @@ class Records:
         """The expression is done. Raises `OutputError`."""
         path = self._path(video, expression)
         make_folder(path.parent)
-        write_atomic(path, json.dumps({"settings_sha256": self.digest, **asdict(record)}).encode())
+        row = asdict(record)
+        document = {"settings_sha256": self.digest, "sentence": row.pop("text"), **row}
+        write_atomic(path, json.dumps(document).encode())
 
     def forget(self, videos: Sequence[VideoRecord]) -> None:
         """Nothing of these videos is done."""
