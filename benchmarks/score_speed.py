@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from machine import describe_machine
 
+from image_core.files import make_folder
 from rvos.data import open_dataset
 from rvos.data.base import read_id_map
 from rvos.data.ref_davis17 import RefDavis17
 from rvos.evaluation.davis import ANNOTATORS, annotator_folder
 from rvos.evaluation.protocols import PROTOCOLS
-from rvos.export.files import make_folder
 from rvos.export.pictures import write_id_picture
 from rvos.system import core_count
 

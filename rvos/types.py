@@ -11,15 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from image_core.errors import OutputError as OutputError
 from image_core.errors import RvosError
 
 
 class VideoError(RvosError):
     """A source that cannot be opened, or that breaks while it is read."""
-
-
-class OutputError(RvosError):
-    """An output folder that cannot be written, is in use, or holds another run."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "identity", "progress", "state", "types", "weights"),
-        ("device", "geometry", "losses", "layers"),
-        ("answer", "metrics", "preprocessing", "encoders"),
+        ("device", "files", "geometry", "losses", "layers"),
+        ("answer", "folder", "json_lines", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "protocols"),
         ("checkpoint",),
         ("segmenter", "convert"),
@@ -81,12 +81,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "h5py": ("rvos/data/a2d_sentences.py", "rvos/synthetic/layouts/a2d_sentences.py"),
     "scipy": ("rvos/data/jhmdb_sentences.py", "rvos/synthetic/layouts/jhmdb_sentences.py"),
     "threadpoolctl": ("rvos/system.py",),
-    "filelock": ("image_core/training/folder.py", "rvos/evaluation/claim.py", "rvos/run/folder.py"),
+    "filelock": ("image_core/folder.py",),
     "hydra": ("rvos/configuration.py",),
     "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),
     "numpy": ("*",),
     "omegaconf": ("rvos/configuration.py",),
-    "pycocotools": ("image_core/geometry/rle.py", "rvos/export/records.py", "rvos/metrics/sentences.py"),
+    "pycocotools": ("image_core/geometry/rle.py", "rvos/metrics/samples.py"),
     "rich": ("rvos/commands/*",),
     "safetensors": (
         "image_core/checkpoint.py",

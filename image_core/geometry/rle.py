@@ -1,4 +1,4 @@
-"""Masks as they are stored: COCO run lengths and polygons. The only file that needs pycocotools."""
+"""Masks as they are stored: COCO run lengths and polygons. The one codec of both packages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco
 
+_LONGEST_RUN = 7
+"""Characters of a run: 35 bits, more than COCO's runs of 32 bits need."""
+
 
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:
     """(H, W) bool -> {"size": [H, W], "counts": str}, COCO's compact form, ready for JSON. Lossless."""
     if mask.ndim != 2 or mask.dtype != np.bool_:
-        raise ValueError(f"mask: came {mask.dtype} {mask.shape}, wanted bool (H, W)")
-    counts: Any = coco.encode(np.asfortranarray(mask.view(np.uint8)))["counts"]
+        raise ValueError(f"mask: expected bool (H, W), got {mask.dtype} {mask.shape}")
+    # COCO counts down the columns: a transpose by OpenCV is 5 times faster than NumPy's change of order.
+    columns = np.asarray(cv2.transpose(np.ascontiguousarray(mask).view(np.uint8)), np.uint8)
+    counts: Any = coco.encode(columns.T)["counts"]
     return {"size": list(mask.shape), "counts": counts.decode("ascii")}
 
 
@@ -24,19 +29,16 @@ def decode_rle(rle: Mapping[str, Any]) -> np.ndarray:
     Raises `ValueError` when the runs do not add up to H x W: pycocotools fills what is missing with whatever lies in
     memory and says nothing, which is why the runs are unpacked here.
     """
-    size: Any = rle.get("size")
-    counts: Any = rle.get("counts")
-    if not _is_size(size) or not isinstance(counts, (str, bytes, list)):
-        raise ValueError(
-            f"RLE: came size {size!r} and counts of {type(counts).__name__}, wanted [H, W] and str or list"
-        )
-    height, width = size
-    runs = _unpack(counts) if not isinstance(counts, list) else counts
-    if not all(isinstance(run, int) and run >= 0 for run in runs) or sum(runs) != height * width:
-        raise ValueError(f"RLE: came runs that cover other than {height} x {width} pixels, wanted a sound mask")
+    runs, (height, width) = _runs(rle)
     values = np.arange(len(runs)) % 2 == 1
     columns = np.repeat(values, runs).reshape(width, height)
     return cv2.transpose(columns.view(np.uint8)).view(np.bool_).reshape(height, width)
+
+
+def rle_area(rle: Mapping[str, Any]) -> int:
+    """Pixels of a mask in run lengths. Raises `ValueError` where `decode_rle` does."""
+    runs, _ = _runs(rle)
+    return int(runs[1::2].sum())
 
 
 def decode_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
@@ -48,7 +50,7 @@ def decode_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) 
     for polygon in polygons:
         # four numbers would be read as a box, and fewer would read past the end
         if len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(f"polygon: came {len(polygon)} numbers, wanted an even count of at least 6")
+            raise ValueError(f"polygon: expected an even count of at least 6 numbers, got {len(polygon)}")
     if not polygons:
         return np.zeros(size, bool)
     rows: Any = [list(map(float, polygon)) for polygon in polygons]
@@ -56,27 +58,41 @@ def decode_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) 
     return decode_rle({"size": size, "counts": union["counts"]})
 
 
+def _runs(rle: Mapping[str, Any]) -> tuple[np.ndarray, tuple[int, int]]:
+    """int64 run lengths down the columns, of background and mask in turn, that fill (H, W), which is told, too."""
+    size: Any = rle.get("size")
+    counts: Any = rle.get("counts")
+    if not _is_size(size) or not isinstance(counts, (str, bytes, list)):
+        raise ValueError(
+            f"RLE: expected size [H, W] and counts of str or list, got size {size!r} and counts of "
+            f"{type(counts).__name__}"
+        )
+    height, width = size
+    if isinstance(counts, list) and not all(isinstance(run, int) and 0 <= run <= height * width for run in counts):
+        raise ValueError(f"RLE: expected whole numbers up to {height} x {width} as runs, got others")
+    runs = np.array(counts, np.int64) if isinstance(counts, list) else _unpacked(counts)
+    if np.any(runs < 0) or runs.sum() != height * width:
+        raise ValueError(f"RLE: expected runs that cover {height} x {width} pixels, got {runs.sum()}")
+    return runs, (height, width)
+
+
 def _is_size(size: Any) -> bool:
     return isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(s, int) and s > 0 for s in size)
 
 
-def _unpack(counts: str | bytes) -> list[int]:
+def _unpacked(counts: str | bytes) -> np.ndarray:
     """COCO's text form -> run lengths: 5 bits a character, the sixth says "more", from the third run on differences."""
     data = counts.encode("ascii", "replace") if isinstance(counts, str) else counts
-    runs: list[int] = []
-    value = shift = 0
-    for byte in data:
-        code = byte - 48
-        if not 0 <= code < 64:
-            raise ValueError(f"RLE: came the byte {byte} among the counts, wanted COCO's compact form")
-        value |= (code & 31) << shift
-        shift += 5
-        if code & 32:
-            continue
-        if code & 16:
-            value -= 1 << shift
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value = shift = 0
-    if shift:
-        raise ValueError("RLE: came counts cut off in the middle of a run, wanted COCO's compact form")
-    return runs
+    codes = np.frombuffer(data, np.uint8).astype(np.int64) - 48
+    if np.any((codes < 0) | (codes >= 64)):
+        raise ValueError("RLE: expected counts in COCO's compact form, got other characters among them")
+    ends = np.flatnonzero(codes & 32 == 0)
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    lengths = ends - starts + 1
+    if not len(ends) or ends[-1] != len(codes) - 1 or lengths.max() > _LONGEST_RUN:
+        raise ValueError("RLE: expected counts in COCO's compact form, got some that end within a run")
+    places = 5 * (np.arange(len(codes)) - np.repeat(starts, lengths))
+    values = np.add.reduceat((codes & 31) << places, starts)
+    values -= np.where(codes[ends] & 16, 1 << (5 * lengths), 0)
+    values[1::2], values[2::2] = np.cumsum(values[1::2]), np.cumsum(values[2::2])
+    return values

@@ -17,13 +17,14 @@ from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor
 
 from image_core.device import autocast, resolve_device
-from image_core.errors import ConfigError
+from image_core.errors import DamagedError
+from image_core.files import make_folder, replacing
+from image_core.folder import check_settings, write_settings
 from image_core.models.base import Trainable
 from image_core.training.batches import PseudoPart, Samples, StepBatches, TrainingBatches, loader
-from image_core.training.folder import check_folder, write_settings
 from image_core.training.log import TrainingLog
 from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
-from image_core.training.settings import TrainSettings
+from image_core.training.settings import TRAINING, TrainSettings
 from image_core.types import ImageBatch
 
 logger = logging.getLogger(__name__)
@@ -163,15 +164,14 @@ class Engine:
                 "average": self.average.state,
                 "optimiser": self.optimiser.state_dict(),
             }
-            path = state_file(self.settings.out)
-            temporary = path.with_name(path.name + ".tmp")
-            torch.save(state, temporary)
-            temporary.replace(path)
+            with replacing(state_file(self.settings.out)) as temporary:
+                torch.save(state, temporary)
         self.accelerator.wait_for_everyone()
 
     def _resume(self) -> None:
         s = self.settings
-        check_folder(s.out, s.to_dict())
+        make_folder(s.out, TRAINING.elsewhere)
+        check_settings(s.out, TRAINING, s.to_dict())
         saved = state_file(s.out)
         if saved.exists():
             state = _read_state(saved)
@@ -182,7 +182,7 @@ class Engine:
             logger.info("continuing at step %d of %d", self.step, s.steps)
         self.accelerator.wait_for_everyone()  # every process has read what one of them writes now
         if self.accelerator.is_main_process:
-            write_settings(s.out, s.to_dict())
+            write_settings(s.out, TRAINING, s.to_dict())
 
 
 def state_file(out: Path) -> Path:
@@ -191,13 +191,12 @@ def state_file(out: Path) -> Path:
 
 
 def _read_state(path: Path) -> dict[str, Any]:
-    """Raises `ConfigError` where the file is damaged."""
+    """Raises `DamagedError`."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read, it is damaged ({type(error).__name__}); bring it back, or remove it, and the run "
-            "begins anew"
+        raise DamagedError(
+            f"{path}: cannot be read ({type(error).__name__}): bring it back, or remove it, and the run begins anew"
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from image_core.errors import ConfigError
+from image_core.json_lines import append_lines, read_lines, write_lines
 
 logger = logging.getLogger(__name__)
 
@@ -21,14 +20,11 @@ class TrainingLog:
     def __init__(self, out: Path, step: int) -> None:
         self.path, self.curves = out / "log.jsonl", out / "curves.png"
         kept = [line for line in read_log(self.path) if line["step"] <= step]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        temporary.replace(self.path)
+        write_lines(self.path, kept)
         self.validated = {line["step"] for line in kept if line["kind"] == "validation"}
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        with self.path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        append_lines(self.path, [line])
 
     def training(self, step: int, steps: int, terms: Mapping[str, Tensor], lr: float, pictures_per_s: float) -> None:
         """One line of losses."""
@@ -45,22 +41,15 @@ class TrainingLog:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log, [] when there is none; a last line cut by a kill is left out. Raises `ConfigError` where
+    """The lines of a log, [] when there is none; a last line cut by a kill is left out. Raises `DamagedError` where
     another line is damaged."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().splitlines(keepends=True)
-    return [_read(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.endswith(b"\n")]
+    return list(read_lines(path, _checked, "remove the line, or the run's folder"))
 
 
-def _read(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        values = json.loads(line)
-    except ValueError as error:
-        raise ConfigError(f"{where}: cannot be read ({error}); remove the line, or the run's folder") from error
-    if not (isinstance(values, dict) and {"step", "kind"} <= values.keys()):
-        raise ConfigError(f"{where}: no step and kind in it; remove the line, or the run's folder")
-    return values
+def _checked(line: Any) -> dict[str, Any]:
+    if not (isinstance(line, dict) and {"step", "kind"} <= line.keys()):
+        raise ValueError("no step and kind in it")
+    return line
 
 
 def draw_curves(log: Path, out: Path) -> None:

@@ -21,15 +21,15 @@ from image_core.device import resolve_device
 from image_core.encoders.text import TextEncoder
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation import collect_presence, evaluate_images, predict_with
+from image_core.folder import check_settings, held
 from image_core.models.base import Trainable
 from image_core.models.table import ModelSpec, build_model
 from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.batches import PseudoPart, Samples
 from image_core.training.calibration import fit_presence
 from image_core.training.engine import Engine
-from image_core.training.folder import check_settings, held
 from image_core.training.log import read_log
-from image_core.training.settings import DataSpec, TrainSettings
+from image_core.training.settings import TRAINING, DataSpec, TrainSettings
 from image_core.training.subset import Subset, labelled_indices, words_in
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ def train(settings: TrainSettings, command: str = "") -> Path:
 
 
 def finished(settings: TrainSettings) -> Path | None:
-    """The model file of a run that is at its end, else None. Raises `ConfigError` where its folder has another."""
-    check_settings(settings.out, settings.to_dict())
+    """The model file of a run that is at its end, else None. Raises `OutputError` where its folder has another."""
+    check_settings(settings.out, TRAINING, settings.to_dict())
     path = settings.out / "model.safetensors"
     lines = read_log(settings.out / "log.jsonl")
     done = any(line["kind"] == "validation" and line["step"] == settings.steps for line in lines)
@@ -108,7 +108,7 @@ def train_on(
         )
         return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc") if k in summary}
 
-    with held(settings.out) if engine.accelerator.is_main_process else nullcontext():
+    with held(settings.out, TRAINING) if engine.accelerator.is_main_process else nullcontext():
         engine.run(validate, again=not path.exists())
     return path
 

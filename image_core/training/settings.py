@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from image_core.device import Precision
 from image_core.errors import ConfigError
+from image_core.folder import RunKind
 from image_core.models.table import ModelSpec
 from image_core.preprocessing import Preprocessing
 
@@ -145,17 +146,11 @@ class TrainSettings:
         return asdict(self) | {"out": str(self.out), "preprocessing": self.preprocessing.to_dict()}
 
 
-def resumable_with(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The settings ("optimiser.lr") in which two runs differ and that change what is learned; places and intervals of
-    writing do not."""
-    free = {"out", "device", "workers", "log_every", "save_every", "eval_every", "eval_images"}
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    return sorted(key for key in before.keys() | after.keys() if key not in free and before.get(key) != after.get(key))
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
+TRAINING = RunKind(
+    "rvos training",
+    free=frozenset({"out", "device", "workers", "log_every", "save_every", "eval_every", "eval_images"}),
+    patience_s=10,  # the loading processes of a killed run notice within 5 s that it is gone
+    anew="remove it",
+    elsewhere="take another out=",
+)
+"""The folder of a training. Places, and how often something is written, do not change what is learned."""

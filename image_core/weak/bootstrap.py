@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from image_core.device import resolve_device
-from image_core.errors import ConfigError
+from image_core.errors import ConfigError, DamagedError
 from image_core.evaluation import Samples
+from image_core.files import read_json, write_json
+from image_core.folder import check_settings, held, write_settings
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart
-from image_core.training.folder import check_folder, check_settings, held, read_json, write_json, write_settings
 from image_core.training.log import read_log
 from image_core.training.recipe import Datasets, datasets, finished, train_on
-from image_core.training.settings import TrainSettings
+from image_core.training.settings import TRAINING, TrainSettings
 from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
 from image_core.weak.box_source import BoxSource, NoBoxes, SparcBoxes, TrueBoxes
 from image_core.weak.labelling import Labeller
@@ -34,6 +35,8 @@ from image_core.weak.sparc import Sparc
 from image_core.weak.unlabelled import PseudoLabelled, Unlabelled
 
 logger = logging.getLogger(__name__)
+KIND = replace(TRAINING, name="rvos bootstrap")
+"""The folder of all rounds; that of each round is a training's."""
 
 MakeBoxes = Callable[[BootstrapSettings, Samples], BoxSource]
 
@@ -48,7 +51,7 @@ def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBo
         raise ConfigError("bootstrap: came several processes, wanted one: start it without torchrun")
     train, summary = settings.train, settings.train.out / "bootstrap.json"
     resolve_device(train.device)
-    check_settings(train.out, settings.to_dict())
+    check_settings(train.out, KIND, settings.to_dict())
     if summary.exists():
         return summary
     everything, validation, words = datasets(replace(train.data, labels=1.0), train)
@@ -61,9 +64,9 @@ def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBo
     words = None if words is None else words_in(everything, labelled)
     data: Datasets = (Subset(everything, labelled), validation, words)
     boxes = (make_boxes or box_source)(settings, everything)
-    with held(train.out):
-        check_folder(train.out, settings.to_dict())
-        write_settings(train.out, settings.to_dict())
+    with held(train.out, KIND):
+        check_settings(train.out, KIND, settings.to_dict())
+        write_settings(train.out, KIND, settings.to_dict())
         told = _rounds(settings, data, unlabelled, boxes, command)
         write_json(summary, {"labelled": len(labelled), "unlabelled": len(unlabelled), **told})
     return summary
@@ -113,7 +116,7 @@ def _label(
     """Pseudo labels of a round by the model of the one before; gives the counts, which tell that it is done."""
     done = settings.train.out / f"labels_{round}.json"
     if done.exists():
-        return _as_counted(read_json(done), round, ledger, done)
+        return _as_counted(read_json(done, "remove it, and it is made again"), round, ledger, done)
     segmenter = ImageSegmenter.load(model, settings.train.device, settings.train.precision)
     Labeller(segmenter, boxes, settings.filter.build()).label_all(round, pictures, ledger)
     counts = count(ledger.labels(round))
@@ -123,14 +126,14 @@ def _label(
 
 
 def _as_counted(told: Any, round: int, ledger: Ledger, done: Path) -> dict[str, Any]:
-    """The counts of a round that was labelled before. Raises `ConfigError` where the ledger has other lines by now."""
-    found = count(ledger.labels(round))
-    if told != found:
-        raise ConfigError(
-            f"{ledger.path}: round {round} has {json.dumps(found)}, {done.name} says {json.dumps(told)}: lines are "
+    """The counts of a round that was labelled before. Raises `DamagedError` where the ledger has other lines by now."""
+    counts = count(ledger.labels(round))
+    if told != counts:
+        raise DamagedError(
+            f"{ledger.path}: round {round} has {json.dumps(counts)}, {done.name} says {json.dumps(told)}: lines are "
             f"lost or changed; remove {done}, and those missing at the end are made again"
         )
-    return found
+    return counts
 
 
 def box_source(settings: BootstrapSettings, samples: Samples) -> BoxSource:

@@ -61,7 +61,7 @@ class Labeller:
         judged = zip(masks, answers, boxes, strict=True)
         named = zip(picture.expression_ids, picture.expressions, strict=True)
         unanswered = [PseudoLabel(round, index, sample_id, "failed", NO_WORDS, *name) for name in named]
-        return [self._judged(label, *next(judged)) if words_of(label.sentence) else label for label in unanswered]
+        return [self._judged(label, *next(judged)) if words_of(label.text) else label for label in unanswered]
 
     def _judged(self, label: PseudoLabel, mask: np.ndarray, answer: MaskAnswer, box: np.ndarray | None) -> PseudoLabel:
         """mask: (H, W) bool, what was answered whether or not the target was judged present."""

@@ -6,47 +6,55 @@ cut off when the file is opened again, and a picture with some of its lines, of 
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from image_core.errors import DataError
+from image_core.json_lines import append_lines, cut_torn_line, read_lines
 
 Decision = Literal["accepted", "rejected", "failed"]
+_TEXT = "sentence"
+"""The key of an expression's text in the file."""
 
 
 @dataclass(frozen=True)
 class PseudoLabel:
-    """One line. round: from 1; index: of the picture in the training split; sample_id: "" where it could not be read;
-    score: the model's confidence in its mask, presence: its probability of a target, both [0, 1], told and not used;
-    box: xyxy in pixels; reason: why it was not accepted; validity: what the filter measured; mask: COCO RLE.
+    """One line.
 
     A picture that failed has one line, without expression, figures or mask: nothing is carried over from another. An
     expression without words has one without figures and mask.
     """
 
+    #: From 1.
     round: int
+    #: Of the picture in the training split.
     index: int
+    #: "" where the picture could not be read.
     sample_id: str
     verdict: Decision
+    #: Why it was not accepted.
     reason: str = ""
     expression_id: str = ""
-    sentence: str = ""
+    #: Of the expression.
+    text: str = ""
+    #: The model's confidence in its mask, [0, 1]; told and not used.
     score: float | None = None
+    #: The model's probability of a target, [0, 1]; told and not used.
     presence: float | None = None
+    #: xyxy in pixels.
     box: tuple[float, float, float, float] | None = None
+    #: What the filter measured.
     validity: float | None = None
+    #: COCO run lengths.
     mask: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if type(self.round) is not int or type(self.index) is not int or self.verdict not in get_args(Decision):
             raise ValueError(
-                f"came round {self.round!r}, index {self.index!r}, verdict {self.verdict!r}; wanted two integers and "
-                f"one of {', '.join(get_args(Decision))}"
+                f"expected whole numbers and a verdict of {', '.join(get_args(Decision))}, got round {self.round!r}, "
+                f"index {self.index!r}, verdict {self.verdict!r}"
             )
 
     @property
@@ -61,22 +69,12 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.touch()
-        with path.open("r+b") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+        cut_torn_line(path)
 
     def labels(self, round: int) -> Iterator[PseudoLabel]:
-        """The lines of one round, in the order they were written. Raises `DataError` for one that cannot be read."""
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    label = _read(line)
-                except (ValueError, TypeError, KeyError) as error:
-                    raise DataError(
-                        f"{self.path}, line {number}: cannot be read as a pseudo label ({error}); mend the line, or "
-                        "remove the folder of the run"
-                    ) from error
-                if label.round == round:
-                    yield label
+        """The lines of one round, in the order they were written. Raises `DamagedError` for one that cannot be read."""
+        lines = read_lines(self.path, _read, "mend the line, or remove the folder of the run")
+        return (label for label in lines if label.round == round)
 
     def written(self, round: int) -> tuple[int, int]:
         """(the last picture of a round that has lines, how many it has); (-1, 0) before the first. Where that picture
@@ -90,16 +88,16 @@ class Ledger:
 
     def append(self, labels: Sequence[PseudoLabel]) -> None:
         """Add lines, in one write that is on the disk when this returns."""
-        with self.path.open("a") as file:
-            file.write("".join(json.dumps(asdict(label), ensure_ascii=False) + "\n" for label in labels))
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.path, map(_row, labels))
 
 
-def _read(line: bytes) -> PseudoLabel:
-    values = json.loads(line)
-    box = values.pop("box")
-    return PseudoLabel(**values, box=None if box is None else tuple(box))
+def _row(label: PseudoLabel) -> dict[str, Any]:
+    return {_TEXT if key == "text" else key: value for key, value in asdict(label).items()}
+
+
+def _read(row: Any) -> PseudoLabel:
+    text, box = row.pop(_TEXT), row.pop("box")
+    return PseudoLabel(**row, text=text, box=None if box is None else tuple(box))
 
 
 def count(labels: Iterator[PseudoLabel]) -> dict[str, Any]:

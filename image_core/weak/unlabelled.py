@@ -82,14 +82,14 @@ class PseudoLabelled:
 
     def words(self) -> frozenset[str]:
         """Every word of the accepted expressions, in lower case."""
-        return frozenset(word for labels in self._labels for label in labels for word in words_of(label.sentence))
+        return frozenset(word for labels in self._labels for label in labels for word in words_of(label.text))
 
     def __getitem__(self, index: int) -> ImageSample:
         labels = self._labels[index]
         picture = self._pictures.picture(labels[0].index)
         return ImageSample(
             image=picture.image,
-            expressions=tuple(label.sentence for label in labels),
+            expressions=tuple(label.text for label in labels),
             masks=np.stack([_mask(label) for label in labels]),
             sample_id=picture.sample_id,
             expression_ids=tuple(label.expression_id for label in labels),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from image_core.errors import ConfigError, RvosError
+from image_core.files import make_folder
 from rvos.commands.running import document_of, run_watched
-from rvos.export.files import make_folder
 from rvos.run.job import Job, is_finished
 from rvos.system import System
 

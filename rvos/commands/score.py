@@ -47,7 +47,7 @@ def score(
         if folders:
             raise ConfigError(f"score {dataset}: came '{folders[0]}', wanted --root DIR --predictions DIR")
         document = _dataset(dataset, root, predictions, split, count, quiet)
-    from rvos.export.files import write_json
+    from image_core.files import write_json
 
     write_json(out, document)
     if as_json:
@@ -58,7 +58,7 @@ def score(
 
 def _check_out(out: Path) -> None:
     """Whether the figures can be written is known before they are made."""
-    from rvos.export.files import make_folder, output_errors
+    from image_core.files import make_folder, output_errors
 
     if out.is_dir():
         raise ConfigError(f"--out: came the folder '{out}', wanted a file, for example {out}/metrics.json")

@@ -76,8 +76,8 @@ def synth(
 
 
 def _write_images(out: Path, layout: str, split: str, count: int, seed: int, side_px: int, overwrite: bool) -> None:
+    from image_core.files import make_folder, output_errors
     from image_core.synthetic.layouts import write_grefcoco, write_refcoco
-    from rvos.export.files import make_folder, output_errors
 
     _check_free(out, out / layout / "instances.json", layout, overwrite)
     compositional = split == _COMPOSITIONAL

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from image_core.errors import RvosError
+from image_core.files import make_folder
 from rvos.data import VideoRecord
 from rvos.data.ref_davis17 import RefDavis17
 from rvos.evaluation.layouts import MaskTree, read_ids
 from rvos.evaluation.records import Records
 from rvos.evaluation.scoring import NO_PREDICTION, over_cores
-from rvos.export.files import make_folder
 from rvos.export.pictures import write_id_picture
 from rvos.metrics.davis import ObjectScores, SequenceScores, davis_figures, score_sequence
 

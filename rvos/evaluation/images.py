@@ -16,17 +16,18 @@ import torch
 from image_core.data.words import words_of
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation import asking, words_of_another
+from image_core.files import remove, write_json
+from image_core.folder import RunKind, claimed
 from image_core.metrics import ReferringMetrics
 from image_core.progress import Progress, no_progress
 from image_core.protocols import NATIVE, PROTOCOLS, Plane, ProtocolScore
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageSample
-from rvos.evaluation.claim import claimed
 from rvos.evaluation.pictures import PictureSet
 from rvos.evaluation.prediction_log import Answer, PredictionLog
-from rvos.export.files import write_json
 from rvos.export.prediction_sheet import PredictionSheet
 
+KIND = RunKind("rvos evaluation of pictures")
 CROWD = "seqtr_crowd_iou"
 OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
 
@@ -102,10 +103,9 @@ def run_image_evaluation(
     settings = evaluation.settings | {"model_sha256": model_sha256, "precision": segmenter.precision}
 
     def clear() -> None:
-        for name in OUTPUTS:
-            (out / name).unlink(missing_ok=True)
+        remove(out / name for name in OUTPUTS)
 
-    with claimed(out, settings, clear if overwrite else None):
+    with claimed(out, KIND, settings, clear if overwrite else None):
         finished = _finished(out, settings, evaluation.protocols)
         if finished is not None:
             progress(evaluation.count, evaluation.count)

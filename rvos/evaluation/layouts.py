@@ -13,9 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
+from image_core.files import make_folder
 from rvos.data.base import decode_id_map
 from rvos.data.records import Expression, VideoRecord
-from rvos.export.files import make_folder, write_png
+from rvos.export.png import write_png
 
 
 class Layout(Protocol):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from image_core.errors import RvosError
+from image_core.files import make_folder
 from rvos.data import Expression, VideoDataset, VideoRecord
 from rvos.evaluation.layouts import Layout
 from rvos.evaluation.scoring import ExpressionRow
 from rvos.export.base import OverlayPainter
-from rvos.export.files import make_folder
 from rvos.export.overlay import OverlayExporter
 from rvos.export.style import OVERLAY_STYLE
 from rvos.types import FrameResult, expression_targets

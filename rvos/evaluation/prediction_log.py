@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from image_core.answer import MaskAnswer
+from image_core.files import output_errors
 from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.protocols import Plane, predicted_mask
 from image_core.types import ImageSample
-from rvos.export.files import output_errors
 from rvos.types import OutputError
 
 _NATIVE: Plane = "native"

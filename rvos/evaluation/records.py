@@ -7,7 +7,6 @@ settings is never taken for done.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -15,29 +14,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from image_core.files import make_folder, write_atomic
 from rvos.data import Expression, VideoRecord
-from rvos.export.files import make_folder, write_atomic
 
 
 @dataclass(frozen=True)
 class ExpressionRecord:
-    """sentence: what was asked; scores: [0, 1], one a frame; seconds: of wall time, the expression's share of its
-    video's; rles: COCO run lengths by the position of the frame, where a dataset's predictions are no pictures."""
+    """What one expression was answered on the frames of its video."""
 
-    sentence: str
+    #: Of the expression.
+    text: str
+    #: [0, 1], one a frame.
     scores: tuple[float, ...]
+    #: Wall time, the expression's share of its video's.
     seconds: float
+    #: COCO run lengths by the position of the frame, where a dataset's predictions are no pictures.
     rles: dict[str, dict[str, Any]]
 
     @property
     def frames(self) -> int:
-        """How many were watched."""
+        """How many frames have a score."""
         return len(self.scores)
-
-
-def digest_of(settings: dict[str, Any]) -> str:
-    """SHA-256 of settings, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -48,14 +45,15 @@ class Records:
     digest: str
 
     def load(self, video: VideoRecord, expression: Expression) -> ExpressionRecord | None:
-        """None where it is not done: there is no whole record, or one of other settings, another
-        sentence, or another number of frames."""
+        """None where it is not done: there is no whole record, or one of other settings, another text, or another
+        number of frames."""
         path = self._path(video, expression)
         try:
             document = json.loads(path.read_bytes())
-            if document.pop("settings_sha256") != self.digest or document["sentence"] != expression.sentence:
+            text, scores = document.pop("sentence"), tuple(document.pop("scores"))
+            if document.pop("settings_sha256") != self.digest or text != expression.sentence:
                 return None
-            record = ExpressionRecord(scores=tuple(document.pop("scores")), **document)
+            record = ExpressionRecord(text, scores, **document)
         except (FileNotFoundError, json.JSONDecodeError, AttributeError, KeyError, TypeError):
             return None
         return record if record.frames == len(video.frame_names) or not video.frame_names else None
@@ -64,7 +62,9 @@ class Records:
         """The expression is done. Raises `OutputError`."""
         path = self._path(video, expression)
         make_folder(path.parent)
-        write_atomic(path, json.dumps({"settings_sha256": self.digest, **asdict(record)}).encode())
+        row = asdict(record)
+        document = {"settings_sha256": self.digest, "sentence": row.pop("text"), **row}
+        write_atomic(path, json.dumps(document).encode())
 
     def forget(self, videos: Sequence[VideoRecord]) -> None:
         """Nothing of these videos is done."""

@@ -28,25 +28,26 @@ import numpy as np
 import torch
 
 from image_core.errors import ConfigError, DataError
+from image_core.files import make_folder, write_atomic, write_json
+from image_core.folder import WHOLE, RunKind, claimed, digest_of
 from image_core.progress import Progress
 from rvos.data import VideoDataset, VideoRecord
 from rvos.data.ref_davis17 import RefDavis17
-from rvos.evaluation.claim import WHOLE, claimed
 from rvos.evaluation.davis import annotator_folder, write_annotators
 from rvos.evaluation.figures import gain
 from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.look import Looker, write_overlays
 from rvos.evaluation.predict import Predictor
 from rvos.evaluation.protocols import Scored, layout_of, protocol_of, score_dataset
-from rvos.evaluation.records import Records, digest_of
+from rvos.evaluation.records import Records
 from rvos.evaluation.samples import NamesImages, write_results
 from rvos.evaluation.scoring import has_truth
-from rvos.export.files import make_folder, write_atomic, write_json
 from rvos.export.html import write_report
 from rvos.segmenter import VideoSegmenter
 from rvos.settings import StreamSettings
 from rvos.system import System
 
+KIND = RunKind("rvos evaluation")
 FRAME_BY_FRAME = "frame_by_frame"
 METRICS = "metrics.json"
 OVERLAYS = 6
@@ -96,7 +97,8 @@ def run_evaluation(
     system.check()
     dataset = evaluation.dataset
     settings = {"dataset": dataset.name, "split": dataset.split, **system.document()}
-    with claimed(out, settings, partial(_clear, evaluation, out) if overwrite else None, evaluation.shard):
+    clear = partial(_clear, evaluation, out) if overwrite else None
+    with claimed(out, KIND, settings, clear, evaluation.shard):
         ours = _predicted(evaluation, system.segmenter, settings, out, watched, "")
         baseline = None
         if evaluation.baseline:

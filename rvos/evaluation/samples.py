@@ -17,12 +17,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from image_core.errors import DataError
+from image_core.files import write_atomic
 from image_core.geometry.rle import decode_rle, encode_rle
 from rvos.data import Expression, VideoDataset, VideoRecord
 from rvos.data.base import read_json
 from rvos.evaluation.records import Records
-from rvos.export.files import write_atomic
-from rvos.metrics.sentences import Sample, sentence_figures
+from rvos.metrics.samples import Sample, figures_of
 
 PREDICTIONS = "predictions.json"
 Guess = tuple[float, dict[str, Any]]
@@ -109,7 +109,7 @@ def sample_figures(
                 except DataError as error:
                     failures.append(_failure(video, expression, error))
                     samples.append(Sample(sample_id, truth, ()))
-    figures = sentence_figures(samples)
+    figures = figures_of(samples)
     figures.pop("missing")
     return figures, failures
 

@@ -17,10 +17,9 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from image_core.errors import ConfigError, DataError
+from image_core.files import output_errors, temporary_of
 from rvos.data import VideoDataset, VideoRecord
 from rvos.data.frame_size import frame_size
-from rvos.export.files import output_errors
-from rvos.export.paths import temporary_of
 
 MOST_LISTED = 20
 """So many faults are named; the others are counted."""

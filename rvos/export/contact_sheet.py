@@ -12,9 +12,9 @@ import numpy as np
 
 from rvos.export import paths
 from rvos.export.base import frame_caption
-from rvos.export.files import write_png
 from rvos.export.legend import Legend
 from rvos.export.painter import Painter
+from rvos.export.png import write_png
 from rvos.export.style import OverlayStyle
 from rvos.export.text import line_height
 from rvos.types import Frame, FrameResult, Target, VideoInfo

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from image_core.files import temporary_of
+from image_core.folder import LOCK, SETTINGS
 from rvos.types import Target
 
-SETTINGS = "settings.json"
 FRAMES_LOG = "frames.jsonl"
 RESULT = "result.json"
 TIMING = "timing.json"
 SNAPSHOT = ".snapshot"
-LOCK = ".lock"
 OVERLAY = "overlay.mp4"
 COMPARE = "compare.mp4"
 CONTACT_SHEET = "contact_sheet.png"
@@ -26,9 +26,8 @@ _FILES = (RESULT, SNAPSHOT, FRAMES_LOG, TIMING, OVERLAY, COMPARE, CONTACT_SHEET)
 _PICTURE = re.compile(r"\d{5,}\.png")
 _MASK_FOLDER = re.compile(r"\d+|object_\d+")
 
-
-# What a kill may leave of a file that was being written: `temporary_of` here, the last two by the video writer.
-_TEMPORARY = frozenset(f".{name}.tmp" for name in (*_FILES, SETTINGS)) | {
+# What a kill may leave of a file that was being written, the last two by the video writer.
+_TEMPORARY = frozenset(temporary_of(Path(name)).name for name in (*_FILES, SETTINGS)) | {
     ".overlay.partial.mp4",
     ".compare.partial.mp4",
 }
@@ -42,11 +41,6 @@ def picture_name(frame_index: int) -> str:
 def mask_folder(out: Path, target: Target) -> Path:
     """Where the masks of one target lie: `masks/0` for an expression, `masks/object_3` for an object."""
     return out / MASKS / (str(target.index) if target.object_id is None else f"object_{target.object_id}")
-
-
-def temporary_of(path: Path) -> Path:
-    """The name under which `path` is written before it is moved into place."""
-    return path.with_name(f".{path.name}.tmp")
 
 
 def _is_temporary(path: Path) -> bool:

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from image_core.files import make_folder, output_errors
 from rvos.export import paths
 from rvos.export.base import OverlayPainter, frame_caption
-from rvos.export.files import make_folder, output_errors, write_png
 from rvos.export.legend import video_font_px
 from rvos.export.palette import davis_palette
+from rvos.export.png import write_png
 from rvos.export.records import mask_bytes, rounded
 from rvos.export.text import line_height
 from rvos.types import Frame, FrameResult, OutputError, Target, VideoInfo

@@ -10,8 +10,8 @@ import numpy as np
 
 from image_core.metrics import overlap
 from image_core.types import ImageSample
-from rvos.export.files import write_png
 from rvos.export.painter import Painter
+from rvos.export.png import write_png
 from rvos.export.style import OVERLAY_STYLE
 from rvos.export.text import line_height
 

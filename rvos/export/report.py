@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rvos.export.records import mask_area, rounded
+from image_core.geometry.rle import rle_area
+from rvos.export.records import rounded
 from rvos.types import FrameRecord, Target, VideoInfo
 
 FORMAT_VERSION = 1
@@ -32,7 +33,7 @@ class Summary:
             if record.present:
                 self._present[index] += 1
                 self._score[index] += record.score
-                self._area_px[index] += mask_area(record.rle)
+                self._area_px[index] += rle_area(record.rle)
 
     def document(self) -> dict[str, Any]:
         """Frames, and per expression or per object: frames present, mean score and mean area (pixels) over those

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from image_core.files import make_folder
 from image_core.synthetic.render import render
 from image_core.synthetic.scene import Backdrop, Light, Scene, SceneObject
-from rvos.export.files import make_folder
 from rvos.video.writer import VideoWriter
 
 SIZE = (288, 512)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +121,7 @@ def test_a_module_is_told_by_its_source(module: str) -> None:
 
 
 class Silent:
-    def segment(self, image: np.ndarray, expressions: list[str]) -> list[MaskAnswer]:
+    def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
         return []
 
 
@@ -129,7 +129,7 @@ class Talking(Silent):
     def describe(self) -> ModelIdentity:
         return ModelIdentity("talking", "abc", "mine", "MIT")
 
-    def unseen_words(self, expressions: list[str]) -> list[str]:
+    def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         return ["dog"]
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from image_core.checkpoint import load_model
-from image_core.errors import ConfigError, DataError
+from image_core.errors import DamagedError, DataError
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.recipe import train
@@ -74,7 +74,7 @@ def test_a_damaged_file_of_a_run_is_named(trained: TrainSettings, tmp_path: Path
     shutil.copytree(trained.out, settings.out)
     (settings.out / "model.safetensors").unlink()  # or a finished run would have nothing to read
     (settings.out / name).write_bytes(content)
-    with pytest.raises(ConfigError, match=rf"{name}.*: cannot be read") as caught:
+    with pytest.raises(DamagedError, match=rf"{name}.*: cannot be read") as caught:
         train(settings)
     assert "\n" not in str(caught.value)
 
@@ -101,7 +101,7 @@ def test_a_ledger_that_lost_lines_is_not_trained_on(bootstrapped: BootstrapSetti
     shutil.rmtree(again.train.out / "round_2")
     ledger = again.train.out / "ledger.jsonl"
     ledger.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:-5]))
-    with pytest.raises(ConfigError, match=r"ledger.jsonl: round 2 has .* lines are lost or changed; remove .*labels_2"):
+    with pytest.raises(DamagedError, match=r"ledger.jsonl: round 2 has .* lines are lost .*; remove .*labels_2"):
         bootstrap(again)
     assert not (again.train.out / "round_2").exists()
     (again.train.out / "labels_2.json").unlink()

@@ -15,14 +15,14 @@ import pytest
 import torch
 from torch import nn
 
-from image_core.errors import ConfigError, DataError
+from image_core.errors import ConfigError, DamagedError, DataError
 from image_core.models.table import ModelSpec, build_model
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled
 from image_core.training.calibration import fit_presence
 from image_core.training.log import TrainingLog, read_log
 from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
-from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings, resumable_with
+from image_core.training.settings import TRAINING, DataSpec, OptimiserSpec, TrainSettings
 from image_core.types import ImageSample
 
 MakeSettings = Callable[..., TrainSettings]
@@ -154,11 +154,11 @@ def test_settings_that_may_change_on_the_way(tiny_settings: MakeSettings, tmp_pa
     free = tiny_settings(
         out=tmp_path / "moved", device="auto", workers=3, log_every=2, save_every=2, eval_every=3, eval_images=9
     )
-    assert resumable_with(plain(settings), plain(free)) == []
+    assert TRAINING.differing(plain(settings), plain(free)) == []
     other = tiny_settings(
         seed=1, optimiser=replace(settings.optimiser, lr=1.0, clip=0.0), model=replace(settings.model, config={})
     )
-    differing = resumable_with(plain(settings), plain(other))
+    differing = TRAINING.differing(plain(settings), plain(other))
     assert [key for key in differing if not key.startswith("model.config.")] == [
         "optimiser.clip",
         "optimiser.lr",
@@ -270,7 +270,7 @@ def test_the_log_forgets_what_is_repeated(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [b"{", b"\xff", b"5", b'{"step": 1}'])
 def test_a_damaged_line_of_the_log_is_named(tmp_path: Path, line: bytes) -> None:
     (tmp_path / "log.jsonl").write_bytes(b'{"step": 1, "kind": "train"}\n' + line + b"\n")
-    with pytest.raises(ConfigError, match=r"log.jsonl, line 2: .*remove the line, or the run's folder"):
+    with pytest.raises(DamagedError, match=r"log.jsonl, line 2: .*remove the line, or the run's folder"):
         TrainingLog(tmp_path, 1)
 
 

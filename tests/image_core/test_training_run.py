@@ -14,19 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from image_core.checkpoint import load_model
-from image_core.errors import ConfigError, DataError
+from image_core.errors import ConfigError, DataError, OutputError
 from image_core.evaluation import evaluate_images, predict_with
+from image_core.folder import held
 from image_core.models.table import ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.language import training_words
-from image_core.training import folder, recipe
+from image_core.training import recipe
 from image_core.training.batches import PseudoPart
 from image_core.training.engine import Engine, state_file
 from image_core.training.log import read_log
 from image_core.training.recipe import datasets, train
-from image_core.training.settings import DataSpec, TrainSettings
+from image_core.training.settings import TRAINING, DataSpec, TrainSettings
 from image_core.training.subset import labelled_indices
 from image_core.types import ImageSample
 
@@ -142,14 +143,15 @@ def test_a_finished_run_opens_no_data(tiny_settings: MakeSettings, monkeypatch: 
 
     monkeypatch.setattr(recipe, "datasets", opened)
     assert train(settings) == path == recipe.finished(replace(settings, eval_images=9))
-    with pytest.raises(ConfigError, match=r"other settings \(seed\)"):
+    with pytest.raises(OutputError, match=r"holds another run \(different: seed\): remove it, or take another out="):
         train(replace(settings, seed=5))
 
 
 def test_a_folder_in_use_is_refused(tiny_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "_PATIENCE_S", 0)
+    hasty = replace(TRAINING, patience_s=0.0)
+    monkeypatch.setattr(recipe, "TRAINING", hasty)
     settings = tiny_settings(steps=4)
-    with folder.held(settings.out), pytest.raises(ConfigError, match="is in use by another run: wait for it"):
+    with held(settings.out, hasty), pytest.raises(OutputError, match="is in use by another run: wait for it"):
         train(settings)
     assert [path.name for path in settings.out.iterdir()] == [".lock"]
     assert train(settings).exists()
@@ -159,7 +161,7 @@ def test_other_settings_are_refused_by_name(tiny_settings: MakeSettings) -> None
     settings = tiny_settings(steps=4)
     run(settings)
     other = replace(settings, seed=7, optimiser=replace(settings.optimiser, lr=1.0))
-    with pytest.raises(ConfigError, match=r"holds a run with other settings \(optimiser.lr, seed\)"):
+    with pytest.raises(OutputError, match=r"holds another run \(different: optimiser.lr, seed\)"):
         run(other)
     assert [line["step"] for line in lines(settings.out)] == [1, 2, 3, 4, 4]  # and is left as it was
     run(replace(settings, workers=1, log_every=2, eval_images=1))
@@ -167,8 +169,8 @@ def test_other_settings_are_refused_by_name(tiny_settings: MakeSettings) -> None
 
 def test_an_out_that_cannot_be_a_folder(tiny_settings: MakeSettings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for out in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(ConfigError, match="no folder can be made there"):
+    for out, message in ((tmp_path / "file", "got a file"), (tmp_path / "file" / "run", "cannot be written")):
+        with pytest.raises(OutputError, match=f"{message}.*take another out="):
             run(tiny_settings(out=out))
 
 

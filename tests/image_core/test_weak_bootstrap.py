@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from image_core.checkpoint import load_model
-from image_core.errors import ConfigError, DataError
+from image_core.errors import DataError, OutputError
 from image_core.evaluation import Samples
+from image_core.folder import held
 from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.training import folder
 from image_core.training.batches import PseudoPart, TrainingBatches, shuffled
 from image_core.training.log import read_log
 from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
@@ -220,7 +220,7 @@ def test_a_finished_run_is_finished(in_one_go: Path, make: MakeBootstrap, run: C
 
 def test_other_settings_are_refused_by_name(make: MakeBootstrap, run: Callable[..., Path], in_one_go: Path) -> None:
     settings = make(gamma_max=2.0, filter=FilterSpec())
-    with pytest.raises(ConfigError, match=r"other settings \(bootstrap.filter.threshold, bootstrap.gamma_max\)"):
+    with pytest.raises(OutputError, match=r"\(different: bootstrap.filter.threshold, bootstrap.gamma_max\)"):
         run(replace(settings, train=replace(settings.train, out=in_one_go)), Halves())
 
 
@@ -250,9 +250,10 @@ def test_a_finished_run_opens_nothing(in_one_go: Path, make: MakeBootstrap, monk
 def test_a_folder_in_use_is_refused(
     make: MakeBootstrap, run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "_PATIENCE_S", 0)
+    hasty = replace(module.KIND, patience_s=0.0)
+    monkeypatch.setattr(module, "KIND", hasty)
     settings = make()
-    with folder.held(settings.train.out), pytest.raises(ConfigError, match="is in use by another run"):
+    with held(settings.train.out, hasty), pytest.raises(OutputError, match="is in use by another run"):
         run(settings, Halves())
     assert not (settings.train.out / "settings.json").exists()
 

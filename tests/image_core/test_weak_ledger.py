@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from image_core.errors import DataError
+from image_core.errors import DamagedError
 from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.weak.ledger import Ledger, PseudoLabel, count
 
@@ -77,7 +77,7 @@ def test_where_a_round_stands(ledger: Ledger) -> None:
 def test_a_damaged_line_is_named(ledger: Ledger, line: bytes) -> None:
     lines = ledger.path.read_bytes().splitlines()
     ledger.path.write_bytes(b"".join(part + b"\n" for part in (lines[0], line, *lines[1:])))
-    with pytest.raises(DataError, match=r"ledger.jsonl, line 2: cannot be read") as caught:
+    with pytest.raises(DamagedError, match=r"ledger.jsonl, line 2: cannot be read") as caught:
         list(Ledger(ledger.path).labels(1))
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Whoever has a model writes one file: it runs on the command line and in Python, resumes after a kill, and is scored."""
+"""Whoever has a model writes one file: it runs on the command line and in Python, and resumes after a kill."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run(*arguments: str | Path, folder: Path) -> subprocess.Popen[bytes]:
 def test_clipseg_on_the_command_line_is_killed_and_continued_to_the_same_bytes(
     make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Fewer than 60 lines of somebody's own (tests/clipseg_model.py), random weights: `rvos segment` is all the same."""
+    """Random weights; not more than 60 lines of somebody's own (tests/clipseg_model.py)."""
     assert len((ROOT / "tests" / "clipseg_model.py").read_text().splitlines()) <= 60
     clip = make_clip(120)
     common = ("segment", clip, *EXPRESSIONS, "--model", MODEL, "--save", "masks", "--quiet", "--out")

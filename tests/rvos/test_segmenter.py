@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError, RvosError, UnknownNameError
+from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.export.records import decode_mask, to_record
+from rvos.export.records import to_record
 from rvos.settings import StreamSettings
 from rvos.types import VideoError
 from rvos.video import open_video
@@ -36,7 +37,7 @@ def test_segment_is_stream_is_step_by_step(colour_segmenter: ImageSegmenter, mak
 def test_an_array_is_a_video_and_a_record_holds_the_mask(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
     result = VideoSegmenter(colour_segmenter, tracker="none").segment(frames, ["the red thing"])
     alone = colour_segmenter.segment(frames[3], ["the red thing"])[0].mask((48, 80))
-    np.testing.assert_array_equal(decode_mask(result.record(3).rle), alone)
+    np.testing.assert_array_equal(decode_rle(result.record(3).rle), alone)
     assert alone[14, 13] and not alone[40, 13]
 
 

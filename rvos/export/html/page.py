@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rvos.export.files import write_atomic
+from image_core.files import write_atomic
 from rvos.export.html.charts import histogram
 from rvos.export.html.expressions import Row, Strip, filmstrips, over_time, score_name, score_of
 from rvos.export.html.markup import Html, h, joined

@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 
 from image_core.errors import ConfigError
-from rvos.export.files import make_folder, output_errors, write_atomic
+from image_core.files import make_folder, output_errors, write_atomic
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.drawing import draw_frames, draw_tracks
 from rvos.synthetic.layouts.writing import videos_of, visible_tracks, write_video

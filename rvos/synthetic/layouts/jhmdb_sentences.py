@@ -19,7 +19,8 @@ from random import Random
 import numpy as np
 import scipy.io
 
-from rvos.export.files import make_folder, output_errors, write_atomic, write_png
+from image_core.files import make_folder, output_errors, write_atomic
+from rvos.export.png import write_png
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.drawing import draw_frames, draw_tracks
 from rvos.synthetic.layouts.writing import videos_of, visible_tracks

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from image_core.files import make_folder, write_json
 from image_core.geometry.rle import encode_rle
-from rvos.export.files import make_folder, write_json
 from rvos.synthetic.dataset import FRAMES, SIZE, VideoDescription
 from rvos.synthetic.drawing import draw_frames, draw_tracks
 from rvos.synthetic.layouts.writing import provenance, videos_of, visible_tracks, write_frames

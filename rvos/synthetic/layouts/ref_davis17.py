@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rvos.export.files import make_folder, write_json
+from image_core.files import make_folder, write_json
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.drawing import draw_frames, draw_tracks
 from rvos.synthetic.film import Film

@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rvos.export.files import make_folder, write_json
+from image_core.files import make_folder, write_json
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.expressions import VideoExpression
 from rvos.synthetic.layouts.writing import provenance, videos_of, write_frames, write_id_maps, write_video

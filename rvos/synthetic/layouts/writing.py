@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from image_core.errors import ConfigError
-from rvos.export.files import make_folder, output_errors
+from image_core.files import make_folder, output_errors
 from rvos.export.palette import davis_palette
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.film import Film

@@ -47,7 +47,7 @@ def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(command) == 0  # finished: the same again
     assert capsys.readouterr().out.splitlines() == out
     assert main([*command, "bootstrap.gamma_max=2.0"]) == 2
-    assert "other settings (bootstrap.gamma_max)" in capsys.readouterr().err
+    assert "(different: bootstrap.gamma_max)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

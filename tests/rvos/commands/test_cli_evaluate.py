@@ -82,7 +82,7 @@ def test_a_folder_with_other_settings(
 ) -> None:
     assert evaluate("--out", str(tmp_path)) == 0
     assert evaluate("--out", str(tmp_path), "--split", "val") == 2
-    assert "holds another run (split differ)" in capsys.readouterr().err
+    assert "holds another run (different: split)" in capsys.readouterr().err
     assert evaluate("--out", str(tmp_path), "--split", "val", "--overwrite") == 0
     assert json.loads((tmp_path / "metrics.json").read_text())["settings"]["split"] == "val"
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from rvos.export.palette import davis_palette
-from rvos.export.records import decode_mask
 from rvos.run import recording
 from rvos.tracking.object_tracker import ObjectTracker
 
@@ -79,7 +79,7 @@ def test_a_run_from_masks_leaves_what_the_contract_says(
     np.testing.assert_array_equal(green, (np.asarray(Image.open(later)) == GREEN) * np.uint8(255))
     ids = np.asarray(Image.open(out / "palette/00008.png"))
     assert set(np.unique(ids)) == {0, RED, GREEN}
-    np.testing.assert_array_equal(ids == RED, decode_mask(rows[-2]["rle"]))
+    np.testing.assert_array_equal(ids == RED, decode_rle(rows[-2]["rle"]))
     assert (out / "overlay.mp4").is_file() and len(list((out / "frames").iterdir())) == 9
 
 

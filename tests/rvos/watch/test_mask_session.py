@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError, DataError
+from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.export.records import decode_mask, to_record
+from rvos.export.records import to_record
 from rvos.segmenter import stream_masks, track
 from rvos.settings import StreamSettings
 from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker
@@ -213,7 +214,7 @@ def test_track_is_stream_masks_is_step_by_step_without_a_model(
     assert tracked.records == streamed == stepped
     assert tracked.targets == session.targets and tracked.frame_count == 12
     assert tracked.record(4, 1).object_id == GREEN and not tracked.record(3, 1).present
-    np.testing.assert_array_equal(decode_mask(tracked.record(4, 1).rle), masks[4] == GREEN)
+    np.testing.assert_array_equal(decode_rle(tracked.record(4, 1).rle), masks[4] == GREEN)
 
 
 def test_a_video_segmenter_tracks_with_its_settings(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
@@ -222,7 +223,7 @@ def test_a_video_segmenter_tracks_with_its_settings(colour_segmenter: ImageSegme
     assert [frame.index for frame, _ in segmenter.stream_masks(frames, masks)] == [0, 4, 8]
     result = segmenter.track(frames, masks)
     assert [record.frame_index for record in result.records] == [0, 4, 8]
-    assert decode_mask(result.record(1).rle).sum() == 16 * 16 and not segmenter.image.model.calls  # type: ignore[union-attr]
+    assert decode_rle(result.record(1).rle).sum() == 16 * 16 and not segmenter.image.model.calls  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The figures of A2D-Sentences and JHMDB-Sentences: P@K, overall and mean IoU, mAP.
 
-One sample is one sentence on one annotated frame: one true mask, and predicted masks with their scores.
+One sample is one expression on one annotated frame: one true mask, and predicted masks with their scores.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from image_core.errors import DataError
-from image_core.geometry.rle import decode_rle, encode_rle
+from image_core.geometry.rle import decode_rle, encode_rle, rle_area
 from rvos.metrics.frames import check_same_size
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 MOST_DETECTIONS = 100
-"""mAP looks at no more predictions of a sample than these, the best ones."""
+"""mAP counts no more predictions of a sample than these, the best ones."""
 _EPS = np.float32(1e-6)
 
 Rle = Mapping[str, Any]
@@ -34,7 +33,7 @@ ScoredMask = tuple[Rle, float]
 
 @dataclass(frozen=True)
 class Sample:
-    """One sentence on one frame; predictions may be none.
+    """One expression on one frame; predictions may be none.
 
     Raises `DataError` for run lengths that are not sound (pycocotools would read on in memory), a prediction of another
     size than the truth's, and a score that is not finite.
@@ -45,11 +44,11 @@ class Sample:
     predictions: tuple[ScoredMask, ...]
 
     def __post_init__(self) -> None:
-        wanted = _decoded(self.sample_id, self.truth).shape
+        size = _decoded(self.sample_id, self.truth).shape
         for mask, score in self.predictions:
-            check_same_size(_decoded(self.sample_id, mask).shape, wanted, f"{self.sample_id}: prediction")
+            check_same_size(_decoded(self.sample_id, mask).shape, size, f"{self.sample_id}: prediction")
             if not math.isfinite(score):
-                raise DataError(f"{self.sample_id}: came the score {score}, wanted a finite one")
+                raise DataError(f"{self.sample_id}: expected a finite score, got {score}")
 
     @classmethod
     def of(cls, sample_id: str, truth: np.ndarray, predictions: Iterable[tuple[np.ndarray, float]]) -> Sample:
@@ -66,10 +65,10 @@ def _decoded(sample_id: str, mask: Rle) -> np.ndarray:
     try:
         return decode_rle(mask)
     except (ValueError, AttributeError) as error:
-        raise DataError(f"{sample_id}: came a mask that is no COCO run lengths ({error})") from error
+        raise DataError(f"{sample_id}: expected a mask in COCO run lengths ({error})") from error
 
 
-def sentence_figures(samples: Sequence[Sample]) -> dict[str, Any]:
+def figures_of(samples: Sequence[Sample]) -> dict[str, Any]:
     """All figures by their published names, fractions in [0, 1]; the means over no sample are None.
 
     P@0.5 ... P@0.9: share of the samples whose IoU is strictly above; oIoU: all intersections over all unions; mIoU:
@@ -78,14 +77,14 @@ def sentence_figures(samples: Sequence[Sample]) -> dict[str, Any]:
     mAP: mean over the IoUs .50, .55, ... .95, with the best prediction of each sample alone.
     mAP_all_predictions: the same with all predictions of each sample, None where no sample has more than one. That is
     what the reference computes, with all queries of a DETR-like model, and it is a hidden inflator: a second guess
-    costs little precision and may find what the first one missed (ReferFormer's 55.0 is about 51.9 with one prediction,
+    costs little precision and may hit what the first one missed (ReferFormer's 55.0 is about 51.9 with one prediction,
     its issue 39). A model that gives one mask must be compared by `mAP`.
 
     Raises `DataError` when two samples have one id.
     """
     repeated = [i for i, count in Counter(sample.sample_id for sample in samples).items() if count > 1]
     if repeated:
-        raise DataError(f"samples: came '{repeated[0]}' twice, wanted every sample once")
+        raise DataError(f"samples: expected every sample once, got '{repeated[0]}' twice")
     several = any(len(sample.predictions) > 1 for sample in samples)
     return {
         **_overlap_figures(samples),
@@ -117,13 +116,9 @@ def _overlap_figures(samples: Sequence[Sample]) -> dict[str, float | None]:
 def _intersection_and_union(sample: Sample) -> tuple[int, int]:
     """In pixels, of the best prediction."""
     if not sample.predictions:
-        return 0, _area(sample.truth)
-    pair: Any = [sample.truth, sample.best[0][0]]
-    return _area(coco.merge(pair, intersect=True)), _area(coco.merge(pair))
-
-
-def _area(mask: Any) -> int:
-    return int(coco.area(mask))
+        return 0, rle_area(sample.truth)
+    truth, prediction = decode_rle(sample.truth), decode_rle(sample.best[0][0])
+    return int(np.count_nonzero(truth & prediction)), int(np.count_nonzero(truth | prediction))
 
 
 def _average_precision(samples: Sequence[Sample], predictions: Sequence[Sequence[ScoredMask]]) -> float | None:
@@ -135,9 +130,11 @@ def _average_precision(samples: Sequence[Sample], predictions: Sequence[Sequence
     if not samples:
         return None
     truths = [(sample.sample_id, sample.truth, 1.0) for sample in samples]
-    found = [(s.sample_id, mask, score) for s, masks in zip(samples, predictions, strict=True) for mask, score in masks]
+    ranked = [
+        (s.sample_id, mask, score) for s, masks in zip(samples, predictions, strict=True) for mask, score in masks
+    ]
     with contextlib.redirect_stdout(io.StringIO()):  # it reports on stdout, which belongs to --json
-        evaluation = COCOeval(_annotations(samples, truths), _annotations(samples, found), "segm")
+        evaluation = COCOeval(_annotations(samples, truths), _annotations(samples, ranked), "segm")
         evaluation.params.maxDets = [MOST_DETECTIONS]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
         evaluation.evaluate()
@@ -156,7 +153,7 @@ def _annotations(samples: Sequence[Sample], masks: Iterable[tuple[str, Rle, floa
                 "image_id": sample_id,
                 "category_id": 1,
                 "segmentation": mask,
-                "area": float(_area(mask)),
+                "area": float(rle_area(mask)),
                 "iscrowd": 0,
                 "score": score,
             }

@@ -1,0 +1,31 @@
+"""Writing PNG pictures fast, with a full disk said in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from image_core.errors import OutputError
+from image_core.files import output_errors
+
+_FAST = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+# Measured at 480p against the defaults of level 1: photographs twice as fast, 7 % larger; masks, which are flat,
+# several times as fast and no larger.
+_SUB_RLE = (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+_PHOTOGRAPH = (*_FAST, *_SUB_RLE)
+_FLAT = (*_FAST, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write (H, W) grey (a mask) or (H, W, 3) RGB, uint8. Raises `OutputError`."""
+    settings = _FLAT
+    if image.ndim == 3:
+        image, settings = cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PHOTOGRAPH
+    # Encoded in memory first: cv2.imwrite hides the reason of a failed write, the file system tells it.
+    encoded, data = cv2.imencode(".png", image, settings)
+    if not encoded:
+        raise OutputError(f"{path}: expected a picture of 1 px or more a side, got {image.shape}")
+    with output_errors(path):
+        path.write_bytes(data.tobytes())
