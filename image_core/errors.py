@@ -4,7 +4,7 @@
 class RvosError(Exception):
     """Base of everything that is the input's fault.
 
-    The message is one line: what came, what was wanted, and the fix. The command line prints it and exits with 2.
+    The message is one line: what was expected, what came, and the fix. The command line prints it and exits with 2.
     """
 
 

@@ -29,7 +29,7 @@ class RefcocoMetrics:
 
     def __init__(self, rule: RefcocoRule = "lavt") -> None:
         if rule not in get_args(RefcocoRule):
-            raise ValueError(f"RefcocoMetrics.rule: came '{rule}', wanted one of {', '.join(get_args(RefcocoRule))}")
+            raise ValueError(f"RefcocoMetrics.rule: expected one of {', '.join(get_args(RefcocoRule))}, got '{rule}'")
         self.rule = rule
         self.reset()
 

@@ -36,9 +36,9 @@ class Augmentation:
         limits = {"flip": 1.0, "crop": 1.0, **dict.fromkeys(("brightness", "contrast", "saturation"), COLOUR_LIMIT)}
         for name, most in limits.items():
             if not 0 <= getattr(self, name) <= most:
-                raise ConfigError(f"augmentation.{name}: came {getattr(self, name)}, wanted a number from 0 to {most}")
+                raise ConfigError(f"augmentation.{name}: expected a number from 0 to {most}, got {getattr(self, name)}")
         if not 0 < self.crop_min <= 1:
-            raise ConfigError(f"augmentation.crop_min: came {self.crop_min}, wanted a number above 0 and up to 1")
+            raise ConfigError(f"augmentation.crop_min: expected a number above 0 and up to 1, got {self.crop_min}")
 
 
 def augment(sample: ImageSample, rng: np.random.Generator, settings: Augmentation) -> ImageSample:

@@ -88,13 +88,16 @@ def read_image(record: ReferringRecord) -> np.ndarray:
     # Annotations are in stored pixels, so a rotation in the metadata must not be applied.
     data = path.read_bytes()
     if _is_cut_off(data):
-        raise DataError(f"{path}: came a JPEG that ends in the middle, wanted a whole one; fetch it again")
+        raise DataError(f"{path}: expected a whole JPEG, got one that ends in the middle; fetch it again")
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if image is None:
-        raise DataError(f"{path}: came a file that is no picture, wanted a JPEG or PNG; fetch it again")
+        raise DataError(f"{path}: expected a JPEG or PNG, got a file that is no picture; fetch it again")
     if image.shape[:2] != record.size:
-        raise DataError(f"{path}: came {image.shape[0]} x {image.shape[1]} px, wanted {record.size} as annotated")
+        raise DataError(
+            f"{path}: expected {record.size[0]} x {record.size[1]} px, as annotated, "
+            f"got {image.shape[0]} x {image.shape[1]}"
+        )
     return image
 
 

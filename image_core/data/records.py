@@ -45,8 +45,8 @@ class ReferringRecord:
     def __post_init__(self) -> None:
         if len(self.annotation_ids) != len(self.segmentations):
             raise ValueError(
-                f"ReferringRecord: came {len(self.annotation_ids)} annotation ids and {len(self.segmentations)} "
-                "segmentations, wanted as many"
+                f"ReferringRecord.segmentations: expected {len(self.annotation_ids)}, one an annotation id, "
+                f"got {len(self.segmentations)}"
             )
 
     def mask(self) -> np.ndarray:
@@ -59,7 +59,7 @@ class ReferringRecord:
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from error
             except (TypeError, OverflowError) as error:
-                told = f"came a segmentation that cannot be read ({error}), wanted polygons or run lengths"
+                told = f"expected polygons or run lengths, got what cannot be read ({error})"
                 raise DataError(f"{where}: {told}; fetch instances.json again") from error
             union |= part
         return union
@@ -80,5 +80,5 @@ class ReferringRecord:
     def _decoded(self, rle: Mapping[str, Any]) -> np.ndarray:
         part = decode_rle(rle)
         if part.shape != self.size:
-            raise ValueError(f"came run lengths of {part.shape}, wanted the picture's {self.size}")
+            raise ValueError(f"expected run lengths of the picture's {self.size}, got {part.shape}")
         return part

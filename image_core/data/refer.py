@@ -51,8 +51,7 @@ def dataset_folder(root: Path, dataset: str) -> Path:
         there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         above = "; it looks like the dataset's own folder: give the one above" * (root / "instances.json").is_file()
         raise DataError(
-            f"{folder}: no such folder; wanted {dataset} under --root, which holds {', '.join(there) or 'no folder'}"
-            f"{above}"
+            f"{folder}: no such folder: expected {dataset} under --root, got {', '.join(there) or 'no folder'}{above}"
         )
     return folder
 
@@ -68,7 +67,7 @@ def build_records(path: Path, refs: Any, root: Path, split: str) -> list[Referri
             records.append(build_record(row, instances, images))
         except (KeyError, TypeError, ValueError) as error:
             name = row.get("ref_id", "?")
-            raise DataError(f"{path}: reference {name} cannot be read ({error!r}); wanted REFER's fields") from error
+            raise DataError(f"{path}: reference {name}: expected REFER's fields, got {error!r}") from error
     return records
 
 
@@ -77,15 +76,15 @@ def image_folder(root: Path, dataset: str) -> Path:
     for name in IMAGE_FOLDERS[dataset]:
         if (root / name).is_dir():
             return root / name
-    raise DataError(f"{root}: no folder of pictures; looked for {', '.join(IMAGE_FOLDERS[dataset])}")
+    raise DataError(f"{root}: expected a folder of pictures, {' or '.join(IMAGE_FOLDERS[dataset])}, got none")
 
 
 def check_rows(path: Path, refs: Any) -> list[Mapping[str, Any]]:
     """The content of a refs file as what it should be, a list of dicts. Raises `DataError`."""
     if not isinstance(refs, list):
-        raise DataError(f"{path}: came {type(refs).__name__}, wanted a list of references")
+        raise DataError(f"{path}: expected a list of references, got {type(refs).__name__}")
     if not all(isinstance(row, dict) for row in refs):
-        raise DataError(f"{path}: came rows that are no dicts, wanted references")
+        raise DataError(f"{path}: expected a dict a reference, got other rows")
     return refs
 
 

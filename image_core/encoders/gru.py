@@ -32,7 +32,7 @@ class GruConfig:
 
     def __post_init__(self) -> None:
         if min(self.vocabulary, self.embedding, self.hidden) < 1:
-            raise ValueError(f"GruConfig: came {self}, wanted positive sizes")
+            raise ValueError(f"GruConfig: expected positive sizes, got {self}")
 
 
 class GruTextEncoder(nn.Module):
@@ -52,7 +52,7 @@ class GruTextEncoder(nn.Module):
     def forward(self, expressions: Sequence[str]) -> TextFeatures:
         """E sentences -> their features."""
         if not expressions:
-            raise ValueError("GruTextEncoder: came no expressions, wanted at least one")
+            raise ValueError("GruTextEncoder: expected at least one expression, got none")
         rows = self._tokenizer.encode_batch(list(expressions))
         device = self.embedding.weight.device
         word_pad_mask = torch.tensor([row.attention_mask for row in rows], device=device) == 0
@@ -114,5 +114,5 @@ def build_gru_encoder(
     try:
         config = GruConfig(vocabulary=tokenizer.get_vocab_size(), **(options or {}))
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"text encoder 'gru': came options {dict(options or {})}, refused: {error}") from error
+        raise ConfigError(f"text encoder 'gru': options {dict(options or {})} cannot be used: {error}") from error
     return GruTextEncoder(config, fixed_length(tokenizer, max_words))

@@ -109,7 +109,7 @@ class TextEncoder(nn.Module):
     def tokenize(self, expressions: Sequence[str]) -> Tokens:
         """E sentences -> tokens on the device of the parameters, padded to the longest, cut to `max_words`."""
         if not expressions:
-            raise ValueError("TextEncoder: came no expressions, wanted at least one")
+            raise ValueError("TextEncoder: expected at least one expression, got none")
         rows = self._tokenizer.encode_batch(list(expressions))
         device = next(self.parameters()).device
         input_ids = torch.tensor([row.ids for row in rows], device=device)
@@ -163,7 +163,7 @@ def build_text_encoder(
     `RvosError` when the hub cannot be reached or the folder lacks a file.
     """
     if max_words < 3:
-        raise ConfigError(f"max_words: came {max_words}, wanted at least 3: a first token, a word and a last token")
+        raise ConfigError(f"max_words: expected at least 3 (a first token, a word and a last token), got {max_words}")
     source = None
     if tokenizer_json is not None:
         document = json.loads(tokenizer_json)
@@ -171,7 +171,9 @@ def build_text_encoder(
         config = _config(**document["config"])
     elif name == "small":
         if pretrained:
-            raise ConfigError("text encoder 'small': came pretrained, but it has no published weights; leave it out")
+            raise ConfigError(
+                "text encoder 'small': expected no pretrained, as it has no published weights, got it: leave it out"
+            )
         tokenizer = _read_tokenizer(str(SMALL_VOCABULARY))
         config = _config("bert", vocab_size=tokenizer.get_vocab_size(), **_SMALL)
     elif name in _PUBLISHED and not pretrained and not Path(name).is_dir():
@@ -204,7 +206,7 @@ def _read_config(source: str) -> Any:
     config = config.text_config if config.model_type == "clip" else config
     if config.model_type not in _MODELS:
         raise ConfigError(
-            f"text encoder '{source}': came a model of type '{config.model_type}', wanted bert, roberta or clip"
+            f"text encoder '{source}': expected a model of type bert, roberta or clip, got '{config.model_type}'"
         )
     return config
 
@@ -233,7 +235,7 @@ def _unreadable(source: str, what: str, error: Exception) -> RvosError:
 def _set_options(config: Any, options: Mapping[str, Any]) -> None:
     unknown = [key for key in options if not hasattr(config, key)]
     if unknown:
-        raise ConfigError(f"text encoder options: came {unknown}, wanted fields of {type(config).__name__}")
+        raise ConfigError(f"text encoder options: expected fields of {type(config).__name__}, got {unknown}")
     for key, value in options.items():
         setattr(config, key, value)
 

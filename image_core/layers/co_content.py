@@ -39,7 +39,7 @@ class CoContent:
     def lines(self, memory: Memory) -> Lines:
         """Means over the cells that are no padding. Raises `ValueError` for a memory that does not tell its cells."""
         if memory.cells is None:
-            raise ValueError("CoContent: came a memory without cells, wanted one of a picture")
+            raise ValueError("CoContent: expected a memory of a picture, got one without cells")
         h, w = memory.cells
         seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
         picture = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * seen[..., None]

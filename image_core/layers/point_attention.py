@@ -35,7 +35,7 @@ class PictureGrid:
 def picture_grid(memory: Memory) -> PictureGrid:
     """Raises `ValueError` for a memory that does not tell its cells."""
     if memory.cells is None:
-        raise ValueError("picture_grid: came a memory without cells, wanted one of a picture")
+        raise ValueError("picture_grid: expected a memory of a picture, got one without cells")
     (h, w), tokens = memory.cells, memory.tokens
     y, x = (torch.arange(n, device=tokens.device, dtype=tokens.dtype) + 0.5 for n in (h, w))
     centres = torch.stack([x.repeat(h), y.repeat_interleave(w)], dim=1)

@@ -151,32 +151,22 @@ class CoordinateDecoder(nn.Module):
         Raises `ValueError` past the last step.
         """
         if (token is None) != (cache.steps == 0):
-            raise ValueError(
-                f"step {cache.steps}: came {'no' if token is None else 'a'} token, wanted one after step 0"
-            )
+            told = "a token, got none" if token is None else "no token, got one"
+            raise ValueError(f"step {cache.steps}: expected {told}")
         inputs = self._first(cache) if token is None else self._read(token[:, None], cache.steps - 1, cache)
         logits, cache = self._advance(inputs, cache)
         return logits[:, 0], cache
 
-    def generate(
-        self,
-        memory: Memory,
-        top_p: float = 0.0,
-        generator: torch.Generator | None = None,
-        *,
-        coordinates: int | None = None,
-    ) -> Generated:
-        """All steps, each from the tokens chosen before it; once a row has ended it stays so.
+    def generate(self, memory: Memory, *, coordinates: int | None = None) -> Generated:
+        """All steps, each with the likeliest token after those before it; once a row has ended it stays so.
 
-        top_p: 0 takes the likeliest token (greedy); else one is drawn among the fewest likeliest tokens that together
-        have at least this probability, from `generator`. coordinates: exactly this many steps, none of which may end
-        (4: a box); None: all of them.
+        coordinates: exactly this many steps, none of which may end (4: a box); None: all of them.
         """
         cache, token = self.begin(memory), None
         tokens, all_logits = [], []
         for _ in range(self.steps if coordinates is None else coordinates):
             logits, cache = self.step(token, cache)
-            chosen = choose(logits if coordinates is None else logits[:, : self.end], top_p, generator)
+            chosen = (logits if coordinates is None else logits[:, : self.end]).argmax(-1)
             token = chosen if token is None else chosen.masked_fill(token == self.end, self.end)
             tokens.append(token)
             all_logits.append(logits)
@@ -199,22 +189,10 @@ class CoordinateDecoder(nn.Module):
     def _advance(self, inputs: Tensor, cache: DecoderCache) -> tuple[Tensor, DecoderCache]:
         t, done = inputs.shape[1], cache.steps
         if done + t > self.steps:
-            raise ValueError(f"decoder: came {done + t} steps, wanted at most {self.steps}")
+            raise ValueError(f"decoder: expected at most {self.steps} steps, got {done + t}")
         position = self.position.weight[done : done + t]
         x, past = inputs, []
         for layer, before, memory in zip(self.layers, cache.past, cache.memory, strict=True):
             x, kept = layer(x, position, before, memory, cache.pad_mask, cache.grid)
             past.append(kept)
         return self.head(self.norm(x)), replace(cache, past=tuple(past), steps=done + t)
-
-
-def choose(logits: Tensor, top_p: float, generator: torch.Generator | None = None) -> Tensor:
-    """(N, V) -> (N,) long: the likeliest (top_p 0), or one drawn among the fewest likeliest that reach `top_p`."""
-    if not 0 <= top_p <= 1:
-        raise ValueError(f"top_p: came {top_p}, wanted 0 to 1")
-    if top_p == 0:
-        return logits.argmax(-1)
-    probs, order = logits.float().softmax(-1).sort(dim=-1, descending=True, stable=True)
-    above = probs.cumsum(-1) - probs  # of all likelier tokens: 0 for the first, which is always kept
-    drawn = torch.multinomial(probs.masked_fill(above >= top_p, 0.0), 1, generator=generator)
-    return order.gather(-1, drawn)[:, 0]

@@ -32,7 +32,7 @@ class Attention(nn.Module):
     def __init__(self, channels: int, heads: int, dropout: float) -> None:
         super().__init__()
         if channels % heads:
-            raise ValueError(f"Attention: came {channels} channels and {heads} heads, wanted a multiple")
+            raise ValueError(f"Attention: expected channels in multiples of heads ({heads}), got {channels}")
         self.heads, self.dropout = heads, dropout
         self.to_q = nn.Linear(channels, channels)
         self.to_k = nn.Linear(channels, channels)
@@ -94,7 +94,7 @@ def sine_position_of_valid(pad_mask: Tensor, channels: int, dtype: torch.dtype) 
     10,000 turns. Source: DETR (Carion et al. 2020), section A.4. Raises `ValueError` unless channels divide by 4.
     """
     if channels % 4:
-        raise ValueError(f"sine_position_of_valid: came {channels} channels, wanted a multiple of 4")
+        raise ValueError(f"sine_position_of_valid: expected channels in multiples of 4, got {channels}")
     half = channels // 2
     counted = (~pad_mask).float()
     pairs = torch.arange(half, device=pad_mask.device, dtype=torch.float32).div(2, rounding_mode="floor")

@@ -64,9 +64,11 @@ class SyntheticImages:
     ) -> None:
         check_split(split)
         if min(size) < _MIN_PX:
-            raise ConfigError(f"size: came {size[0]} x {size[1]} px, wanted at least {_MIN_PX} either way: enlarge it")
+            raise ConfigError(
+                f"size: expected at least {_MIN_PX} px either way, got {size[0]} x {size[1]} px: enlarge it"
+            )
         if expressions_per_image < 1:
-            raise ConfigError(f"expressions_per_image: came {expressions_per_image}, wanted 1 or more: raise it")
+            raise ConfigError(f"expressions_per_image: expected 1 or more, got {expressions_per_image}: raise it")
         self.split = split
         self.seed = seed
         self.size = size

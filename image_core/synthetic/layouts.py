@@ -90,7 +90,7 @@ def _scenes(
         if name not in ("train", "val", *_TEST_NAMES):
             raise UnknownNameError("split", name, ["train", "val", *_TEST_NAMES])
         if count < 1:
-            raise ConfigError(f"split {name}: came {count} pictures, wanted 1 or more: raise the count")
+            raise ConfigError(f"split {name}: expected 1 picture or more, got {count}: raise the count")
     used: dict[str, int] = {}
     for name, count in splits.items():
         source = test_split if name in _TEST_NAMES else name

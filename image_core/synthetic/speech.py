@@ -172,7 +172,7 @@ class _Speaker:
                 key = "everything_except" if of == Kind() else "all_except"
                 return key, of, {"minus": self._other(minus)}
             case _:
-                raise TypeError(f"say: came {meaning!r}, wanted a meaning whose plural stands outermost")
+                raise TypeError(f"say: expected a meaning whose plural stands outermost, got {meaning!r}")
 
     def _plan_kind(self, kind: Kind) -> tuple[str, Kind, dict[str, str]]:
         if not self.novel or self.of_several:

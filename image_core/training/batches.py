@@ -21,7 +21,9 @@ class TrainingBatches(Dataset[ImageBatch]):
 
     def __init__(self, samples: Samples, settings: TrainSettings, rank: int = 0, world: int = 1) -> None:
         if settings.batch_images % world:
-            raise ConfigError(f"batch_images is {settings.batch_images}, wanted a multiple of the {world} processes")
+            raise ConfigError(
+                f"batch_images: expected a multiple of the {world} processes, got {settings.batch_images}"
+            )
         self.samples, self.settings, self.rank, self.world = samples, settings, rank, world
 
     def __len__(self) -> int:

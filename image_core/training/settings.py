@@ -86,51 +86,54 @@ class TrainSettings:
 
     def _faults_of_counts(self) -> Iterator[str]:
         if min(self.steps, self.batch_images, self.log_every, self.save_every, self.eval_every, self.eval_images) < 1:
-            yield "steps, batch_images, log_every, save_every, eval_every and eval_images must be at least 1"
+            yield "steps, batch_images, log_every, save_every, eval_every, eval_images: expected at least 1, got less"
         if min(self.workers, self.seed) < 0:
-            yield f"workers is {self.workers} and seed {self.seed}, wanted 0 or more"
+            yield f"workers and seed: expected 0 or more, got {self.workers} and {self.seed}"
         if not 0 <= self.ema < 1:
-            yield f"ema is {self.ema}, wanted 0 (off) to below 1"
+            yield f"ema: expected 0 (off) to below 1, got {self.ema}"
         if self.precision not in get_args(Precision):
-            yield f"precision is {self.precision}, wanted one of {', '.join(get_args(Precision))}"
+            yield f"precision: expected one of {', '.join(get_args(Precision))}, got {self.precision}"
 
     def _faults_of_sizes(self) -> Iterator[str]:
         pairs = self.sizes if isinstance(self.sizes, Sequence) else [self.sizes]
         if any(not isinstance(pair, Sequence) or len(pair) != 2 for pair in pairs):
-            yield f"sizes are {self.sizes!r}, wanted pairs [share of the run, pixels]"
+            yield f"sizes: expected pairs [share of the run, pixels], got {self.sizes!r}"
             return
         shares, sides = [share for share, _ in self.sizes], [px for _, px in self.sizes]
         if shares and (shares != sorted(set(shares)) or shares[0] != 0 or shares[-1] >= 1):
-            yield f"sizes begin at shares {shares}, wanted them rising from 0 to below 1"
+            yield f"sizes: expected shares that rise from 0 to below 1, got {shares}"
         multiple = self.preprocessing.multiple
         if any(px < multiple or px % multiple for px in sides):
-            yield f"sizes are {sides} px, wanted multiples of {multiple}"
+            yield f"sizes: expected pixels in multiples of {multiple}, got {sides}"
 
     def _faults_of_parts(self) -> Iterator[str]:
         o = self.optimiser
         if o.decay not in get_args(Decay):
-            yield f"optimiser.decay is {o.decay}, wanted one of {', '.join(get_args(Decay))}"
+            yield f"optimiser.decay: expected one of {', '.join(get_args(Decay))}, got {o.decay}"
         if not o.lr > 0 or min(o.encoder_factor, o.weight_decay, o.clip, o.final_factor) < 0:
-            yield "optimiser: wanted lr above 0, and encoder_factor, weight_decay, clip and final_factor of 0 or more"
+            yield "optimiser: expected lr above 0, encoder_factor, weight_decay, clip and final_factor from 0, got less"
         if len(o.betas) != 2 or not all(0 <= beta < 1 for beta in o.betas):
-            yield f"optimiser.betas are {o.betas}, wanted two numbers from 0 to below 1"
+            yield f"optimiser.betas: expected two numbers from 0 to below 1, got {o.betas}"
         if not 0 <= o.warmup_steps < self.steps:
-            yield f"optimiser.warmup_steps is {o.warmup_steps}, wanted 0 to less than steps ({self.steps})"
+            yield f"optimiser.warmup_steps: expected 0 to less than steps ({self.steps}), got {o.warmup_steps}"
 
     def _faults_of_data(self) -> Iterator[str]:
         data = self.data
         if data.expressions_per_image < 1:
-            yield f"data.expressions_per_image is {data.expressions_per_image}, wanted 1 or more"
+            yield f"data.expressions_per_image: expected 1 or more, got {data.expressions_per_image}"
         if data.name != "synthetic" and data.root is None:
-            yield f"data.name is {data.name}, which needs data.root=FOLDER"
+            yield f"data.root: expected a folder for data.name={data.name}, got null: give data.root=FOLDER"
         if data.images is not None and (type(data.images) is not int or data.images < 1):
-            yield f"data.images is {data.images!r}, wanted 1 or more"
+            yield f"data.images: expected 1 or more, got {data.images!r}"
         if data.images is not None and data.name != "synthetic":
-            yield f"data.images is {data.images}, which is for data.name=synthetic alone; leave it out"
+            yield f"data.images: expected data.name=synthetic with it, got {data.name}: leave it out"
         if not 0 < data.labels <= 1:
-            yield f"data.labels is {data.labels}, wanted a share above 0 and up to 1"
+            yield f"data.labels: expected a share above 0 and up to 1, got {data.labels}"
         elif data.labels < 1 and data.name == "synthetic" and data.images is None:
-            yield f"data.labels is {data.labels} of synthetic pictures without end; say how many: data.images=NUMBER"
+            yield (
+                f"data.labels: expected 1 for endless synthetic pictures, got {data.labels}: "
+                "say how many there are, data.images=NUMBER"
+            )
 
     def size_px(self, step: int) -> int:
         """The picture size of a step, in pixels."""

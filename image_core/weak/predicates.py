@@ -39,9 +39,9 @@ class SpatialRules:
 
     def __post_init__(self) -> None:
         if self.superlative not in ("pairs", "count"):
-            raise ConfigError(f"SpatialRules: superlative came as '{self.superlative}', wanted pairs or count")
+            raise ConfigError(f"SpatialRules.superlative: expected pairs or count, got '{self.superlative}'")
         if not self.near_scale > 0:
-            raise ConfigError(f"SpatialRules: near_scale came as {self.near_scale}, wanted a positive number")
+            raise ConfigError(f"SpatialRules.near_scale: expected a positive number, got {self.near_scale}")
 
 
 def left(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -27,9 +27,9 @@ class PromptStyle:
 
     def __post_init__(self) -> None:
         if self.blur_px < 0 or self.thickness_share < 0 or self.min_thickness_px < 0:
-            raise ConfigError(f"PromptStyle: came {self}, wanted no negative figure")
+            raise ConfigError(f"PromptStyle: expected figures of 0 or more, got {self}")
         if len(self.colour) != 3 or not all(0 <= value <= 255 for value in self.colour):
-            raise ConfigError(f"PromptStyle: colour came as {self.colour}, wanted three numbers from 0 to 255")
+            raise ConfigError(f"PromptStyle.colour: expected three numbers from 0 to 255, got {self.colour}")
 
 
 def show_proposal(image: np.ndarray, box_xyxy: np.ndarray, style: PromptStyle = PromptStyle()) -> np.ndarray:

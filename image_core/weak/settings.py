@@ -34,19 +34,19 @@ class FilterSpec:
     def faults(self) -> Iterator[str]:
         """What contradicts itself."""
         if self.name not in get_args(FilterName):
-            yield f"filter.name is {self.name}, wanted one of {', '.join(get_args(FilterName))}"
+            yield f"filter.name: expected one of {', '.join(get_args(FilterName))}, got {self.name}"
         if self.name != "mask_in_box" and (self.strict or self.box_iou):
-            yield f"filter.strict and filter.box_iou are of mask_in_box, came with {self.name}; leave them out"
+            yield f"filter.strict, filter.box_iou: expected filter.name=mask_in_box with them, got {self.name}"
         if self.strict and self.threshold is not None:
-            yield f"filter.strict is a threshold of 1, came with filter.threshold={self.threshold}; leave one out"
+            yield f"filter.threshold: expected null with filter.strict, got {self.threshold}: leave one out"
         if self.name == "everything" and self.threshold is not None:
-            yield "filter.threshold came with everything, which has none; leave it out"
+            yield f"filter.threshold: expected null with filter.name=everything, got {self.threshold}: leave it out"
         most = 2 if self.name == "projection" else 1
         number = type(self.threshold) in (int, float)
         if self.threshold is not None and not (number and 0 <= self.threshold <= most):
-            yield f"filter.threshold is {self.threshold!r}, wanted 0 to {most}, or null for the filter's own"
+            yield f"filter.threshold: expected 0 to {most}, or null for the filter's own, got {self.threshold!r}"
         if not 0 <= self.box_iou <= 1:
-            yield f"filter.box_iou is {self.box_iou}, wanted 0 to 1"
+            yield f"filter.box_iou: expected 0 to 1, got {self.box_iou}"
 
     def build(self) -> ValidityFilter:
         """The filter."""
@@ -94,28 +94,29 @@ class BootstrapSettings:
     def _faults(self) -> Iterator[str]:
         if self.rounds < 1 or min(self.first_steps, self.round_steps) <= self.train.optimiser.warmup_steps:
             yield (
-                f"rounds is {self.rounds}, first_steps {self.first_steps} and round_steps {self.round_steps}: wanted "
-                f"1 round or more, and more steps than optimiser.warmup_steps ({self.train.optimiser.warmup_steps})"
+                "rounds, first_steps and round_steps: expected 1 round or more, and more steps than "
+                f"optimiser.warmup_steps ({self.train.optimiser.warmup_steps}), "
+                f"got {self.rounds}, {self.first_steps} and {self.round_steps}"
             )
         if not self.train.data.labels < 1:
-            yield f"labels is {self.train.data.labels}, wanted a share below 1: nothing is left to give pseudo labels"
+            yield f"labels: expected a share below 1, got {self.train.data.labels}: leave pictures for pseudo labels"
         if not 0 <= self.gamma_max < math.inf:
-            yield f"gamma_max is {self.gamma_max}, wanted a number of 0 or more"
+            yield f"gamma_max: expected a number of 0 or more, got {self.gamma_max}"
         for name, kind in (("gamma_schedule", GammaSchedule), ("start", Start), ("boxes", Boxes)):
             if getattr(self, name) not in get_args(kind):
-                yield f"{name} is {getattr(self, name)}, wanted one of {', '.join(get_args(kind))}"
+                yield f"{name}: expected one of {', '.join(get_args(kind))}, got {getattr(self, name)}"
         sparc = self.boxes == "sparc" and self.gamma_max > 0
         if sparc and self.proposals is None and self.train.data.name != "synthetic":
             yield (
-                f"proposals is null, which is for data.name=synthetic, came with {self.train.data.name}; wanted a "
-                "detector by hub name or folder, boxes:FILE, or colour_regions for drawn shapes"
+                f"proposals: expected a name for data.name={self.train.data.name}, got null: give a detector by hub "
+                "name or folder, boxes:FILE, or colour_regions for drawn shapes"
             )
         if self.proposals is not None and not isinstance(self.proposals, str):
-            yield f"proposals is {self.proposals!r}, wanted a name"
+            yield f"proposals: expected a name, got {self.proposals!r}"
         if self.boxes == "none" and self.filter.name != "everything":
-            yield f"filter.name is {self.filter.name}, which needs boxes; wanted boxes=sparc or truth, or no filter"
+            yield f"filter.name: expected everything with boxes=none, got {self.filter.name}: take boxes=sparc or truth"
         if self.pseudo_images is not None and (type(self.pseudo_images) is not int or self.pseudo_images < 1):
-            yield f"pseudo_images is {self.pseudo_images!r}, wanted 1 or more"
+            yield f"pseudo_images: expected 1 or more, got {self.pseudo_images!r}"
 
     def gamma(self, round: int) -> float:
         """The weight of the pseudo labels in a round from 1 on."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
+from scipy.special import softmax
 
 from image_core.errors import ConfigError, DataError
 from image_core.weak.language.expression import Referent
@@ -47,11 +48,11 @@ class SparcConfig:
 
     def __post_init__(self) -> None:
         if self.prompt not in ("red_box", "crop"):
-            raise ConfigError(f"SparcConfig: prompt came as '{self.prompt}', wanted red_box or crop")
+            raise ConfigError(f"SparcConfig.prompt: expected red_box or crop, got '{self.prompt}'")
         if self.template.count("{}") != 1:
-            raise ConfigError(f"SparcConfig: template came as '{self.template}', wanted one {{}} for the phrase")
+            raise ConfigError(f"SparcConfig.template: expected one {{}} for the phrase, got '{self.template}'")
         if self.caption_weight < 0:
-            raise ConfigError(f"SparcConfig: caption_weight came as {self.caption_weight}, wanted 0 or more")
+            raise ConfigError(f"SparcConfig.caption_weight: expected 0 or more, got {self.caption_weight}")
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,11 @@ class Sparc:
         """
         boxes = np.asarray(proposals_xyxy, np.float64)
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
-            raise DataError(f"SpARC: proposals came as an array of shape {boxes.shape}, wanted (N, 4) with N > 0")
+            raise DataError(f"SpARC: expected proposals (N, 4) with N > 0, got shape {boxes.shape}")
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise DataError(f"SpARC: the picture came as {image.dtype} {image.shape}, wanted uint8 (H, W, 3)")
+            raise DataError(f"SpARC: expected a picture uint8 (H, W, 3), got {image.dtype} {image.shape}")
         if not all(expression.strip() for expression in expressions):
-            raise DataError("SpARC: an expression came without words")
+            raise DataError("SpARC: expected expressions with words, got a blank one")
         if not expressions:
             return []
         asked = [self._question(expression) for expression in expressions]
@@ -108,9 +109,8 @@ class Sparc:
             self.scorer.scores(shown, [self.config.template.format(text) for text in texts]), np.float64
         )
         if logits.shape != (len(boxes), len(texts)) or not np.isfinite(logits).all():
-            raise ValueError(f"Scorer: scores came as {logits.shape}, wanted {(len(boxes), len(texts))}, all finite")
-        weights = np.exp(logits - logits.max(0))
-        return dict(zip(texts, (weights / weights.sum(0)).T, strict=True))
+            raise ValueError(f"Scorer: expected scores {(len(boxes), len(texts))}, all finite, got {logits.shape}")
+        return dict(zip(texts, softmax(logits, axis=0).T, strict=True))
 
     def _answer(
         self, question: _Question, boxes: np.ndarray, size: tuple[int, ...], probabilities: dict[str, np.ndarray]

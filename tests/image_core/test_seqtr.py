@@ -256,7 +256,7 @@ def test_darknet_is_a_pyramid() -> None:
     (stem, *_), _ = darknet53(2)
     assert list(stem._modules) == ["0", "1", "2", "3", "4"]
     for wrong in ({"width": 3}, {"blocks": [1, 2]}, {"wide": 4}):
-        with pytest.raises(ConfigError, match="vision encoder 'darknet53': came options"):
+        with pytest.raises(ConfigError, match="vision encoder 'darknet53': options"):
             build_vision_encoder("darknet53", options=wrong)
     with pytest.raises(ConfigError, match="through `rvos convert seqtr`"):
         build_vision_encoder("darknet53", pretrained=True)
@@ -271,7 +271,7 @@ def test_the_recurrent_encoder() -> None:
     again = build_gru_encoder(max_words=9, tokenizer_json=encoder.tokenizer_json())
     again.load_state_dict(encoder.state_dict())
     assert torch.equal(again(["the red star"]).sentence, encoder(["the red star"]).sentence)
-    with pytest.raises(ConfigError, match="text encoder 'gru': came options"):
+    with pytest.raises(ConfigError, match="text encoder 'gru': options"):
         build_gru_encoder(options={"hiden": 3})
     with pytest.raises(ConfigError, match="no published weights"):
         build_model(ModelSpec("seqtr", EncoderSpec("tiny"), EncoderSpec("gru", pretrained=True)))

@@ -45,7 +45,9 @@ class RegionSettings:
 
     def __post_init__(self) -> None:
         if not self.palettes or min(self.palettes) < 2 or self.most < 1 or self.sharp <= 0:
-            raise ConfigError(f"RegionSettings: came {self}, wanted palettes of 2 colours or more and at least one box")
+            raise ConfigError(
+                f"RegionSettings: expected palettes of 2 colours or more and at least one box, got {self}"
+            )
 
 
 class ColourRegions:

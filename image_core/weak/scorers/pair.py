@@ -44,7 +44,7 @@ class PairConfig:
 
     def __post_init__(self) -> None:
         if self.size_px < 16 or self.size_px % 16 or min(self.width, self.text_width, self.max_words) < 1:
-            raise ValueError(f"PairConfig: came {self}, wanted size_px a multiple of 16 and positive sizes")
+            raise ValueError(f"PairConfig: expected size_px a multiple of 16 and positive sizes, got {self}")
 
 
 class ImageTextPair(nn.Module):

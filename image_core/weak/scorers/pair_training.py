@@ -61,11 +61,13 @@ class PairTraining:
 
     def __post_init__(self) -> None:
         if min(self.steps, self.texts, self.showings, self.save_every) < 1 or not 2 <= self.pictures <= self.pool:
-            raise ConfigError(f"PairTraining: came {self}, wanted positive counts and 2 to pool = {self.pool} pictures")
+            raise ConfigError(
+                f"PairTraining: expected positive counts and 2 to pool = {self.pool} pictures, got {self}"
+            )
         if not 0 <= self.decoys <= self.pictures:
-            raise ConfigError(f"PairTraining: decoys came as {self.decoys}, wanted 0 to pictures = {self.pictures}")
+            raise ConfigError(f"PairTraining.decoys: expected 0 to pictures = {self.pictures}, got {self.decoys}")
         if self.window_px % 16 or self.window_px > self.pair.size_px:
-            raise ConfigError(f"PairTraining: window_px came as {self.window_px}, wanted a multiple of 16 in a picture")
+            raise ConfigError(f"PairTraining.window_px: expected a multiple of 16 in a picture, got {self.window_px}")
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,13 @@ def test_pictures_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
     broken = tree / "images/train2014/COCO_train2014_000000000002.jpg"
     broken.write_bytes(b"no picture")
     said = rvos("data", "check", "refcoco", "--root", tree)
-    assert said.code == 2 and f"{broken}: came a file that is no picture" in said.err[0]
+    assert said.code == 2 and f"{broken}: expected a JPEG or PNG, got a file that is no picture" in said.err[0]
     whole = (broken.parent / "COCO_train2014_000000000001.jpg").read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
-    assert f"{broken}: came a JPEG that ends in the middle" in rvos("data", "check", "refcoco", "--root", tree).err[0]
+    assert (
+        f"{broken}: expected a whole JPEG, got one that ends in the middle"
+        in rvos("data", "check", "refcoco", "--root", tree).err[0]
+    )
     content = json.loads((tree / "refcoco/instances.json").read_text())
     for row in content["annotations"]:
         row["segmentation"] = [[1.0, 2.0, 3.0, 4.0]]
