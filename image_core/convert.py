@@ -173,7 +173,7 @@ def convert_seqtr(
     """A segmentation checkpoint of SeqTR's family and its vocabulary -> a model file of ours, 640 px as published.
 
     vocabulary: the release's token_to_ix, a pickle or JSON of word -> row, with PAD and UNK; None: the one of that name
-    beside `source`. max_words: tokens a sentence had in training (15; 20 for RefCOCOg). Raises `CheckpointError` or
+    beside `source`. max_words: tokens an expression had in training (15; 20 for RefCOCOg). Raises `CheckpointError` or
     `DataError`.
     """
     state = read_published(source)

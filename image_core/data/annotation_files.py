@@ -54,12 +54,11 @@ def read_plain_pickle(path: Path) -> Any:
 
 @dataclass(frozen=True)
 class Instances:
-    """`instances.json` of the COCO form by id. images: rows with file_name, height, width; annotations: rows with
-    segmentation and image_id."""
+    """`instances.json` of the COCO form, its rows by their ids."""
 
     path: Path
-    images: Mapping[int, Mapping[str, Any]]
-    annotations: Mapping[int, Mapping[str, Any]]
+    images: Mapping[int, Mapping[str, Any]]  # with file_name, height and width
+    annotations: Mapping[int, Mapping[str, Any]]  # with segmentation and image_id
 
 
 def read_instances(path: Path) -> Instances:

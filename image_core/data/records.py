@@ -18,29 +18,26 @@ Segmentation = Sequence[Part] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Sentence:
-    """One expression. sentence_id: unique in its dataset; text: as written (`raw`); family: "" where unknown."""
+class ReferringExpression:
+    """One expression of a reference."""
 
-    sentence_id: int
-    text: str
-    family: str = ""
+    expression_id: int  # unique in its dataset; REFER's `sent_id`
+    text: str  # as written; REFER's `raw`
+    family: str = ""  # "" where unknown
 
 
 @dataclass(frozen=True)
 class ReferringRecord:
-    """One reference: a set of objects of one picture (empty: no target) and all sentences that mean it.
-
-    size: (height, width) of the picture that `segmentations` speak of; annotation_ids and segmentations: one an object.
-    """
+    """One reference: a set of objects of one picture (empty: no target) and all expressions that mean it."""
 
     ref_id: int
     split: str
     image_id: int
     image_path: Path
-    size: tuple[int, int]
-    sentences: tuple[Sentence, ...]
-    annotation_ids: tuple[int, ...]
-    segmentations: tuple[Segmentation, ...]
+    size: tuple[int, int]  # (height, width) of the picture, which `segmentations` speak of
+    expressions: tuple[ReferringExpression, ...]
+    annotation_ids: tuple[int, ...]  # one an object
+    segmentations: tuple[Segmentation, ...]  # one an object
 
     def __post_init__(self) -> None:
         if len(self.annotation_ids) != len(self.segmentations):

@@ -1,6 +1,6 @@
 """The REFER layout: RefCOCO, RefCOCO+, RefCOCOg and RefCLEF.
 
-ROOT/<dataset>/refs(<split_by>).p      references with their sentences
+ROOT/<dataset>/refs(<split_by>).p      references with their expressions
 ROOT/<dataset>/instances.json          COCO: images, annotations
 ROOT/images/mscoco/images/train2014/   the pictures, COCO's train2014; see IMAGE_FOLDERS
 ROOT/images/saiapr_tc-12/              those of RefCLEF
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from image_core.data.annotation_files import Instances, read_instances, read_plain_pickle
-from image_core.data.records import ReferringRecord, Sentence
+from image_core.data.records import ReferringExpression, ReferringRecord
 from image_core.errors import DataError
 
 _COCO_FOLDERS = ("images/mscoco/images/train2014", "images/train2014", "train2014", "images")
@@ -30,7 +30,7 @@ IMAGE_FOLDERS = {
 
 
 def read_refer(root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
-    """The references of one split, in the file's order, all sentences kept.
+    """The references of one split, in the file's order, all expressions kept.
 
     File names are those of instances.json: a reference's own `file_name` carries an `_<annotation id>` suffix that no
     picture has. Raises `DataError` for a missing folder or file, an unknown split, or rows that do not fit together.
@@ -125,7 +125,9 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
         image_id=int(row["image_id"]),
         image_path=images / image["file_name"],
         size=(int(image["height"]), int(image["width"])),
-        sentences=tuple(Sentence(int(s["sent_id"]), str(s["raw"]), str(s.get("family", ""))) for s in row["sentences"]),
+        expressions=tuple(
+            ReferringExpression(int(s["sent_id"]), str(s["raw"]), str(s.get("family", ""))) for s in row["sentences"]
+        ),
         annotation_ids=tuple(ann_ids),
         segmentations=tuple(instances.annotations[i]["segmentation"] for i in ann_ids),
     )

@@ -1,7 +1,7 @@
-"""Vision encoders from timm as a stem and stages that can be stepped one by one. Their traps end in this file.
+"""Vision encoders from timm as a stem and stages that can be stepped one by one.
 
-Traps: Swin features are NHWC inside timm; Swin v1/v2 built for one size compute something else at another; hub models
-end in a head that nobody here wants; only some families are plain chains that can be cut into stages.
+What this file hides: Swin features are NHWC inside timm; Swin v1/v2 built for one size compute something else at
+another; hub models end in a classifier; only some families are plain chains that can be cut into stages.
 """
 
 from __future__ import annotations

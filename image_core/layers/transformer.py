@@ -14,15 +14,12 @@ from image_core.layers.blocks import merge_heads, split_heads
 
 @dataclass(frozen=True)
 class Memory:
-    """What a decoder looks at: M encoded tokens a row.
+    """What a decoder attends to: M encoded tokens a row."""
 
-    tokens: (N, M, C); position: (N, M, C), added to keys alone; pad_mask: (N, M) bool, True on padding; cells: (h, w)
-    where the first h w tokens are those of a picture, row by row, for parts that must know; None: not told.
-    """
-
-    tokens: Tensor
-    position: Tensor
-    pad_mask: Tensor
+    tokens: Tensor  # (N, M, C)
+    position: Tensor  # (N, M, C), added to keys alone
+    pad_mask: Tensor  # (N, M) bool, True on padding
+    # (h, w) where the first h w tokens are the cells of a picture, row by row; None: not told
     cells: tuple[int, int] | None = None
 
 

@@ -47,12 +47,11 @@ class TrainingBatches(Dataset[ImageBatch]):
 
 @dataclass(frozen=True)
 class PseudoPart:
-    """The second part of every step's loss: pictures with pseudo labels, `images` of them a step over all processes,
-    and the weight of their loss beside that of the ground truth."""
+    """The second part of every step's loss: pictures with pseudo labels."""
 
     samples: Samples
-    weight: float
-    images: int
+    weight: float  # of their loss, beside that of the ground truth
+    images: int  # pictures a step, over all processes
 
     def settings(self, settings: TrainSettings) -> TrainSettings:
         """Those of the run, for the batches of this part: another size, and draws of its own."""

@@ -154,7 +154,7 @@ def _parts_of(spec: ModelSpec) -> dict[str, Any]:
 def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
     """Open what is trained on. With `labels` below 1 the training split is that share of its pictures.
 
-    Pictures without a sentence are no part of the training split. Raises `DataError` where no other is left.
+    Pictures without an expression are no part of the training split. Raises `DataError` where no other is left.
     """
     if spec.name == "synthetic":
         from image_core.synthetic.dataset import SyntheticImages
@@ -173,7 +173,7 @@ def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
 
     root = Path(spec.root or "")
     pictures = open_dataset(spec.name, root, "train", split_by=spec.split_by)
-    training = ReferringImages(record for group in pictures.groups for record in group if record.sentences)
+    training = ReferringImages(record for group in pictures.groups for record in group if record.expressions)
     if not len(training):
         raise DataError(f"{root}: expected at least one expression in the training split of {spec.name}, got none")
     validation = open_dataset(spec.name, root, "val", split_by=spec.split_by)

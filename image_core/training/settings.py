@@ -17,62 +17,56 @@ Decay = Literal["cosine", "poly", "constant"]
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What is trained on. name: `synthetic`, or a dataset of `image_core.data` under `root`; `split_by`: who made its
-    splits (refcoco: unc); expressions_per_image: E of a training sample; augment: flips, colours, crops; images: how
-    many pictures the synthetic training split has (None: no end of them); labels: the share of the training pictures
-    whose masks are used, in (0, 1]."""
+    """What is trained on."""
 
-    name: str = "synthetic"
+    name: str = "synthetic"  # synthetic, or a dataset of `image_core.data` under `root`
     root: str | None = None
-    split_by: str | None = None
-    expressions_per_image: int = 4
-    augment: bool = True
-    images: int | None = None
-    labels: float = 1.0
+    split_by: str | None = None  # who made its splits (refcoco: unc)
+    expressions_per_image: int = 4  # E of a training sample
+    augment: bool = True  # flips, colours, crops
+    images: int | None = None  # pictures of the synthetic training split; None: no end of them
+    labels: float = 1.0  # share of the training pictures whose masks are used, in (0, 1]
 
 
 @dataclass(frozen=True)
 class OptimiserSpec:
-    """AdamW. Encoders learn at `lr * encoder_factor`; norms, biases and other vectors are not decayed. `decay` goes to
-    `final_factor * lr` after a linear warm-up; poly uses `power`. clip: largest gradient norm, 0 = off."""
+    """AdamW. Norms, biases and other vectors are not decayed."""
 
     lr: float = 5e-5
-    encoder_factor: float = 1.0
+    encoder_factor: float = 1.0  # encoders learn at lr * encoder_factor
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
-    clip: float = 1.0
-    warmup_steps: int = 0
-    decay: Decay = "poly"
-    power: float = 0.9
+    clip: float = 1.0  # largest gradient norm; 0: off
+    warmup_steps: int = 0  # linear
+    decay: Decay = "poly"  # after the warm-up, down to lr * final_factor
+    power: float = 0.9  # of poly
     final_factor: float = 0.0
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """A whole run. init: a model file, or an embedded model's name, whose weights the run starts from; steps: optimiser
-    steps; batch_images: pictures a step, over all processes; sizes: (share of the run, size_px) pairs in rising order:
-    from that share on, pictures have that size (progressive resizing; empty = the size of `preprocessing` throughout);
-    ema: decay of the averaged weights, 0 = off; workers: loading processes a training process; *_every: steps;
-    eval_images: pictures of the validation split."""
+    """A whole run."""
 
     model: ModelSpec
     preprocessing: Preprocessing
     out: Path
-    init: str | None = None
+    init: str | None = None  # model file, or embedded model's name, whose weights the run starts from
     data: DataSpec = field(default_factory=DataSpec)
     optimiser: OptimiserSpec = field(default_factory=OptimiserSpec)
-    steps: int = 1000
-    batch_images: int = 16
+    steps: int = 1000  # optimiser steps
+    batch_images: int = 16  # pictures a step, over all processes
+    # (share of the run, size_px), rising: pictures have that size from that share on (progressive resizing). Empty:
+    # the size of `preprocessing` throughout.
     sizes: tuple[tuple[float, int], ...] = ()
-    ema: float = 0.999
+    ema: float = 0.999  # decay of the averaged weights; 0: off
     precision: Precision = "fp32"
     device: str = "auto"
     seed: int = 0
-    workers: int = 1
-    log_every: int = 50
-    save_every: int = 500
-    eval_every: int = 2000
-    eval_images: int = 200
+    workers: int = 1  # loading processes a training process
+    log_every: int = 50  # steps
+    save_every: int = 500  # steps
+    eval_every: int = 2000  # steps
+    eval_images: int = 200  # pictures of the validation split
 
     def __post_init__(self) -> None:
         faults = [

@@ -13,16 +13,13 @@ from image_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """How a proposal is shown. That it is a red box over a blurred picture is published; the figures are proposed.
+    """How a proposal is shown. A red box over a blurred picture is published; the figures are proposed."""
 
-    blur_px: standard deviation of the Gaussian; 0 leaves the picture sharp. 10 keeps the surroundings recognisable, as
-    the paper's figure shows; ReCLIP blurs with 100. colour: red, green, blue. thickness_share: of the rectangle, as a
-    share of the picture's short side, at least min_thickness_px.
-    """
-
+    # standard deviation of the Gaussian. 0 leaves the picture sharp; 10 keeps the surroundings recognisable, as in
+    # the paper's figure; ReCLIP blurs with 100.
     blur_px: float = 10.0
-    colour: tuple[int, int, int] = (255, 0, 0)
-    thickness_share: float = 0.005
+    colour: tuple[int, int, int] = (255, 0, 0)  # red, green, blue
+    thickness_share: float = 0.005  # of the rectangle's line, in short sides of the picture
     min_thickness_px: int = 2
 
     def __post_init__(self) -> None:

@@ -23,13 +23,12 @@ _SEED_OF_ROUND = 1000
 
 @dataclass(frozen=True)
 class FilterSpec:
-    """A filter of pseudo labels. threshold: None takes the filter's own; strict (mask_in_box): the whole mask has to be
-    in the box, a threshold of 1; box_iou (mask_in_box): least IoU of the mask's box and the box, 0 asks for none."""
+    """A filter of pseudo labels."""
 
     name: FilterName = "mask_in_box"
-    threshold: float | None = None
-    strict: bool = False
-    box_iou: float = 0.0
+    threshold: float | None = None  # None: the filter's own
+    strict: bool = False  # mask_in_box: the whole mask has to be in the box, a threshold of 1
+    box_iou: float = 0.0  # mask_in_box: least IoU of the mask's own box and the box; 0 asks for none
 
     def faults(self) -> Iterator[str]:
         """What contradicts itself."""
@@ -60,31 +59,27 @@ class FilterSpec:
 
 @dataclass(frozen=True)
 class BootstrapSettings:
-    """Training on few masks in rounds. train: the whole run; its `data.labels` is the share of labelled pictures.
+    """Training on few masks in rounds: round 0 on labelled pictures alone, then `rounds` with pseudo labels.
 
-    rounds: T, after round 0, which trains on labelled pictures alone for first_steps; the others take round_steps.
-    gamma_max, gamma_schedule: weight of the pseudo labels' loss in round t: linear gamma_max * t / T, fixed gamma_max,
-    cosine gamma_max * (1 - cos(pi t / T)) / 2; gamma_max 0 labels nothing and is the control with labels alone, of as
-    many steps. SafaRi publishes that gamma grows; linear to 1 is proposed. start: the weights a round begins with,
-    those of the round before (SafaRi) or `train.init` (Partial-RES), fresh ones where there is none. boxes: sparc,
-    none, or truth, which is 100 % box labels; proposals, scorer, sparc: the parts of sparc, as `build_proposer` and
-    `build_scorer` name them; proposals None: colour_regions, of synthetic data alone. pseudo_images: pictures with
-    pseudo labels a step, None: as many as labelled ones.
+    The weight of the pseudo labels' loss in round t of T is gamma_max * t / T (linear), gamma_max (fixed) or
+    gamma_max * (1 - cos(pi t / T)) / 2 (cosine). SafaRi publishes that it grows; linear to 1 is proposed.
     """
 
-    train: TrainSettings
-    first_steps: int
-    round_steps: int
-    rounds: int = 2
-    gamma_max: float = 1.0
+    train: TrainSettings  # the whole run; its `data.labels` is the share of labelled pictures
+    first_steps: int  # of round 0
+    round_steps: int  # of each other round
+    rounds: int = 2  # T
+    gamma_max: float = 1.0  # 0 labels nothing: the control, labels alone for as many steps
     gamma_schedule: GammaSchedule = "linear"
+    # the weights a round begins with: of the round before (SafaRi) or of `train.init` (Partial-RES), fresh ones where
+    # there is none
     start: Start = "previous"
     filter: FilterSpec = field(default_factory=FilterSpec)
-    boxes: Boxes = "sparc"
-    proposals: str | None = None
-    scorer: str = "openai/clip-vit-base-patch32"
+    boxes: Boxes = "sparc"  # sparc, none, or truth, which is 100 % box labels
+    proposals: str | None = None  # as `build_proposer` names them; None: colour_regions, for synthetic data alone
+    scorer: str = "openai/clip-vit-base-patch32"  # as `build_scorer` names it
     sparc: SparcConfig = field(default_factory=SparcConfig)
-    pseudo_images: int | None = None
+    pseudo_images: int | None = None  # pictures with pseudo labels a step; None: as many as labelled ones
 
     def __post_init__(self) -> None:
         faults = [*self._faults(), *self.filter.faults()]

@@ -1,9 +1,9 @@
 """SpARC, "Spatially Aware Red-box CLIP" (SafaRi, ECCV 2024): a box from words and proposals, without box labels.
 
 Published: proposals of a detector, each shown as a red rectangle over the blurred picture; an image-text scorer for
-what things look like, rules for where they are; one box out. The rules are ReCLIP's. See `predicates` for what is ours.
+what things look like, rules for where they are; one box out. The rules are ReCLIP's; `predicates` tells what is ours.
 A phrase here is more than ReCLIP's noun chunk: it keeps clothes, belongings and doings ("man in red holding a bat"),
-which no rule answers. The whole sentence is scored on the same pictures as the phrases.
+which no rule answers. The whole expression is scored on the same pictures as the phrases.
 """
 
 from __future__ import annotations
@@ -32,18 +32,15 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class SparcConfig:
-    """What is proposed, not published.
+    """How an expression is asked of the scorer. What is not published is proposed."""
 
-    prompt: "red_box" as published, or "crop", the proposal alone. rules: False asks the scorer for the whole sentence
-    and nothing else. template: what a phrase is put into. caption_weight: the power to which the distribution of the
-    whole sentence is multiplied in at the end; 1 is ReCLIP's, 0 leaves it out.
-    """
-
-    prompt: Literal["red_box", "crop"] = "red_box"
+    prompt: Literal["red_box", "crop"] = "red_box"  # "red_box" as published, or "crop", the proposal alone
     style: PromptStyle = field(default_factory=PromptStyle)
-    rules: bool = True
+    rules: bool = True  # False asks the scorer for the whole expression and nothing else
     spatial: SpatialRules = field(default_factory=SpatialRules)
-    template: str = "a photo of {}"
+    template: str = "a photo of {}"  # what a phrase is put into
+    # power to which the distribution of the whole expression is multiplied in at the end: 1 is ReCLIP's, 0 leaves it
+    # out
     caption_weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -93,11 +90,11 @@ class Sparc:
 
     def _question(self, expression: str) -> _Question:
         """The texts of an expression. With nothing for the predicates to do it is its own only phrase."""
-        sentence = " ".join(expression.lower().split())
+        text = " ".join(expression.lower().split())
         referent = parse_expression(expression) if self.config.rules else Referent()
         if not referent.is_spatial:
-            return _Question(Referent(phrase=sentence), "")
-        return _Question(referent, sentence if self.config.caption_weight else "")
+            return _Question(Referent(phrase=text), "")
+        return _Question(referent, text if self.config.caption_weight else "")
 
     def _probabilities(self, image: np.ndarray, boxes: np.ndarray, texts: list[str]) -> dict[str, np.ndarray]:
         """Text -> (N,) softmax over the boxes."""
@@ -125,7 +122,7 @@ class Sparc:
 
 @dataclass(frozen=True)
 class _Question:
-    """What is asked of the scorer: the phrases of the referent, and the whole sentence or ""."""
+    """What is asked of the scorer: the phrases of the referent, and the whole expression or ""."""
 
     referent: Referent
     caption: str

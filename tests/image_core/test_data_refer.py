@@ -102,8 +102,8 @@ def test_records_of_a_split(tree: Path) -> None:
     records = read_refer(tree, "refcoco", "unc", "train")
     assert [record.ref_id for record in records] == [1, 2, 5, 6]
     first = records[0]
-    assert [s.text for s in first.sentences] == ["The Left one", "box at left"]
-    assert [s.sentence_id for s in first.sentences] == [100, 101]
+    assert [e.text for e in first.expressions] == ["The Left one", "box at left"]
+    assert [e.expression_id for e in first.expressions] == [100, 101]
     assert first.annotation_ids == (10,) and first.size == SIZE and first.split == "train"
     assert first.image_path.name == name_of(1) and first.image_path.is_file()
     assert {len(read_refer(tree, "refcoco", "unc", split)) for split in ("val", "testA")} == {1}

@@ -130,9 +130,9 @@ def test_sizes_over_a_run(tiny_settings: MakeSettings) -> None:
         ({"sizes": (96,)}, ["sizes: expected pairs [share of the run, pixels], got (96,)"]),
         ({"sizes": ((0.0,),)}, ["expected pairs"]),
         (
-            {"optimiser": OptimiserSpec(decay="cosin")},
+            {"optimiser": OptimiserSpec(decay="cosin")},  # type: ignore[arg-type]
             ["optimiser.decay: expected one of cosine, poly, constant, got cosin"],
-        ),  # type: ignore[arg-type]
+        ),
         ({"optimiser": OptimiserSpec(lr=0.0)}, ["expected lr above 0"]),
         ({"data": DataSpec(expressions_per_image=0)}, ["expressions_per_image: expected 1 or more, got 0"]),
         ({"data": DataSpec(images=0)}, ["data.images: expected 1 or more, got 0"]),

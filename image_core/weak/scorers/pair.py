@@ -34,13 +34,12 @@ _LARGEST_SCALE = 50.0
 
 @dataclass(frozen=True)
 class PairConfig:
-    """size_px: side of the square that every picture is squashed to; width: of the common space; text_width: numbers of
-    a word vector and of each direction of the GRU; max_words: word pieces of a text."""
+    """Sizes of the pair."""
 
-    size_px: int = 128
-    width: int = 96
-    text_width: int = 96
-    max_words: int = 32
+    size_px: int = 128  # side of the square that every picture is squashed to
+    width: int = 96  # of the common space
+    text_width: int = 96  # numbers of a word vector, and of each direction of the GRU
+    max_words: int = 32  # word pieces of a text
 
     def __post_init__(self) -> None:
         if self.size_px < 16 or self.size_px % 16 or min(self.width, self.text_width, self.max_words) < 1:
