@@ -79,11 +79,11 @@ def renamed(state: Mapping[str, Tensor], rules: Sequence[Rule], source: str = "c
     ours: dict[str, Tensor] = {}
     unknown = []
     for key, value in state.items():
-        found = [match.expand(target) for pattern, target in rules if (match := re.fullmatch(pattern, key))]
-        if len(found) != 1:
+        names = [match.expand(target) for pattern, target in rules if (match := re.fullmatch(pattern, key))]
+        if len(names) != 1:
             unknown.append(key)
             continue
-        name = _place(found[0])
+        name = _place(names[0])
         if "{q,k,v}" in name:
             parts = {name.replace("{q,k,v}", part): rows for part, rows in zip("qkv", value.chunk(3), strict=True)}
         else:
@@ -271,7 +271,7 @@ PROJECTS: dict[str, Project] = {
 
 def project(name: str) -> Project:
     """The row of `name`. Raises `UnknownNameError`."""
-    found = PROJECTS.get(name.replace("-", "_").lower())
-    if found is None:
+    row = PROJECTS.get(name.replace("-", "_").lower())
+    if row is None:
         raise UnknownNameError("project", name, list(PROJECTS))
-    return found
+    return row

@@ -1,4 +1,4 @@
-"""What of a referring picture dataset lies on disk: looked up before an hour of training or evaluation finds out."""
+"""What of a referring picture dataset lies on disk: checked before an hour of training or evaluation finds out."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PictureInventory:
     root: Path
     refs_file: Path
     images: Path  # the folder of pictures
-    looked_at: str | None  # the split whose pictures were looked up; None: all
+    checked_split: str | None  # the split whose pictures were checked; None: all
     splits: dict[str, SplitCount]  # of the whole file, by every name that opens one
     refs: int
     pictures: int
@@ -94,12 +94,12 @@ class PictureInventory:
 
     def lines(self) -> list[str]:
         """For people, a line a finding."""
-        which = "all splits" if self.looked_at is None else f"split {self.looked_at}"
+        which = "all splits" if self.checked_split is None else f"split {self.checked_split}"
         return [
             f"{self.dataset}, splits of {self.author}, in {self.root}",
             *(f"{name}: {_told(count)}" for name, count in self.splits.items()),
             *self.notes,
-            f"looked at: {which}, {self.pictures} pictures in {self.images}",
+            f"checked: {which}, {self.pictures} pictures in {self.images}",
             *([f"references without a target: {self.without_target}"] if self.without_target else []),
             *named("pictures missing", self.missing_pictures),
             *named("references that cannot be used", self.broken_refs),
@@ -119,7 +119,7 @@ class PictureInventory:
         return {
             "dataset": self.dataset,
             "split_by": self.author,
-            "split": self.looked_at,
+            "split": self.checked_split,
             "root": str(self.root),
             "ready": self.to_do is None,
             "to_do": self.to_do,
@@ -154,7 +154,7 @@ def check_pictures(name: str, root: Path, split: str | None = None, split_by: st
         root=root,
         refs_file=path,
         images=images,
-        looked_at=split,
+        checked_split=split,
         splits=_counts(rows, name, author),
         refs=len(chosen),
         pictures=len(by_path),
@@ -223,14 +223,14 @@ def _told(count: SplitCount) -> str:
     return f"{count.refs} references{refs}, {count.expressions} expressions{said}, {count.pictures} pictures"
 
 
-def named(title: str, found: Sequence[object]) -> list[str]:
-    """One line that counts what was found and names the first of it; none where nothing was."""
-    if not found:
+def named(title: str, items: Sequence[object]) -> list[str]:
+    """One line that counts the items and names the first of them; no line without items."""
+    if not items:
         return []
-    rest = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return [f"{title}: {len(found)}: {', '.join(map(str, found[:MOST_NAMED]))}{rest}"]
+    rest = f", and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
+    return [f"{title}: {len(items)}: {', '.join(map(str, items[:MOST_NAMED]))}{rest}"]
 
 
-def counted(found: Sequence[object]) -> dict[str, Any]:
+def counted(items: Sequence[object]) -> dict[str, Any]:
     """The same for the JSON document."""
-    return {"count": len(found), "first": [str(item) for item in found[:MOST_NAMED]]}
+    return {"count": len(items), "first": [str(item) for item in items[:MOST_NAMED]]}

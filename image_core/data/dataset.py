@@ -44,7 +44,7 @@ class ReferringImages:
         )
 
     def picture(self, index: int) -> np.ndarray:
-        """The picture of item `index` alone, as `read_image` reads it: its masks are not looked at."""
+        """The picture of item `index` alone, as `read_image` reads it: its masks are not read."""
         return read_image(self.groups[index][0])
 
     def sample_id(self, index: int) -> str:
@@ -65,14 +65,14 @@ class ReferringImages:
 
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
         """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
-        found = []
+        truths = []
         for record in self.groups[index]:
             try:
                 mask = record.mask()
             except DataError:
                 mask = None
-            found += [(bool(record.annotation_ids), mask)] * len(record.expressions)
-        return found
+            truths += [(bool(record.annotation_ids), mask)] * len(record.expressions)
+        return truths
 
     def words(self) -> frozenset[str]:
         """Every word of every expression, in lower case."""

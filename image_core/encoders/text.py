@@ -70,8 +70,8 @@ class TextLayer(nn.Module):
         seen = self._seen(hidden, word_pad_mask)
         if isinstance(getattr(layer, "self_attn", None), nn.Module):  # CLIP: norms before
             return layer.self_attn(hidden_states=layer.layer_norm1(hidden), attention_mask=seen)[0]
-        heard = layer.attention.self(hidden, seen)[0]
-        return layer.attention.output.dropout(layer.attention.output.dense(heard))
+        attended = layer.attention.self(hidden, seen)[0]
+        return layer.attention.output.dropout(layer.attention.output.dense(attended))
 
     def feed_forward(self, r: Tensor) -> Tensor:
         """What follows the self-attention's residual: (E, L, C) -> (E, L, C)."""

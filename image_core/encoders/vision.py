@@ -90,9 +90,9 @@ class VisionEncoder(nn.Module):
 
     def swin_stages(self) -> tuple[SwinStage, ...]:
         """`stages` as Swin's own, NHWC, whose blocks can be stepped. Raises `ValueError` for other architectures."""
-        found = [next(iter(stage.children()), None) for stage in self.stages]
-        swin = tuple(stage for stage in found if isinstance(stage, SwinStage))
-        if len(swin) != len(found):
+        firsts = [next(iter(stage.children()), None) for stage in self.stages]
+        swin = tuple(stage for stage in firsts if isinstance(stage, SwinStage))
+        if len(swin) != len(firsts):
             raise ValueError("expected a Swin v1 or v2, got one whose blocks cannot be stepped one by one")
         return swin
 

@@ -66,10 +66,10 @@ def _shortened(keys: Sequence[str]) -> str:
 def _read(source: Path) -> dict[str, Tensor]:
     path = source
     if source.is_dir():
-        found = [source / name for name in _FILES if (source / name).is_file()]
-        if not found:
+        files = [source / name for name in _FILES if (source / name).is_file()]
+        if not files:
             raise CheckpointError(f"{source}: expected one of {', '.join(_FILES)} in it, got a folder without weights")
-        path = found[0]
+        path = files[0]
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file: give a file or folder of vision weights")
     try:

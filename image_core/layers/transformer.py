@@ -48,8 +48,8 @@ class Attention(nn.Module):
         q = split_heads(self.to_q(queries_from), self.heads)
         dropout = self.dropout if self.training else 0.0
         mask = ~unseen if bias is None else bias.to(q.dtype).masked_fill(unseen, -math.inf)
-        heard = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, dropout_p=dropout)
-        return self.out(merge_heads(heard))
+        attended = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, dropout_p=dropout)
+        return self.out(merge_heads(attended))
 
 
 class FeedForward(nn.Module):

@@ -73,22 +73,22 @@ def sample_expressions(
 ) -> tuple[Expression, ...]:
     """`count` different expressions of a scene; families take turns, so that each has an equal share.
 
-    Without `compositional` none names a held-out pair of shape and colour or uses a held-out phrasing; with it
+    Without `compositional` none of them names a held-out pair of shape and colour or uses a held-out phrasing; with it
     each does one of the two. A family that has nothing undisputed to say of this scene passes its turn on.
     """
-    found: dict[str, Expression] = {}
+    told: dict[str, Expression] = {}
     order: list[str] = []
     barren: set[str] = set()
-    while len(found) < count and len(barren) < len(families):
+    while len(told) < count and len(barren) < len(families):
         if not order:
             order = [f for f in rng.sample(families, len(families)) if f not in barren]
         family = order.pop()
-        expression = _search(scene, rng, family, compositional, found)
+        expression = _search(scene, rng, family, compositional, told)
         if expression is None:
             barren.add(family)
         else:
-            found[expression.text] = expression
-    return tuple(found.values())
+            told[expression.text] = expression
+    return tuple(told.values())
 
 
 def names_held_out_pair(meaning: Meaning) -> bool:
@@ -97,7 +97,7 @@ def names_held_out_pair(meaning: Meaning) -> bool:
 
 
 def _search(
-    scene: Scene, rng: Random, family: str, compositional: bool, found: dict[str, Expression]
+    scene: Scene, rng: Random, family: str, compositional: bool, told: dict[str, Expression]
 ) -> Expression | None:
     """One new expression of a family, or None. A recipe has several tries, lest easy ones crowd out the rest."""
     for attempt in range(_RECIPES_TRIED):
@@ -117,7 +117,7 @@ def _search(
                 continue
             novel = compositional and (not held_out or rng.random() < 0.5)
             text = say(meaning, rng, novel)
-            if text not in found:
+            if text not in told:
                 return Expression(text, meaning, family, targets, novel)
     return None
 

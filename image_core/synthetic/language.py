@@ -21,7 +21,7 @@ from image_core.synthetic.splits import COMPOSITIONAL, scene_seed
 
 _SIDE = re.compile(r"\b(left|right)(?=(?:-?most|-?hand)?\b)", re.IGNORECASE)
 _BRACES = re.compile(r"\{\w+:|\{\w*\}\w*|\}")
-_SENTENCES_PER_SCENE = 4
+_EXPRESSIONS_PER_SCENE = 4
 
 
 def mirrored(text: str) -> str:
@@ -50,9 +50,9 @@ def expression_texts(split: str, seed: int, count: int) -> Iterator[str]:
         rng = Random(scene_seed(split, seed, index))
         compositional = split == COMPOSITIONAL
         scene = sample_scene(rng, held_out=compositional)
-        found = sample_expressions(scene, rng, min(count, _SENTENCES_PER_SCENE), compositional)
-        yield from (e.text for e in found)
-        count -= len(found)
+        expressions = sample_expressions(scene, rng, min(count, _EXPRESSIONS_PER_SCENE), compositional)
+        yield from (e.text for e in expressions)
+        count -= len(expressions)
         index += 1
 
 

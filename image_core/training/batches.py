@@ -123,7 +123,7 @@ def loader(batches: StepBatches, start: int) -> Iterator[dict[str, ImageBatch]]:
     """Batches of the steps from `start` on, in order, made ahead by `workers` processes. Raises `DataError`."""
     steps: Sequence[int] = range(start, len(batches))
     workers = batches.settings.workers
-    found: DataLoader[dict[str, ImageBatch] | _Fault] = DataLoader(
+    batches_or_faults: DataLoader[dict[str, ImageBatch] | _Fault] = DataLoader(
         _Told(batches),
         batch_size=None,
         sampler=steps,
@@ -131,7 +131,7 @@ def loader(batches: StepBatches, start: int) -> Iterator[dict[str, ImageBatch]]:
         worker_init_fn=_one_thread,
         prefetch_factor=4 if workers else None,
     )
-    for batch in found:
+    for batch in batches_or_faults:
         if isinstance(batch, _Fault):
             raise DataError(batch.message)
         yield batch

@@ -187,7 +187,7 @@ def commit() -> str:
     """The commit of the source tree that trained, "" outside a checkout or without git."""
     if shutil.which("git") is None:
         return ""
-    found = subprocess.run(
+    asked = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
-    return found.stdout.strip()
+    return asked.stdout.strip()

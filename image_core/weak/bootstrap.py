@@ -124,13 +124,13 @@ def _label(
 
 def _as_counted(told: Any, round: int, ledger: Ledger, done: Path) -> dict[str, Any]:
     """The counts of a round that was labelled before. Raises `ConfigError` where the ledger has other lines by now."""
-    found = count(ledger.labels(round))
-    if told != found:
+    counts = count(ledger.labels(round))
+    if told != counts:
         raise ConfigError(
-            f"{ledger.path}: round {round} has {json.dumps(found)}, {done.name} says {json.dumps(told)}: lines are "
+            f"{ledger.path}: round {round} has {json.dumps(counts)}, {done.name} says {json.dumps(told)}: lines are "
             f"lost or changed; remove {done}, and those missing at the end are made again"
         )
-    return found
+    return counts
 
 
 def box_source(settings: BootstrapSettings, samples: Samples) -> BoxSource:

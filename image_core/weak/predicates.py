@@ -135,8 +135,8 @@ def compose(
     for superlative in referent.superlatives:
         scores = reweighted(scores, _superlative(superlative, scores, boxes_xyxy, size, rules))
     for other in referent.excluded if rules.own_predicates else ():
-        found = compose(other, boxes_xyxy, size, looks, rules)
-        scores = reweighted(scores, 1 - found / found.max())
+        excluded = compose(other, boxes_xyxy, size, looks, rules)
+        scores = reweighted(scores, 1 - excluded / excluded.max())
     return scores
 
 

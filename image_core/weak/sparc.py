@@ -113,11 +113,11 @@ class Sparc:
         self, question: _Question, boxes: np.ndarray, size: tuple[int, ...], probabilities: dict[str, np.ndarray]
     ) -> Located:
         height, width = size
-        found = compose(question.referent, boxes, (height, width), probabilities, self.config.spatial)
+        scores = compose(question.referent, boxes, (height, width), probabilities, self.config.spatial)
         if question.caption:
-            found = reweighted(found, probabilities[question.caption] ** self.config.caption_weight)
-        best = int(found.argmax())
-        return Located(boxes[best], float(found[best]), best, found)
+            scores = reweighted(scores, probabilities[question.caption] ** self.config.caption_weight)
+        best = int(scores.argmax())
+        return Located(boxes[best], float(scores[best]), best, scores)
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ class Token:
 def tokenise(expression: str) -> list[Token]:
     """The tokens of an expression in any spelling; an empty list for one without words."""
     text = respelled(expression)
-    found: list[Token] = []
+    tokens: list[Token] = []
     while text:
-        token, length = _first(text, not found)
-        found.append(token)
+        token, length = _first(text, not tokens)
+        tokens.append(token)
         text = text[length:].lstrip()
-    return found
+    return tokens
 
 
 def respelled(expression: str) -> str:

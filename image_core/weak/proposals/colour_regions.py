@@ -58,16 +58,16 @@ class ColourRegions:
             return np.zeros((0, 4))
         lab = cv2.cvtColor(cv2.medianBlur(image, 3).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
         edges = edge_strength(lab)
-        found = [
+        scored = [
             region
             for colours in self.settings.palettes
             for outline in _outlines(_painted(lab, colours), colours)
             if (region := self._judge(outline, edges)) is not None
         ]
-        if not found:
+        if not scored:
             return np.zeros((0, 4))
-        boxes = np.array([box for box, _ in found], np.float64)
-        kept = keep_best(boxes, np.array([score for _, score in found]), self.settings.overlap, self.settings.most)
+        boxes = np.array([box for box, _ in scored], np.float64)
+        kept = keep_best(boxes, np.array([score for _, score in scored]), self.settings.overlap, self.settings.most)
         return boxes[kept]
 
     def _judge(self, outline: np.ndarray, edges: np.ndarray) -> tuple[tuple[int, int, int, int], float] | None:

@@ -101,11 +101,11 @@ class PairScorer:
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         """N pictures (h, w, 3) uint8 RGB and E texts -> (N, E) float64 logits."""
         words = self.pair.encode_texts(texts)
-        found = []
+        logits = []
         for start in range(0, len(images), _BATCH):
             pictures = as_input(images[start : start + _BATCH], self.pair.config.size_px).to(self.device)
-            found.append(self.pair.fit(self.pair.encode_pictures(pictures), words))
-        return torch.cat(found).double().cpu().numpy()
+            logits.append(self.pair.fit(self.pair.encode_pictures(pictures), words))
+        return torch.cat(logits).double().cpu().numpy()
 
 
 def save_pair(path: Path, pair: ImageTextPair, provenance: Mapping[str, Any]) -> None:
