@@ -48,7 +48,7 @@ def box_of(mask: np.ndarray) -> np.ndarray:
 def answers(drawn: DrawnScene, proposals: np.ndarray, systems: dict[str, Sparc]) -> dict[str, np.ndarray]:
     """Arm -> (E,) IoU of its box with the right one; zeros where there are no proposals."""
     truth = np.stack([box_of(drawn.mask(expression)) for expression in drawn.expressions])
-    sentences = [expression.sentence for expression in drawn.expressions]
+    sentences = [expression.text for expression in drawn.expressions]
     if not len(proposals):
         return {name: np.zeros(len(sentences)) for name in (*systems, "largest proposal", "best proposal")}
     overlap = box_iou_matrix(proposals, truth)

@@ -20,7 +20,7 @@ import cv2
 from machine import describe_machine
 
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.synthetic.language import sentences
+from image_core.synthetic.language import expression_texts
 
 SIZES = (128, 192, 256)
 EXPRESSIONS = 4
@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     sentence_count = 8 * options.count
-    _, sentence_s = timed(lambda: list(sentences("train", options.seed, sentence_count)))
+    _, sentence_s = timed(lambda: list(expression_texts("train", options.seed, sentence_count)))
     report = {
         "command": f"python benchmarks/synthetic_speed.py --count {options.count} --seed {options.seed}",
         "machine": describe_machine() | {"load_average": os.getloadavg()},

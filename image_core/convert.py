@@ -79,11 +79,11 @@ def renamed(state: Mapping[str, Tensor], rules: Sequence[Rule], source: str = "c
     ours: dict[str, Tensor] = {}
     unknown = []
     for key, value in state.items():
-        found = [match.expand(target) for pattern, target in rules if (match := re.fullmatch(pattern, key))]
-        if len(found) != 1:
+        names = [match.expand(target) for pattern, target in rules if (match := re.fullmatch(pattern, key))]
+        if len(names) != 1:
             unknown.append(key)
             continue
-        name = _place(found[0])
+        name = _place(names[0])
         if "{q,k,v}" in name:
             parts = {name.replace("{q,k,v}", part): rows for part, rows in zip("qkv", value.chunk(3), strict=True)}
         else:
@@ -114,7 +114,9 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = 15) -> Model
 
     def shape(key: str) -> Sequence[int]:
         if key not in state:
-            raise CheckpointError(f"SeqTR checkpoint: no tensor '{key}'; wanted a segmentation model with its encoders")
+            raise CheckpointError(
+                f"SeqTR checkpoint: expected a segmentation model with its encoders, got none with a tensor '{key}'"
+            )
         return state[key].shape
 
     def count(pattern: str) -> int:
@@ -171,7 +173,7 @@ def convert_seqtr(
     """A segmentation checkpoint of SeqTR's family and its vocabulary -> a model file of ours, 640 px as published.
 
     vocabulary: the release's token_to_ix, a pickle or JSON of word -> row, with PAD and UNK; None: the one of that name
-    beside `source`. max_words: tokens a sentence had in training (15; 20 for RefCOCOg). Raises `CheckpointError` or
+    beside `source`. max_words: tokens an expression had in training (15; 20 for RefCOCOg). Raises `CheckpointError` or
     `DataError`.
     """
     state = read_published(source)
@@ -217,7 +219,7 @@ def fill(model: torch.nn.Module, state: Mapping[str, Tensor], source: str) -> No
 def read_published(source: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or a torch file: averaged weights before plain ones, `module.` taken off."""
     if not source.is_file():
-        raise CheckpointError(f"{source}: no such file; wanted a published checkpoint")
+        raise CheckpointError(f"{source}: no such file: give a published checkpoint")
     try:
         if source.suffix == ".safetensors":
             content: Any = load_file(source)
@@ -225,24 +227,24 @@ def read_published(source: Path) -> dict[str, Tensor]:
             content = torch.load(source, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise CheckpointError(
-            f"{source}: cannot be read ({type(error).__name__}), wanted a file of tensors and plain values alone; "
-            "is it whole, and its name's ending right?"
+            f"{source}: expected a file of tensors and plain values, got one that cannot be read "
+            f"({type(error).__name__}): check that it is whole and that its suffix is right"
         ) from error
     for name in ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
             break
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{source}: came {type(content).__name__}, wanted a state dict of tensors")
+        raise CheckpointError(f"{source}: expected a state dict of tensors, got {type(content).__name__}")
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
 def _vocabulary(path: Path, rows: int) -> dict[str, int]:
     words = read_json(path) if path.suffix == ".json" else read_plain_pickle(path)
     if not isinstance(words, dict) or not {"PAD", "UNK"} <= words.keys():
-        raise DataError(f"{path}: came {type(words).__name__}, wanted word -> row with PAD and UNK among the words")
+        raise DataError(f"{path}: expected word -> row with PAD and UNK among the words, got {type(words).__name__}")
     if not all(type(row) is int for row in words.values()) or sorted(words.values()) != list(range(rows)):
-        raise DataError(f"{path}: came {len(words)} words, wanted one for each of the checkpoint's {rows} rows")
+        raise DataError(f"{path}: expected {rows} words, one for each of the checkpoint's rows, got {len(words)}")
     return {str(word): int(row) for word, row in words.items()}
 
 
@@ -269,7 +271,7 @@ PROJECTS: dict[str, Project] = {
 
 def project(name: str) -> Project:
     """The row of `name`. Raises `UnknownNameError`."""
-    found = PROJECTS.get(name.replace("-", "_").lower())
-    if found is None:
+    row = PROJECTS.get(name.replace("-", "_").lower())
+    if row is None:
         raise UnknownNameError("project", name, list(PROJECTS))
-    return found
+    return row

@@ -12,7 +12,7 @@ _PLAIN = (int, float, str, bool)
 
 
 def misfits(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = False) -> Iterator[str]:
-    """One line for each value of another type than the field of that name in `kind`: what came, and what was wanted.
+    """One line for each value of another type than the field of that name in `kind`: what was expected, what came.
 
     Floats have to be finite, whole numbers are floats, too, and lists are tuples. Types that YAML has not are let pass.
     plain: look at numbers, texts and truth values alone, for a `kind` that tells better what its others may be.
@@ -20,7 +20,7 @@ def misfits(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = 
     hints = get_type_hints(kind)
     for key, value in values.items():
         if not (fits(value, hints[key]) or (plain and hints[key] not in _PLAIN)):
-            yield f"{where}.{key} is {value!r}, wanted {_told(hints[key])}"
+            yield f"{where}.{key}: expected {_told(hints[key])}, got {value!r}"
 
 
 def check_fields(config: Any) -> None:

@@ -29,7 +29,7 @@ class RefcocoMetrics:
 
     def __init__(self, rule: RefcocoRule = "lavt") -> None:
         if rule not in get_args(RefcocoRule):
-            raise ValueError(f"RefcocoMetrics.rule: came '{rule}', wanted one of {', '.join(get_args(RefcocoRule))}")
+            raise ValueError(f"RefcocoMetrics.rule: expected one of {', '.join(get_args(RefcocoRule))}, got '{rule}'")
         self.rule = rule
         self.reset()
 
@@ -72,11 +72,11 @@ class RefcocoMetrics:
 class GrefcocoMetrics:
     """gIoU, cIoU, N-acc, T-acc and Pr@0.7 / 0.8 / 0.9 by ReLA's evaluator.
 
-    The true mask tells whether an expression has a target. With a target: predicted absent is I = 0 with U as it is;
-    Pr@X counts IoU >= X over these only. Without one: predicted absent is IoU 1 and adds nothing to I and U (whatever
-    the mask), otherwise IoU 0 and the predicted pixels are added to U. gIoU = mean IoU of all, cIoU = sum(I) / sum(U).
-    N-acc: share of the no-target expressions predicted absent; T-acc: share of the others predicted present. (The
-    evaluator prints 0 for both when a set has no no-target expression; here N-acc is None then and T-acc what it is.)
+    gIoU = mean IoU of all, cIoU = sum(I) / sum(U). The true mask tells whether an expression has a target:
+    - With one: predicted absent is I = 0, and U stays. Pr@X counts IoU >= X over these alone.
+    - Without one: predicted absent is IoU 1 and adds nothing to I and U; else IoU 0, and the predicted pixels join U.
+    N-acc: share of the expressions without a target predicted absent; T-acc: share of the others predicted present.
+    Where there is no expression without a target the evaluator prints 0 for both; here N-acc is None and T-acc stays.
     """
 
     def __init__(self) -> None:

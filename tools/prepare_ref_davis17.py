@@ -17,7 +17,7 @@ from rvos.data.prepare_davis import convert
 
 def main(arguments: list[str]) -> int:
     """0 done, 2 the input is at fault."""
-    parser = argparse.ArgumentParser(description="Convert DAVIS 2017 and its sentences to the form of Ref-DAVIS17.")
+    parser = argparse.ArgumentParser(description="Convert DAVIS 2017 and its expressions to the form of Ref-DAVIS17.")
     parser.add_argument("raw", metavar="RAW", type=Path, help="the folder that holds DAVIS and davis_text_annotations")
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder that becomes the dataset's root")
     given = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Trains the small image-text pair on synthetic pictures and sentences, without boxes and masks; goes on when killed.
+"""Trains the small image-text pair on synthetic pictures and expressions, without boxes and masks; goes on when killed.
 
 python tools/train_image_text_pair.py --out DIR [--steps N] [--seed S]
 

@@ -1,6 +1,6 @@
-"""Trains the WordPiece vocabulary of the small text encoder on sentences of the synthetic language.
+"""Trains the WordPiece vocabulary of the small text encoder on expressions of the synthetic language.
 
-python tools/train_vocabulary.py [--sentences N] [--seed S] [--out DIR]
+python tools/train_vocabulary.py [--expressions N] [--seed S] [--out DIR]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from image_core.encoders.text import SMALL_VOCABULARY
-from image_core.synthetic.language import sentences, training_words
+from image_core.synthetic.language import expression_texts, training_words
 
 SPECIAL = {
     "pad_token": "[PAD]",
@@ -64,11 +64,11 @@ def words_of(tokenizer: Tokenizer, lines: Sequence[str]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sentences", type=int, default=20_000, help="sentences to train on")
+    parser.add_argument("--expressions", type=int, default=20_000, help="expressions to train on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=SMALL_VOCABULARY)
     arguments = parser.parse_args()
-    lines = [*sentences("train", arguments.seed, arguments.sentences), *sorted(training_words())]
+    lines = [*expression_texts("train", arguments.seed, arguments.expressions), *sorted(training_words())]
     tokenizer = train_vocabulary(lines)
     if "[UNK]" in tokenizer.tokenize(PROBE):
         raise SystemExit(f"some characters of the probe are unknown: {tokenizer.tokenize(PROBE)}")

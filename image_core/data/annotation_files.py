@@ -29,7 +29,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(_bytes(path))
     except ValueError as error:
-        raise DataError(f"{path}: came broken JSON ({error}), wanted the dataset's own file; fetch it again") from error
+        raise DataError(
+            f"{path}: expected the dataset's own file, got broken JSON ({error}); fetch it again"
+        ) from error
 
 
 def read_plain_pickle(path: Path) -> Any:
@@ -43,19 +45,20 @@ def read_plain_pickle(path: Path) -> Any:
             return _PlainUnpickler(file, encoding="utf-8").load()
     # A broken pickle raises whatever its damaged opcodes lead to; these are what the format's reader documents.
     except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: came a pickle that cannot be used ({error}), wanted plain lists and dicts") from error
+        raise DataError(
+            f"{path}: expected plain lists and dicts, got a pickle that cannot be used ({error})"
+        ) from error
     except (OSError, OverflowError, MemoryError) as error:
-        raise DataError(f"{path}: came a file that cannot be read ({error}), wanted a pickle") from error
+        raise DataError(f"{path}: expected a pickle, got a file that cannot be read ({error})") from error
 
 
 @dataclass(frozen=True)
 class Instances:
-    """`instances.json` of the COCO form by id. images: rows with file_name, height, width; annotations: rows with
-    segmentation and image_id."""
+    """`instances.json` of the COCO form, its rows by their ids."""
 
     path: Path
-    images: Mapping[int, Mapping[str, Any]]
-    annotations: Mapping[int, Mapping[str, Any]]
+    images: Mapping[int, Mapping[str, Any]]  # with file_name, height and width
+    annotations: Mapping[int, Mapping[str, Any]]  # with segmentation and image_id
 
 
 def read_instances(path: Path) -> Instances:
@@ -66,7 +69,7 @@ def read_instances(path: Path) -> Instances:
         annotations = {row["id"]: row for row in content["annotations"]}
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: came {_shape_of(content)} ({error!r}), wanted COCO's images and annotations"
+            f"{path}: expected COCO's images and annotations, got {_shape_of(content)} ({error!r})"
         ) from error
     return Instances(path, images, annotations)
 
@@ -97,5 +100,5 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(
-            f"{path}: came a file that cannot be read ({error.strerror}), wanted an annotation file"
+            f"{path}: expected an annotation file, got a file that cannot be read ({error.strerror})"
         ) from error

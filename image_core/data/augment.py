@@ -1,4 +1,4 @@
-"""Augmentation that keeps every sentence true: what a transformation would make false is changed or not done."""
+"""Augmentation that keeps every expression true: what a transformation would make false is changed or not done."""
 
 from __future__ import annotations
 
@@ -18,27 +18,23 @@ COLOUR_LIMIT = 0.1
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Probabilities in [0, 1] and strengths; all zero changes nothing.
+    """Probabilities in [0, 1] and strengths; all zero changes nothing. Raises `ConfigError`."""
 
-    flip: probability of a mirror; brightness, contrast, saturation: each is multiplied by a factor drawn from
-    [1 - x, 1 + x], x at most 0.1 so that basic colour names stay true (hue is never touched); crop: probability of a
-    crop; crop_min: the smallest share of each side that a crop keeps, in (0, 1]. Raises `ConfigError`.
-    """
-
-    flip: float = 0.5
+    flip: float = 0.5  # probability of a mirror
+    # x: multiplied by a factor from [1 - x, 1 + x], at most 0.1 so that basic colour names stay true
     brightness: float = 0.1
-    contrast: float = 0.1
-    saturation: float = 0.1
-    crop: float = 0.25
-    crop_min: float = 0.75
+    contrast: float = 0.1  # as brightness
+    saturation: float = 0.1  # as brightness; hue is never touched
+    crop: float = 0.25  # probability of a crop
+    crop_min: float = 0.75  # smallest share of each side that a crop keeps, in (0, 1]
 
     def __post_init__(self) -> None:
         limits = {"flip": 1.0, "crop": 1.0, **dict.fromkeys(("brightness", "contrast", "saturation"), COLOUR_LIMIT)}
         for name, most in limits.items():
             if not 0 <= getattr(self, name) <= most:
-                raise ConfigError(f"augmentation.{name}: came {getattr(self, name)}, wanted a number from 0 to {most}")
+                raise ConfigError(f"augmentation.{name}: expected a number from 0 to {most}, got {getattr(self, name)}")
         if not 0 < self.crop_min <= 1:
-            raise ConfigError(f"augmentation.crop_min: came {self.crop_min}, wanted a number above 0 and up to 1")
+            raise ConfigError(f"augmentation.crop_min: expected a number above 0 and up to 1, got {self.crop_min}")
 
 
 def augment(sample: ImageSample, rng: np.random.Generator, settings: Augmentation) -> ImageSample:
@@ -54,10 +50,9 @@ def augment(sample: ImageSample, rng: np.random.Generator, settings: Augmentatio
 
 
 def mirror(sample: ImageSample) -> ImageSample:
-    """The picture mirrored left to right and its sentences with it; unchanged when one has no known mirror."""
-    sentences = [mirror_words(expression) for expression in sample.expressions]
-    known = tuple(sentence for sentence in sentences if sentence is not None)
-    if len(known) != len(sentences):
+    """The picture mirrored left to right and its expressions with it; unchanged when one has no known mirror."""
+    known = tuple(text for expression in sample.expressions if (text := mirror_words(expression)) is not None)
+    if len(known) != len(sample.expressions):
         return sample
     return replace(
         sample,
@@ -70,8 +65,8 @@ def mirror(sample: ImageSample) -> ImageSample:
 def random_crop(sample: ImageSample, rng: np.random.Generator, least: float) -> ImageSample:
     """A window of the picture's own shape, at least `least` of each side, with every target of the sample whole in it.
 
-    Unchanged when a sentence speaks of place, order, count or size (`speaks_of_place`). What is cut away can only be
-    something that no sentence of the sample means or names a relation to.
+    Unchanged when an expression speaks of place, order, count or size (`speaks_of_place`). What is cut away can only be
+    something that no expression of the sample means or names a relation to.
     """
     if any(speaks_of_place(expression) for expression in sample.expressions):
         return sample

@@ -1,4 +1,4 @@
-"""What of a referring picture dataset lies on disk: looked up before an hour of training or evaluation finds out."""
+"""What of a referring picture dataset lies on disk: checked before an hour of training or evaluation finds out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PUBLISHED_REFS = {
     ("refcocog", "umd"): {"train": 42226, "val": 2573, "test": 5023},
     ("refcocog", "google"): {"train": 44822, "val": 5000},
 }
-PUBLISHED_SENTENCES = {
+PUBLISHED_EXPRESSIONS = {
     ("refcoco", "unc"): {"train": 120624, "val": 10834, "testA": 5657, "testB": 5095},
     ("refcoco+", "unc"): {"val": 10758, "testA": 5726, "testB": 4889},
 }
@@ -37,40 +37,39 @@ PUBLISHED_SENTENCES = {
 
 @dataclass(frozen=True)
 class SplitCount:
-    """References, sentences and pictures of one split, and the published figures, None where not known."""
+    """References, expressions and pictures of one split, and the published figures, None where not known."""
 
     refs: int
-    sentences: int
+    expressions: int
     pictures: int
     published_refs: int | None
-    published_sentences: int | None
+    published_expressions: int | None
 
     @property
     def as_published(self) -> bool:
         """No count differs from a published one."""
-        pairs = ((self.refs, self.published_refs), (self.sentences, self.published_sentences))
-        return all(wanted in (None, came) for came, wanted in pairs)
+        pairs = ((self.refs, self.published_refs), (self.expressions, self.published_expressions))
+        return all(published in (None, count) for count, published in pairs)
 
 
 @dataclass(frozen=True)
 class PictureInventory:
-    """What was found. splits: of the whole file, by every name that opens one; looked_at: the split whose pictures were
-    looked up, None for all; missing_pictures: files that references name; broken_refs: a line a reference that cannot
-    be used (no such image, no annotation, a broken polygon); unreadable: a line a picture or mask of the opened few."""
+    """What of a dataset is there, and what is missing or broken."""
 
     dataset: str
     author: str
     root: Path
     refs_file: Path
-    images: Path
-    looked_at: str | None
-    splits: dict[str, SplitCount]
+    images: Path  # the folder of pictures
+    checked_split: str | None  # the split whose pictures were checked; None: all
+    splits: dict[str, SplitCount]  # of the whole file, by every name that opens one
     refs: int
     pictures: int
     without_target: int
-    missing_pictures: tuple[Path, ...]
+    missing_pictures: tuple[Path, ...]  # files that references name
+    # a line a reference that cannot be used: no such image, no annotation, a broken polygon
     broken_refs: tuple[str, ...]
-    unreadable: tuple[str, ...]
+    unreadable: tuple[str, ...]  # a line a picture or mask, of the few that were opened
 
     verdict: ClassVar[str] = "ready"
     """What it is when there is nothing to do."""
@@ -95,12 +94,12 @@ class PictureInventory:
 
     def lines(self) -> list[str]:
         """For people, a line a finding."""
-        which = "all splits" if self.looked_at is None else f"split {self.looked_at}"
+        which = "all splits" if self.checked_split is None else f"split {self.checked_split}"
         return [
             f"{self.dataset}, splits of {self.author}, in {self.root}",
             *(f"{name}: {_told(count)}" for name, count in self.splits.items()),
             *self.notes,
-            f"looked at: {which}, {self.pictures} pictures in {self.images}",
+            f"checked: {which}, {self.pictures} pictures in {self.images}",
             *([f"references without a target: {self.without_target}"] if self.without_target else []),
             *named("pictures missing", self.missing_pictures),
             *named("references that cannot be used", self.broken_refs),
@@ -120,7 +119,7 @@ class PictureInventory:
         return {
             "dataset": self.dataset,
             "split_by": self.author,
-            "split": self.looked_at,
+            "split": self.checked_split,
             "root": str(self.root),
             "ready": self.to_do is None,
             "to_do": self.to_do,
@@ -155,7 +154,7 @@ def check_pictures(name: str, root: Path, split: str | None = None, split_by: st
         root=root,
         refs_file=path,
         images=images,
-        looked_at=split,
+        checked_split=split,
         splits=_counts(rows, name, author),
         refs=len(chosen),
         pictures=len(by_path),
@@ -184,8 +183,8 @@ def _usable(
             broken.append(f"{name} cannot be read ({error!r})")
         else:
             records.append(record)
-            if not record.sentences:
-                broken.append(f"{name} has no sentence")
+            if not record.expressions:
+                broken.append(f"{name} has no expression")
     return records, broken
 
 
@@ -209,29 +208,29 @@ def _unreadable(records: Sequence[ReferringRecord]) -> list[str]:
 
 def _counts(rows: Sequence[Mapping[str, Any]], name: str, author: str) -> dict[str, SplitCount]:
     counts: dict[str, SplitCount] = {}
-    refs, sentences = PUBLISHED_REFS.get((name, author), {}), PUBLISHED_SENTENCES.get((name, author), {})
+    refs, expressions = PUBLISHED_REFS.get((name, author), {}), PUBLISHED_EXPRESSIONS.get((name, author), {})
     for split in dict.fromkeys([*refs, *sorted(frozenset[str]().union(*map(splits_of, rows)))]):
         mine = [row for row in rows if split in splits_of(row)]
         said = sum(len(s) for row in mine if isinstance(s := row.get("sentences"), (list, tuple)))
         pictures = len({str(row.get("image_id")) for row in mine})
-        counts[split] = SplitCount(len(mine), said, pictures, refs.get(split), sentences.get(split))
+        counts[split] = SplitCount(len(mine), said, pictures, refs.get(split), expressions.get(split))
     return counts
 
 
 def _told(count: SplitCount) -> str:
     refs = "" if count.published_refs is None else f" (published: {count.published_refs})"
-    said = "" if count.published_sentences is None else f" (published: {count.published_sentences})"
-    return f"{count.refs} references{refs}, {count.sentences} sentences{said}, {count.pictures} pictures"
+    said = "" if count.published_expressions is None else f" (published: {count.published_expressions})"
+    return f"{count.refs} references{refs}, {count.expressions} expressions{said}, {count.pictures} pictures"
 
 
-def named(title: str, found: Sequence[object]) -> list[str]:
-    """One line that counts what was found and names the first of it; none where nothing was."""
-    if not found:
+def named(title: str, items: Sequence[object]) -> list[str]:
+    """One line that counts the items and names the first of them; no line without items."""
+    if not items:
         return []
-    rest = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return [f"{title}: {len(found)}: {', '.join(map(str, found[:MOST_NAMED]))}{rest}"]
+    rest = f", and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
+    return [f"{title}: {len(items)}: {', '.join(map(str, items[:MOST_NAMED]))}{rest}"]
 
 
-def counted(found: Sequence[object]) -> dict[str, Any]:
+def counted(items: Sequence[object]) -> dict[str, Any]:
     """The same for the JSON document."""
-    return {"count": len(found), "first": [str(item) for item in found[:MOST_NAMED]]}
+    return {"count": len(items), "first": [str(item) for item in items[:MOST_NAMED]]}

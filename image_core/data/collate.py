@@ -20,13 +20,13 @@ def collate(
     and for a `size` that is smaller than a sample or does not divide by `preprocessing.multiple`.
     """
     if not samples:
-        raise ValueError("collate: came no samples, wanted at least one")
+        raise ValueError("collate: expected at least one sample, got none")
     prepared = [preprocessing.prepare(sample.image) for sample in samples]
     masks = [preprocessing.prepare_masks(sample.masks) for sample in samples]
     if size is None:
         size = max(p.shape[1] for p, _ in prepared), max(p.shape[2] for p, _ in prepared)
     elif any(side % preprocessing.multiple for side in size):
-        raise ValueError(f"collate: came size {size}, wanted sides divisible by {preprocessing.multiple}")
+        raise ValueError(f"collate: size: expected sides divisible by {preprocessing.multiple}, got {size}")
     return ImageBatch(
         images=torch.stack([pad_to(image, size) for image, _ in prepared]),
         valid_px=torch.tensor([valid for _, valid in prepared]),

@@ -1,4 +1,4 @@
-"""Records -> samples: one item is one picture with every sentence that is asked of it."""
+"""Records -> samples: one item is one picture with every expression that is asked of it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ReferringImages:
     """A map-style dataset: item i is the i-th picture, in the order the records first name it.
 
     Grouping by picture and not by reference lets a late-fusion model encode each picture once. `sample_id` is the image
-    id, `expression_ids` are "<ref id>_<sentence id>". Pictures and masks are read when an item is asked for; a missing
-    or broken one raises `DataError` then.
+    id, `expression_ids` are "<ref id>_<expression id>". Pictures and masks are read when an item is asked for. A
+    missing or broken one raises `DataError` then.
     """
 
     def __init__(self, records: Iterable[ReferringRecord]) -> None:
@@ -33,18 +33,18 @@ class ReferringImages:
     def __getitem__(self, index: int) -> ImageSample:
         group = self.groups[index]
         image = self.picture(index)
-        masks = [record.mask() for record in group for _ in record.sentences]
+        masks = [record.mask() for record in group for _ in record.expressions]
         return ImageSample(
             image=image,
             expressions=self.expressions(index),
             masks=np.stack(masks) if masks else np.zeros((0, *image.shape[:2]), bool),
             sample_id=self.sample_id(index),
-            families=tuple(s.family for record in group for s in record.sentences),
+            families=tuple(e.family for record in group for e in record.expressions),
             expression_ids=self.expression_ids(index),
         )
 
     def picture(self, index: int) -> np.ndarray:
-        """The picture of item `index` alone, as `read_image` reads it: its masks are not looked at."""
+        """The picture of item `index` alone, as `read_image` reads it: its masks are not read."""
         return read_image(self.groups[index][0])
 
     def sample_id(self, index: int) -> str:
@@ -52,32 +52,32 @@ class ReferringImages:
         return str(self.groups[index][0].image_id)
 
     def expressions(self, index: int) -> tuple[str, ...]:
-        """The sentences of item `index`, without reading its picture."""
-        return tuple(s.text for record in self.groups[index] for s in record.sentences)
+        """The expressions of item `index`, without reading its picture."""
+        return tuple(e.text for record in self.groups[index] for e in record.expressions)
 
     def expression_ids(self, index: int) -> tuple[str, ...]:
-        """The names of these sentences."""
-        return tuple(f"{record.ref_id}_{s.sentence_id}" for record in self.groups[index] for s in record.sentences)
+        """The names of these expressions."""
+        return tuple(f"{record.ref_id}_{e.expression_id}" for record in self.groups[index] for e in record.expressions)
 
     def polygons(self, index: int) -> tuple[int, ...]:
-        """Of how many polygons the truth of each sentence of item `index` consists."""
-        return tuple(record.polygons for record in self.groups[index] for _ in record.sentences)
+        """Of how many polygons the truth of each expression of item `index` consists."""
+        return tuple(record.polygons for record in self.groups[index] for _ in record.expressions)
 
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
-        """Of each sentence, whether it has a target and its mask (None where broken), without reading the picture."""
-        found = []
+        """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
+        truths = []
         for record in self.groups[index]:
             try:
                 mask = record.mask()
             except DataError:
                 mask = None
-            found += [(bool(record.annotation_ids), mask)] * len(record.sentences)
-        return found
+            truths += [(bool(record.annotation_ids), mask)] * len(record.expressions)
+        return truths
 
     def words(self) -> frozenset[str]:
-        """Every word of every sentence, in lower case."""
-        sentences = (s.text for group in self.groups for record in group for s in record.sentences)
-        return frozenset(word for text in sentences for word in words_of(text))
+        """Every word of every expression, in lower case."""
+        texts = (e.text for group in self.groups for record in group for e in record.expressions)
+        return frozenset(word for text in texts for word in words_of(text))
 
 
 def read_image(record: ReferringRecord) -> np.ndarray:
@@ -88,13 +88,16 @@ def read_image(record: ReferringRecord) -> np.ndarray:
     # Annotations are in stored pixels, so a rotation in the metadata must not be applied.
     data = path.read_bytes()
     if _is_cut_off(data):
-        raise DataError(f"{path}: came a JPEG that ends in the middle, wanted a whole one; fetch it again")
+        raise DataError(f"{path}: expected a whole JPEG, got one that ends in the middle; fetch it again")
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if image is None:
-        raise DataError(f"{path}: came a file that is no picture, wanted a JPEG or PNG; fetch it again")
+        raise DataError(f"{path}: expected a JPEG or PNG, got a file that is no picture; fetch it again")
     if image.shape[:2] != record.size:
-        raise DataError(f"{path}: came {image.shape[0]} x {image.shape[1]} px, wanted {record.size} as annotated")
+        raise DataError(
+            f"{path}: expected {record.size[0]} x {record.size[1]} px, as annotated, "
+            f"got {image.shape[0]} x {image.shape[1]}"
+        )
     return image
 
 

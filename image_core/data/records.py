@@ -18,35 +18,32 @@ Segmentation = Sequence[Part] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Sentence:
-    """One expression. sentence_id: unique in its dataset; text: as written (`raw`); family: "" where unknown."""
+class ReferringExpression:
+    """One expression of a reference."""
 
-    sentence_id: int
-    text: str
-    family: str = ""
+    expression_id: int  # unique in its dataset; REFER's `sent_id`
+    text: str  # as written; REFER's `raw`
+    family: str = ""  # "" where unknown
 
 
 @dataclass(frozen=True)
 class ReferringRecord:
-    """One reference: a set of objects of one picture (empty: no target) and all sentences that mean it.
-
-    size: (height, width) of the picture that `segmentations` speak of; annotation_ids and segmentations: one an object.
-    """
+    """One reference: a set of objects of one picture (empty: no target) and all expressions that mean it."""
 
     ref_id: int
     split: str
     image_id: int
     image_path: Path
-    size: tuple[int, int]
-    sentences: tuple[Sentence, ...]
-    annotation_ids: tuple[int, ...]
-    segmentations: tuple[Segmentation, ...]
+    size: tuple[int, int]  # (height, width) of the picture, which `segmentations` speak of
+    expressions: tuple[ReferringExpression, ...]
+    annotation_ids: tuple[int, ...]  # one an object
+    segmentations: tuple[Segmentation, ...]  # one an object
 
     def __post_init__(self) -> None:
         if len(self.annotation_ids) != len(self.segmentations):
             raise ValueError(
-                f"ReferringRecord: came {len(self.annotation_ids)} annotation ids and {len(self.segmentations)} "
-                "segmentations, wanted as many"
+                f"ReferringRecord.segmentations: expected {len(self.annotation_ids)}, one an annotation id, "
+                f"got {len(self.segmentations)}"
             )
 
     def mask(self) -> np.ndarray:
@@ -59,7 +56,7 @@ class ReferringRecord:
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from error
             except (TypeError, OverflowError) as error:
-                told = f"came a segmentation that cannot be read ({error}), wanted polygons or run lengths"
+                told = f"expected polygons or run lengths, got what cannot be read ({error})"
                 raise DataError(f"{where}: {told}; fetch instances.json again") from error
             union |= part
         return union
@@ -80,5 +77,5 @@ class ReferringRecord:
     def _decoded(self, rle: Mapping[str, Any]) -> np.ndarray:
         part = decode_rle(rle)
         if part.shape != self.size:
-            raise ValueError(f"came run lengths of {part.shape}, wanted the picture's {self.size}")
+            raise ValueError(f"expected run lengths of the picture's {self.size}, got {part.shape}")
         return part

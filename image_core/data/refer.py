@@ -1,6 +1,6 @@
 """The REFER layout: RefCOCO, RefCOCO+, RefCOCOg and RefCLEF.
 
-ROOT/<dataset>/refs(<split_by>).p      references with their sentences
+ROOT/<dataset>/refs(<split_by>).p      references with their expressions
 ROOT/<dataset>/instances.json          COCO: images, annotations
 ROOT/images/mscoco/images/train2014/   the pictures, COCO's train2014; see IMAGE_FOLDERS
 ROOT/images/saiapr_tc-12/              those of RefCLEF
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from image_core.data.annotation_files import Instances, read_instances, read_plain_pickle
-from image_core.data.records import ReferringRecord, Sentence
+from image_core.data.records import ReferringExpression, ReferringRecord
 from image_core.errors import DataError
 
 _COCO_FOLDERS = ("images/mscoco/images/train2014", "images/train2014", "train2014", "images")
@@ -30,7 +30,7 @@ IMAGE_FOLDERS = {
 
 
 def read_refer(root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
-    """The references of one split, in the file's order, all sentences kept.
+    """The references of one split, in the file's order, all expressions kept.
 
     File names are those of instances.json: a reference's own `file_name` carries an `_<annotation id>` suffix that no
     picture has. Raises `DataError` for a missing folder or file, an unknown split, or rows that do not fit together.
@@ -51,8 +51,7 @@ def dataset_folder(root: Path, dataset: str) -> Path:
         there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         above = "; it looks like the dataset's own folder: give the one above" * (root / "instances.json").is_file()
         raise DataError(
-            f"{folder}: no such folder; wanted {dataset} under --root, which holds {', '.join(there) or 'no folder'}"
-            f"{above}"
+            f"{folder}: no such folder: expected {dataset} under --root, got {', '.join(there) or 'no folder'}{above}"
         )
     return folder
 
@@ -68,7 +67,7 @@ def build_records(path: Path, refs: Any, root: Path, split: str) -> list[Referri
             records.append(build_record(row, instances, images))
         except (KeyError, TypeError, ValueError) as error:
             name = row.get("ref_id", "?")
-            raise DataError(f"{path}: reference {name} cannot be read ({error!r}); wanted REFER's fields") from error
+            raise DataError(f"{path}: reference {name}: expected REFER's fields, got {error!r}") from error
     return records
 
 
@@ -77,15 +76,15 @@ def image_folder(root: Path, dataset: str) -> Path:
     for name in IMAGE_FOLDERS[dataset]:
         if (root / name).is_dir():
             return root / name
-    raise DataError(f"{root}: no folder of pictures; looked for {', '.join(IMAGE_FOLDERS[dataset])}")
+    raise DataError(f"{root}: expected a folder of pictures, {' or '.join(IMAGE_FOLDERS[dataset])}, got none")
 
 
 def check_rows(path: Path, refs: Any) -> list[Mapping[str, Any]]:
     """The content of a refs file as what it should be, a list of dicts. Raises `DataError`."""
     if not isinstance(refs, list):
-        raise DataError(f"{path}: came {type(refs).__name__}, wanted a list of references")
+        raise DataError(f"{path}: expected a list of references, got {type(refs).__name__}")
     if not all(isinstance(row, dict) for row in refs):
-        raise DataError(f"{path}: came rows that are no dicts, wanted references")
+        raise DataError(f"{path}: expected a dict a reference, got other rows")
     return refs
 
 
@@ -126,7 +125,9 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
         image_id=int(row["image_id"]),
         image_path=images / image["file_name"],
         size=(int(image["height"]), int(image["width"])),
-        sentences=tuple(Sentence(int(s["sent_id"]), str(s["raw"]), str(s.get("family", ""))) for s in row["sentences"]),
+        expressions=tuple(
+            ReferringExpression(int(s["sent_id"]), str(s["raw"]), str(s.get("family", ""))) for s in row["sentences"]
+        ),
         annotation_ids=tuple(ann_ids),
         segmentations=tuple(instances.annotations[i]["segmentation"] for i in ann_ids),
     )

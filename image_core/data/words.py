@@ -71,40 +71,40 @@ _PLACE = _words(
 )
 
 
-def words_of(sentence: str) -> list[str]:
-    """The words of a sentence in lower case, in order; compounds with a hyphen or an apostrophe are one word."""
-    return _WORD.findall(sentence.lower())
+def words_of(text: str) -> list[str]:
+    """The words of an expression in lower case, in order; compounds with a hyphen or an apostrophe are one word."""
+    return _WORD.findall(text.lower())
 
 
-def mirror_words(sentence: str) -> str | None:
-    """The sentence that is true of the mirrored picture where `sentence` is true of the picture; None when unknown.
+def mirror_words(text: str) -> str | None:
+    """The expression that is true of the mirrored picture where `text` is true of the picture; None when unknown.
 
-    left and right change places, in compounds too (leftmost, left-hand, bottomright), upper and lower case kept. None
-    is the answer to words whose mirror is not known (clockwise, west), to written text, single letters and numbers
-    (they read backwards in a mirror; ordinals such as 2nd do not), to misspelt sides, and to "left" and "right" that
-    are no side ("right behind", "left over"): None too often costs a flip, too seldom costs the truth.
+    left and right change places, in compounds too (leftmost, left-hand, bottomright); upper and lower case are kept.
+    None for words whose mirror is not known (clockwise, west), for written text, single letters and numbers, which read
+    backwards in a mirror (ordinals such as 2nd do not), for misspelt sides, and for "left" and "right" that are no side
+    ("right behind", "left over"). A None too many costs a flip; one too few makes an expression false.
     """
-    if _QUOTED.search(sentence) or _NOT_A_SIDE.search(sentence):
+    if _QUOTED.search(text) or _NOT_A_SIDE.search(text):
         return None
-    shouted = sentence.isupper()
+    shouted = text.isupper()
     pieces: list[str] = []
     end = 0
-    for match in _TOKEN.finditer(sentence):
+    for match in _TOKEN.finditer(text):
         mirrored = _mirror_token(match.group(), shouted)
         if mirrored is None:
             return None
-        pieces += [sentence[end : match.start()], mirrored]
+        pieces += [text[end : match.start()], mirrored]
         end = match.end()
-    return "".join([*pieces, sentence[end:]])
+    return "".join([*pieces, text[end:]])
 
 
-def speaks_of_place(sentence: str) -> bool:
-    """Whether the truth of the sentence can change when the border of the picture moves and everything is enlarged.
+def speaks_of_place(text: str) -> bool:
+    """Whether the truth of the expression can change when the border of the picture moves and everything is enlarged.
 
     Decided by a list of words: place, relation to another thing, order, count, comparison and size. "the red striped
     star" and "man in blue" are free of them; "second dog", "cup on the table" and "the small star" are not.
     """
-    tokens = [token for token in _TOKEN.findall(sentence.lower()) if not _INNOCENT.fullmatch(token)]
+    tokens = [token for token in _TOKEN.findall(text.lower()) if not _INNOCENT.fullmatch(token)]
     return any(t in _PLACE or t[0].isdigit() or "left" in t or "right" in t for t in tokens)
 
 

@@ -54,7 +54,7 @@ def darknet53(
     width that is odd or other than five numbers of blocks.
     """
     if width < 2 or width % 2 or len(blocks) != 5 or min(blocks) < 1:
-        raise ValueError(f"darknet53: came width {width} and blocks {blocks}, wanted an even width and five counts")
+        raise ValueError(f"darknet53: expected an even width and five counts, got width {width} and blocks {blocks}")
     modules: list[nn.Module] = [DarknetConv(3, width, 3)]
     channels = width
     for count in blocks:

@@ -1,8 +1,8 @@
 """A recurrent text encoder: word vectors and a bidirectional GRU, the sentence is the maximum over its words.
 
 SeqTR's language side (ECCV 2022): GloVe vectors of 300 numbers, one GRU layer of 512 a direction. The published files
-were made with a fixed number of tokens a sentence, and their backward GRU reads the padding first. So does this one:
-every sentence is padded to `max_words`, whatever stands beside it in the batch.
+were made with a fixed number of tokens an expression, and their backward GRU reads the padding first. So does this one:
+every expression is padded to `max_words`, whatever stands beside it in the batch.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from image_core.types import TextFeatures
 
 @dataclass(frozen=True)
 class GruConfig:
-    """vocabulary: rows of the word table; embedding: numbers of a word vector; hidden: width of each direction."""
+    """Sizes of the encoder."""
 
-    vocabulary: int
-    embedding: int = 300
-    hidden: int = 512
+    vocabulary: int  # rows of the word table
+    embedding: int = 300  # numbers of a word vector
+    hidden: int = 512  # width of each direction
 
     def __post_init__(self) -> None:
         if min(self.vocabulary, self.embedding, self.hidden) < 1:
-            raise ValueError(f"GruConfig: came {self}, wanted positive sizes")
+            raise ValueError(f"GruConfig: expected positive sizes, got {self}")
 
 
 class GruTextEncoder(nn.Module):
-    """Sentences -> `TextFeatures`: words (E, max_words, 2 hidden), sentence = maximum over the words, (E, 2 hidden).
+    """Expressions -> `TextFeatures`: words (E, max_words, 2 hidden), sentence = maximum over the words, (E, 2 hidden).
 
     The tokenizer pads to a fixed length and cuts to it; its padding token is what is not a word.
     """
@@ -50,17 +50,17 @@ class GruTextEncoder(nn.Module):
         self._tokenizer = tokenizer
 
     def forward(self, expressions: Sequence[str]) -> TextFeatures:
-        """E sentences -> their features."""
+        """E expressions -> their features."""
         if not expressions:
-            raise ValueError("GruTextEncoder: came no expressions, wanted at least one")
+            raise ValueError("GruTextEncoder: expected at least one expression, got none")
         rows = self._tokenizer.encode_batch(list(expressions))
         device = self.embedding.weight.device
         word_pad_mask = torch.tensor([row.attention_mask for row in rows], device=device) == 0
-        word_pad_mask[:, 0] = False  # a sentence of no known letter still has one token, its padding
+        word_pad_mask[:, 0] = False  # an expression of no known letter still has one token, its padding
         return self.encode(torch.tensor([row.ids for row in rows], device=device), word_pad_mask)
 
     def encode(self, input_ids: Tensor, word_pad_mask: Tensor) -> TextFeatures:
-        """(E, L) long and (E, L) bool, True on padding -> the features of E sentences."""
+        """(E, L) long and (E, L) bool, True on padding -> the features of E expressions."""
         words, _ = self.gru(self.embedding(input_ids))
         sentence = words.masked_fill(word_pad_mask[..., None], float("-inf")).amax(1)
         return TextFeatures(words, sentence, word_pad_mask)
@@ -71,7 +71,7 @@ class GruTextEncoder(nn.Module):
 
 
 def fixed_length(tokenizer: Tokenizer, max_words: int) -> Tokenizer:
-    """The tokenizer, set to give `max_words` tokens a sentence; it must know its padding already."""
+    """The tokenizer, set to give `max_words` tokens an expression; it must know its padding already."""
     padding = dict(tokenizer.padding or {})
     tokenizer.enable_padding(
         direction="right", pad_id=padding["pad_id"], pad_token=padding["pad_token"], length=max_words
@@ -114,5 +114,5 @@ def build_gru_encoder(
     try:
         config = GruConfig(vocabulary=tokenizer.get_vocab_size(), **(options or {}))
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"text encoder 'gru': came options {dict(options or {})}, refused: {error}") from error
+        raise ConfigError(f"text encoder 'gru': options {dict(options or {})} cannot be used: {error}") from error
     return GruTextEncoder(config, fixed_length(tokenizer, max_words))

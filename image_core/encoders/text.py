@@ -38,10 +38,10 @@ _MODELS = {"bert": "BertModel", "roberta": "RobertaModel", "clip_text_model": "C
 
 
 class Tokens(NamedTuple):
-    """input_ids: (E, L) long; word_pad_mask: (E, L) bool, True on padding, which is always at the end."""
+    """Word pieces of E expressions."""
 
-    input_ids: Tensor
-    word_pad_mask: Tensor
+    input_ids: Tensor  # (E, L) long
+    word_pad_mask: Tensor  # (E, L) bool, True on padding, which is always at the end
 
 
 class TextLayer(nn.Module):
@@ -70,8 +70,8 @@ class TextLayer(nn.Module):
         seen = self._seen(hidden, word_pad_mask)
         if isinstance(getattr(layer, "self_attn", None), nn.Module):  # CLIP: norms before
             return layer.self_attn(hidden_states=layer.layer_norm1(hidden), attention_mask=seen)[0]
-        heard = layer.attention.self(hidden, seen)[0]
-        return layer.attention.output.dropout(layer.attention.output.dense(heard))
+        attended = layer.attention.self(hidden, seen)[0]
+        return layer.attention.output.dropout(layer.attention.output.dense(attended))
 
     def feed_forward(self, r: Tensor) -> Tensor:
         """What follows the self-attention's residual: (E, L, C) -> (E, L, C)."""
@@ -89,9 +89,9 @@ class TextLayer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Sentences to `TextFeatures`: `embed(tokens)`, then each of `layers`, then `collect`; `forward` is all of them.
+    """Expressions to `TextFeatures`: `embed(tokens)`, then each of `layers`, then `collect`; `forward` is all of them.
 
-    Words are what the tokenizer makes of a sentence, its special tokens included, as the published models have it
+    Words are what the tokenizer makes of an expression, its special tokens included, as the published models have it
     ([CLS] and [SEP], <s> and </s>, start and end of text). The sentence is the vector of the first token for BERT and
     RoBERTa; for causal CLIP it is that of the last one, the end of text, which alone has seen every word.
     """
@@ -107,9 +107,9 @@ class TextEncoder(nn.Module):
         self._causal = layers[0].causal
 
     def tokenize(self, expressions: Sequence[str]) -> Tokens:
-        """E sentences -> tokens on the device of the parameters, padded to the longest, cut to `max_words`."""
+        """E expressions -> tokens on the device of the parameters, padded to the longest, cut to `max_words`."""
         if not expressions:
-            raise ValueError("TextEncoder: came no expressions, wanted at least one")
+            raise ValueError("TextEncoder: expected at least one expression, got none")
         rows = self._tokenizer.encode_batch(list(expressions))
         device = next(self.parameters()).device
         input_ids = torch.tensor([row.ids for row in rows], device=device)
@@ -117,18 +117,18 @@ class TextEncoder(nn.Module):
         return Tokens(input_ids, keep == 0)
 
     def embed(self, tokens: Tokens) -> Tensor:
-        """Tokens of E sentences -> (E, L, C)."""
+        """Tokens of E expressions -> (E, L, C)."""
         return self.embeddings(input_ids=tokens.input_ids)
 
     def collect(self, hidden: Tensor, tokens: Tokens) -> TextFeatures:
-        """(E, L, C) after the last layer -> the features of E sentences."""
+        """(E, L, C) after the last layer -> the features of E expressions."""
         if not self._causal:
             return TextFeatures(hidden, hidden[:, 0], tokens.word_pad_mask)
         last = (~tokens.word_pad_mask).sum(1) - 1
         return TextFeatures(hidden, hidden[torch.arange(len(hidden), device=hidden.device), last], tokens.word_pad_mask)
 
     def forward(self, expressions: Sequence[str]) -> TextFeatures:
-        """E sentences -> words (E, L, C), sentence (E, C), padding mask (E, L)."""
+        """E expressions -> words (E, L, C), sentence (E, C), padding mask (E, L)."""
         tokens = self.tokenize(expressions)
         hidden = self.embed(tokens)
         for layer in self.layers:
@@ -151,19 +151,18 @@ def build_text_encoder(
 ) -> TextEncoder:
     """ "small" (ours, BERT-shaped, offline), a local folder, or a name on the hub: BERT, RoBERTa, or CLIP's text side.
 
-    pretrained: weights from the folder or the hub, else random ones; max_words: tokens a sentence may have, special
-    ones included; options: fields of the model's transformers config, over its own; tokenizer_json: what
-    `tokenizer_json()` of an encoder gave; with it nothing else is read, and weights are random whatever `pretrained`
-    says, to be filled from a checkpoint.
+    pretrained: weights from the folder or the hub, else random ones; max_words: tokens an expression may have, special
+    ones included; options: fields of the model's transformers config, over its own; tokenizer_json: the tokenizer of a
+    checkpoint, whose weights are filled in later: nothing else is read then.
 
-    "bert-base-uncased", "roberta-base" and "openai/clip-vit-base-patch32" with random weights are built without the
-    hub: their real sizes, and the small vocabulary in place of their own, which a warning says.
+    "bert-base-uncased", "roberta-base" and "openai/clip-vit-base-patch32" with random weights need no hub: they get
+    their real sizes and the small vocabulary, and a warning says so.
 
     Raises `ConfigError` for an option or a model type that does not fit, `CheckpointError` for weights that do not,
     `RvosError` when the hub cannot be reached or the folder lacks a file.
     """
     if max_words < 3:
-        raise ConfigError(f"max_words: came {max_words}, wanted at least 3: a first token, a word and a last token")
+        raise ConfigError(f"max_words: expected at least 3 (a first token, a word and a last token), got {max_words}")
     source = None
     if tokenizer_json is not None:
         document = json.loads(tokenizer_json)
@@ -171,7 +170,9 @@ def build_text_encoder(
         config = _config(**document["config"])
     elif name == "small":
         if pretrained:
-            raise ConfigError("text encoder 'small': came pretrained, but it has no published weights; leave it out")
+            raise ConfigError(
+                "text encoder 'small': expected no pretrained, as it has no published weights, got it: leave it out"
+            )
         tokenizer = _read_tokenizer(str(SMALL_VOCABULARY))
         config = _config("bert", vocab_size=tokenizer.get_vocab_size(), **_SMALL)
     elif name in _PUBLISHED and not pretrained and not Path(name).is_dir():
@@ -204,7 +205,7 @@ def _read_config(source: str) -> Any:
     config = config.text_config if config.model_type == "clip" else config
     if config.model_type not in _MODELS:
         raise ConfigError(
-            f"text encoder '{source}': came a model of type '{config.model_type}', wanted bert, roberta or clip"
+            f"text encoder '{source}': expected a model of type bert, roberta or clip, got '{config.model_type}'"
         )
     return config
 
@@ -233,7 +234,7 @@ def _unreadable(source: str, what: str, error: Exception) -> RvosError:
 def _set_options(config: Any, options: Mapping[str, Any]) -> None:
     unknown = [key for key in options if not hasattr(config, key)]
     if unknown:
-        raise ConfigError(f"text encoder options: came {unknown}, wanted fields of {type(config).__name__}")
+        raise ConfigError(f"text encoder options: expected fields of {type(config).__name__}, got {unknown}")
     for key, value in options.items():
         setattr(config, key, value)
 

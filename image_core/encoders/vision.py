@@ -1,7 +1,7 @@
-"""Vision encoders from timm as a stem and stages that can be stepped one by one. Their traps end in this file.
+"""Vision encoders from timm as a stem and stages that can be stepped one by one.
 
-Traps: Swin features are NHWC inside timm; Swin v1/v2 built for one size compute something else at another; hub models
-end in a head that nobody here wants; only some families are plain chains that can be cut into stages.
+What this file hides: Swin features are NHWC inside timm; Swin v1/v2 built for one size compute something else at
+another; hub models end in a classifier; only some families are plain chains that can be cut into stages.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ class VisionEncoder(nn.Module):
 
     def swin_stages(self) -> tuple[SwinStage, ...]:
         """`stages` as Swin's own, NHWC, whose blocks can be stepped. Raises `ValueError` for other architectures."""
-        found = [next(iter(stage.children()), None) for stage in self.stages]
-        swin = tuple(stage for stage in found if isinstance(stage, SwinStage))
-        if len(swin) != len(found):
-            raise ValueError("its blocks cannot be stepped one by one, wanted a Swin v1 or v2")
+        firsts = [next(iter(stage.children()), None) for stage in self.stages]
+        swin = tuple(stage for stage in firsts if isinstance(stage, SwinStage))
+        if len(swin) != len(firsts):
+            raise ValueError("expected a Swin v1 or v2, got one whose blocks cannot be stepped one by one")
         return swin
 
 
@@ -117,7 +117,6 @@ def build_vision_encoder(
     *,
     pretrained: bool = False,
     folder: Path | None = None,
-    image_size: int | None = None,
     levels: int = 4,
     options: Mapping[str, Any] | None = None,
 ) -> VisionEncoder:
@@ -125,21 +124,23 @@ def build_vision_encoder(
     "darknet53" (YOLOv3's, not timm's; options `width` and `blocks`; its weights come through `rvos convert seqtr`).
 
     pretrained: weights from timm's hub; folder: weights from a local file or folder instead (timm, Hugging Face Swin,
-    or the original Swin release); image_size: pixels, for architectures that timm binds to one size (Swin takes any
-    size whatever it is built for; others ignore it); options: go to `timm.create_model`, over those of the name.
+    or the original Swin release); options: go to `timm.create_model`, over those of the name (`img_size` for
+    architectures that timm binds to one size; Swin takes any).
 
     Raises `UnknownNameError` for a name timm does not know, `ConfigError` for an option it refuses or an architecture
     without such a pyramid, `CheckpointError` for weights that do not fit, `RvosError` when the hub cannot be reached.
     """
     if not 1 <= levels <= len(STRIDES):
-        raise ConfigError(f"vision levels: came {levels}, wanted 1 to {len(STRIDES)}")
+        raise ConfigError(f"vision levels: expected 1 to {len(STRIDES)}, got {levels}")
     if name == "darknet53":
         return _darknet(pretrained or folder is not None, levels, options or {})
     architecture, settings = VARIANTS.get(name, (name, {}))
-    settings = {**settings, **_size_settings(architecture, image_size), **(options or {})}
+    settings = {**settings, **_size_settings(architecture), **(options or {})}
     from_hub = pretrained and folder is None
     if from_hub and timm.is_model(architecture) and (name in VARIANTS or not timm.is_model_pretrained(architecture)):
-        raise ConfigError(f"vision encoder '{name}': came pretrained, but it has no published weights; leave it out")
+        raise ConfigError(
+            f"vision encoder '{name}': expected no pretrained, as it has no published weights, got it: leave it out"
+        )
     net = _create(architecture, pretrained=from_hub, settings=settings)
     groups, channels = _cut(net, name, STRIDES[:levels])
     if folder is not None:
@@ -165,21 +166,17 @@ def _darknet(weights_asked: bool, levels: int, options: Mapping[str, Any]) -> Vi
     try:
         (stem, *stages), channels = darknet53(**plain)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"vision encoder 'darknet53': came options {plain}, refused: {error}") from error
+        raise ConfigError(f"vision encoder 'darknet53': options {plain} cannot be used: {error}") from error
     zero, one = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     return VisionEncoder(stem, stages[: levels - 1], channels=channels[:levels], mean=zero, std=one)
 
 
-def _size_settings(architecture: str, image_size: int | None) -> dict[str, Any]:
+def _size_settings(architecture: str) -> dict[str, Any]:
     """What timm must be told so that the encoder takes images of other sizes than it was published for."""
-    config = timm.get_pretrained_cfg(architecture) if timm.is_model(architecture) else None
-    settings: dict[str, Any] = {}
-    if config is not None and config.fixed_input_size and image_size is not None:
-        settings["img_size"] = image_size
-    if config is not None and timm.model_entrypoint(architecture).__module__ in _SWIN_MODULES:
-        # always_partition keeps the trained window and shift whatever the size built for; see SwinStage for the rest.
-        settings |= {"strict_img_size": False, "always_partition": True}
-    return settings
+    if not timm.is_model(architecture) or timm.model_entrypoint(architecture).__module__ not in _SWIN_MODULES:
+        return {}
+    # always_partition keeps the trained window and shift whatever the size built for; see SwinStage for the rest.
+    return {"strict_img_size": False, "always_partition": True}
 
 
 def _create(architecture: str, *, pretrained: bool, settings: Mapping[str, Any]) -> nn.Module:
@@ -190,7 +187,7 @@ def _create(architecture: str, *, pretrained: bool, settings: Mapping[str, Any])
         return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **settings)
     except TypeError as error:
         raise ConfigError(
-            f"vision encoder '{architecture}': came options {dict(settings)}, refused: {error}"
+            f"vision encoder '{architecture}': options {dict(settings)} cannot be used: {error}"
         ) from error
     except OSError as error:
         raise RvosError(
@@ -209,7 +206,7 @@ def _cut(net: nn.Module, name: str, strides: tuple[int, ...]) -> tuple[list[list
     infos = {info["reduction"]: info for info in feature_info}  # the last module at a stride wins
     if any(s not in infos for s in strides):
         raise ConfigError(
-            f"vision encoder '{name}': came features at strides {sorted(infos)}, wanted {list(strides)}; "
+            f"vision encoder '{name}': expected features at strides {list(strides)}, got {sorted(infos)}; "
             "choose an architecture with a pyramid, such as swin, convnext, resnet, repvit or mobilenetv4"
         )
     bare = [name for name, _ in net.named_parameters(recurse=False)]

@@ -94,7 +94,7 @@ class ConvStem(nn.Module):
     ) -> None:
         super().__init__()
         if patch_size != 4:
-            raise ValueError(f"ConvStem: came patch_size {patch_size}, wanted 4")
+            raise ValueError(f"ConvStem.patch_size: expected 4, got {patch_size}")
         height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
         self.grid_size = (height // 4, width // 4)
         layers: list[nn.Module] = []

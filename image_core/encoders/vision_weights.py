@@ -66,12 +66,12 @@ def _shortened(keys: Sequence[str]) -> str:
 def _read(source: Path) -> dict[str, Tensor]:
     path = source
     if source.is_dir():
-        found = [source / name for name in _FILES if (source / name).is_file()]
-        if not found:
-            raise CheckpointError(f"{source}: came a folder without weights, wanted one of {', '.join(_FILES)} in it")
-        path = found[0]
+        files = [source / name for name in _FILES if (source / name).is_file()]
+        if not files:
+            raise CheckpointError(f"{source}: expected one of {', '.join(_FILES)} in it, got a folder without weights")
+        path = files[0]
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; wanted a file or folder of vision weights")
+        raise CheckpointError(f"{path}: no such file: give a file or folder of vision weights")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -81,7 +81,7 @@ def _read(source: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: cannot be read as weights, is it whole and a state dict? ({reason})") from error
     state = state.get("model", state.get("state_dict", state)) if isinstance(state, Mapping) else {}
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path}: came {type(state).__name__} of other things, wanted a state dict of tensors")
+        raise CheckpointError(f"{path}: expected a state dict of tensors, got a {type(state).__name__} of other things")
     return dict(state)
 
 

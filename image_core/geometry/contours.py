@@ -24,16 +24,16 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
     neighbours; a part of one pixel has one point. Islands in a hole belong to the part around it. [] when empty.
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
-        raise ValueError(f"mask: came {mask.dtype} {mask.shape}, wanted bool (H, W)")
-    found, _ = cv2.findContours(np.ascontiguousarray(mask).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    ordered = sorted(found, key=lambda c: (cv2.contourArea(c), len(c)), reverse=True)
+        raise ValueError(f"mask: expected bool (H, W), got {mask.dtype} {mask.shape}")
+    borders, _ = cv2.findContours(np.ascontiguousarray(mask).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    ordered = sorted(borders, key=lambda c: (cv2.contourArea(c), len(c)), reverse=True)
     return [c[:, 0].astype(np.int64) for c in ordered]
 
 
 def largest_outline(mask: np.ndarray) -> np.ndarray:
     """(H, W) bool -> (n, 2) int64 x, y: the outline of the largest part; (0, 2) when the mask is empty."""
-    found = outlines(mask)
-    return found[0] if found else np.zeros((0, 2), np.int64)
+    ordered = outlines(mask)
+    return ordered[0] if ordered else np.zeros((0, 2), np.int64)
 
 
 def sample_points(outline: np.ndarray, count: int) -> np.ndarray:
@@ -43,7 +43,7 @@ def sample_points(outline: np.ndarray, count: int) -> np.ndarray:
     `count` where the stride does not go up evenly: 19 points with count 12 give 10.
     """
     if count < 1:
-        raise ValueError(f"sample_points: came count {count}, wanted at least 1")
+        raise ValueError(f"sample_points: expected a count of at least 1, got {count}")
     return outline[:: max(1, -(-len(outline) // count))]
 
 

@@ -42,22 +42,11 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def overlap(a: np.ndarray, b: np.ndarray) -> tuple[int, int]:
     """(intersection, union) in pixels of two (H, W) bool masks. Raises `ValueError` when they differ in shape."""
     if a.shape != b.shape or a.dtype != np.bool_ or b.dtype != np.bool_:
-        raise ValueError(f"masks: came {a.dtype} {a.shape} and {b.dtype} {b.shape}, wanted two bool masks of one shape")
+        raise ValueError(
+            f"masks: expected two bool masks of one shape, got {a.dtype} {a.shape} and {b.dtype} {b.shape}"
+        )
     intersection = int(np.count_nonzero(a & b))
     return intersection, int(np.count_nonzero(a)) + int(np.count_nonzero(b)) - intersection
-
-
-def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(P, H, W) and (G, H, W) bool -> (P, G) float in [0, 1]. Empty against empty is 0: nothing matches nothing."""
-    if a.shape[1:] != b.shape[1:]:
-        raise ValueError(f"masks: came {a.shape} and {b.shape}, wanted one height and width")
-    pixels = a.shape[1] * a.shape[2]
-    flat_a = a.reshape(len(a), pixels).astype(np.float32)
-    flat_b = b.reshape(len(b), pixels).astype(np.float32)
-    # float32 sums of 0/1 products are exact below 2^24 pixels, and a matrix product is far faster than pairwise ANDs
-    intersection = (flat_a @ flat_b.T).astype(np.float64)
-    union = flat_a.sum(1, dtype=np.float64)[:, None] + flat_b.sum(1, dtype=np.float64)[None] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
 
 
 def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:

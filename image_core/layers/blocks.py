@@ -33,7 +33,7 @@ def sine_position_2d(channels: int, h: int, w: int, *, device: torch.device, dty
     Source: DETR (Carion et al. 2020), section A.4, normalised form. Raises `ValueError` unless channels divide by 4.
     """
     if channels % 4:
-        raise ValueError(f"sine_position_2d: came {channels} channels, wanted a multiple of 4")
+        raise ValueError(f"sine_position_2d: expected channels in multiples of 4, got {channels}")
     quarter = channels // 4
     frequency = 10000.0 ** (-torch.arange(quarter, device=device, dtype=torch.float32) / quarter)
 
@@ -53,7 +53,7 @@ class CrossAttention(nn.Module):
     def __init__(self, channels: int, context_channels: int, heads: int) -> None:
         super().__init__()
         if channels % heads:
-            raise ValueError(f"CrossAttention: came {channels} channels and {heads} heads, wanted a multiple")
+            raise ValueError(f"CrossAttention: expected channels in multiples of heads ({heads}), got {channels}")
         self.heads = heads
         self.to_q = nn.Linear(channels, channels)
         self.to_kv = nn.Linear(context_channels, 2 * channels)

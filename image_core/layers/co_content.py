@@ -18,28 +18,26 @@ from image_core.layers.transformer import Memory
 class Lines:
     """Means of N pictures' memories along their lines, computed once a memory.
 
-    x: (N, w, C), what an x reads; y: (N, h, C), what a y reads; last_x, last_y: (N, 1) long, the last line of each that
-    is no padding. (h and w change places where the lines are transposed.)
+    h and w change places where the lines are transposed.
     """
 
-    x: Tensor
-    y: Tensor
-    last_x: Tensor
-    last_y: Tensor
+    x: Tensor  # (N, w, C), what an x reads
+    y: Tensor  # (N, h, C), what a y reads
+    last_x: Tensor  # (N, 1) long, the last column that is no padding
+    last_y: Tensor  # (N, 1) long, the last row that is no padding
 
 
 @dataclass(frozen=True)
 class CoContent:
-    """bins: values of a coordinate, `bins` itself being the end; transposed: an x reads a row and a y a column, as the
-    release has it."""
+    """Co-content teacher forcing: what a coordinate token reads of the picture."""
 
-    bins: int
-    transposed: bool = False
+    bins: int  # values of a coordinate; `bins` itself is the end
+    transposed: bool = False  # an x reads a row and a y a column, as the release has it
 
     def lines(self, memory: Memory) -> Lines:
         """Means over the cells that are no padding. Raises `ValueError` for a memory that does not tell its cells."""
         if memory.cells is None:
-            raise ValueError("CoContent: came a memory without cells, wanted one of a picture")
+            raise ValueError("CoContent: expected a memory of a picture, got one without cells")
         h, w = memory.cells
         seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
         picture = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * seen[..., None]

@@ -1,4 +1,4 @@
-"""Point-modulated cross-attention: each query and head looks nearer to a place of its own choice in the picture.
+"""Point-modulated cross-attention: each query and head attends more to cells near a place of its own choice.
 
 Source: Partial-RES (Qu et al., CVPR 2023), after SMCA (Gao et al., ICCV 2021). For the cell g of a picture of `size`
 cells without its padding, query q and head h, a small network on the query gives a centre p in [0, 1]^2 and a scale s
@@ -6,9 +6,9 @@ in R^2, and the attention logit gets
   b = - 1/8 * sum over x and y of s_d^2 (p_d * size_d - (g_d + 1/2))^2
 Tokens of the memory that are no cells get nothing.
 
-Start: the last layer is published as starting at zero, which gives plain attention. But the scale counts squared, so at
-zero its gradient is zero too, and that of the centre: nothing would ever be learnt. The release sets it to zero and
-then draws all matrices of its transformer anew, so that only the bias starts at zero; it is so here.
+The last layer is published as starting at zero, which gives plain attention. But the scale counts squared: at zero
+its gradient and that of the centre are zero too, and nothing would ever be learnt. The release draws all matrices of
+its transformer anew after that, so that only the bias starts at zero; it is so here.
 """
 
 from __future__ import annotations
@@ -24,18 +24,17 @@ from image_core.layers.transformer import Memory
 
 @dataclass(frozen=True)
 class PictureGrid:
-    """Where the cells of N memories lie, in cells: centres (h w, 2) x, y, the first at 0.5, 0.5; size (N, 2) width and
-    height without padding; others: how many tokens of the memory come after its cells."""
+    """Where the cells of N memories lie, in cells."""
 
-    centres: Tensor
-    size: Tensor
-    others: int
+    centres: Tensor  # (h w, 2) x, y, the first at 0.5, 0.5
+    size: Tensor  # (N, 2) width and height without padding
+    others: int  # tokens of the memory that come after its cells
 
 
 def picture_grid(memory: Memory) -> PictureGrid:
     """Raises `ValueError` for a memory that does not tell its cells."""
     if memory.cells is None:
-        raise ValueError("picture_grid: came a memory without cells, wanted one of a picture")
+        raise ValueError("picture_grid: expected a memory of a picture, got one without cells")
     (h, w), tokens = memory.cells, memory.tokens
     y, x = (torch.arange(n, device=tokens.device, dtype=tokens.dtype) + 0.5 for n in (h, w))
     centres = torch.stack([x.repeat(h), y.repeat_interleave(w)], dim=1)

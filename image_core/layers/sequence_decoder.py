@@ -1,10 +1,10 @@
 """The autoregressive coordinate decoder: a picture's memory -> x1, y1, x2, y2, ..., end, one token a step.
 
 Source: SeqTR (Zhu et al., ECCV 2022). A token is a bin 0 .. bins - 1 of a coordinate, x and y in turn, or `end` = bins.
-Step t reads the tokens before it (nothing at the first, whose input is zero), with a learned position for each step,
-and looks at the memory. In every layer the learned position joins queries and keys of the self-attention and queries of
-the cross-attention, the memory's position its keys; values carry none. Three parts of Partial-RES can be handed in: a
-learned first input, what tokens read of the picture (`co_content`), and where queries look (`point_attention`).
+Step t reads the tokens before it (zero at the first) and attends to the memory. In every layer a learned position of
+the step joins queries and keys of the self-attention and queries of the cross-attention, and the memory's position its
+keys; values carry none. Three parts of Partial-RES can be handed in: a learned first input, what tokens read of the
+picture (`co_content`), and where queries attend (`point_attention`).
 
 Keys and values of past steps are kept in a `DecoderCache` that the caller owns, so a step costs one token and not the
 whole prefix (benchmarks/sequence_decoder.py). The module itself keeps nothing between calls.
@@ -29,26 +29,22 @@ KeysValues = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class DecoderCache:
-    """What `CoordinateDecoder.step` goes on from; a step gives a new one and leaves the old as it was.
+    """What `CoordinateDecoder.step` goes on from; a step gives a new one and leaves the old as it was."""
 
-    memory: keys and values of the memory, a layer each; past: those of the steps done, a layer each (K = steps);
-    pad_mask: (N, M), of the memory; steps: how many are done; lines, grid: of the memory, for the parts that read them.
-    """
-
-    memory: tuple[KeysValues, ...]
-    past: tuple[KeysValues, ...]
-    pad_mask: Tensor
-    steps: int = 0
-    lines: Lines | None = None
-    grid: PictureGrid | None = None
+    memory: tuple[KeysValues, ...]  # of the memory, a layer each
+    past: tuple[KeysValues, ...]  # of the steps done, a layer each; K = steps
+    pad_mask: Tensor  # (N, M) bool, of the memory
+    steps: int = 0  # how many are done
+    lines: Lines | None = None  # of the memory, for co-content
+    grid: PictureGrid | None = None  # of the memory, for point modulation
 
 
 @dataclass(frozen=True)
 class Generated:
-    """tokens: (N, S) long, `end` from the first end on; logits: (N, S, bins + 1), what each was chosen from."""
+    """A generated sequence of S steps."""
 
-    tokens: Tensor
-    logits: Tensor
+    tokens: Tensor  # (N, S) long, `end` from the first end on
+    logits: Tensor  # (N, S, bins + 1), what each token was chosen from
 
 
 class DecoderLayer(nn.Module):
@@ -89,10 +85,9 @@ class DecoderLayer(nn.Module):
 class CoordinateDecoder(nn.Module):
     """Memory -> logits over bins + 1 tokens at each of 2 points + 1 steps.
 
-    channels: C of memory and decoder; bins: values a coordinate can have; points: most contour points; hidden: width of
-    the feed-forward parts; layers, heads, dropout: as everywhere. The head is three linear layers with ReLU.
-    task: one row, the input of the first step (None: zero); co_content: added to the codes of tokens; modulations: one
-    for each layer, or none. The last two need a memory that tells its cells.
+    channels: C of memory and decoder; bins: values of a coordinate; points: most contour points; hidden: width of the
+    feed-forward parts; task: one row, the input of the first step (None: zero); co_content: added to the codes of
+    tokens; modulations: one for each layer, or none. The last two need a memory that tells its cells.
     """
 
     def __init__(
@@ -128,7 +123,7 @@ class CoordinateDecoder(nn.Module):
         )
 
     def forward(self, memory: Memory, tokens: Tensor) -> Tensor:
-        """Teacher forcing: (N, T) long, T < steps, -> (N, T + 1, bins + 1); row t is said knowing tokens[:, :t]."""
+        """Teacher forcing: (N, T) long, T < steps, -> (N, T + 1, bins + 1); row t comes from tokens[:, :t]."""
         cache = self.begin(memory)
         inputs = torch.cat([self._first(cache), self._read(tokens, 0, cache)], dim=1)
         return self._advance(inputs, cache)[0]
@@ -151,32 +146,22 @@ class CoordinateDecoder(nn.Module):
         Raises `ValueError` past the last step.
         """
         if (token is None) != (cache.steps == 0):
-            raise ValueError(
-                f"step {cache.steps}: came {'no' if token is None else 'a'} token, wanted one after step 0"
-            )
+            told = "a token, got none" if token is None else "no token, got one"
+            raise ValueError(f"step {cache.steps}: expected {told}")
         inputs = self._first(cache) if token is None else self._read(token[:, None], cache.steps - 1, cache)
         logits, cache = self._advance(inputs, cache)
         return logits[:, 0], cache
 
-    def generate(
-        self,
-        memory: Memory,
-        top_p: float = 0.0,
-        generator: torch.Generator | None = None,
-        *,
-        coordinates: int | None = None,
-    ) -> Generated:
-        """All steps, each from the tokens chosen before it; once a row has ended it stays so.
+    def generate(self, memory: Memory, *, coordinates: int | None = None) -> Generated:
+        """All steps, each with the likeliest token after those before it; once a row has ended it stays so.
 
-        top_p: 0 takes the likeliest token (greedy); else one is drawn among the fewest likeliest tokens that together
-        have at least this probability, from `generator`. coordinates: exactly this many steps, none of which may end
-        (4: a box); None: all of them.
+        coordinates: exactly this many steps, none of which may end (4: a box); None: all of them.
         """
         cache, token = self.begin(memory), None
         tokens, all_logits = [], []
         for _ in range(self.steps if coordinates is None else coordinates):
             logits, cache = self.step(token, cache)
-            chosen = choose(logits if coordinates is None else logits[:, : self.end], top_p, generator)
+            chosen = (logits if coordinates is None else logits[:, : self.end]).argmax(-1)
             token = chosen if token is None else chosen.masked_fill(token == self.end, self.end)
             tokens.append(token)
             all_logits.append(logits)
@@ -199,22 +184,10 @@ class CoordinateDecoder(nn.Module):
     def _advance(self, inputs: Tensor, cache: DecoderCache) -> tuple[Tensor, DecoderCache]:
         t, done = inputs.shape[1], cache.steps
         if done + t > self.steps:
-            raise ValueError(f"decoder: came {done + t} steps, wanted at most {self.steps}")
+            raise ValueError(f"decoder: expected at most {self.steps} steps, got {done + t}")
         position = self.position.weight[done : done + t]
         x, past = inputs, []
         for layer, before, memory in zip(self.layers, cache.past, cache.memory, strict=True):
             x, kept = layer(x, position, before, memory, cache.pad_mask, cache.grid)
             past.append(kept)
         return self.head(self.norm(x)), replace(cache, past=tuple(past), steps=done + t)
-
-
-def choose(logits: Tensor, top_p: float, generator: torch.Generator | None = None) -> Tensor:
-    """(N, V) -> (N,) long: the likeliest (top_p 0), or one drawn among the fewest likeliest that reach `top_p`."""
-    if not 0 <= top_p <= 1:
-        raise ValueError(f"top_p: came {top_p}, wanted 0 to 1")
-    if top_p == 0:
-        return logits.argmax(-1)
-    probs, order = logits.float().softmax(-1).sort(dim=-1, descending=True, stable=True)
-    above = probs.cumsum(-1) - probs  # of all likelier tokens: 0 for the first, which is always kept
-    drawn = torch.multinomial(probs.masked_fill(above >= top_p, 0.0), 1, generator=generator)
-    return order.gather(-1, drawn)[:, 0]

@@ -14,15 +14,12 @@ from image_core.layers.blocks import merge_heads, split_heads
 
 @dataclass(frozen=True)
 class Memory:
-    """What a decoder looks at: M encoded tokens a row.
+    """What a decoder attends to: M encoded tokens a row."""
 
-    tokens: (N, M, C); position: (N, M, C), added to keys alone; pad_mask: (N, M) bool, True on padding; cells: (h, w)
-    where the first h w tokens are those of a picture, row by row, for parts that must know; None: not told.
-    """
-
-    tokens: Tensor
-    position: Tensor
-    pad_mask: Tensor
+    tokens: Tensor  # (N, M, C)
+    position: Tensor  # (N, M, C), added to keys alone
+    pad_mask: Tensor  # (N, M) bool, True on padding
+    # (h, w) where the first h w tokens are the cells of a picture, row by row; None: not told
     cells: tuple[int, int] | None = None
 
 
@@ -32,7 +29,7 @@ class Attention(nn.Module):
     def __init__(self, channels: int, heads: int, dropout: float) -> None:
         super().__init__()
         if channels % heads:
-            raise ValueError(f"Attention: came {channels} channels and {heads} heads, wanted a multiple")
+            raise ValueError(f"Attention: expected channels in multiples of heads ({heads}), got {channels}")
         self.heads, self.dropout = heads, dropout
         self.to_q = nn.Linear(channels, channels)
         self.to_k = nn.Linear(channels, channels)
@@ -51,8 +48,8 @@ class Attention(nn.Module):
         q = split_heads(self.to_q(queries_from), self.heads)
         dropout = self.dropout if self.training else 0.0
         mask = ~unseen if bias is None else bias.to(q.dtype).masked_fill(unseen, -math.inf)
-        heard = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, dropout_p=dropout)
-        return self.out(merge_heads(heard))
+        attended = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, dropout_p=dropout)
+        return self.out(merge_heads(attended))
 
 
 class FeedForward(nn.Module):
@@ -94,7 +91,7 @@ def sine_position_of_valid(pad_mask: Tensor, channels: int, dtype: torch.dtype) 
     10,000 turns. Source: DETR (Carion et al. 2020), section A.4. Raises `ValueError` unless channels divide by 4.
     """
     if channels % 4:
-        raise ValueError(f"sine_position_of_valid: came {channels} channels, wanted a multiple of 4")
+        raise ValueError(f"sine_position_of_valid: expected channels in multiples of 4, got {channels}")
     half = channels // 2
     counted = (~pad_mask).float()
     pairs = torch.arange(half, device=pad_mask.device, dtype=torch.float32).div(2, rounding_mode="floor")

@@ -1,16 +1,9 @@
 """AMCR, attention mask consistency: cross-attention over the picture is taught to stay inside the object.
 
-Source: the system figure of SafaRi (arXiv 2407.02389) shows that there is such a loss, on the picture branch, and maps
-that are compact blobs inside the object and do not cover it. Its formula could not be read; what is here is a reading:
-
-  i2t   picture -> words. Its softmax is over words, so that weights say nothing of places: the similarity before the
-        softmax is taken, its maximum over the words, the mean over heads and fused layers, then a softmax over cells.
-  t2i   words -> picture. Its softmax is over cells as it is; the mean over heads, words and fused layers, of which each
-        has the same weight whatever its stride.
-  mass    -log(sum_p a_p M_p / sum_p a_p)         a_p the attention of cell p, M_p the mask's share of it
-  margin  max(0, mean outside - mean inside + m_1) + max(0, max outside - max inside + m_2), with a scaled to maximum 1;
-          in the spirit of Attention Mask Consistency (Yang et al., CVPR 2023)
-Maps of layers at other strides are resized to stride 16. Expressions without a target are left out.
+Source: the system figure of SafaRi (arXiv 2407.02389) shows such a loss on the picture branch, and maps that are
+compact blobs inside the object. Its formula could not be read; what is here is a reading. The maps come from one of two
+sources (`layer_map`, `attention_map`), the loss has one of two forms (`mass_loss`, `margin_loss`). Maps of layers at
+other strides are resized to stride 16. Expressions without a target are left out.
 """
 
 from __future__ import annotations
@@ -29,11 +22,12 @@ MAP_STRIDE = 16
 
 
 def layer_map(similarity: Tensor, word_pad: Tensor, cell_pad: Tensor, source: Source) -> Tensor:
-    """What one fused layer looks at: (N, cells).
+    """Where one fused layer attends: (N, cells).
 
     similarity: before the softmax, (N, heads, cells, L) of the picture branch ("i2t") or (N, heads, L, cells) of the
-    text branch ("t2i"); word_pad: (N, L) bool; cell_pad: (N, cells) bool. "i2t" gives a similarity, "t2i" a
-    probability.
+    text branch ("t2i"); word_pad: (N, L) bool; cell_pad: (N, cells) bool.
+    "i2t": the softmax of the picture branch is over words and tells no place, so the similarity before it is taken: its
+    maximum over words, the mean over heads. "t2i": the softmax over cells as it is, the mean over heads and words.
     """
     if source == "i2t":
         return similarity.masked_fill(word_pad[:, None, None], float("-inf")).amax(-1).mean(1)
@@ -45,7 +39,8 @@ def layer_map(similarity: Tensor, word_pad: Tensor, cell_pad: Tensor, source: So
 def attention_map(maps: Tensor, cell_pad: Tensor, source: Source) -> Tensor:
     """Maps (N, M, h, w) of M layers, all at one stride, and padding (N, h, w) -> (N, h, w), each row summing to one.
 
-    Enlarging keeps a probability's height and not its sum, so that of "t2i" each map is brought to one by itself.
+    "i2t": the mean over layers, then a softmax over cells. "t2i": the mean of maps that sum to one each, so that all
+    layers weigh the same whatever their stride.
     """
     maps = maps.float()
     if source == "i2t":
@@ -66,15 +61,18 @@ def attention_share(attention: Tensor, masks: Tensor) -> Tensor:
 
 
 def mass_loss(attention: Tensor, masks: Tensor) -> Tensor:
-    """-log of the share inside, the mean over the expressions with a target; 0 if there is none."""
+    """-log(sum_p a_p M_p / sum_p a_p), a_p the attention of cell p, M_p the share of it that the mask covers.
+
+    The mean over the expressions with a target; 0 if there is none.
+    """
     return _mean_over_targets(-attention_share(attention, masks).clamp(min=1e-6).log(), masks)
 
 
 def margin_loss(attention: Tensor, masks: Tensor, margins: tuple[float, float]) -> Tensor:
-    """Hinges between outside and inside, for the mean and for the maximum; the mean over expressions with a target.
+    """max(0, mean outside - mean inside + m_1) + max(0, max outside - max inside + m_2), a scaled to maximum 1.
 
-    Inside is a cell that the mask covers to a half, or as much as it covers any. A picture that is all inside costs
-    nothing.
+    The mean over expressions with a target. Inside is a cell that the mask covers to a half, or as much as it covers
+    any. A picture that is all inside costs nothing. After Attention Mask Consistency (Yang et al., CVPR 2023).
     """
     a = attention.flatten(1)
     a = a / a.amax(1, keepdim=True).clamp(min=1e-12)

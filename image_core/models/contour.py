@@ -42,37 +42,29 @@ _SCORES = (1e-3, 1 - 1e-4)  # so that the inside keeps its sign and stays finite
 
 @dataclass(frozen=True)
 class ContourConfig:
-    """Sizes and readings of the sequence transformer; the defaults are SeqTR's published ones, for RefCOCO.
+    """Sizes and readings of the sequence transformer; the defaults are SeqTR's published ones, for RefCOCO."""
 
-    channels: d of the transformer; heads, hidden (feed-forward), encoder_layers, decoder_layers, dropout: of the
-    transformer; bins: values of a coordinate; points: most points of a contour (18 for RefCOCO, 12 for RefCOCO+ and
-    RefCOCOg); shuffle_share: share of training pictures whose points come in random order (0.2 where there are 12
-    points); smoothing: of the labels; end_weight: of targets that are the end; bin_offset: where in its bin a token
-    lies (reading: 0.5, the middle; 0.0 as published); position_in_tokens: ours, for encoders trained from scratch: the
-    picture's tokens carry their position, too, and not their keys alone. What a decoder reads are values, and without
-    it these tell of a place only as far as the encoder has learnt to by the padding of its borders. label_spread: ours,
-    for few steps: standard deviation in bins by which a coordinate's label is shared with its neighbours, which are
-    unrelated classes else. sine_codes: ours, for few steps: what a coordinate is read as begins as sines of its place,
-    so that neighbours begin alike, and is learnt from there. first_weight: ours: of the first point's two tokens. They
-    alone tell where the object is: the others follow their neighbours, and a decoder that has learnt no more has most
-    of the loss behind it.
-    """
-
-    channels: int = 256
+    channels: int = 256  # d of the transformer
     heads: int = 8
-    hidden: int = 1024
+    hidden: int = 1024  # of the feed-forward parts
     encoder_layers: int = 6
     decoder_layers: int = 3
     dropout: float = 0.1
-    bins: int = 1000
-    points: int = 18
-    shuffle_share: float = 0.0
-    smoothing: float = 0.1
-    end_weight: float = 0.1
-    bin_offset: float = 0.5
+    bins: int = 1000  # values of a coordinate
+    points: int = 18  # most points of a contour; 12 for RefCOCO+ and RefCOCOg
+    shuffle_share: float = 0.0  # of training pictures whose points come in random order; 0.2 with 12 points
+    smoothing: float = 0.1  # of the labels
+    end_weight: float = 0.1  # of targets that are the end
+    bin_offset: float = 0.5  # where in its bin a token lies: reading 0.5, the middle; published 0.0
+    # ours, for encoders trained from scratch: the picture's tokens carry their position, and not their keys alone.
+    # Values are what a decoder reads; without this they tell a place only by what the encoder learns from its padded
+    # borders.
     position_in_tokens: bool = False
+    # ours, for few steps: standard deviation in bins by which a coordinate's label is shared with its neighbours
     label_spread: float = 0.0
+    # ours, for few steps: codes of coordinates start as sines of their place, so that neighbours start alike
     sine_codes: bool = False
+    # ours: of the first point's two tokens. They alone tell where the object is; the others follow their neighbours.
     first_weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -95,10 +87,10 @@ class ContourConfig:
 
 @dataclass(frozen=True)
 class SequenceExtras:
-    """Of training: token_logits (N, 2 points + 1, bins + 1), and the tokens (N, 2 points + 1) they should have said."""
+    """What training needs of a sequence."""
 
-    token_logits: Tensor
-    token_targets: Tensor
+    token_logits: Tensor  # (N, 2 points + 1, bins + 1)
+    token_targets: Tensor  # (N, 2 points + 1), the true tokens
 
 
 class ContourModel(Trainable):
@@ -113,7 +105,7 @@ class ContourModel(Trainable):
 
     @abstractmethod
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
-        """N rows of features and N rows of text -> what the decoder looks at."""
+        """N rows of features and N rows of text -> what the decoder attends to."""
 
     def encode(
         self, tokens: Tensor, position: Tensor, pad_mask: Tensor, cells: tuple[int, int] | None = None

@@ -1,33 +1,20 @@
-"""Partial-RES: SeqTR whose decoder is told its task and looks at the picture point by point, for few masks.
+"""Partial-RES: SeqTR whose decoder is told its task and attends to the picture point by point, for few masks.
 
 Source: "Learning to Segment Every Referring Object Point by Point" (Qu et al., CVPR 2023), its supplement, and what is
 known of its release. No weights of its segmentation model are published. What is not said here is SeqTR's
-(`models/seqtr.py`): the fused map F, encoder, coordinate tokens, loss, and the polygon that is filled.
+(`models/seqtr.py`). New are the sentence in the memory (`PartialRES.remember`) and three parts of the decoder
+(`PartialRES.make_decoder`): a learnt first input [TASK], co-content teacher forcing, CCTF (`layers/co_content.py`), and
+point-modulated attention, PMA (`layers/point_attention.py`).
 
-Memory, M = h w + 1 tokens: the cells of F, and the sentence as one more, through SeqTR's projection together (its group
-norm counts all M) and through the encoder together; the sentence has position zero and is no padding:
-  z = encoder(GN(conv1x1([F_1, ..., F_hw, tanh(y)])))
-Sequence: step 0 reads a learnt vector [TASK] in place of zero; step t > 0 reads
-  e(s_t) + c(s_t)                                                            co-content (`layers/co_content.py`)
-  c(x) = mean of z over the picture's column floor(x / bins * (w - 1)),  c(y) = the same of the row
-true tokens in training, the model's own in testing. Each decoder layer adds to the logits of its cross-attention
-  b(q, g, h) = -1/8 sum_d s_d^2 (p_d size_d - (g_d + 1/2))^2                 (`layers/point_attention.py`)
-with a centre p and a scale s from query q for head h, over the cells g alone.
+Learning from few masks, as published: (1) train on the boxes of all pictures (`task="box"`); (2) from these weights, on
+the masks of x % of them; (3) keep the masks predicted for the rest that agree with their box (`weak/validity.py`,
+projection loss below 0.1), and do (2) again with both.
 
-Learning from few masks, as published: (1) SeqTR is trained on the boxes of all pictures; (2) from these weights, on the
-masks of x % of them; (3) the masks predicted for the rest are kept where they agree with their box (`weak/validity.py`,
-projection loss below 0.1), and (2) is done again with both. The points of a kept mask are not the predicted ones: its
-outline is sampled evenly again, which `targets` does with every mask, true or pseudo.
-`task="box"` is step (1): a sequence of two corners, the outermost pixels of the mask; the filled box is the answer. All
-tensors are those of `task="mask"`, so that step (2) can start from its file.
-
-Readings and departures, each with its place:
-- `cctf_transposed`: the release reads a row for an x and a column for a y, in training and in testing. Weights learnt
-  so need True; False is what is meant.
-- Lines, and the size in b, count the cells that are no padding, whatever a batch pads. A picture by itself has none.
-- Modulation does not start at zero: at zero it could never learn (`layers/point_attention.py`).
+Readings and departures:
+- `cctf_transposed`: the release reads a row for an x and a column for a y. Its weights need True.
+- Lines, and the size in PMA, count the cells that are no padding, whatever a batch pads.
 - Step (1) trains this network, [TASK] and modulation included; the release starts from plain SeqTR. A box's first
-  coordinate has weight 1 (1.5 in SeqTR), and its sequence has no end; an expression without a target is taught as four
+  coordinate has weight 1 (1.5 in SeqTR), and its sequence has no end. An expression without a target is taught as four
   ends, which only `presence_logit` reads.
 """
 
@@ -59,11 +46,10 @@ _RECTANGLE = [0, 1, 2, 1, 2, 3, 0, 3]
 
 @dataclass(frozen=True)
 class PartialResConfig(SeqTRConfig):
-    """SeqTR's fields; cctf_transposed: an x reads a row and a y a column, for weights of the release; task: what a
-    sequence tells, a mask's contour or its box (the first stage)."""
+    """SeqTR's fields and two more."""
 
-    cctf_transposed: bool = False
-    task: Task = "mask"
+    cctf_transposed: bool = False  # an x reads a row and a y a column, for weights of the release
+    task: Task = "mask"  # what a sequence tells: a mask's contour, or its box (step 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,7 +58,11 @@ class PartialResConfig(SeqTRConfig):
 
 
 class PartialRES(SeqTR):
-    """SeqTR's network with the sentence in its memory and a decoder with Partial-RES' three parts."""
+    """SeqTR's network with the sentence in its memory and a decoder with Partial-RES' three parts.
+
+    With `task="box"` a sequence is two corners, the outermost pixels of the mask, and the filled box is the answer. All
+    tensors are those of `task="mask"`, so that one can start from the other's file.
+    """
 
     config: PartialResConfig
 
@@ -87,7 +77,10 @@ class PartialRES(SeqTR):
         )
 
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
-        """N rows of each -> h w + 1 tokens, the sentence last."""
+        """N rows of each -> z = encoder(GN(conv1x1([F_1, ..., F_hw, tanh(y)]))), h w + 1 tokens, the sentence last.
+
+        The sentence has position zero and is no padding; the group norm counts all tokens.
+        """
         joined = self.join(image, text)
         sentence = torch.tanh(self.sentence(text.sentence))
         columns = torch.cat([joined.flatten(2), sentence[:, :, None]], dim=2)

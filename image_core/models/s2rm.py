@@ -8,7 +8,7 @@ The trilogy, at each fused level (N, C, h, w):
 2. `Coparsing`: slices (rows or columns) of a parsed map attend to cyclically shifted slices of a generator map, from
    language to vision and from vision to language, along both axes: four groups.
 3. `Balancing`: a pooled, sigmoid-weighted vector weighs the four groups before they are joined.
-Then `CASGStage`, from deep to shallow: the deeper stage and the sentence gate channels and places of the next level.
+Then CASG, `CASGStage` from deep to shallow: the deeper stage and the sentence gate channels and places of a level.
 """
 
 from __future__ import annotations
@@ -45,31 +45,23 @@ Balance = Literal["channel", "group", "none"]
 
 @dataclass(frozen=True)
 class S2RMConfig:
-    """Sizes and readings of S2RM. Lists run over the fused levels, fine to coarse.
+    """Sizes and readings of S2RM. Lists run over the fused levels, fine to coarse."""
 
-    channels: C of the fused levels; fused_strides: levels that get the trilogy (the stride-4 level only decodes);
-    fine_channels: width of the stride-4 level; heads: attention heads of all parts.
-    max_steps: most shifts of each fused level; a shift is ceil(length / max_steps) cells, and K = ceil(length / shift)
-    of them go once round the axis; 1 = no shift. update: how the recurrence writes (reading, `Coparsing` tells).
-    directions, axes: which of the four groups exist. balancing: a weight for each channel, for each group, or none.
-    position: sine positions join the picture before coparsing (ours: words of place need a frame of reference).
-    casg_attention: gates of the decoder. presence_head: a no-target head (ours; off in the published form).
-    *_weight: terms of the loss; the published one is dice alone.
-    """
-
-    channels: int = 512
-    fine_channels: int = 256
-    fused_strides: tuple[int, ...] = (8, 16, 32)
-    heads: int = 8
+    channels: int = 512  # C of the fused levels
+    fine_channels: int = 256  # of the stride-4 level
+    fused_strides: tuple[int, ...] = (8, 16, 32)  # levels that are mined (the stride-4 level only decodes)
+    heads: int = 8  # of all attentions
+    # most shifts of a level: a shift is ceil(length / max_steps) cells, and K = ceil(length / shift) of them go once
+    # round the axis; 1: no shift
     max_steps: tuple[int, ...] = (8, 8, 15)
-    update: Update = "gated"
-    directions: tuple[str, ...] = ("l2v", "v2l")
+    update: Update = "gated"  # reading: how the recurrence writes, see `Coparsing`
+    directions: tuple[str, ...] = ("l2v", "v2l")  # with `axes`, which of the four groups exist
     axes: tuple[str, ...] = ("row", "column")
-    balancing: Balance = "channel"
-    position: bool = True
-    casg_attention: bool = True
-    presence_head: bool = False
-    dice_weight: float = 1.0
+    balancing: Balance = "channel"  # a weight for each channel, for each group, or none
+    position: bool = True  # ours: sine positions join the picture before coparsing, for words of place
+    casg_attention: bool = True  # gates of the decoder
+    presence_head: bool = False  # ours: a head for "no target"
+    dice_weight: float = 1.0  # the published loss is dice alone
     bce_weight: float = 0.0
     auxiliary_weight: float = 0.0
     presence_weight: float = 0.5
@@ -118,11 +110,12 @@ class Coparsing(nn.Module):
     """Slices of `parsed` attend to slices of `generator` that are rolled along the other axis, shift after shift.
 
     Rows: slice i of the parsed map (w tokens) meets row i - t * shift of the generator, t = 0 .. K - 1, wrapping
-    round: near and remote slices alike. Weights are shared over t; slices are folded into the batch. `update`
-    (reading; benchmarks/s2rm_readings.py compares them):
-    overwrite: Y <- LN(Y + A_t v_t) at every step. gated: Y <- Y + g_t * A_t v_t with queries from LN(Y), a learned gate
-    a step, one LN at the end. accumulate: the queries stay, LN(Y + mean_t A_t v_t) once. side_by_side: one softmax
-    over all K shifted slices, whose keys are told by `shift_code` how far they were rolled, LN once.
+    round: near and remote slices alike. Weights are shared over t; slices are folded into the batch. `update` is a
+    reading:
+    - overwrite: Y <- LN(Y + A_t v_t) at every step
+    - gated: Y <- Y + g_t * A_t v_t with queries from LN(Y), a learned gate a step, one LN at the end
+    - accumulate: the queries stay, LN(Y + mean_t A_t v_t) once
+    - side_by_side: one softmax over all K shifted slices, whose keys carry a code of their shift, LN once
     """
 
     def __init__(self, channels: int, heads: int, max_steps: int, update: Update) -> None:
@@ -239,7 +232,7 @@ class RecurrentMining(nn.Module):
 
 
 class CASGStage(nn.Module):
-    """One decoding stage: the deeper map and the sentence gate channels and places of this level's map.
+    """One decoding stage of CASG: the deeper map and the sentence gate channels and places of this level's map.
 
     a_c = sigmoid(MLP([GAP(u); s])), a_s = sigmoid(Conv7x7([mean_c(u * s'), max_c(u * s')])) with u the deeper map
     brought to this size and s' = W s; D = ConvBlock([F * a_c * a_s; u]). The deepest stage has no deeper map: u is the
@@ -274,9 +267,9 @@ class CASGStage(nn.Module):
 
 @dataclass(frozen=True)
 class S2RMExtras:
-    """Mask logits of the deeper decoding stages, deep to shallow, each (N, h_i, w_i): for auxiliary losses."""
+    """Of training, for auxiliary losses."""
 
-    deeper_mask_logits: tuple[Tensor, ...]
+    deeper_mask_logits: tuple[Tensor, ...]  # of the deeper decoding stages, deep to shallow, each (N, h_i, w_i)
 
 
 class S2RM(Trainable):

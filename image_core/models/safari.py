@@ -1,38 +1,20 @@
-"""SafaRi: pictures and words fused in the last layers of both encoders, a contour read out as a sequence.
+"""SafaRi: pictures and words fused in the last layers of both encoders (X-FACt), a contour read out as a sequence.
 
 Source: "SafaRi: Adaptive Sequence Transformer for Weakly Supervised Referring Expression Segmentation" (arXiv
-2407.02389, ECCV 2024). Its code was never released and its text could not be read: the fusion is that of its system
-figure, everything under "readings" below is ours, and each reading is a field of `SafariConfig`.
+2407.02389, ECCV 2024). There is no code, and the text could not be read: the fusion is that of the system figure.
 
-X-FACt, normalised gated cross-attention: the last M layers of the vision encoder and the last M of the text encoder are
-paired by depth, one layer of each a pair. With x the tokens of one modality and y those of the other:
-  s_x = SA(x),  r = x + s_x                         the host layer's own self-attention
-  c = CA(Q from s_x; K, V from s_y)                 s_y of the same depth, its padding masked
-  x' = FFN((1 - beta) r + beta c)                   beta = sigmoid(b): a scalar a layer and modality; gates sum to one
-and the same with x and y exchanged. FFN and norms are the host layer's: Swin's windows matter to SA alone, since each
-window's CA is over all words. With beta = 0 both encoders are what they were before they met.
+Where the parts are: X-FACt is `GatedCrossAttention` in `FusedLayer`, over the last M layers of both encoders, paired by
+depth (`Safari._fuse`). Memory: `Safari.remember`. Encoder, decoder and loss of the contour: SeqTR's, in
+`models/contour.py`. AMCR: `Safari.losses` with `models/attention_consistency.py`, L = L_tokens + lambda L_AMCR. MVF and
+SpARC, for few masks: `weak/validity.py`, `weak/sparc.py`.
 
-Memory: z = [proj(picture); proj(words)], sine positions for the picture, zeros for words, padding of both masked; then
-SeqTR's encoder, decoder and loss (`models/contour.py`), so masks are filled contours, `score` is the mean probability
-of their tokens, and `presence_logit` the log-odds of a first point against the end.
-
-AMCR, attention mask consistency (`models/attention_consistency.py`): the cross-attention is taught to stay inside the
-object, L = L_tokens + lambda L_AMCR.
-
-Readings:
+Readings (ours; fields of `SafariConfig` where one can choose):
 - M = 6, as in FIBER: in Swin-B the last four blocks at stride 16 and both at stride 32, in RoBERTa layers 7 to 12.
-- b starts at -4 (beta = 0.018): the pretrained path is hardly disturbed at first.
-- `gate` "none" is the ablation without gates: x' = FFN(r + c).
-- CA has the host layer's width and heads; the other modality is projected to them. What it reads, s of either side, is
-  layer-normed (`cross_norm`): SA without its residual has no scale of its own. FIBER norms the queries.
-- `cross_reads` "residual" (ours, for encoders trained from scratch): CA has r in place of s on both sides. Attention
-  that has learnt nothing averages, so that s tells neither cells of a window nor words of a sentence apart.
-- proj is a norm and a linear map. Picture tokens are those at stride 32; with `memory_stride` 16, for small pictures,
-  those at stride 16, to which the enlarged ones of stride 32 are added.
-- `position_in_tokens` (ours, see `ContourConfig`) adds the position where words meet the picture, too: what a word
-  gathers by its attention then tells a place, and "on the left" can be found. Swin knows no place but by its borders.
-- Early fusion: `encode_text` stops before the fused layers, and stem and unfused blocks run once a picture. What is
-  fused is computed for each pair, at most `max_pairs` at a time.
+- b starts at -4 (beta = 0.018), which hardly disturbs pretrained encoders.
+- The input of CA is layer-normed, since SA without its residual has no scale of its own. FIBER norms the queries.
+- `cross_reads` "residual", for encoders trained from scratch: untrained attention averages, so that SA tells neither
+  the cells of a window nor the words of an expression apart.
+- `position_in_tokens` also adds the position where words meet the picture: what a word gathers then tells a place.
 """
 
 from __future__ import annotations
@@ -76,25 +58,18 @@ Reads = Literal["attention", "residual"]
 
 @dataclass(frozen=True)
 class SafariConfig(ContourConfig):
-    """Sizes and readings of SafaRi, over those of the sequence transformer.
+    """Sizes and readings of SafaRi, beside those of the sequence transformer."""
 
-    fused_layers: M; gate: "none" is the ablation without gates; gate_start: b before training; cross_norm: layer norms
-    on what CA reads; cross_reads: s ("attention", published) or r ("residual"); memory_stride: 32, or 16 for small
-    pictures; amcr_weight: lambda, 0 = off; amcr_source: "i2t", similarity of the picture branch before its softmax over
-    words, or "t2i", softmax over cells of the text branch; amcr_form: "mass" or "margin"; amcr_margins: of the margin
-    form, for the mean and for the maximum.
-    """
-
-    fused_layers: int = 6
-    gate: Gate = "normalised"
-    gate_start: float = -4.0
-    cross_norm: bool = True
-    cross_reads: Reads = "attention"
-    memory_stride: int = 32
-    amcr_weight: float = 0.1
-    amcr_source: Source = "i2t"
+    fused_layers: int = 6  # M
+    gate: Gate = "normalised"  # "none": the ablation without gates
+    gate_start: float = -4.0  # b before training
+    cross_norm: bool = True  # layer norms on what CA reads
+    cross_reads: Reads = "attention"  # "attention": s, published; "residual": r, ours
+    memory_stride: int = 32  # 32, or 16 for small pictures
+    amcr_weight: float = 0.1  # lambda of AMCR; 0: off
+    amcr_source: Source = "i2t"  # "i2t": similarity of the picture branch; "t2i": softmax of the text branch
     amcr_form: Form = "mass"
-    amcr_margins: tuple[float, float] = (0.0, 0.5)
+    amcr_margins: tuple[float, float] = (0.0, 0.5)  # of the margin form: for the mean, for the maximum
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,14 +84,19 @@ class SafariConfig(ContourConfig):
 
 
 class Heard(NamedTuple):
-    """mixed: (N, Q, C), what goes on to the FFN; similarity: (N, heads, Q, K), before the softmax over K."""
+    """What one modality gets of the other."""
 
-    mixed: Tensor
-    similarity: Tensor
+    mixed: Tensor  # (N, Q, C), what goes on to the FFN
+    similarity: Tensor  # (N, heads, Q, K), before the softmax over K
 
 
 class GatedCrossAttention(nn.Module):
-    """One modality's half of X-FACt: (1 - beta) r + beta CA(s; other); r + CA(s; other) without a gate.
+    """One modality's half of X-FACt, normalised gated cross-attention; `FusedLayer` has both halves.
+
+    With x this modality's tokens, s_x = SA(x) and r = x + s_x of the host layer, s_y the other modality's:
+      c = CA(Q from s_x; K, V from s_y)
+      x' = FFN((1 - beta) r + beta c),  beta = sigmoid(b), a scalar; without a gate FFN(r + c)
+    `forward` gives what goes into the FFN, which is the host layer's. With beta = 0 the encoder is as it was.
 
     channels, heads: of the host layer; other_channels: width of the other modality; start: of b, None = no gate; norm:
     layer norms before queries, keys and values.
@@ -146,8 +126,11 @@ class GatedCrossAttention(nn.Module):
 
 
 class FusedLayer(nn.Module):
-    """A vision block and a text layer of the same depth that hear each other. The hosts are handed in: they belong to
-    their encoders."""
+    """X-FACt of one pair: a vision block and a text layer of the same depth, each attending to the other.
+
+    The host layers are handed in, since they belong to their encoders. Swin's windows matter to SA alone: the
+    cross-attention of every cell is over all words.
+    """
 
     def __init__(self, *, channels: int, heads: int, text_channels: int, text_heads: int, config: SafariConfig) -> None:
         super().__init__()
@@ -178,13 +161,17 @@ class FusedLayer(nn.Module):
 
 @dataclass(frozen=True)
 class SafariExtras(SequenceExtras):
-    """Of training, besides the tokens: attention (N, h, w) over the cells of stride 16, each row summing to one."""
+    """What training needs: the sequence, and the attention for AMCR."""
 
-    attention: Tensor
+    attention: Tensor  # (N, h, w) over the cells of stride 16, each row summing to one
 
 
 class Safari(ContourModel):
-    """SafaRi over timm's Swin and any text encoder of transformers, one frame-expression pair at a time."""
+    """SafaRi over timm's Swin and any text encoder of transformers, one frame-expression pair at a time.
+
+    Early fusion: `encode_text` stops before the fused layers, and stem and unfused blocks run once a picture. What is
+    fused is computed for each pair, at most `max_pairs` at a time.
+    """
 
     fuses_language_in_encoder = True
     config: SafariConfig
@@ -315,7 +302,11 @@ class Safari(ContourModel):
         )
 
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
-        """N pairs; `text` is what they had before fusion and is not read."""
+        """z = [proj(picture); proj(words)] of N pairs, through the encoder; `text`, from before fusion, is not read.
+
+        Positions are sines for the picture and zero for words. Picture tokens are those at stride 32; with
+        `memory_stride` 16 those at stride 16, to which the enlarged ones of stride 32 are added.
+        """
         if image.words is None:
             raise ValueError("Safari.remember: expected features of `encode_image`, got some without words")
         h, w = image.levels[1].shape[-2:]
@@ -334,8 +325,8 @@ class Safari(ContourModel):
         return self.encode(tokens, position, unseen)
 
     def attention(self, image: ImageFeatures) -> Tensor:
-        """(N, h, w) over the cells of stride 16, each row summing to one: where the fused layers look, all of them and
-        all words together, in the reading of `amcr_source`."""
+        """(N, h, w) over the cells of stride 16, each row summing to one: where all fused layers and all words attend,
+        in the reading of `amcr_source`."""
         if image.attention is None:
             raise ValueError("Safari.attention: expected features of `encode_image`, got some without attention")
         h, w = (4 * n // MAP_STRIDE for n in image.levels[0].shape[-2:])

@@ -3,35 +3,22 @@
 Source: "SeqTR: A Simple yet Universal Network for Visual Grounding" (Zhu et al., ECCV 2022), and what is known of its
 release. Its repository has no licence; this is written from a description and agrees with its figures (parity test).
 
-Picture (strides 8, 16, 32 with C8, C16, C32 channels; published DarkNet-53: 256, 512, 1024) and sentence y (C):
-  t16 = [conv3x3(avgpool2(v8)); v16],   t32 = [conv3x3(avgpool2(t16)); v32],   x = conv1x1(conv3x3(t32))    (N, C, h, w)
-  every convolution with batch norm and leaky ReLU; h, w at stride 32
-  F = tanh(x) * tanh(y)                 the sentence is the maximum over the words of a bidirectional GRU
-Memory: z = GN(conv1x1(F)) as h w tokens of width d, six encoder layers, sine positions on queries and keys, padding of
-the picture masked:
-  z <- LN(z + SA(z)),  z <- LN(z + FFN(z))
-Sequence: the points p_1 .. p_n of the contour as tokens floor(coordinate / side * bins), x and y in turn, then `end`.
-Step t reads the tokens before it (zero at the first) and the memory, three decoder layers (`layers/sequence_decoder`):
-  P(s_t | s_<t, picture, sentence) = softmax(MLP(decoder(s_<t, z)))                       over bins + 1 tokens
-Training is teacher forcing with label-smoothed cross-entropy; a target that is `end` counts a tenth. In testing the
-likeliest token is taken, up to the first `end`, and the polygon is filled.
+The picture at three strides becomes one map x (`BottomUpFusion`), F = tanh(x) * tanh(y) with the sentence vector y
+(`SeqTR.join`), GN(conv1x1(F)) the tokens of an encoder (`SeqTR.encode_joined`). A decoder reads a contour out of it,
+coordinate by coordinate (`models/contour.py`, `layers/sequence_decoder.py`):
+  P(s_t | s_<t, picture, expression) = softmax(MLP(decoder(s_<t, z)))    over bins + 1 tokens
+In testing the likeliest token is taken, up to the first `end`, and the polygon is filled. What a contour cannot say is
+not learnt: holes are filled and smaller parts left out. Late fusion: a frame is encoded once for all expressions.
 
-The contour of training: the largest part's outer outline, every ceil(n / N)-th point of it, N = `points`; for a share
-of the pictures in random order. What a contour cannot say is not learnt: holes are filled and smaller parts left out.
-
-Readings and departures, each with its place:
-- `bin_offset` 0.5: a token is decoded to the middle of its bin; the published decoding is its lower edge (0.0), half a
-  bin (0.32 px of 640) to the left of what was quantised.
-- Polygons are filled with the outline inside (`geometry/contours.py`), by OpenCV and not by COCO's rasteriser; two
-  points are a line, which the release hands to a rule for boxes, and one is a cell, where the release has nothing.
-- `presence_logit`: log-odds of a first point against `end` (ours: the published data have no absent targets). An
-  expression without a target is taught as a sequence of ends. `score`: mean probability of the tokens taken.
+Readings and departures:
+- `bin_offset` 0.5 decodes a token to the middle of its bin. Published is the lower edge (0.0), half a bin off.
+- Polygons are filled with the outline inside, by OpenCV. Two points are a line, which the release hands to a rule for
+  boxes, and one is a cell, where the release has nothing.
+- `presence_logit` is ours, since the published data have no absent targets: an expression without a target is taught
+  as a sequence of ends.
 - `memory_stride` 16 (ours): x at stride 16, [t16; v32 enlarged], where stride 32 would leave too few cells.
-- `position_in_tokens` (ours): see `ContourConfig`.
 - Sides are those of each picture padded to a multiple of 32 px by itself, as published, whatever the batch pads.
-- `sentence`: a linear map where the text encoder's width is not `fusion_channels` (ours; the published widths agree).
-- Late fusion: all but F is free of language, and a frame is encoded once for all expressions. Level 0 of the features
-  is the stem, which this model does not decode from.
+- `sentence` is a linear map where the text encoder's width is not `fusion_channels`; the published widths agree.
 """
 
 from __future__ import annotations
@@ -63,11 +50,10 @@ from image_core.types import ImageFeatures, TextFeatures, size_of
 
 @dataclass(frozen=True)
 class SeqTRConfig(ContourConfig):
-    """The sequence transformer's fields; fusion_channels: C of the fused map; memory_stride: 32, or 16 (ours) for small
-    pictures."""
+    """The sequence transformer's fields and those of the fusion."""
 
-    fusion_channels: int = 1024
-    memory_stride: int = 32
+    fusion_channels: int = 1024  # C of the fused map
+    memory_stride: int = 32  # 32, or 16 (ours) for small pictures
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,7 +66,8 @@ class SeqTRConfig(ContourConfig):
 class BottomUpFusion(nn.Module):
     """Strides 8, 16, 32 -> one map (F, C, h, w) at stride 32: finer maps are pooled, convolved and put in front.
 
-    stride 16 ends one level earlier, with the coarsest map enlarged.
+      t16 = [conv3x3(avgpool2(v8)); v16],  t32 = [conv3x3(avgpool2(t16)); v32],  x = conv1x1(conv3x3(t32))
+    Every convolution has batch norm and leaky ReLU. Stride 16 ends one level earlier, with the coarsest map enlarged.
     """
 
     def __init__(self, widths: Sequence[int], channels: int, stride: int) -> None:

@@ -106,11 +106,11 @@ class PhotoBackgrounds:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise DataError(f"backgrounds: came {folder}, wanted a folder of pictures: give one that exists")
+            raise DataError(f"backgrounds: expected a folder of pictures, got {folder}: give one that exists")
         self.paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
         if not self.paths:
-            wanted = ", ".join(sorted(_SUFFIXES))
-            raise DataError(f"backgrounds: no picture in {folder}, wanted at least one of {wanted}: add some")
+            known = ", ".join(sorted(_SUFFIXES))
+            raise DataError(f"backgrounds: expected at least one picture ({known}) in {folder}, got none: add some")
 
     def paint(self, scene: Scene, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 3) uint8: of a few crops drawn by the scene's own seed the one from which the objects differ most.

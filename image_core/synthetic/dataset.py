@@ -1,4 +1,4 @@
-"""The stream of synthetic samples: pictures, sentences and masks made when they are asked for."""
+"""The stream of synthetic samples: pictures, expressions and masks made when they are asked for."""
 
 from __future__ import annotations
 
@@ -22,16 +22,12 @@ _MIN_PX = 32
 
 @dataclass(frozen=True)
 class DrawnScene:
-    """A scene, what is said of it, and how it looks.
-
-    image: (H, W, 3) uint8 RGB; visible: (n, H, W) bool, the visible pixels of each object in the order of
-    `scene.objects`; expressions: E of them.
-    """
+    """A scene, what is said of it, and its picture."""
 
     scene: Scene
     expressions: tuple[Expression, ...]
-    image: np.ndarray
-    visible: np.ndarray
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+    visible: np.ndarray  # (n, H, W) bool, visible pixels of each object, in the order of `scene.objects`
 
     def mask(self, expression: Expression) -> np.ndarray:
         """(H, W) bool: the visible pixels of all targets of one expression."""
@@ -43,9 +39,9 @@ class SyntheticImages:
     """A map-style data set: `[i]` is an `ImageSample` and a pure function of (split, seed, i).
 
     split: train, val, test or test_compositional; seed: folded into the split's own range of scenes; size: (height,
-    width) in pixels, which changes the resolution and not the content as long as height : width stays; length: how many
-    samples (default: 10^9 for train, 1000 for the others); backgrounds: a folder of pictures to use instead of
-    procedural textures; families: the kinds of expression to draw from; style: how many objects, and how large.
+    width) in pixels, whose ratio changes the content and nothing else of it does; length: of the set (default: 10^9 for
+    train, 1000 for the others); backgrounds: a folder of pictures in place of textures; families: the kinds of
+    expression to draw from; style: how many objects, and how large.
 
     Raises `UnknownNameError` for another split, `ConfigError` for a size or a count that is too small, `DataError`
     for a folder without pictures.
@@ -64,9 +60,11 @@ class SyntheticImages:
     ) -> None:
         check_split(split)
         if min(size) < _MIN_PX:
-            raise ConfigError(f"size: came {size[0]} x {size[1]} px, wanted at least {_MIN_PX} either way: enlarge it")
+            raise ConfigError(
+                f"size: expected at least {_MIN_PX} px either way, got {size[0]} x {size[1]} px: enlarge it"
+            )
         if expressions_per_image < 1:
-            raise ConfigError(f"expressions_per_image: came {expressions_per_image}, wanted 1 or more: raise it")
+            raise ConfigError(f"expressions_per_image: expected 1 or more, got {expressions_per_image}: raise it")
         self.split = split
         self.seed = seed
         self.size = size
@@ -98,7 +96,7 @@ class SyntheticImages:
         drawn = self.draw(index)
         return ImageSample(
             image=drawn.image,
-            expressions=tuple(e.sentence for e in drawn.expressions),
+            expressions=tuple(e.text for e in drawn.expressions),
             masks=np.stack([drawn.mask(e) for e in drawn.expressions]),
             sample_id=f"{self.split}_{self.seed}_{index}",
             families=tuple(e.family for e in drawn.expressions),

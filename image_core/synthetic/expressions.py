@@ -59,36 +59,36 @@ Recipe = Callable[[Scene, Random, SceneObject], Meaning]
 
 @dataclass(frozen=True)
 class Expression:
-    """A sentence, its meaning, its family, the ids of its targets; novel: its phrasing is held out of training."""
+    """What is said of a scene."""
 
-    sentence: str
+    text: str
     meaning: Meaning
     family: str
-    targets: frozenset[int]
-    novel: bool = False
+    targets: frozenset[int]  # ids of the objects that it means
+    novel: bool = False  # its phrasing is held out of training
 
 
 def sample_expressions(
     scene: Scene, rng: Random, count: int, compositional: bool = False, families: tuple[str, ...] = FAMILIES
 ) -> tuple[Expression, ...]:
-    """`count` different sentences about a scene; families take turns, so that each has an equal share.
+    """`count` different expressions of a scene; families take turns, so that each has an equal share.
 
-    Without `compositional` no sentence names a held-out pair of shape and colour or uses a held-out phrasing; with it
-    every sentence does one of the two. A family that has nothing undisputed to say of this scene passes its turn on.
+    Without `compositional` none of them names a held-out pair of shape and colour or uses a held-out phrasing; with it
+    each does one of the two. A family that has nothing undisputed to say of this scene passes its turn on.
     """
-    found: dict[str, Expression] = {}
+    told: dict[str, Expression] = {}
     order: list[str] = []
     barren: set[str] = set()
-    while len(found) < count and len(barren) < len(families):
+    while len(told) < count and len(barren) < len(families):
         if not order:
             order = [f for f in rng.sample(families, len(families)) if f not in barren]
         family = order.pop()
-        expression = _search(scene, rng, family, compositional, found)
+        expression = _search(scene, rng, family, compositional, told)
         if expression is None:
             barren.add(family)
         else:
-            found[expression.sentence] = expression
-    return tuple(found.values())
+            told[expression.text] = expression
+    return tuple(told.values())
 
 
 def names_held_out_pair(meaning: Meaning) -> bool:
@@ -97,9 +97,9 @@ def names_held_out_pair(meaning: Meaning) -> bool:
 
 
 def _search(
-    scene: Scene, rng: Random, family: str, compositional: bool, found: dict[str, Expression]
+    scene: Scene, rng: Random, family: str, compositional: bool, told: dict[str, Expression]
 ) -> Expression | None:
-    """One new sentence of a family, or None. A recipe has several tries, lest easy ones crowd out the rest."""
+    """One new expression of a family, or None. A recipe has several tries, lest easy ones crowd out the rest."""
     for attempt in range(_RECIPES_TRIED):
         recipe = _pick_recipe(rng, family)
         # At first a held-out pair is insisted upon, since a new phrasing alone is always to be had.
@@ -116,9 +116,9 @@ def _search(
             if not _belongs(family, len(targets)) or (not targets and almost_there(scene, meaning)):
                 continue
             novel = compositional and (not held_out or rng.random() < 0.5)
-            sentence = say(meaning, rng, novel)
-            if sentence not in found:
-                return Expression(sentence, meaning, family, targets, novel)
+            text = say(meaning, rng, novel)
+            if text not in told:
+                return Expression(text, meaning, family, targets, novel)
     return None
 
 
@@ -138,7 +138,7 @@ def almost_there(scene: Scene, meaning: Meaning) -> bool:
 
 def _pick_recipe(rng: Random, family: str) -> Recipe:
     if family == "absent":
-        # Two in five lack the very object; the others are sentences of another family that here are about nothing.
+        # Two in five lack the very object; the others are expressions of another family that here are about nothing.
         if rng.random() < 0.4:
             return _crossed_kind
         family = rng.choice(SINGLE_FAMILIES[1:])

@@ -1,7 +1,7 @@
-"""The language of the synthetic data seen from outside: its words, its sentences, and its mirror image.
+"""The language of the synthetic data seen from outside: its words, its expressions, and its mirror image.
 
 "left" and "right" (with leftmost, rightmost, left-hand, right-hand) are the only direction words: the only ones that a
-horizontal flip of the picture changes. Every sentence stays true of the flipped picture when they change places.
+horizontal flip of the picture changes. Every expression stays true of the flipped picture when they change places.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from image_core.synthetic.splits import COMPOSITIONAL, scene_seed
 
 _SIDE = re.compile(r"\b(left|right)(?=(?:-?most|-?hand)?\b)", re.IGNORECASE)
 _BRACES = re.compile(r"\{\w+:|\{\w*\}\w*|\}")
-_SENTENCES_PER_SCENE = 4
+_EXPRESSIONS_PER_SCENE = 4
 
 
-def mirrored(sentence: str) -> str:
-    """The sentence that is true of the horizontally flipped picture: left and right change places.
+def mirrored(text: str) -> str:
+    """The expression that is true of the horizontally flipped picture: left and right change places.
 
     An involution. It knows the language of this package, where "right" is always a side and never a right angle.
     """
-    return _SIDE.sub(_other_side, sentence)
+    return _SIDE.sub(_other_side, text)
 
 
 def _other_side(match: re.Match[str]) -> str:
@@ -40,8 +40,8 @@ def _other_side(match: re.Match[str]) -> str:
     return other.capitalize() if word[0].isupper() else other
 
 
-def sentences(split: str, seed: int, count: int) -> Iterator[str]:
-    """`count` sentences of a split, from its scenes 0, 1, ..., without drawing a picture.
+def expression_texts(split: str, seed: int, count: int) -> Iterator[str]:
+    """The texts of `count` expressions of a split, from its scenes 0, 1, ..., without drawing a picture.
 
     Raises `UnknownNameError` for a split that does not exist.
     """
@@ -50,15 +50,15 @@ def sentences(split: str, seed: int, count: int) -> Iterator[str]:
         rng = Random(scene_seed(split, seed, index))
         compositional = split == COMPOSITIONAL
         scene = sample_scene(rng, held_out=compositional)
-        found = sample_expressions(scene, rng, min(count, _SENTENCES_PER_SCENE), compositional)
-        yield from (e.sentence for e in found)
-        count -= len(found)
+        expressions = sample_expressions(scene, rng, min(count, _EXPRESSIONS_PER_SCENE), compositional)
+        yield from (e.text for e in expressions)
+        count -= len(expressions)
         index += 1
 
 
 @cache
 def training_words() -> frozenset[str]:
-    """Every word that a training sentence can hold, lower case, as `str.split` gives them."""
+    """Every word that a training expression can hold, lower case, as `str.split` gives them."""
     nouns = [n for shape in SHAPES for n in phrases.SHAPE_NAMES.get(shape, (shape,))]
     nouns += [*phrases.GENERIC, "one"]
     pieces: list[str] = [*nouns, *map(plural_of, nouns), "a", "an", "left", "right", "top", "bottom", "shape"]

@@ -1,10 +1,10 @@
 """Writes synthetic data in the on-disk layouts of RefCOCO and gRefCOCO, truth included.
 
-ROOT/refcoco/refs(unc).p or ROOT/grefcoco/grefs(unc).json    references with their sentences
+ROOT/refcoco/refs(unc).p or ROOT/grefcoco/grefs(unc).json    references with their expressions
 ROOT/<dataset>/instances.json                                COCO: images, annotations, categories
 ROOT/images/train2014/COCO_train2014_<image id>.jpg          the pictures
 
-The one addition to the originals is `family` in each sentence. Readers that do not know it pass over it.
+The one addition to the originals is `family` in each row of `sentences`. Readers that do not know it pass over it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Tables:
     images: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     refs: list[dict[str, Any]] = field(default_factory=list)
-    sentences: int = 0
+    expressions: int = 0
     first_image_id: int = 1
 
 
@@ -90,7 +90,7 @@ def _scenes(
         if name not in ("train", "val", *_TEST_NAMES):
             raise UnknownNameError("split", name, ["train", "val", *_TEST_NAMES])
         if count < 1:
-            raise ConfigError(f"split {name}: came {count} pictures, wanted 1 or more: raise the count")
+            raise ConfigError(f"split {name}: expected 1 picture or more, got {count}: raise the count")
     used: dict[str, int] = {}
     for name, count in splits.items():
         source = test_split if name in _TEST_NAMES else name
@@ -118,13 +118,13 @@ def _add(tables: _Tables, root: Path, split: str, drawn: DrawnScene, many: bool)
     for item, mask in zip(drawn.scene.objects, drawn.visible, strict=True):
         rows[item.id] = _annotation(len(tables.annotations) + 1, image_id, item.shape, mask)
         tables.annotations.append(rows[item.id])
-    sentences: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+    by_targets: dict[tuple[int, ...], list[dict[str, Any]]] = {}
     for expression in drawn.expressions:
-        tables.sentences += 1
-        sentence = expression.sentence
-        row = {"sent_id": tables.sentences, "raw": sentence, "sent": sentence, "tokens": sentence.split()}
-        sentences.setdefault(tuple(sorted(expression.targets)), []).append({**row, "family": expression.family})
-    for targets, said in sentences.items():
+        tables.expressions += 1
+        text = expression.text
+        row = {"sent_id": tables.expressions, "raw": text, "sent": text, "tokens": text.split()}
+        by_targets.setdefault(tuple(sorted(expression.targets)), []).append({**row, "family": expression.family})
+    for targets, said in by_targets.items():
         ann_ids = [rows[t]["id"] for t in targets] or [-1]
         category_ids = [rows[t]["category_id"] for t in targets] or [-1]
         tables.refs.append(

@@ -268,10 +268,10 @@ class Count:
     count: int
 
     def __call__(self, scene: Scene) -> frozenset[int]:
-        found = self.of(scene)
-        if len(found) != self.count:
+        ids = self.of(scene)
+        if len(ids) != self.count:
             raise Disputable
-        return found
+        return ids
 
 
 @dataclass(frozen=True)
@@ -349,10 +349,10 @@ def _clear(
 
 def _anchor(scene: Scene, meaning: Meaning) -> SceneObject | None:
     """The one object an anchor names, None where there is none."""
-    found = meaning(scene)
-    if len(found) > 1:
+    ids = meaning(scene)
+    if len(ids) > 1:
         raise Disputable
-    return scene.by_id[next(iter(found))] if found else None
+    return scene.by_id[next(iter(ids))] if ids else None
 
 
 def _related(

@@ -26,12 +26,11 @@ _OVERLAP_CONTRAST = 90.0
 
 @dataclass(frozen=True)
 class SceneStyle:
-    """counts: how many objects (2 or more) -> how often; smallest, largest: their sides in units of the short side; in
-    scenes of many objects the largest are smaller."""
+    """How many objects a scene has, and how large they are. In scenes of many objects the largest are smaller."""
 
-    counts: Mapping[int, int]
-    smallest: float
-    largest: float
+    counts: Mapping[int, int]  # number of objects, 2 or more -> how often
+    smallest: float  # side, in units of the short side
+    largest: float  # side, in units of the short side
 
 
 USUAL = SceneStyle({2: 1, 3: 2, 4: 3, 5: 3, 6: 3, 7: 2, 8: 2, 9: 1}, 0.16, 0.44)

@@ -17,12 +17,7 @@ REFERENCE_PX = 64
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object. Lengths are in units of the picture's short side, y runs down, rotation in radians clockwise.
-
-    size: length of the shape's longer side; tint, accent: its colour and its pattern's second tone (RGB, 0 to 255);
-    pattern_angle (radians, against the object), pattern_scale (periods across the object), pattern_phase in [0, 1);
-    wave: a bend of its outline and pattern, which pictures do not have and videos may.
-    """
+    """One object. Lengths are in units of the picture's short side; y runs down."""
 
     id: int
     shape: str
@@ -30,14 +25,14 @@ class SceneObject:
     fill: str
     x: float
     y: float
-    size: float
-    rotation: float
-    tint: Tint
-    accent: Tint
-    pattern_angle: float
-    pattern_scale: float
-    pattern_phase: float
-    wave: Wave | None = None
+    size: float  # length of the shape's longer side
+    rotation: float  # radians, clockwise
+    tint: Tint  # its colour, RGB from 0 to 255
+    accent: Tint  # its pattern's second tone, RGB from 0 to 255
+    pattern_angle: float  # radians, against the object
+    pattern_scale: float  # periods across the object
+    pattern_phase: float  # in [0, 1)
+    wave: Wave | None = None  # a bend of outline and pattern, for videos alone
 
     @property
     def hull_area(self) -> float:
@@ -51,11 +46,11 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Light:
-    """Where shadows fall: offset (x, y) and blur in units of the short side, strength in [0, 1] (0 = no shadows)."""
+    """Where shadows fall."""
 
-    offset: tuple[float, float]
-    blur: float
-    strength: float
+    offset: tuple[float, float]  # (x, y) in units of the short side
+    blur: float  # in units of the short side
+    strength: float  # in [0, 1]; 0: no shadows
 
 
 @dataclass(frozen=True)

@@ -106,15 +106,11 @@ _FREEDOM_DEG = {"square": 16, "diamond": 14, "heart": 30, "trapezoid": 24}
 
 @dataclass(frozen=True)
 class Outline:
-    """One shape of unit size: its longer side is 1, its box is centred on the origin, left and right are mirror images.
+    """One shape. Its longer side is 1, its box is centred on the origin, left and right are mirror images."""
 
-    contours: closed polygons (P, 2), x right, y down; the second one is a hole. hull_area: area of the convex hull.
-    freedom: rotation (radians, to either side) that leaves the name of the shape undisputed.
-    """
-
-    contours: tuple[np.ndarray, ...]
-    hull_area: float
-    freedom: float
+    contours: tuple[np.ndarray, ...]  # closed polygons (P, 2), x right, y down; the second one is a hole
+    hull_area: float  # area of the convex hull
+    freedom: float  # rotation in radians, to either side, that leaves the name of the shape undisputed
 
 
 def _unit(name: str) -> Outline:
@@ -133,14 +129,13 @@ OUTLINES = {name: _unit(name) for name in SHAPES}
 class Wave:
     """A bend that runs through a shape like wind through a flag: every point is moved across the wave's direction.
 
-    amplitude: how far, in units of the shape's size; count: periods over that size; angle: where the wave runs, radians
-    against the shape; phase in radians. Areas stay as they are, and the bend is undone by the opposite amplitude.
+    Areas stay as they are, and the bend is undone by the opposite amplitude.
     """
 
-    amplitude: float
-    count: float
-    angle: float
-    phase: float
+    amplitude: float  # how far points move, in units of the shape's size
+    count: float  # periods over the shape's size
+    angle: float  # where the wave runs, in radians against the shape
+    phase: float  # radians
 
     def shift(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(dx, dy) of the points (x, y); all in units of the shape's size, from its centre, before it is turned."""

@@ -38,9 +38,9 @@ AGREEMENT = (
 
 
 def say(meaning: Meaning, rng: Random, novel: bool = False) -> str:
-    """A sentence for `meaning`, lower case, without punctuation; `novel` takes a held-out phrasing.
+    """An expression for `meaning`, lower case, without punctuation; `novel` takes a held-out phrasing.
 
-    Equal states of `rng` and mirrored meanings give mirrored sentences.
+    Equal states of `rng` and mirrored meanings give mirrored expressions.
     """
     match meaning:
         case All(of):
@@ -67,7 +67,7 @@ def plural_of(noun: str) -> str:
 
 
 class _Speaker:
-    """One sentence in the making: its article, its number, and whether its phrasing is a held-out one."""
+    """One expression in the making: its article, its number, and whether its phrasing is a held-out one."""
 
     def __init__(self, rng: Random, heads: tuple[str, ...], several: bool, novel: bool = False) -> None:
         self.rng = rng
@@ -78,7 +78,7 @@ class _Speaker:
         self.novel = novel
 
     def say(self, meaning: Meaning) -> str:
-        """The sentence of a meaning from which the outermost quantifier has been taken."""
+        """The text of a meaning from which the outermost quantifier has been taken."""
         key, of, slots = self._plan(meaning)
         alone = isinstance(meaning, Kind)
         templates = phrases.PHRASINGS[key].trained
@@ -121,7 +121,7 @@ class _Speaker:
         return self.rng.choice((*phrases.GENERIC, "one") if described else phrases.GENERIC)
 
     def _other(self, meaning: Meaning) -> str:
-        """Another single object inside the sentence, with its article."""
+        """Another single object inside the expression, with its article."""
         speaker = _Speaker(self.rng, ("the",), False)
         if not isinstance(meaning, Extreme):
             return speaker.say(meaning)
@@ -172,7 +172,7 @@ class _Speaker:
                 key = "everything_except" if of == Kind() else "all_except"
                 return key, of, {"minus": self._other(minus)}
             case _:
-                raise TypeError(f"say: came {meaning!r}, wanted a meaning whose plural stands outermost")
+                raise TypeError(f"say: expected a meaning whose plural stands outermost, got {meaning!r}")
 
     def _plan_kind(self, kind: Kind) -> tuple[str, Kind, dict[str, str]]:
         if not self.novel or self.of_several:

@@ -21,7 +21,9 @@ class TrainingBatches(Dataset[ImageBatch]):
 
     def __init__(self, samples: Samples, settings: TrainSettings, rank: int = 0, world: int = 1) -> None:
         if settings.batch_images % world:
-            raise ConfigError(f"batch_images is {settings.batch_images}, wanted a multiple of the {world} processes")
+            raise ConfigError(
+                f"batch_images: expected a multiple of the {world} processes, got {settings.batch_images}"
+            )
         self.samples, self.settings, self.rank, self.world = samples, settings, rank, world
 
     def __len__(self) -> int:
@@ -45,12 +47,11 @@ class TrainingBatches(Dataset[ImageBatch]):
 
 @dataclass(frozen=True)
 class PseudoPart:
-    """The second part of every step's loss: pictures with pseudo labels, `images` of them a step over all processes,
-    and the weight of their loss beside that of the ground truth."""
+    """The second part of every step's loss: pictures with pseudo labels."""
 
     samples: Samples
-    weight: float
-    images: int
+    weight: float  # of their loss, beside that of the ground truth
+    images: int  # pictures a step, over all processes
 
     def settings(self, settings: TrainSettings) -> TrainSettings:
         """Those of the run, for the batches of this part: another size, and draws of its own."""
@@ -122,7 +123,7 @@ def loader(batches: StepBatches, start: int) -> Iterator[dict[str, ImageBatch]]:
     """Batches of the steps from `start` on, in order, made ahead by `workers` processes. Raises `DataError`."""
     steps: Sequence[int] = range(start, len(batches))
     workers = batches.settings.workers
-    found: DataLoader[dict[str, ImageBatch] | _Fault] = DataLoader(
+    batches_or_faults: DataLoader[dict[str, ImageBatch] | _Fault] = DataLoader(
         _Told(batches),
         batch_size=None,
         sampler=steps,
@@ -130,7 +131,7 @@ def loader(batches: StepBatches, start: int) -> Iterator[dict[str, ImageBatch]]:
         worker_init_fn=_one_thread,
         prefetch_factor=4 if workers else None,
     )
-    for batch in found:
+    for batch in batches_or_faults:
         if isinstance(batch, _Fault):
             raise DataError(batch.message)
         yield batch

@@ -10,12 +10,13 @@ def fit_presence(
 ) -> tuple[float, float]:
     """(scale, offset) such that sigmoid(scale * logit + offset) is the probability of a target, at even odds.
 
-    Both kinds of expression weigh the same, however many of each the validation split has: how often a target will be
-    absent in use nobody knows. Platt scaling (logistic regression with Platt's smoothed labels, by Newton steps that
-    are halved until they help: Lin, Lin and Weng 2007; plain ones can diverge where the classes are far apart), after
-    which the offset is raised where needed so that the threshold 0.5 keeps at least a share `keep` of the expressions
-    with a target: losing a target costs its whole mask. logits (N,) float, has_target (N,) bool. With one kind of
-    expression only there is nothing to fit: (1, 0).
+    logits: (N,) float; has_target: (N,) bool; keep: least share of the expressions with a target that the threshold 0.5
+    keeps, since losing a target costs its whole mask: the offset is raised where needed. With one kind of expression
+    alone there is nothing to fit: (1, 0).
+
+    Platt scaling, after Lin, Lin and Weng (2007): Newton steps are halved until they help, since plain ones can diverge
+    where the classes are far apart. Expressions with and without a target weigh the same, however many there are of
+    each: nobody knows how often a target is absent in use.
     """
     positive = int(has_target.sum())
     negative = len(has_target) - positive

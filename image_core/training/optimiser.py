@@ -13,7 +13,7 @@ from image_core.training.settings import OptimiserSpec
 ENCODERS = ("vision.", "text.")
 
 
-def parameter_groups(model: nn.Module, spec: OptimiserSpec) -> list[dict]:
+def parameter_groups(model: nn.Module, config: OptimiserSpec) -> list[dict]:
     """Four groups, (encoder or new) x (decayed or not); vectors and scalars are not decayed. Frozen ones are out."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -23,22 +23,22 @@ def parameter_groups(model: nn.Module, spec: OptimiserSpec) -> list[dict]:
     return [
         {
             "params": parameters,
-            "lr": spec.lr * (spec.encoder_factor if encoder else 1.0),
-            "weight_decay": spec.weight_decay if decayed else 0.0,
+            "lr": config.lr * (config.encoder_factor if encoder else 1.0),
+            "weight_decay": config.weight_decay if decayed else 0.0,
         }
         for (encoder, decayed), parameters in groups.items()
     ]
 
 
-def lr_factor(step: int, steps: int, spec: OptimiserSpec) -> float:
+def lr_factor(step: int, steps: int, config: OptimiserSpec) -> float:
     """The learning rate of `step` (0-based) as a share of its peak: linear warm-up, then cosine, poly or constant."""
-    if step < spec.warmup_steps:
-        return (step + 1) / spec.warmup_steps
-    if spec.decay == "constant":
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    if config.decay == "constant":
         return 1.0
-    done = (step - spec.warmup_steps) / max(1, steps - spec.warmup_steps)
-    left = (1 + math.cos(math.pi * done)) / 2 if spec.decay == "cosine" else (1 - done) ** spec.power
-    return spec.final_factor + (1 - spec.final_factor) * left
+    done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    left = (1 + math.cos(math.pi * done)) / 2 if config.decay == "cosine" else (1 - done) ** config.power
+    return config.final_factor + (1 - config.final_factor) * left
 
 
 class AveragedWeights:

@@ -72,8 +72,10 @@ def train_on(
     torch.manual_seed(settings.seed)
     model, origin = initial_model(replace(settings, init=init or settings.init))
     if settings.preprocessing.multiple % model.size_multiple:
-        came = settings.preprocessing.multiple
-        raise ConfigError(f"preprocessing.multiple is {came}, wanted a multiple of the model's {model.size_multiple}")
+        multiple = settings.preprocessing.multiple
+        raise ConfigError(
+            f"preprocessing.multiple: expected a multiple of the model's {model.size_multiple}, got {multiple}"
+        )
     engine = Engine(model, training, settings, pseudo)
     path = settings.out / "model.safetensors"
 
@@ -122,14 +124,19 @@ def initial_model(settings: TrainSettings) -> tuple[Trainable, Provenance]:
     if settings.init is None:
         return build_model(settings.model), Provenance()
     loaded = load_model(find_model(settings.init))
-    came, wanted = (_parts_of(spec) for spec in (loaded.spec, without_weights(settings.model)))
-    differing = sorted(key for key in came.keys() | wanted.keys() if came.get(key) != wanted.get(key))
+    own, asked = (_parts_of(spec) for spec in (loaded.spec, without_weights(settings.model)))
+    differing = sorted(key for key in own.keys() | asked.keys() if own.get(key) != asked.get(key))
     if differing:
-        raise ConfigError(f"init={settings.init}: another model than the settings describe ({', '.join(differing)})")
+        raise ConfigError(
+            f"init: expected the model that the settings describe, got {settings.init}, "
+            f"which differs in {', '.join(differing)}"
+        )
     text = cast(TextEncoder, loaded.model.text)
     model = build_model(without_weights(settings.model), tokenizer_json=text.tokenizer_json())
     if model.state_dict().keys() != loaded.model.state_dict().keys():  # a loss of weight 0 may have no head
-        raise ConfigError(f"init={settings.init}: other tensors than the settings describe; leave the losses it had on")
+        raise ConfigError(
+            f"init: expected the tensors that the settings describe, got others in {settings.init}: leave its losses on"
+        )
     model.load_state_dict(loaded.model.state_dict())
     return model, loaded.provenance
 
@@ -147,7 +154,7 @@ def _parts_of(spec: ModelSpec) -> dict[str, Any]:
 def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
     """Open what is trained on. With `labels` below 1 the training split is that share of its pictures.
 
-    Pictures without a sentence are no part of the training split. Raises `DataError` where no other is left.
+    Pictures without an expression are no part of the training split. Raises `DataError` where no other is left.
     """
     if spec.name == "synthetic":
         from image_core.synthetic.dataset import SyntheticImages
@@ -166,9 +173,9 @@ def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
 
     root = Path(spec.root or "")
     pictures = open_dataset(spec.name, root, "train", split_by=spec.split_by)
-    training = ReferringImages(record for group in pictures.groups for record in group if record.sentences)
+    training = ReferringImages(record for group in pictures.groups for record in group if record.expressions)
     if not len(training):
-        raise DataError(f"{root}: {spec.name} has no sentence in its training split, wanted one at least")
+        raise DataError(f"{root}: expected at least one expression in the training split of {spec.name}, got none")
     validation = open_dataset(spec.name, root, "val", split_by=spec.split_by)
     if spec.labels < 1:
         labelled = labelled_indices(len(training), spec.labels, settings.seed)
@@ -180,7 +187,7 @@ def commit() -> str:
     """The commit of the source tree that trained, "" outside a checkout or without git."""
     if shutil.which("git") is None:
         return ""
-    found = subprocess.run(
+    asked = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
-    return found.stdout.strip()
+    return asked.stdout.strip()

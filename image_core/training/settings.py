@@ -18,62 +18,56 @@ Decay = Literal["cosine", "poly", "constant"]
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What is trained on. name: `synthetic`, or a dataset of `image_core.data` under `root`; `split_by`: who made its
-    splits (refcoco: unc); expressions_per_image: E of a training sample; augment: flips, colours, crops; images: how
-    many pictures the synthetic training split has (None: no end of them); labels: the share of the training pictures
-    whose masks are used, in (0, 1]."""
+    """What is trained on."""
 
-    name: str = "synthetic"
+    name: str = "synthetic"  # synthetic, or a dataset of `image_core.data` under `root`
     root: str | None = None
-    split_by: str | None = None
-    expressions_per_image: int = 4
-    augment: bool = True
-    images: int | None = None
-    labels: float = 1.0
+    split_by: str | None = None  # who made its splits (refcoco: unc)
+    expressions_per_image: int = 4  # E of a training sample
+    augment: bool = True  # flips, colours, crops
+    images: int | None = None  # pictures of the synthetic training split; None: no end of them
+    labels: float = 1.0  # share of the training pictures whose masks are used, in (0, 1]
 
 
 @dataclass(frozen=True)
 class OptimiserSpec:
-    """AdamW. Encoders learn at `lr * encoder_factor`; norms, biases and other vectors are not decayed. `decay` goes to
-    `final_factor * lr` after a linear warm-up; poly uses `power`. clip: largest gradient norm, 0 = off."""
+    """AdamW. Norms, biases and other vectors are not decayed."""
 
     lr: float = 5e-5
-    encoder_factor: float = 1.0
+    encoder_factor: float = 1.0  # encoders learn at lr * encoder_factor
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
-    clip: float = 1.0
-    warmup_steps: int = 0
-    decay: Decay = "poly"
-    power: float = 0.9
+    clip: float = 1.0  # largest gradient norm; 0: off
+    warmup_steps: int = 0  # linear
+    decay: Decay = "poly"  # after the warm-up, down to lr * final_factor
+    power: float = 0.9  # of poly
     final_factor: float = 0.0
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """A whole run. init: a model file, or an embedded model's name, whose weights the run starts from; steps: optimiser
-    steps; batch_images: pictures a step, over all processes; sizes: (share of the run, size_px) pairs in rising order:
-    from that share on, pictures have that size (progressive resizing; empty = the size of `preprocessing` throughout);
-    ema: decay of the averaged weights, 0 = off; workers: loading processes a training process; *_every: steps;
-    eval_images: pictures of the validation split."""
+    """A whole run."""
 
     model: ModelSpec
     preprocessing: Preprocessing
     out: Path
-    init: str | None = None
+    init: str | None = None  # model file, or embedded model's name, whose weights the run starts from
     data: DataSpec = field(default_factory=DataSpec)
     optimiser: OptimiserSpec = field(default_factory=OptimiserSpec)
-    steps: int = 1000
-    batch_images: int = 16
+    steps: int = 1000  # optimiser steps
+    batch_images: int = 16  # pictures a step, over all processes
+    # (share of the run, size_px), rising: pictures have that size from that share on (progressive resizing). Empty:
+    # the size of `preprocessing` throughout.
     sizes: tuple[tuple[float, int], ...] = ()
-    ema: float = 0.999
+    ema: float = 0.999  # decay of the averaged weights; 0: off
     precision: Precision = "fp32"
     device: str = "auto"
     seed: int = 0
-    workers: int = 1
-    log_every: int = 50
-    save_every: int = 500
-    eval_every: int = 2000
-    eval_images: int = 200
+    workers: int = 1  # loading processes a training process
+    log_every: int = 50  # steps
+    save_every: int = 500  # steps
+    eval_every: int = 2000  # steps
+    eval_images: int = 200  # pictures of the validation split
 
     def __post_init__(self) -> None:
         faults = [
@@ -87,51 +81,54 @@ class TrainSettings:
 
     def _faults_of_counts(self) -> Iterator[str]:
         if min(self.steps, self.batch_images, self.log_every, self.save_every, self.eval_every, self.eval_images) < 1:
-            yield "steps, batch_images, log_every, save_every, eval_every and eval_images must be at least 1"
+            yield "steps, batch_images, log_every, save_every, eval_every, eval_images: expected at least 1, got less"
         if min(self.workers, self.seed) < 0:
-            yield f"workers is {self.workers} and seed {self.seed}, wanted 0 or more"
+            yield f"workers and seed: expected 0 or more, got {self.workers} and {self.seed}"
         if not 0 <= self.ema < 1:
-            yield f"ema is {self.ema}, wanted 0 (off) to below 1"
+            yield f"ema: expected 0 (off) to below 1, got {self.ema}"
         if self.precision not in get_args(Precision):
-            yield f"precision is {self.precision}, wanted one of {', '.join(get_args(Precision))}"
+            yield f"precision: expected one of {', '.join(get_args(Precision))}, got {self.precision}"
 
     def _faults_of_sizes(self) -> Iterator[str]:
         pairs = self.sizes if isinstance(self.sizes, Sequence) else [self.sizes]
         if any(not isinstance(pair, Sequence) or len(pair) != 2 for pair in pairs):
-            yield f"sizes are {self.sizes!r}, wanted pairs [share of the run, pixels]"
+            yield f"sizes: expected pairs [share of the run, pixels], got {self.sizes!r}"
             return
         shares, sides = [share for share, _ in self.sizes], [px for _, px in self.sizes]
         if shares and (shares != sorted(set(shares)) or shares[0] != 0 or shares[-1] >= 1):
-            yield f"sizes begin at shares {shares}, wanted them rising from 0 to below 1"
+            yield f"sizes: expected shares that rise from 0 to below 1, got {shares}"
         multiple = self.preprocessing.multiple
         if any(px < multiple or px % multiple for px in sides):
-            yield f"sizes are {sides} px, wanted multiples of {multiple}"
+            yield f"sizes: expected pixels in multiples of {multiple}, got {sides}"
 
     def _faults_of_parts(self) -> Iterator[str]:
         o = self.optimiser
         if o.decay not in get_args(Decay):
-            yield f"optimiser.decay is {o.decay}, wanted one of {', '.join(get_args(Decay))}"
+            yield f"optimiser.decay: expected one of {', '.join(get_args(Decay))}, got {o.decay}"
         if not o.lr > 0 or min(o.encoder_factor, o.weight_decay, o.clip, o.final_factor) < 0:
-            yield "optimiser: wanted lr above 0, and encoder_factor, weight_decay, clip and final_factor of 0 or more"
+            yield "optimiser: expected lr above 0, encoder_factor, weight_decay, clip and final_factor from 0, got less"
         if len(o.betas) != 2 or not all(0 <= beta < 1 for beta in o.betas):
-            yield f"optimiser.betas are {o.betas}, wanted two numbers from 0 to below 1"
+            yield f"optimiser.betas: expected two numbers from 0 to below 1, got {o.betas}"
         if not 0 <= o.warmup_steps < self.steps:
-            yield f"optimiser.warmup_steps is {o.warmup_steps}, wanted 0 to less than steps ({self.steps})"
+            yield f"optimiser.warmup_steps: expected 0 to less than steps ({self.steps}), got {o.warmup_steps}"
 
     def _faults_of_data(self) -> Iterator[str]:
         data = self.data
         if data.expressions_per_image < 1:
-            yield f"data.expressions_per_image is {data.expressions_per_image}, wanted 1 or more"
+            yield f"data.expressions_per_image: expected 1 or more, got {data.expressions_per_image}"
         if data.name != "synthetic" and data.root is None:
-            yield f"data.name is {data.name}, which needs data.root=FOLDER"
+            yield f"data.root: expected a folder for data.name={data.name}, got null: give data.root=FOLDER"
         if data.images is not None and (type(data.images) is not int or data.images < 1):
-            yield f"data.images is {data.images!r}, wanted 1 or more"
+            yield f"data.images: expected 1 or more, got {data.images!r}"
         if data.images is not None and data.name != "synthetic":
-            yield f"data.images is {data.images}, which is for data.name=synthetic alone; leave it out"
+            yield f"data.images: expected data.name=synthetic with it, got {data.name}: leave it out"
         if not 0 < data.labels <= 1:
-            yield f"data.labels is {data.labels}, wanted a share above 0 and up to 1"
+            yield f"data.labels: expected a share above 0 and up to 1, got {data.labels}"
         elif data.labels < 1 and data.name == "synthetic" and data.images is None:
-            yield f"data.labels is {data.labels} of synthetic pictures without end; say how many: data.images=NUMBER"
+            yield (
+                f"data.labels: expected 1 for endless synthetic pictures, got {data.labels}: "
+                "say how many there are, data.images=NUMBER"
+            )
 
     def size_px(self, step: int) -> int:
         """The picture size of a step, in pixels."""

@@ -17,7 +17,7 @@ def labelled_indices(count: int, share: float, seed: int) -> list[int]:
     """The max(1, ceil(share * count)) pictures whose masks may be used, rising; a pure function of its arguments.
 
     Nested: the pictures of a smaller share are among those of a larger one with the same seed. Pictures are drawn and
-    not expressions, so that no mask of a picture gets out through another of its sentences. `share` in (0, 1].
+    not expressions, so that no mask of a picture gets out through another of its expressions. `share` in (0, 1].
     """
     labelled = max(1, math.ceil(share * count - 1e-9))  # 0.1 * 30 is a hair above 3
     return sorted(np.random.default_rng((seed, count)).permutation(count)[:labelled].tolist())
@@ -36,7 +36,7 @@ class ReadInParts(Protocol):
         ...
 
     def expressions(self, index: int) -> tuple[str, ...]:
-        """Its E sentences."""
+        """Its E expressions."""
         ...
 
     def expression_ids(self, index: int) -> tuple[str, ...]:
@@ -45,12 +45,12 @@ class ReadInParts(Protocol):
 
 
 def words_in(samples: Samples, indices: Iterable[int]) -> tuple[str, ...]:
-    """Every word of the sentences of some pictures, in lower case, sorted."""
+    """Every word of the expressions of some pictures, in lower case, sorted."""
 
-    def sentences(index: int) -> tuple[str, ...]:
+    def texts(index: int) -> tuple[str, ...]:
         return samples.expressions(index) if isinstance(samples, ReadInParts) else samples[index].expressions
 
-    return tuple(sorted({word for index in indices for text in sentences(index) for word in words_of(text)}))
+    return tuple(sorted({word for index in indices for text in texts(index) for word in words_of(text)}))
 
 
 class Subset:

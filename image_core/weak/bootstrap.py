@@ -48,7 +48,7 @@ def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBo
     stands in for `box_source`. Raises `ConfigError` for contradictions and `DataError` for data that is not there.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ConfigError("bootstrap: came several processes, wanted one: start it without torchrun")
+        raise ConfigError("bootstrap: expected one process, got several: start it without torchrun")
     train, summary = settings.train, settings.train.out / "bootstrap.json"
     resolve_device(train.device)
     check_settings(train.out, KIND, settings.to_dict())
@@ -59,7 +59,7 @@ def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBo
     unlabelled = Unlabelled(everything, sorted({*range(len(everything))} - {*labelled}))
     if not len(unlabelled):
         raise ConfigError(
-            f"labels is {train.data.labels}, of {len(everything)} pictures all; wanted a share that leaves some"
+            f"labels: expected a share that leaves some of {len(everything)} pictures, got {train.data.labels}"
         )
     words = None if words is None else words_in(everything, labelled)
     data: Datasets = (Subset(everything, labelled), validation, words)

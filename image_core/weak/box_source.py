@@ -39,11 +39,11 @@ class SparcBoxes:
         proposals = self.proposer.propose(picture.image, picture.sample_id, picture.expressions)
         if not len(proposals):
             return [None] * len(picture.expressions)
-        return [found.box_xyxy for found in self.sparc.locate(picture.image, proposals, picture.expressions)]
+        return [located.box_xyxy for located in self.sparc.locate(picture.image, proposals, picture.expressions)]
 
 
 class TrueBoxes:
-    """Partial-RES' setting of 100 % boxes: those of the true masks, which nothing else here may look at.
+    """Partial-RES' setting of 100 % boxes: those of the true masks, which nothing else here may see.
 
     A method judged with these uses a box label of every picture: it is to be named so wherever it is compared.
     """
@@ -54,5 +54,5 @@ class TrueBoxes:
     def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
         sample = self._samples[picture.index]
         masks = dict(zip(sample.expression_ids, sample.masks, strict=True))
-        found = [bounding_box(masks[name]) for name in picture.expression_ids]
-        return [None if box is None else np.array(box, np.float64) for box in found]
+        boxes = [bounding_box(masks[name]) for name in picture.expression_ids]
+        return [None if box is None else np.array(box, np.float64) for box in boxes]

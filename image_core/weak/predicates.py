@@ -25,23 +25,19 @@ Predicate = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class SpatialRules:
-    """What is proposed, not published.
+    """How the spatial predicates judge boxes. None of this is published; it is proposed."""
 
-    superlative: "pairs" weighs a box by the others that it is more than, as ReCLIP does; "count" by the probability
-    that nothing comes before it, so that of boxes that look alike only the first is left. Ranks above 1 always count.
-    near_scale: distance between rims at which nearness is 1/e, in diagonals of the picture.
-    own_predicates: whether middle, near, far, ranks and negation count at all.
-    """
-
+    # "pairs" weighs a box by the others that it is more than (ReCLIP); "count" by the probability that nothing comes
+    # before it, so that of boxes that look alike only the first is left. Ranks above 1 always count.
     superlative: Literal["pairs", "count"] = "pairs"
-    near_scale: float = 0.1
-    own_predicates: bool = True
+    near_scale: float = 0.1  # distance between rims at which nearness is 1/e, in diagonals of the picture
+    own_predicates: bool = True  # whether middle, near, far, ranks and negation count at all
 
     def __post_init__(self) -> None:
         if self.superlative not in ("pairs", "count"):
-            raise ConfigError(f"SpatialRules: superlative came as '{self.superlative}', wanted pairs or count")
+            raise ConfigError(f"SpatialRules.superlative: expected pairs or count, got '{self.superlative}'")
         if not self.near_scale > 0:
-            raise ConfigError(f"SpatialRules: near_scale came as {self.near_scale}, wanted a positive number")
+            raise ConfigError(f"SpatialRules.near_scale: expected a positive number, got {self.near_scale}")
 
 
 def left(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -139,8 +135,8 @@ def compose(
     for superlative in referent.superlatives:
         scores = reweighted(scores, _superlative(superlative, scores, boxes_xyxy, size, rules))
     for other in referent.excluded if rules.own_predicates else ():
-        found = compose(other, boxes_xyxy, size, looks, rules)
-        scores = reweighted(scores, 1 - found / found.max())
+        excluded = compose(other, boxes_xyxy, size, looks, rules)
+        scores = reweighted(scores, 1 - excluded / excluded.max())
     return scores
 
 

@@ -13,23 +13,20 @@ from image_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """How a proposal is shown. That it is a red box over a blurred picture is published; the figures are proposed.
+    """How a proposal is shown. A red box over a blurred picture is published; the figures are proposed."""
 
-    blur_px: standard deviation of the Gaussian; 0 leaves the picture sharp. 10 keeps the surroundings recognisable, as
-    the paper's figure shows; ReCLIP blurs with 100. colour: red, green, blue. thickness_share: of the rectangle, as a
-    share of the picture's short side, at least min_thickness_px.
-    """
-
+    # standard deviation of the Gaussian. 0 leaves the picture sharp; 10 keeps the surroundings recognisable, as in
+    # the paper's figure; ReCLIP blurs with 100.
     blur_px: float = 10.0
-    colour: tuple[int, int, int] = (255, 0, 0)
-    thickness_share: float = 0.005
+    colour: tuple[int, int, int] = (255, 0, 0)  # red, green, blue
+    thickness_share: float = 0.005  # of the rectangle's line, in short sides of the picture
     min_thickness_px: int = 2
 
     def __post_init__(self) -> None:
         if self.blur_px < 0 or self.thickness_share < 0 or self.min_thickness_px < 0:
-            raise ConfigError(f"PromptStyle: came {self}, wanted no negative figure")
+            raise ConfigError(f"PromptStyle: expected figures of 0 or more, got {self}")
         if len(self.colour) != 3 or not all(0 <= value <= 255 for value in self.colour):
-            raise ConfigError(f"PromptStyle: colour came as {self.colour}, wanted three numbers from 0 to 255")
+            raise ConfigError(f"PromptStyle.colour: expected three numbers from 0 to 255, got {self.colour}")
 
 
 def show_proposal(image: np.ndarray, box_xyxy: np.ndarray, style: PromptStyle = PromptStyle()) -> np.ndarray:

@@ -23,30 +23,29 @@ _SEED_OF_ROUND = 1000
 
 @dataclass(frozen=True)
 class FilterSpec:
-    """A filter of pseudo labels. threshold: None takes the filter's own; strict (mask_in_box): the whole mask has to be
-    in the box, a threshold of 1; box_iou (mask_in_box): least IoU of the mask's box and the box, 0 asks for none."""
+    """A filter of pseudo labels."""
 
     name: FilterName = "mask_in_box"
-    threshold: float | None = None
-    strict: bool = False
-    box_iou: float = 0.0
+    threshold: float | None = None  # None: the filter's own
+    strict: bool = False  # mask_in_box: the whole mask has to be in the box, a threshold of 1
+    box_iou: float = 0.0  # mask_in_box: least IoU of the mask's own box and the box; 0 asks for none
 
     def faults(self) -> Iterator[str]:
         """What contradicts itself."""
         if self.name not in get_args(FilterName):
-            yield f"filter.name is {self.name}, wanted one of {', '.join(get_args(FilterName))}"
+            yield f"filter.name: expected one of {', '.join(get_args(FilterName))}, got {self.name}"
         if self.name != "mask_in_box" and (self.strict or self.box_iou):
-            yield f"filter.strict and filter.box_iou are of mask_in_box, came with {self.name}; leave them out"
+            yield f"filter.strict, filter.box_iou: expected filter.name=mask_in_box with them, got {self.name}"
         if self.strict and self.threshold is not None:
-            yield f"filter.strict is a threshold of 1, came with filter.threshold={self.threshold}; leave one out"
+            yield f"filter.threshold: expected null with filter.strict, got {self.threshold}: leave one out"
         if self.name == "everything" and self.threshold is not None:
-            yield "filter.threshold came with everything, which has none; leave it out"
+            yield f"filter.threshold: expected null with filter.name=everything, got {self.threshold}: leave it out"
         most = 2 if self.name == "projection" else 1
         number = type(self.threshold) in (int, float)
         if self.threshold is not None and not (number and 0 <= self.threshold <= most):
-            yield f"filter.threshold is {self.threshold!r}, wanted 0 to {most}, or null for the filter's own"
+            yield f"filter.threshold: expected 0 to {most}, or null for the filter's own, got {self.threshold!r}"
         if not 0 <= self.box_iou <= 1:
-            yield f"filter.box_iou is {self.box_iou}, wanted 0 to 1"
+            yield f"filter.box_iou: expected 0 to 1, got {self.box_iou}"
 
     def build(self) -> ValidityFilter:
         """The filter."""
@@ -60,31 +59,27 @@ class FilterSpec:
 
 @dataclass(frozen=True)
 class BootstrapSettings:
-    """Training on few masks in rounds. train: the whole run; its `data.labels` is the share of labelled pictures.
+    """Training on few masks in rounds: round 0 on labelled pictures alone, then `rounds` with pseudo labels.
 
-    rounds: T, after round 0, which trains on labelled pictures alone for first_steps; the others take round_steps.
-    gamma_max, gamma_schedule: weight of the pseudo labels' loss in round t: linear gamma_max * t / T, fixed gamma_max,
-    cosine gamma_max * (1 - cos(pi t / T)) / 2; gamma_max 0 labels nothing and is the control with labels alone, of as
-    many steps. SafaRi publishes that gamma grows; linear to 1 is proposed. start: the weights a round begins with,
-    those of the round before (SafaRi) or `train.init` (Partial-RES), fresh ones where there is none. boxes: sparc,
-    none, or truth, which is 100 % box labels; proposals, scorer, sparc: the parts of sparc, as `build_proposer` and
-    `build_scorer` name them; proposals None: colour_regions, of synthetic data alone. pseudo_images: pictures with
-    pseudo labels a step, None: as many as labelled ones.
+    The weight of the pseudo labels' loss in round t of T is gamma_max * t / T (linear), gamma_max (fixed) or
+    gamma_max * (1 - cos(pi t / T)) / 2 (cosine). SafaRi publishes that it grows; linear to 1 is proposed.
     """
 
-    train: TrainSettings
-    first_steps: int
-    round_steps: int
-    rounds: int = 2
-    gamma_max: float = 1.0
+    train: TrainSettings  # the whole run; its `data.labels` is the share of labelled pictures
+    first_steps: int  # of round 0
+    round_steps: int  # of each other round
+    rounds: int = 2  # T
+    gamma_max: float = 1.0  # 0 labels nothing: the control, labels alone for as many steps
     gamma_schedule: GammaSchedule = "linear"
+    # the weights a round begins with: of the round before (SafaRi) or of `train.init` (Partial-RES), fresh ones where
+    # there is none
     start: Start = "previous"
     filter: FilterSpec = field(default_factory=FilterSpec)
-    boxes: Boxes = "sparc"
-    proposals: str | None = None
-    scorer: str = "openai/clip-vit-base-patch32"
+    boxes: Boxes = "sparc"  # sparc, none, or truth, which is 100 % box labels
+    proposals: str | None = None  # as `build_proposer` names them; None: colour_regions, for synthetic data alone
+    scorer: str = "openai/clip-vit-base-patch32"  # as `build_scorer` names it
     sparc: SparcConfig = field(default_factory=SparcConfig)
-    pseudo_images: int | None = None
+    pseudo_images: int | None = None  # pictures with pseudo labels a step; None: as many as labelled ones
 
     def __post_init__(self) -> None:
         faults = [*self._faults(), *self.filter.faults()]
@@ -94,28 +89,29 @@ class BootstrapSettings:
     def _faults(self) -> Iterator[str]:
         if self.rounds < 1 or min(self.first_steps, self.round_steps) <= self.train.optimiser.warmup_steps:
             yield (
-                f"rounds is {self.rounds}, first_steps {self.first_steps} and round_steps {self.round_steps}: wanted "
-                f"1 round or more, and more steps than optimiser.warmup_steps ({self.train.optimiser.warmup_steps})"
+                "rounds, first_steps and round_steps: expected 1 round or more, and more steps than "
+                f"optimiser.warmup_steps ({self.train.optimiser.warmup_steps}), "
+                f"got {self.rounds}, {self.first_steps} and {self.round_steps}"
             )
         if not self.train.data.labels < 1:
-            yield f"labels is {self.train.data.labels}, wanted a share below 1: nothing is left to give pseudo labels"
+            yield f"labels: expected a share below 1, got {self.train.data.labels}: leave pictures for pseudo labels"
         if not 0 <= self.gamma_max < math.inf:
-            yield f"gamma_max is {self.gamma_max}, wanted a number of 0 or more"
+            yield f"gamma_max: expected a number of 0 or more, got {self.gamma_max}"
         for name, kind in (("gamma_schedule", GammaSchedule), ("start", Start), ("boxes", Boxes)):
             if getattr(self, name) not in get_args(kind):
-                yield f"{name} is {getattr(self, name)}, wanted one of {', '.join(get_args(kind))}"
+                yield f"{name}: expected one of {', '.join(get_args(kind))}, got {getattr(self, name)}"
         sparc = self.boxes == "sparc" and self.gamma_max > 0
         if sparc and self.proposals is None and self.train.data.name != "synthetic":
             yield (
-                f"proposals is null, which is for data.name=synthetic, came with {self.train.data.name}; wanted a "
-                "detector by hub name or folder, boxes:FILE, or colour_regions for drawn shapes"
+                f"proposals: expected a name for data.name={self.train.data.name}, got null: give a detector by hub "
+                "name or folder, boxes:FILE, or colour_regions for drawn shapes"
             )
         if self.proposals is not None and not isinstance(self.proposals, str):
-            yield f"proposals is {self.proposals!r}, wanted a name"
+            yield f"proposals: expected a name, got {self.proposals!r}"
         if self.boxes == "none" and self.filter.name != "everything":
-            yield f"filter.name is {self.filter.name}, which needs boxes; wanted boxes=sparc or truth, or no filter"
+            yield f"filter.name: expected everything with boxes=none, got {self.filter.name}: take boxes=sparc or truth"
         if self.pseudo_images is not None and (type(self.pseudo_images) is not int or self.pseudo_images < 1):
-            yield f"pseudo_images is {self.pseudo_images!r}, wanted 1 or more"
+            yield f"pseudo_images: expected 1 or more, got {self.pseudo_images!r}"
 
     def gamma(self, round: int) -> float:
         """The weight of the pseudo labels in a round from 1 on."""

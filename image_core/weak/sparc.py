@@ -1,9 +1,9 @@
 """SpARC, "Spatially Aware Red-box CLIP" (SafaRi, ECCV 2024): a box from words and proposals, without box labels.
 
 Published: proposals of a detector, each shown as a red rectangle over the blurred picture; an image-text scorer for
-what things look like, rules for where they are; one box out. The rules are ReCLIP's. See `predicates` for what is ours.
+what things look like, rules for where they are; one box out. The rules are ReCLIP's; `predicates` tells what is ours.
 A phrase here is more than ReCLIP's noun chunk: it keeps clothes, belongings and doings ("man in red holding a bat"),
-which no rule answers. The whole sentence is scored on the same pictures as the phrases.
+which no rule answers. The whole expression is scored on the same pictures as the phrases.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
+from scipy.special import softmax
 
 from image_core.errors import ConfigError, DataError
 from image_core.weak.language.expression import Referent
@@ -31,27 +32,24 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class SparcConfig:
-    """What is proposed, not published.
+    """How an expression is asked of the scorer. What is not published is proposed."""
 
-    prompt: "red_box" as published, or "crop", the proposal alone. rules: False asks the scorer for the whole sentence
-    and nothing else. template: what a phrase is put into. caption_weight: the power to which the distribution of the
-    whole sentence is multiplied in at the end; 1 is ReCLIP's, 0 leaves it out.
-    """
-
-    prompt: Literal["red_box", "crop"] = "red_box"
+    prompt: Literal["red_box", "crop"] = "red_box"  # "red_box" as published, or "crop", the proposal alone
     style: PromptStyle = field(default_factory=PromptStyle)
-    rules: bool = True
+    rules: bool = True  # False asks the scorer for the whole expression and nothing else
     spatial: SpatialRules = field(default_factory=SpatialRules)
-    template: str = "a photo of {}"
+    template: str = "a photo of {}"  # what a phrase is put into
+    # power to which the distribution of the whole expression is multiplied in at the end: 1 is ReCLIP's, 0 leaves it
+    # out
     caption_weight: float = 1.0
 
     def __post_init__(self) -> None:
         if self.prompt not in ("red_box", "crop"):
-            raise ConfigError(f"SparcConfig: prompt came as '{self.prompt}', wanted red_box or crop")
+            raise ConfigError(f"SparcConfig.prompt: expected red_box or crop, got '{self.prompt}'")
         if self.template.count("{}") != 1:
-            raise ConfigError(f"SparcConfig: template came as '{self.template}', wanted one {{}} for the phrase")
+            raise ConfigError(f"SparcConfig.template: expected one {{}} for the phrase, got '{self.template}'")
         if self.caption_weight < 0:
-            raise ConfigError(f"SparcConfig: caption_weight came as {self.caption_weight}, wanted 0 or more")
+            raise ConfigError(f"SparcConfig.caption_weight: expected 0 or more, got {self.caption_weight}")
 
 
 @dataclass(frozen=True)
@@ -78,11 +76,11 @@ class Sparc:
         """
         boxes = np.asarray(proposals_xyxy, np.float64)
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
-            raise DataError(f"SpARC: proposals came as an array of shape {boxes.shape}, wanted (N, 4) with N > 0")
+            raise DataError(f"SpARC: expected proposals (N, 4) with N > 0, got shape {boxes.shape}")
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise DataError(f"SpARC: the picture came as {image.dtype} {image.shape}, wanted uint8 (H, W, 3)")
+            raise DataError(f"SpARC: expected a picture uint8 (H, W, 3), got {image.dtype} {image.shape}")
         if not all(expression.strip() for expression in expressions):
-            raise DataError("SpARC: an expression came without words")
+            raise DataError("SpARC: expected expressions with words, got a blank one")
         if not expressions:
             return []
         asked = [self._question(expression) for expression in expressions]
@@ -92,11 +90,11 @@ class Sparc:
 
     def _question(self, expression: str) -> _Question:
         """The texts of an expression. With nothing for the predicates to do it is its own only phrase."""
-        sentence = " ".join(expression.lower().split())
+        text = " ".join(expression.lower().split())
         referent = parse_expression(expression) if self.config.rules else Referent()
         if not referent.is_spatial:
-            return _Question(Referent(phrase=sentence), "")
-        return _Question(referent, sentence if self.config.caption_weight else "")
+            return _Question(Referent(phrase=text), "")
+        return _Question(referent, text if self.config.caption_weight else "")
 
     def _probabilities(self, image: np.ndarray, boxes: np.ndarray, texts: list[str]) -> dict[str, np.ndarray]:
         """Text -> (N,) softmax over the boxes."""
@@ -108,24 +106,23 @@ class Sparc:
             self.scorer.scores(shown, [self.config.template.format(text) for text in texts]), np.float64
         )
         if logits.shape != (len(boxes), len(texts)) or not np.isfinite(logits).all():
-            raise ValueError(f"Scorer: scores came as {logits.shape}, wanted {(len(boxes), len(texts))}, all finite")
-        weights = np.exp(logits - logits.max(0))
-        return dict(zip(texts, (weights / weights.sum(0)).T, strict=True))
+            raise ValueError(f"Scorer: expected scores {(len(boxes), len(texts))}, all finite, got {logits.shape}")
+        return dict(zip(texts, softmax(logits, axis=0).T, strict=True))
 
     def _answer(
         self, question: _Question, boxes: np.ndarray, size: tuple[int, ...], probabilities: dict[str, np.ndarray]
     ) -> Located:
         height, width = size
-        found = compose(question.referent, boxes, (height, width), probabilities, self.config.spatial)
+        scores = compose(question.referent, boxes, (height, width), probabilities, self.config.spatial)
         if question.caption:
-            found = reweighted(found, probabilities[question.caption] ** self.config.caption_weight)
-        best = int(found.argmax())
-        return Located(boxes[best], float(found[best]), best, found)
+            scores = reweighted(scores, probabilities[question.caption] ** self.config.caption_weight)
+        best = int(scores.argmax())
+        return Located(boxes[best], float(scores[best]), best, scores)
 
 
 @dataclass(frozen=True)
 class _Question:
-    """What is asked of the scorer: the phrases of the referent, and the whole sentence or ""."""
+    """What is asked of the scorer: the phrases of the referent, and the whole expression or ""."""
 
     referent: Referent
     caption: str

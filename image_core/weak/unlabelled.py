@@ -21,14 +21,16 @@ from image_core.weak.ledger import PseudoLabel
 
 @dataclass(frozen=True)
 class UnlabelledPicture:
-    """A picture and what is asked of it: image (H, W, 3) uint8 RGB, E expressions and their names. Kinds of expression
-    are left out too: one of them says that there is no target."""
+    """A picture and what is asked of it.
+
+    The kinds of its expressions are left out too, since one of them says that there is no target.
+    """
 
     index: int
     sample_id: str
-    image: np.ndarray
-    expressions: tuple[str, ...]
-    expression_ids: tuple[str, ...]
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+    expressions: tuple[str, ...]  # E of them
+    expression_ids: tuple[str, ...]  # their names
 
     def with_words(self) -> UnlabelledPicture:
         """The same without expressions that have no words, which nobody can answer."""

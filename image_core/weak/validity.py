@@ -18,11 +18,11 @@ EMPTY, NO_BOX, OUTSIDE, OTHER_BOX, PROJECTION = "empty", "no box", "outside the 
 
 @dataclass(frozen=True)
 class Verdict:
-    """accepted, or why not (`reason`, "" when accepted); score: what the filter measured, None where it did not."""
+    """What a filter says of a mask."""
 
     accepted: bool
-    score: float | None = None
-    reason: str = ""
+    score: float | None = None  # what the filter measured; None where it did not
+    reason: str = ""  # why it was not accepted; "" when accepted
 
 
 class ValidityFilter(Protocol):
@@ -43,13 +43,13 @@ class Everything:
 
 @dataclass(frozen=True)
 class MaskInBox:
-    """SafaRi's mask validity filter: the share of the mask that lies in the box, |M and B| / |M|, is the score.
+    """SafaRi's mask validity filter (MVF): the score is the share of the mask that lies in the box, |M and B| / |M|.
 
-    Published: a mask within the box is accepted. threshold 0.9 is proposed; 1.0 is strict containment. box_iou: the
-    least IoU of the mask's own box and the box, against masks that are far too small; 0 asks for none.
+    Published: a mask within the box is accepted.
     """
 
-    threshold: float = 0.9
+    threshold: float = 0.9  # proposed; 1.0 is strict containment
+    # least IoU of the mask's own box and the box, against masks that are far too small; 0 asks for none
     box_iou: float = 0.0
 
     def __call__(self, mask: np.ndarray, box_xyxy: np.ndarray | None) -> Verdict:

@@ -70,7 +70,7 @@ class SyntheticPictures(PictureSet):
         return self._samples[index]
 
     def expressions(self, index: int) -> tuple[str, ...]:
-        return tuple(expression.sentence for expression in self._samples.describe(index)[1])
+        return tuple(expression.text for expression in self._samples.describe(index)[1])
 
     def polygons(self, index: int) -> tuple[int, ...]:
         return (0,) * len(self.expressions(index))

@@ -143,10 +143,10 @@ def test_points_outside_are_cut_off() -> None:
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 2, 2), bool), np.zeros((2, 2), np.uint8)])
 def test_other_things_than_masks_are_refused(wrong: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="wanted bool"):
+    with pytest.raises(ValueError, match="expected bool"):
         outlines(wrong)
 
 
 def test_sampling_to_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="came count 0"):
+    with pytest.raises(ValueError, match="expected a count of at least 1, got 0"):
         sample_points(np.zeros((3, 2), int), 0)

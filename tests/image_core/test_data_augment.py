@@ -245,5 +245,5 @@ def test_the_strongest_jitter_keeps_colour_names_and_hues(name: str, ground: str
     "change", [{"flip": 1.1}, {"crop": -0.1}, {"brightness": 0.3}, {"saturation": -0.1}, {"crop_min": 0.0}]
 )
 def test_settings_that_would_break_the_words_are_refused(change: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=f"augmentation.{next(iter(change))}: came"):
+    with pytest.raises(ConfigError, match=f"augmentation.{next(iter(change))}: expected"):
         replace(Augmentation(), **change)

@@ -70,5 +70,5 @@ def test_a_picture_without_expressions_and_no_pictures() -> None:
     batch = collate([sample("none", (64, 64)), SECOND], of("squash"))
     assert batch.frame_index.tolist() == [1] and batch.images.shape[0] == 2
     assert len(collate([sample("none", (64, 64))], of("squash"))) == 0
-    with pytest.raises(ValueError, match="no samples"):
+    with pytest.raises(ValueError, match="expected at least one sample"):
         collate([], of("squash"))

@@ -102,8 +102,8 @@ def test_records_of_a_split(tree: Path) -> None:
     records = read_refer(tree, "refcoco", "unc", "train")
     assert [record.ref_id for record in records] == [1, 2, 5, 6]
     first = records[0]
-    assert [s.text for s in first.sentences] == ["The Left one", "box at left"]
-    assert [s.sentence_id for s in first.sentences] == [100, 101]
+    assert [e.text for e in first.expressions] == ["The Left one", "box at left"]
+    assert [e.expression_id for e in first.expressions] == [100, 101]
     assert first.annotation_ids == (10,) and first.size == SIZE and first.split == "train"
     assert first.image_path.name == name_of(1) and first.image_path.is_file()
     assert {len(read_refer(tree, "refcoco", "unc", split)) for split in ("val", "testA")} == {1}
@@ -195,7 +195,7 @@ def test_a_pickle_that_would_run_something_is_refused(tree: Path) -> None:
 @pytest.mark.parametrize("content", [np.zeros(3), datetime.date(2020, 1, 1), print])
 def test_a_pickle_of_more_than_plain_values_is_refused(tree: Path, content: Any) -> None:
     (tree / "refcoco/refs(unc).p").write_bytes(pickle.dumps([content]))
-    refuses("wanted plain lists and dicts", tree)
+    refuses("expected plain lists and dicts", tree)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps(REFCOCO)[:-40], b"\x80\x04\x95\xff"])
@@ -209,7 +209,7 @@ def test_what_is_missing_is_named(tree: Path, tmp_path: Path) -> None:
     refuses("refcocog: no such folder", tree, dataset="refcocog")
     refuses("refcoco: no such folder", tmp_path / "nowhere")
     (tree / "images").rename(tree / "photos")
-    refuses("no folder of pictures; looked for images/mscoco", tree)
+    refuses("expected a folder of pictures, images/mscoco", tree)
     (tree / "refcoco/instances.json").unlink()
     refuses(r"instances\.json: no such file; the folder holds refs", tree)
     (tree / "refcoco/refs(unc).p").rename(tree / "refcoco/refs(google).p")
@@ -222,8 +222,8 @@ def test_what_is_missing_is_named(tree: Path, tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("{", "broken JSON"),
-        ("[]", "wanted COCO's images and annotations"),
-        ('{"images": []}', "came an object with images"),
+        ("[]", "expected COCO's images and annotations"),
+        ('{"images": []}', "got an object with images"),
     ],
 )
 def test_broken_instances(tree: Path, content: str, message: str) -> None:
@@ -234,10 +234,10 @@ def test_broken_instances(tree: Path, content: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"a": 1}, "wanted a list of references"),
-        ([1, 2], "wanted references"),
-        ([{"split": "train"}], "reference . cannot be read"),
-        ([dict(REFCOCO[0], sentences=[{"sent": "x"}])], "reference 1 cannot be read"),
+        ({"a": 1}, "expected a list of references"),
+        ([1, 2], "expected a dict a reference"),
+        ([{"split": "train"}], r"reference \?: expected REFER's fields"),
+        ([dict(REFCOCO[0], sentences=[{"sent": "x"}])], "reference 1: expected REFER's fields"),
         ([dict(REFCOCO[0], image_id=99)], "no image 99, which reference 1 names"),
         ([dict(REFCOCO[0], ann_id=99)], "no annotation 99, which reference 1 names"),
         ([], "it holds no references"),
@@ -252,10 +252,10 @@ def test_broken_pictures_and_masks_are_named_when_asked_for(tree: Path) -> None:
     dataset = open_dataset("refcoco", tree, "train")
     picture = tree / "images/mscoco/images/train2014" / name_of(1)
     picture.write_bytes(b"no picture")
-    with pytest.raises(DataError, match="no picture, wanted a JPEG"):
+    with pytest.raises(DataError, match="expected a JPEG or PNG, got a file that is no picture"):
         dataset[0]
     cv2.imwrite(str(picture), np.zeros((30, 30, 3), np.uint8))
-    with pytest.raises(DataError, match=r"came 30 x 30 px, wanted \(40, 60\)"):
+    with pytest.raises(DataError, match=r"expected 40 x 60 px, as annotated, got 30 x 30"):
         dataset[0]
     picture.unlink()
     with pytest.raises(DataError, match="no such picture, which reference 1 names"):

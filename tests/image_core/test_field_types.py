@@ -42,7 +42,7 @@ def test_what_fits(values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "wanted"),
+    ("key", "value", "expected"),
     [
         ("count", 2.5, "int"),
         ("count", True, "int"),
@@ -62,9 +62,9 @@ def test_what_fits(values: dict[str, Any]) -> None:
         ("steps", [1, 2.5], "a list of int"),
     ],
 )
-def test_what_does_not(key: str, value: Any, wanted: str) -> None:
-    assert list(misfits(Fields, {key: value}, "here")) == [f"here.{key} is {value!r}, wanted {wanted}"]
-    plain = wanted in ("int", "float", "str", "bool")
+def test_what_does_not(key: str, value: Any, expected: str) -> None:
+    assert list(misfits(Fields, {key: value}, "here")) == [f"here.{key}: expected {expected}, got {value!r}"]
+    plain = expected in ("int", "float", "str", "bool")
     assert bool(list(misfits(Fields, {key: value}, "here", plain=True))) == plain
 
 
@@ -72,13 +72,13 @@ def test_what_does_not(key: str, value: Any, wanted: str) -> None:
     ("values", "told"),
     [
         ({"heads": 0}, "SafariConfig.heads: came 0, wanted at least 1"),
-        ({"points": 12.5}, "SafariConfig.points is 12.5, wanted int"),
-        ({"points": "abc", "amcr_weight": "abc"}, "wanted int; SafariConfig.amcr_weight is 'abc', wanted float"),
-        ({"fused_layers": 2.5}, "SafariConfig.fused_layers is 2.5, wanted int"),
-        ({"amcr_margins": 0.5}, "SafariConfig.amcr_margins is 0.5, wanted [float, float]"),
-        ({"gate_start": None}, "SafariConfig.gate_start is None, wanted float"),
-        ({"position_in_tokens": "maybe"}, "SafariConfig.position_in_tokens is 'maybe', wanted bool"),
-        ({"label_spread": float("nan")}, "SafariConfig.label_spread is nan, wanted float"),
+        ({"points": 12.5}, "SafariConfig.points: expected int, got 12.5"),
+        ({"points": "abc", "amcr_weight": "abc"}, "got 'abc'; SafariConfig.amcr_weight: expected float, got 'abc'"),
+        ({"fused_layers": 2.5}, "SafariConfig.fused_layers: expected int, got 2.5"),
+        ({"amcr_margins": 0.5}, "SafariConfig.amcr_margins: expected [float, float], got 0.5"),
+        ({"gate_start": None}, "SafariConfig.gate_start: expected float, got None"),
+        ({"position_in_tokens": "maybe"}, "SafariConfig.position_in_tokens: expected bool, got 'maybe'"),
+        ({"label_spread": float("nan")}, "SafariConfig.label_spread: expected float, got nan"),
     ],
 )
 def test_fields_of_models(tiny_spec: Callable[..., ModelSpec], values: dict[str, Any], told: str) -> None:

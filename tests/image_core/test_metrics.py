@@ -41,7 +41,7 @@ def test_the_two_rules_differ_where_iou_is_the_threshold() -> None:
     for metrics in (lavt, cgformer):
         metrics.update(row("##...."), row("####.."))
     assert lavt.compute()["Pr@0.5"] == 1 and cgformer.compute()["Pr@0.5"] == 0
-    with pytest.raises(ValueError, match="wanted one of lavt, cgformer"):
+    with pytest.raises(ValueError, match="expected one of lavt, cgformer"):
         RefcocoMetrics("coco")  # pyright: ignore[reportArgumentType]
 
 

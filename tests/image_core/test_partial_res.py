@@ -181,9 +181,9 @@ def test_padding_of_the_picture_changes_nothing(decoder: CoordinateDecoder) -> N
 def test_a_memory_that_is_no_picture_is_refused(decoder: CoordinateDecoder) -> None:
     memory = memory_of()
     blind = Memory(memory.tokens, memory.position, memory.pad_mask)
-    with pytest.raises(ValueError, match="came a memory without cells"):
+    with pytest.raises(ValueError, match="expected a memory of a picture, got one without cells"):
         decoder.begin(blind)
-    with pytest.raises(ValueError, match="came a memory without cells"):
+    with pytest.raises(ValueError, match="expected a memory of a picture, got one without cells"):
         picture_grid(blind)
 
 
@@ -286,7 +286,7 @@ def batch_of(mask: Tensor) -> ImageBatch:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"task": "boxes"}, "PartialResConfig.task is 'boxes', wanted one of mask, box"),
+        ({"task": "boxes"}, "PartialResConfig.task: expected one of mask, box, got 'boxes'"),
         ({"task": "box", "points": 1}, "PartialResConfig.points: expected at least 2, the corners of a box, got 1"),
         ({"points": 0}, "PartialResConfig.points: expected at least 1, got 0"),
     ],

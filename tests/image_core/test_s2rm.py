@@ -231,7 +231,7 @@ def test_positions() -> None:
     cells = field[0].flatten(1).T
     assert torch.cdist(cells, cells).fill_diagonal_(1).min() > 1e-2  # no two places share a code
     torch.testing.assert_close(code(3, 3)[..., 1, 1], code(9, 5)[..., 4, 2])  # the middle, at any resolution
-    with pytest.raises(ValueError, match="expected a multiple of 4, got 18 channels"):
+    with pytest.raises(ValueError, match="expected channels in multiples of 4, got 18"):
         sine_position_2d(18, 2, 2, device=torch.device("cpu"), dtype=torch.float32)
 
 

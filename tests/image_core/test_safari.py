@@ -304,13 +304,13 @@ def test_the_memory_is_picture_then_words() -> None:
     [
         ({"fused_layers": 5}, "4 vision blocks after the stem and 3 text layers"),
         ({"fused_layers": 0}, "fused_layers: expected at least 1, got 0"),
-        ({"gate": "clamped"}, "gate is 'clamped', wanted one of normalised, none"),
+        ({"gate": "clamped"}, "gate: expected one of normalised, none, got 'clamped'"),
         ({"memory_stride": 8}, "memory_stride: expected 16 or 32, got 8"),
-        ({"amcr_source": "i2i"}, "amcr_source is 'i2i', wanted one of i2t, t2i"),
-        ({"amcr_form": "area"}, "amcr_form is 'area', wanted one of mass, margin"),
+        ({"amcr_source": "i2i"}, "amcr_source: expected one of i2t, t2i, got 'i2i'"),
+        ({"amcr_form": "area"}, "amcr_form: expected one of mass, margin, got 'area'"),
         ({"amcr_weight": -0.1}, "amcr_weight: expected 0 or more, got -0.1"),
-        ({"amcr_margins": (0.1,)}, "amcr_margins is (0.1,), wanted [float, float]"),
-        ({"channels": 18}, "SafariConfig.channels: came 18"),
+        ({"amcr_margins": (0.1,)}, "amcr_margins: expected [float, float], got (0.1,)"),
+        ({"channels": 18}, "SafariConfig.channels: expected a multiple of heads (4) and of 4, got 18"),
     ],
 )
 def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelSpec], config: dict, message: str) -> None:
@@ -321,7 +321,9 @@ def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelSpec], confi
 
 def test_encoders_that_cannot_be_fused(tiny_spec: Callable[..., ModelSpec]) -> None:
     spec = tiny_spec("safari")
-    with pytest.raises(ConfigError, match="vision encoder: its blocks cannot be stepped one by one, wanted a Swin"):
+    with pytest.raises(ConfigError, match="vision encoder: expected a Swin v1 or v2"):
         build_model(replace(spec, vision=EncoderSpec("tiny")))
-    with pytest.raises(ConfigError, match="text encoder: expected one of transformers, got GruTextEncoder"):
+    with pytest.raises(
+        ConfigError, match="text encoder: expected the layers of one of transformers, got GruTextEncoder"
+    ):
         build_model(replace(spec, text=EncoderSpec("gru")))

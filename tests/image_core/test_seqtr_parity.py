@@ -116,13 +116,13 @@ def test_a_pickled_vocabulary_is_read_and_nothing_else_of_it(file: Path) -> None
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps(words))
     convert_seqtr(file, file.with_name("a.safetensors"))
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": Path("x")}))
-    with pytest.raises(DataError, match="wanted plain lists and dicts"):
+    with pytest.raises(DataError, match="expected plain lists and dicts"):
         convert_seqtr(file, file.with_name("b.safetensors"))
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": 0, "UNK": 1}))
-    with pytest.raises(DataError, match="came 2 words, wanted one for each of the checkpoint's 7 rows"):
+    with pytest.raises(DataError, match="expected 7 words, one for each of the checkpoint's rows, got 2"):
         convert_seqtr(file, file.with_name("b.safetensors"))
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": 0, "UNK": "1"}))
-    with pytest.raises(DataError, match="came 2 words, wanted one for each"):
+    with pytest.raises(DataError, match="expected 7 words, one for each"):
         convert_seqtr(file, file.with_name("b.safetensors"))
 
 
@@ -132,8 +132,8 @@ def test_a_pickled_vocabulary_is_read_and_nothing_else_of_it(file: Path) -> None
         (lambda s: s.pop("head.transformer.decoder.norm.bias"), r"1 missing \(decoder.norm.bias\)"),
         (lambda s: s.update({"head.new.weight": torch.zeros(1)}), r"1 not of this project as it is known \(head.new"),
         (lambda s: s.update({"head.predictor.0.fc.bias": torch.zeros(3)}), r"1 of another shape \(decoder.head.0.bias"),
-        (lambda s: s.pop("vis_enc.darknet.0.conv.weight"), "no tensor 'vis_enc.darknet.0.conv.weight'"),
-        (lambda s: s.clear(), "wanted a state dict of tensors"),
+        (lambda s: s.pop("vis_enc.darknet.0.conv.weight"), "none with a tensor 'vis_enc.darknet.0.conv.weight'"),
+        (lambda s: s.clear(), "expected a state dict of tensors"),
     ],
 )
 def test_the_converter_is_strict(small: SeqTR, file: Path, change: Callable[[dict], Any], message: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from image_core.errors import UnknownNameError
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.expressions import FAMILIES, Expression, names_held_out_pair
-from image_core.synthetic.language import mirrored, sentences, training_words
+from image_core.synthetic.language import expression_texts, mirrored, training_words
 from image_core.synthetic.meanings import (
     All,
     Beside,
@@ -71,11 +71,11 @@ def test_meanings_give_the_stored_answers_on_thousands_of_scenes() -> None:
     wanted = {"several": lambda n: n >= 2, "absent": lambda n: n == 0}
     seen = 0
     for scene, expressions in described("train", 2000):
-        assert len({e.sentence for e in expressions}) == len(expressions)
+        assert len({e.text for e in expressions}) == len(expressions)
         for e in expressions:
             assert e.meaning(scene) == e.targets
             assert e.targets <= set(scene.by_id)
-            assert wanted.get(e.family, lambda n: n == 1)(len(e.targets)), (e.family, e.sentence)
+            assert wanted.get(e.family, lambda n: n == 1)(len(e.targets)), (e.family, e.text)
             seen += 1
     assert seen > 7900
 
@@ -85,7 +85,7 @@ def test_sentences_stay_true_in_the_mirror() -> None:
         other = mirror_scene(scene)
         for e in expressions:
             try:
-                assert mirror_meaning(e.meaning)(other) == e.targets, e.sentence
+                assert mirror_meaning(e.meaning)(other) == e.targets, e.text
             except Disputable:
                 # Overlaps are counted on a grid, which a mirrored outline meets a little differently.
                 assert any(isinstance(e.meaning, kind) for kind in (Layered, All, Count))
@@ -102,7 +102,7 @@ def test_a_mirrored_meaning_has_the_mirrored_sentence() -> None:
 
 
 def test_mirrored_is_an_involution_and_touches_sides_alone() -> None:
-    for sentence in sentences("train", 1, 2000):
+    for sentence in expression_texts("train", 1, 2000):
         assert mirrored(mirrored(sentence)) == sentence
     table = {
         "the leftmost star": "the rightmost star",
@@ -146,28 +146,30 @@ def test_training_knows_neither_the_pairs_nor_the_phrasings() -> None:
     for _, expressions in described(COMPOSITIONAL, 700):
         for e in expressions:
             pair = any((k.shape, k.colour) in HELD_OUT_PAIRS for k in kinds_in(e.meaning))
-            assert pair or e.novel, e.sentence
+            assert pair or e.novel, e.text
             both[pair, e.novel] += 1
     assert min(both[True, False], both[True, True], both[False, True]) > 200
-    trained = {s for split in ("train", "val", "test") for s in sentences(split, 0, 1500)}
-    novel = {e.sentence for _, es in described(COMPOSITIONAL, 700) for e in es if e.novel}
+    trained = {s for split in ("train", "val", "test") for s in expression_texts(split, 0, 1500)}
+    novel = {e.text for _, es in described(COMPOSITIONAL, 700) for e in es if e.novel}
     assert not novel & trained
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_word_is_a_training_word(split: str) -> None:
-    words = {word for sentence in sentences(split, 0, 4000 if split == "train" else 1500) for word in sentence.split()}
+    words = {
+        word for sentence in expression_texts(split, 0, 4000 if split == "train" else 1500) for word in sentence.split()
+    }
     assert words <= training_words()
     if split == "train":
         assert len(training_words() - words) <= 8
 
 
 def test_sentences_are_those_of_the_dataset() -> None:
-    expected = [e.sentence for _, expressions in described("test", 50) for e in expressions]
-    assert list(sentences("test", 0, len(expected)))[:150] == expected[:150]
-    assert len(list(sentences("val", 0, 37))) == 37
+    expected = [e.text for _, expressions in described("test", 50) for e in expressions]
+    assert list(expression_texts("test", 0, len(expected)))[:150] == expected[:150]
+    assert len(list(expression_texts("val", 0, 37))) == 37
     with pytest.raises(UnknownNameError):
-        list(sentences("tset", 0, 1))
+        list(expression_texts("tset", 0, 1))
 
 
 def obj(index: int, what: str, x: float, y: float, size: float = 0.2) -> SceneObject:

@@ -113,6 +113,6 @@ def test_writing_twice_writes_the_same(root: Path, tmp_path: Path) -> None:
 def test_wrong_splits_are_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'testA'"):
         write_refcoco(tmp_path, {"test_A": 1}, 0, SIZE)
-    with pytest.raises(ConfigError, match="came 0 pictures"):
+    with pytest.raises(ConfigError, match="expected 1 picture or more, got 0"):
         write_refcoco(tmp_path, {"val": 0}, 0, SIZE)
     assert not list(tmp_path.iterdir())

@@ -151,11 +151,11 @@ def test_lengths_and_bounds() -> None:
 def test_wrong_arguments_are_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'test_compositional'"):
         SyntheticImages("test-compositonal")
-    with pytest.raises(ConfigError, match="came 16 x 192"):
+    with pytest.raises(ConfigError, match="got 16 x 192"):
         SyntheticImages(size=(16, 192))
-    with pytest.raises(ConfigError, match="came 0"):
+    with pytest.raises(ConfigError, match="expected 1 or more, got 0"):
         SyntheticImages(expressions_per_image=0)
-    with pytest.raises(DataError, match="no picture"):
+    with pytest.raises(DataError, match="expected at least one picture"):
         SyntheticImages(backgrounds=tmp_path)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match="cannot be read"):

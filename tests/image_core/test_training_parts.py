@@ -113,28 +113,37 @@ def test_sizes_over_a_run(tiny_settings: MakeSettings) -> None:
 @pytest.mark.parametrize(
     ("changes", "messages"),
     [
-        ({"steps": 0}, ["steps, batch_images, log_every", "warmup_steps is 3, wanted 0 to less than steps (0)"]),
+        ({"steps": 0}, ["steps, batch_images, log_every", "warmup_steps: expected 0 to less than steps (0), got 3"]),
         (
             {"eval_images": 0, "ema": 1.0, "workers": -1},
-            ["eval_images must be at least 1", "ema is 1.0", "workers is -1"],
+            ["eval_images: expected at least 1", "ema: expected 0 (off) to below 1, got 1.0", "got -1 and 0"],
         ),
-        ({"seed": -1}, ["seed -1, wanted 0 or more"]),
-        ({"precision": "fp16"}, ["precision is fp16, wanted one of fp32, bf16"]),
-        ({"sizes": ((0.1, 32),)}, ["sizes begin at shares [0.1], wanted them rising from 0"]),
-        ({"sizes": ((0.0, 32), (0.5, 64), (0.4, 32))}, ["sizes begin at shares [0.0, 0.5, 0.4]"]),
-        ({"sizes": ((0.0, 32), (1.0, 64))}, ["rising from 0 to below 1"]),
-        ({"sizes": ((0.0, 40), (0.5, 0))}, ["sizes are [40, 0] px, wanted multiples of 32"]),
-        ({"sizes": (96,)}, ["sizes are (96,), wanted pairs [share of the run, pixels]"]),
-        ({"sizes": ((0.0,),)}, ["wanted pairs"]),
-        ({"optimiser": OptimiserSpec(decay="cosin")}, ["optimiser.decay is cosin, wanted one of cosine, poly"]),  # type: ignore[arg-type]
-        ({"optimiser": OptimiserSpec(lr=0.0)}, ["wanted lr above 0"]),
-        ({"data": DataSpec(expressions_per_image=0)}, ["expressions_per_image is 0, wanted 1 or more"]),
-        ({"data": DataSpec(images=0)}, ["data.images is 0, wanted 1 or more"]),
-        ({"data": DataSpec("refcoco", "x", images=5)}, ["data.images is 5, which is for data.name=synthetic alone"]),
-        ({"data": DataSpec(labels=0.0, images=5)}, ["data.labels is 0.0, wanted a share above 0"]),
-        ({"data": DataSpec(labels=1.5, images=5)}, ["data.labels is 1.5, wanted a share above 0"]),
-        ({"data": DataSpec(labels=0.1)}, ["data.labels is 0.1 of synthetic pictures without end"]),
-        ({"data": DataSpec("refcoco")}, ["data.name is refcoco, which needs data.root=FOLDER"]),
+        ({"seed": -1}, ["workers and seed: expected 0 or more, got 0 and -1"]),
+        ({"precision": "fp16"}, ["precision: expected one of fp32, bf16, got fp16"]),
+        ({"sizes": ((0.1, 32),)}, ["sizes: expected shares that rise from 0 to below 1, got [0.1]"]),
+        (
+            {"sizes": ((0.0, 32), (0.5, 64), (0.4, 32))},
+            ["sizes: expected shares that rise from 0 to below 1, got [0.0, 0.5, 0.4]"],
+        ),
+        ({"sizes": ((0.0, 32), (1.0, 64))}, ["shares that rise from 0 to below 1"]),
+        ({"sizes": ((0.0, 40), (0.5, 0))}, ["sizes: expected pixels in multiples of 32, got [40, 0]"]),
+        ({"sizes": (96,)}, ["sizes: expected pairs [share of the run, pixels], got (96,)"]),
+        ({"sizes": ((0.0,),)}, ["expected pairs"]),
+        (
+            {"optimiser": OptimiserSpec(decay="cosin")},  # type: ignore[arg-type]
+            ["optimiser.decay: expected one of cosine, poly, constant, got cosin"],
+        ),
+        ({"optimiser": OptimiserSpec(lr=0.0)}, ["expected lr above 0"]),
+        ({"data": DataSpec(expressions_per_image=0)}, ["expressions_per_image: expected 1 or more, got 0"]),
+        ({"data": DataSpec(images=0)}, ["data.images: expected 1 or more, got 0"]),
+        (
+            {"data": DataSpec("refcoco", "x", images=5)},
+            ["data.images: expected data.name=synthetic with it, got refcoco"],
+        ),
+        ({"data": DataSpec(labels=0.0, images=5)}, ["data.labels: expected a share above 0 and up to 1, got 0.0"]),
+        ({"data": DataSpec(labels=1.5, images=5)}, ["data.labels: expected a share above 0 and up to 1, got 1.5"]),
+        ({"data": DataSpec(labels=0.1)}, ["data.labels: expected 1 for endless synthetic pictures, got 0.1"]),
+        ({"data": DataSpec("refcoco")}, ["data.root: expected a folder for data.name=refcoco, got null"]),
     ],
 )
 def test_contradictions_are_told_together(
@@ -193,7 +202,7 @@ def test_several_processes_see_the_batch_of_one(tiny_settings: MakeSettings, wor
 
 
 def test_a_batch_that_cannot_be_shared(tiny_settings: MakeSettings) -> None:
-    with pytest.raises(ConfigError, match="batch_images is 2, wanted a multiple of the 3 processes"):
+    with pytest.raises(ConfigError, match="batch_images: expected a multiple of the 3 processes, got 2"):
         TrainingBatches(SyntheticImages(), tiny_settings(), rank=0, world=3)
 
 

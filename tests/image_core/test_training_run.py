@@ -356,7 +356,7 @@ def test_a_run_that_contradicts_itself_is_refused_before_it_begins(
         (
             {"preprocessing": replace(preprocessing, size_px=40, multiple=4)},
             ConfigError,
-            "multiple is 4, wanted a mult",
+            "preprocessing.multiple: expected a multiple of the model's 32, got 4",
         ),
         ({"data": DataSpec("refcoco", root=str(tmp_path / "none"))}, DataError, "none"),
         ({"batch_images": 2, "model": replace(tiny_settings().model, name="s2rn")}, Exception, "did you mean 's2rm'"),
@@ -382,11 +382,11 @@ def test_a_run_can_start_from_a_model_file(tiny_settings: MakeSettings, tiny_spe
     assert origin.command == "first"
     provenance = load_model(train(settings, command="second")).provenance
     assert provenance.command == "first && second" and provenance.steps == 12 + 4
-    with pytest.raises(ConfigError, match=r"init=.*another model than the settings describe \(config.presence_head\)"):
+    with pytest.raises(ConfigError, match=r"init: expected the model .* differs in config\.presence_head"):
         recipe.initial_model(replace(settings, model=tiny_spec(presence_head=False)))
     reweighed = replace(settings.model, config={**settings.model.config, "presence_weight": 2.0})
     assert recipe.initial_model(replace(settings, model=reweighed))[0].config.presence_weight == 2.0
     other = 0.0 if settings.model.config.get("auxiliary_weight") else 0.4
     headless = replace(settings.model, config={**settings.model.config, "auxiliary_weight": other})
-    with pytest.raises(ConfigError, match="other tensors than the settings describe"):
+    with pytest.raises(ConfigError, match="expected the tensors that the settings describe"):
         recipe.initial_model(replace(settings, model=headless))

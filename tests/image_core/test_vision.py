@@ -177,7 +177,7 @@ def test_fewer_levels() -> None:
 
 
 def test_size_bound_architectures_take_an_image_size() -> None:
-    encoder = build_vision_encoder("coatnet_pico_rw_224", image_size=96)
+    encoder = build_vision_encoder("coatnet_pico_rw_224", options={"img_size": 96})
     assert [x.shape[-1] for x in encoder(torch.randn(1, 3, 96, 96))] == [24, 12, 6, 3]
 
 
@@ -197,11 +197,11 @@ def test_size_that_does_not_divide() -> None:
     ("arguments", "kind", "message"),
     [
         ({"name": "swin_tinny_patch4_window7_224"}, UnknownNameError, "did you mean 'swin_tiny_patch4_window7_224'"),
-        ({"name": "vit_tiny_patch16_224"}, ConfigError, r"strides \[16\], wanted \[4, 8, 16, 32\]"),
+        ({"name": "vit_tiny_patch16_224"}, ConfigError, r"expected features at strides \[4, 8, 16, 32\], got \[16\]"),
         ({"name": "sam2_hiera_tiny"}, ConfigError, "not a chain of stages .*pos_embed"),
         ({"name": "hrnet_w18_small"}, ConfigError, "not a chain of stages"),
         ({"name": "tiny", "options": {"colour": 1}}, ConfigError, "colour"),
-        ({"name": "tiny", "levels": 5}, ConfigError, "came 5, wanted 1 to 4"),
+        ({"name": "tiny", "levels": 5}, ConfigError, "expected 1 to 4, got 5"),
         ({"name": "tiny", "pretrained": True}, ConfigError, "no published weights"),
     ],
 )

@@ -174,5 +174,5 @@ def test_a_rule_that_leaves_nothing_says_nothing(sentence: str) -> None:
 
 @pytest.mark.parametrize("wrong", [{"near_scale": 0}, {"superlative": "best"}])
 def test_rules_are_checked(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} came as"):
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))}: expected"):
         SpatialRules(**wrong)  # pyright: ignore[reportArgumentType]

@@ -68,7 +68,7 @@ def test_boxes_file_cuts_sorts_and_drops(tmp_path: Path) -> None:
     assert boxes.propose(WHITE, "a").tolist() == [[0, 2, 60, 20], [0, 0, 5, 5]]
     assert boxes.propose(WHITE, "b").shape == (0, 4)
     assert boxes.propose(WHITE, "c").tolist() == [[1, 2, 3, 4], [0, 0, 9, 9]]
-    with pytest.raises(DataError, match="has no sample 'd'"):
+    with pytest.raises(DataError, match="expected a sample 'd', got none"):
         boxes.propose(WHITE, "d")
 
 
@@ -102,7 +102,7 @@ def test_a_boxes_file_of_another_set(tmp_path: Path) -> None:
     (tmp_path / "boxes.json").write_text(json.dumps({"COCO_1.jpg": [], "COCO_2.jpg": []}))
     boxes = BoxesFile(tmp_path / "boxes.json")
     boxes.check(["1", "COCO_2.jpg"])  # one of them is enough
-    with pytest.raises(DataError, match=r"came samples such as 'COCO_1.jpg', wanted those of the data, such as '1'"):
+    with pytest.raises(DataError, match=r"expected samples of the data, such as '1', got such as 'COCO_1.jpg'"):
         boxes.check(["1", "2"])
 
 

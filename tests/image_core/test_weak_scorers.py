@@ -81,7 +81,7 @@ def test_clip_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             build_scorer(name, device="cpu")
         assert "\n" not in str(caught.value)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(RvosError, match="type 'bert', wanted clip"):
+    with pytest.raises(RvosError, match="expected a model of type clip, got 'bert'"):
         build_scorer(str(tmp_path), device="cpu")
 
 

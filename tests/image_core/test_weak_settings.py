@@ -58,14 +58,14 @@ def test_contradictions_are_told_together(make: MakeBootstrap) -> None:
             train=replace(make().train, data=DataSpec(images=COUNT)),
         )
     for part in (
-        "rounds is 0",
-        "labels is 1.0, wanted a share below 1",
-        "gamma_max is -1.0",
-        "gamma_schedule is quadratic, wanted one of linear, fixed, cosine",
-        "start is last",
-        "filter.name is mask_in_box, which needs boxes",
-        "pseudo_images is 0",
-        "filter.strict is a threshold of 1",
+        "rounds, first_steps and round_steps: expected 1 round or more",
+        "labels: expected a share below 1, got 1.0",
+        "gamma_max: expected a number of 0 or more, got -1.0",
+        "gamma_schedule: expected one of linear, fixed, cosine, got quadratic",
+        "got last",
+        "filter.name: expected everything with boxes=none, got mask_in_box",
+        "pseudo_images: expected 1 or more, got 0",
+        "filter.threshold: expected null with filter.strict, got 0.5",
     ):
         assert part in str(error.value)
     assert "\n" not in str(error.value)
@@ -73,13 +73,13 @@ def test_contradictions_are_told_together(make: MakeBootstrap) -> None:
 
 @pytest.mark.parametrize("gamma", [float("nan"), float("inf"), -1.0])
 def test_the_weight_is_a_number(make: MakeBootstrap, gamma: float) -> None:
-    with pytest.raises(ConfigError, match=f"gamma_max is {gamma}, wanted a number of 0 or more"):
+    with pytest.raises(ConfigError, match=f"gamma_max: expected a number of 0 or more, got {gamma}"):
         make(gamma_max=gamma)
 
 
 def test_proposals_of_pictures_have_to_be_said(make: MakeBootstrap) -> None:
     real = replace(make().train, data=DataSpec("refcoco", "x", labels=0.3))
-    with pytest.raises(ConfigError, match=r"proposals is null, .* came with refcoco"):
+    with pytest.raises(ConfigError, match=r"proposals: expected a name for data\.name=refcoco, got null"):
         make(train=real)
     for changes in ({"boxes": "truth"}, {"gamma_max": 0.0}, {"proposals": "boxes:FILE"}):
         assert make(train=real, **changes).train.data.name == "refcoco"
@@ -88,14 +88,20 @@ def test_proposals_of_pictures_have_to_be_said(make: MakeBootstrap) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (FilterSpec("nothing"), "filter.name is nothing, wanted one of"),  # type: ignore[arg-type]
-        (FilterSpec("projection", strict=True), "are of mask_in_box, came with projection"),
-        (FilterSpec("everything", threshold=0.5), "filter.threshold came with everything"),
-        (FilterSpec(threshold=-0.5), "filter.threshold is -0.5, wanted 0 to 1, or null"),
-        (FilterSpec(threshold=1.5), "filter.threshold is 1.5, wanted 0 to 1"),
-        (FilterSpec("projection", threshold=2.5), "filter.threshold is 2.5, wanted 0 to 2"),
-        (FilterSpec(threshold="abc"), "filter.threshold is 'abc', wanted 0 to 1"),  # type: ignore[arg-type]
-        (FilterSpec(box_iou=1.5), "filter.box_iou is 1.5, wanted 0 to 1"),
+        (FilterSpec("nothing"), "filter.name: expected one of"),  # type: ignore[arg-type]
+        (FilterSpec("projection", strict=True), "expected filter.name=mask_in_box with them, got projection"),
+        (
+            FilterSpec("everything", threshold=0.5),
+            "filter.threshold: expected null with filter.name=everything, got 0.5",
+        ),
+        (FilterSpec(threshold=-0.5), "filter.threshold: expected 0 to 1, or null for the filter's own, got -0.5"),
+        (FilterSpec(threshold=1.5), "filter.threshold: expected 0 to 1, or null for the filter's own, got 1.5"),
+        (
+            FilterSpec("projection", threshold=2.5),
+            "filter.threshold: expected 0 to 2, or null for the filter's own, got 2.5",
+        ),
+        (FilterSpec(threshold="abc"), "filter.threshold: expected 0 to 1, or null for the filter's own, got 'abc'"),  # type: ignore[arg-type]
+        (FilterSpec(box_iou=1.5), "filter.box_iou: expected 0 to 1, got 1.5"),
     ],
 )
 def test_filters_that_contradict_themselves(spec: FilterSpec, message: str) -> None:

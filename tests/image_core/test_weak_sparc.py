@@ -177,19 +177,19 @@ def test_the_caption_weighs_in_at_the_end() -> None:
 
 @pytest.mark.parametrize("boxes", [np.zeros((0, 4)), np.zeros(4), np.zeros((2, 5))])
 def test_no_proposals_are_the_inputs_fault(boxes: np.ndarray) -> None:
-    with pytest.raises(DataError, match="proposals came as"):
+    with pytest.raises(DataError, match="expected proposals"):
         Sparc(ColourScorer()).locate(PICTURE, boxes, ["blue"])
 
 
 def test_a_sentence_without_words_and_a_picture_of_floats_are_too() -> None:
     sparc = Sparc(ColourScorer())
-    with pytest.raises(DataError, match="without words"):
+    with pytest.raises(DataError, match="expected expressions with words"):
         sparc.locate(PICTURE, PROPOSALS, ["blue", " "])
-    with pytest.raises(DataError, match="picture came as float64"):
+    with pytest.raises(DataError, match=r"expected a picture uint8 \(H, W, 3\), got float64"):
         sparc.locate(PICTURE / 255, PROPOSALS, ["blue"])
 
 
 @pytest.mark.parametrize("wrong", [{"prompt": "circle"}, {"template": "a photo"}, {"caption_weight": -1}])
 def test_settings_are_checked(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=f"SparcConfig: {next(iter(wrong))} came as"):
+    with pytest.raises(ConfigError, match=rf"SparcConfig\.{next(iter(wrong))}: expected"):
         SparcConfig(**wrong)  # pyright: ignore[reportArgumentType]

@@ -129,7 +129,7 @@ def test_pictures_without_a_sentence_are_not_trained_on(
     for row in rows:
         row["sentences"] = []
     put(root, rows)
-    with pytest.raises(DataError, match="refcoco has no sentence in its training split"):
+    with pytest.raises(DataError, match="expected at least one expression in the training split of refcoco"):
         datasets(settings.data, settings)
 
 

@@ -24,17 +24,13 @@ class Relation:
 
 @dataclass(frozen=True)
 class Referent:
-    """What an expression, or a part of it, speaks of.
+    """What an expression, or a part of it, speaks of."""
 
-    noun: the head noun; "" where it is left unsaid ("far left", "the tall one"). phrase: the words about the thing
-    itself, for the scorer; "" where there are none. excluded: what it is said not to be.
-    """
-
-    noun: str = ""
-    phrase: str = ""
+    noun: str = ""  # the head noun; "" where it is left unsaid ("far left", "the tall one")
+    phrase: str = ""  # the words about the thing itself, for the scorer; "" where there are none
     superlatives: tuple[Superlative, ...] = ()
     relations: tuple[Relation, ...] = ()
-    excluded: tuple[Referent, ...] = ()
+    excluded: tuple[Referent, ...] = ()  # what it is said not to be
 
     @property
     def is_spatial(self) -> bool:

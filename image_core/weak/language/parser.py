@@ -15,7 +15,7 @@ from image_core.weak.language.tokens import Token, tokenise
 
 
 def parse_expression(expression: str) -> Referent:
-    """The referent of a sentence; an empty one for a sentence without words. Never fails."""
+    """The referent of an expression; an empty one for an expression without words. Never fails."""
     return _Reader(tokenise(expression)).read()
 
 
@@ -50,8 +50,8 @@ class _Open:
 class _Reader:
     """Reads tokens from left to right.
 
-    `root` is what the sentence speaks of; `recent` what a place or relation behind it belongs to: the root, or the last
-    landmark of a spatial relation. A comma, "is", "that" and the like turn back to the root.
+    `root` is what the expression speaks of; `recent` what a place or relation behind it belongs to: the root, or the
+    last landmark of a spatial relation. A comma, "is", "that" and the like turn back to the root.
     """
 
     def __init__(self, tokens: list[Token]) -> None:
@@ -65,7 +65,7 @@ class _Reader:
         self.passive = False
 
     def read(self) -> Referent:
-        """The whole sentence."""
+        """The whole expression."""
         while self.at < len(self.tokens):
             self._step()
         # The inner ones were opened last.
@@ -250,7 +250,7 @@ class _Reader:
             self._attach("and", landmark)
 
     def _words(self) -> None:
-        """Words that stand by themselves: the head of the sentence, a verb, or an elided "with"."""
+        """Words that stand by themselves: the head of the expression, a verb, or an elided "with"."""
         token = self.tokens[self.at]
         if self._verb_ahead(0, self.root.noun) and (self.root.noun or not self._is_adjective_here()):
             self.at += 1

@@ -1,6 +1,6 @@
 """A referring expression as tokens: places, superlatives and relations are found as phrases, all else is single words.
 
-Only what can be told from the words themselves is decided here; what depends on the sentence is left to the parser.
+Only what can be told from the words themselves is decided here; what depends on the expression is left to the parser.
 """
 
 from __future__ import annotations
@@ -17,27 +17,24 @@ TokenKind = Literal["word", "place", "relation", "with", "not", "and", "break"]
 
 @dataclass(frozen=True)
 class Token:
-    """A phrase of the sentence. `kinds`: of the superlatives (place) or the one relation; rank: 2 = second from there.
-
-    part: the place is a part of what follows ("left half of the ...").
-    """
+    """A phrase of the expression."""
 
     kind: TokenKind
     text: str
-    kinds: tuple[str, ...] = ()
-    rank: int = 1
-    part: bool = False
+    kinds: tuple[str, ...] = ()  # of the superlatives (a place) or the one relation
+    rank: int = 1  # 2: second from there
+    part: bool = False  # the place is a part of what follows ("left half of the ...")
 
 
 def tokenise(expression: str) -> list[Token]:
-    """The tokens of a sentence in any spelling; an empty list for one without words."""
+    """The tokens of an expression in any spelling; an empty list for one without words."""
     text = respelled(expression)
-    found: list[Token] = []
+    tokens: list[Token] = []
     while text:
-        token, length = _first(text, not found)
-        found.append(token)
+        token, length = _first(text, not tokens)
+        tokens.append(token)
         text = text[length:].lstrip()
-    return found
+    return tokens
 
 
 def respelled(expression: str) -> str:

@@ -1,8 +1,8 @@
 """Proposals from pixels alone: connected regions of one or two colours with an edge all around them.
 
 For synthetic pictures: things of one colour, or of a colour and a pattern's second tone, on soft textures. The picture
-is painted with the few colours of a palette; every colour of it, and every two, leave connected regions; a region is as
-good a proposal as its outline lies on edges, and as it is large. A shaded thing is one of two palette colours.
+is painted with the few colours of a palette. Each colour, and each pair of them (a shaded thing has two), leaves
+connected regions. A region is the better a proposal the more its outline lies on edges, and the larger it is.
 """
 
 from __future__ import annotations
@@ -26,26 +26,24 @@ _WORN_EDGE = 20
 
 @dataclass(frozen=True)
 class RegionSettings:
-    """palettes: numbers of colours, each painting gives regions of its own; smallest, largest: share of the picture
-    that a box may cover; filled: of its box, the share that a region must cover; solid: of its convex hull; inside: of
-    its outline, the share that must not lie on the picture's border; sharp: colour difference in units of Lab from
-    which an edge is as good as any; edge: that the outline's weakest stretch must have, as a share of `sharp`;
-    overlap: IoU above which the worse of two boxes is dropped; most: boxes kept."""
+    """What makes a region a proposal."""
 
-    palettes: tuple[int, ...] = (6, 10)
-    smallest: float = 0.003
-    largest: float = 0.4
-    filled: float = 0.25
-    solid: float = 0.6
-    inside: float = 0.6
-    sharp: float = 40.0
-    edge: float = 0.3
-    overlap: float = 0.7
-    most: int = 20
+    palettes: tuple[int, ...] = (6, 10)  # numbers of colours; the picture is painted once with each
+    smallest: float = 0.003  # share of the picture that a box must cover
+    largest: float = 0.4  # share of the picture that a box may cover
+    filled: float = 0.25  # share of its box that a region must cover
+    solid: float = 0.6  # share of its convex hull that a region must cover
+    inside: float = 0.6  # share of its outline that must not lie on the picture's border
+    sharp: float = 40.0  # colour difference (Lab) from which an edge is as good as any
+    edge: float = 0.3  # that the outline's weakest stretch must have, as a share of `sharp`
+    overlap: float = 0.7  # IoU above which the worse of two boxes is dropped
+    most: int = 20  # boxes kept
 
     def __post_init__(self) -> None:
         if not self.palettes or min(self.palettes) < 2 or self.most < 1 or self.sharp <= 0:
-            raise ConfigError(f"RegionSettings: came {self}, wanted palettes of 2 colours or more and at least one box")
+            raise ConfigError(
+                f"RegionSettings: expected palettes of 2 colours or more and at least one box, got {self}"
+            )
 
 
 class ColourRegions:
@@ -60,16 +58,16 @@ class ColourRegions:
             return np.zeros((0, 4))
         lab = cv2.cvtColor(cv2.medianBlur(image, 3).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
         edges = edge_strength(lab)
-        found = [
+        scored = [
             region
             for colours in self.settings.palettes
             for outline in _outlines(_painted(lab, colours), colours)
             if (region := self._judge(outline, edges)) is not None
         ]
-        if not found:
+        if not scored:
             return np.zeros((0, 4))
-        boxes = np.array([box for box, _ in found], np.float64)
-        kept = keep_best(boxes, np.array([score for _, score in found]), self.settings.overlap, self.settings.most)
+        boxes = np.array([box for box, _ in scored], np.float64)
+        kept = keep_best(boxes, np.array([score for _, score in scored]), self.settings.overlap, self.settings.most)
         return boxes[kept]
 
     def _judge(self, outline: np.ndarray, edges: np.ndarray) -> tuple[tuple[int, int, int, int], float] | None:

@@ -68,9 +68,9 @@ class Detector:
         nouns = nouns_of(expressions) if self.takes_words else ()
         if self.takes_words and not nouns:
             return np.zeros((0, 4))
-        found = self._with_words(image, size, nouns) if self.takes_words else self._of_its_classes(image, size)
-        boxes = clip_boxes(found["boxes"].double().cpu().numpy().reshape(-1, 4), size)
-        scores = found["scores"].double().cpu().numpy()
+        detections = self._with_words(image, size, nouns) if self.takes_words else self._of_its_classes(image, size)
+        boxes = clip_boxes(detections["boxes"].double().cpu().numpy().reshape(-1, 4), size)
+        scores = detections["scores"].double().cpu().numpy()
         usable = (box_area(boxes) > 0) & (scores >= self.score)
         boxes, scores = boxes[usable], scores[usable]
         return boxes[keep_best(boxes, scores, self.overlap, self.most)]

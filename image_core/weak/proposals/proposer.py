@@ -40,7 +40,7 @@ class BoxesFile:
             reason = " ".join(str(error).split())
             raise DataError(f"boxes file {path}: cannot be read as JSON ({reason}): give a file that can") from error
         if not isinstance(document, dict):
-            raise DataError(f"boxes file {path}: came a {type(document).__name__}, wanted {{sample_id: [[x0, ...]]}}")
+            raise DataError(f"boxes file {path}: expected {{sample_id: [[x0, ...]]}}, got {type(document).__name__}")
         self._rows = {name: self._checked(name, rows) for name, rows in document.items()}
 
     def check(self, sample_ids: Sequence[str]) -> None:
@@ -48,24 +48,29 @@ class BoxesFile:
         if sample_ids and not self._rows.keys() & set(sample_ids):
             told = f"such as '{next(iter(self._rows))}'" if self._rows else "none at all"
             raise DataError(
-                f"boxes file {self.path}: came samples {told}, wanted those of the data, such as '{sample_ids[0]}'"
+                f"boxes file {self.path}: expected samples of the data, such as '{sample_ids[0]}', got {told}"
             )
 
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (N, 4) float64. Raises `DataError` for a sample that the file does not have."""
         if sample_id not in self._rows:
-            raise DataError(f"boxes file {self.path}: has no sample '{sample_id}': add it, [] where nothing was found")
+            raise DataError(
+                f"boxes file {self.path}: expected a sample '{sample_id}', got none: add it, [] where nothing was found"
+            )
         boxes = clip_boxes(self._rows[sample_id], (image.shape[0], image.shape[1]))
         return boxes[box_area(boxes) > 0]
 
     def _checked(self, name: str, rows: Any) -> np.ndarray:
         """(N, 4), the best first."""
-        wanted = "wanted rows of x0 y0 x1 y1, or x0 y0 x1 y1 score, with x0 < x1 and y0 < y1"
+        told = (
+            f"boxes file {self.path}: sample '{name}': expected rows of x0 y0 x1 y1, or x0 y0 x1 y1 score, with "
+            "x0 < x1 and y0 < y1"
+        )
         if not isinstance(rows, list):
-            raise DataError(f"boxes file {self.path}: sample '{name}' came as {type(rows).__name__}, {wanted}")
+            raise DataError(f"{told}, got {type(rows).__name__}")
         for row in rows:
             if not _is_box(row) or len(row) != len(rows[0]):
-                raise DataError(f"boxes file {self.path}: sample '{name}' has the row {str(row)[:80]}, {wanted}")
+                raise DataError(f"{told}, got {str(row)[:80]}")
         table = np.array(rows, np.float64).reshape(len(rows), -1 if rows else 4)
         order = np.argsort(-table[:, 4], kind="stable") if table.shape[1] == 5 else slice(None)
         return table[order, :4]

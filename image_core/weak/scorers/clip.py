@@ -28,7 +28,7 @@ class ClipScorer:
 
     def __init__(self, names: Sequence[str], *, device: str = "auto", batch: int = 16) -> None:
         if not names:
-            raise ConfigError("CLIP: came no name, wanted a hub name or a folder")
+            raise ConfigError("CLIP: expected a hub name or a folder, got no name")
         self.device = resolve_device(device)
         self.batch = batch
         self._members = [_read(name, self.device) for name in names]
@@ -57,7 +57,7 @@ def _read(name: str, device: torch.device) -> tuple[Any, Any]:
     try:
         kind = CLIPConfig.get_config_dict(name)[0].get("model_type")
         if kind not in (None, "clip"):
-            raise RvosError(f"CLIP '{name}': came a model of type '{kind}', wanted clip")
+            raise RvosError(f"CLIP '{name}': expected a model of type clip, got '{kind}'")
         model: Any = CLIPModel.from_pretrained(name, dtype=torch.float32)
         return CLIPProcessor.from_pretrained(name), model.to(device).eval()
     except (OSError, ValueError) as error:

@@ -34,17 +34,16 @@ _LARGEST_SCALE = 50.0
 
 @dataclass(frozen=True)
 class PairConfig:
-    """size_px: side of the square that every picture is squashed to; width: of the common space; text_width: numbers of
-    a word vector and of each direction of the GRU; max_words: word pieces of a text."""
+    """Sizes of the pair."""
 
-    size_px: int = 128
-    width: int = 96
-    text_width: int = 96
-    max_words: int = 32
+    size_px: int = 128  # side of the square that every picture is squashed to
+    width: int = 96  # of the common space
+    text_width: int = 96  # numbers of a word vector, and of each direction of the GRU
+    max_words: int = 32  # word pieces of a text
 
     def __post_init__(self) -> None:
         if self.size_px < 16 or self.size_px % 16 or min(self.width, self.text_width, self.max_words) < 1:
-            raise ValueError(f"PairConfig: came {self}, wanted size_px a multiple of 16 and positive sizes")
+            raise ValueError(f"PairConfig: expected size_px a multiple of 16 and positive sizes, got {self}")
 
 
 class ImageTextPair(nn.Module):
@@ -102,11 +101,11 @@ class PairScorer:
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         """N pictures (h, w, 3) uint8 RGB and E texts -> (N, E) float64 logits."""
         words = self.pair.encode_texts(texts)
-        found = []
+        logits = []
         for start in range(0, len(images), _BATCH):
             pictures = as_input(images[start : start + _BATCH], self.pair.config.size_px).to(self.device)
-            found.append(self.pair.fit(self.pair.encode_pictures(pictures), words))
-        return torch.cat(found).double().cpu().numpy()
+            logits.append(self.pair.fit(self.pair.encode_pictures(pictures), words))
+        return torch.cat(logits).double().cpu().numpy()
 
 
 def save_pair(path: Path, pair: ImageTextPair, provenance: Mapping[str, Any]) -> None:

@@ -1,13 +1,12 @@
-"""Trains the image-text pair on synthetic pictures and their sentences: symmetric InfoNCE, no labelled boxes or masks.
+"""Trains the image-text pair on synthetic pictures and expressions: symmetric InfoNCE, no labelled boxes or masks.
 
-A picture comes as a bag: the regions that `ColourRegions` finds in its pixels, each shown as SpARC shows a proposal. A
-sentence is known to speak of something in the picture and not of which region, so a bag fits a text as well as its best
-showings do (learning from bags, "multiple instances"). What else makes it learn to answer SpARC's question:
-- texts are the sentences, and the phrases that SpARC's own parser finds in them, in SpARC's own template;
-- showings are cut out at the picture's own scale, with some of the blurred surroundings and the red line;
-- decoys, showings of a picture that is blurred all over, must fit its texts worse than the bag: what is blurred comes
-  to count for nothing;
-- another picture is no wrong answer to a text if one of its own texts says the same or more; such pairs are left out.
+A picture is a bag of regions that `ColourRegions` finds in its pixels, each shown as SpARC shows a proposal. It is
+known that an expression speaks of something in the picture, but not of which region. So a bag fits a text as well as
+its best showings do (multiple-instance learning). Further:
+- Texts are the expressions and the phrases that SpARC's parser finds in them, in SpARC's template.
+- Showings are cut out at the picture's own scale, with some of the blurred surroundings and the red line.
+- Decoys are showings of a picture that is blurred all over. They must fit the picture's texts worse than its bag.
+- Another picture is left out for a text where one of its own texts says the same or more.
 """
 
 from __future__ import annotations
@@ -41,43 +40,41 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PairTraining:
-    """steps: optimiser steps in all; pool: different pictures, kept in memory; pictures, decoys: bags of a step and
-    blurred showings beside them; showings: of each bag; texts: of each picture; window_px: side of a showing, cut from
-    a picture of the pair's own size; save_every: steps."""
+    """How the pair is trained."""
 
-    steps: int = 700
-    pool: int = 3000
-    pictures: int = 32
-    decoys: int = 16
-    showings: int = 8
-    texts: int = 3
-    window_px: int = 64
+    steps: int = 700  # optimiser steps in all
+    pool: int = 3000  # different pictures, kept in memory
+    pictures: int = 32  # bags of a step
+    decoys: int = 16  # blurred showings beside them
+    showings: int = 8  # of each bag
+    texts: int = 3  # of each picture
+    window_px: int = 64  # side of a showing, cut from a picture of the pair's own size
     lr: float = 2e-3
     warm_up: int = 50
     weight_decay: float = 0.01
     seed: int = 0
-    save_every: int = 50
+    save_every: int = 50  # steps
     pair: PairConfig = field(default_factory=PairConfig)
 
     def __post_init__(self) -> None:
         if min(self.steps, self.texts, self.showings, self.save_every) < 1 or not 2 <= self.pictures <= self.pool:
-            raise ConfigError(f"PairTraining: came {self}, wanted positive counts and 2 to pool = {self.pool} pictures")
+            raise ConfigError(
+                f"PairTraining: expected positive counts and 2 to pool = {self.pool} pictures, got {self}"
+            )
         if not 0 <= self.decoys <= self.pictures:
-            raise ConfigError(f"PairTraining: decoys came as {self.decoys}, wanted 0 to pictures = {self.pictures}")
+            raise ConfigError(f"PairTraining.decoys: expected 0 to pictures = {self.pictures}, got {self.decoys}")
         if self.window_px % 16 or self.window_px > self.pair.size_px:
-            raise ConfigError(f"PairTraining: window_px came as {self.window_px}, wanted a multiple of 16 in a picture")
+            raise ConfigError(f"PairTraining.window_px: expected a multiple of 16 in a picture, got {self.window_px}")
 
 
 @dataclass(frozen=True)
 class PairBatch:
-    """windows: (S, w, w, 3) uint8; bags: (S,) whose bag a window is in, 0 to B - 1, then one for each decoy; decoy d is
-    of picture d; texts: B x T, picture by picture; left_out: (B + D, B T) bool, True where a bag may fit a text that is
-    not its own."""
+    """The batch of one step: B pictures, D decoys, T texts a picture, S showings."""
 
-    windows: np.ndarray
-    bags: np.ndarray
-    texts: list[str]
-    left_out: np.ndarray
+    windows: np.ndarray  # (S, w, w, 3) uint8
+    bags: np.ndarray  # (S,) the bag of each window: 0 to B - 1, then one for each decoy; decoy d is of picture d
+    texts: list[str]  # B x T, picture by picture
+    left_out: np.ndarray  # (B + D, B T) bool, True where a bag may fit a text that is not its own
 
 
 class PicturePool:
@@ -136,9 +133,9 @@ def cut(shown: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
 
 
 def texts_of(expressions: Sequence[str]) -> list[str]:
-    """The sentences of a picture, and the phrases in them; each once."""
-    phrases = [phrase for sentence in expressions for phrase in phrases_of(parse_expression(sentence))]
-    return list(dict.fromkeys([*phrases, *(sentence.lower() for sentence in expressions)]))
+    """The expressions of a picture, and the phrases in them; each once."""
+    phrases = [phrase for expression in expressions for phrase in phrases_of(parse_expression(expression))]
+    return list(dict.fromkeys([*phrases, *(expression.lower() for expression in expressions)]))
 
 
 def may_fit(said: Sequence[Sequence[str]], asked: Sequence[str]) -> np.ndarray:

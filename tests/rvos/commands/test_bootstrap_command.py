@@ -58,31 +58,40 @@ def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
         (f"{EXPERIMENT} labels=0", "labels is 0, wanted a share of the pictures above 0"),
         (f"{EXPERIMENT} labels=some", "labels is 'some', wanted a share"),
         (f"{EXPERIMENT} data.labels=0.2", "wanted labels=0.2"),
-        (f"{EXPERIMENT} data.images=8 labels=0.99 bootstrap.boxes=truth", "labels is 0.99, of 8 pictures all"),
+        (
+            f"{EXPERIMENT} data.images=8 labels=0.99 bootstrap.boxes=truth",
+            "labels: expected a share that leaves some of 8 pictures, got 0.99",
+        ),
         (f"{EXPERIMENT} steps=700", "wanted bootstrap.first_steps=700, and bootstrap.round_steps=N"),
         (f"{EXPERIMENT} label=0.2", "unknown setting 'label': did you mean 'labels'?"),
-        (f"{EXPERIMENT} data.images=null", "synthetic pictures without end"),
+        (f"{EXPERIMENT} data.images=null", "endless synthetic pictures"),
         (f"{EXPERIMENT} bootstrap.round=3", "unknown setting of bootstrap 'round': did you mean 'rounds'?"),
-        (f"{EXPERIMENT} bootstrap.rounds=0", "rounds is 0"),
-        (f"{EXPERIMENT} bootstrap.first_steps=many", "train.steps is 'many', wanted int"),
-        (f"{EXPERIMENT} bootstrap.first_steps=100", "optimiser.warmup_steps is 500, wanted 0 to less than steps (100)"),
+        (f"{EXPERIMENT} bootstrap.rounds=0", "expected 1 round or more"),
+        (f"{EXPERIMENT} bootstrap.first_steps=many", "train.steps: expected int, got 'many'"),
+        (
+            f"{EXPERIMENT} bootstrap.first_steps=100",
+            "optimiser.warmup_steps: expected 0 to less than steps (100), got 500",
+        ),
         (f"{EXPERIMENT} bootstrap.round_steps=100", "more steps than optimiser.warmup_steps (500)"),
-        (f"{EXPERIMENT} bootstrap.boxes=true", "boxes is True, wanted one of sparc, truth, none"),
-        (f"{EXPERIMENT} bootstrap.boxes=none", "filter.name is mask_in_box, which needs boxes"),
+        (f"{EXPERIMENT} bootstrap.boxes=true", "boxes: expected one of sparc, truth, none, got True"),
+        (f"{EXPERIMENT} bootstrap.boxes=none", "filter.name: expected everything with boxes=none, got mask_in_box"),
         (f"{EXPERIMENT} bootstrap.filter=5", "bootstrap.filter: came 5, wanted settings: bootstrap.filter.KEY=VALUE"),
-        (f"{EXPERIMENT} bootstrap.filter.threshold=abc", "filter.threshold is 'abc', wanted 0 to 1, or null"),
-        (f"{EXPERIMENT} bootstrap.gamma_max=inf", "bootstrap.gamma_max is inf, wanted float"),
-        (f"{EXPERIMENT} bootstrap.proposals=5", "proposals is 5, wanted a name"),
+        (
+            f"{EXPERIMENT} bootstrap.filter.threshold=abc",
+            "filter.threshold: expected 0 to 1, or null for the filter's own, got 'abc'",
+        ),
+        (f"{EXPERIMENT} bootstrap.gamma_max=inf", "bootstrap.gamma_max: expected float, got inf"),
+        (f"{EXPERIMENT} bootstrap.proposals=5", "proposals: expected a name, got 5"),
         (
             "experiment=s2rm_refcoco data.root=x",
-            "proposals is null, which is for data.name=synthetic, came with refcoco",
+            "proposals: expected a name for data.name=refcoco, got null",
         ),
-        (f"{EXPERIMENT} bootstrap.filter.name=mask", "filter.name is mask, wanted one of"),
-        (f"{EXPERIMENT} bootstrap.sparc.prompt=blue_box", "prompt came as 'blue_box', wanted red_box or crop"),
-        (f"{EXPERIMENT} bootstrap.sparc.style.blur_px=-1", "wanted no negative figure"),
+        (f"{EXPERIMENT} bootstrap.filter.name=mask", "filter.name: expected one of"),
+        (f"{EXPERIMENT} bootstrap.sparc.prompt=blue_box", "prompt: expected red_box or crop, got 'blue_box'"),
+        (f"{EXPERIMENT} bootstrap.sparc.style.blur_px=-1", "expected figures of 0 or more"),
         (f"{EXPERIMENT} bootstrap.scorer=none.safetensors", "none.safetensors"),
         (f"{EXPERIMENT} device=cuda:99", "cuda:99"),
-        ("labels=0.1 data=refcoco", "needs data.root=FOLDER"),
+        ("labels=0.1 data=refcoco", "give data.root=FOLDER"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -99,7 +108,7 @@ def test_several_processes_are_refused(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["bootstrap", EXPERIMENT, f"out={tmp_path}"]) == 2
-    assert "came several processes, wanted one" in capsys.readouterr().err
+    assert "expected one process, got several" in capsys.readouterr().err
 
 
 def test_the_share_is_one_word_and_steps_follow() -> None:

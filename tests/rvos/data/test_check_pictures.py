@@ -45,10 +45,10 @@ def test_a_whole_tree_is_ready(rvos: Rvos, tree: Path) -> None:
     mine = [row for row in rows if row["split"] == "val"]
     said = rvos("data", "check", "refcoco", "--root", tree)
     assert said.code == 0 and said.err == [] and said.out[-1] == "ready"
-    sentences = sum(len(row["sentences"]) for row in mine)
+    expressions = sum(len(row["sentences"]) for row in mine)
     assert (
         said.out[2]
-        == f"val: {len(mine)} references (published: 3811), {sentences} sentences (published: 10834), 2 pictures"
+        == f"val: {len(mine)} references (published: 3811), {expressions} expressions (published: 10834), 2 pictures"
     )
     assert any(line.startswith("note: other counts than published in train, val, testA, testB") for line in said.out)
     found = json.loads(rvos("data", "check", "refcoco", "--root", tree, "--split", "testA", "--json").out[0])
@@ -78,7 +78,7 @@ def test_pictures_that_are_missing(rvos: Rvos, tree: Path) -> None:
         (lambda rows: rows[0].update(ann_id=999), "no annotation 999"),
         (lambda rows: rows[0].update(image_id=999), "no image 999"),
         (lambda rows: rows[0].pop("sentences"), "reference 1 cannot be read"),
-        (lambda rows: rows[0].update(sentences=[]), "reference 1 has no sentence"),
+        (lambda rows: rows[0].update(sentences=[]), "reference 1 has no expression"),
         (lambda rows: rows[0].update(sentences=5), "reference 1 cannot be read"),
     ],
 )
@@ -92,10 +92,13 @@ def test_pictures_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
     broken = tree / "images/train2014/COCO_train2014_000000000002.jpg"
     broken.write_bytes(b"no picture")
     said = rvos("data", "check", "refcoco", "--root", tree)
-    assert said.code == 2 and f"{broken}: came a file that is no picture" in said.err[0]
+    assert said.code == 2 and f"{broken}: expected a JPEG or PNG, got a file that is no picture" in said.err[0]
     whole = (broken.parent / "COCO_train2014_000000000001.jpg").read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
-    assert f"{broken}: came a JPEG that ends in the middle" in rvos("data", "check", "refcoco", "--root", tree).err[0]
+    assert (
+        f"{broken}: expected a whole JPEG, got one that ends in the middle"
+        in rvos("data", "check", "refcoco", "--root", tree).err[0]
+    )
     content = json.loads((tree / "refcoco/instances.json").read_text())
     for row in content["annotations"]:
         row["segmentation"] = [[1.0, 2.0, 3.0, 4.0]]
