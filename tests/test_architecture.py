@@ -22,8 +22,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # From the ground up. A room (a file, or a folder with its files) imports from rows below its own, never from
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
-        ("__init__", "errors", "field_types", "identity", "progress", "state", "types", "weights"),
-        ("device", "files", "geometry", "losses", "layers"),
+        ("__init__", "errors", "field_types", "progress", "state", "types", "weights"),
+        ("device", "files", "geometry", "identity", "losses", "layers"),
         ("answer", "folder", "json_lines", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "protocols"),
         ("checkpoint",),
