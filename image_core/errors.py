@@ -4,7 +4,7 @@
 class RvosError(Exception):
     """Base of everything that is the input's fault.
 
-    The message is one line: what came, what was wanted, and the fix. The command line prints it and exits with 2.
+    The message is one line: what was expected, what came, and the fix. The command line prints it and exits with 2.
     """
 
 
@@ -18,6 +18,14 @@ class ConfigError(RvosError):
 
 class DataError(RvosError):
     """A dataset folder, annotation or picture that is missing or broken."""
+
+
+class OutputError(RvosError):
+    """An output folder that cannot be written, is in use, or holds another run."""
+
+
+class DamagedError(OutputError):
+    """A file that a run left, and that cannot be read any more."""
 
 
 class UnknownNameError(RvosError):

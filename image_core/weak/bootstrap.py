@@ -16,7 +16,7 @@ from typing import Any
 
 from image_core.device import resolve_device
 from image_core.errors import ConfigError
-from image_core.evaluation import Samples
+from image_core.evaluation.samples import Samples
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart
 from image_core.training.folder import check_folder, check_settings, held, read_json, write_json, write_settings

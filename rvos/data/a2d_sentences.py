@@ -16,16 +16,19 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import h5py
 import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
+from rvos.data.protocol import OVER_SAMPLES, Protocol, ResultsFile
 from rvos.data.records import Expression, VideoRecord
+
+if TYPE_CHECKING:
+    import h5py
 
 _SUBSETS = {"train": "0", "test": "1"}
 _CLIPS = ("clips320H", "CLIPS320")
@@ -45,7 +48,11 @@ class A2dSentences(VideoDataset):
     """
 
     name: ClassVar[str] = "a2d_sentences"
+    title: ClassVar[str] = "A2D-Sentences"
     splits: ClassVar[tuple[str, ...]] = ("test", "train")
+    protocols: ClassVar[tuple[Protocol, ...]] = (
+        replace(OVER_SAMPLES, layout=ResultsFile("v_{video}_f_{frame}_i_{expression}")),
+    )
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> A2dSentences:
@@ -81,10 +88,6 @@ class A2dSentences(VideoDataset):
             raise DataError(f"{folder}: no annotated frame there: fetch the annotations, or leave the video out")
         for position in expression.scored:
             yield _read_mask(self._truth_file(video, position), int(expression.object_ids[0]))
-
-    def image_id(self, video: VideoRecord, expression: Expression, position: int) -> str:
-        """The reference's name of a sample; position: 0-based, of the frame."""
-        return f"v_{video.video_id}_f_{position + 1}_i_{expression.expression_id}"
 
     def _truth_file(self, video: VideoRecord, position: int) -> Path:
         return _annotation_folder(self.root, video.video_id) / f"{video.frame_name(position)}.h5"
@@ -188,6 +191,8 @@ def _expressions(said: list[_Query], shown: dict[int, frozenset[str] | None]) ->
 
 
 def _open(path: Path) -> h5py.File:
+    import h5py
+
     try:
         # Nobody writes these files, and shared disks often know no locks.
         return h5py.File(path, "r", locking=False)
@@ -203,6 +208,8 @@ def _listed(file: h5py.File) -> np.ndarray:
 
 
 def _dataset(file: h5py.File, key: str) -> h5py.Dataset:
+    import h5py
+
     found = file.get(key)
     if not isinstance(found, h5py.Dataset):
         raise DataError(f"{file.filename}: came no '{key}', wanted it: fetch the file again")

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_json
+from rvos.data.protocol import OVER_SAMPLES, Protocol, ResultsFile
 from rvos.data.records import Expression, VideoRecord, pictures
 
 _HOME = "jhmdb_sentences"
@@ -38,7 +37,9 @@ class JhmdbSentences(VideoDataset):
     """
 
     name: ClassVar[str] = "jhmdb_sentences"
+    title: ClassVar[str] = "JHMDB-Sentences"
     splits: ClassVar[tuple[str, ...]] = ("test",)
+    protocols: ClassVar[tuple[Protocol, ...]] = (replace(OVER_SAMPLES, layout=ResultsFile("v_{video}_f_{frame}")),)
 
     mats: dict[str, Path] = field(default_factory=dict, repr=False)
 
@@ -63,10 +64,6 @@ class JhmdbSentences(VideoDataset):
                     f"{path}: came {masks.shape[2]} masks, wanted one of frame {position + 1}: fetch it again"
                 )
             yield masks[:, :, position] != 0
-
-    def image_id(self, video: VideoRecord, expression: Expression, position: int) -> str:
-        """The reference's name of a sample, which knows no sentence; position: 0-based, of the frame."""
-        return f"v_{video.video_id}_f_{position + 1}"
 
 
 @dataclass(frozen=True)
@@ -125,6 +122,9 @@ def _record(root: Path, video_id: str, samples: list[_Sample]) -> VideoRecord:
 
 def _read_masks(path: Path) -> np.ndarray:
     """(H, W, T), zero where the actor is not."""
+    import scipy.io
+    from scipy.io.matlab import MatReadError
+
     try:
         masks = scipy.io.loadmat(str(path), variable_names=["part_mask"]).get("part_mask")
     except FileNotFoundError as error:

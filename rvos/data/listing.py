@@ -44,12 +44,12 @@ def _parts(path: Path, video_id: str) -> list[str]:
     return parts
 
 
-def sentence_of(path: Path, row: dict[str, Any]) -> str:
+def text_of(path: Path, row: dict[str, Any]) -> str:
     """What the row of an expression says. Raises `DataError`."""
-    sentence = require(row, "exp", path)
-    if not isinstance(sentence, str):
-        raise DataError(f"{path}: came the sentence {sentence!r}, wanted text: correct the file")
-    return sentence
+    text = require(row, "exp", path)
+    if not isinstance(text, str):
+        raise DataError(f"{path}: expected an expression in words, got {text!r}: correct the file")
+    return text
 
 
 def ids_of(path: Path, names: Any) -> tuple[str, ...]:

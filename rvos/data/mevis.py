@@ -18,11 +18,21 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
-from rvos.data.listing import ids_of, read_listing, records_of, sentence_of
+from rvos.data.listing import ids_of, read_listing, records_of, text_of
+from rvos.data.protocol import OVER_EXPRESSIONS, Figures, Protocol, Server
 from rvos.data.records import Expression, VideoRecord
 from rvos.data.run_lengths import RunLengths
 
 _FIRST = "meta_expressions.json"
+_UNION = f"{OVER_EXPRESSIONS}, against the union of the targets; a missing one is 0"
+_RULES_V1 = Protocol(text=_UNION, verified=True, evidence="yes, to 1e-6", name="version 1")
+_RULES_V2 = Protocol(
+    text=f"{_UNION}; sentences without target left to N-acc, which the server may do otherwise",
+    verified=False,
+    evidence="no: whether the server's J&F leaves out expressions without target, and what `Final` is made of, could "
+    "not be checked",
+    name="version 2",
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,11 @@ class Mevis(VideoDataset):
     """
 
     name: ClassVar[str] = "mevis"
+    title: ClassVar[str] = "MeViS"
     splits: ClassVar[tuple[str, ...]] = ("valid_u", "valid", "train")
+    protocols: ClassVar[tuple[Protocol, ...]] = (_RULES_V1, _RULES_V2)
+    files_note: ClassVar[str] = "the second version's expressions where they are there"
+    server: ClassVar[Server | None] = Server("valid")
 
     newer: ClassVar[tuple[str, ...]] = ("meta_expressions_v2.json", "meta_expressions_v2_release.json")
 
@@ -53,6 +67,19 @@ class Mevis(VideoDataset):
         records = records_of(index, read_listing(index), folder / "JPEGImages", describe)
         notes = (f"sentences of version 2, from {index.name}",) if second else ()
         return cls(root, split, records, notes, 2 if second else 1)
+
+    @property
+    def rules(self) -> Protocol:
+        return _RULES_V2 if self.version == 2 else _RULES_V1
+
+    def summary(self, figures: Figures) -> dict[str, Any]:
+        """Of version 2 also N-acc, T-acc and their mean with J&F, `Final`: it fits the published tables, and what the
+        server makes it of could not be verified."""
+        if self.version == 1:
+            return super().summary(figures)
+        parts = [figures.means["J&F"], *figures.accuracies.values()]
+        final = None if None in parts else sum(parts) / len(parts)
+        return {**figures.means, **figures.accuracies, "Final": {"value": final, "verified": False}}
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
         path = self._mask_file
@@ -80,11 +107,15 @@ class MevisV1(Mevis):
     """The first version's sentences, whatever else is there."""
 
     name: ClassVar[str] = "mevis_v1"
+    title: ClassVar[str] = "MeViS, version 1"
+    protocols: ClassVar[tuple[Protocol, ...]] = (_RULES_V1,)
+    files_note: ClassVar[str] = "the first version's expressions whatever else is there"
+    server: ClassVar[Server | None] = None
     newer: ClassVar[tuple[str, ...]] = ()
 
 
 def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:
-    sentence = sentence_of(index, row)
+    sentence = text_of(index, row)
     if "anno_id" not in row:
         return Expression(expression_id, sentence)
     ids = ids_of(index, row["anno_id"])

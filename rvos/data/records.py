@@ -21,7 +21,7 @@ def check_id(kind: str, name: str) -> None:
 
 @dataclass(frozen=True)
 class Expression:
-    """A sentence about a video.
+    """What is said of a video, in words.
 
     object_ids: what it means, as the dataset's truth names it; (): the truth is not there, or nothing is meant;
     has_target: False where the metadata says that nothing is meant; motion: only what moves tells what is meant;
@@ -30,7 +30,7 @@ class Expression:
     """
 
     expression_id: str
-    sentence: str
+    text: str
     object_ids: tuple[str, ...] = ()
     scored: tuple[int, ...] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -19,11 +19,29 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_id_map
-from rvos.data.listing import object_of, read_listing, records_of, sentence_of
+from rvos.data.listing import object_of, read_listing, records_of, text_of
+from rvos.data.protocol import IdPictureFolders, IdTruth, MaskFolders, Protocol
 from rvos.data.records import Expression, VideoRecord, pictures
 
 ANNOTATORS = ("annot1", "annot1_full_video", "annot2", "annot2_full_video")
 """Who wrote the k-th sentence of an object, having seen its first frame or the full video."""
+
+
+_A = Protocol(
+    text="A: the expressions of an annotator in one picture, unsupervised task, mean of four annotators",
+    verified=True,
+    evidence="yes, to 1e-6",
+    layout=IdPictureFolders(tuple(f"anno_{k}" for k in range(len(ANNOTATORS)))),
+    name="A",
+)
+_B = Protocol(
+    text="B: J and F of each expression's own mask, mean over expressions",
+    verified=True,
+    evidence="J and F to 1e-6; the mean is the plain one",
+    layout=MaskFolders("expressions"),
+    name="B",
+    figure="J&F by protocol B",
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +49,10 @@ class RefDavis17(VideoDataset):
     """The truth of an expression is its object's mask, void or not: void is left to those who read `id_maps`."""
 
     name: ClassVar[str] = "ref_davis17"
+    title: ClassVar[str] = "Ref-DAVIS17"
     splits: ClassVar[tuple[str, ...]] = ("valid", "train")
+    protocols: ClassVar[tuple[Protocol, ...]] = (_B, _A)
+    files_note: ClassVar[str] = "made from the DAVIS download by `tools/prepare_ref_davis17.py`"
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> RefDavis17:
@@ -44,7 +65,7 @@ class RefDavis17(VideoDataset):
             number = _number(index, video_id, expression_id)
             return Expression(
                 expression_id=expression_id,
-                sentence=sentence_of(index, row),
+                text=text_of(index, row),
                 object_ids=object_of(index, row),
                 labels={"annotator": ANNOTATORS[number % len(ANNOTATORS)]},
             )
@@ -68,6 +89,9 @@ class RefDavis17(VideoDataset):
         """(H, W) uint8 of every frame in order: object ids, 0 background, 255 void. Raises `DataError`."""
         for path in self.truth_files(video):
             yield read_id_map(path)
+
+    def id_truth(self) -> IdTruth:
+        return IdTruth(_A, self.annotators, self.id_maps)
 
     def annotators(self, video: VideoRecord) -> tuple[tuple[Expression, ...], ...]:
         """For each of the four `ANNOTATORS` the video's expressions, one for each object in order.

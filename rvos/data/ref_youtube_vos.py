@@ -18,7 +18,8 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_id_map, read_json, require
-from rvos.data.listing import object_of, read_listing, records_of, sentence_of
+from rvos.data.listing import object_of, read_listing, records_of, text_of
+from rvos.data.protocol import OVER_EXPRESSIONS, MaskFolders, Protocol, Server
 from rvos.data.records import Expression, VideoRecord, pictures
 
 
@@ -27,7 +28,18 @@ class RefYoutubeVos(VideoDataset):
     """sidecar: video id -> expression id -> the row of `synthetic.json`; {} for the real videos."""
 
     name: ClassVar[str] = "ref_youtube_vos"
+    title: ClassVar[str] = "Ref-YouTube-VOS"
     splits: ClassVar[tuple[str, ...]] = ("valid", "test", "train")
+    splits_note: ClassVar[str] = "by default the first that is there"
+    protocols: ClassVar[tuple[Protocol, ...]] = (
+        Protocol(
+            text=f"{OVER_EXPRESSIONS} (the server's own script is not public)",
+            verified=False,
+            evidence="no: the server's script is not public; J and F are those of DAVIS, which are checked",
+            layout=MaskFolders("Annotations"),
+        ),
+    )
+    server: ClassVar[Server | None] = Server("valid")
 
     sidecar: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
 
@@ -100,7 +112,7 @@ def _expression(index: Path, expression_id: str, row: dict[str, Any], told: dict
     judged = tuple(i for i, found in enumerate(answers) if found is not None)
     return Expression(
         expression_id=expression_id,
-        sentence=sentence_of(index, row),
+        text=text_of(index, row),
         object_ids=object_of(index, row),
         scored=None if len(judged) == len(answers) else judged,
         labels={} if told is None else {key: told[key] for key in ("kind", "family")},

@@ -18,7 +18,8 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
-from rvos.data.listing import ids_of, read_listing, records_of, sentence_of
+from rvos.data.listing import ids_of, read_listing, records_of, text_of
+from rvos.data.protocol import OVER_EXPRESSIONS, Figures, Protocol
 from rvos.data.records import Expression, VideoRecord
 from rvos.data.run_lengths import RunLengths
 
@@ -31,7 +32,11 @@ class Revos(VideoDataset):
     """`object_ids` of an expression are annotation ids; the label `type` is one of `TYPES`."""
 
     name: ClassVar[str] = "revos"
+    title: ClassVar[str] = "ReVOS"
     splits: ClassVar[tuple[str, ...]] = ("valid", "train")
+    protocols: ClassVar[tuple[Protocol, ...]] = (
+        Protocol(text=f"{OVER_EXPRESSIONS}; overall = (referring + reasoning) / 2", verified=False, evidence="no"),
+    )
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> Revos:
@@ -46,6 +51,12 @@ class Revos(VideoDataset):
         nested = sum("/" in video_id for video_id in listed)
         notes = (f"{nested} ids of videos are paths: a slash is written as '__'",) if nested else ()
         return cls(root, split, records, notes)
+
+    def summary(self, figures: Figures) -> dict[str, Any]:
+        """With "overall_J&F", the mean of the first two types, None where one of them has no expression."""
+        types = figures.by.get("type", {})
+        both = [types[name]["J&F"] for name in TYPES[:2] if name in types]
+        return {**figures.means, "overall_J&F": sum(both) / 2 if len(both) == 2 else None}
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
         return (self.root / "mask_dict.json",)
@@ -68,5 +79,5 @@ def _expression(index: Path, video_id: str, expression_id: str, row: dict[str, A
     ids = ids_of(index, row["anno_id"])
     label = TYPES[type_id]
     return Expression(
-        expression_id, sentence_of(index, row), ids, labels={"type": label}, has_target=label != "hallucination"
+        expression_id, text_of(index, row), ids, labels={"type": label}, has_target=label != "hallucination"
     )

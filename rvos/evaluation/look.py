@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from image_core.errors import RvosError
-from rvos.data import Expression, VideoDataset, VideoRecord
+from rvos.data.base import VideoDataset
+from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.layouts import Layout
 from rvos.evaluation.scoring import ExpressionRow
 from rvos.export.base import OverlayPainter
@@ -47,15 +48,15 @@ class Looker:
         make_folder(out)
         exporter = OverlayExporter(out, OverlayPainter())
         with open_video(video.source, prefetch=0) as opened:
-            exporter.open(opened.info, expression_targets([expression.sentence]))
+            exporter.open(opened.info, expression_targets([expression.text]))
             for frame in opened:
                 mask = self._mask(video, expression, frame.index, frame.image)
                 exporter.write(frame, [FrameResult(frame.index, frame.time_s, 0, mask, 1.0, 1.0)])
             return exporter.close()[0]
 
     def _mask(self, video: VideoRecord, expression: Expression, index: int, frame: np.ndarray) -> np.ndarray:
-        found = self.layout.read(self.predictions, video, expression, index)
-        return np.zeros(frame.shape[:2], bool) if found is None else found
+        mask = self.layout.read(self.predictions, video, expression, index)
+        return np.zeros(frame.shape[:2], bool) if mask is None else mask
 
     def _find(self, video_id: str, expression_id: str) -> tuple[VideoRecord, Expression]:
         video = next(video for video in self.dataset.videos if video.video_id == video_id)
@@ -71,12 +72,12 @@ def write_overlays(
     broken is said elsewhere.
     """
     ranked = sorted((row for row in rows if row.error is None), key=lambda row: row.value(boundary))
-    found = {}
+    drawn = {}
     for row in [*ranked[:count], *[row for row in ranked[count:] if row.has_target][-count:]]:
         folder = Path("overlays") / row.video_id / row.expression_id
         try:
             looker.overlay(row.video_id, row.expression_id, out / folder)
         except RvosError:
             continue
-        found[row.key] = (folder / "overlay.mp4").as_posix()
-    return found
+        drawn[row.key] = (folder / "overlay.mp4").as_posix()
+    return drawn

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rvos.data import Expression, VideoRecord
+from rvos.data.records import Expression, VideoRecord
 from rvos.export.files import make_folder, write_atomic
 
 
@@ -53,7 +53,7 @@ class Records:
         path = self._path(video, expression)
         try:
             document = json.loads(path.read_bytes())
-            if document.pop("settings_sha256") != self.digest or document["sentence"] != expression.sentence:
+            if document.pop("settings_sha256") != self.digest or document["sentence"] != expression.text:
                 return None
             record = ExpressionRecord(scores=tuple(document.pop("scores")), **document)
         except (FileNotFoundError, json.JSONDecodeError, AttributeError, KeyError, TypeError):

@@ -1,7 +1,7 @@
 """Predictions as a zip for a dataset's server: checked against the metadata file by file, then packed.
 
-Wanted under the predictions folder and in the zip: PREFIX/<video>/<expression>/<frame>.png for every listed frame,
-8-bit grey, 0 or 255, of the size of the video's frames (`SERVERS` has the prefix).
+Expected under the predictions folder and in the zip: a mask for every listed frame where `MaskFolders` of the dataset
+says, 8-bit grey, 0 or 255, of the size of the video's frames.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from image_core.errors import ConfigError, DataError
-from rvos.data import VideoDataset, VideoRecord
+from rvos.data import DATASETS
+from rvos.data.base import VideoDataset
 from rvos.data.frame_size import frame_size
+from rvos.data.protocol import MaskFolders, Server
+from rvos.data.records import VideoRecord
 from rvos.export.files import output_errors
 from rvos.export.paths import temporary_of
 
@@ -33,18 +36,6 @@ _COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "indexed colour", 4: "grey with alpha",
 
 
 @dataclass(frozen=True)
-class Server:
-    """What the server of a dataset takes: the folder at the top of the zip ("" for none), and the split it scores."""
-
-    prefix: str
-    split: str
-
-
-SERVERS = {"ref_youtube_vos": Server("Annotations", "valid"), "mevis": Server("", "valid")}
-"""Dataset -> its server (spec: `ReferFormer/inference_ytvos.py`; `MeViS/tools/eval_mevis.py` and its server's page)."""
-
-
-@dataclass(frozen=True)
 class Fault:
     """kind: "missing", "superfluous", "a link", "of the wrong size" or "of the wrong form"; text: names the file."""
 
@@ -54,17 +45,23 @@ class Fault:
 
 def server_of(dataset: str) -> Server:
     """The server of a dataset, named with underscores or hyphens. Raises `ConfigError` where there is none."""
-    known = dataset.replace("-", "_")
-    if known not in SERVERS:
-        raise ConfigError(f"submit: came '{dataset}', wanted a dataset with a server: {', '.join(sorted(SERVERS))}")
-    return SERVERS[known]
+    adapter = DATASETS.get(dataset.replace("-", "_"))
+    server = None if adapter is None else adapter.server
+    if server is None:
+        raise ConfigError(f"submit: expected a dataset with a server ({', '.join(with_server())}), got '{dataset}'")
+    return server
+
+
+def with_server() -> list[str]:
+    """The datasets that have one, as the command line takes them."""
+    return sorted(name.replace("_", "-") for name, adapter in DATASETS.items() if adapter.server is not None)
 
 
 def wanted_files(dataset: VideoDataset) -> dict[str, VideoRecord]:
     """Every file of a submission, its path with slashes in sorted order -> the video it is of."""
-    prefix = server_of(dataset.name).prefix
+    folders = _folders_of(dataset)
     files = {
-        "/".join(part for part in (prefix, video.video_id, e.expression_id, f"{name}.png") if part): video
+        folders.path(video.video_id, e.expression_id, name): video
         for video in dataset.videos
         for e in video.expressions
         for name in video.frame_names
@@ -78,12 +75,12 @@ def submission_faults(dataset: VideoDataset, predictions: Path) -> list[Fault]:
     Raises `DataError` where there is no such folder, or nothing in it that was wanted.
     """
     if not predictions.is_dir():
-        raise DataError(f"{predictions}: no such folder; wanted the predictions, as rvos evaluate writes them")
+        raise DataError(f"{predictions}: expected a folder of predictions, as rvos evaluate writes them, got none")
     wanted = wanted_files(dataset)
     found = dict(_files_under(predictions))
     if wanted.keys().isdisjoint(found):
         raise DataError(
-            f"{predictions}: came none of the {len(wanted)} files of {dataset.name}, wanted {_tree(dataset)}"
+            f"{predictions}: expected the {len(wanted)} files of {dataset.name}, {_tree(dataset)}, got none of them"
         )
     faults = [Fault("missing", f"{name} is missing") for name in wanted if name not in found]
     faults += [Fault("a link", f"{name} is a link") for name in found if found[name]]
@@ -104,12 +101,12 @@ def pack_submission(dataset: VideoDataset, predictions: Path, out: Path) -> int:
     before anything is written; `ConfigError` for an `out` that is no zip or lies among the predictions; `OutputError`.
     """
     if out.suffix.lower() != ".zip":
-        raise ConfigError(f"--out: came '{out}', wanted a file that ends in .zip")
+        raise ConfigError(f"--out: expected a file that ends in .zip, got '{out}'")
     if out.resolve().is_relative_to(predictions.resolve()):
-        raise ConfigError(f"--out: came '{out}', wanted a place outside the predictions, {predictions}")
+        raise ConfigError(f"--out: expected a place outside the predictions, {predictions}, got '{out}'")
     faults = submission_faults(dataset, predictions)
     if faults:
-        raise DataError(f"{predictions}: {_summary(faults)}; wanted {_tree(dataset)}")
+        raise DataError(f"{predictions}: expected {_tree(dataset)}, got {_summary(faults)}")
     names = list(wanted_files(dataset))
     temporary = temporary_of(out)
     try:
@@ -160,11 +157,15 @@ def _summary(faults: list[Fault]) -> str:
     kinds = Counter(fault.kind for fault in faults)
     listed = "; ".join(fault.text for fault in faults[:MOST_LISTED])
     rest = f"; and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
-    return f"came files that are {', '.join(f'{kind} ({n})' for kind, n in kinds.items())}: {listed}{rest}"
+    return f"files that are {', '.join(f'{kind} ({n})' for kind, n in kinds.items())}: {listed}{rest}"
+
+
+def _folders_of(dataset: VideoDataset) -> MaskFolders:
+    layout = dataset.rules.layout
+    if not isinstance(layout, MaskFolders):
+        raise ConfigError(f"submit: expected a dataset whose predictions are masks, got {dataset.name}")
+    return layout
 
 
 def _tree(dataset: VideoDataset) -> str:
-    prefix = server_of(dataset.name).prefix
-    return (
-        f"{prefix + '/' if prefix else ''}<video>/<expression>/<frame>.png, 8-bit grey, 0 and 255, of the video's size"
-    )
+    return f"{_folders_of(dataset).text}, 8-bit grey, 0 and 255, of the video's size"

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from image_core.metrics import overlap
-from image_core.segmenter import ImagePrediction
 from image_core.types import ImageSample
 from rvos.export.drawing import paint_masks
 from rvos.export.files import write_png
@@ -29,15 +28,17 @@ class PredictionSheet:
         self.per_family = per_family
         self._tiles: dict[str, list[np.ndarray]] = {}
 
-    def add(self, sample: ImageSample, predictions: Sequence[ImagePrediction]) -> None:
-        """A picture with its expressions, its truth and the answers."""
-        for i, (family, prediction) in enumerate(zip(sample.families, predictions, strict=True)):
+    def add(self, sample: ImageSample, masks: Sequence[np.ndarray], presence: Sequence[float]) -> None:
+        """A picture with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
+        for i, family in enumerate(sample.families):
             tiles = self._tiles.setdefault(family, [])
             if len(tiles) < self.per_family:
-                tiles.append(_tile(sample.image, sample.expressions[i], sample.masks[i], prediction))
+                tiles.append(_tile(sample.image, sample.expressions[i], sample.masks[i], masks[i], presence[i]))
 
     def write(self, path: Path) -> None:
-        """A row a family. Raises `OutputError`."""
+        """A row a family; no file where nothing was added. Raises `OutputError`."""
+        if not self._tiles:
+            return
         blank = np.full_like(next(iter(self._tiles.values()))[0], _BACKGROUND)
         rows = []
         for family, tiles in sorted(self._tiles.items()):
@@ -49,17 +50,17 @@ class PredictionSheet:
         write_png(path, np.vstack(rows))
 
 
-def _tile(image: np.ndarray, expression: str, truth: np.ndarray, prediction: ImagePrediction) -> np.ndarray:
-    intersection, union = overlap(prediction.mask, truth)
+def _tile(image: np.ndarray, expression: str, truth: np.ndarray, answer: np.ndarray, presence: float) -> np.ndarray:
+    intersection, union = overlap(answer, truth)
     verdict = f"IoU {intersection / union:.2f}" if union else "rightly absent"
     halves = []
-    for mask in (truth, prediction.mask):
+    for mask in (truth, answer):
         half = cv2.resize(image, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
         smaller = cv2.resize(mask.view(np.uint8), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_NEAREST)
         paint_masks(half, [smaller.astype(bool)])
         halves.append(half)
     caption = np.full((2 * line_height(_FONT_PX), 2 * _TILE_PX, 3), _BACKGROUND, np.uint8)
     paint_line(caption, expression, _FONT_PX, (0, 4))
-    paint_line(caption, f"{verdict}, presence {prediction.presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
+    paint_line(caption, f"{verdict}, presence {presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
     tile = np.vstack([np.hstack(halves), caption])
     return cv2.copyMakeBorder(tile, 0, _GAP_PX, 0, _GAP_PX, cv2.BORDER_CONSTANT, value=(_BACKGROUND,) * 3)

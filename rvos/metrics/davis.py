@@ -12,9 +12,9 @@ from itertools import islice, pairwise
 from typing import Literal, get_args
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from image_core.errors import DataError
-from rvos.metrics.assignment import assign_rows
 from rvos.metrics.bitmaps import Bitmaps, pack
 from rvos.metrics.frames import check_same_size, score_all_pairs, score_pairs
 from rvos.metrics.statistics import Statistics, frame_statistics
@@ -134,8 +134,9 @@ def _score_by_assignment(name: str, frames: Iterator[_Frame]) -> tuple[ObjectSco
     proposals = max(matrix.shape[1] - 1 for matrix in scored)
     rows = max(proposals, scored[0].shape[2])
     region, boundary = np.stack([_with_rows(matrix, rows) for matrix in scored], axis=-1)
-    chosen = assign_rows((region.mean(-1) + boundary.mean(-1)) / 2)
-    return tuple(ObjectScores(g + 1, int(p) + 1, region[p, g], boundary[p, g]) for g, p in enumerate(chosen))
+    chosen, columns = linear_sum_assignment((region.mean(-1) + boundary.mean(-1)) / 2, maximize=True)
+    pairs = sorted(zip(columns, chosen, strict=True))
+    return tuple(ObjectScores(int(g) + 1, int(p) + 1, region[p, g], boundary[p, g]) for g, p in pairs)
 
 
 def _with_rows(scores: np.ndarray, rows: int) -> np.ndarray:

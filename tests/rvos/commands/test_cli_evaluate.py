@@ -82,7 +82,7 @@ def test_a_folder_with_other_settings(
 ) -> None:
     assert evaluate("--out", str(tmp_path)) == 0
     assert evaluate("--out", str(tmp_path), "--split", "val") == 2
-    assert "holds another run (split differ)" in capsys.readouterr().err
+    assert "holds another run (different: split)" in capsys.readouterr().err
     assert evaluate("--out", str(tmp_path), "--split", "val", "--overwrite") == 0
     assert json.loads((tmp_path / "metrics.json").read_text())["settings"]["split"] == "val"
 
@@ -92,7 +92,7 @@ def test_a_folder_with_other_settings(
     [
         (["synthetic-image"], "did you mean 'synthetic-images'?"),
         (["synthetic-images", "--split", "tset"], "did you mean 'test'?"),
-        (["synthetic-images", "--limit", "0"], "--limit: came 0, wanted 1 or more"),
+        (["synthetic-images", "--limit", "0"], "--limit: expected 1 or more, got 0"),
         (["synthetic-images", "--shuffle-expressions", "--limit", "1"], "1"),
     ],
 )

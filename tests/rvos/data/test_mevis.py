@@ -43,9 +43,9 @@ def test_truth_is_the_union_of_what_was_drawn(root: Path) -> None:
         described = VIDEOS.describe(index)
         film, tracks = described.film, draw_tracks(described.film, SIZE)
         said = dict(said_of(described))
-        assert [e.sentence for e in video.expressions] == list(said)
+        assert [e.text for e in video.expressions] == list(said)
         for expression in video.expressions[:: 1 if index < 2 else 4]:
-            ids = said[expression.sentence]
+            ids = said[expression.text]
             drawn = np.zeros(tracks.shape, bool)
             for object_id in ids:
                 drawn |= (tracks == object_id) & film.visible_of(object_id)[:, None, None]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from image_core.errors import DataError
-from rvos.metrics.assignment import assign_rows
 from rvos.metrics.davis import DavisTask, davis_figures, score_sequence
 from rvos.metrics.statistics import Statistics, frame_statistics
 
@@ -53,24 +48,6 @@ def test_decay_is_right_at_any_length_and_wrong_only_on_request() -> None:
 def test_statistics_of_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one frame"):
         frame_statistics(np.zeros(0))
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(1, 5), st.integers(0, 4), st.booleans(), st.integers(0, 2**31))
-def test_the_assignment_is_the_best_of_all(columns: int, more_rows: int, ties: bool, seed: int) -> None:
-    gain = np.random.default_rng(seed).random((columns + more_rows, columns))
-    gain = gain.round() if ties else gain
-    rows = assign_rows(gain)
-    assert len(set(rows.tolist())) == columns and set(rows.tolist()) <= set(range(len(gain)))
-    choices = itertools.permutations(range(len(gain)), columns)
-    best = max(sum(gain[row, column] for column, row in enumerate(choice)) for choice in choices)
-    assert gain[rows, range(columns)].sum() == pytest.approx(best)
-
-
-def test_an_assignment_needs_enough_rows() -> None:
-    assert assign_rows(np.zeros((3, 0))).tolist() == []
-    with pytest.raises(ValueError, match="at least as many rows"):
-        assign_rows(np.zeros((1, 2)))
 
 
 def test_semi_supervised_drops_first_and_last_frame_and_keeps_ids() -> None:

@@ -1,0 +1,214 @@
+"""The folder of a run: who may write into it, and which run it holds.
+
+Parts that a run puts together as it needs: `held` (one run at a time, or the shards of one run), `check_settings` and
+`write_settings` (the same call continues, another is refused), `settle` (both, with overwriting), `claimed` (all of
+these), `refuse_foreign` (what is not of our making).
+What a run writes there is its own matter: see `image_core.files` and `image_core.json_lines`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from image_core.errors import DamagedError, OutputError
+from image_core.files import make_folder, output_errors, read_json, write_json
+
+SETTINGS = "settings.json"
+LOCK = ".lock"
+_DOOR = ".settings.lock"
+"""Held while a run enters a folder that shards may enter, too: who came first is never in doubt."""
+Shard = tuple[int, int]
+"""(i, n): part i of n of a run, from 1."""
+WHOLE: Shard = (1, 1)
+_PROJECT = "rvos "
+
+
+@dataclass(frozen=True)
+class RunKind:
+    """What sort of run a folder is for, and what its users are advised where they cannot have it.
+
+    Raises `ValueError` for a name of another form.
+    """
+
+    name: str
+    """Stands in `settings.json`, begins with "rvos "."""
+    version: int = 1
+    """Of what such a run writes; runs of other versions are not continued."""
+    free: frozenset[str] = frozenset()
+    """The settings, by dotted key, in which a run and its continuation may differ."""
+    patience_s: float = 0.0
+    """How long to wait for a run that is ending: the helper processes of one that was killed keep its lock for a few
+    seconds, until they notice."""
+    anew: str = "pass --overwrite"
+    elsewhere: str = "choose another --out"
+
+    def __post_init__(self) -> None:
+        if not self.name.startswith(_PROJECT):
+            raise ValueError(f"RunKind.name: expected '{_PROJECT}...', got '{self.name}'")
+
+    def differing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+        """The dotted keys in which two runs differ that must not, sorted. Both are plain JSON values."""
+        return [key for key in differing_keys(old, new) if key not in self.free]
+
+
+def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The dotted keys ("tracker.gate") whose values differ, sorted; a key that only one has differs."""
+    differing: list[str] = []
+    for key in sorted(one.keys() | other.keys()):
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            differing += differing_keys(a, b, f"{prefix}{key}.")
+        elif key not in one or key not in other or a != b:
+            differing.append(prefix + key)
+    return differing
+
+
+def digest_of(settings: Mapping[str, Any]) -> str:
+    """SHA-256 of settings, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def held(folder: Path, kind: RunKind, shard: Shard = WHOLE) -> Iterator[None]:
+    """Have a folder, which is made where there is none, to oneself, or to the shards of one n.
+
+    Shards of one n are in it side by side; a whole run, or shards of another n, are not in it beside them. Raises
+    `OutputError` where it is in use, or cannot be written.
+    """
+    make_folder(folder, kind.elsewhere)
+    name = _lock_name(shard)
+    with _taken(folder, name, kind):
+        for path in folder.glob(f"{LOCK}*"):
+            side_by_side = shard != WHOLE and path.name.endswith(f"_of_{shard[1]}")
+            if path.name != name and not side_by_side:
+                with _taken(folder, path.name, kind):
+                    pass
+        yield
+
+
+def _lock_name(shard: Shard) -> str:
+    return LOCK if shard == WHOLE else f"{LOCK}_{shard[0]}_of_{shard[1]}"
+
+
+@contextmanager
+def _taken(folder: Path, name: str, kind: RunKind) -> Iterator[None]:
+    lock = FileLock(folder / name)
+    with output_errors(folder, kind.elsewhere):
+        try:
+            lock.acquire(timeout=kind.patience_s)
+        except Timeout as error:
+            raise OutputError(f"{folder} is in use by another run: wait for it to end, or {kind.elsewhere}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def stored_settings(folder: Path, kind: RunKind) -> dict[str, Any] | None:
+    """The settings of the run that lies in a folder; None where there is no `settings.json`.
+
+    Raises `OutputError` where that is not of our making, or of another kind or version, and `DamagedError` where it
+    cannot be read.
+    """
+    path = folder / SETTINGS
+    with output_errors(folder, kind.elsewhere):
+        if not path.is_file():
+            return None
+    document = read_json(path, f"{kind.anew}, or {kind.elsewhere}")
+    stored = document.get("kind")
+    if not isinstance(stored, str) or not stored.startswith(_PROJECT) or not isinstance(document.get("settings"), dict):
+        raise _no_run(folder, SETTINGS)
+    if stored != kind.name:
+        raise OutputError(f"{folder}: expected the folder of an '{kind.name}', got an '{stored}': {kind.elsewhere}")
+    if document.get("version") != kind.version:
+        raise OutputError(
+            f"{folder}: expected a run of format version {kind.version}, got {document.get('version')}: "
+            f"{kind.elsewhere}"
+        )
+    return document["settings"]
+
+
+def refuse_foreign(folder: Path, kind: RunKind, names: Sequence[str]) -> None:
+    """See that a folder is one of ours, or empty. names: what lies there that no run makes before its settings.
+
+    Raises `OutputError` for the folder of somebody else, which must not be written to, and never be cleared.
+    """
+    try:
+        is_ours = stored_settings(folder, kind) is not None
+    except DamagedError as error:  # nobody knows whose it was
+        raise _no_run(folder, SETTINGS) from error
+    if names and not is_ours:
+        raise _no_run(folder, names[0])
+
+
+def _no_run(folder: Path, name: str) -> OutputError:
+    return OutputError(f"{folder} holds no run of rvos, but '{name}': choose an empty or a new folder")
+
+
+def check_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> bool:
+    """See whether a folder holds a run of these settings: False where it holds none. Nothing is written.
+
+    Raises `OutputError` where it holds another run; the message names the settings that differ.
+    """
+    old = stored_settings(folder, kind)
+    if old is None:
+        return False
+    differing = kind.differing(old, _plain(settings))
+    if differing:
+        raise OutputError(
+            f"{folder} holds another run (different: {', '.join(differing)}): {kind.anew}, or {kind.elsewhere}"
+        )
+    return True
+
+
+def write_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> None:
+    """Leave the settings of a run in its folder, in one step. Raises `OutputError`."""
+    write_json(folder / SETTINGS, {"kind": kind.name, "version": kind.version, "settings": _plain(settings)})
+
+
+def settle(folder: Path, kind: RunKind, settings: Mapping[str, Any], clear: Callable[[], None] | None = None) -> bool:
+    """Make a folder that is held the one of this run. True where it holds the beginning of it already.
+
+    clear: removes what another run left there, whose settings are replaced after that; None where nothing may be
+    overwritten. What is not of a run of this kind is never cleared. Raises `OutputError`.
+    """
+    if clear is None:
+        if check_settings(folder, kind, settings):
+            return True
+    else:
+        with suppress(DamagedError):  # overwriting is the way out of it
+            stored_settings(folder, kind)
+        clear()  # before the settings: what a kill leaves never lies under those of another run
+    write_settings(folder, kind, settings)
+    return False
+
+
+@contextmanager
+def claimed(
+    folder: Path,
+    kind: RunKind,
+    settings: Mapping[str, Any],
+    clear: Callable[[], None] | None = None,
+    shard: Shard = WHOLE,
+) -> Iterator[None]:
+    """Own a folder, or shard i of n of it, for a run of these settings: `held` and `settle`, also where shards start
+    together. Raises `OutputError`: in use, of another run, or not to be written."""
+    make_folder(folder, kind.elsewhere)
+    with ExitStack() as stack:
+        with output_errors(folder, kind.elsewhere), FileLock(folder / _DOOR):
+            stack.enter_context(held(folder, kind, shard))
+            settle(folder, kind, settings, clear)
+        yield
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """As they are after JSON: tuples are lists. Raises `ValueError` on NaN."""
+    return json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
