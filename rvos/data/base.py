@@ -111,7 +111,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: came a file that is not JSON ({error}): fetch it again") from error
+        raise DataError(f"{path}: expected JSON, got another file ({error}): fetch it again") from error
 
 
 def read_id_map(path: Path) -> np.ndarray:
@@ -141,7 +141,7 @@ def decode_picture(path: Path) -> tuple[np.ndarray, bool]:
     try:
         with Image.open(path) as picture:
             if picture.mode not in ("P", "L", "1"):
-                raise DataError(f"{path}: came a picture of mode {picture.mode}, wanted 8-bit grey or indexed colour")
+                raise DataError(f"{path}: expected 8-bit grey or indexed colour, got mode {picture.mode}")
             indexed, values = picture.mode == "P", np.asarray(picture).astype(np.uint8)
     except FileNotFoundError:
         raise
@@ -154,5 +154,5 @@ def decode_picture(path: Path) -> tuple[np.ndarray, bool]:
 def require(document: Any, key: str, path: Path) -> Any:
     """`document[key]`. Raises `DataError` where it is not there, naming the file."""
     if not isinstance(document, dict) or key not in document:
-        raise DataError(f"{path}: came no '{key}', wanted it: is it the right file?")
+        raise DataError(f"{path}: expected '{key}', got none: is it the right file?")
     return document[key]

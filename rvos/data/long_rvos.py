@@ -1,6 +1,6 @@
 """Long-RVOS (Liang et al., CVPR 2026), as its download lies on disk.
 
-ROOT/<split>/meta_expressions.json                    sentences with their type and their object, frames
+ROOT/<split>/meta_expressions.json                    expressions with their type and their object, frames
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
 ROOT/<split>/Annotations/<video>/<object>/<frame>.png foreground above 0; no file where the object is absent
 """

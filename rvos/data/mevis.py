@@ -1,8 +1,8 @@
 """MeViS (Ding et al., ICCV 2023) and its second version, as their downloads lie on disk.
 
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
-ROOT/<split>/meta_expressions.json                    version 1: sentences, lists of objects and annotations, frames
-ROOT/<split>/meta_expressions_v2.json                 version 2: more sentences, some of which mean nothing
+ROOT/<split>/meta_expressions.json                    version 1: expressions, lists of objects and annotations, frames
+ROOT/<split>/meta_expressions_v2.json                 version 2: more expressions, some of which mean nothing
 ROOT/<split>/mask_dict.json                           train and valid_u: the masks, by annotation
 """
 
@@ -39,7 +39,7 @@ _RULES_V2 = Protocol(
 class Mevis(VideoDataset):
     """`object_ids` of an expression are annotation ids; where there is truth, the label `target` is none, one or many.
 
-    version: 1 or 2, of the file that the sentences come from.
+    version: 1 or 2, of the file that the expressions come from.
     """
 
     name: ClassVar[str] = "mevis"
@@ -55,7 +55,7 @@ class Mevis(VideoDataset):
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> Mevis:
-        """As the law says; the second version's sentences are taken where they are there."""
+        """As the law says; the second version's expressions are taken where they are there."""
         split = cls.check_split(split)
         folder = root / split
         second = [folder / name for name in cls.newer if (folder / name).is_file()]
@@ -104,7 +104,7 @@ class Mevis(VideoDataset):
 
 @dataclass(frozen=True)
 class MevisV1(Mevis):
-    """The first version's sentences, whatever else is there."""
+    """The first version's expressions, whatever else is there."""
 
     name: ClassVar[str] = "mevis_v1"
     title: ClassVar[str] = "MeViS, version 1"
@@ -115,9 +115,9 @@ class MevisV1(Mevis):
 
 
 def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:
-    sentence = text_of(index, row)
+    text = text_of(index, row)
     if "anno_id" not in row:
-        return Expression(expression_id, sentence)
+        return Expression(expression_id, text)
     ids = ids_of(index, row["anno_id"])
     target = ("none", "one", "many")[min(len(ids), 2)]
-    return Expression(expression_id, sentence, ids, labels={"target": target}, has_target=bool(ids))
+    return Expression(expression_id, text, ids, labels={"target": target}, has_target=bool(ids))

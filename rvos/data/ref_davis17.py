@@ -1,10 +1,10 @@
 """Ref-DAVIS17 (Khoreva et al., ACCV 2018) in the form that most projects convert it to, see `prepare_davis`.
 
-ROOT/meta_expressions/<split>/meta_expressions.json   sentences and frames
+ROOT/meta_expressions/<split>/meta_expressions.json   expressions and frames
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
 ROOT/<split>/Annotations/<video>/<frame>.png          indexed colour: 0 background, object ids, 255 void
 
-Every object has four sentences; expression 4 x object + k is the k-th one of the object, objects in the order of their
+Every object has four expressions; number 4 x object + k is the k-th one of the object, objects in the order of their
 ids as strings.
 """
 
@@ -24,7 +24,7 @@ from rvos.data.protocol import IdPictureFolders, IdTruth, MaskFolders, Protocol
 from rvos.data.records import Expression, VideoRecord, pictures
 
 ANNOTATORS = ("annot1", "annot1_full_video", "annot2", "annot2_full_video")
-"""Who wrote the k-th sentence of an object, having seen its first frame or the full video."""
+"""Who wrote the k-th expression of an object, having seen its first frame or the full video."""
 
 
 _A = Protocol(
@@ -59,7 +59,10 @@ class RefDavis17(VideoDataset):
         split = cls.check_split(split)
         index = root / "meta_expressions" / split / "meta_expressions.json"
         if not index.is_file() and (root / "DAVIS").is_dir():
-            raise DataError(f"{root}: came DAVIS as it is downloaded: convert it with tools/prepare_ref_davis17.py")
+            raise DataError(
+                f"{root}: expected Ref-DAVIS17, got DAVIS as it is downloaded: convert it with "
+                "tools/prepare_ref_davis17.py"
+            )
 
         def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
             number = _number(index, video_id, expression_id)
@@ -101,13 +104,13 @@ class RefDavis17(VideoDataset):
         ordered = sorted(video.expressions, key=lambda e: int(e.expression_id))
         if [int(e.expression_id) for e in ordered] != list(range(len(ordered))) or len(ordered) % len(ANNOTATORS):
             raise DataError(
-                f"{self.name}, video '{video.video_id}': came the expressions {[e.expression_id for e in ordered]}, "
-                "wanted 0, 1, 2, ..., four for each object: convert the dataset again"
+                f"{self.name}, video '{video.video_id}': expected the expressions 0, 1, 2, ..., four for each object, "
+                f"got {[e.expression_id for e in ordered]}: convert the dataset again"
             )
         return tuple(tuple(ordered[k :: len(ANNOTATORS)]) for k in range(len(ANNOTATORS)))
 
 
 def _number(index: Path, video_id: str, expression_id: str) -> int:
     if not (expression_id.isascii() and expression_id.isdigit()):
-        raise DataError(f"{index}, video '{video_id}': came the expression id '{expression_id}', wanted a number")
+        raise DataError(f"{index}, video '{video_id}': expected a number as expression id, got '{expression_id}'")
     return int(expression_id)

@@ -1,6 +1,6 @@
 """ReVOS (Yan et al., "VISA", ECCV 2024), as its download lies on disk.
 
-ROOT/meta_expressions_<split>_.json   sentences with their type and lists of annotations, frames
+ROOT/meta_expressions_<split>_.json   expressions with their type and lists of annotations, frames
 ROOT/JPEGImages/<video>/<frame>.jpg   the ids of videos are paths: folders within folders
 ROOT/mask_dict.json                   the masks of all splits, by annotation
 ROOT/mask_dict_foreground.json        what is foreground at all in each video; robustness alone asks for it
@@ -24,7 +24,7 @@ from rvos.data.records import Expression, VideoRecord
 from rvos.data.run_lengths import RunLengths
 
 TYPES = ("referring", "reasoning", "hallucination")
-"""What `type_id` counts; hallucination: the sentence means nothing that is there."""
+"""What `type_id` counts; hallucination: the expression means nothing that is there."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def _expression(index: Path, video_id: str, expression_id: str, row: dict[str, A
     type_id = row.get("type_id")
     if "anno_id" not in row or not isinstance(type_id, int) or type_id not in range(len(TYPES)):
         raise DataError(
-            f"{index}, video '{video_id}', expression '{expression_id}': came anno_id {row.get('anno_id')!r} and "
-            f"type_id {type_id!r}, wanted a list and 0, 1 or 2: is it the right file?"
+            f"{index}, video '{video_id}', expression '{expression_id}': expected a list as anno_id and 0, 1 or 2 "
+            f"as type_id, got {row.get('anno_id')!r} and {type_id!r}: is it the right file?"
         )
     ids = ids_of(index, row["anno_id"])
     label = TYPES[type_id]

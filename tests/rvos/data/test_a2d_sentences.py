@@ -15,7 +15,7 @@ import pytest
 from image_core.errors import ConfigError, DataError, UnknownNameError
 from rvos.data.a2d_sentences import A2dSentences
 from rvos.data.protocol import ResultsFile
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
 from rvos.synthetic.layouts.a2d_sentences import write_a2d_sentences
 from rvos.synthetic.layouts.writing import visible_tracks
@@ -186,7 +186,7 @@ def test_masks_that_do_not_fit_their_instances_are_told(tmp_path: Path) -> None:
     tree(tmp_path, "one,0,the cat\n")
     write_h5(annotation(tmp_path, "one", 1), [0, 1], np.ones((4, 4), np.uint8))
     dataset = A2dSentences.read(tmp_path)
-    with pytest.raises(DataError, match=r"came reMask \(4, 4\) for 2 instances"):
+    with pytest.raises(DataError, match=r"expected reMask of 2 instances, got \(4, 4\)"):
         next(dataset.truth(dataset.videos[0], dataset.videos[0].expressions[0]))
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from image_core.errors import DataError, UnknownNameError
 from rvos.data.jhmdb_sentences import JhmdbSentences
 from rvos.data.protocol import ResultsFile
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.layouts.jhmdb_sentences import WITHOUT_MASK, write_jhmdb_sentences
 from rvos.synthetic.layouts.writing import visible_tracks
 from rvos.synthetic.sentences import about_one
@@ -124,11 +124,11 @@ def test_one_expression_for_each_distinct_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({}, "came no list"),
-        ([["one", "a.png", "b.mat", 3]], r"entry 0: came \['one'.*wanted \[video, picture, mat, frames, sentence\]"),
-        ([entry(1), entry(21)], "entry 1: came the picture '00021.png', wanted one of 00001.png to 00020.png"),
-        ([["one", "./jhmdb_sentences/../../00001.png", "b.mat", 3, "a man"]], "wanted one inside"),
-        ([["one", "/data/00001.png", "b.mat", 3, "a man"]], "wanted one inside"),
+        ({}, "got no list"),
+        ([["one", "a.png", "b.mat", 3]], r"entry 0: expected \[video, picture, mat, frames, text\], got \['one'"),
+        ([entry(1), entry(21)], "entry 1: expected a picture from 00001.png to 00020.png, got '00021.png'"),
+        ([["one", "./jhmdb_sentences/../../00001.png", "b.mat", 3, "a man"]], "expected a path inside"),
+        ([["one", "/data/00001.png", "b.mat", 3, "a man"]], "expected a path inside"),
     ],
 )
 def test_a_list_that_is_broken_is_one_line(tmp_path: Path, document: Any, message: str) -> None:
@@ -146,7 +146,7 @@ def test_truth_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"puppet_mask\.mat: annotation not there"):
         truth()
     path = write_mat(tmp_path, np.zeros((2, 3, 19), np.uint8))
-    with pytest.raises(DataError, match="came 19 masks, wanted one of frame 20"):
+    with pytest.raises(DataError, match="expected a mask of frame 20, got 19 masks"):
         truth()
     write_mat(tmp_path, np.zeros((2, 3, 20), np.uint8), "masks")
     with pytest.raises(DataError, match="no 'part_mask'"):

@@ -91,8 +91,8 @@ def test_an_object_that_one_annotator_forgot_is_left_out(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b'swan 1 "a swan"', "line 5: came the video 'swan', wanted one of ImageSets/2017"),
-        (b'dog one "a dog"', "line 5: came 'dog one \"a dog\"', wanted a video, a number and a sentence"),
+        (b'swan 1 "a swan"', "line 5: expected a video of ImageSets/2017, got 'swan'"),
+        (b'dog one "a dog"', "line 5: expected a video, a number and a text, got 'dog one \"a dog\"'"),
         (b'dog 1 "\xe9"', r"Davis17_annot1\.txt: cannot be read"),
     ],
 )

@@ -13,7 +13,7 @@ from image_core.errors import DataError
 from rvos.data import open_dataset
 from rvos.data.base import read_json
 from rvos.data.ref_youtube_vos import RefYoutubeVos
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.layouts.ref_youtube_vos import write_ref_youtube_vos
 
 SIZE = (72, 128)

@@ -97,16 +97,16 @@ def test_masks_by_other_ids_or_sizes(rvos: Callable, tmp_path: Path) -> None:
     found = json.loads(out.read_text())
     assert found["sequences"]["a"]["J"] == 0.0
     (failure,) = found["failures"]
-    assert failure["sequence"] == "b" and failure["error"].startswith("b/0: prediction: came (8, 8), wanted (16, 16)")
+    assert failure["sequence"] == "b" and failure["error"].startswith("b/0: prediction: expected (16, 16)")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("masks", "truth"), "score masks: came 1 folders, wanted two: rvos score masks TRUTH PREDICTIONS"),
+        (("masks", "truth"), "score masks: expected two folders, got 1: rvos score masks TRUTH PREDICTIONS"),
         (("masks", "nowhere", "truth"), "nowhere: expected a folder of <sequence>/<frame>.png, got none"),
         (("masks", "truth", "truth"), "truth: expected <sequence>/<frame>.png, got none"),
-        (("mevis", "truth"), "score mevis: came 'truth', wanted --root DIR --predictions DIR"),
+        (("mevis", "truth"), "score mevis: expected --root DIR --predictions DIR, got 'truth'"),
         (("davis", "--root", "truth"), "unknown dataset 'davis': did you mean 'ref-davis17'?"),
         (("mevis", "--root", "truth"), "meta_expressions.json: not there"),
     ],

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from image_core.errors import ConfigError
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.layouts import LAYOUTS
 from rvos.synthetic.layouts.ref_youtube_vos import write_ref_youtube_vos
