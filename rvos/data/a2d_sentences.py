@@ -73,7 +73,7 @@ class A2dSentences(VideoDataset):
             if expressions:
                 videos.append(VideoRecord(video_id, clips / f"{video_id}.mp4", (), expressions))
         if dropped:
-            notes.append(f"expressions left out: {dropped}, no annotated frame holds what they mean")
+            notes.append(f"sentences left out: {dropped}, no annotated frame holds what they mean")
         if bare:
             notes.append(f"videos without an annotated frame, which cannot be scored: {bare} of {len(queries)}")
         return cls(root, split, tuple(videos), tuple(notes))
@@ -115,7 +115,7 @@ def _queries_of(root: Path, split: str) -> tuple[dict[str, list[_Query]], list[s
             left_out["their video is in a2d_missed_videos.txt"] += 1
         elif not instance_id.isdecimal() or not text:
             # The official file has one: instance '1 (copy)' of T6bNPuKV-wY.
-            left_out[f"no text, or no number as instance ('{instance_id}' of {video_id})"] += 1
+            left_out[f"no sentence, or no number as instance ('{instance_id}' of {video_id})"] += 1
         else:
             queries.setdefault(video_id, []).append((str(int(instance_id)), text))
     notes = [f"a2d_annotation.txt, rows left out: {count}, {reason}" for reason, count in left_out.items()]

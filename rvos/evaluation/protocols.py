@@ -80,8 +80,10 @@ def check_predictions(dataset: VideoDataset, predictions: Path) -> None:
     if (id_truth is None or not has_pictures(id_truth, predictions)) and not any(
         layout.has(predictions, *pair) for pair in pairs
     ):
-        wanted = f"{dataset.name}, split '{dataset.split}'"
-        raise DataError(f"{predictions}: no prediction of {wanted} there: docs/datasets.md tells how they must lie")
+        raise DataError(
+            f"{predictions}: expected predictions of {dataset.name}, split '{dataset.split}', got none: "
+            "docs/datasets.md tells how they must lie"
+        )
 
 
 def _apart(rows: list[ExpressionRow]) -> dict[str, Any]:

@@ -181,24 +181,24 @@ def _scored(
 ) -> dict[str, Any]:
     dataset, rules = evaluation.dataset, evaluation.dataset.rules
     with watched("scoring") as progress:
-        found = score_dataset(evaluation.limited, ours.predictions, evaluation.workers, progress)
-    figures = {**found.figures, "failures": [*ours.failures, *found.figures["failures"]]}
+        scored = score_dataset(evaluation.limited, ours.predictions, evaluation.workers, progress)
+    figures = {**scored.figures, "failures": [*ours.failures, *scored.figures["failures"]]}
     if baseline is not None:
         with watched("scoring, frame by frame") as progress:
             before = score_dataset(evaluation.limited, baseline.predictions, evaluation.workers, progress)
-        difference = gain(found.rows, before.rows, rules.boundary)
+        difference = gain(scored.rows, before.rows, rules.boundary)
         plain = _plain(before)
         figures["baseline"] = {
             FRAME_BY_FRAME: plain | {"failures": [*baseline.failures, *plain["failures"]]},
             "gain": {"of": rules.figure, **difference},
         }
     document = _document(evaluation, settings, figures)
-    rows = [row.document(rules.boundary) for row in found.rows]
+    rows = [row.document(rules.boundary) for row in scored.rows]
     lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
     write_atomic(out / "expressions.jsonl", "".join(lines).encode())
     write_json(out / METRICS, document)
     looker = Looker(dataset, layout_of(rules), ours.predictions)
-    overlays = write_overlays(looker, found.rows, rules.boundary, out, OVERLAYS)
+    overlays = write_overlays(looker, scored.rows, rules.boundary, out, OVERLAYS)
     speed = {**timing["ours"], "peak_memory_mb": timing["peak_memory_mb"]}
     shown = document | _labelled(document, rules.name)
     shown |= {"title": dataset.title, "overlays": overlays, "speed": speed}
@@ -212,10 +212,10 @@ def _labelled(document: dict[str, Any], name: str) -> dict[str, Any]:
     return {} if block is None else {"by": {f"{label} (protocol {name})": row for label, row in block["by"].items()}}
 
 
-def _plain(found: Scored) -> dict[str, Any]:
+def _plain(scored: Scored) -> dict[str, Any]:
     """Figures of the baseline without what is the same in both."""
     same = ("dataset", "split", "protocol", "verified", "videos", "expressions_in_all", "notes")
-    return {key: value for key, value in found.figures.items() if key not in same}
+    return {key: value for key, value in scored.figures.items() if key not in same}
 
 
 def _document(evaluation: Evaluation, settings: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
@@ -237,8 +237,8 @@ def _timing(evaluation: Evaluation, ours: Predictor, baseline: Predictor | None)
     def row(predictor: Predictor) -> dict[str, Any]:
         frames, seconds = 0, 0.0
         for video in evaluation.limited.videos:
-            found = [predictor.records.load(video, e) for e in video.expressions]
-            done = [record for record in found if record is not None]
+            records = [predictor.records.load(video, e) for e in video.expressions]
+            done = [record for record in records if record is not None]
             frames += max((record.frames for record in done), default=0)
             seconds += sum(record.seconds for record in done)
         return {

@@ -57,17 +57,17 @@ class ExpressionRow:
 
     def document(self, boundary: bool) -> dict[str, Any]:
         """A line of `expressions.jsonl`; boundary: False where the dataset scores regions alone."""
-        found = self.scores
+        scores = self.scores
         return {
             "video_id": self.video_id,
             "expression_id": self.expression_id,
             "sentence": self.text,
             "labels": self.labels,
             "frame_names": list(self.frame_names),
-            "J": [] if found is None else found.region.round(_DIGITS).tolist(),
-            "F": None if not boundary else [] if found is None else found.boundary.round(_DIGITS).tolist(),
-            "visible": [] if found is None else found.visible.tolist(),
-            "predicted": [] if found is None else found.predicted.tolist(),
+            "J": [] if scores is None else scores.region.round(_DIGITS).tolist(),
+            "F": None if not boundary else [] if scores is None else scores.boundary.round(_DIGITS).tolist(),
+            "visible": [] if scores is None else scores.visible.tolist(),
+            "predicted": [] if scores is None else scores.predicted.tolist(),
             "J&F": round(self.value(boundary), _DIGITS),
             "missing_frames": list(self.missing_frames),
             "error": self.error,

@@ -72,22 +72,22 @@ def wanted_files(dataset: VideoDataset) -> dict[str, VideoRecord]:
 def submission_faults(dataset: VideoDataset, predictions: Path) -> list[Fault]:
     """Everything that is wrong with a folder of predictions; [] when it can be packed.
 
-    Raises `DataError` where there is no such folder, or nothing in it that was wanted.
+    Raises `DataError` where there is no such folder, or none of its files.
     """
     if not predictions.is_dir():
         raise DataError(f"{predictions}: expected a folder of predictions, as rvos evaluate writes them, got none")
-    wanted = wanted_files(dataset)
-    found = dict(_files_under(predictions))
-    if wanted.keys().isdisjoint(found):
+    expected = wanted_files(dataset)
+    present = dict(_files_under(predictions))
+    if expected.keys().isdisjoint(present):
         raise DataError(
-            f"{predictions}: expected the {len(wanted)} files of {dataset.name}, {_tree(dataset)}, got none of them"
+            f"{predictions}: expected the {len(expected)} files of {dataset.name}, {_tree(dataset)}, got none of them"
         )
-    faults = [Fault("missing", f"{name} is missing") for name in wanted if name not in found]
-    faults += [Fault("a link", f"{name} is a link") for name in found if found[name]]
-    faults += [Fault("superfluous", f"{name} is superfluous") for name in found if name not in wanted]
+    faults = [Fault("missing", f"{name} is missing") for name in expected if name not in present]
+    faults += [Fault("a link", f"{name} is a link") for name in present if present[name]]
+    faults += [Fault("superfluous", f"{name} is superfluous") for name in present if name not in expected]
     sizes: dict[str, tuple[int, int]] = {}
-    for name, video in wanted.items():
-        if found.get(name) is False:
+    for name, video in expected.items():
+        if present.get(name) is False:
             if video.video_id not in sizes:
                 sizes[video.video_id] = frame_size(video)
             faults += _picture_faults(name, predictions / name, sizes[video.video_id])
@@ -137,12 +137,12 @@ def _picture_faults(name: str, path: Path, size: tuple[int, int]) -> Iterator[Fa
     data = path.read_bytes()
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            came, counts = (picture.height, picture.width), picture.histogram()
+            actual, counts = (picture.height, picture.width), picture.histogram()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         yield Fault("of the wrong form", f"{name} is no PNG that can be read")
         return
-    if came != size:
-        text = f"{name} is {came[0]} x {came[1]} px (height x width), its video {size[0]} x {size[1]}"
+    if actual != size:
+        text = f"{name} is {actual[0]} x {actual[1]} px (height x width), its video {size[0]} x {size[1]}"
         yield Fault("of the wrong size", text)
     if (data[_BIT_DEPTH], data[_COLOUR_TYPE]) != (8, 0):
         form = f"{data[_BIT_DEPTH]}-bit {_COLOUR_TYPES.get(data[_COLOUR_TYPE], 'colour')}"

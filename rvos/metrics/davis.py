@@ -116,7 +116,7 @@ def _score_by_id(name: str, frames: Iterator[_Frame]) -> tuple[ObjectScores, ...
         ids = range(1, frame.object_count + 1)
         scored.append(score_pairs(_objects(frame.prediction, ids), _objects(frame.truth, ids)))
     if not scored:
-        raise DataError(f"{name}: expected 3 frames or more, for the task scores neither first nor last, got fewer")
+        raise DataError(f"{name}: expected 3 frames or more, got fewer: the task scores neither first nor last")
     region, boundary = np.array(scored).transpose(1, 2, 0)
     return tuple(ObjectScores(i + 1, i + 1, region[i], boundary[i]) for i in range(len(region)))
 

@@ -215,10 +215,10 @@ def test_metadata_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column 'video_id'"):
         A2dSentences.read(tmp_path)
     (tmp_path / "text_annotations/a2d_annotation.txt").write_text('video_id,instance_id,query\none,0,"' + "x" * 200_000)
-    with pytest.raises(DataError, match="a table that cannot be read"):
+    with pytest.raises(DataError, match="expected a table, got one that cannot be read"):
         A2dSentences.read(tmp_path)
     (tmp_path / "Release/videoset.csv").write_text("one,1\n")
-    with pytest.raises(DataError, match="fewer than 9 columns"):
+    with pytest.raises(DataError, match="of 9 columns, got shorter rows"):
         A2dSentences.read(tmp_path)
 
 

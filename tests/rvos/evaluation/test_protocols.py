@@ -14,6 +14,7 @@ from PIL import Image
 
 from image_core.geometry.rle import encode_rle
 from rvos.data import open_dataset
+from rvos.data.base import decode_id_map
 from rvos.data.protocol import ResultsFile
 from rvos.evaluation.id_pictures import merged
 from rvos.evaluation.layouts import MaskTree
@@ -156,3 +157,13 @@ def test_one_broken_file_costs_a2d_its_own_samples_alone(tmp_path: Path) -> None
     found = figures(root, "a2d_sentences", predictions)
     assert 0 < touched < len(rows) and found["mIoU"] >= 1 - (touched + 3) / len(rows)
     assert found["mIoU"] < 1 and broken.name in found["failures"][0]["error"]
+
+
+def test_a_picture_of_truth_is_decoded_once_for_all_expressions(
+    dataset: Path, truth_tree: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Path] = []
+    monkeypatch.setattr("rvos.data.base.decode_id_map", lambda path: decoded.append(path) or decode_id_map(path))
+    found = score_dataset(open_dataset("ref_youtube_vos", dataset), truth_tree(), workers=1)
+    assert found.figures["J&F"] == 1.0 and len(found.rows) == 6
+    assert len(set(decoded)) == 12 and len(decoded) <= 12 + 1  # one more: whether there is truth at all is asked first

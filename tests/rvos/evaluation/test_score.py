@@ -53,7 +53,9 @@ def test_a_folder_without_any_prediction_is_refused(rvos: Callable, dataset: Pat
     (tmp_path / "empty").mkdir()
     said = rvos(*SCORE, "--root", dataset, "--predictions", tmp_path / "empty", "--out", tmp_path / "figures.json")
     assert (
-        said.code == 2 and len(said.err) == 1 and "no prediction of ref_youtube_vos, split 'valid' there" in said.err[0]
+        said.code == 2
+        and len(said.err) == 1
+        and "expected predictions of ref_youtube_vos, split 'valid', got none" in said.err[0]
     )
 
 

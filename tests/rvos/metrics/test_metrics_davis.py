@@ -118,7 +118,7 @@ def test_faults_are_named_in_one_line() -> None:
         DataError, match=r"expected no more proposals than the task allows \(20\), got the predicted id 255"
     ):
         score_sequence("s", frames(("v...", "1...")), "unsupervised")
-    with pytest.raises(DataError, match="fewer than 3 frames"):
+    with pytest.raises(DataError, match="expected 3 frames or more"):
         score_sequence("s", good[:2], "semi-supervised")
     with pytest.raises(DataError, match="expected at least one frame"):
         score_sequence("s", [], "unsupervised")

@@ -71,9 +71,9 @@ def test_no_target_has_no_j_and_f_but_presence() -> None:
 
 
 def test_faults_are_named_in_one_line() -> None:
-    with pytest.raises(DataError, match="the prediction ends after 3 frames"):
+    with pytest.raises(DataError, match="got a prediction that ends after 3"):
         score_expression(PREDICTION[:3], TRUTH)
-    with pytest.raises(DataError, match="the truth ends after 2 frames"):
+    with pytest.raises(DataError, match="got a truth that ends after 2"):
         score_expression(PREDICTION, iter(TRUTH[:2]))
     with pytest.raises(DataError, match=r"frame 0: prediction: expected \(1, 8\), .*got \(1, 7\)"):
         score_expression(PREDICTION[:, :, :7], TRUTH)
