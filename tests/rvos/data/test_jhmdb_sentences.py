@@ -149,7 +149,7 @@ def test_truth_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a mask of frame 20, got 19 masks"):
         truth()
     write_mat(tmp_path, np.zeros((2, 3, 20), np.uint8), "masks")
-    with pytest.raises(DataError, match="expected 'part_mask' .*, got none"):
+    with pytest.raises(DataError, match=r"expected 'part_mask' .*, got none"):
         truth()
     whole = path.read_bytes()
     for broken in (b"", b"not a mat file", whole[: len(whole) // 2]):

@@ -120,7 +120,7 @@ def test_nothing_is_empty_masks_of_the_size_that_is_known(
         ({"7": [None, LEFT], "8": [None]}, "expected 2 masks for the annotation '8' of the video 'a', got 1"),
         (
             {"7": [None, LEFT], "8": [None, encode_rle(np.ones((6, 4), bool))]},
-            r"masks of one size, got \(4, 6\) and \(6, 4\)",
+            r"one size, got \(4, 6\) and",
         ),
         ({"7": [None, LEFT | {"counts": "04"}], "8": [None, None]}, "came runs that cover other than 4 x 6 pixels"),
         ({"7": [None, "LEFT"], "8": [None, None]}, "video 'a'"),
