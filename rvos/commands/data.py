@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from image_core.data.check import PictureInventory
     from rvos.data.check import Inventory
 
-data = typer.Typer(help="Look at a dataset on disk.", rich_markup_mode=None)
+data = typer.Typer(help="Check a dataset on disk.", rich_markup_mode=None)
 
 
 @data.callback()
 def _group() -> None:
-    """Look at a dataset on disk."""
+    """Check a dataset on disk."""
 
 
 @data.command()

@@ -35,10 +35,10 @@ from rvos.evaluation.claim import WHOLE, claimed
 from rvos.evaluation.figures import gain
 from rvos.evaluation.id_pictures import folders_of, write_pictures
 from rvos.evaluation.layouts import MaskTree
-from rvos.evaluation.look import Looker, write_overlays
 from rvos.evaluation.predict import Predictor
 from rvos.evaluation.protocols import Scored, layout_of, score_dataset
 from rvos.evaluation.records import Records, digest_of
+from rvos.evaluation.report_pictures import ReportPictures, write_overlays
 from rvos.evaluation.samples import SampleLayout, write_results
 from rvos.evaluation.scoring import has_truth
 from rvos.export.files import make_folder, write_atomic, write_json
@@ -197,12 +197,12 @@ def _scored(
     lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
     write_atomic(out / "expressions.jsonl", "".join(lines).encode())
     write_json(out / METRICS, document)
-    looker = Looker(dataset, layout_of(rules), ours.predictions)
-    overlays = write_overlays(looker, scored.rows, rules.boundary, out, OVERLAYS)
+    views = ReportPictures(dataset, layout_of(rules), ours.predictions)
+    overlays = write_overlays(views, scored.rows, rules.boundary, out, OVERLAYS)
     speed = {**timing["ours"], "peak_memory_mb": timing["peak_memory_mb"]}
     shown = document | _labelled(document, rules.name)
     shown |= {"title": dataset.title, "overlays": overlays, "speed": speed}
-    write_report(out / "report.html", shown, rows, looker.strip)
+    write_report(out / "report.html", shown, rows, views.strip)
     return document
 
 

@@ -1,4 +1,4 @@
-"""An evaluation to look at: single frames with truth and prediction for the report, and overlays of a few videos."""
+"""What an evaluation shows: single frames with truth and prediction for the report, and overlays of a few videos."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Shown = tuple[np.ndarray, np.ndarray | None, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Looker:
-    """Finds pictures of what was predicted."""
+class ReportPictures:
+    """Pictures of what was predicted."""
 
     dataset: VideoDataset
     layout: Layout
@@ -37,8 +37,8 @@ class Looker:
         indices = [position if expression.scored is None else expression.scored[position] for position in positions]
         with open_video(video.source, prefetch=0) as opened:
             frames = [frame.image for frame in opened.get(indices)]
-        wanted = {*positions}
-        truths = [mask for i, mask in enumerate(self.dataset.truth(video, expression)) if i in wanted]
+        shown = {*positions}
+        truths = [mask for i, mask in enumerate(self.dataset.truth(video, expression)) if i in shown]
         masks = [self._mask(video, expression, i, frame) for i, frame in zip(indices, frames, strict=True)]
         return list(zip(frames, truths, masks, strict=True))
 
@@ -64,7 +64,7 @@ class Looker:
 
 
 def write_overlays(
-    looker: Looker, rows: Sequence[ExpressionRow], boundary: bool, out: Path, count: int
+    views: ReportPictures, rows: Sequence[ExpressionRow], boundary: bool, out: Path, count: int
 ) -> dict[str, str]:
     """Overlays of the `count` best and the `count` worst expressions: <video>/<expression> -> path, relative to `out`.
 
@@ -76,7 +76,7 @@ def write_overlays(
     for row in [*ranked[:count], *[row for row in ranked[count:] if row.has_target][-count:]]:
         folder = Path("overlays") / row.video_id / row.expression_id
         try:
-            looker.overlay(row.video_id, row.expression_id, out / folder)
+            views.overlay(row.video_id, row.expression_id, out / folder)
         except RvosError:
             continue
         drawn[row.key] = (folder / "overlay.mp4").as_posix()
