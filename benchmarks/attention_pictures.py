@@ -26,7 +26,7 @@ from few_masks import attention_inside, attention_of
 from machine import describe_machine
 
 from image_core.data.table import open_dataset
-from image_core.evaluation import evaluate_images, predict_with
+from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.models.attention_consistency import attention_share
 from image_core.segmenter import ImageSegmenter
 from image_core.training.recipe import commit

@@ -21,11 +21,12 @@ import torch
 from machine import describe_machine
 
 from image_core.checkpoint import read_header
+from image_core.evaluation.pictures import SyntheticPictures
+from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
 from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.log import read_log
 from image_core.weights import DEFAULT
-from rvos.evaluation.images import ImageEvaluation, run_image_evaluation
-from rvos.evaluation.pictures import SyntheticPictures
+from rvos.export.prediction_sheet import PredictionSheet
 from rvos.system import System
 
 HERE = Path(__file__).parent
@@ -44,7 +45,11 @@ def evaluate(model: str) -> dict[str, dict[str, Any]]:
             name = f"{split}, shuffled" if shuffled else split
             out = Path("runs/embedded") / digest[:12] / name.replace(", ", "_")
             results[name] = run_image_evaluation(
-                ImageEvaluation(SyntheticPictures(split), None, shuffled), segmenter, digest, out
+                ImageEvaluation(SyntheticPictures(split), shuffle_expressions=shuffled),
+                segmenter,
+                digest,
+                out,
+                PredictionSheet(),
             )
             print(name, {key: results[name][key] for key in FIGURES}, flush=True)
     return results

@@ -31,7 +31,8 @@ from few_masks_report import draw, table
 from machine import describe_machine
 
 from image_core.data.table import open_dataset
-from image_core.evaluation import Samples, evaluate_images, predict_with
+from image_core.evaluation.samples import Samples
+from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.geometry.masks import overlap
 from image_core.geometry.rle import decode_rle
 from image_core.models.attention_consistency import attention_share

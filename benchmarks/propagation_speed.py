@@ -37,7 +37,7 @@ from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.metrics import mean_interval
 from rvos.settings import StreamSettings
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.demo_clip import FRAME_COUNT, RATE, draw_frame
 from rvos.types import Frame
 from rvos.watch.stream import Results

@@ -23,7 +23,7 @@ import torch
 from machine import describe_machine
 
 from image_core.checkpoint import LoadedModel, Provenance
-from image_core.evaluation import evaluate_images, predict_with
+from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages

@@ -24,9 +24,10 @@ from machine import describe_machine
 from image_core.files import make_folder
 from rvos.data import open_dataset
 from rvos.data.base import read_id_map
-from rvos.data.ref_davis17 import RefDavis17
-from rvos.evaluation.davis import ANNOTATORS, annotator_folder
-from rvos.evaluation.protocols import PROTOCOLS
+from rvos.data.ref_davis17 import ANNOTATORS, RefDavis17
+from rvos.evaluation.id_pictures import folders_of
+from rvos.evaluation.layouts import MaskTree
+from rvos.evaluation.protocols import layout_of
 from rvos.export.pictures import write_id_picture
 from rvos.system import core_count
 
@@ -64,20 +65,20 @@ def keep_objects(root: Path) -> None:
 
 def write_predictions(dataset: RefDavis17, predictions: Path) -> None:
     """The truth, `SHIFT_PX` to the right, by both protocols."""
-    layout = PROTOCOLS[dataset.name].layout
-    assert layout is not None
+    layout = layout_of(dataset.rules)
+    assert isinstance(layout, MaskTree)
+    annotators = folders_of(dataset.id_truth(), predictions)
     for video in dataset.videos:
         for expression in video.expressions:
             layout.start(predictions, video, expression)
-        for k in range(ANNOTATORS):
-            make_folder(annotator_folder(predictions, k) / video.video_id)
+        for folder in annotators:
+            make_folder(folder / video.video_id)
         for index, ids in enumerate(dataset.id_maps(video)):
             moved = np.roll(np.where(ids == 255, 0, ids), SHIFT_PX, axis=1).astype(np.uint8)
             for expression in video.expressions:
                 layout.write(predictions, video, expression, index, moved == int(expression.object_ids[0]))
-            for k in range(ANNOTATORS):
-                name = f"{video.frame_name(index)}.png"
-                write_id_picture(annotator_folder(predictions, k) / video.video_id / name, moved)
+            for folder in annotators:
+                write_id_picture(folder / video.video_id / f"{video.frame_name(index)}.png", moved)
 
 
 def main() -> None:
@@ -103,7 +104,7 @@ def main() -> None:
         "machine": describe_machine(),
         "videos": len(dataset.videos),
         "frames": sum(len(video.frame_names) for video in dataset.videos),
-        "objects": sum(len(video.expressions) // ANNOTATORS for video in dataset.videos),
+        "objects": sum(len(video.expressions) // len(ANNOTATORS) for video in dataset.videos),
         "expressions": sum(len(video.expressions) for video in dataset.videos),
         "seconds_by_processes": {str(n): round(spent, 1) for n, spent in seconds.items()},
         "J&F": {name: round(block["J&F"], 4) for name, block in figures["protocols"].items()},

@@ -13,7 +13,7 @@ from rvos.postprocess import Postprocessor
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction
 from rvos.reading import NoPropagation
-from rvos.synthetic import VideoSample
+from rvos.synthetic.dataset import VideoSample
 from rvos.tracking.tracker import NoTracker, NoTrackerState
 from rvos.types import Frame, FrameResult
 from rvos.view.frame_view import View, view_of

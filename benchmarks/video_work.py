@@ -17,7 +17,7 @@ from video_systems import SYSTEMS, System, Thresholds
 
 from image_core.segmenter import ImageSegmenter
 from rvos.metrics import region_and_boundary, score_expression
-from rvos.synthetic import SyntheticVideos, VideoSample
+from rvos.synthetic.dataset import SyntheticVideos, VideoSample
 
 Row = dict[str, Any]
 

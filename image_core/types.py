@@ -168,6 +168,11 @@ class ImageSample:
             if len(getattr(self, name)) != e:
                 raise ValueError(f"ImageSample.{name}: expected {e}, one an expression, got {len(getattr(self, name))}")
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.image.shape[0], self.image.shape[1]
+
 
 @dataclass(frozen=True)
 class ImageBatch:

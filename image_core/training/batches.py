@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from image_core.data.augment import Augmentation, augment
 from image_core.data.collate import collate
 from image_core.errors import ConfigError, DataError, RvosError
-from image_core.evaluation import Samples
+from image_core.evaluation.samples import Samples
 from image_core.training.settings import TrainSettings
 from image_core.types import ImageBatch, ImageSample
 

@@ -20,7 +20,8 @@ from image_core.checkpoint import LoadedModel, Provenance, load_model, save_mode
 from image_core.device import resolve_device
 from image_core.encoders.text import TextEncoder
 from image_core.errors import ConfigError, DataError
-from image_core.evaluation import collect_presence, evaluate_images, predict_with
+from image_core.evaluation.presence import collect_presence
+from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.folder import check_settings, held
 from image_core.models.base import Trainable
 from image_core.models.table import ModelSpec, build_model

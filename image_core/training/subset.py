@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from image_core.data.words import words_of
-from image_core.evaluation import Samples
+from image_core.evaluation.samples import Samples
 from image_core.types import ImageSample
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from image_core.device import resolve_device
 from image_core.errors import ConfigError, DamagedError
-from image_core.evaluation import Samples
+from image_core.evaluation.samples import Samples
 from image_core.files import read_json, write_json
 from image_core.folder import check_settings, held, write_settings
 from image_core.segmenter import ImageSegmenter

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from image_core.evaluation import Samples
+from image_core.evaluation.samples import Samples
 from image_core.geometry.masks import bounding_box
 from image_core.weak.proposals.proposer import Proposer
 from image_core.weak.sparc import Sparc

@@ -12,7 +12,7 @@ import numpy as np
 
 from image_core.data.words import words_of
 from image_core.errors import DataError
-from image_core.evaluation import Samples
+from image_core.evaluation.samples import Samples
 from image_core.geometry.rle import decode_rle
 from image_core.training.subset import ReadInParts
 from image_core.types import ImageSample

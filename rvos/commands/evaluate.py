@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from image_core.data.table import SPLITS_BY, canonical_name
 from image_core.errors import ConfigError
 from rvos.commands import options
+from rvos.commands.datasets import ALL, SYNTHETIC, in_words
+from rvos.data import DATASETS, open_dataset
 from rvos.defaults import PROPAGATION, TRACKER
 
 if TYPE_CHECKING:
+    from image_core.evaluation.pictures import PictureSet
+    from image_core.evaluation.run import ImageEvaluation
+    from rvos.evaluation.run import Evaluation
     from rvos.system import System
 
-IMAGES = "synthetic_images"
-VIDEOS = "ref-youtube-vos, ref-davis17, mevis, mevis-v1, a2d-sentences, jhmdb-sentences, long-rvos, revos"
-PICTURES = "refcoco, refcoco+, refcocog, refclef, grefcoco"
+_VIDEO_FIGURES = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc")
+_VIDEO_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions", "report": "report.html"}
+_PICTURE_FIGURES = ("mIoU", "oIoU", "Pr@0.5", "gIoU", "cIoU", "N-acc", "T-acc")
+_PICTURE_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions.png"}
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{VIDEOS}, {PICTURES}, or synthetic-images.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words(ALL)}.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where predictions, metrics and report go.")],
     root: Annotated[
         Path | None, typer.Option("--root", metavar="DIR", help="The dataset's folder; synthetic-images need none.")
@@ -59,26 +66,33 @@ def evaluate(
 ) -> None:
     """Run a model over a dataset and score it; the same command continues a run that was interrupted."""
     options.be_quiet(quiet)
-    from image_core.data.table import SPLITS_BY, is_picture_dataset
-
-    options.check_dataset(dataset, [IMAGES, *SPLITS_BY])
+    options.check_dataset(dataset, [SYNTHETIC, *SPLITS_BY])
     if limit is not None and limit < 1:
-        raise ConfigError(f"--limit: came {limit}, wanted 1 or more")
-    if dataset.replace("-", "_") == IMAGES or is_picture_dataset(dataset):
-        _refuse(dataset, "videos", {"--shard": shard != "1/1", "--baseline": baseline})
-        system = options.system_of(model, "none", "none", device, precision, None)
-        where = (dataset, root, split, split_by)
-        document = _images(where, (limit, shuffle_expressions, seqtr_crowd_iou), system, out, overwrite, quiet)
-        shown = ("mIoU", "oIoU", "Pr@0.5", "gIoU", "cIoU", "N-acc", "T-acc")
-        outputs = {"metrics": "metrics.json", "predictions": "predictions.png"}
-    else:
+        raise ConfigError(f"--limit: expected 1 or more, got {limit}")
+    if canonical_name(dataset) in DATASETS:
+        from rvos.evaluation.run import Evaluation
+
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
         _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
         system = options.system_of(model, propagation, tracker, device, precision, settings)
         part, count = options.shard_of(shard), options.workers_of(workers)
-        document = _videos(dataset, root, split, (limit, part, baseline, count), system, out, overwrite, quiet)
-        shown = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc")
-        outputs = {"metrics": "metrics.json", "predictions": "predictions", "report": "report.html"}
+        opened = open_dataset(dataset, options.root_of(root, dataset), split)
+        evaluation = Evaluation(opened, limit=limit, shard=part, baseline=baseline, workers=count)
+        document = _videos(evaluation, system, out, overwrite, quiet)
+        shown, outputs = _VIDEO_FIGURES, _VIDEO_OUTPUTS
+    else:
+        from image_core.evaluation.run import ImageEvaluation
+
+        _refuse(dataset, "videos", {"--shard": shard != "1/1", "--baseline": baseline})
+        system = options.system_of(model, "none", "none", device, precision, None)
+        evaluation = ImageEvaluation(
+            _pictures_of(dataset, root, split, split_by),
+            limit=limit,
+            shuffle_expressions=shuffle_expressions,
+            seqtr_crowd_iou=seqtr_crowd_iou,
+        )
+        document = _images(evaluation, system, out, overwrite, quiet)
+        shown, outputs = _PICTURE_FIGURES, _PICTURE_OUTPUTS
     if as_json:
         print(json.dumps(document))
         return
@@ -89,51 +103,35 @@ def _refuse(dataset: str, kind: str, given: dict[str, bool]) -> None:
     """Raise `ConfigError` for options that only datasets of another kind have."""
     names = [name for name, is_given in given.items() if is_given]
     if names:
-        raise ConfigError(f"{', '.join(names)}: only for datasets of {kind}, came {dataset}: leave it out")
+        raise ConfigError(f"{', '.join(names)}: only for datasets of {kind}, not for {dataset}: leave it out")
 
 
-def _images(
-    where: tuple[str, Path | None, str | None, str | None],
-    asked: tuple[int | None, bool, bool],
-    system: System,
-    out: Path,
-    overwrite: bool,
-    quiet: bool,
-) -> dict[str, Any]:
-    """where: dataset, root, split, split_by; asked: the fields of `ImageEvaluation` after its pictures."""
+def _pictures_of(dataset: str, root: Path | None, split: str | None, split_by: str | None) -> PictureSet:
+    from image_core.evaluation.pictures import ReferringPictures, SyntheticPictures
+
+    if canonical_name(dataset) == SYNTHETIC:
+        return SyntheticPictures((split or "test").replace("-", "_"))
+    return ReferringPictures(dataset, options.root_of(root, dataset), split, split_by)
+
+
+def _images(evaluation: ImageEvaluation, system: System, out: Path, overwrite: bool, quiet: bool) -> dict[str, Any]:
+    from image_core.evaluation.run import run_image_evaluation
     from rvos.commands.running import bar
-    from rvos.evaluation.images import ImageEvaluation, run_image_evaluation
-    from rvos.evaluation.pictures import ReferringPictures, SyntheticPictures
+    from rvos.export.prediction_sheet import PredictionSheet
 
-    name, root, split, split_by = where
-    if name.replace("-", "_") == IMAGES:
-        pictures = SyntheticPictures((split or "test").replace("-", "_"))
-    else:
-        pictures = ReferringPictures(name, options.root_of(root, name), split, split_by)
-    evaluation = ImageEvaluation(pictures, *asked)
-    digest, segmenter = system.model_sha256, system.segmenter.image
+    digest, segmenter, pictures = system.model_sha256, system.segmenter.image, evaluation.pictures
     with bar(f"{pictures.name} {pictures.settings['split']}", quiet, unit="images") as progress:
-        return run_image_evaluation(evaluation, segmenter, digest, out, overwrite=overwrite, progress=progress)
+        return run_image_evaluation(
+            evaluation, segmenter, digest, out, PredictionSheet(), overwrite=overwrite, progress=progress
+        )
 
 
-def _videos(
-    name: str,
-    root: Path | None,
-    split: str | None,
-    asked: tuple[int | None, tuple[int, int], bool, int],
-    system: System,
-    out: Path,
-    overwrite: bool,
-    quiet: bool,
-) -> dict[str, Any]:
-    """asked: the fields of `Evaluation` after its dataset."""
+def _videos(evaluation: Evaluation, system: System, out: Path, overwrite: bool, quiet: bool) -> dict[str, Any]:
     from functools import partial
 
     from rvos.commands.running import bar
-    from rvos.data import open_dataset
-    from rvos.evaluation.run import Evaluation, run_evaluation
+    from rvos.evaluation.run import run_evaluation
 
-    evaluation = Evaluation(open_dataset(name, options.root_of(root, name), split), *asked)
     return run_evaluation(evaluation, system, out, partial(bar, quiet=quiet, unit="videos"), overwrite)
 
 
@@ -145,10 +143,10 @@ def _tell(document: dict[str, Any], names: tuple[str, ...], out: Path, outputs: 
             print(f"{name}: {document[name]:.4f}")
     if "images" in document:
         _tell_protocols(document.get("protocols", {}), (*names, "Pr@0.7"))
-    found = document.get("baseline", {}).get("gain")
-    if found and found["mean"] is not None:
-        interval = f"[{found['low']:+.4f}, {found['high']:+.4f}]"
-        print(f"{found['of']} gained over frame by frame: {found['mean']:+.4f} {interval}")
+    gain = document.get("baseline", {}).get("gain")
+    if gain and gain["mean"] is not None:
+        interval = f"[{gain['low']:+.4f}, {gain['high']:+.4f}]"
+        print(f"{gain['of']} gained over frame by frame: {gain['mean']:+.4f} {interval}")
     if document.get("failures"):
         print(f"failures: {len(document['failures'])}, listed in metrics.json")
     for name, file in outputs.items():

@@ -10,11 +10,12 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.evaluate import VIDEOS
+from rvos.commands.datasets import in_words
+from rvos.data import DATASETS, open_dataset
 
 
 def score(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{VIDEOS}, or masks.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words([*DATASETS, 'masks'])}.")],
     folders: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[TRUTH PREDICTIONS]", help="For masks: two folders of <sequence>/<frame>.png."),
@@ -45,7 +46,7 @@ def score(
         document = _masks(folders or [], out, uint8_bins, count, quiet)
     else:
         if folders:
-            raise ConfigError(f"score {dataset}: came '{folders[0]}', wanted --root DIR --predictions DIR")
+            raise ConfigError(f"score {dataset}: expected --root DIR --predictions DIR, got '{folders[0]}'")
         document = _dataset(dataset, root, predictions, split, count, quiet)
     from image_core.files import write_json
 
@@ -61,7 +62,7 @@ def _check_out(out: Path) -> None:
     from image_core.files import make_folder, output_errors
 
     if out.is_dir():
-        raise ConfigError(f"--out: came the folder '{out}', wanted a file, for example {out}/metrics.json")
+        raise ConfigError(f"--out: expected a file, for example {out}/metrics.json, got the folder '{out}'")
     make_folder(out.parent)
     new = not out.exists()
     with output_errors(out):
@@ -72,7 +73,7 @@ def _check_out(out: Path) -> None:
 
 def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet: bool) -> dict[str, Any]:
     if len(folders) != 2:
-        raise ConfigError(f"score masks: came {len(folders)} folders, wanted two: rvos score masks TRUTH PREDICTIONS")
+        raise ConfigError(f"score masks: expected two folders, got {len(folders)}: rvos score masks TRUTH PREDICTIONS")
     from rvos.commands.running import bar
     from rvos.evaluation.masks import score_folders
 
@@ -84,12 +85,11 @@ def _dataset(
     dataset: str, root: Path | None, predictions: Path | None, split: str | None, workers: int, quiet: bool
 ) -> dict[str, Any]:
     from rvos.commands.running import bar
-    from rvos.data import open_dataset
     from rvos.evaluation.protocols import check_predictions, score_dataset
 
     opened = open_dataset(dataset, options.root_of(root, dataset), split)
     if predictions is None:
-        raise ConfigError(f"score {dataset}: came no --predictions, wanted the folder of its masks")
+        raise ConfigError(f"score {dataset}: expected --predictions, the folder of its masks, got none")
     check_predictions(opened, predictions)
     with bar(f"scoring {opened.name} {opened.split}", quiet, unit="videos") as progress:
         return score_dataset(opened, predictions, workers, progress).figures

@@ -9,22 +9,25 @@ from typing import Annotated
 import typer
 
 from rvos.commands import options
+from rvos.commands.datasets import in_words
+from rvos.data import DATASETS, open_dataset
+
+_SERVED = [name for name, adapter in DATASETS.items() if adapter.server is not None]
 
 
 def submit(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="ref-youtube-vos or mevis.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words(_SERVED)}.")],
     root: Annotated[Path, typer.Option("--root", metavar="DIR", help="The dataset, as its download lies on disk.")],
     predictions: Annotated[
         Path, typer.Option("--predictions", metavar="DIR", help="The masks, as `rvos evaluate` leaves them.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="ZIP", help="The file to upload.")],
     split: Annotated[
-        str | None, typer.Option("--split", metavar="NAME", help="The one that the server scores (valid) by default.")
+        str | None, typer.Option("--split", metavar="NAME", help="By default the one that the server scores.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Check predictions against a dataset's metadata and pack them for its server."""
-    from rvos.data import open_dataset
     from rvos.evaluation.submission import pack_submission, server_of
 
     server = server_of(dataset)

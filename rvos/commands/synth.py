@@ -10,6 +10,8 @@ import typer
 
 from image_core.errors import ConfigError, UnknownNameError
 from rvos.commands import options
+from rvos.commands.datasets import in_words
+from rvos.synthetic.layouts import LAYOUTS
 
 IMAGE_LAYOUTS = ("refcoco", "grefcoco")
 """The default first, as in the table of video layouts."""
@@ -27,8 +29,7 @@ def synth(
         typer.Option(
             "--layout",
             metavar="NAME",
-            help="Images: refcoco (default) or grefcoco. Videos: ref-youtube-vos (default), ref-davis17, mevis, "
-            "a2d-sentences or jhmdb-sentences.",
+            help=f"Images: {in_words(IMAGE_LAYOUTS)}. Videos: {in_words(LAYOUTS)}. By default the first.",
         ),
     ] = None,
     count: Annotated[int, typer.Option("--count", metavar="N", help="How many pictures or videos.")] = 100,
@@ -51,8 +52,6 @@ def synth(
     as_json: options.Json = False,
 ) -> None:
     """Write synthetic data in a public dataset's layout."""
-    from rvos.synthetic.layouts import LAYOUTS
-
     options.be_quiet(quiet)
     kind = kind.replace("-", "_")
     if kind not in _DEFAULT_PX:
@@ -63,7 +62,7 @@ def synth(
         raise UnknownNameError(f"layout of {kind}", layout, known)
     side_px = _DEFAULT_PX[kind] if side_px is None else side_px
     if side_px < _LEAST_PX:
-        raise ConfigError(f"--size: came {side_px}, wanted {_LEAST_PX} px or more")
+        raise ConfigError(f"--size: expected {_LEAST_PX} px or more, got {side_px}")
     split = split.replace("-", "_")
     if kind == "images":
         _write_images(out, layout, split, count, seed, side_px, overwrite)
@@ -91,7 +90,6 @@ def _write_images(out: Path, layout: str, split: str, count: int, seed: int, sid
 def _write_videos(
     out: Path, layout: str, split: str, count: int, seed: int, side_px: int, frames: int, overwrite: bool
 ) -> None:
-    from rvos.synthetic.layouts import LAYOUTS
     from rvos.synthetic.splits import check_split
 
     check_split(split)

@@ -1,74 +1,39 @@
-"""The public video datasets: name -> adapter."""
+"""The one table of public video datasets: name -> adapter, which tells all the rest. Importing it loads no network and
+no reader of one dataset's files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from image_core.errors import UnknownNameError
+from rvos.data.a2d_sentences import A2dSentences
 from rvos.data.base import VideoDataset
-from rvos.data.records import Expression, VideoRecord
+from rvos.data.jhmdb_sentences import JhmdbSentences
+from rvos.data.long_rvos import LongRvos
+from rvos.data.mevis import Mevis, MevisV1
+from rvos.data.ref_davis17 import RefDavis17
+from rvos.data.ref_youtube_vos import RefYoutubeVos
+from rvos.data.revos import Revos
 
-
-def _ref_youtube_vos() -> type[VideoDataset]:
-    from rvos.data.ref_youtube_vos import RefYoutubeVos
-
-    return RefYoutubeVos
-
-
-def _ref_davis17() -> type[VideoDataset]:
-    from rvos.data.ref_davis17 import RefDavis17
-
-    return RefDavis17
-
-
-def _mevis() -> type[VideoDataset]:
-    from rvos.data.mevis import Mevis
-
-    return Mevis
-
-
-def _mevis_v1() -> type[VideoDataset]:
-    from rvos.data.mevis import MevisV1
-
-    return MevisV1
-
-
-def _a2d_sentences() -> type[VideoDataset]:
-    from rvos.data.a2d_sentences import A2dSentences
-
-    return A2dSentences
-
-
-def _jhmdb_sentences() -> type[VideoDataset]:
-    from rvos.data.jhmdb_sentences import JhmdbSentences
-
-    return JhmdbSentences
-
-
-def _long_rvos() -> type[VideoDataset]:
-    from rvos.data.long_rvos import LongRvos
-
-    return LongRvos
-
-
-def _revos() -> type[VideoDataset]:
-    from rvos.data.revos import Revos
-
-    return Revos
-
-
-DATASETS: dict[str, Callable[[], type[VideoDataset]]] = {
-    "ref_youtube_vos": _ref_youtube_vos,
-    "ref_davis17": _ref_davis17,
-    "mevis": _mevis,
-    "mevis_v1": _mevis_v1,
-    "a2d_sentences": _a2d_sentences,
-    "jhmdb_sentences": _jhmdb_sentences,
-    "long_rvos": _long_rvos,
-    "revos": _revos,
+DATASETS: dict[str, type[VideoDataset]] = {
+    "ref_youtube_vos": RefYoutubeVos,
+    "ref_davis17": RefDavis17,
+    "mevis": Mevis,
+    "mevis_v1": MevisV1,
+    "a2d_sentences": A2dSentences,
+    "jhmdb_sentences": JhmdbSentences,
+    "long_rvos": LongRvos,
+    "revos": Revos,
 }
-"""Name, with underscores -> gives the adapter, so that a dataset's own packages are imported only when it is read."""
+"""Name, with underscores -> adapter. A dataset is one file beside this one, and one row here."""
+
+
+def adapter_of(name: str) -> type[VideoDataset]:
+    """The adapter of a dataset, named with underscores or hyphens. Raises `UnknownNameError`."""
+    known = name.replace("-", "_")
+    if known not in DATASETS:
+        raise UnknownNameError("video dataset", name, list(DATASETS))
+    return DATASETS[known]
 
 
 def open_dataset(name: str, root: Path, split: str | None = None) -> VideoDataset:
@@ -76,10 +41,4 @@ def open_dataset(name: str, root: Path, split: str | None = None) -> VideoDatase
 
     Raises `UnknownNameError` for a name or split that is not there, `DataError` for what is missing or broken.
     """
-    known = name.replace("-", "_")
-    if known not in DATASETS:
-        raise UnknownNameError("video dataset", name, list(DATASETS))
-    return DATASETS[known]().read(root, split)
-
-
-__all__ = ["DATASETS", "Expression", "VideoDataset", "VideoRecord", "open_dataset"]
+    return adapter_of(name).read(root, split)

@@ -16,16 +16,19 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import h5py
 import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
+from rvos.data.protocol import OVER_SAMPLES, Protocol, ResultsFile
 from rvos.data.records import Expression, VideoRecord
+
+if TYPE_CHECKING:
+    import h5py
 
 _SUBSETS = {"train": "0", "test": "1"}
 _CLIPS = ("clips320H", "CLIPS320")
@@ -33,7 +36,7 @@ _COLUMNS = ("video_id", "instance_id", "query")
 _VIDEOSET_COLUMNS = 9
 
 _Query = tuple[str, str]
-"""Instance id, sentence."""
+"""Instance id, text."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,11 @@ class A2dSentences(VideoDataset):
     """
 
     name: ClassVar[str] = "a2d_sentences"
+    title: ClassVar[str] = "A2D-Sentences"
     splits: ClassVar[tuple[str, ...]] = ("test", "train")
+    protocols: ClassVar[tuple[Protocol, ...]] = (
+        replace(OVER_SAMPLES, layout=ResultsFile("v_{video}_f_{frame}_i_{expression}")),
+    )
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> A2dSentences:
@@ -82,10 +89,6 @@ class A2dSentences(VideoDataset):
         for position in expression.scored:
             yield _read_mask(self._truth_file(video, position), int(expression.object_ids[0]))
 
-    def image_id(self, video: VideoRecord, expression: Expression, position: int) -> str:
-        """The reference's name of a sample; position: 0-based, of the frame."""
-        return f"v_{video.video_id}_f_{position + 1}_i_{expression.expression_id}"
-
     def _truth_file(self, video: VideoRecord, position: int) -> Path:
         return _annotation_folder(self.root, video.video_id) / f"{video.frame_name(position)}.h5"
 
@@ -103,18 +106,18 @@ def _queries_of(root: Path, split: str) -> tuple[dict[str, list[_Query]], list[s
     queries: dict[str, list[_Query]] = {}
     left_out: Counter[str] = Counter()
     for row in _rows(texts / "a2d_annotation.txt"):
-        video_id, instance_id, sentence = (" ".join(value.split()) for value in row)
+        video_id, instance_id, text = (" ".join(value.split()) for value in row)
         if video_id not in subset_of:
             left_out["their video is not in videoset.csv"] += 1
         elif subset_of[video_id] != _SUBSETS[split]:
             continue
         elif video_id in missed:
             left_out["their video is in a2d_missed_videos.txt"] += 1
-        elif not instance_id.isdecimal() or not sentence:
+        elif not instance_id.isdecimal() or not text:
             # The official file has one: instance '1 (copy)' of T6bNPuKV-wY.
             left_out[f"no sentence, or no number as instance ('{instance_id}' of {video_id})"] += 1
         else:
-            queries.setdefault(video_id, []).append((str(int(instance_id)), sentence))
+            queries.setdefault(video_id, []).append((str(int(instance_id)), text))
     notes = [f"a2d_annotation.txt, rows left out: {count}, {reason}" for reason, count in left_out.items()]
     if not missed_file.is_file():
         notes.append(f"{missed_file.name} is not there: no video is left out for it")
@@ -125,7 +128,7 @@ def _subsets(path: Path) -> dict[str, str]:
     """Video -> "0" (train) or "1" (test)."""
     rows = _table(path)
     if not rows or min(map(len, rows)) < _VIDEOSET_COLUMNS:
-        raise DataError(f"{path}: came rows of fewer than {_VIDEOSET_COLUMNS} columns, wanted A2D's videoset.csv")
+        raise DataError(f"{path}: expected A2D's videoset.csv of {_VIDEOSET_COLUMNS} columns, got shorter rows")
     return {row[0].strip(): row[_VIDEOSET_COLUMNS - 1].strip() for row in rows}
 
 
@@ -134,7 +137,7 @@ def _rows(path: Path) -> list[list[str]]:
     header, *rows = _table(path) or [[]]
     absent = [column for column in _COLUMNS if column not in header]
     if absent:
-        raise DataError(f"{path}: came no column '{absent[0]}', wanted the header {','.join(_COLUMNS)}")
+        raise DataError(f"{path}: expected the header {','.join(_COLUMNS)}, got no column '{absent[0]}'")
     places = [header.index(column) for column in _COLUMNS]
     return [[row[place] if place < len(row) else "" for place in places] for row in rows]
 
@@ -144,7 +147,7 @@ def _table(path: Path) -> list[list[str]]:
     try:
         return [row for row in csv.reader(io.StringIO(_text(path))) if row]
     except csv.Error as error:
-        raise DataError(f"{path}: came a table that cannot be read ({error}): fetch it again") from error
+        raise DataError(f"{path}: expected a table, got one that cannot be read ({error}): fetch it again") from error
 
 
 def _text(path: Path) -> str:
@@ -153,22 +156,22 @@ def _text(path: Path) -> str:
     except FileNotFoundError as error:
         raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: came a file that is not text ({error}): fetch it again") from error
+        raise DataError(f"{path}: expected text, got another file ({error}): fetch it again") from error
 
 
 def _instances(folder: Path) -> dict[int, frozenset[str] | None]:
     """0-based position -> the instances that are on that frame, None where the file cannot be read."""
     names = sorted(path.stem for path in folder.glob("*.h5")) if folder.is_dir() else []
-    found: dict[int, frozenset[str] | None] = {}
+    shown: dict[int, frozenset[str] | None] = {}
     for name in names:
         if not name.isdecimal() or int(name) < 1:
             continue
         try:
             with _open(folder / f"{name}.h5") as file:
-                found[int(name) - 1] = frozenset(str(int(i)) for i in _listed(file))
+                shown[int(name) - 1] = frozenset(str(int(i)) for i in _listed(file))
         except DataError:
-            found[int(name) - 1] = None
-    return found
+            shown[int(name) - 1] = None
+    return shown
 
 
 def _expressions(said: list[_Query], shown: dict[int, frozenset[str] | None]) -> tuple[Expression, ...]:
@@ -178,16 +181,18 @@ def _expressions(said: list[_Query], shown: dict[int, frozenset[str] | None]) ->
     """
     expressions = []
     times: Counter[str] = Counter()
-    for instance_id, sentence in said:
+    for instance_id, text in said:
         times[instance_id] += 1
         expression_id = instance_id if times[instance_id] == 1 else f"{instance_id}_{times[instance_id]}"
-        scored = tuple(p for p, found in sorted(shown.items()) if found is None or instance_id in found)
+        scored = tuple(p for p, instances in sorted(shown.items()) if instances is None or instance_id in instances)
         if scored or not shown:
-            expressions.append(Expression(expression_id, sentence, (instance_id,), scored or None))
+            expressions.append(Expression(expression_id, text, (instance_id,), scored or None))
     return tuple(expressions)
 
 
 def _open(path: Path) -> h5py.File:
+    import h5py
+
     try:
         # Nobody writes these files, and shared disks often know no locks.
         return h5py.File(path, "r", locking=False)
@@ -203,10 +208,12 @@ def _listed(file: h5py.File) -> np.ndarray:
 
 
 def _dataset(file: h5py.File, key: str) -> h5py.Dataset:
-    found = file.get(key)
-    if not isinstance(found, h5py.Dataset):
-        raise DataError(f"{file.filename}: came no '{key}', wanted it: fetch the file again")
-    return found
+    import h5py
+
+    data = file.get(key)
+    if not isinstance(data, h5py.Dataset):
+        raise DataError(f"{file.filename}: expected '{key}', got none: fetch the file again")
+    return data
 
 
 def _content(data: h5py.Dataset, part: int | tuple[()]) -> np.ndarray:
@@ -216,7 +223,7 @@ def _content(data: h5py.Dataset, part: int | tuple[()]) -> np.ndarray:
     except (OSError, IndexError, ValueError) as error:
         raise DataError(f"{data.file.filename}: '{data.name}' cannot be read: fetch the file again") from error
     if content.dtype.kind not in "biuf":
-        raise DataError(f"{data.file.filename}: came '{data.name}' of {content.dtype}, wanted numbers: fetch it again")
+        raise DataError(f"{data.file.filename}: expected numbers in '{data.name}', got {content.dtype}: fetch it again")
     return content
 
 
@@ -226,8 +233,8 @@ def _read_mask(path: Path, instance: int) -> np.ndarray:
         instances, masks = _listed(file), _dataset(file, "reMask")
         index = np.flatnonzero(instances == instance)
         if not len(index):
-            raise DataError(f"{path}: came the instances {instances.tolist()}, wanted {instance}: fetch the file again")
+            raise DataError(f"{path}: expected the instance {instance}, got {instances.tolist()}: fetch the file again")
         if masks.ndim not in (2, 3) or (masks.ndim == 2 and len(instances) > 1):
-            raise DataError(f"{path}: came reMask {masks.shape} for {len(instances)} instances: fetch the file again")
+            raise DataError(f"{path}: expected reMask of {len(instances)} instances, got {masks.shape}: fetch it again")
         mask = _content(masks, () if masks.ndim == 2 else int(index[0]))
     return mask.T != 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from image_core.errors import DataError, UnknownNameError
+from rvos.data.protocol import Figures, IdTruth, Protocol, Server
 from rvos.data.records import Expression, VideoRecord
 
 VOID_ID = 255
@@ -22,19 +25,31 @@ VOID_ID = 255
 
 @dataclass(frozen=True)
 class VideoDataset(ABC):
-    """One split of a dataset that lies under `root`. An adapter knows its on-disk layout and nothing else.
+    """One split of a dataset that lies under `root`, and all that tells the dataset from others.
 
-    videos: in the dataset's own order; notes: what was missing and how it was made up for, a line each.
+    The module of an adapter begins with the tree that it reads, a line an entry, `ROOT/...` and what it holds. Packages
+    that only one dataset needs are imported by the functions that read: the table of datasets imports every adapter.
     """
 
+    #: As the command line takes it, with underscores.
     name: ClassVar[str]
-    """As the command line takes it, with underscores."""
+    #: As papers write it.
+    title: ClassVar[str]
+    #: The first is the one that has truth and that papers report, the default.
     splits: ClassVar[tuple[str, ...]]
-    """The first is the one that has truth and that papers report, the default."""
+    #: By what rules it is scored; the first is that of single expressions, unless `rules` says otherwise.
+    protocols: ClassVar[tuple[Protocol, ...]]
+    #: What the tree does not tell of the files, and the splits not of themselves; for the documentation.
+    files_note: ClassVar[str] = ""
+    splits_note: ClassVar[str] = ""
+    #: Where predictions can be submitted to.
+    server: ClassVar[Server | None] = None
 
     root: Path
     split: str
+    #: In the dataset's own order.
     videos: tuple[VideoRecord, ...]
+    #: What was missing and how it was made up for, a line each.
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -53,6 +68,29 @@ class VideoDataset(ABC):
         if split not in cls.splits:
             raise UnknownNameError(f"split of {cls.name}", split, list(cls.splits))
         return split
+
+    @classmethod
+    def tree(cls) -> str:
+        """How the dataset must lie on disk, in words."""
+        return sys.modules[cls.__module__].__doc__ or ""
+
+    @classmethod
+    def files(cls) -> tuple[str, ...]:
+        """The entries of the tree, below ROOT."""
+        return tuple(re.findall(r"^ROOT/(\S+)", cls.tree(), re.MULTILINE))
+
+    @property
+    def rules(self) -> Protocol:
+        """Those for single expressions, of this split and version."""
+        return self.protocols[0]
+
+    def summary(self, figures: Figures) -> dict[str, Any]:
+        """The figures that papers report of this dataset, first in `metrics.json`."""
+        return dict(figures.means)
+
+    def id_truth(self) -> IdTruth | None:
+        """What a second protocol needs, which scores several expressions by one picture of ids; None for no such."""
+        return None
 
     @abstractmethod
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
@@ -73,7 +111,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: came a file that is not JSON ({error}): fetch it again") from error
+        raise DataError(f"{path}: expected JSON, got another file ({error}): fetch it again") from error
 
 
 def read_id_map(path: Path) -> np.ndarray:
@@ -103,7 +141,7 @@ def decode_picture(path: Path) -> tuple[np.ndarray, bool]:
     try:
         with Image.open(path) as picture:
             if picture.mode not in ("P", "L", "1"):
-                raise DataError(f"{path}: came a picture of mode {picture.mode}, wanted 8-bit grey or indexed colour")
+                raise DataError(f"{path}: expected 8-bit grey or indexed colour, got mode {picture.mode}")
             indexed, values = picture.mode == "P", np.asarray(picture).astype(np.uint8)
     except FileNotFoundError:
         raise
@@ -116,5 +154,5 @@ def decode_picture(path: Path) -> tuple[np.ndarray, bool]:
 def require(document: Any, key: str, path: Path) -> Any:
     """`document[key]`. Raises `DataError` where it is not there, naming the file."""
     if not isinstance(document, dict) or key not in document:
-        raise DataError(f"{path}: came no '{key}', wanted it: is it the right file?")
+        raise DataError(f"{path}: expected '{key}', got none: is it the right file?")
     return document[key]

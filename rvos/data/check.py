@@ -18,27 +18,28 @@ _NO_TRUTH = "truth: none here, so nothing can be scored: fetch it, choose anothe
 
 @dataclass(frozen=True)
 class Inventory:
-    """What was found of one split.
-
-    sizes: (height, width) in pixels of first frames -> number of videos; missing_sources: folders of pictures or video
-    files; missing_pictures: of the folders that are there; unreadable: a line a video whose first frame cannot be read;
-    unlisted_pictures: lie beside listed ones and are left alone; truth_files: how many are wanted, 0 where there is no
-    truth; truth_fault: why the truth of the first expression that has its files cannot be read, None where it can.
-    """
+    """What of one split lies on disk."""
 
     dataset: VideoDataset
+    #: (height, width) in pixels of first frames -> number of videos.
     sizes: dict[tuple[int, int], int]
+    #: Folders of pictures, or video files.
     missing_sources: tuple[Path, ...]
+    #: Of the folders that are there.
     missing_pictures: tuple[Path, ...]
+    #: A line a video whose first frame cannot be read.
     unreadable: tuple[str, ...]
+    #: They lie beside listed ones and are left alone.
     unlisted_pictures: tuple[Path, ...]
+    #: How many there should be, 0 where the split has no truth.
     truth_files: int
     missing_truth: tuple[Path, ...]
+    #: Why the truth of the first expression that has its files cannot be read, None where it can.
     truth_fault: str | None
 
     @property
     def expressions(self) -> int:
-        """How many sentences the metadata has."""
+        """How many expressions the metadata has."""
         return sum(len(video.expressions) for video in self.dataset.videos)
 
     @property
@@ -172,7 +173,7 @@ def _missing_source(video: VideoRecord, folders: _Folders) -> Path | None:
 
 
 def _truth_fault(dataset: VideoDataset, folders: _Folders) -> str | None:
-    """One probe: what files cannot tell, such as metadata that does not say which object a sentence means."""
+    """One probe: what files cannot tell, such as metadata that does not say which object an expression means."""
     for video in dataset.videos:
         files = dataset.truth_files(video)
         if files and video.expressions and all(map(folders.has, files)):

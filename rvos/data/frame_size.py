@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rvos.data import VideoRecord
+from rvos.data.records import VideoRecord
 from rvos.video import open_video
 
 

@@ -40,22 +40,22 @@ def records_of(path: Path, listed: dict[str, Any], frames: Path, describe: Descr
 def _parts(path: Path, video_id: str) -> list[str]:
     parts = video_id.split("/")
     if not all(parts) or {".", ".."} & {*parts}:
-        raise DataError(f"{path}: came the id '{video_id}' of a video, wanted names of folders: correct the file")
+        raise DataError(f"{path}: expected names of folders as the id of a video, got '{video_id}': correct the file")
     return parts
 
 
-def sentence_of(path: Path, row: dict[str, Any]) -> str:
+def text_of(path: Path, row: dict[str, Any]) -> str:
     """What the row of an expression says. Raises `DataError`."""
-    sentence = require(row, "exp", path)
-    if not isinstance(sentence, str):
-        raise DataError(f"{path}: came the sentence {sentence!r}, wanted text: correct the file")
-    return sentence
+    text = require(row, "exp", path)
+    if not isinstance(text, str):
+        raise DataError(f"{path}: expected an expression in words, got {text!r}: correct the file")
+    return text
 
 
 def ids_of(path: Path, names: Any) -> tuple[str, ...]:
     """A list of names or numbers as texts. Raises `DataError` for anything else."""
     if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
-        raise DataError(f"{path}: came {str(names)[:60]}, wanted a list of names: is it the right file?")
+        raise DataError(f"{path}: expected a list of names, got {str(names)[:60]}: is it the right file?")
     return tuple(str(name) for name in names)
 
 
@@ -65,20 +65,20 @@ def object_of(path: Path, row: dict[str, Any]) -> tuple[str, ...]:
         return ()
     object_id = str(row["obj_id"])
     if not (object_id.isascii() and object_id.isdigit()):
-        raise DataError(f"{path}: came the obj_id {row['obj_id']!r}, wanted a number: correct the file")
+        raise DataError(f"{path}: expected a number as obj_id, got {row['obj_id']!r}: correct the file")
     return (object_id,)
 
 
-def _dict(path: Path, key: str, found: Any) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise DataError(f"{path}: came '{key}' that is no table by id, wanted one: is it the right file?")
-    return found
+def _dict(path: Path, key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: expected a table by id in '{key}', got another value: is it the right file?")
+    return value
 
 
 def picture_size(video: VideoRecord) -> tuple[int, int]:
     """(height, width) in pixels of the first of a video's pictures, from its header. Raises `DataError`."""
     if isinstance(video.source, Path) or not video.source:
-        raise DataError(f"video '{video.video_id}': came no pictures, wanted one for the size of its masks")
+        raise DataError(f"video '{video.video_id}': expected a picture, for the size of its masks, got none")
     try:
         with Image.open(video.source[0]) as picture:
             return picture.height, picture.width

@@ -1,6 +1,6 @@
 """Long-RVOS (Liang et al., CVPR 2026), as its download lies on disk.
 
-ROOT/<split>/meta_expressions.json                    sentences with their type and their object, frames
+ROOT/<split>/meta_expressions.json                    expressions with their type and their object, frames
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
 ROOT/<split>/Annotations/<video>/<object>/<frame>.png foreground above 0; no file where the object is absent
 """
@@ -16,7 +16,8 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_id_map
-from rvos.data.listing import picture_size, read_listing, records_of, sentence_of
+from rvos.data.listing import picture_size, read_listing, records_of, text_of
+from rvos.data.protocol import OVER_EXPRESSIONS, Protocol
 from rvos.data.records import Expression, VideoRecord, check_id, pictures
 
 
@@ -25,7 +26,16 @@ class LongRvos(VideoDataset):
     """Expressions carry the label `type`: static, dynamic or hybrid."""
 
     name: ClassVar[str] = "long_rvos"
+    title: ClassVar[str] = "Long-RVOS"
     splits: ClassVar[tuple[str, ...]] = ("valid", "test", "train")
+    protocols: ClassVar[tuple[Protocol, ...]] = (
+        Protocol(
+            text=f"{OVER_EXPRESSIONS} of all types; tIoU and vIoU beside",
+            verified=True,
+            evidence="rules by hand-computed tables",
+            missing_is_empty=True,
+        ),
+    )
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> LongRvos:
@@ -66,4 +76,4 @@ def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Express
     for object_id in object_ids:
         check_id("object", object_id)
     labels = {"type": str(row["type"])} if "type" in row else {}
-    return Expression(expression_id, sentence_of(index, row), object_ids, labels=labels)
+    return Expression(expression_id, text_of(index, row), object_ids, labels=labels)

@@ -3,7 +3,7 @@
 RAW/DAVIS/JPEGImages/480p/<video>/<frame>.jpg                   of DAVIS-2017-Unsupervised-trainval-480p
 RAW/DAVIS/Annotations_unsupervised/480p/<video>/<frame>.png
 RAW/DAVIS/ImageSets/2017/{train,val}.txt
-RAW/davis_text_annotations/Davis17_<annotator>.txt              a line: video, object id, sentence in quotation marks
+RAW/davis_text_annotations/Davis17_<annotator>.txt              a line: video, object id, text in quotation marks
 
 The files of the second annotator are Latin-1, and some lines misspell the video.
 """
@@ -27,7 +27,7 @@ _ENCODINGS = {"annot1": "utf-8", "annot1_full_video": "utf-8", "annot2": "latin-
 _QUOTATION_MARKS = '"\u201c\u201d\x93\x94'
 _SIMILAR = 0.8
 
-Sentences = dict[str, dict[str, str]]
+Texts = dict[str, dict[str, str]]
 """Video -> object id -> what one annotator says of it."""
 
 
@@ -40,7 +40,7 @@ def convert(raw: Path, out: Path) -> list[str]:
     known = [video for names in videos.values() for video in names]
     notes: list[str] = []
     said = [
-        read_sentences(raw / "davis_text_annotations" / f"Davis17_{who}.txt", _ENCODINGS[who], known, notes)
+        read_texts(raw / "davis_text_annotations" / f"Davis17_{who}.txt", _ENCODINGS[who], known, notes)
         for who in ANNOTATORS
     ]
     for split, folder in SPLITS.items():
@@ -58,37 +58,37 @@ def read_set(path: Path) -> list[str]:
     return [line.strip() for line in _lines(path, "utf-8") if line.strip()]
 
 
-def read_sentences(path: Path, encoding: str, known: Sequence[str], notes: list[str]) -> Sentences:
+def read_texts(path: Path, encoding: str, known: Sequence[str], notes: list[str]) -> Texts:
     """What one annotator says; a video that is not `known` is taken for the nearest one that is, and noted.
 
     Raises `DataError` for a line of another form, or a video that resembles none.
     """
-    said: Sentences = {}
+    said: Texts = {}
     for number, line in enumerate(_lines(path, encoding), 1):
         if not line.strip():
             continue
         video, object_id, *words = line.split()
         if not words or not object_id.isdigit():
-            raise DataError(f"{path}, line {number}: came '{line.strip()}', wanted a video, a number and a sentence")
+            raise DataError(f"{path}, line {number}: expected a video, a number and a text, got '{line.strip()}'")
         if video not in known:
             nearest = difflib.get_close_matches(video, known, n=1, cutoff=_SIMILAR)
             if not nearest:
-                raise DataError(f"{path}, line {number}: came the video '{video}', wanted one of ImageSets/2017")
+                raise DataError(f"{path}, line {number}: expected a video of ImageSets/2017, got '{video}'")
             notes.append(f"{path.name}, line {number}: '{video}' is taken for '{nearest[0]}'")
             video = nearest[0]
         said.setdefault(video, {})[object_id] = " ".join(words).strip(_QUOTATION_MARKS)
     return said
 
 
-def expression_rows(video: str, said: Sequence[Sentences], notes: list[str]) -> dict[str, dict[str, str]]:
-    """Expression id -> sentence and object of a video: objects in the order of their ids as strings, the four
-    annotators' sentences of each in a row. An object that one of them left out is left out, and noted."""
-    by_annotator = [sentences.get(video, {}) for sentences in said]
-    objects = sorted({object_id for sentences in by_annotator for object_id in sentences})
+def expression_rows(video: str, said: Sequence[Texts], notes: list[str]) -> dict[str, dict[str, str]]:
+    """Expression id -> text and object of a video: objects in the order of their ids as strings, the texts of the four
+    annotators in a row. An object that one of them left out is left out, and noted."""
+    by_annotator = [texts.get(video, {}) for texts in said]
+    objects = sorted({object_id for texts in by_annotator for object_id in texts})
     rows: list[dict[str, str]] = []
     for object_id in objects:
-        if all(object_id in sentences for sentences in by_annotator):
-            rows += [{"exp": sentences[object_id], "obj_id": object_id} for sentences in by_annotator]
+        if all(object_id in texts for texts in by_annotator):
+            rows += [{"exp": texts[object_id], "obj_id": object_id} for texts in by_annotator]
         else:
             notes.append(f"{video}, object {object_id}: left out, for not all four annotators speak of it")
     return {str(i): row for i, row in enumerate(rows)}
@@ -108,7 +108,7 @@ def _copy(source: Path, target: Path, suffix: str) -> list[str]:
     """Copy the pictures of a video; gives their names without suffix, in order."""
     paths = sorted(path for path in source.glob(f"*{suffix}"))
     if not paths:
-        raise DataError(f"{source}: came no {suffix} pictures, wanted those of the video: fetch them")
+        raise DataError(f"{source}: expected {suffix} pictures, got none: fetch them")
     try:
         target.mkdir(parents=True, exist_ok=True)
         for path in paths:

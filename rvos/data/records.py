@@ -16,31 +16,33 @@ _FORBIDDEN = re.compile(r"[/\\\0]")
 def check_id(kind: str, name: str) -> None:
     """Raise `DataError` for an id that cannot be the name of a file or a folder, or that would leave its folder."""
     if name in ("", ".", "..") or _FORBIDDEN.search(name):
-        raise DataError(f"{kind}: came the id '{name}', wanted one that can be a file's name: correct the annotation")
+        raise DataError(f"{kind}: expected an id that can be a file's name, got '{name}': correct the annotation")
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A sentence about a video.
+    """What is said of a video, in words.
 
-    object_ids: what it means, as the dataset's truth names it; (): the truth is not there, or nothing is meant;
-    has_target: False where the metadata says that nothing is meant; motion: only what moves tells what is meant;
-    scored: 0-based positions of the frames that have truth, increasing, None for all frames; labels: what figures are
-    broken down by, such as {"type": "static"}.
+    Raises `DataError` for an id that cannot be a file's name, `ValueError` for positions out of order.
     """
 
     expression_id: str
-    sentence: str
+    text: str
+    #: What it means, as the dataset's truth names it; () where the truth is not there, or nothing is meant.
     object_ids: tuple[str, ...] = ()
+    #: 0-based positions of the frames that have truth, increasing; None for all frames.
     scored: tuple[int, ...] | None = None
+    #: What figures are broken down by, such as {"type": "static"}.
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: False where the metadata says that nothing is meant.
     has_target: bool = True
+    #: Only what moves tells what is meant.
     motion: bool = False
 
     def __post_init__(self) -> None:
         check_id("expression", self.expression_id)
         if self.scored is not None and (not self.scored or list(self.scored) != sorted({*self.scored})):
-            raise ValueError(f"Expression.scored: came {self.scored}, wanted increasing positions, at least one")
+            raise ValueError(f"Expression.scored: expected increasing positions, at least one, got {self.scored}")
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,12 @@ class VideoRecord:
             check_id(f"video '{self.video_id}', frame", name)
         if not isinstance(self.source, Path) and len(self.source) != len(self.frame_names):
             raise ValueError(
-                f"VideoRecord '{self.video_id}': came {len(self.source)} pictures and {len(self.frame_names)} frame "
-                "names, wanted as many"
+                f"VideoRecord '{self.video_id}': expected as many pictures as frame names, got {len(self.source)} and "
+                f"{len(self.frame_names)}"
             )
         repeated = [i for i, count in Counter(e.expression_id for e in self.expressions).items() if count > 1]
         if repeated:
-            raise DataError(f"video '{self.video_id}': came two expressions with the id '{repeated[0]}', wanted one")
+            raise DataError(f"video '{self.video_id}': expected an id only once, got '{repeated[0]}' again")
 
     def frame_name(self, index: int) -> str:
         """The name of the frame at a position; "00001" is the first of a video file."""

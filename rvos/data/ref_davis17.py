@@ -1,10 +1,10 @@
 """Ref-DAVIS17 (Khoreva et al., ACCV 2018) in the form that most projects convert it to, see `prepare_davis`.
 
-ROOT/meta_expressions/<split>/meta_expressions.json   sentences and frames
+ROOT/meta_expressions/<split>/meta_expressions.json   expressions and frames
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
 ROOT/<split>/Annotations/<video>/<frame>.png          indexed colour: 0 background, object ids, 255 void
 
-Every object has four sentences; expression 4 x object + k is the k-th one of the object, objects in the order of their
+Every object has four expressions; number 4 x object + k is the k-th one of the object, objects in the order of their
 ids as strings.
 """
 
@@ -19,11 +19,29 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_id_map
-from rvos.data.listing import object_of, read_listing, records_of, sentence_of
+from rvos.data.listing import object_of, read_listing, records_of, text_of
+from rvos.data.protocol import IdPictureFolders, IdTruth, MaskFolders, Protocol
 from rvos.data.records import Expression, VideoRecord, pictures
 
 ANNOTATORS = ("annot1", "annot1_full_video", "annot2", "annot2_full_video")
-"""Who wrote the k-th sentence of an object, having seen its first frame or the full video."""
+"""Who wrote the k-th expression of an object, having seen its first frame or the full video."""
+
+
+_A = Protocol(
+    text="A: the expressions of an annotator in one picture, unsupervised task, mean of four annotators",
+    verified=True,
+    evidence="yes, to 1e-6",
+    layout=IdPictureFolders(tuple(f"anno_{k}" for k in range(len(ANNOTATORS)))),
+    name="A",
+)
+_B = Protocol(
+    text="B: J and F of each expression's own mask, mean over expressions",
+    verified=True,
+    evidence="J and F to 1e-6; the mean is the plain one",
+    layout=MaskFolders("expressions"),
+    name="B",
+    figure="J&F by protocol B",
+)
 
 
 @dataclass(frozen=True)
@@ -31,20 +49,26 @@ class RefDavis17(VideoDataset):
     """The truth of an expression is its object's mask, void or not: void is left to those who read `id_maps`."""
 
     name: ClassVar[str] = "ref_davis17"
+    title: ClassVar[str] = "Ref-DAVIS17"
     splits: ClassVar[tuple[str, ...]] = ("valid", "train")
+    protocols: ClassVar[tuple[Protocol, ...]] = (_B, _A)
+    files_note: ClassVar[str] = "made from the DAVIS download by `tools/prepare_ref_davis17.py`"
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> RefDavis17:
         split = cls.check_split(split)
         index = root / "meta_expressions" / split / "meta_expressions.json"
         if not index.is_file() and (root / "DAVIS").is_dir():
-            raise DataError(f"{root}: came DAVIS as it is downloaded: convert it with tools/prepare_ref_davis17.py")
+            raise DataError(
+                f"{root}: expected Ref-DAVIS17, got DAVIS as it is downloaded: convert it with "
+                "tools/prepare_ref_davis17.py"
+            )
 
         def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
             number = _number(index, video_id, expression_id)
             return Expression(
                 expression_id=expression_id,
-                sentence=sentence_of(index, row),
+                text=text_of(index, row),
                 object_ids=object_of(index, row),
                 labels={"annotator": ANNOTATORS[number % len(ANNOTATORS)]},
             )
@@ -69,6 +93,9 @@ class RefDavis17(VideoDataset):
         for path in self.truth_files(video):
             yield read_id_map(path)
 
+    def id_truth(self) -> IdTruth:
+        return IdTruth(_A, self.annotators, self.id_maps)
+
     def annotators(self, video: VideoRecord) -> tuple[tuple[Expression, ...], ...]:
         """For each of the four `ANNOTATORS` the video's expressions, one for each object in order.
 
@@ -77,13 +104,13 @@ class RefDavis17(VideoDataset):
         ordered = sorted(video.expressions, key=lambda e: int(e.expression_id))
         if [int(e.expression_id) for e in ordered] != list(range(len(ordered))) or len(ordered) % len(ANNOTATORS):
             raise DataError(
-                f"{self.name}, video '{video.video_id}': came the expressions {[e.expression_id for e in ordered]}, "
-                "wanted 0, 1, 2, ..., four for each object: convert the dataset again"
+                f"{self.name}, video '{video.video_id}': expected the expressions 0, 1, 2, ..., four for each object, "
+                f"got {[e.expression_id for e in ordered]}: convert the dataset again"
             )
         return tuple(tuple(ordered[k :: len(ANNOTATORS)]) for k in range(len(ANNOTATORS)))
 
 
 def _number(index: Path, video_id: str, expression_id: str) -> int:
     if not (expression_id.isascii() and expression_id.isdigit()):
-        raise DataError(f"{index}, video '{video_id}': came the expression id '{expression_id}', wanted a number")
+        raise DataError(f"{index}, video '{video_id}': expected a number as expression id, got '{expression_id}'")
     return int(expression_id)

@@ -1,6 +1,6 @@
 """Ref-YouTube-VOS (Seo et al., "URVOS", ECCV 2020), as its download lies on disk.
 
-ROOT/meta_expressions/<split>/meta_expressions.json   sentences and the frames that are scored
+ROOT/meta_expressions/<split>/meta_expressions.json   expressions and the frames that are scored
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
 ROOT/<split>/Annotations/<video>/<frame>.png          indexed colour, the pixel's value is the object's id
 
@@ -18,7 +18,8 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset, read_id_map, read_json, require
-from rvos.data.listing import object_of, read_listing, records_of, sentence_of
+from rvos.data.listing import object_of, read_listing, records_of, text_of
+from rvos.data.protocol import OVER_EXPRESSIONS, MaskFolders, Protocol, Server
 from rvos.data.records import Expression, VideoRecord, pictures
 
 
@@ -27,33 +28,44 @@ class RefYoutubeVos(VideoDataset):
     """sidecar: video id -> expression id -> the row of `synthetic.json`; {} for the real videos."""
 
     name: ClassVar[str] = "ref_youtube_vos"
+    title: ClassVar[str] = "Ref-YouTube-VOS"
     splits: ClassVar[tuple[str, ...]] = ("valid", "test", "train")
+    splits_note: ClassVar[str] = "by default the first that is there"
+    protocols: ClassVar[tuple[Protocol, ...]] = (
+        Protocol(
+            text=f"{OVER_EXPRESSIONS} (the server's own script is not public)",
+            verified=False,
+            evidence="no: the server's script is not public; J and F are those of DAVIS, which are checked",
+            layout=MaskFolders("Annotations"),
+        ),
+    )
+    server: ClassVar[Server | None] = Server("valid")
 
     sidecar: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> RefYoutubeVos:
         """As the law says, but None is the first split that is there: synthetic videos may be of the test alone."""
-        wanted = cls.check_split(split)
+        chosen = cls.check_split(split)
         there = [name for name in cls.splits if _index_file(root, name).is_file()]
         notes: tuple[str, ...] = ()
-        if split is None and there and wanted not in there:
-            notes = (f"there is no split '{wanted}': '{there[0]}' is taken instead",)
-            wanted = there[0]
-        index = _index_file(root, wanted)
+        if split is None and there and chosen not in there:
+            notes = (f"there is no split '{chosen}': '{there[0]}' is taken instead",)
+            chosen = there[0]
+        index = _index_file(root, chosen)
         listed = read_listing(index)
         sidecar_file = index.with_name("synthetic.json")
         sidecar = {}
         if sidecar_file.is_file():
             videos = require(read_json(sidecar_file), "videos", sidecar_file)
             sidecar = {video_id: row["expressions"] for video_id, row in videos.items()}
-        listed, left_out = _without_test_videos(root, wanted, listed)
+        listed, left_out = _without_test_videos(root, chosen, listed)
 
         def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
             return _expression(index, expression_id, row, sidecar.get(video_id, {}).get(expression_id))
 
-        records = records_of(index, listed, root / wanted / "JPEGImages", describe)
-        return cls(root, wanted, records, (*notes, *left_out), sidecar)
+        records = records_of(index, listed, root / chosen / "JPEGImages", describe)
+        return cls(root, chosen, records, (*notes, *left_out), sidecar)
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
         folder = self.root / self.split / "Annotations" / video.video_id
@@ -97,10 +109,10 @@ def _without_test_videos(root: Path, split: str, listed: dict[str, Any]) -> tupl
 def _expression(index: Path, expression_id: str, row: dict[str, Any], told: dict[str, Any] | None) -> Expression:
     """told: the row of `synthetic.json`, whose answer is null where that is disputable: such frames are not scored."""
     answers = [] if told is None else told["answers"]
-    judged = tuple(i for i, found in enumerate(answers) if found is not None)
+    judged = tuple(i for i, answer in enumerate(answers) if answer is not None)
     return Expression(
         expression_id=expression_id,
-        sentence=sentence_of(index, row),
+        text=text_of(index, row),
         object_ids=object_of(index, row),
         scored=None if len(judged) == len(answers) else judged,
         labels={} if told is None else {key: told[key] for key in ("kind", "family")},

@@ -1,6 +1,6 @@
 """ReVOS (Yan et al., "VISA", ECCV 2024), as its download lies on disk.
 
-ROOT/meta_expressions_<split>_.json   sentences with their type and lists of annotations, frames
+ROOT/meta_expressions_<split>_.json   expressions with their type and lists of annotations, frames
 ROOT/JPEGImages/<video>/<frame>.jpg   the ids of videos are paths: folders within folders
 ROOT/mask_dict.json                   the masks of all splits, by annotation
 ROOT/mask_dict_foreground.json        what is foreground at all in each video; robustness alone asks for it
@@ -18,12 +18,13 @@ import numpy as np
 
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
-from rvos.data.listing import ids_of, read_listing, records_of, sentence_of
+from rvos.data.listing import ids_of, read_listing, records_of, text_of
+from rvos.data.protocol import OVER_EXPRESSIONS, Figures, Protocol
 from rvos.data.records import Expression, VideoRecord
 from rvos.data.run_lengths import RunLengths
 
 TYPES = ("referring", "reasoning", "hallucination")
-"""What `type_id` counts; hallucination: the sentence means nothing that is there."""
+"""What `type_id` counts; hallucination: the expression means nothing that is there."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,11 @@ class Revos(VideoDataset):
     """`object_ids` of an expression are annotation ids; the label `type` is one of `TYPES`."""
 
     name: ClassVar[str] = "revos"
+    title: ClassVar[str] = "ReVOS"
     splits: ClassVar[tuple[str, ...]] = ("valid", "train")
+    protocols: ClassVar[tuple[Protocol, ...]] = (
+        Protocol(text=f"{OVER_EXPRESSIONS}; overall = (referring + reasoning) / 2", verified=False, evidence="no"),
+    )
 
     @classmethod
     def read(cls, root: Path, split: str | None = None) -> Revos:
@@ -46,6 +51,12 @@ class Revos(VideoDataset):
         nested = sum("/" in video_id for video_id in listed)
         notes = (f"{nested} ids of videos are paths: a slash is written as '__'",) if nested else ()
         return cls(root, split, records, notes)
+
+    def summary(self, figures: Figures) -> dict[str, Any]:
+        """With "overall_J&F", the mean of the first two types, None where one of them has no expression."""
+        types = figures.by.get("type", {})
+        both = [types[name]["J&F"] for name in TYPES[:2] if name in types]
+        return {**figures.means, "overall_J&F": sum(both) / 2 if len(both) == 2 else None}
 
     def truth_files(self, video: VideoRecord) -> tuple[Path, ...]:
         return (self.root / "mask_dict.json",)
@@ -62,11 +73,11 @@ def _expression(index: Path, video_id: str, expression_id: str, row: dict[str, A
     type_id = row.get("type_id")
     if "anno_id" not in row or not isinstance(type_id, int) or type_id not in range(len(TYPES)):
         raise DataError(
-            f"{index}, video '{video_id}', expression '{expression_id}': came anno_id {row.get('anno_id')!r} and "
-            f"type_id {type_id!r}, wanted a list and 0, 1 or 2: is it the right file?"
+            f"{index}, video '{video_id}', expression '{expression_id}': expected a list as anno_id and 0, 1 or 2 "
+            f"as type_id, got {row.get('anno_id')!r} and {type_id!r}: is it the right file?"
         )
     ids = ids_of(index, row["anno_id"])
     label = TYPES[type_id]
     return Expression(
-        expression_id, sentence_of(index, row), ids, labels={"type": label}, has_target=label != "hallucination"
+        expression_id, text_of(index, row), ids, labels={"type": label}, has_target=label != "hallucination"
     )

@@ -28,7 +28,7 @@ class RunLengths:
         """Read `mask_dict.json`. Raises `DataError`."""
         rows = read_json(path)
         if not isinstance(rows, dict) or not all(isinstance(row, list) for row in rows.values()):
-            raise DataError(f"{path}: came no lists of masks by annotation, wanted that: is it the right file?")
+            raise DataError(f"{path}: expected lists of masks by annotation, got none: is it the right file?")
         return cls(path, rows)
 
     def union(self, video: VideoRecord, annotation_ids: Sequence[str]) -> Iterator[np.ndarray]:
@@ -46,10 +46,10 @@ class RunLengths:
     def _row(self, video: VideoRecord, annotation_id: str) -> list[dict[str, Any] | None]:
         row = self.rows.get(annotation_id)
         if row is None or len(row) != len(video.frame_names):
-            came = "nothing" if row is None else f"{len(row)} masks"
+            got = "none" if row is None else f"{len(row)}"
             raise DataError(
-                f"{self.path}: came {came} for the annotation '{annotation_id}' of the video '{video.video_id}', "
-                f"wanted {len(video.frame_names)} masks: is it the file of this split?"
+                f"{self.path}: expected {len(video.frame_names)} masks for the annotation '{annotation_id}' of the "
+                f"video '{video.video_id}', got {got}: is it the file of this split?"
             )
         return row
 
@@ -67,7 +67,7 @@ class RunLengths:
         mask = self._decoded(video, runs)
         if mask.shape != size:
             raise DataError(
-                f"{self.path}, video '{video.video_id}': came masks of {size} and {mask.shape}, wanted one size"
+                f"{self.path}, video '{video.video_id}': expected masks of one size, got {size} and {mask.shape}"
             )
         return mask
 

@@ -35,11 +35,11 @@ def mean_figures(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[s
     lost = [0.0] * (len(rows) - len(scored))
     return {
         **{name: means[name] for name in ("J&F", "J", "F")},
-        "J&F_visible_frames": _mean([found["J&F"] for found in figures]),
+        "J&F_visible_frames": mean_of_known([each["J&F"] for each in figures]),
         "N-acc_frames": presence.n_acc,
         "T-acc_frames": presence.t_acc,
-        **{name: _mean([*(found[name] for found in figures), *lost]) for name in ("tIoU", "vIoU")},
-        "stability": _mean([found["stability"] for found in figures]),
+        **{name: mean_of_known([*(each[name] for each in figures), *lost]) for name in ("tIoU", "vIoU")},
+        "stability": mean_of_known([each["stability"] for each in figures]),
         "expressions": len(rows),
     }
 
@@ -47,21 +47,21 @@ def mean_figures(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[s
 def breakdowns(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[str, dict[str, dict[str, Any]]]:
     """Label -> value -> figures, for every label that any expression has."""
     labels = list(dict.fromkeys(label for row in rows for label in row.labels))
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    blocks: dict[str, dict[str, dict[str, Any]]] = {}
     for label in labels:
         values = sorted({row.labels[label] for row in rows if label in row.labels})
         parts = {value: [row for row in rows if row.labels.get(label) == value] for value in values}
-        found[label] = {value: mean_figures(part, boundary) for value, part in parts.items()}
-    return found
+        blocks[label] = {value: mean_figures(part, boundary) for value, part in parts.items()}
+    return blocks
 
 
 def sample_accuracies(rows: Sequence[ExpressionRow]) -> dict[str, float | None]:
     """N-acc: share of the expressions without target whose prediction is empty on every frame; T-acc: share of those
     with one whose prediction is not (MeViS v2, after Liu et al., "GRES", CVPR 2023). One that is missing is wrong."""
     right = [row.scores is not None and bool(row.scores.predicted.any()) == row.has_target for row in rows]
-    targets = [found for row, found in zip(rows, right, strict=True) if row.has_target]
-    absences = [found for row, found in zip(rows, right, strict=True) if not row.has_target]
-    return {"N-acc": _mean(absences), "T-acc": _mean(targets)}
+    targets = [each for row, each in zip(rows, right, strict=True) if row.has_target]
+    absences = [each for row, each in zip(rows, right, strict=True) if not row.has_target]
+    return {"N-acc": mean_of_known(absences), "T-acc": mean_of_known(targets)}
 
 
 def failures(rows: Sequence[ExpressionRow]) -> list[dict[str, str]]:
@@ -75,12 +75,12 @@ def failures(rows: Sequence[ExpressionRow]) -> list[dict[str, str]]:
 
 def missing(rows: Sequence[ExpressionRow]) -> list[str]:
     """Expressions and frames without a prediction, <video>/<expression>[/<frame>]."""
-    found = []
+    names = []
     for row in rows:
         if row.error == NO_PREDICTION:
-            found.append(row.key)
-        found += [f"{row.key}/{name}" for name in row.missing_frames]
-    return found
+            names.append(row.key)
+        names += [f"{row.key}/{name}" for name in row.missing_frames]
+    return names
 
 
 def gain(ours: Sequence[ExpressionRow], baseline: Sequence[ExpressionRow], boundary: bool) -> dict[str, Any]:
@@ -91,10 +91,11 @@ def gain(ours: Sequence[ExpressionRow], baseline: Sequence[ExpressionRow], bound
     if not rows:
         return {"mean": None, "low": None, "high": None}
     differences = np.array([row.value(boundary) - before[row.key] for row in rows])
-    found = mean_interval(differences, [row.video_id for row in rows])
-    return {"mean": found.mean, "low": found.low, "high": found.high}
+    interval = mean_interval(differences, [row.video_id for row in rows])
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def _mean(values: Sequence[Any]) -> float | None:
+def mean_of_known(values: Sequence[Any]) -> float | None:
+    """The mean of those that are not None; None where there is none."""
     known = [float(value) for value in values if value is not None]
     return float(np.mean(known)) if known else None

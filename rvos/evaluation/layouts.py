@@ -37,9 +37,13 @@ class MaskTree:
 
     prefix: str = ""
 
+    def top(self, root: Path) -> Path:
+        """The folder above those of the videos."""
+        return root / self.prefix
+
     def folder(self, root: Path, video: VideoRecord, expression: Expression) -> Path:
         """Where the masks of an expression lie."""
-        return root / self.prefix / video.video_id / expression.expression_id
+        return self.top(root) / video.video_id / expression.expression_id
 
     def has(self, root: Path, video: VideoRecord, expression: Expression) -> bool:
         return self.folder(root, video, expression).is_dir()

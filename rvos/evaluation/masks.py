@@ -7,7 +7,6 @@ over frames, then over objects, then over sequences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,15 @@ import numpy as np
 from image_core.errors import DataError, RvosError
 from image_core.progress import Progress, no_progress
 from rvos.data.base import VOID_ID, decode_picture
-from rvos.evaluation.scoring import over_cores
+from rvos.evaluation.figures import mean_of_known
+from rvos.evaluation.processes import over_cores
+from rvos.evaluation.sequences import SequenceOutcome
 from rvos.metrics.bitmaps import pack
 from rvos.metrics.davis import ObjectScores, SequenceScores, davis_figures
 from rvos.metrics.frames import check_same_size, score_pairs
 
 FIGURES = ("J&F", "J", "J-Recall", "J-Decay", "F", "F-Recall", "F-Decay")
 PROTOCOL = "J and F over all frames, mean over frames, then objects, then sequences; void pixels count for nothing"
-
-
-@dataclass(frozen=True)
-class SequenceOutcome:
-    """scores: None where something broke, as `error` says; missing: <sequence>/<frame> without a predicted picture."""
-
-    name: str
-    scores: SequenceScores | None
-    missing: tuple[str, ...] = ()
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,15 +47,15 @@ class FolderScoring:
         ids = sorted({int(i) for path in paths for i in np.unique(_truth(path)[0])} - {0})
         if not ids:
             return SequenceScores(name, ())
-        found = []
+        frames = []
         for path in paths:
             truth, void = _truth(path)
             predicted = self._predicted(name, path.name, truth, missing)
             check_same_size(predicted.shape, truth.shape, f"{name}/{path.stem}: prediction")
             outside = pack(void[None])
             ours, true = (pack(np.stack([each == i for i in ids])).without(outside) for each in (predicted, truth))
-            found.append(score_pairs(ours, true))
-        region, boundary = np.array(found).transpose(1, 2, 0)
+            frames.append(score_pairs(ours, true))
+        region, boundary = np.array(frames).transpose(1, 2, 0)
         objects = zip(ids, region, boundary, strict=True)
         return SequenceScores(name, tuple(ObjectScores(i, i, j, f) for i, j, f in objects))
 
@@ -101,23 +92,23 @@ def score_folders(
     """
     for folder in (truth, predictions):
         if not folder.is_dir():
-            raise DataError(f"{folder}: not a folder: wanted one of <sequence>/<frame>.png")
+            raise DataError(f"{folder}: expected a folder of <sequence>/<frame>.png, got none")
     names = sorted(path.name for path in truth.iterdir() if any(path.glob("*.png")))
     if not names:
-        raise DataError(f"{truth}: came no <sequence>/<frame>.png, wanted at least one")
+        raise DataError(f"{truth}: expected <sequence>/<frame>.png, got none")
     if not any(any((predictions / name).glob("*.png")) for name in names):
-        raise DataError(f"{predictions}: came no picture of any sequence of {truth}, wanted <sequence>/<frame>.png")
-    found = list(over_cores(FolderScoring(truth, predictions), names, workers, progress))
-    sequences = {each.name: _figures(each, uint8_bins) for each in found}
+        raise DataError(f"{predictions}: expected <sequence>/<frame>.png of the sequences of {truth}, got none")
+    outcomes = list(over_cores(FolderScoring(truth, predictions), names, workers, progress))
+    sequences = {each.name: _figures(each, uint8_bins) for each in outcomes}
     return {
         "dataset": "masks",
         "protocol": PROTOCOL,
         "verified": True,
-        **{name: _mean([figures[name] for figures in sequences.values()]) for name in FIGURES},
+        **{name: mean_of_known([figures[name] for figures in sequences.values()]) for name in FIGURES},
         "sequences": sequences,
-        "objects": sum(len(each.scores.objects) for each in found if each.scores is not None),
-        "missing": [name for each in found for name in each.missing],
-        "failures": [{"sequence": each.name, "error": each.error} for each in found if each.error is not None],
+        "objects": sum(len(each.scores.objects) for each in outcomes if each.scores is not None),
+        "missing": [name for each in outcomes for name in each.missing],
+        "failures": [{"sequence": each.name, "error": each.error} for each in outcomes if each.error is not None],
     }
 
 
@@ -126,8 +117,3 @@ def _figures(outcome: SequenceOutcome, uint8_bins: bool) -> dict[str, float | No
     if outcome.scores is None:
         return {name: 0.0 if name in ("J&F", "J", "F") else None for name in FIGURES}
     return davis_figures([outcome.scores], uint8_bins)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None

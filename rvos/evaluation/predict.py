@@ -13,8 +13,8 @@ import numpy as np
 from image_core.errors import ConfigError, RvosError
 from image_core.geometry.rle import encode_rle
 from image_core.segmenter import check_expressions
-from rvos.data import Expression, VideoRecord
-from rvos.evaluation.layouts import MaskTree
+from rvos.data.records import Expression, VideoRecord
+from rvos.evaluation.layouts import Layout, MaskTree
 from rvos.evaluation.records import ExpressionRecord, Records
 from rvos.segmenter import VideoSegmenter
 from rvos.types import FrameResult, OutputError
@@ -26,12 +26,12 @@ DIGITS = 6
 class Predictor:
     """A system, and the folders that its predictions and records go to.
 
-    layout: None for a dataset whose predictions are run lengths, which the records keep. failures: what broke, a row an
-    expression; frames: how many were watched; tried: ids of the videos that were watched, to their end or not.
+    layout: what is no tree of masks is kept as run lengths, by the records. failures: what broke, a row an expression;
+    frames: how many were watched; tried: ids of the videos that were watched, to their end or not.
     """
 
     segmenter: VideoSegmenter
-    layout: MaskTree | None
+    layout: Layout
     predictions: Path
     records: Records
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Predictor:
         and `OutputError`."""
         if self.segmenter.settings.sampling != "all":
             came = self.segmenter.settings.sampling
-            raise ConfigError(f"sampling: came {came}, wanted all: a dataset scores every frame that it lists")
+            raise ConfigError(f"sampling: expected all, for a dataset scores every frame that it lists, got {came}")
         for done, video in enumerate(videos):
             progress(done, len(videos))
             waiting = [e for e in video.expressions if self.records.load(video, e) is None]
@@ -54,7 +54,7 @@ class Predictor:
 
     def _can_be_asked(self, video: VideoRecord, expression: Expression) -> bool:
         try:
-            check_expressions([expression.sentence])
+            check_expressions([expression.text])
         except RvosError as error:
             self._failed(video, [expression], error)
             return False
@@ -69,7 +69,7 @@ class Predictor:
         try:
             for row in rows:
                 row.start()
-            for _, results in self.segmenter.stream(video.source, [e.sentence for e in expressions]):
+            for _, results in self.segmenter.stream(video.source, [e.text for e in expressions]):
                 for row, result in zip(rows, results, strict=True):
                     row.add(result)
                 count += 1
@@ -96,9 +96,9 @@ class Predictor:
 class _Row:
     """The predictions of one expression as they are made."""
 
-    def __init__(self, video: VideoRecord, expression: Expression, layout: MaskTree | None, folder: Path) -> None:
+    def __init__(self, video: VideoRecord, expression: Expression, layout: Layout, folder: Path) -> None:
         self.video, self.expression = video, expression
-        self._layout, self._folder = layout, folder
+        self._layout, self._folder = layout if isinstance(layout, MaskTree) else None, folder
         self._wanted = None if expression.scored is None else frozenset(expression.scored)
         self._scores: list[float] = []
         self._rles: dict[str, dict[str, Any]] = {}
@@ -131,4 +131,4 @@ class _Row:
                     self._rles[str(position)] = encode_rle(np.ascontiguousarray(self._last))
 
     def record(self, seconds: float) -> ExpressionRecord:
-        return ExpressionRecord(self.expression.sentence, tuple(self._scores), round(seconds, 4), self._rles)
+        return ExpressionRecord(self.expression.text, tuple(self._scores), round(seconds, 4), self._rles)

@@ -1,76 +1,32 @@
-"""One table: how the predictions of each video dataset lie on disk, by what rules they are scored, and whether those
-rules were checked against the reference."""
+"""A dataset scored from disk, by the protocols that its adapter names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from image_core.errors import DataError
 from image_core.progress import Progress, no_progress
-from rvos.data import VideoDataset
-from rvos.data.mevis import Mevis
-from rvos.data.ref_davis17 import RefDavis17
-from rvos.evaluation import davis
+from rvos.data.base import VideoDataset
+from rvos.data.protocol import Figures, IdTruth, MaskFolders, Protocol, ResultsFile
 from rvos.evaluation.figures import breakdowns, failures, headline, mean_figures, missing, sample_accuracies
+from rvos.evaluation.id_pictures import has_pictures, picture_figures
 from rvos.evaluation.layouts import MaskTree
-from rvos.evaluation.samples import NamesImages, SampleLayout, sample_figures
-from rvos.evaluation.scoring import ExpressionRow, MaskScoring, check_truth, over_cores
+from rvos.evaluation.processes import over_cores
+from rvos.evaluation.samples import SampleLayout, sample_figures
+from rvos.evaluation.scoring import ExpressionRow, MaskScoring, check_truth
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """layout: None where predictions are run lengths (`samples`); text: the rules in one line; verified: the figures
-    agree with those of the reference's own script, or its rules are public; missing_is_empty: see `MaskScoring`."""
-
-    layout: MaskTree | None
-    text: str
-    verified: bool
-    missing_is_empty: bool = False
-
-    @property
-    def boundary(self) -> bool:
-        """F is among the figures."""
-        return self.layout is not None
-
-
-_OVER = "J and F over all listed frames, mean over expressions"
-_SAMPLES = (
-    "IoU of the annotated frames: P@K with IoU > K, overall and mean IoU; mAP .50:.95 with one prediction a sample"
-)
-_UNION = f"{_OVER}, against the union of the targets; a missing one is 0"
-
-PROTOCOLS = {
-    "ref_youtube_vos": Protocol(
-        MaskTree("Annotations"), f"{_OVER} (the server's own script is not public)", verified=False
-    ),
-    "ref_davis17": Protocol(
-        MaskTree("expressions"), "B: J and F of each expression's own mask, mean over expressions", verified=True
-    ),
-    "mevis": Protocol(MaskTree(), _UNION, verified=True),
-    "mevis_v1": Protocol(MaskTree(), _UNION, verified=True),
-    "long_rvos": Protocol(
-        MaskTree(), f"{_OVER} of all types; tIoU and vIoU beside", verified=True, missing_is_empty=True
-    ),
-    "revos": Protocol(MaskTree(), f"{_OVER}; overall = (referring + reasoning) / 2", verified=False),
-    "a2d_sentences": Protocol(None, _SAMPLES, verified=True),
-    "jhmdb_sentences": Protocol(None, _SAMPLES, verified=True),
-}
-MEVIS_V2 = Protocol(
-    MaskTree(), f"{_UNION}; sentences without target left to N-acc, which the server may do otherwise", verified=False
-)
-DAVIS_A = "A: the expressions of an annotator in one picture, unsupervised task, mean of four annotators"
-
-
-def protocol_of(dataset: VideoDataset) -> Protocol:
-    """The rules for this dataset, by its version where it has several."""
-    return MEVIS_V2 if isinstance(dataset, Mevis) and dataset.version == 2 else PROTOCOLS[dataset.name]
-
-
-def layout_of(dataset: VideoDataset) -> MaskTree | SampleLayout:
-    """Where the predictions of a dataset are found."""
-    return protocol_of(dataset).layout or SampleLayout(cast(NamesImages, dataset))
+def layout_of(protocol: Protocol) -> MaskTree | SampleLayout:
+    """Where the predictions of single expressions are found."""
+    match protocol.layout:
+        case MaskFolders(prefix):
+            return MaskTree(prefix)
+        case ResultsFile() as file:
+            return SampleLayout(file)
+        case other:
+            raise ValueError(f"protocol {protocol.name}: expected predictions of single expressions, got {other.text}")
 
 
 @dataclass(frozen=True)
@@ -88,87 +44,75 @@ def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progre
     without truth.
     """
     check_truth(dataset)
-    protocol = protocol_of(dataset)
-    scoring = MaskScoring(dataset, layout_of(dataset), predictions, protocol.missing_is_empty)
-    rows = [row for found in over_cores(scoring, dataset.videos, workers, progress) for row in found]
-    head = headline(rows)
+    rules = dataset.rules
+    layout = layout_of(rules)
+    scoring = MaskScoring(dataset, layout, predictions, rules.missing_is_empty)
+    rows = [row for video_rows in over_cores(scoring, dataset.videos, workers, progress) for row in video_rows]
+    by = breakdowns(headline(rows), rules.boundary)
     lost: dict[str, list[Any]] = {"missing": missing(rows), "failures": failures(rows)}
-    if protocol.layout is None:
-        summary, lost["failures"] = sample_figures(dataset, cast(NamesImages, dataset), predictions)
+    if isinstance(layout, SampleLayout):
+        summary, lost["failures"] = sample_figures(dataset, layout, predictions)
     else:
-        summary = _summary(dataset, rows, head)
+        summary = dataset.summary(Figures(mean_figures(headline(rows)), sample_accuracies(rows), by))
     block: dict[str, Any] = {
-        "protocol": protocol.text,
-        "verified": protocol.verified,
+        "protocol": rules.text,
+        "verified": rules.verified,
         **summary,
         "expressions_in_all": len(rows),
-        "by": breakdowns(head, protocol.boundary),
+        "by": by,
         **_apart(rows),
     }
-    if isinstance(dataset, RefDavis17):
-        block = _both_protocols(dataset, block, lost, predictions, workers)
+    id_truth = dataset.id_truth()
+    if id_truth is not None:
+        block, lost = _both_protocols(dataset, id_truth, block, lost, predictions, workers)
     figures = {"dataset": dataset.name, "split": dataset.split, **block, "videos": len(dataset.videos)}
     return Scored(rows, {**figures, "notes": list(dataset.notes), **lost})
 
 
 def check_predictions(dataset: VideoDataset, predictions: Path) -> None:
     """Raise `DataError` for a folder in which no expression of the dataset has a prediction."""
-    layout = layout_of(dataset)
+    layout, id_truth = layout_of(dataset.rules), dataset.id_truth()
     pairs = ((video, expression) for video in dataset.videos for expression in video.expressions)
-    annotated = isinstance(dataset, RefDavis17) and davis.has_annotators(predictions)
-    if not annotated and not any(layout.has(predictions, *pair) for pair in pairs):
-        wanted = f"{dataset.name}, split '{dataset.split}'"
-        raise DataError(f"{predictions}: no prediction of {wanted} there: docs/datasets.md tells how they must lie")
-
-
-def _summary(dataset: VideoDataset, rows: list[ExpressionRow], head: list[ExpressionRow]) -> dict[str, Any]:
-    """The figures that papers report of this dataset, then the rest."""
-    figures = mean_figures(head)
-    if isinstance(dataset, Mevis) and dataset.version == 2:
-        # What "Final" of the second version is made of was not verified: it fits the published tables.
-        accuracies = sample_accuracies(rows)
-        parts = [figures["J&F"], *accuracies.values()]
-        final = None if any(part is None for part in parts) else sum(parts) / len(parts)
-        return {**figures, **accuracies, "Final": {"value": final, "verified": False}}
-    if dataset.name == "revos":
-        types = breakdowns(rows).get("type", {})
-        found = [types[name]["J&F"] for name in ("referring", "reasoning") if name in types]
-        return {**figures, "overall_J&F": sum(found) / 2 if len(found) == 2 else None}
-    return figures
+    if (id_truth is None or not has_pictures(id_truth, predictions)) and not any(
+        layout.has(predictions, *pair) for pair in pairs
+    ):
+        raise DataError(
+            f"{predictions}: expected predictions of {dataset.name}, split '{dataset.split}', got none: "
+            "docs/datasets.md tells how they must lie"
+        )
 
 
 def _apart(rows: list[ExpressionRow]) -> dict[str, Any]:
     """Figures of the expressions that are not in the summary."""
-    found = {
+    parts = {
         "motion": [row for row in rows if row.motion and row.has_target],
         "no_target": [row for row in rows if not row.has_target],
     }
-    return {name: mean_figures(part) for name, part in found.items() if part}
+    return {name: mean_figures(part) for name, part in parts.items() if part}
 
 
 def _both_protocols(
-    dataset: RefDavis17, b: dict[str, Any], lost: dict[str, list[Any]], predictions: Path, workers: int
-) -> dict[str, Any]:
-    """A and B in blocks of their own, as far as their predictions are there; the summary is A's where it is there,
-    which most papers report. `lost` is left with what was looked for."""
+    dataset: VideoDataset,
+    id_truth: IdTruth,
+    own: dict[str, Any],
+    own_lost: dict[str, list[Any]],
+    predictions: Path,
+    workers: int,
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """The block of a dataset with a protocol of pictures of ids beside that of single expressions, and what is lost.
+
+    Each stands in a block of its own, as far as its predictions are there. The summary is that of the pictures where
+    they are there, which most papers report.
+    """
+    rules = dataset.rules
     blocks: dict[str, dict[str, Any]] = {}
-    more: dict[str, list[Any]] = {"missing": [], "failures": []}
-    if davis.has_annotators(predictions):
-        a = davis.protocol_a(dataset, predictions, workers)
-        more = {name: a.pop(name) for name in more}
-        blocks["A"] = {"protocol": DAVIS_A, "verified": True, **a}
-    if layout_root(dataset, predictions).is_dir():
-        blocks["B"] = b
-        more = {name: [*lost[name], *more[name]] for name in more}
-    lost.update(more)
-    first = blocks.get("A") or b
-    return {
-        **{name: first[name] for name in ("protocol", "verified", "J&F", "J", "F")},
-        "protocols": blocks or {"B": b},
-    }
-
-
-def layout_root(dataset: RefDavis17, predictions: Path) -> Path:
-    """The folder of protocol B's masks."""
-    layout = PROTOCOLS[dataset.name].layout
-    return predictions if layout is None else predictions / layout.prefix
+    lost: dict[str, list[Any]] = {"missing": [], "failures": []}
+    if has_pictures(id_truth, predictions):
+        blocks[id_truth.protocol.name], lost = picture_figures(id_truth, dataset.videos, predictions, workers)
+    layout = layout_of(rules)
+    if isinstance(layout, SampleLayout) or layout.top(predictions).is_dir():
+        blocks[rules.name] = own
+        lost = {name: [*own_lost[name], *lost[name]] for name in lost}
+    first = blocks.get(id_truth.protocol.name) or own
+    summary = {name: first[name] for name in ("protocol", "verified", "J&F", "J", "F")}
+    return {**summary, "protocols": blocks or {rules.name: own}}, lost

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from image_core.files import make_folder, write_atomic
-from rvos.data import Expression, VideoRecord
+from rvos.data.records import Expression, VideoRecord
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Records:
         try:
             document = json.loads(path.read_bytes())
             text, scores = document.pop("sentence"), tuple(document.pop("scores"))
-            if document.pop("settings_sha256") != self.digest or text != expression.sentence:
+            if document.pop("settings_sha256") != self.digest or text != expression.text:
                 return None
             record = ExpressionRecord(text, scores, **document)
         except (FileNotFoundError, json.JSONDecodeError, AttributeError, KeyError, TypeError):

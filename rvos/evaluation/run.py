@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,16 +31,17 @@ from image_core.errors import ConfigError, DataError
 from image_core.files import make_folder, write_atomic, write_json
 from image_core.folder import WHOLE, RunKind, claimed, digest_of
 from image_core.progress import Progress
-from rvos.data import VideoDataset, VideoRecord
-from rvos.data.ref_davis17 import RefDavis17
-from rvos.evaluation.davis import annotator_folder, write_annotators
+from rvos.data.base import VideoDataset
+from rvos.data.protocol import IdTruth
+from rvos.data.records import VideoRecord
 from rvos.evaluation.figures import gain
+from rvos.evaluation.id_pictures import folders_of, write_pictures
 from rvos.evaluation.layouts import MaskTree
-from rvos.evaluation.look import Looker, write_overlays
 from rvos.evaluation.predict import Predictor
-from rvos.evaluation.protocols import Scored, layout_of, protocol_of, score_dataset
+from rvos.evaluation.protocols import Scored, layout_of, score_dataset
 from rvos.evaluation.records import Records
-from rvos.evaluation.samples import NamesImages, write_results
+from rvos.evaluation.report_pictures import ReportPictures, write_overlays
+from rvos.evaluation.samples import SampleLayout, write_results
 from rvos.evaluation.scoring import has_truth
 from rvos.export.html import write_report
 from rvos.segmenter import VideoSegmenter
@@ -69,10 +70,10 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"--limit: came {self.limit}, wanted 1 or more")
+            raise ConfigError(f"--limit: expected 1 or more, got {self.limit}")
         i, n = self.shard
         if not 1 <= i <= n:
-            raise ConfigError(f"--shard: came {i}/{n}, wanted i/n with 1 <= i <= n, for example 1/4")
+            raise ConfigError(f"--shard: expected i/n with 1 <= i <= n, for example 1/4, got {i}/{n}")
 
     @property
     def limited(self) -> VideoDataset:
@@ -146,31 +147,29 @@ def _predicted(
 ) -> Predictor:
     """Predictions of the shard's videos under `out`, and what a dataset makes of them when they are complete."""
     dataset = evaluation.dataset
-    layout = protocol_of(dataset).layout
+    layout, id_truth = layout_of(dataset.rules), dataset.id_truth()
     records = Records(out / "records", digest_of(settings))
     predictor = Predictor(segmenter, layout, out / "predictions", records)
     make_folder(predictor.predictions)
     with watched(f"{dataset.name} {dataset.split}{what}") as progress:
         predictor.run(evaluation.videos, progress)
-    if isinstance(dataset, RefDavis17) and layout is not None:
-        _write_annotators(dataset, evaluation.videos, layout, predictor)
-    if layout is None and evaluation.shard == WHOLE:
-        names = cast(NamesImages, dataset)
-        write_results(names, evaluation.limited.videos, predictor.predictions, records)
+    if id_truth is not None and isinstance(layout, MaskTree):
+        _write_id_pictures(id_truth, evaluation.videos, layout, predictor)
+    if isinstance(layout, SampleLayout) and evaluation.shard == WHOLE:
+        write_results(layout.file, evaluation.limited.videos, predictor.predictions, records)
     return predictor
 
 
-def _write_annotators(
-    dataset: RefDavis17, videos: Sequence[VideoRecord], layout: MaskTree, predictor: Predictor
-) -> None:
-    """Protocol A's pictures of the videos that were watched, and of those that have none yet."""
+def _write_id_pictures(truth: IdTruth, videos: Sequence[VideoRecord], layout: MaskTree, predictor: Predictor) -> None:
+    """The pictures of ids of the videos that were watched, and of those that have none yet."""
+    first = folders_of(truth, predictor.predictions)[0]
     for video in videos:
-        folder = annotator_folder(predictor.predictions, 0) / video.video_id
-        if video.video_id in predictor.tried or not folder.is_dir():
+        if video.video_id in predictor.tried or not (first / video.video_id).is_dir():
             try:
-                write_annotators(dataset, video, layout, predictor.predictions, predictor.records)
+                write_pictures(truth, video, layout, predictor.predictions, predictor.records)
             except DataError as error:
-                predictor.failures.append({"video": video.video_id, "expression": "protocol A", "error": str(error)})
+                protocol = f"protocol {truth.protocol.name}"
+                predictor.failures.append({"video": video.video_id, "expression": protocol, "error": str(error)})
 
 
 def _scored(
@@ -182,52 +181,43 @@ def _scored(
     watched: Watched,
     timing: dict[str, Any],
 ) -> dict[str, Any]:
-    protocol = protocol_of(evaluation.dataset)
+    dataset, rules = evaluation.dataset, evaluation.dataset.rules
     with watched("scoring") as progress:
-        found = score_dataset(evaluation.limited, ours.predictions, evaluation.workers, progress)
-    figures = {**found.figures, "failures": [*ours.failures, *found.figures["failures"]]}
+        scored = score_dataset(evaluation.limited, ours.predictions, evaluation.workers, progress)
+    figures = {**scored.figures, "failures": [*ours.failures, *scored.figures["failures"]]}
     if baseline is not None:
         with watched("scoring, frame by frame") as progress:
             before = score_dataset(evaluation.limited, baseline.predictions, evaluation.workers, progress)
-        difference = gain(found.rows, before.rows, protocol.boundary)
+        difference = gain(scored.rows, before.rows, rules.boundary)
         plain = _plain(before)
         figures["baseline"] = {
             FRAME_BY_FRAME: plain | {"failures": [*baseline.failures, *plain["failures"]]},
-            "gain": {"of": _gained(evaluation.dataset), **difference},
+            "gain": {"of": rules.figure, **difference},
         }
     document = _document(evaluation, settings, figures)
-    rows = [row.document(protocol.boundary) for row in found.rows]
+    rows = [row.document(rules.boundary) for row in scored.rows]
     lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
     write_atomic(out / "expressions.jsonl", "".join(lines).encode())
     write_json(out / METRICS, document)
-    looker = Looker(evaluation.dataset, layout_of(evaluation.dataset), ours.predictions)
-    overlays = write_overlays(looker, found.rows, protocol.boundary, out, OVERLAYS)
-    shown = (
-        document
-        | _labelled(document)
-        | {"overlays": overlays, "speed": {**timing["ours"], "peak_memory_mb": timing["peak_memory_mb"]}}
-    )
-    write_report(out / "report.html", shown, rows, looker.strip)
+    views = ReportPictures(dataset, layout_of(rules), ours.predictions)
+    overlays = write_overlays(views, scored.rows, rules.boundary, out, OVERLAYS)
+    speed = {**timing["ours"], "peak_memory_mb": timing["peak_memory_mb"]}
+    shown = document | _labelled(document, rules.name)
+    shown |= {"title": dataset.title, "overlays": overlays, "speed": speed}
+    write_report(out / "report.html", shown, rows, views.strip)
     return document
 
 
-def _labelled(document: dict[str, Any]) -> dict[str, Any]:
-    """For the report: what is broken down by expression is by protocol B where there are two."""
-    b = document.get("protocols", {}).get("B")
-    return {} if b is None else {"by": {f"{label} (protocol B)": values for label, values in b["by"].items()}}
+def _labelled(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """For the report: where there are several protocols, by which one expressions are broken down; name: that one's."""
+    block = document.get("protocols", {}).get(name)
+    return {} if block is None else {"by": {f"{label} (protocol {name})": row for label, row in block["by"].items()}}
 
 
-def _gained(dataset: VideoDataset) -> str:
-    """What the gain is of: it is taken expression by expression, and so is protocol B of Ref-DAVIS17."""
-    if isinstance(dataset, RefDavis17):
-        return "J&F by protocol B"
-    return "J&F" if protocol_of(dataset).boundary else "IoU"
-
-
-def _plain(found: Scored) -> dict[str, Any]:
+def _plain(scored: Scored) -> dict[str, Any]:
     """Figures of the baseline without what is the same in both."""
     same = ("dataset", "split", "protocol", "verified", "videos", "expressions_in_all", "notes")
-    return {key: value for key, value in found.figures.items() if key not in same}
+    return {key: value for key, value in scored.figures.items() if key not in same}
 
 
 def _document(evaluation: Evaluation, settings: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
@@ -249,8 +239,8 @@ def _timing(evaluation: Evaluation, ours: Predictor, baseline: Predictor | None)
     def row(predictor: Predictor) -> dict[str, Any]:
         frames, seconds = 0, 0.0
         for video in evaluation.limited.videos:
-            found = [predictor.records.load(video, e) for e in video.expressions]
-            done = [record for record in found if record is not None]
+            records = [predictor.records.load(video, e) for e in video.expressions]
+            done = [record for record in records if record is not None]
             frames += max((record.frames for record in done), default=0)
             seconds += sum(record.seconds for record in done)
         return {

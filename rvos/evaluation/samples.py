@@ -1,7 +1,7 @@
 """The predictions of A2D- and JHMDB-Sentences: run lengths of single frames, in one file of COCO results.
 
 <folder>/predictions.json is a list of {"image_id", "category_id": 1, "segmentation": {"size", "counts"}, "score"},
-where `image_id` is the reference's name of a sentence on a frame. Several entries of one image are several guesses.
+where `image_id` is the reference's name of an expression on a frame. Several entries of one image are several guesses.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from image_core.errors import DataError
 from image_core.files import write_atomic
 from image_core.geometry.rle import decode_rle, encode_rle
-from rvos.data import Expression, VideoDataset, VideoRecord
-from rvos.data.base import read_json
+from rvos.data.base import VideoDataset, read_json
+from rvos.data.protocol import ResultsFile
+from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.records import Records
 from rvos.metrics.samples import Sample, figures_of
 
@@ -29,26 +30,18 @@ Guess = tuple[float, dict[str, Any]]
 """Score, and COCO run lengths."""
 
 
-class NamesImages(Protocol):
-    """A dataset whose scored frames have names of their own."""
-
-    def image_id(self, video: VideoRecord, expression: Expression, position: int) -> str:
-        """The reference's name of an expression on the frame at a position."""
-        ...
-
-
 @dataclass(frozen=True)
 class SampleLayout:
     """Finds the best guess of an expression on a frame."""
 
-    dataset: NamesImages
+    file: ResultsFile
 
     def guesses(self, root: Path, video: VideoRecord, expression: Expression, index: int) -> list[Guess]:
         """All guesses, in the order of the file; [] for none. Raises `DataError` for a file that is no COCO results."""
         path = root / PREDICTIONS
         if not path.is_file():
             return []
-        return _guesses(path, path.stat().st_mtime_ns).get(self.dataset.image_id(video, expression, index), [])
+        return _guesses(path, path.stat().st_mtime_ns).get(self.file.image_id(video, expression, index), [])
 
     def has(self, root: Path, video: VideoRecord, expression: Expression) -> bool:
         return any(self.guesses(root, video, expression, index) for index in expression.scored or ())
@@ -67,35 +60,34 @@ def mask_of(rle: Any) -> np.ndarray:
         return decode_rle(rle).astype(bool)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{PREDICTIONS}: came a segmentation that is no COCO run lengths in their compact form ({error})"
+            f"{PREDICTIONS}: expected a segmentation of COCO run lengths in their compact form, got another ({error})"
         ) from error
 
 
 @lru_cache(maxsize=2)
 def _guesses(path: Path, modified_ns: int) -> dict[str, list[Guess]]:
     rows = read_json(path)
-    found: dict[str, list[Guess]] = {}
+    guesses: dict[str, list[Guess]] = {}
     try:
         for row in rows:
             score = float(row["score"])
             if not math.isfinite(score):
-                raise DataError(f"{path}: came the score {score} for '{row['image_id']}', wanted a finite number")
-            found.setdefault(str(row["image_id"]), []).append((score, row["segmentation"]))
+                raise DataError(f"{path}: score of '{row['image_id']}': expected a finite number, got {score}")
+            guesses.setdefault(str(row["image_id"]), []).append((score, row["segmentation"]))
     except (TypeError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: came no list of image_id, segmentation and score ({error!r})") from error
-    return found
+        raise DataError(f"{path}: expected a list of image_id, segmentation and score, got {error!r}") from error
+    return guesses
 
 
 def sample_figures(
-    dataset: VideoDataset, names: NamesImages, predictions: Path
+    dataset: VideoDataset, layout: SampleLayout, predictions: Path
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """The published figures of all samples, and what broke. What is missing or broken counts as IoU 0."""
-    layout = SampleLayout(names)
     samples, failures = [], []
     for video in dataset.videos:
         for expression in video.expressions:
             for position in expression.scored or ():
-                sample_id = names.image_id(video, expression, position)
+                sample_id = layout.file.image_id(video, expression, position)
                 try:
                     # One sample at a time: what breaks on one frame is no other's fault.
                     truth = encode_rle(next(dataset.truth(video, replace(expression, scored=(position,)))))
@@ -123,7 +115,7 @@ def _failure(video: VideoRecord, expression: Expression, error: DataError) -> di
     return {"video": video.video_id, "expression": expression.expression_id, "error": str(error)}
 
 
-def write_results(dataset: NamesImages, videos: Sequence[VideoRecord], predictions: Path, records: Records) -> None:
+def write_results(file: ResultsFile, videos: Sequence[VideoRecord], predictions: Path, records: Records) -> None:
     """Gather what the records hold into one file. Raises `OutputError`."""
     rows = []
     for video in videos:
@@ -132,7 +124,7 @@ def write_results(dataset: NamesImages, videos: Sequence[VideoRecord], predictio
             if record is None:
                 continue
             for position, rle in record.rles.items():
-                name = dataset.image_id(video, expression, int(position))
+                name = file.image_id(video, expression, int(position))
                 score = record.scores[min(int(position), record.frames - 1)]
                 rows.append({"image_id": name, "category_id": 1, "segmentation": rle, "score": score})
     write_atomic(predictions / PREDICTIONS, json.dumps(rows).encode())

@@ -1,29 +1,24 @@
-"""From predictions on disk to the scores of every expression, one process a core."""
+"""From predictions on disk to the scores of every expression of a video."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from image_core.errors import DataError, RvosError
-from image_core.progress import Progress, no_progress
-from rvos.data import Expression, VideoDataset, VideoRecord
+from rvos.data.base import VideoDataset
+from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.layouts import Layout
 from rvos.metrics.expression import ExpressionScorer, ExpressionScores
-
-Task = TypeVar("Task")
-Done = TypeVar("Done")
 
 NO_PREDICTION = "no prediction"
 _DIGITS = 6
 WORD_RANGES = ((1, 4), (5, 8), (9, 12))
-"""Numbers of words that figures are broken down by; longer sentences follow."""
+"""Numbers of words that figures are broken down by; longer expressions follow."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class ExpressionRow:
 
     video_id: str
     expression_id: str
-    sentence: str
+    text: str
     labels: dict[str, str]
     frame_names: tuple[str, ...]
     has_target: bool
@@ -62,17 +57,17 @@ class ExpressionRow:
 
     def document(self, boundary: bool) -> dict[str, Any]:
         """A line of `expressions.jsonl`; boundary: False where the dataset scores regions alone."""
-        found = self.scores
+        scores = self.scores
         return {
             "video_id": self.video_id,
             "expression_id": self.expression_id,
-            "sentence": self.sentence,
+            "sentence": self.text,
             "labels": self.labels,
             "frame_names": list(self.frame_names),
-            "J": [] if found is None else found.region.round(_DIGITS).tolist(),
-            "F": None if not boundary else [] if found is None else found.boundary.round(_DIGITS).tolist(),
-            "visible": [] if found is None else found.visible.tolist(),
-            "predicted": [] if found is None else found.predicted.tolist(),
+            "J": [] if scores is None else scores.region.round(_DIGITS).tolist(),
+            "F": None if not boundary else [] if scores is None else scores.boundary.round(_DIGITS).tolist(),
+            "visible": [] if scores is None else scores.visible.tolist(),
+            "predicted": [] if scores is None else scores.predicted.tolist(),
             "J&F": round(self.value(boundary), _DIGITS),
             "missing_frames": list(self.missing_frames),
             "error": self.error,
@@ -93,94 +88,83 @@ class MaskScoring:
     missing_is_empty: bool = False
 
     def __call__(self, video: VideoRecord) -> list[ExpressionRow]:
-        """Its expressions side by side, frame after frame: each picture of its truth is then decoded once."""
-        running = [self._expression(video, expression) for expression in video.expressions]
-        rows: list[ExpressionRow | None] = [None] * len(running)
-        while any(row is None for row in rows):
-            for position, steps in enumerate(running):
-                if rows[position] is None:
-                    try:
-                        next(steps)
-                    except StopIteration as end:
-                        rows[position] = end.value
-        return [row for row in rows if row is not None]
+        """Frame by frame, of each frame all expressions: its truth is then decoded once and not kept."""
+        states = [_ExpressionState(video, expression) for expression in video.expressions]
+        there = [self.layout.has(self.predictions, video, state.expression) for state in states]
+        for state, has_prediction in zip(states, there, strict=True):
+            if has_prediction or (self.missing_is_empty and any(there)):
+                state.truth = self.dataset.truth(video, state.expression)
+            else:
+                state.error = NO_PREDICTION
+        for position in sorted({position for state in states for position in state.positions}):
+            for state in states:
+                if state.error is None and position in state.positions:
+                    self._score(state, position)
+        return [self._row(state) for state in states]
 
-    def _any(self, video: VideoRecord) -> bool:
-        return any(self.layout.has(self.predictions, video, expression) for expression in video.expressions)
-
-    def _expression(self, video: VideoRecord, expression: Expression) -> Generator[None, None, ExpressionRow]:
-        """One frame a step."""
-        positions = range(len(video.frame_names)) if expression.scored is None else expression.scored
-        names = tuple(video.frame_name(position) for position in positions)
-        labels = {**expression.labels, "words": word_range(expression.sentence)}
-        said = (expression.expression_id, expression.sentence, labels, names)
-        row = (video.video_id, *said, expression.has_target, expression.motion)
-        there = self.layout.has(self.predictions, video, expression)
-        if not there and not (self.missing_is_empty and self._any(video)):
-            return ExpressionRow(*row, error=NO_PREDICTION)
-        scorer, missing = ExpressionScorer(), []
+    def _score(self, state: _ExpressionState, position: int) -> None:
+        """One expression on one frame; what is broken ends the expression and no other."""
+        video, expression, name = state.video, state.expression, state.video.frame_name(position)
         try:
-            for position, truth in zip(positions, self.dataset.truth(video, expression), strict=True):
-                mask = self.layout.read(self.predictions, video, expression, position)
-                if mask is None:
-                    missing.append(video.frame_name(position))
-                    mask = np.zeros_like(truth)
-                if mask.shape != truth.shape:
-                    raise DataError(
-                        f"{self.predictions}, {video.video_id}/{expression.expression_id}, frame "
-                        f"{video.frame_name(position)}: came a mask of {mask.shape}, wanted {truth.shape}: resize it"
-                    )
-                scorer.add(mask, truth)
-                yield
+            truth = next(state.truth, None)
+            if truth is None:
+                raise DataError(
+                    f"{self.dataset.name}, {video.video_id}/{expression.expression_id}: the truth ends before frame "
+                    f"{name}: fetch it again"
+                )
+            mask = self.layout.read(self.predictions, video, expression, position)
+            if mask is None:
+                state.missing.append(name)
+                mask = np.zeros_like(truth)
+            if mask.shape != truth.shape:
+                raise DataError(
+                    f"{self.predictions}, {video.video_id}/{expression.expression_id}, frame {name}: "
+                    f"expected a mask of {truth.shape}, got {mask.shape}: resize it"
+                )
+            state.scorer.add(mask, truth)
         except RvosError as error:
-            return ExpressionRow(*row, error=str(error))
-        if len(missing) == len(names) and not self.missing_is_empty:
-            return ExpressionRow(*row, error=NO_PREDICTION)
-        return ExpressionRow(*row, scores=scorer.scores(), missing_frames=tuple(missing))
+            state.error = str(error)
+
+    def _row(self, state: _ExpressionState) -> ExpressionRow:
+        expression = state.expression
+        row = ExpressionRow(
+            video_id=state.video.video_id,
+            expression_id=expression.expression_id,
+            text=expression.text,
+            labels={**expression.labels, "words": word_range(expression.text)},
+            frame_names=tuple(state.video.frame_name(position) for position in state.positions),
+            has_target=expression.has_target,
+            motion=expression.motion,
+        )
+        if state.error is not None:
+            return replace(row, error=state.error)
+        if len(state.missing) == len(row.frame_names) and not self.missing_is_empty:
+            return replace(row, error=NO_PREDICTION)
+        return replace(row, scores=state.scorer.scores(), missing_frames=tuple(state.missing))
 
 
-def word_range(sentence: str) -> str:
-    """The range that a sentence's number of words is in, such as "5-8"."""
-    count = len(sentence.split())
+class _ExpressionState:
+    """One expression while its video is scored: what is still to be read, and what came out so far."""
+
+    def __init__(self, video: VideoRecord, expression: Expression) -> None:
+        self.video, self.expression = video, expression
+        #: Of the scored frames, increasing.
+        self.positions: Sequence[int] = (
+            range(len(video.frame_names)) if expression.scored is None else expression.scored
+        )
+        self.truth: Iterator[np.ndarray] = iter(())
+        self.scorer = ExpressionScorer()
+        self.missing: list[str] = []
+        self.error: str | None = None
+
+
+def word_range(text: str) -> str:
+    """The range that a text's number of words is in, such as "5-8"."""
+    count = len(text.split())
     for first, last in WORD_RANGES:
         if count <= last:
             return f"{first}-{last}"
     return f"{WORD_RANGES[-1][1] + 1}+"
-
-
-def over_cores(
-    call: Callable[[Task], Done],
-    tasks: Sequence[Task],
-    workers: int,
-    progress: Progress = no_progress,
-) -> Iterator[Done]:
-    """`call` of every task, in order, shared out to processes where there is more than one worker."""
-    if workers == 1 or len(tasks) < 2:
-        yield from _counted(map(call, tasks), len(tasks), progress)
-        return
-    # Spawned: a process that has loaded torch must not be forked.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), context, _start, (call,)) as pool:
-        yield from _counted(pool.map(_called, tasks), len(tasks), progress)
-
-
-def _counted(found: Iterable[Done], total: int, progress: Callable[[int, int], None]) -> Iterator[Done]:
-    for done, each in enumerate(found, 1):
-        yield each
-        progress(done, total)
-
-
-_call: Callable[[Any], Any]
-"""What a worker process was started for: sent once, not with every task."""
-
-
-def _start(call: Callable[[Any], Any]) -> None:
-    global _call
-    _call = call
-
-
-def _called(task: Any) -> Any:
-    return _call(task)
 
 
 def check_truth(dataset: VideoDataset) -> None:

@@ -1,7 +1,7 @@
 """Predictions as a zip for a dataset's server: checked against the metadata file by file, then packed.
 
-Wanted under the predictions folder and in the zip: PREFIX/<video>/<expression>/<frame>.png for every listed frame,
-8-bit grey, 0 or 255, of the size of the video's frames (`SERVERS` has the prefix).
+Expected under the predictions folder and in the zip: a mask for every listed frame where `MaskFolders` of the dataset
+says, 8-bit grey, 0 or 255, of the size of the video's frames.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from PIL import Image, UnidentifiedImageError
 
 from image_core.errors import ConfigError, DataError
 from image_core.files import output_errors, temporary_of
-from rvos.data import VideoDataset, VideoRecord
+from rvos.data import DATASETS
+from rvos.data.base import VideoDataset
 from rvos.data.frame_size import frame_size
+from rvos.data.protocol import MaskFolders, Server
+from rvos.data.records import VideoRecord
 
 MOST_LISTED = 20
 """So many faults are named; the others are counted."""
@@ -32,18 +35,6 @@ _COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "indexed colour", 4: "grey with alpha",
 
 
 @dataclass(frozen=True)
-class Server:
-    """What the server of a dataset takes: the folder at the top of the zip ("" for none), and the split it scores."""
-
-    prefix: str
-    split: str
-
-
-SERVERS = {"ref_youtube_vos": Server("Annotations", "valid"), "mevis": Server("", "valid")}
-"""Dataset -> its server (spec: `ReferFormer/inference_ytvos.py`; `MeViS/tools/eval_mevis.py` and its server's page)."""
-
-
-@dataclass(frozen=True)
 class Fault:
     """kind: "missing", "superfluous", "a link", "of the wrong size" or "of the wrong form"; text: names the file."""
 
@@ -53,17 +44,23 @@ class Fault:
 
 def server_of(dataset: str) -> Server:
     """The server of a dataset, named with underscores or hyphens. Raises `ConfigError` where there is none."""
-    known = dataset.replace("-", "_")
-    if known not in SERVERS:
-        raise ConfigError(f"submit: came '{dataset}', wanted a dataset with a server: {', '.join(sorted(SERVERS))}")
-    return SERVERS[known]
+    adapter = DATASETS.get(dataset.replace("-", "_"))
+    server = None if adapter is None else adapter.server
+    if server is None:
+        raise ConfigError(f"submit: expected a dataset with a server ({', '.join(with_server())}), got '{dataset}'")
+    return server
+
+
+def with_server() -> list[str]:
+    """The datasets that have one, as the command line takes them."""
+    return sorted(name.replace("_", "-") for name, adapter in DATASETS.items() if adapter.server is not None)
 
 
 def wanted_files(dataset: VideoDataset) -> dict[str, VideoRecord]:
     """Every file of a submission, its path with slashes in sorted order -> the video it is of."""
-    prefix = server_of(dataset.name).prefix
+    folders = _folders_of(dataset)
     files = {
-        "/".join(part for part in (prefix, video.video_id, e.expression_id, f"{name}.png") if part): video
+        folders.path(video.video_id, e.expression_id, name): video
         for video in dataset.videos
         for e in video.expressions
         for name in video.frame_names
@@ -74,22 +71,22 @@ def wanted_files(dataset: VideoDataset) -> dict[str, VideoRecord]:
 def submission_faults(dataset: VideoDataset, predictions: Path) -> list[Fault]:
     """Everything that is wrong with a folder of predictions; [] when it can be packed.
 
-    Raises `DataError` where there is no such folder, or nothing in it that was wanted.
+    Raises `DataError` where there is no such folder, or none of its files.
     """
     if not predictions.is_dir():
-        raise DataError(f"{predictions}: no such folder; wanted the predictions, as rvos evaluate writes them")
-    wanted = wanted_files(dataset)
-    found = dict(_files_under(predictions))
-    if wanted.keys().isdisjoint(found):
+        raise DataError(f"{predictions}: expected a folder of predictions, as rvos evaluate writes them, got none")
+    expected = wanted_files(dataset)
+    present = dict(_files_under(predictions))
+    if expected.keys().isdisjoint(present):
         raise DataError(
-            f"{predictions}: came none of the {len(wanted)} files of {dataset.name}, wanted {_tree(dataset)}"
+            f"{predictions}: expected the {len(expected)} files of {dataset.name}, {_tree(dataset)}, got none of them"
         )
-    faults = [Fault("missing", f"{name} is missing") for name in wanted if name not in found]
-    faults += [Fault("a link", f"{name} is a link") for name in found if found[name]]
-    faults += [Fault("superfluous", f"{name} is superfluous") for name in found if name not in wanted]
+    faults = [Fault("missing", f"{name} is missing") for name in expected if name not in present]
+    faults += [Fault("a link", f"{name} is a link") for name in present if present[name]]
+    faults += [Fault("superfluous", f"{name} is superfluous") for name in present if name not in expected]
     sizes: dict[str, tuple[int, int]] = {}
-    for name, video in wanted.items():
-        if found.get(name) is False:
+    for name, video in expected.items():
+        if present.get(name) is False:
             if video.video_id not in sizes:
                 sizes[video.video_id] = frame_size(video)
             faults += _picture_faults(name, predictions / name, sizes[video.video_id])
@@ -103,12 +100,12 @@ def pack_submission(dataset: VideoDataset, predictions: Path, out: Path) -> int:
     before anything is written; `ConfigError` for an `out` that is no zip or lies among the predictions; `OutputError`.
     """
     if out.suffix.lower() != ".zip":
-        raise ConfigError(f"--out: came '{out}', wanted a file that ends in .zip")
+        raise ConfigError(f"--out: expected a file that ends in .zip, got '{out}'")
     if out.resolve().is_relative_to(predictions.resolve()):
-        raise ConfigError(f"--out: came '{out}', wanted a place outside the predictions, {predictions}")
+        raise ConfigError(f"--out: expected a place outside the predictions, {predictions}, got '{out}'")
     faults = submission_faults(dataset, predictions)
     if faults:
-        raise DataError(f"{predictions}: {_summary(faults)}; wanted {_tree(dataset)}")
+        raise DataError(f"{predictions}: expected {_tree(dataset)}, got {_summary(faults)}")
     names = list(wanted_files(dataset))
     temporary = temporary_of(out)
     try:
@@ -139,12 +136,12 @@ def _picture_faults(name: str, path: Path, size: tuple[int, int]) -> Iterator[Fa
     data = path.read_bytes()
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            came, counts = (picture.height, picture.width), picture.histogram()
+            actual, counts = (picture.height, picture.width), picture.histogram()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         yield Fault("of the wrong form", f"{name} is no PNG that can be read")
         return
-    if came != size:
-        text = f"{name} is {came[0]} x {came[1]} px (height x width), its video {size[0]} x {size[1]}"
+    if actual != size:
+        text = f"{name} is {actual[0]} x {actual[1]} px (height x width), its video {size[0]} x {size[1]}"
         yield Fault("of the wrong size", text)
     if (data[_BIT_DEPTH], data[_COLOUR_TYPE]) != (8, 0):
         form = f"{data[_BIT_DEPTH]}-bit {_COLOUR_TYPES.get(data[_COLOUR_TYPE], 'colour')}"
@@ -159,11 +156,15 @@ def _summary(faults: list[Fault]) -> str:
     kinds = Counter(fault.kind for fault in faults)
     listed = "; ".join(fault.text for fault in faults[:MOST_LISTED])
     rest = f"; and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
-    return f"came files that are {', '.join(f'{kind} ({n})' for kind, n in kinds.items())}: {listed}{rest}"
+    return f"files that are {', '.join(f'{kind} ({n})' for kind, n in kinds.items())}: {listed}{rest}"
+
+
+def _folders_of(dataset: VideoDataset) -> MaskFolders:
+    layout = dataset.rules.layout
+    if not isinstance(layout, MaskFolders):
+        raise ConfigError(f"submit: expected a dataset whose predictions are masks, got {dataset.name}")
+    return layout
 
 
 def _tree(dataset: VideoDataset) -> str:
-    prefix = server_of(dataset.name).prefix
-    return (
-        f"{prefix + '/' if prefix else ''}<video>/<expression>/<frame>.png, 8-bit grey, 0 and 255, of the video's size"
-    )
+    return f"{_folders_of(dataset).text}, 8-bit grey, 0 and 255, of the video's size"

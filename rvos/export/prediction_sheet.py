@@ -29,15 +29,17 @@ class PredictionSheet:
         self.per_family = per_family
         self._tiles: dict[str, list[np.ndarray]] = {}
 
-    def add(self, sample: ImageSample, predictions: Sequence[tuple[np.ndarray, float]]) -> None:
-        """A picture with its expressions and truth; predictions: a mask (H, W) bool and a presence in [0, 1] each."""
-        for i, (family, prediction) in enumerate(zip(sample.families, predictions, strict=True)):
+    def add(self, sample: ImageSample, masks: Sequence[np.ndarray], presence: Sequence[float]) -> None:
+        """A picture with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
+        for i, family in enumerate(sample.families):
             tiles = self._tiles.setdefault(family, [])
             if len(tiles) < self.per_family:
-                tiles.append(_tile(sample.image, sample.expressions[i], sample.masks[i], *prediction))
+                tiles.append(_tile(sample.image, sample.expressions[i], sample.masks[i], masks[i], presence[i]))
 
     def write(self, path: Path) -> None:
-        """A row a family. Raises `OutputError`."""
+        """A row a family; no file where nothing was added. Raises `OutputError`."""
+        if not self._tiles:
+            return
         blank = np.full_like(next(iter(self._tiles.values()))[0], _BACKGROUND)
         rows = []
         for family, tiles in sorted(self._tiles.items()):
@@ -49,11 +51,11 @@ class PredictionSheet:
         write_png(path, np.vstack(rows))
 
 
-def _tile(image: np.ndarray, expression: str, truth: np.ndarray, predicted: np.ndarray, presence: float) -> np.ndarray:
-    intersection, union = overlap(predicted, truth)
+def _tile(image: np.ndarray, expression: str, truth: np.ndarray, answer: np.ndarray, presence: float) -> np.ndarray:
+    intersection, union = overlap(answer, truth)
     verdict = f"IoU {intersection / union:.2f}" if union else "rightly absent"
     halves = []
-    for mask in (truth, predicted):
+    for mask in (truth, answer):
         half = cv2.resize(image, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
         smaller = cv2.resize(mask.view(np.uint8), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_NEAREST)
         _PAINTER.masks(half, [smaller.astype(bool)])

@@ -27,7 +27,7 @@ class Bitmaps:
 
     def __post_init__(self) -> None:
         if self.words.ndim != 3 or self.words.dtype != _WORD:
-            raise ValueError(f"Bitmaps.words: came {self.words.dtype} {self.words.shape}, wanted uint64 (N, H, S)")
+            raise ValueError(f"Bitmaps.words: expected uint64 (N, H, S), got {self.words.dtype} {self.words.shape}")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -42,7 +42,7 @@ class Bitmaps:
 def pack(masks: np.ndarray) -> Bitmaps:
     """(N, H, W) bool -> N bitmaps of the whole picture. Raises `ValueError` on anything else."""
     if masks.ndim != 3 or masks.dtype != np.bool_ or not all(masks.shape[1:]):
-        raise ValueError(f"masks: came {masks.dtype} {masks.shape}, wanted bool (N, H, W) of at least 1 x 1 px")
+        raise ValueError(f"masks: expected bool (N, H, W) of at least 1 x 1 px, got {masks.dtype} {masks.shape}")
     count, height, width = masks.shape
     octets = np.zeros((count, height, 8 * -(-width // WORD_PX)), np.uint8)
     octets[:, :, : -(-width // 8)] = np.packbits(masks, axis=-1, bitorder="little")

@@ -113,13 +113,15 @@ def _by_stratum(
     members: dict[Hashable, dict[Hashable, list[float]]] = {}
     for value, video, stratum in zip(values.tolist(), videos, strata, strict=True):
         if home.setdefault(video, stratum) != stratum:
-            raise ValueError(f"bootstrap: video '{video}' came in strata '{home[video]}' and '{stratum}', wanted one")
+            raise ValueError(
+                f"bootstrap: expected one stratum for the video '{video}', got '{home[video]}' and '{stratum}'"
+            )
         members.setdefault(stratum, {}).setdefault(video, []).append(value)
-    for found in members.values():
-        yield np.array([sum(each) for each in found.values()]), np.array([len(each) for each in found.values()])
+    for by_video in members.values():
+        yield np.array([sum(each) for each in by_video.values()]), np.array([len(each) for each in by_video.values()])
 
 
 def _check(values: np.ndarray, videos: Sequence[Hashable], groups: Sequence[Hashable]) -> None:
     if values.ndim != 1 or not 0 < len(values) == len(videos) == len(groups):
-        came = f"values {values.shape}, {len(videos)} videos, {len(groups)} families"
-        raise ValueError(f"bootstrap: came {came}, wanted one of each per expression, at least one")
+        got = f"values {values.shape}, {len(videos)} videos, {len(groups)} families"
+        raise ValueError(f"bootstrap: expected one of each per expression, at least one, got {got}")

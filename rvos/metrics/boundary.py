@@ -21,7 +21,7 @@ def tolerance_px(size: tuple[int, int], bound_th: float = BOUND_TH) -> int:
     Raises `ValueError` when it is neither.
     """
     if bound_th < 0 or (bound_th >= 1 and bound_th != int(bound_th)):
-        raise ValueError(f"bound_th: came {bound_th}, wanted a share of the diagonal in [0, 1) or whole pixels")
+        raise ValueError(f"bound_th: expected a share of the diagonal in [0, 1) or whole pixels, got {bound_th}")
     return int(bound_th) if bound_th >= 1 else math.ceil(bound_th * math.sqrt(size[0] ** 2 + size[1] ** 2))
 
 

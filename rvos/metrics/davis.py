@@ -12,9 +12,9 @@ from itertools import islice, pairwise
 from typing import Literal, get_args
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from image_core.errors import DataError
-from rvos.metrics.assignment import assign_rows
 from rvos.metrics.bitmaps import Bitmaps, pack
 from rvos.metrics.frames import check_same_size, score_all_pairs, score_pairs
 from rvos.metrics.statistics import Statistics, frame_statistics
@@ -63,7 +63,7 @@ def score_sequence(name: str, frames: IdMaps, task: DavisTask) -> SequenceScores
     true ones; 20), and when no frame is left to score.
     """
     if task not in get_args(DavisTask):
-        raise ValueError(f"task: came '{task}', wanted one of {', '.join(get_args(DavisTask))}")
+        raise ValueError(f"task: expected one of {', '.join(get_args(DavisTask))}, got '{task}'")
     score = _score_by_id if task == "semi-supervised" else _score_by_assignment
     return SequenceScores(name, score(name, _counted(name, frames)))
 
@@ -78,10 +78,10 @@ def davis_figures(sequences: Sequence[SequenceScores], uint8_bins: bool = False)
     """
     pairs = [each.statistics(uint8_bins) for sequence in sequences for each in sequence.objects]
     figures: dict[str, float | None] = {"J&F": None}
-    for name, found in (("J", [j for j, _ in pairs]), ("F", [f for _, f in pairs])):
-        figures[name] = _mean([each.mean for each in found])
-        figures[f"{name}-Recall"] = _mean([each.recall for each in found])
-        figures[f"{name}-Decay"] = _mean([each.decay for each in found])
+    for name, statistics in (("J", [j for j, _ in pairs]), ("F", [f for _, f in pairs])):
+        figures[name] = _mean([each.mean for each in statistics])
+        figures[f"{name}-Recall"] = _mean([each.recall for each in statistics])
+        figures[f"{name}-Decay"] = _mean([each.decay for each in statistics])
     if figures["J"] is not None and figures["F"] is not None:
         figures["J&F"] = (figures["J"] + figures["F"]) / 2
     return figures
@@ -102,7 +102,7 @@ def _counted(name: str, frames: IdMaps) -> Iterator[_Frame]:
     for index, (prediction, truth) in enumerate(frames):
         for ids in (prediction, truth):
             if ids.ndim != 2 or ids.dtype.kind not in "iu":
-                raise ValueError(f"{name}, frame {index}: came {ids.dtype} {ids.shape}, wanted integer ids (H, W)")
+                raise ValueError(f"{name}, frame {index}: expected integer ids (H, W), got {ids.dtype} {ids.shape}")
         check_same_size(prediction.shape, truth.shape, f"{name}, frame {index}: prediction")
         if object_count is None:
             object_count = int(truth.max(initial=0, where=truth != VOID_ID))
@@ -116,7 +116,7 @@ def _score_by_id(name: str, frames: Iterator[_Frame]) -> tuple[ObjectScores, ...
         ids = range(1, frame.object_count + 1)
         scored.append(score_pairs(_objects(frame.prediction, ids), _objects(frame.truth, ids)))
     if not scored:
-        raise DataError(f"{name}: came fewer than 3 frames, wanted more: the task scores neither first nor last")
+        raise DataError(f"{name}: expected 3 frames or more, got fewer: the task scores neither first nor last")
     region, boundary = np.array(scored).transpose(1, 2, 0)
     return tuple(ObjectScores(i + 1, i + 1, region[i], boundary[i]) for i in range(len(region)))
 
@@ -130,12 +130,13 @@ def _score_by_assignment(name: str, frames: Iterator[_Frame]) -> tuple[ObjectSco
         truth = _objects(frame.truth, range(1, frame.object_count + 1)).without(void)
         scored.append(np.stack(score_all_pairs(prediction, truth)))
     if not scored:
-        raise DataError(f"{name}: came no frame, wanted at least one")
+        raise DataError(f"{name}: expected at least one frame, got none")
     proposals = max(matrix.shape[1] - 1 for matrix in scored)
     rows = max(proposals, scored[0].shape[2])
     region, boundary = np.stack([_with_rows(matrix, rows) for matrix in scored], axis=-1)
-    chosen = assign_rows((region.mean(-1) + boundary.mean(-1)) / 2)
-    return tuple(ObjectScores(g + 1, int(p) + 1, region[p, g], boundary[p, g]) for g, p in enumerate(chosen))
+    chosen, columns = linear_sum_assignment((region.mean(-1) + boundary.mean(-1)) / 2, maximize=True)
+    pairs = sorted(zip(columns, chosen, strict=True))
+    return tuple(ObjectScores(int(g) + 1, int(p) + 1, region[p, g], boundary[p, g]) for g, p in pairs)
 
 
 def _with_rows(scores: np.ndarray, rows: int) -> np.ndarray:
@@ -143,16 +144,16 @@ def _with_rows(scores: np.ndarray, rows: int) -> np.ndarray:
     return np.concatenate([scores[:, 1:], np.repeat(scores[:, :1], rows + 1 - scores.shape[1], axis=1)], axis=1)
 
 
-def _highest_id(name: str, frame: _Frame, most: int, wanted: str) -> int:
-    found = int(frame.prediction.max(initial=0))
-    if found > most:
-        raise DataError(f"{name}, frame {frame.index}: the prediction has id {found}, wanted {wanted} ({most})")
-    return found
+def _highest_id(name: str, frame: _Frame, most: int, rule: str) -> int:
+    highest = int(frame.prediction.max(initial=0))
+    if highest > most:
+        raise DataError(f"{name}, frame {frame.index}: expected {rule} ({most}), got the predicted id {highest}")
+    return highest
 
 
-def _objects(ids: np.ndarray, wanted: range, empty_first: bool = False) -> Bitmaps:
+def _objects(ids: np.ndarray, named: range, empty_first: bool = False) -> Bitmaps:
     """One mask per id; with `empty_first` the first of them is empty."""
-    masks = ids == np.array(wanted, ids.dtype)[:, None, None]
+    masks = ids == np.array(named, ids.dtype)[:, None, None]
     if empty_first:
         masks[0] = False
     return pack(masks)

@@ -34,9 +34,9 @@ class ExpressionScores:
     def __post_init__(self) -> None:
         shapes = {a.shape for a in (self.region, self.boundary, self.visible, self.predicted)}
         if len(shapes) > 1 or self.region.ndim != 1 or not len(self.region):
-            raise ValueError(f"ExpressionScores: came arrays of {sorted(shapes)}, wanted (T,) of one T, at least 1")
+            raise ValueError(f"ExpressionScores: expected (T,) of one T, at least 1, got {sorted(shapes)}")
         if self.visible.dtype != np.bool_ or self.predicted.dtype != np.bool_:
-            raise ValueError(f"ExpressionScores: came {self.visible.dtype} and {self.predicted.dtype}, wanted bool")
+            raise ValueError(f"ExpressionScores: expected bool, got {self.visible.dtype} and {self.predicted.dtype}")
 
     @cached_property
     def on_visible(self) -> tuple[float, float] | None:
@@ -97,7 +97,7 @@ class ExpressionScorer:
         """Of the frames so far. present: (T,) bool, where the target is visible; by default where its true mask is not
         empty. Raises `DataError` when there was no frame."""
         if not self._scores:
-            raise DataError("expression: came no frame, wanted at least one")
+            raise DataError("expression: expected at least one frame, got none")
         predicted, visible = np.array(self._areas).T
         if present is not None:
             check_same_size(present.shape, visible.shape, "present")
@@ -118,7 +118,7 @@ def score_expression(
     for index, (mask, true_mask) in enumerate(zip_longest(prediction, truth)):
         if mask is None or true_mask is None:
             fewer = "prediction" if mask is None else "truth"
-            raise DataError(f"expression: the {fewer} ends after {index} frames, wanted as many as the other has")
+            raise DataError(f"expression: expected as many frames of both, got a {fewer} that ends after {index}")
         scorer.add(mask, true_mask)
     return scorer.scores(present)
 
@@ -130,8 +130,8 @@ def mean_over_expressions(scores: Mapping[str, tuple[float, float] | None]) -> d
     prediction: that counts as 0, and "missing" lists it. (MeViS's own script stops at a missing expression and gives
     zeros for a missing video.) The means over no expression are None.
     """
-    missing = sorted(name for name, found in scores.items() if found is None)
-    pairs = np.array([found or (0.0, 0.0) for found in scores.values()]).reshape(-1, 2)
+    missing = sorted(name for name, score in scores.items() if score is None)
+    pairs = np.array([score or (0.0, 0.0) for score in scores.values()]).reshape(-1, 2)
     means = (float(pairs[:, 0].mean()), float(pairs[:, 1].mean())) if len(pairs) else None
     return {**_named(means, ""), "expressions": len(pairs), "missing": missing}
 

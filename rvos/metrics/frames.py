@@ -50,10 +50,10 @@ def score_all_pairs(prediction: Bitmaps, truth: Bitmaps, bound_th: float = BOUND
     return region, boundary_accuracy(predicted, Contours(lines[None, p:], reach[None, p:]))
 
 
-def check_same_size(came: tuple[int, ...], wanted: tuple[int, ...], what: str = "prediction") -> None:
-    """Raises `DataError` when the shape of what came is not that of the truth."""
-    if came != wanted:
-        raise DataError(f"{what}: came {came}, wanted {wanted}, the shape of the truth: resize it to the truth's size")
+def check_same_size(got: tuple[int, ...], expected: tuple[int, ...], what: str = "prediction") -> None:
+    """Raises `DataError` when the shape of `what` is not that of the truth."""
+    if got != expected:
+        raise DataError(f"{what}: expected {expected}, the shape of the truth, got {got}: resize it to that")
 
 
 def _describe(prediction: Bitmaps, truth: Bitmaps, bound_th: float) -> tuple[np.ndarray, Contours, int]:

@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Presence:
-    """How often there was a target and it was found, and how often there was none and it was said so."""
+    """How often a target was there and predicted, and how often there was none and nothing was predicted."""
 
     targets: int
     targets_found: int
@@ -63,5 +63,5 @@ def volume_iou(region: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> f
 def _check(predicted: np.ndarray, true: np.ndarray) -> None:
     if predicted.shape != true.shape or predicted.ndim != 1 or predicted.dtype != np.bool_ or true.dtype != np.bool_:
         raise ValueError(
-            f"presence: came {predicted.dtype} {predicted.shape} and {true.dtype} {true.shape}, wanted two bool (N,)"
+            f"presence: expected two bool (N,), got {predicted.dtype} {predicted.shape} and {true.dtype} {true.shape}"
         )

@@ -31,5 +31,5 @@ def instability(predicted: Sequence[float], true: Sequence[float]) -> float | No
     Raises `ValueError` when the two differ in length.
     """
     if len(predicted) != len(true):
-        raise ValueError(f"overlaps: came {len(predicted)} and {len(true)}, wanted as many of both")
+        raise ValueError(f"overlaps: expected as many of both, got {len(predicted)} and {len(true)}")
     return float(np.mean(np.abs(np.subtract(predicted, true)))) if len(true) else None

@@ -28,7 +28,7 @@ def frame_statistics(values: np.ndarray, uint8_bins: bool = False) -> Statistics
     figures published for long videos. Raises `ValueError` when there is no frame.
     """
     if values.ndim != 1 or not len(values):
-        raise ValueError(f"values: came shape {values.shape}, wanted (T,) with at least one frame")
+        raise ValueError(f"values: expected (T,) with at least one frame, got shape {values.shape}")
     borders = [((len(values) - 1) * i + _BINS // 2) // _BINS for i in range(_BINS + 1)]
     ends = [border + 1 for border in borders]
     if uint8_bins:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from image_core.checkpoint import load_model
 from image_core.errors import ConfigError, DataError, OutputError
-from image_core.evaluation import evaluate_images, predict_with
+from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.folder import held
 from image_core.models.table import ModelSpec, build_model
 from image_core.preprocessing import Preprocessing

@@ -15,7 +15,7 @@ import torch
 
 from image_core.checkpoint import load_model
 from image_core.errors import DataError, OutputError
-from image_core.evaluation import Samples
+from image_core.evaluation.samples import Samples
 from image_core.folder import held
 from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter

@@ -14,7 +14,8 @@ from rvos.postprocess import Postprocessor
 
 from image_core.segmenter import ImageSegmenter
 from rvos.reading import NoPropagation
-from rvos.synthetic import VideoExpression, VideoSample
+from rvos.synthetic.dataset import VideoSample
+from rvos.synthetic.expressions import VideoExpression
 from rvos.tracking.memory import MemoryTracker
 from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame

@@ -7,25 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 NOTHING = "–"
-_TITLES = {
-    "ref_youtube_vos": "Ref-YouTube-VOS",
-    "ref_davis17": "Ref-DAVIS17",
-    "mevis": "MeViS",
-    "a2d_sentences": "A2D-Sentences",
-    "jhmdb_sentences": "JHMDB-Sentences",
-    "long_rvos": "Long-RVOS",
-    "revos": "ReVOS",
-}
 _LABELS = {
     "words": "expression length in words",
     "frames_per_s": "frames per second",
     "peak_memory_mb": "peak memory, MB",
 }
-
-
-def dataset_title(name: str) -> str:
-    """As papers write it; an unknown name as it came."""
-    return _TITLES.get(name.replace("-", "_"), name)
 
 
 def label(key: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from rvos.export.html.charts import bar, interval
 from rvos.export.html.figures import (
     counted,
-    dataset_title,
     figures_of,
     flat,
     is_figure,
@@ -29,8 +28,8 @@ _NARROW = 4
 
 
 def title_of(document: Document) -> str:
-    """The dataset's name as papers write it."""
-    return dataset_title(str(document.get("dataset", "evaluation")))
+    """The dataset's name as papers write it, where the document has it."""
+    return str(document.get("title") or document.get("dataset", "evaluation"))
 
 
 def heading(document: Document, counts: Mapping[str, int]) -> Html:

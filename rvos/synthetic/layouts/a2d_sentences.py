@@ -6,9 +6,10 @@ ROOT/text_annotations/a2d_annotation.txt                                   with 
 ROOT/text_annotations/a2d_missed_videos.txt                                videos to leave out
 ROOT/text_annotations/a2d_annotation_with_instances/<video>/<frame>.h5     3 to 5 frames a video, counted from 1
 
-As in the real files, an instance has one sentence, masks lie transposed, and those of a file with one instance lack the
-first axis. By turns, a video's files hold all instances that are to be seen, but for one that is left out of the second
-file; or one instance alone. One row has the instance `1 (copy)`, one video with a sentence is among the missed ones.
+As in the real files, an instance has one expression, masks lie transposed, and those of a file with one instance lack
+the first axis. By turns, a video's files hold all instances that are to be seen, but for one that is left out of the
+second file; or one instance alone. One row has the instance `1 (copy)`, one video with an expression is among those
+missed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def write_a2d_sentences(
     A video with nothing to say is among the missed ones. An odd size raises `ConfigError` too.
     """
     if size[0] % 2 or size[1] % 2:
-        raise ConfigError(f"size: came {size[0]} x {size[1]} px, wanted even numbers, as H.264 has them")
+        raise ConfigError(f"size: expected even numbers, as H.264 has them, got {size[0]} x {size[1]} px")
     videos = videos_of(split, count, seed, size, frames)
     annotations = root / "text_annotations"
     missed = [f"{split}_{seed}_missed"]
@@ -68,7 +69,7 @@ def write_a2d_sentences(
         else:
             missed.append(video_id)
             annotated[video_id] = 0
-    queries += [(video_id, "1 (copy)", sentence) for video_id, _, sentence in queries[1:2]]
+    queries += [(video_id, "1 (copy)", text) for video_id, _, text in queries[1:2]]
     make_folder(root / "Release")
     make_folder(annotations)
     write_atomic(annotations / "a2d_missed_videos.txt", "\n".join(missed).encode())
@@ -92,8 +93,8 @@ def annotated_instances(tracks: np.ndarray, shown: list[int], target: int, index
     so many.
     """
     visible = np.flatnonzero((tracks == target).any((1, 2)))
-    wanted = _FEWEST_ANNOTATED + index % (_MOST_ANNOTATED - _FEWEST_ANNOTATED + 1)
-    positions = np.unique(visible[np.linspace(0, len(visible) - 1, wanted + 2)[1:-1].round().astype(int)]).tolist()
+    count = _FEWEST_ANNOTATED + index % (_MOST_ANNOTATED - _FEWEST_ANNOTATED + 1)
+    positions = np.unique(visible[np.linspace(0, len(visible) - 1, count + 2)[1:-1].round().astype(int)]).tolist()
     files = {t: [i for i in sorted(shown, reverse=True) if (tracks[t] == i).any()] for t in positions}
     for t in positions[1:2]:
         files[t] = [i for i in files[t] if i != target] or files[t]

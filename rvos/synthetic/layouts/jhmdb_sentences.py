@@ -52,14 +52,14 @@ def write_jhmdb_sentences(
         meant = next((i for i in said if (tracks == i).any((1, 2)).sum() >= _SCORED + 2), None)
         if meant is None:
             continue
-        place, (sentence,), masks = f"{described.family}/{video_id}", said[meant], tracks == meant
+        place, (text,), masks = f"{described.family}/{video_id}", said[meant], tracks == meant
         _write_pictures(root / "Rename_Images" / place, draw_frames(film, size))
         _write_mat(root / "puppet_mask" / place / "puppet_mask.mat", masks)
         mat = f"{_HOME}/puppet_mask/{place}/puppet_mask.mat"
         for position in _scored_positions(masks):
             picture = f"{_HOME}/Rename_Images/{place}/{position + 1:05d}.png"
-            samples.append([video_id, picture, mat, length, sentence])
-        queries.append((video_id, sentence))
+            samples.append([video_id, picture, mat, length, text])
+        queries.append((video_id, text))
     make_folder(root)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(queries)

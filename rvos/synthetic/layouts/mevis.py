@@ -1,7 +1,7 @@
 """Writes synthetic videos in the on-disk layout of MeViS, truth included.
 
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg       split: train, or valid_u (our val and our test); names have gaps
-ROOT/<split>/meta_expressions.json                version 1: sentences with a target, one or several
+ROOT/<split>/meta_expressions.json                version 1: expressions with a target, one or several
 ROOT/<split>/meta_expressions_v2.json             version 2: the same and those without a target, where there are any
 ROOT/<split>/mask_dict.json                       annotation id -> COCO run lengths of each frame, null where absent
 ROOT/<split>/synthetic.json                       which videos these are
@@ -48,7 +48,7 @@ def write_mevis(
         tracks = visible_tracks(film, draw_tracks(film, size))
         annotation_ids = {object_id: len(masks) + i for i, object_id in enumerate(sorted(film.position))}
         masks |= {str(i): _runs(tracks == object_id) for object_id, i in annotation_ids.items()}
-        rows = [_row(sentence, ids, annotation_ids) for sentence, ids in said_of(described)]
+        rows = [_row(text, ids, annotation_ids) for text, ids in said_of(described)]
         meta[described.video_id] = {"expressions": {str(i): row for i, row in enumerate(rows)}, "frames": names}
     make_folder(folder)
     write_json(folder / "synthetic.json", provenance(split, seed, size))
@@ -66,15 +66,15 @@ def said_of(described: VideoDescription) -> list[tuple[str, tuple[int, ...]]]:
     """Sentences with the ids of the objects they mean, different ones; those that mean none are the last."""
     rng = Random(described.video_id)
     said = {e.text: e.object_ids for e in described.expressions if e.kind != "stale"}
-    for object_id, sentences in about_one(described.film, _ABOUT_ONE, rng).items():
-        said |= dict.fromkeys(sentences, (object_id,))
+    for object_id, texts in about_one(described.film, _ABOUT_ONE, rng).items():
+        said |= dict.fromkeys(texts, (object_id,))
     said |= dict(about_several(described.film, _ABOUT_SEVERAL, rng))
     said |= dict.fromkeys(about_nothing(described.film, _ABOUT_NOTHING, rng), ())
     return sorted(said.items(), key=lambda pair: not pair[1])
 
 
-def _row(sentence: str, object_ids: tuple[int, ...], annotation_ids: dict[int, int]) -> dict[str, Any]:
-    return {"exp": sentence, "obj_id": list(object_ids), "anno_id": [annotation_ids[i] for i in object_ids]}
+def _row(text: str, object_ids: tuple[int, ...], annotation_ids: dict[int, int]) -> dict[str, Any]:
+    return {"exp": text, "obj_id": list(object_ids), "anno_id": [annotation_ids[i] for i in object_ids]}
 
 
 def _with_target(rows: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ ROOT/meta_expressions/<split>/synthetic.json             which videos these are
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
 ROOT/<split>/Annotations/<video>/<frame>.png             indexed colour: 0 background, 1 to n objects, 255 void
 
-Every object has four sentences, and expression 4 x object + k is the k-th of them: two annotators, each having seen the
+Every object has four expressions, and number 4 x object + k is the k-th of them: two annotators, each having seen the
 first frame and then the whole video. Void lies one pixel wide on the background around every object.
 """
 
@@ -50,8 +50,8 @@ def write_ref_davis17(
         write_frames(folder / "JPEGImages" / video_id, names, draw_frames(film, size))
         maps = id_maps(visible_tracks(film, draw_tracks(film, size)), numbers)
         write_id_maps(folder / "Annotations" / video_id, names, maps)
-        sentences = {str(numbers[object_id]): sentences for object_id, sentences in said.items()}
-        meta[video_id] = {"expressions": _expression_rows(sentences), "frames": names}
+        texts = {str(numbers[object_id]): own for object_id, own in said.items()}
+        meta[video_id] = {"expressions": _expression_rows(texts), "frames": names}
     listing = root / "meta_expressions" / FOLDERS[split]
     make_folder(listing)
     write_json(listing / "synthetic.json", provenance(split, seed, size))
@@ -81,7 +81,7 @@ def id_maps(tracks: np.ndarray, numbers: dict[int, int]) -> np.ndarray:
     return maps
 
 
-def _expression_rows(sentences: dict[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
-    """Objects in the order of their ids as strings, each with its sentences in a row."""
-    rows = [(object_id, sentence) for object_id in sorted(sentences) for sentence in sentences[object_id]]
-    return {str(i): {"exp": sentence, "obj_id": object_id} for i, (object_id, sentence) in enumerate(rows)}
+def _expression_rows(texts: dict[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
+    """Objects in the order of their ids as strings, each with its texts in a row."""
+    rows = [(object_id, text) for object_id in sorted(texts) for text in texts[object_id]]
+    return {str(i): {"exp": text, "obj_id": object_id} for i, (object_id, text) in enumerate(rows)}

@@ -2,12 +2,12 @@
 
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg              the frames; split: train, valid (our val) or test
 ROOT/<split>/Annotations/<video>/<frame>.png             indexed colour, the pixel's value is the object's id
-ROOT/meta_expressions/<split>/meta_expressions.json      sentences and frame names
+ROOT/meta_expressions/<split>/meta_expressions.json      expressions and frame names
 ROOT/meta_expressions/<split>/synthetic.json             what the layout has no room for: kind, family, truth per frame
 ROOT/videos/<video>.mp4                                  the same frames, H.264
 
-`obj_id` stands where a sentence means one and the same object throughout; elsewhere (plural, absent, stale) the sidecar
-alone says what it means.
+`obj_id` stands where an expression means one and the same object throughout; elsewhere (plural, absent, stale) the
+sidecar alone says what it means.
 """
 
 from __future__ import annotations

@@ -24,18 +24,18 @@ _JPEG_QUALITY = 95
 def videos_of(split: str, count: int, seed: int, size: tuple[int, int], frames: int) -> SyntheticVideos:
     """The videos to write. Raises `ConfigError` for a count below 1, or a size or a number of frames too small."""
     if count < 1:
-        raise ConfigError(f"count: came {count} videos, wanted 1 or more: raise it")
+        raise ConfigError(f"count: expected 1 video or more, got {count}")
     return SyntheticVideos(split, seed, size, length=count, frames=frames)
 
 
 def provenance(split: str, seed: int, size: tuple[int, int]) -> dict[str, Any]:
-    """What says which videos these are, for the file `synthetic.json` beside the sentences."""
+    """What says which videos these are, for the file `synthetic.json` beside the expressions."""
     return {"generator_sha256": generator_sha256(), "split": split, "seed": seed, "size": list(size)}
 
 
 def visible_tracks(film: Film, tracks: np.ndarray) -> np.ndarray:
     """(T, H, W) uint8 `tracks` without the pixels of what shows too little to be there, so that they are the truth of
-    every sentence that means the same object throughout."""
+    every expression that means the same object throughout."""
     seen = np.zeros((len(tracks), 256), bool)
     for object_id in film.position:
         seen[:, object_id] = film.visible_of(object_id)

@@ -121,7 +121,7 @@ def test_metadata_that_is_not_there_is_answered_with_the_layout(rvos: Rvos, tmp_
     ("arguments", "words"),
     [
         (["ref-youtube-vo"], "did you mean 'ref-youtube-vos'?"),
-        (["ref-youtube-vos", "--split-by", "umd"], "--split-by: came 'umd', but ref-youtube-vos has one set"),
+        (["ref-youtube-vos", "--split-by", "umd"], "--split-by: ref-youtube-vos has one set of splits, got 'umd'"),
         (["ref-youtube-vos", "--split", "val"], "did you mean 'valid'?"),
     ],
 )

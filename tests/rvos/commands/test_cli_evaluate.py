@@ -92,7 +92,7 @@ def test_a_folder_with_other_settings(
     [
         (["synthetic-image"], "did you mean 'synthetic-images'?"),
         (["synthetic-images", "--split", "tset"], "did you mean 'test'?"),
-        (["synthetic-images", "--limit", "0"], "--limit: came 0, wanted 1 or more"),
+        (["synthetic-images", "--limit", "0"], "--limit: expected 1 or more, got 0"),
         (["synthetic-images", "--shuffle-expressions", "--limit", "1"], "1"),
     ],
 )

@@ -167,7 +167,7 @@ def test_synth_writes_a_layout_and_does_not_replace_one_unasked(rvos: Rvos, tmp_
         ("--layout", "refcocco", "did you mean 'refcoco'"),
         ("--split", "tset", "did you mean 'test'"),
         ("--count", "0", "came 0 pictures"),
-        ("--size", "8", "came 8"),
+        ("--size", "8", "got 8"),
         ("--count", "many", "--count"),
     ],
 )

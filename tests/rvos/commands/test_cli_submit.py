@@ -143,23 +143,23 @@ def test_of_many_faults_twenty_are_listed(submit: Callable[..., Any], prediction
 def test_a_tree_one_folder_too_deep(rvos: Rvos, root: Path, predictions: Path, tmp_path: Path) -> None:
     command = ("submit", "ref-youtube-vos", "--root", root, "--out", tmp_path / "o.zip")
     said = rvos(*command, "--predictions", predictions / "Annotations")
-    assert said.code == 2 and "came none of the 4 files" in said.err[0]
-    assert "wanted Annotations/<video>/<expression>/<frame>.png" in said.err[0]
+    assert said.code == 2 and "expected the 4 files" in said.err[0] and "got none of them" in said.err[0]
+    assert "Annotations/<video>/<expression>/<frame>.png" in said.err[0]
 
 
 def test_metadata_whose_names_leave_the_folder(submit: Callable[..., Any], root: Path) -> None:
     index = root / "meta_expressions/valid/meta_expressions.json"
     index.write_text(index.read_text().replace('"a"', '"../a"'))
     said = submit()
-    assert said.code == 2 and len(said.err) == 1 and "came the id '../a'" in said.err[0]
+    assert said.code == 2 and len(said.err) == 1 and "got '../a'" in said.err[0]
 
 
 @pytest.mark.parametrize(
     ("dataset", "out", "words"),
     [
-        ("a2d-sentences", "o.zip", "wanted a dataset with a server: mevis, ref_youtube_vos"),
-        ("ref-youtube-vos", "o.tar", "wanted a file that ends in .zip"),
-        ("ref-youtube-vos", "predictions/o.zip", "wanted a place outside the predictions"),
+        ("a2d-sentences", "o.zip", "expected a dataset with a server (mevis, ref-youtube-vos)"),
+        ("ref-youtube-vos", "o.tar", "expected a file that ends in .zip"),
+        ("ref-youtube-vos", "predictions/o.zip", "expected a place outside the predictions"),
     ],
 )
 def test_what_cannot_be_asked(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import av
 import h5py
@@ -13,7 +14,8 @@ import pytest
 
 from image_core.errors import ConfigError, DataError, UnknownNameError
 from rvos.data.a2d_sentences import A2dSentences
-from rvos.synthetic import SyntheticVideos
+from rvos.data.protocol import ResultsFile
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
 from rvos.synthetic.layouts.a2d_sentences import write_a2d_sentences
 from rvos.synthetic.layouts.writing import visible_tracks
@@ -22,6 +24,13 @@ from rvos.synthetic.phrasing import about_one
 SIZE = (72, 128)
 FRAMES = 24
 COUNT = 3
+
+
+def image_id(*sample: Any) -> str:
+    """The name of (video, expression, position) in the file of predictions."""
+    layout = A2dSentences.protocols[0].layout
+    assert isinstance(layout, ResultsFile)
+    return layout.image_id(*sample)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +70,7 @@ def test_what_was_drawn_is_what_is_read(root: Path) -> None:
         film = videos.describe(index).film
         tracks = visible_tracks(film, draw_tracks(film, SIZE))
         sentences = {str(i - 1): said[0] for i, said in about_one(film, 1, Random(video.video_id)).items()}
-        assert video.expressions and all(e.sentence == sentences[e.expression_id] for e in video.expressions)
+        assert video.expressions and all(e.text == sentences[e.expression_id] for e in video.expressions)
         for expression in video.expressions:
             scored = expression.scored or ()
             truth = list(dataset.truth(video, expression))
@@ -122,11 +131,11 @@ def test_frames_count_from_1_and_masks_lie_transposed(tmp_path: Path) -> None:
     dataset = A2dSentences.read(tmp_path)
     (video,) = dataset.videos
     cat, dog = video.expressions
-    assert (cat.sentence, cat.scored, dog.sentence, dog.scored) == ("the cat", (9,), "the dog", (1, 9))
+    assert (cat.text, cat.scored, dog.text, dog.scored) == ("the cat", (9,), "the dog", (1, 9))
     assert np.argwhere(next(dataset.truth(video, cat))).tolist() == [[0, 4]]
     assert all(np.argwhere(m).tolist() == [[2, x] for x in range(5)] for m in dataset.truth(video, dog))
     assert [path.name for path in dataset.truth_files(video)] == ["00002.h5", "00010.h5"]
-    assert dataset.image_id(video, dog, 9) == "v_one_f_10_i_2"
+    assert image_id(video, dog, 9) == "v_one_f_10_i_2"
     assert video.source == tmp_path / "Release/CLIPS320/one.mp4"
     assert dataset.notes == ()
 
@@ -148,7 +157,7 @@ def test_what_lacks_annotation_is_noted_and_the_rest_goes_on(tmp_path: Path) -> 
     write_h5(annotation(tmp_path, "one", 1), [0], np.ones((4, 4), np.uint8))
     dataset = A2dSentences.read(tmp_path)
     bare, one = dataset.videos
-    assert [e.sentence for e in one.expressions] == ["the dog"] and bare.expressions[0].scored is None
+    assert [e.text for e in one.expressions] == ["the dog"] and bare.expressions[0].scored is None
     assert dataset.notes == (
         "a2d_annotation.txt, rows left out: 1, their video is not in videoset.csv",
         "a2d_missed_videos.txt is not there: no video is left out for it",
@@ -177,7 +186,7 @@ def test_masks_that_do_not_fit_their_instances_are_told(tmp_path: Path) -> None:
     tree(tmp_path, "one,0,the cat\n")
     write_h5(annotation(tmp_path, "one", 1), [0, 1], np.ones((4, 4), np.uint8))
     dataset = A2dSentences.read(tmp_path)
-    with pytest.raises(DataError, match=r"came reMask \(4, 4\) for 2 instances"):
+    with pytest.raises(DataError, match=r"expected reMask of 2 instances, got \(4, 4\)"):
         next(dataset.truth(dataset.videos[0], dataset.videos[0].expressions[0]))
 
 
@@ -206,10 +215,10 @@ def test_metadata_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column 'video_id'"):
         A2dSentences.read(tmp_path)
     (tmp_path / "text_annotations/a2d_annotation.txt").write_text('video_id,instance_id,query\none,0,"' + "x" * 200_000)
-    with pytest.raises(DataError, match="a table that cannot be read"):
+    with pytest.raises(DataError, match="expected a table, got one that cannot be read"):
         A2dSentences.read(tmp_path)
     (tmp_path / "Release/videoset.csv").write_text("one,1\n")
-    with pytest.raises(DataError, match="fewer than 9 columns"):
+    with pytest.raises(DataError, match="of 9 columns, got shorter rows"):
         A2dSentences.read(tmp_path)
 
 
@@ -228,4 +237,4 @@ def test_the_real_sentences_at_full_size(shared_dir: Path, tmp_path: Path) -> No
     # No two sentences of the real file mean the same instance: every expression is named by its instance alone.
     assert all(e.object_ids == (e.expression_id,) for video in dataset.videos for e in video.expressions)
     first = dataset.videos[0]
-    assert (first.video_id, first.expressions[0].sentence) == ("--h5fAKYurM", "the pigeon is limping")
+    assert (first.video_id, first.expressions[0].text) == ("--h5fAKYurM", "the pigeon is limping")

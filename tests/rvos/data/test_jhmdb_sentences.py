@@ -14,7 +14,8 @@ from PIL import Image
 
 from image_core.errors import DataError, UnknownNameError
 from rvos.data.jhmdb_sentences import JhmdbSentences
-from rvos.synthetic import SyntheticVideos
+from rvos.data.protocol import ResultsFile
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.layouts.jhmdb_sentences import WITHOUT_MASK, write_jhmdb_sentences
 from rvos.synthetic.layouts.writing import visible_tracks
 from rvos.synthetic.phrasing import about_one
@@ -23,6 +24,13 @@ SIZE = (72, 128)
 FRAMES = 24
 COUNT = 3
 LIST = "jhmdb_sentences_samples_metadata.json"
+
+
+def image_id(*sample: Any) -> str:
+    """The name of (video, expression, position) in the file of predictions."""
+    layout = JhmdbSentences.protocols[0].layout
+    assert isinstance(layout, ResultsFile)
+    return layout.image_id(*sample)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +76,7 @@ def test_what_was_drawn_is_what_is_read(root: Path) -> None:
         assert video.video_id == sample.video_id and len(scored) == 3
         for position, mask in zip(scored, dataset.truth(video, expression), strict=True):
             assert mask.dtype == np.bool_ and mask.any()
-            assert (mask == (tracks[position] == said[expression.sentence])).all()
+            assert (mask == (tracks[position] == said[expression.text])).all()
         assert isinstance(video.source, tuple)
         shown = [np.asarray(Image.open(path)) for path in video.source]
         assert (np.stack(shown) == sample.frames[:-WITHOUT_MASK]).all()
@@ -98,7 +106,7 @@ def test_a_frame_is_found_by_the_name_of_its_picture(tmp_path: Path) -> None:
     assert expression.scored == (7, 9) and dataset.truth_files(video) == (path,)
     truth = list(dataset.truth(video, expression))
     assert [np.argwhere(mask).tolist() for mask in truth] == [[[1, 2]], [[0, 0]]]
-    assert dataset.image_id(video, expression, 7) == "v_one_f_8"
+    assert image_id(video, expression, 7) == "v_one_f_8"
     assert video.frame_names[:2] == ("00001", "00002") and video.frame_names[-1] == "00020"
     assert isinstance(video.source, tuple)
     assert video.source[7] == tmp_path / "Rename_Images/run/one/00008.png"
@@ -107,7 +115,7 @@ def test_a_frame_is_found_by_the_name_of_its_picture(tmp_path: Path) -> None:
 def test_one_expression_for_each_distinct_sentence(tmp_path: Path) -> None:
     rows = [entry(1, "a man"), entry(2, "the  runner "), entry(3, "a man"), entry(2, "the runner")]
     (video,) = read(tmp_path, rows).videos
-    assert [(e.expression_id, e.sentence, e.scored) for e in video.expressions] == [
+    assert [(e.expression_id, e.text, e.scored) for e in video.expressions] == [
         ("0", "a man", (0, 2)),
         ("1", "the runner", (1,)),
     ]
@@ -116,11 +124,11 @@ def test_one_expression_for_each_distinct_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({}, "came no list"),
-        ([["one", "a.png", "b.mat", 3]], r"entry 0: came \['one'.*wanted \[video, picture, mat, frames, sentence\]"),
-        ([entry(1), entry(21)], "entry 1: came the picture '00021.png', wanted one of 00001.png to 00020.png"),
-        ([["one", "./jhmdb_sentences/../../00001.png", "b.mat", 3, "a man"]], "wanted one inside"),
-        ([["one", "/data/00001.png", "b.mat", 3, "a man"]], "wanted one inside"),
+        ({}, "got no list"),
+        ([["one", "a.png", "b.mat", 3]], r"entry 0: expected \[video, picture, mat, frames, text\], got \['one'"),
+        ([entry(1), entry(21)], "entry 1: expected a picture from 00001.png to 00020.png, got '00021.png'"),
+        ([["one", "./jhmdb_sentences/../../00001.png", "b.mat", 3, "a man"]], "expected a path inside"),
+        ([["one", "/data/00001.png", "b.mat", 3, "a man"]], "expected a path inside"),
     ],
 )
 def test_a_list_that_is_broken_is_one_line(tmp_path: Path, document: Any, message: str) -> None:
@@ -138,10 +146,10 @@ def test_truth_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"puppet_mask\.mat: annotation not there"):
         truth()
     path = write_mat(tmp_path, np.zeros((2, 3, 19), np.uint8))
-    with pytest.raises(DataError, match="came 19 masks, wanted one of frame 20"):
+    with pytest.raises(DataError, match="expected a mask of frame 20, got 19 masks"):
         truth()
     write_mat(tmp_path, np.zeros((2, 3, 20), np.uint8), "masks")
-    with pytest.raises(DataError, match="no 'part_mask'"):
+    with pytest.raises(DataError, match=r"expected 'part_mask' .*, got none"):
         truth()
     whole = path.read_bytes()
     for broken in (b"", b"not a mat file", whole[: len(whole) // 2]):
@@ -157,11 +165,11 @@ def test_the_real_list_at_full_size(shared_dir: Path, tmp_path: Path) -> None:
     assert len(dataset.videos) == 928
     assert all(len(v.expressions) == 1 and len(v.expressions[0].scored or ()) == 3 for v in dataset.videos)
     samples = [(v, e, p) for v in dataset.videos for e in v.expressions for p in e.scored or ()]
-    assert len({dataset.image_id(*sample) for sample in samples}) == 2_784
+    assert len({image_id(*sample) for sample in samples}) == 2_784
     assert {len(video.frame_names) for video in dataset.videos} <= {*range(15, 41)}
     video, expression, position = samples[0]
     name = "100_pullups_pullup_f_nm_np1_fr_med_1"
-    assert dataset.image_id(video, expression, position) == f"v_{name}_f_2"
+    assert image_id(video, expression, position) == f"v_{name}_f_2"
     assert dataset.truth_files(video) == (tmp_path / "puppet_mask/pullup" / name / "puppet_mask.mat",)
     assert isinstance(video.source, tuple)
     assert video.source[position] == tmp_path / "Rename_Images/pullup" / name / "00002.png"

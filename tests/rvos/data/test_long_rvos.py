@@ -60,5 +60,5 @@ def test_no_truth_is_said_in_one_line(dataset: LongRvos) -> None:
 def test_an_object_cannot_leave_its_folder(tmp_path: Path, write_json: Callable[..., Path]) -> None:
     rows = {"0": {"exp": "a dog", "obj_id": "../b"}}
     write_json(tmp_path / "test/meta_expressions.json", {"videos": {"a": {"expressions": rows, "frames": ["0"]}}})
-    with pytest.raises(DataError, match=r"object: came the id '\.\./b'"):
+    with pytest.raises(DataError, match=r"object: expected an id that can be a file's name, got '\.\./b'"):
         LongRvos.read(tmp_path, "test")

@@ -14,7 +14,7 @@ from image_core.errors import DataError
 from image_core.geometry.rle import encode_rle
 from rvos.data.base import read_json
 from rvos.data.mevis import Mevis
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
 from rvos.synthetic.layouts.mevis import said_of, write_mevis
 
@@ -43,9 +43,9 @@ def test_truth_is_the_union_of_what_was_drawn(root: Path) -> None:
         described = VIDEOS.describe(index)
         film, tracks = described.film, draw_tracks(described.film, SIZE)
         said = dict(said_of(described))
-        assert [e.sentence for e in video.expressions] == list(said)
+        assert [e.text for e in video.expressions] == list(said)
         for expression in video.expressions[:: 1 if index < 2 else 4]:
-            ids = said[expression.sentence]
+            ids = said[expression.text]
             drawn = np.zeros(tracks.shape, bool)
             for object_id in ids:
                 drawn |= (tracks == object_id) & film.visible_of(object_id)[:, None, None]
@@ -116,12 +116,15 @@ def test_nothing_is_empty_masks_of_the_size_that_is_known(
 @pytest.mark.parametrize(
     ("masks", "words"),
     [
-        ({"7": [None, LEFT]}, "came nothing for the annotation '8' of the video 'a', wanted 2 masks"),
-        ({"7": [None, LEFT], "8": [None]}, "came 1 masks for the annotation '8'"),
-        ({"7": [None, LEFT], "8": [None, encode_rle(np.ones((6, 4), bool))]}, r"masks of \(4, 6\) and \(6, 4\)"),
+        ({"7": [None, LEFT]}, "expected 2 masks for the annotation '8' of the video 'a', got none"),
+        ({"7": [None, LEFT], "8": [None]}, "expected 2 masks for the annotation '8' of the video 'a', got 1"),
+        (
+            {"7": [None, LEFT], "8": [None, encode_rle(np.ones((6, 4), bool))]},
+            r"one size, got \(4, 6\) and",
+        ),
         ({"7": [None, LEFT | {"counts": "04"}], "8": [None, None]}, "expected runs that cover 4 x 6 pixels"),
         ({"7": [None, "LEFT"], "8": [None, None]}, "video 'a'"),
-        ([FULL], "came no lists of masks by annotation"),
+        ([FULL], "expected lists of masks by annotation"),
     ],
 )
 def test_broken_masks_are_said_in_one_line(tmp_path: Path, write_json: WriteJson, masks: Any, words: str) -> None:

@@ -55,17 +55,17 @@ def test_text_files_become_expressions(tmp_path: Path) -> None:
     ]
     train = RefDavis17.read(tmp_path / "out", "train")
     car, dog = train.videos
-    assert [e.sentence for e in car.expressions] == ["a car", "the car", "a \u00e9l\u00e9gant car", "a car's car"]
+    assert [e.text for e in car.expressions] == ["a car", "the car", "a \u00e9l\u00e9gant car", "a car's car"]
     # As strings, 10 comes before 2.
     assert [e.object_ids[0] for e in dog.expressions] == ["10"] * 4 + ["2"] * 4
-    assert [[e.sentence for e in said] for said in train.annotators(dog)] == [
+    assert [[e.text for e in said] for said in train.annotators(dog)] == [
         ["a dog", "a tail"],
         ["the dog", "the tail"],
         ["d", "t"],
         ["d or so", "t"],
     ]
     valid = RefDavis17.read(tmp_path / "out")
-    assert [e.sentence for e in valid.videos[0].expressions] == ["a scale", "s", "s 2", "s 3"]
+    assert [e.text for e in valid.videos[0].expressions] == ["a scale", "s", "s 2", "s 3"]
     assert valid.videos[0].frame_names == ("00000", "00001")
     assert [ids.tolist() for ids in valid.id_maps(valid.videos[0])] == [[[0] * 3] * 2, [[1] * 3] * 2]
     source = valid.videos[0].source
@@ -91,8 +91,8 @@ def test_an_object_that_one_annotator_forgot_is_left_out(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b'swan 1 "a swan"', "line 5: came the video 'swan', wanted one of ImageSets/2017"),
-        (b'dog one "a dog"', "line 5: came 'dog one \"a dog\"', wanted a video, a number and a sentence"),
+        (b'swan 1 "a swan"', "line 5: expected a video of ImageSets/2017, got 'swan'"),
+        (b'dog one "a dog"', "line 5: expected a video, a number and a text, got 'dog one \"a dog\"'"),
         (b'dog 1 "\xe9"', r"Davis17_annot1\.txt: cannot be read"),
     ],
 )
@@ -124,5 +124,5 @@ def test_the_real_objects_of_the_val_split(tmp_path: Path, shared_dir: Path) -> 
     assert convert(write_raw(tmp_path / "raw", {"val": videos}, encoded), tmp_path / "out") == []
     dataset = RefDavis17.read(tmp_path / "out")
     assert (len(dataset.videos), sum(len(v.expressions) for v in dataset.videos)) == (30, 61 * 4)
-    said = {(v.video_id, *e.object_ids, e.sentence) for v in dataset.videos for e in dataset.annotators(v)[0]}
+    said = {(v.video_id, *e.object_ids, e.text) for v in dataset.videos for e in dataset.annotators(v)[0]}
     assert said == {(row["video_id"], row["instance_id"], row["ref_exp"]) for row in rows}

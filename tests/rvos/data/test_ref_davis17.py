@@ -14,7 +14,7 @@ import pytest
 from image_core.errors import DataError
 from rvos.data import open_dataset
 from rvos.data.ref_davis17 import ANNOTATORS, RefDavis17
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
 from rvos.synthetic.layouts.ref_davis17 import SENTENCES, numbers_of, write_ref_davis17
 from rvos.synthetic.layouts.writing import visible_tracks
@@ -58,7 +58,7 @@ def test_each_object_has_a_sentence_of_each_annotator(dataset: RefDavis17) -> No
             assert [e.object_ids for e in expressions] == [(str(i + 1),) for i in range(len(ids) // 4)]
             assert {e.labels["annotator"] for e in expressions} == {ANNOTATORS[k]}
         for said in zip(*annotators, strict=True):
-            assert len({e.sentence for e in said}) == 4
+            assert len({e.text for e in said}) == 4
 
 
 def test_truth_is_what_was_drawn(dataset: RefDavis17) -> None:
@@ -120,15 +120,15 @@ def test_eleven_objects_in_any_order_of_the_file(tmp_path: Path, write_json: Wri
     for k, expressions in enumerate(read.annotators(read.videos[0])):
         objects = [e.object_ids[0] for e in expressions]
         assert objects == ["1", "10", "11", "2", "3", "4", "5", "6", "7", "8", "9"]
-        assert [e.sentence for e in expressions] == [f"{o} by {k}" for o in objects]
+        assert [e.text for e in expressions] == [f"{o} by {k}" for o in objects]
 
 
 def test_expressions_that_are_not_four_for_each_object(tmp_path: Path, write_json: WriteJson) -> None:
     read = RefDavis17.read(listing(tmp_path, expressions_of(2, lambda ids: ids[:-1]), write_json))
-    with pytest.raises(DataError, match=r"wanted 0, 1, 2, \.\.\., four for each object"):
+    with pytest.raises(DataError, match=r"expected the expressions 0, 1, 2, \.\.\., four for each object, got "):
         read.annotators(read.videos[0])
     listing(tmp_path, {"a": {"exp": "it"}}, write_json)
-    with pytest.raises(DataError, match="came the expression id 'a', wanted a number"):
+    with pytest.raises(DataError, match="expected a number as expression id, got 'a'"):
         RefDavis17.read(tmp_path)
 
 

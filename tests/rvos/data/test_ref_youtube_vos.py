@@ -13,7 +13,7 @@ from image_core.errors import DataError
 from rvos.data import open_dataset
 from rvos.data.base import read_json
 from rvos.data.ref_youtube_vos import RefYoutubeVos
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.layouts.ref_youtube_vos import write_ref_youtube_vos
 
 SIZE = (72, 128)
@@ -71,7 +71,7 @@ def test_the_real_list(tmp_path: Path, shared_dir: Path) -> None:
     assert sum(len(video.frame_names) for video in dataset.videos) == 13710
     first = dataset.videos[0]
     assert (first.video_id, first.frame_names[1]) == ("0062f687f1", "00005")
-    assert first.expressions[3].sentence == "a white puppy near the rear end of an adult dog"
+    assert first.expressions[3].text == "a white puppy near the rear end of an adult dog"
     assert dataset.truth_files(first) == ()
     with pytest.raises(DataError, match="expression '0': no obj_id in the metadata of 'valid'"):
         next(iter(dataset.truth(first, first.expressions[0])))

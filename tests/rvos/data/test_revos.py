@@ -50,11 +50,11 @@ def test_ids_that_are_paths_become_names(tmp_path: Path, write_json: Callable[..
 
 @pytest.mark.parametrize("video_id", ["../x", "/x", "a//x", "a/./x"])
 def test_an_id_cannot_leave_the_folder(tmp_path: Path, write_json: Callable[..., Path], video_id: str) -> None:
-    with pytest.raises(DataError, match=r"came the id .* of a video, wanted names of folders"):
+    with pytest.raises(DataError, match=r"expected names of folders as the id of a video, got "):
         Revos.read(write(tmp_path, {}, write_json, video_id))
 
 
 @pytest.mark.parametrize("row", [{"type_id": 0}, {"type_id": 3, "anno_id": []}, {"anno_id": []}])
 def test_a_row_of_another_dataset(tmp_path: Path, write_json: Callable[..., Path], row: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match=r"expression '0': came anno_id .* wanted a list and 0, 1 or 2"):
+    with pytest.raises(DataError, match=r"expression '0': expected a list as anno_id and 0, 1 or 2 as type_id, got "):
         Revos.read(write(tmp_path, {"0": {"exp": "it"} | row}, write_json))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rvos.evaluation.protocols import PROTOCOLS
+from rvos.data import DATASETS
 from rvos.synthetic.layouts import LAYOUTS
 
 QUIET = ("--quiet", "--workers", "1")
@@ -41,10 +41,10 @@ def test_a_synthetic_dataset_is_evaluated_without_being_told_a_split(rvos: Calla
 
 
 def test_every_dataset_has_a_protocol_and_every_figure_a_mark() -> None:
-    from rvos.data import DATASETS
-
-    assert set(PROTOCOLS) == set(DATASETS) and set(LAYOUTS) <= set(PROTOCOLS) and set(PUBLISHED) == set(LAYOUTS)
-    assert [name for name, protocol in PROTOCOLS.items() if not protocol.verified] == ["ref_youtube_vos", "revos"]
+    assert all(adapter.protocols for adapter in DATASETS.values())
+    assert set(LAYOUTS) <= set(DATASETS) and set(PUBLISHED) == set(LAYOUTS)
+    unverified = [name for name, adapter in DATASETS.items() if not adapter.protocols[0].verified]
+    assert unverified == ["ref_youtube_vos", "revos"]
 
 
 def test_both_davis_protocols_stand_apart(rvos: Callable, tmp_path: Path) -> None:

@@ -229,10 +229,10 @@ def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
         (("--root", "nowhere"), "--root nowhere: not a folder: wanted the one that ref-youtube-vos lies in"),
         ((), "ref-youtube-vos: came no --root, wanted the folder that the dataset lies in"),
         (("--root", "data", "--split", "val"), "unknown split of ref_youtube_vos 'val': did you mean 'valid'?"),
-        (("--root", "data", "--shard", "3/2"), "--shard: came 3/2, wanted i/n with 1 <= i <= n, for example 1/4"),
+        (("--root", "data", "--shard", "3/2"), "--shard: expected i/n with 1 <= i <= n, for example 1/4, got 3/2"),
         (("--root", "data", "--shard", "half"), "--shard: came 'half', wanted I/N, for example 1/4"),
-        (("--root", "data", "--set", "sampling=stride:2"), "sampling: came stride:2, wanted all: a dataset scores"),
-        (("--root", "data", "--limit", "0"), "--limit: came 0, wanted 1 or more"),
+        (("--root", "data", "--set", "sampling=stride:2"), "sampling: expected all, for a dataset scores"),
+        (("--root", "data", "--limit", "0"), "--limit: expected 1 or more, got 0"),
     ],
 )
 def test_bad_input_is_one_line(

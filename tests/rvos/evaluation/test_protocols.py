@@ -14,10 +14,11 @@ from PIL import Image
 
 from image_core.geometry.rle import encode_rle
 from rvos.data import open_dataset
-from rvos.data.ref_davis17 import RefDavis17
-from rvos.evaluation.davis import merged
+from rvos.data.base import decode_id_map
+from rvos.data.protocol import ResultsFile
+from rvos.evaluation.id_pictures import merged
 from rvos.evaluation.layouts import MaskTree
-from rvos.evaluation.protocols import protocol_of, score_dataset
+from rvos.evaluation.protocols import layout_of, score_dataset
 from rvos.synthetic.layouts import LAYOUTS
 
 SIZE = (48, 86)
@@ -32,7 +33,7 @@ def written(tmp_path: Path, name: str, videos: int = 2) -> Path:
 def perfect(root: Path, name: str, predictions: Path) -> Path:
     """True masks as predictions, in the layout of the dataset."""
     dataset = open_dataset(name, root)
-    layout = protocol_of(dataset).layout
+    layout = layout_of(dataset.rules)
     assert isinstance(layout, MaskTree)
     for video in dataset.videos:
         for expression in video.expressions:
@@ -102,7 +103,6 @@ def test_a_video_that_breaks_leaves_no_old_picture_of_protocol_a(rvos: Callable[
     run = ("evaluate", "ref-davis17", "--root", root, "--out", out, "--tracker", "none", "--device", "cpu", "--quiet")
     assert rvos(*run, "--workers", "1").code == 0 and list((out / "predictions/anno_0").iterdir())
     dataset = open_dataset("ref_davis17", root)
-    assert isinstance(dataset, RefDavis17)
     source = dataset.videos[0].source
     assert isinstance(source, tuple)
     source[3].write_bytes(b"no picture")
@@ -137,11 +137,13 @@ def test_long_rvos_takes_a_missing_expression_for_empty_and_a_missing_video_for_
 def test_one_broken_file_costs_a2d_its_own_samples_alone(tmp_path: Path) -> None:
     root, predictions = written(tmp_path, "a2d_sentences"), tmp_path / "predictions"
     dataset = open_dataset("a2d_sentences", root)
+    file = dataset.rules.layout
+    assert isinstance(file, ResultsFile)
     rows = []
     for video in dataset.videos:
         for expression in video.expressions:
             for position, mask in zip(expression.scored or (), dataset.truth(video, expression), strict=True):
-                name = dataset.image_id(video, expression, position)  # type: ignore[attr-defined]
+                name = file.image_id(video, expression, position)
                 rows.append({"image_id": name, "category_id": 1, "segmentation": encode_rle(mask), "score": 0.9})
     predictions.mkdir()
     (predictions / "predictions.json").write_text(json.dumps(rows))
@@ -155,3 +157,13 @@ def test_one_broken_file_costs_a2d_its_own_samples_alone(tmp_path: Path) -> None
     found = figures(root, "a2d_sentences", predictions)
     assert 0 < touched < len(rows) and found["mIoU"] >= 1 - (touched + 3) / len(rows)
     assert found["mIoU"] < 1 and broken.name in found["failures"][0]["error"]
+
+
+def test_a_picture_of_truth_is_decoded_once_for_all_expressions(
+    dataset: Path, truth_tree: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Path] = []
+    monkeypatch.setattr("rvos.data.base.decode_id_map", lambda path: decoded.append(path) or decode_id_map(path))
+    found = score_dataset(open_dataset("ref_youtube_vos", dataset), truth_tree(), workers=1)
+    assert found.figures["J&F"] == 1.0 and len(found.rows) == 6
+    assert len(set(decoded)) == 12 and len(decoded) <= 12 + 1  # one more: whether there is truth at all is asked first

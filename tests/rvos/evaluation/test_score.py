@@ -44,7 +44,7 @@ def test_what_is_missing_or_broken_is_named(score: Callable, truth_tree: Callabl
     told = {(row["video"], row["expression"]): row["error"] for row in found["failures"]}
     assert sorted(told) == [("a", "1"), ("b", "0")]
     assert told["a", "1"].endswith("a/1/00000.png: not a picture that can be read: write or fetch it again")
-    assert told["b", "0"].endswith("b/0, frame 00010: came a mask of (24, 40), wanted (48, 80): resize it")
+    assert told["b", "0"].endswith("b/0, frame 00010: expected a mask of (48, 80), got (24, 40): resize it")
     # One frame of four is empty where it should not be, three expressions count 0, two are perfect.
     assert found["J"] == pytest.approx((0.75 + 2) / 6)
 
@@ -53,7 +53,9 @@ def test_a_folder_without_any_prediction_is_refused(rvos: Callable, dataset: Pat
     (tmp_path / "empty").mkdir()
     said = rvos(*SCORE, "--root", dataset, "--predictions", tmp_path / "empty", "--out", tmp_path / "figures.json")
     assert (
-        said.code == 2 and len(said.err) == 1 and "no prediction of ref_youtube_vos, split 'valid' there" in said.err[0]
+        said.code == 2
+        and len(said.err) == 1
+        and "expected predictions of ref_youtube_vos, split 'valid', got none" in said.err[0]
     )
 
 
@@ -97,16 +99,16 @@ def test_masks_by_other_ids_or_sizes(rvos: Callable, tmp_path: Path) -> None:
     found = json.loads(out.read_text())
     assert found["sequences"]["a"]["J"] == 0.0
     (failure,) = found["failures"]
-    assert failure["sequence"] == "b" and failure["error"].startswith("b/0: prediction: came (8, 8), wanted (16, 16)")
+    assert failure["sequence"] == "b" and failure["error"].startswith("b/0: prediction: expected (16, 16)")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("masks", "truth"), "score masks: came 1 folders, wanted two: rvos score masks TRUTH PREDICTIONS"),
-        (("masks", "nowhere", "truth"), "nowhere: not a folder: wanted one of <sequence>/<frame>.png"),
-        (("masks", "truth", "truth"), "truth: came no <sequence>/<frame>.png, wanted at least one"),
-        (("mevis", "truth"), "score mevis: came 'truth', wanted --root DIR --predictions DIR"),
+        (("masks", "truth"), "score masks: expected two folders, got 1: rvos score masks TRUTH PREDICTIONS"),
+        (("masks", "nowhere", "truth"), "nowhere: expected a folder of <sequence>/<frame>.png, got none"),
+        (("masks", "truth", "truth"), "truth: expected <sequence>/<frame>.png, got none"),
+        (("mevis", "truth"), "score mevis: expected --root DIR --predictions DIR, got 'truth'"),
         (("davis", "--root", "truth"), "unknown dataset 'davis': did you mean 'ref-davis17'?"),
         (("mevis", "--root", "truth"), "meta_expressions.json: not there"),
     ],

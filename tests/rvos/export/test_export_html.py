@@ -83,6 +83,7 @@ def strip(video_id: str, expression_id: str, positions: Sequence[int]) -> Views:
 
 DOCUMENT: dict[str, Any] = {
     "dataset": "ref_davis17",
+    "title": "Ref-DAVIS17",
     "split": "val",
     "protocol": "A: merged by argmax",
     "verified": True,

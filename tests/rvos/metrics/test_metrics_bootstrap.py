@@ -85,11 +85,11 @@ def test_more_families_ask_for_more() -> None:
 
 
 def test_faults_are_named() -> None:
-    with pytest.raises(ValueError, match="wanted one of each per expression"):
+    with pytest.raises(ValueError, match="expected one of each per expression"):
         mean_interval(np.ones(3), ["a", "b"])
     with pytest.raises(ValueError, match="at least one"):
         mean_interval(np.ones(0), [])
-    with pytest.raises(ValueError, match="wanted one of each per expression"):
+    with pytest.raises(ValueError, match="expected one of each per expression"):
         no_family_worse(np.ones(2), ["a", "b"], ["x"])
-    with pytest.raises(ValueError, match="video 'a' came in strata 'x' and 'y', wanted one"):
+    with pytest.raises(ValueError, match="expected one stratum for the video 'a', got 'x' and 'y'"):
         mean_interval(np.ones(2), ["a", "a"], ["x", "y"])

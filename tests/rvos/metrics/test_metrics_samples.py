@@ -106,7 +106,7 @@ def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(DataError, match=r"a: prediction: came \(5, 5\), wanted \(10, 100\)"):
+    with pytest.raises(DataError, match=r"a: prediction: expected \(10, 100\), .*got \(5, 5\)"):
         Sample.of("a", bar(5), [(np.ones((5, 5), bool), 1.0)])
     with pytest.raises(DataError, match="expected a finite score, got nan"):
         sample("a", (5, float("nan")))

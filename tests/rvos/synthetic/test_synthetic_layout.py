@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from image_core.errors import ConfigError
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.layouts import LAYOUTS
 from rvos.synthetic.layouts.ref_youtube_vos import write_ref_youtube_vos
@@ -94,7 +94,7 @@ def test_an_object_id_stands_where_the_mask_of_that_object_is_the_answer(root: P
 
 
 def test_no_video_is_not_a_dataset(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="came 0 videos, wanted 1 or more"):
+    with pytest.raises(ConfigError, match="count: expected 1 video or more, got 0"):
         write_ref_youtube_vos(tmp_path, "val", 0, 0)
 
 
@@ -142,12 +142,9 @@ def test_synth_writes_every_layout_as_long_as_asked(rvos: Rvos, tmp_path: Path, 
         (("--layout", "ref-youtube-vos"), "unknown layout of images"),
         (("--kind", "videos", "--split", "vla"), "did you mean 'val'"),
         (("--kind", "videos", "--split", "testA"), "unknown split 'testA'"),
-        (("--kind", "videos", "--count", "0"), "came 0 videos"),
-        (("--kind", "videos", "--size", "8"), "--size: came 8"),
-        (
-            ("--kind", "videos", "--frames", "12"),
-            "expected 24 or more, for a challenge to have time, got 12",
-        ),
+        (("--kind", "videos", "--count", "0"), "count: expected 1 video or more, got 0"),
+        (("--kind", "videos", "--size", "8"), "--size: expected 32 px or more, got 8"),
+        (("--kind", "videos", "--frames", "12"), "expected 24 or more, for a challenge to have time, got 12"),
     ],
 )
 def test_synth_refuses_videos_that_it_cannot_make(rvos: Rvos, options: tuple[str, ...], words: str) -> None:

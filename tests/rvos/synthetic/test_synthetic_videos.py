@@ -16,8 +16,8 @@ from image_core.synthetic.meanings import Disputable, Meaning
 from image_core.synthetic.scene import Scene
 from image_core.synthetic.splits import SPLITS as IMAGE_SPLITS
 from image_core.synthetic.splits import scene_seed
-from rvos.synthetic import SyntheticVideos, VideoExpression, VideoSample
-from rvos.synthetic.dataset import VideoDescription
+from rvos.synthetic.dataset import SyntheticVideos, VideoDescription, VideoSample
+from rvos.synthetic.expressions import VideoExpression
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.motion_meanings import MotionMeaning, moved
 from rvos.synthetic.severity import FAMILIES, SEVERITY

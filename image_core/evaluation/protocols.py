@@ -3,7 +3,7 @@
 All begin with what our models give, raw logits at the picture's own size. A paper that compares at the size of its
 network has no such logits: they are brought to that size here, so those rules are rebuilt and not verified, whereas the
 IoU and the thresholds themselves agree with the papers' own evaluators (`metrics.py`). Every protocol is asked every
-sentence of a reference; where a paper takes one, its text says so.
+expression of a reference; where a paper takes one, its text says so.
 """
 
 from __future__ import annotations

@@ -1,58 +1,67 @@
-"""`rvos evaluate` over pictures: a run into a folder, resumable, with the figures of every protocol at the end."""
+"""An evaluation of still pictures into a folder, resumable, with the figures of every protocol at the end."""
 
 from __future__ import annotations
 
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from image_core.data.words import words_of
 from image_core.errors import ConfigError, DataError
-from image_core.evaluation import asking, words_of_another
+from image_core.evaluation.pictures import PictureSet
+from image_core.evaluation.prediction_log import LoggedAnswer, PredictionLog
+from image_core.evaluation.protocols import NATIVE, PROTOCOLS, Plane, ProtocolScore
+from image_core.evaluation.samples import asking, check_can_be_shuffled, expressions_of_another
 from image_core.files import remove, write_json
 from image_core.folder import RunKind, claimed
+from image_core.mask_model import MaskModel, ask
 from image_core.metrics import ReferringMetrics
 from image_core.progress import Progress, no_progress
-from image_core.protocols import NATIVE, PROTOCOLS, Plane, ProtocolScore
-from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageSample
-from rvos.evaluation.pictures import PictureSet
-from rvos.evaluation.prediction_log import Answer, PredictionLog
-from rvos.export.prediction_sheet import PredictionSheet
 
 KIND = RunKind("rvos evaluation of pictures")
 CROWD = "seqtr_crowd_iou"
 OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
 
 
+class Sheet(Protocol):
+    """Whoever draws answers beside the truth. Drawing is no part of this room: it is handed in."""
+
+    def add(self, sample: ImageSample, masks: Sequence[np.ndarray], presence: Sequence[float]) -> None:
+        """A picture with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
+        ...
+
+    def write(self, path: Path) -> None:
+        """What was added, as PNG; nothing where nothing was. Raises `OutputError`."""
+        ...
+
+
 @dataclass(frozen=True)
 class ImageEvaluation:
-    """What is run: the first `limit` pictures of a set; shuffle_expressions: each is asked the sentences of the next
-    one that has some, the text-blind control; seqtr_crowd_iou: also by that rule, which is scored and not predicted
-    anew, so that it needs a protocol on the same plane.
-
-    Raises `ConfigError` for what cannot be.
-    """
+    """What is run. Raises `ConfigError` for what cannot be."""
 
     pictures: PictureSet
+    #: Only so many pictures, the first ones; None for all.
     limit: int | None = None
+    #: The text-blind control: each picture is asked the expressions of the next one that has some.
     shuffle_expressions: bool = False
+    #: Also by SeqTR's lenient rule, which is scored and not predicted anew: a protocol on the same plane is needed.
     seqtr_crowd_iou: bool = False
 
     def __post_init__(self) -> None:
-        if self.shuffle_expressions and self.count < 2:
-            raise ConfigError(f"shuffled expressions: came {self.count} picture, wanted 2 or more: ask another's words")
+        if self.shuffle_expressions:
+            check_can_be_shuffled(self.count)
         if self.seqtr_crowd_iou and PROTOCOLS[CROWD].plane not in self.planes:
             raise ConfigError(
-                f"--seqtr-crowd-iou: {self.pictures.name} is not compared by SeqTR's rules, wanted one of refcoco, "
-                "refcoco+, refcocog, refclef: leave it out"
+                "--seqtr-crowd-iou: expected a dataset that is compared by SeqTR's rules (refcoco, refcoco+, refcocog, "
+                f"refclef), got {self.pictures.name}: leave it out"
             )
 
     @property
@@ -81,26 +90,28 @@ class ImageEvaluation:
         sample = self.pictures.sample(index)
         if not self.shuffle_expressions or not sample.expressions:
             return sample
-        return asking(sample, words_of_another(self.pictures.expressions, index, self.count))
+        return asking(sample, expressions_of_another(self.pictures.expressions, index, self.count))
 
 
 def run_image_evaluation(
     evaluation: ImageEvaluation,
-    segmenter: ImageSegmenter,
-    model_sha256: str,
+    model: MaskModel,
+    recorded: Mapping[str, Any],
     out: Path,
+    sheet: Sheet,
     *,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Predict, score, and write `predictions.jsonl`, `metrics.json` and `predictions.png` into `out`.
 
+    recorded: which model this is, as JSON values; a folder with predictions of another one is refused.
     Pictures that an interrupted run left in `predictions.jsonl` are not predicted again; those that cannot be read are
-    listed under "failures", and each of their sentences counts 0. A finished run is given as it stands, unless
+    listed under "failures", and each of their expressions counts 0. A finished run is given as it stands, unless
     something in it failed or the crowd rule is new. Raises `OutputError` for a folder that is in use, holds another
     run, or cannot be written.
     """
-    settings = evaluation.settings | {"model_sha256": model_sha256, "precision": segmenter.precision}
+    settings = evaluation.settings | dict(recorded)
 
     def clear() -> None:
         remove(out / name for name in OUTPUTS)
@@ -110,7 +121,7 @@ def run_image_evaluation(
         if finished is not None:
             progress(evaluation.count, evaluation.count)
             return finished
-        run = _Run(evaluation, segmenter, out)
+        run = _Run(evaluation, model, PredictionLog(out / "predictions.jsonl"), sheet)
         for index in range(evaluation.count):
             run.step(index)
             progress(index + 1, evaluation.count)
@@ -124,8 +135,7 @@ def run_image_evaluation(
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
             "failures": run.failures,
         }
-        if run.drawn:
-            run.sheet.write(out / "predictions.png")
+        sheet.write(out / "predictions.png")
         write_json(out / "timing.json", {"images_computed": run.computed, "network_s": round(run.seconds, 3)})
         write_json(out / "metrics.json", document)
         return document
@@ -136,23 +146,20 @@ def _finished(out: Path, settings: dict[str, Any], protocols: Sequence[str]) -> 
     if not all((out / name).is_file() for name in OUTPUTS):
         return None
     try:
-        found = json.loads((out / "metrics.json").read_bytes())
+        document = json.loads((out / "metrics.json").read_bytes())
     except ValueError:
         return None
-    whole = found["settings"] == settings and not found["failures"]
-    return found if whole and set(protocols) <= found.get("protocols", {}).keys() else None
+    whole = document["settings"] == settings and not document["failures"]
+    return document if whole and set(protocols) <= document.get("protocols", {}).keys() else None
 
 
 class _Run:
     """The pictures one after the other: asked, logged, scored."""
 
-    def __init__(self, evaluation: ImageEvaluation, segmenter: ImageSegmenter, out: Path) -> None:
-        self.evaluation = evaluation
-        self.segmenter = segmenter
-        self.log = PredictionLog(out / "predictions.jsonl")
-        self.sheet = PredictionSheet()
+    def __init__(self, evaluation: ImageEvaluation, model: MaskModel, log: PredictionLog, sheet: Sheet) -> None:
+        self.evaluation, self.segmenter, self.log, self.sheet = evaluation, segmenter, log, sheet
         self.failures: list[dict[str, str]] = []
-        self.drawn = self.computed = 0
+        self.computed = 0
         self.seconds = 0.0
         self.native = ReferringMetrics()
         self.published = {name: ProtocolScore(PROTOCOLS[name]) for name in evaluation.protocols}
@@ -167,7 +174,7 @@ class _Run:
         blank = [i for i, text in enumerate(sample.expressions) if not words_of(text)]
         for i in blank:
             self._count_failure(sample.masks[i], bool(sample.masks[i].any()), sample.families[i])
-            told = f"came the sentence {sample.expressions[i]!r}, wanted words"
+            told = f"expected words, got the expression {sample.expressions[i]!r}"
             self.failures.append({"picture": sample.sample_id, "expression": sample.expression_ids[i], "error": told})
         polygons = self.evaluation.pictures.polygons(index)
         keep = [i for i in range(len(sample.expressions)) if i not in blank]
@@ -176,23 +183,19 @@ class _Run:
 
     def _score(self, sample: ImageSample, polygons: Sequence[int]) -> None:
         answers = self._answers(sample)
-        self.sheet.add(sample, [(answer.mask, answer.presence) for answer in answers])
-        self.drawn += 1
+        self.sheet.add(sample, [answer.mask for answer in answers], [answer.presence for answer in answers])
         for answer, truth, parts, family in zip(answers, sample.masks, polygons, sample.families, strict=True):
-            present = answer.presence >= 0.5
-            self.native.update(answer.masks["native"] & present, truth, present, family)
+            self.native.update(answer.mask, truth, answer.present, family)
             for score in self.published.values():
                 score.add(answer.masks[score.protocol.plane], truth, answer.presence, parts)
 
-    def _answers(self, sample: ImageSample) -> list[Answer]:
+    def _answers(self, sample: ImageSample) -> list[LoggedAnswer]:
         answers = self.log.known(sample)
         if answers is None:
             start = time.perf_counter()
-            predictions = self.segmenter.segment(sample.image, sample.expressions)
+            answered = ask(self.model, sample.image, sample.expressions)
             self.computed, self.seconds = self.computed + 1, self.seconds + time.perf_counter() - start
-            answers = [
-                Answer.of(prediction, sample.image.shape[:2], self.evaluation.planes) for prediction in predictions
-            ]
+            answers = [LoggedAnswer.of(answer, sample.size, self.evaluation.planes) for answer in answered]
             self.log.append(sample, answers)
         return answers
 
@@ -213,7 +216,7 @@ class _Run:
 
 
 def _rows(sample: ImageSample, keep: Sequence[int]) -> ImageSample:
-    """The sample with some of its sentences."""
+    """The sample with some of its expressions."""
     if len(keep) == len(sample.expressions):
         return sample
 

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from image_core.evaluation.protocols import PROTOCOLS, Plane, ProtocolScore, plane_size, predicted_mask, true_mask
 from image_core.geometry.masks import overlap
 from image_core.metrics import ReferringMetrics
-from image_core.protocols import PROTOCOLS, Plane, ProtocolScore, plane_size, predicted_mask, true_mask
 
 PLANES: tuple[Plane, ...] = ("native", "squash_480", "bicubic", "keep_ratio_640")
 

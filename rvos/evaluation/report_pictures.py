@@ -1,4 +1,4 @@
-"""An evaluation to look at: single frames with truth and prediction for the report, and overlays of a few videos."""
+"""What an evaluation shows: single frames with truth and prediction for the report, and overlays of a few videos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from image_core.errors import RvosError
 from image_core.files import make_folder
-from rvos.data import Expression, VideoDataset, VideoRecord
+from rvos.data.base import VideoDataset
+from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.layouts import Layout
 from rvos.evaluation.scoring import ExpressionRow
 from rvos.export.base import OverlayPainter
@@ -24,8 +25,8 @@ Shown = tuple[np.ndarray, np.ndarray | None, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Looker:
-    """Finds pictures of what was predicted."""
+class ReportPictures:
+    """Pictures of what was predicted."""
 
     dataset: VideoDataset
     layout: Layout
@@ -37,8 +38,8 @@ class Looker:
         indices = [position if expression.scored is None else expression.scored[position] for position in positions]
         with open_video(video.source, prefetch=0) as opened:
             frames = [frame.image for frame in opened.get(indices)]
-        wanted = {*positions}
-        truths = [mask for i, mask in enumerate(self.dataset.truth(video, expression)) if i in wanted]
+        shown = {*positions}
+        truths = [mask for i, mask in enumerate(self.dataset.truth(video, expression)) if i in shown]
         masks = [self._mask(video, expression, i, frame) for i, frame in zip(indices, frames, strict=True)]
         return list(zip(frames, truths, masks, strict=True))
 
@@ -48,15 +49,15 @@ class Looker:
         make_folder(out)
         exporter = OverlayExporter(out, OverlayPainter(OVERLAY_STYLE))
         with open_video(video.source, prefetch=0) as opened:
-            exporter.open(opened.info, expression_targets([expression.sentence]))
+            exporter.open(opened.info, expression_targets([expression.text]))
             for frame in opened:
                 mask = self._mask(video, expression, frame.index, frame.image)
                 exporter.write(frame, [FrameResult(frame.index, frame.time_s, 0, mask, 1.0, 1.0)])
             return exporter.close()[0]
 
     def _mask(self, video: VideoRecord, expression: Expression, index: int, frame: np.ndarray) -> np.ndarray:
-        found = self.layout.read(self.predictions, video, expression, index)
-        return np.zeros(frame.shape[:2], bool) if found is None else found
+        mask = self.layout.read(self.predictions, video, expression, index)
+        return np.zeros(frame.shape[:2], bool) if mask is None else mask
 
     def _find(self, video_id: str, expression_id: str) -> tuple[VideoRecord, Expression]:
         video = next(video for video in self.dataset.videos if video.video_id == video_id)
@@ -64,7 +65,7 @@ class Looker:
 
 
 def write_overlays(
-    looker: Looker, rows: Sequence[ExpressionRow], boundary: bool, out: Path, count: int
+    views: ReportPictures, rows: Sequence[ExpressionRow], boundary: bool, out: Path, count: int
 ) -> dict[str, str]:
     """Overlays of the `count` best and the `count` worst expressions: <video>/<expression> -> path, relative to `out`.
 
@@ -72,12 +73,12 @@ def write_overlays(
     broken is said elsewhere.
     """
     ranked = sorted((row for row in rows if row.error is None), key=lambda row: row.value(boundary))
-    found = {}
+    drawn = {}
     for row in [*ranked[:count], *[row for row in ranked[count:] if row.has_target][-count:]]:
         folder = Path("overlays") / row.video_id / row.expression_id
         try:
-            looker.overlay(row.video_id, row.expression_id, out / folder)
+            views.overlay(row.video_id, row.expression_id, out / folder)
         except RvosError:
             continue
-        found[row.key] = (folder / "overlay.mp4").as_posix()
-    return found
+        drawn[row.key] = (folder / "overlay.mp4").as_posix()
+    return drawn

@@ -15,16 +15,18 @@ from image_core.types import ImageSample
 PUBLISHED = ("lavt", "rela", "cgformer", "seqtr")
 """Protocols of the RefCOCO family beside the native one."""
 
+_OTHER_PROTOCOLS = {"grefcoco": ("rela", "rela_50px")}
+"""Dataset -> its protocols, where they are others."""
+
 
 class PictureSet(ABC):
-    """One split, picture by picture.
+    """One split, picture by picture."""
 
-    name: as the command line takes it; settings: what tells it from another set, for `settings.json`; protocols: names
-    of `image_core.protocols.PROTOCOLS` that its papers use.
-    """
-
+    #: As the command line takes it.
     name: str
+    #: What tells it from another set, for `settings.json`.
     settings: dict[str, Any]
+    #: Names of `image_core.evaluation.protocols.PROTOCOLS` that its papers use.
     protocols: tuple[str, ...] = ()
 
     @abstractmethod
@@ -36,19 +38,19 @@ class PictureSet(ABC):
 
     @abstractmethod
     def sample(self, index: int) -> ImageSample:
-        """A picture with its sentences and truth. Raises `DataError` where one of them is missing or broken."""
+        """A picture with its expressions and truth. Raises `DataError` where one of them is missing or broken."""
 
     @abstractmethod
     def expressions(self, index: int) -> tuple[str, ...]:
-        """Its sentences alone."""
+        """The texts of its expressions alone."""
 
     @abstractmethod
     def polygons(self, index: int) -> tuple[int, ...]:
-        """Of how many polygons the truth of each sentence consists, 0 where it is drawn otherwise."""
+        """Of how many polygons the truth of each expression consists, 0 where it is drawn otherwise."""
 
     @abstractmethod
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
-        """Of each sentence, whether it has a target and its mask (None where broken), without reading the picture."""
+        """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
 
 
 class SyntheticPictures(PictureSet):
@@ -80,7 +82,7 @@ class SyntheticPictures(PictureSet):
 
 
 class ReferringPictures(PictureSet):
-    """A split of RefCOCO, RefCOCO+, RefCOCOg, RefCLEF or gRefCOCO under `root`, every sentence of every reference.
+    """A split of RefCOCO, RefCOCO+, RefCOCOg, RefCLEF or gRefCOCO under `root`, every expression of every reference.
 
     split: None is `val` (RefCLEF: `test`); split_by: None is the author whose splits papers report. Raises
     `UnknownNameError` for another name or author, `DataError` for what is missing or broken.
@@ -91,7 +93,7 @@ class ReferringPictures(PictureSet):
         author = author_of(self.name, split_by)
         split = split or DEFAULT_SPLITS.get(self.name, "val")
         self.settings = {"dataset": self.name, "split": split, "split_by": author}
-        self.protocols = ("rela", "rela_50px") if self.name == "grefcoco" else PUBLISHED
+        self.protocols = _OTHER_PROTOCOLS.get(self.name, PUBLISHED)
         self._images = open_dataset(self.name, root, split, split_by=author)
 
     def __len__(self) -> int:

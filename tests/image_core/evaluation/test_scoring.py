@@ -10,7 +10,9 @@ import torch
 
 from image_core.checkpoint import LoadedModel, Provenance
 from image_core.errors import ConfigError
-from image_core.evaluation import asked, collect_presence, evaluate_images, predict_with
+from image_core.evaluation.presence import collect_presence
+from image_core.evaluation.samples import asked
+from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.models.table import ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImagePrediction, ImageSegmenter
@@ -86,23 +88,23 @@ def test_shuffled_figures_are_against_each_pictures_own_truth() -> None:
 
 
 def test_one_picture_has_nobody_to_change_with() -> None:
-    with pytest.raises(ConfigError, match="came 1 picture, wanted 2 or more"):
+    with pytest.raises(ConfigError, match="expected 2 pictures or more, got 1"):
         list(asked(SAMPLES, 1, shuffled=True))
 
 
-def test_pictures_without_sentences_are_left_out() -> None:
+def test_pictures_without_expressions_are_left_out() -> None:
     assert [s.sample_id for s in asked([sample(7, {}), *SAMPLES], 2)] == ["picture 0"]
 
 
-def test_shuffled_expressions_pass_over_pictures_without_sentences() -> None:
+def test_shuffled_expressions_pass_over_pictures_without_expressions() -> None:
     silent = sample(7, {})
     came = list(asked([SAMPLES[0], silent, SAMPLES[1], silent], None, shuffled=True))
     assert [s.expressions for s in came] == [("left", "left"), ("top",)]
-    with pytest.raises(ConfigError, match="came 1 picture of 2 with sentences"):
+    with pytest.raises(ConfigError, match="expected 2 pictures or more with expressions, got 1 of 2"):
         list(asked([SAMPLES[0], silent], None, shuffled=True))
 
 
-def test_predictions_must_be_as_many_as_sentences() -> None:
+def test_predictions_must_be_as_many_as_expressions() -> None:
     with pytest.raises(ValueError):
         evaluate_images(lambda s: answers(s)[:1], SAMPLES)
 

@@ -1,0 +1,58 @@
+"""What the pictures of a set are asked: each its own expressions, or, as a control, another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from image_core.errors import ConfigError
+from image_core.types import ImageSample
+
+
+class Samples(Protocol):
+    """A map-style set of pictures with expressions and truth."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> ImageSample: ...
+
+
+def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterator[ImageSample]:
+    """The first `limit` pictures with the expressions that are asked of them; a picture without any is left out.
+
+    shuffled: the text-blind control. Each picture is asked the expressions of the next one that has some (after the
+    last comes the first) and keeps its own truth and families: what is scored then can be had without reading. Raises
+    `ConfigError` where there is no other picture with expressions.
+    """
+    count = len(samples) if limit is None else min(limit, len(samples))
+    if shuffled:
+        check_can_be_shuffled(count)
+    for index in range(count):
+        sample = samples[index]
+        if not sample.expressions:
+            continue
+        if shuffled:
+            sample = asking(sample, expressions_of_another(lambda i: samples[i].expressions, index, count))
+        yield sample
+
+
+def check_can_be_shuffled(count: int) -> None:
+    """Raise `ConfigError` for fewer than two pictures."""
+    if count < 2:
+        raise ConfigError(f"shuffled expressions: expected 2 pictures or more, got {count}: each is asked another's")
+
+
+def expressions_of_another(expressions: Callable[[int], Sequence[str]], index: int, count: int) -> Sequence[str]:
+    """The expressions of the first picture after `index` that has some, round and round among `count`; expressions:
+    those of a picture. Raises `ConfigError` where no other has."""
+    for step in range(1, count):
+        theirs = expressions((index + step) % count)
+        if theirs:
+            return theirs
+    raise ConfigError(f"shuffled expressions: expected 2 pictures or more with expressions, got 1 of {count}")
+
+
+def asking(sample: ImageSample, others: Sequence[str]) -> ImageSample:
+    """The sample with as many expressions of another picture, taken round and round."""
+    theirs = tuple(others[i % len(others)] for i in range(len(sample.expressions)))
+    return replace(sample, expressions=theirs)

@@ -1,0 +1,34 @@
+"""An image model over a set of pictures: masks at the pictures' own size, scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from image_core.answer import MaskAnswer
+from image_core.evaluation.samples import Samples, asked
+from image_core.mask_model import MaskModel, ask
+from image_core.metrics import ReferringMetrics
+from image_core.types import ImageSample
+
+Predict = Callable[[ImageSample], Sequence[MaskAnswer]]
+"""A picture with its expressions -> an answer for each; it does not see the truth."""
+
+
+def predict_with(model: MaskModel) -> Predict:
+    """The plain way: ask the model."""
+    return lambda sample: ask(model, sample.image, sample.expressions)
+
+
+def evaluate_images(
+    predict: Predict, samples: Samples, limit: int | None = None, *, shuffle_expressions: bool = False
+) -> dict[str, Any]:
+    """The figures of `ReferringMetrics` over the first `limit` pictures, each expression at native resolution.
+
+    shuffle_expressions: the text-blind control, see `asked`.
+    """
+    metrics = ReferringMetrics()
+    for sample in asked(samples, limit, shuffle_expressions):
+        for answer, truth, family in zip(predict(sample), sample.masks, sample.families, strict=True):
+            metrics.update(answer.mask(truth.shape), truth, answer.presence >= 0.5, family)
+    return metrics.compute()
