@@ -29,6 +29,7 @@ import torch
 from large_models import random_segmenter
 from machine import describe_machine
 from propagation_picture import draw
+from rvos.settings import StreamSettings
 from stage_clock import StageClock
 from video_clip import frames_of
 from video_work import figures
@@ -36,7 +37,6 @@ from video_work import figures
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.metrics import mean_interval
-from rvos.settings import StreamSettings
 from rvos.synthetic import SyntheticVideos
 from rvos.synthetic.demo_clip import FRAME_COUNT, RATE, draw_frame
 from rvos.types import Frame

@@ -10,10 +10,9 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.defaults import PROPAGATION, TRACKER
 
 if TYPE_CHECKING:
-    from rvos.system import System
+    from rvos.segmenter import VideoSegmenter
 
 IMAGES = "synthetic_images"
 VIDEOS = "ref-youtube-vos, ref-davis17, mevis, mevis-v1, a2d-sentences, jhmdb-sentences, long-rvos, revos"
@@ -46,11 +45,11 @@ def evaluate(
     seqtr_crowd_iou: Annotated[
         bool, typer.Option("--seqtr-crowd-iou", help="Also SeqTR's lenient IoU where a truth has several polygons.")
     ] = False,
-    model: options.Model = options.DEFAULT_MODEL,
-    propagation: options.Propagation = PROPAGATION,
-    tracker: options.Tracker = TRACKER,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
+    model: options.Model = None,
+    propagation: options.Propagation = None,
+    tracker: options.Tracker = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
     settings: options.Set = None,
     workers: options.Workers = None,
     overwrite: options.Overwrite = False,
@@ -66,17 +65,17 @@ def evaluate(
         raise ConfigError(f"--limit: came {limit}, wanted 1 or more")
     if dataset.replace("-", "_") == IMAGES or is_picture_dataset(dataset):
         _refuse(dataset, "videos", {"--shard": shard != "1/1", "--baseline": baseline})
-        system = options.system_of(model, "none", "none", device, precision, None)
+        segmenter = options.segmenter_of(options.config_of(model, None, None, device, precision, None))
         where = (dataset, root, split, split_by)
-        document = _images(where, (limit, shuffle_expressions, seqtr_crowd_iou), system, out, overwrite, quiet)
+        document = _images(where, (limit, shuffle_expressions, seqtr_crowd_iou), segmenter, out, overwrite, quiet)
         shown = ("mIoU", "oIoU", "Pr@0.5", "gIoU", "cIoU", "N-acc", "T-acc")
         outputs = {"metrics": "metrics.json", "predictions": "predictions.png"}
     else:
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
         _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
-        system = options.system_of(model, propagation, tracker, device, precision, settings)
+        segmenter = options.segmenter_of(options.config_of(model, propagation, tracker, device, precision, settings))
         part, count = options.shard_of(shard), options.workers_of(workers)
-        document = _videos(dataset, root, split, (limit, part, baseline, count), system, out, overwrite, quiet)
+        document = _videos(dataset, root, split, (limit, part, baseline, count), segmenter, out, overwrite, quiet)
         shown = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc")
         outputs = {"metrics": "metrics.json", "predictions": "predictions", "report": "report.html"}
     if as_json:
@@ -95,7 +94,7 @@ def _refuse(dataset: str, kind: str, given: dict[str, bool]) -> None:
 def _images(
     where: tuple[str, Path | None, str | None, str | None],
     asked: tuple[int | None, bool, bool],
-    system: System,
+    segmenter: VideoSegmenter,
     out: Path,
     overwrite: bool,
     quiet: bool,
@@ -111,9 +110,10 @@ def _images(
     else:
         pictures = ReferringPictures(name, options.root_of(root, name), split, split_by)
     evaluation = ImageEvaluation(pictures, *asked)
-    digest, segmenter = system.model_sha256, system.segmenter.image
+    model = segmenter.system.model
+    digest, image = model.sha256, model.loaded
     with bar(f"{pictures.name} {pictures.settings['split']}", quiet, unit="images") as progress:
-        return run_image_evaluation(evaluation, segmenter, digest, out, overwrite=overwrite, progress=progress)
+        return run_image_evaluation(evaluation, image, digest, out, overwrite=overwrite, progress=progress)
 
 
 def _videos(
@@ -121,7 +121,7 @@ def _videos(
     root: Path | None,
     split: str | None,
     asked: tuple[int | None, tuple[int, int], bool, int],
-    system: System,
+    segmenter: VideoSegmenter,
     out: Path,
     overwrite: bool,
     quiet: bool,
@@ -134,7 +134,7 @@ def _videos(
     from rvos.evaluation.run import Evaluation, run_evaluation
 
     evaluation = Evaluation(open_dataset(name, options.root_of(root, name), split), *asked)
-    return run_evaluation(evaluation, system, out, partial(bar, quiet=quiet, unit="videos"), overwrite)
+    return run_evaluation(evaluation, segmenter, out, partial(bar, quiet=quiet, unit="videos"), overwrite)
 
 
 def _tell(document: dict[str, Any], names: tuple[str, ...], out: Path, outputs: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from rvos.export.outputs import OUTPUTS
 from rvos.types import Target
 
 SETTINGS = "settings.json"
@@ -14,12 +15,12 @@ RESULT = "result.json"
 TIMING = "timing.json"
 SNAPSHOT = ".snapshot"
 LOCK = ".lock"
-OVERLAY = "overlay.mp4"
-COMPARE = "compare.mp4"
-CONTACT_SHEET = "contact_sheet.png"
-MASKS = "masks"
-PALETTE = "palette"
-FRAMES = "frames"
+OVERLAY = OUTPUTS["overlay"]
+COMPARE = OUTPUTS["compare"]
+CONTACT_SHEET = OUTPUTS["contact_sheet"]
+MASKS = OUTPUTS["masks"]
+PALETTE = OUTPUTS["palette"]
+FRAMES = OUTPUTS["frames"]
 
 # The result goes first: a clearing that is killed half way must not leave a folder that looks finished.
 _FILES = (RESULT, SNAPSHOT, FRAMES_LOG, TIMING, OVERLAY, COMPARE, CONTACT_SHEET)

@@ -8,15 +8,25 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from image_core.errors import ConfigError
 from image_core.types import ImageFeatures
 from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
 from rvos.reading.matching import Bank, bank_of, keys_of, read, search
 from rvos.reading.packing import from_bytes, in_plain_order, pack_features, to_bytes, unpack_features
-from rvos.reading.propagation import Propagator
+from rvos.reading.propagation import Propagator, PropagatorConfig
 from rvos.view.frame_view import View
 
-CAPACITY = 3
-"""Recent key frames that are remembered beside the first one of the scene."""
+
+@dataclass(frozen=True)
+class AffinityConfig(PropagatorConfig):
+    """The one number of the propagator `affinity`. Raises `ConfigError` for a capacity below 1."""
+
+    capacity: int = 3
+    """Recent key frames that are remembered beside the first one of the scene."""
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1:
+            raise ConfigError(f"propagation.capacity: expected 1 or more key frames, got {self.capacity}")
 
 
 @dataclass(frozen=True)
@@ -34,9 +44,11 @@ class AffinityPropagation(Propagator[AffinityState]):
 
     between_key_frames = True
     reads_stem = True
+    config_type = AffinityConfig
+    config: AffinityConfig
 
     def start(self) -> AffinityState:
-        return AffinityState(FeatureMemory(CAPACITY))
+        return AffinityState(FeatureMemory(self.config.capacity))
 
     def step(
         self, view: View, stem: Tensor | None, features: ImageFeatures | None, state: AffinityState
@@ -45,7 +57,7 @@ class AffinityPropagation(Propagator[AffinityState]):
             raise ValueError(f"propagation 'affinity': frame {view.frame.index} came without its stem, wanted it")
         cells, scene_over = stem.float().contiguous(), state.scene_over or view.cut
         if features is not None:
-            memory = FeatureMemory(CAPACITY) if scene_over else state.memory
+            memory = FeatureMemory(self.config.capacity) if scene_over else state.memory
             return features, state_of(remember(memory, entry_of(cells, in_plain_order(features))))
         if state.bank is None:
             raise ValueError(
@@ -76,7 +88,7 @@ class AffinityPropagation(Propagator[AffinityState]):
         if any("cells" not in parts.get(number, {}) for number in range(len(parts))):
             raise ValueError(f"propagation state: came entries {sorted(parts)}, wanted 0, 1, ... each with its cells")
         entries = [entry_of(parts[n]["cells"], unpack_features(parts[n])) for n in range(len(parts))]
-        memory = FeatureMemory(CAPACITY, entries[0] if entries else None, tuple(entries[1:]))
+        memory = FeatureMemory(self.config.capacity, entries[0] if entries else None, tuple(entries[1:]))
         return state_of(memory, scene_over)
 
 

@@ -18,17 +18,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from image_core.errors import ConfigError
 from image_core.types import ImageFeatures
 from rvos.reading.packing import from_bytes, in_plain_order, pack_features, to_bytes, unpack_features
-from rvos.reading.propagation import Propagator
+from rvos.reading.propagation import Propagator, PropagatorConfig
 from rvos.view.frame_view import View
 from rvos.view.motion import flow_between, warp
 
-SMALL_PX = 144
-"""Short side of the pictures that flow is computed on; smaller videos keep their size."""
-
 _FLOW_PX = 16
 """Pictures narrower than this are taken as standing still: the flow's patches do not fit into them."""
+
+
+@dataclass(frozen=True)
+class FlowConfig(PropagatorConfig):
+    """The one number of the propagator `flow`. Raises `ConfigError` for pictures that no flow can be read from."""
+
+    small_px: int = 144
+    """Short side of the pictures that flow is computed on; smaller videos keep their size."""
+
+    def __post_init__(self) -> None:
+        if self.small_px < _FLOW_PX:
+            raise ConfigError(f"propagation.small_px: expected {_FLOW_PX} or more, got {self.small_px}")
 
 
 @dataclass(frozen=True)
@@ -62,9 +72,15 @@ class FlowPropagation(Propagator[FlowState]):
 
     between_key_frames = True
     reads_stem = False
+    config_type = FlowConfig
+    config: FlowConfig
 
     def start(self) -> FlowState:
         return FlowState()
+
+    def motion_to_before(self, view: View) -> Motion:
+        """`motion_to_before` at this propagator's size. Ask by `view.once(propagator.motion_to_before)`."""
+        return motion_to_before(view, self.config.small_px)
 
     def step(
         self, view: View, stem: Tensor | None, features: ImageFeatures | None, state: FlowState
@@ -73,7 +89,7 @@ class FlowPropagation(Propagator[FlowState]):
             return features, FlowState(in_plain_order(features))
         if state.features is None:
             raise ValueError(f"propagation 'flow': frame {view.frame.index} came first, wanted a key frame before it")
-        motion = chain(view.once(motion_to_before), state.motion)
+        motion = chain(view.once(self.motion_to_before), state.motion)
         return warp_features(state.features, motion), replace(state, motion=motion)
 
     def snapshot(self, state: FlowState) -> bytes:
@@ -92,24 +108,24 @@ class FlowPropagation(Propagator[FlowState]):
         return FlowState(unpack_features(tensors), motion)
 
 
-def motion_to_before(view: View) -> Motion:
-    """Where each pixel of the small picture was on the frame before. Ask by `view.once(motion_to_before)`.
+def motion_to_before(view: View, small_px: int) -> Motion:
+    """Where each pixel of the small picture, with a short side of `small_px`, was on the frame before.
 
     Across a cut, and on the first frame, all of it was hidden.
     """
-    now = _small(view.picture)
+    now = _small(view.picture, small_px)
     size = now.shape[:2]
     if view.before is None or view.cut:
         return Motion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))
     if min(size) < _FLOW_PX:
         return Motion(np.zeros((*size, 2), np.float32), np.zeros(size, np.float32))
-    before = _small(view.before)
+    before = _small(view.before, small_px)
     flow = flow_between(now, before)
     return Motion(flow, hidden_before(flow, flow_between(before, now)))
 
 
-def _small(picture: np.ndarray) -> np.ndarray:
-    factor = SMALL_PX / min(picture.shape[:2])
+def _small(picture: np.ndarray, small_px: int) -> np.ndarray:
+    factor = small_px / min(picture.shape[:2])
     if factor >= 1:
         return picture
     size = max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor))

@@ -15,6 +15,11 @@ from rvos.view.frame_view import View
 State = TypeVar("State")
 
 
+@dataclass(frozen=True)
+class PropagatorConfig:
+    """The numbers of a propagator; those of a subclass of `Propagator` are a subclass of this, beside it."""
+
+
 class Propagator(ABC, Generic[State]):
     """Gives every frame its features, though only key frames went through the whole encoder.
 
@@ -27,6 +32,13 @@ class Propagator(ABC, Generic[State]):
 
     reads_stem: ClassVar[bool]
     """It needs the stem of frames between key frames. Where it does not, the network may rest there altogether."""
+
+    config_type: ClassVar[type[PropagatorConfig]] = PropagatorConfig
+    """The dataclass of its numbers: what `propagation.KEY=VALUE` sets."""
+
+    def __init__(self, config: PropagatorConfig | None = None) -> None:
+        """config: of `config_type`; its defaults where None."""
+        self.config = config or self.config_type()
 
     @abstractmethod
     def start(self) -> State:

@@ -14,15 +14,23 @@ from rvos.tracking.track import BeliefModel, Status, Track, apart, look_of
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
 
-LEAST_PX = 12
-"""At work size; smaller parts of a map are crumbs."""
-MOST_REGIONS = 6
-LEAST_SHARED = 0.3
-"""Of the smaller of region and track, for one to be the other."""
-SAME_LOOK = 0.25
-LOOK_RATE = 0.1
-"""Share of a new frame in what a track looks like."""
-MOST_TRACKS = 12
+
+@dataclass(frozen=True)
+class LinkingConfig:
+    """The numbers by which regions become tracks."""
+
+    least_px: int = 12
+    """Pixels at work size; smaller parts of a map are crumbs."""
+    most_regions: int = 6
+    """The largest of a map that are linked."""
+    least_shared: float = 0.3
+    """Share of the smaller of region and track, for one to be the other."""
+    same_look: float = 0.25
+    """Distance of two appearances below which a lost track may be what came."""
+    look_rate: float = 0.1
+    """Share of a new frame in the appearance of a track."""
+    most_tracks: int = 12
+    """Tracks of one expression that are kept, with a place or without."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,12 @@ class Linked:
     region: np.ndarray
 
 
-def parts_of(probs: np.ndarray, threshold: float) -> list[np.ndarray]:
+def parts_of(probs: np.ndarray, threshold: float, config: LinkingConfig) -> list[np.ndarray]:
     """The connected parts above a threshold, (h, w) bool each, the largest first."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((probs > threshold).astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    order = [i for i in np.argsort(-areas, kind="stable") if areas[i] >= LEAST_PX]
-    return [labels == i + 1 for i in order[:MOST_REGIONS]] if count > 1 else []
+    order = [i for i in np.argsort(-areas, kind="stable") if areas[i] >= config.least_px]
+    return [labels == i + 1 for i in order[: config.most_regions]] if count > 1 else []
 
 
 def moved(view: View, labels: np.ndarray) -> np.ndarray:
@@ -59,6 +67,7 @@ def link(
     tracks: Sequence[Track],
     next_id: int,
     belief: BeliefModel,
+    config: LinkingConfig,
 ) -> tuple[list[Linked], list[Track]]:
     """Regions with their tracks, in order, and the tracks that have no place on this frame.
 
@@ -67,14 +76,14 @@ def link(
     """
     known = {track.id: belief.fade(track) for track in tracks}
     counts = [np.bincount(labels[region], minlength=1 + max(known, default=0)) for region in regions]
-    owner = _owners(regions, counts, labels, known)
+    owner = _owners(regions, counts, labels, known, config.least_shared)
     linked: list[Linked] = []
     for index, region in enumerate(regions):
         look = look_of(view, region)
         track = known.get(owner.get(index, 0))
         if track is None:
             free = [t for i, t in known.items() if i not in owner.values()]
-            track = _nearest(look, free)
+            track = _nearest(look, free, config.same_look)
             if track is None:
                 support, heard = _inherited(region, counts[index], known)
                 track = Track(next_id, look, support, heard)
@@ -83,24 +92,28 @@ def link(
         else:
             support, heard = _inherited(region, counts[index], known)
             track = replace(track, support=support, heard=heard)
-        look = (1 - LOOK_RATE) * track.look + LOOK_RATE * look
+        look = (1 - config.look_rate) * track.look + config.look_rate * look
         linked.append(Linked(replace(track, look=look.astype(np.float32), away=0), region))
     lost = [
         replace(track, status=Status.ABSENT, away=track.away + 1)
         for i, track in known.items()
         if i not in owner.values()
     ]
-    return linked, sorted(lost, key=lambda t: (t.away, t.id))[: max(0, MOST_TRACKS - len(linked))]
+    return linked, sorted(lost, key=lambda t: (t.away, t.id))[: max(0, config.most_tracks - len(linked))]
 
 
-def _nearest(look: np.ndarray, lost: Sequence[Track]) -> Track | None:
+def _nearest(look: np.ndarray, lost: Sequence[Track], same_look: float) -> Track | None:
     """The track without a place that looks most like it; None where none does."""
     found = min(lost, key=lambda track: apart(track.look, look), default=None)
-    return found if found is not None and apart(found.look, look) < SAME_LOOK else None
+    return found if found is not None and apart(found.look, look) < same_look else None
 
 
 def _owners(
-    regions: Sequence[np.ndarray], counts: Sequence[np.ndarray], labels: np.ndarray, known: dict[int, Track]
+    regions: Sequence[np.ndarray],
+    counts: Sequence[np.ndarray],
+    labels: np.ndarray,
+    known: dict[int, Track],
+    least_shared: float,
 ) -> dict[int, int]:
     """Position of a region -> id of the track that lay there; the pairs that share most come first, then
     older tracks."""
@@ -109,7 +122,7 @@ def _owners(
         (-int(count[i]), i, index)
         for index, (region, count) in enumerate(zip(regions, counts, strict=True))
         for i in known
-        if count[i] and count[i] >= LEAST_SHARED * min(np.count_nonzero(region), sizes[i])
+        if count[i] and count[i] >= least_shared * min(np.count_nonzero(region), sizes[i])
     ]
     owner: dict[int, int] = {}
     for _, i, index in sorted(shared):

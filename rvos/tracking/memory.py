@@ -22,6 +22,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from image_core.errors import ConfigError
 from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
 from rvos.tracking.appearance import work_flow, work_picture, work_size
@@ -30,51 +31,75 @@ from rvos.tracking.consensus import Classifier, blank_classifier, examples_said,
 from rvos.tracking.evidence import Evidence, read_evidence
 from rvos.tracking.guided import fast_guided_filter, snapped
 from rvos.tracking.head import Sums
-from rvos.tracking.linking import Linked, link, moved, parts_of
+from rvos.tracking.linking import Linked, LinkingConfig, link, moved, parts_of
 from rvos.tracking.moment import Candidate, Choice, Moment, moment_of
 from rvos.tracking.presence import PresenceModel
 from rvos.tracking.track import BeliefModel, Status, Track
-from rvos.tracking.tracker import Tracker
+from rvos.tracking.tracker import Tracker, TrackerConfig, check_share
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
 
-EDGE = 0.02
-"""What is carried is never surer than this."""
-NEAR = 0.6
-"""How far around what may be shown it is asked what looks like it, in its sizes: farther is too far anyway."""
+LOOKAHEAD = 12
+"""Frames that the second of two passes looks ahead: by then the presence of later frames bears on a frame no more."""
 
 
 @dataclass(frozen=True)
-class MemorySettings:
-    """Every number of the tracker (readings; chosen on the validation split of the synthetic videos).
+class MemoryConfig(TrackerConfig):
+    """Every number of the tracker `memory` (readings; chosen on the validation split of the synthetic videos).
 
-    temperature: what raw mask logits are divided by to be log-odds; evidence_most: the largest of those that count;
-    said_weight, belief_weight, shown_weight: log-odds that the classifier of what was said, the belief in the track
-    that lay here, and the classifier of what was shown add to them at most; unsure_weight: what a frame without any
-    presence still counts in the memory; keep_said, keep_shown: what stays of each from one frame to the next;
-    candidate: probability above which a pixel is of a candidate; distance_*: from what is a candidate already, in its
-    sizes; filter_*: of the guided filter, in pixels at work size.
+    Raises `ConfigError` for a `lookahead` below 0 and a `presence_threshold` outside [0, 1].
     """
 
+    lookahead: int = 0
+    """Later frames that the answer to a frame waits for; with `both_ways`, 0 stands for `LOOKAHEAD`."""
+    both_ways: bool = False
+    """The video is watched twice, the second time knowing how it goes on."""
+    presence_threshold: float = 0.5
+    """Probability that the target is there from which on anything is shown."""
     temperature: float = 1.5
+    """What raw mask logits are divided by to be log-odds."""
     evidence_most: float = 4.0
+    """The largest log-odds that count."""
     said_weight: float = 8.0
+    """Log-odds that the classifier of what the image model answered adds at most."""
     belief_weight: float = 2.0
+    """The same of the belief in the track that lay here."""
     shown_weight: float = 3.0
+    """The same of the classifier of what was shown."""
     unsure_weight: float = 0.05
+    """What a frame without any presence still counts in the memory."""
     keep_said: float = 0.995
+    """Share of what was answered that stays from one frame to the next."""
     keep_shown: float = 0.995
+    """Share of what was shown that stays from one frame to the next."""
     candidate: float = 0.4
+    """Probability above which a pixel is of a candidate."""
+    edge: float = 0.02
+    """What is carried is never surer than this."""
+    near: float = 0.6
+    """How far around what may be shown it is asked what looks like it, in its sizes: farther is too far anyway."""
     distance_weight: float = 10.0
+    """Log-odds that distance from what is a candidate already takes away, per size of it."""
     distance_free: float = 0.15
+    """Distance that takes nothing away, in sizes."""
     distance_most: float = 5.0
+    """Distance beyond which no more is taken away, in sizes."""
     filter_share: float = 0.16
+    """Radius of the guided filter, in sizes of what is a candidate."""
     filter_least: int = 5
+    """The smallest such radius, in pixels at work size."""
     filter_most: int = 20
+    """The largest such radius, in pixels at work size."""
+    linking: LinkingConfig = field(default_factory=LinkingConfig)
     presence: PresenceModel = field(default_factory=PresenceModel)
     belief: BeliefModel = field(default_factory=BeliefModel)
     choice: Choice = field(default_factory=Choice)
+
+    def __post_init__(self) -> None:
+        if self.lookahead < 0:
+            raise ConfigError(f"tracker.lookahead: expected 0 or more frames, got {self.lookahead}")
+        check_share("presence_threshold", self.presence_threshold)
 
 
 @dataclass(frozen=True)
@@ -103,14 +128,16 @@ class MemoryTracker(Tracker[MemoryState]):
     """Masks that last: see the module."""
 
     between_decodes = True
-    looks_ahead = True
+    config_type = MemoryConfig
+    config: MemoryConfig
 
-    def __init__(self, postprocess: Postprocessor, lookahead: int = 0, settings: MemorySettings | None = None) -> None:
-        super().__init__(postprocess, lookahead)
-        self.settings = settings or MemorySettings()
+    def __init__(self, postprocess: Postprocessor, config: MemoryConfig | None = None) -> None:
+        super().__init__(postprocess, config)
+        self.both_ways = self.config.both_ways
+        self.lookahead = self.config.lookahead or (LOOKAHEAD if self.both_ways else 0)
 
     def start(self, expression_index: int) -> MemoryState:
-        return MemoryState(expression_index, log_odds=self.settings.presence.start)
+        return MemoryState(expression_index, log_odds=self.config.presence.start)
 
     def prepare(self, view: View) -> None:
         view.once(lifted_picture)
@@ -122,12 +149,12 @@ class MemoryTracker(Tracker[MemoryState]):
     ) -> tuple[FrameResult | None, MemoryState]:
         evidence = None
         if prediction is not None and features is not None:
-            evidence = read_evidence(view, prediction, features, self.postprocess, self.settings.temperature)
+            evidence = read_evidence(view, prediction, features, self.postprocess, self.config.temperature)
         state = self._heard(view, evidence, state)
         labels = _blank(view) if state.labels is None else moved(view, state.labels)
         probs = self._map(view, evidence, labels, state)
-        regions = parts_of(probs, self.settings.candidate)
-        linked, lost = link(view, regions, labels, state.tracks, state.next_id, self.settings.belief)
+        regions = parts_of(probs, self.config.candidate, self.config.linking)
+        linked, lost = link(view, regions, labels, state.tracks, state.next_id, self.config.belief, self.config.linking)
         linked = self._judged(linked, evidence)
         moment = self._moment(view, evidence, probs, linked, state)
         state = replace(
@@ -163,7 +190,7 @@ class MemoryTracker(Tracker[MemoryState]):
 
     def _heard(self, view: View, evidence: Evidence | None, state: MemoryState) -> MemoryState:
         """The state with what the image model says of this frame in its memory."""
-        s = self.settings
+        s = self.config
         if evidence is None:
             return replace(state, log_odds=s.presence.step(state.log_odds, None), unheard=state.unheard + 1)
         weight = evidence.presence**2 + s.unsure_weight
@@ -177,8 +204,8 @@ class MemoryTracker(Tracker[MemoryState]):
 
     def _map(self, view: View, evidence: Evidence | None, labels: np.ndarray, state: MemoryState) -> np.ndarray:
         """(h, w) float32: how likely each pixel is meant, borders at the edges of the picture."""
-        s = self.settings
-        now = _carried(view, state.probs) if evidence is None else evidence.logits
+        s = self.config
+        now = _carried(view, state.probs, s.edge) if evidence is None else evidence.logits
         logits = np.clip(now, -s.evidence_most, s.evidence_most) + s.said_weight * state.said.scores(view)
         for track in state.tracks:
             logits[labels == track.id] += s.belief_weight * (2 * s.belief.of(track) - 1)
@@ -189,12 +216,12 @@ class MemoryTracker(Tracker[MemoryState]):
 
     def _sharpened(self, view: View, probs: np.ndarray, shown: Classifier) -> np.ndarray:
         """The map with what tells the shown from its surroundings, near what is a candidate already."""
-        s = self.settings
+        s = self.config
         core = core_of(probs)
         size = math.sqrt(np.count_nonzero(core)) + 4
         away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5) / size
-        near = box_of(core, round(NEAR * size))
-        logits = _log_odds(probs) + s.shown_weight * shown.scores(view, near)
+        near = box_of(core, round(s.near * size))
+        logits = _log_odds(probs, s.edge) + s.shown_weight * shown.scores(view, near)
         logits -= s.distance_weight * np.clip(away - s.distance_free, 0, s.distance_most)
         return self._smooth(view, logits, round(min(max(s.filter_share * size, s.filter_least), s.filter_most)))
 
@@ -205,7 +232,7 @@ class MemoryTracker(Tracker[MemoryState]):
     def _judged(self, linked: Sequence[Linked], evidence: Evidence | None) -> list[Linked]:
         """The candidates after what is said of them now, told which of them are meant: all that come near the one
         believed most."""
-        s = self.settings
+        s = self.config
         if evidence is not None:
             weight = evidence.presence + s.unsure_weight
             linked = [
@@ -222,7 +249,7 @@ class MemoryTracker(Tracker[MemoryState]):
         self, view: View, probs: np.ndarray, linked: Sequence[Linked], evidence: Evidence | None, before: Classifier
     ) -> Classifier:
         """What is shown joins the memory, by how sure the image model is that the target is there at all."""
-        s = self.settings
+        s = self.config
         shown = [one.region for one in linked if one.track.status is Status.PRESENT]
         if evidence is None or not shown:
             return before
@@ -242,18 +269,17 @@ class MemoryTracker(Tracker[MemoryState]):
             seen=None if evidence is None else evidence.presence,
             score=state.score,
             candidates=tuple(
-                Candidate(one.track.id, self.settings.belief.of(one.track), _mask(view, probs, one.region))
+                Candidate(one.track.id, self.config.belief.of(one.track), _mask(view, probs, one.region))
                 for one in linked
             ),
         )
 
     def _answered(self, state: MemoryState) -> FrameResult:
         """The result of the first frame that waits, by all that is known now."""
-        s = self.settings
+        s = self.config
         moment, *later = state.pending
         beliefs = {track.id: s.belief.of(track) for track in state.tracks}
-        threshold = self.postprocess.presence_threshold
-        return moment.answer(state.expression_index, s.choice, beliefs, later, s.presence, threshold)
+        return moment.answer(state.expression_index, s.choice, beliefs, later, s.presence, s.presence_threshold)
 
     def snapshot(self, state: MemoryState) -> bytes:
         arrays = {
@@ -329,13 +355,13 @@ def _painted(view: View, linked: Sequence[Linked]) -> np.ndarray:
     return labels
 
 
-def _carried(view: View, probs: np.ndarray | None) -> np.ndarray:
+def _carried(view: View, probs: np.ndarray | None, edge: float) -> np.ndarray:
     """Log-odds (h, w) that the map of the frame before gives this one: none on the first frame and across a cut."""
     if probs is None or view.cut:
         return np.zeros(work_size(view), np.float32)
-    return _log_odds(warp(probs, view.once(work_flow)))
+    return _log_odds(warp(probs, view.once(work_flow)), edge)
 
 
-def _log_odds(probs: np.ndarray) -> np.ndarray:
-    kept = np.clip(probs, EDGE, 1 - EDGE)
+def _log_odds(probs: np.ndarray, edge: float) -> np.ndarray:
+    kept = np.clip(probs, edge, 1 - edge)
     return np.log(kept / (1 - kept))

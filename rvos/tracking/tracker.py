@@ -7,12 +7,18 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Generic, TypeVar
 
+from image_core.errors import ConfigError
 from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
 State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """The numbers of a tracker; those of a subclass of `Tracker` are a subclass of this, beside it."""
 
 
 class Tracker(ABC, Generic[State]):
@@ -25,13 +31,19 @@ class Tracker(ABC, Generic[State]):
     between_decodes: ClassVar[bool]
     """It can serve frames that were not decoded. Where it cannot, every frame has to be."""
 
-    looks_ahead: ClassVar[bool] = False
-    """It gains from frames that come later: it takes a `lookahead`, and `again` means something."""
+    config_type: ClassVar[type[TrackerConfig]] = TrackerConfig
+    """The dataclass of its numbers: what `tracker.KEY=VALUE` sets."""
 
-    def __init__(self, postprocess: Postprocessor, lookahead: int = 0) -> None:
-        """lookahead: how many later frames the answer to a frame waits for."""
+    lookahead: int = 0
+    """How many later frames the answer to a frame waits for."""
+
+    both_ways: bool = False
+    """The video is watched twice, the second time from `again`, knowing how it goes on."""
+
+    def __init__(self, postprocess: Postprocessor, config: TrackerConfig | None = None) -> None:
+        """config: of `config_type`; its defaults where None."""
         self.postprocess = postprocess
-        self.lookahead = lookahead
+        self.config = config or self.config_type()
 
     @abstractmethod
     def start(self, expression_index: int) -> State:
@@ -79,10 +91,33 @@ class NoTrackerState:
     expression_index: int
 
 
+@dataclass(frozen=True)
+class NoTrackerConfig(TrackerConfig):
+    """The one number of the tracker `none`."""
+
+    presence_threshold: float = 0.5
+    """Calibrated presence, [0, 1], below which nothing is shown."""
+
+    def __post_init__(self) -> None:
+        check_share("presence_threshold", self.presence_threshold)
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise `ConfigError` for a value outside [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ConfigError(f"tracker.{name}: expected 0 to 1, got {value}")
+
+
 class NoTracker(Tracker[NoTrackerState]):
     """Every frame stands for itself: the mask is the image model's."""
 
     between_decodes = False
+    config_type = NoTrackerConfig
+
+    def __init__(self, postprocess: Postprocessor, config: NoTrackerConfig | None = None) -> None:
+        config = config or NoTrackerConfig()
+        threshold = config.presence_threshold
+        super().__init__(Postprocessor(postprocess.model, postprocess.preprocessing, threshold), config)
 
     def start(self, expression_index: int) -> NoTrackerState:
         return NoTrackerState(expression_index)

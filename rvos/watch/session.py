@@ -20,9 +20,9 @@ from image_core.device import autocast
 from image_core.models.base import join_features
 from image_core.segmenter import ImageSegmenter, check_expressions
 from image_core.types import ImageFeatures, Prediction, TextFeatures
-from rvos.reading import Propagator
 from rvos.reading.key_frames import KeyFrames, KeyFrameState
-from rvos.tracking import Tracker
+from rvos.reading.propagation import Propagator
+from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view.frame_view import View, view_of
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rvos.agreement import agreed_parts, check_mask_settings
+from rvos.faults import Faults
+from rvos.settings import KEYS, StreamSettings, parse_settings
 
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.agreement import agreed_parts, check_mask_settings
-from rvos.faults import Faults
 from rvos.reading import PROPAGATORS, NoPropagation
 from rvos.run.job import Job, run
-from rvos.settings import KEYS, StreamSettings, parse_settings
 from rvos.system import System
 from rvos.tracking import TRACKERS, NoTracker
 

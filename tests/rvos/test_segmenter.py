@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rvos.settings import StreamSettings
 
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import decode_mask, to_record
-from rvos.settings import StreamSettings
 from rvos.types import VideoError
 from rvos.video import open_video
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rvos.settings import StreamSettings
 
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
 from rvos.reading import PROPAGATORS
-from rvos.settings import StreamSettings
 from rvos.tracking import TRACKERS
 from rvos.types import Frame, FrameRecord
 from rvos.view.frame_view import View, view_of

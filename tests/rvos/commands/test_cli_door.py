@@ -79,7 +79,7 @@ def test_a_usage_error_is_one_line_on_stderr(rvos: Callable[..., Any], arguments
 
 
 def test_a_fault_of_ours_is_a_traceback(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rvos.doctor.examine", lambda: {}["missing"])
+    monkeypatch.setattr("rvos.commands.doctor.examine", lambda: {}["missing"])
     said = rvos("doctor")
     assert said.code == 1 and said.err[0].startswith("Traceback") and "KeyError: 'missing'" in said.err[-1]
 
@@ -96,6 +96,6 @@ def test_an_interruption_says_how_to_go_on(rvos: Callable[..., Any], monkeypatch
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rvos.doctor.examine", interrupted)
+    monkeypatch.setattr("rvos.commands.doctor.examine", interrupted)
     said = rvos("doctor")
     assert said.code == 130 and said.err == ["rvos: interrupted; the same command continues"]

@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from rvos.settings import StreamSettings
 
 import rvos.run.recording
 from image_core.segmenter import ImageSegmenter
@@ -20,7 +21,6 @@ from rvos import VideoSegmenter
 from rvos.export.base import Exporter
 from rvos.export.records import read_frames
 from rvos.run.job import Job, run
-from rvos.settings import StreamSettings
 from rvos.system import System
 from rvos.tracking import TRACKERS, Tracker
 from rvos.types import Frame, FrameResult, OutputError, VideoError, expression_targets

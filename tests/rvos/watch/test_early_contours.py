@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rvos.settings import StreamSettings
 
 from image_core.checkpoint import LoadedModel, Provenance
 from image_core.models.safari import Safari
@@ -21,7 +22,6 @@ from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
 from rvos.reading import PROPAGATORS
-from rvos.settings import StreamSettings
 from rvos.tracking import TRACKERS, NoTracker
 from rvos.types import Frame, FrameRecord
 from rvos.watch.stream import Session

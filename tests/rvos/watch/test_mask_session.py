@@ -10,13 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from rvos.settings import StreamSettings
 
 from image_core.errors import ConfigError, DataError
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import decode_mask, to_record
 from rvos.segmenter import stream_masks, track
-from rvos.settings import StreamSettings
 from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker
 from rvos.types import Frame, FrameResult, OutputError, VideoError
 from rvos.view.frame_view import View

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rvos.agreement import agreed_parts, check_mask_settings
+from rvos.settings import StreamSettings, parse_settings
 
 import rvos.run.recording
 from image_core.errors import ConfigError
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.agreement import agreed_parts, check_mask_settings
 from rvos.export.records import to_record
 from rvos.run.job import Job, run
-from rvos.settings import StreamSettings, parse_settings
 from rvos.system import System
 from rvos.types import Frame
 from rvos.watch.passes import LOOKAHEAD, look_through, lookahead_of
