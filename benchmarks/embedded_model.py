@@ -26,7 +26,7 @@ from image_core.training.log import read_log
 from image_core.weights import DEFAULT
 from rvos.evaluation.images import ImageEvaluation, run_image_evaluation
 from rvos.evaluation.pictures import SyntheticPictures
-from rvos.system import System
+from rvos.image_model import ImageModelHandle
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -37,7 +37,7 @@ FIGURES = ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc")
 def evaluate(model: str) -> dict[str, dict[str, Any]]:
     """Split -> figures in all and by family; `<split>, shuffled` -> the control."""
     segmenter = ImageSegmenter.load(model, "cpu")
-    digest = System(model).model_sha256
+    digest = ImageModelHandle(model).sha256
     results = {}
     for split in SPLITS:
         for shuffled in (False, True):

@@ -29,7 +29,6 @@ import torch
 from large_models import random_segmenter
 from machine import describe_machine
 from propagation_picture import draw
-from rvos.settings import StreamSettings
 from stage_clock import StageClock
 from video_clip import frames_of
 from video_work import figures
@@ -61,8 +60,7 @@ class Arm:
 
     def segmenter(self, image: ImageSegmenter) -> VideoSegmenter:
         """The system around an image model."""
-        settings = StreamSettings(key_frames=self.key_frames, decode=self.decode)
-        return VideoSegmenter(image, self.propagation, self.tracker, settings=settings)
+        return VideoSegmenter(image, self.propagation, self.tracker, key_frames=self.key_frames, decode=self.decode)
 
 
 ARMS: dict[str, Arm] = {

@@ -28,7 +28,7 @@ from rvos.evaluation.davis import ANNOTATORS, annotator_folder
 from rvos.evaluation.protocols import PROTOCOLS
 from rvos.export.files import make_folder
 from rvos.export.pictures import write_id_picture
-from rvos.system import core_count
+from rvos.machine import core_count
 
 HERE = Path(__file__).parent
 RUNS = Path("runs/score_speed")

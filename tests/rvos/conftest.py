@@ -24,7 +24,8 @@ from image_core.models.table import EncoderSpec, ModelSpec
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
-from rvos.tracking import Tracker
+from rvos.postprocess import Postprocessor
+from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -121,6 +122,12 @@ class CountingTracker(Tracker[tuple[int, int]]):
 def counting_tracker() -> type[CountingTracker]:
     """A tracker with a state that shows in its results."""
     return CountingTracker
+
+
+@pytest.fixture
+def counter(colour_segmenter: ImageSegmenter) -> CountingTracker:
+    """One, made for the model that sees colours."""
+    return CountingTracker(Postprocessor(colour_segmenter.model, colour_segmenter.preprocessing))
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_nothing_is_carried_across_a_cut() -> None:
 
 
 def test_the_first_frame_has_no_past() -> None:
-    assert (motion_to_before(views()[0]).hidden == 1).all()
+    assert (motion_to_before(views()[0], 144).hidden == 1).all()
 
 
 def test_motion_is_checked_at_birth() -> None:

@@ -15,9 +15,10 @@ from torch import Tensor
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, TextFeatures
 from rvos.postprocess import Postprocessor
-from rvos.reading import PROPAGATORS, NoPropagation, Propagator
+from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import KeyFrames
-from rvos.tracking import NoTracker
+from rvos.reading.propagation import NoPropagation, Propagator
+from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of
 from rvos.watch.session import StreamSession

@@ -12,8 +12,8 @@ import torch
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
-from rvos.tracking.linking import link, parts_of
-from rvos.tracking.memory import MemoryState, MemoryTracker
+from rvos.tracking.linking import LinkingConfig, link, parts_of
+from rvos.tracking.memory import MemoryConfig, MemoryState, MemoryTracker
 from rvos.tracking.moment import Choice
 from rvos.tracking.presence import PresenceModel, log_odds_of
 from rvos.tracking.track import BeliefModel, Track, look_of
@@ -153,7 +153,7 @@ def test_a_snapshot_goes_on_to_the_bit_and_others_are_refused(tracker: MemoryTra
 def test_a_late_choice_gives_the_same_frames_later(tracker: MemoryTracker) -> None:
     images, boxes = moving(10)
     words = [said([box]) for box in boxes]
-    late = MemoryTracker(tracker.postprocess, lookahead=3)
+    late = MemoryTracker(tracker.postprocess, MemoryConfig(lookahead=3))
     state, results = late.start(0), []
     for index, (image, (prediction, features)) in enumerate(zip(images, words, strict=True)):
         view = view_of(Frame(index, index / 10, image), None if index == 0 else images[index - 1])
@@ -172,7 +172,7 @@ def test_a_frame_is_judged_by_the_presence_of_those_that_follow(tracker: MemoryT
     images, boxes = moving(14)
     words = [said([box], presence=-6.0 if t == 6 else 4.0) for t, box in enumerate(boxes)]
     words[0] = said([boxes[0]], presence=-3.0)
-    late = MemoryTracker(tracker.postprocess, lookahead=6)
+    late = MemoryTracker(tracker.postprocess, MemoryConfig(lookahead=6))
     results, state = follow(late, images, words)
     results += late.finish(state)
     at_once, _ = follow(tracker, images, words)
@@ -288,8 +288,8 @@ def test_presence_before_agrees_with_the_sum_over_all_that_may_have_happened() -
 def test_parts_leave_crumbs_out_largest_first() -> None:
     probs = np.zeros((24, 40), np.float32)
     probs[2:12, 2:12], probs[2:10, 20:28], probs[20, 38] = 0.9, 0.9, 0.9
-    assert [np.count_nonzero(part) for part in parts_of(probs, 0.4)] == [100, 64]
-    assert parts_of(np.zeros((4, 4), np.float32), 0.4) == []
+    assert [np.count_nonzero(part) for part in parts_of(probs, 0.4, LinkingConfig())] == [100, 64]
+    assert parts_of(np.zeros((4, 4), np.float32), 0.4, LinkingConfig()) == []
 
 
 def test_a_merged_region_keeps_one_track_and_a_split_brings_the_other_back() -> None:
@@ -301,10 +301,12 @@ def test_a_merged_region_keeps_one_track_and_a_split_brings_the_other_back() -> 
     looks = [look_of(view, region) for region in (red, green)]
     tracks = [Track(1, looks[0], 4.0, 5.0), Track(2, looks[1], 1.0, 5.0)]
     labels = (red + 2 * green).astype(np.int32)
-    merged, lost = link(view, [red | green], labels, tracks, 3, belief)
+    merged, lost = link(view, [red | green], labels, tracks, 3, belief, LinkingConfig())
     assert [one.track.id for one in merged] == [1] and [track.id for track in lost] == [2]
     assert merged[0].track.support == pytest.approx(2.5) and merged[0].track.heard == pytest.approx(5.0)
-    split, lost = link(view, [red, green], np.where(labels > 0, 1, 0), [merged[0].track, *lost], 3, belief)
+    split, lost = link(
+        view, [red, green], np.where(labels > 0, 1, 0), [merged[0].track, *lost], 3, belief, LinkingConfig()
+    )
     assert {one.track.id for one in split} == {1, 2} and not lost
-    fresh, _ = link(view, [green], np.zeros_like(labels), [], 3, belief)
+    fresh, _ = link(view, [green], np.zeros_like(labels), [], 3, belief, LinkingConfig())
     assert [one.track.id for one in fresh] == [3]
