@@ -145,6 +145,7 @@ def test_the_precision_is_the_networks_alone(
             return super().step(view, *given)
 
     inside: list[bool] = []
+    made: Any = Watched
     monkeypatch.setattr(image, "precision", precision)
-    records_of(VideoSegmenter(image, Watched(), "none").session(EXPRESSIONS), clip[:2])
+    records_of(VideoSegmenter(image, made(), "none").session(EXPRESSIONS), clip[:2])
     assert inside == [False, False]

@@ -32,7 +32,7 @@ def test_figures_masks_and_lines_of_every_expression(rvos: Callable, dataset: Pa
     assert said.code == 0 and any(line.startswith("J&F: ") for line in said.out)
     found = metrics(out)
     assert found["J&F"] > 0.7 and found["expressions"] == 6 and found["failures"] == found["missing"] == []
-    assert found["verified"] is False and found["settings"]["tracker"] == "none"
+    assert found["verified"] is False and found["settings"]["tracker"]["name"] == "none"
     assert sorted(found["by"]["words"]) == ["1-4"] and found["by"]["words"]["1-4"]["J"] == found["J"]
     mask = pixels(out / "predictions/Annotations/b/1/00005.png")
     assert mask.shape == (48, 80) and mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
