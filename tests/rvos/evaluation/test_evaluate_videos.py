@@ -219,18 +219,21 @@ def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
         f"rvos: {out} holds another run (tracker differ): pass --overwrite, or choose another --out"
     ]
     assert rvos(*other, "--overwrite", "--limit", "1").code == 0
-    assert metrics(out)["settings"]["tracker"] == "memory" and metrics(out)["videos"] == 1
+    assert metrics(out)["settings"]["tracker"]["name"] == "memory" and metrics(out)["videos"] == 1
     assert json.loads((out / "timing.json").read_text())["ours"]["frames_computed"] == 4
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--root", "nowhere"), "--root nowhere: not a folder: wanted the one that ref-youtube-vos lies in"),
-        ((), "ref-youtube-vos: came no --root, wanted the folder that the dataset lies in"),
+        (
+            ("--root", "nowhere"),
+            "--root: expected the folder that ref-youtube-vos lies in, got nowhere, which is no folder",
+        ),
+        ((), "ref-youtube-vos: expected --root, the folder that the dataset lies in, got none"),
         (("--root", "data", "--split", "val"), "unknown split of ref_youtube_vos 'val': did you mean 'valid'?"),
         (("--root", "data", "--shard", "3/2"), "--shard: came 3/2, wanted i/n with 1 <= i <= n, for example 1/4"),
-        (("--root", "data", "--shard", "half"), "--shard: came 'half', wanted I/N, for example 1/4"),
+        (("--root", "data", "--shard", "half"), "--shard: expected I/N, for example 1/4, got 'half'"),
         (("--root", "data", "--set", "sampling=stride:2"), "sampling: came stride:2, wanted all: a dataset scores"),
         (("--root", "data", "--limit", "0"), "--limit: came 0, wanted 1 or more"),
     ],

@@ -34,7 +34,7 @@ def _snapshots_every_five_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def segmenter_of(colour_segmenter: ImageSegmenter) -> Make:
+def make_segmenter(colour_segmenter: ImageSegmenter) -> Make:
     """A segmenter with the model that sees colours."""
 
     def make(tracker: str | Tracker[Any] = "none", **settings: Any) -> VideoSegmenter:
@@ -63,9 +63,9 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 def test_a_run_leaves_what_the_contract_says(
-    segmenter_of: Make, make_clip: Callable[..., Path], tmp_path: Path
+    make_segmenter: Make, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    clip, out, segmenter = make_clip(23), tmp_path / "out", segmenter_of()
+    clip, out, segmenter = make_clip(23), tmp_path / "out", make_segmenter()
     seen: list[tuple[int, int | None]] = []
     report = run(Job(str(clip), EXPRESSIONS, out, EVERYTHING), segmenter, lambda *done: seen.append(done))
     assert [done for done, _ in seen] == list(range(1, 24))
@@ -125,15 +125,15 @@ def _press_ctrl_c() -> None:
 @pytest.mark.parametrize("after", [0, 3, 5, 13, 20, 22])
 def test_interrupted_and_continued_is_in_one_go(
     after: int,
-    segmenter_of: Make,
+    make_segmenter: Make,
     make_clip: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     counter: Tracker[Any],
 ) -> None:
     clip = str(make_clip(23))
-    run(Job(clip, EXPRESSIONS, tmp_path / "whole", EVERYTHING), segmenter_of(counter))
-    parts, segmenter = Job(clip, EXPRESSIONS, tmp_path / "parts", EVERYTHING), segmenter_of(counter)
+    run(Job(clip, EXPRESSIONS, tmp_path / "whole", EVERYTHING), make_segmenter(counter))
+    parts, segmenter = Job(clip, EXPRESSIONS, tmp_path / "parts", EVERYTHING), make_segmenter(counter)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         interrupt_at(after, segmenter, patch, _press_ctrl_c)
         run(parts, segmenter)
@@ -147,16 +147,16 @@ def test_interrupted_and_continued_is_in_one_go(
 
 
 def test_killed_and_continued_is_in_one_go(
-    segmenter_of: Make,
+    make_segmenter: Make,
     make_clip: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clip = str(make_clip(23))
-    run(Job(clip, EXPRESSIONS, tmp_path / "whole", EVERYTHING), segmenter_of())
+    run(Job(clip, EXPRESSIONS, tmp_path / "whole", EVERYTHING), make_segmenter())
     parts = Job(clip, EXPRESSIONS, tmp_path / "parts", EVERYTHING)
     for after in (7, 9, 2):
-        segmenter = segmenter_of()
+        segmenter = make_segmenter()
         child = os.fork()
         if child == 0:
             interrupt_at(after, segmenter, monkeypatch, lambda: os.kill(os.getpid(), signal.SIGKILL))
@@ -165,12 +165,12 @@ def test_killed_and_continued_is_in_one_go(
             finally:
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    run(parts, segmenter_of())
+    run(parts, make_segmenter())
     assert_same_run(tmp_path / "whole", parts.out)
 
 
 def test_where_a_video_breaks_the_frames_before_are_kept_and_reported(
-    segmenter_of: Make,
+    make_segmenter: Make,
     frames: np.ndarray,
     tmp_path: Path,
     breaking_folder: Callable[[np.ndarray, int], Path],
@@ -178,16 +178,16 @@ def test_where_a_video_breaks_the_frames_before_are_kept_and_reported(
     source, out = breaking_folder(frames, 8), tmp_path / "out"
     for _ in range(2):  # the same command finds the same, from its snapshot
         with pytest.raises(VideoError, match=rf"008\.png.*the 8 frames before are kept in {out}"):
-            run(Job(str(source), EXPRESSIONS, out, EVERYTHING), segmenter_of())
+            run(Job(str(source), EXPRESSIONS, out, EVERYTHING), make_segmenter())
         assert len(list(read_frames(out / "frames.jsonl", expression_targets(EXPRESSIONS)))) == 8
         assert len(frames_of(out / "overlay.mp4")) == 8 and len(list((out / "masks/0").iterdir())) == 8
         assert not (out / "result.json").exists()
     (tmp_path / "mended").touch()
-    assert run(Job(str(source), EXPRESSIONS, out, EVERYTHING), segmenter_of()).result["summary"]["frames"] == 12
+    assert run(Job(str(source), EXPRESSIONS, out, EVERYTHING), make_segmenter()).result["summary"]["frames"] == 12
 
 
 def test_an_output_that_fails_stops_the_run_and_the_others_stay_readable(
-    segmenter_of: Make,
+    make_segmenter: Make,
     make_clip: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -204,17 +204,17 @@ def test_an_output_that_fails_stops_the_run_and_the_others_stay_readable(
     monkeypatch.setattr(MaskExporter, "write", full)
     out = tmp_path / "out"
     with pytest.raises(OutputError, match=r"no room left"):
-        run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), segmenter_of())
+        run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), make_segmenter())
     assert 6 <= len(frames_of(out / "overlay.mp4")) <= 7 and not (out / "result.json").exists()
 
 
 def test_a_log_that_is_not_of_this_video_is_not_continued(
-    segmenter_of: Make,
+    make_segmenter: Make,
     frames: np.ndarray,
     tmp_path: Path,
     breaking_folder: Callable[[np.ndarray, int], Path],
 ) -> None:
-    source, segmenter = breaking_folder(frames, 11), segmenter_of()
+    source, segmenter = breaking_folder(frames, 11), make_segmenter()
     job = Job(str(source), EXPRESSIONS, tmp_path / "out")
     with pytest.raises(VideoError):
         run(job, segmenter)
@@ -225,9 +225,9 @@ def test_a_log_that_is_not_of_this_video_is_not_continued(
 
 
 def test_another_run_is_refused_and_overwritten_on_demand(
-    segmenter_of: Make, make_clip: Callable[..., Path], tmp_path: Path
+    make_segmenter: Make, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    clip, out, segmenter = str(make_clip(6)), tmp_path / "out", segmenter_of()
+    clip, out, segmenter = str(make_clip(6)), tmp_path / "out", make_segmenter()
     run(Job(clip, EXPRESSIONS, out, ("masks",)), segmenter)
     other = Job(clip, EXPRESSIONS[:1], out, ("masks",))
     with pytest.raises(OutputError, match=r"holds another run.*expressions"):
@@ -237,16 +237,16 @@ def test_another_run_is_refused_and_overwritten_on_demand(
     assert not (out / "masks" / "2").exists() and len(files_of(out, "masks/*/*.png")) == 6
 
 
-def test_nothing_is_made_where_the_input_is_at_fault(segmenter_of: Make, tmp_path: Path) -> None:
+def test_nothing_is_made_where_the_input_is_at_fault(make_segmenter: Make, tmp_path: Path) -> None:
     with pytest.raises(VideoError):
-        run(Job(str(tmp_path / "none.mp4"), EXPRESSIONS, tmp_path / "out"), segmenter_of())
+        run(Job(str(tmp_path / "none.mp4"), EXPRESSIONS, tmp_path / "out"), make_segmenter())
     assert not (tmp_path / "out").exists()
 
 
 def test_a_run_of_sampled_frames_names_them_by_their_place_in_the_video(
-    segmenter_of: Make, make_clip: Callable[..., Path], tmp_path: Path
+    make_segmenter: Make, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), segmenter_of(sampling="stride:4"))
+    run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), make_segmenter(sampling="stride:4"))
     assert [p.name for p in sorted((out / "masks/0").iterdir())] == [f"{i:05d}.png" for i in range(0, 23, 4)]
     assert len(frames_of(out / "overlay.mp4")) == 6
