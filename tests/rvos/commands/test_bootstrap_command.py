@@ -69,7 +69,7 @@ def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
         (f"{EXPERIMENT} bootstrap.round_steps=100", "more steps than optimiser.warmup_steps (500)"),
         (f"{EXPERIMENT} bootstrap.boxes=true", "boxes is True, wanted one of sparc, truth, none"),
         (f"{EXPERIMENT} bootstrap.boxes=none", "filter.name is mask_in_box, which needs boxes"),
-        (f"{EXPERIMENT} bootstrap.filter=5", "bootstrap.filter: came 5, wanted settings: bootstrap.filter.KEY=VALUE"),
+        (f"{EXPERIMENT} bootstrap.filter=5", "bootstrap.filter: expected settings (bootstrap.filter.KEY=VALUE), got 5"),
         (f"{EXPERIMENT} bootstrap.filter.threshold=abc", "filter.threshold is 'abc', wanted 0 to 1, or null"),
         (f"{EXPERIMENT} bootstrap.gamma_max=inf", "bootstrap.gamma_max is inf, wanted float"),
         (f"{EXPERIMENT} bootstrap.proposals=5", "proposals is 5, wanted a name"),

@@ -145,7 +145,7 @@ def assert_refused(said: Any, *words: str) -> None:
     [
         (["clip.mp4", "the dog", "--mask", "0={mask}"], ("got both --mask", "the expression 'the dog'")),
         (["--list", "jobs.csv", "--mask", "0={mask}"], ("got both --mask", "--list jobs.csv")),
-        (["--mask", "0={mask}"], ("came no SOURCE",)),
+        (["--mask", "0={mask}"], ("expected a SOURCE",)),
         (["clip.mp4", "--mask", "{mask}"], ("wanted FRAME=PNG",)),
         (["clip.mp4", "--mask", "-1={mask}"], ("came '-1=", "a frame from 0")),
         (["clip.mp4", "--mask", "0=gone.png"], ("gone.png", "no such file")),
