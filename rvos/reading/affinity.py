@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from image_core.errors import ConfigError
 from image_core.types import ImageFeatures
 from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
-from rvos.reading.matching import Bank, bank_of, keys_of, read, search
+from rvos.reading.matching import Bank, MatchingConfig, bank_of, keys_of, read, search
 from rvos.reading.packing import from_bytes, in_plain_order, pack_features, to_bytes, unpack_features
 from rvos.reading.propagation import Propagator, PropagatorConfig
 from rvos.view.frame_view import View
@@ -19,10 +19,11 @@ from rvos.view.frame_view import View
 
 @dataclass(frozen=True)
 class AffinityConfig(PropagatorConfig):
-    """The one number of the propagator `affinity`. Raises `ConfigError` for a capacity below 1."""
+    """The numbers of the propagator `affinity`. Raises `ConfigError` for a capacity below 1."""
 
     capacity: int = 3
     """Recent key frames that are remembered beside the first one of the scene."""
+    matching: MatchingConfig = field(default_factory=MatchingConfig)
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
@@ -64,7 +65,7 @@ class AffinityPropagation(Propagator[AffinityState]):
                 f"propagation 'affinity': frame {view.frame.index} came first, wanted a key frame before it"
             )
         last = state.memory.entries[-1].features
-        found = dict(search(cells, state.bank.keys, last.strides))
+        found = dict(search(cells, state.bank.keys, last.strides, self.config.matching))
         levels = (
             read(rows, found[stride], like)
             for rows, stride, like in zip(state.bank.levels, last.strides, last.levels, strict=True)

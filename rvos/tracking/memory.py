@@ -27,7 +27,14 @@ from image_core.types import ImageFeatures, Prediction
 from rvos.postprocess import Postprocessor
 from rvos.tracking.appearance import work_flow, work_picture, work_size
 from rvos.tracking.box import box_of, core_of
-from rvos.tracking.consensus import Classifier, blank_classifier, examples_said, examples_shown, lifted_picture
+from rvos.tracking.consensus import (
+    Classifier,
+    ConsensusConfig,
+    blank_classifier,
+    examples_said,
+    examples_shown,
+    lifted_picture,
+)
 from rvos.tracking.evidence import Evidence, read_evidence
 from rvos.tracking.guided import fast_guided_filter, snapped
 from rvos.tracking.head import Sums
@@ -91,6 +98,7 @@ class MemoryConfig(TrackerConfig):
     """The smallest such radius, in pixels at work size."""
     filter_most: int = 20
     """The largest such radius, in pixels at work size."""
+    consensus: ConsensusConfig = field(default_factory=ConsensusConfig)
     linking: LinkingConfig = field(default_factory=LinkingConfig)
     presence: PresenceModel = field(default_factory=PresenceModel)
     belief: BeliefModel = field(default_factory=BeliefModel)
@@ -196,7 +204,9 @@ class MemoryTracker(Tracker[MemoryState]):
         weight = evidence.presence**2 + s.unsure_weight
         return replace(
             state,
-            said=state.said.learned(examples_said(view, evidence.logits, weight), s.keep_said),
+            said=state.said.learned(
+                examples_said(view, evidence.logits, weight, s.consensus), s.keep_said, s.consensus.ridge
+            ),
             log_odds=s.presence.step(state.log_odds, evidence.presence),
             score=evidence.score,
             unheard=0,
@@ -255,8 +265,8 @@ class MemoryTracker(Tracker[MemoryState]):
             return before
         meant = np.logical_or.reduce(shown)
         weight = evidence.presence + s.unsure_weight
-        examples = examples_shown(view, np.where(meant, probs, np.minimum(probs, 0.5)), weight)
-        return before if examples is None else before.learned(examples, s.keep_shown)
+        examples = examples_shown(view, np.where(meant, probs, np.minimum(probs, 0.5)), weight, s.consensus)
+        return before if examples is None else before.learned(examples, s.keep_shown, s.consensus.ridge)
 
     def _moment(
         self, view: View, evidence: Evidence | None, probs: np.ndarray, linked: Sequence[Linked], state: MemoryState
