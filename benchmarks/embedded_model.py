@@ -19,15 +19,14 @@ from typing import Any
 
 import torch
 from machine import describe_machine
+from rvos.evaluation.images import ImageEvaluation, run_image_evaluation
+from rvos.evaluation.pictures import SyntheticPictures
 
 from image_core.checkpoint import read_header
-from image_core.evaluation.pictures import SyntheticPictures
-from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
 from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.log import read_log
 from image_core.weights import DEFAULT
-from rvos.export.prediction_sheet import PredictionSheet
-from rvos.system import System
+from rvos.image_model import ImageModelHandle
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -38,18 +37,14 @@ FIGURES = ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc")
 def evaluate(model: str) -> dict[str, dict[str, Any]]:
     """Split -> figures in all and by family; `<split>, shuffled` -> the control."""
     segmenter = ImageSegmenter.load(model, "cpu")
-    digest = System(model).model_sha256
+    digest = ImageModelHandle(model).sha256
     results = {}
     for split in SPLITS:
         for shuffled in (False, True):
             name = f"{split}, shuffled" if shuffled else split
             out = Path("runs/embedded") / digest[:12] / name.replace(", ", "_")
             results[name] = run_image_evaluation(
-                ImageEvaluation(SyntheticPictures(split), shuffle_expressions=shuffled),
-                segmenter,
-                digest,
-                out,
-                PredictionSheet(),
+                ImageEvaluation(SyntheticPictures(split), None, shuffled), segmenter, digest, out
             )
             print(name, {key: results[name][key] for key in FIGURES}, flush=True)
     return results

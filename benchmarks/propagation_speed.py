@@ -36,8 +36,7 @@ from video_work import figures
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.metrics import mean_interval
-from rvos.settings import StreamSettings
-from rvos.synthetic.dataset import SyntheticVideos
+from rvos.synthetic import SyntheticVideos
 from rvos.synthetic.demo_clip import FRAME_COUNT, RATE, draw_frame
 from rvos.types import Frame
 from rvos.watch.stream import Results
@@ -61,8 +60,7 @@ class Arm:
 
     def segmenter(self, image: ImageSegmenter) -> VideoSegmenter:
         """The system around an image model."""
-        settings = StreamSettings(key_frames=self.key_frames, decode=self.decode)
-        return VideoSegmenter(image, self.propagation, self.tracker, settings=settings)
+        return VideoSegmenter(image, self.propagation, self.tracker, key_frames=self.key_frames, decode=self.decode)
 
 
 ARMS: dict[str, Arm] = {
@@ -105,7 +103,7 @@ def embedded(indices: Iterable[int]) -> dict[str, Any]:
     for index in indices:
         sample = videos[index]
         sample = replace(sample, expressions=tuple(e for e in sample.expressions if e.kind == "stable"))
-        found = take_turns(segmenters, frames_of(sample), [e.text for e in sample.expressions], clock)
+        found = take_turns(segmenters, frames_of(sample), [e.sentence for e in sample.expressions], clock)
         for name, results in found.items():
             for e, expression in enumerate(sample.expressions):
                 values = figures(sample, e, [of_frame[e].mask for of_frame in results])

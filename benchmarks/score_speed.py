@@ -29,7 +29,7 @@ from rvos.evaluation.id_pictures import folders_of
 from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.protocols import layout_of
 from rvos.export.pictures import write_id_picture
-from rvos.system import core_count
+from rvos.machine import core_count
 
 HERE = Path(__file__).parent
 RUNS = Path("runs/score_speed")

@@ -46,7 +46,7 @@ def parts(clip: Path, out: Path) -> dict[str, float]:
         decoding = (time.perf_counter() - start) / len(frames)
         info = video.info
     segmenter = VideoSegmenter(device="cpu")
-    image: ImageSegmenter = segmenter.image
+    image: ImageSegmenter = segmenter.system.model.loaded
     session = segmenter.session(EXPRESSIONS)
     pixels, _ = image.preprocessing.prepare(frames[0].image)
     with torch.inference_mode():

@@ -37,12 +37,12 @@ class StageClock:
     def watch(self, segmenters: Iterable[VideoSegmenter]) -> None:
         """Time the stages of systems that share one image model. None of the calls lies within another."""
         all_of_them = list(segmenters)
-        model = all_of_them[0].image.model
+        model = all_of_them[0].system.model.loaded.model
         watched: list[tuple[Any, str, str]] = [
             (model, "encode_stem", "stem"), (model, "encode_image", "encoder"), (model, "decode", "decode")
         ]  # fmt: skip
         for segmenter in all_of_them:
-            watched += [(segmenter.propagator, "step", "propagate"), (segmenter.tracker, "step", "track")]
+            watched += [(segmenter.system.propagator, "step", "propagate"), (segmenter.system.tracker, "step", "track")]
         for owner, method, stage in watched:
             setattr(owner, method, self.timed(stage, getattr(owner, method)))
 

@@ -12,9 +12,9 @@ from rvos.postprocess import Postprocessor
 
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction
-from rvos.reading import NoPropagation
-from rvos.synthetic.dataset import VideoSample
-from rvos.tracking.tracker import NoTracker, NoTrackerState
+from rvos.reading.propagation import NoPropagation
+from rvos.synthetic import VideoSample
+from rvos.tracking.tracker import NoTracker, NoTrackerConfig, NoTrackerState
 from rvos.types import Frame, FrameResult
 from rvos.view.frame_view import View, view_of
 from rvos.watch.session import Decoded, StreamSession
@@ -69,7 +69,7 @@ class Scribe(NoTracker):
     """A tracker that does nothing but take down what it is told."""
 
     def __init__(self, postprocess: Postprocessor) -> None:
-        super().__init__(postprocess)
+        super().__init__(postprocess, NoTrackerConfig(presence_threshold=0.0))
         self.said: list[Decoded] = []
 
     def step(
@@ -84,8 +84,8 @@ class Scribe(NoTracker):
 def watch(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
     """Run the image model on every frame of a video, once for all expressions, as a session does."""
     start = time.process_time()
-    scribe = Scribe(Postprocessor(segmenter.model, segmenter.preprocessing, presence_threshold=0.0))
-    sentences = [e.text for e in sample.expressions]
+    scribe = Scribe(Postprocessor(segmenter.model, segmenter.preprocessing))
+    sentences = [e.sentence for e in sample.expressions]
     session = StreamSession(segmenter, sentences, NoPropagation(), scribe)
     for frame in frames_of(sample):
         session.step(frame)

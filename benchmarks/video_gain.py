@@ -35,10 +35,10 @@ from image_core.errors import RvosError
 from image_core.segmenter import find_model
 from image_core.training.recipe import commit
 from image_core.weights import DEFAULT
+from rvos.image_model import ImageModelHandle
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.severity import FAMILIES
-from rvos.system import System as RvosSystem
 
 HERE = Path(__file__).parent
 RUNS = Path("runs/video_gain")
@@ -52,7 +52,7 @@ def header(arguments: argparse.Namespace) -> dict[str, Any]:
     """What rows depend on, thresholds apart."""
     return {
         "model": find_model(arguments.model).stem,
-        "model_sha256": RvosSystem(arguments.model).model_sha256,
+        "model_sha256": ImageModelHandle(arguments.model).sha256,
         "generator_sha256": generator_sha256(),
         "code_sha256": code_sha256(),
         "split": arguments.split,

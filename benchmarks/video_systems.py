@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
+from rvos.postprocess import Postprocessor
 from rvos.tracking.moment import Choice
 from video_baselines import Look, carried_from_best, largest_components, tracked
 from video_clip import Answer
 from video_oracles import true_identity, true_propagation
 
-from rvos.tracking.memory import MemorySettings, MemoryTracker
+from rvos.tracking.memory import LOOKAHEAD, MemoryConfig, MemoryTracker
 from rvos.tracking.presence import PresenceModel
-from rvos.tracking.tracker import NoTracker
-from rvos.watch.passes import LOOKAHEAD
+from rvos.tracking.tracker import NoTracker, NoTrackerConfig
 
 KINDS = ("causal", "offline", "oracle")
 """Never in one row: what may look ahead, and what knows the truth, is another thing."""
@@ -84,36 +85,42 @@ class System:
         return len(self.grid) > 1 and self.tuned_as is None
 
 
-ALONE = tracked(NoTracker)
+ALONE = tracked(partial(NoTracker, config=NoTrackerConfig(presence_threshold=0.0)))
 """The image model frame by frame."""
+
+
+def memory(**numbers: Any) -> Callable[[Postprocessor], MemoryTracker]:
+    """The tracker with these numbers; it shows everything, and is gated afterwards."""
+    return partial(MemoryTracker, config=MemoryConfig(presence_threshold=0.0, **numbers))
+
 
 HEADLINE: dict[str, System] = {
     FRAME_BY_FRAME: System("causal", ALONE),
     ALWAYS_SHOWN: System("causal", ALONE, grid=NO_CHOICE),
     "hysteresis": System("causal", largest_components(ALONE), grid=TWO_LEVELS),
     "vote_causal": System("causal", ALONE, vote(WINDOW - 1, 0)),
-    "memory": System("causal", tracked(MemoryTracker)),
-    "memory_key_4": System("causal", tracked(MemoryTracker, decode_every=4)),
+    "memory": System("causal", tracked(memory())),
+    "memory_key_4": System("causal", tracked(memory(), decode_every=4)),
     "vote_centred": System("offline", ALONE, vote(WINDOW // 2, WINDOW // 2)),
     "best_key_frame": System("offline", carried_from_best(ALONE)),
-    "memory_lookahead": System("offline", tracked(partial(MemoryTracker, lookahead=LOOKAHEAD))),
-    "memory_both_ways": System("offline", tracked(partial(MemoryTracker, lookahead=LOOKAHEAD), passes=2)),
+    "memory_lookahead": System("offline", tracked(memory(lookahead=LOOKAHEAD))),
+    "memory_both_ways": System("offline", tracked(memory(lookahead=LOOKAHEAD), passes=2)),
     "true_propagation": System("oracle", true_propagation(ALONE)),
     "true_identity": System("oracle", true_identity(ALONE), grid=NO_CHOICE),
 }
 
 
-def ablated(settings: MemorySettings) -> System:
-    """`memory` with other settings and its thresholds."""
-    return System("causal", tracked(partial(MemoryTracker, settings=settings)), tuned_as="memory")
+def ablated(**numbers: Any) -> System:
+    """`memory` with other numbers and its thresholds."""
+    return System("causal", tracked(memory(**numbers)), tuned_as="memory")
 
 
 ABLATIONS: dict[str, System] = {
-    "without_said": ablated(MemorySettings(said_weight=0.0)),
-    "without_shown": ablated(MemorySettings(shown_weight=0.0)),
-    "without_belief": ablated(MemorySettings(belief_weight=0.0, choice=Choice(lead=1.0))),
-    "without_presence": ablated(MemorySettings(presence=PresenceModel(trust=1.0, change=0.5))),
-    "without_unsure": ablated(MemorySettings(unsure_weight=1.0)),
+    "without_said": ablated(said_weight=0.0),
+    "without_shown": ablated(shown_weight=0.0),
+    "without_belief": ablated(belief_weight=0.0, choice=Choice(lead=1.0)),
+    "without_presence": ablated(presence=PresenceModel(trust=1.0, change=0.5)),
+    "without_unsure": ablated(unsure_weight=1.0),
 }
 """`memory` with one part off: what was said by appearance; what was shown; belief in tracks; the filter of presence, so
 that every frame's own decides; and the weight by presence of what is learned."""

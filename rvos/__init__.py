@@ -1,4 +1,4 @@
-"""Referring video object segmentation with image models: a video and a sentence in, a mask for every frame out."""
+"""Referring video object segmentation with image models: a video and an expression in, a mask for every frame out."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from rvos.commands.train import train
 
 app = typer.Typer(
     name="rvos",
-    help="Referring video object segmentation: a video and a sentence in, a mask for every frame out.",
+    help="Referring video object segmentation: a video and an expression in, a mask for every frame out.",
     add_completion=False,
     # The rich help costs twice the time of all the rest together.
     rich_markup_mode=None,

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
-from image_core.errors import ConfigError, UnknownNameError
-from image_core.field_types import fits, misfits
+from image_core.building import build
+from image_core.errors import ConfigError, RvosError, UnknownNameError
+from image_core.faults import Faults
+from image_core.field_types import fits
 from image_core.models.table import EncoderSpec, ModelSpec
 from image_core.preprocessing import Preprocessing
 from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
-from image_core.weak.predicates import SpatialRules
-from image_core.weak.prompting import PromptStyle
-from image_core.weak.settings import BootstrapSettings, FilterSpec
-from image_core.weak.sparc import SparcConfig
-
-T = TypeVar("T")
+from image_core.weak.settings import BootstrapSettings
+from rvos.system import SETTINGS, SystemConfig, config_of
 
 _FREE_FORM = ("model.config.", "encoder.options.", "text.options.")
 """Settings whose names the built part knows and the YAML need not list."""
@@ -35,9 +32,14 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else here.parent / "configs"
 
 
+def members(group: str) -> list[str]:
+    """The names that `GROUP=` takes."""
+    return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+
+
 def experiments() -> list[str]:
     """The names that `experiment=` takes."""
-    return sorted(path.stem for path in (config_folder() / "experiment").glob("*.yaml"))
+    return members("experiment")
 
 
 def compose_config(entry: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -77,6 +79,59 @@ def _refusal(error: Exception, overrides: Sequence[str]) -> ConfigError | Unknow
     return ConfigError(f"configuration {shown}: {' '.join(str(cause).split())}")
 
 
+def system_config(
+    overrides: Sequence[str] = (), *, propagation: str | None = None, tracker: str | None = None, **texts: str
+) -> SystemConfig:
+    """The video system of `--set OVERRIDE ... --propagation NAME --tracker NAME`.
+
+    texts: fields of `SystemConfig` as they are, which have the last word: free text never becomes an override. Raises
+    `ConfigError` or `UnknownNameError`, all that is wrong in one line.
+    """
+    if not overrides and propagation is None and tracker is None:
+        return config_of(texts)
+    faults, chosen = Faults(), []
+    for group, name in (("propagation", propagation), ("tracker", tracker)):
+        if name is not None:
+            with faults.gathered():
+                chosen.append(f"{group}={_member(group, name)}")
+    told = []
+    for override in overrides:
+        with faults.gathered():
+            told.append(_of_video(override))
+    plain: dict[str, Any] = {}
+    try:
+        plain = compose_config("video", [*chosen, *told])
+    except RvosError as whole:
+        # Hydra stops at the first fault: asked one by one, all are named.
+        alone = Faults()
+        for override in told:
+            with alone.gathered():
+                compose_config("video", [override])
+        with faults.gathered():
+            alone.raise_all()
+            raise whole
+    return config_of(plain | texts, faults)
+
+
+def _member(group: str, name: str) -> str:
+    known = members(group)
+    if name.replace("-", "_") not in known:
+        raise UnknownNameError(group, name, known)
+    return name.replace("-", "_")
+
+
+def _of_video(override: str) -> str:
+    """`KEY=VALUE` as hydra takes it: the names are checked where the dataclasses are, not by what the YAML lists."""
+    key, sign, value = (part.strip() for part in override.partition("="))
+    if not (sign and key):
+        raise ConfigError(f"--set: expected KEY=VALUE, got '{override}'; for example --set video.stream=1")
+    if key in ("propagation", "tracker"):
+        return f"{key}={_member(key, value)}"
+    if key.partition(".")[0] not in SETTINGS:
+        raise UnknownNameError("setting", key.partition(".")[0], list(SETTINGS))
+    return f"++{key}={value}"
+
+
 def train_settings(overrides: Sequence[str]) -> TrainSettings:
     """The settings of `rvos train OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
     plain = compose_config("train", overrides)
@@ -90,33 +145,27 @@ def bootstrap_settings(overrides: Sequence[str]) -> BootstrapSettings:
     data = _group(plain, "data")
     labels = plain["labels"]
     if not (fits(labels, float) and 0 < labels < 1):
-        raise ConfigError(f"labels is {labels!r}, wanted a share of the pictures above 0 and below 1")
+        raise ConfigError(f"labels: expected a share of the pictures above 0 and below 1, got {labels!r}")
     if data["labels"] != 1:
-        raise ConfigError(f"data.labels is {data['labels']}, which is for `rvos train`; wanted labels={data['labels']}")
+        got = data["labels"]
+        raise ConfigError(f"data.labels: expected 1, got {got}, which is for `rvos train`; say labels={got}")
     plain["data"] = data | {"labels": plain.pop("labels")}
     added = _group(plain, "bootstrap")
     del plain["bootstrap"]
     if plain["steps"] != added["first_steps"] and any(told.lstrip("+").startswith("steps=") for told in overrides):
         raise ConfigError(
-            f"steps is {plain['steps']}, which this experiment does not read; wanted bootstrap.first_steps="
+            f"steps: got {plain['steps']}, which this experiment does not read; say bootstrap.first_steps="
             f"{plain['steps']}, and bootstrap.round_steps=N for the later rounds"
         )
-    sparc = _group(added, "sparc", "bootstrap.")
-    style = build(PromptStyle, _group(sparc, "style", "bootstrap.sparc."), "bootstrap.sparc.style")
-    spatial = build(SpatialRules, _group(sparc, "spatial", "bootstrap.sparc."), "bootstrap.sparc.spatial")
-    parts = {
-        "train": _train_settings(plain | {"steps": added["first_steps"]}),
-        "filter": build(FilterSpec, _group(added, "filter", "bootstrap."), "bootstrap.filter"),
-        "sparc": build(SparcConfig, sparc | {"style": style, "spatial": spatial}, "bootstrap.sparc"),
-    }
-    return build(BootstrapSettings, added | parts, "bootstrap")
+    train = _train_settings(plain | {"steps": added["first_steps"]})
+    return build(BootstrapSettings, added | {"train": train}, "bootstrap")
 
 
 def _group(plain: dict[str, Any], key: str, where: str = "") -> dict[str, Any]:
     """The settings under `key`. Raises `ConfigError` where something else stands there."""
     group = plain.get(key)
     if not isinstance(group, dict):
-        raise ConfigError(f"{where}{key}: came {group!r}, wanted settings: {where}{key}.KEY=VALUE")
+        raise ConfigError(f"{where}{key}: expected settings ({where}{key}.KEY=VALUE), got {group!r}")
     return group
 
 
@@ -131,7 +180,7 @@ def _train_settings(plain: dict[str, Any]) -> TrainSettings:
     }
     spec = build(ModelSpec, plain.pop("model") | encoders, "model")
     if not isinstance(plain["out"], str):
-        raise ConfigError(f"out: came {plain['out']!r}, wanted a folder")
+        raise ConfigError(f"out: expected a folder, got {plain['out']!r}")
     return build(
         TrainSettings,
         plain
@@ -144,25 +193,3 @@ def _train_settings(plain: dict[str, Any]) -> TrainSettings:
         },
         "train",
     )
-
-
-def build(kind: type[T], values: dict[str, Any], where: str) -> T:
-    """A frozen dataclass from plain values; lists become tuples.
-
-    Raises `UnknownNameError` on a key that the dataclass does not have and `ConfigError` on values it cannot take.
-    """
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise UnknownNameError(f"setting of {where}", key, known)
-    if faults := list(misfits(kind, values, where, plain=True)):
-        raise ConfigError("; ".join(faults))
-    try:
-        return kind(**{key: frozen(value) for key, value in values.items()})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
-def frozen(value: Any) -> Any:
-    """Lists as tuples, at every depth; everything else as it is."""
-    return tuple(frozen(v) for v in value) if isinstance(value, list) else value

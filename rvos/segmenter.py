@@ -1,88 +1,110 @@
-"""A video and some sentences or masks in, a mask for every frame out: the door to `rvos` from Python."""
+"""A video and some expressions or masks in, a mask for every frame out: the door to `rvos` from Python."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from image_core.device import Precision
-from image_core.mask_model import MaskModel, resolve_model, unseen_words
-from image_core.segmenter import ImageSegmenter
+from image_core.faults import Faults
+from image_core.mask_model import MaskModel
 from image_core.weights import DEFAULT
-from rvos.agreement import agreed_parts, check_mask_settings
-from rvos.defaults import PROPAGATION, TRACKER
 from rvos.export.records import to_record
-from rvos.reading.key_frames import parse_key_frames
-from rvos.reading.reader import FeatureReader, MaskReader
-from rvos.settings import StreamSettings
+from rvos.image_model import ImageModelHandle
+from rvos.parts import PartConfig
+from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
+from rvos.reading.key_frames import KeyFrames
+from rvos.reading.propagation import Propagator
+from rvos.system import Reading, SystemConfig, VideoSystem
+from rvos.tracking import DEFAULT as DEFAULT_TRACKER
+from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, VideoInfo, VideoResult
-from rvos.video import open_video
+from rvos.video.config import VideoConfig
+from rvos.video.reader import open_video
+from rvos.video.sampling import parse_sampling
 from rvos.video.source import Source
 from rvos.watch.mask_session import MaskSession
-from rvos.watch.passes import look_through, lookahead_of
+from rvos.watch.passes import look_through
 from rvos.watch.prompts import MaskPrompts, prompts_of
 from rvos.watch.session import StreamSession
 from rvos.watch.source import open_source
 from rvos.watch.stream import Results, Session, watch
 
-_LOG = logging.getLogger(__name__)
+PLAIN_VIDEO = VideoConfig()
 
 
 class VideoSegmenter:
-    """An image model, a propagator and a tracker: together a video system.
+    """A video system, and how videos are opened for it.
 
     >>> segmenter = VideoSegmenter()
     >>> result = segmenter.segment("clip.mp4", ["the red circle"])
     >>> result.record(0).rle
 
-    model: an embedded model's name, a model file, or a loaded `ImageSegmenter` (which brings its device and precision);
-    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16; settings: how videos are read.
+    model: an embedded model's name, a model file, `module:factory`, or any object with `segment` (which brings its own
+    device and precision);
+    propagation, tracker: names, descriptions with numbers (`rvos.parts.tracker_config`), or objects; key_frames,
+    decode, sampling, device, precision: as in `SystemConfig`, whose objects `VideoSegmenter.of` takes whole.
 
-    Raises `UnknownNameError`, `CheckpointError` or `ConfigError`, before any video is touched; contradictions
-    all in one, before the model is loaded.
+    The model is loaded when it is first needed: `session`, `stream` and `segment` raise `UnknownNameError` or
+    `CheckpointError` for one that cannot be, before the video is touched. Everything else that is wrong raises
+    `UnknownNameError` or `ConfigError` here, contradictions all in one.
     """
 
     def __init__(
         self,
-        model: str | Path | MaskModel = DEFAULT,
-        propagation: str = PROPAGATION,
-        tracker: str = TRACKER,
+        model: str | Path | MaskModel | ImageModelHandle = DEFAULT,
+        propagation: str | PartConfig | Propagator[Any] = DEFAULT_PROPAGATION,
+        tracker: str | PartConfig | Tracker[Any] = DEFAULT_TRACKER,
+        *,
+        key_frames: str | KeyFrames = "all",
+        decode: str = "every",
+        video: VideoConfig = PLAIN_VIDEO,
+        sampling: str = "all",
         device: str = "auto",
-        precision: Precision = "fp32",
-        settings: StreamSettings | None = None,
+        precision: str = "fp32",
     ) -> None:
-        self.settings = settings or StreamSettings()
-        # First of all: a misspelt name should not wait for weights.
-        propagator_type, tracker_type = agreed_parts(propagation, tracker, self.settings)
-        self.image = resolve_model(model, device, precision) if isinstance(model, str | Path) else model
-        self.key_frames = parse_key_frames(self.settings.key_frames)
-        self.propagator = propagator_type()
-        config = tracker_type().config
-        lookahead = lookahead_of(self.settings)
-        self.tracker = tracker_type(replace(config, lookahead=lookahead)) if lookahead else tracker_type()
-        self._named_words: set[str] = set()
+        handle = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model, device, precision)
+        faults = Faults()
+        with faults.gathered():
+            parse_sampling(sampling)
+        with faults.gathered():
+            self.system = VideoSystem(handle, Reading(key_frames, decode, propagation), tracker)
+        faults.raise_all()
+        self.video = video
+        self.sampling = sampling
+
+    @classmethod
+    def of(cls, config: SystemConfig) -> VideoSegmenter:
+        """The system that a description describes."""
+        return cls(
+            config.model,
+            config.propagation,
+            config.tracker,
+            key_frames=config.key_frames,
+            decode=config.decode,
+            video=config.video,
+            sampling=config.sampling,
+            device=config.device,
+            precision=config.precision,
+        )
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
         """A session for one video. Words that the model has never seen are logged, each once. Raises `RvosError`."""
-        if isinstance(self.image, ImageSegmenter):
-            reader = FeatureReader(self.image, expressions, self.propagator, self.settings.decode == "every")
-        else:
-            reader = MaskReader(self.image, expressions)
-        session = StreamSession(reader, self.tracker, self.key_frames)
-        unseen = [word for word in unseen_words(self.image, expressions) if word not in self._named_words]
-        if unseen:
-            _LOG.warning("%s: not among the words this model was trained on", ", ".join(unseen))
-            self._named_words.update(unseen)
-        return session
+        return self.system.session(expressions)
+
+    def first_pass(self, session: StreamSession, source: Source) -> bool:
+        """The first of two passes over the video, where the tracker wants two. Raises `ConfigError`, `VideoError`."""
+        if self.system.tracker.both_ways:
+            look_through(session, source, self.video, self.sampling)
+        return self.system.tracker.both_ways
 
     def stream(self, source: Source, expressions: Sequence[str]) -> Iterator[tuple[Frame, Results]]:
-        """Each frame that is looked at with its E results, as they are made; memory does not grow with the video.
+        """Each frame that is watched with its E results, as they are made; memory does not grow with the video.
 
         source: a video file, a folder of pictures, `camera:N`, or (T, H, W, 3) uint8 RGB. Raises `RvosError` at once
         for expressions that cannot be asked, and `VideoError` on the way for a source that cannot be opened, or where
@@ -91,32 +113,39 @@ class VideoSegmenter:
         return self._stream(source, self.session(expressions))
 
     def _stream(self, source: Source, session: StreamSession) -> Iterator[tuple[Frame, Results]]:
-        if self.settings.both_ways:
-            look_through(session, source, self.settings)
-        with open_source(source, self.settings) as (_, frames):
+        self.first_pass(session, source)
+        with open_source(source, self.video, self.sampling) as (_, frames):
             yield from watch(session, frames)
 
     def segment(self, source: Source, expressions: Sequence[str]) -> VideoResult:
         """All of `stream`, masks as run lengths. Raises as it does."""
         session = self.session(expressions)
-        if self.settings.both_ways:
-            look_through(session, source, self.settings)
-        with open_source(source, self.settings) as (info, frames):
+        self.first_pass(session, source)
+        with open_source(source, self.video, self.sampling) as (info, frames):
             return _collected(info, frames, session)
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:
-        """`rvos.segmenter.stream_masks` with this segmenter's settings."""
-        return stream_masks(source, masks, self.settings)
+        """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No model is loaded."""
+        return stream_masks(source, masks, self.video, self.sampling)
 
     def track(self, source: Source, masks: Mapping[int, np.ndarray]) -> VideoResult:
-        """`rvos.segmenter.track` with this segmenter's settings."""
-        return track(source, masks, self.settings)
+        """`rvos.segmenter.track`, the video opened and sampled as here. No model is loaded."""
+        return track(source, masks, self.video, self.sampling)
+
+    def document(self) -> dict[str, Any]:
+        """What results depend on, as JSON values: all of `SystemConfig` but the device, and how far ahead is read."""
+        return {**self.system.document(), **self.video_document()}
+
+    def video_document(self) -> dict[str, Any]:
+        """The part of `document` that counts where no words are asked."""
+        video = {key: value for key, value in asdict(self.video).items() if key != "prefetch"}
+        return {"video": video, "sampling": self.sampling}
 
 
 def stream_masks(
-    source: Source, masks: Mapping[int, np.ndarray], settings: StreamSettings | None = None
+    source: Source, masks: Mapping[int, np.ndarray], video: VideoConfig = PLAIN_VIDEO, sampling: str = "all"
 ) -> Iterator[tuple[Frame, Results]]:
-    """Each frame that is looked at with where the objects of the masks are on it, by rising id; no model is loaded.
+    """Each frame that is watched with where the objects of the masks are on it, by rising id; no model is loaded.
 
     >>> for frame, results in stream_masks("clip.mp4", {0: ids}):
     ...     print(frame.index, {result.object_id: result.mask.sum() for result in results})
@@ -124,42 +153,44 @@ def stream_masks(
     masks: position of a frame -> (H, W) bool, one object with the id 1, or (H, W) integers, 0 where there is none, 1 to
     254 the objects' ids, 255 void (of no object). An object may first appear on a later frame, and several frames may
     show it. Raises `DataError` at once for masks that cannot be, and on the way for masks of another size than the
-    video, `ConfigError` for settings that mean nothing here, `VideoError` as `VideoSegmenter.stream` does and where a
-    mask's frame is not there.
+    video, `VideoError` as `VideoSegmenter.stream` does and where a mask's frame is not there.
     """
-    return _stream_masks(source, prompts_of(masks), settings or StreamSettings())
+    return _stream_masks(source, prompts_of(masks), video, sampling)
 
 
-def _stream_masks(source: Source, prompts: MaskPrompts, settings: StreamSettings) -> Iterator[tuple[Frame, Results]]:
-    with open_with_masks(source, prompts, settings) as (_, frames, session):
+def _stream_masks(
+    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str
+) -> Iterator[tuple[Frame, Results]]:
+    with open_with_masks(source, prompts, video, sampling) as (_, frames, session):
         yield from watch(session, frames)
 
 
-def track(source: Source, masks: Mapping[int, np.ndarray], settings: StreamSettings | None = None) -> VideoResult:
+def track(
+    source: Source, masks: Mapping[int, np.ndarray], video: VideoConfig = PLAIN_VIDEO, sampling: str = "all"
+) -> VideoResult:
     """All of `stream_masks`, masks as run lengths. Raises as it does."""
-    with open_with_masks(source, prompts_of(masks), settings or StreamSettings()) as (info, frames, session):
+    with open_with_masks(source, prompts_of(masks), video, sampling) as (info, frames, session):
         return _collected(info, frames, session)
 
 
 @contextmanager
 def open_with_masks(
-    source: Source, prompts: MaskPrompts, settings: StreamSettings
+    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str
 ) -> Iterator[tuple[VideoInfo, Iterator[Frame], MaskSession]]:
     """`open_source` for a video whose objects are given, and a session for them.
 
-    Raises `ConfigError` for settings that mean nothing here, `DataError` for masks of another size than the video, and
-    `VideoError` for one on a frame that is not there: at once where that can be known, else when the frames show it.
+    Raises `DataError` for masks of another size than the video, and `VideoError` for one on a frame that is not there:
+    at once where that can be known, else when the frames show it.
     """
-    check_mask_settings(settings)
-    with open_source(source, settings) as (info, frames):
+    with open_source(source, video, sampling) as (info, frames):
         prompts.check_size(info.size)
-        prompts.check_length(info, partial(_count_frames, source, settings))
+        prompts.check_length(info, partial(_count_frames, source, video))
         yield info, prompts.guard(frames, info.source), MaskSession(prompts)
 
 
-def _count_frames(source: Source, settings: StreamSettings) -> int:
-    with open_video(source, backend=settings.video_backend, stream=settings.video_stream, prefetch=0) as video:
-        return video.count_frames()
+def _count_frames(source: Source, video: VideoConfig) -> int:
+    with open_video(source, backend=video.backend, stream=video.stream, prefetch=0) as opened:
+        return opened.count_frames()
 
 
 def _collected(info: VideoInfo, frames: Iterable[Frame], session: Session) -> VideoResult:

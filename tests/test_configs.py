@@ -9,26 +9,38 @@ from pathlib import Path
 import pytest
 import torch
 
+from image_core.building import build
 from image_core.checkpoint import Provenance
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.models.table import build_model
 from image_core.training.recipe import datasets
 from image_core.training.settings import OptimiserSpec, TrainSettings
-from rvos.configuration import bootstrap_settings, build, compose_config, config_folder, experiments, train_settings
+from rvos.configuration import (
+    bootstrap_settings,
+    compose_config,
+    config_folder,
+    experiments,
+    system_config,
+    train_settings,
+)
+from rvos.system import SystemConfig
 
 FOLDER = config_folder()
 ROOT = "data.root=/somewhere"  # for data that lies on disk; nothing here looks
 ENTRIES: dict[str, Callable[[], object]] = {
     "train.yaml": lambda: train_settings([]),
     "bootstrap.yaml": lambda: bootstrap_settings(["data.images=100"]),
+    "video.yaml": lambda: system_config(["sampling=all"]),
 }
-GROUPS: dict[str, Callable[[str], TrainSettings]] = {
+GROUPS: dict[str, Callable[[str], TrainSettings | SystemConfig]] = {
     "data": lambda name: train_settings([f"data={name}", ROOT]),
     "encoder": lambda name: train_settings([f"encoder={name}"]),
     "experiment": lambda name: train_settings([f"experiment={name}", ROOT]),
     "model": lambda name: train_settings([f"model={name}"]),
+    "propagation": lambda name: system_config(propagation=name),
     "schedule": lambda name: train_settings([f"schedule={name}"]),
     "text": lambda name: train_settings([f"text={name}"]),
+    "tracker": lambda name: system_config(tracker=name),
 }
 HEADER = ("Publication", "Command", "Expected", "Cost")
 
@@ -56,7 +68,7 @@ def test_every_yaml_composes(file: str) -> None:
     group = path.parent.as_posix()
     assert group in GROUPS, f"configs/{file} is in no known group: tell this test how it is composed"
     settings = GROUPS[group](path.stem)
-    assert isinstance(settings, TrainSettings)
+    assert isinstance(settings, TrainSettings | SystemConfig)
 
 
 def test_every_yaml_was_counted() -> None:
@@ -177,11 +189,14 @@ def test_text_that_is_no_setting(text: str) -> None:
         ("optimiser.betas=[0.9]", "optimiser.betas: expected two numbers from 0 to below 1, got (0.9,)"),
         ("precision=fp16", "precision: expected one of fp32, bf16, got fp16"),
         ("schedule=adamw_cosine steps=100", "optimiser.warmup_steps: expected 0 to less than steps (100), got 500"),
-        ("preprocessing.size_px=50", "preprocessing.size_px: came 50"),
-        ("preprocessing.resize=stretch", "preprocessing.resize: came 'stretch'"),
-        ("preprocessing=5", "preprocessing: came 5, wanted settings"),
+        ("preprocessing.size_px=50", "preprocessing.size_px: expected a multiple of 32 to squash to, got 50"),
+        (
+            "preprocessing.resize=stretch",
+            "preprocessing.resize: expected one of squash, keep_ratio, short_side, got 'stretch'",
+        ),
+        ("preprocessing=5", "preprocessing: expected settings"),
         ("data=refcoco", "give data.root=FOLDER"),
-        ("out=null", "out: came None, wanted a folder"),
+        ("out=null", "out: expected a folder, got None"),
         ("model=null", "configuration model=null"),
     ],
 )

@@ -157,7 +157,7 @@ class _Run:
     """The pictures one after the other: asked, logged, scored."""
 
     def __init__(self, evaluation: ImageEvaluation, model: MaskModel, log: PredictionLog, sheet: Sheet) -> None:
-        self.evaluation, self.segmenter, self.log, self.sheet = evaluation, segmenter, log, sheet
+        self.evaluation, self.model, self.log, self.sheet = evaluation, model, log, sheet
         self.failures: list[dict[str, str]] = []
         self.computed = 0
         self.seconds = 0.0

@@ -12,7 +12,6 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.defaults import PROPAGATION, TRACKER
 
 
 def demo(
@@ -23,11 +22,11 @@ def demo(
     texts: Annotated[
         list[str] | None, typer.Option("--text", metavar="EXPRESSION", help="What to look for in it; may be repeated.")
     ] = None,
-    model: options.Model = options.DEFAULT_MODEL,
-    propagation: options.Propagation = PROPAGATION,
-    tracker: options.Tracker = TRACKER,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
+    model: options.Model = None,
+    propagation: options.Propagation = None,
+    tracker: options.Tracker = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
     settings: options.Set = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -36,18 +35,21 @@ def demo(
     """Make a short synthetic clip and segment it; or a clip of yours."""
     options.be_quiet(quiet)
     if video is not None and not texts:
-        raise ConfigError(f'demo: came --video {video} without --text, wanted what to look for: --text "the dog"')
+        raise ConfigError(
+            f'demo: expected --text with --video {video}, got none; say what to look for: --text "the dog"'
+        )
     from rvos.commands.running import run_watched, tell
     from rvos.run.job import Job
     from rvos.synthetic.demo_clip import EXPRESSIONS, write_clip
 
-    system = options.system_of(model, propagation, tracker, device, precision, settings)
+    config = options.config_of(model, propagation, tracker, device, precision, settings)
+    segmenter = options.segmenter_of(config)
     if video is None:
         clip = out / "synthetic.mp4"
         write_clip(clip)
         video = str(clip)
     job = Job(video, tuple(texts or EXPRESSIONS), out, overwrite=overwrite)
-    # Every clip, sentence and model has a folder of its own, so that one demo never stands in another's way.
-    digest = hashlib.sha256(json.dumps(job.document(system)).encode()).hexdigest()[:8]
+    # Every clip, expression and model has a folder of its own, so that one demo never stands in another's way.
+    digest = hashlib.sha256(json.dumps(job.document(segmenter)).encode()).hexdigest()[:8]
     job = replace(job, out=out / f"{Path(video).stem}-{digest}")
-    tell(run_watched(job, system, quiet), as_json)
+    tell(run_watched(job, segmenter, quiet), as_json)

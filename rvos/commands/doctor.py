@@ -1,28 +1,46 @@
-"""`rvos doctor`: what this machine can do."""
+"""`rvos doctor`: what this machine can do for us: versions, processors, codecs, memory, and whether the model loads."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
 
+from image_core.errors import RvosError
 from rvos.commands import options
+from rvos.machine import core_count
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "av",
+    "decord",
+    "opencv-python-headless",
+    "numpy",
+    "hydra-core",
+)
+_DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "gif")
+_ENCODER = "libx264"
 
 
 def doctor(as_json: options.Json = False) -> None:
     """Tell what this machine can do, and whether the model loads."""
-    from rvos.doctor import examine
-
-    found = examine()
+    sections = examine()
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(sections, ensure_ascii=False))
         return
-    for section, rows in found.items():
+    for section, rows in sections.items():
         print(section)
         for name, value in rows.items():
-            print(f"  {name.replace('_', ' ')}: {_said(value)}")
+            print(f"  {name.replace('_', ' ')}: {_shown(value)}")
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(name if there else f"{name} (missing)" for name, there in value.items())
     if isinstance(value, list):
@@ -30,3 +48,74 @@ def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "not installed" if value is None else str(value)
+
+
+def examine() -> dict[str, dict[str, Any]]:
+    """Section -> name -> JSON value. Nothing that is missing raises: it is what this is for."""
+    return {
+        "packages": {
+            "rvos": _version("rvos"),
+            "python": platform.python_version(),
+            **{p: _version(p) for p in _PACKAGES},
+        },
+        "machine": _machine(),
+        "video": _video(),
+        "model": _model(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": core_count(),
+        "threads_of_torch": torch.get_num_threads(),
+        "cuda_devices": cuda,
+        "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * page_bytes / 1e9, 1),
+        "memory_free_gb": round(os.sysconf("SC_AVPHYS_PAGES") * page_bytes / 1e9, 1),
+    }
+
+
+def _video() -> dict[str, Any]:
+    return {
+        "decoders": {name: _codec(name, "r") for name in _DECODERS},
+        f"encoder {_ENCODER}": _codec(_ENCODER, "w"),
+        "decord": _version("decord") is not None,
+    }
+
+
+def _codec(name: str, mode: Literal["r", "w"]) -> bool:
+    from av.codec.codec import Codec, UnknownCodecError
+
+    try:
+        Codec(name, mode)
+    except UnknownCodecError:
+        return False
+    return True
+
+
+def _model() -> dict[str, Any]:
+    from image_core.checkpoint import load_model
+    from image_core.weights import DEFAULT, embedded_models
+
+    path = embedded_models().get(DEFAULT)
+    if path is None:
+        return {"name": DEFAULT, "found": False, "loads": False, "problem": "no such file in this installation"}
+    started = time.perf_counter()
+    try:
+        loaded = load_model(path)
+    except RvosError as error:
+        return {"name": DEFAULT, "found": True, "loads": False, "problem": str(error)}
+    parameters = sum(p.numel() for p in loaded.model.parameters())
+    seconds = round(time.perf_counter() - started, 2)
+    return {"name": DEFAULT, "found": True, "loads": True, "parameters": parameters, "load_s": seconds}

@@ -13,13 +13,12 @@ from image_core.errors import ConfigError
 from rvos.commands import options
 from rvos.commands.datasets import ALL, SYNTHETIC, in_words
 from rvos.data import DATASETS, open_dataset
-from rvos.defaults import PROPAGATION, TRACKER
 
 if TYPE_CHECKING:
     from image_core.evaluation.pictures import PictureSet
     from image_core.evaluation.run import ImageEvaluation
     from rvos.evaluation.run import Evaluation
-    from rvos.system import System
+    from rvos.segmenter import VideoSegmenter
 
 _VIDEO_FIGURES = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc")
 _VIDEO_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions", "report": "report.html"}
@@ -53,11 +52,11 @@ def evaluate(
     seqtr_crowd_iou: Annotated[
         bool, typer.Option("--seqtr-crowd-iou", help="Also SeqTR's lenient IoU where a truth has several polygons.")
     ] = False,
-    model: options.Model = options.DEFAULT_MODEL,
-    propagation: options.Propagation = PROPAGATION,
-    tracker: options.Tracker = TRACKER,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
+    model: options.Model = None,
+    propagation: options.Propagation = None,
+    tracker: options.Tracker = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
     settings: options.Set = None,
     workers: options.Workers = None,
     overwrite: options.Overwrite = False,
@@ -74,24 +73,24 @@ def evaluate(
 
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
         _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
-        system = options.system_of(model, propagation, tracker, device, precision, settings)
+        segmenter = options.segmenter_of(options.config_of(model, propagation, tracker, device, precision, settings))
         part, count = options.shard_of(shard), options.workers_of(workers)
         opened = open_dataset(dataset, options.root_of(root, dataset), split)
         evaluation = Evaluation(opened, limit=limit, shard=part, baseline=baseline, workers=count)
-        document = _videos(evaluation, system, out, overwrite, quiet)
+        document = _videos(evaluation, segmenter, out, overwrite, quiet)
         shown, outputs = _VIDEO_FIGURES, _VIDEO_OUTPUTS
     else:
         from image_core.evaluation.run import ImageEvaluation
 
         _refuse(dataset, "videos", {"--shard": shard != "1/1", "--baseline": baseline})
-        system = options.system_of(model, "none", "none", device, precision, None)
+        segmenter = options.segmenter_of(options.config_of(model, None, None, device, precision, None))
         evaluation = ImageEvaluation(
             _pictures_of(dataset, root, split, split_by),
             limit=limit,
             shuffle_expressions=shuffle_expressions,
             seqtr_crowd_iou=seqtr_crowd_iou,
         )
-        document = _images(evaluation, system, out, overwrite, quiet)
+        document = _images(evaluation, segmenter, out, overwrite, quiet)
         shown, outputs = _PICTURE_FIGURES, _PICTURE_OUTPUTS
     if as_json:
         print(json.dumps(document))
@@ -114,25 +113,30 @@ def _pictures_of(dataset: str, root: Path | None, split: str | None, split_by: s
     return ReferringPictures(dataset, options.root_of(root, dataset), split, split_by)
 
 
-def _images(evaluation: ImageEvaluation, system: System, out: Path, overwrite: bool, quiet: bool) -> dict[str, Any]:
+def _images(
+    evaluation: ImageEvaluation, segmenter: VideoSegmenter, out: Path, overwrite: bool, quiet: bool
+) -> dict[str, Any]:
     from image_core.evaluation.run import run_image_evaluation
     from rvos.commands.running import bar
     from rvos.export.prediction_sheet import PredictionSheet
 
-    digest, segmenter, pictures = system.model_sha256, system.segmenter.image, evaluation.pictures
+    model, pictures = segmenter.system.model, evaluation.pictures
+    recorded = {"model": model.document()}
     with bar(f"{pictures.name} {pictures.settings['split']}", quiet, unit="images") as progress:
         return run_image_evaluation(
-            evaluation, segmenter, digest, out, PredictionSheet(), overwrite=overwrite, progress=progress
+            evaluation, model.loaded, recorded, out, PredictionSheet(), overwrite=overwrite, progress=progress
         )
 
 
-def _videos(evaluation: Evaluation, system: System, out: Path, overwrite: bool, quiet: bool) -> dict[str, Any]:
+def _videos(
+    evaluation: Evaluation, segmenter: VideoSegmenter, out: Path, overwrite: bool, quiet: bool
+) -> dict[str, Any]:
     from functools import partial
 
     from rvos.commands.running import bar
     from rvos.evaluation.run import run_evaluation
 
-    return run_evaluation(evaluation, system, out, partial(bar, quiet=quiet, unit="videos"), overwrite)
+    return run_evaluation(evaluation, segmenter, out, partial(bar, quiet=quiet, unit="videos"), overwrite)
 
 
 def _tell(document: dict[str, Any], names: tuple[str, ...], out: Path, outputs: dict[str, str]) -> None:

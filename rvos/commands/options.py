@@ -9,35 +9,57 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from image_core.errors import ConfigError, DataError, UnknownNameError
-from image_core.weights import DEFAULT
+from image_core.weights import DEFAULT as DEFAULT_MODEL
+from image_core.weights import embedded_models
+from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
+from rvos.reading import PROPAGATORS
+from rvos.tracking import DEFAULT as DEFAULT_TRACKER
+from rvos.tracking import TRACKERS
 
 if TYPE_CHECKING:
-    from rvos.system import System
+    from rvos.segmenter import VideoSegmenter
+    from rvos.system import SystemConfig
 
-Model = Annotated[str, typer.Option("--model", metavar="NAME|FILE", help="An embedded model's name, or a model file.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|FILE",
+        help=f"An embedded model's name ({', '.join(embedded_models())}), or a model file; by default {DEFAULT_MODEL}.",
+    ),
+]
 Propagation = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--propagation",
         metavar="NAME",
-        help="How features reach the frames between key frames: flow, affinity or none.",
+        help="How features reach the frames between key frames: "
+        f"{', '.join(PROPAGATORS)}; by default {DEFAULT_PROPAGATION}.",
     ),
 ]
 Tracker = Annotated[
-    str, typer.Option("--tracker", metavar="NAME", help="How masks travel through time: memory or none.")
+    str | None,
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help=f"How masks travel through time: {', '.join(TRACKERS)}; by default {DEFAULT_TRACKER}.",
+    ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:i.")]
-Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="fp32 or bf16.")]
+Device = Annotated[
+    str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:i; by default auto.")
+]
+Precision = Annotated[str | None, typer.Option("--precision", metavar="NAME", help="fp32 or bf16; by default fp32.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
         help="May be repeated. video.stream=N: which video stream. video.backend=av|decord. video.prefetch=N: frames "
-        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are looked at. key_frames=all|every:K|"
-        "adaptive:K: which of them the whole model sees; adaptive: at most K apart, sooner where the picture changes. "
-        "decode=every|key: whether the frames between them are decoded. tracker.lookahead=N: answer a frame N frames "
-        "late, knowing those. tracker.both_ways=yes|no: watch the video twice, the second time knowing how it goes on.",
+        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. key_frames=all|every:K|adaptive:K: "
+        "which of them the whole model sees; adaptive: at most K apart, sooner where the picture changes. "
+        "decode=every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: any "
+        "number of these parts, such as tracker.lookahead=N (answer a frame N frames late, knowing those) or "
+        "tracker.both_ways=true (watch the video twice, the second time knowing how it goes on).",
     ),
 ]
 SplitBy = Annotated[
@@ -53,27 +75,44 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another ru
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notes, only errors.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
-DEFAULT_MODEL = DEFAULT
+
+def config_of(
+    model: str | None,
+    propagation: str | None,
+    tracker: str | None,
+    device: str | None,
+    precision: str | None,
+    settings: list[str] | None,
+) -> SystemConfig:
+    """The system that the options describe; what is not given has its default. Raises `RvosError`, all in one line."""
+    given = {"model": model, "device": device, "precision": precision}
+    texts = {key: text for key, text in given.items() if text is not None}
+    if not settings and propagation is None and tracker is None:
+        from rvos.system import config_of
+
+        return config_of(texts)
+    from rvos.configuration import system_config
+
+    return system_config(settings or (), propagation=propagation, tracker=tracker, **texts)
 
 
-def system_of(
-    model: str, propagation: str, tracker: str, device: str, precision: str, pairs: list[str] | None
-) -> System:
-    """The system that the options name; nothing is loaded yet. Raises `RvosError` for settings that cannot be."""
-    from rvos.settings import parse_settings
-    from rvos.system import System
+def segmenter_of(config: SystemConfig) -> VideoSegmenter:
+    """The described system, for all that a command does; its model is loaded when it is first needed."""
+    from rvos.machine import leave_a_core_free
+    from rvos.segmenter import VideoSegmenter
 
-    return System(model, propagation, tracker, device, precision, parse_settings(pairs or ()))
+    leave_a_core_free()
+    return VideoSegmenter.of(config)
 
 
 def workers_of(count: int | None) -> int:
     """How many processes; one a core for None. Raises `ConfigError` for fewer than one."""
-    from rvos.system import core_count
+    from rvos.machine import core_count
 
     if count is None:
         return core_count()
     if count < 1:
-        raise ConfigError(f"--workers: came {count}, wanted 1 or more")
+        raise ConfigError(f"--workers: expected 1 or more, got {count}")
     return count
 
 
@@ -81,7 +120,7 @@ def shard_of(text: str) -> tuple[int, int]:
     """`2/8` -> (2, 8). Raises `ConfigError` for another form."""
     first, _, last = text.partition("/")
     if not (first.isdecimal() and last.isdecimal()):
-        raise ConfigError(f"--shard: came '{text}', wanted I/N, for example 1/4")
+        raise ConfigError(f"--shard: expected I/N, for example 1/4, got '{text}'")
     return int(first), int(last)
 
 
@@ -98,9 +137,9 @@ def check_dataset(name: str, others: list[str]) -> None:
 def root_of(root: Path | None, dataset: str) -> Path:
     """The folder that `--root` names. Raises `ConfigError` where it names none, `DataError` where there is none."""
     if root is None:
-        raise ConfigError(f"{dataset}: came no --root, wanted the folder that the dataset lies in")
+        raise ConfigError(f"{dataset}: expected --root, the folder that the dataset lies in, got none")
     if not root.is_dir():
-        raise DataError(f"--root {root}: not a folder: wanted the one that {dataset} lies in")
+        raise DataError(f"--root: expected the folder that {dataset} lies in, got {root}, which is no folder")
     return root
 
 
@@ -115,7 +154,7 @@ def names_of(text: str) -> tuple[str, ...]:
     """`overlay,contact-sheet` -> ("overlay", "contact_sheet"), each once. Raises `ConfigError` when none is left."""
     names = tuple(dict.fromkeys(name.strip().replace("-", "_") for name in text.split(",") if name.strip()))
     if not names:
-        raise ConfigError(f"--save: came '{text}', wanted names with commas between, for example overlay,masks")
+        raise ConfigError(f"--save: expected names with commas between, for example overlay,masks, got '{text}'")
     return names
 
 
@@ -125,5 +164,5 @@ def frames_of(text: str | None) -> range | None:
         return None
     first, _, last = text.partition(":")
     if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
-        raise ConfigError(f"--only-frames: came '{text}', wanted FIRST:LAST with FIRST < LAST, for example 10:20")
+        raise ConfigError(f"--only-frames: expected FIRST:LAST with FIRST < LAST, for example 10:20, got '{text}'")
     return range(int(first), int(last))

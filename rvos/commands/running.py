@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from image_core.progress import Progress, no_progress
 from rvos.run.job import Job, Report, run
+from rvos.run.joblist import Outcome
 
 if TYPE_CHECKING:
-    from rvos.system import System
+    from rvos.segmenter import VideoSegmenter
+
+_LOG = logging.getLogger(__name__)
 
 
-def run_watched(job: Job, system: System, quiet: bool) -> Report:
+def run_watched(job: Job, segmenter: VideoSegmenter, quiet: bool) -> Report:
     """`rvos.run.job.run` with a bar."""
     with bar(job.source, quiet) as progress:
-        return run(job, system, progress)
+        return run(job, segmenter, progress)
 
 
 def tell(report: Report, as_json: bool) -> None:
@@ -28,6 +32,31 @@ def tell(report: Report, as_json: bool) -> None:
         return
     for name, path in report.outputs.items():
         print(f"{name.replace('_', ' ')}: {path}")
+
+
+def tell_all(outcomes: Iterable[Outcome], as_json: bool) -> int:
+    """What many jobs left, as they end: a line a folder, an error on stderr; or one JSON document in the end.
+
+    The exit code: 2 where a row was broken.
+    """
+    entries: list[dict[str, Any]] = []
+    broken = 0
+    for row, outcome in enumerate(outcomes):
+        job = outcome.job
+        if outcome.report is not None:
+            entries.append(document_of(outcome.report))
+            if not as_json:
+                print(f"row {row}: {job.out}")
+            continue
+        broken += 1
+        _LOG.error("row %d (%s): %s", row, job.source, outcome.error)
+        expressions = list(job.expressions)
+        entries.append(
+            {"out": str(job.out), "source": job.source, "expressions": expressions, "error": str(outcome.error)}
+        )
+    if as_json:
+        print(json.dumps({"jobs": entries, "broken": broken}, ensure_ascii=False))
+    return 2 if broken else 0
 
 
 def document_of(report: Report) -> dict[str, Any]:

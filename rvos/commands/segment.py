@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.defaults import PROPAGATION, TRACKER
+from rvos.export.outputs import DEFAULT, OUTPUTS
 
 
 def segment(
@@ -36,16 +37,16 @@ def segment(
     ] = None,
     save: Annotated[
         str,
-        typer.Option("--save", metavar="NAMES", help="overlay, contact_sheet, masks, palette, frames, compare."),
-    ] = "overlay,contact_sheet",
+        typer.Option("--save", metavar="NAMES", help=f"What to write, with commas between: {', '.join(OUTPUTS)}."),
+    ] = ",".join(DEFAULT),
     only_frames: Annotated[
         str | None, typer.Option("--only-frames", metavar="A:B", help="Frames that `--save frames` draws, B left out.")
     ] = None,
-    model: options.Model = options.DEFAULT_MODEL,
-    propagation: options.Propagation = PROPAGATION,
-    tracker: options.Tracker = TRACKER,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
+    model: options.Model = None,
+    propagation: options.Propagation = None,
+    tracker: options.Tracker = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
     settings: options.Set = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -54,23 +55,27 @@ def segment(
     """Segment what the expressions name in a video, or follow the objects of masks. The same command continues what was
     interrupted."""
     options.be_quiet(quiet)
-    system = options.system_of(model, propagation, tracker, device, precision, settings)
+    config = options.config_of(model, propagation, tracker, device, precision, settings)
     names, frames = options.names_of(save), options.frames_of(only_frames)
     if masks and (expressions or jobs is not None):
-        came = f"--list {jobs}" if jobs is not None else f"the expression '{(expressions or [''])[0]}'"
-        raise ConfigError(f"segment: came both --mask {masks[0]} and {came}, wanted one of them")
-    if jobs is not None:
-        if source is not None:
-            raise ConfigError(f"segment: came both SOURCE '{source}' and --list {jobs}, wanted one of them")
-        from rvos.commands.joblist import segment_list
-
-        return segment_list(jobs, out, system, names, frames, overwrite=overwrite, quiet=quiet, as_json=as_json)
-    if source is None:
-        raise ConfigError('segment: came no SOURCE, wanted a video: rvos segment clip.mp4 "the dog" --out DIR')
-    from rvos.commands.running import run_watched, tell
+        got = f"--list {jobs}" if jobs is not None else f"the expression '{(expressions or [''])[0]}'"
+        raise ConfigError(f"segment: expected --mask or expressions, got both --mask {masks[0]} and {got}")
+    if source is None and jobs is None:
+        raise ConfigError('segment: expected a SOURCE, got none; for example rvos segment clip.mp4 "the dog" --out DIR')
+    if source is not None and jobs is not None:
+        raise ConfigError(f"segment: expected SOURCE or --list, got both '{source}' and --list {jobs}")
+    if masks:
+        config.check_masks()
+    from rvos.commands.running import run_watched, tell, tell_all
     from rvos.run.job import Job
+    from rvos.run.joblist import jobs_of, read_rows, run_jobs
     from rvos.watch.prompts import read_prompts
 
-    job = Job(source, tuple(expressions or ()), out, names, frames, overwrite, read_prompts(masks) if masks else None)
-    tell(run_watched(job, system, quiet), as_json)
+    if jobs is not None:
+        many = jobs_of(read_rows(jobs), out, names, frames, overwrite)
+        outcomes = run_jobs(many, out, options.segmenter_of(config), partial(run_watched, quiet=quiet))
+        return tell_all(outcomes, as_json)
+    prompts = read_prompts(masks) if masks else None
+    job = Job(str(source), tuple(expressions or ()), out, names, frames, overwrite, prompts)
+    tell(run_watched(job, options.segmenter_of(config), quiet), as_json)
     return 0

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rvos.export.files import make_folder
 
 from image_core.errors import RvosError
+from image_core.files import make_folder
 from rvos.data.protocol import IdPictureFolders, IdTruth
 from rvos.data.records import VideoRecord
 from rvos.evaluation.layouts import MaskTree, read_ids

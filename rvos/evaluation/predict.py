@@ -41,8 +41,8 @@ class Predictor:
     def run(self, videos: Sequence[VideoRecord], progress: Callable[[int, int], None]) -> None:
         """Every expression of the videos that has no record yet. Raises `ConfigError` where frames would be left out,
         and `OutputError`."""
-        if self.segmenter.settings.sampling != "all":
-            came = self.segmenter.settings.sampling
+        if self.segmenter.sampling != "all":
+            came = self.segmenter.sampling
             raise ConfigError(f"sampling: expected all, for a dataset scores every frame that it lists, got {came}")
         for done, video in enumerate(videos):
             progress(done, len(videos))

@@ -45,8 +45,6 @@ from rvos.evaluation.samples import SampleLayout, write_results
 from rvos.evaluation.scoring import has_truth
 from rvos.export.html import write_report
 from rvos.segmenter import VideoSegmenter
-from rvos.settings import StreamSettings
-from rvos.system import System
 
 KIND = RunKind("rvos evaluation")
 FRAME_BY_FRAME = "frame_by_frame"
@@ -88,24 +86,23 @@ class Evaluation:
 
 
 def run_evaluation(
-    evaluation: Evaluation, system: System, out: Path, watched: Watched, overwrite: bool = False
+    evaluation: Evaluation, segmenter: VideoSegmenter, out: Path, watched: Watched, overwrite: bool = False
 ) -> dict[str, Any]:
     """Predict, score and write; the content of `metrics.json`, or of what a shard did, which scores nothing.
 
     Videos and expressions that break are listed under "failures" and count 0. Raises `RvosError` for whatever stops the
     run as a whole.
     """
-    system.check()
     dataset = evaluation.dataset
-    settings = {"dataset": dataset.name, "split": dataset.split, **system.document()}
+    settings = {"dataset": dataset.name, "split": dataset.split, **segmenter.document()}
     clear = partial(_clear, evaluation, out) if overwrite else None
     with claimed(out, KIND, settings, clear, evaluation.shard):
-        ours = _predicted(evaluation, system.segmenter, settings, out, watched, "")
+        ours = _predicted(evaluation, segmenter, settings, out, watched, "")
         baseline = None
         if evaluation.baseline:
-            plain = frame_by_frame(system)
+            plain = frame_by_frame(segmenter)
             own, folder = settings | plain.document(), out / "baseline"
-            baseline = _predicted(evaluation, _sharing(system, plain), own, folder, watched, ", frame by frame")
+            baseline = _predicted(evaluation, plain, own, folder, watched, ", frame by frame")
         if evaluation.shard != WHOLE:
             return {"dataset": dataset.name, "shard": list(evaluation.shard), "failures": ours.failures}
         timing = _timing(evaluation, ours, baseline)
@@ -127,19 +124,9 @@ def _clear(evaluation: Evaluation, out: Path) -> None:
     shutil.rmtree(out / "overlays", ignore_errors=True)
 
 
-def frame_by_frame(system: System) -> System:
-    """The same image model without anything that knows time."""
-    plain = StreamSettings(
-        video_stream=system.settings.video_stream,
-        video_backend=system.settings.video_backend,
-        video_prefetch=system.settings.video_prefetch,
-    )
-    return replace(system, propagation="none", tracker="none", settings=plain)
-
-
-def _sharing(system: System, plain: System) -> VideoSegmenter:
-    """The baseline's segmenter, with the model that is loaded already."""
-    return VideoSegmenter(system.segmenter.image, plain.propagation, plain.tracker, settings=plain.settings)
+def frame_by_frame(segmenter: VideoSegmenter) -> VideoSegmenter:
+    """The same image model, loaded once for both, without anything that knows time."""
+    return VideoSegmenter(segmenter.system.model, "none", "none", video=segmenter.video)
 
 
 def _predicted(

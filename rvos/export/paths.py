@@ -8,18 +8,19 @@ from pathlib import Path
 
 from image_core.files import temporary_of
 from image_core.folder import LOCK, SETTINGS
+from rvos.export.outputs import OUTPUTS
 from rvos.types import Target
 
 FRAMES_LOG = "frames.jsonl"
 RESULT = "result.json"
 TIMING = "timing.json"
 SNAPSHOT = ".snapshot"
-OVERLAY = "overlay.mp4"
-COMPARE = "compare.mp4"
-CONTACT_SHEET = "contact_sheet.png"
-MASKS = "masks"
-PALETTE = "palette"
-FRAMES = "frames"
+OVERLAY = OUTPUTS["overlay"]
+COMPARE = OUTPUTS["compare"]
+CONTACT_SHEET = OUTPUTS["contact_sheet"]
+MASKS = OUTPUTS["masks"]
+PALETTE = OUTPUTS["palette"]
+FRAMES = OUTPUTS["frames"]
 
 # The result goes first: a clearing that is killed half way must not leave a folder that seems finished.
 _FILES = (RESULT, SNAPSHOT, FRAMES_LOG, TIMING, OVERLAY, COMPARE, CONTACT_SHEET)

@@ -1,33 +1,37 @@
-"""Time in features: how what the encoder saw on key frames reaches the frames between them."""
+"""Time in features: the table of propagators, which bring what the encoder gave on key frames to the frames between."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from image_core.errors import UnknownNameError
-from rvos.reading.affinity import AffinityPropagation
-from rvos.reading.flow import FlowPropagation
-from rvos.reading.propagation import NoPropagation, Propagator
+from image_core.lazy_table import LazyTable
 
-__all__ = [
-    "PROPAGATORS",
-    "AffinityPropagation",
-    "FlowPropagation",
-    "NoPropagation",
-    "Propagator",
-    "find_propagator",
-]
+if TYPE_CHECKING:
+    from rvos.reading.propagation import Propagator
 
-PROPAGATORS: dict[str, type[Propagator[Any]]] = {
-    "none": NoPropagation,
-    "flow": FlowPropagation,
-    "affinity": AffinityPropagation,
-}
+
+def _none() -> type[Propagator[Any]]:
+    from rvos.reading.propagation import NoPropagation
+
+    return NoPropagation
+
+
+def _flow() -> type[Propagator[Any]]:
+    from rvos.reading.flow import FlowPropagation
+
+    return FlowPropagation
+
+
+def _affinity() -> type[Propagator[Any]]:
+    from rvos.reading.affinity import AffinityPropagation
+
+    return AffinityPropagation
+
+
+PROPAGATORS = LazyTable("propagation", {"none": _none, "flow": _flow, "affinity": _affinity})
+DEFAULT = "none"
 
 
 def find_propagator(name: str) -> type[Propagator[Any]]:
     """The propagator called `name` (hyphens count as underscores). Raises `UnknownNameError`."""
-    found = PROPAGATORS.get(name.replace("-", "_"))
-    if found is None:
-        raise UnknownNameError("propagation", name, list(PROPAGATORS))
-    return found
+    return PROPAGATORS.find(name)

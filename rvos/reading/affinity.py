@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -11,21 +11,22 @@ from torch import Tensor
 from image_core.errors import ConfigError
 from image_core.types import ImageFeatures
 from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
-from rvos.reading.matching import Bank, bank_of, read, search
-from rvos.reading.propagation import Propagator, Stem, in_plain_order
+from rvos.reading.matching import Bank, MatchingConfig, bank_of, read, search
+from rvos.reading.propagation import Propagator, PropagatorConfig, Stem, in_plain_order
 from rvos.view.frame_view import View
 
 
 @dataclass(frozen=True)
-class AffinityConfig:
-    """Every number of the propagator."""
+class AffinityConfig(PropagatorConfig):
+    """Every number of the propagator. Raises `ConfigError` for a capacity below 1."""
 
     #: Recent key frames that are remembered beside the first one of the scene.
     capacity: int = 3
+    matching: MatchingConfig = field(default_factory=MatchingConfig)
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
-            raise ConfigError(f"propagation.capacity: expected 1 or more, got {self.capacity}")
+            raise ConfigError(f"propagation.capacity: expected 1 or more key frames, got {self.capacity}")
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,8 @@ class AffinityPropagation(Propagator[AffinityState]):
 
     between_key_frames = True
     reads_stem = True
-
-    def __init__(self, config: AffinityConfig = AffinityConfig()) -> None:
-        self.config = config
+    config_type = AffinityConfig
+    config: AffinityConfig
 
     def start(self) -> AffinityState:
         return AffinityState(FeatureMemory(self.config.capacity))
@@ -69,7 +69,7 @@ class AffinityPropagation(Propagator[AffinityState]):
         if state.bank is None:
             raise ValueError(f"propagation 'affinity': expected a key frame first, got frame {view.frame.index}")
         last = state.memory.entries[-1].features
-        matches = dict(search(stem, state.bank.keys, [stride for stride, _ in last.maps]))
+        matches = dict(search(stem, state.bank.keys, [stride for stride, _ in last.maps], self.config.matching))
         maps = (
             read(rows, matches[stride], like) for rows, (stride, like) in zip(state.bank.maps, last.maps, strict=True)
         )

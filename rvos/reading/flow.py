@@ -20,7 +20,7 @@ from torch import Tensor
 
 from image_core.errors import ConfigError
 from image_core.types import ImageFeatures
-from rvos.reading.propagation import Propagator, Stem, in_plain_order
+from rvos.reading.propagation import Propagator, PropagatorConfig, Stem, in_plain_order
 from rvos.view.frame_view import View
 from rvos.view.motion import flow_between, warp
 
@@ -29,15 +29,15 @@ _FLOW_PX = 16
 
 
 @dataclass(frozen=True)
-class FlowConfig:
-    """Every number of the propagator."""
+class FlowConfig(PropagatorConfig):
+    """Every number of the propagator. Raises `ConfigError` for pictures that no flow can be read from."""
 
     #: Short side of the pictures that flow is computed on; smaller videos keep their size.
     small_px: int = 144
 
     def __post_init__(self) -> None:
-        if self.small_px < 1:
-            raise ConfigError(f"propagation.small_px: expected 1 or more, got {self.small_px}")
+        if self.small_px < _FLOW_PX:
+            raise ConfigError(f"propagation.small_px: expected {_FLOW_PX} or more, got {self.small_px}")
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,8 @@ class FlowPropagation(Propagator[FlowState]):
 
     between_key_frames = True
     reads_stem = False
-
-    def __init__(self, config: FlowConfig = FlowConfig()) -> None:
-        self.config = config
+    config_type = FlowConfig
+    config: FlowConfig
 
     def start(self) -> FlowState:
         return FlowState()

@@ -47,6 +47,10 @@ class KeyFrames:
     def __post_init__(self) -> None:
         check_positive("every", self.every)
 
+    def __str__(self) -> str:
+        """As `parse_key_frames` takes it."""
+        return "all" if self == KeyFrames() else f"{'adaptive' if self.adaptive else 'every'}:{self.every}"
+
     @property
     def sees_all(self) -> bool:
         """Every frame is a key frame."""

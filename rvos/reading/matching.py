@@ -16,18 +16,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from image_core.errors import ConfigError
 from rvos.reading.propagation import Stem
-
-TOP = 4
-_TEMPERATURE = 0.1
-"""Of squared distances, in units of the variance of the memory's cells."""
-
-_NEARNESS = 3.0
-"""What a match costs that lies as far away as the picture's longer side, in the same units."""
 
 _WHOLE_SEARCH_CELLS = 1024
 _CHUNK_CELLS = 256
 """Compared at a time: so few stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class MatchingConfig:
+    """The numbers of matching. Raises `ConfigError` where nothing could be matched."""
+
+    #: Places of the memory that a cell reads.
+    top: int = 4
+    #: Of squared distances, in units of the variance of the memory's cells.
+    temperature: float = 0.1
+    #: What a match costs that lies as far away as the picture's longer side, in the same units.
+    nearness: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.top < 1 or self.temperature <= 0:
+            raise ConfigError(
+                f"propagation.matching: expected top of 1 or more and temperature above 0, got top {self.top}, "
+                f"temperature {self.temperature}"
+            )
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,9 @@ def keys_of(stem: Stem, strides: Sequence[int]) -> dict[int, Tensor]:
     return {stride: describe(stem, stride) for stride in grid_strides(stem, strides)}
 
 
-def search(stem: Stem, keys: Mapping[int, Keys], strides: Sequence[int]) -> Iterator[tuple[int, Matches]]:
+def search(
+    stem: Stem, keys: Mapping[int, Keys], strides: Sequence[int], config: MatchingConfig
+) -> Iterator[tuple[int, Matches]]:
     """(stride, matches) of every grid of `grid_strides`; stem: of this frame."""
     matches: Matches | None = None
     for stride in grid_strides(stem, strides):
@@ -92,7 +107,7 @@ def search(stem: Stem, keys: Mapping[int, Keys], strides: Sequence[int]) -> Iter
         candidates = None
         if matches is not None and prod(grid) > _WHOLE_SEARCH_CELLS:
             candidates = _inherited(matches.index, grid_of(stem, 2 * stride), grid)
-        matches = match(describe(stem, stride), keys[stride], grid, candidates)
+        matches = match(describe(stem, stride), keys[stride], grid, candidates, config)
         yield stride, matches
 
 
@@ -124,23 +139,25 @@ def describe(stem: Stem, stride: int) -> Tensor:
     return torch.cat([coarse, around], 1)[0].flatten(1).T.contiguous()
 
 
-def match(here: Tensor, keys: Keys, grid: tuple[int, int], candidates: Tensor | None) -> Matches:
-    """The `TOP` places of the memory that are most like each cell.
+def match(
+    here: Tensor, keys: Keys, grid: tuple[int, int], candidates: Tensor | None, config: MatchingConfig
+) -> Matches:
+    """The `config.top` places of the memory that are most like each cell.
 
     here: (n, D) of a grid of n cells (rows, columns); keys: of that grid, (m n, D); candidates: (n, c) places to look
     at, None = all.
     """
-    place = _places(*grid, here.device) * (_NEARNESS * keys.variance) ** 0.5
+    place = _places(*grid, here.device) * (config.nearness * keys.variance) ** 0.5
     there = torch.cat([keys.values, place.repeat(len(keys.values) // len(here), 1)], 1)
     here = torch.cat([here, place], 1)
     index, distance = [], []
     for cells in torch.arange(len(here), device=here.device).split(_CHUNK_CELLS):
         near = None if candidates is None else candidates[cells]
         apart = _squared(here[cells], there, near)
-        best = apart.topk(min(TOP, apart.shape[1]), largest=False)
+        best = apart.topk(min(config.top, apart.shape[1]), largest=False)
         distance.append(best.values)
         index.append(best.indices if near is None else near.gather(1, best.indices))
-    return Matches(torch.cat(index), torch.softmax(-torch.cat(distance) / (_TEMPERATURE * keys.variance), 1))
+    return Matches(torch.cat(index), torch.softmax(-torch.cat(distance) / (config.temperature * keys.variance), 1))
 
 
 def _squared(one: Tensor, other: Tensor, near: Tensor | None) -> Tensor:

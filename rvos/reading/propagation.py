@@ -26,6 +26,11 @@ class Stem:
             raise ValueError(f"Stem.cells: expected (1, C0, h, w), got {tuple(self.cells.shape)}")
 
 
+@dataclass(frozen=True)
+class PropagatorConfig:
+    """The numbers of a propagator; those of a subclass of `Propagator` are a subclass of this, beside it."""
+
+
 class Propagator(ABC, Generic[State]):
     """Gives every frame its features, though only key frames went through the whole encoder.
 
@@ -38,6 +43,13 @@ class Propagator(ABC, Generic[State]):
 
     reads_stem: ClassVar[bool]
     """It needs the stem of every frame. Where it does not, the network may rest between key frames altogether."""
+
+    config_type: ClassVar[type[PropagatorConfig]] = PropagatorConfig
+    """The dataclass of its numbers: what `propagation.KEY=VALUE` sets."""
+
+    def __init__(self, config: PropagatorConfig | None = None) -> None:
+        """config: of `config_type`; its defaults where None."""
+        self.config = config or self.config_type()
 
     @abstractmethod
     def start(self) -> State:

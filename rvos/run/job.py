@@ -9,28 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_core.mask_model import unseen_words
 from image_core.progress import Progress, no_progress
 from rvos.export import paths
+from rvos.export.outputs import DEFAULT, OUTPUTS
 from rvos.export.report import result_document
 from rvos.export.table import build_exporters
 from rvos.run.folder import RunDirectory
 from rvos.run.recording import Recording
-from rvos.system import System
+from rvos.segmenter import VideoSegmenter, open_with_masks
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
 from rvos.watch.prompts import MaskPrompts
+from rvos.watch.session import StreamSession
 from rvos.watch.source import open_source
 from rvos.watch.stream import Session
-
-DEFAULT_SAVE = ("overlay", "contact_sheet")
-_PLACES = {
-    "overlay": paths.OVERLAY,
-    "contact_sheet": paths.CONTACT_SHEET,
-    "masks": paths.MASKS,
-    "palette": paths.PALETTE,
-    "frames": paths.FRAMES,
-    "compare": paths.COMPARE,
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,7 @@ class Job:
     source: str
     expressions: tuple[str, ...]
     out: Path
-    save: tuple[str, ...] = DEFAULT_SAVE
+    save: tuple[str, ...] = DEFAULT
     only_frames: range | None = None
     overwrite: bool = False
     prompts: MaskPrompts | None = None
@@ -55,13 +46,13 @@ class Job:
         """What results come of, in their order."""
         return expression_targets(self.expressions) if self.prompts is None else self.prompts.targets
 
-    def document(self, system: System) -> dict[str, Any]:
+    def document(self, segmenter: VideoSegmenter) -> dict[str, Any]:
         """Everything that the results depend on, as JSON values."""
         path = Path(self.source)
         if self.prompts is None:
-            asked = {"expressions": list(self.expressions), **system.document()}
+            asked = {"expressions": list(self.expressions), **segmenter.document()}
         else:
-            asked = {"prompts": self.prompts.document(), **system.reading_document()}
+            asked = {"prompts": self.prompts.document(), **segmenter.video_document()}
         return {
             "source": self.source,
             "source_bytes": path.stat().st_size if path.is_file() else None,
@@ -80,54 +71,49 @@ class Report:
     outputs: dict[str, Path]
 
 
-def run(job: Job, system: System, progress: Progress = no_progress) -> Report:
+def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -> Report:
     """Segment a video into `job.out`, going on from where an earlier run of the same job stopped.
+
+    One segmenter may serve many jobs: its model is loaded once, by the first that needs it.
 
     A finished run is done at once. Raises `RvosError` for whatever is wrong with the input; what can be known before
     frames are read is found before `job.out` is touched. When the video breaks in the middle, `VideoError`: the frames
     before are in `job.out`, and it stays unfinished.
     """
     if not job.overwrite and is_finished(job.out):
-        with RunDirectory(job.out, job.document(system), job.targets):
+        with RunDirectory(job.out, job.document(segmenter), job.targets):
             return _report(job)
     exporters = build_exporters(job.save, job.out, only_frames=job.only_frames)
-    with _opened(job, system) as (info, frames, session):
-        settings = job.document(system)
+    with _opened(job, segmenter) as (info, frames, session):
+        settings = job.document(segmenter)
         with RunDirectory(job.out, settings, job.targets, job.overwrite) as directory:
             if directory.frames_done and job.source.startswith("camera:"):
                 raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
-            if system.settings.both_ways:
-                _look_through_once(directory, session, job.source, system)
+            if isinstance(session, StreamSession) and directory.load_snapshot() is None:
+                _first_pass(directory, session, job.source, segmenter)
             recording = Recording(directory, session, exporters)
             recording.run(info, frames, progress)
-            unseen = unseen_words(system.segmenter.image, job.expressions) if job.prompts is None else ()
+            unseen = segmenter.system.model.unseen_words(job.expressions) if job.prompts is None else ()
             result = result_document(info, settings, job.targets, unseen, recording.summary, session.latency)
             directory.finish(result, recording.timing())
     return _report(job)
 
 
-def _look_through_once(directory: RunDirectory, session: Session, source: str, system: System) -> None:
-    """The first of two passes, unless an earlier run has made it: what it taught is kept before the second begins."""
-    from rvos.watch.passes import look_through
-    from rvos.watch.session import StreamSession
-
-    if isinstance(session, StreamSession) and directory.load_snapshot() is None:
-        look_through(session, source, system.settings)
+def _first_pass(directory: RunDirectory, session: StreamSession, source: str, segmenter: VideoSegmenter) -> None:
+    """The first of two passes where there are two: what it taught is kept before the second begins."""
+    if segmenter.first_pass(session, source):
         directory.save_snapshot(0, session.snapshot())
 
 
 @contextmanager
-def _opened(job: Job, system: System) -> Iterator[tuple[VideoInfo, Iterator[Frame], Session]]:
+def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], Session]]:
     """The video of a job, and a session for what is looked for in it."""
     if job.prompts is not None:
-        from rvos.segmenter import open_with_masks
-
-        with open_with_masks(job.source, job.prompts, system.settings) as opened:
+        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling) as opened:
             yield opened
         return
-    system.check()
-    with open_source(job.source, system.settings) as (info, frames):
-        yield info, frames, system.segmenter.session(job.expressions)
+    with open_source(job.source, segmenter.video, segmenter.sampling) as (info, frames):
+        yield info, frames, segmenter.session(job.expressions)
 
 
 def is_finished(out: Path) -> bool:
@@ -137,4 +123,4 @@ def is_finished(out: Path) -> bool:
 
 def _report(job: Job) -> Report:
     result = json.loads((job.out / paths.RESULT).read_bytes())
-    return Report(job.out, result, {name: job.out / _PLACES[name] for name in job.save})
+    return Report(job.out, result, {name: job.out / OUTPUTS[name] for name in job.save})

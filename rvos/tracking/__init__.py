@@ -1,21 +1,32 @@
-"""Time in masks: how what was predicted on one frame bears on the next."""
+"""Time in masks: the table of trackers, which say how what was answered on one frame bears on the next."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from image_core.errors import UnknownNameError
-from rvos.tracking.memory import MemoryTracker
-from rvos.tracking.tracker import NoTracker, Tracker
+from image_core.lazy_table import LazyTable
 
-__all__ = ["TRACKERS", "MemoryTracker", "NoTracker", "Tracker", "find_tracker"]
+if TYPE_CHECKING:
+    from rvos.tracking.tracker import Tracker
 
-TRACKERS: dict[str, type[Tracker[Any]]] = {"memory": MemoryTracker, "none": NoTracker}
+
+def _memory() -> type[Tracker[Any]]:
+    from rvos.tracking.memory import MemoryTracker
+
+    return MemoryTracker
+
+
+def _none() -> type[Tracker[Any]]:
+    from rvos.tracking.tracker import NoTracker
+
+    return NoTracker
+
+
+TRACKERS = LazyTable("tracker", {"memory": _memory, "none": _none})
+DEFAULT = "memory"
+"""The one that won (`benchmarks/video_gain.py`)."""
 
 
 def find_tracker(name: str) -> type[Tracker[Any]]:
     """The tracker called `name` (hyphens count as underscores). Raises `UnknownNameError`."""
-    found = TRACKERS.get(name.replace("-", "_"))
-    if found is None:
-        raise UnknownNameError("tracker", name, list(TRACKERS))
-    return found
+    return TRACKERS.find(name)

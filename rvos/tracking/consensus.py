@@ -18,17 +18,25 @@ from rvos.tracking.box import Box
 from rvos.tracking.head import Sums, fit, lift_all, no_sums, weighted_sums
 from rvos.view.frame_view import View
 
-CANDIDATE = -3.0
-"""Log-odds above which a pixel may be meant: it teaches more than one that the image model is sure about."""
-ELSEWHERE = 0.05
-"""How likely a pixel below is to be an example, against one above."""
-ANSWER_EXAMPLES = 1000
-MASK_EXAMPLES = 500
-"""Of what is shown; twice as many of what is around it."""
-AROUND = 4.0
-"""How far around what is shown examples of the rest are taken, in its sizes."""
-LEAST_PX = 8
-RIDGE = 0.02
+
+@dataclass(frozen=True)
+class ConsensusConfig:
+    """The numbers by which the two classifiers learn."""
+
+    #: Log-odds above which a pixel may be meant: it teaches more than one that the image model is sure about.
+    candidate: float = -3.0
+    #: How likely a pixel below is to be an example, against one above.
+    elsewhere: float = 0.05
+    #: Examples of a frame for what is answered.
+    answer_examples: int = 1000
+    #: Examples of what is shown; twice as many of what is around it.
+    mask_examples: int = 500
+    #: How far around what is shown examples of the rest are taken, in its sizes.
+    around: float = 4.0
+    #: Pixels at half the work size; less that is shown teaches nothing.
+    least_px: int = 8
+    #: Regularisation of the regressions.
+    ridge: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -40,10 +48,10 @@ class Classifier:
     #: (D,) float32, what follows from it.
     theta: np.ndarray
 
-    def learned(self, more: Sums, keep: float) -> Classifier:
+    def learned(self, more: Sums, keep: float, ridge: float) -> Classifier:
         """After further examples; `keep` in [0, 1] of what was known before counts on."""
         sums = self.sums.faded(keep).plus(more)
-        return Classifier(sums, fit(sums, RIDGE))
+        return Classifier(sums, fit(sums, ridge))
 
     def scores(self, view: View, near: Box | None = None) -> np.ndarray:
         """(h, w) float32 in [-1, 1] at work size: 1 where a pixel looks like what was meant, 0 where it looks like
@@ -68,29 +76,29 @@ def lifted_picture(view: View) -> np.ndarray:
     return lift_all(described(view, Box(0, 0, width, height), None, 1.0))
 
 
-def answer_examples(view: View, logits: np.ndarray, weight: float) -> Sums:
+def answer_examples(view: View, logits: np.ndarray, weight: float, config: ConsensusConfig) -> Sums:
     """What the image model answers on this frame. logits: (h, w) float32 log-odds at work size."""
     height, width = view.once(pixel_features).shape[:2]
     small = cv2.resize(logits, (width, height), interpolation=cv2.INTER_AREA).ravel()
-    likely = np.where(small > CANDIDATE, 1.0, ELSEWHERE)
-    chosen = _drawn(view, likely, ANSWER_EXAMPLES)
+    likely = np.where(small > config.candidate, 1.0, config.elsewhere)
+    chosen = _drawn(view, likely, config.answer_examples)
     targets = np.tanh(small[chosen] / 2)  # 2 p - 1
     return weighted_sums(view.once(lifted_picture)[chosen], targets, np.full(len(chosen), weight / len(chosen)))
 
 
-def mask_examples(view: View, probs: np.ndarray, weight: float) -> Sums | None:
+def mask_examples(view: View, probs: np.ndarray, weight: float, config: ConsensusConfig) -> Sums | None:
     """What is shown on this frame against what is around it, both alike in weight; None where too little is shown.
 
     probs: (h, w) float32 at work size, below 0.5 where nothing is shown.
     """
     small = halved(probs)
     on = small > 0.5
-    if np.count_nonzero(on) < LEAST_PX or on.all():
+    if np.count_nonzero(on) < config.least_px or on.all():
         return None
     away = cv2.distanceTransform((~on).astype(np.uint8), cv2.DIST_L2, 5) / (np.sqrt(np.count_nonzero(on)) + 2)
-    near = ~on & (away < AROUND)
-    inside = _drawn(view, on.ravel().astype(np.float64), MASK_EXAMPLES)
-    outside = _drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), 2 * MASK_EXAMPLES)
+    near = ~on & (away < config.around)
+    inside = _drawn(view, on.ravel().astype(np.float64), config.mask_examples)
+    outside = _drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), 2 * config.mask_examples)
     sureness = np.abs(2 * small.ravel() - 1) + 0.02
     lifted = view.once(lifted_picture)
     weights = [weight * sureness[part] / sureness[part].sum() for part in (inside, outside)]

@@ -14,15 +14,23 @@ from rvos.tracking.track import BeliefModel, Status, Track, apart, appearance_of
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
 
-LEAST_PX = 12
-"""At work size; smaller parts of a map are crumbs."""
-MOST_REGIONS = 6
-LEAST_SHARED = 0.3
-"""Of the smaller of region and track, for one to be the other."""
-SAME_APPEARANCE = 0.25
-APPEARANCE_RATE = 0.1
-"""Share of a new frame in what a track looks like."""
-MOST_TRACKS = 12
+
+@dataclass(frozen=True)
+class LinkingConfig:
+    """The numbers by which regions become tracks."""
+
+    #: Pixels at work size; smaller parts of a map are crumbs.
+    least_px: int = 12
+    #: The largest regions of a map that are linked.
+    most_regions: int = 6
+    #: Share of the smaller of region and track, for one to be the other.
+    least_shared: float = 0.3
+    #: Distance of two appearances below which a lost track may be what came.
+    same_appearance: float = 0.25
+    #: Share of a new frame in the appearance of a track.
+    appearance_rate: float = 0.1
+    #: Tracks of one expression that are kept, with a place or without.
+    most_tracks: int = 12
 
 
 @dataclass(frozen=True)
@@ -34,12 +42,12 @@ class TrackRegion:
     region: np.ndarray
 
 
-def parts_of(probs: np.ndarray, threshold: float) -> list[np.ndarray]:
+def parts_of(probs: np.ndarray, threshold: float, config: LinkingConfig) -> list[np.ndarray]:
     """The connected parts above a threshold, (h, w) bool each, the largest first."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((probs > threshold).astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    order = [i for i in np.argsort(-areas, kind="stable") if areas[i] >= LEAST_PX]
-    return [labels == i + 1 for i in order[:MOST_REGIONS]] if count > 1 else []
+    order = [i for i in np.argsort(-areas, kind="stable") if areas[i] >= config.least_px]
+    return [labels == i + 1 for i in order[: config.most_regions]] if count > 1 else []
 
 
 def moved(view: View, labels: np.ndarray) -> np.ndarray:
@@ -60,6 +68,7 @@ def link(
     tracks: Sequence[Track],
     next_id: int,
     belief: BeliefModel,
+    config: LinkingConfig,
 ) -> tuple[list[TrackRegion], list[Track]]:
     """Regions with their tracks, in order, and the tracks that have no place on this frame.
 
@@ -68,14 +77,14 @@ def link(
     """
     known = {track.id: belief.fade(track) for track in tracks}
     counts = [np.bincount(labels[region], minlength=1 + max(known, default=0)) for region in regions]
-    owner = _owners(regions, counts, labels, known)
+    owner = _owners(regions, counts, labels, known, config.least_shared)
     placed: list[TrackRegion] = []
     for index, region in enumerate(regions):
         appearance = appearance_of(view, region)
         track = known.get(owner.get(index, 0))
         if track is None:
             free = [t for i, t in known.items() if i not in owner.values()]
-            track = _nearest(appearance, free)
+            track = _nearest(appearance, free, config.same_appearance)
             if track is None:
                 support, weight = _inherited(region, counts[index], known)
                 track = Track(next_id, appearance, support, weight)
@@ -84,24 +93,28 @@ def link(
         else:
             support, weight = _inherited(region, counts[index], known)
             track = replace(track, support=support, weight=weight)
-        appearance = (1 - APPEARANCE_RATE) * track.appearance + APPEARANCE_RATE * appearance
+        appearance = (1 - config.appearance_rate) * track.appearance + config.appearance_rate * appearance
         placed.append(TrackRegion(replace(track, appearance=appearance.astype(np.float32), away=0), region))
     lost = [
         replace(track, status=Status.ABSENT, away=track.away + 1)
         for i, track in known.items()
         if i not in owner.values()
     ]
-    return placed, sorted(lost, key=lambda t: (t.away, t.id))[: max(0, MOST_TRACKS - len(placed))]
+    return placed, sorted(lost, key=lambda t: (t.away, t.id))[: max(0, config.most_tracks - len(placed))]
 
 
-def _nearest(appearance: np.ndarray, lost: Sequence[Track]) -> Track | None:
+def _nearest(appearance: np.ndarray, lost: Sequence[Track], within: float) -> Track | None:
     """The track without a place that looks most like it; None where none does."""
     nearest = min(lost, key=lambda track: apart(track.appearance, appearance), default=None)
-    return nearest if nearest is not None and apart(nearest.appearance, appearance) < SAME_APPEARANCE else None
+    return nearest if nearest is not None and apart(nearest.appearance, appearance) < within else None
 
 
 def _owners(
-    regions: Sequence[np.ndarray], counts: Sequence[np.ndarray], labels: np.ndarray, known: dict[int, Track]
+    regions: Sequence[np.ndarray],
+    counts: Sequence[np.ndarray],
+    labels: np.ndarray,
+    known: dict[int, Track],
+    least_shared: float,
 ) -> dict[int, int]:
     """Position of a region -> id of the track that lay there; the pairs that share most come first, then
     older tracks."""
@@ -110,7 +123,7 @@ def _owners(
         (-int(count[i]), i, index)
         for index, (region, count) in enumerate(zip(regions, counts, strict=True))
         for i in known
-        if count[i] and count[i] >= LEAST_SHARED * min(np.count_nonzero(region), sizes[i])
+        if count[i] and count[i] >= least_shared * min(np.count_nonzero(region), sizes[i])
     ]
     owner: dict[int, int] = {}
     for _, i, index in sorted(shared):

@@ -20,32 +20,43 @@ import cv2
 import numpy as np
 
 from image_core.answer import MaskAnswer
+from image_core.errors import ConfigError
 from rvos.tracking.appearance import work_flow, work_picture, work_size
 from rvos.tracking.box import box_of, core_of
-from rvos.tracking.consensus import Classifier, answer_examples, blank_classifier, lifted_picture, mask_examples
+from rvos.tracking.consensus import (
+    Classifier,
+    ConsensusConfig,
+    answer_examples,
+    blank_classifier,
+    lifted_picture,
+    mask_examples,
+)
 from rvos.tracking.evidence import Evidence, read_evidence
 from rvos.tracking.guided import fast_guided_filter, snapped
-from rvos.tracking.linking import TrackRegion, link, moved, parts_of
+from rvos.tracking.linking import LinkingConfig, TrackRegion, link, moved, parts_of
 from rvos.tracking.pending import Choice, PendingFrame, TrackMask
 from rvos.tracking.presence import PresenceModel
 from rvos.tracking.track import BeliefModel, Status, Track
-from rvos.tracking.tracker import Tracker
+from rvos.tracking.tracker import Tracker, TrackerConfig, check_share
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
 
-EDGE = 0.02
-"""What is carried is never surer than this."""
-NEAR = 0.6
-"""How far around what may be shown it is asked what looks like it, in its sizes: farther is too far anyway."""
+LOOKAHEAD = 12
+"""Frames that the second of two passes looks ahead: by then the presence of later frames bears on a frame no more."""
 
 
 @dataclass(frozen=True)
-class MemoryConfig:
-    """Every number of the tracker (readings; chosen on the validation split of the synthetic videos)."""
+class MemoryConfig(TrackerConfig):
+    """Every number of the tracker (ours; chosen on the validation split of the synthetic videos).
 
-    #: How many later frames the answer to a frame waits for.
+    Raises `ConfigError` for a `lookahead` below 0 and a `presence_threshold` outside of [0, 1].
+    """
+
+    #: Later frames that the answer to a frame waits for; with `both_ways`, 0 stands for 12.
     lookahead: int = 0
+    #: The video is watched twice, the second time knowing how it goes on.
+    both_ways: bool = False
     #: Presence from which on anything is shown, [0, 1].
     presence_threshold: float = 0.5
     #: What the model's log-odds are divided by to be calibrated.
@@ -66,6 +77,10 @@ class MemoryConfig:
     keep_masks: float = 0.995
     #: Probability above which a pixel is of a candidate.
     candidate: float = 0.4
+    #: What is carried is never surer than this.
+    edge: float = 0.02
+    #: How far around what may be shown the appearance is compared, in its sizes: farther is too far anyway.
+    near: float = 0.6
     #: What distance from what is a candidate already costs, in log-odds by its size.
     distance_weight: float = 10.0
     #: Distance that costs nothing, in sizes of the candidate.
@@ -78,9 +93,21 @@ class MemoryConfig:
     filter_least: int = 5
     #: ... and at most this.
     filter_most: int = 20
+    #: How the two classifiers of appearance learn.
+    consensus: ConsensusConfig = field(default_factory=ConsensusConfig)
+    #: How regions become tracks.
+    linking: LinkingConfig = field(default_factory=LinkingConfig)
+    #: How the presence of frames adds up.
     presence: PresenceModel = field(default_factory=PresenceModel)
+    #: How the evidence for a track adds up.
     belief: BeliefModel = field(default_factory=BeliefModel)
+    #: Which tracks are meant.
     choice: Choice = field(default_factory=Choice)
+
+    def __post_init__(self) -> None:
+        if self.lookahead < 0:
+            raise ConfigError(f"tracker.lookahead: expected 0 or more frames, got {self.lookahead}")
+        check_share("presence_threshold", self.presence_threshold)
 
 
 @dataclass(frozen=True)
@@ -110,14 +137,13 @@ class MemoryTracker(Tracker[MemoryState]):
     """Masks that last: see the module."""
 
     between_decodes = True
-    looks_ahead = True
+    config_type = MemoryConfig
+    config: MemoryConfig
 
-    def __init__(self, config: MemoryConfig = MemoryConfig()) -> None:
-        self.config = config
-
-    @property
-    def lookahead(self) -> int:
-        return self.config.lookahead
+    def __init__(self, config: MemoryConfig | None = None) -> None:
+        super().__init__(config)
+        self.both_ways = self.config.both_ways
+        self.lookahead = self.config.lookahead or (LOOKAHEAD if self.both_ways else 0)
 
     def start(self, expression_index: int) -> MemoryState:
         return MemoryState(expression_index, log_odds=self.config.presence.start)
@@ -132,8 +158,8 @@ class MemoryTracker(Tracker[MemoryState]):
         state = self._observed(view, evidence, state)
         labels = _blank(view) if state.labels is None else moved(view, state.labels)
         probs = self._map(view, evidence, labels, state)
-        regions = parts_of(probs, self.config.candidate)
-        placed, lost = link(view, regions, labels, state.tracks, state.next_id, self.config.belief)
+        regions = parts_of(probs, self.config.candidate, self.config.linking)
+        placed, lost = link(view, regions, labels, state.tracks, state.next_id, self.config.belief, self.config.linking)
         placed = self._judged(placed, evidence)
         frame = self._pending(view, evidence, probs, placed, state)
         state = replace(
@@ -173,9 +199,10 @@ class MemoryTracker(Tracker[MemoryState]):
         if evidence is None:
             return replace(state, log_odds=c.presence.step(state.log_odds, None), unanswered=state.unanswered + 1)
         weight = evidence.presence**2 + c.unsure_weight
+        examples = answer_examples(view, evidence.logits, weight, c.consensus)
         return replace(
             state,
-            of_answers=state.of_answers.learned(answer_examples(view, evidence.logits, weight), c.keep_answers),
+            of_answers=state.of_answers.learned(examples, c.keep_answers, c.consensus.ridge),
             log_odds=c.presence.step(state.log_odds, evidence.presence),
             score=evidence.score,
             unanswered=0,
@@ -184,7 +211,7 @@ class MemoryTracker(Tracker[MemoryState]):
     def _map(self, view: View, evidence: Evidence | None, labels: np.ndarray, state: MemoryState) -> np.ndarray:
         """(h, w) float32: how likely each pixel is meant, borders at the edges of the picture."""
         c = self.config
-        now = _carried(view, state.probs) if evidence is None else evidence.logits
+        now = _carried(view, state.probs, c.edge) if evidence is None else evidence.logits
         logits = np.clip(now, -c.evidence_most, c.evidence_most) + c.answer_weight * state.of_answers.scores(view)
         for track in state.tracks:
             logits[labels == track.id] += c.belief_weight * (2 * c.belief.of(track) - 1)
@@ -199,8 +226,8 @@ class MemoryTracker(Tracker[MemoryState]):
         core = core_of(probs)
         size = math.sqrt(np.count_nonzero(core)) + 4
         away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5) / size
-        near = box_of(core, round(NEAR * size))
-        logits = _log_odds(probs) + c.mask_weight * of_masks.scores(view, near)
+        near = box_of(core, round(c.near * size))
+        logits = _log_odds(probs, c.edge) + c.mask_weight * of_masks.scores(view, near)
         logits -= c.distance_weight * np.clip(away - c.distance_free, 0, c.distance_most)
         return self._smooth(view, logits, round(min(max(c.filter_share * size, c.filter_least), c.filter_most)))
 
@@ -239,8 +266,8 @@ class MemoryTracker(Tracker[MemoryState]):
             return before
         meant = np.logical_or.reduce(shown)
         weight = evidence.presence + c.unsure_weight
-        examples = mask_examples(view, np.where(meant, probs, np.minimum(probs, 0.5)), weight)
-        return before if examples is None else before.learned(examples, c.keep_masks)
+        examples = mask_examples(view, np.where(meant, probs, np.minimum(probs, 0.5)), weight, c.consensus)
+        return before if examples is None else before.learned(examples, c.keep_masks, c.consensus.ridge)
 
     def _pending(
         self,
@@ -287,13 +314,14 @@ def _painted(view: View, placed: Sequence[TrackRegion]) -> np.ndarray:
     return labels
 
 
-def _carried(view: View, probs: np.ndarray | None) -> np.ndarray:
+def _carried(view: View, probs: np.ndarray | None, edge: float) -> np.ndarray:
     """Log-odds (h, w) that the map of the frame before gives this one: none on the first frame and across a cut."""
     if probs is None or view.cut:
         return np.zeros(work_size(view), np.float32)
-    return _log_odds(warp(probs, view.once(work_flow)))
+    return _log_odds(warp(probs, view.once(work_flow)), edge)
 
 
-def _log_odds(probs: np.ndarray) -> np.ndarray:
-    kept = np.clip(probs, EDGE, 1 - EDGE)
+def _log_odds(probs: np.ndarray, edge: float) -> np.ndarray:
+    """probs: kept `edge` off 0 and 1."""
+    kept = np.clip(probs, edge, 1 - edge)
     return np.log(kept / (1 - kept))

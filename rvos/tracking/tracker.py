@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from image_core.answer import MaskAnswer
+from image_core.errors import ConfigError
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
 State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """The numbers of a tracker; those of a subclass of `Tracker` are a subclass of this, beside it."""
 
 
 class Tracker(ABC, Generic[State]):
@@ -23,16 +29,18 @@ class Tracker(ABC, Generic[State]):
     between_decodes: ClassVar[bool]
     """It can serve frames that were not decoded. Where it cannot, every frame has to be."""
 
-    looks_ahead: ClassVar[bool] = False
-    """It gains from frames that come later: `lookahead` may be above 0, and `again` means something."""
+    config_type: ClassVar[type[TrackerConfig]] = TrackerConfig
+    """The dataclass of its numbers: what `tracker.KEY=VALUE` sets."""
 
-    config: Any
-    """Every number of it, a frozen dataclass."""
+    lookahead: int = 0
+    """How many later frames the answer to a frame waits for."""
 
-    @property
-    def lookahead(self) -> int:
-        """How many later frames the answer to a frame waits for."""
-        return 0
+    both_ways: bool = False
+    """The video is watched twice, the second time from `again`, knowing how it goes on."""
+
+    def __init__(self, config: TrackerConfig | None = None) -> None:
+        """config: of `config_type`; its defaults where None."""
+        self.config = config or self.config_type()
 
     @abstractmethod
     def start(self, expression_index: int) -> State:
@@ -60,11 +68,20 @@ class Tracker(ABC, Generic[State]):
 
 
 @dataclass(frozen=True)
-class NoTrackerConfig:
-    """Every number of the tracker."""
+class NoTrackerConfig(TrackerConfig):
+    """The one number of the tracker `none`. Raises `ConfigError` for one outside of [0, 1]."""
 
-    #: Presence from which on a mask is shown, [0, 1].
+    #: Calibrated presence from which on a mask is shown, [0, 1].
     presence_threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_share("presence_threshold", self.presence_threshold)
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise `ConfigError` for a value outside of [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ConfigError(f"tracker.{name}: expected 0 to 1, got {value}")
 
 
 @dataclass(frozen=True)
@@ -78,9 +95,8 @@ class NoTracker(Tracker[NoTrackerState]):
     """Every frame stands for itself: the mask is the image model's."""
 
     between_decodes = False
-
-    def __init__(self, config: NoTrackerConfig = NoTrackerConfig()) -> None:
-        self.config = config
+    config_type = NoTrackerConfig
+    config: NoTrackerConfig
 
     def start(self, expression_index: int) -> NoTrackerState:
         return NoTrackerState(expression_index)

@@ -13,12 +13,11 @@ import numpy as np
 from rvos.types import Frame, VideoError, VideoInfo
 from rvos.video.av_source import AvSource
 from rvos.video.camera import CameraSource
+from rvos.video.config import BACKENDS
 from rvos.video.decord_source import DecordSource
 from rvos.video.pictures import ArraySource, PicturesSource, pictures_in
 from rvos.video.prefetch import Prefetch
 from rvos.video.source import FrameSource, Source
-
-BACKENDS = ("av", "decord")
 
 
 def open_video(

@@ -1,25 +1,24 @@
-"""A video as a run looks at it: opened by the settings, and of its frames those that the sampling names."""
+"""A video as a run looks at it: opened as described, and of its frames those that the sampling names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rvos.settings import StreamSettings
 from rvos.types import Frame, VideoInfo
-from rvos.video import open_video
+from rvos.video.config import VideoConfig
+from rvos.video.reader import open_video
 from rvos.video.sampling import parse_sampling
 from rvos.video.source import Source
 
 
 @contextmanager
-def open_source(source: Source, settings: StreamSettings) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
+def open_source(source: Source, video: VideoConfig, sampling: str) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
     """What is known of the video, and the frames that are looked at.
 
-    Raises `VideoError`.
+    source: a video file, a folder of pictures, pictures in order, `camera:N`, or (T, H, W, 3) uint8 RGB;
+    sampling: all, stride:K or uniform:N. Raises `ConfigError`, `VideoError`.
     """
-    sampling = parse_sampling(settings.sampling)
-    with open_video(
-        source, backend=settings.video_backend, stream=settings.video_stream, prefetch=settings.video_prefetch
-    ) as video:
-        yield video.info, sampling.select(video)
+    wanted = parse_sampling(sampling)
+    with open_video(source, backend=video.backend, stream=video.stream, prefetch=video.prefetch) as opened:
+        yield opened.info, wanted.select(opened)

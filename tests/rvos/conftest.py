@@ -24,8 +24,7 @@ from image_core.models.table import EncoderSpec, ModelSpec
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
-from rvos.tracking import Tracker
-from rvos.tracking.tracker import NoTrackerConfig
+from rvos.tracking.tracker import NoTrackerConfig, Tracker
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -124,6 +123,12 @@ class CountingTracker(Tracker[Count]):
 def counting_tracker() -> type[CountingTracker]:
     """A tracker with a state that shows in its results."""
     return CountingTracker
+
+
+@pytest.fixture
+def counter(colour_segmenter: ImageSegmenter) -> CountingTracker:
+    """One, made for the model that sees colours."""
+    return CountingTracker(Postprocessor(colour_segmenter.model, colour_segmenter.preprocessing))
 
 
 @pytest.fixture

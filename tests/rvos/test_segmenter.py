@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,9 +16,13 @@ from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
-from rvos.settings import StreamSettings
+from rvos.parts import tracker_config
+from rvos.reading.flow import FlowConfig, FlowPropagation
+from rvos.reading.key_frames import KeyFrames
+from rvos.tracking.tracker import Tracker
 from rvos.types import VideoError
 from rvos.video import open_video
+from rvos.video.config import VideoConfig
 
 EXPRESSIONS = ["the red thing", "the green thing"]
 
@@ -56,7 +61,7 @@ def test_a_folder_is_the_array_of_its_pictures(
 def test_sampling_names_the_frames_that_are_looked_at(
     sampling: str, indices: list[int] | None, colour_segmenter: ImageSegmenter, frames: np.ndarray
 ) -> None:
-    segmenter = VideoSegmenter(colour_segmenter, tracker="none", settings=StreamSettings(sampling=sampling))
+    segmenter = VideoSegmenter(colour_segmenter, tracker="none", sampling=sampling)
     everything = VideoSegmenter(colour_segmenter, tracker="none").segment(frames, EXPRESSIONS)
     result = segmenter.segment(frames, EXPRESSIONS)
     found = [record.frame_index for record in result.records[::2]]
@@ -114,7 +119,42 @@ def test_a_stream_that_is_left_early_ends_its_threads(
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"video\.stream: came -1"):
-        StreamSettings(video_stream=-1)
+    with pytest.raises(ConfigError, match=r"video\.stream: expected 0 or more, got -1"):
+        VideoConfig(stream=-1)
     with pytest.raises(UnknownNameError, match="did you mean 'av'"):
-        StreamSettings(video_backend="avi")
+        VideoConfig(backend="avi")
+    with pytest.raises(ConfigError, match=r"'some'.*; decode: expected every with tracker 'none'"):
+        VideoSegmenter(tracker="none", sampling="some", key_frames="every:4", decode="key")
+
+
+def test_the_model_is_loaded_when_it_is_first_needed_and_once(
+    colour_segmenter: ImageSegmenter, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    monkeypatch.setattr(ImageSegmenter, "load", lambda name, *_: loads.append(name) or colour_segmenter)
+    segmenter = VideoSegmenter("some model")
+    assert segmenter.track(frames, {0: frames[0, ..., 0] > 200}).frame_count == 12 and not loads
+    for _ in range(2):
+        segmenter.segment(frames[:1], EXPRESSIONS)
+    assert loads == ["some model"]
+
+
+def test_parts_are_taken_by_name_described_and_as_objects(
+    colour_segmenter: ImageSegmenter, frames: np.ndarray, counter: Tracker[Any]
+) -> None:
+    described = tracker_config("memory", lookahead=2, belief={"memory": 0.9})
+    late = VideoSegmenter(colour_segmenter, tracker=described)
+    assert late.session(EXPRESSIONS).latency == 2
+    assert late.document()["tracker"]["name"] == "memory" and late.document()["tracker"]["belief"]["memory"] == 0.9
+    own = VideoSegmenter(colour_segmenter, FlowPropagation(FlowConfig(32)), counter, key_frames=KeyFrames(3))
+    assert own.segment(frames, EXPRESSIONS).record(5).score == 6
+    document = own.document()
+    assert (document["key_frames"], document["propagation"]) == ("every:3", {"name": "flow", "small_px": 32})
+    assert document["tracker"]["name"].endswith("conftest:CountingTracker")
+
+
+def test_objects_that_cannot_serve_a_video_together_are_refused(
+    colour_segmenter: ImageSegmenter, counter: Tracker[Any]
+) -> None:
+    with pytest.raises(ConfigError, match=r"decode: expected every with tracker '.*CountingTracker'"):
+        VideoSegmenter(colour_segmenter, tracker=counter, key_frames="every:4", decode="key")

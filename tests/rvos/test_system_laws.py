@@ -15,7 +15,6 @@ from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
 from rvos.reading import PROPAGATORS
-from rvos.settings import StreamSettings
 from rvos.tracking import TRACKERS
 from rvos.types import Frame, FrameRecord
 from rvos.view.frame_view import View, view_of
@@ -44,7 +43,7 @@ def image(request: pytest.FixtureRequest) -> ImageSegmenter:
 @pytest.fixture(params=SYSTEMS, ids="-".join)
 def system(image: ImageSegmenter, request: pytest.FixtureRequest) -> VideoSegmenter:
     propagation, tracker, key_frames, decode = request.param
-    return VideoSegmenter(image, propagation, tracker, settings=StreamSettings(key_frames=key_frames, decode=decode))
+    return VideoSegmenter(image, propagation, tracker, key_frames=key_frames, decode=decode)
 
 
 @pytest.fixture
@@ -95,8 +94,7 @@ def test_killed_and_continued_is_in_one_go(system: VideoSegmenter, at: int, clip
 @pytest.mark.parametrize("propagation", [name for name in sorted(PROPAGATORS) if PROPAGATORS[name].between_key_frames])
 def test_a_real_network_is_continued_to_the_bit(propagation: str, clip: list[Frame]) -> None:
     """Its features lie in memory channels last, which the stubs' do not: what is remembered is read back alike."""
-    settings = StreamSettings(key_frames="every:4")
-    system = VideoSegmenter(ImageSegmenter.load(device="cpu"), propagation, "none", settings=settings)
+    system = VideoSegmenter(ImageSegmenter.load(device="cpu"), propagation, "none", key_frames="every:4")
     wanted = records_of(system.session(EXPRESSIONS[:1]), clip)
     first, second = system.session(EXPRESSIONS[:1]), system.session(EXPRESSIONS[:1])
     records_of(first, clip[:2])
@@ -147,7 +145,7 @@ def test_the_precision_is_the_networks_alone(
             return super().step(view, *given)
 
     inside: list[bool] = []
-    monkeypatch.setitem(PROPAGATORS, propagation, Watched)
+    made: Any = Watched
     monkeypatch.setattr(image, "precision", precision)
-    records_of(VideoSegmenter(image, propagation, "none").session(EXPRESSIONS), clip[:2])
+    records_of(VideoSegmenter(image, made(), "none").session(EXPRESSIONS), clip[:2])
     assert inside == [False, False]

@@ -13,10 +13,17 @@ import pytest
 from rvos.postprocess import Postprocessor
 
 from image_core.segmenter import ImageSegmenter
+<<<<<<< HEAD
 from rvos.reading import NoPropagation
 from rvos.synthetic.dataset import VideoSample
 from rvos.synthetic.expressions import VideoExpression
 from rvos.tracking.memory import MemoryTracker
+=======
+from rvos.postprocess import Postprocessor
+from rvos.reading.propagation import NoPropagation
+from rvos.synthetic import VideoExpression, VideoSample
+from rvos.tracking.memory import MemoryConfig, MemoryTracker
+>>>>>>> h_config
 from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame
 from rvos.watch.session import StreamSession
@@ -127,7 +134,8 @@ def test_the_memory_tracker_gated_afterwards_is_the_tracker_with_that_threshold(
     benchmark: Callable[[str], Any], clip: Any, colour_segmenter: ImageSegmenter, level: float
 ) -> None:
     systems = benchmark("video_systems")
-    tracker = MemoryTracker(Postprocessor(colour_segmenter.model, colour_segmenter.preprocessing, level))
+    postprocess = Postprocessor(colour_segmenter.model, colour_segmenter.preprocessing)
+    tracker = MemoryTracker(postprocess, MemoryConfig(presence_threshold=level))
     masks = benchmark("video_work").masks_of(clip, systems.SYSTEMS["memory"], systems.Thresholds(level, level))
     for e in range(3):
         state = tracker.start(e)

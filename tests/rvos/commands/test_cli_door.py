@@ -60,13 +60,13 @@ def test_help_answers_in_half_a_second_and_names_what_there_is(arguments: list[s
         (["segmnet"], "segmnet"),
         (["segment", "clip.mp4", "the dog"], "--out"),
         (["segment", "clip.mp4", "the dog", "--out", "d", "--colour", "red"], "--colour"),
-        (["segment", "--out", "d"], "came no SOURCE"),
-        (["segment", "clip.mp4", "--list", "jobs.csv", "--out", "d"], "wanted one of them"),
-        (["segment", "c.mp4", "a dog", "--out", "d", "--only-frames", "9:3"], "--only-frames: came '9:3'"),
-        (["segment", "c.mp4", "a dog", "--out", "d", "--save", " , "], "--save: came"),
-        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream"], "wanted key=value"),
-        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.steam=1"], "did you mean 'video.stream'"),
-        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream=two"], "wanted a whole number"),
+        (["segment", "--out", "d"], "expected a SOURCE"),
+        (["segment", "clip.mp4", "--list", "jobs.csv", "--out", "d"], "expected SOURCE or --list"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--only-frames", "9:3"], "--only-frames: expected FIRST:LAST"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--save", " , "], "--save: expected"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream"], "expected KEY=VALUE"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.steam=1"], "did you mean 'stream'"),
+        (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream=two"], "'two'"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--set", "sampling=every"], "expected all, stride:K"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--set", "key_frames=adaptive"], "every:K or adaptive:K"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--propagation", "flo"], "did you mean 'flow'"),
@@ -79,7 +79,7 @@ def test_a_usage_error_is_one_line_on_stderr(rvos: Callable[..., Any], arguments
 
 
 def test_a_fault_of_ours_is_a_traceback(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rvos.doctor.examine", lambda: {}["missing"])
+    monkeypatch.setattr("rvos.commands.doctor.examine", lambda: {}["missing"])
     said = rvos("doctor")
     assert said.code == 1 and said.err[0].startswith("Traceback") and "KeyError: 'missing'" in said.err[-1]
 
@@ -96,6 +96,6 @@ def test_an_interruption_says_how_to_go_on(rvos: Callable[..., Any], monkeypatch
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rvos.doctor.examine", interrupted)
+    monkeypatch.setattr("rvos.commands.doctor.examine", interrupted)
     said = rvos("doctor")
     assert said.code == 130 and said.err == ["rvos: interrupted; the same command continues"]

@@ -143,9 +143,9 @@ def assert_refused(said: Any, *words: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["clip.mp4", "the dog", "--mask", "0={mask}"], ("came both --mask", "the expression 'the dog'")),
-        (["--list", "jobs.csv", "--mask", "0={mask}"], ("came both --mask", "--list jobs.csv")),
-        (["--mask", "0={mask}"], ("came no SOURCE",)),
+        (["clip.mp4", "the dog", "--mask", "0={mask}"], ("got both --mask", "the expression 'the dog'")),
+        (["--list", "jobs.csv", "--mask", "0={mask}"], ("got both --mask", "--list jobs.csv")),
+        (["--mask", "0={mask}"], ("expected a SOURCE",)),
         (["clip.mp4", "--mask", "{mask}"], ("wanted FRAME=PNG",)),
         (["clip.mp4", "--mask", "-1={mask}"], ("came '-1=", "a frame from 0")),
         (["clip.mp4", "--mask", "0=gone.png"], ("gone.png", "no such file")),
@@ -156,7 +156,7 @@ def assert_refused(said: Any, *words: str) -> None:
         (["clip.mp4", "--mask", "0={mask}", "--mask", "9={mask}"], ("frame 9, but the last frame is 8",)),
         (["pictures", "--mask", "3={mask}"], ("frame 3, but the last frame is 2",)),
         (["gone.mp4", "--mask", "0={mask}"], ("gone.mp4",)),
-        (["clip.mp4", "--mask", "0={mask}", "--set", "decode=key"], ("decode: came key with masks",)),
+        (["clip.mp4", "--mask", "0={mask}", "--set", "decode=key"], ("decode: got key with masks",)),
         (["clip.mp4", "--mask", "0={mask}", "--save", "overlya"], ("did you mean 'overlay'",)),
     ],
 )  # fmt: skip

@@ -28,7 +28,7 @@ def test_json_is_one_document_on_stdout(rvos: Rvos, make_clip: Callable[..., Pat
     said = rvos("segment", make_clip(8), "the red thing", "--out", "out", "--save", "masks", "--json")
     document = json.loads("\n".join(said.out))
     assert document["outputs"] == {"masks": "out/masks"} and document["summary"]["frames"] == 8
-    assert document["settings"]["tracker"] == "memory" and document["format_version"] == 1
+    assert document["settings"]["tracker"]["name"] == "memory" and document["format_version"] == 1
 
 
 def test_words_never_seen_are_named_once_unless_quiet(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
@@ -113,8 +113,8 @@ def test_a_list_runs_every_row_and_reports_the_broken_ones(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "wanted: source,expression"),
-        ("clip.mp4,the dog\n", "came a first line with columns"),
+        ("", "expected source,expression"),
+        ("clip.mp4,the dog\n", "got columns"),
         ("source,expression\n", "no rows"),
         ("source,expression\n\xff\xfe".encode("latin-1"), "UTF-8"),
     ],

@@ -32,7 +32,7 @@ def test_figures_masks_and_lines_of_every_expression(rvos: Callable, dataset: Pa
     assert said.code == 0 and any(line.startswith("J&F: ") for line in said.out)
     found = metrics(out)
     assert found["J&F"] > 0.7 and found["expressions"] == 6 and found["failures"] == found["missing"] == []
-    assert found["verified"] is False and found["settings"]["tracker"] == "none"
+    assert found["verified"] is False and found["settings"]["tracker"]["name"] == "none"
     assert sorted(found["by"]["words"]) == ["1-4"] and found["by"]["words"]["1-4"]["J"] == found["J"]
     mask = pixels(out / "predictions/Annotations/b/1/00005.png")
     assert mask.shape == (48, 80) and mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
@@ -216,21 +216,24 @@ def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
     other = (*EVALUATE, "--root", dataset, "--out", out, "--tracker", "memory")
     said = rvos(*other)
     assert said.code == 2 and said.err == [
-        f"rvos: {out} holds another run (different: tracker): pass --overwrite, or choose another --out"
+        f"rvos: {out} holds another run (different: tracker.XX): pass --overwrite, or choose another --out"
     ]
     assert rvos(*other, "--overwrite", "--limit", "1").code == 0
-    assert metrics(out)["settings"]["tracker"] == "memory" and metrics(out)["videos"] == 1
+    assert metrics(out)["settings"]["tracker"]["name"] == "memory" and metrics(out)["videos"] == 1
     assert json.loads((out / "timing.json").read_text())["ours"]["frames_computed"] == 4
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--root", "nowhere"), "--root nowhere: not a folder: wanted the one that ref-youtube-vos lies in"),
-        ((), "ref-youtube-vos: came no --root, wanted the folder that the dataset lies in"),
+        (
+            ("--root", "nowhere"),
+            "--root: expected the folder that ref-youtube-vos lies in, got nowhere, which is no folder",
+        ),
+        ((), "ref-youtube-vos: expected --root, the folder that the dataset lies in, got none"),
         (("--root", "data", "--split", "val"), "unknown split of ref_youtube_vos 'val': did you mean 'valid'?"),
         (("--root", "data", "--shard", "3/2"), "--shard: expected i/n with 1 <= i <= n, for example 1/4, got 3/2"),
-        (("--root", "data", "--shard", "half"), "--shard: came 'half', wanted I/N, for example 1/4"),
+        (("--root", "data", "--shard", "half"), "--shard: expected I/N, for example 1/4, got 'half'"),
         (("--root", "data", "--set", "sampling=stride:2"), "sampling: expected all, for a dataset scores"),
         (("--root", "data", "--limit", "0"), "--limit: expected 1 or more, got 0"),
     ],

@@ -238,7 +238,7 @@ def test_a_broken_annotation_is_named_and_counts_0(
     ("arguments", "words"),
     [
         (["refcoc", "--root", "."], "did you mean 'refcoco'?"),
-        (["refcoco"], "came no --root"),
+        (["refcoco"], "expected --root"),
         (["refcoco", "--root", "nowhere"], "--root nowhere: not a folder"),
         (["refcoco", "--root", "."], "no such folder"),
         (["refcoco", "--root", "tree", "--split", "tset"], "no split 'tset'; it holds val"),

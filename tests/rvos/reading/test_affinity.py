@@ -10,8 +10,8 @@ from image_core.types import ImageFeatures
 from rvos.reading.affinity import AffinityPropagation, remember
 from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
 from rvos.reading.matching import (
-    TOP,
     Matches,
+    MatchingConfig,
     describe,
     grid_of,
     grid_strides,
@@ -24,6 +24,8 @@ from rvos.reading.matching import (
 from rvos.reading.propagation import Stem
 from rvos.types import Frame
 from rvos.view.frame_view import view_of
+
+CONFIG = MatchingConfig()
 
 
 def entry(value: float) -> KeyFrameEntry:
@@ -82,19 +84,19 @@ def test_a_cell_finds_its_like(candidates: torch.Tensor | None) -> None:
     there = torch.cat([distinct(12) + 5, distinct(12)])
     if candidates is not None:
         candidates = candidates + 12
-    found = match(distinct(12), joined([there]), (3, 4), candidates)
-    assert found.index.shape == (12, TOP) and found.index[:, 0].tolist() == list(range(12, 24))
+    found = match(distinct(12), joined([there]), (3, 4), candidates, CONFIG)
+    assert found.index.shape == (12, CONFIG.top) and found.index[:, 0].tolist() == list(range(12, 24))
     torch.testing.assert_close(found.weight.sum(1), torch.ones(12))
     assert (found.weight[:, 0] == found.weight.amax(1)).all()
 
 
 def test_of_equal_cells_the_nearest_is_read() -> None:
     here, there = torch.zeros(8, 4), torch.zeros(8, 4)
-    assert match(here, joined([there]), (1, 8), None).index[:, 0].tolist() == list(range(8))
+    assert match(here, joined([there]), (1, 8), None, CONFIG).index[:, 0].tolist() == list(range(8))
 
 
 def test_one_cell_of_memory_is_read_whole() -> None:
-    found = match(torch.zeros(1, 4), joined([torch.zeros(1, 4)]), (1, 1), None)
+    found = match(torch.zeros(1, 4), joined([torch.zeros(1, 4)]), (1, 1), None, CONFIG)
     assert found.index.tolist() == [[0]] and found.weight.tolist() == [[1.0]]
 
 
@@ -109,8 +111,8 @@ def test_fine_grids_look_where_coarse_ones_found() -> None:
     cells = torch.nn.functional.interpolate(distinct(240).T.view(1, 16, 12, 20), scale_factor=4, mode="bilinear")
     stem, moved = Stem(cells, 4), Stem(torch.roll(cells, 4, 3), 4)
     keys = {stride: joined([values]) for stride, values in keys_of(stem, (4, 16)).items()}
-    found = dict(search(moved, keys, (4, 16)))
-    assert set(found) == {4, 8, 16} and found[4].index.shape == (48 * 80, TOP)
+    found = dict(search(moved, keys, (4, 16), CONFIG))
+    assert set(found) == {4, 8, 16} and found[4].index.shape == (48 * 80, CONFIG.top)
     best = found[4].index.gather(1, found[4].weight.argmax(1, keepdim=True))[:, 0].view(48, 80)
     wanted = (torch.arange(48)[:, None] * 80 + torch.arange(80) - 4)[8:-8, 12:-8]
     assert (best[8:-8, 12:-8] == wanted).float().mean() > 0.9

@@ -20,12 +20,11 @@ from rvos import VideoSegmenter
 from rvos.export.base import Exporter
 from rvos.export.records import read_frames
 from rvos.run.job import Job, run
-from rvos.settings import StreamSettings
-from rvos.system import System
-from rvos.tracking import TRACKERS, Tracker
+from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, VideoError, expression_targets
 
 EXPRESSIONS = ("the red thing", "the green thing", "the blue thing")
+Make = Callable[..., VideoSegmenter]
 EVERYTHING = ("overlay", "contact_sheet", "masks", "palette", "frames", "compare")
 
 
@@ -35,15 +34,11 @@ def _snapshots_every_five_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def system_of(tmp_path: Path, colour_segmenter: ImageSegmenter) -> Callable[..., System]:
-    """A `System` whose segmenter is the model that sees colours; `tracker` by name."""
+def make_segmenter(colour_segmenter: ImageSegmenter) -> Make:
+    """A segmenter with the model that sees colours."""
 
-    def make(tracker: str = "none", **settings: Any) -> System:
-        file = tmp_path / "colours.safetensors"
-        file.write_bytes(b"stands in for a model file")
-        system = System(model=str(file), tracker=tracker, settings=StreamSettings(**settings))
-        system.__dict__["segmenter"] = VideoSegmenter(colour_segmenter, tracker=tracker, settings=system.settings)
-        return system
+    def make(tracker: str | Tracker[Any] = "none", **settings: Any) -> VideoSegmenter:
+        return VideoSegmenter(colour_segmenter, tracker=tracker, **settings)
 
     return make
 
@@ -68,18 +63,18 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 def test_a_run_leaves_what_the_contract_says(
-    system_of: Callable[..., System], make_clip: Callable[..., Path], tmp_path: Path
+    make_segmenter: Make, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    clip, out, system = make_clip(23), tmp_path / "out", system_of()
+    clip, out, segmenter = make_clip(23), tmp_path / "out", make_segmenter()
     seen: list[tuple[int, int | None]] = []
-    report = run(Job(str(clip), EXPRESSIONS, out, EVERYTHING), system, lambda *done: seen.append(done))
+    report = run(Job(str(clip), EXPRESSIONS, out, EVERYTHING), segmenter, lambda *done: seen.append(done))
     assert [done for done, _ in seen] == list(range(1, 24))
     logged = [
         record
         for records, _ in read_frames(out / "frames.jsonl", expression_targets(EXPRESSIONS))
         for record in records
     ]
-    assert logged == system.segmenter.segment(clip, EXPRESSIONS).records
+    assert logged == segmenter.segment(clip, EXPRESSIONS).records
     for index in range(3):
         assert len(list((out / "masks" / str(index)).glob("*.png"))) == 23
     mask = cv2.imread(str(out / "masks" / "1" / "00008.png"), cv2.IMREAD_UNCHANGED)
@@ -94,17 +89,24 @@ def test_a_run_leaves_what_the_contract_says(
 
 
 def test_a_finished_run_is_done_at_once(
-    system_of: Callable[..., System], make_clip: Callable[..., Path], tmp_path: Path
+    colour_segmenter: ImageSegmenter,
+    make_clip: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job, system = Job(str(make_clip(4)), EXPRESSIONS, tmp_path / "out"), system_of()
-    first = run(job, system)
-    unloaded = System(model=system.model, tracker="none")  # would fail to load: its file is no model
-    assert run(job, unloaded) == first and "segmenter" not in unloaded.__dict__
+    job, loads = Job(str(make_clip(4)), EXPRESSIONS, tmp_path / "out"), []
+    file = tmp_path / "colours.safetensors"
+    file.write_bytes(b"stands in for a model file")
+    monkeypatch.setattr(ImageSegmenter, "load", lambda name, *_: loads.append(name) or colour_segmenter)
+    first = run(job, VideoSegmenter(file, tracker="none"))
+    assert run(job, VideoSegmenter(file, tracker="none")) == first and loads == [file]
 
 
-def interrupt_at(frame_count: int, system: System, monkeypatch: pytest.MonkeyPatch, how: Callable[[], None]) -> None:
+def interrupt_at(
+    frame_count: int, segmenter: VideoSegmenter, monkeypatch: pytest.MonkeyPatch, how: Callable[[], None]
+) -> None:
     """Make the model do `how` when it is shown one frame more than `frame_count`."""
-    model = system.segmenter.image.model
+    model = segmenter.system.model.loaded.model
     original, shown = model.encode_stem, [0]
 
     def encode_stem(images: Any) -> Any:
@@ -123,50 +125,52 @@ def _press_ctrl_c() -> None:
 @pytest.mark.parametrize("after", [0, 3, 5, 13, 20, 22])
 def test_interrupted_and_continued_is_in_one_go(
     after: int,
-    system_of: Callable[..., System],
+    make_segmenter: Make,
     make_clip: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    counting_tracker: type[Tracker[Any]],
+    counter: Tracker[Any],
 ) -> None:
-    monkeypatch.setitem(TRACKERS, "counting", counting_tracker)
     clip = str(make_clip(23))
-    run(Job(clip, EXPRESSIONS, tmp_path / "whole", EVERYTHING), system_of("counting"))
-    parts, system = Job(clip, EXPRESSIONS, tmp_path / "parts", EVERYTHING), system_of("counting")
+    run(Job(clip, EXPRESSIONS, tmp_path / "whole", EVERYTHING), make_segmenter(counter))
+    parts, segmenter = Job(clip, EXPRESSIONS, tmp_path / "parts", EVERYTHING), make_segmenter(counter)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupt_at(after, system, patch, _press_ctrl_c)
-        run(parts, system)
+        interrupt_at(after, segmenter, patch, _press_ctrl_c)
+        run(parts, segmenter)
     assert not (parts.out / "result.json").exists()
     if after:
         assert len(frames_of(parts.out / "overlay.mp4")) == after  # what was written stays readable
-    system.segmenter.image.model.calls.clear()  # type: ignore[operator, union-attr]
-    run(parts, system)
-    assert system.segmenter.image.model.calls["image"] == 23 - after // 5 * 5  # type: ignore[index]
+    segmenter.system.model.loaded.model.calls.clear()  # type: ignore[operator, union-attr]
+    run(parts, segmenter)
+    assert segmenter.system.model.loaded.model.calls["image"] == 23 - after // 5 * 5  # type: ignore[index]
     assert_same_run(tmp_path / "whole", parts.out)
 
 
 def test_killed_and_continued_is_in_one_go(
-    system_of: Callable[..., System], make_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_segmenter: Make,
+    make_clip: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clip = str(make_clip(23))
-    run(Job(clip, EXPRESSIONS, tmp_path / "whole", EVERYTHING), system_of())
+    run(Job(clip, EXPRESSIONS, tmp_path / "whole", EVERYTHING), make_segmenter())
     parts = Job(clip, EXPRESSIONS, tmp_path / "parts", EVERYTHING)
     for after in (7, 9, 2):
-        system = system_of()
+        segmenter = make_segmenter()
         child = os.fork()
         if child == 0:
-            interrupt_at(after, system, monkeypatch, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            interrupt_at(after, segmenter, monkeypatch, lambda: os.kill(os.getpid(), signal.SIGKILL))
             try:
-                run(parts, system)
+                run(parts, segmenter)
             finally:
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    run(parts, system_of())
+    run(parts, make_segmenter())
     assert_same_run(tmp_path / "whole", parts.out)
 
 
 def test_where_a_video_breaks_the_frames_before_are_kept_and_reported(
-    system_of: Callable[..., System],
+    make_segmenter: Make,
     frames: np.ndarray,
     tmp_path: Path,
     breaking_folder: Callable[[np.ndarray, int], Path],
@@ -174,16 +178,19 @@ def test_where_a_video_breaks_the_frames_before_are_kept_and_reported(
     source, out = breaking_folder(frames, 8), tmp_path / "out"
     for _ in range(2):  # the same command finds the same, from its snapshot
         with pytest.raises(VideoError, match=rf"008\.png.*the 8 frames before are kept in {out}"):
-            run(Job(str(source), EXPRESSIONS, out, EVERYTHING), system_of())
+            run(Job(str(source), EXPRESSIONS, out, EVERYTHING), make_segmenter())
         assert len(list(read_frames(out / "frames.jsonl", expression_targets(EXPRESSIONS)))) == 8
         assert len(frames_of(out / "overlay.mp4")) == 8 and len(list((out / "masks/0").iterdir())) == 8
         assert not (out / "result.json").exists()
     (tmp_path / "mended").touch()
-    assert run(Job(str(source), EXPRESSIONS, out, EVERYTHING), system_of()).result["summary"]["frames"] == 12
+    assert run(Job(str(source), EXPRESSIONS, out, EVERYTHING), make_segmenter()).result["summary"]["frames"] == 12
 
 
 def test_an_output_that_fails_stops_the_run_and_the_others_stay_readable(
-    system_of: Callable[..., System], make_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_segmenter: Make,
+    make_clip: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from rvos.export.pictures import MaskExporter
 
@@ -197,49 +204,49 @@ def test_an_output_that_fails_stops_the_run_and_the_others_stay_readable(
     monkeypatch.setattr(MaskExporter, "write", full)
     out = tmp_path / "out"
     with pytest.raises(OutputError, match=r"no room left"):
-        run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), system_of())
+        run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), make_segmenter())
     assert 6 <= len(frames_of(out / "overlay.mp4")) <= 7 and not (out / "result.json").exists()
 
 
 def test_a_log_that_is_not_of_this_video_is_not_continued(
-    system_of: Callable[..., System],
+    make_segmenter: Make,
     frames: np.ndarray,
     tmp_path: Path,
     breaking_folder: Callable[[np.ndarray, int], Path],
 ) -> None:
-    source, system = breaking_folder(frames, 11), system_of()
+    source, segmenter = breaking_folder(frames, 11), make_segmenter()
     job = Job(str(source), EXPRESSIONS, tmp_path / "out")
     with pytest.raises(VideoError):
-        run(job, system)
+        run(job, segmenter)
     for picture in sorted(source.iterdir())[4:]:
         picture.unlink()
     with pytest.raises(OutputError, match=r"4 frames.*seen 10.*--overwrite"):
-        run(job, system)
+        run(job, segmenter)
 
 
 def test_another_run_is_refused_and_overwritten_on_demand(
-    system_of: Callable[..., System], make_clip: Callable[..., Path], tmp_path: Path
+    make_segmenter: Make, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    clip, out, system = str(make_clip(6)), tmp_path / "out", system_of()
-    run(Job(clip, EXPRESSIONS, out, ("masks",)), system)
+    clip, out, segmenter = str(make_clip(6)), tmp_path / "out", make_segmenter()
+    run(Job(clip, EXPRESSIONS, out, ("masks",)), segmenter)
     other = Job(clip, EXPRESSIONS[:1], out, ("masks",))
     with pytest.raises(OutputError, match=r"holds another run.*expressions"):
-        run(other, system)
+        run(other, segmenter)
     assert (out / "masks" / "2" / "00005.png").exists()
-    run(Job(clip, EXPRESSIONS[:1], out, ("masks",), overwrite=True), system)
+    run(Job(clip, EXPRESSIONS[:1], out, ("masks",), overwrite=True), segmenter)
     assert not (out / "masks" / "2").exists() and len(files_of(out, "masks/*/*.png")) == 6
 
 
-def test_nothing_is_made_where_the_input_is_at_fault(system_of: Callable[..., System], tmp_path: Path) -> None:
+def test_nothing_is_made_where_the_input_is_at_fault(make_segmenter: Make, tmp_path: Path) -> None:
     with pytest.raises(VideoError):
-        run(Job(str(tmp_path / "none.mp4"), EXPRESSIONS, tmp_path / "out"), system_of())
+        run(Job(str(tmp_path / "none.mp4"), EXPRESSIONS, tmp_path / "out"), make_segmenter())
     assert not (tmp_path / "out").exists()
 
 
 def test_a_run_of_sampled_frames_names_them_by_their_place_in_the_video(
-    system_of: Callable[..., System], make_clip: Callable[..., Path], tmp_path: Path
+    make_segmenter: Make, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), system_of(sampling="stride:4"))
+    run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), make_segmenter(sampling="stride:4"))
     assert [p.name for p in sorted((out / "masks/0").iterdir())] == [f"{i:05d}.png" for i in range(0, 23, 4)]
     assert len(frames_of(out / "overlay.mp4")) == 6

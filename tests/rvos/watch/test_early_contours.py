@@ -21,8 +21,8 @@ from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
 from rvos.reading import PROPAGATORS
-from rvos.settings import StreamSettings
-from rvos.tracking import TRACKERS, NoTracker
+from rvos.tracking import TRACKERS
+from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame, FrameRecord
 from rvos.watch.stream import Session
 
@@ -64,7 +64,7 @@ def image() -> ImageSegmenter:
 def system(image: ImageSegmenter, request: pytest.FixtureRequest) -> VideoSegmenter:
     propagation, tracker, decode = request.param
     key_frames = "every:3" if PROPAGATORS[propagation].between_key_frames or decode == "key" else "all"
-    return VideoSegmenter(image, propagation, tracker, settings=StreamSettings(key_frames=key_frames, decode=decode))
+    return VideoSegmenter(image, propagation, tracker, key_frames=key_frames, decode=decode)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def records_of(session: Session, frames: list[Frame]) -> list[list[FrameRecord]]
 
 def test_killed_and_continued_is_in_one_go(system: VideoSegmenter, clip: list[Frame]) -> None:
     wanted = records_of(system.session(EXPRESSIONS), clip)
-    if isinstance(system.tracker, NoTracker):  # memory doubts what jumps
+    if isinstance(system.system.tracker, NoTracker):  # memory doubts what jumps
         assert any(record.present for records in wanted for record in records)
     for at in (1, 4):
         first, second = system.session(EXPRESSIONS), system.session(EXPRESSIONS)

@@ -11,13 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from image_core.errors import ConfigError, DataError
+from image_core.errors import DataError
 from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
 from rvos.segmenter import stream_masks, track
-from rvos.settings import StreamSettings
 from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker
 from rvos.types import Frame, FrameResult, OutputError, VideoError
 from rvos.view.frame_view import View
@@ -218,12 +217,12 @@ def test_track_is_stream_masks_is_step_by_step_without_a_model(
 
 
 def test_a_video_segmenter_tracks_with_its_settings(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
-    segmenter = VideoSegmenter(colour_segmenter, settings=StreamSettings(sampling="stride:4"))
+    segmenter = VideoSegmenter(colour_segmenter, sampling="stride:4")
     masks = {0: ids_at(0, RED), 4: ids_at(4, RED)}
     assert [frame.index for frame, _ in segmenter.stream_masks(frames, masks)] == [0, 4, 8]
     result = segmenter.track(frames, masks)
     assert [record.frame_index for record in result.records] == [0, 4, 8]
-    assert decode_rle(result.record(1).rle).sum() == 16 * 16 and not segmenter.image.model.calls  # type: ignore[union-attr]
+    assert decode_rle(result.record(1).rle).sum() == 16 * 16 and not colour_segmenter.model.calls  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -237,19 +236,13 @@ def test_a_video_segmenter_tracks_with_its_settings(colour_segmenter: ImageSegme
             "frames that the sampling keeps, got one for frame 3",
         ),
         ({0: ids_at(0, RED).T}, {}, DataError, "got 80 x 48 px"),
-        (
-            {0: ids_at(0, RED)},
-            {"decode": "key", "key_frames": "every:2"},
-            ConfigError,
-            "key_frames: came every:2 with masks.*; decode: came key with masks",
-        ),
     ],
 )
 def test_what_cannot_be_followed_is_refused(
     masks: dict[int, np.ndarray], settings: dict[str, Any], kind: type[Exception], words: str, frames: np.ndarray
 ) -> None:
     with pytest.raises(kind, match=words):
-        track(frames, masks, StreamSettings(**settings))
+        track(frames, masks, **settings)
 
 
 def test_masks_are_checked_before_the_first_frame_is_asked_for(frames: np.ndarray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,31 +14,26 @@ import rvos.run.recording
 from image_core.errors import ConfigError
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.agreement import agreed_parts, check_mask_settings
+from rvos.configuration import system_config
 from rvos.export.records import to_record
+from rvos.parts import tracker_config
 from rvos.run.job import Job, run
-from rvos.settings import StreamSettings, parse_settings
-from rvos.system import System
+from rvos.tracking.memory import LOOKAHEAD
 from rvos.types import Frame
-from rvos.watch.passes import LOOKAHEAD, look_through, lookahead_of
 from rvos.watch.stream import watch
 
 EXPRESSIONS = ("the red thing", "the green thing")
-LATE = [
-    StreamSettings(tracker_lookahead=3),
-    StreamSettings(tracker_both_ways="yes"),
-    StreamSettings(tracker_both_ways="yes", tracker_lookahead=2, key_frames="every:3", decode="key"),
+LATE: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"lookahead": 3}, {}),
+    ({"both_ways": True}, {}),
+    ({"both_ways": True, "lookahead": 2}, {"key_frames": "every:3", "decode": "key"}),
 ]
 
 
 @pytest.fixture(params=LATE, ids=["lookahead", "both ways", "both ways on key frames"])
-def settings(request: pytest.FixtureRequest) -> StreamSettings:
-    return request.param
-
-
-@pytest.fixture
-def late(colour_segmenter: ImageSegmenter, settings: StreamSettings) -> VideoSegmenter:
-    return VideoSegmenter(colour_segmenter, tracker="memory", settings=settings)
+def late(colour_segmenter: ImageSegmenter, request: pytest.FixtureRequest) -> VideoSegmenter:
+    numbers, reading = request.param
+    return VideoSegmenter(colour_segmenter, tracker=tracker_config("memory", **numbers), **reading)
 
 
 def test_segment_is_stream_and_every_frame_is_answered_once(late: VideoSegmenter, frames: np.ndarray) -> None:
@@ -56,9 +52,7 @@ def test_expressions_together_are_expressions_apart(late: VideoSegmenter, frames
 
 
 def test_a_frame_waits_as_long_as_it_is_said_to(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
-    session = VideoSegmenter(colour_segmenter, tracker="memory", settings=StreamSettings(tracker_lookahead=3)).session(
-        EXPRESSIONS
-    )
+    session = VideoSegmenter(colour_segmenter, tracker=tracker_config("memory", lookahead=3)).session(EXPRESSIONS)
     answered = [session.step(Frame(t, t / 25, image)) for t, image in enumerate(frames)]
     assert session.latency == 3 and [len(results) for results in answered] == [0] * 3 + [2] * (len(frames) - 3)
     assert [results[0].frame_index for results in session.finish()] == [len(frames) - 3 + i for i in range(3)]
@@ -71,10 +65,9 @@ def test_a_clip_shorter_than_the_look_ahead_is_answered_at_its_end(late: VideoSe
 def test_the_second_pass_begins_at_the_beginning_and_knows_more(
     colour_segmenter: ImageSegmenter, frames: np.ndarray
 ) -> None:
-    settings = StreamSettings(tracker_both_ways="yes")
-    segmenter = VideoSegmenter(colour_segmenter, tracker="memory", settings=settings)
+    segmenter = VideoSegmenter(colour_segmenter, tracker=tracker_config("memory", both_ways=True))
     fresh, informed = segmenter.session(EXPRESSIONS), segmenter.session(EXPRESSIONS)
-    look_through(informed, frames, settings)
+    assert segmenter.first_pass(informed, frames)
     assert informed.frame_count == 0 and informed.snapshot() != fresh.snapshot()
     results = [results for _, results in watch(informed, [Frame(t, t / 25, i) for t, i in enumerate(frames)])]
     assert len(results) == len(frames)
@@ -82,26 +75,27 @@ def test_the_second_pass_begins_at_the_beginning_and_knows_more(
 
 @pytest.mark.parametrize(
     ("pairs", "lookahead"),
-    [([], 0), (["tracker.lookahead=4"], 4), (["tracker.both_ways=yes"], LOOKAHEAD),
-     (["tracker.both_ways=yes", "tracker.lookahead=4"], 4)],
+    [([], 0), (["tracker.lookahead=4"], 4), (["tracker.both_ways=true"], LOOKAHEAD),
+     (["tracker.both_ways=true", "tracker.lookahead=4"], 4)],
 )  # fmt: skip
-def test_how_long_an_answer_waits(pairs: list[str], lookahead: int) -> None:
-    assert lookahead_of(parse_settings(pairs)) == lookahead
+def test_how_long_an_answer_waits(pairs: list[str], lookahead: int, colour_segmenter: ImageSegmenter) -> None:
+    segmenter = VideoSegmenter(colour_segmenter, tracker=system_config(pairs).tracker)
+    assert segmenter.session(EXPRESSIONS).latency == lookahead
 
 
 def test_what_makes_no_sense_is_refused_in_one_line(colour_segmenter: ImageSegmenter) -> None:
-    both = StreamSettings(tracker_both_ways="yes", tracker_lookahead=2)
-    with pytest.raises(ConfigError, match=r"lookahead: came 2, but tracker 'none'.*both_ways: came yes, but tracker"):
-        agreed_parts("none", "none", both)
-    with pytest.raises(ConfigError, match=r"tracker.lookahead: came 2 with masks.*tracker.both_ways: came yes"):
-        check_mask_settings(both)
-    with pytest.raises(ConfigError, match=r"wanted a whole number"):
-        parse_settings(["tracker.lookahead=soon"])
-    with pytest.raises(ConfigError, match=r"lookahead: came -1"):
-        parse_settings(["tracker.lookahead=-1", "x"])
-    session = VideoSegmenter(colour_segmenter, tracker="memory").session(EXPRESSIONS)
-    with pytest.raises(ConfigError, match=r"both_ways: came yes for camera:0"):
-        look_through(session, "camera:0", both)
+    both = ["tracker.both_ways=true", "tracker.lookahead=2"]
+    with pytest.raises(ConfigError, match=r"setting of tracker 'lookahead': known.*; unknown setting of tracker 'both"):
+        system_config(both[::-1], tracker="none")
+    with pytest.raises(ConfigError, match=r"tracker.lookahead: got 2 with masks.*tracker.both_ways: got True"):
+        system_config(both).check_masks()
+    with pytest.raises(ConfigError, match=r"tracker.lookahead.*'soon'.*int"):
+        system_config(["tracker.lookahead=soon"])
+    with pytest.raises(ConfigError, match=r"got 'x'.*lookahead: expected 0 or more frames, got -1"):
+        system_config(["tracker.lookahead=-1", "x"])
+    segmenter = VideoSegmenter(colour_segmenter, tracker=system_config(both).tracker)
+    with pytest.raises(ConfigError, match=r"both_ways: expected false for camera:0"):
+        segmenter.first_pass(segmenter.session(EXPRESSIONS), "camera:0")
 
 
 @pytest.mark.parametrize("after", [4, 23, 25, 31, 44])
@@ -114,19 +108,15 @@ def test_interrupted_and_continued_is_in_one_go(
 ) -> None:
     """Frames 1 to 23 are the first pass, 24 to 46 the second; a first pass that was cut short is made anew."""
     monkeypatch.setattr(rvos.run.recording, "SNAPSHOT_EVERY", 5)
-    clip, file = str(make_clip(23)), tmp_path / "colours.safetensors"
-    file.write_bytes(b"stands in for a model file")
+    clip = str(make_clip(23))
 
-    def system() -> System:
-        settings = StreamSettings(tracker_both_ways="yes", tracker_lookahead=7)
-        made = System(model=str(file), tracker="memory", settings=settings)
-        made.__dict__["segmenter"] = VideoSegmenter(colour_segmenter, tracker="memory", settings=settings)
-        return made
+    def segmenter() -> VideoSegmenter:
+        return VideoSegmenter(colour_segmenter, tracker=tracker_config("memory", both_ways=True, lookahead=7))
 
     def logged(folder: Path) -> bytes:
         return (folder / "frames.jsonl").read_bytes()
 
-    run(Job(clip, EXPRESSIONS, tmp_path / "whole", ("masks",)), system())
+    run(Job(clip, EXPRESSIONS, tmp_path / "whole", ("masks",)), segmenter())
     parts = Job(clip, EXPRESSIONS, tmp_path / "parts", ("masks",))
     model, shown = colour_segmenter.model, 0
     original = model.encode_stem
@@ -140,10 +130,8 @@ def test_interrupted_and_continued_is_in_one_go(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(model, "encode_stem", encode_stem)
-        run(parts, system())
+        run(parts, segmenter())
     shown = -1000
-    report = run(parts, system())
+    report = run(parts, segmenter())
     assert logged(tmp_path / "whole") == logged(parts.out)
-    assert (
-        report.result["latency"]["frames"] == 7 and report.result["settings"]["tracker_settings"]["both_ways"] is True
-    )
+    assert report.result["latency"]["frames"] == 7 and report.result["settings"]["tracker"]["both_ways"] is True

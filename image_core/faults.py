@@ -9,14 +9,17 @@ from image_core.errors import ConfigError, RvosError
 
 
 class Faults:
-    """Gathers `RvosError`s and raises them together."""
+    """Gathers `RvosError`s and raises them together. True when there are any."""
 
     def __init__(self) -> None:
-        self._found: list[RvosError] = []
+        self._errors: list[RvosError] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._errors)
 
     def add(self, message: str) -> None:
         """A contradiction, in words."""
-        self._found.append(ConfigError(message))
+        self._errors.append(ConfigError(message))
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
@@ -24,11 +27,11 @@ class Faults:
         try:
             yield
         except RvosError as error:
-            self._found.append(error)
+            self._errors.append(error)
 
     def raise_all(self) -> None:
-        """Raise what was found, if anything was: the one error, or a `ConfigError` that names each."""
-        if len(self._found) == 1:
-            raise self._found[0]
-        if self._found:
-            raise ConfigError("; ".join(dict.fromkeys(map(str, self._found))))
+        """Raise what was gathered, if anything was: the one error, or a `ConfigError` that names each once."""
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            raise ConfigError("; ".join(dict.fromkeys(map(str, self._errors))))

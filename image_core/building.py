@@ -1,0 +1,56 @@
+"""From plain values (YAML, JSON, keywords) to frozen config dataclasses, nested ones included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from image_core.errors import ConfigError, UnknownNameError
+from image_core.faults import Faults
+from image_core.field_types import misfits
+
+T = TypeVar("T")
+
+
+def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    """A frozen dataclass from plain values: lists become tuples, mappings the dataclasses that their fields are.
+
+    Raises, all in one, `UnknownNameError` for keys that the dataclass does not have (the nearest is named) and
+    `ConfigError` for values that it cannot take.
+    """
+    hints, faults, fitting = get_type_hints(kind), Faults(), {}
+    for key, value in values.items():
+        with faults.gathered():
+            if key not in hints:
+                names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+                raise UnknownNameError(f"setting of {where}", key, names)
+            made = _value(hints[key], value, f"{where}.{key}")
+            for misfit in misfits(kind, {key: made}, where, plain=True):
+                raise ConfigError(misfit)
+            fitting[key] = made
+    built: Any = None
+    with faults.gathered():
+        try:
+            built = kind(**fitting)
+        except TypeError as error:
+            # Where something was left out for its fault, no more can be said.
+            if not faults:
+                raise ConfigError(f"{where}: {error}") from error
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from error
+    faults.raise_all()
+    return built
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if isinstance(hint, type) and is_dataclass(hint) and not isinstance(value, hint):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected settings ({where}.KEY=VALUE), got {value!r}")
+        return build(hint, value, where)
+    return as_tuples(value)
+
+
+def as_tuples(value: Any) -> Any:
+    """Lists as tuples, at every depth; everything else as it is."""
+    return tuple(as_tuples(v) for v in value) if isinstance(value, list) else value

@@ -1,4 +1,0 @@
-"""The parts of a video system where none are named: those that won (`benchmarks/video_gain.py`). Light to import."""
-
-PROPAGATION = "none"
-TRACKER = "memory"

@@ -1,0 +1,106 @@
+"""The parts that know time, propagator and tracker: described, named, and asked whether they can work together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from image_core.building import build
+from image_core.faults import Faults
+from image_core.lazy_table import LazyTable
+from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
+from rvos.reading import PROPAGATORS
+from rvos.reading.key_frames import KeyFrames
+from rvos.reading.propagation import Propagator
+from rvos.tracking import DEFAULT as DEFAULT_TRACKER
+from rvos.tracking import TRACKERS
+from rvos.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True)
+class PartConfig:
+    """A propagator or a tracker, described."""
+
+    name: str
+    """As the table of its kind has it; of one that is in no table, `module:Class`."""
+    numbers: Any
+    """Of the part's `config_type`."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values: `name` beside the numbers."""
+        return {"name": self.name, **asdict(self.numbers)}
+
+
+def propagation_config(name: str = DEFAULT_PROPAGATION, **numbers: Any) -> PartConfig:
+    """A propagator by name, with what differs from its defaults.
+
+    Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
+    """
+    return _by_name(PROPAGATORS, name, numbers)
+
+
+def tracker_config(name: str = DEFAULT_TRACKER, **numbers: Any) -> PartConfig:
+    """A tracker by name, with what differs from its defaults; nested numbers as mappings or dataclasses.
+
+    >>> tracker_config("memory", lookahead=4, belief={"memory": 0.9})
+
+    Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
+    """
+    return _by_name(TRACKERS, name, numbers)
+
+
+def _by_name(table: LazyTable[Any], name: str, numbers: Mapping[str, Any]) -> PartConfig:
+    known = table.known(str(name))
+    return PartConfig(known, build(table[known].config_type, numbers, table.kind))
+
+
+def describe_propagation(part: str | PartConfig | Propagator[Any]) -> PartConfig:
+    """The description of a propagator that is given by name, described, or as an object. Raises as by name."""
+    if isinstance(part, Propagator):
+        return PartConfig(_name_of(PROPAGATORS, type(part)), part.config)
+    return propagation_config(part) if isinstance(part, str) else part
+
+
+def describe_tracker(part: str | PartConfig | Tracker[Any]) -> PartConfig:
+    """The same of a tracker."""
+    if isinstance(part, Tracker):
+        return PartConfig(_name_of(TRACKERS, type(part)), part.config)
+    return tracker_config(part) if isinstance(part, str) else part
+
+
+def _name_of(table: LazyTable[Any], kind: type) -> str:
+    names = [name for name, entry in table.items() if entry is kind]
+    return names[0] if names else f"{kind.__module__}:{kind.__qualname__}"
+
+
+def check_agreement(
+    key_frames: KeyFrames,
+    decode: str,
+    propagation: tuple[str, type[Propagator[Any]]],
+    tracker: tuple[str, type[Tracker[Any]]],
+) -> None:
+    """Can a propagator and a tracker (name and class of each) serve a video that is read like this?
+
+    Raises `ConfigError`, all contradictions in one.
+    """
+    if key_frames.sees_all:
+        return
+    faults, every = Faults(), decode == "every"
+    between = propagation[1].between_key_frames
+    if every and not between:
+        faults.add(
+            f"key_frames: expected all with propagation '{propagation[0]}', which has nothing to show between key "
+            f"frames, got {key_frames}; choose key_frames=all, decode=key, or another --propagation"
+        )
+    if not every and between:
+        faults.add(
+            f"decode: expected every with propagation '{propagation[0]}', whose features nobody would decode, got key; "
+            "choose decode=every, or --propagation none"
+        )
+    if not every and not tracker[1].between_decodes:
+        faults.add(
+            f"decode: expected every with tracker '{tracker[0]}', which has nothing to show on frames that are not "
+            "decoded, got key; choose decode=every, or another --tracker"
+        )
+    faults.raise_all()

@@ -1,0 +1,283 @@
+"""Descriptions of video systems: every number can be said, and what is wrong is said all at once, before anything
+is touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_core.errors import ConfigError, RvosError, UnknownNameError
+from image_core.faults import Faults
+from image_core.segmenter import ImageSegmenter
+from image_core.weights import embedded_models
+from rvos import VideoSegmenter
+from rvos.configuration import members, system_config
+from rvos.export.outputs import OUTPUTS
+from rvos.export.table import EXPORTER_NAMES
+from rvos.parts import check_agreement, propagation_config, tracker_config
+from rvos.reading import PROPAGATORS
+from rvos.reading.key_frames import parse_key_frames
+from rvos.reading.propagation import NoPropagation
+from rvos.run.job import Job, run
+from rvos.system import SETTINGS, Reading, SystemConfig, VideoSystem
+from rvos.tracking import TRACKERS
+from rvos.tracking.tracker import NoTracker
+from rvos.video.config import VideoConfig
+
+TABLES = {"propagation": PROPAGATORS, "tracker": TRACKERS}
+
+
+class Between(NoPropagation):
+    """Says that it serves frames between key frames."""
+
+    between_key_frames = True
+
+
+class Alone(NoTracker):
+    """Says that it serves frames that were not decoded."""
+
+    between_decodes = True
+
+
+def numbers_of(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every number of a config and of those inside it: dotted name and default."""
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if is_dataclass(value):
+            yield from numbers_of(value, f"{prefix}{each.name}.")
+        else:
+            yield f"{prefix}{each.name}", value
+
+
+NUMBERS = [
+    (group, name, number, value)
+    for group, table in TABLES.items()
+    for name in table
+    for number, value in numbers_of(table[name].config_type())
+]
+
+
+def another(value: bool | int | float) -> bool | int | float:
+    """Of the same type, and fit for whatever the number is."""
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else value / 2 + 0.125
+
+
+@pytest.mark.parametrize(("group", "name", "number", "value"), NUMBERS, ids=lambda value: str(value))
+def test_every_number_of_every_part_can_be_set(group: str, name: str, number: str, value: Any) -> None:
+    wanted = another(value)
+    text = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
+    config = system_config([f"{group}.{number}={text}"], **{group: name}, key_frames="all")
+    part = getattr(config, group)
+    assert part.name == name and dict(numbers_of(part.numbers))[number] == wanted
+    others = {key: each for key, each in numbers_of(part.numbers) if key != number}
+    assert others == {key: each for key, each in numbers_of(TABLES[group][name].config_type()) if key != number}
+    document = part.document()
+    for key in number.split("."):
+        document = document[key]
+    assert json.loads(json.dumps(document)) == wanted
+
+
+def test_the_numbers_were_counted() -> None:
+    told = {(group, name, number) for group, name, number, _ in NUMBERS}
+    assert {
+        ("tracker", "memory", "said_weight"),
+        ("tracker", "memory", "belief.memory"),
+        ("tracker", "memory", "linking.most_tracks"),
+        ("tracker", "none", "presence_threshold"),
+        ("propagation", "affinity", "capacity"),
+        ("propagation", "flow", "small_px"),
+    } <= told and len(told) >= 35
+
+
+@pytest.mark.parametrize("group", TABLES)
+def test_every_part_of_the_table_has_its_yaml_and_its_defaults_are_the_dataclasses(group: str) -> None:
+    assert set(members(group)) >= set(TABLES[group])
+    for name, kind in TABLES[group].items():
+        part = getattr(system_config([f"{group}={name}"]), group)
+        assert (part.name, part.numbers) == (name, kind.config_type())
+
+
+def test_the_door_without_overrides_is_the_dataclass() -> None:
+    assert system_config() == system_config(["sampling=all"]) == SystemConfig()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "wanted"),
+    [
+        (["video.stream=2", "video.backend=decord"], {"video": VideoConfig(2, "decord")}),
+        (["sampling=stride:5", "decode = key"], {"sampling": "stride:5", "decode": "key"}),
+        (["sampling=stride:5", "sampling=stride:6"], {"sampling": "stride:6"}),
+        (["tracker=none", "tracker.presence_threshold=0"], {"tracker": tracker_config("none", presence_threshold=0)}),
+        (
+            ["propagation=flow", "key_frames=every:4", "propagation.small_px=64"],
+            {"propagation": propagation_config("flow", small_px=64), "key_frames": "every:4"},
+        ),
+    ],
+)
+def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
+    assert system_config(pairs) == SystemConfig(**wanted)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "kind", "parts"),
+    [
+        (["video.stream"], ConfigError, ["expected KEY=VALUE, got 'video.stream'"]),
+        (["key_farmes=all"], UnknownNameError, ["did you mean 'key_frames'"]),
+        (["decode=kye"], UnknownNameError, ["unknown decode 'kye': did you mean 'key'"]),
+        (["tracker=memroy"], UnknownNameError, ["unknown tracker 'memroy': did you mean 'memory'"]),
+        (["tracker.said_wieght=1"], UnknownNameError, ["setting of tracker 'said_wieght': did you mean 'said_weight'"]),
+        (["tracker.belief.memroy=1"], UnknownNameError, ["setting of tracker.belief 'memroy': did you mean 'memory'"]),
+        (["tracker.both_ways=yes"], ConfigError, ["tracker.both_ways", "'yes'", "bool"]),
+        (["tracker.lookahead=2.5"], ConfigError, ["tracker.lookahead", "2.5", "int"]),
+        (["tracker.belief=5"], ConfigError, ["tracker.belief: expected settings (tracker.belief.KEY=VALUE), got 5"]),
+        (["propagation=affinity", "propagation.capacity=0"], ConfigError, ["propagation.capacity: expected 1 or more"]),
+        (["sampling=[all"], ConfigError, ["sampling=[all"]),
+        (
+            ["video.steam=1", "video.prefetch=two", "sampling=some", "key_frames=few", "video.stream=-2", "x"],
+            ConfigError,
+            ["did you mean 'stream'", "video.prefetch", "'two'", "got 'x'", "stream: expected 0 or more, got -2",
+             "'some'", "'few'"],
+        ),
+        (
+            ["tracker=nome", "propagation=flo", "sampling=some", "video.backend=avi"],
+            ConfigError,
+            ["unknown tracker 'nome'", "unknown propagation 'flo'", "'some'", "did you mean 'av'"],
+        ),
+        (
+            ["tracker.near=far", "tracker.linking.leats_px=1", "precision=fp16", "key_frames=every:3", "video=3"],
+            ConfigError,
+            ["tracker.near", "did you mean 'least_px'", "unknown precision 'fp16'", "video: expected settings"],
+        ),
+        (["sampling=some", "key_frames=every:3"], ConfigError, ["'some'", "key_frames: expected all with propagation"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_named_all_at_once_in_one_line(
+    pairs: list[str], kind: type[RvosError], parts: list[str]
+) -> None:
+    with pytest.raises(kind) as caught:
+        system_config(pairs)
+    line = str(caught.value)
+    assert "\n" not in line and all(part in line for part in parts), line
+
+
+def test_one_fault_is_itself_and_a_fault_is_said_once() -> None:
+    faults = Faults()
+    faults.raise_all()
+    with faults.gathered():
+        raise UnknownNameError("tracker", "x", ["none"])
+    with pytest.raises(UnknownNameError):
+        faults.raise_all()
+    faults.add("two")
+    faults.add("two")
+    with pytest.raises(ConfigError, match=r"known are none; two$"):
+        faults.raise_all()
+    with pytest.raises(ZeroDivisionError), faults.gathered():
+        _ = 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("propagation", "tracker", "key_frames", "decode", "parts"),
+    [
+        (NoPropagation, NoTracker, "all", "every", []),
+        (Between, Alone, "all", "every", []),
+        (Between, NoTracker, "every:4", "every", []),
+        (NoPropagation, Alone, "every:4", "key", []),
+        (NoPropagation, NoTracker, "all", "key", []),
+        (NoPropagation, NoTracker, "every:4", "every", ["key_frames: expected all with propagation 'p'"]),
+        (Between, Alone, "every:4", "key", ["decode: expected every with propagation 'p'"]),
+        (NoPropagation, NoTracker, "every:4", "key", ["decode: expected every with tracker 't'"]),
+        (Between, NoTracker, "every:4", "key", ["with propagation 'p'", "with tracker 't'"]),
+    ],
+)
+def test_parts_and_reading_agree_or_all_contradictions_are_named(
+    propagation: type[NoPropagation], tracker: type[NoTracker], key_frames: str, decode: str, parts: list[str]
+) -> None:
+    faults = Faults()
+    with faults.gathered():
+        check_agreement(parse_key_frames(key_frames), decode, ("p", propagation), ("t", tracker))
+    if not parts:
+        faults.raise_all()
+        return
+    with pytest.raises(ConfigError) as caught:
+        faults.raise_all()
+    assert all(part in str(caught.value) for part in parts)
+    assert str(caught.value).count("expected") == len(parts)
+
+
+def test_names_that_are_not_there_are_told_together() -> None:
+    with pytest.raises(ConfigError, match=r"unknown propagation 'nonne'.*; unknown tracker 'nome'"):
+        VideoSystem("no model", Reading(propagation="nonne"), "nome")
+
+
+def test_masks_need_no_settings_of_words() -> None:
+    system_config(["sampling=stride:2", "video.stream=1"]).check_masks()
+    with pytest.raises(ConfigError, match=r"key_frames: got every:2 with masks.*; decode: got key with masks"):
+        SystemConfig(key_frames="every:2", decode="key").check_masks()
+    with pytest.raises(ConfigError, match=r"tracker\.said_weight: got 6 with masks"):
+        system_config(["tracker.said_weight=6"]).check_masks()
+
+
+def test_contradictions_wait_for_neither_video_nor_weights(
+    rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ImageSegmenter, "load", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("rvos.run.job.open_source", lambda *_: pytest.fail("the video was opened"))
+    said = rvos("segment", "camera:0", "the dog", "--out", "out", "--tracker", "nome", "--propagation", "nonne")
+    assert said.code == 2 and "unknown propagation 'nonne'" in said.err[0] and "unknown tracker 'nome'" in said.err[0]
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ConfigError, match="key_frames: expected all"):
+        VideoSegmenter(key_frames="every:3")
+
+
+FREE_TEXT = """the "dog", at x=1 {it's} [left] ${oc.env:HOME}; tracker=none"""
+
+
+def test_free_text_never_becomes_an_override(
+    colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = system_config(["tracker.said_weight=6"], model=FREE_TEXT)
+    assert config.model == FREE_TEXT and config.tracker == tracker_config("memory", said_weight=6)
+    assert config.tracker.name == "memory"
+    clip = make_clip(3, "a=b 'c' [d].mp4")
+    report = run(Job(str(clip), (FREE_TEXT,), tmp_path / "out", ("masks",)), VideoSegmenter(colour_segmenter))
+    assert report.result["expressions"] == [FREE_TEXT] and report.result["settings"]["source"] == str(clip)
+
+
+def test_free_text_survives_the_command_line(rvos: Callable[..., Any], make_clip: Callable[..., Path]) -> None:
+    clip = make_clip(3, "a=b 'c' [d].mp4")
+    model = clip.with_name("m=1 'x',{y}.safetensors")
+    model.write_bytes(b"stands in for a model file")
+    options = ("--model", model, "--set", "tracker.lookahead=1", "--save", "masks", "--json")
+    document = json.loads("\n".join(rvos("segment", clip, FREE_TEXT, "--out", "out", *options).out))
+    assert document["expressions"] == [FREE_TEXT] and document["settings"]["source"] == str(clip)
+    assert document["settings"]["model"]["name"] == str(model)
+    assert document["settings"]["tracker"]["lookahead"] == 1
+
+
+def test_a_run_records_the_whole_description(
+    colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    job = Job(str(make_clip(3)), ("the red thing",), tmp_path / "out", ("masks",))
+    result = run(job, VideoSegmenter(colour_segmenter)).result
+    stored = json.loads((tmp_path / "out" / "settings.json").read_text())["settings"]
+    assert stored == result["settings"]
+    assert set(SETTINGS) - {"device"} <= set(stored)
+    assert stored["tracker"] == json.loads(json.dumps(SystemConfig().tracker.document()))
+    assert set(stored["model"]) == {"name", "sha256"}
+
+
+def test_the_help_names_everything_there_is_to_choose(rvos: Callable[..., Any]) -> None:
+    said = "".join("".join(line.split()) for line in rvos("segment", "--help").out)
+    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation"}
+    assert all(f"{key}=" in said for key in flat | {f"video.{each.name}" for each in fields(VideoConfig)})
+    assert "tracker.KEY=" in said and "propagation.KEY=" in said
+    for names in (PROPAGATORS, TRACKERS, OUTPUTS, embedded_models()):
+        assert ",".join(names) in said
+    assert tuple(OUTPUTS) == EXPORTER_NAMES
