@@ -119,7 +119,7 @@ class Coparsing(nn.Module):
 
     Rows: slice i of the parsed map (w tokens) meets row i - t * shift of the generator, t = 0 .. K - 1, wrapping
     round: near and remote slices alike. Weights are shared over t; slices are folded into the batch. `update`
-    (reading; benchmarks/s2rm_readings.py compares them):
+    (reading; benchmarks/accuracy/s2rm_readings.py compares them):
     overwrite: Y <- LN(Y + A_t v_t) at every step. gated: Y <- Y + g_t * A_t v_t with queries from LN(Y), a learned gate
     a step, one LN at the end. accumulate: the queries stay, LN(Y + mean_t A_t v_t) once. side_by_side: one softmax
     over all K shifted slices, whose keys are told by `shift_code` how far they were rolled, LN once.
