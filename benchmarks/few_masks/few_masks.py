@@ -173,16 +173,16 @@ def made_with() -> dict[str, Any]:
     return json.loads(json.dumps(scenes | training | {"experiments": models}))
 
 
-def rows_of_before(out: Path) -> dict[str, dict[str, Any]]:
-    """The rows that the result has, if they were made with what is set now."""
-    document = json.loads(out.read_text()) if out.exists() else {}
+def rows_of_before() -> dict[str, dict[str, Any]]:
+    """The rows that the committed result has, if they were made with what is set now."""
+    document = json.loads(BENCHMARK.result.read_text()) if BENCHMARK.result.exists() else {}
     same = all(document.get(key) == value for key, value in made_with().items())
     return {row["arm"]["name"]: row for row in document["arms"]} if same else {}
 
 
 def report(out: Path) -> None:
     """The figures and the picture of what is done."""
-    done = rows_of_before(out)
+    done = rows_of_before()
     for arm in ARMS:
         if (path := RUNS / arm.name / "figures.json").exists():
             done[arm.name] = json.loads(path.read_text())
@@ -204,7 +204,7 @@ def main() -> None:
         return
     if not arguments.report:
         write_data()
-        done = rows_of_before(arguments.out)
+        done = rows_of_before()
         for arm in ARMS:
             figures = RUNS / arm.name / "figures.json"
             wanted = arguments.only is None or arm.name in arguments.only
