@@ -247,8 +247,7 @@ def test_imports_go_down() -> None:
 
 def test_there_are_no_cycles() -> None:
     graph = {
-        module_name(path): {i.module for i in IMPORTS[path] if i.module in MODULES} | faces_of(path)
-        for path in PACKAGED
+        module_name(path): {i.module for i in IMPORTS[path] if i.module in MODULES} | faces_of(path) for path in SOURCES
     }
     try:
         TopologicalSorter(graph).prepare()
@@ -270,8 +269,8 @@ def test_imports_are_absolute_named_and_static() -> None:
 
 
 def third_party(path: Path) -> list[Import]:
-    """Imports of packages that are not Python's and not ours; a script's neighbours in its folder are ours."""
-    ours = {*sys.stdlib_module_names, *LAYERS, *(p.stem for p in SOURCES if p.parent == path.parent)}
+    """Imports of packages that are neither Python's nor ours; our packages know of our other folders nothing."""
+    ours = {*sys.stdlib_module_names, *(LAYERS if path in PACKAGED else FOLDERS)}
     return [i for i in IMPORTS[path] if i.package and i.package not in ours]
 
 

@@ -192,7 +192,7 @@ def test_text_that_is_no_setting(text: str) -> None:
         ("preprocessing.size_px=50", "preprocessing.size_px: expected a multiple of 32 to squash to, got 50"),
         (
             "preprocessing.resize=stretch",
-            "preprocessing.resize: expected one of squash, keep_ratio, short_side, got 'stretch'",
+            "expected one of squash, keep_ratio, short_side, got 'stretch'",
         ),
         ("preprocessing=5", "preprocessing: expected settings"),
         ("data=refcoco", "give data.root=FOLDER"),

@@ -7,7 +7,7 @@ keys; values carry none. Three parts of Partial-RES can be handed in: a learned 
 picture (`co_content`), and where queries attend (`point_attention`).
 
 Keys and values of past steps are kept in a `DecoderCache` that the caller owns, so a step costs one token and not the
-whole prefix (benchmarks/sequence_decoder.py). The module itself keeps nothing between calls.
+whole prefix (benchmarks/speed/sequence_decoder.py). The module itself keeps nothing between calls.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Masks with 64 pixels to a word: what J and F need of them (counting, outlining, dilating) is then a few passes over
-few words. How fast that is beside the dilation of whole pictures is measured in `benchmarks/metric_speed.py`.
+few words. How fast that is beside the dilation of whole pictures is measured in `benchmarks/speed/metric_speed.py`.
 """
 
 from __future__ import annotations

@@ -323,5 +323,5 @@ def test_encoders_that_cannot_be_fused(tiny_spec: Callable[..., ModelSpec]) -> N
     spec = tiny_spec("safari")
     with pytest.raises(ConfigError, match="vision encoder: expected a Swin v1 or v2"):
         build_model(replace(spec, vision=EncoderSpec("tiny")))
-    with pytest.raises(ConfigError, match="text encoder: expected the layers .*, got GruTextEncoder"):
+    with pytest.raises(ConfigError, match=r"text encoder: expected the layers .*, got GruTextEncoder"):
         build_model(replace(spec, text=EncoderSpec("gru")))

@@ -234,7 +234,7 @@ def test_any_heap_of_words_is_parsed_and_composed() -> None:
 
 @pytest.mark.shared
 def test_the_head_of_a_real_sentence_is_that_of_its_shorter_description(shared_dir: Path) -> None:
-    """Of A2D-Sentences; 0.994 by `benchmarks/parser_coverage.py`, the rest mostly cut off in the file."""
+    """Of A2D-Sentences; 0.994 by `benchmarks/few_masks/parser_coverage.py`, the rest mostly cut off in the file."""
     with (shared_dir / "annotations" / "a2d_annotation_with_short_query.txt").open() as file:
         pairs = [(row["query"], row["short_query"]) for row in csv.DictReader(file)]
     nouns = [(parse_expression(query).noun, parse_expression(short).noun) for query, short in pairs[1::10] if short]

@@ -24,7 +24,7 @@ from image_core.models.table import EncoderSpec, ModelSpec
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
-from rvos.tracking.tracker import NoTrackerConfig, Tracker
+from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -105,9 +105,6 @@ class CountingTracker(Tracker[Count]):
 
     between_decodes = False
 
-    def __init__(self) -> None:
-        self.config = NoTrackerConfig()
-
     def start(self, expression_index: int) -> Count:
         return Count(expression_index)
 
@@ -126,9 +123,9 @@ def counting_tracker() -> type[CountingTracker]:
 
 
 @pytest.fixture
-def counter(colour_segmenter: ImageSegmenter) -> CountingTracker:
-    """One, made for the model that sees colours."""
-    return CountingTracker(Postprocessor(colour_segmenter.model, colour_segmenter.preprocessing))
+def counter() -> CountingTracker:
+    """One of them."""
+    return CountingTracker()
 
 
 @pytest.fixture

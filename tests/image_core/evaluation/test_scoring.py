@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from image_core.answer import MaskAnswer
 from image_core.checkpoint import LoadedModel, Provenance
 from image_core.errors import ConfigError
 from image_core.evaluation.presence import collect_presence
@@ -15,7 +16,7 @@ from image_core.evaluation.samples import asked
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.models.table import ModelSpec, build_model
 from image_core.preprocessing import Preprocessing
-from image_core.segmenter import ImagePrediction, ImageSegmenter
+from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.types import ImageSample
 
@@ -35,14 +36,11 @@ SAMPLES = [
 ]
 
 
-def answers(sample: ImageSample) -> list[ImagePrediction]:
+def answers(sample: ImageSample) -> list[MaskAnswer]:
     """One that reads: the mask its word names, and present unless the word is one of absence."""
     known = {"top": TOP, "left": TOP, "all": ALL, "both": ALL, "nothing": TOP, "gone": ALL}
     present = {"top": 0.9, "left": 0.5, "all": 0.8, "both": 0.4, "nothing": 0.1, "gone": 0.6}
-    return [
-        ImagePrediction(np.array(known[word], np.float32) - 0.5, present[word], score=0.5)
-        for word in sample.expressions
-    ]
+    return [MaskAnswer.of_mask(np.array(known[word], bool), present[word], score=0.5) for word in sample.expressions]
 
 
 def test_figures() -> None:
@@ -76,7 +74,7 @@ def test_shuffled_expressions_are_those_of_the_next_picture() -> None:
 def test_shuffled_figures_are_against_each_pictures_own_truth() -> None:
     seen: list[tuple[str, ...]] = []
 
-    def remember(sample: ImageSample) -> Sequence[ImagePrediction]:
+    def remember(sample: ImageSample) -> Sequence[MaskAnswer]:
         seen.append(sample.expressions)
         return answers(sample)
 

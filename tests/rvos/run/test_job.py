@@ -106,7 +106,9 @@ def interrupt_at(
     frame_count: int, segmenter: VideoSegmenter, monkeypatch: pytest.MonkeyPatch, how: Callable[[], None]
 ) -> None:
     """Make the model do `how` when it is shown one frame more than `frame_count`."""
-    model = segmenter.system.model.loaded.model
+    image = segmenter.system.model.loaded
+    assert isinstance(image, ImageSegmenter)
+    model = image.model
     original, shown = model.encode_stem, [0]
 
     def encode_stem(images: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from image_core.synthetic import meanings
 from image_core.synthetic.meanings import Meaning
-from rvos.synthetic import SyntheticVideos
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.expressions import answer
 from rvos.synthetic.film import Film
 from rvos.synthetic.phrasing import about_nothing, about_one, about_several

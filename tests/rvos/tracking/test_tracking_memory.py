@@ -11,7 +11,7 @@ import pytest
 
 from image_core.answer import DenseMap, MaskAnswer
 from image_core.state import from_bytes, to_bytes
-from rvos.tracking.linking import link, parts_of
+from rvos.tracking.linking import LinkingConfig, link, parts_of
 from rvos.tracking.memory import MemoryConfig, MemoryState, MemoryTracker
 from rvos.tracking.pending import Choice
 from rvos.tracking.presence import PresenceModel, log_odds_of
@@ -291,8 +291,8 @@ def test_presence_before_agrees_with_the_sum_over_all_that_may_have_happened() -
 def test_parts_leave_crumbs_out_largest_first() -> None:
     probs = np.zeros((24, 40), np.float32)
     probs[2:12, 2:12], probs[2:10, 20:28], probs[20, 38] = 0.9, 0.9, 0.9
-    assert [np.count_nonzero(part) for part in parts_of(probs, 0.4)] == [100, 64]
-    assert parts_of(np.zeros((4, 4), np.float32), 0.4) == []
+    assert [np.count_nonzero(part) for part in parts_of(probs, 0.4, LinkingConfig())] == [100, 64]
+    assert parts_of(np.zeros((4, 4), np.float32), 0.4, LinkingConfig()) == []
 
 
 def test_a_merged_region_keeps_one_track_and_a_split_brings_the_other_back() -> None:
@@ -304,10 +304,12 @@ def test_a_merged_region_keeps_one_track_and_a_split_brings_the_other_back() -> 
     appearances = [appearance_of(view, region) for region in (red, green)]
     tracks = [Track(1, appearances[0], 4.0, 5.0), Track(2, appearances[1], 1.0, 5.0)]
     labels = (red + 2 * green).astype(np.int32)
-    merged, lost = link(view, [red | green], labels, tracks, 3, belief)
+    merged, lost = link(view, [red | green], labels, tracks, 3, belief, LinkingConfig())
     assert [one.track.id for one in merged] == [1] and [track.id for track in lost] == [2]
     assert merged[0].track.support == pytest.approx(2.5) and merged[0].track.weight == pytest.approx(5.0)
-    split, lost = link(view, [red, green], np.where(labels > 0, 1, 0), [merged[0].track, *lost], 3, belief)
+    split, lost = link(
+        view, [red, green], np.where(labels > 0, 1, 0), [merged[0].track, *lost], 3, belief, LinkingConfig()
+    )
     assert {one.track.id for one in split} == {1, 2} and not lost
-    fresh, _ = link(view, [green], np.zeros_like(labels), [], 3, belief)
+    fresh, _ = link(view, [green], np.zeros_like(labels), [], 3, belief, LinkingConfig())
     assert [one.track.id for one in fresh] == [3]

@@ -15,11 +15,12 @@ from torch import Tensor
 from image_core.errors import RvosError, UnknownNameError
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures
-from rvos.reading import PROPAGATORS, NoPropagation, Propagator, find_propagator
+from rvos.reading import PROPAGATORS, find_propagator
 from rvos.reading.key_frames import KeyFrames
-from rvos.reading.propagation import Stem
+from rvos.reading.propagation import NoPropagation, Propagator, Stem
 from rvos.reading.reader import FeatureReader
-from rvos.tracking import TRACKERS, NoTracker, Tracker, find_tracker
+from rvos.tracking import TRACKERS, find_tracker
+from rvos.tracking.tracker import NoTracker, Tracker
 from rvos.types import Frame, FrameResult, OutputError
 from rvos.view.frame_view import View
 from rvos.watch.session import EVERY_FRAME, StreamSession

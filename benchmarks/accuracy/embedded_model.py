@@ -1,0 +1,148 @@
+"""The figures and the card of the embedded model, from nothing.
+
+python -m benchmarks.accuracy.embedded_model [--model NAME|FILE] [--training runs/FIRST runs/SECOND ...]
+
+Evaluates the model on both synthetic test splits, each also with shuffled expressions (the text-blind control), by the
+code of `rvos evaluate synthetic-images`; interrupted evaluations continue. About 8 minutes on one core. --training adds
+runs that came after those which the result already tells of: their hours and their curves, which go into docs/.
+
+The result is embedded_model.json, beside this file, and the card beside the model.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness.command import Benchmark
+from benchmarks.harness.machine import REPOSITORY, describe_machine
+from benchmarks.harness.processes import one_thread
+from image_core.checkpoint import read_header
+from image_core.evaluation.pictures import SyntheticPictures
+from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
+from image_core.mask_model import describe
+from image_core.segmenter import ImageSegmenter, find_model
+from image_core.training.log import read_log
+from image_core.weights import DEFAULT
+from rvos.export.prediction_sheet import PredictionSheet
+
+BENCHMARK = Benchmark(__file__, __doc__)
+DOCS = REPOSITORY / "docs"
+SPLITS = ("test", "test_compositional")
+FIGURES = ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc")
+
+
+def evaluate(model: str) -> dict[str, dict[str, Any]]:
+    """Split -> figures in all and by family; `<split>, shuffled` -> the control."""
+    segmenter = ImageSegmenter.load(model, "cpu")
+    identity = describe(segmenter)
+    results = {}
+    for split in SPLITS:
+        for shuffled in (False, True):
+            name = f"{split}, shuffled" if shuffled else split
+            out = Path("runs/embedded") / identity.revision[:12] / name.replace(", ", "_")
+            results[name] = run_image_evaluation(
+                ImageEvaluation(SyntheticPictures(split), shuffle_expressions=shuffled),
+                segmenter,
+                {"model": identity.document()},
+                out,
+                PredictionSheet(),
+            )
+            print(name, {key: results[name][key] for key in FIGURES}, flush=True)
+    return results
+
+
+def training_hours(folder: Path) -> float:
+    """Hours by the log's own speeds, without the scoring."""
+    lines = [line for line in read_log(folder / "log.jsonl") if line["kind"] == "train"]
+    batch = json.loads((folder / "settings.json").read_text())["settings"]["batch_images"]
+    steps = [lines[0]["step"], *(b["step"] - a["step"] for a, b in pairwise(lines))]
+    return sum(n * batch / line["images_per_s"] for n, line in zip(steps, lines, strict=True)) / 3600
+
+
+def history(model: str, recorded: list[dict[str, Any]], runs: list[Path]) -> list[dict[str, Any]]:
+    """[{runs, hours, curves}] of the whole training: what was recorded before, then `runs`; copies their curves."""
+    if not runs:
+        return recorded
+    first = 1 + sum(len(part["curves"]) for part in recorded)
+    pictures = [f"{model}_curves_{first + i}.png" for i in range(len(runs))]
+    for run, picture in zip(runs, pictures, strict=True):
+        shutil.copy(run / "curves.png", DOCS / picture)
+    hours = round(sum(map(training_hours, runs)), 2)
+    return [*recorded, {"runs": [run.name for run in runs], "hours": hours, "curves": pictures}]
+
+
+def card(
+    name: str, header: dict[str, Any], results: dict[str, dict[str, Any]], training: list[dict[str, Any]], date: str
+) -> str:
+    """The model card, Markdown; `training` is what `history` gives."""
+    origin = header["provenance"]
+    hours = f"{sum(part['hours'] for part in training):.1f} hours of training steps on two shared cores"
+    lines = [
+        f"# {name}",
+        "",
+        "S2RM + CASG (`image_core/models/s2rm.py`), from scratch on synthetic pictures: shapes, colours, fills, place.",
+        "It has never seen a photograph. `python -m benchmarks.accuracy.embedded_model` wrote this card and recomputes",
+        "every figure.",
+        "",
+        f"- Training: `{origin['command']}`, seed {origin['seed']}, {origin['steps']} steps,",
+        f"  commit {origin['commit'][:12]}, {origin['date']}",
+        f"- Data: `{origin['data']}` (`image_core/synthetic`), training split, never the same picture twice",
+        f"- Time: {hours} (validation not counted)",
+        f"- Evaluated: {date}; 1,000 pictures of 192 x 192 px a split, 4 expressions each, masks at that size; fp32",
+        "",
+        "| split | " + " | ".join(FIGURES) + " |",
+        "|---|" + "---|" * len(FIGURES),
+        *(row(split, figures) for split, figures in results.items()),
+        "",
+        "Shuffled is the text-blind control: every picture is asked the expressions of another one. mIoU, oIoU, Pr@0.5",
+        "are over expressions that have a target, and a target judged absent counts as an empty mask; N-acc is the",
+        "share of expressions without a target that are judged absent, T-acc the share of the others judged present.",
+        "",
+        "By family (mIoU; for `absent` N-acc):",
+        "",
+        "| family | " + " | ".join(SPLITS) + " |",
+        "|---|" + "---|" * len(SPLITS),
+    ]
+    for family in sorted(results[SPLITS[0]]["families"]):
+        figure = "N-acc" if family == "absent" else "mIoU"
+        values = [results[split]["families"][family][figure] for split in SPLITS]
+        lines.append(f"| {family} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
+    curves = [picture for part in training for picture in part["curves"]]
+    for i, picture in enumerate(curves, 1):
+        lines += ["", f"![Run {i}: losses and validation figures over the steps](../../docs/{picture})"]
+    return "\n".join([*lines, ""])
+
+
+def row(name: str, figures: dict[str, Any]) -> str:
+    """One line of the table."""
+    return f"| {name} | " + " | ".join(f"{figures[key]:.3f}" for key in FIGURES) + " |"
+
+
+def main() -> None:
+    parser = BENCHMARK.parser()
+    parser.add_argument("--model", default=DEFAULT)
+    parser.add_argument("--training", type=Path, nargs="*", default=[], help="further runs, for their time and curves")
+    parser.add_argument("--card", type=Path, help="the Markdown; by default beside the model")
+    arguments = parser.parse_args()
+    one_thread()
+    path = find_model(arguments.model)
+    results = evaluate(arguments.model)
+    recorded = json.loads(BENCHMARK.result.read_text())["training"]
+    training = history(path.stem, recorded, arguments.training)
+    figures = {
+        "provenance": {k: v for k, v in read_header(path)["provenance"].items() if k != "words"},
+        "training": training,
+        "results": results,
+    }
+    BENCHMARK.write(arguments.out, figures)
+    text = card(path.stem, read_header(path), results, training, describe_machine()["date"])
+    (arguments.card or path.with_suffix(".md")).write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    BENCHMARK.start(main)

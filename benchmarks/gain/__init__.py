@@ -1,0 +1,1 @@
+"""What time adds to an image model, on synthetic videos whose truth is known."""

@@ -1,0 +1,115 @@
+"""One synthetic video as every system gets it: its frames, and what the image model answers on each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness.clips import frames_of
+from image_core.answer import MaskAnswer
+from image_core.segmenter import ImageSegmenter
+from rvos.reading.key_frames import KeyFrames
+from rvos.reading.propagation import NoPropagation
+from rvos.reading.reader import Answers, FeatureReader, NothingRead, Reader
+from rvos.synthetic.dataset import VideoSample
+from rvos.tracking.tracker import NoTracker, NoTrackerConfig, NoTrackerState, Tracker
+from rvos.types import Frame, FrameResult
+from rvos.view.frame_view import View, view_of
+from rvos.watch.session import StreamSession
+from rvos.watch.stream import watch
+
+
+@dataclass(frozen=True)
+class FrameAnswer:
+    """What a system answers on one frame, before its presence is judged. mask: (H, W) bool; presence: [0, 1]."""
+
+    mask: np.ndarray
+    presence: float
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video of T frames and E expressions with what the image model answers on it."""
+
+    sample: VideoSample
+    #: T rows of E.
+    answers: tuple[tuple[MaskAnswer, ...], ...]
+    #: Processor time of the image model, text included, per frame and expression.
+    image_ms: float
+
+    @property
+    def frame_count(self) -> int:
+        """T."""
+        return len(self.sample.frames)
+
+    @property
+    def expression_count(self) -> int:
+        """E."""
+        return len(self.sample.expressions)
+
+    @cached_property
+    def frames(self) -> tuple[Frame, ...]:
+        """T of them."""
+        return frames_of(self.sample)
+
+    def score(self, frame: int, expression: int) -> float:
+        """The image model's confidence in its mask, [0, 1]."""
+        return self.answers[frame][expression].score
+
+    def views(self, order: Iterable[int]) -> Iterator[View]:
+        """The frames in some order, each with the one given before it. Every system computes its own, and pays."""
+        picture = None
+        for index in order:
+            view = view_of(self.frames[index], picture)
+            picture = view.picture
+            yield view
+
+    def session(self, tracker: Tracker[Any], decode_every: int = 1) -> StreamSession:
+        """A tracker that watches this clip without paying for the image model again. It gets the answers of every so
+        many frames alone, and cannot ask for more."""
+        return StreamSession(RecordedReader(self), tracker, KeyFrames(decode_every))
+
+
+class RecordedReader(Reader[NothingRead]):
+    """Gives the answers that were recorded, on key frames alone."""
+
+    def __init__(self, clip: Clip) -> None:
+        super().__init__([e.text for e in clip.sample.expressions])
+        self._clip = clip
+
+    def start(self) -> NothingRead:
+        return NothingRead()
+
+    def read(self, view: View, is_key: bool, asking: Sequence[int], state: NothingRead) -> tuple[Answers, NothingRead]:
+        answers = self._clip.answers[view.frame.index]
+        return list(answers) if is_key else [None] * len(answers), state
+
+
+class Recorder(NoTracker):
+    """A tracker that keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(NoTrackerConfig(presence_threshold=0.0))
+        self.answers: list[MaskAnswer] = []
+
+    def step(self, view: View, answer: MaskAnswer | None, state: NoTrackerState) -> tuple[FrameResult, NoTrackerState]:
+        result, after = super().step(view, answer, state)
+        if answer is not None:
+            self.answers.append(answer)
+        return result, after
+
+
+def record(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
+    """Run the image model on every frame of a video, once for all expressions, as a session does."""
+    start = time.process_time()
+    recorder, texts = Recorder(), [e.text for e in sample.expressions]
+    for _ in watch(StreamSession(FeatureReader(segmenter, texts, NoPropagation()), recorder), frames_of(sample)):
+        pass  # the recorder keeps them
+    rows, count = recorder.answers, len(texts)
+    answers = tuple(tuple(rows[i : i + count]) for i in range(0, len(rows), count))
+    return Clip(sample, answers, 1000 * (time.process_time() - start) / len(rows))

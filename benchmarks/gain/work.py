@@ -1,0 +1,113 @@
+"""What one process does: a video in, rows of figures out."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import torch
+
+from benchmarks.gain.clip import Clip, FrameAnswer, record
+from benchmarks.gain.systems import SYSTEMS, System, Thresholds
+from benchmarks.harness.processes import one_thread
+from benchmarks.harness.rows import Row
+from benchmarks.harness.scoring import figures
+from image_core.segmenter import ImageSegmenter
+from rvos.metrics import region_and_boundary
+from rvos.synthetic.dataset import SyntheticVideos
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video and the systems to run on it."""
+
+    model: str
+    split: str
+    seed: int
+    index: int
+    challenge: bool  # False for its twin without the challenge
+    systems: tuple[str, ...]
+    thresholds: Mapping[str, Thresholds]  # by system; tuning needs none
+
+
+def score(job: Job) -> list[Row]:
+    """A row for every expression and system."""
+    clip = clip_of(job)
+    rows = []
+    for name in job.systems:
+        start = time.process_time()
+        masks = masks_of(clip, SYSTEMS[name], job.thresholds[name])
+        cpu_s = time.process_time() - start
+        cost = {"cpu_ms": 1000 * cpu_s / (clip.frame_count * clip.expression_count), "image_ms": clip.image_ms}
+        rows += [_described(job, clip, e, name) | figures(clip.sample, e, m) | cost for e, m in enumerate(masks)]
+    return rows
+
+
+@torch.inference_mode()
+def masks_of(clip: Clip, system: System, thresholds: Thresholds) -> list[list[np.ndarray]]:
+    """E lists of T masks (H, W) bool."""
+    return [system.decide(answers, thresholds) for answers in system.method(clip)]
+
+
+def _described(job: Job, clip: Clip, expression: int, system: str) -> Row:
+    asked = clip.sample.expressions[expression]
+    return {
+        "video": clip.sample.video_id,
+        "index": job.index,
+        "challenge": job.challenge,
+        "family": asked.family,
+        "kind": asked.kind,
+        "expressions": clip.expression_count,
+        "expression": asked.expression_id,
+        "sentence": asked.text,
+        "system": system,
+    }
+
+
+def tune(job: Job) -> list[Row]:
+    """A row for every stable expression and system: J&F over all frames for each thresholds of the system's grid."""
+    clip = clip_of(job, "stable")
+    rows = []
+    for name in job.systems:
+        with torch.inference_mode():
+            answered = SYSTEMS[name].method(clip)
+        for e, answers in enumerate(answered):
+            values = _over_grid(SYSTEMS[name], answers, clip.sample.mask(e))
+            rows.append(_described(job, clip, e, name) | {"J&F_all_frames": values})
+    return rows
+
+
+def _over_grid(system: System, answers: Sequence[FrameAnswer], truth: np.ndarray) -> list[float]:
+    known: dict[tuple[int, bytes], float] = {}
+
+    def of_frame(t: int, mask: np.ndarray) -> float:
+        """Most thresholds make the same mask: it is scored once."""
+        key = t, hashlib.sha256(np.packbits(mask).tobytes()).digest()
+        if key not in known:
+            region, boundary = region_and_boundary(mask[None], truth[t, None])
+            known[key] = float(region[0] + boundary[0]) / 2
+        return known[key]
+
+    return [
+        float(np.mean([of_frame(t, mask) for t, mask in enumerate(system.decide(answers, thresholds))]))
+        for thresholds in system.grid
+    ]
+
+
+def clip_of(job: Job, kind: str | None = None) -> Clip:
+    """The video drawn, with what the image model says of it; kind: of expressions of this kind alone."""
+    sample = SyntheticVideos(job.split, job.seed, challenge=job.challenge)[job.index]
+    if kind is not None:
+        sample = replace(sample, expressions=tuple(e for e in sample.expressions if e.kind == kind))
+    return record(sample, loaded(job.model))
+
+
+@cache
+def loaded(model: str) -> ImageSegmenter:
+    """The image model, once a process, which keeps to one thread from then on."""
+    one_thread()
+    return ImageSegmenter.load(model, "cpu")

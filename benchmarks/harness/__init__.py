@@ -1,0 +1,1 @@
+"""What all benchmarks share: command line, header of a result, rows that are resumed, clips, systems, scores."""

@@ -1,0 +1,42 @@
+"""Rows on disk, appended as they are made, so that a killed run continues where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from image_core.folder import RunKind, claimed, digest_of
+from image_core.json_lines import append_lines, cut_torn_line, read_lines
+
+Row = dict[str, Any]
+KIND = RunKind("rvos benchmark", elsewhere="wait until it ends")
+
+
+class Rows:
+    """`<folder>/<digest of the settings>/<name>.jsonl`, a row a line, the settings beside it. Other settings, another
+    folder.
+
+    Used by one run at a time: `with Rows(...) as rows`. Raises `OutputError` where another run has it.
+    """
+
+    def __init__(self, folder: Path, name: str, settings: Mapping[str, Any]) -> None:
+        self.path = folder / digest_of(settings)[:12] / f"{name}.jsonl"
+        self.rows: list[Row] = []
+        self._settings = settings
+        self._open = ExitStack()
+
+    def __enter__(self) -> Rows:
+        self._open.enter_context(claimed(self.path.parent, KIND, self._settings))
+        cut_torn_line(self.path)
+        self.rows = list(read_lines(self.path, dict, "remove the line"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """More rows, on the disk when this returns."""
+        append_lines(self.path, rows)
+        self.rows += rows
