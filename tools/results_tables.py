@@ -1,0 +1,66 @@
+"""The tables of docs/results.md, made from the JSON files of the benchmarks.
+
+python tools/results_tables.py
+
+Between `<!-- table NAME -->` and `<!-- end -->` stands what the function of that name makes; the words around it stay.
+A test asserts that docs/results.md is what this command writes.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+
+import results_of_models as models
+import results_of_speed as speed
+import results_of_videos as videos
+from results_files import BENCHMARKS, ROOT, SOURCES, read, table
+
+RESULTS = ROOT / "docs" / "results.md"
+
+
+def sources() -> str:
+    """Where every figure comes from: file, picture, command, day and machine."""
+    rows = []
+    for name, file in SOURCES.items():
+        document, path = read(name), BENCHMARKS / file
+        machine, here = document["machine"], path.parent.relative_to(ROOT).as_posix()
+        links = [f"[{name}](../{here}/{path.name})"]
+        pictures = [path.with_suffix(suffix) for suffix in (".png", ".jpg")]
+        links += [f"[picture](../{here}/{picture.name})" for picture in pictures if picture.is_file()]
+        command = re.sub(r"benchmarks/(?=\w+\.(?:py|json))", f"{here}/", document["command"])
+        row = [", ".join(links), f"`{command}`", machine["date"], f"{machine['processor']}, {machine['cores']} cores"]
+        rows.append(row)
+    return table(("result", "command", "measured", "machine"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    make.__name__: make
+    for make in (
+        *(models.embedded_model, models.embedded_families, models.few_masks, models.few_masks_ablations),
+        *(models.few_masks_filter, models.attention_pictures, models.sparc_boxes, models.s2rm_readings),
+        *(models.parser_coverage, videos.video_gain, videos.video_families, videos.video_kinds, videos.video_twins),
+        *(videos.video_ablations, videos.video_checkpoints, videos.video_cores, videos.mask_prompts),
+        *(speed.segment_speed, speed.propagation_large, speed.propagation_embedded, speed.many_expressions),
+        *(speed.memory_flat, speed.score_speed, speed.metric_speed, speed.sequence_decoder, speed.synthetic_speed),
+        sources,
+    )
+}
+MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rendered(text: str) -> str:
+    """The document with every table made anew. Raises `KeyError` for the name of a table that is not there."""
+    return MARKED.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
+
+
+def main() -> int:
+    """Write docs/results.md."""
+    RESULTS.write_text(rendered(RESULTS.read_text(encoding="utf-8")), encoding="utf-8")
+    print(RESULTS.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
