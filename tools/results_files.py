@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from marked_tables import ROOT
+
 BENCHMARKS = ROOT / "benchmarks"
 
 SOURCES: dict[str, str] = {
@@ -37,12 +37,6 @@ SOURCES: dict[str, str] = {
 def read(name: str) -> dict[str, Any]:
     """The document of one result. Raises `OSError` or `ValueError` where there is none."""
     return json.loads((BENCHMARKS / SOURCES[name]).read_text(encoding="utf-8"))
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown, one line a row."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(cell for cell in line) + " |\n" for line in lines)
 
 
 def number(value: float, digits: int = 1) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from statistics import mean
 
-from results_files import number, points, read, table
+from marked_tables import table
+from results_files import number, points, read
 
 
 def embedded_model() -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from results_files import gained, number, points, read, table
+from marked_tables import table
+from results_files import gained, number, points, read
 
 
 def segment_speed() -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from statistics import mean
 
-from results_files import gained, number, points, read, table
+from marked_tables import table
+from results_files import gained, number, points, read
 
 SYSTEMS = {
     "frame_by_frame": "frame by frame",

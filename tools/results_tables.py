@@ -15,7 +15,8 @@ from collections.abc import Callable
 import results_of_models as models
 import results_of_speed as speed
 import results_of_videos as videos
-from results_files import BENCHMARKS, ROOT, SOURCES, read, table
+from marked_tables import ROOT, table, write
+from results_files import BENCHMARKS, SOURCES, read
 
 RESULTS = ROOT / "docs" / "results.md"
 
@@ -47,18 +48,11 @@ TABLES: dict[str, Callable[[], str]] = {
         sources,
     )
 }
-MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def rendered(text: str) -> str:
-    """The document with every table made anew. Raises `KeyError` for the name of a table that is not there."""
-    return MARKED.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
 
 
 def main() -> int:
     """Write docs/results.md."""
-    RESULTS.write_text(rendered(RESULTS.read_text(encoding="utf-8")), encoding="utf-8")
-    print(RESULTS.relative_to(ROOT))
+    write(RESULTS, TABLES)
     return 0
 
 
