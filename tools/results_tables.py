@@ -30,7 +30,8 @@ def sources() -> str:
         links = [f"[{name}](../{here}/{path.name})"]
         pictures = [path.with_suffix(suffix) for suffix in (".png", ".jpg")]
         links += [f"[picture](../{here}/{picture.name})" for picture in pictures if picture.is_file()]
-        command = re.sub(r"benchmarks/(?=\w+\.(?:py|json))", f"{here}/", document["command"])
+        command = re.sub(r"benchmarks/(\w+)\.py", rf"-m {here.replace('/', '.')}.\1", document["command"])
+        command = re.sub(r"benchmarks/(?=\w+\.json)", f"{here}/", command)
         row = [", ".join(links), f"`{command}`", machine["date"], f"{machine['processor']}, {machine['cores']} cores"]
         rows.append(row)
     return table(("result", "command", "measured", "machine"), rows)
