@@ -100,20 +100,24 @@ def write_clipseg(folder: Path) -> None:
     CLIPSegProcessor(resize, CLIPTokenizer(vocab=words, merges=[])).save_pretrained(folder)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}-{block.number}")
-def test_python_blocks_run(block: Block, desk: Path) -> None:
-    code = f"import {block.file.removesuffix('.py')}" if block.file else block.code
-    paths = os.pathsep.join([str(desk), str(ROOT)])
-    environment = {**os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=desk, env=environment, capture_output=True, text=True)
+def python(*arguments: str, at: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run([sys.executable, *arguments], cwd=at, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
+def test_python_blocks_run(page: str, desk: Path) -> None:
+    """The blocks of a page one after the other, in one process, as a reader would."""
+    blocks = [block for block in BLOCKS if block.page == page]
+    code = "\n".join(f"import {block.file.removesuffix('.py')}" if block.file else block.code for block in blocks)
+    done = python("-c", code, at=desk)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("model", ["brightest:Brightest", "clipseg:ClipSeg"])
 def test_the_models_of_the_pages_work_on_the_command_line(model: str, desk: Path, tmp_path: Path) -> None:
-    command = ["-m", "rvos.cli", "segment", "clip.mp4", "the bright thing", "--model", model, "--out", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, *command], cwd=desk, env=environment, capture_output=True, text=True)
+    command = ("segment", "clip.mp4", "the bright thing", "--model", model, "--out", str(tmp_path))
+    done = python("-m", "rvos.cli", *command, at=desk)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "frames.jsonl").read_text(encoding="utf-8").splitlines()) == FRAMES
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import typer
+from field_tables import part_rows, system_rows
 from marked_tables import ROOT, table, write
 
 from rvos.cli import app
@@ -57,6 +58,16 @@ def of_command(name: str) -> str:
     return table(("", "means"), _own_rows(commands()[name]))
 
 
+def settings() -> str:
+    """What `--set` takes, beside the numbers of parts."""
+    return table(("key", "default", "means"), system_rows())
+
+
+def numbers() -> str:
+    """Every number of a propagator or tracker that `--set` takes."""
+    return table(("of", "key", "default", "means"), ([f"`{part}`", *row] for part, row in part_rows()))
+
+
 def _own_rows(command: Any) -> list[tuple[str, str]]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     rows = [(f"`{a.metavar.removesuffix('...')}`", _one_line(a.help)) for a in arguments]
@@ -88,6 +99,8 @@ def _one_line(text: str | None) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "overview": overview,
     "shared": shared,
+    "settings": settings,
+    "numbers": numbers,
     **{name.replace(" ", "_"): partial(of_command, name) for name, command in commands().items() if _own_rows(command)},
 }
 
