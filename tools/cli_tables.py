@@ -89,11 +89,11 @@ def _row(option: Any) -> tuple[str, str]:
     notes = ["needed"] if option.required else []
     if not option.required and option.default is not None and option.default is not False:
         notes.append(f"default `{option.default}`")
-    return f"`{written}`".replace("|", "\\|"), _one_line(option.help) + (f" ({', '.join(notes)})" if notes else "")
+    return f"`{written}`", _one_line(option.help) + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _one_line(text: str | None) -> str:
-    return " ".join((text or "").split()).replace("|", "\\|").replace("<", "\\<")
+    return " ".join((text or "").split()).replace("<", "\\<")
 
 
 TABLES: dict[str, Callable[[], str]] = {

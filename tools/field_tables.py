@@ -51,7 +51,7 @@ def meanings_of(kind: type) -> dict[str, str]:
         for node, after in zip(body, [*body[1:], None], strict=True):
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 meanings[node.target.id] = _text_below(after) or _marked(lines, node)
-    return {name: " ".join(text.split()).replace("|", "\\|") for name, text in meanings.items()}
+    return {name: " ".join(text.split()) for name, text in meanings.items()}
 
 
 def _text_below(node: ast.stmt | None) -> str:

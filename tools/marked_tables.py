@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 Tables = Mapping[str, Callable[[], str]]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown, one line a row."""
-    return "".join("| " + " | ".join(line) + " |\n" for line in [header, ["---"] * len(header), *rows])
+    """Markdown, one line a row; a bar inside a cell is escaped."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def rendered(text: str, tables: Tables) -> str:
-    """The text with everything between `<!-- table NAME -->` and `<!-- end -->` made anew. Raises `KeyError` for the
-    name of a table that is not there, `ValueError` for a table that the text lacks."""
+    """The text with everything between `<!-- table: NAME -->` and `<!-- end of table -->` made anew.
+
+    Raises `KeyError` for the name of a table that is not there, `ValueError` for a table that the text lacks.
+    """
     absent = set(tables) - {name for _, name, _ in MARKED.findall(text)}
     if absent:
         raise ValueError(f"expected a mark for every table, got none for {', '.join(sorted(absent))}")

@@ -2,8 +2,8 @@
 
 python tools/results_tables.py
 
-Between `<!-- table NAME -->` and `<!-- end -->` stands what the function of that name makes; the words around it stay.
-A test asserts that docs/results.md is what this command writes.
+What stands between `<!-- table: NAME -->` and `<!-- end of table -->` is made by the function of that name; the words
+around it stay. A test asserts that docs/results.md is what this command writes.
 """
 
 from __future__ import annotations
