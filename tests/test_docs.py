@@ -27,7 +27,11 @@ from rvos.video.writer import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-MADE = {"results_tables": "results.md", "cli_tables": "cli.md", "models_tables": "models.md"}
+MADE = {
+    "results_tables": "results.md",
+    "cli_tables": "cli.md",
+    "models_tables": "models.md",
+}
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FRAMES = 6
 FOLDERS = "image_core|rvos|configs|tools|benchmarks|tests"
