@@ -45,7 +45,7 @@ $(FOR_TEST): pyproject.toml constraints.txt | $(BIN)/pip
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	echo "came PYTHON=$(PYTHON) ($$($(PYTHON) -V 2>&1 | head -n 1)), wanted python >= 3.11: add PYTHON=python3.12 or such" >&2; exit 1; }
+	echo "PYTHON: expected 3.11 or newer, got $(PYTHON) ($$($(PYTHON) -V 2>&1 | head -n 1)); add PYTHON=python3.12 or such" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV): about 5 GB, some minutes the first time"
 

@@ -1,0 +1,176 @@
+"""The pages for people keep what they promise: code that runs, links that lead somewhere, tables that are current."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from transformers import (
+    CLIPSegConfig,
+    CLIPSegForImageSegmentation,
+    CLIPSegProcessor,
+    CLIPTokenizer,
+    ViTImageProcessor,
+)
+
+from rvos.synthetic.demo_clip import RATE, SIZE, draw_frame
+from rvos.video.writer import VideoWriter
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+MADE = {
+    "results_tables": "results.md",
+    "cli_tables": "cli.md",
+    "models_tables": "models.md",
+}
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FRAMES = 6
+FOLDERS = "image_core|rvos|configs|tools|benchmarks|tests"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of Python on a page. One that begins with `# NAME.py` is the file of that name."""
+
+    page: str
+    number: int
+    code: str
+
+    @property
+    def file(self) -> str | None:
+        named = re.match(r"# (\w+\.py)\n", self.code)
+        return named[1] if named else None
+
+
+def blocks_of(page: Path) -> list[Block]:
+    codes = [code for language, code in FENCED.findall(page.read_text(encoding="utf-8")) if language == "python"]
+    return [Block(page.name, number, code) for number, code in enumerate(codes, 1)]
+
+
+def prose_of(page: Path) -> str:
+    return FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+def name_of(page: Path) -> str:
+    return page.name
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the blocks name: a clip, the files that other blocks are, and a CLIPSeg of random weights
+    where the page names the published one."""
+    folder = tmp_path_factory.mktemp("desk")
+    with VideoWriter(folder / "clip.mp4", SIZE, rate=RATE) as writer:
+        for index in range(FRAMES):
+            writer.write(draw_frame(index), index / RATE)
+    write_clipseg(folder / "CIDAS" / "clipseg-rd64-refined")
+    for block in BLOCKS:
+        if block.file:
+            (folder / block.file).write_text(block.code, encoding="utf-8")
+    return folder
+
+
+def write_clipseg(folder: Path) -> None:
+    """A CLIPSeg of the published design in a size for tests, with letters for its vocabulary."""
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    words = {piece: index for index, piece in enumerate(pieces)}
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    ends = {"bos_token_id": words["<|startoftext|>"], "eos_token_id": words["<|endoftext|>"]}
+    config = CLIPSegConfig(
+        text_config={**small, **ends, "vocab_size": len(words)},
+        vision_config={**small, "image_size": 64, "patch_size": 16},
+        projection_dim=32,
+        reduce_dim=16,
+        extract_layers=[1],
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=32,
+    )
+    torch.manual_seed(0)
+    CLIPSegForImageSegmentation(config).save_pretrained(folder)
+    resize = ViTImageProcessor(size={"height": 64, "width": 64})
+    CLIPSegProcessor(resize, CLIPTokenizer(vocab=words, merges=[])).save_pretrained(folder)
+
+
+def python(*arguments: str, at: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run([sys.executable, *arguments], cwd=at, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
+def test_python_blocks_run(page: str, desk: Path) -> None:
+    """The blocks of a page one after the other, in one process, as a reader would."""
+    blocks = [block for block in BLOCKS if block.page == page]
+    code = "\n".join(f"import {block.file.removesuffix('.py')}" if block.file else block.code for block in blocks)
+    done = python("-c", code, at=desk)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("model", ["brightest:Brightest", "clipseg:ClipSeg"])
+def test_the_models_of_the_pages_work_on_the_command_line(model: str, desk: Path, tmp_path: Path) -> None:
+    command = ("segment", "clip.mp4", "the bright thing", "--model", model, "--out", str(tmp_path))
+    done = python("-m", "rvos.cli", *command, at=desk)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "frames.jsonl").read_text(encoding="utf-8").splitlines()) == FRAMES
+
+
+def test_a_model_of_the_pages_fits_on_a_page() -> None:
+    assert all(len(block.code.splitlines()) <= 60 for block in BLOCKS)
+    assert next(block.file for block in BLOCKS if block.page == "README.md") == "brightest.py"
+
+
+def test_the_readme_is_short_and_says_first_what_the_model_has_not_seen() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 500
+    assert text.index("never seen a\nphotograph") < text.index("rvos segment")
+
+
+def links_of(page: Path) -> Iterator[tuple[str, str]]:
+    """(file, heading) of every relative link."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
+        if not re.match(r"\w+:", target):
+            file, _, heading = target.partition("#")
+            yield file, heading
+
+
+def headings_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", prose_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for file, heading in links_of(page):
+        target = (page.parent / file).resolve() if file else page
+        if not target.exists() or (heading and heading not in headings_of(target)):
+            broken.append(f"{file}#{heading}")
+    assert not broken
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name_of)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(rf"`((?:{FOLDERS})/[\w./-]*\w)`", prose_of(page))
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("tool", MADE)
+def test_tables_are_what_their_command_writes(tool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    tables: ModuleType = importlib.import_module(tool)
+    marked: ModuleType = importlib.import_module("marked_tables")
+    text = (ROOT / "docs" / MADE[tool]).read_text(encoding="utf-8")
+    assert marked.rendered(text, tables.TABLES) == text, f"run: python tools/{tool}.py"

@@ -1,0 +1,50 @@
+"""The tables of docs/models.md, made from the tables of models and of embedded checkpoints.
+
+python tools/models_tables.py
+
+A test asserts that docs/models.md is what this command writes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from marked_tables import ROOT, table, write
+
+from image_core.checkpoint import read_header
+from image_core.models.table import MODELS
+from image_core.weights import DEFAULT, embedded_models
+
+MODELS_PAGE = ROOT / "docs" / "models.md"
+
+
+def kinds() -> str:
+    """Every kind of model that can be trained."""
+    return table(("kind", "paper, and what it is"), ([f"`{name}`", row.summary] for name, row in MODELS.items()))
+
+
+def embedded() -> str:
+    """Every embedded checkpoint with its card."""
+    rows = []
+    for name, path in embedded_models().items():
+        header = read_header(path)
+        card = path.with_suffix(".md").relative_to(ROOT).as_posix()
+        default = " (default)" if name == DEFAULT else ""
+        size = f"{path.stat().st_size / 1e6:.0f} MB"
+        data = header["provenance"]["data"]
+        rows.append([f"`{name}`{default}", f"`{header['model']['name']}`", size, data, f"[card](../{card})"])
+    return table(("name", "kind", "size", "trained on", ""), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {"kinds": kinds, "embedded": embedded}
+
+
+def main() -> int:
+    """Write docs/models.md."""
+    write(MODELS_PAGE, TABLES)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Where the results of the benchmarks lie, and how a figure of theirs is written in a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from marked_tables import ROOT
+
+BENCHMARKS = ROOT / "benchmarks"
+
+SOURCES: dict[str, str] = {
+    # What a table calls a result -> its file under benchmarks/. The script that wrote it lies in the same folder.
+    "embedded_model": "accuracy/embedded_model.json",
+    "mask_prompts": "accuracy/mask_prompts.json",
+    "s2rm_readings": "accuracy/s2rm_readings.json",
+    "video_gain": "gain/video_gain.json",
+    "video_ablations": "gain/video_ablations.json",
+    "video_checkpoints": "gain/video_checkpoints.json",
+    "video_cores": "gain/video_cores.json",
+    "few_masks": "few_masks/few_masks.json",
+    "attention_pictures": "few_masks/attention_pictures.json",
+    "sparc_boxes": "few_masks/sparc_boxes.json",
+    "parser_coverage": "few_masks/parser_coverage.json",
+    "segment_speed": "speed/segment_speed.json",
+    "propagation_speed": "speed/propagation_speed.json",
+    "many_expressions": "speed/many_expressions.json",
+    "memory_flat": "speed/memory_flat.json",
+    "score_speed": "speed/score_speed.json",
+    "metric_speed": "speed/metric_speed.json",
+    "synthetic_speed": "speed/synthetic_speed.json",
+    "sequence_decoder": "speed/sequence_decoder.json",
+}
+
+
+def read(name: str) -> dict[str, Any]:
+    """The document of one result. Raises `OSError` or `ValueError` where there is none."""
+    return json.loads((BENCHMARKS / SOURCES[name]).read_text(encoding="utf-8"))
+
+
+def number(value: float, digits: int = 1) -> str:
+    """1234.56 -> 1,234.6."""
+    return f"{value:z,.{digits}f}"
+
+
+def points(fraction: float | None) -> str:
+    """0.5022 -> 50.2, in points; nothing for None."""
+    return "" if fraction is None else number(100 * fraction)
+
+
+def gained(difference: Mapping[str, Any]) -> str:
+    """A difference in points with its sign and its 95 % interval."""
+    low, high = difference["interval"]
+    return f"{100 * difference['mean']:+.1f} [{points(low)}, {points(high)}]"

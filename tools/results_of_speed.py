@@ -1,0 +1,103 @@
+"""The tables of speed and memory."""
+
+from __future__ import annotations
+
+from marked_tables import table
+from results_files import gained, number, points, read
+
+
+def segment_speed() -> str:
+    """The whole command, and its steps one by one on one thread."""
+    document = read("segment_speed")
+    steps = [[name, number(value)] for name, value in document["ms_a_frame_one_thread"].items()]
+    whole = number(document["end_to_end"]["frames_per_s"]) + " frames/s"
+    return table(("step", "ms a frame"), [["**the whole command, two cores**", whole], *steps])
+
+
+def propagation_large() -> str:
+    """Speed of three full-scale models against every frame through the encoder."""
+    large = read("propagation_speed")["large"]
+    titles = {
+        "every frame": "every frame, no tracker",
+        "flow every:4": "`flow`",
+        "affinity every:4": "`affinity`",
+        "tracker alone every:4": "the tracker alone",
+    }
+    return table(
+        ("one core, `key_frames=every:4`", *(f"`{name}`" for name in large)),
+        ([title, *(number(model[name]["times"]) for model in large.values())] for name, title in titles.items()),
+    )
+
+
+def propagation_embedded() -> str:
+    """Speed and J&F of the embedded model."""
+    rows = []
+    for name, row in read("propagation_speed")["embedded"].items():
+        lost = {"mean": -row["J&F_lost"], "interval": [-end for end in reversed(row["J&F_lost_interval"])]}
+        share = number(100 * row["encoded_share"], 0) + " %"
+        rows.append([name, share, number(row["frames_per_s"]), points(row["J&F"]), gained(lost)])
+    rows[0][-1] = ""
+    return table(("embedded model", "frames encoded", "frames/s", "J&F", "against every frame"), rows)
+
+
+def many_expressions() -> str:
+    """What E expressions cost beside one."""
+    models = read("many_expressions")["models"]
+    counts = list(next(iter(models.values())))
+    return table(
+        ("expressions", *counts),
+        ([f"`{name}`", *(number(row[count]["times_one"], 3) for count in counts)] for name, row in models.items()),
+    )
+
+
+def memory_flat() -> str:
+    """How resident memory grows with a stream."""
+    document = read("memory_flat")
+    frames, most = f"{document['clip']['frames']:,}", document["most_mb_a_frame"]
+    return table(
+        ("system", "frames", "MB a frame", "aim, at most", "peak, MB"),
+        (
+            [name, frames, number(arm["mb_a_frame"], 4), str(most), number(arm["peak_mb"], 0)]
+            for name, arm in document["arms"].items()
+        ),
+    )
+
+
+def score_speed() -> str:
+    """Seconds that both protocols of a dataset of Ref-DAVIS17's size take."""
+    document = read("score_speed")
+    size = [f"{document[key]:,}" for key in ("videos", "frames", "objects", "expressions")]
+    seconds = document["seconds_by_processes"].items()
+    header = ("videos", "frames", "objects", "expressions", "processes", "seconds")
+    return table(header, ([*size, count, number(each, 0)] for count, each in seconds))
+
+
+def metric_speed() -> str:
+    """J and F of one mask beside the method of the reference."""
+    document = read("metric_speed")
+    rows = []
+    for row in document["rows"]:
+        aim = f"{document['aim_times_faster'][row['size']]}"
+        cost = [number(row[key], 2) for key in ("dilation_ms", "ours_ms")]
+        rows.append([row["size"], row["scene"], *cost, number(row["times_faster"]), aim])
+    return table(("size", "scene", "reference's method, ms", "ours, ms", "times as fast", "aim"), rows)
+
+
+def sequence_decoder() -> str:
+    """The coordinate decoder with its cache, and without."""
+    rows = []
+    for row in read("sequence_decoder")["rows"]:
+        cost = [number(row[key], 0) for key in ("prefix_ms", "cached_ms")]
+        spread = f"{number(row['times'])} [{number(row['times_least'])}, {number(row['times_most'])}]"
+        rows.append([str(row["points"]), str(row["expressions"]), *cost, spread])
+    return table(("points", "expressions", "whole prefix, ms", "cache, ms", "times as fast [least, most]"), rows)
+
+
+def synthetic_speed() -> str:
+    """Pictures that one core draws a second."""
+    document = read("synthetic_speed")
+    rows = []
+    for row in document["samples"]:
+        size = str(row["size_px"])
+        rows.append([size, str(row["expressions_per_image"]), number(row["images_per_s"], 0)])
+    return table(("px", "expressions a picture", "pictures a second"), rows)

@@ -1,0 +1,134 @@
+"""The tables of what time adds: systems on synthetic videos, and objects followed from masks on real ones."""
+
+from __future__ import annotations
+
+from statistics import mean
+
+from marked_tables import table
+from results_files import gained, number, points, read
+
+SYSTEMS = {
+    "frame_by_frame": "frame by frame",
+    "always_shown": "frame by frame, never gated",
+    "hysteresis": "hysteresis and largest component",
+    "vote_causal": "vote of the last frames",
+    "vote_centred": "vote of the frames around",
+    "best_key_frame": "best key frame, carried both ways",
+    "memory": "**memory** (the default)",
+    "memory_key_4": "memory, `key_frames=every:4 decode=key`",
+    "memory_lookahead": "memory, `tracker.lookahead=12`",
+    "memory_both_ways": "memory, `tracker.both_ways=true`",
+    "true_propagation": "oracle: best key frame, true propagation",
+    "true_identity": "oracle: true identity on every frame",
+}
+
+
+def video_gain() -> str:
+    """Every system on the test videos, with its gain over the image model frame by frame."""
+    document = read("video_gain")
+    measured = {name: row for kind in document["stable"].values() for name, row in kind.items()}
+    gains, costs = document["gain_over_frame_by_frame"], document["cpu_ms_per_frame_and_expression"]
+    rows = []
+    for name, title in SYSTEMS.items():
+        row = measured[name]
+        gain = gained(gains[name]) if name in gains else ""
+        cells = [points(row[key]) for key in ("J&F", "N-acc", "T-acc", "J&F_all_frames")]
+        rows.append([title, cells[0], gain, *cells[1:], number(costs[name])])
+    rows.append(["the image model alone", "", "", "", "", "", number(costs["image_model"])])
+    return table(("system", "J&F, target visible", "gain", "N-acc", "T-acc", "J&F, all frames", "ms"), rows)
+
+
+def video_families() -> str:
+    """Frame by frame and memory by family of challenge."""
+    document = read("video_gain")
+    systems = [document["stable"]["causal"][name]["families"] for name in ("frame_by_frame", "memory")]
+    rows = []
+    for verdict in sorted(document["memory_family_verdicts"], key=lambda v: v["family"]):
+        family = verdict["family"]
+        key = "J&F" if systems[0][family]["J&F"] is not None else "J&F_all_frames"
+        shown = [points(of_system[family][key]) for of_system in systems]
+        constant = points(document["constant_share_of_error"].get(family))
+        rows.append([family.replace("_", " "), *shown, gained(verdict), constant])
+    rows.append(["all", "", "", "", points(document["constant_share_of_error"]["all"])])
+    return table(("family", "frame by frame", "memory", "difference", "constant share of error, %"), rows)
+
+
+def video_kinds() -> str:
+    """The headline's expressions beside those whose answer changes, and those that only motion tells."""
+    kinds = {"stable": "answer never changes", "stale": "answer changes", "motion": "told by motion alone"}
+    document = read("video_gain")
+    rows = []
+    for kind, title in kinds.items():
+        causal = document[kind]["causal"]
+        names = ("frame_by_frame", "always_shown", "memory")
+        count = str(causal["memory"]["expressions_with_target"])
+        rows.append([title, count, *(points(causal[name]["J&F"]) for name in names)])
+    return table(("expressions", "with a target", "frame by frame", "never gated", "memory"), rows)
+
+
+def video_twins() -> str:
+    """What a challenge costs: the same expressions with and without it."""
+    systems = read("video_gain")["twins"]["all"]["systems"]
+    return table(
+        ("system", "without challenge", "with challenge", "cost"),
+        (
+            [SYSTEMS[name], points(row["calm"]), points(row["challenge"]), gained(row["drop"])]
+            for name, row in systems.items()
+        ),
+    )
+
+
+def video_ablations() -> str:
+    """Memory with one part off at a time."""
+    document = read("video_ablations")
+    titles = {
+        "without_said": "what the image model pointed at, by appearance",
+        "without_shown": "what is learned of the masks shown",
+        "without_belief": "the belief in tracks",
+        "without_presence": "the filter over presence",
+        "without_unsure": "the care on frames without presence",
+    }
+    causal, worth = document["stable"]["causal"], document["memory_over_baselines"]
+    rows = [["nothing", points(causal["memory"]["J&F"]), ""]]
+    rows += [[title, points(causal[name]["J&F"]), gained(worth[name])] for name, title in titles.items()]
+    return table(("part that is off", "J&F, target visible", "worth of the part"), rows)
+
+
+def video_checkpoints() -> str:
+    """The gain along the training of the image model."""
+    rows = []
+    for row in read("video_checkpoints")["checkpoints"]:
+        systems = row["systems"]
+        shown = [points(systems[name]["J&F"]) for name in ("frame_by_frame", "always_shown", "memory")]
+        gains = row["gain_over_frame_by_frame"]["memory"]
+        hidden = [points(1 - systems[name]["T-acc"]) for name in ("frame_by_frame", "memory")]
+        rows.append([f"{row['steps']:,}", *shown, gained(gains), *hidden])
+    header = ("steps", "frame by frame", "never gated", "memory", "gain of memory")
+    return table((*header, "hidden, frame by frame, %", "hidden, memory, %"), rows)
+
+
+def video_cores() -> str:
+    """A contour model beside a dense one, in videos."""
+    rows = []
+    for row in read("video_cores")["models"]:
+        systems, tuned = row["systems"], row["tuned"]
+        never_gated = [points(tuned[name]["never_gated"]) for name in ("frame_by_frame", "memory", "memory_key_4")]
+        shown = [points(systems[name]["J&F"]) for name in ("frame_by_frame", "memory", "memory_key_4")]
+        gain = gained(row["gain_over_frame_by_frame"]["memory"])
+        rows.append([row["core"], points(row["training"]["val"]["mIoU"]), *shown, gain, " / ".join(never_gated)])
+    header = ("core", "mIoU, pictures", "J&F frame by frame", "memory", "memory on key frames", "gain of memory")
+    return table((*header, "never gated: the three"), rows)
+
+
+def mask_prompts() -> str:
+    """J&F of objects followed from a mask, and frames a second of one core."""
+    document = read("mask_prompts")
+    methods = list(document["J&F_mean"])
+    rows = []
+    for clip, measured in document["clips"].items():
+        rows.append(
+            [clip, *(points(measured[m]["J&F"]) for m in methods), number(measured["tracker"]["frames_per_s"], 0)]
+        )
+    speeds = [measured["tracker"]["frames_per_s"] for measured in document["clips"].values()]
+    rows.append(["mean", *(points(document["J&F_mean"][m]) for m in methods), number(mean(speeds), 0)])
+    return table(("clip", *methods, "frames/s of the tracker"), rows)

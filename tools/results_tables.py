@@ -1,0 +1,61 @@
+"""The tables of docs/results.md, made from the JSON files of the benchmarks.
+
+python tools/results_tables.py
+
+What stands between `<!-- table: NAME -->` and `<!-- end of table -->` is made by the function of that name; the words
+around it stay. A test asserts that docs/results.md is what this command writes.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+
+import results_of_models as models
+import results_of_speed as speed
+import results_of_videos as videos
+from marked_tables import ROOT, table, write
+from results_files import BENCHMARKS, SOURCES, read
+
+RESULTS = ROOT / "docs" / "results.md"
+
+
+def sources() -> str:
+    """Where every figure comes from: file, picture, command, day and machine."""
+    rows = []
+    for name, file in SOURCES.items():
+        document, path = read(name), BENCHMARKS / file
+        machine, here = document["machine"], path.parent.relative_to(ROOT).as_posix()
+        links = [f"[{name}](../{here}/{path.name})"]
+        pictures = [path.with_suffix(suffix) for suffix in (".png", ".jpg")]
+        links += [f"[picture](../{here}/{picture.name})" for picture in pictures if picture.is_file()]
+        command = re.sub(r"benchmarks/(\w+)\.py", rf"-m {here.replace('/', '.')}.\1", document["command"])
+        command = re.sub(r"benchmarks/(?=\w+\.json)", f"{here}/", command)
+        row = [", ".join(links), f"`{command}`", machine["date"], f"{machine['processor']}, {machine['cores']} cores"]
+        rows.append(row)
+    return table(("result", "command", "measured", "machine"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    make.__name__: make
+    for make in (
+        *(models.embedded_model, models.embedded_families, models.few_masks, models.few_masks_ablations),
+        *(models.few_masks_filter, models.attention_pictures, models.sparc_boxes, models.s2rm_readings),
+        *(models.parser_coverage, videos.video_gain, videos.video_families, videos.video_kinds, videos.video_twins),
+        *(videos.video_ablations, videos.video_checkpoints, videos.video_cores, videos.mask_prompts),
+        *(speed.segment_speed, speed.propagation_large, speed.propagation_embedded, speed.many_expressions),
+        *(speed.memory_flat, speed.score_speed, speed.metric_speed, speed.sequence_decoder, speed.synthetic_speed),
+        sources,
+    )
+}
+
+
+def main() -> int:
+    """Write docs/results.md."""
+    write(RESULTS, TABLES)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
