@@ -31,6 +31,7 @@ MADE = {
     "results_tables": "results.md",
     "cli_tables": "cli.md",
     "models_tables": "models.md",
+    "dataset_tables": "datasets.md",
 }
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FRAMES = 6

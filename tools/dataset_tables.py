@@ -1,22 +1,21 @@
 """The tables of docs/datasets.md, made of the tables of datasets and protocols.
 
-python tools/dataset_tables.py            # writes them between their markers
-python tools/dataset_tables.py --check    # exit code 1 where the file is not what would be written
+python tools/dataset_tables.py
+
+A test asserts that docs/datasets.md is what this command writes.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable
+
+from marked_tables import ROOT, table, write
 
 from image_core.evaluation.protocols import PROTOCOLS
 from rvos.data import DATASETS
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/datasets.md"
-_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+PAGE = ROOT / "docs" / "datasets.md"
 
 
 def video_tables() -> dict[str, str]:
@@ -34,25 +33,16 @@ def video_tables() -> dict[str, str]:
             if first[protocol.layout] is protocol:
                 predictions.append([own_name if len(first) > 1 else _code(name), f"`{protocol.layout.text}`"])
     return {
-        "folders": _table(["dataset", "title", "under ROOT", "splits, the default first"], folders),
-        "predictions": _table(["dataset", "predictions"], predictions),
-        "rules": _table(["dataset", "rules", "checked against the reference"], rules),
+        "folders": table(["dataset", "title", "under ROOT", "splits, the default first"], folders),
+        "predictions": table(["dataset", "predictions"], predictions),
+        "rules": table(["dataset", "rules", "checked against the reference"], rules),
     }
 
 
-def picture_tables() -> dict[str, str]:
-    """The same of the protocols of pictures."""
+def picture_protocols() -> str:
+    """The rules by which pictures are scored."""
     rows = [[f"`{name}`", protocol.text, "yes" if protocol.verified else "no"] for name, protocol in PROTOCOLS.items()]
-    return {"picture_protocols": _table(["protocol", "rules", "verified"], rows)}
-
-
-def updated(page: str) -> str:
-    """The page with its tables as they are now. Raises `ValueError` where the page lacks a table, or has another."""
-    tables = video_tables() | picture_tables()
-    marked = [name for _, name, _ in _BLOCK.findall(page)]
-    if sorted(marked) != sorted(tables):
-        raise ValueError(f"{PAGE.name}: expected a marker for each of {sorted(tables)}, got {sorted(marked)}")
-    return _BLOCK.sub(lambda match: f"{match[1]}{tables[match[2]]}\n{match[3]}", page)
+    return table(["protocol", "rules", "verified"], rows)
 
 
 def _joined(text: str, note: str) -> str:
@@ -63,23 +53,19 @@ def _code(name: str) -> str:
     return f"`{name.replace('_', '-')}`"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+TABLES: dict[str, Callable[[], str]] = {
+    "folders": lambda: video_tables()["folders"],
+    "predictions": lambda: video_tables()["predictions"],
+    "rules": lambda: video_tables()["rules"],
+    "picture_protocols": picture_protocols,
+}
 
 
-def main(arguments: list[str]) -> int:
-    """0 done, 1 the file differs."""
-    parser = argparse.ArgumentParser(description="Write the tables of docs/datasets.md.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where the file differs")
-    check: bool = parser.parse_args(arguments).check
-    page = PAGE.read_text(encoding="utf-8")
-    new = updated(page)
-    if check:
-        return int(new != page)
-    PAGE.write_text(new, encoding="utf-8")
+def main() -> int:
+    """Write docs/datasets.md."""
+    write(PAGE, TABLES)
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    sys.exit(main())

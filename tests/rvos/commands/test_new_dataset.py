@@ -92,7 +92,8 @@ def test_its_tree_is_shown_where_it_is_not_there_and_its_name_suggested(rvos: Ca
 
 
 @pytest.mark.usefixtures("row")
-def test_the_documentation_has_its_rows() -> None:
+def test_the_documentation_has_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "tools")
     tables = loaded(REPOSITORY / "tools/dataset_tables.py").video_tables()
     assert [sum("`toy-clips`" in line for line in text.splitlines()) for text in tables.values()] == [1, 1, 1]
     assert "`ROOT/clips.json`" not in tables["folders"] and "`clips.json`" in tables["folders"]

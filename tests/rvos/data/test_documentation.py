@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from image_core.data.table import SPLITS_BY
@@ -20,12 +18,6 @@ def rows(table: str) -> list[str]:
     """The names in the first column of a generated table."""
     (body,) = re.findall(rf"<!-- table: {table} -->\n(.*?)<!-- end", PAGE, re.DOTALL)
     return [line.split("`")[1].replace("-", "_") for line in body.splitlines()[2:]]
-
-
-def test_the_tables_are_what_the_command_writes() -> None:
-    command = [sys.executable, str(REPOSITORY / "tools/dataset_tables.py"), "--check"]
-    done = subprocess.run(command, env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"run python tools/dataset_tables.py\n{done.stderr}"
 
 
 def test_every_dataset_is_counted() -> None:
