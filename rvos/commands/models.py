@@ -36,6 +36,7 @@ def models(as_json: options.Json = False) -> None:
         print(f"  {entry['name']}{note}: {entry['kind']}, {entry['bytes'] / 1e6:.1f} MB, trained on {entry['data']}")
     if not embedded:
         print("  none in this installation; give a model file: --model FILE")
+    print("a model of your own (--model module:factory): docs/models.md tells how")
     print("kinds of model (rvos train):")
     for kind in kinds:
         print(f"  {kind['name']}: {kind['summary']}")

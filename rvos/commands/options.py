@@ -24,8 +24,9 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        metavar="NAME|FILE",
-        help=f"An embedded model's name ({', '.join(embedded_models())}), or a model file; by default {DEFAULT_MODEL}.",
+        metavar="MODEL",
+        help=f"An embedded model's name ({', '.join(embedded_models())}), a model file, or module:factory (a function "
+        f"of yours that returns a model); by default {DEFAULT_MODEL}.",
     ),
 ]
 Propagation = Annotated[
@@ -58,7 +59,7 @@ Set = Annotated[
         "decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. key_frames=all|every:K|adaptive:K: "
         "which of them the whole model sees; adaptive: at most K apart, sooner where the picture changes. "
         "decode=every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: any "
-        "number of these parts, such as tracker.lookahead=N (answer a frame N frames late, knowing those) or "
+        "number of these parts, such as tracker.lookahead=N (answer each frame N frames later, with those in mind) or "
         "tracker.both_ways=true (watch the video twice, the second time knowing how it goes on).",
     ),
 ]
