@@ -11,17 +11,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from image_core.encoders.text import TextEncoder
 from image_core.errors import CheckpointError, RvosError
-from image_core.models.base import Trainable
-from image_core.models.table import EncoderSpec, ModelSpec, build_model
+from image_core.models.base import EncoderModel, FeatureModel
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 
 FORMAT_VERSION = 1
@@ -60,25 +59,30 @@ class Provenance:
 class LoadedModel:
     """A model in eval mode with what it needs to be used."""
 
-    model: Trainable
-    spec: ModelSpec
+    model: FeatureModel
+    spec: ModelConfig
     preprocessing: Preprocessing
     provenance: Provenance
 
 
 def save_model(
     path: Path,
-    model: Trainable,
-    spec: ModelSpec,
+    model: FeatureModel,
+    spec: ModelConfig,
     preprocessing: Preprocessing,
     provenance: Provenance,
 ) -> None:
-    """Write a model file at once (a temporary file, then a rename)."""
+    """Write a model file at once (a temporary file, then a rename).
+
+    Raises `TypeError` for a model that is not made of two encoders: its file could not rebuild it.
+    """
+    if not isinstance(model, EncoderModel):
+        raise TypeError(f"save_model: expected a model of two encoders, got {type(model).__name__}")
     header = {
         "format_version": FORMAT_VERSION,
         "model": without_weights(spec).to_dict(),
         "preprocessing": preprocessing.to_dict(),
-        "tokenizer": cast(TextEncoder, model.text).tokenizer_json(),
+        "tokenizer": model.tokenizer_json(),
         "provenance": asdict(provenance),
     }
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
@@ -87,10 +91,10 @@ def save_model(
     temporary.replace(path)
 
 
-def without_weights(spec: ModelSpec) -> ModelSpec:
+def without_weights(spec: ModelConfig) -> ModelConfig:
     """The file brings its weights: a rebuilt encoder must not go looking for pretrained ones."""
 
-    def plain(encoder: EncoderSpec) -> EncoderSpec:
+    def plain(encoder: EncoderConfig) -> EncoderConfig:
         return replace(encoder, pretrained=False, folder=None)
 
     return replace(spec, vision=plain(spec.vision), text=plain(spec.text))
@@ -105,7 +109,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
     path = Path(path)
     header, state = _read(path)
     try:
-        spec = without_weights(ModelSpec.from_dict(header["model"]))
+        spec = without_weights(ModelConfig.from_dict(header["model"]))
         preprocessing = Preprocessing.from_dict(header["preprocessing"])
         provenance = Provenance.from_dict(header["provenance"])
         model = build_model(spec, tokenizer_json=header["tokenizer"])
@@ -178,7 +182,7 @@ def _foreign(keys: list[str]) -> str:
     return f"not a model file of rvos ({shown}, ...); wanted one written by `rvos train` or `rvos convert`"
 
 
-def _fit(path: Path, model: Trainable, state: Mapping[str, Tensor]) -> None:
+def _fit(path: Path, model: EncoderModel, state: Mapping[str, Tensor]) -> None:
     own = model.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     shared = own.keys() & state.keys()

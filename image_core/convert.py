@@ -27,7 +27,7 @@ from image_core.encoders.darknet import LEVEL_ENDS, darknet53
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
 from image_core.errors import CheckpointError, DataError, UnknownNameError
 from image_core.models.seqtr import SeqTRConfig
-from image_core.models.table import EncoderSpec, ModelSpec, build_model
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 
 Rule = tuple[str, str]
@@ -105,7 +105,7 @@ def _place(name: str) -> str:
     return re.sub(r"<(\d+)>", part, name)
 
 
-def seqtr_description(state: Mapping[str, Tensor], max_words: int = 15) -> ModelSpec:
+def seqtr_description(state: Mapping[str, Tensor], max_words: int = 15) -> ModelConfig:
     """The model that SeqTR's published tensors belong to, read off their shapes; 8 heads, as every release has.
 
     Only what differs from the published sizes is named, so that it equals a configuration that says as little.
@@ -140,16 +140,16 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = 15) -> Model
         "points": (shape("head.transformer.seq_positional_encoding.embedding.weight")[0] - 1) // 2,
         "bin_offset": 0.0,
     }
-    return ModelSpec(
+    return ModelConfig(
         name="seqtr",
-        vision=EncoderSpec("darknet53", options=_differing(vision, darknet53)),
-        text=EncoderSpec("gru", options=_differing({"embedding": embedding, "hidden": hidden}, GruConfig)),
+        vision=EncoderConfig("darknet53", options=_differing(vision, darknet53)),
+        text=EncoderConfig("gru", options=_differing({"embedding": embedding, "hidden": hidden}, GruConfig)),
         config=_differing(config, SeqTRConfig),
         max_words=max_words,
     )
 
 
-def partial_res_description(state: Mapping[str, Tensor], max_words: int = 15) -> ModelSpec:
+def partial_res_description(state: Mapping[str, Tensor], max_words: int = 15) -> ModelConfig:
     """`seqtr_description` of Partial-RES' tensors, which were learnt with rows and columns in each other's place."""
     spec = seqtr_description(state, max_words)
     return replace(spec, name="partial_res", config={**spec.config, "cctf_transposed": True})
@@ -168,8 +168,8 @@ def convert_seqtr(
     max_words: int = 15,
     *,
     rules: Sequence[Rule] = SEQTR,
-    description: Callable[[Mapping[str, Tensor], int], ModelSpec] = seqtr_description,
-) -> ModelSpec:
+    description: Callable[[Mapping[str, Tensor], int], ModelConfig] = seqtr_description,
+) -> ModelConfig:
     """A segmentation checkpoint of SeqTR's family and its vocabulary -> a model file of ours, 640 px as published.
 
     vocabulary: the release's token_to_ix, a pickle or JSON of word -> row, with PAD and UNK; None: the one of that name
@@ -256,7 +256,7 @@ def _told(keys: Sequence[str], label: str) -> str:
 class Project:
     """A row of the table: the function, and what people should know of its files."""
 
-    convert: Callable[[Path, Path, Path | None, int], ModelSpec]
+    convert: Callable[[Path, Path, Path | None, int], ModelConfig]
     summary: str
 
 

@@ -60,7 +60,12 @@ class RunKind:
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted keys ("tracker.gate") whose values differ, sorted; a key that only one has differs."""
+    """The dotted keys ("tracker.gate") whose values differ, sorted; a key that only one has differs.
+
+    Of two parts with different names, only the name is told: their numbers are not the same numbers.
+    """
+    if prefix and one.get("name") != other.get("name"):
+        return [f"{prefix}name"]
     differing: list[str] = []
     for key in sorted(one.keys() | other.keys()):
         a, b = one.get(key), other.get(key)

@@ -7,8 +7,9 @@ evaluations and benchmarks, on the command line and in Python:
         def segment(self, image, expressions):
             return [MaskAnswer.of_mask(image.mean(2) > 200) for _ in expressions]
 
-A model may offer more, and what it offers is used: `segment_many(images, expressions)` where a batch pays;
-`describe()`, a `ModelIdentity`; `unseen_words(expressions)`, the words that it does not know.
+A model may offer more, and what it offers is used: `segment_many(images, expressions)` where a batch pays, F pictures
+and the expressions of each; `describe()`, a `ModelIdentity`; `unseen_words(expressions)`, the words that it does not
+know.
 """
 
 from __future__ import annotations
@@ -45,6 +46,19 @@ class MaskModel(Protocol):
 def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
     """What a model answers, checked. Raises `TypeError` or `ValueError` for anything but an answer an expression."""
     return check_answers(model.segment(image, expressions), expressions, type(model).__name__)
+
+
+def ask_many(
+    model: MaskModel, images: Sequence[np.ndarray], expressions: Sequence[Sequence[str]]
+) -> list[list[MaskAnswer]]:
+    """`ask` of F pictures, each with expressions of its own: in one call where the model offers `segment_many`."""
+    many = getattr(model, "segment_many", None)
+    if many is None:
+        return [ask(model, image, own) for image, own in zip(images, expressions, strict=True)]
+    owner, answers = type(model).__name__, list(many(images, expressions))
+    if len(answers) != len(images):
+        raise ValueError(f"{owner}.segment_many: expected {len(images)} lists, one a picture, got {len(answers)}")
+    return [check_answers(given, own, owner) for given, own in zip(answers, expressions, strict=True)]
 
 
 def describe(model: MaskModel) -> ModelIdentity:

@@ -72,25 +72,17 @@ class ImageSegmenter:
         words = (word for text in expressions for word in words_of(text))
         return [word for word in dict.fromkeys(words) if word not in self.vocabulary]
 
+    @torch.inference_mode()
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
         """(H, W, 3) uint8 RGB and E expressions -> E answers. The picture is encoded once for late-fusion models.
 
         Raises `RvosError` for a blank expression.
         """
-        return self.segment_many([image], expressions)[0]
-
-    @torch.inference_mode()
-    def segment_many(self, images: Sequence[np.ndarray], expressions: Sequence[str]) -> list[list[MaskAnswer]]:
-        """`segment` of several pictures, each asked all E expressions; the text is encoded once."""
         check_expressions(expressions)
-        with autocast(self.device, self.precision):
-            text = self.model.encode_text(list(expressions))
-        return [self._segment(image, text) for image in images]
-
-    def _segment(self, image: np.ndarray, text: TextFeatures) -> list[MaskAnswer]:
         pixels, valid = self.preprocessing.prepare(image)
         images, valid_px = pixels[None].to(self.device), torch.tensor([valid], device=self.device)
         with autocast(self.device, self.precision):
+            text = self.model.encode_text(list(expressions))
             features = self.encode(images, text, valid_px=valid_px)
             if len(features) != len(text):
                 features = features.select(torch.zeros(len(text), dtype=torch.long, device=self.device))

@@ -15,10 +15,10 @@ from image_core.building import build
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.faults import Faults
 from image_core.field_types import fits
-from image_core.models.table import EncoderSpec, ModelSpec
+from image_core.models.table import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
-from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
-from image_core.weak.settings import BootstrapSettings
+from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
+from image_core.weak.config import BootstrapConfig
 from rvos.system import SETTINGS, SystemConfig, config_of
 
 _FREE_FORM = ("model.config.", "encoder.options.", "text.options.")
@@ -132,14 +132,14 @@ def _of_video(override: str) -> str:
     return f"++{key}={value}"
 
 
-def train_settings(overrides: Sequence[str]) -> TrainSettings:
+def train_settings(overrides: Sequence[str]) -> TrainConfig:
     """The settings of `rvos train OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
     plain = compose_config("train", overrides)
     plain.pop("bootstrap", None)  # what an experiment adds for `rvos bootstrap`
     return _train_settings(plain)
 
 
-def bootstrap_settings(overrides: Sequence[str]) -> BootstrapSettings:
+def bootstrap_settings(overrides: Sequence[str]) -> BootstrapConfig:
     """The settings of `rvos bootstrap OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
     plain = compose_config("bootstrap", overrides)
     data = _group(plain, "data")
@@ -158,7 +158,7 @@ def bootstrap_settings(overrides: Sequence[str]) -> BootstrapSettings:
             f"{plain['steps']}, and bootstrap.round_steps=N for the later rounds"
         )
     train = _train_settings(plain | {"steps": added["first_steps"]})
-    return build(BootstrapSettings, added | {"train": train}, "bootstrap")
+    return build(BootstrapConfig, added | {"train": train}, "bootstrap")
 
 
 def _group(plain: dict[str, Any], key: str, where: str = "") -> dict[str, Any]:
@@ -169,26 +169,26 @@ def _group(plain: dict[str, Any], key: str, where: str = "") -> dict[str, Any]:
     return group
 
 
-def _train_settings(plain: dict[str, Any]) -> TrainSettings:
-    """A composed configuration as `TrainSettings`."""
+def _train_settings(plain: dict[str, Any]) -> TrainConfig:
+    """A composed configuration as `TrainConfig`."""
     plain.pop("experiment", None)
     for group in ("model", "encoder", "text", "data", "optimiser", "preprocessing"):
         _group(plain, group)
     encoders = {
-        "vision": build(EncoderSpec, plain.pop("encoder"), "encoder"),
-        "text": build(EncoderSpec, plain.pop("text"), "text"),
+        "vision": build(EncoderConfig, plain.pop("encoder"), "encoder"),
+        "text": build(EncoderConfig, plain.pop("text"), "text"),
     }
-    spec = build(ModelSpec, plain.pop("model") | encoders, "model")
+    spec = build(ModelConfig, plain.pop("model") | encoders, "model")
     if not isinstance(plain["out"], str):
         raise ConfigError(f"out: expected a folder, got {plain['out']!r}")
     return build(
-        TrainSettings,
+        TrainConfig,
         plain
         | {
             "model": spec,
             "preprocessing": Preprocessing.from_dict(plain["preprocessing"]),
-            "data": build(DataSpec, plain["data"], "data"),
-            "optimiser": build(OptimiserSpec, plain["optimiser"], "optimiser"),
+            "data": build(DataConfig, plain["data"], "data"),
+            "optimiser": build(OptimiserConfig, plain["optimiser"], "optimiser"),
             "out": Path(plain["out"]),
         },
         "train",

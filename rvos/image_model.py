@@ -30,11 +30,16 @@ class ImageModelHandle:
             return resolve_model(self._model, self._device, cast(Precision, self._precision))
         return self._model
 
+    @property
+    def precision(self) -> str:
+        """The precision that it computes in; "" of an object that does not tell."""
+        return self._precision if isinstance(self._model, str | Path) else str(getattr(self._model, "precision", ""))
+
     def document(self) -> dict[str, Any]:
         """What a run records of it, as JSON values, known before weights are loaded. Raises as `loaded` does."""
         if isinstance(self._model, str | Path):
-            return {**identify_model(self._model).document(), "precision": self._precision}
-        return {**describe(self._model).document(), "precision": getattr(self._model, "precision", "")}
+            return identify_model(self._model).document()
+        return describe(self._model).document()
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         """The words that it says it does not know, each once, in order; [] where it says nothing."""

@@ -232,6 +232,7 @@ class VideoSystem:
         """What results depend on, as JSON values; where they are computed is not among it."""
         return {
             "model": self.model.document(),
+            "precision": self.model.precision,
             "key_frames": str(self.key_frames),
             "decode": self.decode,
             "propagation": self.propagation_config.document(),

@@ -13,8 +13,8 @@ from image_core.building import build
 from image_core.checkpoint import Provenance
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.models.table import build_model
+from image_core.training.config import OptimiserConfig, TrainConfig
 from image_core.training.recipe import datasets
-from image_core.training.settings import OptimiserSpec, TrainSettings
 from rvos.configuration import (
     bootstrap_settings,
     compose_config,
@@ -32,7 +32,7 @@ ENTRIES: dict[str, Callable[[], object]] = {
     "bootstrap.yaml": lambda: bootstrap_settings(["data.images=100"]),
     "video.yaml": lambda: system_config(["sampling=all"]),
 }
-GROUPS: dict[str, Callable[[str], TrainSettings | SystemConfig]] = {
+GROUPS: dict[str, Callable[[str], TrainConfig | SystemConfig]] = {
     "data": lambda name: train_settings([f"data={name}", ROOT]),
     "encoder": lambda name: train_settings([f"encoder={name}"]),
     "experiment": lambda name: train_settings([f"experiment={name}", ROOT]),
@@ -68,7 +68,7 @@ def test_every_yaml_composes(file: str) -> None:
     group = path.parent.as_posix()
     assert group in GROUPS, f"configs/{file} is in no known group: tell this test how it is composed"
     settings = GROUPS[group](path.stem)
-    assert isinstance(settings, TrainSettings | SystemConfig)
+    assert isinstance(settings, TrainConfig | SystemConfig)
 
 
 def test_every_yaml_was_counted() -> None:
@@ -218,8 +218,10 @@ def test_composing_leaves_no_state_behind() -> None:
 
 
 def test_lists_become_tuples_and_unknown_keys_are_refused() -> None:
-    assert build(OptimiserSpec, {"betas": [0.5, 0.6], "lr": 1}, "optimiser") == OptimiserSpec(betas=(0.5, 0.6), lr=1)
+    assert build(OptimiserConfig, {"betas": [0.5, 0.6], "lr": 1}, "optimiser") == OptimiserConfig(
+        betas=(0.5, 0.6), lr=1
+    )
     with pytest.raises(UnknownNameError, match="setting of optimiser 'bettas': did you mean 'betas'"):
-        build(OptimiserSpec, {"bettas": [0.5, 0.6]}, "optimiser")
+        build(OptimiserConfig, {"bettas": [0.5, 0.6]}, "optimiser")
     with pytest.raises(ConfigError, match=r"optimiser\.lr: expected float, got None"):
-        build(OptimiserSpec, {"lr": None}, "optimiser")
+        build(OptimiserConfig, {"lr": None}, "optimiser")

@@ -10,7 +10,6 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from rvos.parts import PartConfig
-
 from rvos.reading import PROPAGATORS
 from rvos.system import SystemConfig
 from rvos.tracking import TRACKERS

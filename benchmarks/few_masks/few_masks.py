@@ -42,8 +42,8 @@ from image_core.synthetic.sampling import FEW_LARGE
 from image_core.training.recipe import datasets, train_on
 from image_core.weak.bootstrap import bootstrap, box_source
 from image_core.weak.box_source import BoxSource
+from image_core.weak.config import BootstrapConfig
 from image_core.weak.ledger import Ledger
-from image_core.weak.settings import BootstrapSettings
 from image_core.weak.unlabelled import UnlabelledPicture
 from rvos.configuration import bootstrap_settings, train_settings
 
@@ -72,7 +72,7 @@ class KeptBoxes:
         return [None if box is None else np.array(box) for box in self.known[picture.sample_id]]
 
 
-def settings_of(arm: Arm) -> BootstrapSettings:
+def settings_of(arm: Arm) -> BootstrapConfig:
     """The run of an arm, from the weights of its stage on boxes where it has one."""
     places = [f"data.root={DATA}", f"out={RUNS / arm.name}"]
     boxes = [f"init={learn_boxes(arm)}"] if STEPS[arm.model][0] else []
@@ -95,7 +95,7 @@ def run(arm: Arm) -> Path:
     if arm.share == 1:
         return labels_alone(settings)
 
-    def boxes(own: BootstrapSettings, samples: Samples) -> BoxSource:
+    def boxes(own: BootstrapConfig, samples: Samples) -> BoxSource:
         source = box_source(own, samples)
         return KeptBoxes(source, BOXES) if own.boxes == "sparc" and own.gamma_max > 0 else source
 
@@ -103,7 +103,7 @@ def run(arm: Arm) -> Path:
     return settings.train.out / json.loads(summary.read_text())["model"]
 
 
-def begin(arm: Arm, settings: BootstrapSettings) -> None:
+def begin(arm: Arm, settings: BootstrapConfig) -> None:
     """Round 0 copied from the arm that begins alike, where that is at hand; else the arm trains it itself."""
     mine = settings.train.out / "round_0"
     if arm.begins_as is None or (mine / "model.safetensors").exists():
@@ -113,7 +113,7 @@ def begin(arm: Arm, settings: BootstrapSettings) -> None:
         shutil.copytree(RUNS / first.name / "round_0", mine, dirs_exist_ok=True)
 
 
-def labels_alone(settings: BootstrapSettings) -> Path:
+def labels_alone(settings: BootstrapConfig) -> Path:
     """All masks, in the same stages as the rounds."""
     data = replace(settings.train.data, labels=1.0)
     model = Path()

@@ -21,13 +21,15 @@ from image_core.evaluation.protocols import NATIVE, PROTOCOLS, Plane, ProtocolSc
 from image_core.evaluation.samples import asking, check_can_be_shuffled, expressions_of_another
 from image_core.files import remove, write_json
 from image_core.folder import RunKind, claimed
-from image_core.mask_model import MaskModel, ask
+from image_core.mask_model import MaskModel, ask_many
 from image_core.metrics import ReferringMetrics
 from image_core.progress import Progress, no_progress
 from image_core.types import ImageSample
 
 KIND = RunKind("rvos evaluation of pictures")
 CROWD = "seqtr_crowd_iou"
+GROUP = 8
+"""Pictures that are asked together: of a model that takes them one by one, this is all the same."""
 OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
 
 
@@ -122,9 +124,10 @@ def run_image_evaluation(
             progress(evaluation.count, evaluation.count)
             return finished
         run = _Run(evaluation, model, PredictionLog(out / "predictions.jsonl"), sheet)
-        for index in range(evaluation.count):
-            run.step(index)
-            progress(index + 1, evaluation.count)
+        for first in range(0, evaluation.count, GROUP):
+            group = range(evaluation.count)[first : first + GROUP]
+            run.step(group)
+            progress(group[-1] + 1, evaluation.count)
         document = {
             "dataset": evaluation.pictures.name,
             "protocol": NATIVE,
@@ -153,8 +156,24 @@ def _finished(out: Path, settings: dict[str, Any], protocols: Sequence[str]) -> 
     return document if whole and set(protocols) <= document.get("protocols", {}).keys() else None
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A picture that can be read."""
+
+    index: int
+    #: All of its expressions.
+    sample: ImageSample
+    #: Positions of the expressions that have words.
+    keep: tuple[int, ...]
+
+    @property
+    def question(self) -> ImageSample:
+        """The picture with what the model is asked."""
+        return _rows(self.sample, self.keep)
+
+
 class _Run:
-    """The pictures one after the other: asked, logged, scored."""
+    """The pictures in groups: asked, logged, scored."""
 
     def __init__(self, evaluation: ImageEvaluation, model: MaskModel, log: PredictionLog, sheet: Sheet) -> None:
         self.evaluation, self.model, self.log, self.sheet = evaluation, model, log, sheet
@@ -164,40 +183,56 @@ class _Run:
         self.native = ReferringMetrics()
         self.published = {name: ProtocolScore(PROTOCOLS[name]) for name in evaluation.protocols}
 
-    def step(self, index: int) -> None:
-        """One picture."""
+    def step(self, indices: Sequence[int]) -> None:
+        """Some pictures: those that the log does not know are asked together."""
+        pictures = [self._read(index) for index in indices]
+        self._ask([p.question for p in pictures if isinstance(p, _Asked) and p.keep])
+        for index, picture in zip(indices, pictures, strict=True):
+            if isinstance(picture, _Asked):
+                self._score(picture)
+            else:
+                self._fail(index, str(picture))
+
+    def _read(self, index: int) -> _Asked | DataError:
         try:
             sample = self.evaluation.sample(index)
         except DataError as error:
-            self._fail(index, str(error))
+            return error
+        return _Asked(index, sample, tuple(i for i, text in enumerate(sample.expressions) if words_of(text)))
+
+    def _ask(self, questions: Sequence[ImageSample]) -> None:
+        """What is not known is asked, and logged."""
+        new = [question for question in questions if self.log.known(question) is None]
+        if not new:
             return
-        blank = [i for i, text in enumerate(sample.expressions) if not words_of(text)]
-        for i in blank:
+        start = time.perf_counter()
+        answered = ask_many(self.model, [q.image for q in new], [q.expressions for q in new])
+        self.computed, self.seconds = self.computed + len(new), self.seconds + time.perf_counter() - start
+        for question, answers in zip(new, answered, strict=True):
+            planes = self.evaluation.planes
+            self.log.append(question, [LoggedAnswer.of(answer, question.size, planes) for answer in answers])
+
+    def _score(self, picture: _Asked) -> None:
+        """What was answered to one picture, and a failure for each expression without words."""
+        sample = picture.sample
+        for i in (i for i in range(len(sample.expressions)) if i not in picture.keep):
             self._count_failure(sample.masks[i], bool(sample.masks[i].any()), sample.families[i])
             told = f"expected words, got the expression {sample.expressions[i]!r}"
             self.failures.append({"picture": sample.sample_id, "expression": sample.expression_ids[i], "error": told})
-        polygons = self.evaluation.pictures.polygons(index)
-        keep = [i for i in range(len(sample.expressions)) if i not in blank]
-        if keep:
-            self._score(_rows(sample, keep), [polygons[i] for i in keep])
-
-    def _score(self, sample: ImageSample, polygons: Sequence[int]) -> None:
-        answers = self._answers(sample)
-        self.sheet.add(sample, [answer.mask for answer in answers], [answer.presence for answer in answers])
-        for answer, truth, parts, family in zip(answers, sample.masks, polygons, sample.families, strict=True):
+        if not picture.keep:
+            return
+        question, polygons = picture.question, self.evaluation.pictures.polygons(picture.index)
+        answers = self.log.known(question)
+        if answers is None:
+            raise ValueError(
+                f"{question.sample_id}: expected its answers in the log, got none: two pictures of one id?"
+            )
+        self.sheet.add(question, [answer.mask for answer in answers], [answer.presence for answer in answers])
+        parts = [polygons[i] for i in picture.keep]
+        for answer, truth, count, family in zip(answers, question.masks, parts, question.families, strict=True):
             self.native.update(answer.mask, truth, answer.present, family)
             for score in self.published.values():
-                score.add(answer.masks[score.protocol.plane], truth, answer.presence, parts)
-
-    def _answers(self, sample: ImageSample) -> list[LoggedAnswer]:
-        answers = self.log.known(sample)
-        if answers is None:
-            start = time.perf_counter()
-            answered = ask(self.model, sample.image, sample.expressions)
-            self.computed, self.seconds = self.computed + 1, self.seconds + time.perf_counter() - start
-            answers = [LoggedAnswer.of(answer, sample.size, self.evaluation.planes) for answer in answered]
-            self.log.append(sample, answers)
-        return answers
+                score.add(answer.masks[score.protocol.plane], truth, answer.presence, count)
 
     def _fail(self, index: int, error: str) -> None:
         self.failures.append({"picture": self.evaluation.pictures.sample_id(index), "error": error})

@@ -12,6 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from image_core.encoders.gru import GruTextEncoder
+from image_core.encoders.text import TextEncoder
+from image_core.encoders.vision import VisionEncoder
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
 
@@ -122,6 +125,37 @@ class Trainable(FeatureModel):
                     order.append(rows)
         joined = join_features(features)
         return joined if len(joined) == 1 else joined.select(torch.cat(order).argsort())
+
+
+class EncoderModel(Trainable):
+    """A model of a vision and a text encoder, each given as a part."""
+
+    text: TextEncoder | GruTextEncoder
+
+    def __init__(self, vision: VisionEncoder, text: TextEncoder | GruTextEncoder, config: Any) -> None:
+        super().__init__(config)
+        self.vision, self.text = vision, text
+
+    @property
+    def size_multiple(self) -> int:
+        return self.vision.size_multiple
+
+    def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
+        return self.text(expressions)
+
+    def encode_stem(self, images: Tensor) -> Tensor:
+        return self.vision.stem(images)
+
+    def tokenizer_json(self) -> str:
+        """The serialised tokenizer, which a model file brings along."""
+        return self.text.tokenizer_json()
+
+
+def whole_px(images: Tensor, valid_px: Tensor | None) -> Tensor:
+    """(F, 2) long, (height, width): what is given, or the whole of each image (F, 3, H, W)."""
+    if valid_px is not None:
+        return valid_px
+    return torch.tensor([images.shape[-2:]], device=images.device).expand(images.shape[0], 2)
 
 
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:

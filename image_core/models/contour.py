@@ -31,7 +31,7 @@ from image_core.layers.co_content import CoContent
 from image_core.layers.point_attention import PointModulation
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import EncoderLayer, Memory
-from image_core.models.base import Trainable
+from image_core.models.base import EncoderModel
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
 OUTSIDE = -20.0
@@ -93,7 +93,7 @@ class SequenceExtras:
     token_targets: Tensor  # (N, 2 points + 1), the true tokens
 
 
-class ContourModel(Trainable):
+class ContourModel(EncoderModel):
     """A model whose `remember` makes a memory and whose decoder reads a contour out of it.
 
     Level 0 of its image features is the stem, which gives the input's size.

@@ -13,7 +13,6 @@ Then CASG, `CASGStage` from deep to shallow: the deeper stage and the sentence g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,7 +35,7 @@ from image_core.layers.blocks import (
     split_heads,
 )
 from image_core.losses import bce_loss, dice_loss, presence_loss
-from image_core.models.base import Trainable
+from image_core.models.base import EncoderModel, whole_px
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
 
 Update = Literal["overwrite", "gated", "accumulate", "side_by_side"]
@@ -144,14 +143,14 @@ class Coparsing(nn.Module):
             return split_heads(x.reshape(n * h, -1, c), self.heads)
 
         def message(y: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            heard = attend(slices(self.to_q(y)), slices(k), slices(v))
-            return self.out(merge_heads(heard).view(n, h, w, c))
+            attended = attend(slices(self.to_q(y)), slices(k), slices(v))
+            return self.out(merge_heads(attended).view(n, h, w, c))
 
         if self.update == "side_by_side":
             y = self.norm(y + message(y, keys + self.shift_code[:steps, None], values))
         elif self.update == "accumulate":
-            heard = [message(y, keys[:, :, t], values[:, :, t]) for t in range(steps)]
-            y = self.norm(y + torch.stack(heard).mean(0))
+            attended = [message(y, keys[:, :, t], values[:, :, t]) for t in range(steps)]
+            y = self.norm(y + torch.stack(attended).mean(0))
         elif self.update == "overwrite":
             for t in range(steps):
                 y = self.norm(y + message(y, keys[:, :, t], values[:, :, t]))
@@ -272,12 +271,11 @@ class S2RMExtras:
     deeper_mask_logits: tuple[Tensor, ...]  # of the deeper decoding stages, deep to shallow, each (N, h_i, w_i)
 
 
-class S2RM(Trainable):
+class S2RM(EncoderModel):
     """S2RM + CASG over any pyramid and any text encoder. Late fusion: a frame is encoded once for all expressions."""
 
     def __init__(self, *, vision: VisionEncoder, text: TextEncoder, config: S2RMConfig) -> None:
-        super().__init__(config)
-        self.vision, self.text = vision, text
+        super().__init__(vision, text, config)
         fused = config.fused_strides
         if vision.strides[0] != 4 or not set(fused) <= set(vision.strides[1:]) or fused[-1] != vision.strides[-1]:
             # A stage past the last fused one would be computed for nothing, and its weights would have no gradient.
@@ -308,12 +306,6 @@ class S2RM(Trainable):
     def size_multiple(self) -> int:
         return max(self.vision.size_multiple, max(self.config.fused_strides))
 
-    def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
-        return self.text(expressions)
-
-    def encode_stem(self, images: Tensor) -> Tensor:
-        return self.vision.stem(images)
-
     def encode_image(
         self,
         images: Tensor,
@@ -323,14 +315,12 @@ class S2RM(Trainable):
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
         """Pyramid, projected: strides 4 and the fused ones, (F, fine_channels or channels, H/s, W/s); no text."""
-        h, w = size_of(images, self.size_multiple)
+        size_of(images, self.size_multiple)
         pyramid = self.vision(images, stem=stem)
-        if valid_px is None:
-            valid_px = torch.tensor([[h, w]], device=images.device).expand(images.shape[0], 2)
         return ImageFeatures(
             levels=tuple(p(pyramid[i]) for i, p in zip(self.level_index, self.project, strict=True)),
             strides=(4, *self.config.fused_strides),
-            valid_px=valid_px,
+            valid_px=whole_px(images, valid_px),
         )
 
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:

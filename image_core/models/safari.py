@@ -41,7 +41,7 @@ from image_core.models.attention_consistency import (
     margin_loss,
     mass_loss,
 )
-from image_core.models.base import join_features
+from image_core.models.base import join_features, whole_px
 from image_core.models.contour import (
     ContourConfig,
     ContourModel,
@@ -83,7 +83,7 @@ class SafariConfig(ContourConfig):
             raise ValueError(f"SafariConfig.amcr_margins: expected numbers of 0 or more, got {self.amcr_margins}")
 
 
-class Heard(NamedTuple):
+class AttentionOutput(NamedTuple):
     """What one modality gets of the other."""
 
     mixed: Tensor  # (N, Q, C), what goes on to the FFN
@@ -112,7 +112,7 @@ class GatedCrossAttention(nn.Module):
         self.out = nn.Linear(channels, channels)
         self.b = None if start is None else nn.Parameter(torch.tensor(float(start)))
 
-    def forward(self, r: Tensor, s: Tensor, other: Tensor, other_pad: Tensor) -> Heard:
+    def forward(self, r: Tensor, s: Tensor, other: Tensor, other_pad: Tensor) -> AttentionOutput:
         """r, s: (N, Q, C); other: (N, K, C_other), its SA at the same depth; other_pad: (N, K) bool."""
         q = split_heads(self.to_q(self.own_norm(s)), self.heads)
         k, v = (split_heads(x, self.heads) for x in self.to_kv(self.other_norm(other)).chunk(2, dim=-1))
@@ -120,9 +120,9 @@ class GatedCrossAttention(nn.Module):
         weights = similarity.masked_fill(other_pad[:, None, None], float("-inf")).softmax(-1).to(v.dtype)
         c = self.out(merge_heads(weights @ v))
         if self.b is None:
-            return Heard(r + c, similarity)
+            return AttentionOutput(r + c, similarity)
         beta = self.b.sigmoid()
-        return Heard((1 - beta) * r + beta * c, similarity)
+        return AttentionOutput((1 - beta) * r + beta * c, similarity)
 
 
 class FusedLayer(nn.Module):
@@ -175,10 +175,10 @@ class Safari(ContourModel):
 
     fuses_language_in_encoder = True
     config: SafariConfig
+    text: TextEncoder
 
     def __init__(self, *, vision: VisionEncoder, text: TextEncoder, config: SafariConfig) -> None:
-        super().__init__(config)
-        self.vision, self.text = vision, text
+        super().__init__(vision, text, config)
         try:
             stages = vision.swin_stages()
         except ValueError as error:
@@ -209,10 +209,6 @@ class Safari(ContourModel):
         self.encoder = transformer_encoder(config)
         self.decoder = contour_decoder(config)
 
-    @property
-    def size_multiple(self) -> int:
-        return self.vision.size_multiple
-
     def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
         """Words before the fused layers: what does not depend on the picture."""
         tokens = self.text.tokenize(expressions)
@@ -220,9 +216,6 @@ class Safari(ContourModel):
         for layer in self.text.layers[: len(self.text.layers) - len(self.fused)]:
             hidden = layer(hidden, tokens.word_pad_mask)
         return self.text.collect(hidden, tokens)
-
-    def encode_stem(self, images: Tensor) -> Tensor:
-        return self.vision.stem(images)
 
     def encode_image(
         self,
@@ -250,9 +243,8 @@ class Safari(ContourModel):
     ) -> ImageFeatures:
         """The stem, and the levels of the memory after fusion; `words` after fusion; `attention` (N, M, h w, 1) over
         the cells of stride 16, a map a fused layer with the words already pooled (`layer_map`)."""
-        h, w = size_of(images, self.size_multiple)
-        if valid_px is None:
-            valid_px = torch.tensor([[h, w]], device=images.device).expand(images.shape[0], 2)
+        size_of(images, self.size_multiple)
+        valid_px = whole_px(images, valid_px)
         first = self.vision.stem(images) if stem is None else stem
         free, x = self._before_fusion(first)
         parts = []

@@ -38,6 +38,7 @@ from image_core.encoders.vision import STRIDES, VisionEncoder
 from image_core.layers.blocks import resize_to
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import Memory, sine_position_of_valid
+from image_core.models.base import whole_px
 from image_core.models.contour import (
     ContourConfig,
     ContourModel,
@@ -91,10 +92,9 @@ class SeqTR(ContourModel):
     config: SeqTRConfig
 
     def __init__(self, *, vision: VisionEncoder, text: TextEncoder | GruTextEncoder, config: SeqTRConfig) -> None:
-        super().__init__(config)
+        super().__init__(vision, text, config)
         if vision.strides != STRIDES:
             raise ValueError(f"SeqTR: expected an encoder with strides {STRIDES}, got {vision.strides}")
-        self.vision, self.text = vision, text
         self.fusion = BottomUpFusion(vision.channels[1:], config.fusion_channels, config.memory_stride)
         same = text.channels == config.fusion_channels
         self.sentence = nn.Identity() if same else nn.Linear(text.channels, config.fusion_channels)
@@ -113,12 +113,6 @@ class SeqTR(ContourModel):
     def size_multiple(self) -> int:
         return max(self.vision.size_multiple, STRIDES[-1])
 
-    def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
-        return self.text(expressions)
-
-    def encode_stem(self, images: Tensor) -> Tensor:
-        return self.vision.stem(images)
-
     def encode_image(
         self,
         images: Tensor,
@@ -128,12 +122,12 @@ class SeqTR(ContourModel):
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
         """The stem (stride 4) and the fused map x (`memory_stride`, fusion_channels); no text."""
-        h, w = size_of(images, self.size_multiple)
+        size_of(images, self.size_multiple)
         first, *rest = self.vision(images, stem=stem)
-        if valid_px is None:
-            valid_px = torch.tensor([[h, w]], device=images.device).expand(images.shape[0], 2)
         return ImageFeatures(
-            levels=(first, self.fusion(*rest)), strides=(4, self.config.memory_stride), valid_px=valid_px
+            levels=(first, self.fusion(*rest)),
+            strides=(4, self.config.memory_stride),
+            valid_px=whole_px(images, valid_px),
         )
 
     def join(self, image: ImageFeatures, text: TextFeatures) -> Tensor:

@@ -11,7 +11,7 @@ from image_core.encoders.gru import build_gru_encoder
 from image_core.encoders.text import build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError, UnknownNameError
-from image_core.models.base import Trainable
+from image_core.models.base import EncoderModel
 from image_core.models.partial_res import PartialRES, PartialResConfig
 from image_core.models.s2rm import S2RM, S2RMConfig
 from image_core.models.safari import Safari, SafariConfig
@@ -22,7 +22,7 @@ from image_core.models.seqtr import SeqTR, SeqTRConfig
 class ModelEntry:
     """A row of the table: the module (by keyword: vision, text, config), its config, and one line for people."""
 
-    module: Callable[..., Trainable]
+    module: Callable[..., EncoderModel]
     config: type
     summary: str
 
@@ -44,7 +44,7 @@ MODELS: dict[str, ModelEntry] = {
 
 
 @dataclass(frozen=True)
-class EncoderSpec:
+class EncoderConfig:
     """An encoder by name; `options` go to its builder's architecture. `pretrained` takes the hub's weights, `folder` a
     local file's or folder's (vision; a text encoder's folder is its name). Both matter at training only: a checkpoint
     carries its own weights."""
@@ -56,13 +56,13 @@ class EncoderSpec:
 
 
 @dataclass(frozen=True)
-class ModelSpec:
+class ModelConfig:
     """Everything that rebuilds a model but its weights; what a checkpoint stores. `config` are fields of the model's
     config dataclass; `max_words` caps the word pieces of an expression."""
 
     name: str
-    vision: EncoderSpec
-    text: EncoderSpec
+    vision: EncoderConfig
+    text: EncoderConfig
     config: Mapping[str, Any] = field(default_factory=dict)
     max_words: int = 20
 
@@ -71,11 +71,11 @@ class ModelSpec:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> ModelSpec:
+    def from_dict(cls, value: Mapping[str, Any]) -> ModelConfig:
         """The inverse of `to_dict`. Raises `ConfigError` on fields that are not there or missing."""
         try:
             parts = dict(value)
-            return cls(vision=EncoderSpec(**parts.pop("vision")), text=EncoderSpec(**parts.pop("text")), **parts)
+            return cls(vision=EncoderConfig(**parts.pop("vision")), text=EncoderConfig(**parts.pop("text")), **parts)
         except (KeyError, TypeError) as error:
             raise ConfigError(f"model description {value!r} cannot be used: {error}") from error
 
@@ -88,7 +88,7 @@ def model_entry(name: str) -> ModelEntry:
     return entry
 
 
-def build_model(spec: ModelSpec, *, tokenizer_json: str | None = None) -> Trainable:
+def build_model(spec: ModelConfig, *, tokenizer_json: str | None = None) -> EncoderModel:
     """A model with fresh weights (encoders pretrained where the spec says so).
 
     tokenizer_json: the serialised tokenizer of a checkpoint, in place of the encoder's own. Raises `UnknownNameError`

@@ -12,14 +12,14 @@ from image_core.data.augment import Augmentation, augment
 from image_core.data.collate import collate
 from image_core.errors import ConfigError, DataError, RvosError
 from image_core.evaluation.samples import Samples
-from image_core.training.settings import TrainSettings
+from image_core.training.config import TrainConfig
 from image_core.types import ImageBatch, ImageSample
 
 
 class TrainingBatches(Dataset[ImageBatch]):
     """Item `step` is this process's share of that step's batch, at that step's size."""
 
-    def __init__(self, samples: Samples, settings: TrainSettings, rank: int = 0, world: int = 1) -> None:
+    def __init__(self, samples: Samples, settings: TrainConfig, rank: int = 0, world: int = 1) -> None:
         if settings.batch_images % world:
             raise ConfigError(
                 f"batch_images: expected a multiple of the {world} processes, got {settings.batch_images}"
@@ -53,7 +53,7 @@ class PseudoPart:
     weight: float  # of their loss, beside that of the ground truth
     images: int  # pictures a step, over all processes
 
-    def settings(self, settings: TrainSettings) -> TrainSettings:
+    def settings(self, settings: TrainConfig) -> TrainConfig:
         """Those of the run, for the batches of this part: another size, and draws of its own."""
         return replace(settings, batch_images=self.images, seed=settings.seed + 1_000_003)
 

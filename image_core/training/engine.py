@@ -22,9 +22,9 @@ from image_core.files import make_folder, replacing
 from image_core.folder import check_settings, write_settings
 from image_core.models.base import Trainable
 from image_core.training.batches import PseudoPart, Samples, StepBatches, TrainingBatches, loader
+from image_core.training.config import TRAINING, TrainConfig
 from image_core.training.log import TrainingLog
 from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
-from image_core.training.settings import TRAINING, TrainSettings
 from image_core.types import ImageBatch
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Engine:
     """
 
     def __init__(
-        self, model: Trainable, samples: Samples, settings: TrainSettings, pseudo: PseudoPart | None = None
+        self, model: Trainable, samples: Samples, settings: TrainConfig, pseudo: PseudoPart | None = None
     ) -> None:
         self.settings = settings
         device = resolve_device(settings.device)

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from image_core.training.settings import OptimiserSpec
+from image_core.training.config import OptimiserConfig
 
 ENCODERS = ("vision.", "text.")
 
 
-def parameter_groups(model: nn.Module, config: OptimiserSpec) -> list[dict]:
+def parameter_groups(model: nn.Module, config: OptimiserConfig) -> list[dict]:
     """Four groups, (encoder or new) x (decayed or not); vectors and scalars are not decayed. Frozen ones are out."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -30,7 +30,7 @@ def parameter_groups(model: nn.Module, config: OptimiserSpec) -> list[dict]:
     ]
 
 
-def lr_factor(step: int, steps: int, config: OptimiserSpec) -> float:
+def lr_factor(step: int, steps: int, config: OptimiserConfig) -> float:
     """The learning rate of `step` (0-based) as a share of its peak: linear warm-up, then cosine, poly or constant."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps

@@ -12,25 +12,24 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor
 
 from image_core.checkpoint import LoadedModel, Provenance, load_model, save_model, without_weights
 from image_core.device import resolve_device
-from image_core.encoders.text import TextEncoder
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation.presence import collect_presence
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.folder import check_settings, held
-from image_core.models.base import Trainable
-from image_core.models.table import ModelSpec, build_model
+from image_core.models.base import EncoderModel, Trainable
+from image_core.models.table import ModelConfig, build_model
 from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.batches import PseudoPart, Samples
 from image_core.training.calibration import fit_presence
+from image_core.training.config import TRAINING, DataConfig, TrainConfig
 from image_core.training.engine import Engine
 from image_core.training.log import read_log
-from image_core.training.settings import TRAINING, DataSpec, TrainSettings
 from image_core.training.subset import Subset, labelled_indices, words_in
 
 logger = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ Datasets = tuple[Samples, Samples, tuple[str, ...] | None]
 """Training split, validation split, the words of the training expressions where they can be told."""
 
 
-def train(settings: TrainSettings, command: str = "") -> Path:
+def train(settings: TrainConfig, command: str = "") -> Path:
     """Run a training to its end and return its model file, `<out>/model.safetensors`.
 
     The same call continues an unfinished run. `command` is what the user typed, for the file's provenance. Raises
@@ -48,7 +47,7 @@ def train(settings: TrainSettings, command: str = "") -> Path:
     return finished(settings) or train_on(datasets(settings.data, settings), settings, command)
 
 
-def finished(settings: TrainSettings) -> Path | None:
+def finished(settings: TrainConfig) -> Path | None:
     """The model file of a run that is at its end, else None. Raises `OutputError` where its folder has another."""
     check_settings(settings.out, TRAINING, settings.to_dict())
     path = settings.out / "model.safetensors"
@@ -59,7 +58,7 @@ def finished(settings: TrainSettings) -> Path | None:
 
 def train_on(
     data: Datasets,
-    settings: TrainSettings,
+    settings: TrainConfig,
     command: str = "",
     pseudo: PseudoPart | None = None,
     init: str | None = None,
@@ -116,7 +115,7 @@ def train_on(
     return path
 
 
-def initial_model(settings: TrainSettings) -> tuple[Trainable, Provenance]:
+def initial_model(settings: TrainConfig) -> tuple[Trainable, Provenance]:
     """The model that training starts from, and the origin of its weights: fresh, or those of `init`.
 
     The terms of the loss may be weighed anew; raises `ConfigError` where `init` is a model of other parts than the
@@ -132,8 +131,9 @@ def initial_model(settings: TrainSettings) -> tuple[Trainable, Provenance]:
             f"init: expected the model that the settings describe, got {settings.init}, "
             f"which differs in {', '.join(differing)}"
         )
-    text = cast(TextEncoder, loaded.model.text)
-    model = build_model(without_weights(settings.model), tokenizer_json=text.tokenizer_json())
+    if not isinstance(loaded.model, EncoderModel):
+        raise ConfigError(f"init: expected a model of two encoders, got {type(loaded.model).__name__}")
+    model = build_model(without_weights(settings.model), tokenizer_json=loaded.model.tokenizer_json())
     if model.state_dict().keys() != loaded.model.state_dict().keys():  # a loss of weight 0 may have no head
         raise ConfigError(
             f"init: expected the tensors that the settings describe, got others in {settings.init}: leave its losses on"
@@ -142,7 +142,7 @@ def initial_model(settings: TrainSettings) -> tuple[Trainable, Provenance]:
     return model, loaded.provenance
 
 
-def _parts_of(spec: ModelSpec) -> dict[str, Any]:
+def _parts_of(spec: ModelConfig) -> dict[str, Any]:
     """What makes two models the same: "config.heads" -> value and so on, without what one is trained for: the weights
     of the losses, and the task (Partial-RES learns boxes first, with the same tensors)."""
     plain = json.loads(json.dumps(spec.to_dict()))
@@ -152,7 +152,7 @@ def _parts_of(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def datasets(spec: DataSpec, settings: TrainSettings) -> Datasets:
+def datasets(spec: DataConfig, settings: TrainConfig) -> Datasets:
     """Open what is trained on. With `labels` below 1 the training split is that share of its pictures.
 
     Pictures without an expression are no part of the training split. Raises `DataError` where no other is left.

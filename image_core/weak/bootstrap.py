@@ -21,16 +21,16 @@ from image_core.files import read_json, write_json
 from image_core.folder import check_settings, held, write_settings
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart
+from image_core.training.config import TRAINING, TrainConfig
 from image_core.training.log import read_log
 from image_core.training.recipe import Datasets, datasets, finished, train_on
-from image_core.training.settings import TRAINING, TrainSettings
 from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
 from image_core.weak.box_source import BoxSource, NoBoxes, SparcBoxes, TrueBoxes
+from image_core.weak.config import BootstrapConfig
 from image_core.weak.labelling import Labeller
 from image_core.weak.ledger import Ledger, count
 from image_core.weak.proposals.proposer import BoxesFile, build_proposer
 from image_core.weak.scorers.scorer import build_scorer
-from image_core.weak.settings import BootstrapSettings
 from image_core.weak.sparc import Sparc
 from image_core.weak.unlabelled import PseudoLabelled, Unlabelled
 
@@ -38,10 +38,10 @@ logger = logging.getLogger(__name__)
 KIND = replace(TRAINING, name="rvos bootstrap")
 """The folder of all rounds; that of each round is a training's."""
 
-MakeBoxes = Callable[[BootstrapSettings, Samples], BoxSource]
+MakeBoxes = Callable[[BootstrapConfig, Samples], BoxSource]
 
 
-def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBoxes | None = None) -> Path:
+def bootstrap(settings: BootstrapConfig, command: str = "", make_boxes: MakeBoxes | None = None) -> Path:
     """Run all rounds and return the summary, `<out>/bootstrap.json`; where it is there, nothing is done.
 
     The folder holds `round_0`, `round_1`, ... (each a training run), `ledger.jsonl` and `bootstrap.json`. `make_boxes`
@@ -73,7 +73,7 @@ def bootstrap(settings: BootstrapSettings, command: str = "", make_boxes: MakeBo
 
 
 def _rounds(
-    settings: BootstrapSettings, data: Datasets, unlabelled: Unlabelled, boxes: BoxSource, command: str
+    settings: BootstrapConfig, data: Datasets, unlabelled: Unlabelled, boxes: BoxSource, command: str
 ) -> dict[str, Any]:
     """All rounds; what became of each, and the model of the last."""
     ledger = Ledger(settings.train.out / "ledger.jsonl")
@@ -94,7 +94,7 @@ def _rounds(
 
 
 def _round(
-    round: int, settings: BootstrapSettings, data: Datasets, pictures: PseudoLabelled | None, command: str
+    round: int, settings: BootstrapConfig, data: Datasets, pictures: PseudoLabelled | None, command: str
 ) -> tuple[Path, dict[str, Any]]:
     """Train a round on both kinds of pictures, where there are both; its model and what is told of it."""
     training, validation, words = data
@@ -111,7 +111,7 @@ def _round(
 
 
 def _label(
-    round: int, settings: BootstrapSettings, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
+    round: int, settings: BootstrapConfig, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
 ) -> dict[str, Any]:
     """Pseudo labels of a round by the model of the one before; gives the counts, which tell that it is done."""
     done = settings.train.out / f"labels_{round}.json"
@@ -136,7 +136,7 @@ def _as_counted(told: Any, round: int, ledger: Ledger, done: Path) -> dict[str, 
     return counts
 
 
-def box_source(settings: BootstrapSettings, samples: Samples) -> BoxSource:
+def box_source(settings: BootstrapConfig, samples: Samples) -> BoxSource:
     """Where boxes come from, by the settings; `samples` is the truth, of which only `truth` sees a mask."""
     if settings.boxes == "none" or settings.gamma_max == 0:
         return NoBoxes()
@@ -150,7 +150,7 @@ def box_source(settings: BootstrapSettings, samples: Samples) -> BoxSource:
     return SparcBoxes(Sparc(scorer, settings.sparc), proposer)
 
 
-def last_validation(settings: TrainSettings) -> dict[str, float]:
+def last_validation(settings: TrainConfig) -> dict[str, float]:
     """The figures of the last validation of a run."""
     lines = [line for line in read_log(settings.out / "log.jsonl") if line["kind"] == "validation"]
     return {key: value for key, value in lines[-1].items() if key not in ("step", "kind")}

@@ -12,7 +12,7 @@ from image_core.data.table import SPLITS_BY, canonical_name, is_picture_dataset
 from image_core.errors import ConfigError, DataError
 from rvos.commands import options
 from rvos.commands.datasets import in_words
-from rvos.data import DATASETS, adapter_of, open_dataset
+from rvos.data import DATASETS, open_dataset
 
 if TYPE_CHECKING:
     from image_core.data.check import PictureInventory
@@ -78,4 +78,4 @@ def _videos(name: str, root: Path, split: str | None, split_by: str | None) -> I
 
 
 def _video_tree(name: str) -> str:
-    return adapter_of(name).tree()
+    return DATASETS.find(name).tree()

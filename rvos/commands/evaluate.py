@@ -121,7 +121,7 @@ def _images(
     from rvos.export.prediction_sheet import PredictionSheet
 
     model, pictures = segmenter.system.model, evaluation.pictures
-    recorded = {"model": model.document()}
+    recorded = {"model": model.document(), "precision": model.precision}
     with bar(f"{pictures.name} {pictures.settings['split']}", quiet, unit="images") as progress:
         return run_image_evaluation(
             evaluation, model.loaded, recorded, out, PredictionSheet(), overwrite=overwrite, progress=progress

@@ -9,14 +9,16 @@ from typing import Annotated
 import typer
 
 from rvos.commands import options
-from rvos.commands.datasets import in_words
-from rvos.data import DATASETS, open_dataset
-
-_SERVED = [name for name, adapter in DATASETS.items() if adapter.server is not None]
+from rvos.data import open_dataset
 
 
 def submit(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words(_SERVED)}.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A video dataset that is scored by a server; a wrong name is answered with those."
+        ),
+    ],
     root: Annotated[Path, typer.Option("--root", metavar="DIR", help="The dataset, as its download lies on disk.")],
     predictions: Annotated[
         Path, typer.Option("--predictions", metavar="DIR", help="The masks, as `rvos evaluate` leaves them.")

@@ -9,29 +9,12 @@ from image_core.lazy_table import LazyTable
 if TYPE_CHECKING:
     from rvos.reading.propagation import Propagator
 
-
-def _none() -> type[Propagator[Any]]:
-    from rvos.reading.propagation import NoPropagation
-
-    return NoPropagation
-
-
-def _flow() -> type[Propagator[Any]]:
-    from rvos.reading.flow import FlowPropagation
-
-    return FlowPropagation
-
-
-def _affinity() -> type[Propagator[Any]]:
-    from rvos.reading.affinity import AffinityPropagation
-
-    return AffinityPropagation
-
-
-PROPAGATORS = LazyTable("propagation", {"none": _none, "flow": _flow, "affinity": _affinity})
+PROPAGATORS: LazyTable[type[Propagator[Any]]] = LazyTable(
+    "propagation",
+    {
+        "none": "rvos.reading.propagation:NoPropagation",
+        "flow": "rvos.reading.flow:FlowPropagation",
+        "affinity": "rvos.reading.affinity:AffinityPropagation",
+    },
+)
 DEFAULT = "none"
-
-
-def find_propagator(name: str) -> type[Propagator[Any]]:
-    """The propagator called `name` (hyphens count as underscores). Raises `UnknownNameError`."""
-    return PROPAGATORS.find(name)

@@ -9,24 +9,8 @@ from image_core.lazy_table import LazyTable
 if TYPE_CHECKING:
     from rvos.tracking.tracker import Tracker
 
-
-def _memory() -> type[Tracker[Any]]:
-    from rvos.tracking.memory import MemoryTracker
-
-    return MemoryTracker
-
-
-def _none() -> type[Tracker[Any]]:
-    from rvos.tracking.tracker import NoTracker
-
-    return NoTracker
-
-
-TRACKERS = LazyTable("tracker", {"memory": _memory, "none": _none})
+TRACKERS: LazyTable[type[Tracker[Any]]] = LazyTable(
+    "tracker", {"memory": "rvos.tracking.memory:MemoryTracker", "none": "rvos.tracking.tracker:NoTracker"}
+)
 DEFAULT = "memory"
-"""The one that won (`benchmarks/video_gain.py`)."""
-
-
-def find_tracker(name: str) -> type[Tracker[Any]]:
-    """The tracker called `name` (hyphens count as underscores). Raises `UnknownNameError`."""
-    return TRACKERS.find(name)
+"""The one that won (`benchmarks/gain/video_gain.py`)."""

@@ -67,7 +67,8 @@ def test_rows_are_there_again_and_a_torn_line_is_made_anew(tmp_path: Path) -> No
         assert part is not None and part.systems == ("hysteresis",)
         again.append([row("memory", 1, 0.25)])
     lines = [json.loads(line) for line in again.path.read_text().splitlines()]
-    assert lines[0]["seed"] == 0 and lines[1:] == [row("memory", 0, 0.5), row("memory", 1, 0.25)]
+    assert lines == [row("memory", 0, 0.5), row("memory", 1, 0.25)]
+    assert json.loads((again.path.parent / "settings.json").read_text())["settings"] == {"seed": 0}
 
 
 def test_a_job_of_which_some_rows_are_there_is_run_again_and_not_doubled() -> None:

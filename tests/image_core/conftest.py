@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from image_core.models.table import EncoderSpec, ModelSpec
+from image_core.models.table import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
-from image_core.training.settings import OptimiserSpec, TrainSettings
+from image_core.training.config import OptimiserConfig, TrainConfig
 
-MakeSpec = Callable[..., ModelSpec]
-MakeSettings = Callable[..., TrainSettings]
+MakeSpec = Callable[..., ModelConfig]
+MakeSettings = Callable[..., TrainConfig]
 
 _VISION = {"channels": (8, 8, 16, 16), "layers": (1, 1, 1, 1)}
 _TEXT = {
@@ -38,7 +38,7 @@ _CONFIGS = {
 _CONFIGS["partial_res"] = _CONFIGS["seqtr"]
 _CONFIGS["safari"] = {k: v for k, v in _CONFIGS["seqtr"].items() if k != "fusion_channels"} | {"fused_layers": 2}
 _SWIN = {"embed_dim": 8, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 2, 4), "window_size": 2}
-_VISIONS = {"safari": EncoderSpec("tiny_swin", options=_SWIN)}
+_VISIONS = {"safari": EncoderConfig("tiny_swin", options=_SWIN)}
 _TEXTS = {"safari": {"num_hidden_layers": 3}}
 
 
@@ -46,11 +46,11 @@ _TEXTS = {"safari": {"num_hidden_layers": 3}}
 def tiny_spec() -> MakeSpec:
     """`tiny_spec(name, **config)`: a model (S2RM) of some ten thousand weights, every part of the full one in it."""
 
-    def make(name: str = "s2rm", **config: Any) -> ModelSpec:
-        return ModelSpec(
+    def make(name: str = "s2rm", **config: Any) -> ModelConfig:
+        return ModelConfig(
             name=name,
-            vision=_VISIONS.get(name, EncoderSpec("tiny", options=_VISION)),
-            text=EncoderSpec("small", options=_TEXT | _TEXTS.get(name, {})),
+            vision=_VISIONS.get(name, EncoderConfig("tiny", options=_VISION)),
+            text=EncoderConfig("small", options=_TEXT | _TEXTS.get(name, {})),
             config=_CONFIGS[name] | config,
             max_words=24,
         )
@@ -70,12 +70,12 @@ def tiny_settings(
 ) -> MakeSettings:
     """`tiny_settings(**changes)`: 12 steps of 2 pictures of 32 px on the CPU, with dropout, in a new folder."""
 
-    def make(**changes: Any) -> TrainSettings:
+    def make(**changes: Any) -> TrainConfig:
         values: dict[str, Any] = {
             "model": tiny_spec(presence_head=True, bce_weight=1.0),
             "preprocessing": preprocessing,
             "out": tmp_path_factory.mktemp("run"),
-            "optimiser": OptimiserSpec(lr=2e-3, warmup_steps=3, decay="cosine"),
+            "optimiser": OptimiserConfig(lr=2e-3, warmup_steps=3, decay="cosine"),
             "steps": 12,
             "batch_images": 2,
             "ema": 0.9,
@@ -86,6 +86,6 @@ def tiny_settings(
             "eval_every": 6,
             "eval_images": 2,
         }
-        return TrainSettings(**(values | changes))
+        return TrainConfig(**(values | changes))
 
     return make

@@ -18,7 +18,7 @@ from torch import Tensor
 from image_core.checkpoint import FORMAT_VERSION, Provenance, load_model, read_header, save_model
 from image_core.errors import CheckpointError
 from image_core.models.base import Trainable
-from image_core.models.table import ModelSpec, build_model
+from image_core.models.table import ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 
 PROVENANCE = Provenance(
@@ -34,18 +34,18 @@ PROVENANCE = Provenance(
 
 
 @pytest.fixture(scope="module")
-def spec(tiny_spec: Callable[..., ModelSpec]) -> ModelSpec:
+def spec(tiny_spec: Callable[..., ModelConfig]) -> ModelConfig:
     return tiny_spec(presence_head=True)
 
 
 @pytest.fixture(scope="module")
-def model(spec: ModelSpec) -> Trainable:
+def model(spec: ModelConfig) -> Trainable:
     torch.manual_seed(0)
     return build_model(spec).eval()
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, model: Trainable, spec: ModelSpec, preprocessing: Preprocessing):
+def whole(tmp_path_factory: pytest.TempPathFactory, model: Trainable, spec: ModelConfig, preprocessing: Preprocessing):
     path = tmp_path_factory.mktemp("models") / "whole.safetensors"
     save_model(path, model, spec, preprocessing, PROVENANCE)
     return path
@@ -84,7 +84,7 @@ def refusal(path: str | Path) -> str:
     return line
 
 
-def test_everything_comes_back(whole: Path, model: Trainable, spec: ModelSpec, preprocessing: Preprocessing) -> None:
+def test_everything_comes_back(whole: Path, model: Trainable, spec: ModelConfig, preprocessing: Preprocessing) -> None:
     loaded = load_model(whole)
     assert loaded.provenance == PROVENANCE
     assert loaded.preprocessing == preprocessing
@@ -97,7 +97,7 @@ def test_everything_comes_back(whole: Path, model: Trainable, spec: ModelSpec, p
     assert torch.equal(again, model.encode_text(["the reddest star", "unlikely zygote"]).words)
 
 
-def test_words_that_are_not_known_stay_unknown(model: Trainable, spec: ModelSpec, preprocessing, tmp_path) -> None:
+def test_words_that_are_not_known_stay_unknown(model: Trainable, spec: ModelConfig, preprocessing, tmp_path) -> None:
     save_model(tmp_path / "m.safetensors", model, spec, preprocessing, Provenance())
     assert load_model(tmp_path / "m.safetensors").provenance == Provenance()
 
@@ -119,7 +119,7 @@ def test_a_loaded_model_can_be_saved_again(whole: Path, tmp_path: Path) -> None:
 
 def test_loading_never_looks_for_weights_or_the_network(
     model: Trainable,
-    spec: ModelSpec,
+    spec: ModelConfig,
     preprocessing: Preprocessing,
     altered: Callable[..., Path],
     tmp_path: Path,
@@ -148,7 +148,7 @@ def test_loading_never_looks_for_weights_or_the_network(
 
 
 def test_writing_is_at_once(
-    whole: Path, model: Trainable, spec: ModelSpec, preprocessing: Preprocessing, tmp_path: Path, monkeypatch
+    whole: Path, model: Trainable, spec: ModelConfig, preprocessing: Preprocessing, tmp_path: Path, monkeypatch
 ) -> None:
     """A write that breaks leaves the file that was there, and a whole one leaves nothing beside itself."""
     path = tmp_path / "m.safetensors"

@@ -10,7 +10,7 @@ import pytest
 
 from image_core.errors import ConfigError
 from image_core.field_types import misfits
-from image_core.models.table import ModelSpec, build_model
+from image_core.models.table import ModelConfig, build_model
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def test_what_does_not(key: str, value: Any, expected: str) -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"heads": 0}, "SafariConfig.heads: came 0, wanted at least 1"),
+        ({"heads": 0}, "SafariConfig.heads: expected at least 1, got 0"),
         ({"points": 12.5}, "SafariConfig.points: expected int, got 12.5"),
         ({"points": "abc", "amcr_weight": "abc"}, "got 'abc'; SafariConfig.amcr_weight: expected float, got 'abc'"),
         ({"fused_layers": 2.5}, "SafariConfig.fused_layers: expected int, got 2.5"),
@@ -81,14 +81,14 @@ def test_what_does_not(key: str, value: Any, expected: str) -> None:
         ({"label_spread": float("nan")}, "SafariConfig.label_spread: expected float, got nan"),
     ],
 )
-def test_fields_of_models(tiny_spec: Callable[..., ModelSpec], values: dict[str, Any], told: str) -> None:
+def test_fields_of_models(tiny_spec: Callable[..., ModelConfig], values: dict[str, Any], told: str) -> None:
     vision, text = (getattr(tiny_spec(), name) for name in ("vision", "text"))
     with pytest.raises(ConfigError) as caught:
-        build_model(ModelSpec("safari", vision, text, values))
+        build_model(ModelConfig("safari", vision, text, values))
     assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_heads_of_s2rm(tiny_spec: Callable[..., ModelSpec]) -> None:
+def test_heads_of_s2rm(tiny_spec: Callable[..., ModelConfig]) -> None:
     spec = tiny_spec()
-    with pytest.raises(ConfigError, match="S2RMConfig: came heads 0"):
-        build_model(ModelSpec("s2rm", spec.vision, spec.text, {"heads": 0}))
+    with pytest.raises(ConfigError, match="S2RMConfig: expected at least 1 of each, got heads 0"):
+        build_model(ModelConfig("s2rm", spec.vision, spec.text, {"heads": 0}))

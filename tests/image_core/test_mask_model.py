@@ -13,7 +13,16 @@ import pytest
 from image_core.answer import MaskAnswer
 from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNameError
 from image_core.identity import ModelIdentity
-from image_core.mask_model import MaskModel, ask, describe, identify_model, is_python, resolve_model, unseen_words
+from image_core.mask_model import (
+    MaskModel,
+    ask,
+    ask_many,
+    describe,
+    identify_model,
+    is_python,
+    resolve_model,
+    unseen_words,
+)
 from image_core.segmenter import ImageSegmenter
 from image_core.weights import embedded_models
 
@@ -141,6 +150,23 @@ def test_what_a_model_offers_besides_is_used() -> None:
     assert unseen_words(Talking(), ["a dog"]) == ["dog"] and unseen_words(Silent(), ["a dog"]) == []
     with pytest.raises(ValueError, match=r"Silent.segment: expected 1 answers"):
         ask(Silent(), np.zeros((2, 2, 3), np.uint8), ["a dog"])
+
+
+def test_several_pictures_are_asked_in_one_call_where_a_model_takes_them() -> None:
+    class Many(Silent):
+        def segment_many(
+            self, images: Sequence[np.ndarray], expressions: Sequence[Sequence[str]]
+        ) -> list[list[MaskAnswer]]:
+            return [[MaskAnswer((), len(own) / 10) for _ in own] for own in expressions]
+
+    image, asked = np.zeros((2, 2, 3), np.uint8), [["a"], ["b", "c"], []]
+    answers = ask_many(Many(), [image] * 3, asked)
+    assert [[answer.presence for answer in own] for own in answers] == [[0.1], [0.2, 0.2], []]
+    with pytest.raises(ValueError, match=r"Many.segment_many: expected 2 lists, one a picture, got 3"):
+        ask_many(Many(), [image] * 2, asked)
+    one_by_one = [["a"], ["b"]]
+    with pytest.raises(ValueError, match=r"Silent.segment: expected 1 answers"):
+        ask_many(Silent(), [image] * 2, one_by_one)
 
 
 def test_a_description_of_another_type_is_refused() -> None:

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from image_core.checkpoint import Provenance, load_model, save_model
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import Trainable, join_features
-from image_core.models.table import MODELS, EncoderSpec, ModelSpec, build_model, model_entry
+from image_core.models.table import MODELS, EncoderConfig, ModelConfig, build_model, model_entry
 from image_core.preprocessing import Preprocessing
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
@@ -50,8 +50,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 PUBLISHED = {
     "seqtr published encoders": (
-        EncoderSpec("darknet53", options={"width": 2, "blocks": (1, 1, 1, 1, 1)}),
-        EncoderSpec("gru", options={"embedding": 8, "hidden": 8}),
+        EncoderConfig("darknet53", options={"width": 2, "blocks": (1, 1, 1, 1, 1)}),
+        EncoderConfig("gru", options={"embedding": 8, "hidden": 8}),
     ),
 }
 """Variants whose encoders are those of the publication, small."""
@@ -76,8 +76,8 @@ Build = Callable[[str], Trainable]
 
 
 @pytest.fixture(scope="module")
-def spec_of(tiny_spec: Callable[..., ModelSpec]) -> Callable[[str], ModelSpec]:
-    def spec(variant: str) -> ModelSpec:
+def spec_of(tiny_spec: Callable[..., ModelConfig]) -> Callable[[str], ModelConfig]:
+    def spec(variant: str) -> ModelConfig:
         made = tiny_spec(variant.split()[0], **VARIANTS[variant])
         vision, text = PUBLISHED.get(variant, (made.vision, made.text))
         return replace(made, vision=vision, text=text)
@@ -86,7 +86,7 @@ def spec_of(tiny_spec: Callable[..., ModelSpec]) -> Callable[[str], ModelSpec]:
 
 
 @pytest.fixture(scope="module")
-def fresh(spec_of: Callable[[str], ModelSpec]) -> Iterator[Build]:
+def fresh(spec_of: Callable[[str], ModelConfig]) -> Iterator[Build]:
     """A model of its own, in eval mode, with batch norms that have seen something."""
 
     @cache
@@ -272,7 +272,7 @@ def test_no_tensor_is_made_on_another_device(fresh: Build, variant: str, batch: 
 
 
 @pytest.mark.parametrize("variant", OWN_PATHS)
-def test_a_model_is_built_on_the_default_device(spec_of: Callable[[str], ModelSpec], variant: str) -> None:
+def test_a_model_is_built_on_the_default_device(spec_of: Callable[[str], ModelConfig], variant: str) -> None:
     with torch.device("meta"):
         model = build_model(spec_of(variant))
     assert {p.device.type for p in [*model.parameters(), *model.buffers()]} == {"meta"}
@@ -297,7 +297,7 @@ def test_saved_and_loaded_is_the_same_bit_for_bit(
     model: Trainable,
     variant: str,
     batch: ImageBatch,
-    spec_of: Callable[[str], ModelSpec],
+    spec_of: Callable[[str], ModelConfig],
     preprocessing: Preprocessing,
     tmp_path: Path,
 ) -> None:
@@ -354,7 +354,7 @@ def test_features_joined_are_features_of_all(fresh: Build, batch: ImageBatch) ->
         join_features([joined, other])
 
 
-def test_unknown_models_and_fields_suggest_the_nearest(tiny_spec: Callable[..., ModelSpec]) -> None:
+def test_unknown_models_and_fields_suggest_the_nearest(tiny_spec: Callable[..., ModelConfig]) -> None:
     assert model_entry("s2rm").config.__name__ == "S2RMConfig"
     with pytest.raises(UnknownNameError, match="did you mean 's2rm'"):
         model_entry("s2rn")
@@ -381,19 +381,19 @@ def test_unknown_models_and_fields_suggest_the_nearest(tiny_spec: Callable[..., 
         ),
     ],
 )
-def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelSpec], config: dict, message: str) -> None:
+def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelConfig], config: dict, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         build_model(tiny_spec(**config))
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_description_survives_json(tiny_spec: Callable[..., ModelSpec]) -> None:
+def test_a_description_survives_json(tiny_spec: Callable[..., ModelConfig]) -> None:
     import json
 
     spec = tiny_spec(update="overwrite")
-    again = ModelSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+    again = ModelConfig.from_dict(json.loads(json.dumps(spec.to_dict())))
     names = {name for name, _ in build_model(again).named_parameters()}
     assert names == {name for name, _ in build_model(spec).named_parameters()}
     for wrong in ({}, {"name": "s2rm"}, {**spec.to_dict(), "extra": 1}, {**spec.to_dict(), "vision": 3}):
         with pytest.raises(ConfigError, match="cannot be used"):
-            ModelSpec.from_dict(wrong)
+            ModelConfig.from_dict(wrong)

@@ -24,7 +24,7 @@ from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import Memory
 from image_core.models.partial_res import PartialRES, PartialResConfig, box_tokens
 from image_core.models.seqtr import SeqTR
-from image_core.models.table import ModelSpec, build_model
+from image_core.models.table import ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.types import ImageBatch
@@ -33,7 +33,7 @@ BINS, POINTS, CHANNELS, HEADS = 20, 5, 16, 2
 CELLS, VALID = (4, 5), ((4, 5), (3, 2), (4, 1))
 """Cells of the memory, and how many rows and columns of each of its pictures are no padding."""
 
-Spec = Callable[..., ModelSpec]
+Spec = Callable[..., ModelConfig]
 
 
 def memory_of(cells: tuple[int, int] = CELLS, valid: tuple[tuple[int, int], ...] = VALID) -> Memory:

@@ -15,17 +15,17 @@ from image_core.checkpoint import load_model
 from image_core.errors import DamagedError, DataError
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
+from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.recipe import train
-from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
 from image_core.types import ImageSample
 from image_core.weak.bootstrap import bootstrap
 from image_core.weak.box_source import TrueBoxes
+from image_core.weak.config import BootstrapConfig, FilterConfig
 from image_core.weak.labelling import Labeller
 from image_core.weak.ledger import Ledger, PseudoLabel
-from image_core.weak.settings import BootstrapSettings, FilterSpec
 from image_core.weak.unlabelled import PseudoLabelled, Unlabelled
 
-MakeSettings = Callable[..., TrainSettings]
+MakeSettings = Callable[..., TrainConfig]
 COUNT = 10
 
 
@@ -43,7 +43,7 @@ class Pictures(SyntheticImages):
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_settings: MakeSettings) -> TrainSettings:
+def trained(tiny_settings: MakeSettings) -> TrainConfig:
     """A finished training."""
     settings = tiny_settings()
     train(settings)
@@ -51,17 +51,17 @@ def trained(tiny_settings: MakeSettings) -> TrainSettings:
 
 
 @pytest.fixture(scope="module")
-def bootstrapped(tiny_settings: MakeSettings) -> BootstrapSettings:
+def bootstrapped(tiny_settings: MakeSettings) -> BootstrapConfig:
     """A finished run of two rounds, judged by true boxes."""
-    optimiser = OptimiserSpec(lr=2e-3, warmup_steps=1, decay="cosine")
-    own = tiny_settings(steps=3, data=DataSpec(images=COUNT, labels=0.3), optimiser=optimiser, eval_every=3)
-    settings = BootstrapSettings(own, 3, 3, boxes="truth", filter=FilterSpec(threshold=0.05))
+    optimiser = OptimiserConfig(lr=2e-3, warmup_steps=1, decay="cosine")
+    own = tiny_settings(steps=3, data=DataConfig(images=COUNT, labels=0.3), optimiser=optimiser, eval_every=3)
+    settings = BootstrapConfig(own, 3, 3, boxes="truth", filter=FilterConfig(threshold=0.05))
     bootstrap(settings)
     return settings
 
 
 @pytest.fixture
-def labeller(bootstrapped: BootstrapSettings) -> Labeller:
+def labeller(bootstrapped: BootstrapConfig) -> Labeller:
     """Of the last round's model."""
     segmenter = ImageSegmenter.load(bootstrapped.train.out / "round_2" / "model.safetensors", "cpu")
     return Labeller(segmenter, TrueBoxes(Pictures()), bootstrapped.filter.build())
@@ -69,7 +69,7 @@ def labeller(bootstrapped: BootstrapSettings) -> Labeller:
 
 @pytest.mark.parametrize("name", ["settings.json", "state.pt", "log.jsonl"])
 @pytest.mark.parametrize("content", [b"\n", b"{\n", b"\xff" * 99 + b"\n"])
-def test_a_damaged_file_of_a_run_is_named(trained: TrainSettings, tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_damaged_file_of_a_run_is_named(trained: TrainConfig, tmp_path: Path, name: str, content: bytes) -> None:
     settings = replace(trained, out=tmp_path / "run")
     shutil.copytree(trained.out, settings.out)
     (settings.out / "model.safetensors").unlink()  # or a finished run would have nothing to read
@@ -79,7 +79,7 @@ def test_a_damaged_file_of_a_run_is_named(trained: TrainSettings, tmp_path: Path
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_file_that_is_gone_is_made_again(trained: TrainSettings, tmp_path: Path) -> None:
+def test_a_model_file_that_is_gone_is_made_again(trained: TrainConfig, tmp_path: Path) -> None:
     settings = replace(trained, out=tmp_path / "run")
     shutil.copytree(trained.out, settings.out)
     (settings.out / "model.safetensors").unlink()
@@ -90,7 +90,7 @@ def test_a_model_file_that_is_gone_is_made_again(trained: TrainSettings, tmp_pat
     assert (settings.out / "log.jsonl").read_bytes() == (trained.out / "log.jsonl").read_bytes()
 
 
-def test_a_ledger_that_lost_lines_is_not_trained_on(bootstrapped: BootstrapSettings, tmp_path: Path) -> None:
+def test_a_ledger_that_lost_lines_is_not_trained_on(bootstrapped: BootstrapConfig, tmp_path: Path) -> None:
     """With the counts away, which told that it was done, it is filled up to what it was."""
     before, again = (
         bootstrapped.train.out,
@@ -132,7 +132,7 @@ def test_a_picture_that_was_begun_and_then_fails_says_both(labeller: Labeller, t
     assert list(begun.labels(1)) == [*first, PseudoLabel(1, 4, "", "failed", "no such picture")]
 
 
-def test_a_damaged_mask_of_the_ledger_is_named(bootstrapped: BootstrapSettings) -> None:
+def test_a_damaged_mask_of_the_ledger_is_named(bootstrapped: BootstrapConfig) -> None:
     labels = Ledger(bootstrapped.train.out / "ledger.jsonl").labels(1)
     label = next(label for label in labels if label.verdict == "accepted")
     cut = replace(label, mask={"size": [32, 32], "counts": [1]})

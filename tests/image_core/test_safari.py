@@ -17,7 +17,7 @@ from image_core.encoders.vision import VisionEncoder, build_vision_encoder
 from image_core.errors import ConfigError
 from image_core.models.base import Trainable
 from image_core.models.safari import FusedLayer, GatedCrossAttention, Safari, SafariConfig, SafariExtras
-from image_core.models.table import EncoderSpec, ModelSpec, build_model
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.types import ImageBatch, ImageFeatures
@@ -247,7 +247,7 @@ def test_the_attention_loss_is_of_expressions_with_a_target_alone() -> None:
     assert set(safari(amcr_weight=0.0).losses(both, batch)) == {"tokens"}
 
 
-def test_it_learns_a_few_pictures_by_heart(tiny_spec: Callable[..., ModelSpec]) -> None:
+def test_it_learns_a_few_pictures_by_heart(tiny_spec: Callable[..., ModelConfig]) -> None:
     spec = tiny_spec(
         "safari", channels=32, hidden=64, bins=16, dropout=0.0, points=4, memory_stride=16, gate_start=-2.0
     )
@@ -293,9 +293,9 @@ def test_the_memory_is_picture_then_words() -> None:
         assert (memory.position[:, cells:] == 0).all() and (memory.position[:, :cells] != 0).any()
         assert memory.pad_mask[:, :cells].sum() == 3 * cells / 2
         assert torch.equal(memory.pad_mask[:, cells:], text.word_pad_mask)
-    with pytest.raises(ValueError, match="came features without words"):
+    with pytest.raises(ValueError, match="got some without words"):
         model.remember(replace(image, words=None), text)
-    with pytest.raises(ValueError, match="expected it, got no text"):
+    with pytest.raises(ValueError, match="expected the text, which is fused in the encoder, got none"):
         model.encode_image(torch.randn(1, 3, 64, 64))
 
 
@@ -310,18 +310,18 @@ def test_the_memory_is_picture_then_words() -> None:
         ({"amcr_form": "area"}, "amcr_form: expected one of mass, margin, got 'area'"),
         ({"amcr_weight": -0.1}, "amcr_weight: expected 0 or more, got -0.1"),
         ({"amcr_margins": (0.1,)}, "amcr_margins: expected [float, float], got (0.1,)"),
-        ({"channels": 18}, "SafariConfig.channels: expected a multiple of heads (4) and of 4, got 18"),
+        ({"channels": 18}, "SafariConfig.channels: expected a multiple of heads (2) and of 4, got 18"),
     ],
 )
-def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelSpec], config: dict, message: str) -> None:
+def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelConfig], config: dict, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         build_model(tiny_spec("safari", **config))
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_encoders_that_cannot_be_fused(tiny_spec: Callable[..., ModelSpec]) -> None:
+def test_encoders_that_cannot_be_fused(tiny_spec: Callable[..., ModelConfig]) -> None:
     spec = tiny_spec("safari")
     with pytest.raises(ConfigError, match="vision encoder: expected a Swin v1 or v2"):
-        build_model(replace(spec, vision=EncoderSpec("tiny")))
+        build_model(replace(spec, vision=EncoderConfig("tiny")))
     with pytest.raises(ConfigError, match=r"text encoder: expected the layers .*, got GruTextEncoder"):
-        build_model(replace(spec, text=EncoderSpec("gru")))
+        build_model(replace(spec, text=EncoderConfig("gru")))

@@ -14,7 +14,7 @@ from image_core.answer import MaskAnswer
 from image_core.checkpoint import LoadedModel, Provenance, save_model
 from image_core.device import autocast, resolve_device
 from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNameError
-from image_core.models.table import ModelSpec, build_model
+from image_core.models.table import ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter, check_expressions, find_model
 from image_core.weights import DEFAULT, embedded_models
@@ -23,7 +23,7 @@ EXPRESSIONS = ["the red star", "a small blue square left of the circle", "the re
 
 
 @pytest.fixture(scope="module")
-def loaded(tiny_spec: Callable[..., ModelSpec], preprocessing: Preprocessing) -> LoadedModel:
+def loaded(tiny_spec: Callable[..., ModelConfig], preprocessing: Preprocessing) -> LoadedModel:
     torch.manual_seed(0)
     spec = tiny_spec(presence_head=True)
     words = ("the", "red", "star", "left-hand", "man's", "a")

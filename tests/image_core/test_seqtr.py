@@ -29,14 +29,14 @@ from image_core.models.contour import (
     token_loss,
 )
 from image_core.models.seqtr import SeqTR, SeqTRConfig
-from image_core.models.table import EncoderSpec, ModelSpec, build_model
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.types import ImageBatch, Prediction
 
 BINS = 64
 
 
 @pytest.fixture
-def model(tiny_spec: Callable[..., ModelSpec]) -> SeqTR:
+def model(tiny_spec: Callable[..., ModelConfig]) -> SeqTR:
     torch.manual_seed(0)
     return cast(SeqTR, build_model(tiny_spec("seqtr", dropout=0.0)))
 
@@ -78,7 +78,7 @@ def test_a_mask_to_tokens_to_a_mask() -> None:
     assert differing.sum() <= 4 and not differing[0, 17:47].any(), "enlarging may round the corners"
 
 
-def test_codes_of_coordinates_are_nearest_to_their_neighbours(tiny_spec: Callable[..., ModelSpec]) -> None:
+def test_codes_of_coordinates_are_nearest_to_their_neighbours(tiny_spec: Callable[..., ModelConfig]) -> None:
     """A bin's code is likest to the bins beside it, and no two are equal: what reads it sees an order."""
     codes = coordinate_codes(BINS, 32)
     distance = torch.cdist(codes, codes).fill_diagonal_(math.inf)
@@ -240,7 +240,7 @@ def test_the_network_makes_no_tensor_on_another_device(model: SeqTR) -> None:
         ({"smoothing": 1.5}, "smoothing: expected 0 to 1, got 1.5"),
     ],
 )
-def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelSpec], config: dict, message: str) -> None:
+def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelConfig], config: dict, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         build_model(tiny_spec("seqtr", **config))
     assert message in str(error.value)
@@ -248,7 +248,7 @@ def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelSpec], confi
 
 def test_the_published_sizes_are_the_defaults() -> None:
     with torch.device("meta"):
-        model = cast(SeqTR, build_model(ModelSpec("seqtr", EncoderSpec("darknet53"), EncoderSpec("gru"))))
+        model = cast(SeqTR, build_model(ModelConfig("seqtr", EncoderConfig("darknet53"), EncoderConfig("gru"))))
     assert model.config == SeqTRConfig() and model.size_multiple == 32
     assert model.text.channels == 1024 and model.vision.channels == (128, 256, 512, 1024)
     assert isinstance(model.sentence, torch.nn.Identity)
@@ -280,4 +280,4 @@ def test_the_recurrent_encoder() -> None:
     with pytest.raises(ConfigError, match="text encoder 'gru': options"):
         build_gru_encoder(options={"hiden": 3})
     with pytest.raises(ConfigError, match="no published weights"):
-        build_model(ModelSpec("seqtr", EncoderSpec("tiny"), EncoderSpec("gru", pretrained=True)))
+        build_model(ModelConfig("seqtr", EncoderConfig("tiny"), EncoderConfig("gru", pretrained=True)))

@@ -21,7 +21,7 @@ from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, wor
 from image_core.errors import CheckpointError, DataError, UnknownNameError
 from image_core.models.contour import contours_of
 from image_core.models.seqtr import SeqTR
-from image_core.models.table import EncoderSpec, ModelSpec, build_model
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.types import ImageFeatures
 
 WORDS = ("PAD", "UNK", "CLS", "the", "red", "dog", "left")
@@ -56,13 +56,13 @@ def published_names(model: SeqTR) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def small(tiny_spec: Callable[..., ModelSpec]) -> SeqTR:
+def small(tiny_spec: Callable[..., ModelConfig]) -> SeqTR:
     """The release's architecture with its own encoders, narrow; 8 heads, which its files do not tell."""
     torch.manual_seed(0)
     spec = replace(
         tiny_spec("seqtr", heads=8, channels=64, bin_offset=0.0),
-        vision=EncoderSpec("darknet53", options={"width": 2, "blocks": (1, 2, 1, 2, 1)}),
-        text=EncoderSpec("gru"),
+        vision=EncoderConfig("darknet53", options={"width": 2, "blocks": (1, 2, 1, 2, 1)}),
+        text=EncoderConfig("gru"),
         max_words=15,
     )
     vocabulary = {word: i for i, word in enumerate(WORDS)}
@@ -160,7 +160,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_the_published_size_is_described_from_its_shapes() -> None:
     """DarkNet-53, 1000 bins, 18 points, on the meta device: published weights have a place to go."""
     with torch.device("meta"):
-        spec = ModelSpec("seqtr", EncoderSpec("darknet53"), EncoderSpec("gru"), {"bin_offset": 0.0}, 15)
+        spec = ModelConfig("seqtr", EncoderConfig("darknet53"), EncoderConfig("gru"), {"bin_offset": 0.0}, 15)
         model = cast(SeqTR, build_model(spec))
     names = published_names(model)
     found = seqtr_description(names)
@@ -178,10 +178,10 @@ def test_parity_seqtr(shared_dir: Path) -> None:
     io = {k: torch.from_numpy(np.asarray(v)) for k, v in np.load(folder / "io.npz").items()}
     published = load_file(folder / "state_dict.safetensors")
     # The fixture has no DarkNet: any encoder with its widths stands in, and its features are given.
-    spec = ModelSpec(
+    spec = ModelConfig(
         name="seqtr",
-        vision=EncoderSpec("tiny", options={"channels": (8, 24, 48, 96), "layers": (1, 1, 1, 1)}),
-        text=EncoderSpec("gru"),
+        vision=EncoderConfig("tiny", options={"channels": (8, 24, 48, 96), "layers": (1, 1, 1, 1)}),
+        text=EncoderConfig("gru"),
         config={
             "fusion_channels": 96,
             "channels": 64,

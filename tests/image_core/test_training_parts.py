@@ -16,24 +16,24 @@ import torch
 from torch import nn
 
 from image_core.errors import ConfigError, DamagedError, DataError
-from image_core.models.table import ModelSpec, build_model
+from image_core.models.table import ModelConfig, build_model
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled
 from image_core.training.calibration import fit_presence
+from image_core.training.config import TRAINING, DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.log import TrainingLog, read_log
 from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
-from image_core.training.settings import TRAINING, DataSpec, OptimiserSpec, TrainSettings
 from image_core.types import ImageSample
 
-MakeSettings = Callable[..., TrainSettings]
+MakeSettings = Callable[..., TrainConfig]
 
 # ---------------------------------------------------------------------------------------------- groups
 
 
-def test_every_parameter_is_in_one_group(tiny_spec: Callable[..., ModelSpec]) -> None:
+def test_every_parameter_is_in_one_group(tiny_spec: Callable[..., ModelConfig]) -> None:
     model = build_model(tiny_spec(update="side_by_side", presence_head=True))
     model.get_submodule("text").get_submodule("embeddings").requires_grad_(False)
-    groups = parameter_groups(model, OptimiserSpec(lr=1.0, encoder_factor=0.1, weight_decay=0.5))
+    groups = parameter_groups(model, OptimiserConfig(lr=1.0, encoder_factor=0.1, weight_decay=0.5))
     grouped = [id(p) for group in groups for p in group["params"]]
     assert len(grouped) == len(set(grouped))
     assert set(grouped) == {id(p) for p in model.parameters() if p.requires_grad}
@@ -52,16 +52,16 @@ def test_every_parameter_is_in_one_group(tiny_spec: Callable[..., ModelSpec]) ->
 @pytest.mark.parametrize(
     ("spec", "factors"),
     [
-        (OptimiserSpec(decay="constant"), {0: 1, 9: 1}),
-        (OptimiserSpec(decay="constant", warmup_steps=4), {0: 0.25, 1: 0.5, 3: 1, 4: 1, 9: 1}),
-        (OptimiserSpec(decay="poly", power=1.0), {0: 1, 1: 0.9, 5: 0.5, 9: 0.1}),
-        (OptimiserSpec(decay="poly", power=0.9), {0: 1, 5: 0.5**0.9, 9: 0.1**0.9}),
-        (OptimiserSpec(decay="poly", power=1.0, warmup_steps=2, final_factor=0.2), {1: 1, 2: 1, 6: 0.6, 9: 0.3}),
-        (OptimiserSpec(decay="cosine"), {0: 1, 5: 0.5, 9: (1 + math.cos(0.9 * math.pi)) / 2}),
-        (OptimiserSpec(decay="cosine", warmup_steps=2, final_factor=0.1), {0: 0.5, 2: 1, 6: 0.55}),
+        (OptimiserConfig(decay="constant"), {0: 1, 9: 1}),
+        (OptimiserConfig(decay="constant", warmup_steps=4), {0: 0.25, 1: 0.5, 3: 1, 4: 1, 9: 1}),
+        (OptimiserConfig(decay="poly", power=1.0), {0: 1, 1: 0.9, 5: 0.5, 9: 0.1}),
+        (OptimiserConfig(decay="poly", power=0.9), {0: 1, 5: 0.5**0.9, 9: 0.1**0.9}),
+        (OptimiserConfig(decay="poly", power=1.0, warmup_steps=2, final_factor=0.2), {1: 1, 2: 1, 6: 0.6, 9: 0.3}),
+        (OptimiserConfig(decay="cosine"), {0: 1, 5: 0.5, 9: (1 + math.cos(0.9 * math.pi)) / 2}),
+        (OptimiserConfig(decay="cosine", warmup_steps=2, final_factor=0.1), {0: 0.5, 2: 1, 6: 0.55}),
     ],
 )
-def test_learning_rates_of_a_run_of_ten_steps(spec: OptimiserSpec, factors: dict[int, float]) -> None:
+def test_learning_rates_of_a_run_of_ten_steps(spec: OptimiserConfig, factors: dict[int, float]) -> None:
     assert {step: lr_factor(step, 10, spec) for step in factors} == pytest.approx(factors)
 
 
@@ -130,20 +130,20 @@ def test_sizes_over_a_run(tiny_settings: MakeSettings) -> None:
         ({"sizes": (96,)}, ["sizes: expected pairs [share of the run, pixels], got (96,)"]),
         ({"sizes": ((0.0,),)}, ["expected pairs"]),
         (
-            {"optimiser": OptimiserSpec(decay="cosin")},  # type: ignore[arg-type]
+            {"optimiser": OptimiserConfig(decay="cosin")},  # type: ignore[arg-type]
             ["optimiser.decay: expected one of cosine, poly, constant, got cosin"],
         ),
-        ({"optimiser": OptimiserSpec(lr=0.0)}, ["expected lr above 0"]),
-        ({"data": DataSpec(expressions_per_image=0)}, ["expressions_per_image: expected 1 or more, got 0"]),
-        ({"data": DataSpec(images=0)}, ["data.images: expected 1 or more, got 0"]),
+        ({"optimiser": OptimiserConfig(lr=0.0)}, ["expected lr above 0"]),
+        ({"data": DataConfig(expressions_per_image=0)}, ["expressions_per_image: expected 1 or more, got 0"]),
+        ({"data": DataConfig(images=0)}, ["data.images: expected 1 or more, got 0"]),
         (
-            {"data": DataSpec("refcoco", "x", images=5)},
+            {"data": DataConfig("refcoco", "x", images=5)},
             ["data.images: expected data.name=synthetic with it, got refcoco"],
         ),
-        ({"data": DataSpec(labels=0.0, images=5)}, ["data.labels: expected a share above 0 and up to 1, got 0.0"]),
-        ({"data": DataSpec(labels=1.5, images=5)}, ["data.labels: expected a share above 0 and up to 1, got 1.5"]),
-        ({"data": DataSpec(labels=0.1)}, ["data.labels: expected 1 for endless synthetic pictures, got 0.1"]),
-        ({"data": DataSpec("refcoco")}, ["data.root: expected a folder for data.name=refcoco, got null"]),
+        ({"data": DataConfig(labels=0.0, images=5)}, ["data.labels: expected a share above 0 and up to 1, got 0.0"]),
+        ({"data": DataConfig(labels=1.5, images=5)}, ["data.labels: expected a share above 0 and up to 1, got 1.5"]),
+        ({"data": DataConfig(labels=0.1)}, ["data.labels: expected 1 for endless synthetic pictures, got 0.1"]),
+        ({"data": DataConfig("refcoco")}, ["data.root: expected a folder for data.name=refcoco, got null"]),
     ],
 )
 def test_contradictions_are_told_together(
@@ -156,7 +156,7 @@ def test_contradictions_are_told_together(
 
 
 def test_settings_that_may_change_on_the_way(tiny_settings: MakeSettings, tmp_path: Path) -> None:
-    def plain(settings: TrainSettings) -> dict[str, Any]:
+    def plain(settings: TrainConfig) -> dict[str, Any]:
         return json.loads(json.dumps(settings.to_dict()))
 
     settings = tiny_settings()
@@ -180,7 +180,7 @@ def test_settings_that_may_change_on_the_way(tiny_settings: MakeSettings, tmp_pa
 
 
 def test_a_batch_is_a_function_of_seed_and_step(tiny_settings: MakeSettings) -> None:
-    settings = tiny_settings(batch_images=4, data=DataSpec(expressions_per_image=2, augment=True))
+    settings = tiny_settings(batch_images=4, data=DataConfig(expressions_per_image=2, augment=True))
     samples = SyntheticImages("train", 0, (32, 32), 4)
     one, again = (TrainingBatches(samples, settings)[5] for _ in range(2))
     assert one.expressions == again.expressions and torch.equal(one.images, again.images)
@@ -207,7 +207,7 @@ def test_a_batch_that_cannot_be_shared(tiny_settings: MakeSettings) -> None:
 
 
 def test_batches_have_the_size_of_their_step(tiny_settings: MakeSettings) -> None:
-    settings = tiny_settings(steps=4, sizes=((0.0, 32), (0.5, 64)), optimiser=OptimiserSpec())
+    settings = tiny_settings(steps=4, sizes=((0.0, 32), (0.5, 64)), optimiser=OptimiserConfig())
     batches = TrainingBatches(SyntheticImages("train", 0, (64, 64)), settings)
     assert [tuple(batches[step].images.shape[2:]) for step in range(4)] == [(32, 32)] * 2 + [(64, 64)] * 2
 

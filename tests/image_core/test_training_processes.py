@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from image_core.training.config import TrainConfig
 from image_core.training.log import read_log
-from image_core.training.settings import TrainSettings
 
 SCRIPT = """
 import hashlib, json, pickle, sys, time
@@ -66,7 +66,7 @@ def loopback() -> None:
             pytest.skip(f"torchrun needs a port on the loopback address: {error}")
 
 
-def in_two_processes(settings: TrainSettings, folder: Path, *arguments: str) -> list[dict[str, Any]]:
+def in_two_processes(settings: TrainConfig, folder: Path, *arguments: str) -> list[dict[str, Any]]:
     """What each of two processes tells of a run."""
     (folder / "script.py").write_text(SCRIPT)
     (folder / "settings.pkl").write_bytes(pickle.dumps(settings))
@@ -87,7 +87,7 @@ def in_two_processes(settings: TrainSettings, folder: Path, *arguments: str) -> 
 
 @pytest.mark.usefixtures("loopback")
 def test_two_processes_learn_from_pseudo_labels_as_one(
-    tiny_settings: Callable[..., TrainSettings], tmp_path: Path
+    tiny_settings: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
     """Each has other pictures of both parts; gradients that were not shared would leave them with other weights."""
     settings = tiny_settings(steps=4, batch_images=4, save_every=4, eval_every=4, out=tmp_path / "run")
@@ -97,7 +97,7 @@ def test_two_processes_learn_from_pseudo_labels_as_one(
 
 
 @pytest.mark.usefixtures("loopback")
-def test_two_processes_make_one_run(tiny_settings: Callable[..., TrainSettings], tmp_path: Path) -> None:
+def test_two_processes_make_one_run(tiny_settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
     """Device auto, so that it is also shown that processes without a GPU find each other."""
     settings = tiny_settings(steps=4, batch_images=4, save_every=4, eval_every=2, device="auto", out=tmp_path / "run")
     first, second = in_two_processes(settings, tmp_path)

@@ -17,21 +17,21 @@ from image_core.checkpoint import load_model
 from image_core.errors import ConfigError, DataError, OutputError
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.folder import held
-from image_core.models.table import ModelSpec, build_model
+from image_core.models.table import ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.language import training_words
 from image_core.training import recipe
 from image_core.training.batches import PseudoPart
+from image_core.training.config import TRAINING, DataConfig, TrainConfig
 from image_core.training.engine import Engine, state_file
 from image_core.training.log import read_log
 from image_core.training.recipe import datasets, train
-from image_core.training.settings import TRAINING, DataSpec, TrainSettings
 from image_core.training.subset import labelled_indices
 from image_core.types import ImageSample
 
-MakeSettings = Callable[..., TrainSettings]
+MakeSettings = Callable[..., TrainConfig]
 
 
 class Killed(BaseException):
@@ -53,7 +53,7 @@ class Samples:
         return self.pictures[index]
 
 
-def run(settings: TrainSettings, killed_at_step: int | None = None, validate: Any = None) -> Engine:
+def run(settings: TrainConfig, killed_at_step: int | None = None, validate: Any = None) -> Engine:
     """A run from its beginning, or from where an earlier one was killed."""
     killed_at = None if killed_at_step is None else killed_at_step * settings.batch_images
     torch.manual_seed(settings.seed)
@@ -82,13 +82,13 @@ def assert_same_state(a: Path, b: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def in_one_go(tiny_settings: MakeSettings) -> TrainSettings:
+def in_one_go(tiny_settings: MakeSettings) -> TrainConfig:
     settings = tiny_settings()
     run(settings)
     return settings
 
 
-def test_killed_and_continued_is_in_one_go(in_one_go: TrainSettings, tiny_settings: MakeSettings) -> None:
+def test_killed_and_continued_is_in_one_go(in_one_go: TrainConfig, tiny_settings: MakeSettings) -> None:
     """Killed twice: two steps after a save, so that two steps are done again; and then in the step after a save."""
     settings = tiny_settings(save_every=3, eval_every=6)
     with pytest.raises(Killed):
@@ -105,7 +105,7 @@ def test_killed_and_continued_is_in_one_go(in_one_go: TrainSettings, tiny_settin
 
 
 def test_a_kill_between_saving_and_validating_loses_no_validation(
-    in_one_go: TrainSettings, tiny_settings: MakeSettings
+    in_one_go: TrainConfig, tiny_settings: MakeSettings
 ) -> None:
     settings = tiny_settings()
 
@@ -122,7 +122,7 @@ def test_a_kill_between_saving_and_validating_loses_no_validation(
     assert lines(settings.out) == lines(in_one_go.out)
 
 
-def test_a_finished_run_is_finished(in_one_go: TrainSettings) -> None:
+def test_a_finished_run_is_finished(in_one_go: TrainConfig) -> None:
     before = {path.name: path.read_bytes() for path in in_one_go.out.iterdir()}
 
     def never(weights: Mapping[str, Tensor], step: int) -> dict[str, float]:
@@ -218,7 +218,7 @@ def test_the_gradients_of_two_parts_are_a_weighted_sum(tiny_settings: MakeSettin
 def test_both_parts_learn_and_killed_is_in_one_go(tiny_settings: MakeSettings) -> None:
     pseudo = PseudoPart(SyntheticImages("val", 0, (32, 32), 2, length=5), weight=0.5, images=2)
 
-    def start(settings: TrainSettings, killed_at_step: int | None = None, part: PseudoPart | None = pseudo) -> None:
+    def start(settings: TrainConfig, killed_at_step: int | None = None, part: PseudoPart | None = pseudo) -> None:
         torch.manual_seed(0)
         killed_at = None if killed_at_step is None else killed_at_step * settings.batch_images
         engine = Engine(build_model(settings.model), Samples(killed_at), settings, part)
@@ -256,14 +256,14 @@ def test_a_loss_that_is_no_number_ends_the_run(tiny_settings: MakeSettings, monk
 
 @pytest.fixture(scope="module")
 def trained(
-    tmp_path_factory: pytest.TempPathFactory, tiny_spec: Callable[..., ModelSpec], preprocessing: Preprocessing
+    tmp_path_factory: pytest.TempPathFactory, tiny_spec: Callable[..., ModelConfig], preprocessing: Preprocessing
 ) -> Any:
     """The recipe from end to end: four steps at two sizes in bf16."""
-    settings = TrainSettings(
+    settings = TrainConfig(
         model=tiny_spec(update="side_by_side", presence_head=True, auxiliary_weight=0.4),
         preprocessing=preprocessing,
         out=tmp_path_factory.mktemp("runs") / "trained",
-        data=DataSpec(expressions_per_image=3),
+        data=DataConfig(expressions_per_image=3),
         steps=4,
         batch_images=2,
         sizes=((0.0, 32), (0.5, 64)),
@@ -277,7 +277,7 @@ def trained(
     return settings, train(settings, command="rvos train out='a b'")
 
 
-def test_the_model_file_of_a_run(trained: tuple[TrainSettings, Path]) -> None:
+def test_the_model_file_of_a_run(trained: tuple[TrainConfig, Path]) -> None:
     settings, path = trained
     assert path == settings.out / "model.safetensors"
     loaded = load_model(path)
@@ -292,7 +292,7 @@ def test_the_model_file_of_a_run(trained: tuple[TrainSettings, Path]) -> None:
     assert average["presence_scale"] == 1 and average["presence_offset"] == 0
 
 
-def test_the_scores_of_a_run_can_be_had_again(trained: tuple[TrainSettings, Path]) -> None:
+def test_the_scores_of_a_run_can_be_had_again(trained: tuple[TrainConfig, Path]) -> None:
     """The file with its calibration gives the figures of its own provenance and of the log."""
     settings, path = trained
     segmenter = ImageSegmenter.load(path, "cpu", "bf16")
@@ -306,7 +306,7 @@ def test_the_scores_of_a_run_can_be_had_again(trained: tuple[TrainSettings, Path
     assert scores["T-acc"] >= 0.96
 
 
-def test_the_curves_of_a_run(trained: tuple[TrainSettings, Path]) -> None:
+def test_the_curves_of_a_run(trained: tuple[TrainConfig, Path]) -> None:
     picture = cv2.imread(str(trained[0].out / "curves.png"))
     assert picture is not None and picture.std() > 10
 
@@ -323,7 +323,7 @@ def test_a_run_on_data_without_absent_targets(tiny_settings: MakeSettings, monke
 
 
 def test_the_tokenizer_in_training_is_the_one_that_is_saved(
-    tiny_settings: MakeSettings, tiny_spec: Callable[..., ModelSpec], monkeypatch: pytest.MonkeyPatch
+    tiny_settings: MakeSettings, tiny_spec: Callable[..., ModelConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model file must read words as the model in training did, wherever its tokenizer came from."""
     spec = tiny_spec()
@@ -339,7 +339,7 @@ def test_the_tokenizer_in_training_is_the_one_that_is_saved(
 
 def test_few_labels_are_few_pictures(tiny_settings: MakeSettings) -> None:
     """`labels` on synthetic pictures: those of the subset, in the size of the run, and the whole validation split."""
-    settings = tiny_settings(data=DataSpec(images=40, labels=0.1))
+    settings = tiny_settings(data=DataConfig(images=40, labels=0.1))
     training, validation, _ = datasets(settings.data, settings)
     whole, other, _ = datasets(replace(settings.data, labels=1.0), settings)
     names = [whole[index].sample_id for index in labelled_indices(40, 0.1, settings.seed)]
@@ -358,7 +358,7 @@ def test_a_run_that_contradicts_itself_is_refused_before_it_begins(
             ConfigError,
             "preprocessing.multiple: expected a multiple of the model's 32, got 4",
         ),
-        ({"data": DataSpec("refcoco", root=str(tmp_path / "none"))}, DataError, "none"),
+        ({"data": DataConfig("refcoco", root=str(tmp_path / "none"))}, DataError, "none"),
         ({"batch_images": 2, "model": replace(tiny_settings().model, name="s2rn")}, Exception, "did you mean 's2rm'"),
     ]
     for changes, kind, message in cases:
@@ -373,7 +373,7 @@ def test_without_git_the_commit_is_not_known(monkeypatch: pytest.MonkeyPatch, tm
     assert recipe.commit() == ""
 
 
-def test_a_run_can_start_from_a_model_file(tiny_settings: MakeSettings, tiny_spec: Callable[..., ModelSpec]) -> None:
+def test_a_run_can_start_from_a_model_file(tiny_settings: MakeSettings, tiny_spec: Callable[..., ModelConfig]) -> None:
     first = train(tiny_settings(), command="first")
     settings = tiny_settings(init=str(first), seed=1, steps=4)
     model, origin = recipe.initial_model(settings)

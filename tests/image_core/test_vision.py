@@ -189,7 +189,7 @@ def test_nothing_is_made_on_another_device() -> None:
 
 
 def test_size_that_does_not_divide() -> None:
-    with pytest.raises(ValueError, match="came 100 x 96 px, wanted height and width divisible by 32"):
+    with pytest.raises(ValueError, match="expected height and width divisible by 32, got 100 x 96 px"):
         build_vision_encoder("tiny")(torch.randn(1, 3, 100, 96))
 
 

@@ -21,20 +21,20 @@ from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.batches import PseudoPart, TrainingBatches, shuffled
+from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.log import read_log
-from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
 from image_core.training.subset import labelled_indices
 from image_core.types import ImageSample
 from image_core.weak import bootstrap as module
 from image_core.weak.bootstrap import bootstrap
 from image_core.weak.box_source import BoxSource, NoBoxes, TrueBoxes
+from image_core.weak.config import BootstrapConfig, FilterConfig
 from image_core.weak.labelling import Labeller
 from image_core.weak.ledger import Ledger, PseudoLabel, count
-from image_core.weak.settings import BootstrapSettings, FilterSpec
 from image_core.weak.unlabelled import PseudoLabelled, Unlabelled, UnlabelledPicture
 
-MakeSettings = Callable[..., TrainSettings]
-MakeBootstrap = Callable[..., BootstrapSettings]
+MakeSettings = Callable[..., TrainConfig]
+MakeBootstrap = Callable[..., BootstrapConfig]
 COUNT = 10
 
 
@@ -72,13 +72,13 @@ class Halves(BoxSource):
 def make(tiny_settings: MakeSettings) -> MakeBootstrap:
     """`make(**changes)`: two rounds of three steps on ten pictures, three of them labelled, in a new folder."""
 
-    def settings(**changes: Any) -> BootstrapSettings:
-        optimiser = OptimiserSpec(lr=2e-3, warmup_steps=1, decay="cosine")
-        data = DataSpec(images=COUNT, labels=0.3)
+    def settings(**changes: Any) -> BootstrapConfig:
+        optimiser = OptimiserConfig(lr=2e-3, warmup_steps=1, decay="cosine")
+        data = DataConfig(images=COUNT, labels=0.3)
         train = tiny_settings(steps=3, data=data, optimiser=optimiser, save_every=2, eval_every=3)
-        loose = FilterSpec(threshold=0.2)
+        loose = FilterConfig(threshold=0.2)
         values: dict[str, Any] = {"train": train, "first_steps": 3, "round_steps": 3, "rounds": 2, "filter": loose}
-        return BootstrapSettings(**(values | changes))
+        return BootstrapConfig(**(values | changes))
 
     return settings
 
@@ -87,7 +87,7 @@ def make(tiny_settings: MakeSettings) -> MakeBootstrap:
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """`run(settings, boxes, pictures)`: the folder of a run to its end, or to where it was killed."""
 
-    def start(settings: BootstrapSettings, boxes: BoxSource, pictures: Samples | None = None) -> Path:
+    def start(settings: BootstrapConfig, boxes: BoxSource, pictures: Samples | None = None) -> Path:
         validation = SyntheticImages("val", 0, (32, 32), 3)
         monkeypatch.setattr(module, "datasets", lambda *_: (pictures or Pictures(), validation, None))
         bootstrap(settings, make_boxes=lambda *_: boxes)
@@ -219,7 +219,7 @@ def test_a_finished_run_is_finished(in_one_go: Path, make: MakeBootstrap, run: C
 
 
 def test_other_settings_are_refused_by_name(make: MakeBootstrap, run: Callable[..., Path], in_one_go: Path) -> None:
-    settings = make(gamma_max=2.0, filter=FilterSpec())
+    settings = make(gamma_max=2.0, filter=FilterConfig())
     with pytest.raises(OutputError, match=r"\(different: bootstrap.filter.threshold, bootstrap.gamma_max\)"):
         run(replace(settings, train=replace(settings.train, out=in_one_go)), Halves())
 
@@ -268,7 +268,7 @@ def test_the_calibration_of_presence_decides_nothing(in_one_go: Path, tmp_path: 
     for offset in (-50.0, 50.0):
         segmenter.model.presence_offset.fill_(offset)
         ledger = Ledger(tmp_path / f"{offset}.jsonl")
-        judge = FilterSpec(threshold=0.2).build()
+        judge = FilterConfig(threshold=0.2).build()
         Labeller(segmenter, Halves(), judge).label_all(1, Unlabelled(Pictures(), range(COUNT)), ledger)
         found.append(list(ledger.labels(1)))
     low, high = found
@@ -354,7 +354,7 @@ def test_a_sentence_without_words_fails_alone(in_one_go: Path, tmp_path: Path) -
     found = []
     for pictures in (Pictures(), Pictures({4: blank})):
         ledger = Ledger(tmp_path / f"{len(found)}.jsonl")
-        boxes, judge = TrueBoxes(Pictures()), FilterSpec(threshold=0.2).build()
+        boxes, judge = TrueBoxes(Pictures()), FilterConfig(threshold=0.2).build()
         Labeller(segmenter, boxes, judge).label_all(1, Unlabelled(pictures, [3, 4]), ledger)
         found.append(list(ledger.labels(1)))
     whole, holed = found
@@ -366,7 +366,7 @@ def test_a_sentence_without_words_fails_alone(in_one_go: Path, tmp_path: Path) -
         return replace(sample, expressions=("", "...", "?!"))
 
     ledger = Ledger(tmp_path / "silent.jsonl")
-    Labeller(segmenter, Halves(0), FilterSpec().build()).label_all(1, Unlabelled(Pictures({4: silent}), [4]), ledger)
+    Labeller(segmenter, Halves(0), FilterConfig().build()).label_all(1, Unlabelled(Pictures({4: silent}), [4]), ledger)
     assert [label.reason for label in ledger.labels(1)] == ["no words"] * 3
 
 

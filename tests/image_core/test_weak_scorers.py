@@ -13,7 +13,7 @@ from image_core.errors import CheckpointError, ConfigError, RvosError
 from image_core.weak.scorers.clip import ClipScorer
 from image_core.weak.scorers.pair import ImageTextPair, PairConfig, PairScorer, load_pair, save_pair
 from image_core.weak.scorers.pair_training import (
-    PairTraining,
+    PairTrainingConfig,
     PicturePool,
     contrastive_loss,
     cut,
@@ -27,7 +27,7 @@ from image_core.weak.scorers.scorer import build_scorer
 from image_core.weak.sparc import Sparc
 
 SMALL = PairConfig(size_px=64, width=16, text_width=16, max_words=24)
-BRIEF = PairTraining(
+BRIEF = PairTrainingConfig(
     steps=4, pool=12, pictures=4, decoys=2, showings=3, texts=2, window_px=48, save_every=2, warm_up=1, pair=SMALL
 )
 TEXTS = ["a photo of the red circle", "a photo of the blue square", "a photo of the dog"]

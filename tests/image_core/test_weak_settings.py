@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 
 from image_core.errors import ConfigError
-from image_core.training.settings import DataSpec, OptimiserSpec, TrainSettings
-from image_core.weak.settings import BootstrapSettings, FilterSpec
+from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
+from image_core.weak.config import BootstrapConfig, FilterConfig
 
-MakeBootstrap = Callable[..., BootstrapSettings]
+MakeBootstrap = Callable[..., BootstrapConfig]
 COUNT = 10
 
 
 @pytest.fixture
-def make(tiny_settings: Callable[..., TrainSettings]) -> MakeBootstrap:
+def make(tiny_settings: Callable[..., TrainConfig]) -> MakeBootstrap:
     """`make(**changes)`: two rounds of three steps on ten pictures, three of them labelled."""
 
-    def settings(**changes: Any) -> BootstrapSettings:
-        data = DataSpec(images=COUNT, labels=0.3)
-        train = tiny_settings(steps=3, data=data, optimiser=OptimiserSpec(warmup_steps=1))
-        return BootstrapSettings(**({"train": train, "first_steps": 3, "round_steps": 3} | changes))
+    def settings(**changes: Any) -> BootstrapConfig:
+        data = DataConfig(images=COUNT, labels=0.3)
+        train = tiny_settings(steps=3, data=data, optimiser=OptimiserConfig(warmup_steps=1))
+        return BootstrapConfig(**({"train": train, "first_steps": 3, "round_steps": 3} | changes))
 
     return settings
 
@@ -54,8 +54,8 @@ def test_contradictions_are_told_together(make: MakeBootstrap) -> None:
             start="last",
             boxes="none",
             pseudo_images=0,
-            filter=FilterSpec(strict=True, threshold=0.5),
-            train=replace(make().train, data=DataSpec(images=COUNT)),
+            filter=FilterConfig(strict=True, threshold=0.5),
+            train=replace(make().train, data=DataConfig(images=COUNT)),
         )
     for part in (
         "rounds, first_steps and round_steps: expected 1 round or more",
@@ -78,7 +78,7 @@ def test_the_weight_is_a_number(make: MakeBootstrap, gamma: float) -> None:
 
 
 def test_proposals_of_pictures_have_to_be_said(make: MakeBootstrap) -> None:
-    real = replace(make().train, data=DataSpec("refcoco", "x", labels=0.3))
+    real = replace(make().train, data=DataConfig("refcoco", "x", labels=0.3))
     with pytest.raises(ConfigError, match=r"proposals: expected a name for data\.name=refcoco, got null"):
         make(train=real)
     for changes in ({"boxes": "truth"}, {"gamma_max": 0.0}, {"proposals": "boxes:FILE"}):
@@ -88,28 +88,28 @@ def test_proposals_of_pictures_have_to_be_said(make: MakeBootstrap) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (FilterSpec("nothing"), "filter.name: expected one of"),  # type: ignore[arg-type]
-        (FilterSpec("projection", strict=True), "expected filter.name=mask_in_box with them, got projection"),
+        (FilterConfig("nothing"), "filter.name: expected one of"),  # type: ignore[arg-type]
+        (FilterConfig("projection", strict=True), "expected filter.name=mask_in_box with them, got projection"),
         (
-            FilterSpec("everything", threshold=0.5),
+            FilterConfig("everything", threshold=0.5),
             "filter.threshold: expected null with filter.name=everything, got 0.5",
         ),
-        (FilterSpec(threshold=-0.5), "filter.threshold: expected 0 to 1, or null for the filter's own, got -0.5"),
-        (FilterSpec(threshold=1.5), "filter.threshold: expected 0 to 1, or null for the filter's own, got 1.5"),
+        (FilterConfig(threshold=-0.5), "filter.threshold: expected 0 to 1, or null for the filter's own, got -0.5"),
+        (FilterConfig(threshold=1.5), "filter.threshold: expected 0 to 1, or null for the filter's own, got 1.5"),
         (
-            FilterSpec("projection", threshold=2.5),
+            FilterConfig("projection", threshold=2.5),
             "filter.threshold: expected 0 to 2, or null for the filter's own, got 2.5",
         ),
-        (FilterSpec(threshold="abc"), "filter.threshold: expected 0 to 1, or null for the filter's own, got 'abc'"),  # type: ignore[arg-type]
-        (FilterSpec(box_iou=1.5), "filter.box_iou: expected 0 to 1, got 1.5"),
+        (FilterConfig(threshold="abc"), "filter.threshold: expected 0 to 1, or null for the filter's own, got 'abc'"),  # type: ignore[arg-type]
+        (FilterConfig(box_iou=1.5), "filter.box_iou: expected 0 to 1, got 1.5"),
     ],
 )
-def test_filters_that_contradict_themselves(spec: FilterSpec, message: str) -> None:
+def test_filters_that_contradict_themselves(spec: FilterConfig, message: str) -> None:
     assert any(message in fault for fault in spec.faults())
 
 
 def test_filters_by_their_settings() -> None:
-    assert repr(FilterSpec().build()) == "MaskInBox(threshold=0.9, box_iou=0.0)"
-    assert repr(FilterSpec(strict=True, box_iou=0.5).build()) == "MaskInBox(threshold=1.0, box_iou=0.5)"
-    assert repr(FilterSpec("projection").build()) == "ProjectionLoss(threshold=0.1)"
-    assert repr(FilterSpec("everything").build()) == "Everything()"
+    assert repr(FilterConfig().build()) == "MaskInBox(threshold=0.9, box_iou=0.0)"
+    assert repr(FilterConfig(strict=True, box_iou=0.5).build()) == "MaskInBox(threshold=1.0, box_iou=0.5)"
+    assert repr(FilterConfig("projection").build()) == "ProjectionLoss(threshold=0.1)"
+    assert repr(FilterConfig("everything").build()) == "Everything()"

@@ -17,12 +17,12 @@ from image_core.data.table import open_dataset
 from image_core.errors import DataError
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.layouts import write_refcoco
+from image_core.training.config import DataConfig, TrainConfig
 from image_core.training.recipe import datasets
-from image_core.training.settings import DataSpec, TrainSettings
 from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
 from image_core.weak.bootstrap import bootstrap
 from image_core.weak.box_source import NoBoxes
-from image_core.weak.settings import BootstrapSettings, FilterSpec
+from image_core.weak.config import BootstrapConfig, FilterConfig
 from image_core.weak.unlabelled import Unlabelled
 
 SHARES = ("0.01", "0.1", "0.2", "0.3", "0.5", "0.7", "0.999", "1")
@@ -113,16 +113,14 @@ def test_unlabelled_pictures_are_read_without_their_masks(root: Path, monkeypatc
     assert (picture.sample_id, picture.expression_ids) == (sample.sample_id, sample.expression_ids)
 
 
-def test_pictures_without_a_sentence_are_not_trained_on(
-    root: Path, tiny_settings: Callable[..., TrainSettings]
-) -> None:
+def test_pictures_without_a_sentence_are_not_trained_on(root: Path, tiny_settings: Callable[..., TrainConfig]) -> None:
     rows = rows_of(root)
     silent = {row["image_id"] for row in rows if row["split"] == "train" and row["image_id"] % 2}
     assert silent
     for row in rows:
         if row["image_id"] in silent:
             row["sentences"] = []
-    settings = tiny_settings(data=DataSpec("refcoco", str(put(root, rows))))
+    settings = tiny_settings(data=DataConfig("refcoco", str(put(root, rows))))
     training, _, _ = datasets(settings.data, settings)
     assert len(training) == 8 - len(silent) > 0
     assert all(training[i].expressions and int(training[i].sample_id) not in silent for i in range(len(training)))
@@ -133,10 +131,10 @@ def test_pictures_without_a_sentence_are_not_trained_on(
         datasets(settings.data, settings)
 
 
-def test_a_model_has_the_words_that_it_was_taught(root: Path, tiny_settings: Callable[..., TrainSettings]) -> None:
+def test_a_model_has_the_words_that_it_was_taught(root: Path, tiny_settings: Callable[..., TrainConfig]) -> None:
     """Those of the labelled pictures, and from round 1 on those of accepted pseudo labels."""
     rows = rows_of(root)
-    train = tiny_settings(data=DataSpec("refcoco", str(root), labels=0.25), steps=4)
+    train = tiny_settings(data=DataConfig("refcoco", str(root), labels=0.25), steps=4)
     labelled = set(labelled_indices(8, 0.25, train.seed))
     _, _, words = datasets(train.data, train)
     assert numbered(words) == labelled and len(labelled) == 2
@@ -147,7 +145,7 @@ def test_a_model_has_the_words_that_it_was_taught(root: Path, tiny_settings: Cal
             for sentence in row["sentences"]:
                 sentence["raw"] = "?!"
     put(root, rows)
-    settings = BootstrapSettings(train, 4, 4, 1, boxes="none", filter=FilterSpec("everything"))
+    settings = BootstrapConfig(train, 4, 4, 1, boxes="none", filter=FilterConfig("everything"))
     out = bootstrap(settings, make_boxes=lambda *_: NoBoxes()).parent
     first, second = (load_model(out / f"round_{round}" / "model.safetensors").provenance.words for round in (0, 1))
     assert numbered(first) == labelled

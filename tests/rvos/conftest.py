@@ -19,11 +19,11 @@ from torch.nn import functional as F
 from image_core.answer import MaskAnswer
 from image_core.checkpoint import LoadedModel, Provenance
 from image_core.device import Precision, resolve_device
-from image_core.models.base import Trainable
-from image_core.models.table import EncoderSpec, ModelSpec
+from image_core.models.base import FeatureModel
+from image_core.models.table import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
-from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
+from image_core.types import ImageFeatures, Prediction, TextFeatures
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
@@ -32,7 +32,7 @@ _DIRECTIONS = {"red": (1.0, -0.5, -0.5), "green": (-0.5, 1.0, -0.5), "blue": (-0
 VOCABULARY = ("the", "thing", "red", "green", "blue", "purple")
 
 
-class ColourModel(Trainable):
+class ColourModel(FeatureModel):
     """Segments what has the colour that an expression names; a target is present where some cell has it clearly."""
 
     def __init__(self) -> None:
@@ -82,9 +82,6 @@ class ColourModel(Trainable):
         peak = logits.flatten(1).amax(1)
         return Prediction(mask_logits=logits, presence_logit=peak, score=torch.sigmoid(peak))
 
-    def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
-        raise AssertionError("never trained")
-
 
 class EarlyColourModel(ColourModel):
     """The same, with language inside the encoder."""
@@ -133,9 +130,9 @@ def segmenter_of() -> Callable[[ColourModel], ImageSegmenter]:
     """A model with preprocessing that pads, as an `ImageSegmenter` on the CPU."""
 
     def make(model: ColourModel) -> ImageSegmenter:
-        encoder = EncoderSpec("none")
+        encoder = EncoderConfig("none")
         preprocessing = Preprocessing(64, "keep_ratio", 16, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-        spec = ModelSpec("colours", encoder, encoder)
+        spec = ModelConfig("colours", encoder, encoder)
         return ImageSegmenter(LoadedModel(model, spec, preprocessing, Provenance(words=VOCABULARY)))
 
     return make

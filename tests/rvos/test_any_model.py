@@ -87,4 +87,4 @@ def test_features_cannot_be_propagated_of_a_model_that_shows_none(frames: np.nda
     from image_core.errors import ConfigError
 
     with pytest.raises(ConfigError, match="propagation"):
-        VideoSegmenter(model=Colours(), key_frames="every:4", propagation="flow")
+        VideoSegmenter(model=Colours(), key_frames="every:4", propagation="flow").segment(frames, ["the red thing"])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from image_core.errors import ConfigError
+from image_core.state import from_bytes, to_bytes
 from rvos.reading.key_frames import KeyFrames, KeyFrameState, parse_key_frames
 from rvos.types import Frame
 from rvos.video import open_video
@@ -88,7 +88,7 @@ def keys_of(text: str, views: Iterable[View]) -> list[int]:
     state, found = policy.start(), []
     for index, view in enumerate(views):
         is_key, state = policy.step(view, state)
-        state = KeyFrameState(**json.loads(json.dumps(asdict(state))))  # as a session keeps it
+        state = from_bytes(KeyFrameState, to_bytes(state))  # as a session keeps it
         found += [index] * is_key
     return found
 

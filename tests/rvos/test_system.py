@@ -87,7 +87,7 @@ def test_every_number_of_every_part_can_be_set(group: str, name: str, number: st
 def test_the_numbers_were_counted() -> None:
     told = {(group, name, number) for group, name, number, _ in NUMBERS}
     assert {
-        ("tracker", "memory", "said_weight"),
+        ("tracker", "memory", "answer_weight"),
         ("tracker", "memory", "belief.memory"),
         ("tracker", "memory", "linking.most_tracks"),
         ("tracker", "none", "presence_threshold"),
@@ -132,7 +132,7 @@ def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
         (["key_farmes=all"], UnknownNameError, ["did you mean 'key_frames'"]),
         (["decode=kye"], UnknownNameError, ["unknown decode 'kye': did you mean 'key'"]),
         (["tracker=memroy"], UnknownNameError, ["unknown tracker 'memroy': did you mean 'memory'"]),
-        (["tracker.said_wieght=1"], UnknownNameError, ["setting of tracker 'said_wieght': did you mean 'said_weight'"]),
+        (["tracker.answer_wieght=1"], UnknownNameError, ["tracker 'answer_wieght': did you mean 'answer_weight'"]),
         (["tracker.belief.memroy=1"], UnknownNameError, ["setting of tracker.belief 'memroy': did you mean 'memory'"]),
         (["tracker.both_ways=yes"], ConfigError, ["tracker.both_ways", "'yes'", "bool"]),
         (["tracker.lookahead=2.5"], ConfigError, ["tracker.lookahead", "2.5", "int"]),
@@ -220,8 +220,8 @@ def test_masks_need_no_settings_of_words() -> None:
     system_config(["sampling=stride:2", "video.stream=1"]).check_masks()
     with pytest.raises(ConfigError, match=r"key_frames: got every:2 with masks.*; decode: got key with masks"):
         SystemConfig(key_frames="every:2", decode="key").check_masks()
-    with pytest.raises(ConfigError, match=r"tracker\.said_weight: got 6 with masks"):
-        system_config(["tracker.said_weight=6"]).check_masks()
+    with pytest.raises(ConfigError, match=r"tracker\.answer_weight: got 6 with masks"):
+        system_config(["tracker.answer_weight=6"]).check_masks()
 
 
 def test_contradictions_wait_for_neither_video_nor_weights(
@@ -242,8 +242,8 @@ FREE_TEXT = """the "dog", at x=1 {it's} [left] ${oc.env:HOME}; tracker=none"""
 def test_free_text_never_becomes_an_override(
     colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    config = system_config(["tracker.said_weight=6"], model=FREE_TEXT)
-    assert config.model == FREE_TEXT and config.tracker == tracker_config("memory", said_weight=6)
+    config = system_config(["tracker.answer_weight=6"], model=FREE_TEXT)
+    assert config.model == FREE_TEXT and config.tracker == tracker_config("memory", answer_weight=6)
     assert config.tracker.name == "memory"
     clip = make_clip(3, "a=b 'c' [d].mp4")
     report = run(Job(str(clip), (FREE_TEXT,), tmp_path / "out", ("masks",)), VideoSegmenter(colour_segmenter))
@@ -270,7 +270,7 @@ def test_a_run_records_the_whole_description(
     assert stored == result["settings"]
     assert set(SETTINGS) - {"device"} <= set(stored)
     assert stored["tracker"] == json.loads(json.dumps(SystemConfig().tracker.document()))
-    assert set(stored["model"]) == {"name", "sha256"}
+    assert set(stored["model"]) == {"name", "revision", "adapter", "licence"}
 
 
 def test_the_help_names_everything_there_is_to_choose(rvos: Callable[..., Any]) -> None:

@@ -25,7 +25,7 @@ _WORN_EDGE = 20
 
 
 @dataclass(frozen=True)
-class RegionSettings:
+class RegionConfig:
     """What makes a region a proposal."""
 
     palettes: tuple[int, ...] = (6, 10)  # numbers of colours; the picture is painted once with each
@@ -41,15 +41,13 @@ class RegionSettings:
 
     def __post_init__(self) -> None:
         if not self.palettes or min(self.palettes) < 2 or self.most < 1 or self.sharp <= 0:
-            raise ConfigError(
-                f"RegionSettings: expected palettes of 2 colours or more and at least one box, got {self}"
-            )
+            raise ConfigError(f"RegionConfig: expected palettes of 2 colours or more and at least one box, got {self}")
 
 
 class ColourRegions:
     """A `Proposer` for synthetic pictures; a pure function of the pixels."""
 
-    def __init__(self, settings: RegionSettings = RegionSettings()) -> None:
+    def __init__(self, settings: RegionConfig = RegionConfig()) -> None:
         self.settings = settings
 
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:

@@ -31,7 +31,7 @@ from image_core.synthetic.expressions import SINGLE_FAMILIES
 from image_core.weak.language.parser import parse_expression
 from image_core.weak.predicates import phrases_of
 from image_core.weak.prompting import PromptStyle, show_proposal, show_proposals
-from image_core.weak.proposals.colour_regions import ColourRegions, RegionSettings
+from image_core.weak.proposals.colour_regions import ColourRegions, RegionConfig
 from image_core.weak.scorers.pair import ImageTextPair, PairConfig, as_input, blur, save_pair
 from image_core.weak.sparc import SparcConfig
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PairTraining:
+class PairTrainingConfig:
     """How the pair is trained."""
 
     steps: int = 700  # optimiser steps in all
@@ -59,12 +59,15 @@ class PairTraining:
     def __post_init__(self) -> None:
         if min(self.steps, self.texts, self.showings, self.save_every) < 1 or not 2 <= self.pictures <= self.pool:
             raise ConfigError(
-                f"PairTraining: expected positive counts and 2 to pool = {self.pool} pictures, got {self}"
+                f"PairTrainingConfig: expected positive counts and 2 to pool = {self.pool} pictures, got {self}"
             )
         if not 0 <= self.decoys <= self.pictures:
-            raise ConfigError(f"PairTraining.decoys: expected 0 to pictures = {self.pictures}, got {self.decoys}")
+            raise ConfigError(f"PairTrainingConfig.decoys: expected 0 to pictures = {self.pictures}, got {self.decoys}")
         if self.window_px % 16 or self.window_px > self.pair.size_px:
-            raise ConfigError(f"PairTraining.window_px: expected a multiple of 16 in a picture, got {self.window_px}")
+            raise ConfigError(
+                f"PairTrainingConfig.window_px: expected a multiple of 16 up to {self.pair.size_px}, "
+                f"got {self.window_px}"
+            )
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,10 @@ class PairBatch:
 class PicturePool:
     """The first pictures of the training split with their proposals and texts, each drawn once."""
 
-    def __init__(self, settings: PairTraining) -> None:
+    def __init__(self, settings: PairTrainingConfig) -> None:
         size = settings.pair.size_px, settings.pair.size_px
         self._data = SyntheticImages("train", settings.seed, size, len(SINGLE_FAMILIES), families=SINGLE_FAMILIES)
-        self._proposer = ColourRegions(RegionSettings(palettes=(8,), most=settings.showings))
+        self._proposer = ColourRegions(RegionConfig(palettes=(8,), most=settings.showings))
         self._kept: dict[int, tuple[np.ndarray, np.ndarray, list[str]]] = {}
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -97,7 +100,7 @@ class PicturePool:
         return self._kept[index]
 
 
-def make_batch(pool: PicturePool, settings: PairTraining, step: int) -> PairBatch:
+def make_batch(pool: PicturePool, settings: PairTrainingConfig, step: int) -> PairBatch:
     """The batch of one step, a pure function of (pool, settings, step)."""
     rng = np.random.default_rng([settings.seed, step])
     template = SparcConfig().template
@@ -165,7 +168,7 @@ def contrastive_loss(logits: Tensor, left_out: Tensor, pictures: int) -> Tensor:
     return (to_pictures + F.cross_entropy(rows.masked_fill(siblings, -math.inf), columns)) / 2
 
 
-def train_pair(settings: PairTraining, out: Path) -> Path:
+def train_pair(settings: PairTrainingConfig, out: Path) -> Path:
     """Train, or go on where a killed run stopped; returns the file of the pair, OUT/pair.safetensors.
 
     Raises `ConfigError` where `out` holds a run with other settings.
@@ -199,7 +202,9 @@ def train_pair(settings: PairTraining, out: Path) -> Path:
     return out / "pair.safetensors"
 
 
-def _update(pair: ImageTextPair, optimiser: torch.optim.Optimizer, batch: PairBatch, settings: PairTraining) -> float:
+def _update(
+    pair: ImageTextPair, optimiser: torch.optim.Optimizer, batch: PairBatch, settings: PairTrainingConfig
+) -> float:
     cells = pair.encode_pictures(as_input(list(batch.windows), settings.window_px))
     showings = pair.fit(cells, pair.encode_texts(batch.texts))
     logits = of_bags(showings, torch.from_numpy(batch.bags), settings.pictures + settings.decoys)
@@ -211,14 +216,14 @@ def _update(pair: ImageTextPair, optimiser: torch.optim.Optimizer, batch: PairBa
     return float(loss.detach())
 
 
-def _lr_factor(step: int, settings: PairTraining) -> float:
+def _lr_factor(step: int, settings: PairTrainingConfig) -> float:
     """A linear start, then half a cosine down to zero."""
     if step < settings.warm_up:
         return (step + 1) / settings.warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - settings.warm_up) / max(settings.steps - settings.warm_up, 1)))
 
 
-def _claim(settings: PairTraining, out: Path) -> None:
+def _claim(settings: PairTrainingConfig, out: Path) -> None:
     wanted: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     path = out / "settings.json"
     if path.exists() and json.loads(path.read_text()) != wanted:
@@ -232,6 +237,6 @@ def _write_state(state: dict[str, Any], path: Path) -> None:
     temporary.replace(path)
 
 
-def _save(pair: ImageTextPair, settings: PairTraining, step: int, out: Path) -> None:
+def _save(pair: ImageTextPair, settings: PairTrainingConfig, step: int, out: Path) -> None:
     provenance = {"data": "synthetic train pictures and sentences", "step": step, "settings": asdict(settings)}
     save_pair(out / "pair.safetensors", pair, provenance)

@@ -14,7 +14,7 @@ from image_core.errors import ConfigError
 from image_core.evaluation.presence import collect_presence
 from image_core.evaluation.samples import asked
 from image_core.evaluation.scoring import evaluate_images, predict_with
-from image_core.models.table import ModelSpec, build_model
+from image_core.models.table import ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
@@ -108,7 +108,7 @@ def test_predictions_must_be_as_many_as_expressions() -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny(tiny_spec: Callable[..., ModelSpec], preprocessing: Preprocessing) -> LoadedModel:
+def tiny(tiny_spec: Callable[..., ModelConfig], preprocessing: Preprocessing) -> LoadedModel:
     torch.manual_seed(0)
     spec = tiny_spec(presence_head=True)
     return LoadedModel(build_model(spec), spec, preprocessing, Provenance())

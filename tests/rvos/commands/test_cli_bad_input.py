@@ -85,7 +85,7 @@ def test_a_source_that_is_no_video(
         ([""], ("blank",)),
         ([SEEN, " \t"], ("expression 2 is blank",)),
         ([SEEN, "--model", "s2rm_tiyn"], ("unknown model 's2rm_tiyn'", "did you mean 's2rm_tiny'")),
-        ([SEEN, "--model", "elsewhere/model.safetensors"], ("elsewhere/model.safetensors", "not there")),
+        ([SEEN, "--model", "elsewhere/model.safetensors"], ("elsewhere/model.safetensors", "got nothing there")),
         ([SEEN, "--propagation", "non"], ("unknown propagation 'non'", "did you mean 'none'")),
         ([SEEN, "--tracker", "nome"], ("unknown tracker 'nome'", "did you mean 'none'")),
         ([SEEN, "--save", "overlya"], ("did you mean 'overlay'",)),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from image_core.checkpoint import Provenance, load_model, save_model
-from image_core.models.table import EncoderSpec, ModelSpec, build_model
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.synthetic.dataset import SyntheticImages
 from rvos.cli import main
@@ -22,10 +22,10 @@ COMMAND = ("evaluate", "synthetic-images", "--limit", "3", "--quiet", "--device"
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = ModelSpec(
+    spec = ModelConfig(
         "s2rm",
-        EncoderSpec("tiny", options={"channels": (8, 8, 16, 16), "layers": (1, 1, 1, 1)}),
-        EncoderSpec("small", options={"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16}),
+        EncoderConfig("tiny", options={"channels": (8, 8, 16, 16), "layers": (1, 1, 1, 1)}),
+        EncoderConfig("small", options={"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16}),
         {"channels": 16, "fine_channels": 8, "heads": 2, "max_steps": (4, 4, 2), "presence_head": True},
     )
     torch.manual_seed(0)

@@ -146,15 +146,15 @@ def assert_refused(said: Any, *words: str) -> None:
         (["clip.mp4", "the dog", "--mask", "0={mask}"], ("got both --mask", "the expression 'the dog'")),
         (["--list", "jobs.csv", "--mask", "0={mask}"], ("got both --mask", "--list jobs.csv")),
         (["--mask", "0={mask}"], ("expected a SOURCE",)),
-        (["clip.mp4", "--mask", "{mask}"], ("wanted FRAME=PNG",)),
-        (["clip.mp4", "--mask", "-1={mask}"], ("came '-1=", "a frame from 0")),
+        (["clip.mp4", "--mask", "{mask}"], ("expected FRAME=PNG",)),
+        (["clip.mp4", "--mask", "-1={mask}"], ("got '-1=", "a frame from 0")),
         (["clip.mp4", "--mask", "0=gone.png"], ("gone.png", "no such file")),
         (["clip.mp4", "--mask", "0=clip.mp4"], ("clip.mp4", "not a PNG")),
-        (["clip.mp4", "--mask", "0={mask}", "--mask", "0={mask}"], ("two masks for frame 0",)),
-        (["clip.mp4", "--mask", "0={mask}", "--mask", "1={small}"], ("for frame 1 is 24 x 80 px", "one size")),
-        (["clip.mp4", "--mask", "0={small}"], ("came 24 x 80 px", "wanted the video's 48 x 80 px")),
-        (["clip.mp4", "--mask", "0={mask}", "--mask", "9={mask}"], ("frame 9, but the last frame is 8",)),
-        (["pictures", "--mask", "3={mask}"], ("frame 3, but the last frame is 2",)),
+        (["clip.mp4", "--mask", "0={mask}", "--mask", "0={mask}"], ("expected one mask for frame 0",)),
+        (["clip.mp4", "--mask", "0={mask}", "--mask", "1={small}"], ("24 x 80 px", "for frame 1", "one size")),
+        (["clip.mp4", "--mask", "0={small}"], ("got 24 x 80 px", "expected the video's 48 x 80 px")),
+        (["clip.mp4", "--mask", "0={mask}", "--mask", "9={mask}"], ("frames 0 to 8", "got one for frame 9")),
+        (["pictures", "--mask", "3={mask}"], ("frames 0 to 2, the last one, got one for frame 3",)),
         (["gone.mp4", "--mask", "0={mask}"], ("gone.mp4",)),
         (["clip.mp4", "--mask", "0={mask}", "--set", "decode=key"], ("decode: got key with masks",)),
         (["clip.mp4", "--mask", "0={mask}", "--save", "overlya"], ("did you mean 'overlay'",)),
@@ -185,7 +185,7 @@ def test_a_frame_past_an_end_that_no_header_tells_is_refused_there_and_what_was_
     monkeypatch.setattr("rvos.watch.prompts.MaskPrompts.check_length", lambda *_: None)  # a header that says nothing
     for _ in range(2):
         said = rvos("segment", clip, "--mask", f"0={mask}", "--mask", f"6={mask}", "--out", "out", "--save", "masks")
-        assert_refused(said, "mask for frame 6, but the last frame is 5", "the 6 frames before are kept in out")
+        assert_refused(said, "frames 0 to 5, the last one, got one for frame 6", "the 6 frames before are kept in out")
         assert len(list((tmp_path / "out/masks/object_3").iterdir())) == len(rows_of(tmp_path / "out")) == 6
     assert not (tmp_path / "out/result.json").exists()
 
@@ -195,12 +195,12 @@ def test_a_frame_that_is_not_looked_at_is_refused_where_it_was_left_out(
 ) -> None:
     masks = ("--mask", f"0={mask_of(0, RED)}", "--mask", f"5={mask_of(5, RED)}")
     said = rvos("segment", make_clip(12), *masks, "--out", "out", "--set", "sampling=stride:4")
-    assert_refused(said, "frame 5, which is not looked at", "sampling=all", "the 2 frames before are kept in out")
+    assert_refused(said, "got one for frame 5", "sampling=all", "the 2 frames before are kept in out")
 
 
 @pytest.mark.shared
 def test_a_real_mask_of_another_width_than_its_frames_is_refused(rvos: Rvos, shared_dir: Path, tmp_path: Path) -> None:
     masked = shared_dir / "clips/masked"
     said = rvos("segment", masked / "judo_frames", f"--mask=5={masked / 'judo_masks/00005.png'}", "--out", "out")
-    assert_refused(said, "came 480 x 853 px", "wanted the video's 480 x 854 px")
+    assert_refused(said, "got 480 x 853 px", "expected the video's 480 x 854 px")
     assert not (tmp_path / "out").exists()

@@ -166,7 +166,7 @@ def test_synth_writes_a_layout_and_does_not_replace_one_unasked(rvos: Rvos, tmp_
         ("--kind", "sounds", "unknown kind 'sounds'"),
         ("--layout", "refcocco", "did you mean 'refcoco'"),
         ("--split", "tset", "did you mean 'test'"),
-        ("--count", "0", "came 0 pictures"),
+        ("--count", "0", "expected 1 picture or more, got 0"),
         ("--size", "8", "got 8"),
         ("--count", "many", "--count"),
     ],

@@ -44,14 +44,14 @@ def test_a_converted_file_is_a_model(
 ) -> None:
     """The command hands over what it was given, and says what came out."""
     import image_core.convert
-    from image_core.models.table import EncoderSpec, ModelSpec
+    from image_core.models.table import EncoderConfig, ModelConfig
 
     calls: list[tuple] = []
 
-    def converted(source: Path, out: Path, vocabulary: Path | None, words: int) -> ModelSpec:
+    def converted(source: Path, out: Path, vocabulary: Path | None, words: int) -> ModelConfig:
         calls.append((source, out, vocabulary, words))
         out.write_bytes(b"12")
-        return ModelSpec("seqtr", EncoderSpec("darknet53"), EncoderSpec("gru"))
+        return ModelConfig("seqtr", EncoderConfig("darknet53"), EncoderConfig("gru"))
 
     row = image_core.convert.Project(converted, "stands in")
     monkeypatch.setitem(image_core.convert.PROJECTS, "seqtr", row)

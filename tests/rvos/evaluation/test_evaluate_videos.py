@@ -216,7 +216,7 @@ def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
     other = (*EVALUATE, "--root", dataset, "--out", out, "--tracker", "memory")
     said = rvos(*other)
     assert said.code == 2 and said.err == [
-        f"rvos: {out} holds another run (different: tracker.XX): pass --overwrite, or choose another --out"
+        f"rvos: {out} holds another run (different: tracker.name): pass --overwrite, or choose another --out"
     ]
     assert rvos(*other, "--overwrite", "--limit", "1").code == 0
     assert metrics(out)["settings"]["tracker"]["name"] == "memory" and metrics(out)["videos"] == 1

@@ -15,7 +15,7 @@ import torch
 
 from image_core.checkpoint import LoadedModel, Provenance
 from image_core.models.safari import Safari
-from image_core.models.table import EncoderSpec, ModelSpec, build_model
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
@@ -37,10 +37,10 @@ SYSTEMS = [
 
 @pytest.fixture(scope="module")
 def image() -> ImageSegmenter:
-    spec = ModelSpec(
+    spec = ModelConfig(
         "safari",
-        EncoderSpec("tiny_swin", options={"embed_dim": 8, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 2, 4)}),
-        EncoderSpec("small", options={"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}),
+        EncoderConfig("tiny_swin", options={"embed_dim": 8, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 2, 4)}),
+        EncoderConfig("small", options={"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}),
         {
             "fused_layers": 2, "memory_stride": 16, "channels": 16, "heads": 2, "hidden": 16, "encoder_layers": 1,
             "decoder_layers": 1, "bins": 24, "points": 5, "gate_start": 0.0,

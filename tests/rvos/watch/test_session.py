@@ -15,11 +15,11 @@ from torch import Tensor
 from image_core.errors import RvosError, UnknownNameError
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures
-from rvos.reading import PROPAGATORS, find_propagator
+from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import KeyFrames
 from rvos.reading.propagation import NoPropagation, Propagator, Stem
 from rvos.reading.reader import FeatureReader
-from rvos.tracking import TRACKERS, find_tracker
+from rvos.tracking import TRACKERS
 from rvos.tracking.tracker import NoTracker, Tracker
 from rvos.types import Frame, FrameResult, OutputError
 from rvos.view.frame_view import View
@@ -199,11 +199,11 @@ def test_what_cannot_be_asked_is_refused(
 
 def test_tables_take_hyphens_and_suggest_the_nearest_name() -> None:
     assert set(PROPAGATORS) >= {"none"} and set(TRACKERS) >= {"none"}
-    assert find_propagator("none") is NoPropagation and find_tracker("none") is NoTracker
+    assert PROPAGATORS.find("none") is NoPropagation and TRACKERS.find("none") is NoTracker
     with pytest.raises(UnknownNameError, match="unknown propagation 'nome': did you mean 'none'"):
-        find_propagator("nome")
+        PROPAGATORS.find("nome")
     with pytest.raises(UnknownNameError, match="unknown tracker 'non': did you mean 'none'"):
-        find_tracker("non")
+        TRACKERS.find("non")
 
 
 def test_the_network_runs_without_gradients(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:

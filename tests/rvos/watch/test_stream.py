@@ -111,7 +111,7 @@ def test_a_session_that_loses_or_swaps_frames_is_noticed() -> None:
         def finish(self) -> list[Results]:
             return super().finish()[::-1]
 
-    with pytest.raises(ValueError, match="expected those of 3, got results of frame 4"):
+    with pytest.raises(ValueError, match="expected results of frame 3, got those of 4"):
         list(watch(Swapping(2), numbers(5)))
 
 

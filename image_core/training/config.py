@@ -10,14 +10,14 @@ from typing import Any, Literal, get_args
 from image_core.device import Precision
 from image_core.errors import ConfigError
 from image_core.folder import RunKind
-from image_core.models.table import ModelSpec
+from image_core.models.table import ModelConfig
 from image_core.preprocessing import Preprocessing
 
 Decay = Literal["cosine", "poly", "constant"]
 
 
 @dataclass(frozen=True)
-class DataSpec:
+class DataConfig:
     """What is trained on."""
 
     name: str = "synthetic"  # synthetic, or a dataset of `image_core.data` under `root`
@@ -30,7 +30,7 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
-class OptimiserSpec:
+class OptimiserConfig:
     """AdamW. Norms, biases and other vectors are not decayed."""
 
     lr: float = 5e-5
@@ -45,15 +45,15 @@ class OptimiserSpec:
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class TrainConfig:
     """A whole run."""
 
-    model: ModelSpec
+    model: ModelConfig
     preprocessing: Preprocessing
     out: Path
     init: str | None = None  # model file, or embedded model's name, whose weights the run starts from
-    data: DataSpec = field(default_factory=DataSpec)
-    optimiser: OptimiserSpec = field(default_factory=OptimiserSpec)
+    data: DataConfig = field(default_factory=DataConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     steps: int = 1000  # optimiser steps
     batch_images: int = 16  # pictures a step, over all processes
     # (share of the run, size_px), rising: pictures have that size from that share on (progressive resizing). Empty:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from image_core.errors import ConfigError
-from image_core.training.settings import TrainSettings
+from image_core.training.config import TrainConfig
 from image_core.weak.sparc import SparcConfig
 from image_core.weak.validity import Everything, MaskInBox, ProjectionLoss, ValidityFilter
 
@@ -22,7 +22,7 @@ _SEED_OF_ROUND = 1000
 
 
 @dataclass(frozen=True)
-class FilterSpec:
+class FilterConfig:
     """A filter of pseudo labels."""
 
     name: FilterName = "mask_in_box"
@@ -58,14 +58,14 @@ class FilterSpec:
 
 
 @dataclass(frozen=True)
-class BootstrapSettings:
+class BootstrapConfig:
     """Training on few masks in rounds: round 0 on labelled pictures alone, then `rounds` with pseudo labels.
 
     The weight of the pseudo labels' loss in round t of T is gamma_max * t / T (linear), gamma_max (fixed) or
     gamma_max * (1 - cos(pi t / T)) / 2 (cosine). SafaRi publishes that it grows; linear to 1 is proposed.
     """
 
-    train: TrainSettings  # the whole run; its `data.labels` is the share of labelled pictures
+    train: TrainConfig  # the whole run; its `data.labels` is the share of labelled pictures
     first_steps: int  # of round 0
     round_steps: int  # of each other round
     rounds: int = 2  # T
@@ -74,7 +74,7 @@ class BootstrapSettings:
     # the weights a round begins with: of the round before (SafaRi) or of `train.init` (Partial-RES), fresh ones where
     # there is none
     start: Start = "previous"
-    filter: FilterSpec = field(default_factory=FilterSpec)
+    filter: FilterConfig = field(default_factory=FilterConfig)
     boxes: Boxes = "sparc"  # sparc, none, or truth, which is 100 % box labels
     proposals: str | None = None  # as `build_proposer` names them; None: colour_regions, for synthetic data alone
     scorer: str = "openai/clip-vit-base-patch32"  # as `build_scorer` names it
@@ -119,7 +119,7 @@ class BootstrapSettings:
         grown = {"linear": share, "fixed": 1.0, "cosine": (1 - math.cos(math.pi * share)) / 2}
         return self.gamma_max * grown[self.gamma_schedule]
 
-    def round(self, round: int) -> TrainSettings:
+    def round(self, round: int) -> TrainConfig:
         """The training of a round, from 0 on, in its own folder, with draws of its own."""
         out = self.train.out / f"round_{round}"
         seed = self.train.seed + _SEED_OF_ROUND * round
