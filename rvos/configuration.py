@@ -132,14 +132,14 @@ def _of_video(override: str) -> str:
     return f"++{key}={value}"
 
 
-def train_settings(overrides: Sequence[str]) -> TrainConfig:
+def train_config(overrides: Sequence[str]) -> TrainConfig:
     """The settings of `rvos train OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
     plain = compose_config("train", overrides)
     plain.pop("bootstrap", None)  # what an experiment adds for `rvos bootstrap`
-    return _train_settings(plain)
+    return _train_config(plain)
 
 
-def bootstrap_settings(overrides: Sequence[str]) -> BootstrapConfig:
+def bootstrap_config(overrides: Sequence[str]) -> BootstrapConfig:
     """The settings of `rvos bootstrap OVERRIDES`. Raises `ConfigError` or `UnknownNameError`, in one line."""
     plain = compose_config("bootstrap", overrides)
     data = _group(plain, "data")
@@ -157,7 +157,7 @@ def bootstrap_settings(overrides: Sequence[str]) -> BootstrapConfig:
             f"steps: got {plain['steps']}, which this experiment does not read; say bootstrap.first_steps="
             f"{plain['steps']}, and bootstrap.round_steps=N for the later rounds"
         )
-    train = _train_settings(plain | {"steps": added["first_steps"]})
+    train = _train_config(plain | {"steps": added["first_steps"]})
     return build(BootstrapConfig, added | {"train": train}, "bootstrap")
 
 
@@ -169,7 +169,7 @@ def _group(plain: dict[str, Any], key: str, where: str = "") -> dict[str, Any]:
     return group
 
 
-def _train_settings(plain: dict[str, Any]) -> TrainConfig:
+def _train_config(plain: dict[str, Any]) -> TrainConfig:
     """A composed configuration as `TrainConfig`."""
     plain.pop("experiment", None)
     for group in ("model", "encoder", "text", "data", "optimiser", "preprocessing"):

@@ -16,30 +16,30 @@ from image_core.models.table import build_model
 from image_core.training.config import OptimiserConfig, TrainConfig
 from image_core.training.recipe import datasets
 from rvos.configuration import (
-    bootstrap_settings,
+    bootstrap_config,
     compose_config,
     config_folder,
     experiments,
     system_config,
-    train_settings,
+    train_config,
 )
 from rvos.system import SystemConfig
 
 FOLDER = config_folder()
 ROOT = "data.root=/somewhere"  # for data that lies on disk; nothing here looks
 ENTRIES: dict[str, Callable[[], object]] = {
-    "train.yaml": lambda: train_settings([]),
-    "bootstrap.yaml": lambda: bootstrap_settings(["data.images=100"]),
+    "train.yaml": lambda: train_config([]),
+    "bootstrap.yaml": lambda: bootstrap_config(["data.images=100"]),
     "video.yaml": lambda: system_config(["sampling=all"]),
 }
 GROUPS: dict[str, Callable[[str], TrainConfig | SystemConfig]] = {
-    "data": lambda name: train_settings([f"data={name}", ROOT]),
-    "encoder": lambda name: train_settings([f"encoder={name}"]),
-    "experiment": lambda name: train_settings([f"experiment={name}", ROOT]),
-    "model": lambda name: train_settings([f"model={name}"]),
+    "data": lambda name: train_config([f"data={name}", ROOT]),
+    "encoder": lambda name: train_config([f"encoder={name}"]),
+    "experiment": lambda name: train_config([f"experiment={name}", ROOT]),
+    "model": lambda name: train_config([f"model={name}"]),
     "propagation": lambda name: system_config(propagation=name),
-    "schedule": lambda name: train_settings([f"schedule={name}"]),
-    "text": lambda name: train_settings([f"text={name}"]),
+    "schedule": lambda name: train_config([f"schedule={name}"]),
+    "text": lambda name: train_config([f"text={name}"]),
     "tracker": lambda name: system_config(tracker=name),
 }
 HEADER = ("Publication", "Command", "Expected", "Cost")
@@ -52,7 +52,7 @@ def files() -> list[str]:
 def said(overrides: list[str]) -> str:
     """The one line with which overrides are refused."""
     with pytest.raises(RvosError) as error:
-        train_settings(overrides)
+        train_config(overrides)
     line = str(error.value)
     assert "\n" not in line and line
     return line
@@ -96,7 +96,7 @@ def test_the_model_of_every_experiment_can_be_built(name: str) -> None:
     """On the meta device, with random weights: parts that do not fit each other are found here."""
     import dataclasses
 
-    settings = train_settings([f"experiment={name}", ROOT])
+    settings = train_config([f"experiment={name}", ROOT])
     plain = dataclasses.replace(
         settings.model,
         vision=dataclasses.replace(settings.model.vision, pretrained=False),
@@ -109,7 +109,7 @@ def test_the_model_of_every_experiment_can_be_built(name: str) -> None:
 
 
 def test_the_synthetic_experiment_in_particular() -> None:
-    settings = train_settings(["experiment=synthetic_s2rm_tiny"])
+    settings = train_config(["experiment=synthetic_s2rm_tiny"])
     assert settings.data.name == "synthetic" and settings.model.config["update"] == "side_by_side"
     assert settings.optimiser.betas == (0.9, 0.98) and settings.sizes == ((0.0, 96), (0.6, 128))
     training, validation, words = datasets(settings.data, settings)
@@ -119,7 +119,7 @@ def test_the_synthetic_experiment_in_particular() -> None:
 
 
 def test_the_command_line_has_the_last_word() -> None:
-    settings = train_settings(
+    settings = train_config(
         ["experiment=synthetic_s2rm_tiny", "steps=700", "optimiser.lr=3e-4", "out=runs/mine", "sizes=[]", "seed=5"]
     )
     assert (settings.steps, settings.optimiser.lr, settings.out, settings.sizes) == (700, 3e-4, Path("runs/mine"), ())
@@ -128,7 +128,7 @@ def test_the_command_line_has_the_last_word() -> None:
 
 def test_what_a_part_knows_need_not_be_in_the_yaml() -> None:
     """Fields of the model and options of the encoders: the ablations are one word on the command line."""
-    settings = train_settings(
+    settings = train_config(
         [
             "experiment=synthetic_s2rm_tiny",
             "model.config.balancing=none",
@@ -162,7 +162,7 @@ def test_what_a_part_knows_need_not_be_in_the_yaml() -> None:
 )
 def test_unknown_names_suggest_the_nearest(override: str, answer: str) -> None:
     with pytest.raises(UnknownNameError):
-        train_settings([override])
+        train_config([override])
     assert answer in said([override])
 
 

@@ -32,12 +32,12 @@ LOOK_AROUND = """
 import json, sys
 from transformers import AutoTokenizer
 from image_core.encoders.text import SMALL_VOCABULARY
-from rvos.configuration import config_folder, experiments, train_settings
+from rvos.configuration import config_folder, experiments, train_config
 tokenizer = AutoTokenizer.from_pretrained(str(SMALL_VOCABULARY))
 print(json.dumps({
     "configs": str(config_folder()),
     "experiments": experiments(),
-    "model": train_settings(["experiment=synthetic_s2rm_tiny"]).model.name,
+    "model": train_config(["experiment=synthetic_s2rm_tiny"]).model.name,
     "vocabulary": str(SMALL_VOCABULARY),
     "pieces": tokenizer.tokenize("the red circle"),
     "sources": [sys.modules[name].__file__ for name in ("rvos", "image_core")],

@@ -10,14 +10,14 @@ import sys
 
 from image_core.errors import RvosError
 from image_core.training.recipe import train
-from rvos.configuration import train_settings
+from rvos.configuration import train_config
 
 
 def main(overrides: list[str]) -> int:
     """0 done, 2 the input is at fault."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
-        path = train(train_settings(overrides), command="tools/train.py " + " ".join(overrides))
+        path = train(train_config(overrides), command="tools/train.py " + " ".join(overrides))
     except RvosError as error:
         print(f"train: {error}", file=sys.stderr)
         return 2

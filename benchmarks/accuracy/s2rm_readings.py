@@ -31,7 +31,7 @@ from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.engine import Engine
-from rvos.configuration import train_settings
+from rvos.configuration import train_config
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/readings")
@@ -66,7 +66,7 @@ def measure(name: str, steps: int, interval: int, folder: Path) -> list[Point]:
     """[{samples, cpu_s, mIoU, gIoU}] of one reading; cpu_s is training alone, without the scoring."""
     out = folder / name.replace(" ", "_").replace(",", "")
     changes = [f"model.config.{change}" for change in READINGS[name]]
-    settings = train_settings(
+    settings = train_config(
         [
             "experiment=synthetic_s2rm_tiny", *changes, f"out={out}", f"steps={steps}", "sizes=[]",
             f"preprocessing.size_px={SIZE_PX}", "optimiser.decay=constant", "optimiser.warmup_steps=200", "ema=0.99",

@@ -45,7 +45,7 @@ from image_core.weak.box_source import BoxSource
 from image_core.weak.config import BootstrapConfig
 from image_core.weak.ledger import Ledger
 from image_core.weak.unlabelled import UnlabelledPicture
-from rvos.configuration import bootstrap_settings, train_settings
+from rvos.configuration import bootstrap_config, train_config
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/few_masks")
@@ -76,14 +76,14 @@ def settings_of(arm: Arm) -> BootstrapConfig:
     """The run of an arm, from the weights of its stage on boxes where it has one."""
     places = [f"data.root={DATA}", f"out={RUNS / arm.name}"]
     boxes = [f"init={learn_boxes(arm)}"] if STEPS[arm.model][0] else []
-    return bootstrap_settings([*arm.overrides, *places, *boxes])
+    return bootstrap_config([*arm.overrides, *places, *boxes])
 
 
 def learn_boxes(arm: Arm) -> Path:
     """The boxes of all pictures, once for all shares of masks; the model file."""
     out = RUNS / f"boxes_{arm.model}_s{arm.seed}"
     overrides = [*arm.overrides, f"data.root={DATA}", f"out={out}", "model.config.task=box"]
-    settings = bootstrap_settings(overrides).train
+    settings = bootstrap_config(overrides).train
     settings = replace(settings, steps=STEPS[arm.model][0], data=replace(settings.data, labels=1.0))
     return train_on(datasets(settings.data, settings), settings)
 
@@ -168,7 +168,7 @@ def made_with() -> dict[str, Any]:
     """What the figures of all arms depend on."""
     scenes = {"pictures": SPLITS, "size_px": SIZE_PX, "scenes": asdict(FEW_LARGE)}
     training = {"steps": STEPS, "common": list(COMMON)}
-    experiments = {name: train_settings([f"experiment=synthetic_{name}_tiny"]).to_dict() for name in STEPS}
+    experiments = {name: train_config([f"experiment=synthetic_{name}_tiny"]).to_dict() for name in STEPS}
     kept = ("model", "optimiser", "preprocessing", "batch_images")
     models = {name: {key: experiment[key] for key in kept} for name, experiment in experiments.items()}
     return json.loads(json.dumps(scenes | training | {"experiments": models}))

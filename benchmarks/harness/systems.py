@@ -11,7 +11,7 @@ from image_core.checkpoint import LoadedModel, Provenance
 from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.configuration import train_settings
+from rvos.configuration import train_config
 from rvos.types import Frame
 from rvos.watch.session import StreamSession
 from rvos.watch.stream import Results
@@ -38,7 +38,7 @@ def random_segmenter(experiment: str, seed: int = 0) -> ImageSegmenter:
     """The model of `configs/experiment/<experiment>.yaml` with random weights and its own preprocessing, in float32 on
     the processor: speed does not depend on what a model has learned. No hub is asked: the text encoder has its real
     size and our small vocabulary."""
-    settings = train_settings([f"experiment={experiment}", "data.root=nowhere"])
+    settings = train_config([f"experiment={experiment}", "data.root=nowhere"])
     vision = replace(settings.model.vision, pretrained=False)
     spec = replace(settings.model, vision=vision, text=replace(settings.model.text, pretrained=False))
     torch.manual_seed(seed)

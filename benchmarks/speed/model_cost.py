@@ -19,7 +19,7 @@ from benchmarks.harness.command import Benchmark
 from image_core.models.base import Trainable
 from image_core.models.contour import ContourModel
 from image_core.models.table import build_model
-from rvos.configuration import train_settings
+from rvos.configuration import train_config
 
 BENCHMARK = Benchmark(__file__, __doc__)
 
@@ -41,7 +41,7 @@ def operations(model: Trainable, side_px: int, expressions: int, words: int) -> 
 
 def cost(experiment: str) -> str:
     """Raises `UnknownNameError` for an experiment that is not there."""
-    settings = train_settings([f"experiment={experiment}", "data.root=nowhere"])
+    settings = train_config([f"experiment={experiment}", "data.root=nowhere"])
     vision, text = (replace(part, pretrained=False) for part in (settings.model.vision, settings.model.text))
     with torch.device("meta"):
         model = build_model(replace(settings.model, vision=vision, text=text)).eval()

@@ -24,10 +24,10 @@ def bootstrap(
     """Train an image model on few masks, in rounds; the same command continues one that was interrupted."""
     options.be_quiet(quiet)
     from image_core.weak.bootstrap import bootstrap as run
-    from rvos.configuration import bootstrap_settings
+    from rvos.configuration import bootstrap_config
 
     words = overrides or []
-    settings = bootstrap_settings(words)
+    settings = bootstrap_config(words)
     summary = run(settings, command=shlex.join(["rvos", "bootstrap", *words]))
     told = json.loads(summary.read_text())
     print(f"labelled pictures: {told['labelled']} of {told['labelled'] + told['unlabelled']}")

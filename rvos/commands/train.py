@@ -22,7 +22,7 @@ def train(
     """Train an image model; the same command continues a run that was interrupted."""
     options.be_quiet(quiet)
     from image_core.training.recipe import train as run
-    from rvos.configuration import train_settings
+    from rvos.configuration import train_config
 
     words = overrides or []
-    print(f"model: {run(train_settings(words), command=shlex.join(['rvos', 'train', *words]))}")
+    print(f"model: {run(train_config(words), command=shlex.join(['rvos', 'train', *words]))}")

@@ -9,7 +9,7 @@ import pytest
 
 from image_core.checkpoint import load_model
 from rvos.cli import main
-from rvos.configuration import bootstrap_settings
+from rvos.configuration import bootstrap_config
 
 EXPERIMENT = "experiment=synthetic_bootstrap_tiny"
 SMALL = [
@@ -112,9 +112,9 @@ def test_several_processes_are_refused(
 
 
 def test_the_share_is_one_word_and_steps_follow() -> None:
-    settings = bootstrap_settings(["labels=0.2", "data.images=50", "steps=700"])
+    settings = bootstrap_config(["labels=0.2", "data.images=50", "steps=700"])
     assert settings.train.data.labels == 0.2 and (settings.first_steps, settings.round_steps) == (700, 700)
-    tiny = bootstrap_settings([EXPERIMENT, "labels=0.3"])
+    tiny = bootstrap_config([EXPERIMENT, "labels=0.3"])
     assert (tiny.train.steps, tiny.round_steps, tiny.rounds) == (3000, 2000, 2)
     assert tiny.train.data.images == 2000 and tiny.round(1).steps == 2000
 
@@ -125,7 +125,7 @@ def test_the_share_is_one_word_and_steps_follow() -> None:
 )
 def test_safari_at_its_size(name: str, first: int, others: int) -> None:
     """Seven rounds after one on a tenth of the references: 90 epochs of 128 a step, then 30 of the rest a round."""
-    settings = bootstrap_settings([f"experiment=safari_{name}", "labels=0.1", "data.root=x"])
+    settings = bootstrap_config([f"experiment=safari_{name}", "labels=0.1", "data.root=x"])
     assert (settings.first_steps, settings.round_steps) == (round(90 * first / 128), round(30 * (others - first) / 128))
     assert (settings.rounds, settings.boxes, settings.start) == (7, "sparc", "previous")
     assert [settings.gamma(t) for t in (1, 7)] == pytest.approx([1 / 7, 1])
