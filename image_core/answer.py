@@ -1,8 +1,9 @@
 """What an image model says of one expression on one picture: the one type between models and everything that uses
-them. It needs NumPy alone, so that any model can give it."""
+them. It is made of NumPy arrays, so that a model of any framework can give it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,8 +36,11 @@ class Candidate:
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_ or not self.mask.size:
-            raise ValueError(f"Candidate.mask: expected bool (h, w), got {self.mask.dtype} {self.mask.shape}")
-        _check_share("Candidate", likelihood=self.likelihood, quality=self.quality)
+            raise ValueError(
+                f"Candidate.mask: expected bool (h, w), got {self.mask.dtype} {self.mask.shape}: "
+                "compare probabilities with a threshold (probs > 0.5)"
+            )
+        _take_shares(self, "likelihood", "quality")
 
     @cached_property
     def box_xyxy(self) -> tuple[int, int, int, int] | None:
@@ -48,7 +52,7 @@ class Candidate:
 class DenseMap:
     """Log-odds that each cell of a picture is of what is meant, if it is there at all; above 0 is the mask.
 
-    Raises `ValueError` for another rank or type, and for too few cells.
+    Raises `ValueError` for another rank or type, for numbers that are not finite, and for too few cells.
     """
 
     #: (h, w) float32, at the model's own size, without padding.
@@ -60,8 +64,10 @@ class DenseMap:
     valid_px: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        if self.log_odds.ndim != 2 or self.log_odds.dtype != np.float32:
+        if self.log_odds.ndim != 2 or self.log_odds.dtype != np.float32 or not self.log_odds.size:
             raise ValueError(f"DenseMap: expected float32 (h, w), got {self.log_odds.dtype} {self.log_odds.shape}")
+        if not np.isfinite(self.log_odds).all():
+            raise ValueError("DenseMap: expected finite log-odds, got NaN or infinity")
         if self.valid_px is not None:
             cells = tuple(-(-v // self.stride) for v in self.valid_px)
             if cells != self.log_odds.shape:
@@ -76,7 +82,7 @@ class DenseMap:
         Where the last cells are partly padding the map is enlarged as the whole cells it is and the surplus cut, which
         keeps the two grids within half a pixel.
         """
-        from image_core.geometry.planes import resize_plane  # here: it needs torch, and few answers are resized
+        from image_core.geometry.planes import resize_plane  # here: torch is slow to import, and masks need none
 
         cells = self.log_odds.shape
         valid = self.valid_px or (cells[0] * self.stride, cells[1] * self.stride)
@@ -88,7 +94,7 @@ class DenseMap:
 class MaskAnswer:
     """What one expression means in one picture. Made by `of_mask`, `of_map` or from candidates.
 
-    Raises `ValueError` for numbers outside of [0, 1].
+    Raises `ValueError` for numbers outside of [0, 1], and for candidates in another order.
     """
 
     #: The regions that may be meant, the likeliest first; () where there is nothing.
@@ -101,12 +107,15 @@ class MaskAnswer:
     map: DenseMap | None = None
 
     def __post_init__(self) -> None:
-        _check_share("MaskAnswer", presence=self.presence, score=self.score)
+        _take_shares(self, "presence", "score")
+        likelihoods = [candidate.likelihood for candidate in self.candidates]
+        if likelihoods != sorted(likelihoods, reverse=True):
+            raise ValueError(f"MaskAnswer.candidates: expected the likeliest first, got likelihoods {likelihoods}")
 
     @classmethod
     def of_mask(cls, mask: np.ndarray, presence: float = 1.0, score: float = 1.0) -> MaskAnswer:
         """The answer of a model that has no more to say than a mask, (h, w) bool at any resolution."""
-        candidate = Candidate(np.asarray(mask, bool))
+        candidate = Candidate(mask)
         return cls((candidate,) if candidate.mask.any() else (), presence, score)
 
     @classmethod
@@ -179,7 +188,15 @@ def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return mask if mask.shape == size else resize_masks(mask[None], size)[0]
 
 
-def _check_share(owner: str, **values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{owner}.{name}: expected a number from 0 to 1, got {value}")
+def _take_shares(owner: Candidate | MaskAnswer, *names: str) -> None:
+    """Make these fields floats of Python, and raise `ValueError` unless they are in [0, 1]: models give numbers of
+    their framework, which later code, and JSON, would choke on."""
+    for name in names:
+        given = getattr(owner, name)
+        try:
+            value = float(given)
+        except (TypeError, ValueError):
+            value = math.nan
+        if isinstance(given, str) or not 0 <= value <= 1:
+            raise ValueError(f"{type(owner).__name__}.{name}: expected a number from 0 to 1, got {given!r}")
+        object.__setattr__(owner, name, value)

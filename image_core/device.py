@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
-from image_core.errors import ConfigError
+from image_core.errors import ConfigError, UnknownNameError
 
 Precision = Literal["fp32", "bf16"]
 
 
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,4})?")
+
+
+def check_device(name: str) -> None:
+    """Raise `ConfigError` for anything but auto, cpu, cuda or cuda:i, whatever this machine has."""
+    if not isinstance(name, str) or not _DEVICE.fullmatch(name):
+        raise ConfigError(f"device: expected auto, cpu, cuda or cuda:0, got {name!r}")
+
+
+def check_precision(name: str) -> None:
+    """Raise `UnknownNameError` for anything but fp32 or bf16."""
+    if name not in get_args(Precision):
+        raise UnknownNameError("precision", str(name), list(get_args(Precision)))
+
+
 def resolve_device(name: str = "auto") -> torch.device:
     """`auto` (the first CUDA device, else the CPU), `cpu`, `cuda` or `cuda:i`. Raises `ConfigError` if not there."""
+    check_device(name)
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device: expected auto, cpu, cuda or cuda:0, got '{name}'") from error
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise ConfigError(
             f"device: expected one of this machine's {count} CUDA devices, got '{name}': use --device auto or cpu"
         )
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device: expected auto, cpu, cuda or cuda:0, got '{name}'")
     return device
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager:
-    """bf16 autocast on `device`, or nothing for fp32. Raises `ConfigError` for another name."""
-    if precision not in ("fp32", "bf16"):
-        raise ConfigError(f"precision: expected fp32 or bf16, got '{precision}'")
+    """bf16 autocast on `device`, or nothing for fp32. Raises `UnknownNameError` for another name."""
+    check_precision(precision)
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -33,6 +33,11 @@ def file_identity(name: str, path: Path) -> ModelIdentity:
     return ModelIdentity(name, digest_of(path), "feature_model")
 
 
+def name_of(kind: type) -> str:
+    """`module:Class`."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 of a file. Raises `CheckpointError` where there is none."""
     if not path.is_file():

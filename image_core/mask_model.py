@@ -16,25 +16,26 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
 from image_core.answer import MaskAnswer, check_answers
 from image_core.device import Precision
 from image_core.errors import ConfigError
-from image_core.identity import ModelIdentity, digest_of, file_identity
+from image_core.identity import ModelIdentity, digest_of, file_identity, name_of
 from image_core.segmenter import ImageSegmenter, find_model
 
 HUB = "hub:"
 
 
-@runtime_checkable
 class MaskModel(Protocol):
     """Segments a picture by expressions. It holds no state between calls: an answer depends on its arguments alone."""
 
@@ -45,7 +46,10 @@ class MaskModel(Protocol):
 
 def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
     """What a model answers, checked. Raises `TypeError` or `ValueError` for anything but an answer an expression."""
-    return check_answers(model.segment(image, expressions), expressions, type(model).__name__)
+    owner = type(model).__name__
+    with _told_by(f"raised by the model {owner} on a picture of {image.shape[0]} x {image.shape[1]} px"):
+        # A copy: whoever writes into it leaves the frame as it is.
+        return check_answers(model.segment(image.copy(), expressions), expressions, owner)
 
 
 def ask_many(
@@ -55,25 +59,46 @@ def ask_many(
     many = getattr(model, "segment_many", None)
     if many is None:
         return [ask(model, image, own) for image, own in zip(images, expressions, strict=True)]
-    owner, answers = type(model).__name__, list(many(images, expressions))
+    owner = type(model).__name__
+    with _told_by(f"raised by the model {owner} on {len(images)} pictures"):
+        answers = list(many([image.copy() for image in images], expressions))
     if len(answers) != len(images):
         raise ValueError(f"{owner}.segment_many: expected {len(images)} lists, one a picture, got {len(answers)}")
     return [check_answers(given, own, owner) for given, own in zip(answers, expressions, strict=True)]
 
 
-def describe(model: MaskModel) -> ModelIdentity:
-    """What a run records of a model that is there: what it tells of itself, else the name of its class."""
+@contextmanager
+def _told_by(note: str) -> Iterator[None]:
+    """Says below the traceback of an exception whose it is: code of others runs here."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(note)
+        raise
+
+
+def is_model(value: object) -> TypeGuard[MaskModel]:
+    """An object with a method `segment`; a class is none, it makes one."""
+    return not isinstance(value, type) and callable(getattr(value, "segment", None))
+
+
+def describe(model: MaskModel, otherwise: ModelIdentity | None = None) -> ModelIdentity:
+    """What a run records of a model that is there: what it tells of itself, else `otherwise`, by default the name of
+    its class. Raises `TypeError` where it tells something else than a `ModelIdentity`."""
     told = getattr(model, "describe", None)
-    identity = told() if callable(told) else ModelIdentity(_name_of(type(model)))
+    identity = told() if callable(told) else otherwise or ModelIdentity(name_of(type(model)))
     if not isinstance(identity, ModelIdentity):
         raise TypeError(f"{type(model).__name__}.describe: expected a ModelIdentity, got {type(identity).__name__}")
     return identity
 
 
 def unseen_words(model: MaskModel, expressions: Sequence[str]) -> list[str]:
-    """The words that a model says it does not know; [] where it says nothing."""
+    """The words that a model says it does not know; [] where it says nothing. Raises `TypeError` for no list."""
     told = getattr(model, "unseen_words", None)
-    return [] if told is None else [str(word) for word in told(expressions)]
+    words = [] if told is None else told(expressions)
+    if isinstance(words, str) or not isinstance(words, Sequence):
+        raise TypeError(f"{type(model).__name__}.unseen_words: expected a list of words, got {words!r}")
+    return [str(word) for word in words]
 
 
 def resolve_model(name: str | Path, device: str = "auto", precision: Precision = "fp32") -> MaskModel:
@@ -89,8 +114,8 @@ def resolve_model(name: str | Path, device: str = "auto", precision: Precision =
 
 
 def identify_model(name: str | Path) -> ModelIdentity:
-    """What a run records of the model that `--model` names, known before its weights are loaded. Raises as
-    `resolve_model` does."""
+    """What a run records of the model that `--model` names, known before its weights are loaded. One of Python may tell
+    more once it is built (`describe`). Raises as `resolve_model` does."""
     _refuse_hub(name)
     if is_python(name):
         return PythonName.parse(str(name)).identity()
@@ -110,6 +135,17 @@ def _refuse_hub(name: str | Path) -> None:
             f"model '{name}': expected an embedded name, a model file or module:factory, got a model of a hub, "
             "and this version has no adapter for one"
         )
+
+
+@contextmanager
+def _current_folder_is_searched() -> Iterator[None]:
+    """Modules of the current folder are among those found, as with `python -m`; a console script has it not."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
 
 
 @dataclass(frozen=True)
@@ -134,32 +170,35 @@ class PythonName:
         return ModelIdentity(str(self), digest_of(Path(source)) if source else "", "python")
 
     def imported(self) -> ModuleType:
-        """The module, imported because the user asked for it; modules of the current folder are among those found.
+        """The module, imported because the user asked for it.
 
         Raises `ConfigError` where there is none. What a module raises while it is imported is its author's to see.
         """
-        here = str(Path.cwd())
-        sys.path.insert(0, here)
         try:
-            return import_module(self.module)
+            with _current_folder_is_searched():
+                return import_module(self.module)
         except ModuleNotFoundError as error:
-            missing = f"{error.name} is missing" if error.name else str(error)
+            if error.name and not f"{self.module}.".startswith(f"{error.name}."):
+                raise ConfigError(
+                    f"model '{self}': expected all that {self.module} imports, got no {error.name}: install it"
+                ) from error
+            hint = "leave .py out" if self.module.endswith(".py") else "check the name, or install it"
             raise ConfigError(
-                f"model '{self}': expected a module that can be imported from {here} or this environment, got none "
-                f"({missing}): check the name, or install it"
+                f"model '{self}': expected a module that can be imported from {Path.cwd()} or this environment, got "
+                f"none ({error.name or error} is missing): {hint}"
             ) from error
-        finally:
-            sys.path.remove(here)
 
     def value(self) -> Any:
         """What the module has under the name. Raises `ConfigError` where it has nothing."""
         value: Any = self.imported()
         for part in self.attribute.split("."):
             if not hasattr(value, part):
-                public = [n for n in dir(value) if not n.startswith("_") and callable(getattr(value, n))]
+                own = [n for n, v in vars(value).items() if getattr(v, "__module__", None) == self.module]
+                near = get_close_matches(part.lower(), [n.lower() for n in own], 1)
+                hint = [f": did you mean '{n}'?" for n in own if [n.lower()] == near]
                 raise ConfigError(
                     f"model '{self}': expected a function or an object called '{part}' in {self.module}, "
-                    f"got {', '.join(public[:6]) or 'nothing'}"
+                    f"got {', '.join(sorted(own)[:6]) or 'nothing'}{''.join(hint[:1])}"
                 )
             value = getattr(value, part)
         return value
@@ -171,11 +210,11 @@ def _from_python(name: PythonName, device: str, precision: Precision) -> MaskMod
     A factory is given `device` and `precision` where it takes arguments of these names.
     """
     value = name.value()
-    if not inspect.isclass(value) and isinstance(value, MaskModel):
+    if is_model(value):
         return value
     if not callable(value):
         raise ConfigError(f"model '{name}': expected a model or a function that makes one, got {type(value).__name__}")
-    taken = inspect.signature(value).parameters
+    taken = _parameters(name, value)
     options = {"device": (device, "auto"), "precision": (precision, "fp32")}
     needed = [n for n, p in taken.items() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if set(needed) - set(options):
@@ -186,13 +225,23 @@ def _from_python(name: PythonName, device: str, precision: Precision) -> MaskMod
                 f"--{option} {given}: expected that {name} takes an argument '{option}', got ({', '.join(taken)}): "
                 f"leave --{option} out, or give the function that argument"
             )
-    model = value(**{option: given for option, (given, _) in options.items() if option in taken})
-    if not isinstance(model, MaskModel):
+    with (
+        _told_by(f"raised by {name}, which makes the model"),
+        _current_folder_is_searched(),
+    ):  # a factory may import what lies beside it
+        model = value(**{option: given for option, (given, _) in options.items() if option in taken})
+    if not is_model(model):
         raise ConfigError(
             f"model '{name}': expected an object with segment(image, expressions), got {type(model).__name__}"
         )
     return model
 
 
-def _name_of(kind: type) -> str:
-    return f"{kind.__module__}:{kind.__qualname__}"
+def _parameters(name: PythonName, factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(factory).parameters
+    except ValueError as error:
+        raise ConfigError(
+            f"model '{name}': expected a function of Python that makes a model, got {type(factory).__name__}, whose "
+            "arguments cannot be known: wrap it in a function without arguments"
+        ) from error

@@ -11,18 +11,19 @@ import torch
 from torch import Tensor
 
 from image_core.answer import DenseMap, MaskAnswer
-from image_core.checkpoint import LoadedModel, load_model
+from image_core.checkpoint import Provenance, load_model
 from image_core.data.words import words_of
 from image_core.device import Precision, autocast, resolve_device
 from image_core.errors import RvosError, UnknownNameError
-from image_core.identity import ModelIdentity, file_identity
-from image_core.models.base import join_features
+from image_core.identity import ModelIdentity, file_identity, name_of
+from image_core.models.base import FeatureModel, join_features
+from image_core.preprocessing import Preprocessing
 from image_core.types import ImageFeatures, Prediction, TextFeatures
 from image_core.weights import DEFAULT, embedded_models
 
 
 class ImageSegmenter:
-    """A loaded model with its preprocessing, on a device.
+    """A model with its preprocessing, on a device.
 
     >>> segmenter = ImageSegmenter.load()
     >>> answer, = segmenter.segment(image, ["the red circle on the left"])
@@ -31,21 +32,23 @@ class ImageSegmenter:
 
     def __init__(
         self,
-        loaded: LoadedModel,
+        model: FeatureModel,
+        preprocessing: Preprocessing,
         device: torch.device | str = "cpu",
         precision: Precision = "fp32",
+        *,
+        provenance: Provenance | None = None,
         identity: ModelIdentity | None = None,
     ) -> None:
-        """identity: what `describe` tells; by default that the model was built in Python."""
+        """identity: what `describe` tells; by default the name of the model's class."""
         self.device = torch.device(device)
-        self.model = loaded.model.to(self.device).eval()
+        self.model = model.to(self.device).eval()
         # Channels last: convolutions and attention then read one order, and nothing is copied between them.
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (torch's stub lacks it)
-        self.preprocessing = loaded.preprocessing
-        self.provenance = loaded.provenance
-        self.spec = loaded.spec
+        self.preprocessing = preprocessing
+        self.provenance = provenance or Provenance()
         self.precision: Precision = precision
-        self._identity = identity or ModelIdentity(loaded.spec.name, adapter="feature_model")
+        self._identity = identity or ModelIdentity(name_of(type(model)), adapter="feature_model")
 
     @classmethod
     def load(
@@ -53,7 +56,15 @@ class ImageSegmenter:
     ) -> ImageSegmenter:
         """An embedded model by name, or any model file. Raises `UnknownNameError` or `CheckpointError`."""
         where, path = resolve_device(device), find_model(name_or_path)
-        return cls(load_model(path, where), where, precision, file_identity(str(name_or_path), path))
+        loaded = load_model(path, where)
+        return cls(
+            loaded.model,
+            loaded.preprocessing,
+            where,
+            precision,
+            provenance=loaded.provenance,
+            identity=file_identity(str(name_or_path), path),
+        )
 
     def describe(self) -> ModelIdentity:
         """What a run records of this model."""

@@ -29,7 +29,7 @@ from rvos.video.reader import open_video
 from rvos.video.sampling import parse_sampling
 from rvos.video.source import Source
 from rvos.watch.mask_session import MaskSession
-from rvos.watch.passes import look_through
+from rvos.watch.passes import first_pass
 from rvos.watch.prompts import MaskPrompts, prompts_of
 from rvos.watch.session import StreamSession
 from rvos.watch.source import open_source
@@ -68,7 +68,7 @@ class VideoSegmenter:
         device: str = "auto",
         precision: str = "fp32",
     ) -> None:
-        handle = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model, device, precision)
+        handle = ImageModelHandle.of(model, device, precision)
         faults = Faults()
         with faults.gathered():
             parse_sampling(sampling)
@@ -98,10 +98,8 @@ class VideoSegmenter:
         return self.system.session(expressions)
 
     def first_pass(self, session: StreamSession, source: Source) -> bool:
-        """The first of two passes over the video, where the tracker wants two. Raises `ConfigError`, `VideoError`."""
-        if self.system.tracker.both_ways:
-            look_through(session, source, self.video, self.sampling)
-        return self.system.tracker.both_ways
+        """`rvos.watch.passes.first_pass`, the video opened and sampled as here."""
+        return first_pass(session, source, self.video, self.sampling)
 
     def stream(self, source: Source, expressions: Sequence[str]) -> Iterator[tuple[Frame, Results]]:
         """Each frame that is watched with its E results, as they are made; memory does not grow with the video.

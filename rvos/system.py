@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from image_core.building import build
+from image_core.device import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.mask_model import MaskModel
@@ -38,19 +39,15 @@ from rvos.watch.session import StreamSession
 _LOG = logging.getLogger(__name__)
 
 
-def _one_of(key: str, *known: str) -> Callable[[str], None]:
-    def check(value: str) -> None:
-        if value not in known:
-            raise UnknownNameError(key, value, list(known))
-
-    return check
+def _check_decode(value: str) -> None:
+    if value not in ("every", "key"):
+        raise UnknownNameError("decode", value, ["every", "key"])
 
 
-_check_decode = _one_of("decode", "every", "key")
 _TEXTS: dict[str, Callable[[str], Any]] = {
     "model": str,
-    "device": str,
-    "precision": _one_of("precision", "fp32", "bf16"),
+    "device": check_device,
+    "precision": check_precision,
     "sampling": parse_sampling,
     "key_frames": parse_key_frames,
     "decode": _check_decode,
@@ -85,7 +82,7 @@ class SystemConfig:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        for key in ("precision", "sampling"):
+        for key in ("device", "precision", "sampling"):
             with faults.gathered():
                 _TEXTS[key](getattr(self, key))
         with faults.gathered():

@@ -25,7 +25,6 @@ from matplotlib.figure import Figure
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import one_thread
 from benchmarks.harness.rows import Rows
-from image_core.checkpoint import LoadedModel, Provenance
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
@@ -87,8 +86,8 @@ def measure(name: str, steps: int, interval: int, folder: Path) -> list[Point]:
         trained_s = start - began - scoring_s
         model = copy.deepcopy(engine.plain_model).eval()
         model.load_state_dict(dict(weights))
-        loaded = LoadedModel(model, settings.model, settings.preprocessing, Provenance())
-        figures = evaluate_images(predict_with(ImageSegmenter(loaded, "cpu", "bf16")), held_out, settings.eval_images)
+        segmenter = ImageSegmenter(model, settings.preprocessing, precision="bf16")
+        figures = evaluate_images(predict_with(segmenter), held_out, settings.eval_images)
         scoring_s += time.process_time() - start
         point = {
             "samples": step * settings.batch_images * settings.data.expressions_per_image,

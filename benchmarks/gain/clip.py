@@ -82,6 +82,9 @@ class RecordedReader(Reader[NothingRead]):
         super().__init__([e.text for e in clip.sample.expressions])
         self._clip = clip
 
+    def document(self) -> dict[str, Any]:
+        return {"recorded": self._clip.sample.video_id}
+
     def start(self) -> NothingRead:
         return NothingRead()
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from image_core.checkpoint import LoadedModel, Provenance
 from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
@@ -44,7 +43,7 @@ def random_segmenter(experiment: str, seed: int = 0) -> ImageSegmenter:
     torch.manual_seed(seed)
     model = build_model(spec)
     model.presence_offset.fill_(SURE)
-    return ImageSegmenter(LoadedModel(model, spec, settings.preprocessing, Provenance()), "cpu", "fp32")
+    return ImageSegmenter(model, settings.preprocessing)
 
 
 Step = Callable[[str, StreamSession, Frame], Results]

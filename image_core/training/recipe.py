@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
-from image_core.checkpoint import LoadedModel, Provenance, load_model, save_model, without_weights
+from image_core.checkpoint import Provenance, load_model, save_model, without_weights
 from image_core.device import resolve_device
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation.presence import collect_presence
@@ -94,8 +94,7 @@ def train_on(
     def validate(weights: Mapping[str, Tensor], step: int) -> Mapping[str, Any]:
         averaged = copy.deepcopy(engine.plain_model).eval()  # the one in training is left alone
         averaged.load_state_dict(dict(weights))
-        loaded = LoadedModel(averaged, settings.model, settings.preprocessing, provenance(step, {}))
-        segmenter = ImageSegmenter(loaded, engine.accelerator.device, settings.precision)
+        segmenter = ImageSegmenter(averaged, settings.preprocessing, engine.accelerator.device, settings.precision)
         scale, offset = fit_presence(*collect_presence(segmenter, validation, settings.eval_images))
         averaged.presence_scale.fill_(scale)
         averaged.presence_offset.fill_(offset)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from image_core.answer import MaskAnswer
 from image_core.device import autocast
-from image_core.mask_model import MaskModel, ask
+from image_core.identity import name_of
+from image_core.mask_model import MaskModel, ask, describe
 from image_core.segmenter import ImageSegmenter, check_expressions
 from image_core.types import ImageFeatures, TextFeatures
 from rvos.reading.propagation import Propagator, Stem
@@ -43,6 +44,10 @@ class Reader(ABC, Generic[State]):
         return torch.device("cpu")
 
     @abstractmethod
+    def document(self) -> dict[str, Any]:
+        """What its answers depend on, as JSON values: a state goes on in a reader of an equal document."""
+
+    @abstractmethod
     def start(self) -> State:
         """The state before the first frame."""
 
@@ -66,6 +71,9 @@ class MaskReader(Reader[NothingRead]):
     def __init__(self, model: MaskModel, expressions: Sequence[str]) -> None:
         super().__init__(expressions)
         self.model = model
+
+    def document(self) -> dict[str, Any]:
+        return {"model": describe(self.model).document()}
 
     def start(self) -> NothingRead:
         return NothingRead()
@@ -115,6 +123,14 @@ class FeatureReader(Reader[Any]):
     @property
     def device(self) -> torch.device:
         return self.segmenter.device
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "model": self.segmenter.describe().document(),
+            "precision": self.segmenter.precision,
+            "propagation": {"class": name_of(type(self.propagator)), **asdict(self.propagator.config)},
+            "decode_every": self.decode_every,
+        }
 
     def start(self) -> Any:
         return self.propagator.start()

@@ -18,6 +18,7 @@ from rvos.run.folder import RunDirectory
 from rvos.run.recording import Recording
 from rvos.segmenter import VideoSegmenter, open_with_masks
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
+from rvos.video.source import camera_number
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import StreamSession
 from rvos.watch.source import open_source
@@ -87,7 +88,7 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
     with _opened(job, segmenter) as (info, frames, session):
         settings = job.document(segmenter)
         with RunDirectory(job.out, settings, job.targets, job.overwrite) as directory:
-            if directory.frames_done and job.source.startswith("camera:"):
+            if directory.frames_done and camera_number(job.source) is not None:
                 raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
             if isinstance(session, StreamSession) and directory.load_snapshot() is None:
                 _first_pass(directory, session, job.source, segmenter)

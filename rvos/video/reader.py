@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,7 @@ from rvos.video.config import BACKENDS
 from rvos.video.decord_source import DecordSource
 from rvos.video.pictures import ArraySource, PicturesSource, pictures_in
 from rvos.video.prefetch import Prefetch
-from rvos.video.source import FrameSource, Source
+from rvos.video.source import FrameSource, Source, camera_number
 
 
 def open_video(
@@ -49,10 +48,11 @@ def _open_source(source: Source, backend: str, stream: int, rate: float | None) 
             return PicturesSource(source, str(source[0].parent), rate)
         _refuse_decord(backend, "arrays")
         return ArraySource(cast("np.ndarray | Sequence[np.ndarray]", source), rate)
-    if camera := re.fullmatch(r"camera:(\d+)", str(source)):
+    camera = camera_number(source)
+    if camera is not None:
         _refuse_decord(backend, "cameras")
         _refuse_rate(rate, source)
-        return CameraSource(int(camera[1]))
+        return CameraSource(camera)
     path = Path(source)
     if path.is_dir():
         _refuse_decord(backend, "folders of pictures")

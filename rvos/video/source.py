@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,8 @@ from rvos.types import Frame, VideoInfo
 Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path]
 """Where a video is read from: the path of a file or of a folder of pictures (natural order), "camera:N", paths of
 pictures (in the order given), a (T, H, W, 3) uint8 RGB array, or a list of (H, W, 3) arrays."""
+
+_CAMERA = re.compile(r"camera:(\d+)")
 
 PICTURE_RATE = 25.0
 """Frames per second given to pictures and arrays, which carry no times, where the caller names none."""
@@ -38,6 +41,12 @@ class FrameSource(Protocol):
     def close(self) -> None:
         """Give back what is held."""
         ...
+
+
+def camera_number(source: Source) -> int | None:
+    """N of "camera:N", which shows everything once; None for any other source."""
+    match = _CAMERA.fullmatch(str(source)) if isinstance(source, str | Path) else None
+    return int(match[1]) if match else None
 
 
 def check_indices(indices: Sequence[int], frame_count: int, source: str) -> None:

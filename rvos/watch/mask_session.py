@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from image_core.identity import name_of
 from image_core.state import from_bytes, to_bytes
 from rvos.tracking.joint import resolve
 from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker
@@ -17,7 +18,7 @@ from rvos.view.frame_view import View, view_of
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import check_identity
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ class MaskSession:
         self.frame_count, self._picture, self._states = state.frame_count, state.picture, objects
 
     def _identity(self) -> str:
-        return json.dumps({"version": SNAPSHOT_VERSION, "prompts": self._prompts.document()})
+        tracker = {"class": name_of(type(self._tracker)), **asdict(self._tracker.config)}
+        return json.dumps({"version": SNAPSHOT_VERSION, "prompts": self._prompts.document(), "tracker": tracker})
 
 
 def _result(frame: Frame, target: Target, shown: ObjectMask | None) -> FrameResult:

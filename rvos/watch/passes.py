@@ -7,17 +7,21 @@ import logging
 from image_core.errors import ConfigError
 from rvos.types import VideoError
 from rvos.video.config import VideoConfig
-from rvos.video.source import Source
+from rvos.video.source import Source, camera_number
 from rvos.watch.session import StreamSession
 from rvos.watch.source import open_source
 
 _LOG = logging.getLogger(__name__)
 
 
-def look_through(session: StreamSession, source: Source, video: VideoConfig, sampling: str) -> None:
-    """Show a session all of a video, and bring it back to the beginning. Raises `ConfigError` for a camera, and
-    `VideoError` for what cannot be opened."""
-    if isinstance(source, str) and source.startswith("camera:"):
+def first_pass(session: StreamSession, source: Source, video: VideoConfig, sampling: str) -> bool:
+    """Show a session all of a video and bring it back to the beginning, if it wants that; False if it does not.
+
+    Raises `ConfigError` for a camera, and `VideoError` for what cannot be opened.
+    """
+    if not session.both_ways:
+        return False
+    if camera_number(source) is not None:
         raise ConfigError(f"tracker.both_ways: expected false for {source}, which shows everything once; leave it out")
     with open_source(source, video, sampling) as (info, frames):
         _LOG.info("%s: watching it once, to know how it goes on", info.source)
@@ -28,3 +32,4 @@ def look_through(session: StreamSession, source: Source, video: VideoConfig, sam
             # The second pass comes to the same place, and says so with all frames before it on disk.
             _LOG.info("%s: the first pass ends at frame %d", info.source, session.frame_count)
     session.rewind()
+    return True

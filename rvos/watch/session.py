@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from image_core.identity import name_of
 from image_core.state import from_bytes, to_bytes
 from rvos.reading.key_frames import KeyFrames, KeyFrameState
 from rvos.reading.reader import Reader
@@ -16,7 +17,7 @@ from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view.frame_view import view_of
 
-SNAPSHOT_VERSION = 5
+SNAPSHOT_VERSION = 6
 EVERY_FRAME = KeyFrames(1)
 
 
@@ -62,6 +63,11 @@ class StreamSession:
     def latency(self) -> int:
         """How many frames pass before the results of a frame are there."""
         return self._tracker.lookahead
+
+    @property
+    def both_ways(self) -> bool:
+        """The video is to be watched twice, with `rewind` between."""
+        return self._tracker.both_ways
 
     def step(self, frame: Frame) -> tuple[FrameResult, ...]:
         """What each of the E expressions means, in their order, on the frame that is `latency` frames back: () before
@@ -121,9 +127,8 @@ class StreamSession:
         return json.dumps(
             {
                 "version": SNAPSHOT_VERSION,
-                "reading": type(self._reading).__name__,
-                "tracker": type(self._tracker).__name__,
-                "lookahead": self._tracker.lookahead,
+                "reading": self._reader.document(),
+                "tracker": {"class": name_of(type(self._tracker)), **asdict(self._tracker.config)},
                 "key_frames": asdict(self._key_frames),
                 "expressions": list(self.expressions),
             }
@@ -131,6 +136,13 @@ class StreamSession:
 
 
 def check_identity(own: str, other: str) -> None:
-    """Raise `OutputError` where a snapshot is of another session than this."""
-    if own != other:
-        raise OutputError(f"snapshot: expected one of {own}, got one of {other}; start over with --overwrite")
+    """Raise `OutputError` where a snapshot is of another session than this, `ValueError` where it is no JSON."""
+    if own == other:
+        return
+    mine, theirs = json.loads(own), json.loads(other)
+    differing = [
+        f"{key} {mine.get(key)}, got {theirs.get(key)}"
+        for key in {**mine, **theirs}
+        if mine.get(key) != theirs.get(key)
+    ]
+    raise OutputError(f"snapshot: expected one with {'; '.join(differing)}: start over with --overwrite")

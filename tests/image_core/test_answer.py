@@ -7,8 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from image_core.answer import SURE, Candidate, DenseMap, MaskAnswer, candidates_of, check_answers
+
+ALL = np.ones((2, 2), bool)
 
 
 def square(size: tuple[int, int], top: int, left: int, side: int) -> np.ndarray:
@@ -98,6 +101,12 @@ def test_candidates_of_a_map_are_its_regions_the_likeliest_first() -> None:
     [
         (lambda: Candidate(np.zeros((2, 2))), r"Candidate.mask: expected bool \(h, w\), got float64 \(2, 2\)"),
         (lambda: Candidate(np.zeros((0, 2), bool)), r"got bool \(0, 2\)"),
+        (lambda: MaskAnswer.of_mask(np.full((2, 2), 0.2, np.float32)), r"got float32 \(2, 2\): .*\(probs > 0.5\)"),
+        (lambda: MaskAnswer((), None), "MaskAnswer.presence: expected a number from 0 to 1, got None"),  # type: ignore
+        (lambda: MaskAnswer((), "0.5"), "MaskAnswer.presence: expected a number from 0 to 1, got '0.5'"),  # type: ignore
+        (lambda: DenseMap(np.zeros((0, 4), np.float32)), r"DenseMap: expected float32 \(h, w\), got float32 \(0, 4\)"),
+        (lambda: DenseMap(np.array([[0, np.nan]], np.float32)), "expected finite log-odds, got NaN or infinity"),
+        (lambda: MaskAnswer((Candidate(ALL, 0.2), Candidate(ALL, 0.9)), 1.0), "expected the likeliest first"),
         (lambda: Candidate(np.ones((2, 2), bool), 1.2), "likelihood: expected a number from 0 to 1, got 1.2"),
         (lambda: Candidate(np.ones((2, 2), bool), 1.0, float("nan")), "quality: expected a number from 0 to 1"),
         (lambda: MaskAnswer((), -0.1), "presence: expected a number from 0 to 1"),
@@ -125,3 +134,9 @@ def test_an_answer_can_be_given_without_torch() -> None:
         "MaskAnswer.of_mask(numpy.ones((4, 4), bool)).mask((8, 8)); assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_numbers_of_another_framework_become_those_of_python() -> None:
+    answer = MaskAnswer((Candidate(ALL, np.float32(0.5)),), torch.tensor(0.25), np.array(1.0))  # type: ignore
+    assert [type(v) for v in (answer.presence, answer.score, answer.candidates[0].likelihood)] == [float] * 3
+    assert answer.presence == 0.25

@@ -14,11 +14,11 @@ from image_core.answer import MaskAnswer
 from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNameError
 from image_core.identity import ModelIdentity
 from image_core.mask_model import (
-    MaskModel,
     ask,
     ask_many,
     describe,
     identify_model,
+    is_model,
     is_python,
     resolve_model,
     unseen_words,
@@ -38,6 +38,7 @@ class Bright:
 def make(): return Bright()
 def make_on(device, precision="fp32"): return Bright(device + precision)
 def wrong(): return 3
+def empty(): return Bright
 def needy(path): return Bright()
 ready = Bright("ready")
 number = 3
@@ -59,7 +60,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 )
 def test_a_function_a_class_or_an_object_of_a_module(module: str, name: str, device: str) -> None:
     model = resolve_model(f"{module}:{name}")
-    assert isinstance(model, MaskModel) and model.device == device  # pyright: ignore[reportAttributeAccessIssue]
+    assert is_model(model) and model.device == device  # pyright: ignore[reportAttributeAccessIssue]
     image = np.zeros((4, 6, 3), np.uint8)
     image[1:3, 2:5] = 255
     (answer,) = ask(model, image, ["the bright thing"])
@@ -86,6 +87,10 @@ def test_device_and_precision_reach_a_factory_that_takes_them(module: str) -> No
         ("no_such_module:make", r"expected a module that can be imported .*got none \(no_such_module is missing\)"),
         ("bright_model.inner:make", "expected a module that can be imported"),
         ("hub:clipseg", "got a model of a hub, and this version has no adapter for one"),
+        ("bright_model:bright", "got Bright, .*: did you mean 'Bright'?"),
+        ("bright_model:empty", r"expected an object with segment\(image, expressions\), got type"),
+        ("bright_model.py:Bright", "leave .py out"),
+        ("builtins:dict", "expected a function of Python that makes a model, got type, whose arguments"),
     ],
 )
 def test_what_is_no_model_is_told_in_one_line(module: str, name: str, message: str) -> None:
@@ -98,6 +103,30 @@ def test_a_module_that_fails_while_it_is_imported_shows_its_own_error(module: st
     Path("broken_model.py").write_text("1 / 0\n")
     with pytest.raises(ZeroDivisionError):
         resolve_model("broken_model:make")
+
+
+def test_a_package_that_a_module_needs_is_named(module: str) -> None:
+    Path("needing_model.py").write_text("import no_such_package\n")
+    with pytest.raises(ConfigError, match="expected all that needing_model imports, got no no_such_package: install"):
+        resolve_model("needing_model:make")
+
+
+def test_what_a_model_raises_says_whose_it_is() -> None:
+    class Broken:
+        def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError) as error:
+        ask(Broken(), np.zeros((4, 6, 3), np.uint8), ["a"])
+    assert error.value.__notes__ == ["raised by the model Broken on a picture of 4 x 6 px"]
+
+
+def test_a_factory_may_import_what_lies_beside_its_module(module: str, tmp_path: Path) -> None:
+    (tmp_path / "bright_model_weights.py").write_text("limit = 7")
+    with (tmp_path / "bright_model.py").open("a") as file:
+        file.write("\ndef lazy():\n    import bright_model_weights\n    return Bright(bright_model_weights.limit)\n")
+    assert resolve_model(f"{module}:lazy").device == 7  # pyright: ignore[reportAttributeAccessIssue]
+    sys.modules.pop("bright_model_weights")
 
 
 def test_paths_and_names_are_no_modules(module: str, tmp_path: Path) -> None:
@@ -148,6 +177,9 @@ def test_what_a_model_offers_besides_is_used() -> None:
     }  # fmt: skip
     assert describe(Silent()).name.endswith("test_mask_model:Silent")
     assert unseen_words(Talking(), ["a dog"]) == ["dog"] and unseen_words(Silent(), ["a dog"]) == []
+    Talking.unseen_words = lambda *_: "zebra"  # type: ignore
+    with pytest.raises(TypeError, match="unseen_words: expected a list of words, got .zebra."):
+        unseen_words(Talking(), ["a zebra"])
     with pytest.raises(ValueError, match=r"Silent.segment: expected 1 answers"):
         ask(Silent(), np.zeros((2, 2, 3), np.uint8), ["a dog"])
 

@@ -17,10 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from image_core.answer import MaskAnswer
-from image_core.checkpoint import LoadedModel, Provenance
+from image_core.checkpoint import Provenance
 from image_core.device import Precision, resolve_device
 from image_core.models.base import FeatureModel
-from image_core.models.table import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction, TextFeatures
@@ -130,10 +129,8 @@ def segmenter_of() -> Callable[[ColourModel], ImageSegmenter]:
     """A model with preprocessing that pads, as an `ImageSegmenter` on the CPU."""
 
     def make(model: ColourModel) -> ImageSegmenter:
-        encoder = EncoderConfig("none")
         preprocessing = Preprocessing(64, "keep_ratio", 16, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-        spec = ModelConfig("colours", encoder, encoder)
-        return ImageSegmenter(LoadedModel(model, spec, preprocessing, Provenance(words=VOCABULARY)))
+        return ImageSegmenter(model, preprocessing, provenance=Provenance(words=VOCABULARY))
 
     return make
 

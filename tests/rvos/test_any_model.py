@@ -10,12 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from image_core.answer import MaskAnswer
+from image_core.errors import ConfigError, RvosError
+from image_core.identity import ModelIdentity
 from rvos import VideoSegmenter
+from rvos.image_model import ImageModelHandle
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "tests.clipseg_model:random_clipseg"
@@ -88,3 +92,57 @@ def test_features_cannot_be_propagated_of_a_model_that_shows_none(frames: np.nda
 
     with pytest.raises(ConfigError, match="propagation"):
         VideoSegmenter(model=Colours(), key_frames="every:4", propagation="flow").segment(frames, ["the red thing"])
+
+
+class Told:
+    """A model that tells what it is."""
+
+    def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+        return [MaskAnswer.of_mask(image.mean(2) > 200) for _ in expressions]
+
+    def describe(self) -> ModelIdentity:
+        return ModelIdentity("told", "7", "python", "MIT")
+
+
+def test_a_run_records_what_a_model_of_a_module_tells_of_itself() -> None:
+    handle = ImageModelHandle(f"{__name__}:Told")
+    assert handle.document() == Told().describe().document()
+    assert len(ImageModelHandle("tests.clipseg_model:random_clipseg").document()["revision"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("device", "gpu", "device: expected auto, cpu, cuda or cuda:0, got 'gpu'"),
+        ("precision", "bf61", "precision 'bf61'"),
+        ("device", "cpu", "device: expected none beside Told, which brings its own, got cpu: leave it out"),
+        ("precision", "bf16", "precision: expected none beside Told"),
+    ],
+)
+def test_device_and_precision_are_checked_at_birth_and_refused_beside_an_object(
+    key: str, value: str, message: str
+) -> None:
+    model = Told() if "beside" in message else "tests.clipseg_model:random_clipseg"
+    options: Any = {key: value}
+    for make in (ImageModelHandle, VideoSegmenter):
+        with pytest.raises(RvosError, match=message):
+            make(model, **options)
+    with pytest.raises(RvosError):
+        VideoSegmenter(ImageModelHandle(), **options)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, Told, len])
+def test_what_is_no_model_is_refused_at_birth(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match=r"model: expected a name, a file or an object with segment\(image, express"):
+        VideoSegmenter(wrong)
+
+
+def test_a_model_that_writes_into_its_picture_changes_no_frame(frames: np.ndarray) -> None:
+    class Writing:
+        def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+            image[:] = 0
+            return [MaskAnswer.of_mask(image[..., 0] == 0) for _ in expressions]
+
+    kept = frames.copy()
+    assert VideoSegmenter(Writing(), tracker="none").segment(frames, ["all"]).record(0).rle
+    assert np.array_equal(frames, kept)

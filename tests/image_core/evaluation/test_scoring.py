@@ -118,7 +118,7 @@ def tiny(tiny_spec: Callable[..., ModelConfig], preprocessing: Preprocessing) ->
 def test_presence_is_collected_before_calibration(tiny: LoadedModel, precision) -> None:
     """Whatever calibration the model has, the logits are its own, sure ones too."""
     samples = SyntheticImages("val", 0, (32, 32), 3)
-    segmenter = ImageSegmenter(tiny, precision=precision)
+    segmenter = ImageSegmenter(tiny.model, tiny.preprocessing, precision=precision)
     plain, truth = collect_presence(segmenter, samples, 3)
     assert plain.shape == truth.shape == (sum(len(samples[i].expressions) for i in range(3)),)
     assert truth.tolist() == [bool(mask.any()) for i in range(3) for mask in samples[i].masks]
@@ -134,7 +134,7 @@ def test_presence_is_collected_before_calibration(tiny: LoadedModel, precision) 
 
 
 def test_predicting_with_a_segmenter_is_asking_it(tiny: LoadedModel) -> None:
-    segmenter = ImageSegmenter(tiny)
+    segmenter = ImageSegmenter(tiny.model, tiny.preprocessing)
     picture = SyntheticImages("val", 0, (32, 32), 2)[0]
     own = segmenter.segment(picture.image, picture.expressions)
     for a, b in zip(predict_with(segmenter)(picture), own, strict=True):

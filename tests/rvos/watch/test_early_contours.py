@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 
-from image_core.checkpoint import LoadedModel, Provenance
 from image_core.models.safari import Safari
 from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
@@ -57,7 +56,7 @@ def image() -> ImageSegmenter:
         head.weight.mul_(3.0)  # points that differ
         head.bias[model.decoder.end] = -50.0  # and always some
     preprocessing = Preprocessing(64, "keep_ratio", 32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-    return ImageSegmenter(LoadedModel(model.eval(), spec, preprocessing, Provenance()))
+    return ImageSegmenter(model, preprocessing)
 
 
 @pytest.fixture(params=SYSTEMS, ids="-".join)

@@ -17,7 +17,7 @@ from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
 from rvos.segmenter import stream_masks, track
-from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker
+from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker, ObjectTrackerConfig
 from rvos.types import Frame, FrameResult, OutputError, VideoError
 from rvos.view.frame_view import View
 from rvos.watch.mask_session import MaskSession
@@ -55,6 +55,7 @@ class StillTracker(ObjectTracker):
     state_type = Still
 
     def __init__(self) -> None:
+        super().__init__()
         self.renewed = 0
 
     def begin(self, view: View, mask: np.ndarray) -> Any:
@@ -157,11 +158,13 @@ def test_a_damaged_or_foreign_snapshot_is_refused_and_changes_nothing(frames: np
     session = session_of({0: ids_at(0, RED)})
     session.step(frames_of(frames)[0])
     good = session.snapshot()
+    other_numbers = session_of({0: ids_at(0, RED)}, ObjectTracker(ObjectTrackerConfig(head_weight=7.0)))
     for data, words in (
         (good[:-1], "damaged"),
         (b"", "damaged"),
-        (session_of({0: ids_at(0, GREEN)}).snapshot(), "expected one of"),
-        (session_of({1: ids_at(0, RED)}).snapshot(), "expected one of"),
+        (session_of({0: ids_at(0, GREEN)}).snapshot(), "expected one with prompts"),
+        (session_of({1: ids_at(0, RED)}).snapshot(), "expected one with prompts"),
+        (other_numbers.snapshot(), "expected one with tracker .*8.0.*, got .*7.0"),
     ):
         with pytest.raises(OutputError, match=words):
             session.restore(data)

@@ -20,7 +20,7 @@ from rvos.reading.key_frames import KeyFrames
 from rvos.reading.propagation import NoPropagation, Propagator, Stem
 from rvos.reading.reader import FeatureReader
 from rvos.tracking import TRACKERS
-from rvos.tracking.tracker import NoTracker, Tracker
+from rvos.tracking.tracker import NoTracker, NoTrackerConfig, Tracker
 from rvos.types import Frame, FrameResult, OutputError
 from rvos.view.frame_view import View
 from rvos.watch.session import EVERY_FRAME, StreamSession
@@ -166,7 +166,16 @@ def test_a_damaged_or_foreign_snapshot_is_refused_and_changes_nothing(
     session.step(frames_of(frames)[0])
     good = session.snapshot()
     foreign = session_of(colour_segmenter, ("the red thing",)).snapshot()
-    for data, words in ((good[:-1], "damaged"), (b"", "damaged"), (foreign, "expected one of")):
+    numbers = StreamSession(
+        FeatureReader(colour_segmenter, EXPRESSIONS, NoPropagation()),
+        NoTracker(NoTrackerConfig(presence_threshold=0.4)),
+    ).snapshot()
+    for data, words in (
+        (good[:-1], "damaged"),
+        (b"", "damaged"),
+        (foreign, "expected one with expressions .*, got .*the red thing"),
+        (numbers, "expected one with tracker .*0.5.*, got .*0.4.*: start over with --overwrite"),
+    ):
         with pytest.raises(OutputError, match=words):
             session.restore(data)
     assert session.snapshot() == good

@@ -30,6 +30,8 @@ INFO = VideoInfo("numbers", (4, 6), 25.0, 23)
 class Delayed:
     """Answers `latency` frames late, in the order of the frames; the score tells how many frames it had seen then."""
 
+    both_ways = False
+
     def __init__(self, latency: int) -> None:
         self.latency = latency
         self.targets: tuple[Target, ...] = TARGETS
