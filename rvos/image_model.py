@@ -15,7 +15,7 @@ from image_core.weights import DEFAULT
 class ImageModelHandle:
     """An image model by what `--model` takes, or as an object, which brings its own device and precision.
 
-    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16. Nothing is loaded or looked for yet.
+    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16. Nothing is loaded or opened yet.
     """
 
     def __init__(self, model: str | Path | MaskModel = DEFAULT, device: str = "auto", precision: str = "fp32") -> None:

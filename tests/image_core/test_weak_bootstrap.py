@@ -149,7 +149,7 @@ def test_every_round_sees_other_pictures(make: MakeBootstrap) -> None:
     settings = make()
     pseudo = PseudoPart(Pictures(), 1.0, 2)
     rounds = [settings.round(round) for round in range(3)]
-    for own in (rounds, [pseudo.settings(one) for one in rounds]):
+    for own in (rounds, [pseudo.config_of(one) for one in rounds]):
         drawn = [TrainingBatches(Pictures(), one) for one in own]
         orders = [tuple(batches[step].expressions for step in range(3)) for batches in drawn]
         assert len(set(orders)) == 3

@@ -16,7 +16,7 @@ from rvos.data.base import read_json
 from rvos.data.mevis import Mevis
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
-from rvos.synthetic.layouts.mevis import said_of, write_mevis
+from rvos.synthetic.layouts.mevis import expressions_of, write_mevis
 
 SIZE = (72, 128)
 VIDEOS = SyntheticVideos("val", 2, SIZE)
@@ -42,10 +42,10 @@ def test_truth_is_the_union_of_what_was_drawn(root: Path) -> None:
     for index, video in enumerate(dataset.videos):
         described = VIDEOS.describe(index)
         film, tracks = described.film, draw_tracks(described.film, SIZE)
-        said = dict(said_of(described))
-        assert [e.text for e in video.expressions] == list(said)
+        ids_of = dict(expressions_of(described))
+        assert [e.text for e in video.expressions] == list(ids_of)
         for expression in video.expressions[:: 1 if index < 2 else 4]:
-            ids = said[expression.text]
+            ids = ids_of[expression.text]
             drawn = np.zeros(tracks.shape, bool)
             for object_id in ids:
                 drawn |= (tracks == object_id) & film.visible_of(object_id)[:, None, None]

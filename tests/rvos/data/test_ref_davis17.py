@@ -16,7 +16,7 @@ from rvos.data import open_dataset
 from rvos.data.ref_davis17 import ANNOTATORS, RefDavis17
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
-from rvos.synthetic.layouts.ref_davis17 import SENTENCES, numbers_of, write_ref_davis17
+from rvos.synthetic.layouts.ref_davis17 import EXPRESSIONS, numbers_of, write_ref_davis17
 from rvos.synthetic.layouts.writing import visible_tracks
 from rvos.synthetic.phrasing import about_one
 
@@ -68,7 +68,7 @@ def test_truth_is_what_was_drawn(dataset: RefDavis17) -> None:
         tracks = draw_tracks(film, SIZE)
         drawn = {i: (tracks == i) & film.visible_of(i)[:, None, None] for i in film.position}
         numbers = {e.object_ids[0]: e for e in dataset.annotators(video)[0]}
-        names = numbers_of(film, list(about_one(film, SENTENCES, Random(video.video_id))))
+        names = numbers_of(film, list(about_one(film, EXPRESSIONS, Random(video.video_id))))
         assert sorted(numbers) == sorted(map(str, names.values()))
         for object_id, number in names.items():
             masks = np.stack(list(dataset.truth(video, numbers[str(number)])))
