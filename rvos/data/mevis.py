@@ -37,7 +37,7 @@ _RULES_V2 = Protocol(
 
 @dataclass(frozen=True)
 class Mevis(VideoDataset):
-    """`object_ids` of an expression are annotation ids; where there is truth, the label `target` is none, one or many."""
+    """`object_ids` of an expression are annotation ids; where there is truth, `target` is a label: none, one, many."""
 
     name: ClassVar[str] = "mevis"
     title: ClassVar[str] = "MeViS"

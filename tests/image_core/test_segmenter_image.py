@@ -105,7 +105,7 @@ def test_blank_expressions(segmenter: ImageSegmenter, image: np.ndarray, blank: 
     assert "\n" not in str(error.value)
 
 
-def test_expressions_that_are_no_list_of_sentences() -> None:
+def test_expressions_that_are_no_list_of_texts() -> None:
     with pytest.raises(RvosError, match="no expression: expected at least one"):
         check_expressions([])
     with pytest.raises(RvosError, match="got one string"):

@@ -47,7 +47,7 @@ def test_what_the_test_split_of_synth_wrote_is_what_is_read_unasked(dataset: Ref
         assert all(path.is_file() for path in (*dataset.truth_files(video), *video.source))
 
 
-def test_each_object_has_a_sentence_of_each_annotator(dataset: RefDavis17) -> None:
+def test_each_object_has_an_expression_of_each_annotator(dataset: RefDavis17) -> None:
     assert max(len(video.expressions) for video in dataset.videos) > 10
     for video in dataset.videos:
         ids = [e.expression_id for e in video.expressions]
@@ -102,7 +102,7 @@ def test_what_shows_too_little_to_be_there_is_not_in_the_truth() -> None:
 
 
 def expressions_of(count: int, order: Callable[[list[str]], list[str]] = list) -> dict[str, Any]:
-    """Four sentences for each of `count` objects, as the conversion numbers them, in some order of the file."""
+    """Four expressions for each of `count` objects, as the conversion numbers them, in some order of the file."""
     objects = sorted(str(i) for i in range(1, count + 1))
     rows = {str(4 * i + k): {"exp": f"{o} by {k}", "obj_id": o} for i, o in enumerate(objects) for k in range(4)}
     return {i: rows[i] for i in order(list(rows))}
