@@ -112,6 +112,11 @@ class MevisV1(Mevis):
     server: ClassVar[Server | None] = None
     newer: ClassVar[tuple[str, ...]] = ()
 
+    @classmethod
+    def files(cls) -> tuple[str, ...]:
+        """The entries of the tree but the second version's."""
+        return tuple(name for name in super().files() if not name.endswith("_v2.json"))
+
 
 def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:
     text = text_of(index, row)

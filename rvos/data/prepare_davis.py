@@ -28,7 +28,7 @@ _QUOTATION_MARKS = '"\u201c\u201d\x93\x94'
 _SIMILAR = 0.8
 
 Texts = dict[str, dict[str, str]]
-"""Video -> object id -> what one annotator says of it."""
+"""Video -> object id -> the text of one annotator."""
 
 
 def convert(raw: Path, out: Path) -> list[str]:
