@@ -77,7 +77,7 @@ def test_what_a_name_means(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
         find_model("s2rm-tinny")
     with pytest.raises(UnknownNameError, match="known are other_one, s2rm_tiny"):
         find_model("zzz")
-    with pytest.raises(CheckpointError, match="not there"):
+    with pytest.raises(CheckpointError, match="expected a file, got none"):
         ImageSegmenter.load("runs/mine", "cpu")
 
 
