@@ -128,8 +128,10 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 def _read(path: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
-        came = "is a folder" if path.is_dir() else "not there"
-        raise CheckpointError(f"model file {path}: {came}; give a .safetensors file, or a name from `rvos models`")
+        given = "a folder" if path.is_dir() else "none"
+        raise CheckpointError(
+            f"model file {path}: expected a file, got {given}; give a .safetensors file, or a name from `rvos models`"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -143,8 +145,8 @@ def _read(path: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, T
             start = file.read(2)
         if start == b"PK" or start[:1] == b"\x80":
             raise CheckpointError(
-                f"model file {path}: is a pickle, which can run code and is never loaded; "
-                "wanted a .safetensors file of ours (`rvos convert` makes one of a known project's)"
+                f"model file {path}: expected a .safetensors file of ours, got a pickle, which can run code and is "
+                "never loaded; `rvos convert` makes a model file of a known project's"
             ) from error
         raise CheckpointError(
             f"model file {path}: not a whole safetensors file ({' '.join(str(error).split())}); "
@@ -160,10 +162,12 @@ def _header(path: Path, text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise _damaged(path, f"is not JSON ({error})") from error
     if not isinstance(header, dict):
-        raise _damaged(path, f"is {type(header).__name__}, wanted an object")
-    came = header.get("format_version")
-    if came != FORMAT_VERSION:
-        raise CheckpointError(f"model file {path}: format version {came}, wanted {FORMAT_VERSION}; update rvos")
+        raise _damaged(path, f"is damaged: expected an object, got {type(header).__name__}")
+    version = header.get("format_version")
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"model file {path}: expected format version {FORMAT_VERSION}, got {version}; update rvos"
+        )
     wrong = [name for name, kind in _PARTS.items() if not isinstance(header.get(name), kind)]
     if wrong:
         raise _damaged(path, f"lacks {', '.join(wrong)}")
@@ -179,7 +183,7 @@ def _foreign(keys: list[str]) -> str:
         if any(key.removeprefix("module.").startswith(prefix) for key in keys):
             return f"looks like a {project} checkpoint; convert it with `rvos convert {project.lower()} IN OUT`"
     shown = ", ".join(keys[:3]) or "no tensors"
-    return f"not a model file of rvos ({shown}, ...); wanted one written by `rvos train` or `rvos convert`"
+    return f"expected a model file written by `rvos train` or `rvos convert`, got another file ({shown}, ...)"
 
 
 def _fit(path: Path, model: EncoderModel, state: Mapping[str, Tensor]) -> None:

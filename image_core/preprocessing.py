@@ -24,9 +24,6 @@ CELL_PX = 4
 class Preprocessing:
     """How an RGB picture becomes the input of a network.
 
-    size_px: the side that `resize` speaks of; multiple: what height and width of the input divide by;
-    pixel_scale: pixel values are divided by it before `mean` and `std` (three each, RGB) are applied.
-
     resize:
       squash      exactly (size_px, size_px), the shape is distorted (LAVT, ReLA, CGFormer);
       keep_ratio  the longer side becomes size_px, then zeros (= the mean colour) at the bottom and the right up to
@@ -37,11 +34,16 @@ class Preprocessing:
     Raises `ConfigError` for values that cannot be.
     """
 
+    #: The side that `resize` speaks of.
     size_px: int
     resize: Resize
+    #: What height and width of the input divide by.
     multiple: int
+    #: RGB, of pixel values divided by `pixel_scale`.
     mean: tuple[float, float, float]
+    #: The same.
     std: tuple[float, float, float]
+    #: Pixel values are divided by it before `mean` and `std` are applied.
     pixel_scale: float = 255.0
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from image_core.weights import DEFAULT
 class ImageModelHandle:
     """An image model by what `--model` takes, or as an object, which brings its own device and precision.
 
-    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16. Nothing is loaded or looked for yet. Raises
+    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16. Nothing is loaded or opened yet. Raises
     `ConfigError` or `UnknownNameError` for others, and for an object with a device or precision beside it.
     """
 

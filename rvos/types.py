@@ -99,7 +99,9 @@ def object_targets(object_ids: Sequence[int]) -> tuple[Target, ...]:
 class FrameResult:
     """Where one target is on one frame. Raises `ValueError` for a mask of another rank or dtype."""
 
+    #: From 0, in the source.
     frame_index: int
+    #: When the frame is shown.
     time_s: float
     #: The target's `index`.
     expression_index: int
@@ -135,11 +137,12 @@ class TrackRecord:
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """A `FrameResult` as a line of `frames.jsonl`."""
+    """A `FrameResult` as a line of `frames.jsonl`; what is not told here is as it is there."""
 
     frame_index: int
     time_s: float
     expression_index: int
+    #: The mask is not empty.
     present: bool
     score: float
     presence: float

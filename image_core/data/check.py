@@ -211,16 +211,16 @@ def _counts(rows: Sequence[Mapping[str, Any]], name: str, author: str) -> dict[s
     refs, expressions = PUBLISHED_REFS.get((name, author), {}), PUBLISHED_EXPRESSIONS.get((name, author), {})
     for split in dict.fromkeys([*refs, *sorted(frozenset[str]().union(*map(splits_of, rows)))]):
         mine = [row for row in rows if split in splits_of(row)]
-        said = sum(len(s) for row in mine if isinstance(s := row.get("sentences"), (list, tuple)))
+        texts = sum(len(s) for row in mine if isinstance(s := row.get("sentences"), (list, tuple)))
         pictures = len({str(row.get("image_id")) for row in mine})
-        counts[split] = SplitCount(len(mine), said, pictures, refs.get(split), expressions.get(split))
+        counts[split] = SplitCount(len(mine), texts, pictures, refs.get(split), expressions.get(split))
     return counts
 
 
 def _told(count: SplitCount) -> str:
     refs = "" if count.published_refs is None else f" (published: {count.published_refs})"
-    said = "" if count.published_expressions is None else f" (published: {count.published_expressions})"
-    return f"{count.refs} references{refs}, {count.expressions} expressions{said}, {count.pictures} pictures"
+    expressions = "" if count.published_expressions is None else f" (published: {count.published_expressions})"
+    return f"{count.refs} references{refs}, {count.expressions} expressions{expressions}, {count.pictures} pictures"
 
 
 def named(title: str, items: Sequence[object]) -> list[str]:

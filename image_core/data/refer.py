@@ -26,7 +26,7 @@ IMAGE_FOLDERS = {
     "grefcoco": _COCO_FOLDERS,
     "refclef": ("images/saiapr_tc-12", "saiapr_tc-12", "images"),
 }
-"""Dataset -> where its pictures may lie under ROOT, in the order they are looked for (REFER's own places first)."""
+"""Dataset -> where its pictures may lie under ROOT, in the order they are tried (REFER's own places first)."""
 
 
 def read_refer(root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:

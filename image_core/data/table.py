@@ -69,7 +69,7 @@ def read_rows(name: str, root: Path, author: str) -> tuple[Path, Any]:
     return read_grefs(root, author) if name == "grefcoco" else read_refs(root, name, author)
 
 
-def layout_of(name: str) -> str:
+def tree_text(name: str) -> str:
     """In words, how a dataset must lie under its root."""
     from image_core.data import grefcoco, refer
 

@@ -59,7 +59,7 @@ class TextLayer(nn.Module):
 
     def forward(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
         """(E, L, C), (E, L) bool -> (E, L, C)."""
-        return self.norm(self.layer(hidden, self._seen(hidden, word_pad_mask)))
+        return self.norm(self.layer(hidden, self._attention_mask(hidden, word_pad_mask)))
 
     def attend(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
         """SA(x), without the residual: (E, L, C), (E, L) bool -> (E, L, C).
@@ -67,10 +67,10 @@ class TextLayer(nn.Module):
         The layer is `feed_forward(x + attend(x))`, whichever side of the residual its norms are on.
         """
         layer: Any = self.layer
-        seen = self._seen(hidden, word_pad_mask)
+        mask = self._attention_mask(hidden, word_pad_mask)
         if isinstance(getattr(layer, "self_attn", None), nn.Module):  # CLIP: norms before
-            return layer.self_attn(hidden_states=layer.layer_norm1(hidden), attention_mask=seen)[0]
-        attended = layer.attention.self(hidden, seen)[0]
+            return layer.self_attn(hidden_states=layer.layer_norm1(hidden), attention_mask=mask)[0]
+        attended = layer.attention.self(hidden, mask)[0]
         return layer.attention.output.dropout(layer.attention.output.dense(attended))
 
     def feed_forward(self, r: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class TextLayer(nn.Module):
             return self.norm(r + layer.mlp(layer.layer_norm2(r)))
         return self.norm(layer.feed_forward_chunk(layer.attention.output.LayerNorm(r)))
 
-    def _seen(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
+    def _attention_mask(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
         keep = ~word_pad_mask[:, None, None, :]
         if self.causal:
             length = hidden.shape[1]
@@ -264,7 +264,7 @@ def _build_model(config: Any, source: str | None) -> Any:
             f"text encoder '{source}': its weights cannot be read, are they whole? ({error})"
         ) from error
     missing = sorted(info["missing_keys"])
-    differing = sorted(f"{key} {tuple(came)} for {tuple(wanted)}" for key, came, wanted in info["mismatched_keys"])
+    differing = sorted(f"{key} {tuple(stored)} for {tuple(own)}" for key, stored, own in info["mismatched_keys"])
     if missing or differing:
         raise CheckpointError(
             f"text encoder '{source}': weights do not fit: {len(missing)} missing ({', '.join(missing[:5])}), "

@@ -98,14 +98,14 @@ class ConvStem(nn.Module):
         height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
         self.grid_size = (height // 4, width // 4)
         layers: list[nn.Module] = []
-        for came, given, stride in (
+        for inputs, outputs, stride in (
             (in_chans, embed_dim // 2, 2),
             (embed_dim // 2, embed_dim, 2),
             (embed_dim,) * 2 + (1,),
         ):
             layers += [
-                nn.Conv2d(came, given, 3, stride=stride, padding=1, bias=False, device=device, dtype=dtype),
-                nn.BatchNorm2d(given, device=device, dtype=dtype),
+                nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False, device=device, dtype=dtype),
+                nn.BatchNorm2d(outputs, device=device, dtype=dtype),
                 nn.ReLU(inplace=True),
             ]
         self.layers = nn.Sequential(*layers)

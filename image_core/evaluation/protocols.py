@@ -32,17 +32,21 @@ FEW_PIXELS = 50
 
 @dataclass(frozen=True)
 class ImageProtocol:
-    """One paper's rules. rule: of `metrics.py`, rela being `GrefcocoMetrics`; absent: when an answer is "no target":
-    never, by the model's presence, or for a mask of fewer than `FEW_PIXELS`; crowd: IoU = I / P where the truth has
-    more than one polygon; has_overall: oIoU is among its figures; verified: the whole way from picture to figure agrees
-    with the paper's own code."""
+    """One paper's rules."""
 
+    #: The rules in words, for reports.
     text: str
+    #: Where masks are compared.
     plane: Plane
+    #: Of `metrics.py`; rela is `GrefcocoMetrics`.
     rule: Literal["lavt", "cgformer", "rela"]
+    #: When an answer is "no target": never, by the model's presence, or for a mask of fewer than `FEW_PIXELS`.
     absent: Literal["never", "presence", "few_pixels"] = "never"
+    #: IoU = I / P where the truth has more than one polygon.
     crowd: bool = False
+    #: oIoU is among its figures.
     has_overall: bool = True
+    #: The whole way from picture to figure agrees with the paper's own code.
     verified: bool = False
 
 

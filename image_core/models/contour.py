@@ -324,11 +324,11 @@ def token_loss(
         near = torch.exp(-(((bins[:, None] - bins) / spread) ** 2) / 2)
         near[-1], near[:, -1] = 0, 0
         near[-1, -1] = 1
-        said = (log_probs * (near / near.sum(1, keepdim=True))[targets]).sum(-1)
+        log_likelihood = (log_probs * (near / near.sum(1, keepdim=True))[targets]).sum(-1)
     else:
-        said = log_probs.gather(2, targets[..., None])[..., 0]
+        log_likelihood = log_probs.gather(2, targets[..., None])[..., 0]
     uniform = smoothing / size
-    values = (1 - smoothing) * said + uniform * (log_probs.sum(-1) - said)
+    values = (1 - smoothing) * log_likelihood + uniform * (log_probs.sum(-1) - log_likelihood)
     weights = torch.where(targets == size - 1, end_weight, 1.0)
     weights[:, :2] *= first_weight
     return -(values * weights).sum() / max(1, targets.numel())

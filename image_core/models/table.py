@@ -45,25 +45,29 @@ MODELS: dict[str, ModelEntry] = {
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """An encoder by name; `options` go to its builder's architecture. `pretrained` takes the hub's weights, `folder` a
-    local file's or folder's (vision; a text encoder's folder is its name). Both matter at training only: a checkpoint
-    carries its own weights."""
+    """An encoder. Where its weights come from matters at training only: a checkpoint carries its own."""
 
+    #: Of the vision or text encoders' table; a hub name or a folder for a text encoder of transformers.
     name: str
+    #: Take the hub's weights.
     pretrained: bool = False
+    #: Take those of a local file or folder (vision; a text encoder's folder is its name).
     folder: str | None = None
+    #: For its builder's architecture.
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that rebuilds a model but its weights; what a checkpoint stores. `config` are fields of the model's
-    config dataclass; `max_words` caps the word pieces of an expression."""
+    """Everything that rebuilds a model but its weights; what a checkpoint stores."""
 
+    #: Of `MODELS`.
     name: str
     vision: EncoderConfig
     text: EncoderConfig
+    #: Fields of the model's config dataclass; the others keep their defaults.
     config: Mapping[str, Any] = field(default_factory=dict)
+    #: The most word pieces of an expression; the rest is cut off.
     max_words: int = 20
 
     def to_dict(self) -> dict[str, Any]:

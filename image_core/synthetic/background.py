@@ -1,20 +1,13 @@
-"""Backgrounds: procedural textures, or pictures of a folder. Both are laid out relative to the frame, not in pixels."""
+"""Backgrounds: procedural textures, laid out relative to the frame, not in pixels."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from random import Random
 
 import cv2
 import numpy as np
 
-from image_core.errors import DataError
-from image_core.synthetic.scene import Backdrop, Scene
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-_THUMBNAIL_PX = 48
-_CROPS = 5
+from image_core.synthetic.scene import Backdrop
 
 
 def paint(backdrop: Backdrop, size: tuple[int, int]) -> np.ndarray:
@@ -96,62 +89,3 @@ _LEVELS = {
     "blobs": _blobs,
     "tiles": _tiles,
 }
-
-
-class PhotoBackgrounds:
-    """Crops of the pictures of a folder, chosen so that the objects of a scene stand out.
-
-    Raises `DataError` where the folder holds no picture, or a picture cannot be read.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise DataError(f"backgrounds: expected a folder of pictures, got {folder}: give one that exists")
-        self.paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
-        if not self.paths:
-            known = ", ".join(sorted(_SUFFIXES))
-            raise DataError(f"backgrounds: expected at least one picture ({known}) in {folder}, got none: add some")
-
-    def paint(self, scene: Scene, size: tuple[int, int]) -> np.ndarray:
-        """(H, W, 3) uint8: of a few crops drawn by the scene's own seed the one from which the objects differ most.
-
-        The choice is made on thumbnails of one size, so that it does not depend on `size`.
-        """
-        rng = Random(scene.backdrop.seed)
-        picture = self._read(rng)
-        crops = [_crop(rng, picture, scene.width / scene.height) for _ in range(_CROPS)]
-        small = round(scene.width * _THUMBNAIL_PX), round(scene.height * _THUMBNAIL_PX)
-        thumbnails = [cv2.resize(crop, small, interpolation=cv2.INTER_AREA) for crop in crops]
-        best = max(range(_CROPS), key=lambda i: _contrast(scene, thumbnails[i]))
-        shrinks = crops[best].shape[0] > size[0]
-        return cv2.resize(
-            crops[best], (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
-
-    def _read(self, rng: Random) -> np.ndarray:
-        path = rng.choice(self.paths)
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        if picture is None:
-            raise DataError(f"backgrounds: {path} cannot be read as a picture: replace or remove it")
-        return picture
-
-
-def _crop(rng: Random, picture: np.ndarray, aspect: float) -> np.ndarray:
-    """A part of the picture, half to all of it, with width / height = aspect."""
-    height, width = picture.shape[:2]
-    crop_h = rng.uniform(0.5, 1.0) * min(height, width / aspect)
-    crop_w = crop_h * aspect
-    y, x = rng.random() * (height - crop_h), rng.random() * (width - crop_w)
-    return picture[int(y) : max(int(y) + 1, int(y + crop_h)), int(x) : max(int(x) + 1, int(x + crop_w))]
-
-
-def _contrast(scene: Scene, thumbnail: np.ndarray) -> float:
-    """The smallest distance (RGB) of an object's tint from what lies around its centre."""
-    worst = math.inf
-    for item in scene.objects:
-        reach = 0.6 * item.size
-        low = [max(0, int((c - reach) * _THUMBNAIL_PX)) for c in (item.y, item.x)]
-        high = [int((c + reach) * _THUMBNAIL_PX) + 1 for c in (item.y, item.x)]
-        mean = thumbnail[low[0] : high[0], low[1] : high[1]].reshape(-1, 3).mean(0)
-        worst = min(worst, float(np.linalg.norm(mean - np.array(item.tint))))
-    return worst

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
 import numpy as np
 
 from image_core.errors import ConfigError
-from image_core.synthetic.background import PhotoBackgrounds
 from image_core.synthetic.expressions import FAMILIES, Expression, sample_expressions
 from image_core.synthetic.render import render
 from image_core.synthetic.sampling import USUAL, SceneStyle, sample_scene
@@ -40,11 +38,10 @@ class SyntheticImages:
 
     split: train, val, test or test_compositional; seed: folded into the split's own range of scenes; size: (height,
     width) in pixels, whose ratio changes the content and nothing else of it does; length: of the set (default: 10^9 for
-    train, 1000 for the others); backgrounds: a folder of pictures in place of textures; families: the kinds of
-    expression to draw from; style: how many objects, and how large.
+    train, 1000 for the others); families: the kinds of expression to draw from; style: how many objects, and
+    how large.
 
-    Raises `UnknownNameError` for another split, `ConfigError` for a size or a count that is too small, `DataError`
-    for a folder without pictures.
+    Raises `UnknownNameError` for another split, `ConfigError` for a size or a count that is too small.
     """
 
     def __init__(
@@ -54,7 +51,6 @@ class SyntheticImages:
         size: tuple[int, int] = (192, 192),
         expressions_per_image: int = 4,
         length: int | None = None,
-        backgrounds: Path | None = None,
         families: tuple[str, ...] = FAMILIES,
         style: SceneStyle = USUAL,
     ) -> None:
@@ -72,7 +68,6 @@ class SyntheticImages:
         self.length = DEFAULT_LENGTHS[split] if length is None else length
         self.families = families
         self.style = style
-        self._photos = None if backgrounds is None else PhotoBackgrounds(backgrounds)
 
     def __len__(self) -> int:
         return self.length
@@ -90,7 +85,7 @@ class SyntheticImages:
     def draw(self, index: int) -> DrawnScene:
         """Sample `index` with all that is known of it. Raises `IndexError` past the end."""
         scene, expressions = self.describe(index)
-        return DrawnScene(scene, expressions, *render(scene, self.size, self._photos))
+        return DrawnScene(scene, expressions, *render(scene, self.size))
 
     def __getitem__(self, index: int) -> ImageSample:
         drawn = self.draw(index)

@@ -124,7 +124,7 @@ def _add(tables: _Tables, root: Path, split: str, drawn: DrawnScene, many: bool)
         text = expression.text
         row = {"sent_id": tables.expressions, "raw": text, "sent": text, "tokens": text.split()}
         by_targets.setdefault(tuple(sorted(expression.targets)), []).append({**row, "family": expression.family})
-    for targets, said in by_targets.items():
+    for targets, texts in by_targets.items():
         ann_ids = [rows[t]["id"] for t in targets] or [-1]
         category_ids = [rows[t]["category_id"] for t in targets] or [-1]
         tables.refs.append(
@@ -136,8 +136,8 @@ def _add(tables: _Tables, root: Path, split: str, drawn: DrawnScene, many: bool)
                 "split": split,
                 # The originals' own quirk: the annotation's id hangs on the picture's name.
                 "file_name": f"{stem}_{ann_ids[0]}.jpg",
-                "sent_ids": [row["sent_id"] for row in said],
-                "sentences": said,
+                "sent_ids": [row["sent_id"] for row in texts],
+                "sentences": texts,
                 **({"no_target": not targets} if many else {}),
             }
         )

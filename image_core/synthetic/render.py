@@ -8,7 +8,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from image_core.synthetic.background import PhotoBackgrounds, paint
+from image_core.synthetic.background import paint
 from image_core.synthetic.scene import Light, Scene, SceneObject
 from image_core.synthetic.shapes import Wave, coverage
 
@@ -16,16 +16,14 @@ _GRAIN_PX = 512
 _GRAIN_LEVELS = 3.0
 
 
-def render(
-    scene: Scene, size: tuple[int, int], photos: PhotoBackgrounds | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def render(scene: Scene, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Draw a scene at `size` (height, width) pixels.
 
     Returns the picture (H, W, 3) uint8 RGB and the visible masks (n, H, W) bool, in the order of `scene.objects`. One
     rule makes both: a pixel is blended by the share of it that each object covers, and belongs to the object whose
     visible share is at least one half. Shadows belong to nobody.
     """
-    ground = paint(scene.backdrop, size) if photos is None else photos.paint(scene, size)
+    ground = paint(scene.backdrop, size)
     canvas = ground.astype(np.float32)
     patches = draw_objects(canvas, scene)
     add_grain(canvas, scene.backdrop.seed)

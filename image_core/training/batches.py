@@ -19,18 +19,16 @@ from image_core.types import ImageBatch, ImageSample
 class TrainingBatches(Dataset[ImageBatch]):
     """Item `step` is this process's share of that step's batch, at that step's size."""
 
-    def __init__(self, samples: Samples, settings: TrainConfig, rank: int = 0, world: int = 1) -> None:
-        if settings.batch_images % world:
-            raise ConfigError(
-                f"batch_images: expected a multiple of the {world} processes, got {settings.batch_images}"
-            )
-        self.samples, self.settings, self.rank, self.world = samples, settings, rank, world
+    def __init__(self, samples: Samples, config: TrainConfig, rank: int = 0, world: int = 1) -> None:
+        if config.batch_images % world:
+            raise ConfigError(f"batch_images: expected a multiple of the {world} processes, got {config.batch_images}")
+        self.samples, self.config, self.rank, self.world = samples, config, rank, world
 
     def __len__(self) -> int:
-        return self.settings.steps
+        return self.config.steps
 
     def __getitem__(self, step: int) -> ImageBatch:
-        s = self.settings
+        s = self.config
         share = s.batch_images // self.world
         first = step * s.batch_images + self.rank * share
         samples = [self._sample(position) for position in range(first, first + share)]
@@ -38,7 +36,7 @@ class TrainingBatches(Dataset[ImageBatch]):
         return collate(samples, preprocessing)
 
     def _sample(self, position: int) -> ImageSample:
-        s = self.settings
+        s = self.config
         rng = np.random.default_rng((s.seed, position))
         sample = self.samples[shuffled(position, len(self.samples), s.seed)]
         sample = pick_expressions(sample, s.data.expressions_per_image, rng)
@@ -53,9 +51,9 @@ class PseudoPart:
     weight: float  # of their loss, beside that of the ground truth
     images: int  # pictures a step, over all processes
 
-    def settings(self, settings: TrainConfig) -> TrainConfig:
+    def config_of(self, config: TrainConfig) -> TrainConfig:
         """Those of the run, for the batches of this part: another size, and draws of its own."""
-        return replace(settings, batch_images=self.images, seed=settings.seed + 1_000_003)
+        return replace(config, batch_images=self.images, seed=config.seed + 1_000_003)
 
 
 class StepBatches(Dataset[dict[str, ImageBatch]]):
@@ -63,10 +61,10 @@ class StepBatches(Dataset[dict[str, ImageBatch]]):
 
     def __init__(self, parts: Mapping[str, TrainingBatches]) -> None:
         self.parts = dict(parts)
-        self.settings = next(iter(self.parts.values())).settings
+        self.config = next(iter(self.parts.values())).config
 
     def __len__(self) -> int:
-        return self.settings.steps
+        return self.config.steps
 
     def __getitem__(self, step: int) -> dict[str, ImageBatch]:
         return {name: batches[step] for name, batches in self.parts.items()}
@@ -74,7 +72,7 @@ class StepBatches(Dataset[dict[str, ImageBatch]]):
     @property
     def images(self) -> int:
         """Pictures of a step, over all parts and processes."""
-        return sum(batches.settings.batch_images for batches in self.parts.values())
+        return sum(batches.config.batch_images for batches in self.parts.values())
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def pick_expressions(sample: ImageSample, count: int, rng: np.random.Generator) 
 def loader(batches: StepBatches, start: int) -> Iterator[dict[str, ImageBatch]]:
     """Batches of the steps from `start` on, in order, made ahead by `workers` processes. Raises `DataError`."""
     steps: Sequence[int] = range(start, len(batches))
-    workers = batches.settings.workers
+    workers = batches.config.workers
     batches_or_faults: DataLoader[dict[str, ImageBatch] | _Fault] = DataLoader(
         _Told(batches),
         batch_size=None,

@@ -20,27 +20,40 @@ Decay = Literal["cosine", "poly", "constant"]
 class DataConfig:
     """What is trained on."""
 
-    name: str = "synthetic"  # synthetic, or a dataset of `image_core.data` under `root`
+    #: `synthetic`, or a dataset of `image_core.data` under `root`.
+    name: str = "synthetic"
+    #: The folder of that dataset.
     root: str | None = None
-    split_by: str | None = None  # who made its splits (refcoco: unc)
-    expressions_per_image: int = 4  # E of a training sample
-    augment: bool = True  # flips, colours, crops
-    images: int | None = None  # pictures of the synthetic training split; None: no end of them
-    labels: float = 1.0  # share of the training pictures whose masks are used, in (0, 1]
+    #: Who made its splits (refcoco: unc).
+    split_by: str | None = None
+    #: E of a training sample.
+    expressions_per_image: int = 4
+    #: Flips, colours, crops.
+    augment: bool = True
+    #: Pictures of the synthetic training split; None: no end of them.
+    images: int | None = None
+    #: Share of the training pictures whose masks are used, in (0, 1].
+    labels: float = 1.0
 
 
 @dataclass(frozen=True)
 class OptimiserConfig:
     """AdamW. Norms, biases and other vectors are not decayed."""
 
+    #: The highest learning rate.
     lr: float = 5e-5
-    encoder_factor: float = 1.0  # encoders learn at lr * encoder_factor
+    #: Encoders learn at lr * encoder_factor.
+    encoder_factor: float = 1.0
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
-    clip: float = 1.0  # largest gradient norm; 0: off
-    warmup_steps: int = 0  # linear
-    decay: Decay = "poly"  # after the warm-up, down to lr * final_factor
-    power: float = 0.9  # of poly
+    #: Largest gradient norm; 0: off.
+    clip: float = 1.0
+    #: Steps over which the rate rises, linearly.
+    warmup_steps: int = 0
+    #: The way of the rate after the warm-up, down to lr * final_factor.
+    decay: Decay = "poly"
+    #: The exponent of poly.
+    power: float = 0.9
     final_factor: float = 0.0
 
 
@@ -50,24 +63,34 @@ class TrainConfig:
 
     model: ModelConfig
     preprocessing: Preprocessing
+    #: The folder of the run.
     out: Path
-    init: str | None = None  # model file, or embedded model's name, whose weights the run starts from
+    #: Model file, or embedded model's name, whose weights the run starts from.
+    init: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    steps: int = 1000  # optimiser steps
-    batch_images: int = 16  # pictures a step, over all processes
-    # (share of the run, size_px), rising: pictures have that size from that share on (progressive resizing). Empty:
-    # the size of `preprocessing` throughout.
+    #: Optimiser steps.
+    steps: int = 1000
+    #: Pictures a step, over all processes.
+    batch_images: int = 16
+    #: (share of the run, size_px), rising: pictures have that size from that share on (progressive resizing). Empty:
+    #: the size of `preprocessing` throughout.
     sizes: tuple[tuple[float, int], ...] = ()
-    ema: float = 0.999  # decay of the averaged weights; 0: off
+    #: Decay of the averaged weights; 0: off.
+    ema: float = 0.999
     precision: Precision = "fp32"
     device: str = "auto"
     seed: int = 0
-    workers: int = 1  # loading processes a training process
-    log_every: int = 50  # steps
-    save_every: int = 500  # steps
-    eval_every: int = 2000  # steps
-    eval_images: int = 200  # pictures of the validation split
+    #: Loading processes for each training process.
+    workers: int = 1
+    #: Steps from one line of the log to the next.
+    log_every: int = 50
+    #: Steps from one saved state to the next.
+    save_every: int = 500
+    #: Steps from one validation to the next.
+    eval_every: int = 2000
+    #: Pictures of the validation split that it takes.
+    eval_images: int = 200
 
     def __post_init__(self) -> None:
         faults = [

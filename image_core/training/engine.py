@@ -44,10 +44,10 @@ class Engine:
     """
 
     def __init__(
-        self, model: Trainable, samples: Samples, settings: TrainConfig, pseudo: PseudoPart | None = None
+        self, model: Trainable, samples: Samples, config: TrainConfig, pseudo: PseudoPart | None = None
     ) -> None:
-        self.settings = settings
-        device = resolve_device(settings.device)
+        self.config = config
+        device = resolve_device(config.device)
         if device.index:  # accelerate takes the current CUDA device, or one a process by its local rank
             torch.cuda.set_device(device)
         self.accelerator = Accelerator(
@@ -56,16 +56,16 @@ class Engine:
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
         place = self.accelerator.process_index, self.accelerator.num_processes
-        self.batches = TrainingBatches(samples, settings, *place)
+        self.batches = TrainingBatches(samples, config, *place)
         parts = {"": self.batches}
         if pseudo is not None:
-            parts["pseudo_"] = TrainingBatches(pseudo.samples, pseudo.settings(settings), *place)
+            parts["pseudo_"] = TrainingBatches(pseudo.samples, pseudo.config_of(config), *place)
         self.parts = StepBatches(parts)
         self.weights = {"": 1.0, "pseudo_": 0.0 if pseudo is None else pseudo.weight}
-        optimiser = torch.optim.AdamW(parameter_groups(model, settings.optimiser), betas=settings.optimiser.betas)
+        optimiser = torch.optim.AdamW(parameter_groups(model, config.optimiser), betas=config.optimiser.betas)
         self.base_lrs = [group["lr"] for group in optimiser.param_groups]
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
-        self.average = AveragedWeights(self.plain_model, settings.ema)
+        self.average = AveragedWeights(self.plain_model, config.ema)
         self.step = 0
 
     @property
@@ -78,7 +78,7 @@ class Engine:
 
         again: what the last validation left is gone, so validate where the run stands, though the log has its figures.
         """
-        s = self.settings
+        s = self.config
         self._resume()
         log = TrainingLog(s.out, self.step) if self.accelerator.is_main_process else None
         if self._due(s.eval_every):  # a kill may have come between saving and validating
@@ -102,7 +102,7 @@ class Engine:
         self.accelerator.end_training()
 
     def _due(self, every: int) -> bool:
-        return self.step > 0 and (self.step % every == 0 or self.step == self.settings.steps)
+        return self.step > 0 and (self.step % every == 0 or self.step == self.config.steps)
 
     def _validate(self, validate: Validate, log: TrainingLog | None, again: bool = False) -> None:
         if log is not None and (again or self.step not in log.validated):
@@ -115,7 +115,7 @@ class Engine:
         return max(group["lr"] for group in self.optimiser.param_groups)
 
     def _update(self, batches: Mapping[str, ImageBatch]) -> dict[str, Tensor]:
-        s = self.settings
+        s = self.config
         # Dropout draws from a state that depends on the step alone: nothing random has to be saved.
         torch.manual_seed((s.seed * 1_000_003 + self.step) * 64 + self.accelerator.process_index)
         factor = lr_factor(self.step, s.steps, s.optimiser)
@@ -148,7 +148,7 @@ class Engine:
         return told | {"loss": torch.stack(losses).sum()}
 
     def _loss(self, batch: ImageBatch) -> tuple[dict[str, Tensor], Tensor]:
-        with autocast(self.accelerator.device, self.settings.precision):
+        with autocast(self.accelerator.device, self.config.precision):
             prediction = self.model(batch)
             terms = self.plain_model.losses(prediction, batch)
         loss = torch.stack(list(terms.values())).sum()
@@ -164,12 +164,12 @@ class Engine:
                 "average": self.average.state,
                 "optimiser": self.optimiser.state_dict(),
             }
-            with replacing(state_file(self.settings.out)) as temporary:
+            with replacing(state_file(self.config.out)) as temporary:
                 torch.save(state, temporary)
         self.accelerator.wait_for_everyone()
 
     def _resume(self) -> None:
-        s = self.settings
+        s = self.config
         make_folder(s.out, TRAINING.elsewhere)
         check_settings(s.out, TRAINING, s.to_dict())
         saved = state_file(s.out)

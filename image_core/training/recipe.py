@@ -38,27 +38,27 @@ Datasets = tuple[Samples, Samples, tuple[str, ...] | None]
 """Training split, validation split, the words of the training expressions where they can be told."""
 
 
-def train(settings: TrainConfig, command: str = "") -> Path:
+def train(config: TrainConfig, command: str = "") -> Path:
     """Run a training to its end and return its model file, `<out>/model.safetensors`.
 
     The same call continues an unfinished run. `command` is what the user typed, for the file's provenance. Raises
     `ConfigError` for contradictions and `DataError` for data that is not there, before anything heavy is loaded.
     """
-    return finished(settings) or train_on(datasets(settings.data, settings), settings, command)
+    return finished(config) or train_on(datasets(config.data, config), config, command)
 
 
-def finished(settings: TrainConfig) -> Path | None:
+def finished(config: TrainConfig) -> Path | None:
     """The model file of a run that is at its end, else None. Raises `OutputError` where its folder has another."""
-    check_settings(settings.out, TRAINING, settings.to_dict())
-    path = settings.out / "model.safetensors"
-    lines = read_log(settings.out / "log.jsonl")
-    done = any(line["kind"] == "validation" and line["step"] == settings.steps for line in lines)
+    check_settings(config.out, TRAINING, config.to_dict())
+    path = config.out / "model.safetensors"
+    lines = read_log(config.out / "log.jsonl")
+    done = any(line["kind"] == "validation" and line["step"] == config.steps for line in lines)
     return path if done and path.exists() else None
 
 
 def train_on(
     data: Datasets,
-    settings: TrainConfig,
+    config: TrainConfig,
     command: str = "",
     pseudo: PseudoPart | None = None,
     init: str | None = None,
@@ -66,25 +66,25 @@ def train_on(
     """`train` on data that is already open, beside pseudo labels where there are some. init: in place of that of the
     settings, for a run that is a part of another one."""
     training, validation, words = data
-    resolve_device(settings.device)
+    resolve_device(config.device)
     import torch
 
-    torch.manual_seed(settings.seed)
-    model, origin = initial_model(replace(settings, init=init or settings.init))
-    if settings.preprocessing.multiple % model.size_multiple:
-        multiple = settings.preprocessing.multiple
+    torch.manual_seed(config.seed)
+    model, origin = initial_model(replace(config, init=init or config.init))
+    if config.preprocessing.multiple % model.size_multiple:
+        multiple = config.preprocessing.multiple
         raise ConfigError(
             f"preprocessing.multiple: expected a multiple of the model's {model.size_multiple}, got {multiple}"
         )
-    engine = Engine(model, training, settings, pseudo)
-    path = settings.out / "model.safetensors"
+    engine = Engine(model, training, config, pseudo)
+    path = config.out / "model.safetensors"
 
     def provenance(step: int, scores: Mapping[str, Any]) -> Provenance:
         return Provenance(
             commit=commit(),
             command=f"{origin.command} && {command}" if origin.command else command,
-            data=settings.data.name,
-            seed=settings.seed,
+            data=config.data.name,
+            seed=config.seed,
             steps=origin.steps + step,
             date=datetime.now(UTC).date().isoformat(),
             scores=scores,
@@ -94,91 +94,91 @@ def train_on(
     def validate(weights: Mapping[str, Tensor], step: int) -> Mapping[str, Any]:
         averaged = copy.deepcopy(engine.plain_model).eval()  # the one in training is left alone
         averaged.load_state_dict(dict(weights))
-        segmenter = ImageSegmenter(averaged, settings.preprocessing, engine.accelerator.device, settings.precision)
-        scale, offset = fit_presence(*collect_presence(segmenter, validation, settings.eval_images))
+        segmenter = ImageSegmenter(averaged, config.preprocessing, engine.accelerator.device, config.precision)
+        scale, offset = fit_presence(*collect_presence(segmenter, validation, config.eval_images))
         averaged.presence_scale.fill_(scale)
         averaged.presence_offset.fill_(offset)
-        report = evaluate_images(predict_with(segmenter), validation, settings.eval_images)
+        report = evaluate_images(predict_with(segmenter), validation, config.eval_images)
         summary = {k: v for k, v in report.items() if isinstance(v, float)}
         save_model(
             path,
             averaged,
-            settings.model,
-            settings.preprocessing,
+            config.model,
+            config.preprocessing,
             provenance(step, {"val": summary}),
         )
         return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc") if k in summary}
 
-    with held(settings.out, TRAINING) if engine.accelerator.is_main_process else nullcontext():
+    with held(config.out, TRAINING) if engine.accelerator.is_main_process else nullcontext():
         engine.run(validate, again=not path.exists())
     return path
 
 
-def initial_model(settings: TrainConfig) -> tuple[Trainable, Provenance]:
+def initial_model(config: TrainConfig) -> tuple[Trainable, Provenance]:
     """The model that training starts from, and the origin of its weights: fresh, or those of `init`.
 
     The terms of the loss may be weighed anew; raises `ConfigError` where `init` is a model of other parts than the
     settings describe.
     """
-    if settings.init is None:
-        return build_model(settings.model), Provenance()
-    loaded = load_model(find_model(settings.init))
-    own, asked = (_parts_of(spec) for spec in (loaded.spec, without_weights(settings.model)))
+    if config.init is None:
+        return build_model(config.model), Provenance()
+    loaded = load_model(find_model(config.init))
+    own, asked = (_parts_of(each) for each in (loaded.spec, without_weights(config.model)))
     differing = sorted(key for key in own.keys() | asked.keys() if own.get(key) != asked.get(key))
     if differing:
         raise ConfigError(
-            f"init: expected the model that the settings describe, got {settings.init}, "
+            f"init: expected the model that the settings describe, got {config.init}, "
             f"which differs in {', '.join(differing)}"
         )
     if not isinstance(loaded.model, EncoderModel):
         raise ConfigError(f"init: expected a model of two encoders, got {type(loaded.model).__name__}")
-    model = build_model(without_weights(settings.model), tokenizer_json=loaded.model.tokenizer_json())
+    model = build_model(without_weights(config.model), tokenizer_json=loaded.model.tokenizer_json())
     if model.state_dict().keys() != loaded.model.state_dict().keys():  # a loss of weight 0 may have no head
         raise ConfigError(
-            f"init: expected the tensors that the settings describe, got others in {settings.init}: leave its losses on"
+            f"init: expected the tensors that the settings describe, got others in {config.init}: leave its losses on"
         )
     model.load_state_dict(loaded.model.state_dict())
     return model, loaded.provenance
 
 
-def _parts_of(spec: ModelConfig) -> dict[str, Any]:
+def _parts_of(config: ModelConfig) -> dict[str, Any]:
     """What makes two models the same: "config.heads" -> value and so on, without what one is trained for: the weights
     of the losses, and the task (Partial-RES learns boxes first, with the same tensors)."""
-    plain = json.loads(json.dumps(spec.to_dict()))
-    config = plain.pop("config")
+    plain = json.loads(json.dumps(config.to_dict()))
+    own = plain.pop("config")
     return plain | {
-        f"config.{key}": value for key, value in config.items() if not key.endswith("_weight") and key != "task"
+        f"config.{key}": value for key, value in own.items() if not key.endswith("_weight") and key != "task"
     }
 
 
-def datasets(spec: DataConfig, settings: TrainConfig) -> Datasets:
+def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
     """Open what is trained on. With `labels` below 1 the training split is that share of its pictures.
 
     Pictures without an expression are no part of the training split. Raises `DataError` where no other is left.
     """
-    if spec.name == "synthetic":
+    if data.name == "synthetic":
         from image_core.synthetic.dataset import SyntheticImages
         from image_core.synthetic.language import training_words
 
-        size = max([px for _, px in settings.sizes] or [settings.preprocessing.size_px])
-        training = SyntheticImages("train", settings.seed, (size, size), spec.expressions_per_image, spec.images)
-        validation = SyntheticImages("val", 0, (size, size), spec.expressions_per_image)
+        size = max([px for _, px in config.sizes] or [config.preprocessing.size_px])
+        training = SyntheticImages("train", config.seed, (size, size), data.expressions_per_image, data.images)
+        validation = SyntheticImages("val", 0, (size, size), data.expressions_per_image)
         words = tuple(sorted(training_words()))
-        if spec.labels < 1:
-            labelled = labelled_indices(len(training), spec.labels, settings.seed)
+        if data.labels < 1:
+            labelled = labelled_indices(len(training), data.labels, config.seed)
             return Subset(training, labelled), validation, words_in(training, labelled)
         return training, validation, words
     from image_core.data.dataset import ReferringImages
     from image_core.data.table import open_dataset
 
-    root = Path(spec.root or "")
-    pictures = open_dataset(spec.name, root, "train", split_by=spec.split_by)
+    root = Path(data.root or "")
+    pictures = open_dataset(data.name, root, "train", split_by=data.split_by)
     training = ReferringImages(record for group in pictures.groups for record in group if record.expressions)
     if not len(training):
-        raise DataError(f"{root}: expected at least one expression in the training split of {spec.name}, got none")
-    validation = open_dataset(spec.name, root, "val", split_by=spec.split_by)
-    if spec.labels < 1:
-        labelled = labelled_indices(len(training), spec.labels, settings.seed)
+        raise DataError(f"{root}: expected at least one expression in the training split of {data.name}, got none")
+    validation = open_dataset(data.name, root, "val", split_by=data.split_by)
+    if data.labels < 1:
+        labelled = labelled_indices(len(training), data.labels, config.seed)
         training = ReferringImages(record for index in labelled for record in training.groups[index])
     return training, validation, tuple(sorted(training.words()))
 

@@ -41,7 +41,7 @@ KIND = replace(TRAINING, name="rvos bootstrap")
 MakeBoxes = Callable[[BootstrapConfig, Samples], BoxSource]
 
 
-def bootstrap(settings: BootstrapConfig, command: str = "", make_boxes: MakeBoxes | None = None) -> Path:
+def bootstrap(config: BootstrapConfig, command: str = "", make_boxes: MakeBoxes | None = None) -> Path:
     """Run all rounds and return the summary, `<out>/bootstrap.json`; where it is there, nothing is done.
 
     The folder holds `round_0`, `round_1`, ... (each a training run), `ledger.jsonl` and `bootstrap.json`. `make_boxes`
@@ -49,9 +49,9 @@ def bootstrap(settings: BootstrapConfig, command: str = "", make_boxes: MakeBoxe
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("bootstrap: expected one process, got several: start it without torchrun")
-    train, summary = settings.train, settings.train.out / "bootstrap.json"
+    train, summary = config.train, config.train.out / "bootstrap.json"
     resolve_device(train.device)
-    check_settings(train.out, KIND, settings.to_dict())
+    check_settings(train.out, KIND, config.to_dict())
     if summary.exists():
         return summary
     everything, validation, words = datasets(replace(train.data, labels=1.0), train)
@@ -63,47 +63,47 @@ def bootstrap(settings: BootstrapConfig, command: str = "", make_boxes: MakeBoxe
         )
     words = None if words is None else words_in(everything, labelled)
     data: Datasets = (Subset(everything, labelled), validation, words)
-    boxes = (make_boxes or box_source)(settings, everything)
+    boxes = (make_boxes or box_source)(config, everything)
     with held(train.out, KIND):
-        check_settings(train.out, KIND, settings.to_dict())
-        write_settings(train.out, KIND, settings.to_dict())
-        told = _rounds(settings, data, unlabelled, boxes, command)
+        check_settings(train.out, KIND, config.to_dict())
+        write_settings(train.out, KIND, config.to_dict())
+        told = _rounds(config, data, unlabelled, boxes, command)
         write_json(summary, {"labelled": len(labelled), "unlabelled": len(unlabelled), **told})
     return summary
 
 
 def _rounds(
-    settings: BootstrapConfig, data: Datasets, unlabelled: Unlabelled, boxes: BoxSource, command: str
+    config: BootstrapConfig, data: Datasets, unlabelled: Unlabelled, boxes: BoxSource, command: str
 ) -> dict[str, Any]:
     """All rounds; what became of each, and the model of the last."""
-    ledger = Ledger(settings.train.out / "ledger.jsonl")
-    model, told = _round(0, settings, data, None, command)
+    ledger = Ledger(config.train.out / "ledger.jsonl")
+    model, told = _round(0, config, data, None, command)
     rounds = [told]
-    for round in range(1, settings.rounds + 1):
-        pictures, counts = None, {"gamma": settings.gamma(round)}
-        if settings.gamma(round) > 0:
-            counts |= _label(round, settings, model, boxes, unlabelled, ledger)
+    for round in range(1, config.rounds + 1):
+        pictures, counts = None, {"gamma": config.gamma(round)}
+        if config.gamma(round) > 0:
+            counts |= _label(round, config, model, boxes, unlabelled, ledger)
             pictures = PseudoLabelled(unlabelled, ledger.labels(round))
             if not len(pictures):
                 logger.warning(
                     "round %d: no pseudo label was accepted; it trains on the labelled pictures alone", round
                 )
-        model, told = _round(round, settings, data, pictures, command)
+        model, told = _round(round, config, data, pictures, command)
         rounds.append(told | counts)
-    return {"rounds": rounds, "model": str(model.relative_to(settings.train.out))}
+    return {"rounds": rounds, "model": str(model.relative_to(config.train.out))}
 
 
 def _round(
-    round: int, settings: BootstrapConfig, data: Datasets, pictures: PseudoLabelled | None, command: str
+    round: int, config: BootstrapConfig, data: Datasets, pictures: PseudoLabelled | None, command: str
 ) -> tuple[Path, dict[str, Any]]:
     """Train a round on both kinds of pictures, where there are both; its model and what is told of it."""
     training, validation, words = data
-    own, pseudo = settings.round(round), None
+    own, pseudo = config.round(round), None
     if pictures:
-        pseudo = PseudoPart(pictures, settings.gamma(round), settings.pseudo_images or own.batch_images)
+        pseudo = PseudoPart(pictures, config.gamma(round), config.pseudo_images or own.batch_images)
         words = None if words is None else tuple(sorted({*words, *pictures.words()}))
     # Which round it begins with, the outer settings tell; the path of that file would tie the run to its place.
-    kept = replace(own, init=settings.train.init)
+    kept = replace(own, init=config.train.init)
     model = finished(kept) or train_on(
         (training, validation, words), kept, f"{command} (round {round})", pseudo, own.init
     )
@@ -111,14 +111,14 @@ def _round(
 
 
 def _label(
-    round: int, settings: BootstrapConfig, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
+    round: int, config: BootstrapConfig, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
 ) -> dict[str, Any]:
     """Pseudo labels of a round by the model of the one before; gives the counts, which tell that it is done."""
-    done = settings.train.out / f"labels_{round}.json"
+    done = config.train.out / f"labels_{round}.json"
     if done.exists():
         return _as_counted(read_json(done, "remove it, and it is made again"), round, ledger, done)
-    segmenter = ImageSegmenter.load(model, settings.train.device, settings.train.precision)
-    Labeller(segmenter, boxes, settings.filter.build()).label_all(round, pictures, ledger)
+    segmenter = ImageSegmenter.load(model, config.train.device, config.train.precision)
+    Labeller(segmenter, boxes, config.filter.build()).label_all(round, pictures, ledger)
     counts = count(ledger.labels(round))
     logger.info("round %d: %s", round, json.dumps(counts))
     write_json(done, counts)
@@ -136,21 +136,21 @@ def _as_counted(told: Any, round: int, ledger: Ledger, done: Path) -> dict[str, 
     return counts
 
 
-def box_source(settings: BootstrapConfig, samples: Samples) -> BoxSource:
+def box_source(config: BootstrapConfig, samples: Samples) -> BoxSource:
     """Where boxes come from, by the settings; `samples` is the truth, of which only `truth` sees a mask."""
-    if settings.boxes == "none" or settings.gamma_max == 0:
+    if config.boxes == "none" or config.gamma_max == 0:
         return NoBoxes()
-    if settings.boxes == "truth":
+    if config.boxes == "truth":
         return TrueBoxes(samples)
-    device = settings.train.device
-    scorer = build_scorer(settings.scorer, device=device)
-    proposer = build_proposer(settings.proposals or "colour_regions", device=device)
+    device = config.train.device
+    scorer = build_scorer(config.scorer, device=device)
+    proposer = build_proposer(config.proposals or "colour_regions", device=device)
     if isinstance(proposer, BoxesFile) and isinstance(samples, ReadInParts):
         proposer.check([samples.sample_id(index) for index in range(len(samples))])
-    return SparcBoxes(Sparc(scorer, settings.sparc), proposer)
+    return SparcBoxes(Sparc(scorer, config.sparc), proposer)
 
 
-def last_validation(settings: TrainConfig) -> dict[str, float]:
+def last_validation(config: TrainConfig) -> dict[str, float]:
     """The figures of the last validation of a run."""
-    lines = [line for line in read_log(settings.out / "log.jsonl") if line["kind"] == "validation"]
+    lines = [line for line in read_log(config.out / "log.jsonl") if line["kind"] == "validation"]
     return {key: value for key, value in lines[-1].items() if key not in ("step", "kind")}

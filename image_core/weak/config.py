@@ -26,9 +26,12 @@ class FilterConfig:
     """A filter of pseudo labels."""
 
     name: FilterName = "mask_in_box"
-    threshold: float | None = None  # None: the filter's own
-    strict: bool = False  # mask_in_box: the whole mask has to be in the box, a threshold of 1
-    box_iou: float = 0.0  # mask_in_box: least IoU of the mask's own box and the box; 0 asks for none
+    #: None is the filter's own.
+    threshold: float | None = None
+    #: mask_in_box: the whole mask has to be in the box, a threshold of 1.
+    strict: bool = False
+    #: mask_in_box: least IoU of the mask's own box and the box; 0 asks for none.
+    box_iou: float = 0.0
 
     def faults(self) -> Iterator[str]:
         """What contradicts itself."""
@@ -65,21 +68,30 @@ class BootstrapConfig:
     gamma_max * (1 - cos(pi t / T)) / 2 (cosine). SafaRi publishes that it grows; linear to 1 is proposed.
     """
 
-    train: TrainConfig  # the whole run; its `data.labels` is the share of labelled pictures
-    first_steps: int  # of round 0
-    round_steps: int  # of each other round
-    rounds: int = 2  # T
-    gamma_max: float = 1.0  # 0 labels nothing: the control, labels alone for as many steps
+    #: The whole run; its `data.labels` is the share of labelled pictures.
+    train: TrainConfig
+    #: Steps of round 0.
+    first_steps: int
+    #: Steps of each other round.
+    round_steps: int
+    #: T, without round 0.
+    rounds: int = 2
+    #: 0 labels nothing: the control, labels alone for as many steps.
+    gamma_max: float = 1.0
     gamma_schedule: GammaSchedule = "linear"
-    # the weights a round begins with: of the round before (SafaRi) or of `train.init` (Partial-RES), fresh ones where
-    # there is none
+    #: The weights a round begins with: of the round before (SafaRi) or of `train.init` (Partial-RES), fresh ones where
+    #: there is none.
     start: Start = "previous"
     filter: FilterConfig = field(default_factory=FilterConfig)
-    boxes: Boxes = "sparc"  # sparc, none, or truth, which is 100 % box labels
-    proposals: str | None = None  # as `build_proposer` names them; None: colour_regions, for synthetic data alone
-    scorer: str = "openai/clip-vit-base-patch32"  # as `build_scorer` names it
+    #: sparc, none, or truth, which is 100 % box labels.
+    boxes: Boxes = "sparc"
+    #: As `build_proposer` names them; None: colour_regions, for synthetic data alone.
+    proposals: str | None = None
+    #: As `build_scorer` names it.
+    scorer: str = "openai/clip-vit-base-patch32"
     sparc: SparcConfig = field(default_factory=SparcConfig)
-    pseudo_images: int | None = None  # pictures with pseudo labels a step; None: as many as labelled ones
+    #: Pictures with pseudo labels a step; None: as many as labelled ones.
+    pseudo_images: int | None = None
 
     def __post_init__(self) -> None:
         faults = [*self._faults(), *self.filter.faults()]

@@ -21,7 +21,7 @@ def convert(
         typer.Option("--vocabulary", metavar="FILE", help="Its words; by default token_to_ix.pkl or .json beside IN."),
     ] = None,
     words: Annotated[
-        int, typer.Option("--words", metavar="N", help="Tokens a sentence had in its training (RefCOCOg: 20).")
+        int, typer.Option("--words", metavar="N", help="Tokens an expression had in its training (RefCOCOg: 20).")
     ] = 15,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")] = False,
     as_json: options.Json = False,
@@ -31,13 +31,13 @@ def convert(
 
     row = project_of(project)
     if out.suffix != ".safetensors":
-        raise RvosError(f"OUT {out}: wanted a name that ends in .safetensors")
+        raise RvosError(f"OUT: expected a name that ends in .safetensors, got {out}")
     if out.exists() and not overwrite:
         raise RvosError(f"OUT {out}: is there already; take another name, or --overwrite")
     if not out.parent.is_dir():
         raise RvosError(f"OUT {out}: there is no folder {out.parent}; make it first")
     if words < 1:
-        raise RvosError(f"--words: came {words}, wanted 1 or more")
+        raise RvosError(f"--words: expected 1 or more, got {words}")
     spec = row.convert(source, out, vocabulary, words)
     if as_json:
         print(json.dumps({"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict()}))

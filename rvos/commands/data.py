@@ -63,9 +63,9 @@ def _pictures(name: str, root: Path, split: str | None, split_by: str | None) ->
 
 
 def _picture_tree(name: str) -> str:
-    from image_core.data.table import layout_of
+    from image_core.data.table import tree_text
 
-    return layout_of(canonical_name(name))
+    return tree_text(canonical_name(name))
 
 
 def _videos(name: str, root: Path, split: str | None, split_by: str | None) -> Inventory:

@@ -13,6 +13,9 @@ SYNTHETIC = "synthetic_images"
 ALL = (*DATASETS, *SPLITS_BY, SYNTHETIC)
 """What can be evaluated: videos, pictures."""
 
+VIDEO_FIGURES = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc")
+"""What is told of the metrics of videos, where they have it, in this order."""
+
 
 def in_words(names: Iterable[str]) -> str:
     """`a, b or c`, each as the command line takes it."""

@@ -20,7 +20,7 @@ def demo(
     ),
     video: Annotated[str | None, typer.Option("--video", metavar="SOURCE", help="A video in place of our own.")] = None,
     texts: Annotated[
-        list[str] | None, typer.Option("--text", metavar="EXPRESSION", help="What to look for in it; may be repeated.")
+        list[str] | None, typer.Option("--text", metavar="EXPRESSION", help="What is asked of it; may be repeated.")
     ] = None,
     model: options.Model = None,
     propagation: options.Propagation = None,
@@ -35,9 +35,7 @@ def demo(
     """Make a short synthetic clip and segment it; or a clip of yours."""
     options.be_quiet(quiet)
     if video is not None and not texts:
-        raise ConfigError(
-            f'demo: expected --text with --video {video}, got none; say what to look for: --text "the dog"'
-        )
+        raise ConfigError(f'demo: expected --text with --video {video}, got none; say what is asked: --text "the dog"')
     from rvos.commands.running import run_watched, tell
     from rvos.run.job import Job
     from rvos.synthetic.demo_clip import EXPRESSIONS, write_clip

@@ -11,7 +11,7 @@ import typer
 from image_core.data.table import SPLITS_BY, canonical_name
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.datasets import ALL, SYNTHETIC, in_words
+from rvos.commands.datasets import ALL, SYNTHETIC, VIDEO_FIGURES, in_words
 from rvos.data import DATASETS, open_dataset
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rvos.evaluation.run import Evaluation
     from rvos.segmenter import VideoSegmenter
 
-_VIDEO_FIGURES = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc")
 _VIDEO_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions", "report": "report.html"}
 _PICTURE_FIGURES = ("mIoU", "oIoU", "Pr@0.5", "gIoU", "cIoU", "N-acc", "T-acc")
 _PICTURE_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions.png"}
@@ -78,7 +77,7 @@ def evaluate(
         opened = open_dataset(dataset, options.root_of(root, dataset), split)
         evaluation = Evaluation(opened, limit=limit, shard=part, baseline=baseline, workers=count)
         document = _videos(evaluation, segmenter, out, overwrite, quiet)
-        shown, outputs = _VIDEO_FIGURES, _VIDEO_OUTPUTS
+        shown, outputs = VIDEO_FIGURES, _VIDEO_OUTPUTS
     else:
         from image_core.evaluation.run import ImageEvaluation
 

@@ -10,7 +10,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.datasets import in_words
+from rvos.commands.datasets import VIDEO_FIGURES, in_words
 from rvos.data import DATASETS, open_dataset
 
 
@@ -99,7 +99,7 @@ def _tell(document: dict[str, Any], out: Path) -> None:
     blocks = document.get("protocols") or {"": document}
     for block in blocks.values():
         print(f"protocol: {block['protocol']}{'' if block['verified'] else ' (not verified)'}")
-        for name in ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc"):
+        for name in VIDEO_FIGURES:
             if block.get(name) is not None:
                 print(f"{name}: {block[name]:.4f}")
     for name in ("missing", "failures"):

@@ -18,7 +18,7 @@ def segment(
         str | None, typer.Argument(metavar="SOURCE", help="A video file, a folder of pictures, or camera:N.")
     ] = None,
     expressions: Annotated[
-        list[str] | None, typer.Argument(metavar="EXPRESSION...", help='What to look for: "the dog on the left".')
+        list[str] | None, typer.Argument(metavar="EXPRESSION...", help='What is asked: "the dog on the left".')
     ] = None,
     *,
     masks: Annotated[
@@ -30,7 +30,7 @@ def segment(
             "be repeated. No model is needed.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for everything that is found.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for all results.")],
     jobs: Annotated[
         Path | None,
         typer.Option("--list", metavar="JOBS.csv", help="Many jobs: columns source and expression, a folder a row."),

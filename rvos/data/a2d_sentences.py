@@ -65,11 +65,11 @@ class A2dSentences(VideoDataset):
         clips = next((root / "Release" / name for name in _CLIPS if (root / "Release" / name).is_dir()), None)
         clips = clips or root / "Release" / _CLIPS[0]
         videos, bare, dropped = [], 0, 0
-        for video_id, said in queries.items():
+        for video_id, own in queries.items():
             shown = _instances(_annotation_folder(root, video_id))
-            expressions = _expressions(said, shown)
+            expressions = _expressions(own, shown)
             bare += not shown
-            dropped += len(said) - len(expressions)
+            dropped += len(own) - len(expressions)
             if expressions:
                 videos.append(VideoRecord(video_id, clips / f"{video_id}.mp4", (), expressions))
         if dropped:
@@ -98,7 +98,7 @@ def _annotation_folder(root: Path, video_id: str) -> Path:
 
 
 def _queries_of(root: Path, split: str) -> tuple[dict[str, list[_Query]], list[str]]:
-    """Video -> its queries, both in the file's order, and what is to be said of the rows that were left out."""
+    """Video -> its queries, both in the file's order, and a note for the rows that were left out."""
     subset_of = _subsets(root / "Release" / "videoset.csv")
     texts = root / "text_annotations"
     missed_file = texts / "a2d_missed_videos.txt"
@@ -174,14 +174,14 @@ def _instances(folder: Path) -> dict[int, frozenset[str] | None]:
     return shown
 
 
-def _expressions(said: list[_Query], shown: dict[int, frozenset[str] | None]) -> tuple[Expression, ...]:
+def _expressions(queries: list[_Query], shown: dict[int, frozenset[str] | None]) -> tuple[Expression, ...]:
     """Those with a frame to score; all of them where no frame is annotated.
 
     A file that cannot be read may hold anything: its frame stays, and whoever asks for the truth is told.
     """
     expressions = []
     times: Counter[str] = Counter()
-    for instance_id, text in said:
+    for instance_id, text in queries:
         times[instance_id] += 1
         expression_id = instance_id if times[instance_id] == 1 else f"{instance_id}_{times[instance_id]}"
         scored = tuple(p for p, instances in sorted(shown.items()) if instances is None or instance_id in instances)

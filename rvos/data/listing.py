@@ -31,7 +31,7 @@ def records_of(path: Path, listed: dict[str, Any], frames: Path, describe: Descr
     for video_id, row in listed.items():
         names = ids_of(path, require(row, "frames", path))
         rows = _dict(path, "expressions", require(row, "expressions", path))
-        expressions = tuple(describe(video_id, str(i), _dict(path, str(i), said)) for i, said in rows.items())
+        expressions = tuple(describe(video_id, str(i), _dict(path, str(i), about)) for i, about in rows.items())
         folder = frames.joinpath(*_parts(path, video_id))
         records.append(VideoRecord("__".join(_parts(path, video_id)), pictures(folder, names), names, expressions))
     return tuple(records)

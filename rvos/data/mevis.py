@@ -37,10 +37,7 @@ _RULES_V2 = Protocol(
 
 @dataclass(frozen=True)
 class Mevis(VideoDataset):
-    """`object_ids` of an expression are annotation ids; where there is truth, the label `target` is none, one or many.
-
-    version: 1 or 2, of the file that the expressions come from.
-    """
+    """`object_ids` of an expression are annotation ids; where there is truth, `target` is a label: none, one, many."""
 
     name: ClassVar[str] = "mevis"
     title: ClassVar[str] = "MeViS"
@@ -49,8 +46,10 @@ class Mevis(VideoDataset):
     files_note: ClassVar[str] = "the second version's expressions where they are there"
     server: ClassVar[Server | None] = Server("valid")
 
+    #: Files of the second version's expressions, the first that is there being read.
     newer: ClassVar[tuple[str, ...]] = ("meta_expressions_v2.json", "meta_expressions_v2_release.json")
 
+    #: 1 or 2, of the file that the expressions come from.
     version: int = 1
 
     @classmethod
@@ -112,6 +111,11 @@ class MevisV1(Mevis):
     files_note: ClassVar[str] = "the first version's expressions whatever else is there"
     server: ClassVar[Server | None] = None
     newer: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def files(cls) -> tuple[str, ...]:
+        """The entries of the tree but the second version's."""
+        return tuple(name for name in super().files() if not name.endswith("_v2.json"))
 
 
 def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:

@@ -28,7 +28,7 @@ _QUOTATION_MARKS = '"\u201c\u201d\x93\x94'
 _SIMILAR = 0.8
 
 Texts = dict[str, dict[str, str]]
-"""Video -> object id -> what one annotator says of it."""
+"""Video -> object id -> the text of one annotator."""
 
 
 def convert(raw: Path, out: Path) -> list[str]:
@@ -39,7 +39,7 @@ def convert(raw: Path, out: Path) -> list[str]:
     videos = {split: read_set(raw / "DAVIS/ImageSets/2017" / f"{split}.txt") for split in SPLITS}
     known = [video for names in videos.values() for video in names]
     notes: list[str] = []
-    said = [
+    by_annotator = [
         read_texts(raw / "davis_text_annotations" / f"Davis17_{who}.txt", _ENCODINGS[who], known, notes)
         for who in ANNOTATORS
     ]
@@ -48,7 +48,7 @@ def convert(raw: Path, out: Path) -> list[str]:
         for video in videos[split]:
             frames = _copy(raw / "DAVIS/JPEGImages/480p" / video, out / folder / "JPEGImages" / video, ".jpg")
             _copy(raw / "DAVIS/Annotations_unsupervised/480p" / video, out / folder / "Annotations" / video, ".png")
-            listed[video] = {"expressions": expression_rows(video, said, notes), "frames": frames}
+            listed[video] = {"expressions": expression_rows(video, by_annotator, notes), "frames": frames}
         _write(out / "meta_expressions" / folder / "meta_expressions.json", json.dumps({"videos": listed}, indent=2))
     return notes
 
@@ -63,7 +63,7 @@ def read_texts(path: Path, encoding: str, known: Sequence[str], notes: list[str]
 
     Raises `DataError` for a line of another form, or a video that resembles none.
     """
-    said: Texts = {}
+    texts: Texts = {}
     for number, line in enumerate(_lines(path, encoding), 1):
         if not line.strip():
             continue
@@ -76,19 +76,19 @@ def read_texts(path: Path, encoding: str, known: Sequence[str], notes: list[str]
                 raise DataError(f"{path}, line {number}: expected a video of ImageSets/2017, got '{video}'")
             notes.append(f"{path.name}, line {number}: '{video}' is taken for '{nearest[0]}'")
             video = nearest[0]
-        said.setdefault(video, {})[object_id] = " ".join(words).strip(_QUOTATION_MARKS)
-    return said
+        texts.setdefault(video, {})[object_id] = " ".join(words).strip(_QUOTATION_MARKS)
+    return texts
 
 
-def expression_rows(video: str, said: Sequence[Texts], notes: list[str]) -> dict[str, dict[str, str]]:
+def expression_rows(video: str, by_annotator: Sequence[Texts], notes: list[str]) -> dict[str, dict[str, str]]:
     """Expression id -> text and object of a video: objects in the order of their ids as strings, the texts of the four
     annotators in a row. An object that one of them left out is left out, and noted."""
-    by_annotator = [texts.get(video, {}) for texts in said]
-    objects = sorted({object_id for texts in by_annotator for object_id in texts})
+    own = [texts.get(video, {}) for texts in by_annotator]
+    objects = sorted({object_id for texts in own for object_id in texts})
     rows: list[dict[str, str]] = []
     for object_id in objects:
-        if all(object_id in texts for texts in by_annotator):
-            rows += [{"exp": texts[object_id], "obj_id": object_id} for texts in by_annotator]
+        if all(object_id in texts for texts in own):
+            rows += [{"exp": texts[object_id], "obj_id": object_id} for texts in own]
         else:
             notes.append(f"{video}, object {object_id}: left out, for not all four annotators speak of it")
     return {str(i): row for i, row in enumerate(rows)}

@@ -25,7 +25,7 @@ from rvos.data.records import Expression, VideoRecord, pictures
 
 @dataclass(frozen=True)
 class RefYoutubeVos(VideoDataset):
-    """sidecar: video id -> expression id -> the row of `synthetic.json`; {} for the real videos."""
+    """The real videos, and synthetic ones in their layout, of which more is known."""
 
     name: ClassVar[str] = "ref_youtube_vos"
     title: ClassVar[str] = "Ref-YouTube-VOS"
@@ -41,6 +41,7 @@ class RefYoutubeVos(VideoDataset):
     )
     server: ClassVar[Server | None] = Server("valid")
 
+    #: Video id -> expression id -> the row of `synthetic.json`; {} for the real videos.
     sidecar: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
 
     @classmethod

@@ -134,7 +134,7 @@ def _nothing(video: VideoRecord) -> SequenceScores:
     """0 on every frame for every object that is spoken of."""
     zeros = np.zeros(len(video.frame_names))
     objects = {i for expression in video.expressions for i in expression.object_ids}
-    return SequenceScores(video.video_id, tuple(ObjectScores(i, i, zeros, zeros) for i in range(1, len(objects) + 1)))
+    return SequenceScores(video.video_id, tuple(ObjectScores(i, zeros, zeros) for i in range(1, len(objects) + 1)))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -57,7 +57,7 @@ class FolderScoring:
             frames.append(score_pairs(ours, true))
         region, boundary = np.array(frames).transpose(1, 2, 0)
         objects = zip(ids, region, boundary, strict=True)
-        return SequenceScores(name, tuple(ObjectScores(i, i, j, f) for i, j, f in objects))
+        return SequenceScores(name, tuple(ObjectScores(i, j, f) for i, j, f in objects))
 
     def _predicted(self, name: str, file: str, truth: np.ndarray, missing: list[str]) -> np.ndarray:
         """(H, W) uint8 ids; a grey picture holds one object, whose id is 1."""

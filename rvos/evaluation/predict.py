@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from image_core.errors import ConfigError, RvosError
 from image_core.geometry.rle import encode_rle
+from image_core.progress import Progress
 from image_core.segmenter import check_expressions
 from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.layouts import Layout, MaskTree
@@ -24,26 +25,27 @@ DIGITS = 6
 
 @dataclass
 class Predictor:
-    """A system, and the folders that its predictions and records go to.
-
-    layout: what is no tree of masks is kept as run lengths, by the records. failures: what broke, a row an expression;
-    frames: how many were watched; tried: ids of the videos that were watched, to their end or not.
-    """
+    """A system, and the folders that its predictions and records go to."""
 
     segmenter: VideoSegmenter
+    #: What is no tree of masks is kept as run lengths, by the records.
     layout: Layout
+    #: The folder of the masks.
     predictions: Path
     records: Records
+    #: What broke, a row an expression.
     failures: list[dict[str, Any]] = field(default_factory=list)
+    #: How many were watched.
     frames: int = 0
+    #: Ids of the videos that were watched, to their end or not.
     tried: set[str] = field(default_factory=set)
 
-    def run(self, videos: Sequence[VideoRecord], progress: Callable[[int, int], None]) -> None:
+    def run(self, videos: Sequence[VideoRecord], progress: Progress) -> None:
         """Every expression of the videos that has no record yet. Raises `ConfigError` where frames would be left out,
         and `OutputError`."""
         if self.segmenter.sampling != "all":
-            came = self.segmenter.sampling
-            raise ConfigError(f"sampling: expected all, for a dataset scores every frame that it lists, got {came}")
+            sampling = self.segmenter.sampling
+            raise ConfigError(f"sampling: expected all, for a dataset scores every frame that it lists, got {sampling}")
         for done, video in enumerate(videos):
             progress(done, len(videos))
             waiting = [e for e in video.expressions if self.records.load(video, e) is None]

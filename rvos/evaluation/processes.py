@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
+from image_core.progress import Progress, no_progress
+
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 
@@ -15,7 +17,7 @@ def over_cores(
     call: Callable[[Task], Done],
     tasks: Sequence[Task],
     workers: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Iterator[Done]:
     """`call` of every task, in order, shared out to processes where there is more than one worker."""
     if workers == 1 or len(tasks) < 2:
@@ -27,7 +29,7 @@ def over_cores(
         yield from _counted(pool.map(_called, tasks), len(tasks), progress)
 
 
-def _counted(results: Iterable[Done], total: int, progress: Callable[[int, int], None]) -> Iterator[Done]:
+def _counted(results: Iterable[Done], total: int, progress: Progress) -> Iterator[Done]:
     for done, each in enumerate(results, 1):
         yield each
         progress(done, total)

@@ -23,22 +23,24 @@ WORD_RANGES = ((1, 4), (5, 8), (9, 12))
 
 @dataclass(frozen=True)
 class ExpressionRow:
-    """One expression and how its prediction fared.
-
-    has_target: as the dataset's metadata says; motion: only what moves tells what is meant; frame_names: of the scored
-    frames, (T,); scores: None where there is no prediction, or where something broke; missing_frames: those without a
-    file, which count as empty masks; error: what broke.
-    """
+    """One expression and how its prediction fared."""
 
     video_id: str
     expression_id: str
     text: str
+    #: What figures are broken down by: label -> its value for this expression.
     labels: dict[str, str]
+    #: Of the scored frames, (T,).
     frame_names: tuple[str, ...]
+    #: As the dataset's metadata says.
     has_target: bool
+    #: Only what moves tells what is meant.
     motion: bool
+    #: None where there is no prediction, or where something broke.
     scores: ExpressionScores | None = None
+    #: Those without a file, which count as empty masks.
     missing_frames: tuple[str, ...] = ()
+    #: What broke.
     error: str | None = None
 
     @property

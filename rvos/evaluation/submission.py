@@ -29,7 +29,6 @@ MOST_LISTED = 20
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644 << 16
-_PNG = b"\x89PNG\r\n\x1a\n"
 _BIT_DEPTH, _COLOUR_TYPE = 24, 25
 _COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "indexed colour", 4: "grey with alpha", 6: "RGB with alpha"}
 

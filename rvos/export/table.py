@@ -20,7 +20,6 @@ _EXPORTERS: dict[str, Callable[[Path, OverlayPainter, range | None], Exporter]] 
     "frames": lambda out, overlay, only: FramesExporter(out, overlay, only),
     "compare": lambda out, overlay, only: CompareExporter(out, overlay),
 }
-EXPORTER_NAMES = tuple(_EXPORTERS)
 
 
 def build_exporters(names: Sequence[str], out: Path, *, only_frames: range | None) -> list[Exporter]:

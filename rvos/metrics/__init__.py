@@ -1,6 +1,6 @@
 """Figures of video segmentation: J and F as the DAVIS evaluation computes them, and what is built on them.
 
-Fractions in [0, 1] under their published names; numpy and scipy alone.
+Fractions in [0, 1] under their published names; numpy and scipy, and pycocotools for mAP alone.
 """
 
 from __future__ import annotations

@@ -28,13 +28,12 @@ MOST_PROPOSALS = 20
 
 @dataclass(frozen=True)
 class ObjectScores:
-    """One true object of a sequence: J and F per frame, each (T,), and the predicted id they were taken with.
+    """One true object of a sequence: J and F per frame, each (T,).
 
     (In the unsupervised task the reference's tables name objects by the order of their predicted ids, not of these.)
     """
 
     object_id: int
-    predicted_id: int
     region: np.ndarray
     boundary: np.ndarray
 
@@ -118,7 +117,7 @@ def _score_by_id(name: str, frames: Iterator[_Frame]) -> tuple[ObjectScores, ...
     if not scored:
         raise DataError(f"{name}: expected 3 frames or more, got fewer: the task scores neither first nor last")
     region, boundary = np.array(scored).transpose(1, 2, 0)
-    return tuple(ObjectScores(i + 1, i + 1, region[i], boundary[i]) for i in range(len(region)))
+    return tuple(ObjectScores(i + 1, region[i], boundary[i]) for i in range(len(region)))
 
 
 def _score_by_assignment(name: str, frames: Iterator[_Frame]) -> tuple[ObjectScores, ...]:
@@ -136,7 +135,7 @@ def _score_by_assignment(name: str, frames: Iterator[_Frame]) -> tuple[ObjectSco
     region, boundary = np.stack([_with_rows(matrix, rows) for matrix in scored], axis=-1)
     chosen, columns = linear_sum_assignment((region.mean(-1) + boundary.mean(-1)) / 2, maximize=True)
     pairs = sorted(zip(columns, chosen, strict=True))
-    return tuple(ObjectScores(int(g) + 1, int(p) + 1, region[p, g], boundary[p, g]) for g, p in pairs)
+    return tuple(ObjectScores(int(g) + 1, region[p, g], boundary[p, g]) for g, p in pairs)
 
 
 def _with_rows(scores: np.ndarray, rows: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which of the frames that are looked at are key frames: those that go through the whole encoder."""
+"""Which of the frames that are watched are key frames: those that go through the whole encoder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGE_CHANGE = 45.0
 class KeyFrameState:
     """What is remembered between frames."""
 
-    #: Frames looked at since the last key frame, that one counted; 0 = the next one is due.
+    #: Frames watched since the last key frame, that one counted; 0 = the next one is due.
     since: int = 0
     #: (18, 32, 3) uint8, of the last key frame, where the policy compares with it.
     thumbnail: np.ndarray | None = None
@@ -35,7 +35,7 @@ class KeyFrameState:
 
 @dataclass(frozen=True)
 class KeyFrames:
-    """Every `every`-th of the frames that are looked at is a key frame, beginning with the first.
+    """Every `every`-th of the frames that are watched is a key frame, beginning with the first.
 
     adaptive: `every` is the most that may lie from one key frame to the next; a cut, or a picture that has changed much
     since the last key frame, opens one before. It depends on the frames alone, never on an expression.
@@ -61,7 +61,7 @@ class KeyFrames:
         return KeyFrameState()
 
     def step(self, view: View, state: KeyFrameState) -> tuple[bool, KeyFrameState]:
-        """Whether this frame, the next of those looked at, is a key frame."""
+        """Whether this frame, the next of those watched, is a key frame."""
         due = state.since == 0
         if not self.adaptive:
             return due, KeyFrameState((state.since + 1) % self.every)

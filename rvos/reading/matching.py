@@ -181,8 +181,8 @@ def _inherited(index: Tensor, coarse: tuple[int, int], fine: tuple[int, int]) ->
     """(h w, 4 k): where the cells of the fine grid look, given (h' w', k) what the coarse cells around them found."""
     y = torch.arange(fine[0], device=index.device) // 2
     x = torch.arange(fine[1], device=index.device) // 2
-    found = index[(y[:, None] * coarse[1] + x).flatten()]
-    entry, cell = found // (coarse[0] * coarse[1]), found % (coarse[0] * coarse[1])
+    candidates = index[(y[:, None] * coarse[1] + x).flatten()]
+    entry, cell = candidates // (coarse[0] * coarse[1]), candidates % (coarse[0] * coarse[1])
     rows, columns = cell // coarse[1], cell % coarse[1]
     parts = [
         (entry * fine[0] + (2 * rows + down).clamp(max=fine[0] - 1)) * fine[1]
@@ -195,5 +195,5 @@ def _inherited(index: Tensor, coarse: tuple[int, int], fine: tuple[int, int]) ->
 
 def read(rows: Tensor, matches: Matches, like: Tensor) -> Tensor:
     """One level of a bank, (m h w, N C) -> that level of this frame, in the shape (N, C, h, w) and type of `like`."""
-    found = F.embedding_bag(matches.index, rows, per_sample_weights=matches.weight, mode="sum")
-    return found.T.reshape(like.shape).to(like.dtype)
+    level = F.embedding_bag(matches.index, rows, per_sample_weights=matches.weight, mode="sum")
+    return level.T.reshape(like.shape).to(like.dtype)

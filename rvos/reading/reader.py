@@ -79,11 +79,11 @@ class MaskReader(Reader[NothingRead]):
         return NothingRead()
 
     def read(self, view: View, is_key: bool, asking: Sequence[int], state: NothingRead) -> tuple[Answers, NothingRead]:
-        wanted = range(len(self.expressions)) if is_key else asking
+        read = range(len(self.expressions)) if is_key else asking
         answers: Answers = [None] * len(self.expressions)
-        if wanted:
-            given = ask(self.model, view.frame.image, [self.expressions[i] for i in wanted])
-            for i, answer in zip(wanted, given, strict=True):
+        if read:
+            given = ask(self.model, view.frame.image, [self.expressions[i] for i in read])
+            for i, answer in zip(read, given, strict=True):
                 answers[i] = answer
         return answers, state
 

@@ -27,7 +27,7 @@ from rvos.watch.stream import Session
 
 @dataclass(frozen=True)
 class Job:
-    """One video, what is looked for in it, and the folder for what is found.
+    """One video, what is asked of it, and the folder for the results.
 
     expressions: what is asked in words; prompts: or the masks that objects are followed from, in place of expressions;
     save: outputs by name; only_frames: frame indices (0-based, half-open) that the output `frames` is made of, None for
@@ -108,7 +108,7 @@ def _first_pass(directory: RunDirectory, session: StreamSession, source: str, se
 
 @contextmanager
 def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], Session]]:
-    """The video of a job, and a session for what is looked for in it."""
+    """The video of a job, and a session for what is asked of it."""
     if job.prompts is not None:
         with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling) as opened:
             yield opened

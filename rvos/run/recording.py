@@ -117,8 +117,8 @@ class Recording:
         """In the worker: one frame to all outputs. `records` are those of a frame that is in the log already."""
         if records is not None and records[0].frame_index != frame.index:
             raise OutputError(
-                f"{self._directory.path}: frame {frame.index} came where the log has {records[0].frame_index}; "
-                "the video has changed since: pass --overwrite to start over"
+                f"{self._directory.path}: expected frame {records[0].frame_index}, as in the log, got "
+                f"{frame.index}; the video has changed since: pass --overwrite to start over"
             )
         for exporter in self._exporters:
             exporter.write(frame, results)

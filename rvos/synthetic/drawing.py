@@ -51,13 +51,13 @@ def paint_ground(film: Film, size: tuple[int, int]) -> np.ndarray:
 
 def _expose(film: Film, ground: np.ndarray, time: int, size: tuple[int, int]) -> np.ndarray:
     """One frame: the mean of the pictures while the shutter is open, lit, with noise and compression."""
-    moments = _moments(film, time)
+    instants = _instants(film, time)
     light = np.zeros((*size, 3), np.float32)
-    for moment in moments:
-        canvas = _ground_at(film, ground, moment, size)
-        draw_objects(canvas, film.scene_at(moment))
+    for instant in instants:
+        canvas = _ground_at(film, ground, instant, size)
+        draw_objects(canvas, film.scene_at(instant))
         light += canvas
-    light *= (film.gains[time] / len(moments)).astype(np.float32)
+    light *= (film.gains[time] / len(instants)).astype(np.float32)
     add_grain(light, film.backdrop.seed + _GRAIN_STRIDE * time)
     frame = light.clip(0, 255).astype(np.uint8)
     if film.jpeg_quality is None:
@@ -67,7 +67,7 @@ def _expose(film: Film, ground: np.ndarray, time: int, size: tuple[int, int]) ->
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
 
 
-def _moments(film: Film, time: int) -> list[float]:
+def _instants(film: Film, time: int) -> list[float]:
     """The times whose pictures make up frame `time`: the more, the more there is to blur."""
     if film.shutter == 0:
         return [float(time)]

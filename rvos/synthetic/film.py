@@ -90,14 +90,14 @@ class Film:
     def scene_at(self, time: float) -> Scene:
         """All that there is, in frame coordinates, hidden or out of the frame or not."""
         view = self.view_at(time)
-        objects = tuple(self._seen(actor.at(time), view) for actor in self.actors)
+        objects = tuple(self._in_view(actor.at(time), view) for actor in self.actors)
         return Scene(objects, self.width, 1.0, self.light, self.backdrop)
 
     def view_at(self, time: float) -> tuple[float, ...]:
         """The camera's pose: point in the middle of the frame (x, y), zoom, roll."""
         return _between(self.camera, time)
 
-    def _seen(self, item: SceneObject, view: tuple[float, ...]) -> SceneObject:
+    def _in_view(self, item: SceneObject, view: tuple[float, ...]) -> SceneObject:
         camera_x, camera_y, zoom, roll = view
         dx, dy = (item.x - camera_x) * zoom, (item.y - camera_y) * zoom
         c, s = math.cos(roll), math.sin(roll)

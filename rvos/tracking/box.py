@@ -1,4 +1,4 @@
-"""The part of a picture that an object is looked for in, and where the object lies."""
+"""The part of a picture that an object is sought in, and where the object lies."""
 
 from __future__ import annotations
 

@@ -84,8 +84,8 @@ def score(features: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """(h, w, C) float32, (D,) -> (h, w) float32: about 1 on the object and -1 off it."""
     height, width, channels = features.shape
     flat = features.reshape(-1, channels)
-    found = [lift(flat[start : start + CHUNK]) @ theta for start in range(0, len(flat), CHUNK)]
-    return np.concatenate(found).reshape(height, width)
+    scores = [lift(flat[start : start + CHUNK]) @ theta for start in range(0, len(flat), CHUNK)]
+    return np.concatenate(scores).reshape(height, width)
 
 
 def sums_of(features: np.ndarray, target: float, weights: np.ndarray) -> Sums:

@@ -176,7 +176,7 @@ class MemoryTracker(Tracker[MemoryState]):
         return self._result(state), replace(state, pending=state.pending[1:])
 
     def asks(self, state: MemoryState) -> bool:
-        """Nothing of the expression has a place, as after a cut: it is looked for after 1, 2, 4, 8, ... frames."""
+        """Nothing of the expression has a place, as after a cut: it is sought after 1, 2, 4, 8, ... frames."""
         lost = not any(track.status is not Status.ABSENT for track in state.tracks)
         return lost and (state.unanswered & (state.unanswered + 1)) == 0
 

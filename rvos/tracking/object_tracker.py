@@ -199,7 +199,7 @@ class ObjectTracker:
         return cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
 
     def _box(self, inside: np.ndarray) -> Box:
-        """Where the object is looked for."""
+        """Where the object is sought."""
         tight = box_of(inside)
         side = math.sqrt(tight.size[0] * tight.size[1])
         return box_of(inside, round(self.config.margin_share * side + self.config.margin_px))

@@ -14,12 +14,12 @@ BACKENDS = ("av", "decord")
 class VideoConfig:
     """What `open_video` is asked. Raises `ConfigError` or `UnknownNameError`, all that is wrong in one."""
 
+    #: Which of the file's video streams, from 0.
     stream: int = 0
-    """Which of the file's video streams, from 0."""
+    #: av, the reference, or decord.
     backend: str = "av"
-    """av, the reference, or decord."""
+    #: Frames decoded ahead, 0 for none.
     prefetch: int = 4
-    """Frames decoded ahead, 0 for none."""
 
     def __post_init__(self) -> None:
         faults = Faults()

@@ -21,16 +21,16 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class View:
-    """A frame, its picture at working size, and the picture of the frame before.
-
-    picture: (h, w, 3) uint8 RGB, the frame with a short side of at most `PICTURE_PX`; before: the same of the frame
-    looked at before this one, None on the first; cut: the scene changed between the two.
-    """
+    """A frame, its picture at working size, and the picture of the frame before."""
 
     frame: Frame
+    #: (h, w, 3) uint8 RGB, the frame with a short side of at most `PICTURE_PX`.
     picture: np.ndarray
+    #: The same of the frame watched before this one, None on the first.
     before: np.ndarray | None = None
+    #: The scene changed between the two.
     cut: bool = False
+    #: Function -> what it made of this view.
     _made: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
 

@@ -60,10 +60,10 @@ class MaskPrompts:
 
     def masks(self, frame_index: int) -> dict[int, np.ndarray]:
         """Object id -> (H, W) bool, for the objects that are marked on this frame; none on most frames."""
-        found = self.ids.get(frame_index)
-        if found is None:
+        ids = self.ids.get(frame_index)
+        if ids is None:
             return {}
-        return {int(i): found == i for i in np.unique(found) if i}
+        return {int(i): ids == i for i in np.unique(ids) if i}
 
     def document(self) -> list[dict[str, Any]]:
         """What was given, as JSON values, by rising frame: its objects, and a digest of what the mask says (the same
@@ -72,9 +72,9 @@ class MaskPrompts:
             {
                 "frame_index": index,
                 "object_ids": list(self.masks(index)),
-                "sha256": hashlib.sha256(str(found.shape).encode() + found.tobytes()).hexdigest(),
+                "sha256": hashlib.sha256(str(ids.shape).encode() + ids.tobytes()).hexdigest(),
             }
-            for index, found in sorted(self.ids.items())
+            for index, ids in sorted(self.ids.items())
         ]
 
     def check_size(self, size: tuple[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""The one code path of video: a session takes a frame and gives what every expression means on it."""
+"""The one code path of video: a session takes a frame and gives where every target is on it."""
 
 from __future__ import annotations
 

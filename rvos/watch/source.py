@@ -1,4 +1,4 @@
-"""A video as a run looks at it: opened as described, and of its frames those that the sampling names."""
+"""A video as a run watches it: opened as described, and of its frames those that the sampling names."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rvos.video.source import Source
 
 @contextmanager
 def open_source(source: Source, video: VideoConfig, sampling: str) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
-    """What is known of the video, and the frames that are looked at.
+    """What is known of the video, and the frames that are watched.
 
     source: a video file, a folder of pictures, pictures in order, `camera:N`, or (T, H, W, 3) uint8 RGB;
     sampling: all, stride:K or uniform:N. Raises `ConfigError`, `VideoError`.
     """
-    wanted = parse_sampling(sampling)
+    chosen = parse_sampling(sampling)
     with open_video(source, backend=video.backend, stream=video.stream, prefetch=video.prefetch) as opened:
-        yield opened.info, wanted.select(opened)
+        yield opened.info, chosen.select(opened)

@@ -17,7 +17,7 @@ class Session(Protocol):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """What is looked for."""
+        """What is followed."""
         ...
 
     @property
@@ -77,10 +77,10 @@ class Stream:
         session keeps them. Raises `ValueError` where frames stay without."""
         if self.behind:
             return []
-        found = [self._matched(results) for results in self._session.finish()]
+        given = [self._matched(results) for results in self._session.finish()]
         if self._waiting:
             raise ValueError(f"session: expected results of all frames when it finished, got none for {self.waiting}")
-        return found
+        return given
 
     def _matched(self, results: Results) -> tuple[Frame, Results]:
         frame = self._waiting.popleft()

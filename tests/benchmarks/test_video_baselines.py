@@ -26,9 +26,9 @@ from rvos.watch.session import StreamSession
 RED, GREEN = (230, 20, 20), (20, 220, 20)
 
 
-def expression(sentence: str, answers: Sequence[frozenset[int] | None]) -> VideoExpression:
+def expression(text: str, answers: Sequence[frozenset[int] | None]) -> VideoExpression:
     ids = tuple(sorted(frozenset().union(*(a for a in answers if a))))
-    return VideoExpression(sentence, "plain", "stable", sentence[-1], ids, tuple(answers))
+    return VideoExpression(text, "plain", "stable", text[-1], ids, tuple(answers))
 
 
 @pytest.fixture

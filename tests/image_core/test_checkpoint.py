@@ -174,8 +174,10 @@ def test_writing_is_at_once(
 
 
 def test_files_that_are_no_model(whole: Path, tmp_path: Path, model: Trainable) -> None:
-    assert "not there; give a .safetensors file, or a name from `rvos models`" in refusal(tmp_path / "none.safetensors")
-    assert "is a folder; give a .safetensors file" in refusal(tmp_path)
+    assert "expected a file, got none; give a .safetensors file, or a name from `rvos models`" in refusal(
+        tmp_path / "none.safetensors"
+    )
+    assert "expected a file, got a folder; give a .safetensors file" in refusal(tmp_path)
 
     for size in (0, 5, 200, 20_000, whole.stat().st_size - 1):
         cut = tmp_path / "cut.safetensors"
@@ -189,7 +191,7 @@ def test_files_that_are_no_model(whole: Path, tmp_path: Path, model: Trainable) 
     for legacy in (True, False):
         pickled = tmp_path / "pickled.pth"
         torch.save(model.state_dict(), pickled, _use_new_zipfile_serialization=not legacy)
-        assert "is a pickle, which can run code and is never loaded; wanted a .safetensors" in refusal(pickled)
+        assert "expected a .safetensors file of ours, got a pickle, which can run code" in refusal(pickled)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,10 @@ def test_files_of_other_projects(tmp_path: Path, key: str, project: str) -> None
 def test_files_of_nobody_we_know(tmp_path: Path) -> None:
     path = tmp_path / "theirs.safetensors"
     save_file({"encoder.weight": torch.zeros(2)}, path, metadata={"format": "pt"})
-    assert "not a model file of rvos (encoder.weight, ...); wanted one written by" in refusal(path)
+    assert (
+        "expected a model file written by `rvos train` or `rvos convert`, got another file (encoder.weight, ...)"
+        in refusal(path)
+    )
     save_file({}, path)
     assert "no tensors" in refusal(path)
 
@@ -219,14 +224,14 @@ def test_files_of_nobody_we_know(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, None, "1"])
 def test_other_format_versions(altered: Callable[..., Path], version: Any) -> None:
     line = refusal(altered(header=lambda h: h.update(format_version=version)))
-    assert f"format version {version}, wanted {FORMAT_VERSION}; update rvos" in line
+    assert f"expected format version {FORMAT_VERSION}, got {version}; update rvos" in line
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ('{"format_version": 1, "model": {"na', "its header is not JSON"),
-        ("[1, 2]", "its header is list, wanted an object"),
+        ("[1, 2]", "its header is damaged: expected an object, got list"),
         ('{"format_version": 1}', "its header lacks model, preprocessing, tokenizer, provenance"),
     ],
 )

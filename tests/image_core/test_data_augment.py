@@ -1,4 +1,4 @@
-"""Augmentation keeps sentences true: by tables of words, by a picture that knows its own truth, and by laws."""
+"""Augmentation keeps expressions true: by tables of words, by a picture that knows its own truth, and by laws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from image_core.types import ImageSample
 
 
 @pytest.mark.parametrize(
-    ("sentence", "mirrored"),
+    ("expression", "mirrored"),
     [
         ("the dog on the left", "the dog on the right"),
         ("Left man, RIGHT hand", "Right man, LEFT hand"),
@@ -35,13 +35,13 @@ from image_core.types import ImageSample
         ("", ""),
     ],
 )
-def test_mirror_words(sentence: str, mirrored: str) -> None:
-    assert mirror_words(sentence) == mirrored
-    assert mirror_words(mirrored) == sentence
+def test_mirror_words(expression: str, mirrored: str) -> None:
+    assert mirror_words(expression) == mirrored
+    assert mirror_words(mirrored) == expression
 
 
 @pytest.mark.parametrize(
-    "sentence",
+    "expression",
     [
         "the dial turned clockwise",
         "anticlockwise arrow",
@@ -69,12 +69,12 @@ def test_mirror_words(sentence: str, mirrored: str) -> None:
         "keep right side up",
     ],
 )
-def test_unknown_mirrors_are_not_guessed(sentence: str) -> None:
-    assert mirror_words(sentence) is None
+def test_unknown_mirrors_are_not_guessed(expression: str) -> None:
+    assert mirror_words(expression) is None
 
 
 @pytest.mark.parametrize(
-    ("sentence", "expected"),
+    ("expression", "expected"),
     [
         ("the red striped star", False),
         ("man in blue", False),
@@ -94,8 +94,8 @@ def test_unknown_mirrors_are_not_guessed(sentence: str) -> None:
         ("BIGGEST PIZZA", True),
     ],
 )
-def test_speaks_of_place(sentence: str, expected: bool) -> None:
-    assert speaks_of_place(sentence) is expected
+def test_speaks_of_place(expression: str, expected: bool) -> None:
+    assert speaks_of_place(expression) is expected
 
 
 def test_words_of() -> None:
@@ -115,7 +115,7 @@ def scene(*expressions: str, size: tuple[int, int] = (60, 90)) -> ImageSample:
 
 
 def is_true(sample: ImageSample) -> bool:
-    """Each mask lies exactly on the pixels of its colour, on the side its sentence names."""
+    """Each mask lies exactly on the pixels of its colour, on the side its expression names."""
     centre = sample.image.shape[1] / 2
     for expression, mask, family in zip(sample.expressions, sample.masks, sample.families, strict=True):
         channel = {"red": 0, "blue": 2}[family]
@@ -128,7 +128,7 @@ def is_true(sample: ImageSample) -> bool:
     return True
 
 
-def test_mirror_keeps_the_sentences_true_and_twice_is_nothing() -> None:
+def test_mirror_keeps_the_expressions_true_and_twice_is_nothing() -> None:
     sample = scene("red box on the left", "the blue one at right", "red")
     mirrored = mirror(sample)
     assert mirrored.expressions == ("red box on the right", "the blue one at left", "red")
@@ -140,7 +140,7 @@ def test_mirror_keeps_the_sentences_true_and_twice_is_nothing() -> None:
     assert twice.expressions == sample.expressions
 
 
-def test_one_sentence_without_a_mirror_keeps_the_picture() -> None:
+def test_one_expression_without_a_mirror_keeps_the_picture() -> None:
     sample = scene("red box on the left", "blue box number 2")
     assert mirror(sample) is sample
 

@@ -45,9 +45,10 @@ def instances() -> dict[str, Any]:
     }
 
 
-def reference(ref_id: int, ann_id: int | list[int], image_id: int, split: str, *sentences: str) -> dict[str, Any]:
+def reference(ref_id: int, ann_id: int | list[int], image_id: int, split: str, *expressions: str) -> dict[str, Any]:
     rows = [
-        {"sent_id": 100 * ref_id + i, "raw": s, "sent": s.lower(), "tokens": s.split()} for i, s in enumerate(sentences)
+        {"sent_id": 100 * ref_id + i, "raw": s, "sent": s.lower(), "tokens": s.split()}
+        for i, s in enumerate(expressions)
     ]
     return {
         "ref_id": ref_id,
@@ -122,7 +123,7 @@ def test_run_lengths_of_both_forms(tree: Path) -> None:
     assert dot[:3, 0].all() and dot.sum() == 3
 
 
-def test_samples_are_pictures_with_all_their_sentences(tree: Path) -> None:
+def test_samples_are_pictures_with_all_their_expressions(tree: Path) -> None:
     dataset = open_dataset("refcoco", tree, "train")
     assert len(dataset) == 3
     sample = dataset[2]

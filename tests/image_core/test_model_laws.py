@@ -217,12 +217,12 @@ def test_word_padding_changes_nothing_and_expressions_together_are_one_by_one(
 ) -> None:
     image = batch.images[:1]
     text = model.encode_text(EXPRESSIONS)
-    assert text.word_pad_mask.any(), "the sentences must differ in length for this test"
+    assert text.word_pad_mask.any(), "the expressions must differ in length for this test"
     pairs = torch.zeros(len(EXPRESSIONS), dtype=torch.long)
     features = encode_image(model, image, text)
     together = model.decode(features if model.fuses_language_in_encoder else features.select(pairs), text)
-    for i, sentence in enumerate(EXPRESSIONS):
-        own = model.encode_text([sentence])
+    for i, expression in enumerate(EXPRESSIONS):
+        own = model.encode_text([expression])
         alone = model.decode(encode_image(model, image, own), own)
         assert_same(alone, Prediction(together.mask_logits[[i]], together.presence_logit[[i]], together.score[[i]]))
 

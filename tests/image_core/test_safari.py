@@ -179,7 +179,7 @@ def test_open_gates_let_each_modality_change_the_other() -> None:
     images = torch.randn(2, 3, 64, 64)
     features = model.encode_image(images, model.encode_text(EXPRESSIONS))
     assert features.words is not None
-    for a, b in ((0, 1), (0, 3)):  # another sentence over the same picture; the same sentence over another picture
+    for a, b in ((0, 1), (0, 3)):  # another expression over the same picture; the same expression over another picture
         assert not torch.allclose(features.levels[1][a], features.levels[1][b], atol=1e-4)
     assert not torch.allclose(features.words.words[0], features.words.words[3], atol=1e-4)
 

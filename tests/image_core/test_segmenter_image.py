@@ -77,7 +77,7 @@ def test_what_a_name_means(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
         find_model("s2rm-tinny")
     with pytest.raises(UnknownNameError, match="known are other_one, s2rm_tiny"):
         find_model("zzz")
-    with pytest.raises(CheckpointError, match="not there"):
+    with pytest.raises(CheckpointError, match="expected a file, got none"):
         ImageSegmenter.load("runs/mine", "cpu")
 
 
@@ -105,7 +105,7 @@ def test_blank_expressions(segmenter: ImageSegmenter, image: np.ndarray, blank: 
     assert "\n" not in str(error.value)
 
 
-def test_expressions_that_are_no_list_of_sentences() -> None:
+def test_expressions_that_are_no_list_of_texts() -> None:
     with pytest.raises(RvosError, match="no expression: expected at least one"):
         check_expressions([])
     with pytest.raises(RvosError, match="got one string"):

@@ -173,7 +173,7 @@ def test_training_reads_the_truth_and_says_what_it_should_have_said(model: SeqTR
 
 
 def test_two_pictures_can_be_learnt_by_heart(model: SeqTR) -> None:
-    """Text and picture both count: one picture with two sentences, one of them without a target."""
+    """Text and picture both count: one picture with two expressions, one of them without a target."""
     batch = batch_of(square(8, 8, 40), torch.zeros(1, 64, 64), square(4, 30, 24))
     optimiser = torch.optim.Adam(model.train().parameters(), lr=1e-2)
     for _ in range(60):

@@ -201,9 +201,9 @@ def test_parity_seqtr(shared_dir: Path) -> None:
     def close(came: Tensor, wanted: str) -> None:
         torch.testing.assert_close(came, io[wanted], rtol=1e-4, atol=1e-4, msg=wanted)
 
-    # Words are rows of the vocabulary, so the sentences can be written down and go through the tokenizer too.
-    sentences = [" ".join(f"w{i}" for i in row if i) for row in io["ref_expr_inds"].tolist()]
-    words = model.encode_text(sentences)
+    # Words are rows of the vocabulary, so the expressions can be written down and go through the tokenizer too.
+    expressions = [" ".join(f"w{i}" for i in row if i) for row in io["ref_expr_inds"].tolist()]
+    words = model.encode_text(expressions)
     close(words.sentence[:, None], "y")
     valid_px = io["img_shapes"]
     stem = torch.zeros(2, 1, 48, 48)

@@ -1,4 +1,4 @@
-"""Sentences and meanings: what is said is true, undisputed, shared fairly among families, and true in the mirror."""
+"""Expressions and meanings: what is said is true, undisputed, shared fairly among families, and true in the mirror."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_meanings_give_the_stored_answers_on_thousands_of_scenes() -> None:
     assert seen > 7900
 
 
-def test_sentences_stay_true_in_the_mirror() -> None:
+def test_expressions_stay_true_in_the_mirror() -> None:
     for index, (scene, expressions) in enumerate(described("train", 2000)):
         other = mirror_scene(scene)
         for e in expressions:
@@ -93,7 +93,7 @@ def test_sentences_stay_true_in_the_mirror() -> None:
             break
 
 
-def test_a_mirrored_meaning_has_the_mirrored_sentence() -> None:
+def test_a_mirrored_meaning_has_the_mirrored_expression() -> None:
     for novel, split in ((False, "train"), (True, COMPOSITIONAL)):
         for index, (_, expressions) in enumerate(described(split, 300)):
             for e in expressions:
@@ -102,8 +102,8 @@ def test_a_mirrored_meaning_has_the_mirrored_sentence() -> None:
 
 
 def test_mirrored_is_an_involution_and_touches_sides_alone() -> None:
-    for sentence in expression_texts("train", 1, 2000):
-        assert mirrored(mirrored(sentence)) == sentence
+    for expression in expression_texts("train", 1, 2000):
+        assert mirrored(mirrored(expression)) == expression
     table = {
         "the leftmost star": "the rightmost star",
         "Left of the right-hand circle": "Right of the left-hand circle",
@@ -157,14 +157,16 @@ def test_training_knows_neither_the_pairs_nor_the_phrasings() -> None:
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_word_is_a_training_word(split: str) -> None:
     words = {
-        word for sentence in expression_texts(split, 0, 4000 if split == "train" else 1500) for word in sentence.split()
+        word
+        for expression in expression_texts(split, 0, 4000 if split == "train" else 1500)
+        for word in expression.split()
     }
     assert words <= training_words()
     if split == "train":
         assert len(training_words() - words) <= 8
 
 
-def test_sentences_are_those_of_the_dataset() -> None:
+def test_expressions_are_those_of_the_dataset() -> None:
     expected = [e.text for _, expressions in described("test", 50) for e in expressions]
     assert list(expression_texts("test", 0, len(expected)))[:150] == expected[:150]
     assert len(list(expression_texts("val", 0, 37))) == 37

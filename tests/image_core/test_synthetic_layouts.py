@@ -47,8 +47,8 @@ def test_refcoco_is_what_was_drawn(root: Path) -> None:
         sample = data[index]
         said = {s["raw"]: r for r in refs if r["image_id"] == image_id for s in r["sentences"]}
         assert set(said) == set(sample.expressions)
-        for sentence, mask in zip(sample.expressions, sample.masks, strict=True):
-            assert np.array_equal(masks_of(coco, [said[sentence]["ann_id"]]), mask)
+        for expression, mask in zip(sample.expressions, sample.masks, strict=True):
+            assert np.array_equal(masks_of(coco, [said[expression]["ann_id"]]), mask)
             checked += 1
     assert checked >= 25
 
@@ -90,8 +90,8 @@ def test_grefcoco_has_several_targets_and_none(root: Path) -> None:
     for index in range(6):
         sample = data[index]
         said = {s["raw"]: r for r in refs if r["image_id"] == first + index for s in r["sentences"]}
-        for sentence, mask in zip(sample.expressions, sample.masks, strict=True):
-            ann_ids = [i for i in said[sentence]["ann_id"] if i != -1]
+        for expression, mask in zip(sample.expressions, sample.masks, strict=True):
+            ann_ids = [i for i in said[expression]["ann_id"] if i != -1]
             assert np.array_equal(masks_of(coco, ann_ids), mask)
 
 

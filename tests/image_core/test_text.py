@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from image_core.encoders.text import SMALL_VOCABULARY, TextEncoder, build_text_encoder
 from image_core.errors import CheckpointError, ConfigError, RvosError
 
-SENTENCES = ["the red star", "a big dog, left of the man's second wheel"]
+EXPRESSIONS = ["the red star", "a big dog, left of the man's second wheel"]
 TINY: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 LETTERS = string.ascii_lowercase + string.digits
 PUNCTUATION = ",.'!?-"
@@ -96,12 +96,12 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return request.param, folder, MAKERS[request.param](folder)
 
 
-def _assert_rows_equal(encoder: TextEncoder, sentences: list[str]) -> None:
-    """A batch is its sentences one by one, whatever is padded."""
-    together = encoder(sentences)
+def _assert_rows_equal(encoder: TextEncoder, expressions: list[str]) -> None:
+    """A batch is its expressions one by one, whatever is padded."""
+    together = encoder(expressions)
     assert together.word_pad_mask.any(), "nothing is padded: this would show nothing"
-    for i, sentence in enumerate(sentences):
-        alone = encoder([sentence])
+    for i, text in enumerate(expressions):
+        alone = encoder([text])
         keep = ~together.word_pad_mask[i]
         assert not alone.word_pad_mask.any()
         torch.testing.assert_close(together.words[i][keep], alone.words[0], atol=1e-5, rtol=1e-4)
@@ -113,11 +113,11 @@ def test_folder_equals_transformers(checkpoint: tuple[str, Path, Any]) -> None:
 
     family, folder, model = checkpoint
     encoder = build_text_encoder(str(folder), pretrained=True, max_words=64).eval()
-    inputs = AutoTokenizer.from_pretrained(folder)(SENTENCES, padding=True, return_tensors="pt")
+    inputs = AutoTokenizer.from_pretrained(folder)(EXPRESSIONS, padding=True, return_tensors="pt")
     inputs.pop("token_type_ids", None)
     wanted = model(**inputs)
 
-    tokens = encoder.tokenize(SENTENCES)
+    tokens = encoder.tokenize(EXPRESSIONS)
     assert torch.equal(tokens.input_ids, inputs["input_ids"])
     assert torch.equal(tokens.word_pad_mask, inputs["attention_mask"] == 0)
     hidden = encoder.embed(tokens)
@@ -126,14 +126,14 @@ def test_folder_equals_transformers(checkpoint: tuple[str, Path, Any]) -> None:
     keep = ~tokens.word_pad_mask
     torch.testing.assert_close(hidden[keep], wanted.last_hidden_state[keep], atol=1e-5, rtol=1e-4)
 
-    features = encoder(SENTENCES)
+    features = encoder(EXPRESSIONS)
     assert torch.equal(features.words, hidden) and features.words.shape[-1] == encoder.channels
     sentence = wanted.pooler_output if family == "clip" else wanted.last_hidden_state[:, 0]
     torch.testing.assert_close(features.sentence, sentence, atol=1e-5, rtol=1e-4)
 
 
 def test_padding_changes_nothing(checkpoint: tuple[str, Path, Any]) -> None:
-    _assert_rows_equal(build_text_encoder(str(checkpoint[1]), pretrained=True).eval(), SENTENCES)
+    _assert_rows_equal(build_text_encoder(str(checkpoint[1]), pretrained=True).eval(), EXPRESSIONS)
 
 
 def test_rebuilt_from_its_own_json(checkpoint: tuple[str, Path, Any]) -> None:
@@ -143,13 +143,13 @@ def test_rebuilt_from_its_own_json(checkpoint: tuple[str, Path, Any]) -> None:
     text = encoder.tokenizer_json()
     again = build_text_encoder("/no/such/folder", pretrained=True, tokenizer_json=text).eval()
     again.load_state_dict(encoder.state_dict())
-    assert torch.equal(again(SENTENCES).words, encoder(SENTENCES).words)
+    assert torch.equal(again(EXPRESSIONS).words, encoder(EXPRESSIONS).words)
     assert again.tokenizer_json() == text
 
 
 def test_every_parameter_gets_a_gradient(checkpoint: tuple[str, Path, Any]) -> None:
     encoder = build_text_encoder(str(checkpoint[1]))
-    features = encoder(SENTENCES)
+    features = encoder(EXPRESSIONS)
     (features.words.square().sum() + features.sentence.sum()).backward()
     assert [name for name, p in encoder.named_parameters() if p.grad is None] == []
 
@@ -158,18 +158,18 @@ def test_random_weights_differ_from_pretrained(checkpoint: tuple[str, Path, Any]
     """Without `pretrained` a folder gives its sizes and its tokenizer, not its weights."""
     _, folder, _ = checkpoint
     fresh, loaded = (build_text_encoder(str(folder), pretrained=flag).eval() for flag in (False, True))
-    assert torch.equal(fresh.tokenize(SENTENCES).input_ids, loaded.tokenize(SENTENCES).input_ids)
-    assert not torch.allclose(fresh(SENTENCES).words, loaded(SENTENCES).words, atol=1e-2)
+    assert torch.equal(fresh.tokenize(EXPRESSIONS).input_ids, loaded.tokenize(EXPRESSIONS).input_ids)
+    assert not torch.allclose(fresh(EXPRESSIONS).words, loaded(EXPRESSIONS).words, atol=1e-2)
 
 
 def test_bert_folder_with_a_plain_word_list(tmp_path: Path) -> None:
     """Older folders have `vocab.txt` and no `tokenizer.json`."""
     _bert(tmp_path)
-    before = build_text_encoder(str(tmp_path)).tokenize(SENTENCES)
+    before = build_text_encoder(str(tmp_path)).tokenize(EXPRESSIONS)
     pieces = json.loads((tmp_path / "tokenizer.json").read_text())["model"]["vocab"]
     (tmp_path / "vocab.txt").write_text("\n".join(sorted(pieces, key=pieces.get)) + "\n")
     (tmp_path / "tokenizer.json").unlink()
-    assert torch.equal(build_text_encoder(str(tmp_path)).tokenize(SENTENCES).input_ids, before.input_ids)
+    assert torch.equal(build_text_encoder(str(tmp_path)).tokenize(EXPRESSIONS).input_ids, before.input_ids)
 
 
 def test_words_are_capped_and_keep_their_ends() -> None:
@@ -182,13 +182,13 @@ def test_words_are_capped_and_keep_their_ends() -> None:
 
 def test_small_is_blind_to_padding_and_steps() -> None:
     encoder = build_text_encoder("small").eval()
-    _assert_rows_equal(encoder, SENTENCES)
-    tokens = encoder.tokenize(SENTENCES)
+    _assert_rows_equal(encoder, EXPRESSIONS)
+    tokens = encoder.tokenize(EXPRESSIONS)
     hidden = encoder.embed(tokens)
     for layer in encoder.layers:
         hidden = layer(hidden, tokens.word_pad_mask)
     features = encoder.collect(hidden, tokens)
-    assert torch.equal(features.words, encoder(SENTENCES).words)
+    assert torch.equal(features.words, encoder(EXPRESSIONS).words)
     assert torch.equal(features.sentence, features.words[:, 0])
     assert encoder.channels == 128 and len(encoder.layers) == 3
     assert sum(p.numel() for p in encoder.parameters()) < 0.7e6
@@ -200,8 +200,8 @@ def test_small_spells_any_english_word() -> None:
     tokenizer = AutoTokenizer.from_pretrained(SMALL_VOCABULARY)
     probe = 'The Jagged vehicle\'s 2nd-left wheel (no. 7), quartz & "zebra" ~ xylophone'
     everything = " ".join(f"a{c} {c}" for c in string.printable if not c.isspace())
-    for sentence in (probe, everything):
-        assert tokenizer.unk_token_id not in tokenizer(sentence)["input_ids"]
+    for text in (probe, everything):
+        assert tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
     assert tokenizer.tokenize("THE STAR") == ["the", "star"]
     assert tokenizer.decode(tokenizer("quartz star")["input_ids"]) == "[CLS] quartz star [SEP]"
 
@@ -239,7 +239,7 @@ def test_published_sizes_without_the_hub(name: str, parameters: int, caplog: pyt
 
 def test_tokens_follow_the_parameters() -> None:
     encoder = build_text_encoder("small").to("meta")
-    tokens = encoder.tokenize(SENTENCES)
+    tokens = encoder.tokenize(EXPRESSIONS)
     assert tokens.input_ids.is_meta and tokens.word_pad_mask.is_meta
 
 

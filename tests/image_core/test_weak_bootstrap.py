@@ -43,7 +43,7 @@ class Killed(BaseException):
 
 
 class Pictures:
-    """Ten pictures with three sentences each; at some of them something happens."""
+    """Ten pictures with three expressions each; at some of them something happens."""
 
     def __init__(self, events: dict[int, Callable[[ImageSample], ImageSample]] | None = None) -> None:
         self.pictures, self.events = SyntheticImages("train", 0, (32, 32), 3, length=COUNT), events or {}
@@ -145,11 +145,11 @@ def test_both_losses_are_in_the_log(in_one_go: Path) -> None:
 
 
 def test_every_round_sees_other_pictures(make: MakeBootstrap) -> None:
-    """Other pictures, sentences and augmentations at the same step, of both parts."""
+    """Other pictures, expressions and augmentations at the same step, of both parts."""
     settings = make()
     pseudo = PseudoPart(Pictures(), 1.0, 2)
     rounds = [settings.round(round) for round in range(3)]
-    for own in (rounds, [pseudo.settings(one) for one in rounds]):
+    for own in (rounds, [pseudo.config_of(one) for one in rounds]):
         drawn = [TrainingBatches(Pictures(), one) for one in own]
         orders = [tuple(batches[step].expressions for step in range(3)) for batches in drawn]
         assert len(set(orders)) == 3
@@ -344,7 +344,7 @@ def test_a_picture_that_fails_is_one_line_and_nothing_else_changes(
     assert (told["pictures"], told["failed"]) == (7, 2)
 
 
-def test_a_sentence_without_words_fails_alone(in_one_go: Path, tmp_path: Path) -> None:
+def test_an_expression_without_words_fails_alone(in_one_go: Path, tmp_path: Path) -> None:
     """The other two of its picture are asked and judged as they were, by their own boxes."""
 
     def blank(sample: ImageSample) -> ImageSample:

@@ -1,4 +1,4 @@
-"""The expression parser: a table of sentences in the manner of RefCOCO, RefCOCO+ and RefCOCOg, and their parses.
+"""The expression parser: a table of expressions in the manner of RefCOCO, RefCOCO+ and RefCOCOg, and their parses.
 
 Read a row as: head noun (_ where it is left unsaid), the phrase for the scorer in quotes where it is more than the
 noun, ^superlative (#2 for the second), relation(landmark), not(what it is not). with(...) has no predicate.
@@ -172,22 +172,22 @@ def spelled(referent: Referent) -> str:
     return " ".join(said)
 
 
-@pytest.mark.parametrize(("sentence", "wanted"), TABLE, ids=[sentence for sentence, _ in TABLE])
-def test_a_sentence_is_parsed(sentence: str, wanted: str) -> None:
-    assert spelled(parse_expression(sentence)) == wanted
+@pytest.mark.parametrize(("expression", "wanted"), TABLE, ids=[expression for expression, _ in TABLE])
+def test_an_expression_is_parsed(expression: str, wanted: str) -> None:
+    assert spelled(parse_expression(expression)) == wanted
 
 
-@pytest.mark.parametrize("sentence", [sentence for sentence, _ in TABLE])
-def test_case_full_stops_and_spaces_change_nothing(sentence: str) -> None:
-    assert parse_expression(f"  {sentence.upper().replace(' ', '  ')}. ") == parse_expression(sentence)
+@pytest.mark.parametrize("expression", [expression for expression, _ in TABLE])
+def test_case_full_stops_and_spaces_change_nothing(expression: str) -> None:
+    assert parse_expression(f"  {expression.upper().replace(' ', '  ')}. ") == parse_expression(expression)
 
 
-@pytest.mark.parametrize("sentence", [sentence for sentence, _ in TABLE])
-def test_left_and_right_change_places_in_sentence_and_parse_alike(sentence: str) -> None:
+@pytest.mark.parametrize("expression", [expression for expression, _ in TABLE])
+def test_left_and_right_change_places_in_expression_and_parse_alike(expression: str) -> None:
     swapped = {"left": "right", "right": "left"}
-    mirror = parse_expression(" ".join(_mirrored(word, swapped) for word in sentence.split(" ")))
+    mirror = parse_expression(" ".join(_mirrored(word, swapped) for word in expression.split(" ")))
     assert spelled(mirror) == " ".join(
-        _mirrored(word, swapped) for word in spelled(parse_expression(sentence)).split(" ")
+        _mirrored(word, swapped) for word in spelled(parse_expression(expression)).split(" ")
     )
 
 
@@ -204,11 +204,11 @@ def test_what_a_landmark_is_said_to_be_is_not_said_of_the_target() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "spatial"),
+    ("expression", "spatial"),
     [("man in red", False), ("man on left", True), ("car behind bike", True), ("not the dog", True), ("blue", False)],
 )
-def test_only_places_relations_and_negations_are_spatial(sentence: str, spatial: bool) -> None:
-    assert parse_expression(sentence).is_spatial is spatial
+def test_only_places_relations_and_negations_are_spatial(expression: str, spatial: bool) -> None:
+    assert parse_expression(expression).is_spatial is spatial
 
 
 KINDS = {*PREDICATES, "middle", "near", "far", "between"}
@@ -225,15 +225,15 @@ def test_any_heap_of_words_is_parsed_and_composed() -> None:
     known += ["than", "and", "with", "of", "half of", "man", "dog", "red", "shirt", "top", "holding", "one", "the", "2"]
     boxes = np.random.default_rng(0).uniform(0, 50, (6, 4)) + np.array([0, 0, 50, 50])
     for _ in range(1500):
-        sentence = " ".join(rng.choices(known, k=rng.randint(1, 9)))
-        referent = parse_expression(sentence)
+        expression = " ".join(rng.choices(known, k=rng.randint(1, 9)))
+        referent = parse_expression(expression)
         looks = {phrase: np.full(6, 1 / 6) for phrase in phrases_of(referent)}
         found = compose(referent, boxes, (100, 100), looks)
-        assert found.min() >= 0 and found.sum() == pytest.approx(1), sentence
+        assert found.min() >= 0 and found.sum() == pytest.approx(1), expression
 
 
 @pytest.mark.shared
-def test_the_head_of_a_real_sentence_is_that_of_its_shorter_description(shared_dir: Path) -> None:
+def test_the_head_of_a_real_expression_is_that_of_its_shorter_description(shared_dir: Path) -> None:
     """Of A2D-Sentences; 0.994 by `benchmarks/few_masks/parser_coverage.py`, the rest mostly cut off in the file."""
     with (shared_dir / "annotations" / "a2d_annotation_with_short_query.txt").open() as file:
         pairs = [(row["query"], row["short_query"]) for row in csv.DictReader(file)]
@@ -241,6 +241,6 @@ def test_the_head_of_a_real_sentence_is_that_of_its_shorter_description(shared_d
     assert len(nouns) > 600 and sum(a == b != "" for a, b in nouns) > 0.98 * len(nouns)
 
 
-@pytest.mark.parametrize("sentence", ["", "   ", ",", "the", "of", "not", "and and", "left of", "between", "?!"])
-def test_fragments_do_no_harm(sentence: str) -> None:
-    assert parse_expression(sentence).noun == ""
+@pytest.mark.parametrize("expression", ["", "   ", ",", "the", "of", "not", "and and", "left of", "between", "?!"])
+def test_fragments_do_no_harm(expression: str) -> None:
+    assert parse_expression(expression).noun == ""

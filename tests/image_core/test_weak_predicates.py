@@ -158,18 +158,18 @@ def test_what_is_excluded_is_out() -> None:
     assert published == pytest.approx(looks["man"])
 
 
-@pytest.mark.parametrize("sentence", ["middle", "second from left", "one near a dog", "one far from a dog"])
-def test_without_our_predicates_only_the_published_ones_count(sentence: str) -> None:
+@pytest.mark.parametrize("expression", ["middle", "second from left", "one near a dog", "one far from a dog"])
+def test_without_our_predicates_only_the_published_ones_count(expression: str) -> None:
     looks = {"dog": np.array([0.7, 0.2, 0.1])}
-    parsed = parse_expression(sentence)
+    parsed = parse_expression(expression)
     assert compose(parsed, ROW, SIZE, looks, SpatialRules(own_predicates=False)) == pytest.approx([1 / 3] * 3)
     assert compose(parsed, ROW, SIZE, looks).max() > 0.35
 
 
-@pytest.mark.parametrize("sentence", ["left man", "man left of the man", "man between two men", "man inside the man"])
-def test_a_rule_that_leaves_nothing_says_nothing(sentence: str) -> None:
+@pytest.mark.parametrize("expression", ["left man", "man left of the man", "man between two men", "man inside the man"])
+def test_a_rule_that_leaves_nothing_says_nothing(expression: str) -> None:
     looks = {"man": np.ones(1), "two men": np.ones(1)}
-    assert compose(parse_expression(sentence), ROW[:1], SIZE, looks).tolist() == [1]
+    assert compose(parse_expression(expression), ROW[:1], SIZE, looks).tolist() == [1]
 
 
 @pytest.mark.parametrize("wrong", [{"near_scale": 0}, {"superlative": "best"}])

@@ -127,7 +127,7 @@ def test_one_sharp_cell_decides_the_fit() -> None:
     assert logits[2] == pytest.approx(scale, abs=1e-3)
 
 
-def test_texts_are_sentences_and_their_phrases() -> None:
+def test_texts_are_expressions_and_their_phrases() -> None:
     assert texts_of(["The red circle left of the blue square"]) == [
         "red circle",
         "blue square",

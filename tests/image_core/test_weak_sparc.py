@@ -1,4 +1,4 @@
-"""How a proposal is shown, pixel by pixel, and SpARC from sentence to box with a scorer that sees colours."""
+"""How a proposal is shown, pixel by pixel, and SpARC from expression to box with a scorer that sees colours."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class ColourScorer:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "wanted"),
+    ("expression", "wanted"),
     [
         ("left green square", 0),
         ("the rightmost green square", 2),
@@ -123,36 +123,36 @@ class ColourScorer:
         ("the blue square, not the left one", 4),
     ],
 )
-def test_a_sentence_finds_its_box(sentence: str, wanted: int) -> None:
+def test_an_expression_finds_its_box(expression: str, wanted: int) -> None:
     config = SparcConfig(spatial=SpatialRules(superlative="count"))
-    (found,) = Sparc(ColourScorer(), config).locate(PICTURE, PROPOSALS, [sentence])
+    (found,) = Sparc(ColourScorer(), config).locate(PICTURE, PROPOSALS, [expression])
     assert found.index == wanted
     np.testing.assert_array_equal(found.box_xyxy, PROPOSALS[wanted])
     assert found.probabilities.sum() == pytest.approx(1) and found.score == found.probabilities.max()
 
 
-def test_sentences_together_are_sentences_apart() -> None:
-    sentences = ["left green square", "the biggest green square", "blue", "left green square"]
+def test_expressions_together_are_expressions_apart() -> None:
+    expressions = ["left green square", "the biggest green square", "blue", "left green square"]
     sparc = Sparc(ColourScorer())
-    apart = [sparc.locate(PICTURE, PROPOSALS, [sentence])[0] for sentence in sentences]
-    for one, other in zip(sparc.locate(PICTURE, PROPOSALS, sentences), apart, strict=True):
+    apart = [sparc.locate(PICTURE, PROPOSALS, [expression])[0] for expression in expressions]
+    for one, other in zip(sparc.locate(PICTURE, PROPOSALS, expressions), apart, strict=True):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
     assert sparc.locate(PICTURE, PROPOSALS, []) == []
 
 
-def asked(sentence: str, config: SparcConfig) -> list[str]:
+def asked(expression: str, config: SparcConfig) -> list[str]:
     scorer = ColourScorer()
-    Sparc(scorer, config).locate(PICTURE, PROPOSALS, [sentence])
+    Sparc(scorer, config).locate(PICTURE, PROPOSALS, [expression])
     return scorer.texts
 
 
 def test_what_the_scorer_is_asked() -> None:
-    sentence = "Green square left of the  blue one"
+    expression = "Green square left of the  blue one"
     phrases = ["a photo of green square", "a photo of blue square"]
     caption = "a photo of green square left of the blue one"
-    assert asked(sentence, SparcConfig()) == [*phrases, caption]
-    assert asked(sentence, SparcConfig(caption_weight=0)) == phrases
-    assert asked(sentence, SparcConfig(rules=False)) == [caption]
+    assert asked(expression, SparcConfig()) == [*phrases, caption]
+    assert asked(expression, SparcConfig(caption_weight=0)) == phrases
+    assert asked(expression, SparcConfig(rules=False)) == [caption]
     assert asked("man in green", SparcConfig(template="{}!")) == ["man in green!"]
 
 
@@ -169,10 +169,10 @@ def test_crops_are_shown_on_demand() -> None:
 def test_the_caption_weighs_in_at_the_end() -> None:
     """A caption that fits one box alone decides between boxes that the rules leave equal."""
     # The phrase of the head is "square", which says nothing of colours; the caption names blue.
-    sentence = ["square near the blue one"]
-    without = Sparc(ColourScorer(), SparcConfig(caption_weight=0)).locate(PICTURE, PROPOSALS, sentence)[0]
+    expression = ["square near the blue one"]
+    without = Sparc(ColourScorer(), SparcConfig(caption_weight=0)).locate(PICTURE, PROPOSALS, expression)[0]
     assert without.index == 1
-    assert Sparc(ColourScorer()).locate(PICTURE, PROPOSALS, sentence)[0].index in (3, 4)
+    assert Sparc(ColourScorer()).locate(PICTURE, PROPOSALS, expression)[0].index in (3, 4)
 
 
 @pytest.mark.parametrize("boxes", [np.zeros((0, 4)), np.zeros(4), np.zeros((2, 5))])
@@ -181,7 +181,7 @@ def test_no_proposals_are_the_inputs_fault(boxes: np.ndarray) -> None:
         Sparc(ColourScorer()).locate(PICTURE, boxes, ["blue"])
 
 
-def test_a_sentence_without_words_and_a_picture_of_floats_are_too() -> None:
+def test_an_expression_without_words_and_a_picture_of_floats_are_too() -> None:
     sparc = Sparc(ColourScorer())
     with pytest.raises(DataError, match="expected expressions with words"):
         sparc.locate(PICTURE, PROPOSALS, ["blue", " "])

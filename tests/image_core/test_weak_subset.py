@@ -52,7 +52,7 @@ def test_the_seed_decides_and_nothing_else() -> None:
 
 
 def test_the_view_has_whole_pictures() -> None:
-    """Every sentence of a labelled picture is there, so that its masks are nowhere else."""
+    """Every expression of a labelled picture is there, so that its masks are nowhere else."""
     pictures = SyntheticImages("train", 0, (32, 32), 3, length=12)
     view = Subset(pictures, labelled_indices(len(pictures), 0.25, 0))
     assert len(view) == 3
@@ -66,13 +66,13 @@ def test_the_view_has_whole_pictures() -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Eight pictures to learn from; every sentence of picture k ends with the word "pk"."""
+    """Eight pictures to learn from; every expression of picture k ends with the word "pk"."""
     write_refcoco(tmp_path, {"train": 8, "val": 2}, 0, (32, 32))
     rows = rows_of(tmp_path)
     pictures = list(dict.fromkeys(row["image_id"] for row in rows if row["split"] == "train"))
     for row in rows:
-        for sentence in row["sentences"] if row["image_id"] in pictures else []:
-            sentence["raw"] += f" p{pictures.index(row['image_id'])}"
+        for expression in row["sentences"] if row["image_id"] in pictures else []:
+            expression["raw"] += f" p{pictures.index(row['image_id'])}"
     return put(tmp_path, rows)
 
 
@@ -113,7 +113,9 @@ def test_unlabelled_pictures_are_read_without_their_masks(root: Path, monkeypatc
     assert (picture.sample_id, picture.expression_ids) == (sample.sample_id, sample.expression_ids)
 
 
-def test_pictures_without_a_sentence_are_not_trained_on(root: Path, tiny_settings: Callable[..., TrainConfig]) -> None:
+def test_pictures_without_an_expression_are_not_trained_on(
+    root: Path, tiny_settings: Callable[..., TrainConfig]
+) -> None:
     rows = rows_of(root)
     silent = {row["image_id"] for row in rows if row["split"] == "train" and row["image_id"] % 2}
     assert silent
@@ -142,8 +144,8 @@ def test_a_model_has_the_words_that_it_was_taught(root: Path, tiny_settings: Cal
     mute = next(i for i in range(8) if i not in labelled)
     for row in rows:  # one picture is asked nothing that could be answered: its other word is not learnt
         if row["image_id"] == pictures[mute]:
-            for sentence in row["sentences"]:
-                sentence["raw"] = "?!"
+            for expression in row["sentences"]:
+                expression["raw"] = "?!"
     put(root, rows)
     settings = BootstrapConfig(train, 4, 4, 1, boxes="none", filter=FilterConfig("everything"))
     out = bootstrap(settings, make_boxes=lambda *_: NoBoxes()).parent

@@ -200,7 +200,7 @@ def make_clip(tmp_path: Path) -> Callable[..., Path]:
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandOutcome:
     """What a command line left: its exit code, and the lines of stdout and stderr."""
 
     code: int
@@ -214,7 +214,7 @@ def rvos(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     colour_segmenter: ImageSegmenter,
-) -> Callable[..., Said]:
+) -> Callable[..., CommandOutcome]:
     """Runs `rvos ARGUMENTS` in this process with the model that sees colours in place of the embedded one."""
     from rvos.cli import main
 
@@ -229,10 +229,10 @@ def rvos(
     monkeypatch.setattr("image_core.segmenter.embedded_models", lambda: {"s2rm_tiny": stand_in})
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str | Path) -> Said:
+    def run(*arguments: str | Path) -> CommandOutcome:
         capsys.readouterr()
         code = main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return Said(code, said.out.splitlines(), said.err.splitlines())
+        captured = capsys.readouterr()
+        return CommandOutcome(code, captured.out.splitlines(), captured.err.splitlines())
 
     return run

@@ -161,9 +161,9 @@ class _Reader:
         if link is None or kind is None or link.words not in ("with", "has", "have", "having"):
             return False
         self.open[-1] = _Open(link.owner, kind, f"{link.words} {token.text}", link.landmarks)
-        said = len(link.landmarks[0].words)
-        start = len(link.owner.words) - said - 1
-        if link.owner.words[start + 1 : start + 1 + said] == link.landmarks[0].words:
+        length = len(link.landmarks[0].words)
+        start = len(link.owner.words) - length - 1
+        if link.owner.words[start + 1 : start + 1 + length] == link.landmarks[0].words:
             del link.owner.words[start:]
         return True
 

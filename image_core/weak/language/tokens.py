@@ -91,11 +91,11 @@ _RELATION = re.compile(rf"(?:to |on |at )?(?:the )?(?P<words>{_any(words.RELATIO
 _BARE_RELATION = re.compile(rf" (?:{_any(words.RELATIONS)})(?![\w'-])")
 _WORD = re.compile(r"[,.;]|[^\s,.;]+")
 
-_Found = tuple[Token, int]
+_SizedToken = tuple[Token, int]
 """A token and how many characters it takes."""
 
 
-def _first(text: str, opens: bool) -> _Found:
+def _first(text: str, opens: bool) -> _SizedToken:
     """The first known phrase that the text begins with, else a word; opens: nothing came before."""
     for pattern, build in _PATTERNS:
         match = pattern.match(text)
@@ -127,11 +127,11 @@ def _kind_of(word: str) -> TokenKind:
     return "break" if word in words.BREAKS else "word"
 
 
-def _ordinal_place(match: re.Match[str]) -> _Found:
+def _ordinal_place(match: re.Match[str]) -> _SizedToken:
     return Token("place", match[0], (words.SIDES[match["side"]],), words.ORDINALS[match["nth"]]), match.end()
 
 
-def _place(match: re.Match[str]) -> _Found:
+def _place(match: re.Match[str]) -> _SizedToken:
     kinds = tuple(dict.fromkeys(words.SIDES[match[name]] for name in ("first", "second") if match[name]))
     of = re.match(r" of (?=\w)", match.string[match.end() :])
     if not of:
@@ -147,15 +147,15 @@ def _place(match: re.Match[str]) -> _Found:
     return Token("relation", relation, (kind,)), match.end() + of.end()
 
 
-def _most(match: re.Match[str]) -> _Found:
+def _most(match: re.Match[str]) -> _SizedToken:
     return Token("place", match[0], (words.MOST[match["most"]],), words.ORDINALS.get(match["nth"], 1)), match.end()
 
 
-def _relation(match: re.Match[str]) -> _Found:
+def _relation(match: re.Match[str]) -> _SizedToken:
     return Token("relation", match[0], (words.RELATIONS[match["words"]],)), match.end()
 
 
-_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], _Found]], ...] = (
+_PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], _SizedToken]], ...] = (
     (_ORDINAL_PLACE, _ordinal_place),
     (_COMPOUND_RELATION, _relation),
     (_MOST, _most),

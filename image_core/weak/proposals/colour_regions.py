@@ -47,30 +47,30 @@ class RegionConfig:
 class ColourRegions:
     """A `Proposer` for synthetic pictures; a pure function of the pixels."""
 
-    def __init__(self, settings: RegionConfig = RegionConfig()) -> None:
-        self.settings = settings
+    def __init__(self, config: RegionConfig = RegionConfig()) -> None:
+        self.config = config
 
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0. Only the picture is read."""
-        if image[..., 0].size // _SAMPLED_EVERY < max(self.settings.palettes):
+        if image[..., 0].size // _SAMPLED_EVERY < max(self.config.palettes):
             return np.zeros((0, 4))
         lab = cv2.cvtColor(cv2.medianBlur(image, 3).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
         edges = edge_strength(lab)
         scored = [
             region
-            for colours in self.settings.palettes
+            for colours in self.config.palettes
             for outline in _outlines(_painted(lab, colours), colours)
             if (region := self._judge(outline, edges)) is not None
         ]
         if not scored:
             return np.zeros((0, 4))
         boxes = np.array([box for box, _ in scored], np.float64)
-        kept = keep_best(boxes, np.array([score for _, score in scored]), self.settings.overlap, self.settings.most)
+        kept = keep_best(boxes, np.array([score for _, score in scored]), self.config.overlap, self.config.most)
         return boxes[kept]
 
     def _judge(self, outline: np.ndarray, edges: np.ndarray) -> tuple[tuple[int, int, int, int], float] | None:
         """(P, 1, 2) outline -> its box and score, or None where it is no thing."""
-        s = self.settings
+        s = self.config
         height, width = edges.shape
         x, y, w, h = cv2.boundingRect(outline)
         share = w * h / (height * width)

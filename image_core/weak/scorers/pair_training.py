@@ -83,10 +83,10 @@ class PairBatch:
 class PicturePool:
     """The first pictures of the training split with their proposals and texts, each drawn once."""
 
-    def __init__(self, settings: PairTrainingConfig) -> None:
-        size = settings.pair.size_px, settings.pair.size_px
-        self._data = SyntheticImages("train", settings.seed, size, len(SINGLE_FAMILIES), families=SINGLE_FAMILIES)
-        self._proposer = ColourRegions(RegionConfig(palettes=(8,), most=settings.showings))
+    def __init__(self, config: PairTrainingConfig) -> None:
+        size = config.pair.size_px, config.pair.size_px
+        self._data = SyntheticImages("train", config.seed, size, len(SINGLE_FAMILIES), families=SINGLE_FAMILIES)
+        self._proposer = ColourRegions(RegionConfig(palettes=(8,), most=config.showings))
         self._kept: dict[int, tuple[np.ndarray, np.ndarray, list[str]]] = {}
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -100,27 +100,27 @@ class PicturePool:
         return self._kept[index]
 
 
-def make_batch(pool: PicturePool, settings: PairTrainingConfig, step: int) -> PairBatch:
-    """The batch of one step, a pure function of (pool, settings, step)."""
-    rng = np.random.default_rng([settings.seed, step])
+def make_batch(pool: PicturePool, config: PairTrainingConfig, step: int) -> PairBatch:
+    """The batch of one step, a pure function of (pool, config, step)."""
+    rng = np.random.default_rng([config.seed, step])
     template = SparcConfig().template
-    windows, bags, decoys, said, asked = [], [], [], [], []
-    for bag in range(settings.pictures):
-        image, boxes, texts = pool[(step * settings.pictures + bag) % settings.pool]
-        said.append(texts)
-        asked += [texts[i] for i in np.resize(rng.permutation(len(texts)), settings.texts)]
+    windows, bags, decoys, texts_of_pictures, asked = [], [], [], [], []
+    for bag in range(config.pictures):
+        image, boxes, texts = pool[(step * config.pictures + bag) % config.pool]
+        texts_of_pictures.append(texts)
+        asked += [texts[i] for i in np.resize(rng.permutation(len(texts)), config.texts)]
         windows += [
-            cut(show, box, settings.window_px) for show, box in zip(show_proposals(image, boxes), boxes, strict=True)
+            cut(show, box, config.window_px) for show, box in zip(show_proposals(image, boxes), boxes, strict=True)
         ]
         bags += [bag] * len(boxes)
-        if len(decoys) < settings.decoys:
+        if len(decoys) < config.decoys:
             box = boxes[rng.integers(len(boxes))]
             blurred = blur(image, PromptStyle().blur_px)
-            decoys.append(cut(show_proposal(blurred, box), box, settings.window_px))
-    left_out = may_fit(said, asked)
-    left_out[np.arange(len(asked)) // settings.texts, np.arange(len(asked))] = False
-    left_out = np.concatenate([left_out, left_out[: settings.decoys]])
-    bags += range(settings.pictures, settings.pictures + len(decoys))
+            decoys.append(cut(show_proposal(blurred, box), box, config.window_px))
+    left_out = may_fit(texts_of_pictures, asked)
+    left_out[np.arange(len(asked)) // config.texts, np.arange(len(asked))] = False
+    left_out = np.concatenate([left_out, left_out[: config.decoys]])
+    bags += range(config.pictures, config.pictures + len(decoys))
     stacked = np.stack(windows + decoys)
     mirrored = rng.random(len(stacked)) < 0.5
     stacked[mirrored] = stacked[mirrored][:, :, ::-1]
@@ -141,11 +141,11 @@ def texts_of(expressions: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*phrases, *(expression.lower() for expression in expressions)]))
 
 
-def may_fit(said: Sequence[Sequence[str]], asked: Sequence[str]) -> np.ndarray:
+def may_fit(texts_of_pictures: Sequence[Sequence[str]], asked: Sequence[str]) -> np.ndarray:
     """(pictures, texts) bool: one of the picture's own texts has every word of the text asked."""
-    words = [[frozenset(text.split()) for text in texts] for texts in said]
-    wanted = [frozenset(text.split()) - {"the"} for text in asked]
-    return np.array([[any(want <= has for has in own) for want in wanted] for own in words])
+    own_words = [[frozenset(text.split()) for text in texts] for texts in texts_of_pictures]
+    asked_words = [frozenset(text.split()) - {"the"} for text in asked]
+    return np.array([[any(words <= text for text in texts) for words in asked_words] for texts in own_words])
 
 
 def of_bags(logits: Tensor, bags: Tensor, count: int) -> Tensor:
@@ -168,47 +168,47 @@ def contrastive_loss(logits: Tensor, left_out: Tensor, pictures: int) -> Tensor:
     return (to_pictures + F.cross_entropy(rows.masked_fill(siblings, -math.inf), columns)) / 2
 
 
-def train_pair(settings: PairTrainingConfig, out: Path) -> Path:
+def train_pair(config: PairTrainingConfig, out: Path) -> Path:
     """Train, or go on where a killed run stopped; returns the file of the pair, OUT/pair.safetensors.
 
     Raises `ConfigError` where `out` holds a run with other settings.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _claim(settings, out)
-    torch.manual_seed(settings.seed)
-    pair = ImageTextPair(settings.pair).train()
-    optimiser = torch.optim.AdamW(pair.parameters(), settings.lr, weight_decay=settings.weight_decay)
+    _claim(config, out)
+    torch.manual_seed(config.seed)
+    pair = ImageTextPair(config.pair).train()
+    optimiser = torch.optim.AdamW(pair.parameters(), config.lr, weight_decay=config.weight_decay)
     state_file, step = out / "state.pt", 0
     if state_file.exists():
         state = torch.load(state_file, map_location="cpu", weights_only=True)
         pair.load_state_dict(state["pair"])
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
-        logger.info("continuing at step %d of %d", step, settings.steps)
-    pool = PicturePool(settings)
+        logger.info("continuing at step %d of %d", step, config.steps)
+    pool = PicturePool(config)
     started, losses = time.monotonic(), []
-    while step < settings.steps:
+    while step < config.steps:
         for group in optimiser.param_groups:
-            group["lr"] = settings.lr * _lr_factor(step, settings)
-        losses.append(_update(pair, optimiser, make_batch(pool, settings, step), settings))
+            group["lr"] = config.lr * _lr_factor(step, config)
+        losses.append(_update(pair, optimiser, make_batch(pool, config, step), config))
         step += 1
-        if step % settings.save_every == 0 or step == settings.steps:
+        if step % config.save_every == 0 or step == config.steps:
             state = {"pair": pair.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
             _write_state(state, state_file)
-            _save(pair, settings, step, out)
+            _save(pair, config, step, out)
             mean, seconds = sum(losses) / len(losses), (time.monotonic() - started) / len(losses)
-            logger.info("step %d of %d: loss %.3f, %.2f s a step", step, settings.steps, mean, seconds)
+            logger.info("step %d of %d: loss %.3f, %.2f s a step", step, config.steps, mean, seconds)
             started, losses = time.monotonic(), []
     return out / "pair.safetensors"
 
 
 def _update(
-    pair: ImageTextPair, optimiser: torch.optim.Optimizer, batch: PairBatch, settings: PairTrainingConfig
+    pair: ImageTextPair, optimiser: torch.optim.Optimizer, batch: PairBatch, config: PairTrainingConfig
 ) -> float:
-    cells = pair.encode_pictures(as_input(list(batch.windows), settings.window_px))
+    cells = pair.encode_pictures(as_input(list(batch.windows), config.window_px))
     showings = pair.fit(cells, pair.encode_texts(batch.texts))
-    logits = of_bags(showings, torch.from_numpy(batch.bags), settings.pictures + settings.decoys)
-    loss = contrastive_loss(logits, torch.from_numpy(batch.left_out), settings.pictures)
+    logits = of_bags(showings, torch.from_numpy(batch.bags), config.pictures + config.decoys)
+    loss = contrastive_loss(logits, torch.from_numpy(batch.left_out), config.pictures)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(pair.parameters(), 1.0)
@@ -216,19 +216,19 @@ def _update(
     return float(loss.detach())
 
 
-def _lr_factor(step: int, settings: PairTrainingConfig) -> float:
+def _lr_factor(step: int, config: PairTrainingConfig) -> float:
     """A linear start, then half a cosine down to zero."""
-    if step < settings.warm_up:
-        return (step + 1) / settings.warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - settings.warm_up) / max(settings.steps - settings.warm_up, 1)))
+    if step < config.warm_up:
+        return (step + 1) / config.warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - config.warm_up) / max(config.steps - config.warm_up, 1)))
 
 
-def _claim(settings: PairTrainingConfig, out: Path) -> None:
-    wanted: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+def _claim(config: PairTrainingConfig, out: Path) -> None:
+    document: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     path = out / "settings.json"
-    if path.exists() and json.loads(path.read_text()) != wanted:
+    if path.exists() and json.loads(path.read_text()) != document:
         raise ConfigError(f"{out}: holds a run with other settings; take another --out, or remove it")
-    path.write_text(json.dumps(wanted, indent=1) + "\n")
+    path.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def _write_state(state: dict[str, Any], path: Path) -> None:
@@ -237,6 +237,6 @@ def _write_state(state: dict[str, Any], path: Path) -> None:
     temporary.replace(path)
 
 
-def _save(pair: ImageTextPair, settings: PairTrainingConfig, step: int, out: Path) -> None:
-    provenance = {"data": "synthetic train pictures and sentences", "step": step, "settings": asdict(settings)}
+def _save(pair: ImageTextPair, config: PairTrainingConfig, step: int, out: Path) -> None:
+    provenance = {"data": "synthetic train pictures and expressions", "step": step, "settings": asdict(config)}
     save_pair(out / "pair.safetensors", pair, provenance)

@@ -46,7 +46,7 @@ def filmstrips(rows: Sequence[Row], strip: Strip, links: Mapping[str, str]) -> l
     ranked = sorted((row for row in rows if not row.get("error") and row.get("J")), key=score_of)
     worst = ranked[: min(EXTREMES, len(ranked) // 2)]
     best = [row for row in ranked[len(worst) :][::-1] if any(row.get("visible") or [])][:EXTREMES]
-    found = (("best", "Best expressions", best), ("worst", "Worst expressions", worst))
+    ends = (("best", "Best expressions", best), ("worst", "Worst expressions", worst))
     return [
         section(
             anchor,
@@ -55,7 +55,7 @@ def filmstrips(rows: Sequence[Row], strip: Strip, links: Mapping[str, str]) -> l
             _curve_key(chosen),
             _films([_filmstrip(r, strip, links) for r in chosen], chosen),
         )
-        for anchor, title, chosen in found
+        for anchor, title, chosen in ends
         if chosen
     ]
 
@@ -78,11 +78,11 @@ def over_time(rows: Sequence[Row], links: Mapping[str, str]) -> Html | None:
     folded = [
         h(
             "details",
-            h("summary", f"{title} ", h("small", counted(len(found), "expression"))),
-            h("div", *(_card(row, links, most_points) for row in found), class_="cards"),
+            h("summary", f"{title} ", h("small", counted(len(band), "expression"))),
+            h("div", *(_card(row, links, most_points) for row in band), class_="cards"),
             open=index == 0,
         )
-        for index, (title, found) in enumerate(groups.items())
+        for index, (title, band) in enumerate(groups.items())
     ]
     find = h("input", type="search", placeholder="video or words", aria_label="find an expression", id="find")
     return section(
@@ -112,11 +112,11 @@ def _filmstrip(row: Row, strip: Strip, links: Mapping[str, str]) -> Html:
     shown = np.logical_or(row.get("visible") or [], row.get("predicted") or []).tolist() or [False] * len(row["J"])
     positions = spread(shown)
     try:
-        found = strip(str(row["video_id"]), str(row["expression_id"]), positions)
+        views = strip(str(row["video_id"]), str(row["expression_id"]), positions)
     except RvosError as error:
         pictures: Html = h("p", f"no pictures: {error}", class_="warning")
     else:
-        frames = [_frame(row, i, *views) for i, views in zip(positions, found, strict=True)]
+        frames = [_frame(row, i, *view) for i, view in zip(positions, views, strict=True)]
         pictures = h("div", *frames, class_="strip")
     return h("article", _caption(row, links), pictures, _chart(row, _MOST_POINTS), class_="film")
 
@@ -164,9 +164,9 @@ def _chart(row: Row, most_points: int) -> Html | None:
         return None
     curves = {name.lower(): row.get(name) or () for name in ("J", "F")}
     ribbons = {name: row.get(name) or () for name in ("visible", "predicted")}
-    said = ", ".join(f"{k.upper()} {percent(float(np.mean(v)))}" for k, v in curves.items() if len(v))
+    means = ", ".join(f"{k.upper()} {percent(float(np.mean(v)))}" for k, v in curves.items() if len(v))
     last = len(curves["j"]) - 1
-    drawn = timeline(curves, ribbons, most_points, f"Over {last + 1} frames: {said}")
+    drawn = timeline(curves, ribbons, most_points, f"Over {last + 1} frames: {means}")
     return h(
         "div", drawn, h("div", *(h("span", _frame_name(row, end)) for end in (0, last)), class_="axis"), class_="chart"
     )

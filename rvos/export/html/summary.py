@@ -53,10 +53,10 @@ def heading(document: Document, counts: Mapping[str, int]) -> Html:
 
 def protocols(document: Document) -> Html | None:
     """A block a protocol with its own figures, where there is more than one; no table, for that would compare them."""
-    found: Mapping[str, Document] = document.get("protocols") or {}
-    if not found:
+    named: Mapping[str, Document] = document.get("protocols") or {}
+    if not named:
         return None
-    blocks = [h("div", h("h3", name), _protocol(block), _figures(block, "figures")) for name, block in found.items()]
+    blocks = [h("div", h("h3", name), _protocol(block), _figures(block, "figures")) for name, block in named.items()]
     intro = h("p", "Figures of different protocols are not comparable with each other.", class_="note")
     return section("protocols", "Protocols", intro, h("div", *blocks, class_="columns"))
 
@@ -67,9 +67,9 @@ def baseline(document: Document) -> Html | None:
     if not block:
         return None
     rows = [
-        [label(name), *(percent(value) for value in figures_of(found).values())]
-        for name, found in block.items()
-        if name != "gain" and isinstance(found, Mapping)
+        [label(name), *(percent(value) for value in figures_of(figures).values())]
+        for name, figures in block.items()
+        if name != "gain" and isinstance(figures, Mapping)
     ]
     names = next((list(figures_of(v)) for k, v in block.items() if k != "gain" and isinstance(v, Mapping)), [])
     this = ["this run", *(percent(document.get(name)) for name in names)]
@@ -86,9 +86,9 @@ def baseline(document: Document) -> Html | None:
 
 def breakdowns(document: Document) -> Html | None:
     """A table a label: family, type, expression length, ..., two beside each other where they are narrow."""
-    found: Mapping[str, Mapping[str, Document]] = document.get("by") or {}
-    tables = [_breakdown(name, blocks) for name, blocks in found.items() if blocks]
-    widest = max((len(figures_of(row)) for blocks in found.values() for row in blocks.values()), default=0)
+    by_label: Mapping[str, Mapping[str, Document]] = document.get("by") or {}
+    tables = [_breakdown(name, blocks) for name, blocks in by_label.items() if blocks]
+    widest = max((len(figures_of(row)) for blocks in by_label.values() for row in blocks.values()), default=0)
     return h("div", *tables, class_="columns" if widest <= _NARROW else "stack") if tables else None
 
 
@@ -105,7 +105,7 @@ def failures(document: Document) -> Html | None:
         h("p", "What failed or is missing counts as 0 in the figures.", class_="note"),
         table(["video", "expression", "error"], rows, texts=3) if rows else None,
         h("h3", f"Missing ({len(missing)})") if missing else None,
-        h("ul", *(h("li", _said(item)) for item in missing), class_="names") if missing else None,
+        h("ul", *(h("li", _named(item)) for item in missing), class_="names") if missing else None,
     )
 
 
@@ -197,5 +197,5 @@ def _block(name: str, block: Any) -> Html:
     return h("details", h("summary", name.capitalize()), shown)
 
 
-def _said(item: Any) -> str:
+def _named(item: Any) -> str:
     return ", ".join(f"{key} {value}" for key, value in item.items()) if isinstance(item, Mapping) else str(item)

@@ -56,14 +56,14 @@ def write_a2d_sentences(
         described = videos.describe(index)
         film, video_id = described.film, described.video_id
         write_video(root / "Release" / "clips320H" / f"{video_id}.mp4", draw_frames(film, size), film.rate)
-        said = about_one(film, 1, Random(video_id))
-        if said:
+        texts_of = about_one(film, 1, Random(video_id))
+        if texts_of:
             alone = index % 2 == 1
-            shown = list(said)[:1] if alone else sorted(film.position)
-            queries += [(video_id, instance_of(i), said[i][0]) for i in said if i in shown]
+            shown = list(texts_of)[:1] if alone else sorted(film.position)
+            queries += [(video_id, instance_of(i), texts_of[i][0]) for i in texts_of if i in shown]
             folder = annotations / "a2d_annotation_with_instances" / video_id
             tracks = visible_tracks(film, draw_tracks(film, size))
-            files = annotated_instances(tracks, shown, min(said), index)
+            files = annotated_instances(tracks, shown, min(texts_of), index)
             _write_annotations(folder, tracks, files)
             annotated[video_id] = len(files)
         else:

@@ -48,11 +48,11 @@ def write_jhmdb_sentences(
         film, video_id = described.film, described.video_id
         length = film.frame_count - WITHOUT_MASK
         tracks = visible_tracks(film, draw_tracks(film, size))[:length]
-        said = about_one(film, 1, Random(video_id))
-        meant = next((i for i in said if (tracks == i).any((1, 2)).sum() >= _SCORED + 2), None)
+        texts_of = about_one(film, 1, Random(video_id))
+        meant = next((i for i in texts_of if (tracks == i).any((1, 2)).sum() >= _SCORED + 2), None)
         if meant is None:
             continue
-        place, (text,), masks = f"{described.family}/{video_id}", said[meant], tracks == meant
+        place, (text,), masks = f"{described.family}/{video_id}", texts_of[meant], tracks == meant
         _write_pictures(root / "Rename_Images" / place, draw_frames(film, size))
         _write_mat(root / "puppet_mask" / place / "puppet_mask.mat", masks)
         mat = f"{_HOME}/puppet_mask/{place}/puppet_mask.mat"

@@ -48,7 +48,7 @@ def write_mevis(
         tracks = visible_tracks(film, draw_tracks(film, size))
         annotation_ids = {object_id: len(masks) + i for i, object_id in enumerate(sorted(film.position))}
         masks |= {str(i): _runs(tracks == object_id) for object_id, i in annotation_ids.items()}
-        rows = [_row(text, ids, annotation_ids) for text, ids in said_of(described)]
+        rows = [_row(text, ids, annotation_ids) for text, ids in expressions_of(described)]
         meta[described.video_id] = {"expressions": {str(i): row for i, row in enumerate(rows)}, "frames": names}
     make_folder(folder)
     write_json(folder / "synthetic.json", provenance(split, seed, size))
@@ -62,15 +62,15 @@ def write_mevis(
     write_json(folder / "meta_expressions.json", {"videos": targeted})
 
 
-def said_of(described: VideoDescription) -> list[tuple[str, tuple[int, ...]]]:
-    """Sentences with the ids of the objects they mean, different ones; those that mean none are the last."""
+def expressions_of(described: VideoDescription) -> list[tuple[str, tuple[int, ...]]]:
+    """Texts with the ids of the objects that they mean, different ones; those that mean none are the last."""
     rng = Random(described.video_id)
-    said = {e.text: e.object_ids for e in described.expressions if e.kind != "stale"}
+    ids_of = {e.text: e.object_ids for e in described.expressions if e.kind != "stale"}
     for object_id, texts in about_one(described.film, _ABOUT_ONE, rng).items():
-        said |= dict.fromkeys(texts, (object_id,))
-    said |= dict(about_several(described.film, _ABOUT_SEVERAL, rng))
-    said |= dict.fromkeys(about_nothing(described.film, _ABOUT_NOTHING, rng), ())
-    return sorted(said.items(), key=lambda pair: not pair[1])
+        ids_of |= dict.fromkeys(texts, (object_id,))
+    ids_of |= dict(about_several(described.film, _ABOUT_SEVERAL, rng))
+    ids_of |= dict.fromkeys(about_nothing(described.film, _ABOUT_NOTHING, rng), ())
+    return sorted(ids_of.items(), key=lambda pair: not pair[1])
 
 
 def _row(text: str, object_ids: tuple[int, ...], annotation_ids: dict[int, int]) -> dict[str, Any]:

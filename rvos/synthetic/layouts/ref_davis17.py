@@ -27,7 +27,7 @@ from rvos.synthetic.phrasing import about_one
 
 FOLDERS = {"train": "train", "val": "valid", "test": "valid"}
 """Our split -> its name in the layout."""
-SENTENCES = 4
+EXPRESSIONS = 4
 """Of each object, in this order: first annotator, first frame and whole video; second annotator, the same."""
 
 _VOID_ID = 255
@@ -45,12 +45,12 @@ def write_ref_davis17(
         described = videos.describe(index)
         film, video_id = described.film, described.video_id
         names = [f"{t:05d}" for t in range(film.frame_count)]
-        said = about_one(film, SENTENCES, Random(video_id))
-        numbers = numbers_of(film, list(said))
+        texts_of = about_one(film, EXPRESSIONS, Random(video_id))
+        numbers = numbers_of(film, list(texts_of))
         write_frames(folder / "JPEGImages" / video_id, names, draw_frames(film, size))
         maps = id_maps(visible_tracks(film, draw_tracks(film, size)), numbers)
         write_id_maps(folder / "Annotations" / video_id, names, maps)
-        texts = {str(numbers[object_id]): own for object_id, own in said.items()}
+        texts = {str(numbers[object_id]): own for object_id, own in texts_of.items()}
         meta[video_id] = {"expressions": _expression_rows(texts), "frames": names}
     listing = root / "meta_expressions" / FOLDERS[split]
     make_folder(listing)

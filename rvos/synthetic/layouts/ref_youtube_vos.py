@@ -38,9 +38,12 @@ def write_ref_youtube_vos(
         write_frames(folder / "JPEGImages" / sample.video_id, names, sample.frames)
         write_id_maps(folder / "Annotations" / sample.video_id, names, sample.tracks)
         write_video(root / "videos" / f"{sample.video_id}.mp4", sample.frames, sample.rate)
-        said = {e.expression_id: e for e in sample.expressions}
-        meta[sample.video_id] = {"expressions": {i: _expression_row(e) for i, e in said.items()}, "frames": names}
-        rows = {i: _truth_row(e) for i, e in said.items()}
+        expressions = {e.expression_id: e for e in sample.expressions}
+        meta[sample.video_id] = {
+            "expressions": {i: _expression_row(e) for i, e in expressions.items()},
+            "frames": names,
+        }
+        rows = {i: _truth_row(e) for i, e in expressions.items()}
         sidecar[sample.video_id] = {"rate": sample.rate, "expressions": rows}
     listing = root / "meta_expressions" / FOLDERS[split]
     make_folder(listing)
@@ -62,6 +65,6 @@ def _truth_row(expression: VideoExpression) -> dict[str, Any]:
         "kind": expression.kind,
         "family": expression.family,
         "object_ids": list(expression.object_ids),
-        "answers": [None if found is None else sorted(found) for found in expression.answers],
-        "present": [bool(found) for found in expression.answers],
+        "answers": [None if ids is None else sorted(ids) for ids in expression.answers],
+        "present": [bool(ids) for ids in expression.answers],
     }

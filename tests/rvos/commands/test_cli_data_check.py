@@ -16,7 +16,7 @@ NAMES = ("00000", "00005", "00010")
 
 
 def write_tree(root: Path, split: str = "valid") -> Path:
-    """Two videos of three frames, 24 x 32 and 30 x 40 px, with two sentences and one, and their truth."""
+    """Two videos of three frames, 24 x 32 and 30 x 40 px, with two expressions and one, and their truth."""
     meta: dict[str, Any] = {}
     for number, video_id in enumerate(("a", "b")):
         pictures, truth = (root / split / kind / video_id for kind in ("JPEGImages", "Annotations"))

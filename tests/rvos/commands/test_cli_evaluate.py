@@ -68,7 +68,7 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(evaluate: Callable[..., in
     assert json.loads((killed / "timing.json").read_text())["images_computed"] in (1, 2)
 
 
-def test_the_control_asks_the_sentences_of_the_next_picture(evaluate: Callable[..., int], tmp_path: Path) -> None:
+def test_the_control_asks_the_expressions_of_the_next_picture(evaluate: Callable[..., int], tmp_path: Path) -> None:
     assert evaluate("--out", str(tmp_path), "--shuffle-expressions", "--split", "test-compositional") == 0
     rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
     pictures = SyntheticImages("test_compositional")

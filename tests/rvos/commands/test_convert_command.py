@@ -18,10 +18,10 @@ from rvos.cli import main
         (["seqtr", "in.pth", "out.safetensors"], "in.pth: no such file"),
         (["seqtr", "whole.safetensors", "out.safetensors"], "no token_to_ix.pkl or .json beside it"),
         (["seqtr", "in.pth", "out.safetensors", "--vocabulary", "words.json"], "in.pth: no such file"),
-        (["seqtr", "in.pth", "out.pth"], "wanted a name that ends in .safetensors"),
+        (["seqtr", "in.pth", "out.pth"], "expected a name that ends in .safetensors, got out.pth"),
         (["seqtr", "in.pth", "nowhere/out.safetensors"], "there is no folder nowhere"),
         (["seqtr", "in.pth", "there.safetensors"], "is there already; take another name, or --overwrite"),
-        (["seqtr", "in.pth", "out.safetensors", "--words", "0"], "--words: came 0, wanted 1 or more"),
+        (["seqtr", "in.pth", "out.safetensors", "--words", "0"], "--words: expected 1 or more, got 0"),
     ],
 )
 def test_faults_are_one_line(

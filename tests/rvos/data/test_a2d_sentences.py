@@ -1,4 +1,4 @@
-"""A2D-Sentences: what we write is what is read, the quirks of the real files, and the real sentences at full size."""
+"""A2D-Sentences: what we write is what is read, the quirks of the real files, and the real expressions at full size."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_what_was_drawn_is_what_is_read(root: Path) -> None:
     for index, video in enumerate(dataset.videos):
         film = videos.describe(index).film
         tracks = visible_tracks(film, draw_tracks(film, SIZE))
-        sentences = {str(i - 1): said[0] for i, said in about_one(film, 1, Random(video.video_id)).items()}
-        assert video.expressions and all(e.text == sentences[e.expression_id] for e in video.expressions)
+        expressions = {str(i - 1): said[0] for i, said in about_one(film, 1, Random(video.video_id)).items()}
+        assert video.expressions and all(e.text == expressions[e.expression_id] for e in video.expressions)
         for expression in video.expressions:
             scored = expression.scored or ()
             truth = list(dataset.truth(video, expression))
@@ -140,7 +140,7 @@ def test_frames_count_from_1_and_masks_lie_transposed(tmp_path: Path) -> None:
     assert dataset.notes == ()
 
 
-def test_two_sentences_about_one_instance_have_ids_of_their_own(tmp_path: Path) -> None:
+def test_two_expressions_about_one_instance_have_ids_of_their_own(tmp_path: Path) -> None:
     tree(tmp_path, "one,0,the cat\none,1,the dog\none,0,that cat\n")
     dataset = A2dSentences.read(tmp_path)
     (video,) = dataset.videos
@@ -223,7 +223,7 @@ def test_metadata_that_is_missing_or_broken_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-def test_the_real_sentences_at_full_size(shared_dir: Path, tmp_path: Path) -> None:
+def test_the_real_expressions_at_full_size(shared_dir: Path, tmp_path: Path) -> None:
     """The file has one column more than the official one, and there is neither videoset.csv nor a mask."""
     real = shared_dir / "annotations/a2d_annotation_with_short_query.txt"
     rows = list(csv.DictReader(real.open(encoding="utf-8")))
@@ -234,7 +234,7 @@ def test_the_real_sentences_at_full_size(shared_dir: Path, tmp_path: Path) -> No
     dataset = A2dSentences.read(tmp_path)
     assert sum(len(video.expressions) for video in dataset.videos) == 6_654
     assert dataset.notes[0].endswith("('1 (copy)' of T6bNPuKV-wY)")
-    # No two sentences of the real file mean the same instance: every expression is named by its instance alone.
+    # No two expressions of the real file mean the same instance: each is named by its instance alone.
     assert all(e.object_ids == (e.expression_id,) for video in dataset.videos for e in video.expressions)
     first = dataset.videos[0]
     assert (first.video_id, first.expressions[0].text) == ("--h5fAKYurM", "the pigeon is limping")

@@ -40,14 +40,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def entry(frame: int, sentence: str = "a man", length: int = 20) -> list[Any]:
+def entry(frame: int, expression: str = "a man", length: int = 20) -> list[Any]:
     home = "./jhmdb_sentences"
     return [
         "one",
         f"{home}/Rename_Images/run/one/{frame:05d}.png",
         f"{home}/puppet_mask/run/one/puppet_mask.mat",
         length,
-        sentence,
+        expression,
     ]
 
 
@@ -70,7 +70,7 @@ def test_what_was_drawn_is_what_is_read(root: Path) -> None:
     for index, video in enumerate(dataset.videos):
         sample, film = videos[index], videos.describe(index).film
         tracks = visible_tracks(film, sample.tracks)
-        said = {sentences[0]: i for i, sentences in about_one(film, 1, Random(video.video_id)).items()}
+        said = {expressions[0]: i for i, expressions in about_one(film, 1, Random(video.video_id)).items()}
         (expression,) = video.expressions
         scored = expression.scored or ()
         assert video.video_id == sample.video_id and len(scored) == 3
@@ -112,7 +112,7 @@ def test_a_frame_is_found_by_the_name_of_its_picture(tmp_path: Path) -> None:
     assert video.source[7] == tmp_path / "Rename_Images/run/one/00008.png"
 
 
-def test_one_expression_for_each_distinct_sentence(tmp_path: Path) -> None:
+def test_one_expression_for_each_distinct_expression(tmp_path: Path) -> None:
     rows = [entry(1, "a man"), entry(2, "the  runner "), entry(3, "a man"), entry(2, "the runner")]
     (video,) = read(tmp_path, rows).videos
     assert [(e.expression_id, e.text, e.scored) for e in video.expressions] == [

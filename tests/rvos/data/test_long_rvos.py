@@ -42,7 +42,7 @@ def test_a_missing_picture_means_absent(dataset: LongRvos) -> None:
     assert never == [nothing] * 3
 
 
-def test_sentences_have_their_type(dataset: LongRvos) -> None:
+def test_expressions_have_their_type(dataset: LongRvos) -> None:
     assert open_dataset("long-rvos", dataset.root) == dataset
     video = dataset.videos[0]
     assert [e.labels["type"] for e in video.expressions] == ["static", "hybrid", "dynamic", "dynamic"]

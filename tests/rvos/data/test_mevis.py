@@ -16,7 +16,7 @@ from rvos.data.base import read_json
 from rvos.data.mevis import Mevis
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
-from rvos.synthetic.layouts.mevis import said_of, write_mevis
+from rvos.synthetic.layouts.mevis import expressions_of, write_mevis
 
 SIZE = (72, 128)
 VIDEOS = SyntheticVideos("val", 2, SIZE)
@@ -42,10 +42,10 @@ def test_truth_is_the_union_of_what_was_drawn(root: Path) -> None:
     for index, video in enumerate(dataset.videos):
         described = VIDEOS.describe(index)
         film, tracks = described.film, draw_tracks(described.film, SIZE)
-        said = dict(said_of(described))
-        assert [e.text for e in video.expressions] == list(said)
+        ids_of = dict(expressions_of(described))
+        assert [e.text for e in video.expressions] == list(ids_of)
         for expression in video.expressions[:: 1 if index < 2 else 4]:
-            ids = said[expression.text]
+            ids = ids_of[expression.text]
             drawn = np.zeros(tracks.shape, bool)
             for object_id in ids:
                 drawn |= (tracks == object_id) & film.visible_of(object_id)[:, None, None]
@@ -69,7 +69,7 @@ def test_frame_names_have_gaps_and_absent_objects_are_null(root: Path) -> None:
     assert len({i for v in dataset.videos for e in v.expressions for i in e.object_ids}) == len(masks)
 
 
-def test_the_first_version_has_the_same_sentences_but_those_about_nothing(root: Path, tmp_path: Path) -> None:
+def test_the_first_version_has_the_same_expressions_but_those_about_nothing(root: Path, tmp_path: Path) -> None:
     second = Mevis.read(root)
     shutil.copytree(root / "valid_u", tmp_path / "valid_u", ignore=shutil.ignore_patterns("*_v2.json", "JPEGImages"))
     first = Mevis.read(tmp_path)
@@ -83,7 +83,7 @@ LEFT = encode_rle(np.arange(24).reshape(4, 6) % 6 < 2)
 
 
 def tree(root: Path, masks: Any, write_json: WriteJson, split: str = "valid_u") -> Mevis:
-    """A video of two frames: sentence 0 about annotations 7 and 8, sentence 1 about nothing."""
+    """A video of two frames: expression 0 about annotations 7 and 8, expression 1 about nothing."""
     rows = {
         "0": {"exp": "both", "obj_id": [0, 1], "anno_id": [7, 8]},
         "1": {"exp": "none", "obj_id": [], "anno_id": []},
@@ -133,7 +133,7 @@ def test_broken_masks_are_said_in_one_line(tmp_path: Path, write_json: WriteJson
     assert "\n" not in str(caught.value)
 
 
-def test_the_server_split_has_sentences_and_no_truth(tmp_path: Path, write_json: WriteJson) -> None:
+def test_the_server_split_has_expressions_and_no_truth(tmp_path: Path, write_json: WriteJson) -> None:
     videos = {"a": {"expressions": {"0": {"exp": "it"}}, "frames": ["00000"]}}
     write_json(tmp_path / "valid/meta_expressions.json", {"videos": videos})
     dataset = Mevis.read(tmp_path, "valid")

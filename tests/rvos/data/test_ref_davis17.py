@@ -16,7 +16,7 @@ from rvos.data import open_dataset
 from rvos.data.ref_davis17 import ANNOTATORS, RefDavis17
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
-from rvos.synthetic.layouts.ref_davis17 import SENTENCES, numbers_of, write_ref_davis17
+from rvos.synthetic.layouts.ref_davis17 import EXPRESSIONS, numbers_of, write_ref_davis17
 from rvos.synthetic.layouts.writing import visible_tracks
 from rvos.synthetic.phrasing import about_one
 
@@ -47,7 +47,7 @@ def test_what_the_test_split_of_synth_wrote_is_what_is_read_unasked(dataset: Ref
         assert all(path.is_file() for path in (*dataset.truth_files(video), *video.source))
 
 
-def test_each_object_has_a_sentence_of_each_annotator(dataset: RefDavis17) -> None:
+def test_each_object_has_an_expression_of_each_annotator(dataset: RefDavis17) -> None:
     assert max(len(video.expressions) for video in dataset.videos) > 10
     for video in dataset.videos:
         ids = [e.expression_id for e in video.expressions]
@@ -68,7 +68,7 @@ def test_truth_is_what_was_drawn(dataset: RefDavis17) -> None:
         tracks = draw_tracks(film, SIZE)
         drawn = {i: (tracks == i) & film.visible_of(i)[:, None, None] for i in film.position}
         numbers = {e.object_ids[0]: e for e in dataset.annotators(video)[0]}
-        names = numbers_of(film, list(about_one(film, SENTENCES, Random(video.video_id))))
+        names = numbers_of(film, list(about_one(film, EXPRESSIONS, Random(video.video_id))))
         assert sorted(numbers) == sorted(map(str, names.values()))
         for object_id, number in names.items():
             masks = np.stack(list(dataset.truth(video, numbers[str(number)])))
@@ -102,7 +102,7 @@ def test_what_shows_too_little_to_be_there_is_not_in_the_truth() -> None:
 
 
 def expressions_of(count: int, order: Callable[[list[str]], list[str]] = list) -> dict[str, Any]:
-    """Four sentences for each of `count` objects, as the conversion numbers them, in some order of the file."""
+    """Four expressions for each of `count` objects, as the conversion numbers them, in some order of the file."""
     objects = sorted(str(i) for i in range(1, count + 1))
     rows = {str(4 * i + k): {"exp": f"{o} by {k}", "obj_id": o} for i, o in enumerate(objects) for k in range(4)}
     return {i: rows[i] for i in order(list(rows))}

@@ -1,4 +1,4 @@
-"""ReVOS on a small tree: types of sentences, videos whose ids are paths."""
+"""ReVOS on a small tree: types of expressions, videos whose ids are paths."""
 
 from __future__ import annotations
 

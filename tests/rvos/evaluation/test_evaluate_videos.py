@@ -98,7 +98,7 @@ def frames_computed(out: Path) -> int:
     return json.loads((out / "timing.json").read_text())["ours"]["frames_computed"]
 
 
-def test_another_sentence_a_damaged_record_and_overwrite_are_predicted_anew(
+def test_another_expression_a_damaged_record_and_overwrite_are_predicted_anew(
     rvos: Callable, dataset: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"

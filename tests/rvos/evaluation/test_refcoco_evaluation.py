@@ -46,14 +46,14 @@ def document(out: Path) -> dict[str, Any]:
     return json.loads((out / "metrics.json").read_text())
 
 
-def test_every_sentence_under_every_protocol(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+def test_every_expression_under_every_protocol(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     said = rvos("evaluate", "refcoco", "--root", tree, "--out", out, *RUN)
     assert said.code == 0
     found = document(out)
-    sentences = sum(len(sample.expressions) for sample in samples(tree))
+    expressions = sum(len(sample.expressions) for sample in samples(tree))
     assert found["dataset"] == "refcoco" and found["images"] == 3 and found["failures"] == []
-    assert found["expressions"] == found["targets"] == sentences and found["verified"] is True
+    assert found["expressions"] == found["targets"] == expressions and found["verified"] is True
     assert list(found["protocols"]) == PUBLISHED
     for name, figures in found["protocols"].items():
         assert figures["protocol"] == PROTOCOLS[name].text and figures["verified"] is False
@@ -172,7 +172,7 @@ def test_all_pictures_gone_is_figures_of_0(rvos: Rvos, tree: Path, tmp_path: Pat
     assert all(figures.get("mIoU", 0) == 0 for figures in found["protocols"].values())
 
 
-def test_a_blank_sentence_costs_itself_alone(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+def test_a_blank_expression_costs_itself_alone(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
     path = tree / "refcoco/refs(unc).p"
     rows = pickle.loads(path.read_bytes())
     rows[0]["sentences"][0]["raw"] = " ?"
@@ -203,7 +203,9 @@ def test_the_text_blind_control_and_a_limit(rvos: Rvos, tree: Path, tmp_path: Pa
     assert set(asked["1"]) <= set(second.expressions) and set(asked["2"]) <= set(first.expressions)
 
 
-def test_the_text_blind_control_passes_over_a_picture_without_sentences(rvos: Rvos, tree: Path, tmp_path: Path) -> None:
+def test_the_text_blind_control_passes_over_a_picture_without_expressions(
+    rvos: Rvos, tree: Path, tmp_path: Path
+) -> None:
     path = tree / "refcoco/refs(unc).p"
     rows = pickle.loads(path.read_bytes())
     for row in rows:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from image_core.errors import UnknownNameError
 from rvos.export.palette import davis_palette
-from rvos.export.table import EXPORTER_NAMES, build_exporters
+from rvos.export.table import build_exporters
 from rvos.types import Frame, FrameResult, OutputError, VideoInfo, expression_targets, object_targets
 
 SIZE = (48, 64)
@@ -141,6 +141,7 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
 
 
 def test_every_name_of_the_contract_is_there_once_and_in_order() -> None:
-    assert set(EXPORTER_NAMES) == {"overlay", "contact_sheet", "masks", "palette", "frames", "compare"}
+    names = ["overlay", "contact_sheet", "masks", "palette", "frames", "compare"]
+    assert len(build_exporters(names, Path("unused"), only_frames=None)) == len(names)
     exporters = build_exporters(["masks", "contact-sheet", "masks"], Path("unused"), only_frames=None)
     assert [type(e).__name__ for e in exporters] == ["MaskExporter", "ContactSheetExporter"]

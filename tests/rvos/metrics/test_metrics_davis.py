@@ -53,7 +53,7 @@ def test_statistics_of_nothing_are_refused() -> None:
 def test_semi_supervised_drops_first_and_last_frame_and_keeps_ids() -> None:
     same, swapped = ("11..22", "11..22"), ("22..11", "11..22")
     scores = score_sequence("s", frames(swapped, same, ("1...22", "11..22"), swapped), "semi-supervised")
-    assert [(each.object_id, each.predicted_id) for each in scores.objects] == [(1, 1), (2, 2)]
+    assert [each.object_id for each in scores.objects] == [1, 2]
     assert scores.objects[0].region.tolist() == [1.0, 0.5]
     assert scores.objects[1].region.tolist() == [1.0, 1.0]
     figures = davis_figures([scores])
@@ -62,7 +62,7 @@ def test_semi_supervised_drops_first_and_last_frame_and_keeps_ids() -> None:
 
 def test_unsupervised_forgives_swapped_ids_and_scores_all_frames() -> None:
     scores = score_sequence("s", frames(*[("33..11", "11..22")] * 3), "unsupervised")
-    assert [(each.object_id, each.predicted_id) for each in scores.objects] == [(1, 3), (2, 1)]
+    assert [each.object_id for each in scores.objects] == [1, 2]
     assert all(each.region.tolist() == each.boundary.tolist() == [1.0, 1.0, 1.0] for each in scores.objects)
 
 
@@ -84,8 +84,8 @@ def test_objects_are_counted_on_the_first_true_frame() -> None:
 
 def test_a_proposal_that_comes_late_was_empty_before() -> None:
     rows = frames(("1...", "1..."), ("1..2", "1..."), ("...2", "...1"))
-    (found,) = score_sequence("s", rows, "unsupervised").objects
-    assert found.predicted_id == 1 and found.region.tolist() == [1.0, 1.0, 0.0]
+    (only,) = score_sequence("s", rows, "unsupervised").objects
+    assert only.region.tolist() == [1.0, 1.0, 0.0]
     rows = frames(("....", "1.22"), ("1...", "1.22"))
     found = score_sequence("s", rows, "unsupervised").objects
     assert [each.region.tolist() for each in found] == [[0.0, 1.0], [0.0, 0.0]]

@@ -29,7 +29,7 @@ SIZE = (64, 96)
 
 
 @dataclass(frozen=True)
-class Seen:
+class EncodedFrame:
     """A frame as a propagator gets it: its view, its stem, and what the encoder says of it."""
 
     view: View
@@ -58,18 +58,20 @@ def encode(image: np.ndarray, rows: int = 1) -> tuple[Stem, ImageFeatures]:
     return stem, ImageFeatures(tuple(levels), (4, 8), torch.tensor([valid] * rows), **fused)
 
 
-def watch(images: Sequence[np.ndarray], rows: int = 1) -> Iterator[Seen]:
+def watch(images: Sequence[np.ndarray], rows: int = 1) -> Iterator[EncodedFrame]:
     before = None
     for index, image in enumerate(images):
         view = view_of(Frame(index, index / 10, image), before)
         before = view.picture
-        yield Seen(view, *encode(image, rows))
+        yield EncodedFrame(view, *encode(image, rows))
 
 
-def propagate(propagator: Propagator[Any], frames: Sequence[Seen], keys: Sequence[int] = (0,)) -> list[ImageFeatures]:
+def propagate(
+    propagator: Propagator[Any], frames: Sequence[EncodedFrame], keys: Sequence[int] = (0,)
+) -> list[ImageFeatures]:
     state, out = propagator.start(), []
-    for index, seen in enumerate(frames):
-        features, state = propagator.step(seen.view, seen.stem, seen.features if index in keys else None, state)
+    for index, frame in enumerate(frames):
+        features, state = propagator.step(frame.view, frame.stem, frame.features if index in keys else None, state)
         out.append(features)
     return out
 
@@ -155,13 +157,13 @@ def test_a_snapshot_goes_on_to_the_bit(name: str, at: int, rows: int) -> None:
     frames, keys = list(watch([texture(shift) for shift in range(6)], rows)), (0, 3)
     wanted = propagate(propagator, frames, keys)
     state = propagator.start()
-    for index, seen in enumerate(frames[:at]):
-        _, state = propagator.step(seen.view, seen.stem, seen.features if index in keys else None, state)
+    for index, frame in enumerate(frames[:at]):
+        _, state = propagator.step(frame.view, frame.stem, frame.features if index in keys else None, state)
     data = to_bytes(state)
     state = from_bytes(type(state), data)
     assert to_bytes(state) == data
-    for index, seen in enumerate(frames[at:], at):
-        features, state = propagator.step(seen.view, seen.stem, seen.features if index in keys else None, state)
+    for index, frame in enumerate(frames[at:], at):
+        features, state = propagator.step(frame.view, frame.stem, frame.features if index in keys else None, state)
         assert all(torch.equal(a, b) for a, b in zip(features.levels, wanted[index].levels, strict=True))
 
 

@@ -89,7 +89,7 @@ def test_killed_and_continued_is_in_one_go(system: VideoSegmenter, clip: list[Fr
 
 
 def test_expressions_together_are_expressions_apart(system: VideoSegmenter, clip: list[Frame]) -> None:
-    """Up to rounding: sentences side by side are padded to the longest, and sums are then taken in another order."""
+    """Up to rounding: expressions side by side are padded to the longest, and sums are then taken in another order."""
     together = records_of(system.session(EXPRESSIONS), clip)
     for index, expression in enumerate(EXPRESSIONS):
         apart = records_of(system.session([expression]), clip)

@@ -199,7 +199,7 @@ def test_a_video_whose_frames_have_moved_is_not_continued(tmp_path: Path, monkey
     monkeypatch.setattr(rvos.run.recording, "SNAPSHOT_EVERY", 5)
     with pytest.raises(KeyboardInterrupt):
         record(tmp_path, Delayed(0), breaking(numbers(23), 8, KeyboardInterrupt()))
-    with pytest.raises(OutputError, match=r"frame 1 came where the log has 0.*--overwrite"):
+    with pytest.raises(OutputError, match=r"expected frame 0, as in the log, got 1.*--overwrite"):
         record(tmp_path, Delayed(0), numbers(23, first=1))
 
 

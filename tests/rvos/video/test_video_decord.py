@@ -1,4 +1,4 @@
-"""decord where it is exact, and windows of frames around chosen ones."""
+"""decord where it is exact, and refused where it is not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rvos.types import VideoError
-from rvos.video import open_video, read_windows
+from rvos.video import open_video
 
 pytest.importorskip("decord")
 
@@ -55,46 +55,6 @@ def test_decord_is_refused_where_it_is_not(
     path = write_clip(tmp_path / f"clip{suffix}", 40, **arguments)
     with pytest.raises(VideoError, match=rf'decord is not exact here \({reason}.*\): use backend="av"'):
         open_video(path, "decord")
-
-
-@pytest.mark.parametrize("backend", ["av", "decord"])
-@pytest.mark.parametrize(
-    ("centre", "length", "indices"),
-    [
-        (20, 1, [20]),
-        (20, 4, [18, 19, 20, 21]),
-        (20, 5, [18, 19, 20, 21, 22]),
-        (0, 5, [0, 0, 0, 1, 2]),
-        (39, 5, [37, 38, 39, 39, 39]),
-    ],
-)
-def test_window_is_padded_at_the_edges(
-    backend: str, centre: int, length: int, indices: list[int], b_frame_clip: Path, numbers_of
-) -> None:
-    (window,) = read_windows(b_frame_clip, [centre], length, backend)
-    assert numbers_of(window) == [f.index for f in window] == indices
-
-
-def test_windows_come_in_the_order_asked(b_frame_clip: Path, numbers_of) -> None:
-    windows = read_windows(b_frame_clip, [30, 3, 4], 3)
-    assert [numbers_of(w) for w in windows] == [[29, 30, 31], [2, 3, 4], [3, 4, 5]]
-    assert windows[1][1] is windows[2][0]
-    assert read_windows(b_frame_clip, [], 3) == []
-
-
-def test_windows_of_arrays() -> None:
-    images = [np.full((4, 4, 3), i, np.uint8) for i in range(6)]
-    (window,) = read_windows(images, [5], 3, "av")
-    assert [f.index for f in window] == [4, 5, 5]
-
-
-@pytest.mark.parametrize(
-    ("centres", "length", "message"),
-    [([40], 3, "centre from 0 to 39, got 40"), ([-1], 3, "centre from 0 to 39, got -1"), ([1], 0, "got 0 frames")],
-)
-def test_windows_that_cannot_be(centres: list[int], length: int, message: str, b_frame_clip: Path) -> None:
-    with pytest.raises(VideoError, match=message):
-        read_windows(b_frame_clip, centres, length)
 
 
 @pytest.mark.shared
