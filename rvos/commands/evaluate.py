@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,9 +101,9 @@ def evaluate(
     _tell(document, shown, out, outputs)
 
 
-def _said(options: dict[str, object]) -> dict[str, bool]:
+def _said(given: Mapping[str, object]) -> dict[str, bool]:
     """Option -> whether it was given, of those that are None or empty where they were not."""
-    return {name: value not in (None, []) for name, value in options.items()}
+    return {name: value not in (None, []) for name, value in given.items()}
 
 
 def _refuse(dataset: str, kind: str, given: dict[str, bool]) -> None:
