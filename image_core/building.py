@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.field_types import misfits
+from image_core.ranges import out_of_range
 
 T = TypeVar("T")
 
@@ -17,7 +19,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     """A frozen dataclass from plain values: lists become tuples, mappings the dataclasses that their fields are.
 
     Raises, all in one, `UnknownNameError` for keys that the dataclass does not have (the nearest is named) and
-    `ConfigError` for values that it cannot take.
+    `ConfigError` for values that it cannot take, or that the declared ranges do not have.
     """
     hints, faults, fitting = get_type_hints(kind), Faults(), {}
     for key, value in values.items():
@@ -26,8 +28,9 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
                 names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
                 raise UnknownNameError(f"setting of {where}", key, names)
             made = _value(hints[key], value, f"{where}.{key}")
-            for misfit in misfits(kind, {key: made}, where, plain=True):
-                raise ConfigError(misfit)
+            for check in (partial(misfits, plain=True), out_of_range):
+                for fault in check(kind, {key: made}, where):
+                    raise ConfigError(fault)
             fitting[key] = made
     built: Any = None
     with faults.gathered():

@@ -37,4 +37,5 @@ class UnknownNameError(RvosError):
         wanted = name.replace("-", "_")
         nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
         hint = f"did you mean '{nearest[0]}'? " if nearest else ""
-        super().__init__(f"unknown {kind} '{name}': {hint}known are {', '.join(sorted(known))}")
+        listed = f"known are {', '.join(sorted(known))}" if known else "there are none"
+        super().__init__(f"unknown {kind} '{name}': {hint}{listed}")

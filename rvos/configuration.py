@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
 from image_core.building import build
-from image_core.errors import ConfigError, RvosError, UnknownNameError
+from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.field_types import fits
 from image_core.models.table import EncoderConfig, ModelConfig
@@ -23,6 +25,8 @@ from rvos.system import SETTINGS, SystemConfig, config_of
 
 _FREE_FORM = ("model.config.", "encoder.options.", "text.options.")
 """Settings whose names the built part knows and the YAML need not list."""
+_OF_OPTIONS = ("model", "device", "precision")
+"""Settings that have command line options of their own, and are not for `--set`."""
 
 
 def config_folder() -> Path:
@@ -32,14 +36,9 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else here.parent / "configs"
 
 
-def members(group: str) -> list[str]:
-    """The names that `GROUP=` takes."""
-    return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
-
-
 def experiments() -> list[str]:
     """The names that `experiment=` takes."""
-    return members("experiment")
+    return sorted(path.stem for path in (config_folder() / "experiment").glob("*.yaml"))
 
 
 def compose_config(entry: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -49,6 +48,7 @@ def compose_config(entry: str, overrides: Sequence[str]) -> dict[str, Any]:
     for anything else that hydra refuses.
     """
     for override in overrides:
+        _parsed(override)
         key, _, value = override.partition("=")
         if key.lstrip("+") == "experiment" and value and value not in experiments():
             raise UnknownNameError("experiment", value, experiments())
@@ -84,52 +84,69 @@ def system_config(
 ) -> SystemConfig:
     """The video system of `--set OVERRIDE ... --propagation NAME --tracker NAME`.
 
-    texts: fields of `SystemConfig` as they are, which have the last word: free text never becomes an override. Raises
-    `ConfigError` or `UnknownNameError`, all that is wrong in one line.
+    texts: fields of `SystemConfig` as they are: free text never becomes an override. Raises `ConfigError` or
+    `UnknownNameError`, all that is wrong in one line.
     """
-    if not overrides and propagation is None and tracker is None:
-        return config_of(texts)
-    faults, chosen = Faults(), []
-    for group, name in (("propagation", propagation), ("tracker", tracker)):
+    faults, plain = Faults(), dict[str, Any](texts)
+    for key, name in (("propagation", propagation), ("tracker", tracker)):
         if name is not None:
-            with faults.gathered():
-                chosen.append(f"{group}={_member(group, name)}")
-    told = []
+            plain[key] = {"name": name}
     for override in overrides:
         with faults.gathered():
-            told.append(_of_video(override))
-    plain: dict[str, Any] = {}
-    try:
-        plain = compose_config("video", [*chosen, *told])
-    except RvosError as whole:
-        # Hydra stops at the first fault: asked one by one, all are named.
-        alone = Faults()
-        for override in told:
-            with alone.gathered():
-                compose_config("video", [override])
-        with faults.gathered():
-            alone.raise_all()
-            raise whole
-    return config_of(plain | texts, faults)
+            _put(plain, *_setting(override))
+    return config_of(plain, faults)
 
 
-def _member(group: str, name: str) -> str:
-    known = members(group)
-    if name.replace("-", "_") not in known:
-        raise UnknownNameError(group, name, known)
-    return name.replace("-", "_")
-
-
-def _of_video(override: str) -> str:
-    """`KEY=VALUE` as hydra takes it: the names are checked where the dataclasses are, not by what the YAML lists."""
+def _setting(override: str) -> tuple[list[str], Any]:
+    """`tracker.belief.memory=0.9` -> (["tracker", "belief", "memory"], 0.9): the value as YAML would have it."""
     key, sign, value = (part.strip() for part in override.partition("="))
-    if not (sign and key):
+    first = key.partition(".")[0]
+    if not (sign and first):
         raise ConfigError(f"--set: expected KEY=VALUE, got '{override}'; for example --set video.stream=1")
-    if key in ("propagation", "tracker"):
-        return f"{key}={_member(key, value)}"
-    if key.partition(".")[0] not in SETTINGS:
-        raise UnknownNameError("setting", key.partition(".")[0], list(SETTINGS))
-    return f"++{key}={value}"
+    if first in _OF_OPTIONS:
+        raise ConfigError(f"--set {first}: use --{first}")
+    if first not in SETTINGS:
+        raise UnknownNameError("setting", first, [known for known in SETTINGS if known not in _OF_OPTIONS])
+    parsed = _parsed(f"{key}={value}", "--set: ")
+    if parsed.package is not None or "/" in parsed.key_or_group:
+        raise ConfigError(f"--set: expected KEY=VALUE, got '{override}'; for example --set video.stream=1")
+    return parsed.key_or_group.split("."), _with_texts_as_keys(parsed.value())
+
+
+def _put(plain: dict[str, Any], path: list[str], value: Any) -> None:
+    """Enter one setting among those of before. A propagator or tracker keeps its numbers, whenever it is named."""
+    if len(path) == 1 and path[0] in ("propagation", "tracker") and isinstance(value, str):
+        path = [*path, "name"]
+    *above, last = path
+    for name in above:
+        if not isinstance(plain.get(name), dict):
+            plain[name] = {}
+        plain = plain[name]
+    plain[last] = value
+
+
+def _with_texts_as_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _with_texts_as_keys(inner) for key, inner in value.items()}
+    return value
+
+
+def _parsed(override: str, where: str = "") -> Override:
+    """`KEY=VALUE` by hydra's grammar. Raises `ConfigError` for what is none, and for several values at once."""
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+    except HydraException as error:
+        raise _no_plain_value(override, where) from error
+    if parsed.is_sweep_override():
+        raise _no_plain_value(override, where)
+    return parsed
+
+
+def _no_plain_value(override: str, where: str) -> ConfigError:
+    return ConfigError(
+        f"{where}expected KEY=VALUE with a plain value (in quotes of its own, KEY=\"'a,b'\", where it has commas, "
+        f"brackets, braces or '='), got '{override}'"
+    )
 
 
 def train_config(overrides: Sequence[str]) -> TrainConfig:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from image_core.building import build
+from image_core.errors import ConfigError
 from image_core.faults import Faults
 from image_core.lazy_table import LazyTable
 from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
@@ -52,7 +53,11 @@ def tracker_config(name: str = DEFAULT_TRACKER, **numbers: Any) -> PartConfig:
 
 def _by_name(table: LazyTable[Any], name: str, numbers: Mapping[str, Any]) -> PartConfig:
     known = table.known(str(name))
-    return PartConfig(known, build(table[known].config_type, numbers, table.kind))
+    kind = table[known].config_type
+    if numbers and not fields(kind):
+        told = ", ".join(f"{table.kind}.{key}" for key in numbers)
+        raise ConfigError(f"{told}: {table.kind} '{known}' has no numbers of its own; leave it out")
+    return PartConfig(known, build(kind, numbers, table.kind))
 
 
 def describe_propagation(part: str | PartConfig | Propagator[Any]) -> PartConfig:

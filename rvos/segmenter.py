@@ -22,6 +22,7 @@ from rvos.reading.key_frames import KeyFrames
 from rvos.reading.propagation import Propagator
 from rvos.system import Reading, SystemConfig, VideoSystem
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
+from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video.config import VideoConfig
@@ -36,6 +37,7 @@ from rvos.watch.source import open_source
 from rvos.watch.stream import Results, Session, watch
 
 PLAIN_VIDEO = VideoConfig()
+PLAIN_OBJECTS = ObjectTrackerConfig()
 
 
 class VideoSegmenter:
@@ -48,7 +50,8 @@ class VideoSegmenter:
     model: an embedded model's name, a model file, `module:factory`, or any object with `segment` (which brings its own
     device and precision);
     propagation, tracker: names, descriptions with numbers (`rvos.parts.tracker_config`), or objects; key_frames,
-    decode, sampling, device, precision: as in `SystemConfig`, whose objects `VideoSegmenter.of` takes whole.
+    decode, sampling, device, precision, object_tracker: as in `SystemConfig`, whose objects `VideoSegmenter.of` takes
+    whole.
 
     The model is loaded when it is first needed: `session`, `stream` and `segment` raise `UnknownNameError` or
     `CheckpointError` for one that cannot be, before the video is touched. Everything else that is wrong raises
@@ -67,6 +70,7 @@ class VideoSegmenter:
         sampling: str = "all",
         device: str = "auto",
         precision: str = "fp32",
+        object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
     ) -> None:
         handle = ImageModelHandle.of(model, device, precision)
         faults = Faults()
@@ -77,6 +81,7 @@ class VideoSegmenter:
         faults.raise_all()
         self.video = video
         self.sampling = sampling
+        self.object_tracker = object_tracker
 
     @classmethod
     def of(cls, config: SystemConfig) -> VideoSegmenter:
@@ -91,6 +96,7 @@ class VideoSegmenter:
             sampling=config.sampling,
             device=config.device,
             precision=config.precision,
+            object_tracker=config.object_tracker,
         )
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
@@ -124,24 +130,32 @@ class VideoSegmenter:
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:
         """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No model is loaded."""
-        return stream_masks(source, masks, self.video, self.sampling)
+        return stream_masks(source, masks, self.video, self.sampling, self.object_tracker)
 
     def track(self, source: Source, masks: Mapping[int, np.ndarray]) -> VideoResult:
         """`rvos.segmenter.track`, the video opened and sampled as here. No model is loaded."""
-        return track(source, masks, self.video, self.sampling)
+        return track(source, masks, self.video, self.sampling, self.object_tracker)
 
     def document(self) -> dict[str, Any]:
         """What results depend on, as JSON values: all of `SystemConfig` but the device, and how far ahead is read."""
         return {**self.system.document(), **self.video_document()}
 
     def video_document(self) -> dict[str, Any]:
-        """The part of `document` that counts where no words are asked."""
+        """The part of `document` that counts whatever is asked."""
         video = {key: value for key, value in asdict(self.video).items() if key != "prefetch"}
         return {"video": video, "sampling": self.sampling}
 
+    def mask_document(self) -> dict[str, Any]:
+        """What the results of masks depend on, as JSON values."""
+        return {**self.video_document(), "object_tracker": asdict(self.object_tracker)}
+
 
 def stream_masks(
-    source: Source, masks: Mapping[int, np.ndarray], video: VideoConfig = PLAIN_VIDEO, sampling: str = "all"
+    source: Source,
+    masks: Mapping[int, np.ndarray],
+    video: VideoConfig = PLAIN_VIDEO,
+    sampling: str = "all",
+    object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
 ) -> Iterator[tuple[Frame, Results]]:
     """Each frame that is watched with where the objects of the masks are on it, by rising id; no model is loaded.
 
@@ -153,27 +167,31 @@ def stream_masks(
     show it. Raises `DataError` at once for masks that cannot be, and on the way for masks of another size than the
     video, `VideoError` as `VideoSegmenter.stream` does and where a mask's frame is not there.
     """
-    return _stream_masks(source, prompts_of(masks), video, sampling)
+    return _stream_masks(source, prompts_of(masks), video, sampling, object_tracker)
 
 
 def _stream_masks(
-    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str
+    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, object_tracker: ObjectTrackerConfig
 ) -> Iterator[tuple[Frame, Results]]:
-    with open_with_masks(source, prompts, video, sampling) as (_, frames, session):
+    with open_with_masks(source, prompts, video, sampling, object_tracker) as (_, frames, session):
         yield from watch(session, frames)
 
 
 def track(
-    source: Source, masks: Mapping[int, np.ndarray], video: VideoConfig = PLAIN_VIDEO, sampling: str = "all"
+    source: Source,
+    masks: Mapping[int, np.ndarray],
+    video: VideoConfig = PLAIN_VIDEO,
+    sampling: str = "all",
+    object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
 ) -> VideoResult:
     """All of `stream_masks`, masks as run lengths. Raises as it does."""
-    with open_with_masks(source, prompts_of(masks), video, sampling) as (info, frames, session):
+    with open_with_masks(source, prompts_of(masks), video, sampling, object_tracker) as (info, frames, session):
         return _collected(info, frames, session)
 
 
 @contextmanager
 def open_with_masks(
-    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str
+    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, object_tracker: ObjectTrackerConfig
 ) -> Iterator[tuple[VideoInfo, Iterator[Frame], MaskSession]]:
     """`open_source` for a video whose objects are given, and a session for them.
 
@@ -183,7 +201,7 @@ def open_with_masks(
     with open_source(source, video, sampling) as (info, frames):
         prompts.check_size(info.size)
         prompts.check_length(info, partial(_count_frames, source, video))
-        yield info, prompts.guard(frames, info.source), MaskSession(prompts)
+        yield info, prompts.guard(frames, info.source), MaskSession(prompts, ObjectTracker(object_tracker))
 
 
 def _count_frames(source: Source, video: VideoConfig) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from rvos.reading.propagation import Propagator
 from rvos.reading.reader import FeatureReader, MaskReader, Reader
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import TRACKERS
+from rvos.tracking.object_tracker import ObjectTrackerConfig
 from rvos.tracking.tracker import Tracker
 from rvos.video.config import VideoConfig
 from rvos.video.sampling import parse_sampling
@@ -53,6 +54,8 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "decode": _check_decode,
 }
 """The fields of `SystemConfig` that are texts, and what raises where a text cannot be."""
+_CONFIGS: dict[str, type] = {"video": VideoConfig, "object_tracker": ObjectTrackerConfig}
+"""Those that are settings of their own."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class SystemConfig:
     carries the masks)."""
     propagation: PartConfig = field(default_factory=propagation_config)
     tracker: PartConfig = field(default_factory=tracker_config)
+    object_tracker: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
+    """How objects are followed from masks."""
 
     def __post_init__(self) -> None:
         faults = Faults()
@@ -106,9 +111,18 @@ class SystemConfig:
                 faults.add(f"{setting}: got {mine[name]} with masks, which are followed without it; leave it out")
         faults.raise_all()
 
+    def check_words(self) -> None:
+        """Raise `ConfigError`, all in one, for what means nothing where words are asked."""
+        faults, usual = Faults(), asdict(ObjectTrackerConfig())
+        for name, value in asdict(self.object_tracker).items():
+            if value != usual[name]:
+                got = f"got {value} with expressions"
+                faults.add(f"object_tracker.{name}: {got}, which are followed without it; leave it out")
+        faults.raise_all()
+
 
 SETTINGS = tuple(f.name for f in fields(SystemConfig))
-"""What `--set` takes; video, propagation and tracker have settings of their own below them."""
+"""Video, propagation, tracker and object_tracker have settings of their own below them."""
 
 
 def config_of(plain: Mapping[str, Any], faults: Faults | None = None) -> SystemConfig:
@@ -143,8 +157,8 @@ def _field_of(key: str, value: Any) -> Any:
         return value
     if not isinstance(value, Mapping):
         raise ConfigError(f"{key}: expected settings ({key}.KEY=VALUE), got {value!r}")
-    if key == "video":
-        return build(VideoConfig, value, key)
+    if key in _CONFIGS:
+        return build(_CONFIGS[key], value, key)
     return propagation_config(**value) if key == "propagation" else tracker_config(**value)
 
 

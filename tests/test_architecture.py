@@ -23,7 +23,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types", "weights"),
-        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers"),
+        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
         ("answer", "building", "folder", "json_lines", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic"),
         ("checkpoint",),

@@ -20,27 +20,22 @@ from rvos.configuration import (
     compose_config,
     config_folder,
     experiments,
-    system_config,
     train_config,
 )
-from rvos.system import SystemConfig
 
 FOLDER = config_folder()
 ROOT = "data.root=/somewhere"  # for data that lies on disk; nothing here looks
 ENTRIES: dict[str, Callable[[], object]] = {
     "train.yaml": lambda: train_config([]),
     "bootstrap.yaml": lambda: bootstrap_config(["data.images=100"]),
-    "video.yaml": lambda: system_config(["sampling=all"]),
 }
-GROUPS: dict[str, Callable[[str], TrainConfig | SystemConfig]] = {
+GROUPS: dict[str, Callable[[str], TrainConfig]] = {
     "data": lambda name: train_config([f"data={name}", ROOT]),
     "encoder": lambda name: train_config([f"encoder={name}"]),
     "experiment": lambda name: train_config([f"experiment={name}", ROOT]),
     "model": lambda name: train_config([f"model={name}"]),
-    "propagation": lambda name: system_config(propagation=name),
     "schedule": lambda name: train_config([f"schedule={name}"]),
     "text": lambda name: train_config([f"text={name}"]),
-    "tracker": lambda name: system_config(tracker=name),
 }
 HEADER = ("Publication", "Command", "Expected", "Cost")
 
@@ -68,7 +63,7 @@ def test_every_yaml_composes(file: str) -> None:
     group = path.parent.as_posix()
     assert group in GROUPS, f"configs/{file} is in no known group: tell this test how it is composed"
     settings = GROUPS[group](path.stem)
-    assert isinstance(settings, TrainConfig | SystemConfig)
+    assert isinstance(settings, TrainConfig)
 
 
 def test_every_yaml_was_counted() -> None:

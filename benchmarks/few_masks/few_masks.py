@@ -30,11 +30,13 @@ from benchmarks.few_masks.arms import ARMS, COMMON, STEPS, Arm
 from benchmarks.few_masks.attention import attention_inside
 from benchmarks.few_masks.report import draw, table
 from benchmarks.harness.command import Benchmark
+from benchmarks.harness.rows import Rows
 from image_core.data.table import open_dataset
 from image_core.evaluation.samples import Samples
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.geometry.masks import overlap
 from image_core.geometry.rle import decode_rle
+from image_core.json_lines import append_lines, cut_torn_line, read_lines
 from image_core.models.safari import Safari
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.layouts import write_refcoco
@@ -60,15 +62,15 @@ class KeptBoxes:
 
     def __init__(self, source: BoxSource, path: Path) -> None:
         self.source, self.path = source, path
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.known: dict[str, list[list[float] | None]] = {row["id"]: row["boxes"] for row in map(json.loads, lines)}
+        cut_torn_line(path)
+        rows = read_lines(path, lambda row: (row["id"], row["boxes"]), "remove the line")
+        self.known: dict[str, list[list[float] | None]] = dict(rows)
 
     def boxes(self, picture: UnlabelledPicture) -> list[np.ndarray | None]:
         if picture.sample_id not in self.known:
             boxes = [None if box is None else box.tolist() for box in self.source.boxes(picture)]
             self.known[picture.sample_id] = boxes
-            with self.path.open("a") as file:
-                file.write(json.dumps({"id": picture.sample_id, "boxes": boxes}) + "\n")
+            append_lines(self.path, [{"id": picture.sample_id, "boxes": boxes}])
         return [None if box is None else np.array(box) for box in self.known[picture.sample_id]]
 
 
@@ -174,6 +176,11 @@ def made_with() -> dict[str, Any]:
     return json.loads(json.dumps(scenes | training | {"experiments": models}))
 
 
+def figures_of(arm: Arm) -> Rows:
+    """The one row of an arm, once it is measured; held by the process that runs the arm."""
+    return Rows(RUNS / "figures" / arm.name, "figures", made_with() | {"arm": arm.describe()})
+
+
 def rows_of_before() -> dict[str, dict[str, Any]]:
     """The rows that the committed result has, if they were made with what is set now."""
     document = json.loads(BENCHMARK.result.read_text()) if BENCHMARK.result.exists() else {}
@@ -185,8 +192,8 @@ def report(out: Path) -> None:
     """The figures and the picture of what is done."""
     done = rows_of_before()
     for arm in ARMS:
-        if (path := RUNS / arm.name / "figures.json").exists():
-            done[arm.name] = json.loads(path.read_text())
+        for row in read_lines(figures_of(arm).path, dict, "remove the line"):
+            done[arm.name] = row
     rows = [done[arm.name] for arm in ARMS if arm.name in done]
     absent = [arm.name for arm in ARMS if arm.name not in done]
     BENCHMARK.write(out, {**made_with(), "missing": absent, "arms": rows})
@@ -207,11 +214,12 @@ def main() -> None:
         write_data()
         done = rows_of_before()
         for arm in ARMS:
-            figures = RUNS / arm.name / "figures.json"
-            wanted = arguments.only is None or arm.name in arguments.only
-            if wanted and arm.name not in done and not figures.exists():
-                print(arm.name, file=sys.stderr, flush=True)
-                figures.write_text(json.dumps(measure(arm, run(arm)), indent=1))
+            if arm.name in done or (arguments.only is not None and arm.name not in arguments.only):
+                continue
+            with figures_of(arm) as figures:
+                if not figures.rows:
+                    print(arm.name, file=sys.stderr, flush=True)
+                    figures.append([measure(arm, run(arm))])
     report(arguments.out)
 
 

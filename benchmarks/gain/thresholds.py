@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.gain.systems import SYSTEMS, Thresholds
 from benchmarks.harness.rows import Row
 from image_core.errors import ConfigError
+from image_core.files import write_atomic
 
 FILE = Path(__file__).with_name("video_thresholds.json")
 CRITERION = "J&F_all_frames"
@@ -46,7 +47,7 @@ def write(model_sha256: str, made_with: dict[str, Any], chosen: dict[str, dict[s
         "generator_sha256": made_with["generator_sha256"],
         "systems": (before["systems"] if same else {}) | entered,
     }
-    file.write_text(json.dumps(document, indent=1) + "\n")
+    write_atomic(file, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def read(model_sha256: str, generator_sha256: str, names: Sequence[str], file: Path = FILE) -> dict[str, Thresholds]:

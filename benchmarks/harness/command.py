@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.harness.machine import REPOSITORY, describe_machine
 from image_core.errors import RvosError
+from image_core.files import make_folder, write_atomic
 from image_core.training.recipe import commit
 
 
@@ -54,8 +55,8 @@ class Benchmark:
     def write(self, out: Path, figures: Mapping[str, Any], indent: int | None = 1) -> dict[str, Any]:
         """Write the figures under their header; what was written."""
         document = self.document(figures)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(document, indent=indent) + "\n", encoding="utf-8")
+        make_folder(out.parent)
+        write_atomic(out, (json.dumps(document, indent=indent) + "\n").encode())
         return document
 
     def start(self, main: Callable[[], None]) -> None:

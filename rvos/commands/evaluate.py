@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,8 +40,9 @@ def evaluate(
         int | None, typer.Option("--limit", metavar="N", help="Only the first N videos or pictures.")
     ] = None,
     shard: Annotated[
-        str, typer.Option("--shard", metavar="I/N", help="Only every N-th video from the I-th on, into the same DIR.")
-    ] = "1/1",
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Only every N-th video from the I-th on, into the same DIR."),
+    ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Also frame by frame, and what time adds to that.")
     ] = False,
@@ -73,7 +75,7 @@ def evaluate(
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
         _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
         segmenter = options.segmenter_of(options.config_of(model, propagation, tracker, device, precision, settings))
-        part, count = options.shard_of(shard), options.workers_of(workers)
+        part, count = options.shard_of(shard or "1/1"), options.workers_of(workers)
         opened = open_dataset(dataset, options.root_of(root, dataset), split)
         evaluation = Evaluation(opened, limit=limit, shard=part, baseline=baseline, workers=count)
         document = _videos(evaluation, segmenter, out, overwrite, quiet)
@@ -81,7 +83,8 @@ def evaluate(
     else:
         from image_core.evaluation.run import ImageEvaluation
 
-        _refuse(dataset, "videos", {"--shard": shard != "1/1", "--baseline": baseline})
+        given = {"--shard": shard, "--propagation": propagation, "--tracker": tracker, "--set": settings}
+        _refuse(dataset, "videos", {"--baseline": baseline} | _said(given | {"--workers": workers}))
         segmenter = options.segmenter_of(options.config_of(model, None, None, device, precision, None))
         evaluation = ImageEvaluation(
             _pictures_of(dataset, root, split, split_by),
@@ -97,6 +100,11 @@ def evaluate(
     _tell(document, shown, out, outputs)
 
 
+def _said(given: Mapping[str, object]) -> dict[str, bool]:
+    """Option -> whether it was given, of those that are None or empty where they were not."""
+    return {name: value not in (None, []) for name, value in given.items()}
+
+
 def _refuse(dataset: str, kind: str, given: dict[str, bool]) -> None:
     """Raise `ConfigError` for options that only datasets of another kind have."""
     names = [name for name, is_given in given.items() if is_given]
@@ -108,6 +116,7 @@ def _pictures_of(dataset: str, root: Path | None, split: str | None, split_by: s
     from image_core.evaluation.pictures import ReferringPictures, SyntheticPictures
 
     if canonical_name(dataset) == SYNTHETIC:
+        _refuse(dataset, "files on disk", _said({"--root": root, "--split-by": split_by}))
         return SyntheticPictures((split or "test").replace("-", "_"))
     return ReferringPictures(dataset, options.root_of(root, dataset), split, split_by)
 

@@ -60,7 +60,8 @@ Set = Annotated[
         "which of them the whole model sees; adaptive: at most K apart, sooner where the picture changes. "
         "decode=every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: any "
         "number of these parts, such as tracker.lookahead=N (answer each frame N frames later, with those in mind) or "
-        "tracker.both_ways=true (watch the video twice, the second time knowing how it goes on).",
+        "tracker.both_ways=true (watch the video twice, the second time knowing how it goes on). "
+        "object_tracker.KEY=VALUE, with --mask: any number of what follows the objects of masks.",
     ),
 ]
 SplitBy = Annotated[
@@ -84,8 +85,30 @@ def config_of(
     device: str | None,
     precision: str | None,
     settings: list[str] | None,
+    *,
+    masks: bool = False,
 ) -> SystemConfig:
-    """The system that the options describe; what is not given has its default. Raises `RvosError`, all in one line."""
+    """The system that the options describe; what is not given has its default.
+
+    masks: it is to follow the objects of masks, and not what expressions name. Raises `RvosError`, all in one line,
+    also for settings that mean nothing there.
+    """
+    config = _described(model, propagation, tracker, device, precision, settings)
+    if masks:
+        config.check_masks()
+    else:
+        config.check_words()
+    return config
+
+
+def _described(
+    model: str | None,
+    propagation: str | None,
+    tracker: str | None,
+    device: str | None,
+    precision: str | None,
+    settings: list[str] | None,
+) -> SystemConfig:
     given = {"model": model, "device": device, "precision": precision}
     texts = {key: text for key, text in given.items() if text is not None}
     if not settings and propagation is None and tracker is None:

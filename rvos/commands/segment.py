@@ -55,7 +55,7 @@ def segment(
     """Segment what the expressions name in a video, or follow the objects of masks. The same command continues what was
     interrupted."""
     options.be_quiet(quiet)
-    config = options.config_of(model, propagation, tracker, device, precision, settings)
+    config = options.config_of(model, propagation, tracker, device, precision, settings, masks=bool(masks))
     names, frames = options.names_of(save), options.frames_of(only_frames)
     if masks and (expressions or jobs is not None):
         got = f"--list {jobs}" if jobs is not None else f"the expression '{(expressions or [''])[0]}'"
@@ -64,8 +64,6 @@ def segment(
         raise ConfigError('segment: expected a SOURCE, got none; for example rvos segment clip.mp4 "the dog" --out DIR')
     if source is not None and jobs is not None:
         raise ConfigError(f"segment: expected SOURCE or --list, got both '{source}' and --list {jobs}")
-    if masks:
-        config.check_masks()
     from rvos.commands.running import run_watched, tell, tell_all
     from rvos.run.job import Job
     from rvos.run.joblist import jobs_of, read_rows, run_jobs

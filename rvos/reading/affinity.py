@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from image_core.errors import ConfigError
+from image_core.ranges import Count
 from image_core.types import ImageFeatures
 from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
 from rvos.reading.matching import Bank, MatchingConfig, bank_of, read, search
@@ -18,15 +18,11 @@ from rvos.view.frame_view import View
 
 @dataclass(frozen=True)
 class AffinityConfig(PropagatorConfig):
-    """Every number of the propagator. Raises `ConfigError` for a capacity below 1."""
+    """Every number of the propagator."""
 
     #: Recent key frames that are remembered beside the first one of the scene.
-    capacity: int = 3
+    capacity: Count = 3
     matching: MatchingConfig = field(default_factory=MatchingConfig)
-
-    def __post_init__(self) -> None:
-        if self.capacity < 1:
-            raise ConfigError(f"propagation.capacity: expected 1 or more key frames, got {self.capacity}")
 
 
 @dataclass(frozen=True)

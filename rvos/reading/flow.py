@@ -11,6 +11,7 @@ calls hidden is better read along the flow than left where it was.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from image_core.errors import ConfigError
+from image_core.ranges import Range
 from image_core.types import ImageFeatures
 from rvos.reading.propagation import Propagator, PropagatorConfig, Stem, in_plain_order
 from rvos.view.frame_view import View
@@ -30,14 +31,10 @@ _FLOW_PX = 16
 
 @dataclass(frozen=True)
 class FlowConfig(PropagatorConfig):
-    """Every number of the propagator. Raises `ConfigError` for pictures that no flow can be read from."""
+    """Every number of the propagator."""
 
     #: Short side of the pictures that flow is computed on; smaller videos keep their size.
-    small_px: int = 144
-
-    def __post_init__(self) -> None:
-        if self.small_px < _FLOW_PX:
-            raise ConfigError(f"propagation.small_px: expected {_FLOW_PX} or more, got {self.small_px}")
+    small_px: Annotated[int, Range(_FLOW_PX)] = 144
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from image_core.errors import ConfigError
+from image_core.ranges import Count, Range, check_ranges
 from rvos.reading.propagation import Stem
 
 _WHOLE_SEARCH_CELLS = 1024
@@ -26,21 +27,17 @@ _CHUNK_CELLS = 256
 
 @dataclass(frozen=True)
 class MatchingConfig:
-    """The numbers of matching. Raises `ConfigError` where nothing could be matched."""
+    """The numbers of matching."""
 
     #: Places of the memory that a cell reads.
-    top: int = 4
+    top: Count = 4
     #: Of squared distances, in units of the variance of the memory's cells.
-    temperature: float = 0.1
+    temperature: Annotated[float, Range(1e-3, 1000)] = 0.1
     #: What a match costs that lies as far away as the picture's longer side, in the same units.
-    nearness: float = 3.0
+    nearness: Annotated[float, Range(0, 1000)] = 3.0
 
     def __post_init__(self) -> None:
-        if self.top < 1 or self.temperature <= 0:
-            raise ConfigError(
-                f"propagation.matching: expected top of 1 or more and temperature above 0, got top {self.top}, "
-                f"temperature {self.temperature}"
-            )
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

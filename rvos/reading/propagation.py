@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
+from image_core.ranges import check_ranges
 from image_core.types import ImageFeatures
 from rvos.view.frame_view import View
 
@@ -28,7 +29,14 @@ class Stem:
 
 @dataclass(frozen=True)
 class PropagatorConfig:
-    """The numbers of a propagator; those of a subclass of `Propagator` are a subclass of this, beside it."""
+    """The numbers of a propagator; those of a subclass of `Propagator` are a subclass of this, beside it.
+
+    Every field that is a number declares its range (`image_core.ranges`). Raises `ConfigError` for values out of them,
+    all in one.
+    """
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class Propagator(ABC, Generic[State]):

@@ -53,7 +53,7 @@ class Job:
         if self.prompts is None:
             asked = {"expressions": list(self.expressions), **segmenter.document()}
         else:
-            asked = {"prompts": self.prompts.document(), **segmenter.video_document()}
+            asked = {"prompts": self.prompts.document(), **segmenter.mask_document()}
         return {
             "source": self.source,
             "source_bytes": path.stat().st_size if path.is_file() else None,
@@ -110,7 +110,8 @@ def _first_pass(directory: RunDirectory, session: StreamSession, source: str, se
 def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], Session]]:
     """The video of a job, and a session for what is asked of it."""
     if job.prompts is not None:
-        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling) as opened:
+        numbers = segmenter.object_tracker
+        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, numbers) as opened:
             yield opened
         return
     with open_source(job.source, segmenter.video, segmenter.sampling) as (info, frames):

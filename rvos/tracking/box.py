@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+
+from image_core.ranges import Range
+
+Sizes = Annotated[float, Range(0, 100)]
+"""A length in sizes of what is followed, sqrt(area) + 4 pixels."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ memory is a pair of sums: of a fixed size, and free of order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 
+from image_core.ranges import Count, LogOdds, PositiveShare, Range, check_ranges
 from rvos.tracking.appearance import described, halved, pixel_features, work_size
 from rvos.tracking.box import Box
 from rvos.tracking.head import Sums, fit, lift_all, no_sums, weighted_sums
@@ -24,19 +26,22 @@ class ConsensusConfig:
     """The numbers by which the two classifiers learn."""
 
     #: Log-odds above which a pixel may be meant: it teaches more than one that the image model is sure about.
-    candidate: float = -3.0
+    candidate: LogOdds = -3.0
     #: How likely a pixel below is to be an example, against one above.
-    elsewhere: float = 0.05
+    elsewhere: PositiveShare = 0.05
     #: Examples of a frame for what is answered.
-    answer_examples: int = 1000
+    answer_examples: Count = 1000
     #: Examples of what is shown; twice as many of what is around it.
-    mask_examples: int = 500
+    mask_examples: Count = 500
     #: How far around what is shown examples of the rest are taken, in its sizes.
-    around: float = 4.0
+    around: Annotated[float, Range(0.1, 100)] = 4.0
     #: Pixels at half the work size; less that is shown teaches nothing.
-    least_px: int = 8
+    least_px: Count = 8
     #: Regularisation of the regressions.
-    ridge: float = 0.02
+    ridge: PositiveShare = 0.02
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

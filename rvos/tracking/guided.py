@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import cv2
 import numpy as np
 
+from image_core.ranges import Range
 from rvos.tracking.appearance import halved
 from rvos.tracking.box import box_of
 from rvos.view.frame_view import View
 
+FilterRadius = Annotated[int, Range(1, 1000)]
+"""Pixels."""
 SNAP_RADIUS = 6
 SNAP_EPS = 1e-5
 STEADY = 1e-3

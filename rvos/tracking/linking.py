@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import cv2
 import numpy as np
 
+from image_core.ranges import Count, Range, Share, check_ranges
 from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.track import BeliefModel, Status, Track, apart, appearance_of
 from rvos.view.frame_view import View
@@ -20,17 +22,20 @@ class LinkingConfig:
     """The numbers by which regions become tracks."""
 
     #: Pixels at work size; smaller parts of a map are crumbs.
-    least_px: int = 12
+    least_px: Count = 12
     #: The largest regions of a map that are linked.
-    most_regions: int = 6
+    most_regions: Count = 6
     #: Share of the smaller of region and track, for one to be the other.
-    least_shared: float = 0.3
+    least_shared: Share = 0.3
     #: Distance of two appearances below which a lost track may be what came.
-    same_appearance: float = 0.25
+    same_appearance: Annotated[float, Range(0)] = 0.25
     #: Share of a new frame in the appearance of a track.
-    appearance_rate: float = 0.1
+    appearance_rate: Share = 0.1
     #: Tracks of one expression that are kept, with a place or without.
-    most_tracks: int = 12
+    most_tracks: Count = 12
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import cv2
 import numpy as np
 
 from image_core.answer import MaskAnswer
-from image_core.errors import ConfigError
+from image_core.ranges import PositiveShare, Range, Share, Weight
 from rvos.tracking.appearance import work_flow, work_picture, work_size
-from rvos.tracking.box import box_of, core_of
+from rvos.tracking.box import Sizes, box_of, core_of
 from rvos.tracking.consensus import (
     Classifier,
     ConsensusConfig,
@@ -32,12 +33,12 @@ from rvos.tracking.consensus import (
     mask_examples,
 )
 from rvos.tracking.evidence import Evidence, read_evidence
-from rvos.tracking.guided import fast_guided_filter, snapped
+from rvos.tracking.guided import FilterRadius, fast_guided_filter, snapped
 from rvos.tracking.linking import LinkingConfig, TrackRegion, link, moved, parts_of
 from rvos.tracking.pending import Choice, PendingFrame, TrackMask
 from rvos.tracking.presence import PresenceModel
 from rvos.tracking.track import BeliefModel, Status, Track
-from rvos.tracking.tracker import Tracker, TrackerConfig, check_share
+from rvos.tracking.tracker import Tracker, TrackerConfig
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
@@ -48,51 +49,48 @@ LOOKAHEAD = 12
 
 @dataclass(frozen=True)
 class MemoryConfig(TrackerConfig):
-    """Every number of the tracker (ours; chosen on the validation split of the synthetic videos).
-
-    Raises `ConfigError` for a `lookahead` below 0 and a `presence_threshold` outside of [0, 1].
-    """
+    """Every number of the tracker (ours; chosen on the validation split of the synthetic videos)."""
 
     #: Later frames that the answer to a frame waits for; with `both_ways`, 0 stands for 12.
-    lookahead: int = 0
+    lookahead: Annotated[int, Range(0)] = 0
     #: The video is watched twice, the second time knowing how it goes on.
     both_ways: bool = False
     #: Presence from which on anything is shown, [0, 1].
-    presence_threshold: float = 0.5
+    presence_threshold: Share = 0.5
     #: What the model's log-odds are divided by to be calibrated.
-    temperature: float = 1.5
+    temperature: Annotated[float, Range(0.01, 100)] = 1.5
     #: The largest log-odds of an answer that count.
-    evidence_most: float = 4.0
+    evidence_most: Weight = 4.0
     #: Log-odds that the appearance of what was answered adds at most.
-    answer_weight: float = 8.0
+    answer_weight: Weight = 8.0
     #: Log-odds that the belief in the track that lay here adds at most.
-    belief_weight: float = 2.0
+    belief_weight: Weight = 2.0
     #: Log-odds that the appearance of what was shown adds at most.
-    mask_weight: float = 3.0
+    mask_weight: Weight = 3.0
     #: What a frame without any presence still counts in the memory.
-    unsure_weight: float = 0.05
+    unsure_weight: PositiveShare = 0.05
     #: What stays of the appearance of answers from one frame to the next.
-    keep_answers: float = 0.995
+    keep_answers: Share = 0.995
     #: What stays of the appearance of masks from one frame to the next.
-    keep_masks: float = 0.995
+    keep_masks: Share = 0.995
     #: Probability above which a pixel is of a candidate.
-    candidate: float = 0.4
+    candidate: Share = 0.4
     #: What is carried is never surer than this.
-    edge: float = 0.02
+    edge: Annotated[float, Range(1e-6, 0.5)] = 0.02
     #: How far around what may be shown the appearance is compared, in its sizes: farther is too far anyway.
-    near: float = 0.6
+    near: Sizes = 0.6
     #: What distance from what is a candidate already costs, in log-odds by its size.
-    distance_weight: float = 10.0
+    distance_weight: Weight = 10.0
     #: Distance that costs nothing, in sizes of the candidate.
-    distance_free: float = 0.15
+    distance_free: Sizes = 0.15
     #: Distance beyond which nothing more is added, in sizes of the candidate.
-    distance_most: float = 5.0
+    distance_most: Sizes = 5.0
     #: Radius of the guided filter, in sizes of the candidate, ...
-    filter_share: float = 0.16
+    filter_share: Sizes = 0.16
     #: ... but at least this, in pixels at work size, ...
-    filter_least: int = 5
+    filter_least: FilterRadius = 5
     #: ... and at most this.
-    filter_most: int = 20
+    filter_most: FilterRadius = 20
     #: How the two classifiers of appearance learn.
     consensus: ConsensusConfig = field(default_factory=ConsensusConfig)
     #: How regions become tracks.
@@ -103,11 +101,6 @@ class MemoryConfig(TrackerConfig):
     belief: BeliefModel = field(default_factory=BeliefModel)
     #: Which tracks are meant.
     choice: Choice = field(default_factory=Choice)
-
-    def __post_init__(self) -> None:
-        if self.lookahead < 0:
-            raise ConfigError(f"tracker.lookahead: expected 0 or more frames, got {self.lookahead}")
-        check_share("presence_threshold", self.presence_threshold)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import cv2
 import numpy as np
 
+from image_core.ranges import Count, PositiveShare, Range, Share, Weight, check_ranges
 from rvos.tracking.appearance import described, halved, work_flow, work_picture, work_size
-from rvos.tracking.box import Box, box_of, centre_of, core_of
-from rvos.tracking.guided import guided_filter, snapped
+from rvos.tracking.box import Box, Sizes, box_of, centre_of, core_of
+from rvos.tracking.guided import FilterRadius, guided_filter, snapped
 from rvos.tracking.head import Sums, fit, score, sums_of
 from rvos.tracking.two_motions import motion_evidence
 from rvos.view.frame_view import View
@@ -30,45 +31,48 @@ class ObjectTrackerConfig:
     """Every number of the method; lengths in pixels at work size, or in object sizes s = sqrt(area) + 4."""
 
     #: Log-odds of the mask that was carried here.
-    carried_weight: float = 0.7
+    carried_weight: Weight = 0.7
     #: Log-odds of the classifier.
-    head_weight: float = 8.0
+    head_weight: Weight = 8.0
     #: Log-odds of the two motions.
-    motion_weight: float = 2.0
+    motion_weight: Weight = 2.0
     #: Log-odds that a distance of one s from the carried mask costs, ...
-    distance_weight: float = 10.0
+    distance_weight: Weight = 10.0
     #: ... beyond this many s ...
-    distance_free: float = 0.15
+    distance_free: Sizes = 0.15
     #: ... and up to this many more.
-    distance_most: float = 5.0
+    distance_most: Sizes = 5.0
     #: What the first mask keeps in the memory of the object, whatever comes, ...
-    first_share: float = 0.9
+    first_share: Share = 0.9
     #: ... and in that of what is around it.
-    first_share_rest: float = 0.5
+    first_share_rest: Share = 0.5
     #: Share of a new frame in the rest of the memory.
-    forgetting: float = 0.15
+    forgetting: Share = 0.15
     #: Frames from one fit of the classifier to the next.
-    fit_every: int = 5
+    fit_every: Count = 5
     #: Quality from which on a frame is learned from.
-    write_quality: float = 0.3
+    write_quality: Share = 0.3
     #: An area of more than this many times the usual one is refused.
-    area_most: float = 3.0
-    ridge: float = 0.02
+    area_most: Annotated[float, Range(1)] = 3.0
+    ridge: PositiveShare = 0.02
     #: Margin of the box that is searched, in sides of the object's box, ...
-    margin_share: float = 0.8
+    margin_share: Sizes = 0.8
     #: ... and in pixels.
-    margin_px: float = 16.0
+    margin_px: Annotated[float, Range(1, 1e4)] = 16.0
     #: Radius of the guided filter in s, at least and at most so many pixels.
-    filter_share: float = 0.16
-    filter_least: int = 5
-    filter_most: int = 20
-    filter_eps: float = 1e-5
+    filter_share: Sizes = 0.16
+    filter_least: FilterRadius = 5
+    filter_most: FilterRadius = 20
+    filter_eps: Share = 1e-5
     #: How steeply filtered probabilities become a mask.
-    sharpness: float = 12.0
+    sharpness: Annotated[float, Range(0, 1000)] = 12.0
     #: Pixels on the object that are learned from, at most, ...
-    object_samples: int = 2000
+    object_samples: Count = 2000
     #: ... and pixels around it.
-    rest_samples: int = 4000
+    rest_samples: Count = 4000
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from image_core.ranges import Share, check_ranges
 from rvos.tracking.presence import PresenceModel
 from rvos.types import FrameResult
 
@@ -29,9 +30,12 @@ class Choice:
     """Which tracks are meant: those that come near the one believed most."""
 
     #: Belief below which none is.
-    least: float = 0.3
+    least: Share = 0.3
     #: How far behind the first a track may lie.
-    lead: float = 0.3
+    lead: Share = 0.3
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def of(self, beliefs: Mapping[int, float]) -> set[int]:
         """Their ids."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
+
+from image_core.ranges import LogOdds, Range, Share, check_ranges
 
 EDGE = 1e-3
 
@@ -18,14 +21,17 @@ class PresenceModel:
     """A filter over the presence of frames (readings; chosen on the validation split of the synthetic videos)."""
 
     #: Share of a frame's log-odds that counts.
-    trust: float = 0.35
+    trust: Share = 0.35
     #: Chance from one frame to the next that a target that is there leaves, or one that is away comes.
-    change: float = 0.1
+    change: Annotated[float, Range(1e-6, 0.5)] = 0.1
     #: Added to a frame's log-odds: calibration was fitted on stills, and on moving pictures the model is less sure of
     #: what is there.
-    shift: float = 1.1
+    shift: LogOdds = 1.1
     #: Log-odds before the first frame.
-    start: float = 0.0
+    start: LogOdds = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def step(self, log_odds: float, observed: float | None) -> float:
         """The log-odds after one more frame. observed: calibrated presence in [0, 1], None where the image model was

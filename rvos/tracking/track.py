@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
 
+from image_core.ranges import Range, Share, check_ranges
 from rvos.tracking.appearance import pixel_features
 from rvos.view.frame_view import View
 
@@ -42,9 +44,12 @@ class BeliefModel:
     """How words and places are weighed."""
 
     #: Share of the evidence that is kept from one frame to the next.
-    memory: float = 0.97
+    memory: Share = 0.97
     #: How much weight of "half" every track begins with.
-    prior: float = 1.0
+    prior: Annotated[float, Range(1e-6)] = 1.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def fade(self, track: Track) -> Track:
         """The track one frame later, without new evidence."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from image_core.answer import MaskAnswer
-from image_core.errors import ConfigError
+from image_core.ranges import Share, check_ranges
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -16,7 +16,14 @@ State = TypeVar("State")
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """The numbers of a tracker; those of a subclass of `Tracker` are a subclass of this, beside it."""
+    """The numbers of a tracker; those of a subclass of `Tracker` are a subclass of this, beside it.
+
+    Every field that is a number declares its range (`image_core.ranges`).
+    Raises `ConfigError` for values out of them, all in one.
+    """
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class Tracker(ABC, Generic[State]):
@@ -69,19 +76,10 @@ class Tracker(ABC, Generic[State]):
 
 @dataclass(frozen=True)
 class NoTrackerConfig(TrackerConfig):
-    """The one number of the tracker `none`. Raises `ConfigError` for one outside of [0, 1]."""
+    """The one number of the tracker `none`."""
 
-    #: Calibrated presence from which on a mask is shown, [0, 1].
-    presence_threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_share("presence_threshold", self.presence_threshold)
-
-
-def check_share(name: str, value: float) -> None:
-    """Raise `ConfigError` for a value outside of [0, 1]."""
-    if not 0 <= value <= 1:
-        raise ConfigError(f"tracker.{name}: expected 0 to 1, got {value}")
+    #: Calibrated presence from which on a mask is shown.
+    presence_threshold: Share = 0.5
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def test_what_a_model_offers_besides_is_used() -> None:
     assert describe(Silent()).name.endswith("test_mask_model:Silent")
     assert unseen_words(Talking(), ["a dog"]) == ["dog"] and unseen_words(Silent(), ["a dog"]) == []
     Talking.unseen_words = lambda *_: "zebra"  # type: ignore
-    with pytest.raises(TypeError, match="unseen_words: expected a list of words, got .zebra."):
+    with pytest.raises(TypeError, match=r"unseen_words: expected a list of words, got .zebra."):
         unseen_words(Talking(), ["a zebra"])
     with pytest.raises(ValueError, match=r"Silent.segment: expected 1 answers"):
         ask(Silent(), np.zeros((2, 2, 3), np.uint8), ["a dog"])

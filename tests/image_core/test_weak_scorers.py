@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from image_core.errors import CheckpointError, ConfigError, RvosError
+from image_core.errors import CheckpointError, ConfigError, OutputError, RvosError
 from image_core.weak.scorers.clip import ClipScorer
 from image_core.weak.scorers.pair import ImageTextPair, PairConfig, PairScorer, load_pair, save_pair
 from image_core.weak.scorers.pair_training import (
@@ -195,7 +195,7 @@ def test_training_resumes_to_the_same_weights_and_refuses_other_settings(tmp_pat
     assert provenance["step"] == 4
     for key, value in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[key], value, rtol=1e-5, atol=1e-6)
-    with pytest.raises(ConfigError, match="other settings"):
+    with pytest.raises(OutputError, match=r"another run \(different: seed\)"):
         train_pair(replace(BRIEF, seed=1), tmp_path / "parts")
 
 

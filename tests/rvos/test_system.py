@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import pytest
 
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.faults import Faults
+from image_core.ranges import Range, range_of
 from image_core.segmenter import ImageSegmenter
 from image_core.weights import embedded_models
 from rvos import VideoSegmenter
-from rvos.configuration import members, system_config
+from rvos.configuration import system_config
 from rvos.export.outputs import OUTPUTS
 from rvos.export.table import build_exporters
 from rvos.parts import check_agreement, propagation_config, tracker_config
@@ -26,6 +27,8 @@ from rvos.reading.propagation import NoPropagation
 from rvos.run.job import Job, run
 from rvos.system import SETTINGS, Reading, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
+from rvos.tracking.memory import MemoryConfig
+from rvos.tracking.object_tracker import ObjectTrackerConfig
 from rvos.tracking.tracker import NoTracker
 from rvos.video.config import VideoConfig
 
@@ -54,12 +57,12 @@ def numbers_of(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{each.name}", value
 
 
-NUMBERS = [
-    (group, name, number, value)
-    for group, table in TABLES.items()
-    for name in table
-    for number, value in numbers_of(table[name].config_type())
+CONFIGS: list[tuple[str, str, type]] = [
+    *((group, name, table[name].config_type) for group, table in TABLES.items() for name in table),
+    ("object_tracker", "", ObjectTrackerConfig),
 ]
+NUMBERS = [(group, name, number, value) for group, name, kind in CONFIGS for number, value in numbers_of(kind())]
+KINDS = {(group, name): kind for group, name, kind in CONFIGS}
 
 
 def another(value: bool | int | float) -> bool | int | float:
@@ -73,15 +76,54 @@ def another(value: bool | int | float) -> bool | int | float:
 def test_every_number_of_every_part_can_be_set(group: str, name: str, number: str, value: Any) -> None:
     wanted = another(value)
     text = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
-    config = system_config([f"{group}.{number}={text}"], **{group: name}, key_frames="all")
+    config = system_config([f"{group}.{number}={text}"], **({group: name} if name else {}), key_frames="all")
     part = getattr(config, group)
-    assert part.name == name and dict(numbers_of(part.numbers))[number] == wanted
-    others = {key: each for key, each in numbers_of(part.numbers) if key != number}
-    assert others == {key: each for key, each in numbers_of(TABLES[group][name].config_type()) if key != number}
-    document = part.document()
+    assert not name or part.name == name
+    numbers, document = (part.numbers, part.document()) if name else (part, asdict(part))
+    assert dict(numbers_of(numbers))[number] == wanted
+    others = {key: each for key, each in numbers_of(numbers) if key != number}
+    assert others == {key: each for key, each in numbers_of(KINDS[group, name]()) if key != number}
     for key in number.split("."):
         document = document[key]
     assert json.loads(json.dumps(document)) == wanted
+
+
+def declared(config: Any, number: str) -> Range | None:
+    """The range of a number with a dotted name."""
+    *above, last = number.split(".")
+    for name in above:
+        config = getattr(config, name)
+    return range_of(type(config), last)
+
+
+@pytest.mark.parametrize(("group", "name", "number", "value"), NUMBERS, ids=lambda value: str(value))
+def test_every_number_has_a_range_that_is_kept(group: str, name: str, number: str, value: Any) -> None:
+    allowed = declared(KINDS[group, name](), number)
+    if isinstance(value, bool):
+        return
+    assert allowed is not None and allowed != Range() and value in allowed
+    named = {group: name} if name else {}
+    for end, beyond in ((allowed.least, -1), (allowed.most, 1)):
+        if end is not None:
+            system_config([f"{group}.{number}={end}"], **named)
+            with pytest.raises(ConfigError, match=rf"{group}\.{number}: expected {allowed}, got"):
+                system_config([f"{group}.{number}={end + beyond}"], **named)
+
+
+def test_all_numbers_out_of_range_are_named_at_once() -> None:
+    pairs = ["tracker.candidate=7", "tracker.linking.most_tracks=-1", "tracker.temperature=0", "tracker.keep_masks=-4"]
+    with pytest.raises(ConfigError) as caught:
+        system_config(pairs)
+    assert str(caught.value).split("; ") == [
+        "tracker.candidate: expected 0 to 1, got 7",
+        "tracker.linking.most_tracks: expected 1 or more, got -1",
+        "tracker.temperature: expected 0.01 to 100, got 0",
+        "tracker.keep_masks: expected 0 to 1, got -4",
+    ]
+    with pytest.raises(
+        ConfigError, match=r"^MemoryConfig\.temperature: .*; MemoryConfig\.candidate: expected 0 to 1, got 7$"
+    ):
+        MemoryConfig(candidate=7, temperature=0)
 
 
 def test_the_numbers_were_counted() -> None:
@@ -97,11 +139,16 @@ def test_the_numbers_were_counted() -> None:
 
 
 @pytest.mark.parametrize("group", TABLES)
-def test_every_part_of_the_table_has_its_yaml_and_its_defaults_are_the_dataclasses(group: str) -> None:
-    assert set(members(group)) >= set(TABLES[group])
+def test_every_part_of_the_table_can_be_set_and_its_defaults_are_the_dataclasses(group: str) -> None:
     for name, kind in TABLES[group].items():
         part = getattr(system_config([f"{group}={name}"]), group)
         assert (part.name, part.numbers) == (name, kind.config_type())
+
+
+def test_a_new_row_of_a_table_is_all_that_a_new_part_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TRACKERS, "alone", Alone)
+    for config in (system_config(["tracker=alone"]), system_config(tracker="alone")):
+        assert config.tracker == tracker_config("alone")
 
 
 def test_the_door_without_overrides_is_the_dataclass() -> None:
@@ -138,7 +185,18 @@ def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
         (["tracker.lookahead=2.5"], ConfigError, ["tracker.lookahead", "2.5", "int"]),
         (["tracker.belief=5"], ConfigError, ["tracker.belief: expected settings (tracker.belief.KEY=VALUE), got 5"]),
         (["propagation=affinity", "propagation.capacity=0"], ConfigError, ["propagation.capacity: expected 1 or more"]),
-        (["sampling=[all"], ConfigError, ["sampling=[all"]),
+        (["sampling=[all"], ConfigError, ["--set: expected KEY=VALUE with a plain value", "got 'sampling=[all'"]),
+        (["sampling=a,b"], ConfigError, ["--set: expected KEY=VALUE with a plain value", "got 'sampling=a,b'"]),
+        (["sampling='a,b'"], ConfigError, ["sampling: expected", "got 'a,b'"]),
+        (["sampling=choice(all)"], ConfigError, ["with a plain value"]),
+        (["sampling=${model}"], ConfigError, ["sampling: expected", "got '${model}'"]),
+        (["tracker.belief={1: 2}"], UnknownNameError, ["unknown setting of tracker.belief '1'"]),
+        (["tracker/near=1"], UnknownNameError, ["unknown setting 'tracker/near'"]),
+        (["video.stream@x=1"], ConfigError, ["expected KEY=VALUE, got 'video.stream@x=1'"]),
+        (["model=foo", "device=cpu", "precision=fp16"], ConfigError,
+         ["--set model: use --model; --set device: use --device; --set precision: use --precision"]),
+        (["propagation.foo=1"], ConfigError, ["propagation.foo: propagation 'none' has no numbers of its own"]),
+        (["object_tracker.carried_wieght=1"], UnknownNameError, ["did you mean 'carried_weight'"]),
         (
             ["video.steam=1", "video.prefetch=two", "sampling=some", "key_frames=few", "video.stream=-2", "x"],
             ConfigError,
@@ -151,9 +209,9 @@ def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
             ["unknown tracker 'nome'", "unknown propagation 'flo'", "'some'", "did you mean 'av'"],
         ),
         (
-            ["tracker.near=far", "tracker.linking.leats_px=1", "precision=fp16", "key_frames=every:3", "video=3"],
+            ["tracker.near=far", "tracker.linking.leats_px=1", "decode=fp16", "key_frames=every:3", "video=3"],
             ConfigError,
-            ["tracker.near", "did you mean 'least_px'", "unknown precision 'fp16'", "video: expected settings"],
+            ["tracker.near", "did you mean 'least_px'", "unknown decode 'fp16'", "video: expected settings"],
         ),
         (["sampling=some", "key_frames=every:3"], ConfigError, ["'some'", "key_frames: expected all with propagation"]),
     ],
@@ -224,6 +282,14 @@ def test_masks_need_no_settings_of_words() -> None:
         system_config(["tracker.answer_weight=6"]).check_masks()
 
 
+def test_words_need_no_settings_of_masks() -> None:
+    system_config(["tracker.answer_weight=6"]).check_words()
+    config = system_config(["object_tracker.carried_weight=1"])
+    config.check_masks()
+    with pytest.raises(ConfigError, match=r"object_tracker\.carried_weight: got 1 with expressions"):
+        config.check_words()
+
+
 def test_contradictions_wait_for_neither_video_nor_weights(
     rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -268,16 +334,16 @@ def test_a_run_records_the_whole_description(
     result = run(job, VideoSegmenter(colour_segmenter)).result
     stored = json.loads((tmp_path / "out" / "settings.json").read_text())["settings"]
     assert stored == result["settings"]
-    assert set(SETTINGS) - {"device"} <= set(stored)
+    assert set(SETTINGS) - {"device", "object_tracker"} <= set(stored)
     assert stored["tracker"] == json.loads(json.dumps(SystemConfig().tracker.document()))
     assert set(stored["model"]) == {"name", "revision", "adapter", "licence"}
 
 
 def test_the_help_names_everything_there_is_to_choose(rvos: Callable[..., Any], tmp_path: Path) -> None:
     said = "".join("".join(line.split()) for line in rvos("segment", "--help").out)
-    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation"}
+    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation", "object_tracker"}
     assert all(f"{key}=" in said for key in flat | {f"video.{each.name}" for each in fields(VideoConfig)})
-    assert "tracker.KEY=" in said and "propagation.KEY=" in said
+    assert "tracker.KEY=" in said and "propagation.KEY=" in said and "object_tracker.KEY=" in said
     for names in (PROPAGATORS, TRACKERS, OUTPUTS, embedded_models()):
         assert ",".join(names) in said
     assert len(build_exporters(list(OUTPUTS), tmp_path, only_frames=None)) == len(OUTPUTS)

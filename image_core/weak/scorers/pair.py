@@ -26,6 +26,7 @@ from image_core.device import resolve_device
 from image_core.encoders.gru import build_gru_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import CheckpointError
+from image_core.files import write_atomic
 
 _KEY = "rvos_image_text_pair"
 _BATCH = 64
@@ -116,9 +117,7 @@ def save_pair(path: Path, pair: ImageTextPair, provenance: Mapping[str, Any]) ->
         "provenance": dict(provenance),
     }
     state = {key: value.detach().cpu().contiguous() for key, value in pair.state_dict().items()}
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(save(state, metadata={_KEY: json.dumps(header)}))
-    temporary.replace(path)
+    write_atomic(path, save(state, metadata={_KEY: json.dumps(header)}))
 
 
 def load_pair(path: Path) -> tuple[ImageTextPair, dict[str, Any]]:

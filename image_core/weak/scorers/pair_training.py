@@ -11,14 +11,12 @@ its best showings do (multiple-instance learning). Further:
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from image_core.errors import ConfigError
+from image_core.files import replacing
+from image_core.folder import RunKind, claimed
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.expressions import SINGLE_FAMILIES
 from image_core.weak.language.parser import parse_expression
@@ -36,6 +36,7 @@ from image_core.weak.scorers.pair import ImageTextPair, PairConfig, as_input, bl
 from image_core.weak.sparc import SparcConfig
 
 logger = logging.getLogger(__name__)
+KIND = RunKind("rvos image-text pair", anew="remove it")
 
 
 @dataclass(frozen=True)
@@ -171,10 +172,13 @@ def contrastive_loss(logits: Tensor, left_out: Tensor, pictures: int) -> Tensor:
 def train_pair(config: PairTrainingConfig, out: Path) -> Path:
     """Train, or go on where a killed run stopped; returns the file of the pair, OUT/pair.safetensors.
 
-    Raises `ConfigError` where `out` holds a run with other settings.
+    Raises `OutputError` where `out` holds a run with other settings, is in use, or cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _claim(config, out)
+    with claimed(out, KIND, asdict(config)):
+        return _train(config, out)
+
+
+def _train(config: PairTrainingConfig, out: Path) -> Path:
     torch.manual_seed(config.seed)
     pair = ImageTextPair(config.pair).train()
     optimiser = torch.optim.AdamW(pair.parameters(), config.lr, weight_decay=config.weight_decay)
@@ -194,7 +198,8 @@ def train_pair(config: PairTrainingConfig, out: Path) -> Path:
         step += 1
         if step % config.save_every == 0 or step == config.steps:
             state = {"pair": pair.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
-            _write_state(state, state_file)
+            with replacing(state_file) as temporary:
+                torch.save(state, temporary)
             _save(pair, config, step, out)
             mean, seconds = sum(losses) / len(losses), (time.monotonic() - started) / len(losses)
             logger.info("step %d of %d: loss %.3f, %.2f s a step", step, config.steps, mean, seconds)
@@ -221,20 +226,6 @@ def _lr_factor(step: int, config: PairTrainingConfig) -> float:
     if step < config.warm_up:
         return (step + 1) / config.warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - config.warm_up) / max(config.steps - config.warm_up, 1)))
-
-
-def _claim(config: PairTrainingConfig, out: Path) -> None:
-    document: dict[str, Any] = json.loads(json.dumps(asdict(config)))
-    path = out / "settings.json"
-    if path.exists() and json.loads(path.read_text()) != document:
-        raise ConfigError(f"{out}: holds a run with other settings; take another --out, or remove it")
-    path.write_text(json.dumps(document, indent=1) + "\n")
-
-
-def _write_state(state: dict[str, Any], path: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
 
 
 def _save(pair: ImageTextPair, config: PairTrainingConfig, step: int, out: Path) -> None:

@@ -94,6 +94,22 @@ def test_a_folder_with_other_settings(
         (["synthetic-images", "--split", "tset"], "did you mean 'test'?"),
         (["synthetic-images", "--limit", "0"], "--limit: expected 1 or more, got 0"),
         (["synthetic-images", "--shuffle-expressions", "--limit", "1"], "1"),
+        (
+            [
+                "synthetic-images",
+                "--propagation",
+                "none",
+                "--tracker",
+                "none",
+                "--set",
+                "sampling=all",
+                "--workers",
+                "1",
+            ],
+            "--propagation, --tracker, --set, --workers: only for datasets of videos, not for synthetic-images",
+        ),
+        (["synthetic-images", "--shard", "1/1", "--baseline"], "--baseline, --shard: only for datasets of videos"),
+        (["synthetic-images", "--root", ".", "--split-by", "umd"], "--root, --split-by: only for datasets of files"),
     ],
 )
 def test_what_cannot_be_evaluated(

@@ -18,7 +18,7 @@ from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from rvos.export.palette import davis_palette
 from rvos.run import recording
-from rvos.tracking.object_tracker import ObjectTracker
+from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
 
 Rvos = Callable[..., Any]
 RED, GREEN = 3, 7
@@ -133,6 +133,24 @@ def test_the_same_masks_are_done_at_once_and_others_are_another_run(
         assert said.code == 2 and "another run (different: prompts)" in said.err[0], said.err
     said = rvos("segment", clip, "--mask", f"0={mask_of(0, GREEN)}", "--out", "out", "--save", "masks", "--overwrite")
     assert said.code == 0 and [p.name for p in (tmp_path / "out/masks").iterdir()] == ["object_7"]
+
+
+def test_the_numbers_of_the_object_tracker_are_set_and_are_part_of_the_run(
+    rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    command = ("segment", make_clip(5), "--mask", f"0={mask_of(0, RED)}", "--out")
+    weight = ("--set", "object_tracker.carried_weight=1")
+    assert rvos(*command, "plain").code == rvos(*command, "other", *weight).code == 0
+    documents = [json.loads((tmp_path / out / "settings.json").read_text())["settings"] for out in ("plain", "other")]
+    numbers = [document["object_tracker"]["carried_weight"] for document in documents]
+    assert numbers == [ObjectTrackerConfig().carried_weight, 1]
+    scores = [[row["score"] for row in rows_of(tmp_path / out)] for out in ("plain", "other")]
+    assert scores[0] != scores[1]
+    assert_refused(rvos(*command, "plain", *weight), "another run (different: object_tracker.carried_weight)")
+    assert_refused(rvos(*command, "new", "--set", "object_tracker.fit_every=0"), "fit_every: expected 1 or more, got 0")
+    said = rvos("segment", make_clip(5), "the dog", "--out", "new", *weight)
+    assert_refused(said, "object_tracker.carried_weight: got 1 with expressions")
+    assert not (tmp_path / "new").exists()
 
 
 def assert_refused(said: Any, *words: str) -> None:

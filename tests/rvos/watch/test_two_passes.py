@@ -91,7 +91,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(colour_segmenter: ImageSegme
         system_config(both).check_masks()
     with pytest.raises(ConfigError, match=r"tracker.lookahead: expected int, got 'soon'"):
         system_config(["tracker.lookahead=soon"])
-    with pytest.raises(ConfigError, match=r"got 'x'.*lookahead: expected 0 or more frames, got -1"):
+    with pytest.raises(ConfigError, match=r"got 'x'.*lookahead: expected 0 or more, got -1"):
         system_config(["tracker.lookahead=-1", "x"])
     segmenter = VideoSegmenter(colour_segmenter, tracker=system_config(both).tracker)
     with pytest.raises(ConfigError, match=r"both_ways: expected false for camera:0"):

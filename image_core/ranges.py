@@ -1,0 +1,57 @@
+"""Ranges of numbers, declared where they are fields: `candidate: Share = 0.4`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_args, get_type_hints
+
+from image_core.errors import ConfigError
+from image_core.field_types import misfits
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers from `least` to `most`, both of them in it; None where there is no end."""
+
+    least: float | None = None
+    most: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+
+    def __str__(self) -> str:
+        if self.most is None:
+            return f"{self.least:g} or more"
+        return f"{self.most:g} or less" if self.least is None else f"{self.least:g} to {self.most:g}"
+
+
+Share = Annotated[float, Range(0, 1)]
+PositiveShare = Annotated[float, Range(1e-6, 1)]
+Weight = Annotated[float, Range(0, 100)]
+"""Log-odds that something adds at most."""
+LogOdds = Annotated[float, Range(-20, 20)]
+Count = Annotated[int, Range(1)]
+
+
+def range_of(kind: type, name: str) -> Range | None:
+    """The range that a dataclass declares for its field; None where it declares none."""
+    hint = get_type_hints(kind, include_extras=True)[name]
+    return next((each for each in get_args(hint)[1:] if isinstance(each, Range)), None)
+
+
+def out_of_range(kind: type, values: Mapping[str, Any], where: str) -> Iterator[str]:
+    """One line for each value, of the type of its field in `kind`, that the field's range does not have."""
+    for name, value in values.items():
+        declared = range_of(kind, name)
+        if declared is not None and value not in declared:
+            yield f"{where}.{name}: expected {declared}, got {value}"
+
+
+def check_ranges(config: Any) -> None:
+    """For `__post_init__`: see that numbers are numbers, and in their ranges. Raises `ConfigError`, all in one."""
+    kind = type(config)
+    values = {each.name: getattr(config, each.name) for each in fields(config)}
+    faults = list(misfits(kind, values, kind.__name__)) or list(out_of_range(kind, values, kind.__name__))
+    if faults:
+        raise ConfigError("; ".join(faults))
