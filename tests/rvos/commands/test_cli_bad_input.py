@@ -131,7 +131,7 @@ def test_a_folder_that_is_in_use(rvos: Rvos, make_clip: Callable[..., Path], tmp
     [
         (lambda: b"", "not a whole safetensors file"),
         (lambda: safetensors.numpy.save({"w": np.ones(8)})[:-8], "not a whole safetensors file"),
-        (lambda: safetensors.numpy.save({"w": np.ones(8)}), "not a model file of rvos"),
+        (lambda: safetensors.numpy.save({"w": np.ones(8)}), "expected a model file written by"),
         (lambda: pickle.dumps({"model": 1}), "pickle"),
     ],
     ids=["empty", "truncated", "another project's", "pickle"],
