@@ -51,6 +51,7 @@ CONTENTS: Mapping[str, tuple[Package, str, bytes]] = {
     "labels.txt": (LABELS, "labels/data/labels.txt", b"dog\ncat\n"),
 }
 """Name in the bundle -> its package, its name there, what it holds."""
+BYTES = {name: data for name, (_, _, data) in CONTENTS.items()}
 
 
 def bundle_of_contents() -> Bundle:
