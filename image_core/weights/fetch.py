@@ -63,6 +63,7 @@ def fetch(name: str, progress: Progress = no_progress, clients: Mapping[Manager,
         packages = _packages(missing)
         total = sum(package.download_bytes for package in packages)
         done = 0
+        progress(done, total)
         with _workplace(folder) as work:
             for number, package in enumerate(packages):
                 client, arrived = clients[package.manager], _share(progress, done, package, total)

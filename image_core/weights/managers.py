@@ -99,9 +99,7 @@ class Npm:
     def _npm_of_a_wheel(self, package: Package, tools: Path) -> list[str]:
         unpacked = tools / "node"
         if not unpacked.exists():
-            _LOG.info(
-                "%s needs npm %d or newer: %s (%s) brings one for this once", package, _OLDEST_NPM, NODE, NODE.size
-            )
+            _LOG.info("no npm %d or newer is here: %s (%s) brings one for this once", _OLDEST_NPM, NODE, NODE.size)
             try:
                 make_folder(tools / "package", ELSEWHERE)
                 wheel = self.pip.bring(NODE, tools / "package", tools, lambda count: None)

@@ -18,7 +18,7 @@ from image_core.weights import managers
 from image_core.weights.fetch import CLIENTS, fetch
 from image_core.weights.managers import Arrived, Client, Npm, Pip
 from image_core.weights.manifest import NODE, Manager, Package
-from tests.package_shelf import LABELS, MASKER, Shelf
+from tests.package_shelf import BYTES, LABELS, MASKER, Shelf
 
 
 @pytest.fixture
@@ -40,9 +40,7 @@ def refused(client: Client, places: tuple[Path, Path], kind: type[RvosError] = F
 
 def test_pip_and_npm_bring_a_bundle_together(shelf: Shelf) -> None:
     paths = fetch("tiny")
-    assert {name: path.read_bytes() for name, path in paths.items()} == {
-        n: data for n, (_, _, data) in CONTENTS.items()
-    }
+    assert {name: path.read_bytes() for name, path in paths.items()} == BYTES
     assert shelf.asked_of_npm() == ["masker@1.2.3"]
 
 
