@@ -95,7 +95,7 @@ def state_of(bundle: Bundle, *, thorough: bool = False) -> str:
     if len(faults) == len(bundle.files) and set(faults.values()) == {"missing"}:
         return "not fetched"
     name, fault = next(iter(faults.items()))
-    return f"not whole: {name} is {fault}" + (f", as {len(faults) - 1} more" if len(faults) > 1 else "")
+    return f"not whole: {name} is {fault}" + (f", and {len(faults) - 1} more" if len(faults) > 1 else "")
 
 
 def _examined(path: Path, file: PackagedFile, trusted: str) -> tuple[str, str]:

