@@ -12,6 +12,10 @@ class CheckpointError(RvosError):
     """A model file that cannot be used: truncated, unsafe, another project's, or of another shape."""
 
 
+class FetchError(RvosError):
+    """Packaged weights that did not arrive, or not as they should be."""
+
+
 class ConfigError(RvosError):
     """Settings that contradict each other or name something that is not there."""
 
@@ -22,6 +26,10 @@ class DataError(RvosError):
 
 class OutputError(RvosError):
     """An output folder that cannot be written, is in use, or holds another run."""
+
+
+class InUseError(OutputError):
+    """An output folder that another run holds."""
 
 
 class DamagedError(OutputError):

@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from image_core.errors import DamagedError, OutputError
+from image_core.errors import DamagedError, InUseError, OutputError
 from image_core.files import make_folder, output_errors, read_json, write_json
 
 SETTINGS = "settings.json"
@@ -86,7 +86,7 @@ def held(folder: Path, kind: RunKind, shard: Shard = WHOLE) -> Iterator[None]:
     """Have a folder, which is made where there is none, to oneself, or to the shards of one n.
 
     Shards of one n are in it side by side; a whole run, or shards of another n, are not in it beside them. Raises
-    `OutputError` where it is in use, or cannot be written.
+    `InUseError`, and `OutputError` where it cannot be written.
     """
     make_folder(folder, kind.elsewhere)
     name = _lock_name(shard)
@@ -110,7 +110,7 @@ def _taken(folder: Path, name: str, kind: RunKind) -> Iterator[None]:
         try:
             lock.acquire(timeout=kind.patience_s)
         except Timeout as error:
-            raise OutputError(f"{folder} is in use by another run: wait for it to end, or {kind.elsewhere}") from error
+            raise InUseError(f"{folder} is in use by another run: wait for it to end, or {kind.elsewhere}") from error
     try:
         yield
     finally:

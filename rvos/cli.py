@@ -35,8 +35,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, demo, synth, train, bootstrap, evaluate, score, submit, convert, models, doctor):
+for command in (segment, demo, synth, train, bootstrap, evaluate, score, submit, convert, doctor):
     app.command()(command)
+app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 
 DONE, OUR_FAULT, INPUT_FAULT, INTERRUPTED = 0, 1, 2, 130

@@ -22,10 +22,10 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # From the ground up. A room (a file, or a folder with its files) imports from rows below its own, never from
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
-        ("__init__", "errors", "field_types", "progress", "state", "types", "weights"),
+        ("__init__", "errors", "field_types", "progress", "state", "types"),
         ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
         ("answer", "building", "folder", "json_lines", "metrics", "preprocessing", "encoders"),
-        ("models", "data", "synthetic"),
+        ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
         ("segmenter", "convert"),
         ("mask_model",),

@@ -28,10 +28,10 @@ def commands() -> dict[str, Any]:
 
 
 def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    if not hasattr(command, "commands"):
+    inside = getattr(command, "commands", {})
+    if not inside or (words and command.invoke_without_command):
         yield " ".join(words), command
-        return
-    for name, inner in command.commands.items():
+    for name, inner in inside.items():
         yield from _commands(inner, (*words, name))
 
 

