@@ -17,7 +17,8 @@ from image_core.grounded.resizing import BICUBIC, resized
 
 SIDE = 260
 MEAN, DEVIATION = 0.498, 0.502
-BATCH = 16
+CPU_BATCH, CUDA_BATCH = 2, 16
+"""Crops at once. On a CPU more are slower: 8 take 1.4 times as long as 4 times 2."""
 
 ENDS: tuple[Rule, ...] = (
     (r"_conv_stem\.(.+)", r"conv_stem.\1"),
@@ -59,7 +60,8 @@ class EfficientNetLite2:
         network = timm.create_model("tf_efficientnet_lite2", pretrained=False)
         blocks = [len(list(stage.children())) for stage in network.get_submodule("blocks").children()]
         fill(network, renamed(read_published(weights), list(rules(blocks)), str(weights)), str(weights))
-        self._network = network.to(self.device).eval()
+        self._network = network.to(self.device).to(memory_format=torch.channels_last).eval()
+        self._batch = CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH
 
     @torch.inference_mode()
     def classify(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> np.ndarray:
@@ -69,8 +71,9 @@ class EfficientNetLite2:
         """
         crops = [resized(crop(image, box), (SIDE, SIDE), BICUBIC) for box in boxes_xyxy]
         rows = [np.zeros((0, len(self.synsets)), np.float32)]
-        for start in range(0, len(crops), BATCH):
-            pixels = torch.from_numpy(np.stack(crops[start : start + BATCH])).permute(0, 3, 1, 2).to(self.device)
+        for start in range(0, len(crops), self._batch):
+            stacked = np.stack(crops[start : start + self._batch])
+            pixels = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.device)
             logits = self._network((pixels / 255 - MEAN) / DEVIATION)
             rows.append(logits.softmax(1).cpu().numpy())
         return np.concatenate(rows)

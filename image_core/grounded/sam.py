@@ -7,15 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    Fail,
-    InvalidArgument,
-    InvalidGraph,
-    InvalidProtobuf,
-)
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    NotImplemented as NotAvailable,
-)
+import onnxruntime.capi.onnxruntime_pybind11_state as errors
 
 from image_core.errors import CheckpointError
 from image_core.grounded.parts import Box
@@ -36,6 +28,9 @@ DECODER_INPUTS = {
     "has_mask_input",
     "orig_im_size",
 }
+
+UNREADABLE = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NotImplemented)
+"""What onnxruntime raises for a file that is no model, or one that it cannot run."""
 
 
 class MobileSam:
@@ -97,12 +92,11 @@ def _session(path: Path, inputs: set[str], threads: int) -> onnxruntime.Inferenc
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}): get the model again") from error
-    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotAvailable) as error:
+    except UNREADABLE as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path}: expected an ONNX model, got another file ({first}): get it again") from error
-    got = {one.name for one in session.get_inputs()}
-    if got != inputs:
-        raise CheckpointError(
-            f"{path}: expected a model fed with {', '.join(sorted(inputs))}, got {', '.join(sorted(got))}"
-        )
+    fed = {one.name for one in session.get_inputs()}
+    if fed != inputs:
+        wanted, got = (", ".join(sorted(names)) for names in (inputs, fed))
+        raise CheckpointError(f"{path}: expected a part of MobileSAM, fed with {wanted}, got one fed with {got}")
     return session

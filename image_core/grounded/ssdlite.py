@@ -156,7 +156,8 @@ class SSDLiteDetector:
     ) -> None:
         self.score, self.overlap, self.most = score, overlap, most
         self.device = resolve_device(device)
-        self._network = read_ssdlite(model_json).to(self.device).eval()
+        network = read_ssdlite(model_json).to(self.device)
+        self._network = network.to(memory_format=torch.channels_last).eval()
         self._named = [i for i, name in enumerate(COCO_IDS) if name != "N/A"]
 
     @torch.inference_mode()
