@@ -9,6 +9,7 @@ import numpy as np
 import timm
 import torch
 from timm.data.imagenet_info import ImageNetInfo
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from image_core.convert import Rule, fill, read_published, renamed
 from image_core.device import resolve_device
@@ -60,7 +61,7 @@ class EfficientNetLite2:
         network = timm.create_model("tf_efficientnet_lite2", pretrained=False)
         blocks = [len(list(stage.children())) for stage in network.get_submodule("blocks").children()]
         fill(network, renamed(read_published(weights), list(rules(blocks)), str(weights)), str(weights))
-        self._network = network.to(self.device).to(memory_format=torch.channels_last).eval()
+        self._network = convert_conv2d_weight_memory_format(network.to(self.device).eval(), torch.channels_last)
         self._batch = CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH
 
     @torch.inference_mode()

@@ -50,8 +50,7 @@ class MobileSam:
         if len(shape) != 4 or not isinstance(shape[2], int) or shape[2] != shape[3]:
             raise CheckpointError(f"{encoder}: expected an encoder of pictures (batch, 3, side, side), got {shape}")
         self.side_px = shape[2]
-        by_name = {one.name: one.shape for one in self._decoder.get_inputs()}
-        self._no_mask = np.zeros(by_name["mask_input"], np.float32)
+        self._no_mask = np.zeros((1, 1, self.side_px // 4, self.side_px // 4), np.float32)
 
     def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
         """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and the overlap with the true one

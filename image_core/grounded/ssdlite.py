@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from timm.layers.helpers import make_divisible
 from torch import Tensor, nn
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 from torchvision.models.detection import SSDLite320_MobileNet_V3_Large_Weights
 from torchvision.ops import nms
 
@@ -156,8 +157,8 @@ class SSDLiteDetector:
     ) -> None:
         self.score, self.overlap, self.most = score, overlap, most
         self.device = resolve_device(device)
-        network = read_ssdlite(model_json).to(self.device)
-        self._network = network.to(memory_format=torch.channels_last).eval()
+        network = read_ssdlite(model_json).to(self.device).eval()
+        self._network = convert_conv2d_weight_memory_format(network, torch.channels_last)
         self._named = [i for i, name in enumerate(COCO_IDS) if name != "N/A"]
 
     @torch.inference_mode()
