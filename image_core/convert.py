@@ -225,7 +225,7 @@ def read_published(source: Path) -> dict[str, Tensor]:
             content: Any = load_file(source)
         else:
             content = torch.load(source, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{source}: expected a file of tensors and plain values, got one that cannot be read "
             f"({type(error).__name__}): check that it is whole and that its suffix is right"

@@ -32,6 +32,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("evaluation",),
         ("training",),
         ("weak",),
+        ("grounded",),
     ),
     "rvos": (
         ("types", "machine"),
@@ -53,6 +54,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     # Which files of the two packages may import it, at the top or inside a function.
     "PIL": (
+        "image_core/grounded/resizing.py",
         "rvos/data/*",
         "rvos/export/*",
         "rvos/watch/prompts.py",
@@ -87,6 +89,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),
     "numpy": ("*",),
     "omegaconf": ("rvos/configuration.py",),
+    "onnxruntime": ("image_core/grounded/sam.py",),
     "pycocotools": ("image_core/geometry/rle.py", "rvos/metrics/samples.py"),
     "rich": ("rvos/commands/*",),
     "safetensors": (
@@ -96,7 +99,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/state.py",
         "image_core/weak/scorers/pair.py",
     ),
-    "timm": ("image_core/encoders/vision*.py",),
+    "timm": ("image_core/encoders/vision*.py", "image_core/grounded/*"),
     "tokenizers": ("image_core/encoders/gru.py", "image_core/encoders/text.py"),
     "torch": (
         "image_core/state.py",
@@ -113,6 +116,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/convert.py",
         "image_core/segmenter.py",
         "image_core/evaluation/*",
+        "image_core/grounded/*",
         "image_core/data/collate.py",
         "image_core/training/*",
         "image_core/weak/scorers/clip.py",
@@ -124,12 +128,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "rvos/evaluation/*",
         "rvos/reading/*",
     ),
-    "torchvision": ("image_core/geometry/boxes.py", "image_core/weak/proposals/suppression.py"),
-    "transformers": (
-        "image_core/encoders/text.py",
-        "image_core/weak/scorers/clip.py",
-        "image_core/weak/proposals/detector.py",
-    ),
+    "torchvision": ("image_core/geometry/boxes.py", "image_core/grounded/*", "image_core/weak/*/suppression.py"),
+    "transformers": ("image_core/encoders/text.py", "image_core/weak/scorers/clip.py", "image_core/weak/*/detector.py"),
     "typer": ("rvos/cli.py", "rvos/commands/*"),
 }
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "hydra": "hydra-core"}

@@ -1,0 +1,48 @@
+"""The parts that a grounded model is made of. Whoever has another network writes a class with the same method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in continuous pixels of the picture."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One box of a detector."""
+
+    box_xyxy: Box  # pixels of the picture
+    score: float  # [0, 1]
+    label: str  # the detector's own class name
+
+
+class Detector(Protocol):
+    """Finds objects and names them."""
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        """(H, W, 3) uint8 RGB -> boxes inside the picture, the best first."""
+        ...
+
+
+class Masker(Protocol):
+    """Draws the object that fills a box."""
+
+    def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
+        """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and its quality in [0, 1]."""
+        ...
+
+
+class Classifier(Protocol):
+    """Says what is inside a box."""
+
+    synsets: tuple[str, ...]  # WordNet ids such as "n02084071"
+
+    def classify(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> np.ndarray:
+        """(H, W, 3) uint8 RGB and N boxes in pixels -> (N, 1000) float probabilities; rows sum to 1, and column i is of
+        `synsets[i]`."""
+        ...

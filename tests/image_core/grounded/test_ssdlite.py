@@ -1,0 +1,86 @@
+"""SSDLite: a narrow one in the released format, what it says of a picture, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from image_core.errors import CheckpointError
+from image_core.geometry.boxes import box_iou_matrix
+from image_core.grounded.ssdlite import COCO_IDS, SSDLiteDetector
+from tests.image_core.grounded.tfjs_files import HEADS, narrow_ssdlite, write_model
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_coco_has_80_names_at_their_ids() -> None:
+    assert len(COCO_IDS) == 90 and len(set(COCO_IDS) - {"N/A"}) == 80
+    assert (COCO_IDS[0], COCO_IDS[17], COCO_IDS[89]) == ("person", "dog", "toothbrush")
+
+
+def test_an_anchor_that_speaks_for_a_class_is_the_detection(tmp_path: Path) -> None:
+    """Networks without kernels say what their biases say: every box its anchor, every class unlikely but one."""
+    weights = narrow_ssdlite()
+    for name in weights:
+        if any(f"{head}/" in name for head, _ in HEADS):
+            weights[name] = np.full_like(weights[name], -9 if name.endswith("ClassPredictor/biases") else 0)
+    biases = weights["BoxPredictor_5/ClassPredictor/biases"].reshape(6, 91)
+    biases[2, 18], biases[4, 3], biases[4, 12] = 2.0, 1.0, 9.0  # a dog; a car, which is more of a class without name
+    anchors = weights["Postprocessor/ExpandDims"]
+    anchors[0, -4], anchors[0, -2] = (0.25, 0.5, 0.75, 1.2), (0, 0, 0.5, 0.25)
+    detections = SSDLiteDetector(write_model(tmp_path, weights), device="cpu").detect(np.zeros((40, 80, 3), np.uint8))
+    assert [(one.label, one.box_xyxy) for one in detections] == [("dog", (40, 10, 80, 30)), ("car", (0, 0, 20, 20))]
+    assert np.allclose([one.score for one in detections], [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-1))])
+
+
+def test_box_codes_move_and_stretch_the_anchor(tmp_path: Path) -> None:
+    weights = narrow_ssdlite()
+    for name in weights:
+        if any(f"{head}/" in name for head, _ in HEADS):
+            weights[name] = np.full_like(weights[name], -9 if name.endswith("ClassPredictor/biases") else 0)
+    weights["BoxPredictor_5/ClassPredictor/biases"].reshape(6, 91)[0, 1] = 9
+    # Half a height down, a quarter of a width left; as high as it was, half as wide.
+    weights["BoxPredictor_5/BoxEncodingPredictor/biases"][:4] = (5, -2.5, 0, 5 * np.log(0.5))
+    weights["Postprocessor/ExpandDims"][0, -6] = (0.25, 0.25, 0.5, 0.75)
+    (one,) = SSDLiteDetector(write_model(tmp_path, weights), device="cpu").detect(np.zeros((100, 100, 3), np.uint8))
+    assert np.allclose(one.box_xyxy, (25, 37.5, 50, 62.5), atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 53), (300, 300), (4, 900)])
+def test_boxes_lie_inside_the_best_first_and_apart(tmp_path: Path, size: tuple[int, int]) -> None:
+    detector = SSDLiteDetector(write_model(tmp_path, narrow_ssdlite()), score=0.0, most=20, device="cpu")
+    image = RANDOM.integers(0, 256, (*size, 3), np.uint8)
+    detections = detector.detect(image)
+    boxes = np.array([one.box_xyxy for one in detections])
+    scores = [one.score for one in detections]
+    assert 0 < len(detections) <= 20 and detections == detector.detect(image)
+    assert scores == sorted(scores, reverse=True) and scores[-1] >= 0 and scores[0] <= 1
+    assert (boxes[:, :2] < boxes[:, 2:]).all() and (boxes >= 0).all() and (boxes[:, 2:] <= size[::-1]).all()
+    assert (box_iou_matrix(boxes, boxes) - np.eye(len(boxes)) <= 0.5 + 1e-6).all()
+    assert {one.label for one in detections} <= set(COCO_IDS) - {"N/A"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("FeatureExtractor/MobilenetV2/Conv_1/Conv2D/merged_input", None, "backbone.last"),
+        ("FeatureExtractor/MobilenetV2/expanded_conv_17/expand/weights", np.ones((1, 1, 8, 8)), "blocks.17.expand"),
+        ("Postprocessor/ExpandDims", None, "missing"),
+        ("Postprocessor/ExpandDims", np.zeros((1, 5, 4)), "of another shape"),
+        ("BoxPredictor_6/ClassPredictor/gain", np.zeros(3), "BoxPredictor_6/ClassPredictor/gain"),
+    ],
+)
+def test_other_networks_are_refused(tmp_path: Path, name: str, values: np.ndarray | None, message: str) -> None:
+    weights = narrow_ssdlite()
+    weights.pop(name, None)
+    if values is not None:
+        weights[name] = values.astype(np.float32)
+    with pytest.raises(CheckpointError, match=message):
+        SSDLiteDetector(write_model(tmp_path, weights), device="cpu")
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="expected SSDLite on MobileNetV2"):
+        SSDLiteDetector(write_model(tmp_path, {"Preprocessor/sub/y": np.ones(1, np.float32)}), device="cpu")
