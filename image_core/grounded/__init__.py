@@ -1,0 +1,1 @@
+"""A detector, a masker and words put together: SpARC at inference."""

@@ -1,0 +1,56 @@
+"""The numbers of `Grounded`. The score is that of a prototype; what else is here was chosen on no pictures yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from image_core.errors import ConfigError
+from image_core.weak.predicates import SpatialRules
+
+
+@dataclass(frozen=True)
+class GroundedConfig:
+    """How evidence becomes an answer. Raises `ConfigError` for numbers out of their range."""
+
+    #: Boxes below it are not looked at.
+    least_score: float = 0.2
+    #: Boxes that are masked. Those of one class give way, beyond half of them, to others.
+    most_boxes: int = 8
+    #: IoU above which two boxes, and two masks, are of one thing.
+    same_box: float = 0.75
+    same_mask: float = 0.8
+    #: What a box counts that nothing says is of the class.
+    class_floor: float = 0.02
+    #: What a thing counts of which no pixel has the colour.
+    colour_floor: float = 0.05
+    #: Class evidence from which a box is one of the noun's class, as a share of the best one's too. Chosen on no pictures.
+    least_evidence: float = 0.05
+    least_share: float = 0.1
+    #: The part of the best one's weight from which several targets are meant. Chosen on no pictures.
+    several_share: float = 0.3
+    #: Presence: a logistic curve over the best evidence; where it is one half, and how steep. Chosen on no pictures.
+    presence_at: float = 0.3
+    presence_slope: float = 12.0
+    #: What is left of the evidence, for the presence, where no pixel has a colour that was told; and the share of
+    #: pixels from which the colour is there. Chosen on no pictures.
+    colour_doubt: float = 0.4
+    colour_enough: float = 0.1
+    #: Where things lie. Ranks count what comes before, so that a small wrong box in a corner is not "the left one".
+    spatial: SpatialRules = field(default_factory=lambda: SpatialRules(superlative="count"))
+
+    def __post_init__(self) -> None:
+        shares = {
+            name: getattr(self, name)
+            for name in (
+                *("least_score", "same_box", "same_mask", "class_floor", "colour_floor", "least_evidence"),
+                *("least_share", "several_share", "presence_at", "colour_doubt", "colour_enough"),
+            )
+        }
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise ConfigError(f"GroundedConfig.{name}: expected a number from 0 to 1, got {value}")
+        if self.most_boxes < 1 or self.presence_slope <= 0 or not self.several_share or not self.class_floor:
+            raise ConfigError(
+                "GroundedConfig: expected at least one box, and a slope, several_share and class_floor above 0, "
+                f"got {self.most_boxes}, {self.presence_slope}, {self.several_share} and {self.class_floor}"
+            )
