@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import timm
@@ -26,11 +27,13 @@ from image_core.weak.language import words
 TARGET = Path(__file__).resolve().parents[1] / "image_core/language/nouns.tsv"
 ANIMALS = "05"
 THINGS = {"03", "05", "06", "13", "17", "18", "20", "27"}
-"""WordNet's files of what stands above all, animals, artifacts, food, natural objects, persons, plants and substances."""
+"""WordNet's files of what stands above all, animals, artifacts, food, natural objects, persons, plants, substances."""
 BODY = "08"
 SIGNS = "10"
 """Its file of communication: traffic lights and street signs are in it."""
 MOST_WORDS = 3
+MOST_SENSES = 3
+"""After which nobody thinks of a person: "trick"."""
 
 Meaning = tuple[frozenset[str], frozenset[str]]
 """Classes of COCO, and ids of ImageNet."""
@@ -69,7 +72,7 @@ class WordNet:
     def _add(self, fields: list[str]) -> None:
         count = int(fields[3], 16)
         links = fields[5 + 2 * count :]
-        above = [(kind, int(offset)) for kind, offset in zip(links, links[1:], strict=False) if kind in ("@", "@i")]
+        above = [(kind, int(offset)) for kind, offset in pairwise(links) if kind in ("@", "@i")]
         offset = int(fields[0])
         lemmas = tuple(fields[4 + 2 * i] for i in range(count))
         offsets = tuple(o for _, o in above)
@@ -136,12 +139,15 @@ class Meanings:
     def of_noun(self, lemma: str) -> Meaning | None:
         """The classes of the first sense that counts; None where none does.
 
-        A person counts before any thing alone, and never where the word names an animal as well ("whale").
+        A person counts before any thing alone, among the first senses, and never where the word names an animal as
+        well ("whale").
         """
         first, animal = True, any(self.wordnet.synsets[o].file == ANIMALS for o in self.wordnet.senses[lemma])
-        for offset in self.wordnet.senses[lemma]:
+        common = any(lemma in self.wordnet.synsets[o].lemmas for o in self.wordnet.senses[lemma])
+        for number, offset in enumerate(self.wordnet.senses[lemma], 1):
             synset = self.wordnet.synsets[offset]
-            named = synset.is_name or (lemma not in synset.lemmas and lemma != "frisbee")
+            # "Crane" is a writer, "seal" no soldier; "Siamese cat" has no other sense.
+            named = synset.is_name or (common and lemma not in synset.lemmas)
             if synset.file == BODY:
                 return None
             if named or synset.file not in THINGS | {SIGNS}:
@@ -149,7 +155,7 @@ class Meanings:
             if synset.file == SIGNS and not self.of_sense(offset)[0]:
                 continue
             meaning = self.of_sense(offset)
-            if any(meaning) and (not self.is_person(offset) or (first and not animal)):
+            if any(meaning) and (not self.is_person(offset) or (first and not animal and number <= MOST_SENSES)):
                 return meaning
             first = False
         return None

@@ -14,7 +14,7 @@ COCO_SENSES = {
     "bus": "bus#1",
     "train": "train#1 locomotive#1 car#2",
     "truck": "truck#1",
-    "boat": "boat#1 ship#1",
+    "boat": "vessel#2",
     "traffic light": "traffic_light#1",
     "fire hydrant": "fire_hydrant#1",
     "stop sign": "street_sign#1",
@@ -89,13 +89,14 @@ COCO_SENSES = {
 }
 
 TOO_WIDE = (
-    "entity#1 physical_entity#1 object#1 whole#2 artifact#1 living_thing#1 organism#1 matter#3 substance#1 abstraction#6 "
-    "instrumentality#3 causal_agent#1 thing#12 natural_object#1 device#1 implement#1 equipment#1 container#1"
+    "entity#1 physical_entity#1 object#1 whole#2 artifact#1 living_thing#1 organism#1 matter#3 substance#1"
+    " abstraction#6 instrumentality#3 causal_agent#1 thing#12 natural_object#1 device#1 implement#1 equipment#1"
+    " container#1"
 )
 """Senses above everything: they would fit anything at all."""
 
 BY_HAND = {
-    # Noun -> what it means: a sense `lemma#number`, or `=noun` for all that another noun means.
+    # Nouns, a hard space within one of two words -> the senses that they mean, `lemma#number`; `=` for none.
     # The young, which WordNet puts under "young mammal".
     "kitten kitty tabby pussycat puss": "cat#1",
     "puppy pup whelp doggy doggie pooch mutt": "dog#1",
@@ -153,14 +154,14 @@ BY_HAND = {
     "taxi cab": "cab#3",
     "lorry pickup": "truck#1",
     "fire\u00a0truck fire\u00a0engine": "fire_engine#1",
-    "coach": "bus#1",
+    "coach": "bus#1 person#1",
     "tram trolley streetcar": "streetcar#1 bus#1 train#1",
     "plane jet aeroplane aircraft": "airplane#1",
-    "ship vessel yacht ferry": "boat#1 ship#1",
-    "sailboat": "sailboat#1",
+    "ship vessel yacht ferry": "vessel#2",
+    "gondola": "gondola#2",
     "canoe": "canoe#1",
     "kayak": "canoe#1 kayak#1",
-    "vehicle": "vehicle#1",
+    "vehicle": "vehicle#1 bus#1 train#1",
     "trash\u00a0can dustbin garbage\u00a0can": "ashcan#1",
     "mic": "microphone#1",
     "parrot parakeet budgie": "parrot#1",
@@ -182,7 +183,8 @@ BY_HAND = {
     "people folks crowd family couple team audience everyone everybody somebody someone anyone": "person#1",
     "girl boy lady guy man woman kid child dude fellow teen teenager toddler baby infant grandma grandpa": "person#1",
     "male female adult gentleman gal mom dad mum bro guys human": "person#1",
-    "rider cyclist biker bicyclist motorcyclist skater skateboarder snowboarder skier surfer diver paraglider": "person#1",
+    "rider cyclist biker bicyclist motorcyclist skater skateboarder snowboarder skier surfer diver": "person#1",
+    "paraglider": "person#1",
     "ballerina dancer breakdancer performer singer model actor athlete gymnast jockey cowboy": "person#1",
     "goalie goalkeeper keeper pitcher batter catcher umpire referee player runner jogger driver pilot": "person#1",
     "cop policeman soldier officer worker waiter chef cook teacher student pedestrian passenger walker": "person#1",

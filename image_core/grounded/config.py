@@ -23,7 +23,8 @@ class GroundedConfig:
     class_floor: float = 0.02
     #: What a thing counts of which no pixel has the colour.
     colour_floor: float = 0.05
-    #: Class evidence from which a box is one of the noun's class, as a share of the best one's too. Chosen on no pictures.
+    #: Class evidence from which a box is of the noun's class, and the share of the best one's that it must have. Chosen
+    #: on no pictures.
     least_evidence: float = 0.05
     least_share: float = 0.1
     #: The part of the best one's weight from which several targets are meant. Chosen on no pictures.
