@@ -1,1 +1,2 @@
-"""A detector, a masker and words put together: SpARC at inference."""
+"""Detector x masker x words: an expression is answered by the boxes, masks and classes that other people's networks
+give."""

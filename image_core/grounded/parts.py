@@ -1,5 +1,4 @@
-"""The three parts that `Grounded` is made of, as it asks for them. Whoever has such a network writes a class with that
-one method."""
+"""The parts that a grounded model is made of. Whoever has another network writes a class with the same method."""
 
 from __future__ import annotations
 
@@ -9,53 +8,41 @@ from typing import Protocol
 
 import numpy as np
 
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in continuous pixels of the picture."""
+
 
 @dataclass(frozen=True)
 class Detection:
-    """One box of a detector.
+    """One box of a detector."""
 
-    Raises `ValueError` for a box that is none, and for a score outside of [0, 1].
-    """
-
-    #: x0, y0, x1, y1 in pixels of the picture.
-    box_xyxy: tuple[float, float, float, float]
-    #: [0, 1].
-    score: float
-    #: The detector's own name of the class.
-    label: str
-
-    def __post_init__(self) -> None:
-        x0, y0, x1, y1 = self.box_xyxy
-        if not (np.isfinite(self.box_xyxy).all() and x0 < x1 and y0 < y1):
-            raise ValueError(f"Detection.box_xyxy: expected finite x0 < x1 and y0 < y1, got {self.box_xyxy}")
-        if not 0 <= self.score <= 1:
-            raise ValueError(f"Detection.score: expected a number from 0 to 1, got {self.score}")
+    box_xyxy: Box  # pixels of the picture
+    score: float  # [0, 1]
+    label: str  # the detector's own class name
 
 
 class Detector(Protocol):
-    """Finds things of classes that it knows."""
+    """Finds objects and names them."""
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """(H, W, 3) uint8 RGB -> boxes in any order; [] where there is nothing."""
+        """(H, W, 3) uint8 RGB -> boxes inside the picture, the best first."""
         ...
 
 
 class Masker(Protocol):
-    """Draws the thing that a box holds."""
+    """Draws the object that fills a box."""
 
-    def masks(self, image: np.ndarray, boxes_xyxy: np.ndarray) -> list[tuple[np.ndarray, float]]:
-        """(H, W, 3) uint8 RGB and (N, 4) float pixels -> N masks (H, W) bool, each with its quality in [0, 1]."""
+    def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
+        """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and its quality in [0, 1]."""
         ...
 
 
 class Classifier(Protocol):
-    """Names what a crop shows, in ImageNet's classes."""
+    """Says what is inside a box."""
 
-    @property
-    def synsets(self) -> Sequence[str]:
-        """The 1,000 ids ("n02084071"), in the order of the columns."""
-        ...
+    synsets: tuple[str, ...]  # WordNet ids such as "n02084071"
 
-    def classify(self, image: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 RGB and (N, 4) float pixels -> (N, 1000) probabilities, each row summing to 1."""
+    def classify(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> np.ndarray:
+        """(H, W, 3) uint8 RGB and N boxes in pixels -> (N, 1000) float probabilities; rows sum to 1, and column i is of
+        `synsets[i]`."""
         ...

@@ -15,7 +15,7 @@ from image_core.geometry.boxes import box_area, clip_boxes
 from image_core.geometry.masks import overlap
 from image_core.grounded.colours import pixels_of
 from image_core.grounded.config import GroundedConfig
-from image_core.grounded.parts import Classifier, Detection, Detector, Masker
+from image_core.grounded.parts import Box, Classifier, Detection, Detector, Masker
 
 _NO_CLASSES: Mapping[str, float] = {}
 
@@ -100,7 +100,7 @@ def _mixed(things: list[_Box], most: int) -> list[_Box]:
 def _masked(image: np.ndarray, boxes: list[_Box], masker: Masker, config: GroundedConfig) -> list[Region]:
     """The regions, without empty masks; where two masks are the same, one region has the labels of both."""
     size = image.shape[:2]
-    drawn = masker.masks(image, np.stack([box.box_xyxy for box in boxes]))
+    drawn = masker.masks(image, [_plain(box.box_xyxy) for box in boxes])
     if len(drawn) != len(boxes):
         raise ValueError(f"Masker.masks: expected {len(boxes)} masks, one a box, got {len(drawn)}")
     regions: list[Region] = []
@@ -120,11 +120,16 @@ def _masked(image: np.ndarray, boxes: list[_Box], masker: Masker, config: Ground
 
 def _classified(image: np.ndarray, regions: list[Region], classifier: Classifier) -> np.ndarray:
     """(N, C) probabilities of the regions' boxes."""
-    rows = np.asarray(classifier.classify(image, np.stack([region.box_xyxy for region in regions])))
+    rows = np.asarray(classifier.classify(image, [_plain(region.box_xyxy) for region in regions]))
     wanted = len(regions), len(classifier.synsets)
     if rows.shape != wanted:
         raise ValueError(f"Classifier.classify: expected probabilities {wanted}, got {rows.shape}")
     return rows
+
+
+def _plain(box_xyxy: np.ndarray) -> Box:
+    x0, y0, x1, y1 = box_xyxy.tolist()
+    return x0, y0, x1, y1
 
 
 def _box_iou(a: np.ndarray, b: np.ndarray) -> float:

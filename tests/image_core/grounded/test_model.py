@@ -12,7 +12,7 @@ from image_core.answer import MaskAnswer
 from image_core.errors import ConfigError
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.model import Grounded, against_the_rival
-from image_core.grounded.parts import Detection
+from image_core.grounded.parts import Box, Detection
 from image_core.mask_model import MaskModel, ask, describe, unseen_words
 
 SIZE = (120, 240)
@@ -50,16 +50,16 @@ class Scripted:
         self.asked.append("detect")
         return [Detection(tuple(map(float, t.box)), t.score, t.label) for t in self.things]  # pyright: ignore
 
-    def masks(self, image: np.ndarray, boxes_xyxy: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
         self.asked.append("masks")
         drawn = []
-        for x0, y0, x1, y1 in boxes_xyxy.round().astype(int):
+        for x0, y0, x1, y1 in np.round(boxes_xyxy).astype(int):
             mask = np.zeros(SIZE, bool)
             mask[y0:y1, x0:x1] = True
             drawn.append((mask, 0.9))
         return drawn
 
-    def classify(self, image: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    def classify(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> np.ndarray:
         self.asked.append("classify")
         rows = np.zeros((len(boxes_xyxy), 4))
         rows[:, 3] = 1
@@ -219,7 +219,7 @@ def test_it_is_a_mask_model() -> None:
 
 def test_a_masker_that_does_not_keep_its_promise_is_named() -> None:
     class Short(Scripted):
-        def masks(self, image: np.ndarray, boxes_xyxy: np.ndarray) -> list[tuple[np.ndarray, float]]:
+        def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
             return super().masks(image, boxes_xyxy)[:-1]
 
     scene = Short(list(STREET.values()))
@@ -227,11 +227,7 @@ def test_a_masker_that_does_not_keep_its_promise_is_named() -> None:
         Grounded(scene, scene).segment(scene.picture(), ["the dog"])
 
 
-def test_boxes_and_numbers_are_checked() -> None:
-    with pytest.raises(ValueError, match="expected finite x0 < x1"):
-        Detection((5, 0, 5, 9), 0.5, "dog")
-    with pytest.raises(ValueError, match="from 0 to 1"):
-        Detection((0, 0, 5, 9), 1.5, "dog")
+def test_numbers_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"GroundedConfig\.same_mask"):
         GroundedConfig(same_mask=2)
     with pytest.raises(ConfigError, match="at least one box"):
