@@ -43,8 +43,12 @@ _COLLECTIVE = (
 _ONE_OF = re.compile(r"\b(?:one|either|any) of\b")
 _SMALL = words.ARTICLES | words.RELATIVES | _set("this these those and is are being of with it in on at")
 """Words whose lack of effect is not worth telling."""
-_NOT_BESIDE = _set("and of like as from without to toward towards through into out during about") | {""}
-"""Words of a relation without predicate that do not tell that its landmark is close."""
+_TOUCHING = _set(
+    "with has have having on by riding rides ridden ride holding holds held hold carrying carries carried driving"
+    " drives driven pushing pushes pushed pulling pulls pulled leading leads led petting hugging kissing feeding eating using"
+    " playing kicking throwing catching hitting swinging sitting leaning lying touching wearing washing grabbing"
+)
+"""Words of a relation without predicate that tell that its landmark is close."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ def _is_known(parsed: Referent) -> bool:
 
 def _is_beside(relation: Relation) -> bool:
     """Whether a relation without predicate tells of something that a detector finds close by: "riding a horse"."""
-    if relation.kind != "with" or relation.words in _NOT_BESIDE:
+    if relation.kind != "with" or relation.words not in _TOUCHING:
         return False
     nouns = [_longest_noun(mark.phrase.split(), mark.noun) for mark in relation.landmarks]
     return all(noun not in words.CLOTHES and bool(meaning_of(noun).coco) for noun in nouns)

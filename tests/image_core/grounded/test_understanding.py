@@ -13,7 +13,7 @@ from image_core.weak.language.words import COLOURS as SPOKEN
 @pytest.mark.parametrize(
     ("expression", "noun", "colours", "places", "relations", "without_effect"),
     [
-        ("a white car crossing a signal", "car", ["white"], [], ["near signal"], []),
+        ("a white car crossing a signal", "car", ["white"], [], [], ["crossing", "signal"]),
         ("a girl in a blue dress twirling", "girl", ["blue"], [], [], ["dress", "twirling"]),
         ("a pink cell phone in a girl's hand", "cell phone", ["pink"], [], [], ["girl's", "hand"]),
         ("a hot dog", "hot dog", [], [], [], []),
