@@ -16,6 +16,8 @@ class GroundedConfig:
     least_score: float = 0.2
     #: Boxes that are masked. Those of one class give way, beyond half of them, to others.
     most_boxes: int = 8
+    #: So many better boxes of its class within a box make a group of it, which is left out.
+    group: int = 3
     #: IoU above which two boxes, and two masks, are of one thing.
     same_box: float = 0.75
     same_mask: float = 0.8
@@ -34,7 +36,7 @@ class GroundedConfig:
     presence_slope: float = 12.0
     #: What is left of the evidence, for the presence, where no pixel has a colour that was told; and the share of
     #: pixels from which the colour is there. Chosen on no pictures.
-    colour_doubt: float = 0.4
+    colour_doubt: float = 0.2
     colour_enough: float = 0.1
     #: Where things lie. Ranks count what comes before, so that a small wrong box in a corner is not "the left one".
     spatial: SpatialRules = field(default_factory=lambda: SpatialRules(superlative="count"))
@@ -50,8 +52,10 @@ class GroundedConfig:
         for name, value in shares.items():
             if not 0 <= value <= 1:
                 raise ConfigError(f"GroundedConfig.{name}: expected a number from 0 to 1, got {value}")
-        if self.most_boxes < 1 or self.presence_slope <= 0 or not self.several_share or not self.class_floor:
+        if self.most_boxes < 1 or self.group < 1:
             raise ConfigError(
-                "GroundedConfig: expected at least one box, and a slope, several_share and class_floor above 0, "
-                f"got {self.most_boxes}, {self.presence_slope}, {self.several_share} and {self.class_floor}"
+                f"GroundedConfig: expected at least one box, and one in a group, got {self.most_boxes} and {self.group}"
             )
+        above = {name: getattr(self, name) for name in ("presence_slope", "several_share", "class_floor")}
+        if min(above.values()) <= 0:
+            raise ConfigError(f"GroundedConfig: expected numbers above 0, got {above}")

@@ -25,9 +25,12 @@ def class_evidence(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
 def weights(thing: Thing, regions: Sequence[Region], config: GroundedConfig, by_size: bool) -> np.ndarray:
     """(N,) above 0: class, colours, and where asked size, multiplied. Where any region is of the class, others are 0.
 
-    (0.02 + [class of the noun] * detector's score + P(noun | crop)) * (0.05 + share of the colour) * sqrt(area)
+    (0.02 + [class of the noun] * score + P(noun | crop) * score) * (0.05 + share of the colour) * sqrt(area)
+
+    The score is the detector's: what a classifier says is given that the box holds one thing, and not half of it.
     """
-    classes = config.class_floor + _by_detector(thing, regions) + _by_classifier(thing, regions)
+    scores = np.array([region.score for region in regions], np.float64)
+    classes = config.class_floor + _by_detector(thing, regions) + _by_classifier(thing, regions) * scores
     evidence = class_evidence(thing, regions)
     best = evidence.max(initial=0.0)
     if best >= config.least_evidence:

@@ -88,8 +88,9 @@ class Grounded:
     def _chances(self, understood: Understanding, regions: list[Region], size: tuple[int, int]) -> np.ndarray:
         """(N,) that sum to one: which region the expression speaks of, by what it is and where it lies."""
         referent = _answerable(understood.referent, understood, regions, self.config.least_evidence)
-        # A large thing is the likelier one meant, unless sizes are compared or several are meant.
-        by_size = not (understood.several or any(s.kind in _COMPARED for s in referent.superlatives))
+        # A large thing is the likelier one meant, unless several are meant or there is a rule that picks one.
+        compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
+        by_size = not (understood.several or understood.is_strict or compared)
         judged = {thing.key: self._distribution(thing, regions, by_size) for thing in understood.things}
         boxes = np.stack([region.box_xyxy for region in regions])
         return compose(referent, boxes, size, judged, self._rules(understood))

@@ -16,7 +16,10 @@ from image_core.geometry.masks import overlap
 from image_core.grounded.colours import pixels_of
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.parts import Box, Classifier, Detection, Detector, Masker
+from image_core.weak.predicates import inside
 
+MOSTLY = 0.8
+"""Share of a box that lies in another, from which it counts as inside."""
 _NO_CLASSES: Mapping[str, float] = {}
 
 
@@ -78,11 +81,17 @@ def _boxes(detections: Sequence[Detection], size: tuple[int, int], config: Groun
         if found.score < config.least_score or box_area(box) < 1:
             continue
         same = next((thing for thing in things if _box_iou(thing.box_xyxy, box) > config.same_box), None)
-        if same is None:
-            things.append(_Box(box, {found.label: found.score}))
-        else:
+        if same is not None:
             same.labels.setdefault(found.label, found.score)
+        elif not _is_group(box, found.label, things, config.group):
+            things.append(_Box(box, {found.label: found.score}))
     return _mixed(things, config.most_boxes)
+
+
+def _is_group(box: np.ndarray, label: str, better: list[_Box], least: int) -> bool:
+    """Whether a box is around several that are of its class and better: a crowd that was taken for one."""
+    own = [other.box_xyxy for other in better if label in other.labels]
+    return len(own) >= least and int((inside(np.stack(own), box[None]) > MOSTLY).sum()) >= least
 
 
 def _mixed(things: list[_Box], most: int) -> list[_Box]:

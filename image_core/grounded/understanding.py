@@ -45,8 +45,8 @@ _SMALL = words.ARTICLES | words.RELATIVES | _set("this these those and is are be
 """Words whose lack of effect is not worth telling."""
 _TOUCHING = _set(
     "with has have having on by riding rides ridden ride holding holds held hold carrying carries carried driving"
-    " drives driven pushing pushes pushed pulling pulls pulled leading leads led petting hugging kissing feeding eating using"
-    " playing kicking throwing catching hitting swinging sitting leaning lying touching wearing washing grabbing"
+    " drives driven pushing pushes pushed pulling pulls pulled leading leads led petting hugging kissing feeding eating"
+    " using playing kicking throwing catching hitting swinging sitting leaning lying touching wearing washing grabbing"
 )
 """Words of a relation without predicate that tell that its landmark is close."""
 
@@ -86,6 +86,8 @@ class Understanding:
     #: Whether several of a kind are meant, and how many where that was said.
     several: bool = False
     count: int | None = None
+    #: Whether a superlative says that there is nothing beyond ("the leftmost", not "on the left").
+    is_strict: bool = False
     #: Words that nothing here answers, in their order.
     without_effect: tuple[str, ...] = ()
 
@@ -138,7 +140,7 @@ def understand(expression: str) -> Understanding:
     things = tuple(reader.things.values())
     said = _effective_words(text, parsed, referent, things, also, several)
     left = tuple(w for w in dict.fromkeys(_content_words(text)) if w not in said)
-    return Understanding(expression, referent, things, also, several, count, left)
+    return Understanding(expression, referent, things, also, several, count, _is_strict(text), left)
 
 
 class _Reader:
@@ -230,6 +232,10 @@ def _number(text: str, noun: str) -> tuple[bool, int | None]:
     count = next((NUMBERS[word] for word in before if word in NUMBERS), None)
     several = count is not None or bool(ALL.intersection(before)) or noun in GROUPS or is_plural(noun)
     return several, count
+
+
+def _is_strict(text: str) -> bool:
+    return not words.MOST.keys().isdisjoint(respelled(text).split())
 
 
 def _effective_words(

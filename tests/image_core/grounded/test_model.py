@@ -175,7 +175,7 @@ def test_without_a_classifier_the_detector_decides() -> None:
 def test_a_colour_that_is_not_there_lowers_the_presence() -> None:
     scene = street()
     red, purple = Grounded(scene, scene, scene).segment(scene.picture(), ["the red car", "the purple car"])
-    assert purple.presence < red.presence
+    assert purple.presence < 0.5 < red.presence
 
 
 def test_a_crowd_does_not_hide_the_one_dog() -> None:
@@ -184,6 +184,21 @@ def test_a_crowd_does_not_hide_the_one_dog() -> None:
     answer = Grounded(scene, scene).segment(scene.picture(), ["the dog"])[0]
     assert len(answer.candidates) == GroundedConfig().most_boxes
     assert answer.candidates[0].box_xyxy == (100, 80, 140, 110)
+
+
+def test_a_box_around_a_group_is_no_candidate() -> None:
+    apart = [Drawn((x, 10, x + 30, 60), BLUE, "person", 0.9) for x in (10, 60, 110)]
+    scene = Scripted([*apart, Drawn((5, 5, 150, 70), RED, "person", 0.6), Drawn((5, 5, 150, 80), RED, "bus", 0.5)])
+    answers = Grounded(scene, scene).segment(scene.picture(), ["all people", "the bus"])
+    assert [len(answer.candidates) for answer in answers] == [4, 4]
+    assert [sum(c.likelihood >= 0.5 for c in answer.candidates) for answer in answers] == [3, 1]
+
+
+def test_the_leftmost_is_the_leftmost_however_small() -> None:
+    scene = Scripted([Drawn((10, 10, 20, 20), BLUE, "dog", 0.8), Drawn((60, 10, 200, 110), RED, "dog")])
+    leftmost, dog = Grounded(scene, scene).segment(scene.picture(), ["the leftmost dog", "the dog"])
+    assert leftmost.candidates[0].box_xyxy == (10, 10, 20, 20)
+    assert dog.candidates[0].box_xyxy == (60, 10, 200, 110)
 
 
 def test_two_boxes_of_one_thing_are_one_candidate_with_both_names() -> None:
