@@ -23,7 +23,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
-        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
+        ("device", "faults", "files", "geometry", "identity", "language", "lazy_table", "losses", "layers", "ranges"),
         ("answer", "building", "folder", "json_lines", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
@@ -68,6 +68,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/answer.py",
         "image_core/data/*",
         "image_core/geometry/*",
+        "image_core/grounded/colours.py",
         "image_core/synthetic/*",
         "image_core/training/batches.py",
         "image_core/weak/proposals/colour_regions.py",

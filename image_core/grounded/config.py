@@ -1,0 +1,63 @@
+"""The numbers of `Grounded`. The score is that of a prototype; what was chosen on no pictures, or after a look at some,
+says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from image_core.errors import ConfigError
+from image_core.weak.predicates import SpatialRules
+
+
+@dataclass(frozen=True)
+class GroundedConfig:
+    """How evidence becomes an answer. Raises `ConfigError` for numbers out of their range."""
+
+    #: Boxes below it are not looked at.
+    least_score: float = 0.2
+    #: Boxes that are masked. Those of one class give way, beyond half of them, to others.
+    most_boxes: int = 8
+    #: So many better boxes of its class within a box make a group of it, which is left out. Proposed after a
+    #: look at a frame of DAVIS dance-twirl.
+    group: int = 3
+    #: IoU above which two boxes, and two masks, are of one thing.
+    same_box: float = 0.75
+    same_mask: float = 0.8
+    #: What a box counts that nothing says is of the class.
+    class_floor: float = 0.02
+    #: What a thing counts of which no pixel has the colour.
+    colour_floor: float = 0.05
+    #: Class evidence from which a box is of the noun's class, and the share of the best one's that it must have. Chosen
+    #: on no pictures.
+    least_evidence: float = 0.05
+    least_share: float = 0.1
+    #: The part of the best one's weight from which several targets are meant. Chosen on no pictures.
+    several_share: float = 0.3
+    #: Presence: a logistic curve over the best evidence; where it is one half, and how steep. Chosen on no pictures.
+    presence_at: float = 0.3
+    presence_slope: float = 12.0
+    #: What is left of the evidence, for the presence, where no pixel has a colour that was told; and the share of
+    #: pixels from which the colour is there. Lowered from 0.4 after a look at a frame of DAVIS car-shadow.
+    colour_doubt: float = 0.2
+    colour_enough: float = 0.1
+    #: Where things lie. Ranks count what comes before, so that a small wrong box in a corner is not "the left one".
+    spatial: SpatialRules = field(default_factory=lambda: SpatialRules(superlative="count"))
+
+    def __post_init__(self) -> None:
+        shares = {
+            name: getattr(self, name)
+            for name in (
+                *("least_score", "same_box", "same_mask", "class_floor", "colour_floor", "least_evidence"),
+                *("least_share", "several_share", "presence_at", "colour_doubt", "colour_enough"),
+            )
+        }
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise ConfigError(f"GroundedConfig.{name}: expected a number from 0 to 1, got {value}")
+        if self.most_boxes < 1 or self.group < 1:
+            raise ConfigError(
+                f"GroundedConfig: expected at least one box, and one in a group, got {self.most_boxes} and {self.group}"
+            )
+        above = {name: getattr(self, name) for name in ("presence_slope", "several_share", "class_floor")}
+        if min(above.values()) <= 0:
+            raise ConfigError(f"GroundedConfig: expected numbers above 0, got {above}")

@@ -1,0 +1,266 @@
+"""What an expression is understood as: words that some evidence answers, and words that nothing does.
+
+The parser of SpARC says what the expression speaks of; the table of nouns, the colours and the spatial predicates say
+which of that can be told from a picture. Only that is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+from image_core.grounded.colours import COLOURS, TONES
+from image_core.language.nouns import UNKNOWN, NounMeaning, meaning_of
+from image_core.language.plurals import is_plural
+from image_core.weak.language import words
+from image_core.weak.language.expression import Referent, Relation, Superlative
+from image_core.weak.language.parser import parse_expression
+from image_core.weak.language.tokens import respelled, tokenise
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ANYTHING = _set("thing things object objects item items something anything one ones")
+SIZES = {
+    **dict.fromkeys(_set("big large huge tall adult giant"), "bigger"),
+    **dict.fromkeys(_set("small little tiny baby short"), "smaller"),
+}
+"""Adjectives before a noun that compare it with others of its kind."""
+NUMBERS = {"both": 2, "two": 2, "2": 2, "three": 3, "3": 3, "four": 4, "4": 4, "five": 5, "5": 5, "six": 6, "6": 6}
+ALL = _set("all every each several many multiple various")
+GROUPS = _set("everyone everybody crowd team family audience cattle luggage")
+"""Nouns of several, in the singular."""
+_COLLECTIVE = (
+    (re.compile(r"\bpair of (?=(?:\w+ )*(?:pants|trousers|jeans|shorts|scissors|(?:sun)?glasses|goggles|skis)\b)"), ""),
+    (re.compile(r"\b(?:pair|couple) of "), "two "),
+    (re.compile(r"\b(?:group|herd|flock|bunch|pack|crowd|lot|lots|school|row) of "), "all "),
+)
+_ONE_OF = re.compile(r"\b(?:one|either|any) of\b")
+_SMALL = words.ARTICLES | words.RELATIVES | _set("this these those and is are being of with it in on at")
+"""Words whose lack of effect is not worth telling."""
+_TOUCHING = _set(
+    "with has have having on by riding rides ridden ride holding holds held hold carrying carries carried driving"
+    " drives driven pushing pushes pushed pulling pulls pulled leading leads led petting hugging kissing feeding eating"
+    " using playing kicking throwing catching hitting swinging sitting leaning lying touching wearing washing grabbing"
+)
+"""Words of a relation without predicate that tell that its landmark is close."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What a noun phrase asks of a box."""
+
+    #: As it was said, with the word before it where both are one noun ("cell phone"); "" for anything.
+    noun: str
+    meaning: NounMeaning = UNKNOWN
+    #: Names of `COLOURS` and `TONES`, each to be seen on it.
+    colours: tuple[str, ...] = ()
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether no noun narrows it."""
+        return not self.noun
+
+    @property
+    def key(self) -> str:
+        """What stands for it as the phrase of a `Referent`."""
+        return " ".join([*self.colours, self.noun or "thing"])
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """One expression, understood."""
+
+    expression: str
+    #: For the predicates; the phrase of each referent is the key of its thing. Only what can be answered is in it.
+    referent: Referent
+    #: What the phrases ask for; the first is what the expression speaks of.
+    things: tuple[Thing, ...]
+    #: More things meant beside it ("the dog and the cat"), by themselves.
+    also: tuple[Thing, ...] = ()
+    #: Whether several of a kind are meant, and how many where that was said.
+    several: bool = False
+    count: int | None = None
+    #: Whether a superlative says that there is nothing beyond ("the leftmost", not "on the left").
+    is_strict: bool = False
+    #: Words that nothing here answers, in their order.
+    without_effect: tuple[str, ...] = ()
+
+    @property
+    def thing(self) -> Thing:
+        """What the expression speaks of."""
+        return self.things[0]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look for."""
+        return self.thing.is_anything and not self.expression.strip()
+
+    def thing_of(self, phrase: str) -> Thing:
+        """That of a phrase of the referent."""
+        return next(thing for thing in self.things if thing.key == phrase)
+
+    def unknown_nouns(self) -> list[str]:
+        """Nouns of what is meant that no class fits."""
+        return [t.noun for t in (self.thing, *self.also) if not (t.is_anything or t.meaning.known)]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values, for a result."""
+        return {
+            "noun": self.thing.noun,
+            "classes": sorted(self.thing.meaning.coco),
+            "synsets": len(self.thing.meaning.synsets),
+            "also": [thing.noun for thing in self.also],
+            "attributes": list(self.thing.colours),
+            "places": [_told(superlative) for superlative in self.referent.superlatives],
+            "relations": [
+                " ".join([r.kind, " and ".join(mark.phrase for mark in r.landmarks)]) for r in self.referent.relations
+            ],
+            "excluded": [other.phrase for other in self.referent.excluded],
+            "several": self.count or self.several,
+            "without_effect": list(self.without_effect),
+        }
+
+
+def understand(expression: str) -> Understanding:
+    """The understanding of an expression in any spelling. Never fails."""
+    text = expression.lower()
+    for pattern, instead in _COLLECTIVE:
+        text = pattern.sub(instead, text)
+    parsed = parse_expression(text)
+    reader = _Reader()
+    referent = reader.referent(parsed)
+    also = tuple(reader.thing(mark)[0] for mark in _joined(parsed))
+    several, count = _number(text, parsed.noun)
+    things = tuple(reader.things.values())
+    said = _effective_words(text, parsed, referent, things, also, several)
+    left = tuple(w for w in dict.fromkeys(_content_words(text)) if w not in said)
+    return Understanding(expression, referent, things, also, several, count, _is_strict(text), left)
+
+
+class _Reader:
+    """Makes a referent of what can be answered, and gathers its things in the order they are met."""
+
+    def __init__(self) -> None:
+        self.things: dict[str, Thing] = {}
+
+    def referent(self, parsed: Referent) -> Referent:
+        """The same with phrases that are keys, without relations and exclusions that nothing answers."""
+        thing, sizes = self.thing(parsed)
+        self.things.setdefault(thing.key, thing)
+        told = {superlative.kind for superlative in parsed.superlatives}
+        sizes = () if told & {"bigger", "smaller"} else sizes
+        relations = [answered for r in parsed.relations if (answered := self._relation(r)) is not None]
+        excluded = [self.referent(other) for other in parsed.excluded if _is_known(other)]
+        kept = tuple(o for o in excluded if o.phrase != thing.key or o.is_spatial)
+        return Referent(thing.noun, thing.key, (*parsed.superlatives, *sizes), tuple(relations), kept)
+
+    def _relation(self, relation: Relation) -> Relation | None:
+        """A relation that a predicate answers; what somebody holds, rides or has with him is near."""
+        if not all(_is_known(mark) for mark in relation.landmarks):
+            return None
+        if relation.kind == "with":
+            if not _is_beside(relation):
+                return None
+            relation = replace(relation, kind="near")
+        return replace(relation, landmarks=tuple(self.referent(mark) for mark in relation.landmarks))
+
+    def thing(self, parsed: Referent) -> tuple[Thing, tuple[Superlative, ...]]:
+        """What a referent asks of a box by itself, and how its size compares with others."""
+        phrase = parsed.phrase.split()
+        own = Counter(phrase) - Counter(w for r in parsed.relations if _is_beside(r) for w in _words_of(r))
+        noun = "" if parsed.noun in ANYTHING else _longest_noun(phrase, parsed.noun)
+        before = phrase[: phrase.index(parsed.noun)] if parsed.noun in phrase else phrase
+        sizes = tuple(Superlative(SIZES[w]) for w in before if w in SIZES and w not in noun.split())
+        colours = [w for w in own if w in COLOURS and w not in noun.split()]
+        # "dark blue": a blue; "dark car": how bright it is.
+        behind = dict(pairwise(phrase))
+        tones = [w for w in before if w in TONES and behind.get(w) not in COLOURS]
+        return Thing(noun, meaning_of(noun) if noun else UNKNOWN, tuple(dict.fromkeys([*colours, *tones]))), sizes[:1]
+
+
+def _longest_noun(phrase: list[str], noun: str) -> str:
+    """The noun, with the word before it where the table has both as one: "cell phone", "hot dog"."""
+    at = phrase.index(noun) if noun in phrase else 0
+    if not at or phrase[at - 1] in COLOURS:
+        return noun
+    both = f"{phrase[at - 1]} {noun}"
+    return both if meaning_of(both).known else noun
+
+
+def _is_known(parsed: Referent) -> bool:
+    """Whether a landmark or what is excluded can be told from a picture."""
+    return meaning_of(_longest_noun(parsed.phrase.split(), parsed.noun)).known if parsed.noun else parsed.is_spatial
+
+
+def _is_beside(relation: Relation) -> bool:
+    """Whether a relation without predicate tells of something that a detector finds close by: "riding a horse"."""
+    if relation.kind != "with" or relation.words not in _TOUCHING:
+        return False
+    nouns = [_longest_noun(mark.phrase.split(), mark.noun) for mark in relation.landmarks]
+    return all(noun not in words.CLOTHES and bool(meaning_of(noun).coco) for noun in nouns)
+
+
+def _joined(parsed: Referent) -> list[Referent]:
+    """Things that stand beside the noun by an "and" right behind it: "the dog and the cat"."""
+    return [
+        mark
+        for relation in parsed.relations
+        for mark in relation.landmarks
+        if (relation.kind, relation.words) == ("with", "and")
+        and f"{parsed.noun} and {mark.phrase}" in parsed.phrase
+        and mark.noun not in words.CLOTHES
+        and _is_known(mark)
+    ]
+
+
+def _words_of(relation: Relation) -> list[str]:
+    return [word for mark in relation.landmarks for word in mark.phrase.split()]
+
+
+def _number(text: str, noun: str) -> tuple[bool, int | None]:
+    """Whether several are meant, and how many; by the words up to the noun."""
+    said = respelled(text).split()
+    before = said[: said.index(noun)] if noun in said else said[:3]
+    if _ONE_OF.search(text):
+        return False, None
+    count = next((NUMBERS[word] for word in before if word in NUMBERS), None)
+    several = count is not None or bool(ALL.intersection(before)) or noun in GROUPS or is_plural(noun)
+    return several, count
+
+
+def _is_strict(text: str) -> bool:
+    return not words.MOST.keys().isdisjoint(respelled(text).split())
+
+
+def _effective_words(
+    text: str, parsed: Referent, referent: Referent, things: tuple[Thing, ...], also: tuple[Thing, ...], several: bool
+) -> set[str]:
+    """The words that something answers."""
+    known = [thing for thing in (*things, *also) if thing.meaning.known or thing.is_anything]
+    said = {word for thing in known for word in (*thing.noun.split(), *thing.colours)} | ANYTHING
+    said |= {word for token in tokenise(text) if token.kind in ("place", "relation") for word in token.text.split()}
+    said |= {word for r in parsed.relations if _is_beside(r) for word in r.words.split()}
+    if referent.superlatives:
+        said |= SIZES.keys()
+    if several:
+        said |= NUMBERS.keys() | ALL
+    if referent.excluded:
+        said |= words.NEGATIONS
+    dropped = [r for r in parsed.relations if not all(_is_known(mark) for mark in r.landmarks)]
+    lost = {word for r in dropped for word in (*r.words.split(), *_words_of(r))}
+    return said - (lost - {word for thing in known for word in (*thing.noun.split(), *thing.colours)})
+
+
+def _content_words(text: str) -> list[str]:
+    """The words of an expression but articles and the like."""
+    return [word for word in re.findall(r"[\w'-]+", respelled(text)) if word not in _SMALL]
+
+
+def _told(superlative: Superlative) -> str:
+    return superlative.kind if superlative.rank == 1 else f"{superlative.kind} {superlative.rank}"

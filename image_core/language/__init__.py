@@ -1,0 +1,1 @@
+"""What words mean: nouns as classes that picture models know."""
