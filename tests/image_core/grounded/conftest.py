@@ -24,6 +24,7 @@ FILES = (
 class Reference:
     """The first frame of a clip, and what the packaged networks said of it when they were chosen."""
 
+    name: str
     image: np.ndarray
     mask: np.ndarray
     values: dict[str, Any]
@@ -49,4 +50,4 @@ def reference(request: pytest.FixtureRequest, shared_dir: Path) -> Reference:
     clip = shared_dir / "clips/masked" / request.param
     first, mask = (min((clip / kind).iterdir()) for kind in ("frames", "masks"))
     drawn = np.asarray(Image.open(mask).convert("L"), np.uint8).astype(bool)
-    return Reference(np.asarray(Image.open(first).convert("RGB")), drawn, values)
+    return Reference(request.param, np.asarray(Image.open(first).convert("RGB")), drawn, values)

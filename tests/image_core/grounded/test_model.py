@@ -13,7 +13,7 @@ from image_core.errors import ConfigError
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.model import Grounded, against_the_rival
 from image_core.grounded.parts import Box, Detection
-from image_core.mask_model import MaskModel, ask, describe, unseen_words
+from image_core.mask_model import ask, describe, is_model, unseen_words
 
 SIZE = (120, 240)
 RED, BLUE, WHITE, BLACK, GREEN = (200, 20, 20), (20, 40, 200), (245, 245, 245), (10, 10, 10), (20, 140, 40)
@@ -228,7 +228,7 @@ def test_what_nothing_can_tell_is_named_once() -> None:
 def test_it_is_a_mask_model() -> None:
     scene = street()
     model = Grounded(scene, scene, scene)
-    assert isinstance(model, MaskModel) and describe(model).adapter == "grounded"
+    assert is_model(model) and describe(model).adapter == "grounded"
     assert len(ask(model, scene.picture(), ["the dog", "a car"])) == 2 and model.segment(scene.picture(), []) == []
 
 
