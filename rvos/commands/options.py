@@ -25,9 +25,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help=f"An embedded model's name ({', '.join(embedded_models())}), photo (fetched before: rvos models fetch photo), a model file, or "
-        "module:factory (a function "
-        f"of yours that returns a model); by default {DEFAULT_MODEL}.",
+        help=f"An embedded model's name ({', '.join(embedded_models())}), photo (once rvos models fetch photo has run), a "
+        f"model file, or module:factory (a function of yours that returns a model); by default {DEFAULT_MODEL}.",
     ),
 ]
 Propagation = Annotated[
