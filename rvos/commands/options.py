@@ -25,7 +25,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help=f"An embedded model's name ({', '.join(embedded_models())}), photo (once rvos models fetch photo has run), a "
+        help=f"An embedded model's name ({', '.join(embedded_models())}), photo (after rvos models fetch photo), a "
         f"model file, or module:factory (a function of yours that returns a model); by default {DEFAULT_MODEL}.",
     ),
 ]
