@@ -1,5 +1,5 @@
-"""What WordNet is told by us when the table of nouns is made: the senses of COCO's classes, and common words whose
-first sense misleads. Made by hand, and no more than that: add a word here and run `tools/make_noun_table.py`."""
+"""Corrections of WordNet for the table of nouns: the senses of COCO's classes, and common words whose first sense
+misleads. Made by hand, and no more than that: add a word here and run `tools/make_noun_table.py`."""
 
 from __future__ import annotations
 
