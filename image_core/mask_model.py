@@ -87,6 +87,8 @@ def _told_by(note: str) -> Iterator[None]:
     """Says below the traceback of an exception whose it is: code of others runs here."""
     try:
         yield
+    except SystemExit as error:  # would end the run as if it were done
+        raise RuntimeError(f"exit({error.code!r}) was {note}") from error
     except Exception as error:
         error.add_note(note)
         raise

@@ -111,7 +111,8 @@ class Recording:
         if kept is None:
             return
         self._session.restore(kept[1])
-        _LOG.info("%s: going on from frame %d", self._directory.path, self._directory.frames_done)
+        if self._directory.frames_done:  # what was kept may be the first of two passes alone
+            _LOG.info("%s: going on from frame %d", self._directory.path, self._directory.frames_done)
 
     def _write(self, frame: Frame, results: Results, records: list[FrameRecord] | None) -> None:
         """In the worker: one frame to all outputs. `records` are those of a frame that is in the log already."""

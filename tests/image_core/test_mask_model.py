@@ -121,6 +121,15 @@ def test_what_a_model_raises_says_whose_it_is() -> None:
     assert error.value.__notes__ == ["raised by the model Broken on a picture of 4 x 6 px"]
 
 
+def test_a_model_that_exits_does_not_end_the_run_as_if_it_were_done() -> None:
+    class Leaving:
+        def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+            raise SystemExit(0)
+
+    with pytest.raises(RuntimeError, match=r"exit\(0\) was raised by the model Leaving on a picture of 4 x 6 px"):
+        ask(Leaving(), np.zeros((4, 6, 3), np.uint8), ["a"])
+
+
 def test_a_factory_may_import_what_lies_beside_its_module(module: str, tmp_path: Path) -> None:
     (tmp_path / "bright_model_weights.py").write_text("limit = 7")
     with (tmp_path / "bright_model.py").open("a") as file:
