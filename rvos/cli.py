@@ -1,7 +1,7 @@
 """The door for people: `rvos COMMAND ...`. It loads nothing heavy; every command imports what it needs when it runs.
 
-Exit codes: 0 done, 2 the input is at fault (one line on stderr), 1 a fault of ours or of a given model (a traceback), 130
-interrupted.
+Exit codes: 0 done, 2 the input is at fault (one line on stderr), 1 a fault of ours or of a given model (a traceback),
+130 interrupted.
 """
 
 from __future__ import annotations
