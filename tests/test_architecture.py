@@ -23,8 +23,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
-        ("device", "faults", "files", "geometry", "identity", "language", "lazy_table", "losses", "layers", "ranges"),
-        ("answer", "building", "folder", "json_lines", "metrics", "preprocessing", "encoders"),
+        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
+        ("answer", "building", "folder", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
         ("segmenter", "convert"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from image_core.errors import ConfigError
-from image_core.weak.predicates import SpatialRules
+from image_core.language.predicates import SpatialRules
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from image_core.grounded.parts import Classifier, Detector, Masker
 from image_core.grounded.regions import Region, regions_of
 from image_core.grounded.understanding import Thing, Understanding, understand
 from image_core.identity import ModelIdentity
-from image_core.weak.language.expression import Referent
-from image_core.weak.predicates import SpatialRules, compose
+from image_core.language.expression import Referent
+from image_core.language.predicates import SpatialRules, compose
 
 IDENTITY = ModelIdentity("grounded", adapter="grounded")
 DEFAULT = GroundedConfig()

@@ -16,7 +16,7 @@ from image_core.geometry.masks import overlap
 from image_core.grounded.colours import pixels_of
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.parts import Box, Classifier, Detection, Detector, Masker
-from image_core.weak.predicates import inside
+from image_core.language.predicates import inside
 
 MOSTLY = 0.8
 """Share of a box that lies in another, from which it counts as inside."""

@@ -13,12 +13,12 @@ from itertools import pairwise
 from typing import Any
 
 from image_core.grounded.colours import COLOURS, TONES
+from image_core.language import words
+from image_core.language.expression import Referent, Relation, Superlative
 from image_core.language.nouns import UNKNOWN, NounMeaning, meaning_of
+from image_core.language.parser import parse_expression
 from image_core.language.plurals import is_plural
-from image_core.weak.language import words
-from image_core.weak.language.expression import Referent, Relation, Superlative
-from image_core.weak.language.parser import parse_expression
-from image_core.weak.language.tokens import respelled, tokenise
+from image_core.language.tokens import respelled, tokenise
 
 
 def _set(text: str) -> frozenset[str]:
