@@ -19,7 +19,7 @@ NAME = "photo"
 
 
 def photo_model(device: str = "auto", precision: Precision = "fp32") -> Grounded:
-    """The model, of weights that were fetched before. Its masker runs on the processor whatever `device` is.
+    """The model, of weights that were fetched before.
 
     Raises `CheckpointError` where the weights are not whole, and `ConfigError` for another precision than fp32.
     """
@@ -29,7 +29,7 @@ def photo_model(device: str = "auto", precision: Precision = "fp32") -> Grounded
     files = weights_of(NAME)
     return Grounded(
         SSDLiteDetector(files["ssdlite/model.json"], device=device),
-        MobileSam(files["mobile_sam/encoder.onnx"], files["mobile_sam/decoder.onnx"]),
+        MobileSam(files["mobile_sam/encoder.onnx"], files["mobile_sam/decoder.onnx"], device=device),
         EfficientNetLite2(files["efficientnet_lite2/weights.pth"], device=device),
         identity=photo_identity(),
     )
