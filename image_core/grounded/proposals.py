@@ -71,12 +71,13 @@ def proposals_of(detections: Sequence[Detection], size: tuple[int, int], config:
 def worth_a_mask(
     image: np.ndarray, proposals: Sequence[Proposal], understood: Understanding, config: GroundedConfig
 ) -> list[Proposal]:
-    """At most `config.most_boxes` for what is meant (half as many more where several are), and `config.most_landmarks`
-    for each other thing; in the order of the proposals."""
-    several = config.most_boxes * 3 // 2 if understood.several or understood.also else config.most_boxes
+    """Of what is meant at most `config.most_boxes`, and half as many more where several are, or one by its place among
+    others; of each other thing `config.most_landmarks`. In the order of the proposals."""
+    many = understood.several or understood.also or understood.referent.superlatives
+    own = config.most_boxes * 3 // 2 if many else config.most_boxes
     taken: set[int] = set()
     for thing in (*understood.things, *understood.also):
-        most = several if thing in (understood.thing, *understood.also) else config.most_landmarks
+        most = own if thing in (understood.thing, *understood.also) else config.most_landmarks
         judged = np.array([_promise(image, proposal, thing, config) for proposal in proposals])
         order = np.argsort(-judged, kind="stable")
         taken |= set(order[judged[order] > 0][:most].tolist())
@@ -90,11 +91,14 @@ def best_of(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str
 
 
 def named(thing: Thing, labels: Mapping[str, float]) -> float:
-    """The best score under a name that fits the noun of a thing, also where the names are not COCO's; 0 without one. Of
-    a phrase without a noun: the best of all."""
+    """[0, 1]: how sure a detector is that a box shows a thing, by its names for the box; 0 where none fits the noun,
+    also where the names are not COCO's. A name that is weaker than another one is doubted as much as it is weaker: one
+    box holds one thing. Of a phrase without a noun: that it holds anything."""
+    best = max(labels.values())
     if thing.is_anything:
-        return max(labels.values())
-    return max((labels[name] for name in thing.names if name in labels), default=0.0)
+        return best
+    own = max((labels[name] for name in thing.names if name in labels), default=0.0)
+    return own * own / best if own else 0.0
 
 
 def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: GroundedConfig) -> float:
