@@ -7,9 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from image_core.grounded.colours import colours_match
 from image_core.grounded.config import GroundedConfig
-from image_core.grounded.proposals import named
+from image_core.grounded.proposals import colours_match, named
 from image_core.grounded.regions import Region
 from image_core.grounded.understanding import Thing
 from image_core.language.nouns import NounMeaning, meaning_of
@@ -45,8 +44,8 @@ def weights(thing: Thing, regions: Sequence[Region], config: GroundedConfig, siz
 
 def colours_seen(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
     """(N, C) in [0, 1]: how well each of the thing's colours is seen in each region."""
-    seen = [colours_match(region.hsv, thing.colours, thing.worn, config) for region in regions]
-    return np.array(seen, np.float64).reshape(len(regions), len(thing.colours) + len(thing.worn))
+    seen = [colours_match(region.hsv, thing, config) for region in regions]
+    return np.array(seen, np.float64).reshape(len(regions), len(thing.all_colours))
 
 
 def presence_of(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> float:

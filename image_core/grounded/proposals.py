@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from image_core.geometry.boxes import box_area, box_iou_matrix, clip_boxes
-from image_core.grounded.colours import colours_match, pixels_of
+from image_core.grounded.colours import colour_share, pixels_of
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.parts import Box, Detection
 from image_core.grounded.understanding import Thing, Understanding
@@ -101,12 +101,27 @@ def named(thing: Thing, labels: Mapping[str, float]) -> float:
     return own * own / best if own else 0.0
 
 
+def colours_match(hsv: np.ndarray, thing: Thing, config: GroundedConfig) -> np.ndarray:
+    """(P, 3) pixels of a region -> (C,) in [0, 1]: how well each of a thing's colours is seen.
+
+    A colour of its own fills a good part of a thing, a colour that it wears a smaller one: a man in red has blue
+    trousers, hair and a face as well. More than that is no better.
+    """
+    enough = [
+        *[config.colour_own / max(len(thing.colours), 1)] * len(thing.colours),
+        *[config.colour_worn] * len(thing.worn),
+        *[config.colour_detail] * len(thing.details),
+    ]
+    shares = np.array([colour_share(hsv, colour) for colour in thing.all_colours], np.float64)
+    return np.minimum(shares / np.array(enough, np.float64), 1)
+
+
 def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: GroundedConfig) -> float:
     """How likely a mask of the box helps: 0 where the detector has names for the thing, and none of them for the box,
     and no classifier could say more."""
     unnamed = config.class_floor * proposal.score if thing.meaning.synsets or not thing.meaning.coco else 0.0
     judged = max(named(thing, proposal.labels), unnamed)
-    if not thing.has_colours:
+    if not thing.all_colours:
         return judged
     x0, y0, x1, y1 = proposal.box_xyxy
     margin = (1 - CENTRE) / 2
@@ -114,7 +129,7 @@ def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: Ground
     columns = slice(int(x0 + margin * (x1 - x0)), max(int(x1 - margin * (x1 - x0)), int(x0) + 1))
     centre = image[rows, columns]
     hsv = pixels_of(centre, np.ones(centre.shape[:2], bool))
-    return judged * float((config.colour_floor + colours_match(hsv, thing.colours, thing.worn, config)).prod())
+    return judged * float((config.colour_floor + colours_match(hsv, thing, config)).prod())
 
 
 def _is_group(box: np.ndarray, label: str, better: Sequence[Proposal], least: int) -> bool:
