@@ -1,15 +1,17 @@
 """SAM's prompt encoder and mask decoder (Kirillov et al., 2023, appendix A), for boxes.
 
 Of a picture's cells there are thousands, and of tokens seven. Wherever the two attend to each other, the projection of
-the cells is multiplied into the tokens first, which is the same and half the work. Embeddings may have any size, so
-that no padding is decoded.
+the cells is multiplied into the tokens first, which is the same and half the work.
+
+In training, pictures were padded to a square, and the tokens have learnt to use the padding: without it masks lose two
+points of J. But it may be coarse. Here it has half the resolution, and each of its cells is heard as four.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from image_core.grounded.onnx_tensors import FIX, read_tensors
 HEADS = 8
 MASKS = 4
 """Masks that are drawn for a prompt. The first is for prompts of several points, and is never the answer to a box."""
+
+COARSE = 2
+"""Cells of an embedding in a cell of its padding, along each side."""
 
 _LEARNT = r"model\.prompt_encoder\."
 RULES: tuple[Rule, ...] = (
@@ -61,11 +66,12 @@ class Attention(nn.Module):
         weights = (q @ k.mT * self.scale).softmax(-1)
         return self.out_proj(_joined(weights @ v))
 
-    def to_cells(self, queries: Tensor, placed: Tensor, cells: Tensor) -> Tensor:
-        """What the tokens get of the cells, (N, T, C). placed: the cells with their places, which keys are made of."""
+    def to_cells(self, queries: Tensor, placed: Tensor, cells: Tensor, counts: Tensor) -> Tensor:
+        """What the tokens get of the cells, (N, T, C). placed: the cells with their places, which keys are made of.
+        counts: (P,) above 0, as how many cells each is heard."""
         asked = _heads(self.q_proj(queries)) @ _by_head(self.k_proj.weight)
         # The bias of the keys adds the same to all cells, which a softmax does not see.
-        weights = (asked.flatten(1, 2) @ placed.mT * self.scale).softmax(-1)
+        weights = (asked.flatten(1, 2) @ placed.mT * self.scale + counts.log()).softmax(-1)
         heard = (weights @ cells).unflatten(1, (HEADS, -1)) @ _by_head(self.v_proj.weight).mT
         return self.out_proj(_joined(heard) + self.v_proj.bias)
 
@@ -119,22 +125,25 @@ class TwoWayLayer(nn.Module):
         self.mlp = nn.ModuleDict({"lin1": nn.Linear(channels, hidden), "lin2": nn.Linear(hidden, channels)})
         self.norm1, self.norm2, self.norm3, self.norm4 = (nn.LayerNorm(channels) for _ in range(4))
 
-    def forward(self, tokens: Tensor, cells: Tensor, prompts: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """tokens, prompts: (N, T, C); cells: (1 or N, P, C); places: (P, C)."""
+    def forward(
+        self, tokens: Tensor, cells: Tensor, prompts: Tensor, places: Tensor, counts: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """tokens, prompts: (N, T, C); cells: (1 or N, P, C); places: (P, C); counts: (P,)."""
         if self.is_first:
             tokens = self.norm1(self.self_attn(tokens, tokens, tokens))
         else:
             asking = tokens + prompts
             tokens = self.norm1(tokens + self.self_attn(asking, asking, tokens))
         placed = cells + places
-        tokens = self.norm2(tokens + self.cross_attn_token_to_image.to_cells(tokens + prompts, placed, cells))
+        heard = self.cross_attn_token_to_image.to_cells(tokens + prompts, placed, cells, counts)
+        tokens = self.norm2(tokens + heard)
         tokens = self.norm3(tokens + self.mlp["lin2"](self.mlp["lin1"](tokens).relu()))
         told = self.cross_attn_image_to_token.from_cells(placed, tokens + prompts, tokens)
         return tokens, self.norm4(cells + told)
 
 
 class TwoWayTransformer(nn.Module):
-    """Prompts (N, T, C), cells (1, P, C) and their places (P, C) -> tokens (N, T, C) and cells (N, P, C)."""
+    """Prompts (N, T, C), cells (1, P, C), their places (P, C) and counts (P,) -> tokens (N, T, C), cells (N, P, C)."""
 
     def __init__(self, channels: int, hidden: int, layers: int) -> None:
         super().__init__()
@@ -142,11 +151,11 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(channels, channels // 2)
         self.norm_final_attn = nn.LayerNorm(channels)
 
-    def forward(self, prompts: Tensor, cells: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, prompts: Tensor, cells: Tensor, places: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         tokens = prompts
         for layer in self.layers:
-            tokens, cells = layer(tokens, cells, prompts, places)
-        heard = self.final_attn_token_to_image.to_cells(tokens + prompts, cells + places, cells)
+            tokens, cells = layer(tokens, cells, prompts, places, counts)
+        heard = self.final_attn_token_to_image.to_cells(tokens + prompts, cells + places, cells, counts)
         return self.norm_final_attn(tokens + heard), cells
 
 
@@ -172,14 +181,21 @@ class BoxDecoder(nn.Module):
         self.output_hypernetworks_mlps = nn.ModuleList(MLP(channels, channels, channels, eighth) for _ in range(MASKS))
         self.iou_prediction_head = MLP(channels, channels, channels, MASKS)
 
-    def forward(self, embedding: Tensor, boxes: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """(1, C, H, W) and boxes x0, y0, x1, y1 in cells (N, 4) -> log-odds (N, 4 h, 4 w) of the h x w cells at the
-        upper left, and the overlap with the true mask that is expected, (N,) in about [0, 1]. The other cells are
-        heard, not drawn. Of the masks that are drawn, the one of the best overlap."""
-        height, width = size
-        cells = embedding.flatten(2).mT + self.no_mask
-        tokens, cells = self.transformer(self._prompts(boxes), cells, self._grid(*embedding.shape[-2:]))
-        cells = cells.unflatten(1, embedding.shape[-2:])[:, :height, :width].flatten(1, 2)
+    def forward(self, embedding: Tensor, boxes: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
+        """An embedding (1, C, h, w), and boxes x0, y0, x1, y1 in its cells (N, 4) -> log-odds (N, 4 h, 4 w) and the
+        overlap with the true mask that is expected, (N,) in about [0, 1]. Of the masks that are drawn, the one of the
+        best overlap.
+
+        padding: (1, C, side / 2, side / 2) of the whole square, of which the part beside the embedding is used.
+        """
+        height, width = embedding.shape[-2:]
+        counts = self._beside(height, width)
+        beside = counts > 0
+        cells = torch.cat([embedding.flatten(2), padding.flatten(2)[..., beside]], -1).mT + self.no_mask
+        places = torch.cat([self._grid(height, width), self._grid(*padding.shape[-2:], step=COARSE)[beside]])
+        counts = torch.cat([counts.new_ones(height * width), counts[beside]])
+        tokens, cells = self.transformer(self._prompts(boxes), cells, places, counts)
+        cells = cells[:, : height * width]
         overlaps = self.iou_prediction_head(tokens[:, 0])[:, 1:]
         best = overlaps.argmax(1)
         each = torch.arange(len(best), device=best.device)
@@ -193,9 +209,15 @@ class BoxDecoder(nn.Module):
         corners = self._places(boxes.view(-1, 2, 2)) + torch.cat([self.upper_left, self.lower_right])
         return torch.cat([self.output_tokens.expand(len(boxes), -1, -1), corners], 1)
 
-    def _grid(self, height: int, width: int) -> Tensor:
-        """(P, C): the places of the cells."""
-        rows, columns = (torch.arange(n, device=self.frequencies.device) + 0.5 for n in (height, width))
+    def _beside(self, height: int, width: int) -> Tensor:
+        """(side / 2 * side / 2,): of the cells that each coarse one stands for, how many lie beside an embedding."""
+        outside = self.frequencies.new_ones(1, self.side, self.side)
+        outside[:, :height, :width] = 0
+        return F.avg_pool2d(outside, COARSE, divisor_override=1).flatten()
+
+    def _grid(self, height: int, width: int, step: int = 1) -> Tensor:
+        """(P, C): the places of cells that are `step` cells large."""
+        rows, columns = (step * (torch.arange(n, device=self.frequencies.device) + 0.5) for n in (height, width))
         return self._places(torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)).flatten(0, 1)
 
     def _places(self, xy: Tensor) -> Tensor:

@@ -75,12 +75,12 @@ class ImageEncoder(nn.Module):
             num_classes=0,
         )
         self.patch_embed = network.patch_embed
-        self.stages = network.stages
+        self.stages = cast(nn.Sequential, network.stages)
         merging = cast(PatchMerging, self.stages[-1].get_submodule("downsample"))
         merging.conv2.conv.stride = (1, 1)
         for part in list(self.stages.modules()):
             if isinstance(part, TinyVitBlock):
-                part.attn = WindowAttention(part.dim, part.num_heads, part.window_size**2)
+                part.register_module("attn", WindowAttention(part.dim, part.num_heads, part.window_size**2))
         self.neck = nn.Sequential(
             nn.Conv2d(sizes.channels[-1], sizes.embedding, 1, bias=False),
             LayerNorm2d(sizes.embedding),

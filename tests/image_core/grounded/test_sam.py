@@ -32,12 +32,13 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 @torch.inference_mode()
 def test_networks_are_read_whole(tmp_path: Path) -> None:
     pixels, boxes = torch.randn(1, 3, 64, 96), torch.tensor([[0.0, 1.0, 3.0, 4.0], [2.0, 0.0, 6.0, 3.5]])
+    padding = torch.randn(1, SIZES.embedding, SIDE // 2, SIDE // 2)
     written = write_encoder(tmp_path / "encoder.onnx")
     seen = read_encoder(tmp_path / "encoder.onnx").eval()(pixels)
     assert seen.shape == (1, SIZES.embedding, 4, 6) and torch.equal(seen, written(pixels))
     written = write_decoder(tmp_path / "decoder.onnx")
-    masks, overlaps = read_decoder(tmp_path / "decoder.onnx").eval()(seen, boxes, (4, 6))
-    expected = written(seen, boxes, (4, 6))
+    masks, overlaps = read_decoder(tmp_path / "decoder.onnx").eval()(seen, boxes, padding)
+    expected = written(seen, boxes, padding)
     assert masks.shape == (2, 16, 24) and torch.equal(masks, expected[0]) and torch.equal(overlaps, expected[1])
 
 
@@ -56,7 +57,9 @@ def test_attention_to_cells_is_plain_attention() -> None:
 
     for cells_of in (lambda x: x, lambda x: x.repeat(3, 1, 1)):
         keys, values = cells_of(placed), cells_of(cells)
-        assert torch.allclose(attention.to_cells(tokens, keys, values), plain(tokens, keys, values), atol=1e-5)
+        assert torch.allclose(
+            attention.to_cells(tokens, keys, values, torch.ones(50)), plain(tokens, keys, values), atol=1e-5
+        )
         told = attention.from_cells(keys, tokens, tokens.flip(1))
         assert torch.allclose(told, plain(keys, tokens, tokens.flip(1)), atol=1e-5)
     assert torch.allclose(attention(tokens, tokens, tokens.flip(1)), plain(tokens, tokens, tokens.flip(1)), atol=1e-5)
@@ -79,17 +82,45 @@ def test_masks_have_the_pictures_size_and_are_those_of_their_boxes_alone(
 
 
 @torch.inference_mode()
-def test_padding_is_that_of_an_empty_picture(files: tuple[Path, Path]) -> None:
-    """A wide picture: its own cells above, below them what the encoder makes of nothing."""
-    encoder, decoder = (read(path).eval() for read, path in zip((read_encoder, read_decoder), files, strict=True))
-    image = picture(SIDE_PX // 2, SIDE_PX)
+def test_a_coarse_cell_is_heard_as_all_that_it_stands_for() -> None:
+    torch.manual_seed(0)
+    attention = Attention(32, 16)
+    tokens, cells = torch.randn(3, 7, 32), torch.randn(1, 50, 32)
+    counts = torch.randint(1, 5, (50,))
+    each = cells.repeat_interleave(counts, 1)
+    expected = attention.to_cells(tokens, each, each, torch.ones(each.shape[1]))
+    assert torch.allclose(attention.to_cells(tokens, cells, cells, counts), expected, atol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("rows", [4, 3])
+def test_coarse_padding_is_heard_as_the_square_that_it_fills(files: tuple[Path, Path], rows: int) -> None:
+    """Below a wide picture, cells of which four are one and the same, at one place."""
+    decoder = read_decoder(files[1]).eval()
+    decoder.frequencies.zero_()
+    embedding = torch.randn(1, SIZES.embedding, rows, SIDE)
+    padding = torch.randn(1, SIZES.embedding, SIDE // 2, SIDE // 2)
+    square = padding.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    square[:, :, :rows] = embedding
+    boxes = torch.tensor([[1.0, 0.5, 6.0, 3.0]])
+    logits, overlaps = decoder(embedding, boxes, padding)
+    expected = decoder(square, boxes, torch.zeros_like(padding))
+    assert logits.shape == (1, 4 * rows, 4 * SIDE)
+    assert torch.allclose(logits, expected[0][:, : 4 * rows], atol=1e-4) and torch.allclose(overlaps, expected[1])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("pads", [False, True])
+def test_pictures_are_scaled_normalised_and_padded(files: tuple[Path, Path], pads: bool) -> None:
+    encoder, decoder = read_encoder(files[0]).eval(), read_decoder(files[1]).eval()
+    image = picture(72, SIDE_PX)
     pixels = torch.from_numpy(((image - MEAN) / DEVIATION).transpose(2, 0, 1))[None]
-    embedding = encoder(torch.zeros(1, 3, SIDE_PX, SIDE_PX))
-    embedding[:, :, : SIDE // 2] = encoder(pixels)
+    empty = encoder(torch.zeros(1, 3, SIDE_PX // 2, SIDE_PX // 2))
     box = (16.0, 8.0, 100.0, 50.0)
-    logits, overlap = decoder(embedding, (torch.tensor([box]) + 0.5) / 16, (SIDE // 2, SIDE))
-    expected = F.interpolate(logits[None], scale_factor=4, mode="bilinear")[0, 0] > 0
-    ((mask, quality),) = MobileSam(*files, device="cpu").masks(image, [box])
+    embedding = encoder(F.pad(pixels, (0, 0, 0, SIDE_PX - 72 if pads else 8)))
+    logits, overlap = decoder(embedding, (torch.tensor([box]) + 0.5) / 16, empty)
+    expected = F.interpolate(logits[None], scale_factor=4, mode="bilinear")[0, 0, :72] > 0
+    ((mask, quality),) = MobileSam(*files, pads=pads, device="cpu").masks(image, [box])
     assert 0.05 < mask.mean() < 0.95 and (mask != expected.numpy()).mean() < 1e-3
     assert quality == pytest.approx(float(overlap.clamp(0, 1)), abs=1e-4)
 
