@@ -46,30 +46,36 @@ class MobileSam:
         with torch.inference_mode():
             self._padding = self._encoder(torch.zeros(1, 3, *[self.side_px // COARSE] * 2, device=self.device))
 
-    @torch.inference_mode()
     def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
         """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and the overlap with the true one
         that the network expects, in [0, 1]. Without boxes nothing is computed."""
-        if not len(boxes_xyxy):
-            return []
-        scale = self.side_px / max(image.shape[:2])
-        size = tuple(max(1, int(side * scale + 0.5)) for side in image.shape[:2])
-        embedding = self._encoder(self._prepared(image, size))
+        return self.decoded(self.encoded(image), boxes_xyxy, image.shape[:2]) if len(boxes_xyxy) else []
+
+    @torch.inference_mode()
+    def encoded(self, image: np.ndarray) -> Tensor:
+        """(H, W, 3) uint8 RGB -> embedding (1, C, h, w), a cell for `STRIDE` pixels of the scaled picture."""
+        height, width = self._scaled(image.shape[:2])
+        pixels = (resized(image, (height, width), BILINEAR) - MEAN) / DEVIATION
+        batch = torch.from_numpy(pixels)[None].to(self.device).permute(0, 3, 1, 2)
+        return self._encoder(F.pad(batch, (0, -width % self._multiple, 0, -height % self._multiple)))
+
+    @torch.inference_mode()
+    def decoded(
+        self, embedding: Tensor, boxes_xyxy: Sequence[Box], size: tuple[int, ...]
+    ) -> list[tuple[np.ndarray, float]]:
+        """The masks of N boxes in a picture of `size` (height, width) that was encoded: see `masks`."""
         # The release counts pixels by their centres.
-        boxes = torch.from_numpy((np.asarray(boxes_xyxy, np.float32) * np.float32(scale) + 0.5) / STRIDE)
+        boxes = (np.asarray(boxes_xyxy, np.float32) * np.float32(self.side_px / max(size)) + 0.5) / STRIDE
         drawn: list[tuple[np.ndarray, float]] = []
-        for some in boxes.to(self.device).split(self._batch):
+        for some in torch.from_numpy(boxes).to(self.device).split(self._batch):
             logits, overlaps = self._decoder(embedding, some, self._padding)
-            masks = _at_size(logits, size, image.shape[:2]) > 0
+            masks = _at_size(logits, self._scaled(size), size) > 0
             drawn += zip(masks.cpu().numpy(), overlaps.clamp(0, 1).tolist(), strict=True)
         return drawn
 
-    def _prepared(self, image: np.ndarray, size: tuple[int, ...]) -> Tensor:
-        """(1, 3, H, W) float32: scaled, normalised, and padded with 0 right and below to whole cells."""
-        height, width = size
-        pixels = (resized(image, (height, width), BILINEAR) - MEAN) / DEVIATION
-        batch = torch.from_numpy(pixels)[None].to(self.device).permute(0, 3, 1, 2)
-        return F.pad(batch, (0, -width % self._multiple, 0, -height % self._multiple))
+    def _scaled(self, size: tuple[int, ...]) -> tuple[int, int]:
+        height, width = (max(1, int(side * self.side_px / max(size) + 0.5)) for side in size)
+        return height, width
 
 
 def _at_size(logits: Tensor, scaled: tuple[int, ...], size: tuple[int, ...]) -> Tensor:

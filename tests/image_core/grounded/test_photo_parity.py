@@ -53,7 +53,7 @@ def test_mobile_sams_parts_are_those_of_the_release(photo: Path) -> None:
     """On noise: what onnxruntime makes of both files, and what the torch modules do that are filled from them."""
     encoder, decoder = photo / "mobile_sam/encoder.onnx", photo / "mobile_sam/decoder.onnx"
     pixels = torch.randn(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0))
-    (embedding,) = onnxruntime.InferenceSession(encoder).run(["output"], {"input": pixels.numpy()})
+    embedding = np.asarray(onnxruntime.InferenceSession(encoder).run(["output"], {"input": pixels.numpy()})[0])
     assert np.allclose(read_encoder(encoder).eval()(pixels), embedding, atol=1e-3)
     corners = np.array([[[100, 50], [600, 400]]], np.float32)
     feed = {
@@ -64,7 +64,8 @@ def test_mobile_sams_parts_are_those_of_the_release(photo: Path) -> None:
         "has_mask_input": np.zeros(1, np.float32),
         "orig_im_size": np.array([1024, 1024], np.float32),
     }
-    mask, overlap = onnxruntime.InferenceSession(decoder).run(["low_res_masks", "iou_predictions"], feed)
+    outputs = onnxruntime.InferenceSession(decoder).run(["low_res_masks", "iou_predictions"], feed)
+    mask, overlap = (np.asarray(output)[0] for output in outputs)
     boxes = (torch.from_numpy(corners).view(1, 4) + 0.5) / 16
     ours = read_decoder(decoder).eval()(torch.from_numpy(embedding), boxes, torch.zeros(1, 256, 32, 32))
-    assert np.allclose(ours[0], mask[0], atol=1e-3) and np.allclose(ours[1], overlap[0], atol=1e-4)
+    assert np.allclose(ours[0], mask, atol=1e-3) and np.allclose(ours[1], overlap, atol=1e-4)
