@@ -1,0 +1,188 @@
+"""Where the files of one network lie: a folder, or a repository of the hub at a commit.
+
+A repository whose commit is known is never asked for the newest one. Of another one the commit of today is resolved
+when it is first needed, and recorded with the results. huggingface_hub keeps what was downloaded, and works offline
+afterwards, or always with HF_HUB_OFFLINE=1.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import (
+    constants,
+    get_token,
+    hf_hub_download,
+    snapshot_download,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors import SafetensorError
+
+from image_core.errors import CheckpointError, ConfigError
+from image_core.hub.catalogue import REPOSITORIES, Repository, size_of
+from image_core.identity import digest_of
+
+_LOG = logging.getLogger(__name__)
+_REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+?)(@(?P<revision>[0-9a-f]{40}))?")
+CONFIG = "config.json"
+CARD = "README.md"
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_READ = ("*.safetensors", "*.json", "*.txt", "*.model")
+"""What a network and its processor are read from. Pickles are left where they are."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What transformers is told to read."""
+
+    #: As it was asked for: OWNER/NAME, or a folder.
+    name: str
+    #: The commit of a repository; of a folder the digest of its files.
+    revision: str
+    #: Of the weights, "" where it is not told.
+    licence: str
+    #: Where it lies, for a folder.
+    folder: Path | None = None
+
+    @property
+    def pin(self) -> dict[str, str]:
+        """The keyword that keeps transformers at this commit."""
+        return {} if self.folder else {"revision": self.revision}
+
+
+def find_source(text: str) -> Source:
+    """A folder, OWNER/NAME, or OWNER/NAME@COMMIT. Of a repository that the catalogue does not know, two small files are
+    downloaded: its configuration, which tells the commit, and its card, which tells the licence.
+
+    Raises `ConfigError` for what is none of them, and `CheckpointError` where it cannot be read.
+    """
+    if Path(text).is_dir():
+        return Source(text, _digest(Path(text)), "", Path(text))
+    found = _REPOSITORY.fullmatch(text)
+    if not found:
+        raise ConfigError(f"model 'hub:{text}': expected a short name, OWNER/NAME or a folder, got none of them")
+    name, asked = found["name"], found["revision"]
+    known = REPOSITORIES.get(name)
+    if known and asked in (None, known.revision):
+        return Source(name, known.revision, known.licence)
+    with told(name):
+        revision = asked or Path(hf_hub_download(name, CONFIG)).parent.name
+        return Source(name, revision, _licence(name, revision))
+
+
+def config_of(source: Source) -> dict[str, Any]:
+    """What its config.json says. Raises `CheckpointError` where it has none."""
+    with told(source.name):
+        path = source.folder / CONFIG if source.folder else hf_hub_download(source.name, CONFIG, **source.pin)
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or not isinstance(document.get("model_type"), str):
+        raise CheckpointError(f"model 'hub:{source.name}': expected a config.json with a model_type, got one without")
+    return document
+
+
+def bring(source: Source) -> None:
+    """Download what is not here yet, after one line that says what, how large and under which licence.
+
+    Raises `CheckpointError`; for a gated repository without a token before anything is asked of the hub.
+    """
+    if source.folder or _is_here(source):
+        return
+    known = REPOSITORIES.get(source.name)
+    if known and known.gated and not get_token() and not constants.HF_HUB_OFFLINE:
+        raise CheckpointError(_gated(source.name, known))
+    with told(source.name):
+        if not constants.HF_HUB_OFFLINE:
+            size = known.download_bytes if known else _download_bytes(source)
+            gate = ", for those who accepted it" if known and known.gated else ""
+            licence = f"licence {source.licence}{gate}" if source.licence else "its licence is not told"
+            _LOG.info("%s at %s: downloading %s, %s", source.name, source.revision[:12], size_of(size), licence)
+        snapshot_download(source.name, allow_patterns=list(_READ), **source.pin)
+
+
+@contextmanager
+def told(name: str) -> Iterator[None]:
+    """What huggingface_hub, transformers or safetensors raise over a network becomes a `CheckpointError` of one line,
+    with the fix."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError, EntryNotFoundError) as error:
+        raise CheckpointError(_in_one_line(name, error)) from error
+
+
+def _in_one_line(name: str, error: Exception) -> str:
+    chain = list(_chain(error))
+    subject = f"model 'hub:{name}'"
+    if any(isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT) for e in chain):
+        return f"{subject}: no space is left on the disk: make room, or set HF_HOME to a folder with more"
+    if any(isinstance(e, GatedRepoError) for e in chain):
+        return _gated(name, REPOSITORIES.get(name))
+    if any(isinstance(e, RepositoryNotFoundError | RevisionNotFoundError | HFValidationError) for e in chain):
+        return f"{subject}: the hub has no such model: check the name, or log in where it is private (hf auth login)"
+    first = (str(error).splitlines() or [""])[0].strip() or type(error).__name__
+    if Path(name).is_dir():
+        return f"{subject}: cannot be read ({first}): complete the folder"
+    if any(isinstance(e, LocalEntryNotFoundError | ConnectionError) for e in chain):
+        return (
+            f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or give "
+            "a folder (--model hub:FOLDER)"
+        )
+    return f"{subject}: cannot be read ({first}): download it again, or give a folder (--model hub:FOLDER)"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _gated(name: str, known: Repository | None) -> str:
+    size = f", {known.size}, {known.licence}" if known else ""
+    return (
+        f"model 'hub:{name}': its owner wants the licence accepted and a token{size}: accept it on the model's page of "
+        "the hub, then log in (hf auth login)"
+    )
+
+
+def _is_here(source: Source) -> bool:
+    return any(isinstance(try_to_load_from_cache(source.name, file, **source.pin), str) for file in _WEIGHTS)
+
+
+def _download_bytes(source: Source) -> int:
+    """Of what a download would bring."""
+    files = snapshot_download(source.name, allow_patterns=list(_READ), dry_run=True, **source.pin)
+    return sum(file.file_size for file in files if file.will_download)
+
+
+def _licence(name: str, revision: str) -> str:
+    """What the head of the model's card says; "" where there is no card, or no licence in it."""
+    try:
+        card = Path(hf_hub_download(name, CARD, revision=revision)).read_text(encoding="utf-8")
+    except EntryNotFoundError:
+        return ""
+    found = re.match(r"---\n.*?^license:\s*([\w.+-]+)\s*$.*?^---", card, re.DOTALL | re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over the names and hashes of the files that a network is read from."""
+    files = sorted({path for pattern in _READ for path in folder.glob(pattern) if path.is_file()})
+    told_of = "".join(f"{path.name} {digest_of(path)}\n" for path in files)
+    return hashlib.sha256(told_of.encode()).hexdigest()
