@@ -34,8 +34,6 @@ from image_core.identity import ModelIdentity, digest_of, file_identity, name_of
 from image_core.lazy_table import LazyTable
 from image_core.segmenter import ImageSegmenter, find_model
 
-HUB = "hub:"
-
 
 class MaskModel(Protocol):
     """Segments a picture by expressions. It holds no state between calls: an answer depends on its arguments alone."""
@@ -55,8 +53,21 @@ class PackagedModel:
     identity: Callable[[], ModelIdentity]
 
 
+@dataclass(frozen=True)
+class Adapter:
+    """What makes models of names with a prefix."""
+
+    #: Takes what stands behind the prefix, device and precision. Raises errors of one line.
+    build: Callable[[str, str, Precision], MaskModel]
+    #: What a run records of it, known without the weights.
+    identity: Callable[[str], ModelIdentity]
+
+
 PACKAGED: LazyTable[PackagedModel] = LazyTable("model", {"photo": "image_core.grounded.photo:PHOTO"})
 """By the names that `--model` takes."""
+
+ADAPTERS: LazyTable[Adapter] = LazyTable("adapter", {"hub": "image_core.adapters.hub:HUB"})
+"""By the prefixes of names that `--model` takes: `hub:clipseg`, `hub:OWNER/NAME`, `hub:FOLDER`."""
 
 
 def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
@@ -119,12 +130,14 @@ def unseen_words(model: MaskModel, expressions: Sequence[str]) -> list[str]:
 
 
 def resolve_model(name: str | Path, device: str = "auto", precision: Precision = "fp32") -> MaskModel:
-    """The model that `--model` names, ready to be asked: an embedded name, one of `PACKAGED`, a model file, or
-    `module:factory`.
+    """The model that `--model` names, ready to be asked: an embedded name, one of `PACKAGED`, a name with a prefix of
+    `ADAPTERS`, a model file, or `module:factory`.
 
     Raises `UnknownNameError`, `CheckpointError` or `ConfigError`, in one line.
     """
-    _refuse_hub(name)
+    if adapted := _adapted(name):
+        adapter, rest = adapted
+        return adapter.build(rest, device, precision)
     if is_python(name):
         return _from_python(PythonName.parse(str(name)), device, precision)
     if str(name) in PACKAGED:
@@ -135,7 +148,9 @@ def resolve_model(name: str | Path, device: str = "auto", precision: Precision =
 def identify_model(name: str | Path) -> ModelIdentity:
     """What a run records of the model that `--model` names, known before its weights are loaded. One of Python may tell
     more once it is built (`describe`). Raises as `resolve_model` does."""
-    _refuse_hub(name)
+    if adapted := _adapted(name):
+        adapter, rest = adapted
+        return adapter.identity(rest)
     if is_python(name):
         return PythonName.parse(str(name)).identity()
     if str(name) in PACKAGED:
@@ -144,18 +159,18 @@ def identify_model(name: str | Path) -> ModelIdentity:
 
 
 def is_python(name: str | Path) -> bool:
-    """`module:factory`, and no path: a file of that name would be a model file."""
+    """`module:factory`, and no path: a file of that name would be a model file; a prefix of `ADAPTERS` is no module."""
     module, sign, attribute = str(name).partition(":")
+    if module in ADAPTERS:
+        return False
     names = [*module.split("."), *attribute.split(".")]
     return bool(sign) and all(part.isidentifier() for part in names) and not Path(name).exists()
 
 
-def _refuse_hub(name: str | Path) -> None:
-    if str(name).startswith(HUB):
-        raise ConfigError(
-            f"model '{name}': expected an embedded name, a model file or module:factory, got a model of a hub, "
-            "and this version has no adapter for one"
-        )
+def _adapted(name: str | Path) -> tuple[Adapter, str] | None:
+    """The adapter of a name with one of their prefixes, and the rest of the name."""
+    prefix, sign, rest = str(name).partition(":")
+    return (ADAPTERS[prefix], rest) if sign and prefix in ADAPTERS else None
 
 
 @contextmanager

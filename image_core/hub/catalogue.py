@@ -17,6 +17,7 @@ class Repository:
 
     name: str  # OWNER/NAME
     revision: str  # the commit, 40 hex digits
+    model_type: str  # as its config.json has it
     licence: str
     download_bytes: int  # of the weights; what lies beside them is small
     gated: bool = False  # the owner lets only those in who accepted the licence
@@ -64,36 +65,73 @@ def size_of(count: int) -> str:
 
 
 CLIPSEG = Repository(
-    "CIDAS/clipseg-rd64-refined", "999e0328d9e10b484360c477313983f9afdd7050", "Apache-2.0", 603_049_496
+    "CIDAS/clipseg-rd64-refined",
+    "999e0328d9e10b484360c477313983f9afdd7050",
+    "clipseg",
+    "Apache-2.0",
+    603_049_496,
 )
 GROUNDING_DINO = Repository(
-    "IDEA-Research/grounding-dino-base", "12bdfa3120f3e7ec7b434d90674b3396eccf88eb", "Apache-2.0", 933_400_872
+    "IDEA-Research/grounding-dino-base",
+    "12bdfa3120f3e7ec7b434d90674b3396eccf88eb",
+    "grounding-dino",
+    "Apache-2.0",
+    933_400_872,
 )
 GROUNDING_DINO_TINY = Repository(
-    "IDEA-Research/grounding-dino-tiny", "a2bb814dd30d776dcf7e30523b00659f4f141c71", "Apache-2.0", 689_359_096
+    "IDEA-Research/grounding-dino-tiny",
+    "a2bb814dd30d776dcf7e30523b00659f4f141c71",
+    "grounding-dino",
+    "Apache-2.0",
+    689_359_096,
 )
 OWLV2 = Repository(
-    "google/owlv2-base-patch16-ensemble", "cfd3195ba4ea9592eec887ded089f4c08eff231d", "Apache-2.0", 619_918_824
+    "google/owlv2-base-patch16-ensemble",
+    "cfd3195ba4ea9592eec887ded089f4c08eff231d",
+    "owlv2",
+    "Apache-2.0",
+    619_918_824,
 )
-SAM = Repository("facebook/sam-vit-base", "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f", "Apache-2.0", 375_000_000)
+SAM = Repository(
+    "facebook/sam-vit-base",
+    "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f",
+    "sam",
+    "Apache-2.0",
+    375_000_000,
+)
 SAM2 = Repository(
-    "facebook/sam2.1-hiera-base-plus", "b7320756a13354e7530a63935656d35b2f91a290", "Apache-2.0", 323_476_296
+    "facebook/sam2.1-hiera-base-plus",
+    "b7320756a13354e7530a63935656d35b2f91a290",
+    "sam2_video",
+    "Apache-2.0",
+    323_476_296,
 )
 SAM2_SMALL = Repository(
-    "facebook/sam2.1-hiera-small", "ee5bba1d82bb8749febdf90f45e84b687142ba03", "Apache-2.0", 184_305_280
+    "facebook/sam2.1-hiera-small",
+    "ee5bba1d82bb8749febdf90f45e84b687142ba03",
+    "sam2_video",
+    "Apache-2.0",
+    184_305_280,
 )
 SAM2_LARGE = Repository(
-    "facebook/sam2.1-hiera-large", "665f8e2ad61cf5f53d65644ff27c8ee525124610", "Apache-2.0", 897_897_416
+    "facebook/sam2.1-hiera-large",
+    "665f8e2ad61cf5f53d65644ff27c8ee525124610",
+    "sam2_video",
+    "Apache-2.0",
+    897_897_416,
 )
 SAM3 = Repository(
-    "facebook/sam3", "3c879f39826c281e95690f02c7821c4de09afae7", "SAM License", 3_439_938_512, gated=True
+    "facebook/sam3",
+    "3c879f39826c281e95690f02c7821c4de09afae7",
+    "sam3_video",
+    "SAM License",
+    3_439_938_512,
+    gated=True,
 )
 
 REPOSITORIES = {
     repository.name: repository
-    for repository in (
-        *(CLIPSEG, GROUNDING_DINO, GROUNDING_DINO_TINY, OWLV2, SAM, SAM2, SAM2_SMALL, SAM2_LARGE, SAM3),
-    )
+    for repository in (*(CLIPSEG, GROUNDING_DINO, GROUNDING_DINO_TINY, OWLV2, SAM, SAM2, SAM2_SMALL, SAM2_LARGE, SAM3),)
 }
 """By OWNER/NAME."""
 
@@ -104,7 +142,7 @@ HUB_MODELS = {
             "clipseg",
             (CLIPSEG,),
             "clipseg",
-            "any expression, a dense map of 352 px; knows no \"not there\"",
+            'any expression, a dense map of 352 px; knows no "not there"',
             "",
         ),
         HubModel(

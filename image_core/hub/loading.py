@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from image_core.device import Precision, autocast, check_precision, resolve_device
@@ -31,6 +32,12 @@ class Network:
         """Within it the model may be called: no gradients, and the precision that was chosen."""
         with torch.inference_mode(), autocast(self.device, self.precision):
             yield
+
+    def prepared(self, images: np.ndarray | list[np.ndarray]) -> dict[str, torch.Tensor]:
+        """A picture (H, W, 3) uint8 RGB, or several of any sizes -> what the model takes of them, on its device."""
+        prepare = getattr(self.processor, "image_processor", self.processor)
+        # A picture can be a few pixels wide: the place of the channels must not be guessed from the shape.
+        return dict(prepare(images=images, input_data_format="channels_last", return_tensors="pt").to(self.device))
 
 
 @dataclass(frozen=True)
@@ -69,19 +76,19 @@ def read_network(source: Source, model: str, processor: str, where: Where) -> Ne
     for name in (model, processor):
         if not hasattr(transformers, name):
             raise CheckpointError(
-                f"model 'hub:{source.name}': expected transformers with {name}, got {transformers.__version__} without: "
+                f"network '{source.name}': expected transformers with {name}, got {transformers.__version__} without: "
                 "install a newer one"
             )
     bring(source)
     with told(source.name):
-        prepare = getattr(transformers, processor).from_pretrained(source.name, **source.pin)
+        prepare = getattr(transformers, processor).from_pretrained(source.name, revision=source.commit)
         read, info = getattr(transformers, model).from_pretrained(
             source.name,
             dtype=torch.float32,
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # told below, with what is missing
-            **source.pin,
+            revision=source.commit,
         )
     _refuse_incomplete(source, read, info)
     return Network(read.to(where.resolved).eval(), prepare, where.resolved, where.precision)
@@ -94,7 +101,7 @@ def _refuse_incomplete(source: Source, model: torch.nn.Module, info: dict[str, A
     other = sorted(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"])
     if lacking or other:
         raise CheckpointError(
-            f"model 'hub:{source.name}': expected the weights of a {type(model).__name__}, got {len(lacking)} missing "
+            f"network '{source.name}': expected the weights of a {type(model).__name__}, got {len(lacking)} missing "
             f"and {len(other)} of another shape (first: {(lacking + other)[0]}): use the folder or the repository of "
             "that model"
         )

@@ -16,19 +16,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import (
     constants,
+    get_hf_file_metadata,
     get_token,
     hf_hub_download,
+    hf_hub_url,
     snapshot_download,
     try_to_load_from_cache,
 )
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
+    HfHubHTTPError,
     HFValidationError,
+    HTTPError,  # pyright: ignore[reportPrivateImportUsage]
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -56,45 +59,45 @@ class Source:
     name: str
     #: The commit of a repository; of a folder the digest of its files.
     revision: str
+    #: What its config.json says that it is, such as "clipseg".
+    model_type: str
     #: Of the weights, "" where it is not told.
-    licence: str
+    licence: str = ""
     #: Where it lies, for a folder.
     folder: Path | None = None
 
     @property
-    def pin(self) -> dict[str, str]:
-        """The keyword that keeps transformers at this commit."""
-        return {} if self.folder else {"revision": self.revision}
+    def commit(self) -> str | None:
+        """What keeps transformers at this commit; None of a folder."""
+        return None if self.folder else self.revision
+
+    @property
+    def text(self) -> str:
+        """What `find_source` makes the same source of, also when the repository has gone on."""
+        return self.name if self.folder else f"{self.name}@{self.revision}"
 
 
 def find_source(text: str) -> Source:
     """A folder, OWNER/NAME, or OWNER/NAME@COMMIT. Of a repository that the catalogue does not know, two small files are
-    downloaded: its configuration, which tells the commit, and its card, which tells the licence.
+    downloaded: its configuration, which tells the kind and the commit, and its card, which tells the licence.
 
     Raises `ConfigError` for what is none of them, and `CheckpointError` where it cannot be read.
     """
-    if Path(text).is_dir():
-        return Source(text, _digest(Path(text)), "", Path(text))
+    folder = Path(text)
+    if folder.is_dir():
+        with told(text):
+            return Source(text, _digest(folder), _model_type(text, folder / CONFIG), folder=folder)
     found = _REPOSITORY.fullmatch(text)
     if not found:
-        raise ConfigError(f"model 'hub:{text}': expected a short name, OWNER/NAME or a folder, got none of them")
+        raise ConfigError(f"network '{text}': expected OWNER/NAME of the hub or a folder, got neither")
     name, asked = found["name"], found["revision"]
     known = REPOSITORIES.get(name)
     if known and asked in (None, known.revision):
-        return Source(name, known.revision, known.licence)
+        return Source(name, known.revision, known.model_type, known.licence)
     with told(name):
-        revision = asked or Path(hf_hub_download(name, CONFIG)).parent.name
-        return Source(name, revision, _licence(name, revision))
-
-
-def config_of(source: Source) -> dict[str, Any]:
-    """What its config.json says. Raises `CheckpointError` where it has none."""
-    with told(source.name):
-        path = source.folder / CONFIG if source.folder else hf_hub_download(source.name, CONFIG, **source.pin)
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    if not isinstance(document, dict) or not isinstance(document.get("model_type"), str):
-        raise CheckpointError(f"model 'hub:{source.name}': expected a config.json with a model_type, got one without")
-    return document
+        commit = asked or _newest(name)
+        config = Path(hf_hub_download(name, CONFIG, revision=commit))
+        return Source(name, commit, _model_type(name, config), _licence(name, commit))
 
 
 def bring(source: Source) -> None:
@@ -108,12 +111,12 @@ def bring(source: Source) -> None:
     if known and known.gated and not get_token() and not constants.HF_HUB_OFFLINE:
         raise CheckpointError(_gated(source.name, known))
     with told(source.name):
-        if not constants.HF_HUB_OFFLINE:
-            size = known.download_bytes if known else _download_bytes(source)
-            gate = ", for those who accepted it" if known and known.gated else ""
-            licence = f"licence {source.licence}{gate}" if source.licence else "its licence is not told"
-            _LOG.info("%s at %s: downloading %s, %s", source.name, source.revision[:12], size_of(size), licence)
-        snapshot_download(source.name, allow_patterns=list(_READ), **source.pin)
+        _ask(source.name, source.commit)  # a hub that is out of reach is known at once, without five tries
+        size = known.download_bytes if known else _download_bytes(source)
+        gate = ", for those who accepted it" if known and known.gated else ""
+        licence = f"licence {source.licence}{gate}" if source.licence else "its licence is not told"
+        _LOG.info("%s at %s: downloading %s, %s", source.name, source.revision[:12], size_of(size), licence)
+        snapshot_download(source.name, revision=source.commit, allow_patterns=list(_READ))
 
 
 @contextmanager
@@ -122,13 +125,13 @@ def told(name: str) -> Iterator[None]:
     with the fix."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, SafetensorError, EntryNotFoundError) as error:
+    except (OSError, ValueError, RuntimeError, HTTPError, SafetensorError, EntryNotFoundError) as error:
         raise CheckpointError(_in_one_line(name, error)) from error
 
 
 def _in_one_line(name: str, error: Exception) -> str:
     chain = list(_chain(error))
-    subject = f"model 'hub:{name}'"
+    subject = f"network '{name}'"
     if any(isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT) for e in chain):
         return f"{subject}: no space is left on the disk: make room, or set HF_HOME to a folder with more"
     if any(isinstance(e, GatedRepoError) for e in chain):
@@ -138,7 +141,7 @@ def _in_one_line(name: str, error: Exception) -> str:
     first = (str(error).splitlines() or [""])[0].strip() or type(error).__name__
     if Path(name).is_dir():
         return f"{subject}: cannot be read ({first}): complete the folder"
-    if any(isinstance(e, LocalEntryNotFoundError | ConnectionError) for e in chain):
+    if any(_is_out_of_reach(e) for e in chain):
         return (
             f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or give "
             "a folder (--model hub:FOLDER)"
@@ -156,19 +159,50 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _gated(name: str, known: Repository | None) -> str:
     size = f", {known.size}, {known.licence}" if known else ""
     return (
-        f"model 'hub:{name}': its owner wants the licence accepted and a token{size}: accept it on the model's page of "
+        f"network '{name}': its owner wants the licence accepted and a token{size}: accept it on the model's page of "
         "the hub, then log in (hf auth login)"
     )
 
 
+def _is_out_of_reach(error: BaseException) -> bool:
+    plain = isinstance(error, HTTPError) and not isinstance(error, HfHubHTTPError)
+    return plain or isinstance(error, LocalEntryNotFoundError | ConnectionError)
+
+
+def _ask(name: str, commit: str | None) -> str:
+    """The commit of a repository's configuration, as the hub has it now: one small question, asked once."""
+    url = hf_hub_url(name, CONFIG, revision=commit)
+    return get_hf_file_metadata(url, token=get_token()).commit_hash or ""
+
+
+def _newest(name: str) -> str:
+    """The commit of today; where the hub is out of reach, the one that was the newest when it was last asked."""
+    try:
+        return _ask(name, None)
+    except (HTTPError, OSError) as error:
+        before = try_to_load_from_cache(name, CONFIG)
+        if not isinstance(before, str) or not _is_out_of_reach(error):
+            raise
+        commit = Path(before).parent.name
+        _LOG.info("%s: the hub is out of reach; the commit of the last download is taken, %s", name, commit[:12])
+        return commit
+
+
 def _is_here(source: Source) -> bool:
-    return any(isinstance(try_to_load_from_cache(source.name, file, **source.pin), str) for file in _WEIGHTS)
+    return any(isinstance(try_to_load_from_cache(source.name, file, revision=source.commit), str) for file in _WEIGHTS)
 
 
 def _download_bytes(source: Source) -> int:
     """Of what a download would bring."""
-    files = snapshot_download(source.name, allow_patterns=list(_READ), dry_run=True, **source.pin)
-    return sum(file.file_size for file in files if file.will_download)
+    files = snapshot_download(source.name, allow_patterns=list(_READ), dry_run=True, revision=source.commit)
+    return sum(file.file_size or 0 for file in files if file.will_download)
+
+
+def _model_type(name: str, path: Path) -> str:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or not isinstance(document.get("model_type"), str):
+        raise CheckpointError(f"network '{name}': expected a config.json with a model_type, got one without")
+    return document["model_type"]
 
 
 def _licence(name: str, revision: str) -> str:
