@@ -24,7 +24,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
         ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
-        ("answer", "building", "folder", "json_lines", "language", "metrics", "preprocessing", "encoders"),
+        ("answer", "building", "folder", "hub", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
         ("segmenter", "convert"),
@@ -125,8 +125,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/training/*",
         "image_core/hub/*",
         "image_core/adapters/*",
-        "image_core/weak/scorers/clip.py",
-        "image_core/weak/scorers/pair*.py",
+        "image_core/weak/scorers/*",
         "image_core/weak/proposals/suppression.py",
         "rvos/machine.py",
         "rvos/commands/doctor.py",

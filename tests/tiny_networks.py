@@ -123,24 +123,30 @@ def write_grounding_dino(folder: Path, kind: str = "GroundingDino") -> Path:
         disable_custom_kernels=True,
     )
     torch.manual_seed(0)
-    images = made("GroundingDinoImageProcessor", size={"shortest_edge": 64, "longest_edge": 96})
+    model = made(f"{kind}ForObjectDetection", config)
+    for name, parameter in model.named_parameters():
+        if "class_embed" in name and name.endswith("bias"):  # MM-GroundingDINO begins with "nothing is there"
+            torch.nn.init.zeros_(parameter)
+    images = made("GroundingDinoImageProcessor", size={"shortest_edge": 128, "longest_edge": 160})
     processor = made("GroundingDinoProcessor", image_processor=images, tokenizer=tokenizer)
-    return saved(folder, made(f"{kind}ForObjectDetection", config), processor)
+    return saved(folder, model, processor)
 
 
 def write_owl(folder: Path, kind: str = "Owlv2") -> Path:
     """kind: Owlv2 or OwlViT."""
-    tokenizer = clip_tokenizer(16)
+    tokenizer = clip_tokenizer(40)
     config = made(
         f"{kind}Config",
-        text_config=text_of(tokenizer, 16),
+        text_config=text_of(tokenizer, 40),
         vision_config=SMALL | {"image_size": 32, "patch_size": 8},
         projection_dim=16,
     )
     torch.manual_seed(0)
+    model = made(f"{kind}ForObjectDetection", config)
+    torch.nn.init.zeros_(model.class_head.logit_shift.weight)  # so that words tell
     images = made(f"{kind}ImageProcessor", size={"height": 32, "width": 32})
     processor = made(f"{kind}Processor", image_processor=images, tokenizer=tokenizer)
-    return saved(folder, made(f"{kind}ForObjectDetection", config), processor)
+    return saved(folder, model, processor)
 
 
 COCO = {0: "N/A", 1: "person", 2: "Dog", 3: "tvmonitor"}
@@ -280,12 +286,12 @@ def write_sam2(folder: Path) -> Path:
         hidden_size=8,
         num_attention_heads=1,
         image_size=[64, 64],
-        blocks_per_stage=[1, 1, 1, 1],
+        blocks_per_stage=[1, 1, 2, 1],
         embed_dim_per_stage=[8, 16, 32, 64],
         num_attention_heads_per_stage=[1, 1, 2, 2],
-        window_size_per_stage=[2, 2, 2, 2],
-        window_positional_embedding_background_size=[2, 2],
-        global_attention_blocks=[2],
+        window_size_per_stage=[4, 4, 4, 4],
+        window_positional_embedding_background_size=[4, 4],
+        global_attention_blocks=[3],
     )
     return _write_sam2(folder, "Sam2", backbone, [64, 32, 16, 8])
 
@@ -338,9 +344,7 @@ def write_siglip(folder: Path, kind: str = "Siglip") -> Path:
     """kind: Siglip or Siglip2. The published tokenizers are others; this one fits the same processors."""
     tokenizer = clip_tokenizer(40)
     shape = {"num_patches": 16} if kind == "Siglip2" else {"image_size": 32}
-    config = made(
-        f"{kind}Config", text_config=text_of(tokenizer, 40), vision_config=SMALL | shape | {"patch_size": 8}
-    )
+    config = made(f"{kind}Config", text_config=text_of(tokenizer, 40), vision_config=SMALL | shape | {"patch_size": 8})
     torch.manual_seed(0)
     sides = {"patch_size": 8, "max_num_patches": 16} if kind == "Siglip2" else {"size": {"height": 32, "width": 32}}
     images = made(f"{kind}ImageProcessor", **sides)

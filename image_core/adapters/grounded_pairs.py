@@ -79,7 +79,7 @@ def build(parts: Parts, identity: ModelIdentity, where: Where) -> Grounded:
         files = weights_of(BUNDLE)
         masker = MobileSam(files[_ENCODER], files[_DECODER])
     detector = read_detector(parts.detector, where)
-    scorer = ClipScorer([parts.scorer.text], device=where.device) if parts.scorer else None
+    scorer = ClipScorer([parts.scorer.text], device=where.device, batch=1) if parts.scorer else None
     if isinstance(detector, WordDetector):
         asked = HubPhraseDetector(detector)
         config = GroundedConfig(least_score=asked.least_score, presence_at=detector.threshold)

@@ -25,14 +25,18 @@ def sources_of(text: str) -> list[Source]:
 
     Raises `UnknownNameError` for a name without owner that is no short one, and what `find_source` raises.
     """
-    parts = [text] if Path(text).is_dir() else text.split("+")
+    parts = [text] if _is_folder(text) else text.split("+")
     return [find_source(name) for part in parts for name in _expanded(part)]
 
 
 def _expanded(part: str) -> list[str]:
-    if part in HUB_MODELS or not ("/" in part or Path(part).is_dir()):
+    if part in HUB_MODELS or not ("/" in part or _is_folder(part)):
         return [repository.name for repository in hub_model(part).repositories]
     return [part]
+
+
+def _is_folder(text: str) -> bool:
+    return bool(text) and Path(text).is_dir()
 
 
 def resolve(text: str, device: str, precision: Precision) -> MaskModel:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from image_core.grounded.parts import Box
-from image_core.hub.loading import Network, Where, read_network
+from image_core.hub.loading import Network, Where, read_network, thickened
 from image_core.hub.sources import Source
 
 _CLASSES_OF = {
@@ -40,16 +40,17 @@ class HubMasker:
         if not len(boxes_xyxy):
             return []
         processor, model = self.network.processor, self.network.model
-        asked = [[[float(side) for side in box] for box in boxes_xyxy]]
-        inputs = processor(images=image, input_boxes=asked, input_data_format="channels_last", return_tensors="pt")
+        shown, (rows, columns) = thickened(image)
+        asked = [[[x0 * columns, y0 * rows, x1 * columns, y1 * rows] for x0, y0, x1, y1 in boxes_xyxy]]
+        inputs = processor(images=shown, input_boxes=asked, input_data_format="channels_last", return_tensors="pt")
         sizes = [inputs[key] for key in ("original_sizes", "reshaped_input_sizes") if key in inputs]
         with self.network.asked():
             seen = self._encoded(inputs["pixel_values"])
             boxes = inputs["input_boxes"].float().to(self.network.device)
-            rows = [model(**seen, input_boxes=box[None, None], multimask_output=False) for box in boxes[0]]
-            drawn = [processor.post_process_masks(row.pred_masks.float().cpu(), *sizes)[0][0, 0] for row in rows]
-        qualities = [float(row.iou_scores.float().clamp(0, 1)[0, 0, 0]) for row in rows]
-        return [(mask.numpy(), quality) for mask, quality in zip(drawn, qualities, strict=True)]
+            answers = [model(**seen, input_boxes=box[None, None], multimask_output=False) for box in boxes[0]]
+            drawn = [processor.post_process_masks(a.pred_masks.float().cpu(), *sizes)[0][0, 0] for a in answers]
+        qualities = [float(answer.iou_scores.float().clamp(0, 1)[0, 0, 0]) for answer in answers]
+        return [(mask.numpy()[::rows, ::columns], quality) for mask, quality in zip(drawn, qualities, strict=True)]
 
     def _encoded(self, pixels: Any) -> dict[str, Any]:
         """What `forward` takes instead of the picture."""

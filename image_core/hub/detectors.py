@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.geometry.boxes import box_area, clip_boxes
-from image_core.hub.loading import Network, Where, read_network
+from image_core.hub.loading import Network, Where, read_network, thickened
 from image_core.hub.sources import Source
 
 _CLASSES_OF = {
@@ -73,10 +73,13 @@ class WordDetector(ABC):
         """(H, W, 3) uint8 RGB and P phrases -> P lists of boxes with a score above `least`, each as if alone."""
         if not phrases:
             return []
-        size = image.shape[0], image.shape[1]
+        shown, repeated = thickened(image)
         with self.network.asked():
-            found = list(self._found(self.network.prepared(image), size, phrases, least))
-        return [_boxes(one, size, [phrase] * len(one["scores"])) for one, phrase in zip(found, phrases, strict=True)]
+            found = list(self._found(self.network.prepared(shown), (shown.shape[0], shown.shape[1]), phrases, least))
+        return [
+            _boxes(one, image, repeated, [phrase] * len(one["scores"]))
+            for one, phrase in zip(found, phrases, strict=True)
+        ]
 
     @abstractmethod
     def _found(
@@ -146,16 +149,18 @@ class ClassDetector:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        names = {index: name.lower() for index, name in network.model.config.id2label.items()}
-        self.names = {index: _COCO_SPELLING.get(name, name) for index, name in names.items()}
+        lower = {index: str(name).lower() for index, name in network.model.config.id2label.items()}
+        self.names = {index: _COCO_SPELLING.get(name, name) for index, name in lower.items()}
 
     def find(self, image: np.ndarray, least: float) -> Boxes:
         """(H, W, 3) uint8 RGB -> boxes with a score above `least`, their labels class names as COCO writes them."""
-        size = image.shape[0], image.shape[1]
+        shown, repeated = thickened(image)
         with self.network.asked():
-            outputs = self.network.model(**self.network.prepared(image))
-            found = self.network.processor.post_process_object_detection(outputs, least, target_sizes=[size])[0]
-        return _boxes(found, size, [self.names[index] for index in found["labels"].tolist()])
+            outputs = self.network.model(**self.network.prepared(shown))
+            found = self.network.processor.post_process_object_detection(
+                outputs, least, target_sizes=[shown.shape[:2]]
+            )[0]
+        return _boxes(found, image, repeated, [self.names[index] for index in found["labels"].tolist()])
 
 
 def read_detector(source: Source, where: Where) -> WordDetector | ClassDetector:
@@ -184,8 +189,11 @@ def computed_once(module: nn.Module) -> Iterator[None]:
         del module.forward
 
 
-def _boxes(found: dict[str, Tensor], size: tuple[int, int], labels: Sequence[str]) -> Boxes:
-    boxes = clip_boxes(found["boxes"].double().cpu().numpy().reshape(-1, 4), size)
+def _boxes(found: dict[str, Tensor], image: np.ndarray, repeated: tuple[int, int], labels: Sequence[str]) -> Boxes:
+    """repeated: how often rows and columns of the picture were, for what was found."""
+    rows, columns = repeated
+    scaled = found["boxes"].double().cpu().numpy().reshape(-1, 4) / [columns, rows, columns, rows]
+    boxes = clip_boxes(scaled, (image.shape[0], image.shape[1]))
     scores = found["scores"].double().cpu().numpy()
     usable = (box_area(boxes) > 0) & np.array([label != _NO_CLASS for label in labels], bool)
     order = [int(i) for i in np.argsort(-scores, kind="stable") if usable[i]]

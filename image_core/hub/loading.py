@@ -17,6 +17,9 @@ from image_core.device import Precision, autocast, check_precision, resolve_devi
 from image_core.errors import CheckpointError, ConfigError
 from image_core.hub.sources import Source, bring, told
 
+MOST_OBLONG = 32
+"""Times that a picture may be as long as it is wide for a network that keeps its proportions."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -80,7 +83,7 @@ def read_network(source: Source, model: str, processor: str, where: Where) -> Ne
                 "install a newer one"
             )
     bring(source)
-    with told(source.name):
+    with told(source.name), _quiet(transformers.utils.logging):
         prepare = getattr(transformers, processor).from_pretrained(source.name, revision=source.commit)
         read, info = getattr(transformers, model).from_pretrained(
             source.name,
@@ -94,6 +97,20 @@ def read_network(source: Source, model: str, processor: str, where: Where) -> Ne
     return Network(read.to(where.resolved).eval(), prepare, where.resolved, where.precision)
 
 
+@contextmanager
+def _quiet(log: Any) -> Iterator[None]:
+    """No bars and no warnings of transformers while a network is read: what matters of them is told by us."""
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
+
+
 def _refuse_incomplete(source: Source, model: torch.nn.Module, info: dict[str, Any]) -> None:
     """Weights that the files do not bring are random ones, and no answer may come from them."""
     parameters = {name for name, _ in model.named_parameters()}
@@ -105,3 +122,11 @@ def _refuse_incomplete(source: Source, model: torch.nn.Module, info: dict[str, A
             f"and {len(other)} of another shape (first: {(lacking + other)[0]}): use the folder or the repository of "
             "that model"
         )
+
+
+def thickened(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """(H, W, 3) -> the picture, and how often its rows and its columns were repeated: once, but in a picture of which
+    nothing would be left when its longer side is made to fit a network."""
+    height, width = image.shape[:2]
+    rows, columns = (max(1, -(-longer // (MOST_OBLONG * side))) for longer, side in ((width, height), (height, width)))
+    return image.repeat(rows, axis=0).repeat(columns, axis=1), (rows, columns)

@@ -36,6 +36,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from safetensors import SafetensorError
 
 from image_core.errors import CheckpointError, ConfigError
@@ -116,7 +117,8 @@ def bring(source: Source) -> None:
         gate = ", for those who accepted it" if known and known.gated else ""
         licence = f"licence {source.licence}{gate}" if source.licence else "its licence is not told"
         _LOG.info("%s at %s: downloading %s, %s", source.name, source.revision[:12], size_of(size), licence)
-        snapshot_download(source.name, revision=source.commit, allow_patterns=list(_READ))
+        with _bars_unless_quiet():
+            snapshot_download(source.name, revision=source.commit, allow_patterns=list(_READ))
 
 
 @contextmanager
@@ -147,6 +149,19 @@ def _in_one_line(name: str, error: Exception) -> str:
             "a folder (--model hub:FOLDER)"
         )
     return f"{subject}: cannot be read ({first}): download it again, or give a folder (--model hub:FOLDER)"
+
+
+@contextmanager
+def _bars_unless_quiet() -> Iterator[None]:
+    """No bars of huggingface_hub where our own notes are not wanted, as with `--quiet`."""
+    hushed = not _LOG.isEnabledFor(logging.INFO) and not are_progress_bars_disabled()
+    if hushed:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if hushed:
+            enable_progress_bars()
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -86,7 +86,6 @@ def test_device_and_precision_reach_a_factory_that_takes_them(module: str) -> No
         ("bright_model:needy", r"expected a function without arguments, got one of \(path\)"),
         ("no_such_module:make", r"expected a module that can be imported .*got none \(no_such_module is missing\)"),
         ("bright_model.inner:make", "expected a module that can be imported"),
-        ("hub:clipseg", "got a model of a hub, and this version has no adapter for one"),
         ("bright_model:bright", "got Bright, .*: did you mean 'Bright'?"),
         ("bright_model:empty", r"expected an object with segment\(image, expressions\), got type"),
         ("bright_model.py:Bright", "leave .py out"),

@@ -7,6 +7,7 @@ place here; "openai/clip-vit-base-patch32" with "openai/clip-vit-base-patch16" i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,24 +40,42 @@ class ClipScorer:
         self._members = [_read(name, Where(device)) for name in names]
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
-        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits."""
-        total = sum(self._logits(network, images, texts) for network in self._members)
-        assert isinstance(total, Tensor)
-        return total.double().cpu().numpy()
+        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not
+        depend on the others; with `batch` 1 a picture's do not, to the bit, on the other pictures."""
+        return sum((self._logits(network, images, texts) for network in self._members), np.zeros(()))
 
-    def _logits(self, network: Network, images: Sequence[np.ndarray], texts: Sequence[str]) -> Tensor:
-        # SigLIP was trained on texts of one length, and pays heed to the padding.
-        padding = True if network.model.config.model_type == "clip" else "max_length"
-        longest = network.model.config.text_config.max_position_embeddings
-        words = network.processor.tokenizer(
-            list(texts), padding=padding, truncation=True, max_length=longest, return_tensors="pt"
-        ).to(network.device)
-        rows = []
+    def _logits(self, network: Network, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
+        model = network.model
         with network.asked():
-            for start in range(0, len(images), self.batch):
-                pictures = network.prepared(list(images[start : start + self.batch]))
-                rows.append(network.model(**words, **pictures).logits_per_image)
-        return torch.cat(rows)
+            meant = torch.cat([self._text(network, text) for text in texts])
+            shown = torch.cat(
+                [
+                    _direction(model.get_image_features(**network.prepared(list(images[start : start + self.batch]))))
+                    for start in range(0, len(images), self.batch)
+                ]
+            )
+            cosines = (shown[:, None] * meant[None]).sum(-1)
+            bias = getattr(model, "logit_bias", None)  # SigLIP's
+            logits = cosines * model.logit_scale.double().exp() + (0 if bias is None else bias.double())
+        return logits.cpu().numpy()
+
+    def _text(self, network: Network, text: str) -> Tensor:
+        """(1, C): its direction."""
+        config = network.model.config
+        # SigLIP was trained on texts of one length, and pays heed to the padding.
+        tokens = network.processor.tokenizer(
+            text,
+            padding=False if config.model_type == "clip" else "max_length",
+            truncation=True,
+            max_length=config.text_config.max_position_embeddings,
+            return_tensors="pt",
+        )
+        return _direction(network.model.get_text_features(**tokens.to(network.device)))
+
+
+def _direction(features: Any) -> Tensor:
+    """What a tower gives -> (N, C) float64 of length 1."""
+    return torch.nn.functional.normalize(features.pooler_output.double(), dim=-1)
 
 
 def _read(name: str, where: Where) -> Network:
