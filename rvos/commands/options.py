@@ -25,8 +25,9 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help=f"An embedded model's name ({', '.join(embedded_models())}), photo (after rvos models fetch photo), a "
-        f"model file, or module:factory (a function of yours that returns a model); by default {DEFAULT_MODEL}.",
+        help=f"An embedded model's name ({', '.join(embedded_models())}), photo (after rvos models fetch photo), "
+        f"hub:NAME (of the Hugging Face hub), a model file, or module:factory (a function of yours that returns a "
+        f"model); by default {DEFAULT_MODEL}.",
     ),
 ]
 Propagation = Annotated[
