@@ -18,7 +18,8 @@ from scipy.special import softmax
 from image_core.answer import Candidate, MaskAnswer
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.evidence import class_evidence, presence_of, weights
-from image_core.grounded.parts import Classifier, Detection, Detector, Masker, PhraseDetector
+from image_core.grounded.parts import Classifier, Detector, Masker, PhraseDetector
+from image_core.grounded.proposals import Proposal, proposals_of, worth_a_mask
 from image_core.grounded.regions import Region, regions_of
 from image_core.grounded.understanding import Thing, Understanding, understand
 from image_core.identity import ModelIdentity
@@ -92,21 +93,24 @@ class Grounded:
         if not expressions:
             return []
         understood = [self.understood(expression) for expression in expressions]
-        detections = self._detections(image, understood)
-        regions = regions_of(image, detections, self.masker, self.classifier, self.config)
-        own = regions * len(expressions) if len(detections) == 1 else regions
         size = image.shape[0], image.shape[1]
-        shown = self._shown(image, understood, own)
-        return [self._answer(*asked, size) for asked in zip(understood, own, shown, strict=True)]
+        proposed = self._proposed(image, understood, size)
+        chosen = [worth_a_mask(image, *pair, self.config) for pair in zip(proposed, understood, strict=True)]
+        regions = regions_of(image, chosen, self.masker, self.classifier, self.config)
+        shown = self._shown(image, understood, regions)
+        return [self._answer(*asked, size) for asked in zip(understood, regions, shown, strict=True)]
 
-    def _detections(self, image: np.ndarray, understood: Sequence[Understanding]) -> list[list[Detection]]:
-        """One list for all expressions, or, of a detector that is asked with words, one for each."""
+    def _proposed(
+        self, image: np.ndarray, understood: Sequence[Understanding], size: tuple[int, int]
+    ) -> list[list[Proposal]]:
+        """The boxes of each expression: the same for all, unless the detector is asked with words."""
         detector = self.detector
         if isinstance(detector, PhraseDetector):
             phrases = list(dict.fromkeys(phrase for u in understood for phrase in u.phrases))
             found = dict(zip(phrases, detector.detect_phrases(image, phrases) if phrases else [], strict=True))
-            return [[box for phrase in u.phrases for box in found[phrase]] for u in understood]
-        return [detector.detect(image)]
+            own = [[box for phrase in u.phrases for box in found[phrase]] for u in understood]
+            return [proposals_of(boxes, size, self.config) for boxes in own]
+        return [proposals_of(detector.detect(image), size, self.config)] * len(understood)
 
     def _shown(
         self, image: np.ndarray, understood: Sequence[Understanding], own: Sequence[list[Region]]
@@ -154,7 +158,7 @@ class Grounded:
         self, understood: Understanding, regions: list[Region], judge: Judge, size: tuple[int, int]
     ) -> np.ndarray:
         """(N,) that sum to one: which region the expression speaks of, by what it is and where it lies."""
-        referent = _answerable(understood.referent, understood, regions, self.config.least_evidence)
+        referent = _answerable(understood.referent, understood, regions, self.config)
         # A large thing is the likelier one meant, unless several are meant or there is a rule that picks one.
         compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
         by_size = not (understood.several or understood.is_strict or compared)
@@ -194,18 +198,20 @@ def _distribution(judged: np.ndarray) -> np.ndarray:
     return judged / total if total > 0 else np.full(len(judged), 1 / len(judged))
 
 
-def _answerable(referent: Referent, understood: Understanding, regions: list[Region], least: float) -> Referent:
+def _answerable(
+    referent: Referent, understood: Understanding, regions: list[Region], config: GroundedConfig
+) -> Referent:
     """A referent without the relations to landmarks that the picture does not show."""
 
     def is_shown(mark: Referent) -> bool:
-        return class_evidence(understood.thing_of(mark.phrase), regions).max() >= least
+        return class_evidence(understood.thing_of(mark.phrase), regions, config).max() >= config.least_evidence
 
     kept = tuple(
-        replace(r, landmarks=tuple(_answerable(mark, understood, regions, least) for mark in r.landmarks))
+        replace(r, landmarks=tuple(_answerable(mark, understood, regions, config) for mark in r.landmarks))
         for r in referent.relations
         if all(is_shown(mark) for mark in r.landmarks)
     )
-    excluded = tuple(_answerable(other, understood, regions, least) for other in referent.excluded if is_shown(other))
+    excluded = tuple(_answerable(other, understood, regions, config) for other in referent.excluded if is_shown(other))
     return replace(referent, relations=kept, excluded=tuple(o for o in excluded if _differs(o, referent)))
 
 
