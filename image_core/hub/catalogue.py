@@ -97,7 +97,7 @@ SAM = Repository(
     "70c1a07f894ebb5b307fd9eaaee97b9dfc16068f",
     "sam",
     "Apache-2.0",
-    375_000_000,
+    375_042_383,  # of the first release of these weights, which the repository holds in another format
 )
 SAM2 = Repository(
     "facebook/sam2.1-hiera-base-plus",
