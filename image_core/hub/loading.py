@@ -82,16 +82,15 @@ def read_network(source: Source, model: str, processor: str, where: Where) -> Ne
                 f"network '{source.name}': expected transformers with {name}, got {transformers.__version__} without: "
                 "install a newer one"
             )
-    bring(source)
+    folder = bring(source)
     with told(source.name), _quiet(transformers.utils.logging):
-        prepare = getattr(transformers, processor).from_pretrained(source.name, revision=source.commit)
+        prepare = getattr(transformers, processor).from_pretrained(folder)
         read, info = getattr(transformers, model).from_pretrained(
-            source.name,
+            folder,
             dtype=torch.float32,
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # told below, with what is missing
-            revision=source.commit,
         )
     _refuse_incomplete(source, read, info)
     return Network(read.to(where.resolved).eval(), prepare, where.resolved, where.precision)

@@ -47,8 +47,9 @@ _LOG = logging.getLogger(__name__)
 _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+?)(@(?P<revision>[0-9a-f]{40}))?")
 CONFIG = "config.json"
 CARD = "README.md"
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-_READ = ("*.safetensors", "*.json", "*.txt", "*.model")
+_WEIGHTS = "*.safetensors"
+_BESIDE = ("*.json", "*.txt", "*.model")
+_READ = (_WEIGHTS, *_BESIDE)
 """What a network and its processor are read from. Pickles are left where they are."""
 
 
@@ -101,13 +102,15 @@ def find_source(text: str) -> Source:
         return Source(name, commit, _model_type(name, config), _licence(name, commit))
 
 
-def bring(source: Source) -> None:
-    """Download what is not here yet, after one line that says what, how large and under which licence.
+def bring(source: Source) -> Path:
+    """The folder with a network's files: downloaded, if they are not here yet, after one line that says what, how large
+    and under which licence. What is here is read without asking the hub.
 
     Raises `CheckpointError`; for a gated repository without a token before anything is asked of the hub.
     """
-    if source.folder or _is_here(source):
-        return
+    here = source.folder or _downloaded(source)
+    if here:
+        return here
     known = REPOSITORIES.get(source.name)
     if known and known.gated and not get_token() and not constants.HF_HUB_OFFLINE:
         raise CheckpointError(_gated(source.name, known))
@@ -118,7 +121,9 @@ def bring(source: Source) -> None:
         licence = f"licence {source.licence}{gate}" if source.licence else "its licence is not told"
         _LOG.info("%s at %s: downloading %s, %s", source.name, source.revision[:12], size_of(size), licence)
         with _bars_unless_quiet():
-            snapshot_download(source.name, revision=source.commit, allow_patterns=list(_READ))
+            # The weights come last: where they are, the rest is.
+            snapshot_download(source.name, revision=source.commit, allow_patterns=list(_BESIDE))
+            return Path(snapshot_download(source.name, revision=source.commit, allow_patterns=_WEIGHTS))
 
 
 @contextmanager
@@ -203,8 +208,14 @@ def _newest(name: str) -> str:
         return commit
 
 
-def _is_here(source: Source) -> bool:
-    return any(isinstance(try_to_load_from_cache(source.name, file, revision=source.commit), str) for file in _WEIGHTS)
+def _downloaded(source: Source) -> Path | None:
+    """The folder of a repository that was downloaded before, whole."""
+    index = try_to_load_from_cache(source.name, "model.safetensors.index.json", revision=source.commit)
+    shards = ["model.safetensors"]
+    if isinstance(index, str):
+        shards = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
+    found = [try_to_load_from_cache(source.name, shard, revision=source.commit) for shard in shards]
+    return Path(str(found[0])).parent if all(isinstance(path, str) for path in found) else None
 
 
 def _download_bytes(source: Source) -> int:

@@ -64,20 +64,35 @@ def test_the_catalogue_pins_commits() -> None:
 def test_one_line_says_what_is_downloaded_and_nothing_what_is_here(
     no_hub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    brought: list[tuple[str, str]] = []
+    brought: list[object] = []
     monkeypatch.setattr(sources, "_ask", lambda name, commit: commit)
     monkeypatch.setattr(
         sources, "snapshot_download", lambda name, **options: brought.append((name, options["revision"]))
     )
     with caplog.at_level(logging.INFO):
-        bring(PINNED)
+        assert bring(PINNED) == tmp_path
     assert caplog.messages == ["CIDAS/clipseg-rd64-refined at 999e0328d9e1: downloading 603 MB, licence Apache-2.0"]
-    assert brought == [(CLIPSEG.name, CLIPSEG.revision)]
+    small = ["*.json", "*.txt", "*.model"]
+    asked = [(CLIPSEG.name, CLIPSEG.revision, patterns) for patterns in (small, "*.safetensors")]
+    assert brought == asked, "the weights last, so that the rest is where they are; no pickle"
     caplog.clear()
     cached(WRITERS["clipseg"](tmp_path / "one"), CLIPSEG.name, CLIPSEG.revision, tmp_path / "cache")
     with caplog.at_level(logging.INFO):
-        bring(PINNED)
-    assert caplog.messages == [] and len(brought) == 1
+        assert bring(PINNED).name == CLIPSEG.revision
+    assert caplog.messages == [] and len(brought) == 2
+
+
+def test_weights_in_several_files_are_here_when_all_are(no_hub: None, tmp_path: Path) -> None:
+    folder = WRITERS["clipseg"](tmp_path / "one")
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    cached(folder, "someone/thing", COMMIT, tmp_path / "cache")
+    with pytest.raises(CheckpointError, match="is not on this machine"):
+        bring(Source("someone/thing", COMMIT, "clipseg"))
+    here = tmp_path / "cache" / "models--someone--thing" / "snapshots" / COMMIT
+    shutil.copy(here / "model-1.safetensors", here / "model-2.safetensors")
+    assert bring(Source("someone/thing", COMMIT, "clipseg")) == here
 
 
 def test_a_gate_is_told_before_anything_is_asked(
@@ -89,7 +104,7 @@ def test_a_gate_is_told_before_anything_is_asked(
         bring(GATED)
     monkeypatch.setattr(sources, "get_token", lambda: "a token")
     monkeypatch.setattr(sources, "_ask", lambda name, commit: commit)
-    monkeypatch.setattr(sources, "snapshot_download", lambda *_, **__: None)
+    monkeypatch.setattr(sources, "snapshot_download", lambda *_, **__: "folder")
     with caplog.at_level(logging.INFO):
         bring(GATED)
     assert "3.4 GB, licence SAM License, for those who accepted it" in caplog.text
