@@ -66,9 +66,12 @@ def test_one_line_says_what_is_downloaded_and_nothing_what_is_here(
 ) -> None:
     brought: list[object] = []
     monkeypatch.setattr(sources, "_ask", lambda name, commit: commit)
-    monkeypatch.setattr(
-        sources, "snapshot_download", lambda name, **options: brought.append((name, options["revision"]))
-    )
+
+    def bringing(name: str, revision: str, allow_patterns: object) -> str:
+        brought.append((name, revision, allow_patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr(sources, "snapshot_download", bringing)
     with caplog.at_level(logging.INFO):
         assert bring(PINNED) == tmp_path
     assert caplog.messages == ["CIDAS/clipseg-rd64-refined at 999e0328d9e1: downloading 603 MB, licence Apache-2.0"]
