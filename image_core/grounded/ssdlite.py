@@ -34,9 +34,9 @@ ANCHORS = (3, 6, 6, 6, 6, 6)
 
 LEAST_NAMED = 0.05
 """Score from which a name that is not a box's first is told."""
-STEP_SHARE, MOST_SQUARES, CUT_SHARE = 0.6, 6, 0.02
-"""Windows: how far one begins behind the other, in sides of it; how many at most; and how near to a window's edge, in
-sides of it, a box is cut there. Proposed."""
+STEP_SHARE, CUT_SHARE = 0.6, 0.02
+"""Windows: how far one begins behind the other at most, and how near to its edge a box is cut there; both in sides of
+it. Proposed."""
 
 CENTRE_STEP, SIZE_STEP = 0.1, 0.2
 """What a box is told in: shifts of the centre in tenths of its anchor's sides, log sizes in fifths."""
@@ -155,14 +155,22 @@ class SSDLiteDetector:
     """A `Detector`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
 
     The picture is looked at as a whole, squeezed into a square as in training, and in squares of its shorter side, each
-    overlapping the next: what is small or squeezed in the whole is found there. Suppression does not look at classes:
-    one object gets one box, and the names of all boxes that gave way to it. model_json: what `read_ssdlite` reads.
+    overlapping the next (`most_squares` at most): what is small or squeezed in the whole is found there. Suppression
+    does not look at classes: one object gets one box, and the names of all boxes that gave way to it. model_json: what
+    `read_ssdlite` reads.
     """
 
     def __init__(
-        self, model_json: Path, *, score: float = 0.2, overlap: float = 0.5, most: int = 30, device: str = "auto"
+        self,
+        model_json: Path,
+        *,
+        score: float = 0.2,
+        overlap: float = 0.5,
+        most: int = 30,
+        most_squares: int = 6,
+        device: str = "auto",
     ) -> None:
-        self.score, self.overlap, self.most = score, overlap, most
+        self.score, self.overlap, self.most, self.most_squares = score, overlap, most, most_squares
         self.device = resolve_device(device)
         network = read_ssdlite(model_json).to(self.device).eval()
         self._network = convert_conv2d_weight_memory_format(network, torch.channels_last)
@@ -171,7 +179,7 @@ class SSDLiteDetector:
     def detect(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> boxes inside the picture with COCO's names, the best first."""
         height, width = image.shape[:2]
-        seen = [self._seen(image, window) for window in windows(height, width)]
+        seen = [self._seen(image, window) for window in windows(height, width, self.most_squares)]
         scores, boxes = (np.concatenate(parts) for parts in zip(*seen, strict=True))
         best = torch.from_numpy(scores.max(1))
         kept = nms(torch.from_numpy(boxes), best, self.overlap)[: self.most].numpy()
@@ -211,10 +219,11 @@ Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole pixels."""
 
 
-def windows(height: int, width: int) -> list[Window]:
-    """The whole picture, and, where it is no square, squares of its shorter side that overlap by a third or more."""
+def windows(height: int, width: int, most_squares: int) -> list[Window]:
+    """The whole picture, and, where it is no square, squares of its shorter side that overlap, unless that took more
+    than so many."""
     side, long = sorted((height, width))
-    count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), MOST_SQUARES)
+    count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), most_squares)
     starts = [round(start) for start in np.linspace(0, long - side, count)] if long > side else []
     squares = [(s, 0, s + side, side) if width > height else (0, s, side, s + side) for s in starts]
     return [(0, 0, width, height), *squares]

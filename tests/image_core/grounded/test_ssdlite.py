@@ -45,8 +45,8 @@ def test_an_anchor_that_speaks_for_a_class_is_the_detection(tmp_path: Path) -> N
     ],
 )
 def test_windows_cover_the_picture(size: tuple[int, int], expected: list[tuple[int, int, int, int]]) -> None:
-    assert windows(*size) == expected
-    assert len(windows(9, 10_000)) == 7
+    assert windows(*size, most_squares=6) == expected
+    assert len(windows(9, 10_000, most_squares=6)) == 7
 
 
 def test_what_a_window_cuts_is_left_out_and_names_are_gathered(tmp_path: Path) -> None:
