@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,9 @@ _COMPARED = frozenset({"bigger", "smaller"})
 class Grounded:
     """A `MaskModel` of parts. The classifier may be left out: then only the detector's classes are told apart."""
 
+    is_slow = True
+    """A masker encodes every picture anew."""
+
     def __init__(
         self,
         detector: Detector,
@@ -48,9 +52,9 @@ class Grounded:
         """The identity that it was given by who chose the parts."""
         return self.identity
 
-    def understood(self, expression: str) -> Understanding:
-        """What is looked for when an expression is asked."""
-        return understand(expression)
+    def understood(self, expression: str) -> dict[str, Any]:
+        """What is looked for when an expression is asked, as JSON values."""
+        return understand(expression).document()
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         """Nouns of what is meant that no class of COCO or, with a classifier, ImageNet fits; each once."""

@@ -213,7 +213,11 @@ def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
             ConfigError,
             ["tracker.near", "did you mean 'least_px'", "unknown decode 'fp16'", "video: expected settings"],
         ),
-        (["sampling=some", "key_frames=every:3"], ConfigError, ["'some'", "key_frames: expected all with propagation"]),
+        (
+            ["sampling=some", "key_frames=every:3", "decode=every"],
+            ConfigError,
+            ["'some'", "key_frames: expected all with propagation"],
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_named_all_at_once_in_one_line(
@@ -299,7 +303,7 @@ def test_contradictions_wait_for_neither_video_nor_weights(
     assert said.code == 2 and "unknown propagation 'nonne'" in said.err[0] and "unknown tracker 'nome'" in said.err[0]
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="key_frames: expected all"):
-        VideoSegmenter(key_frames="every:3")
+        VideoSegmenter(key_frames="every:3", tracker="none")
 
 
 FREE_TEXT = """the "dog", at x=1 {it's} [left] ${oc.env:HOME}; tracker=none"""
