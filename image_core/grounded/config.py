@@ -40,6 +40,8 @@ class GroundedConfig:
     #: pixels from which the colour is there. Lowered from 0.4 after a look at a frame of DAVIS car-shadow.
     colour_doubt: float = 0.2
     colour_enough: float = 0.1
+    #: What a phrase is put into for a scorer.
+    template: str = "a photo of {}"
     #: Where things lie. Ranks count what comes before, so that a small wrong box in a corner is not "the left one".
     spatial: SpatialRules = field(default_factory=lambda: SpatialRules(superlative="count"))
 
@@ -54,6 +56,8 @@ class GroundedConfig:
         for name, value in shares.items():
             if not 0 <= value <= 1:
                 raise ConfigError(f"GroundedConfig.{name}: expected a number from 0 to 1, got {value}")
+        if self.template.count("{}") != 1:
+            raise ConfigError(f"GroundedConfig.template: expected one {{}} for the phrase, got '{self.template}'")
         if self.most_boxes < 1 or self.group < 1:
             raise ConfigError(
                 f"GroundedConfig: expected at least one box, and one in a group, got {self.most_boxes} and {self.group}"

@@ -58,7 +58,7 @@ def _by_detector(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
     """(N,): the best score under a name that fits the noun, also where the detector's names are not COCO's."""
     if thing.is_anything:
         return np.array([region.score for region in regions], np.float64)
-    names = thing.meaning.coco | {thing.noun, singular_of(thing.noun)}
+    names = thing.meaning.coco | {thing.noun, singular_of(thing.noun), thing.phrase}
     scores = [max((s for label, s in region.labels.items() if label in names), default=0.0) for region in regions]
     return np.array(scores, np.float64)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -26,6 +26,18 @@ class Detector(Protocol):
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> boxes inside the picture, the best first."""
+        ...
+
+
+@runtime_checkable
+class PhraseDetector(Protocol):
+    """Finds what phrases name: a detector that is asked with words."""
+
+    def detect_phrases(self, image: np.ndarray, phrases: Sequence[str]) -> list[list[Detection]]:
+        """(H, W, 3) uint8 RGB and P phrases ("white car") -> P lists of boxes inside the picture, the best first.
+
+        Each list is as if its phrase were asked alone, and the phrase is the label of its boxes.
+        """
         ...
 
 

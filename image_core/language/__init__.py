@@ -1,1 +1,1 @@
-"""Words without pictures: expressions parsed, nouns as classes that picture models know, spatial predicates over boxes."""
+"""Words without pictures: expressions parsed, nouns as classes that picture models know, predicates over boxes."""
