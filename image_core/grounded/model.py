@@ -85,7 +85,9 @@ class Grounded:
         """Nouns of what is meant that no class of COCO or, with a classifier, ImageNet fits; each once."""
         if self.takes_words:
             return []
-        things = [t for e in expressions for u in [self._understood(e)] for t in (u.thing, *u.also) if not t.is_anything]
+        things = [
+            t for e in expressions for u in [self._understood(e)] for t in (u.thing, *u.also) if not t.is_anything
+        ]
         told = [t for t in things if t.meaning.coco or (t.meaning.synsets and self.classifier is not None)]
         return list(dict.fromkeys(thing.noun for thing in things if thing not in told))
 

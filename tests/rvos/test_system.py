@@ -20,7 +20,7 @@ from rvos import VideoSegmenter
 from rvos.configuration import system_config
 from rvos.export.outputs import OUTPUTS
 from rvos.export.table import build_exporters
-from rvos.parts import check_agreement, propagation_config, tracker_config
+from rvos.parts import check_agreement, propagation_config, read_like, tracker_config
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import parse_key_frames
 from rvos.reading.propagation import NoPropagation
@@ -263,7 +263,9 @@ def test_parts_and_reading_agree_or_all_contradictions_are_named(
 ) -> None:
     faults = Faults()
     with faults.gathered():
-        check_agreement(parse_key_frames(key_frames), decode, ("p", propagation), ("t", tracker))
+        keys = parse_key_frames(key_frames)
+        assert keys is not None
+        check_agreement(keys, decode, ("p", propagation), ("t", tracker))
     if not parts:
         faults.raise_all()
         return
@@ -271,6 +273,53 @@ def test_parts_and_reading_agree_or_all_contradictions_are_named(
         faults.raise_all()
     assert all(part in str(caught.value) for part in parts)
     assert str(caught.value).count("expected") == len(parts)
+
+
+@pytest.mark.parametrize(
+    ("key_frames", "decode", "propagation", "tracker", "is_slow", "chosen"),
+    [
+        ("auto", "auto", NoPropagation, Alone, False, ("all", "every")),
+        ("auto", "auto", NoPropagation, Alone, True, ("every:4", "key")),
+        ("auto", "key", NoPropagation, Alone, True, ("every:4", "key")),
+        ("auto", "auto", NoPropagation, NoTracker, True, ("all", "every")),
+        ("auto", "key", NoPropagation, NoTracker, True, ("all", "every")),
+        ("auto", "every", NoPropagation, Alone, True, ("all", "every")),
+        ("auto", "auto", Between, Alone, False, ("every:4", "every")),
+        ("auto", "auto", Between, NoTracker, True, ("every:4", "every")),
+        ("all", "auto", NoPropagation, Alone, True, ("all", "every")),
+        ("every:3", "auto", NoPropagation, Alone, False, ("every:3", "key")),
+        ("every:3", "auto", Between, Alone, False, ("every:3", "every")),
+        ("adaptive:9", "key", NoPropagation, Alone, True, ("adaptive:9", "key")),
+    ],
+)
+def test_what_is_left_open_is_chosen_by_the_parts_and_agrees(
+    key_frames: str,
+    decode: str,
+    propagation: type[NoPropagation],
+    tracker: type[NoTracker],
+    is_slow: bool,
+    chosen: tuple[str, str],
+) -> None:
+    keys, how = read_like(parse_key_frames(key_frames), decode, propagation, tracker, lambda: is_slow)
+    check_agreement(keys, how, ("p", propagation), ("t", tracker))
+    assert (str(keys), how) == chosen
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("key_frames", 4, r"key_frames: expected auto, all, every:K or adaptive:K \(.*\), got 4"),
+        ("sampling", 3, "sampling: expected all, stride:K or uniform:N, got 3"),
+        ("decode", None, "unknown decode 'None': known are auto, every, key"),
+        ("tracker", None, r"tracker: expected a name \(memory, none\), rvos.parts.tracker_config.*, got NoneType"),
+        ("propagation", NoPropagation, "propagation: expected a name .*, got NoPropagation"),
+        ("video", {"stream": 1}, r"video: expected rvos.video.config.VideoConfig\(\.\.\.\), got dict"),
+        ("object_tracker", "memory", r"object_tracker: expected .*ObjectTrackerConfig\(\.\.\.\), got str"),
+    ],
+)
+def test_what_python_hands_in_is_checked(key: str, value: Any, message: str) -> None:
+    with pytest.raises(RvosError, match=message):
+        VideoSegmenter("s2rm_tiny", **{key: value})
 
 
 def test_names_that_are_not_there_are_told_together() -> None:
