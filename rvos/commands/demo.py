@@ -13,11 +13,11 @@ import typer
 from image_core.errors import ConfigError
 from rvos.commands import options
 
-EXPRESSIONS = ("the man on the bicycle", "the car", "a horse")
+EXPRESSIONS = ("the man in black", "the vehicle on the left", "a horse")
 """What is asked of the street. Of the last one there is none."""
-_STREET = range(76, 187)
-"""Two scenes of the clip, 4.4 s: a cyclist, whom traffic hides for a while, and cars behind a fence. All ten seconds
-would take a machine with two cores minutes."""
+_STREET = range(30, 137)
+"""Two scenes of the clip, 4.3 s: a man in black leaves, and a taxi comes; after a cut another man, whom traffic hides
+for a while. All ten seconds would take a machine with two cores minutes."""
 _SHAPES_MODEL = "s2rm_tiny"
 
 
