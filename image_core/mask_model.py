@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -93,9 +93,11 @@ def ask_many(
 
 @contextmanager
 def _told_by(note: str) -> Iterator[None]:
-    """Says below the traceback of an exception whose it is: code of others runs here."""
+    """Says below the traceback of an exception whose it is: code of others runs here. What it prints goes to stderr,
+    for stdout belongs to results."""
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except SystemExit as error:  # would end the run as if it were done
         raise RuntimeError(f"exit({error.code!r}) was {note}") from error
     except Exception as error:
@@ -232,7 +234,7 @@ class PythonName:
         Raises `ConfigError` where there is none. What a module raises while it is imported is its author's to see.
         """
         try:
-            with _current_folder_is_searched():
+            with _current_folder_is_searched(), redirect_stdout(sys.stderr):
                 return import_module(self.module)
         except ModuleNotFoundError as error:
             if error.name and not f"{self.module}.".startswith(f"{error.name}."):

