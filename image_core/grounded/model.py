@@ -18,7 +18,8 @@ from scipy.special import softmax
 from image_core.answer import Candidate, MaskAnswer
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.evidence import class_evidence, presence_of, weights
-from image_core.grounded.parts import Classifier, Detection, Detector, Masker, PhraseDetector
+from image_core.grounded.parts import Classifier, Detector, Masker, PhraseDetector
+from image_core.grounded.proposals import Proposal, proposals_of, worth_a_mask
 from image_core.grounded.regions import Region, regions_of
 from image_core.grounded.understanding import Thing, Understanding, understand
 from image_core.identity import ModelIdentity
@@ -35,7 +36,7 @@ _COMPARED = frozenset({"bigger", "smaller"})
 class Judge(Protocol):
     """How much speaks for each region being a thing."""
 
-    def __call__(self, thing: Thing, *, by_size: bool) -> np.ndarray: ...
+    def __call__(self, thing: Thing, *, size_power: float) -> np.ndarray: ...
 
 
 class Grounded:
@@ -76,9 +77,10 @@ class Grounded:
 
     def understood(self, expression: str) -> dict[str, Any]:
         """What is looked for when an expression is asked, as JSON values."""
-        return self._understood(expression).document()
+        return self.understanding(expression).document()
 
-    def _understood(self, expression: str) -> Understanding:
+    def understanding(self, expression: str) -> Understanding:
+        """What is looked for when an expression is asked."""
         return understand(expression, any_noun=self.takes_words)
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
@@ -86,7 +88,7 @@ class Grounded:
         if self.takes_words:
             return []
         things = [
-            t for e in expressions for u in [self._understood(e)] for t in (u.thing, *u.also) if not t.is_anything
+            t for e in expressions for u in [self.understanding(e)] for t in (u.thing, *u.also) if not t.is_anything
         ]
         told = [t for t in things if t.meaning.coco or (t.meaning.synsets and self.classifier is not None)]
         return list(dict.fromkeys(thing.noun for thing in things if thing not in told))
@@ -99,22 +101,25 @@ class Grounded:
         """
         if not expressions:
             return []
-        understood = [self._understood(expression) for expression in expressions]
-        detections = self._detections(image, understood)
-        regions = regions_of(image, detections, self.masker, self.classifier, self.config)
-        own = regions * len(expressions) if len(detections) == 1 else regions
+        understood = [self.understanding(expression) for expression in expressions]
         size = image.shape[0], image.shape[1]
-        shown = self._shown(image, understood, own)
-        return [self._answer(*asked, size) for asked in zip(understood, own, shown, strict=True)]
+        proposed = self._proposed(image, understood, size)
+        chosen = [worth_a_mask(image, *pair, self.config) for pair in zip(proposed, understood, strict=True)]
+        regions = regions_of(image, chosen, self.masker, self.classifier, self.config)
+        shown = self._shown(image, understood, regions)
+        return [self._answer(*asked, size) for asked in zip(understood, regions, shown, strict=True)]
 
-    def _detections(self, image: np.ndarray, understood: Sequence[Understanding]) -> list[list[Detection]]:
-        """One list for all expressions, or, of a detector that is asked with words, one for each."""
+    def _proposed(
+        self, image: np.ndarray, understood: Sequence[Understanding], size: tuple[int, int]
+    ) -> list[list[Proposal]]:
+        """The boxes of each expression: the same for all, unless the detector is asked with words."""
         detector = self.detector
         if isinstance(detector, PhraseDetector):
             phrases = list(dict.fromkeys(phrase for u in understood for phrase in u.phrases))
             found = dict(zip(phrases, detector.detect_phrases(image, phrases) if phrases else [], strict=True))
-            return [[box for phrase in u.phrases for box in found[phrase]] for u in understood]
-        return [detector.detect(image)]
+            own = [[box for phrase in u.phrases for box in found[phrase]] for u in understood]
+            return [proposals_of(boxes, size, self.config) for boxes in own]
+        return [proposals_of(detector.detect(image), size, self.config)] * len(understood)
 
     def _shown(
         self, image: np.ndarray, understood: Sequence[Understanding], own: Sequence[list[Region]]
@@ -143,7 +148,7 @@ class Grounded:
         chances = self._chances(understood, regions, judge, size)
         likelihoods = self._several(understood, chances) if understood.several else against_the_rival(chances)
         for thing in understood.also:
-            alone = against_the_rival(judge(thing, by_size=True)) * presence_of(thing, regions, self.config)
+            alone = against_the_rival(judge(thing, size_power=1.0)) * presence_of(thing, regions, self.config)
             likelihoods = np.maximum(likelihoods, alone)
         candidates = [
             Candidate(region.mask, float(likelihood), float(np.clip(region.quality, 0, 1)))
@@ -153,22 +158,27 @@ class Grounded:
         return MaskAnswer(tuple(best), presence, best[0].likelihood * best[0].quality)
 
     def _judged(
-        self, thing: Thing, by_size: bool, regions: Sequence[Region], shown: Mapping[str, np.ndarray]
+        self, thing: Thing, size_power: float, regions: Sequence[Region], shown: Mapping[str, np.ndarray]
     ) -> np.ndarray:
         """(N,) above 0: how much speaks for each region being a thing, wherever it lies."""
-        return weights(thing, regions, self.config, by_size) * shown.get(thing.phrase, 1.0)
+        return weights(thing, regions, self.config, size_power) * shown.get(thing.phrase, 1.0)
 
     def _chances(
         self, understood: Understanding, regions: list[Region], judge: Judge, size: tuple[int, int]
     ) -> np.ndarray:
         """(N,) that sum to one: which region the expression speaks of, by what it is and where it lies."""
-        referent = _answerable(understood.referent, understood, regions, self.config.least_evidence)
-        # A large thing is the likelier one meant, unless several are meant or there is a rule that picks one.
-        compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
-        by_size = not (understood.several or understood.is_strict or compared)
-        judged = {thing.key: _distribution(judge(thing, by_size=by_size)) for thing in understood.things}
+        referent = _answerable(understood.referent, understood, regions, self.config)
+        power = self._size_power(understood, referent)
+        judged = {thing.key: _distribution(judge(thing, size_power=power)) for thing in understood.things}
         boxes = np.stack([region.box_xyxy for region in regions])
         return compose(referent, boxes, size, judged, self._rules(understood))
+
+    def _size_power(self, understood: Understanding, referent: Referent) -> float:
+        """A large thing is the likelier one meant, unless several are meant or there is a rule that picks one."""
+        compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
+        if understood.several or understood.is_strict or compared:
+            return 0.0
+        return self.config.place_size if referent.superlatives else 1.0
 
     def _rules(self, understood: Understanding) -> SpatialRules:
         """Of several meant, none is the only one at the left: pairs are weighed, which fades towards the right."""
@@ -202,18 +212,20 @@ def _distribution(judged: np.ndarray) -> np.ndarray:
     return judged / total if total > 0 else np.full(len(judged), 1 / len(judged))
 
 
-def _answerable(referent: Referent, understood: Understanding, regions: list[Region], least: float) -> Referent:
+def _answerable(
+    referent: Referent, understood: Understanding, regions: list[Region], config: GroundedConfig
+) -> Referent:
     """A referent without the relations to landmarks that the picture does not show."""
 
     def is_shown(mark: Referent) -> bool:
-        return class_evidence(understood.thing_of(mark.phrase), regions).max() >= least
+        return class_evidence(understood.thing_of(mark.phrase), regions, config).max() >= config.least_evidence
 
     kept = tuple(
-        replace(r, landmarks=tuple(_answerable(mark, understood, regions, least) for mark in r.landmarks))
+        replace(r, landmarks=tuple(_answerable(mark, understood, regions, config) for mark in r.landmarks))
         for r in referent.relations
         if all(is_shown(mark) for mark in r.landmarks)
     )
-    excluded = tuple(_answerable(other, understood, regions, least) for other in referent.excluded if is_shown(other))
+    excluded = tuple(_answerable(other, understood, regions, config) for other in referent.excluded if is_shown(other))
     return replace(referent, relations=kept, excluded=tuple(o for o in excluded if _differs(o, referent)))
 
 

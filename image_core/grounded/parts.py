@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +19,9 @@ class Detection:
     box_xyxy: Box  # pixels of the picture
     score: float  # [0, 1]
     label: str  # the detector's own class name
+    others: Mapping[str, float] = field(
+        default_factory=dict[str, float]
+    )  # its other names for what fills the box, scored
 
 
 class Detector(Protocol):

@@ -5,21 +5,17 @@ Many expressions cost one encoding of the picture, and each is answered as if al
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from image_core.geometry.boxes import box_area, clip_boxes
 from image_core.geometry.masks import overlap
 from image_core.grounded.colours import pixels_of
 from image_core.grounded.config import GroundedConfig
-from image_core.grounded.parts import Box, Classifier, Detection, Masker
-from image_core.language.predicates import inside
+from image_core.grounded.parts import Box, Classifier, Masker
+from image_core.grounded.proposals import Proposal, best_of
 
-MOSTLY = 0.8
-"""Share of a box that lies in another, from which it counts as inside."""
 _NO_CLASSES: Mapping[str, float] = {}
 
 
@@ -49,66 +45,19 @@ class Region:
 
 def regions_of(
     image: np.ndarray,
-    detections: Sequence[Sequence[Detection]],
+    proposals: Sequence[Sequence[Proposal]],
     masker: Masker,
     classifier: Classifier | None,
     config: GroundedConfig,
 ) -> list[list[Region]]:
-    """(H, W, 3) uint8 RGB and G lists of detections -> G lists of at most `config.most_boxes` regions, the best
-    detected first. Masker and classifier are asked once for all, about each box once; each list is as if alone."""
-    groups = [_boxes(found, (image.shape[0], image.shape[1]), config) for found in detections]
-    asked = list(dict.fromkeys(box.corners for group in groups for box in group))
+    """(H, W, 3) uint8 RGB and G lists of proposals -> G lists of regions, in their order. Masker and classifier are
+    asked once for all, about each box once; each list is as if alone."""
+    asked = list(dict.fromkeys(proposal.corners for group in proposals for proposal in group))
     if not asked:
-        return [[] for _ in groups]
+        return [[] for _ in proposals]
     drawn = dict(zip(asked, _drawn(image, asked, masker), strict=True))
     named = dict(zip(asked, _classified(image, asked, classifier), strict=True)) if classifier is not None else {}
-    return [_regions(image, group, drawn, named, config) for group in groups]
-
-
-@dataclass
-class _Box:
-    """Boxes of one thing: the best of them, and what all were called."""
-
-    box_xyxy: np.ndarray
-    labels: dict[str, float]
-
-    @property
-    def corners(self) -> Box:
-        x0, y0, x1, y1 = self.box_xyxy.tolist()
-        return x0, y0, x1, y1
-
-
-def _boxes(detections: Sequence[Detection], size: tuple[int, int], config: GroundedConfig) -> list[_Box]:
-    """The boxes that are worth a mask."""
-    things: list[_Box] = []
-    for found in sorted(detections, key=lambda detection: -detection.score):
-        box = clip_boxes(np.asarray(found.box_xyxy, np.float64), size)
-        if found.score < config.least_score or box_area(box) < 1:
-            continue
-        same = next((thing for thing in things if _box_iou(thing.box_xyxy, box) > config.same_box), None)
-        if same is not None:
-            same.labels.setdefault(found.label, found.score)
-        elif not _is_group(box, found.label, things, config.group):
-            things.append(_Box(box, {found.label: found.score}))
-    return _mixed(things, config.most_boxes)
-
-
-def _is_group(box: np.ndarray, label: str, better: list[_Box], least: int) -> bool:
-    """Whether a box is around several that are of its class and better: a crowd that was taken for one."""
-    own = [other.box_xyxy for other in better if label in other.labels]
-    return len(own) >= least and int((inside(np.stack(own), box[None]) > MOSTLY).sum()) >= least
-
-
-def _mixed(things: list[_Box], most: int) -> list[_Box]:
-    """At most so many, the best first; those of one class that are more than half of them come after all others, so
-    that a crowd does not hide the one car."""
-    counts: Counter[str] = Counter()
-    early, late = [], []
-    for thing in things:
-        label = next(iter(thing.labels))
-        counts[label] += 1
-        (early if counts[label] <= (most + 1) // 2 else late).append(thing)
-    return [*early, *late][:most]
+    return [_regions(image, group, drawn, named, config) for group in proposals]
 
 
 def _drawn(image: np.ndarray, boxes: Sequence[Box], masker: Masker) -> list[tuple[np.ndarray, float]]:
@@ -134,30 +83,25 @@ def _classified(image: np.ndarray, boxes: Sequence[Box], classifier: Classifier)
 
 def _regions(
     image: np.ndarray,
-    boxes: Sequence[_Box],
+    proposals: Sequence[Proposal],
     drawn: Mapping[Box, tuple[np.ndarray, float]],
     named: Mapping[Box, Mapping[str, float]],
     config: GroundedConfig,
 ) -> list[Region]:
     """The regions, without empty masks; where two masks are the same, one region has the labels of both."""
     regions: list[Region] = []
-    for box in boxes:
-        mask, quality = drawn[box.corners]
+    for proposal in proposals:
+        mask, quality = drawn[proposal.corners]
         if not mask.any():
             continue
         same = next((i for i, r in enumerate(regions) if _mask_iou(r.mask, mask) > config.same_mask), None)
         if same is not None:
-            regions[same] = replace(regions[same], labels={**box.labels, **regions[same].labels})
+            regions[same] = replace(regions[same], labels=best_of(regions[same].labels, proposal.labels))
             continue
-        share, synsets = float(np.sqrt(mask.mean())), named.get(box.corners, _NO_CLASSES)
-        regions.append(Region(box.box_xyxy, mask, float(quality), box.labels, pixels_of(image, mask), share, synsets))
+        share, synsets = float(np.sqrt(mask.mean())), named.get(proposal.corners, _NO_CLASSES)
+        box, labels = proposal.box_xyxy, proposal.labels
+        regions.append(Region(box, mask, float(quality), labels, pixels_of(image, mask), share, synsets))
     return regions
-
-
-def _box_iou(a: np.ndarray, b: np.ndarray) -> float:
-    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    shared = float(np.clip(high - low, 0, None).prod())
-    return shared / (float(box_area(a) + box_area(b)) - shared)
 
 
 def _mask_iou(a: np.ndarray, b: np.ndarray) -> float:

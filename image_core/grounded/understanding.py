@@ -17,7 +17,7 @@ from image_core.language import words
 from image_core.language.expression import Referent, Relation, Superlative
 from image_core.language.nouns import UNKNOWN, NounMeaning, meaning_of
 from image_core.language.parser import parse_expression
-from image_core.language.plurals import is_plural
+from image_core.language.plurals import is_plural, singular_of
 from image_core.language.tokens import respelled, tokenise
 
 
@@ -60,8 +60,9 @@ class Thing:
     #: All that was said about the thing itself ("girl in blue dress twirling"), for parts that are asked with words.
     phrase: str = ""
     meaning: NounMeaning = UNKNOWN
-    #: Names of `COLOURS` and `TONES`, each to be seen on it.
+    #: Names of `COLOURS` and `TONES`, each to be seen on it: its own, and those of clothes and the like.
     colours: tuple[str, ...] = ()
+    worn: tuple[str, ...] = ()
 
     @property
     def is_anything(self) -> bool:
@@ -71,7 +72,17 @@ class Thing:
     @property
     def key(self) -> str:
         """What stands for it as the phrase of a `Referent`."""
-        return " ".join([*self.colours, self.noun or "thing"])
+        return " ".join([*self.colours, *self.worn, self.noun or "thing"])
+
+    @property
+    def has_colours(self) -> bool:
+        """Whether any colour was told."""
+        return bool(self.colours or self.worn)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What a detector may call it."""
+        return self.meaning.coco | {self.noun, singular_of(self.noun), self.phrase}
 
 
 @dataclass(frozen=True)
@@ -123,7 +134,7 @@ class Understanding:
             "classes": sorted(self.thing.meaning.coco),
             "synsets": len(self.thing.meaning.synsets),
             "also": [thing.noun for thing in self.also],
-            "attributes": list(self.thing.colours),
+            "attributes": [*self.thing.colours, *self.thing.worn],
             "places": [_told(superlative) for superlative in self.referent.superlatives],
             "relations": [
                 " ".join([r.kind, " and ".join(mark.phrase for mark in r.landmarks)]) for r in self.referent.relations
@@ -194,7 +205,9 @@ class _Reader:
         behind = dict(pairwise(phrase))
         tones = [w for w in before if w in TONES and behind.get(w) not in COLOURS]
         meaning = meaning_of(noun) if noun else UNKNOWN
-        return Thing(noun, parsed.phrase or "object", meaning, tuple(dict.fromkeys([*colours, *tones]))), sizes[:1]
+        described = tuple(dict.fromkeys([*(c for c in colours if c in before), *tones]))
+        worn = tuple(c for c in dict.fromkeys(colours) if c not in before)
+        return Thing(noun, parsed.phrase or "object", meaning, described, worn), sizes[:1]
 
     def tells(self, parsed: Referent) -> bool:
         """Whether a landmark or what is excluded can be told from a picture."""
@@ -259,7 +272,7 @@ def _effective_words(
 ) -> set[str]:
     """The words that something answers."""
     known = [thing for thing in (*reader.things.values(), *also) if reader.is_told(thing)]
-    said = {word for thing in known for word in (*thing.noun.split(), *thing.colours)} | ANYTHING
+    said = {word for thing in known for word in (*thing.noun.split(), *thing.colours, *thing.worn)} | ANYTHING
     said |= {word for token in tokenise(text) if token.kind in ("place", "relation") for word in token.text.split()}
     said |= {word for r in parsed.relations if reader.is_beside(r) for word in r.words.split()}
     if referent.superlatives:
@@ -270,7 +283,7 @@ def _effective_words(
         said |= words.NEGATIONS
     dropped = [r for r in parsed.relations if not all(reader.tells(mark) for mark in r.landmarks)]
     lost = {word for r in dropped for word in (*r.words.split(), *_words_of(r))}
-    return said - (lost - {word for thing in known for word in (*thing.noun.split(), *thing.colours)})
+    return said - (lost - {word for thing in known for word in (*thing.noun.split(), *thing.colours, *thing.worn)})
 
 
 def _content_words(text: str) -> list[str]:
