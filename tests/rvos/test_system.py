@@ -305,23 +305,6 @@ def test_what_is_left_open_is_chosen_by_the_parts_and_agrees(
     assert (str(keys), how) == chosen
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("key_frames", 4, r"key_frames: expected auto, all, every:K or adaptive:K \(.*\), got 4"),
-        ("sampling", 3, "sampling: expected all, stride:K or uniform:N, got 3"),
-        ("decode", None, "unknown decode 'None': known are auto, every, key"),
-        ("tracker", None, r"tracker: expected a name \(memory, none\), rvos.parts.tracker_config.*, got NoneType"),
-        ("propagation", NoPropagation, "propagation: expected a name .*, got NoPropagation"),
-        ("video", {"stream": 1}, r"video: expected rvos.video.config.VideoConfig\(\.\.\.\), got dict"),
-        ("object_tracker", "memory", r"object_tracker: expected .*ObjectTrackerConfig\(\.\.\.\), got str"),
-    ],
-)
-def test_what_python_hands_in_is_checked(key: str, value: Any, message: str) -> None:
-    with pytest.raises(RvosError, match=message):
-        VideoSegmenter("s2rm_tiny", **{key: value})
-
-
 def test_names_that_are_not_there_are_told_together() -> None:
     with pytest.raises(ConfigError, match=r"unknown propagation 'nonne'.*; unknown tracker 'nome'"):
         VideoSystem("no model", Reading(propagation="nonne"), "nome")
