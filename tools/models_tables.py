@@ -34,10 +34,9 @@ def embedded() -> str:
     for name, path in embedded_models().items():
         header = read_header(path)
         card = path.with_suffix(".md").relative_to(ROOT).as_posix()
-        default = " (default)" if name == DEFAULT else ""
         size = f"{path.stat().st_size / 1e6:.0f} MB"
         data = header["provenance"]["data"]
-        rows.append([f"`{name}`{default}", f"`{header['model']['name']}`", size, data, f"[card](../{card})"])
+        rows.append([f"`{name}`", f"`{header['model']['name']}`", size, data, f"[card](../{card})"])
     return table(("name", "kind", "size", "trained on", ""), rows)
 
 
@@ -48,7 +47,8 @@ def packaged() -> str:
         for package in bundle.packages:
             title = f"{package.title}: {package.what}"
             source = f"`{package.name}` {package.version} ({package.manager})"
-            rows.append([f"`{bundle.name}`", title, source, package.size, package.licence])
+            default = " (default)" if bundle.name == DEFAULT else ""
+            rows.append([f"`{bundle.name}`{default}", title, source, package.size, package.licence])
     return table(("bundle", "what", "from", "download", "licence"), rows)
 
 

@@ -26,7 +26,6 @@ from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
 from image_core.mask_model import describe
 from image_core.segmenter import ImageSegmenter, find_model
 from image_core.training.log import read_log
-from image_core.weights import DEFAULT
 from rvos.export.prediction_sheet import PredictionSheet
 
 BENCHMARK = Benchmark(__file__, __doc__)
@@ -124,7 +123,7 @@ def row(name: str, figures: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = BENCHMARK.parser()
-    parser.add_argument("--model", default=DEFAULT)
+    parser.add_argument("--model", default="s2rm_tiny")
     parser.add_argument("--training", type=Path, nargs="*", default=[], help="further runs, for their time and curves")
     parser.add_argument("--card", type=Path, help="the Markdown; by default beside the model")
     arguments = parser.parse_args()

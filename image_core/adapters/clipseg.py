@@ -23,6 +23,8 @@ class ClipSeg:
     calibrates it.
     """
 
+    is_slow = True
+
     def __init__(self, network: Network, identity: ModelIdentity) -> None:
         self.network = network
         self.identity = identity

@@ -17,8 +17,8 @@ from image_core.hub.detectors import ASKED_WITH_WORDS, OF_OWN_CLASSES, WordDetec
 from image_core.hub.loading import Where
 from image_core.hub.sources import Source
 from image_core.identity import ModelIdentity
+from image_core.mask_model import WeightsOf
 from image_core.weak.scorers.clip import SCORERS, ClipScorer
-from image_core.weights.cache import weights_of
 from image_core.weights.manifest import bundle_of
 
 NAME = "grounded"
@@ -66,8 +66,8 @@ class Parts:
         return ModelIdentity(name, "+".join(revisions), NAME, ", ".join(dict.fromkeys(filter(None, licences))))
 
 
-def build(parts: Parts, identity: ModelIdentity, where: Where) -> Grounded:
-    """Raises `CheckpointError` where any part cannot be read.
+def build(parts: Parts, identity: ModelIdentity, where: Where, weights: WeightsOf) -> Grounded:
+    """weights: gives the packaged masker. Raises `CheckpointError` where any part cannot be read.
 
     Of a detector asked with words the presence is one half where its authors begin to take a box; nothing calibrates
     it.
@@ -76,7 +76,7 @@ def build(parts: Parts, identity: ModelIdentity, where: Where) -> Grounded:
     if parts.masker:
         masker = read_masker(parts.masker, where)
     else:
-        files = weights_of(BUNDLE)
+        files = weights(BUNDLE)
         masker = MobileSam(files[_ENCODER], files[_DECODER])
     detector = read_detector(parts.detector, where)
     scorer = ClipScorer([parts.scorer.text], device=where.device, batch=1) if parts.scorer else None

@@ -11,7 +11,7 @@ from image_core.hub.catalogue import HUB_MODELS, hub_model
 from image_core.hub.loading import Where
 from image_core.hub.sources import Source, find_source
 from image_core.identity import ModelIdentity
-from image_core.mask_model import Adapter, MaskModel
+from image_core.mask_model import Adapter, MaskModel, WeightsOf
 
 _ALONE = {
     **dict.fromkeys(clipseg.MODEL_TYPES, (clipseg.NAME, clipseg.build)),
@@ -39,10 +39,10 @@ def _is_folder(text: str) -> bool:
     return bool(text) and Path(text).is_dir()
 
 
-def resolve(text: str, device: str, precision: Precision) -> MaskModel:
-    """The model behind `hub:TEXT`, downloaded where it is not here yet.
+def resolve(text: str, device: str, precision: Precision, weights: WeightsOf) -> MaskModel:
+    """The model behind `hub:TEXT`, downloaded where it is not here yet. weights: gives the packaged masker.
 
-    Raises `UnknownNameError`, `ConfigError` or `CheckpointError`, in one line.
+    Raises `UnknownNameError`, `ConfigError` or `CheckpointError`, in one line, and what `weights` raises.
     """
     where = Where(device, precision)
     sources = sources_of(text)
@@ -50,7 +50,7 @@ def resolve(text: str, device: str, precision: Precision) -> MaskModel:
         name, build = _ALONE[sources[0].model_type]
         return build(sources[0], _identity(text, sources[0], name), where)
     parts = _parts(text, sources)
-    return grounded_pairs.build(parts, parts.identity(f"hub:{text}"), where)
+    return grounded_pairs.build(parts, parts.identity(f"hub:{text}"), where, weights)
 
 
 def identify(text: str) -> ModelIdentity:
@@ -76,4 +76,4 @@ def _parts(text: str, sources: list[Source]) -> grounded_pairs.Parts:
     return grounded_pairs.Parts.of(sources)
 
 
-HUB = Adapter(resolve, identify)
+HUB = Adapter(resolve, identify, is_slow=True)

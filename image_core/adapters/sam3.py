@@ -13,7 +13,7 @@ from image_core.geometry.boxes import clip_boxes
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.model import Grounded
 from image_core.grounded.parts import Box, Detection
-from image_core.grounded.understanding import Understanding, understand
+from image_core.grounded.understanding import understand
 from image_core.hub.loading import Network, Where, read_network
 from image_core.hub.sources import Source
 from image_core.identity import ModelIdentity
@@ -36,6 +36,8 @@ class Sam3:
     logistic curve over the best of them, which nothing calibrates.
     """
 
+    is_slow = True
+
     def __init__(self, network: Network, identity: ModelIdentity) -> None:
         self.network = network
         self.identity = identity
@@ -44,9 +46,9 @@ class Sam3:
         """Name, revision and licence of the weights."""
         return self.identity
 
-    def understood(self, expression: str) -> Understanding:
-        """What is looked for when an expression is asked."""
-        return understand(expression, any_noun=True)
+    def understood(self, expression: str) -> dict[str, Any]:
+        """What is looked for when an expression is asked, as JSON values."""
+        return understand(expression, any_noun=True).document()
 
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
         """(H, W, 3) uint8 RGB and E expressions -> E answers. The picture is encoded once, a phrase asked once."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import softmax
@@ -36,7 +36,7 @@ _COMPARED = frozenset({"bigger", "smaller"})
 class Judge(Protocol):
     """How much speaks for each region being a thing."""
 
-    def __call__(self, thing: Thing, *, by_size: bool) -> np.ndarray: ...
+    def __call__(self, thing: Thing, *, size_power: float) -> np.ndarray: ...
 
 
 class Grounded:
@@ -46,6 +46,9 @@ class Grounded:
     detector tells is all that is known. A scorer (CLIP and its kin) is shown each region as SpARC shows a proposal,
     and asked for all that was said about a thing.
     """
+
+    is_slow = True
+    """A masker encodes every picture anew."""
 
     def __init__(
         self,
@@ -72,7 +75,11 @@ class Grounded:
         """Whether the detector is asked with words, so that no noun is unknown."""
         return isinstance(self.detector, PhraseDetector)
 
-    def understood(self, expression: str) -> Understanding:
+    def understood(self, expression: str) -> dict[str, Any]:
+        """What is looked for when an expression is asked, as JSON values."""
+        return self.understanding(expression).document()
+
+    def understanding(self, expression: str) -> Understanding:
         """What is looked for when an expression is asked."""
         return understand(expression, any_noun=self.takes_words)
 
@@ -80,7 +87,9 @@ class Grounded:
         """Nouns of what is meant that no class of COCO or, with a classifier, ImageNet fits; each once."""
         if self.takes_words:
             return []
-        things = [t for e in expressions for u in [self.understood(e)] for t in (u.thing, *u.also) if not t.is_anything]
+        things = [
+            t for e in expressions for u in [self.understanding(e)] for t in (u.thing, *u.also) if not t.is_anything
+        ]
         told = [t for t in things if t.meaning.coco or (t.meaning.synsets and self.classifier is not None)]
         return list(dict.fromkeys(thing.noun for thing in things if thing not in told))
 
@@ -92,7 +101,7 @@ class Grounded:
         """
         if not expressions:
             return []
-        understood = [self.understood(expression) for expression in expressions]
+        understood = [self.understanding(expression) for expression in expressions]
         size = image.shape[0], image.shape[1]
         proposed = self._proposed(image, understood, size)
         chosen = [worth_a_mask(image, *pair, self.config) for pair in zip(proposed, understood, strict=True)]
@@ -139,7 +148,7 @@ class Grounded:
         chances = self._chances(understood, regions, judge, size)
         likelihoods = self._several(understood, chances) if understood.several else against_the_rival(chances)
         for thing in understood.also:
-            alone = against_the_rival(judge(thing, by_size=True)) * presence_of(thing, regions, self.config)
+            alone = against_the_rival(judge(thing, size_power=1.0)) * presence_of(thing, regions, self.config)
             likelihoods = np.maximum(likelihoods, alone)
         candidates = [
             Candidate(region.mask, float(likelihood), float(np.clip(region.quality, 0, 1)))
@@ -149,22 +158,27 @@ class Grounded:
         return MaskAnswer(tuple(best), presence, best[0].likelihood * best[0].quality)
 
     def _judged(
-        self, thing: Thing, by_size: bool, regions: Sequence[Region], shown: Mapping[str, np.ndarray]
+        self, thing: Thing, size_power: float, regions: Sequence[Region], shown: Mapping[str, np.ndarray]
     ) -> np.ndarray:
         """(N,) above 0: how much speaks for each region being a thing, wherever it lies."""
-        return weights(thing, regions, self.config, by_size) * shown.get(thing.phrase, 1.0)
+        return weights(thing, regions, self.config, size_power) * shown.get(thing.phrase, 1.0)
 
     def _chances(
         self, understood: Understanding, regions: list[Region], judge: Judge, size: tuple[int, int]
     ) -> np.ndarray:
         """(N,) that sum to one: which region the expression speaks of, by what it is and where it lies."""
         referent = _answerable(understood.referent, understood, regions, self.config)
-        # A large thing is the likelier one meant, unless several are meant or there is a rule that picks one.
-        compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
-        by_size = not (understood.several or understood.is_strict or compared)
-        judged = {thing.key: _distribution(judge(thing, by_size=by_size)) for thing in understood.things}
+        power = self._size_power(understood, referent)
+        judged = {thing.key: _distribution(judge(thing, size_power=power)) for thing in understood.things}
         boxes = np.stack([region.box_xyxy for region in regions])
         return compose(referent, boxes, size, judged, self._rules(understood))
+
+    def _size_power(self, understood: Understanding, referent: Referent) -> float:
+        """A large thing is the likelier one meant, unless several are meant or there is a rule that picks one."""
+        compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
+        if understood.several or understood.is_strict or compared:
+            return 0.0
+        return self.config.place_size if referent.superlatives else 1.0
 
     def _rules(self, understood: Understanding) -> SpatialRules:
         """Of several meant, none is the only one at the left: pairs are weighed, which fades towards the right."""

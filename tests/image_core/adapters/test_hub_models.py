@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNameError
+from image_core.errors import CheckpointError, ConfigError, FetchError, RvosError, UnknownNameError
 from image_core.identity import ModelIdentity
-from image_core.mask_model import ask, describe, identify_model, is_model, is_python, resolve_model, unseen_words
+from image_core.mask_model import (
+    ask,
+    describe,
+    identify_model,
+    is_model,
+    is_python,
+    resolve_model,
+    understood,
+    unseen_words,
+)
 from image_core.weights.manifest import bundle_of
 from tests.tiny_networks import WRITERS
 
@@ -99,6 +109,22 @@ def test_without_a_masker_the_packaged_one_draws(
     assert bundle_of("photo").files[0].sha256 not in identity.revision, "a digest of both files"
     with pytest.raises(CheckpointError, match="run `rvos models fetch photo`"):
         resolve_model(named("detr"), "cpu")
+    asked: list[str] = []
+
+    def brought(bundle: str) -> dict[str, Path]:
+        asked.append(bundle)
+        raise FetchError("brought at first use")
+
+    with pytest.raises(FetchError):
+        resolve_model(named("detr"), "cpu", weights=brought)
+    assert asked == ["photo"]
+
+
+def test_what_is_understood_is_told_where_rules_read_it(named: Callable[[str], str]) -> None:
+    for model in ("sam3", "owlv2+sam2"):
+        (told,) = understood(resolve_model(named(model), "cpu"), ["the dog left of the car"]) or [{}]
+        assert "dog" in json.dumps(told) and "car" in json.dumps(told)
+    assert understood(resolve_model(named("clipseg"), "cpu"), ["the dog"]) is None
 
 
 def test_words_are_asked_of_the_detector_and_classes_are_not(named: Callable[[str], str]) -> None:
