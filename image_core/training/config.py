@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from image_core.device import Precision
+from image_core.device import PrecisionOrAuto
 from image_core.errors import ConfigError
 from image_core.folder import RunKind
 from image_core.models.table import ModelConfig
@@ -78,7 +78,8 @@ class TrainConfig:
     sizes: tuple[tuple[float, int], ...] = ()
     #: Decay of the averaged weights; 0: off.
     ema: float = 0.999
-    precision: Precision = "fp32"
+    #: auto: bf16 where the device computes in it, else fp32. Another machine may then round differently.
+    precision: PrecisionOrAuto = "fp32"
     device: str = "auto"
     seed: int = 0
     #: Loading processes for each training process.
@@ -109,8 +110,8 @@ class TrainConfig:
             yield f"workers and seed: expected 0 or more, got {self.workers} and {self.seed}"
         if not 0 <= self.ema < 1:
             yield f"ema: expected 0 (off) to below 1, got {self.ema}"
-        if self.precision not in get_args(Precision):
-            yield f"precision: expected one of {', '.join(get_args(Precision))}, got {self.precision}"
+        if self.precision not in get_args(PrecisionOrAuto):
+            yield f"precision: expected one of {', '.join(get_args(PrecisionOrAuto))}, got {self.precision}"
 
     def _faults_of_sizes(self) -> Iterator[str]:
         pairs = self.sizes if isinstance(self.sizes, Sequence) else [self.sizes]

@@ -94,7 +94,7 @@ def train_on(
     def validate(weights: Mapping[str, Tensor], step: int) -> Mapping[str, Any]:
         averaged = copy.deepcopy(engine.plain_model).eval()  # the one in training is left alone
         averaged.load_state_dict(dict(weights))
-        segmenter = ImageSegmenter(averaged, config.preprocessing, engine.accelerator.device, config.precision)
+        segmenter = ImageSegmenter(averaged, config.preprocessing, engine.accelerator.device, engine.precision)
         scale, offset = fit_presence(*collect_presence(segmenter, validation, config.eval_images))
         averaged.presence_scale.fill_(scale)
         averaged.presence_offset.fill_(offset)

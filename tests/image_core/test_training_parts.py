@@ -119,7 +119,7 @@ def test_sizes_over_a_run(tiny_settings: MakeSettings) -> None:
             ["eval_images: expected at least 1", "ema: expected 0 (off) to below 1, got 1.0", "got -1 and 0"],
         ),
         ({"seed": -1}, ["workers and seed: expected 0 or more, got 0 and -1"]),
-        ({"precision": "fp16"}, ["precision: expected one of fp32, bf16, got fp16"]),
+        ({"precision": "fp16"}, ["precision: expected one of auto, fp32, bf16, got fp16"]),
         ({"sizes": ((0.1, 32),)}, ["sizes: expected shares that rise from 0 to below 1, got [0.1]"]),
         (
             {"sizes": ((0.0, 32), (0.5, 64), (0.4, 32))},

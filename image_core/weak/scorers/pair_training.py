@@ -27,7 +27,7 @@ from image_core.errors import ConfigError
 from image_core.files import replacing
 from image_core.folder import RunKind, claimed
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.synthetic.expressions import SINGLE_FAMILIES
+from image_core.synthetic.recipes import SINGLE_FAMILIES
 from image_core.weak.language.parser import parse_expression
 from image_core.weak.predicates import phrases_of
 from image_core.weak.prompting import PromptStyle, show_proposal, show_proposals
