@@ -10,6 +10,7 @@ import numpy as np
 
 from image_core.data.table import DEFAULT_SPLITS, author_of, canonical_name, open_dataset
 from image_core.synthetic.dataset import SyntheticImages
+from image_core.synthetic.fingerprint import pictures_sha256
 from image_core.types import ImageSample
 
 PUBLISHED = ("lavt", "rela", "cgformer", "seqtr")
@@ -59,7 +60,7 @@ class SyntheticPictures(PictureSet):
     name = "synthetic-images"
 
     def __init__(self, split: str = "test", seed: int = 0, size_px: int = 192) -> None:
-        self.settings = {"split": split, "seed": seed, "size_px": size_px}
+        self.settings = {"split": split, "seed": seed, "size_px": size_px, "pictures_sha256": pictures_sha256()}
         self._samples = SyntheticImages(split, seed, (size_px, size_px))
 
     def __len__(self) -> int:
