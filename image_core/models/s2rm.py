@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from image_core.encoders.text import TextEncoder
@@ -30,7 +29,7 @@ from image_core.layers.blocks import (
     resize_to,
     sine_position_2d,
 )
-from image_core.losses import bce_loss, dice_loss, presence_loss
+from image_core.losses import at_size, bce_loss, dice_loss, presence_loss
 from image_core.models.base import EncoderModel, whole_px
 from image_core.models.recurrent_mining import Balancing, Coparsing, LanguageDistribution, Update
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
@@ -262,9 +261,3 @@ class S2RM(EncoderModel):
         if c.presence_head:
             terms["presence"] = c.presence_weight * presence_loss(prediction.presence_logit, has_target)
         return terms
-
-
-def at_size(masks: Tensor, logits: Tensor) -> Tensor:
-    """(N, H, W) masks as the share of each cell of `logits` (N, h, w) that they cover, in [0, 1]."""
-    h, w = logits.shape[-2:]
-    return F.adaptive_avg_pool2d(masks[:, None], (h, w)).squeeze(1)

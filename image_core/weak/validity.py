@@ -49,8 +49,8 @@ class MaskInBox:
     """
 
     threshold: float = 0.9  # proposed; 1.0 is strict containment
-    # least IoU of the mask's own box and the box, against masks that are far too small; 0 asks for none
-    box_iou: float = 0.0
+    # least IoU of the mask's own box and the box, against masks that are far too small; 0, as published, asks for none
+    box_iou: float = 0.5
 
     def __call__(self, mask: np.ndarray, box_xyxy: np.ndarray | None) -> Verdict:
         own = bounding_box(mask)

@@ -28,7 +28,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "s2rm overwrite": {"update": "overwrite"},
     "s2rm accumulate": {"update": "accumulate"},
     "s2rm side by side": {"update": "side_by_side"},
-    "s2rm no shift": {"max_steps": (1, 1, 1)},
     "s2rm no shift, side by side": {"max_steps": (1, 1, 1), "update": "side_by_side"},
     "s2rm lattice": {"max_steps": (4, 4, 2)},
     "s2rm every row, side by side": {"max_steps": (0, 0, 0), "update": "side_by_side"},
@@ -45,9 +44,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "seqtr": {},
     "seqtr published encoders": {"fusion_channels": 16, "shuffle_share": 0.5, "bin_offset": 0.0},
     "partial_res": {},
+    "partial_res cells": {"cell_weight": 1.0, "start_from_cells": True},
     "partial_res boxes": {"task": "box", "cctf_transposed": True},
     "safari": {},
     "safari no gates, words to picture": {"gate": "none", "amcr_source": "t2i", "cross_norm": False},
+    "safari cells": {"cell_weight": 1.0, "start_from_cells": True, "amcr_words": "first"},
     "safari no amcr, stride 16": {"amcr_weight": 0.0, "memory_stride": 16, "fused_layers": 3},
 }
 PUBLISHED = {

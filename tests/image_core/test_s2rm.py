@@ -18,6 +18,7 @@ from image_core.layers.blocks import (
     sine_position_2d,
     split_heads,
 )
+from image_core.losses import at_size
 from image_core.models.recurrent_mining import (
     Balancing,
     Coparsing,
@@ -26,7 +27,7 @@ from image_core.models.recurrent_mining import (
     Update,
     rolled,
 )
-from image_core.models.s2rm import CASGStage, RecurrentMining, S2RMConfig, at_size
+from image_core.models.s2rm import CASGStage, RecurrentMining, S2RMConfig
 from image_core.types import TextFeatures
 
 UPDATES: tuple[Update, ...] = ("overwrite", "gated", "accumulate", "side_by_side")

@@ -30,6 +30,15 @@ MakeSettings = Callable[..., TrainConfig]
 # ---------------------------------------------------------------------------------------------- groups
 
 
+def test_gates_learn_at_their_own_rate(tiny_spec: Callable[..., ModelConfig]) -> None:
+    """Those of SafaRi are scalars; the gate of S2RM's shifts is a row of them, and no gate between modalities."""
+    model = build_model(tiny_spec("safari"))
+    groups = parameter_groups(model, OptimiserConfig(lr=1.0, gate_factor=50.0))
+    fast = {id(p) for group in groups if group["lr"] == 50.0 for p in group["params"]}
+    assert fast == {id(p) for name, p in model.named_parameters() if name.endswith(".gate.b")} and len(fast) == 4
+    assert {group["lr"] for group in parameter_groups(build_model(tiny_spec()), OptimiserConfig(lr=1.0))} == {1.0}
+
+
 def test_every_parameter_is_in_one_group(tiny_spec: Callable[..., ModelConfig]) -> None:
     model = build_model(tiny_spec(update="side_by_side", presence_head=True))
     model.get_submodule("text").get_submodule("embeddings").requires_grad_(False)
