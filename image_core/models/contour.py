@@ -24,6 +24,7 @@ from image_core.encoders.vision import VisionEncoder
 from image_core.field_types import check_fields
 from image_core.geometry.contours import (
     dequantise,
+    encloses_area,
     largest_outline,
     quantise,
     rasterise,
@@ -247,12 +248,16 @@ def contour_tokens(
     """(N, H, W) masks in {0, 1} -> (N, 2 points) long: x1, y1, ... of the largest part, then `bins` = end.
 
     frame_px: (N, 2) sides that coordinates are relative to. A row's points are in random order with probability
-    `shuffle_share`, else in the outline's. An empty mask is all end.
+    `shuffle_share`, else in the outline's. An empty mask is all end, and so is an outline that encloses no area, a
+    line or a single pixel.
     """
     rows = np.full((len(masks), 2 * points), bins, np.int64)
     sizes = frame_px.tolist()
     for row, mask, (height, width) in zip(rows, masks.cpu().numpy() > 0.5, sizes, strict=True):
-        chosen = sample_points(largest_outline(mask), points)
+        outline = largest_outline(mask)
+        if not encloses_area(outline):
+            continue
+        chosen = sample_points(outline, points)
         if shuffle_share > 0 and rng.random() < shuffle_share:
             chosen = shuffle_points(chosen, rng)
         row[: chosen.size] = quantise(chosen, (height, width), bins).reshape(-1)
