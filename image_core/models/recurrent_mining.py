@@ -71,9 +71,10 @@ class Coparsing(nn.Module):
         self.to_kv = nn.Linear(channels, 2 * channels)
         self.out = nn.Linear(channels, channels)
         self.norm = nn.LayerNorm(channels)
-        if update == "side_by_side" and max_steps != 1:  # a softmax over one slice does not see what its keys share
-            numbered = nn.Parameter(nn.init.trunc_normal_(torch.zeros(max_steps, channels), std=0.02))
-            self.shift_code = numbered if max_steps else OffsetCode(channels, bias=False)
+        if update == "side_by_side" and max_steps == 0:
+            self.offset_code = OffsetCode(channels, bias=False)
+        elif update == "side_by_side" and max_steps > 1:  # a softmax over one slice does not see what its keys share
+            self.shift_code = nn.Parameter(nn.init.trunc_normal_(torch.zeros(max_steps, channels), std=0.02))
         if update == "gated":
             self.query_norm = nn.LayerNorm(channels)
             equal = nn.Parameter(torch.full((max_steps,), 1 / max(1, max_steps)))
@@ -81,6 +82,8 @@ class Coparsing(nn.Module):
 
     def forward(self, generator: Tensor, parsed: Tensor) -> Tensor:
         """Two maps (N, C, h, w), parsed along rows -> (N, C, h, w). For columns, transpose both before and after."""
+        if self.update == "side_by_side" and self.max_steps == 0:
+            return self._over_the_map(generator, parsed)
         n, c, h, w = parsed.shape
         shift = -(-h // (self.max_steps or h))
         steps = -(-h // shift)
@@ -95,10 +98,8 @@ class Coparsing(nn.Module):
             return self.out(merge_heads(attended).view(n, h, w, c))
 
         if self.update == "side_by_side":
-            if steps > 1:
-                code = self.shift_code
-                codes = code(steps) if isinstance(code, OffsetCode) else code[:steps]
-                keys = keys + codes[:, None]
+            if self.max_steps > 1:
+                keys = keys + self.shift_code[:steps, None]
             y = self.norm(y + message(y, keys, values))
         elif self.update == "accumulate":
             attended = [message(y, keys[:, :, t], values[:, :, t]) for t in range(steps)]
@@ -111,6 +112,26 @@ class Coparsing(nn.Module):
             for t in range(steps):
                 y = y + gates[t] * message(self.query_norm(y), keys[:, :, t], values[:, :, t])
             y = self.norm(y)
+        return y.permute(0, 3, 1, 2)
+
+    def _over_the_map(self, generator: Tensor, parsed: Tensor) -> Tensor:
+        """side_by_side over every row, without a copy of the keys for each shift: a code that a key would carry adds
+        q . code to its logit, which depends on the two rows alone."""
+        n, c, h, w = parsed.shape
+        y = parsed.permute(0, 2, 3, 1)
+
+        def cells(x: Tensor) -> Tensor:
+            return split_heads(x.reshape(n, h * w, c), self.heads)
+
+        q = cells(self.to_q(y))
+        keys, values = self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1)
+        codes = split_heads(self.offset_code(h)[None].to(q.dtype), self.heads)
+        by_shift = ((q * q.shape[-1] ** -0.5) @ codes.transpose(-2, -1)).view(n, self.heads, h, w, h)
+        rows = torch.arange(h, device=q.device)
+        shifts = ((rows[:, None] - rows) % h)[:, None].expand(n, self.heads, h, w, h)
+        bias = by_shift.gather(-1, shifts)[..., None].expand(-1, -1, -1, -1, -1, w)
+        attended = attend(q, cells(keys), cells(values), bias=bias.reshape(n, self.heads, h * w, h * w))
+        y = self.norm(y + self.out(merge_heads(attended).view(n, h, w, c)))
         return y.permute(0, 3, 1, 2)
 
 

@@ -99,7 +99,6 @@ def test_all_shifts_together_do_not_see_the_order_of_rows(update: Update) -> Non
     coparse = coparsing(update, 5)
     if update == "side_by_side":
         assert not torch.allclose(coparse(generator.roll(2, 2), parsed), coparse(generator, parsed))
-        assert isinstance(coparse.shift_code, Tensor)
         nn.init.zeros_(coparse.shift_code)
     torch.testing.assert_close(coparse(generator.roll(2, 2), parsed), coparse(generator, parsed))
 
@@ -111,6 +110,18 @@ def test_a_distance_has_one_code_at_every_size() -> None:
     torch.testing.assert_close(code(4)[::2], code(8)[::4])
     codes = code(30)
     assert (torch.cdist(codes, codes) + torch.eye(30)).min() > 1e-3  # no two of 30 rows share one
+
+
+def test_no_copy_of_the_keys_is_the_same_as_copies_with_codes() -> None:
+    """The keys of each shifted row carry its code, as the lattice has it."""
+    n, h, w = 2, 5, 3
+    generator, parsed = maps(n, h, w)
+    whole, lattice = coparsing("side_by_side", 0), coparsing("side_by_side", h)
+    nn.init.normal_(whole.offset_code.linear.weight)
+    lattice.load_state_dict(
+        {k: v for k, v in whole.state_dict().items() if "code" not in k} | {"shift_code": whole.offset_code(h).detach()}
+    )
+    torch.testing.assert_close(whole(generator, parsed), lattice(generator, parsed))
 
 
 @pytest.mark.parametrize(("h", "w"), [(15, 15), (9, 16)])
@@ -132,7 +143,6 @@ def test_side_by_side_over_all_rows_is_global_attention() -> None:
     n, h, w = 2, 5, 3
     generator, parsed = maps(n, h, w)
     coparse = coparsing("side_by_side", h)
-    assert isinstance(coparse.shift_code, Tensor)
     nn.init.zeros_(coparse.shift_code)
     tokens = parsed.flatten(2).transpose(1, 2)
     q = coparse.to_q(tokens).view(n, h * w, HEADS, -1).transpose(1, 2)
