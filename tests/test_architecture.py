@@ -23,8 +23,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
-        ("device", "faults", "files", "geometry", "identity", "language", "lazy_table", "losses", "layers", "ranges"),
-        ("answer", "building", "folder", "json_lines", "metrics", "preprocessing", "encoders"),
+        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
+        ("answer", "building", "folder", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
         ("segmenter", "convert"),
@@ -83,7 +83,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "decord": ("rvos/video/decord_source.py",),
     "h5py": ("rvos/data/a2d_sentences.py", "rvos/synthetic/layouts/a2d_sentences.py"),
-    "scipy": ("image_core/weak/sparc.py", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py"),
+    "scipy": ("image_core/*", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py"),
     "threadpoolctl": ("rvos/machine.py",),
     "filelock": ("image_core/folder.py",),
     "hydra": ("rvos/configuration.py",),

@@ -15,8 +15,8 @@ import torch
 from image_core.device import resolve_device
 from image_core.errors import RvosError
 from image_core.geometry.boxes import box_area, clip_boxes
-from image_core.weak.language.expression import Referent
-from image_core.weak.language.parser import parse_expression
+from image_core.language.expression import Referent
+from image_core.language.parser import parse_expression
 from image_core.weak.proposals.suppression import keep_best
 
 _ASKED_WITH_WORDS = ("grounding-dino", "mm-grounding-dino", "owlvit", "owlv2")

@@ -7,7 +7,7 @@ import pytest
 
 from image_core.grounded.colours import COLOURS, MOST_PIXELS, TONES, colour_share, pixels_of
 from image_core.grounded.understanding import understand
-from image_core.weak.language.words import COLOURS as SPOKEN
+from image_core.language.words import COLOURS as SPOKEN
 
 
 @pytest.mark.parametrize(
