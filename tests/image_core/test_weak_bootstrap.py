@@ -73,7 +73,7 @@ def make(tiny_settings: MakeSettings) -> MakeBootstrap:
     """`make(**changes)`: two rounds of three steps on ten pictures, three of them labelled, in a new folder."""
 
     def settings(**changes: Any) -> BootstrapConfig:
-        optimiser = OptimiserConfig(lr=2e-3, warmup_steps=1, decay="cosine")
+        optimiser = OptimiserConfig(lr=3e-2, warmup_steps=1, decay="cosine")  # three steps, and masks are drawn
         data = DataConfig(images=COUNT, labels=0.3)
         train = tiny_settings(steps=3, data=data, optimiser=optimiser, save_every=2, eval_every=3)
         loose = FilterConfig(threshold=0.2, box_iou=0.0)
@@ -220,7 +220,9 @@ def test_a_finished_run_is_finished(in_one_go: Path, make: MakeBootstrap, run: C
 
 def test_other_settings_are_refused_by_name(make: MakeBootstrap, run: Callable[..., Path], in_one_go: Path) -> None:
     settings = make(gamma_max=2.0, filter=FilterConfig())
-    with pytest.raises(OutputError, match=r"\(different: bootstrap.filter.threshold, bootstrap.gamma_max\)"):
+    with pytest.raises(
+        OutputError, match=r"\(different: bootstrap.filter.box_iou, bootstrap.filter.threshold, bootstrap.gamma_max\)"
+    ):
         run(replace(settings, train=replace(settings.train, out=in_one_go)), Halves())
 
 
