@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from image_core.grounded.config import GroundedConfig
-
 MOST_PIXELS = 4096
 """Of a thing, evenly taken: enough for a share of it."""
 
@@ -96,17 +94,6 @@ def pixels_of(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def colour_share(hsv: np.ndarray, colour: str) -> float:
     """The share of (P, 3) pixels that a name of `COLOURS` or `TONES` fits; 0 without pixels."""
     return _share(hsv, COLOURS[colour] if colour in COLOURS else TONES[colour])
-
-
-def colours_match(hsv: np.ndarray, own: Sequence[str], worn: Sequence[str], config: GroundedConfig) -> np.ndarray:
-    """(P, 3) pixels of a thing -> (C,) in [0, 1]: how well each of its colours is seen.
-
-    A colour of its own fills a good part of a thing, a colour that it wears a smaller one: a man in red has blue
-    trousers, hair and a face as well. More than that is no better.
-    """
-    enough = [config.colour_own / max(len(own), 1)] * len(own) + [config.colour_worn] * len(worn)
-    shares = [colour_share(hsv, colour) for colour in (*own, *worn)]
-    return np.minimum(np.array(shares, np.float64) / np.array(enough, np.float64), 1)
 
 
 def _share(hsv: np.ndarray, ranges: Sequence[Range]) -> float:

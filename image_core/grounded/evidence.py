@@ -7,9 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from image_core.grounded.colours import colours_match
 from image_core.grounded.config import GroundedConfig
-from image_core.grounded.proposals import named
+from image_core.grounded.proposals import colours_match, named
 from image_core.grounded.regions import Region
 from image_core.grounded.understanding import Thing
 from image_core.language.nouns import NounMeaning, meaning_of
@@ -29,10 +28,10 @@ def class_evidence(thing: Thing, regions: Sequence[Region], config: GroundedConf
     return 1 - (1 - _by_detector(thing, regions, config)) * (1 - classified)
 
 
-def weights(thing: Thing, regions: Sequence[Region], config: GroundedConfig, by_size: bool) -> np.ndarray:
-    """(N,) above 0: class, colours, and where asked size, multiplied. Where any region is of the class, others are 0.
+def weights(thing: Thing, regions: Sequence[Region], config: GroundedConfig, size_power: float) -> np.ndarray:
+    """(N,) above 0: class, colours and size, multiplied. Where any region is of the class, others are 0.
 
-    (0.02 + evidence of the class) * (0.05 + colours) * sqrt(area)
+    (0.02 + evidence of the class) * (0.05 + colours) * sqrt(area) ** power
     """
     evidence = class_evidence(thing, regions, config)
     classes = config.class_floor + evidence
@@ -40,13 +39,13 @@ def weights(thing: Thing, regions: Sequence[Region], config: GroundedConfig, by_
     if best >= config.least_evidence:
         classes = np.where(evidence >= max(config.least_evidence, config.least_share * best), classes, 0.0)
     colours = (config.colour_floor + colours_seen(thing, regions, config)).prod(1)
-    return classes * colours * (np.array([region.size for region in regions]) if by_size else 1)
+    return classes * colours * np.array([region.size for region in regions]) ** size_power
 
 
 def colours_seen(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
     """(N, C) in [0, 1]: how well each of the thing's colours is seen in each region."""
-    seen = [colours_match(region.hsv, thing.colours, thing.worn, config) for region in regions]
-    return np.array(seen, np.float64).reshape(len(regions), len(thing.colours) + len(thing.worn))
+    seen = [colours_match(region.hsv, thing, config) for region in regions]
+    return np.array(seen, np.float64).reshape(len(regions), len(thing.all_colours))
 
 
 def presence_of(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> float:

@@ -36,7 +36,7 @@ _COMPARED = frozenset({"bigger", "smaller"})
 class Judge(Protocol):
     """How much speaks for each region being a thing."""
 
-    def __call__(self, thing: Thing, *, by_size: bool) -> np.ndarray: ...
+    def __call__(self, thing: Thing, *, size_power: float) -> np.ndarray: ...
 
 
 class Grounded:
@@ -139,7 +139,7 @@ class Grounded:
         chances = self._chances(understood, regions, judge, size)
         likelihoods = self._several(understood, chances) if understood.several else against_the_rival(chances)
         for thing in understood.also:
-            alone = against_the_rival(judge(thing, by_size=True)) * presence_of(thing, regions, self.config)
+            alone = against_the_rival(judge(thing, size_power=1.0)) * presence_of(thing, regions, self.config)
             likelihoods = np.maximum(likelihoods, alone)
         candidates = [
             Candidate(region.mask, float(likelihood), float(np.clip(region.quality, 0, 1)))
@@ -149,22 +149,27 @@ class Grounded:
         return MaskAnswer(tuple(best), presence, best[0].likelihood * best[0].quality)
 
     def _judged(
-        self, thing: Thing, by_size: bool, regions: Sequence[Region], shown: Mapping[str, np.ndarray]
+        self, thing: Thing, size_power: float, regions: Sequence[Region], shown: Mapping[str, np.ndarray]
     ) -> np.ndarray:
         """(N,) above 0: how much speaks for each region being a thing, wherever it lies."""
-        return weights(thing, regions, self.config, by_size) * shown.get(thing.phrase, 1.0)
+        return weights(thing, regions, self.config, size_power) * shown.get(thing.phrase, 1.0)
 
     def _chances(
         self, understood: Understanding, regions: list[Region], judge: Judge, size: tuple[int, int]
     ) -> np.ndarray:
         """(N,) that sum to one: which region the expression speaks of, by what it is and where it lies."""
         referent = _answerable(understood.referent, understood, regions, self.config)
-        # A large thing is the likelier one meant, unless several are meant or there is a rule that picks one.
-        compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
-        by_size = not (understood.several or understood.is_strict or compared)
-        judged = {thing.key: _distribution(judge(thing, by_size=by_size)) for thing in understood.things}
+        power = self._size_power(understood, referent)
+        judged = {thing.key: _distribution(judge(thing, size_power=power)) for thing in understood.things}
         boxes = np.stack([region.box_xyxy for region in regions])
         return compose(referent, boxes, size, judged, self._rules(understood))
+
+    def _size_power(self, understood: Understanding, referent: Referent) -> float:
+        """A large thing is the likelier one meant, unless several are meant or there is a rule that picks one."""
+        compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
+        if understood.several or understood.is_strict or compared:
+            return 0.0
+        return self.config.place_size if referent.superlatives else 1.0
 
     def _rules(self, understood: Understanding) -> SpatialRules:
         """Of several meant, none is the only one at the left: pairs are weighed, which fades towards the right."""

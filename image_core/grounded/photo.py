@@ -7,6 +7,7 @@ import hashlib
 from image_core.device import Precision, check_precision
 from image_core.errors import ConfigError
 from image_core.grounded.classifier import EfficientNetLite2
+from image_core.grounded.config import GroundedConfig
 from image_core.grounded.model import Grounded
 from image_core.grounded.sam import MobileSam
 from image_core.grounded.ssdlite import SSDLiteDetector
@@ -28,7 +29,7 @@ def photo_model(device: str = "auto", precision: Precision = "fp32") -> Grounded
         raise ConfigError(f"precision: expected fp32 with the model '{NAME}', got {precision}: leave --precision out")
     files = weights_of(NAME)
     return Grounded(
-        SSDLiteDetector(files["ssdlite/model.json"], device=device),
+        SSDLiteDetector(files["ssdlite/model.json"], score=GroundedConfig.least_score, device=device),
         MobileSam(files["mobile_sam/encoder.onnx"], files["mobile_sam/decoder.onnx"]),
         EfficientNetLite2(files["efficientnet_lite2/weights.pth"], device=device),
         identity=photo_identity(),

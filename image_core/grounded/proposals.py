@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from image_core.geometry.boxes import box_area, box_iou_matrix, clip_boxes
-from image_core.grounded.colours import colours_match, pixels_of
+from image_core.grounded.colours import colour_share, pixels_of
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.parts import Box, Detection
 from image_core.grounded.understanding import Thing, Understanding
@@ -71,12 +71,13 @@ def proposals_of(detections: Sequence[Detection], size: tuple[int, int], config:
 def worth_a_mask(
     image: np.ndarray, proposals: Sequence[Proposal], understood: Understanding, config: GroundedConfig
 ) -> list[Proposal]:
-    """At most `config.most_boxes` for what is meant (half as many more where several are), and `config.most_landmarks`
-    for each other thing; in the order of the proposals."""
-    several = config.most_boxes * 3 // 2 if understood.several or understood.also else config.most_boxes
+    """Of what is meant at most `config.most_boxes`, and half as many more where several are, or one by its place among
+    others; of each other thing `config.most_landmarks`. In the order of the proposals."""
+    many = understood.several or understood.also or understood.referent.superlatives
+    own = config.most_boxes * 3 // 2 if many else config.most_boxes
     taken: set[int] = set()
     for thing in (*understood.things, *understood.also):
-        most = several if thing in (understood.thing, *understood.also) else config.most_landmarks
+        most = own if thing in (understood.thing, *understood.also) else config.most_landmarks
         judged = np.array([_promise(image, proposal, thing, config) for proposal in proposals])
         order = np.argsort(-judged, kind="stable")
         taken |= set(order[judged[order] > 0][:most].tolist())
@@ -90,11 +91,29 @@ def best_of(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str
 
 
 def named(thing: Thing, labels: Mapping[str, float]) -> float:
-    """The best score under a name that fits the noun of a thing, also where the names are not COCO's; 0 without one. Of
-    a phrase without a noun: the best of all."""
+    """[0, 1]: how sure a detector is that a box shows a thing, by its names for the box; 0 where none fits the noun,
+    also where the names are not COCO's. A name that is weaker than another one is doubted as much as it is weaker: one
+    box holds one thing. Of a phrase without a noun: that it holds anything."""
+    best = max(labels.values())
     if thing.is_anything:
-        return max(labels.values())
-    return max((labels[name] for name in thing.names if name in labels), default=0.0)
+        return best
+    own = max((labels[name] for name in thing.names if name in labels), default=0.0)
+    return own * own / best if own else 0.0
+
+
+def colours_match(hsv: np.ndarray, thing: Thing, config: GroundedConfig) -> np.ndarray:
+    """(P, 3) pixels of a region -> (C,) in [0, 1]: how well each of a thing's colours is seen.
+
+    A colour of its own fills a good part of a thing, a colour that it wears a smaller one: a man in red has blue
+    trousers, hair and a face as well. More than that is no better.
+    """
+    enough = [
+        *[config.colour_own / max(len(thing.colours), 1)] * len(thing.colours),
+        *[config.colour_worn] * len(thing.worn),
+        *[config.colour_detail] * len(thing.details),
+    ]
+    shares = np.array([colour_share(hsv, colour) for colour in thing.all_colours], np.float64)
+    return np.minimum(shares / np.array(enough, np.float64), 1)
 
 
 def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: GroundedConfig) -> float:
@@ -102,7 +121,7 @@ def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: Ground
     and no classifier could say more."""
     unnamed = config.class_floor * proposal.score if thing.meaning.synsets or not thing.meaning.coco else 0.0
     judged = max(named(thing, proposal.labels), unnamed)
-    if not thing.has_colours:
+    if not thing.all_colours:
         return judged
     x0, y0, x1, y1 = proposal.box_xyxy
     margin = (1 - CENTRE) / 2
@@ -110,7 +129,7 @@ def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: Ground
     columns = slice(int(x0 + margin * (x1 - x0)), max(int(x1 - margin * (x1 - x0)), int(x0) + 1))
     centre = image[rows, columns]
     hsv = pixels_of(centre, np.ones(centre.shape[:2], bool))
-    return judged * float((config.colour_floor + colours_match(hsv, thing.colours, thing.worn, config)).prod())
+    return judged * float((config.colour_floor + colours_match(hsv, thing, config)).prod())
 
 
 def _is_group(box: np.ndarray, label: str, better: Sequence[Proposal], least: int) -> bool:

@@ -41,6 +41,12 @@ _COLLECTIVE = (
     (re.compile(r"\b(?:group|herd|flock|bunch|pack|crowd|lot|lots|school|row) of "), "all "),
 )
 _ONE_OF = re.compile(r"\b(?:one|either|any) of\b")
+DETAILS = _set(
+    "hat hats cap helmet belt hair beard tie bowtie scarf shoe shoes boots boot sock socks glove gloves glasses"
+    " sunglasses goggles bag backpack purse collar mane tail ear ears nose stripe stripes spot spots patch patches"
+    " handles handle wheel wheels headband necklace ribbon mask"
+)
+"""What is worn or had and fills little of a thing."""
 _SMALL = words.ARTICLES | words.RELATIVES | _set("this these those and is are being of with it in on at")
 """Words whose lack of effect is not worth telling."""
 _TOUCHING = _set(
@@ -60,9 +66,11 @@ class Thing:
     #: All that was said about the thing itself ("girl in blue dress twirling"), for parts that are asked with words.
     phrase: str = ""
     meaning: NounMeaning = UNKNOWN
-    #: Names of `COLOURS` and `TONES`, each to be seen on it: its own, and those of clothes and the like.
+    #: Names of `COLOURS` and `TONES`, each to be seen on it: its own, those of clothes and the like, and those of a hat
+    #: or another of `DETAILS`.
     colours: tuple[str, ...] = ()
     worn: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
     @property
     def is_anything(self) -> bool:
@@ -72,12 +80,12 @@ class Thing:
     @property
     def key(self) -> str:
         """What stands for it as the phrase of a `Referent`."""
-        return " ".join([*self.colours, *self.worn, self.noun or "thing"])
+        return " ".join([*self.all_colours, self.noun or "thing"])
 
     @property
-    def has_colours(self) -> bool:
-        """Whether any colour was told."""
-        return bool(self.colours or self.worn)
+    def all_colours(self) -> tuple[str, ...]:
+        """Every colour that was told."""
+        return *self.colours, *self.worn, *self.details
 
     @property
     def names(self) -> frozenset[str]:
@@ -134,7 +142,7 @@ class Understanding:
             "classes": sorted(self.thing.meaning.coco),
             "synsets": len(self.thing.meaning.synsets),
             "also": [thing.noun for thing in self.also],
-            "attributes": [*self.thing.colours, *self.thing.worn],
+            "attributes": list(self.thing.all_colours),
             "places": [_told(superlative) for superlative in self.referent.superlatives],
             "relations": [
                 " ".join([r.kind, " and ".join(mark.phrase for mark in r.landmarks)]) for r in self.referent.relations
@@ -206,8 +214,10 @@ class _Reader:
         tones = [w for w in before if w in TONES and behind.get(w) not in COLOURS]
         meaning = meaning_of(noun) if noun else UNKNOWN
         described = tuple(dict.fromkeys([*(c for c in colours if c in before), *tones]))
-        worn = tuple(c for c in dict.fromkeys(colours) if c not in before)
-        return Thing(noun, parsed.phrase or "object", meaning, described, worn), sizes[:1]
+        others = [c for c in dict.fromkeys(colours) if c not in before]
+        small = tuple(c for c in others if _coloured(phrase, c) in DETAILS)
+        worn = tuple(c for c in others if c not in small)
+        return Thing(noun, parsed.phrase or "object", meaning, described, worn, small), sizes[:1]
 
     def tells(self, parsed: Referent) -> bool:
         """Whether a landmark or what is excluded can be told from a picture."""
@@ -237,6 +247,12 @@ class _Reader:
     def is_told(self, thing: Thing) -> bool:
         """Whether something answers the noun of a thing."""
         return self.any_noun or thing.is_anything or thing.meaning.known
+
+
+def _coloured(phrase: list[str], colour: str) -> str:
+    """The word that a colour describes: the first behind it that is no adjective itself; "" at the end."""
+    behind = phrase[phrase.index(colour) + 1 :]
+    return next((word for word in behind if word not in words.ADJECTIVES and word != "and"), "")
 
 
 def _longest_noun(phrase: list[str], noun: str) -> str:
@@ -272,7 +288,7 @@ def _effective_words(
 ) -> set[str]:
     """The words that something answers."""
     known = [thing for thing in (*reader.things.values(), *also) if reader.is_told(thing)]
-    said = {word for thing in known for word in (*thing.noun.split(), *thing.colours, *thing.worn)} | ANYTHING
+    said = {word for thing in known for word in (*thing.noun.split(), *thing.all_colours)} | ANYTHING
     said |= {word for token in tokenise(text) if token.kind in ("place", "relation") for word in token.text.split()}
     said |= {word for r in parsed.relations if reader.is_beside(r) for word in r.words.split()}
     if referent.superlatives:
@@ -283,7 +299,7 @@ def _effective_words(
         said |= words.NEGATIONS
     dropped = [r for r in parsed.relations if not all(reader.tells(mark) for mark in r.landmarks)]
     lost = {word for r in dropped for word in (*r.words.split(), *_words_of(r))}
-    return said - (lost - {word for thing in known for word in (*thing.noun.split(), *thing.colours, *thing.worn)})
+    return said - (lost - {word for thing in known for word in (*thing.noun.split(), *thing.all_colours)})
 
 
 def _content_words(text: str) -> list[str]:

@@ -204,6 +204,17 @@ def test_a_colour_of_clothes_fills_less_than_one_of_its_own() -> None:
     assert shirt.presence > 0.99 > 0.96 > car.presence
 
 
+def test_a_colour_of_a_detail_fills_very_little() -> None:
+    scene = Scripted([Drawn((10, 10, 40, 100), BLUE, "person"), Drawn((60, 10, 120, 110), BLACK, "person")])
+    image = scene.picture()
+    image[10:14, 20:30] = RED
+    hat, shirt, none = Grounded(scene, scene).segment(
+        image, ["the man with a red hat", "the man in a red shirt", "the man with a green hat"]
+    )
+    assert hat.presence > 0.5 and hat.candidates[0].box_xyxy == (10, 10, 40, 100)
+    assert shirt.presence < 0.5 and none.presence < 0.5
+
+
 def test_a_classifier_that_is_sure_of_another_animal_is_heard() -> None:
     scene = Scripted([Drawn((50, 20, 150, 100), WHITE, "sheep", 0.95, HUSKY)])
     sheep, dog = Grounded(scene, scene, scene).segment(scene.picture(), ["the sheep", "the dog"])
@@ -320,7 +331,7 @@ def test_a_masker_that_does_not_keep_its_promise_is_named() -> None:
 def test_numbers_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"GroundedConfig\.same_mask"):
         GroundedConfig(same_mask=2)
-    with pytest.raises(ConfigError, match="at least one box"):
+    with pytest.raises(ConfigError, match=r"GroundedConfig\.most_boxes: expected 1 or more, got 0"):
         GroundedConfig(most_boxes=0)
 
 
