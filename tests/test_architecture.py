@@ -24,7 +24,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
         ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
-        ("answer", "building", "folder", "json_lines", "language", "metrics", "preprocessing", "encoders"),
+        ("answer", "building", "folder", "hub", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
         ("segmenter", "convert"),
@@ -33,6 +33,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("training",),
         ("weak",),
         ("grounded",),
+        ("adapters",),
     ),
     "rvos": (
         ("types", "machine"),
@@ -87,6 +88,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "threadpoolctl": ("rvos/machine.py",),
     "filelock": ("image_core/folder.py",),
     "google": ("image_core/grounded/onnx_tensors.py",),
+    "huggingface_hub": ("image_core/hub/sources.py",),
     "hydra": ("rvos/configuration.py",),
     "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),
     "numpy": ("*",),
@@ -98,6 +100,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/checkpoint.py",
         "image_core/convert.py",
         "image_core/encoders/*",
+        "image_core/hub/sources.py",
         "image_core/state.py",
         "image_core/weak/scorers/pair.py",
     ),
@@ -121,9 +124,9 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/grounded/*",
         "image_core/data/collate.py",
         "image_core/training/*",
-        "image_core/weak/scorers/clip.py",
-        "image_core/weak/scorers/pair*.py",
-        "image_core/weak/proposals/detector.py",
+        "image_core/hub/*",
+        "image_core/adapters/*",
+        "image_core/weak/scorers/*",
         "image_core/weak/proposals/suppression.py",
         "rvos/machine.py",
         "rvos/commands/doctor.py",
@@ -131,7 +134,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "rvos/reading/*",
     ),
     "torchvision": ("image_core/geometry/boxes.py", "image_core/grounded/*", "image_core/weak/*/suppression.py"),
-    "transformers": ("image_core/encoders/text.py", "image_core/weak/scorers/clip.py", "image_core/weak/*/detector.py"),
+    "transformers": ("image_core/encoders/text.py", "image_core/hub/loading.py"),
     "typer": ("rvos/cli.py", "rvos/commands/*"),
 }
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "google": "protobuf", "hydra": "hydra-core"}
@@ -391,8 +394,6 @@ def test_no_text_names(what: str) -> None:
         data = (ROOT / path).read_bytes()
         if b"\0" in data[:4096]:
             continue
-        lines = data.decode("utf-8").splitlines()
-        faults += [
-            f"{path}:{number}: {line.strip()[:80]}" for number, line in enumerate(lines, 1) if pattern.search(line)
-        ]
+        lines = enumerate(data.decode("utf-8").splitlines(), 1)
+        faults += [f"{path}:{number}: {line.strip()[:80]}" for number, line in lines if pattern.search(line)]
     report(faults)

@@ -65,17 +65,17 @@ ABSENT = {
 class WithoutRules(Grounded):
     """Places and relations are not heard."""
 
-    def understood(self, expression: str) -> Understanding:
-        heard = super().understood(expression)
+    def understanding(self, expression: str) -> Understanding:
+        heard = super().understanding(expression)
         return replace(heard, referent=Referent(heard.thing.noun, heard.thing.key), is_strict=False)
 
 
 class WithoutColours(Grounded):
     """Colours are not heard."""
 
-    def understood(self, expression: str) -> Understanding:
+    def understanding(self, expression: str) -> Understanding:
         kept = [word for word in expression.split() if word.lower() not in COLOURS.keys() | TONES.keys()]
-        return super().understood(" ".join(kept))
+        return super().understanding(" ".join(kept))
 
 
 def without_squares(model: Grounded) -> Grounded:

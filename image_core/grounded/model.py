@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import softmax
@@ -47,6 +47,9 @@ class Grounded:
     and asked for all that was said about a thing.
     """
 
+    is_slow = True
+    """A masker encodes every picture anew."""
+
     def __init__(
         self,
         detector: Detector | PhraseDetector,
@@ -72,7 +75,11 @@ class Grounded:
         """Whether the detector is asked with words, so that no noun is unknown."""
         return isinstance(self.detector, PhraseDetector)
 
-    def understood(self, expression: str) -> Understanding:
+    def understood(self, expression: str) -> dict[str, Any]:
+        """What is looked for when an expression is asked, as JSON values."""
+        return self.understanding(expression).document()
+
+    def understanding(self, expression: str) -> Understanding:
         """What is looked for when an expression is asked."""
         return understand(expression, any_noun=self.takes_words)
 
@@ -80,7 +87,9 @@ class Grounded:
         """Nouns of what is meant that no class of COCO or, with a classifier, ImageNet fits; each once."""
         if self.takes_words:
             return []
-        things = [t for e in expressions for u in [self.understood(e)] for t in (u.thing, *u.also) if not t.is_anything]
+        things = [
+            t for e in expressions for u in [self.understanding(e)] for t in (u.thing, *u.also) if not t.is_anything
+        ]
         told = [t for t in things if t.meaning.coco or (t.meaning.synsets and self.classifier is not None)]
         return list(dict.fromkeys(thing.noun for thing in things if thing not in told))
 
@@ -92,7 +101,7 @@ class Grounded:
         """
         if not expressions:
             return []
-        understood = [self.understood(expression) for expression in expressions]
+        understood = [self.understanding(expression) for expression in expressions]
         size = image.shape[0], image.shape[1]
         proposed = self._proposed(image, understood, size)
         chosen = [worth_a_mask(image, *pair, self.config) for pair in zip(proposed, understood, strict=True)]
