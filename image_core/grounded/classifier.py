@@ -10,7 +10,6 @@ import numpy as np
 import timm
 import torch
 from timm.data.imagenet_info import ImageNetInfo
-from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
@@ -88,7 +87,7 @@ class EfficientNetLite2:
 def _fold(module: nn.Module) -> None:
     """Put batch norms into the convolutions before them, and leave their activations: a quarter less time on a CPU."""
     for (name, layer), (after, norm) in pairwise(list(module.named_children())):
-        if isinstance(layer, nn.Conv2d) and isinstance(norm, BatchNormAct2d):
+        if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             module.register_module(name, fuse_conv_bn_eval(layer, norm))
             module.register_module(after, norm.get_submodule("act"))
     for child in module.children():
