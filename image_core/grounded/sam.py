@@ -67,9 +67,10 @@ class MobileSam:
         """The masks of N boxes in a picture of `size` (height, width) that was encoded: see `masks`."""
         # The release counts pixels by their centres.
         boxes = (np.asarray(boxes_xyxy, np.float32) * np.float32(self.side_px / max(size)) + 0.5) / STRIDE
+        picture = self._decoder.cells_of(embedding, self._padding)
         drawn: list[tuple[np.ndarray, float]] = []
         for some in torch.from_numpy(boxes).to(self.device).split(self._batch):
-            logits, overlaps = self._decoder(embedding, some, self._padding)
+            logits, overlaps = self._decoder(picture, some)
             masks = _at_size(logits, self._scaled(size), size) > 0
             drawn += zip(masks.cpu().numpy(), overlaps.clamp(0, 1).tolist(), strict=True)
         return drawn

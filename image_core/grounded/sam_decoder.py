@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -159,6 +160,16 @@ class TwoWayTransformer(nn.Module):
         return self.norm_final_attn(tokens + heard), cells
 
 
+class Cells(NamedTuple):
+    """A picture as it is decoded: P cells, of which the first h * w are drawn and the others heard."""
+
+    values: Tensor  # (1, P, C)
+    places: Tensor  # (P, C)
+    counts: Tensor  # (P,): as how many cells each is heard
+    height: int  # h
+    width: int  # w
+
+
 class BoxDecoder(nn.Module):
     """An embedding and boxes in its picture -> the masks of what fills them.
 
@@ -181,20 +192,21 @@ class BoxDecoder(nn.Module):
         self.output_hypernetworks_mlps = nn.ModuleList(MLP(channels, channels, channels, eighth) for _ in range(MASKS))
         self.iou_prediction_head = MLP(channels, channels, channels, MASKS)
 
-    def forward(self, embedding: Tensor, boxes: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
-        """An embedding (1, C, h, w), and boxes x0, y0, x1, y1 in its cells (N, 4) -> log-odds (N, 4 h, 4 w) and the
-        overlap with the true mask that is expected, (N,) in about [0, 1]. Of the masks that are drawn, the one of the
-        best overlap.
-
-        padding: (1, C, side / 2, side / 2) of the whole square, of which the part beside the embedding is used.
-        """
+    def cells_of(self, embedding: Tensor, padding: Tensor) -> Cells:
+        """What all boxes of a picture share. embedding: (1, C, h, w). padding: (1, C, side / 2, side / 2) of the whole
+        square, of which the part beside the embedding is heard."""
         height, width = embedding.shape[-2:]
         counts = self._beside(height, width)
         beside = counts > 0
-        cells = torch.cat([embedding.flatten(2), padding.flatten(2)[..., beside]], -1).mT + self.no_mask
+        values = torch.cat([embedding.flatten(2), padding.flatten(2)[..., beside]], -1).mT.contiguous() + self.no_mask
         places = torch.cat([self._grid(height, width), self._grid(*padding.shape[-2:], step=COARSE)[beside]])
-        counts = torch.cat([counts.new_ones(height * width), counts[beside]])
-        tokens, cells = self.transformer(self._prompts(boxes), cells, places, counts)
+        return Cells(values, places, torch.cat([counts.new_ones(height * width), counts[beside]]), height, width)
+
+    def forward(self, picture: Cells, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes x0, y0, x1, y1 in cells (N, 4) -> log-odds (N, 4 h, 4 w) and the overlap with the true mask that is
+        expected, (N,) in about [0, 1]. Of the masks that are drawn, the one of the best overlap."""
+        height, width = picture.height, picture.width
+        tokens, cells = self.transformer(self._prompts(boxes), picture.values, picture.places, picture.counts)
         cells = cells[:, : height * width]
         overlaps = self.iou_prediction_head(tokens[:, 0])[:, 1:]
         best = overlaps.argmax(1)

@@ -67,5 +67,6 @@ def test_mobile_sams_parts_are_those_of_the_release(photo: Path) -> None:
     outputs = onnxruntime.InferenceSession(decoder).run(["low_res_masks", "iou_predictions"], feed)
     mask, overlap = (np.asarray(output)[0] for output in outputs)
     boxes = (torch.from_numpy(corners).view(1, 4) + 0.5) / 16
-    ours = read_decoder(decoder).eval()(torch.from_numpy(embedding), boxes, torch.zeros(1, 256, 32, 32))
+    network = read_decoder(decoder).eval()
+    ours = network(network.cells_of(torch.from_numpy(embedding), torch.zeros(1, 256, 32, 32)), boxes)
     assert np.allclose(ours[0], mask, atol=1e-3) and np.allclose(ours[1], overlap, atol=1e-4)

@@ -37,8 +37,9 @@ def test_networks_are_read_whole(tmp_path: Path) -> None:
     seen = read_encoder(tmp_path / "encoder.onnx").eval()(pixels)
     assert seen.shape == (1, SIZES.embedding, 4, 6) and torch.equal(seen, written(pixels))
     written = write_decoder(tmp_path / "decoder.onnx")
-    masks, overlaps = read_decoder(tmp_path / "decoder.onnx").eval()(seen, boxes, padding)
-    expected = written(seen, boxes, padding)
+    decoder = read_decoder(tmp_path / "decoder.onnx").eval()
+    masks, overlaps = decoder(decoder.cells_of(seen, padding), boxes)
+    expected = written(written.cells_of(seen, padding), boxes)
     assert masks.shape == (2, 16, 24) and torch.equal(masks, expected[0]) and torch.equal(overlaps, expected[1])
 
 
@@ -103,8 +104,8 @@ def test_coarse_padding_is_heard_as_the_square_that_it_fills(files: tuple[Path, 
     square = padding.repeat_interleave(2, 2).repeat_interleave(2, 3)
     square[:, :, :rows] = embedding
     boxes = torch.tensor([[1.0, 0.5, 6.0, 3.0]])
-    logits, overlaps = decoder(embedding, boxes, padding)
-    expected = decoder(square, boxes, torch.zeros_like(padding))
+    logits, overlaps = decoder(decoder.cells_of(embedding, padding), boxes)
+    expected = decoder(decoder.cells_of(square, torch.zeros_like(padding)), boxes)
     assert logits.shape == (1, 4 * rows, 4 * SIDE)
     assert torch.allclose(logits, expected[0][:, : 4 * rows], atol=1e-4) and torch.allclose(overlaps, expected[1])
 
@@ -118,7 +119,7 @@ def test_pictures_are_scaled_normalised_and_padded(files: tuple[Path, Path], pad
     empty = encoder(torch.zeros(1, 3, SIDE_PX // 2, SIDE_PX // 2))
     box = (16.0, 8.0, 100.0, 50.0)
     embedding = encoder(F.pad(pixels, (0, 0, 0, SIDE_PX - 72 if pads else 8)))
-    logits, overlap = decoder(embedding, (torch.tensor([box]) + 0.5) / 16, empty)
+    logits, overlap = decoder(decoder.cells_of(embedding, empty), (torch.tensor([box]) + 0.5) / 16)
     expected = F.interpolate(logits[None], scale_factor=4, mode="bilinear")[0, 0, :72] > 0
     ((mask, quality),) = MobileSam(*files, pads=pads, device="cpu").masks(image, [box])
     assert 0.05 < mask.mean() < 0.95 and (mask != expected.numpy()).mean() < 1e-3
