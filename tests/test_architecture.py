@@ -87,12 +87,13 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "scipy": ("image_core/*", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py"),
     "threadpoolctl": ("rvos/machine.py",),
     "filelock": ("image_core/folder.py",),
+    "google": ("image_core/grounded/onnx_tensors.py",),
     "huggingface_hub": ("image_core/hub/sources.py",),
     "hydra": ("rvos/configuration.py",),
     "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),
     "numpy": ("*",),
     "omegaconf": ("rvos/configuration.py",),
-    "onnxruntime": ("image_core/grounded/sam.py",),
+    "onnx": ("image_core/grounded/onnx_tensors.py",),
     "pycocotools": ("image_core/geometry/rle.py", "rvos/metrics/samples.py"),
     "rich": ("rvos/commands/*",),
     "safetensors": (
@@ -136,7 +137,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "transformers": ("image_core/encoders/text.py", "image_core/hub/loading.py"),
     "typer": ("rvos/cli.py", "rvos/commands/*"),
 }
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "hydra": "hydra-core"}
+DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "google": "protobuf", "hydra": "hydra-core"}
 
 OPEN_DOORS = {Path("rvos/__init__.py"), Path("image_core/lazy_table.py"), Path("image_core/mask_model.py")}
 """They import by name: the package its own rooms on first use, tables their entries, and the model that a user wrote.
@@ -393,8 +394,6 @@ def test_no_text_names(what: str) -> None:
         data = (ROOT / path).read_bytes()
         if b"\0" in data[:4096]:
             continue
-        lines = data.decode("utf-8").splitlines()
-        faults += [
-            f"{path}:{number}: {line.strip()[:80]}" for number, line in enumerate(lines, 1) if pattern.search(line)
-        ]
+        lines = enumerate(data.decode("utf-8").splitlines(), 1)
+        faults += [f"{path}:{number}: {line.strip()[:80]}" for number, line in lines if pattern.search(line)]
     report(faults)

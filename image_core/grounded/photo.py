@@ -20,7 +20,7 @@ NAME = "photo"
 
 
 def photo_model(device: str = "auto", precision: Precision = "fp32", weights: WeightsOf = weights_of) -> Grounded:
-    """The model. Its masker runs on the processor whatever `device` is.
+    """The model.
 
     weights: gives the files; by default those that were fetched before. Raises `ConfigError` for another precision than
     fp32 and for a device that is not there, both before `weights` is asked; `CheckpointError` where a file is none.
@@ -32,7 +32,7 @@ def photo_model(device: str = "auto", precision: Precision = "fp32", weights: We
     files = weights(NAME)
     return Grounded(
         SSDLiteDetector(files["ssdlite/model.json"], score=GroundedConfig.least_score, device=device),
-        MobileSam(files["mobile_sam/encoder.onnx"], files["mobile_sam/decoder.onnx"]),
+        MobileSam(files["mobile_sam/encoder.onnx"], files["mobile_sam/decoder.onnx"], device=device),
         EfficientNetLite2(files["efficientnet_lite2/weights.pth"], device=device),
         identity=photo_identity(),
     )

@@ -19,7 +19,7 @@ _PACKAGES = (
     "torchvision",
     "timm",
     "transformers",
-    "onnxruntime",
+    "onnx",
     "av",
     "decord",
     "opencv-python-headless",
