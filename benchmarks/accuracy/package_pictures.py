@@ -87,7 +87,7 @@ PICTURES = (
 )
 
 
-COLOURS = tuple(["black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"])
+COLOURS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 COLOURED: dict[tuple[str, int], tuple[str, str, str]] = {
     # (path, frame): expression, the colour that is seen, others that may be argued about
     (f"{_SKIMAGE}/motorcycle_left.png", 0): ("the {} motorcycle", "red", "black gray white"),
