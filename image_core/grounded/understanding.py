@@ -123,6 +123,11 @@ class Understanding:
         return tuple(dict.fromkeys(thing.phrase for thing in (*self.things, *self.also)))
 
     @property
+    def asks_for_classes(self) -> bool:
+        """Whether ImageNet has a class for any of its nouns: of people it has none."""
+        return any(thing.meaning.synsets for thing in (*self.things, *self.also))
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to look for."""
         return self.thing.is_anything and not self.expression.strip()
