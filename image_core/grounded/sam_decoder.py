@@ -3,8 +3,8 @@
 Of a picture's cells there are thousands, and of tokens seven. Wherever the two attend to each other, the projection of
 the cells is multiplied into the tokens first, which is the same and half the work.
 
-In training, pictures were padded to a square, and the tokens have learnt to use the padding. Masks are worse without
-it, but it may be coarse: here it has half the resolution, and each of its cells is heard as four.
+In training, pictures were padded to a square, and the tokens have learnt to use the padding. Masks tend to be worse
+without it, but it may be coarse: here it has half the resolution, and each of its cells is heard as four.
 """
 
 from __future__ import annotations
