@@ -74,8 +74,8 @@ class PartClock:
         start = time.process_time()
         self.model.segment(image, expressions)
         whole = time.process_time() - start
-        words = whole - sum(self.seconds.values())
-        return {**self.seconds, "words": words, "whole": whole, "boxes": self.boxes}
+        parts = {name: self.seconds[name] for name, _, _ in PARTS}
+        return {**parts, "words": whole - sum(parts.values()), "whole": whole, "boxes": self.boxes}
 
 
 def released(encoder: Path, decoder: Path) -> Callable[[], dict[str, float]]:
@@ -110,12 +110,12 @@ def released(encoder: Path, decoder: Path) -> Callable[[], dict[str, float]]:
 def least(run: Callable[[], dict[str, float]], repeats: int) -> dict[str, float]:
     """Of each figure the least of all runs."""
     runs = [run() for _ in range(repeats)]
-    return {name: min(one.get(name, 0.0) for one in runs) for name in runs[0]}
+    return {name: min(one[name] for one in runs) for name in runs[0]}
 
 
 def means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     """Of each figure the mean over the rows."""
-    return {name: round(float(np.mean([row.get(name, 0.0) for row in rows])), 4) for name in rows[0]}
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
 
 
 def main() -> None:
