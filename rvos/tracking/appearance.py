@@ -1,4 +1,4 @@
-"""What a pixel looks like: colour at five scales, edge directions at two, and where it lies in the object.
+"""What a pixel looks like: colour at five scales, and edge directions at two.
 
 Computed once a frame for all objects (`view.once`). Objects are tracked at a short side of at most `WORK_PX`; features
 have half of that: a quarter of the cost, and what they lose in sharpness the guided filter brings back.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rvos.tracking.box import Box
 from rvos.view.frame_view import View
 from rvos.view.motion import flow_to_before
 
@@ -20,9 +19,8 @@ FINE_SIGMA = 0.7
 COLOUR_SIGMAS = (2.0, 4.0, 8.0, 16.0)
 EDGE_SIGMAS = (2.0, 5.0)
 EDGE_GAIN = 8.0
-CHANNELS = 3 * (1 + len(COLOUR_SIGMAS)) + 4 * len(EDGE_SIGMAS) + 2
+CHANNELS = 3 * (1 + len(COLOUR_SIGMAS)) + 4 * len(EDGE_SIGMAS)
 LAB_RANGE = np.array((100.0, 60.0, 60.0), np.float32)
-POSITION_RANGE = 0.6
 
 
 def work_size(view: View) -> tuple[int, int]:
@@ -54,7 +52,7 @@ def halved(values: np.ndarray) -> np.ndarray:
 
 
 def pixel_features(view: View) -> np.ndarray:
-    """(ceil(h / 2), ceil(w / 2), CHANNELS - 2) float32, all but those of position. Ask by `view.once(pixel_features)`.
+    """(ceil(h / 2), ceil(w / 2), CHANNELS) float32. Ask by `view.once(pixel_features)`.
 
     Sigmas are in pixels of the work size.
     """
@@ -86,18 +84,3 @@ def _edges(light: np.ndarray) -> np.ndarray:
     along, across = (dx * dx - dy * dy) / size, 2 * dx * dy / size
     return np.stack([np.maximum(part, 0) for part in (along, -along, across, -across)], axis=2)
 
-
-def described(view: View, box: Box, centre: tuple[float, float] | None, scale: float) -> np.ndarray:
-    """(h', w', CHANNELS): the features of a box at half size, position last.
-
-    box: at half size; centre: (x, y) of the object at work size, None to take every pixel for its centre; scale: about
-    its side at work size.
-    """
-    described = np.zeros((*box.size, CHANNELS), np.float32)
-    described[..., :-2] = view.once(pixel_features)[box.part]
-    if centre is not None:
-        x = 2 * np.arange(box.left, box.right, dtype=np.float32) + 0.5 - centre[0]
-        y = 2 * np.arange(box.top, box.bottom, dtype=np.float32) + 0.5 - centre[1]
-        described[..., -2] = POSITION_RANGE * np.tanh(x / (2 * scale))
-        described[..., -1] = POSITION_RANGE * np.tanh(y / (2 * scale))[:, None]
-    return described

@@ -1,0 +1,191 @@
+"""The tracks of an expression as objects: where each is, what it looks like, and whose mask is drawn.
+
+A track's mask is the candidate's, as the image model drew it. Where a candidate differs from where the track was
+carried, the memory of the object's appearance is asked about the pixels on which they differ, and where it speaks against the
+candidate clearly, the mask is drawn anew from what was carried. Tracks without a candidate are carried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+
+from image_core.ranges import Count, Range, Share, check_ranges
+from rvos.tracking.appearance import work_flow
+from rvos.tracking.association import Place
+from rvos.tracking.box import box_of, centre_of
+from rvos.tracking.guided import snapped
+from rvos.tracking.lifted import scores
+from rvos.tracking.meaning import Path
+from rvos.tracking.object_tracker import ObjectMemory, ObjectState, ObjectTracker
+from rvos.tracking.regions import Region, overlap
+from rvos.view.frame_view import View
+from rvos.view.motion import warp
+
+
+@dataclass(frozen=True)
+class FollowingConfig:
+    """The numbers by which tracks are followed."""
+
+    #: Tracks of one expression that are kept, with a place or without.
+    most_tracks: Count = 12
+    #: Those most likely meant whose appearance is learned; the others are carried by optical flow alone.
+    most_learned: Count = 4
+    #: Candidates after which a track's appearance is learned, ...
+    learn_after: Count = 2
+    #: ... frames from one lesson to the next, ...
+    learn_every: Count = 5
+    #: ... and what a lesson counts at least among those before it.
+    lesson_share: Share = 0.2
+    #: Quality from which on a candidate's mask is taken as it is and learned from.
+    good: Share = 0.5
+    #: Overlap (IoU) with the carried mask below which a candidate is doubted.
+    doubt: Share = 0.8
+    #: How clearly the memory of appearance must speak against a doubted candidate, in [0, 1].
+    against: Share = 0.2
+    #: Quality of a carried mask below which the track is lost.
+    lost: Share = 0.25
+    #: Share of a carried mask that lies on what is another track's, from which on it is hidden.
+    hidden: Share = 0.6
+    #: Share of a new frame in the appearance of a track.
+    appearance_rate: Share = 0.2
+    #: Frames without a place after which a track ends.
+    forget: Annotated[int, Range(1)] = 300
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Track:
+    """One object that may be what the words mean."""
+
+    #: Never changes.
+    id: int
+    #: (C,) float32, mean pixel features.
+    appearance: np.ndarray
+    #: (h, w) float32 at work size, where it is; None of one that is lost.
+    probs: np.ndarray | None
+    #: (x, y) at work size, where it was last.
+    centre: tuple[float, float]
+    #: Pixels at work size that it had last.
+    area: float
+    #: What its pixels look like, once that was learned.
+    memory: ObjectMemory | None = None
+    #: Candidates that it has had.
+    candidates: int = 0
+    #: Lessons about its appearance.
+    lessons: int = 0
+    #: Frames since the last one.
+    since_lesson: int = 0
+    #: Frames without a place.
+    away: int = 0
+    #: Log-odds that it is the one meant, 0 for the first of all tracks.
+    log_odds: float = 0.0
+    #: The history of the expression that ends with it.
+    path: Path = ()
+
+    def place(self, carried: np.ndarray | None, cut: bool) -> Place:
+        """Where it is expected on the next frame."""
+        return Place(carried, self.appearance, None if cut else self.centre, self.area, self.away)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A track on this frame, and its mask where that is at hand."""
+
+    track: Track
+    #: (H, W) bool at frame size; None of one that was carried, whose mask is drawn when it is shown.
+    mask: np.ndarray | None = None
+
+
+class Follower:
+    """Moves tracks from frame to frame; shared, and holds nothing that changes."""
+
+    def __init__(self, config: FollowingConfig, objects: ObjectTracker) -> None:
+        self.config = config
+        self.objects = objects
+
+    def carried(self, view: View, track: Track) -> np.ndarray | None:
+        """(h, w) float32: where the flow carries a track; None of one that is lost, or leaves the picture."""
+        if track.probs is None or view.cut:
+            return None
+        probs = warp(track.probs, view.once(work_flow))
+        return probs if probs.max() > 0.5 else None
+
+    def continued(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> Placed:
+        """A track that has no candidate on this frame. taken: (h, w) bool, where other tracks were drawn."""
+        if carried is not None and taken is not None and _share_of(carried, taken) >= self.config.hidden:
+            carried = None
+        if carried is None or track.probs is None:
+            return Placed(replace(track, probs=None, away=track.away + 1))
+        if track.memory is None:
+            return Placed(self._moved(track, carried))
+        state = ObjectState(track.probs, track.memory)
+        guess = self.objects.predict(view, state)
+        if guess.quality < self.config.lost or not (guess.probs > 0.5).any():
+            return Placed(replace(track, probs=None, away=track.away + 1))
+        memory = self.objects.update(view, state, guess).memory
+        return Placed(replace(self._moved(track, guess.probs), memory=memory))
+
+    def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
+        """A track whose candidate on this frame is a region."""
+        track = replace(
+            track,
+            appearance=track.appearance + self.config.appearance_rate * (region.appearance - track.appearance),
+            candidates=track.candidates + 1,
+            away=0,
+        )
+        if carried is not None and self._is_refused(view, track, carried, region):
+            return self.continued(view, track, carried, None)
+        if carried is None or region.quality >= self.config.good:
+            return Placed(self._moved(track, region.soft), region.mask)
+        mixed = region.quality * region.soft + (1 - region.quality) * carried
+        return Placed(self._moved(track, mixed if (mixed > 0.5).any() else region.soft))
+
+    def mask(self, view: View, probs: np.ndarray) -> np.ndarray:
+        """(H, W) bool at frame size: what was carried, its boundary moved to the nearest edge of the picture."""
+        return snapped(view, probs)
+
+    def learned(self, view: View, placed: Placed, region: Region) -> Placed:
+        """The same with a lesson about the track's appearance, where one is due and the candidate was taken as it is."""
+        c, track = self.config, placed.track
+        due = track.lessons == 0 or track.since_lesson >= c.learn_every
+        if placed.mask is not region.mask or track.candidates < c.learn_after or not due or track.probs is None:
+            return placed
+        if track.memory is None:
+            memory = self.objects.begin(view, region.mask).memory
+        else:
+            share = max(c.lesson_share, 1 / (track.lessons + 1))
+            memory = self.objects.renew(view, ObjectState(track.probs, track.memory), region.mask, share).memory
+        return replace(placed, track=replace(track, memory=memory, lessons=track.lessons + 1, since_lesson=0))
+
+    def _is_refused(self, view: View, track: Track, carried: np.ndarray, region: Region) -> bool:
+        """The memory of the object's appearance speaks for the carried mask where the two differ."""
+        if track.memory is None:
+            return False
+        before, now = carried > 0.5, region.core
+        if overlap(before, now) >= self.config.doubt:
+            return False
+        differing = before ^ now
+        box = box_of(differing)
+        head = np.clip(scores(view, track.memory.theta, box), -1, 1)
+        signed = np.where(now[box.part], head, -head)[differing[box.part]]
+        return float(signed.mean()) < -self.config.against
+
+    def _moved(self, track: Track, probs: np.ndarray) -> Track:
+        return replace(
+            track,
+            probs=probs,
+            centre=centre_of(probs),
+            area=float(probs.sum()),
+            away=0,
+            since_lesson=track.since_lesson + 1,
+        )
+
+
+def _share_of(carried: np.ndarray, taken: np.ndarray) -> float:
+    core = carried > 0.5
+    return np.count_nonzero(core & taken) / max(1, np.count_nonzero(core))
