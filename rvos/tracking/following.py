@@ -7,20 +7,22 @@ candidate clearly, the mask is drawn anew from what was carried. Tracks without 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import cv2
 import numpy as np
 
 from image_core.ranges import Count, Range, Share, check_ranges
 from rvos.tracking.appearance import work_flow
 from rvos.tracking.association import Place
-from rvos.tracking.box import box_of, centre_of
+from rvos.tracking.box import Sizes, box_of, centre_of
 from rvos.tracking.guided import snapped
 from rvos.tracking.lifted import scores
 from rvos.tracking.meaning import Path
 from rvos.tracking.object_tracker import ObjectMemory, ObjectState, ObjectTracker
-from rvos.tracking.regions import Region, overlap
+from rvos.tracking.regions import Region
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
 
@@ -41,10 +43,16 @@ class FollowingConfig:
     lesson_share: Share = 0.2
     #: Quality from which on a candidate's mask is taken as it is and learned from.
     good: Share = 0.5
-    #: Overlap (IoU) with the carried mask below which a candidate is doubted.
-    doubt: Share = 0.8
+    #: Share of what candidate and carried mask cover on which they differ, from which on the candidate is doubted; ...
+    doubt: Share = 0.15
+    #: ... seams that are thinner, in sizes of the object, do not count: every mask is a little off.
+    thin: Sizes = 0.05
     #: How clearly the memory of appearance must speak against a doubted candidate, in [0, 1].
     against: Share = 0.2
+    #: Candidates that are refused in a row: one that comes back is right.
+    most_refused: Annotated[int, Range(0)] = 1
+    #: Frames after which what the flow carries counts as much less as e says, against what is drawn by appearance.
+    flow_frames: Annotated[float, Range(0.1, 100)] = 3.0
     #: Quality of a carried mask below which the track is lost.
     lost: Share = 0.25
     #: Share of a carried mask that lies on what is another track's, from which on it is hidden.
@@ -68,6 +76,8 @@ class Track:
     appearance: np.ndarray
     #: (h, w) float32 at work size, where it is; None of one that is lost.
     probs: np.ndarray | None
+    #: (h, w) float32, its last candidate, carried by optical flow alone; None once that says nothing any more.
+    flowed: np.ndarray | None
     #: (x, y) at work size, where it was last.
     centre: tuple[float, float]
     #: Pixels at work size that it had last.
@@ -80,6 +90,10 @@ class Track:
     lessons: int = 0
     #: Frames since the last one.
     since_lesson: int = 0
+    #: Candidates refused in a row.
+    refused: int = 0
+    #: Frames since the last candidate.
+    age: int = 0
     #: Frames without a place.
     away: int = 0
     #: Log-odds that it is the one meant, 0 for the first of all tracks.
@@ -125,10 +139,15 @@ class Follower:
             return Placed(self._moved(track, carried))
         state = ObjectState(track.probs, track.memory)
         guess = self.objects.predict(view, state)
+        if track.flowed is not None:
+            weight = math.exp(-track.age / self.config.flow_frames)
+            flowed = warp(track.flowed, view.once(work_flow))
+            guess = replace(guess, probs=(1 - weight) * guess.probs + np.float32(weight) * flowed)
+            track = replace(track, flowed=flowed if track.age < 4 * self.config.flow_frames else None)
         if guess.quality < self.config.lost or not (guess.probs > 0.5).any():
             return Placed(replace(track, probs=None, away=track.away + 1))
         memory = self.objects.update(view, state, guess).memory
-        return Placed(replace(self._moved(track, guess.probs), memory=memory))
+        return Placed(replace(self._moved(track, guess.probs), memory=memory, age=track.age + 1))
 
     def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
         """A track whose candidate on this frame is a region."""
@@ -139,7 +158,8 @@ class Follower:
             away=0,
         )
         if carried is not None and self._is_refused(view, track, carried, region):
-            return self.continued(view, track, carried, None)
+            return self.continued(view, replace(track, refused=track.refused + 1), carried, None)
+        track = replace(track, refused=0, flowed=region.soft, age=0)
         if carried is None or region.quality >= self.config.good:
             return Placed(self._moved(track, region.soft), region.mask)
         mixed = region.quality * region.soft + (1 - region.quality) * carried
@@ -164,12 +184,12 @@ class Follower:
 
     def _is_refused(self, view: View, track: Track, carried: np.ndarray, region: Region) -> bool:
         """The memory of the object's appearance speaks for the carried mask where the two differ."""
-        if track.memory is None:
+        if track.memory is None or track.refused >= self.config.most_refused:
             return False
         before, now = carried > 0.5, region.core
-        if overlap(before, now) >= self.config.doubt:
+        differing = _bulk(before ^ now, self.config.thin * math.sqrt(track.area))
+        if np.count_nonzero(differing) < self.config.doubt * np.count_nonzero(before | now):
             return False
-        differing = before ^ now
         box = box_of(differing)
         head = np.clip(scores(view, track.memory.theta, box), -1, 1)
         signed = np.where(now[box.part], head, -head)[differing[box.part]]
@@ -184,6 +204,12 @@ class Follower:
             away=0,
             since_lesson=track.since_lesson + 1,
         )
+
+
+def _bulk(differing: np.ndarray, width: float) -> np.ndarray:
+    """What of a difference (h, w) bool is at least so wide in pixels."""
+    side = max(2, round(width))
+    return cv2.morphologyEx(differing.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0
 
 
 def _share_of(carried: np.ndarray, taken: np.ndarray) -> float:

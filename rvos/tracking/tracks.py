@@ -171,7 +171,7 @@ class TracksTracker(Tracker[TracksState]):
             if track.id not in region_of
         ]
         for next_id, region in enumerate(new, state.next_id):
-            track = Track(next_id, region.appearance, None, (0.0, 0.0), 0.0)
+            track = Track(next_id, region.appearance, None, None, (0.0, 0.0), 0.0)
             placed.append(self._follower.drawn(view, track, None, region))
             region_of[next_id] = region
         placed = self._judged(view, answer, placed, region_of, known)
