@@ -136,7 +136,7 @@ class Follower:
         if carried is None or track.probs is None:
             return Placed(replace(track, probs=None, away=track.away + 1))
         if track.memory is None:
-            return Placed(self._moved(track, carried))
+            return Placed(replace(self._moved(track, carried), age=track.age + 1))
         state = ObjectState(track.probs, track.memory)
         guess = self.objects.predict(view, state)
         if track.flowed is not None:

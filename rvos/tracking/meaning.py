@@ -31,8 +31,6 @@ class MeaningConfig:
     trust: Share = 0.5
     #: How often a target that is there has no candidate.
     missed: Annotated[float, Range(1e-3, 1)] = 0.1
-    #: While the track that is believed has no place, others are shown that lie this far behind at most.
-    stand_in: Weight = 1.5
     #: Runs of a history that are kept.
     most_runs: Count = 64
     #: Share of a new answer in whether several things are meant, ...
@@ -100,11 +98,11 @@ def chosen(
     log_odds: Mapping[int, float], visible: Sequence[int], first: int | None, several: bool, config: MeaningConfig
 ) -> set[int]:
     """The tracks that are shown. visible: ids of those with a place; first: the one that is believed."""
-    if first in visible:
-        meant = {first}
-    else:
-        near = [i for i in visible if log_odds.get(i, -math.inf) >= -config.stand_in]
-        meant = {max(near, key=lambda i: (log_odds[i], -i))} if near else set()
-    if several and meant:
-        meant |= {i for i in visible if log_odds.get(i, -math.inf) >= -config.several_lead}
-    return meant
+    if not visible:
+        return set()
+    # While the track that is believed has no place, the likeliest of the others stands in for it: whether anything is
+    # there at all is for presence to say.
+    shown = first if first in visible else max(visible, key=lambda i: (log_odds[i], -i))
+    if not several:
+        return {shown}
+    return {shown} | {i for i in visible if log_odds[i] >= log_odds[shown] - config.several_lead}

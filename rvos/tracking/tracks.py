@@ -224,12 +224,17 @@ class TracksTracker(Tracker[TracksState]):
     def _kept(self, placed: Sequence[Placed]) -> tuple[Track, ...]:
         """As many tracks as there is room for: those with a place first, then those most likely meant."""
         c = self.config.following
-        tracks = [one.track for one in placed if one.track.away <= c.forget]
+        tracks = [one.track for one in placed if one.track.away <= c.forget and not self._was_nothing(one.track)]
         best = sorted(tracks, key=lambda t: (t.probs is None, -t.log_odds, t.away, t.id))[: c.most_tracks]
         first = _first(tracks)
         if first is not None and first not in best:
             best[-1] = first
         return tuple(sorted(best, key=lambda track: track.id))
+
+    def _was_nothing(self, track: Track) -> bool:
+        """It had few candidates, and has been without for as many frames: a fault of the image model."""
+        c = self.config.following
+        return track.candidates < c.learn_after and track.age + track.away > c.learn_after
 
     def _waiting(
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
