@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from rvos.view.frame_view import View
-from rvos.view.motion import flow_to_before
+from rvos.view.motion import flow_error, flow_to_before
 
 WORK_PX = 240
 """Short side of the pictures that objects are tracked on; smaller videos keep their size."""
@@ -43,6 +43,14 @@ def work_flow(view: View) -> np.ndarray:
     height, width = work_size(view)
     small = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
     return small * np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
+
+
+def flow_trust(view: View) -> np.ndarray:
+    """(h, w) float32 in [0, 1] at work size: 1 where the flow agrees with the flow back. Ask by `view.once(flow_trust)`."""
+    height, width = work_size(view)
+    error = view.once(flow_error)
+    scale = height / error.shape[0]
+    return np.exp(-((cv2.resize(error, (width, height), interpolation=cv2.INTER_AREA) * scale) ** 2))
 
 
 def halved(values: np.ndarray) -> np.ndarray:

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 
 from image_core.ranges import Count, Range, Share, check_ranges
-from rvos.tracking.appearance import work_flow
+from rvos.tracking.appearance import flow_trust, work_flow
 from rvos.tracking.association import Place
 from rvos.tracking.box import Sizes, box_of, centre_of
 from rvos.tracking.guided import snapped
 from rvos.tracking.lifted import scores
-from rvos.tracking.meaning import Path
+from rvos.tracking.meaning import Belief, Path
 from rvos.tracking.object_tracker import ObjectMemory, ObjectState, ObjectTracker
 from rvos.tracking.regions import Region
 from rvos.view.frame_view import View
@@ -52,7 +52,7 @@ class FollowingConfig:
     #: Candidates that are refused in a row: one that comes back is right.
     most_refused: Annotated[int, Range(0)] = 1
     #: Frames after which what the flow carries counts as much less as e says, against what is drawn by appearance.
-    flow_frames: Annotated[float, Range(0.1, 100)] = 3.0
+    flow_frames: Annotated[float, Range(0.1, 100)] = 10.0
     #: Quality of a carried mask below which the track is lost.
     lost: Share = 0.25
     #: Share of a carried mask that lies on what is another track's, from which on it is hidden.
@@ -67,6 +67,28 @@ class FollowingConfig:
 
 
 @dataclass(frozen=True)
+class Flowed:
+    """A candidate that optical flow alone has carried on: for some frames the best that there is, where flow can be
+    trusted."""
+
+    #: (h, w) float32 at work size.
+    probs: np.ndarray
+    #: (h, w) float32 in [0, 1], how much every pixel of it is trusted.
+    trust: np.ndarray
+
+    def moved(self, view: View, keep: float) -> Flowed:
+        """One frame later. keep: what stays of the trust whatever the flow."""
+        flow = view.once(work_flow)
+        both = warp(np.dstack([self.probs, self.trust]), flow)
+        return Flowed(both[..., 0].copy(), np.float32(keep) * both[..., 1] * view.once(flow_trust))
+
+    def mixed_with(self, probs: np.ndarray) -> np.ndarray:
+        """(h, w) float32: what was carried where it is trusted, `probs` where it is not."""
+        trust = cv2.blur(self.trust, (5, 5))
+        return trust * self.probs + (1 - trust) * probs
+
+
+@dataclass(frozen=True)
 class Track:
     """One object that may be what the words mean."""
 
@@ -76,8 +98,8 @@ class Track:
     appearance: np.ndarray
     #: (h, w) float32 at work size, where it is; None of one that is lost.
     probs: np.ndarray | None
-    #: (h, w) float32, its last candidate, carried by optical flow alone; None once that says nothing any more.
-    flowed: np.ndarray | None
+    #: Its last candidate, carried by optical flow alone; None of one that had none.
+    flowed: Flowed | None
     #: (x, y) at work size, where it was last.
     centre: tuple[float, float]
     #: Pixels at work size that it had last.
@@ -92,6 +114,8 @@ class Track:
     since_lesson: int = 0
     #: Candidates refused in a row.
     refused: int = 0
+    #: Answers in a row without a candidate.
+    missed: int = 0
     #: Frames since the last candidate.
     age: int = 0
     #: Frames without a place.
@@ -100,6 +124,8 @@ class Track:
     log_odds: float = 0.0
     #: The history of the expression that ends with it.
     path: Path = ()
+    #: What was answered of it.
+    belief: Belief = Belief()
 
     def place(self, carried: np.ndarray | None, cut: bool) -> Place:
         """Where it is expected on the next frame."""
@@ -131,6 +157,8 @@ class Follower:
 
     def continued(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> Placed:
         """A track that has no candidate on this frame. taken: (h, w) bool, where other tracks were drawn."""
+        if taken is not None:
+            track = replace(track, missed=track.missed + 1)
         if carried is not None and taken is not None and _share_of(carried, taken) >= self.config.hidden:
             carried = None
         if carried is None or track.probs is None:
@@ -140,10 +168,9 @@ class Follower:
         state = ObjectState(track.probs, track.memory)
         guess = self.objects.predict(view, state)
         if track.flowed is not None:
-            weight = math.exp(-track.age / self.config.flow_frames)
-            flowed = warp(track.flowed, view.once(work_flow))
-            guess = replace(guess, probs=(1 - weight) * guess.probs + np.float32(weight) * flowed)
-            track = replace(track, flowed=flowed if track.age < 4 * self.config.flow_frames else None)
+            flowed = track.flowed.moved(view, math.exp(-1 / self.config.flow_frames) if track.age else 1.0)
+            guess = replace(guess, probs=flowed.mixed_with(guess.probs))
+            track = replace(track, flowed=flowed)
         if guess.quality < self.config.lost or not (guess.probs > 0.5).any():
             return Placed(replace(track, probs=None, away=track.away + 1))
         memory = self.objects.update(view, state, guess).memory
@@ -155,11 +182,12 @@ class Follower:
             track,
             appearance=track.appearance + self.config.appearance_rate * (region.appearance - track.appearance),
             candidates=track.candidates + 1,
+            missed=0,
             away=0,
         )
-        if carried is not None and self._is_refused(view, track, carried, region):
+        if carried is not None and region.mask is not None and self._is_refused(view, track, carried, region):
             return self.continued(view, replace(track, refused=track.refused + 1), carried, None)
-        track = replace(track, refused=0, flowed=region.soft, age=0)
+        track = replace(track, refused=0, flowed=Flowed(region.soft, np.ones_like(region.soft)), age=0)
         if carried is None or region.quality >= self.config.good:
             return Placed(self._moved(track, region.soft), region.mask)
         mixed = region.quality * region.soft + (1 - region.quality) * carried
@@ -173,7 +201,7 @@ class Follower:
         """The same with a lesson about the track's appearance, where one is due and the candidate was taken as it is."""
         c, track = self.config, placed.track
         due = track.lessons == 0 or track.since_lesson >= c.learn_every
-        if placed.mask is not region.mask or track.candidates < c.learn_after or not due or track.probs is None:
+        if placed.mask is not region.mask or region.mask is None or track.candidates < c.learn_after or not due or track.probs is None:
             return placed
         if track.memory is None:
             memory = self.objects.begin(view, region.mask).memory

@@ -9,7 +9,7 @@ guess is left. The history behind the best track at the end says which track was
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -31,12 +31,20 @@ class MeaningConfig:
     trust: Share = 0.5
     #: How often a target that is there has no candidate.
     missed: Annotated[float, Range(1e-3, 1)] = 0.1
+    #: What an answer without any presence still counts in the belief in a track.
+    unsure_weight: Share = 0.05
     #: Runs of a history that are kept.
     most_runs: Count = 64
     #: Share of a new answer in whether several things are meant, ...
     several_rate: Share = 0.2
-    #: ... and how far one that is meant, too, may lie behind the first.
-    several_lead: Weight = 1.5
+    #: ... what stays of the evidence for each from one answer to the next, ...
+    keep: Share = 0.97
+    #: ... the weight of "half" that every track begins with, ...
+    prior: Annotated[float, Range(1e-6)] = 1.0
+    #: ... the belief below which none is meant, ...
+    least: Share = 0.3
+    #: ... and how far behind the first one that is meant, too, may lie.
+    lead: Share = 0.3
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -94,15 +102,46 @@ def meant_at(path: Path, frame_index: int) -> int | None:
     return ids[-1] if ids else path[0][1] if path else None
 
 
-def chosen(
-    log_odds: Mapping[int, float], visible: Sequence[int], first: int | None, several: bool, config: MeaningConfig
-) -> set[int]:
-    """The tracks that are shown. visible: ids of those with a place; first: the one that is believed."""
-    if not visible:
+@dataclass(frozen=True)
+class Belief:
+    """What was answered of a track by itself, whatever was answered of the others: a fading mean."""
+
+    #: Probabilities that answers gave it, summed by weight.
+    support: float = 0.0
+    #: The sum of these weights.
+    weight: float = 0.0
+
+    def after(self, probability: float | None, weight: float, config: MeaningConfig) -> Belief:
+        """After one more answer; None where it said nothing of the track."""
+        kept = Belief(config.keep * self.support, config.keep * self.weight)
+        if probability is None:
+            return kept
+        return Belief(kept.support + weight * probability, kept.weight + weight)
+
+    def value(self, config: MeaningConfig) -> float:
+        """[0, 1]"""
+        return (self.support + 0.5 * config.prior) / (self.weight + config.prior)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What speaks for showing a track."""
+
+    log_odds: float
+    #: [0, 1]
+    belief: float
+
+
+def chosen(claims: Mapping[int, Claim], first: int | None, several: bool, config: MeaningConfig) -> set[int]:
+    """The ids of the tracks that are shown: one, or all that are believed where several are meant.
+
+    claims: of the tracks that have a place; first: the one that is believed to be meant.
+    """
+    if not claims:
         return set()
+    if several:
+        enough = max(config.least, max(claim.belief for claim in claims.values()) - config.lead)
+        return {i for i, claim in claims.items() if claim.belief >= enough}
     # While the track that is believed has no place, the likeliest of the others stands in for it: whether anything is
     # there at all is for presence to say.
-    shown = first if first in visible else max(visible, key=lambda i: (log_odds[i], -i))
-    if not several:
-        return {shown}
-    return {shown} | {i for i in visible if log_odds[i] >= log_odds[shown] - config.several_lead}
+    return {first if first in claims else max(claims, key=lambda i: (claims[i].log_odds, -i))}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import cv2
 import numpy as np
 
-from image_core.answer import Candidate, DenseMap, MaskAnswer
+from image_core.answer import Candidate
 from image_core.geometry.masks import resize_masks
-from image_core.ranges import Count, Range, Share, check_ranges
+from image_core.ranges import Count, Share, check_ranges
 from rvos.tracking.appearance import pixel_features, work_size
+from rvos.tracking.steadying import SteadyMap
 from rvos.view.frame_view import View
 
 
@@ -26,8 +26,8 @@ class RegionsConfig:
     least_px: Count = 12
     #: Overlap (IoU) from which on two candidates are one thing; the likelier stands for both.
     same: Share = 0.7
-    #: What the log-odds of a map are divided by to be calibrated.
-    temperature: Annotated[float, Range(0.01, 100)] = 1.5
+    #: Probability above which a pixel is of a region of a map.
+    candidate: Share = 0.4
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -37,8 +37,8 @@ class RegionsConfig:
 class Region:
     """One thing that an image model drew on a frame."""
 
-    #: (H, W) bool at frame size, as the model drew it.
-    mask: np.ndarray
+    #: (H, W) bool at frame size, as the model drew it; None of one that is drawn from `soft`.
+    mask: np.ndarray | None
     #: (h, w) float32 in [0, 1] at work size: the share of each pixel that is in it; of a map, its probability.
     soft: np.ndarray
     #: [0, 1], the probability that this is meant, if anything is.
@@ -52,13 +52,6 @@ class Region:
     def core(self) -> np.ndarray:
         """(h, w) bool at work size."""
         return self.soft > 0.5
-
-
-def regions_of(view: View, answer: MaskAnswer, config: RegionsConfig) -> list[Region]:
-    """The regions of an answer, the likeliest first; () where it drew nothing."""
-    if answer.map is None:
-        return _of_candidates(view, answer.candidates, config)
-    return _of_map(view, answer.map, config)
 
 
 def appearance_of(view: View, soft: np.ndarray) -> np.ndarray:
@@ -76,8 +69,8 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
     return np.count_nonzero(one & other) / union if union else 0.0
 
 
-def _of_candidates(view: View, candidates: Sequence[Candidate], config: RegionsConfig) -> list[Region]:
-    """A candidate that shows what a likelier one shows is left out."""
+def regions_of_candidates(view: View, candidates: Sequence[Candidate], config: RegionsConfig) -> list[Region]:
+    """The candidates of an answer, the likeliest first; one that shows what a likelier one shows is left out."""
     kept: list[Region] = []
     height, width = work_size(view)
     for candidate in candidates[: config.most]:
@@ -91,30 +84,18 @@ def _of_candidates(view: View, candidates: Sequence[Candidate], config: RegionsC
     return large or kept[:1]
 
 
-def _of_map(view: View, dense: DenseMap, config: RegionsConfig) -> list[Region]:
-    """The connected parts of a map above 0, at frame size."""
-    above = dense.at(view.frame.size) > 0
-    if not above.any():
-        return []
-    probs = map_probs(view, dense, config.temperature)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(above.astype(np.uint8), connectivity=8)
+def regions_of_map(view: View, steady: SteadyMap, config: RegionsConfig) -> list[Region]:
+    """The connected parts of a map above `candidate`, the likeliest first."""
+    above = (steady.probs > config.candidate).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    least = min(config.least_px * above.size / probs.size, areas.max())
-    order = [i for i in np.argsort(-areas, kind="stable")[: config.most] if areas[i] >= least]
-    regions = [_of_part(view, labels == i + 1, probs) for i in order]
+    order = [i for i in np.argsort(-areas, kind="stable")[: config.most] if areas[i] >= config.least_px]
+    parts = [labels == i + 1 for i in order] if count > 1 else []
+    regions = [_of_part(view, part, steady) for part in parts]
     return sorted(regions, key=lambda region: -region.likelihood)
 
 
-def _of_part(view: View, part: np.ndarray, probs: np.ndarray) -> Region:
-    height, width = probs.shape
-    share = cv2.resize(part.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-    near = cv2.dilate(share, np.ones((5, 5), np.uint8)) > 0
-    inside = share > min(0.5, float(share.max()) * 0.99)
-    values = probs[inside]
-    soft = np.where(near, probs, 0).astype(np.float32)
-    return Region(part, soft, float(values.mean()), float((values > 0.6).mean()), appearance_of(view, share))
-
-
-def map_probs(view: View, dense: DenseMap, temperature: float) -> np.ndarray:
-    """(h, w) float32: a map at work size, as calibrated probabilities."""
-    return (1 / (1 + np.exp(-dense.at(work_size(view)) / temperature))).astype(np.float32)
+def _of_part(view: View, part: np.ndarray, steady: SteadyMap) -> Region:
+    soft = np.where(part, steady.probs, 0).astype(np.float32)
+    likelihood = float(steady.answered[part].mean())
+    return Region(None, soft, likelihood, 1.0, appearance_of(view, part.astype(np.float32)))

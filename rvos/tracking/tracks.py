@@ -24,9 +24,10 @@ from rvos.tracking.association import AssociationConfig, assign
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track
 from rvos.tracking.gathered import Gathered, GatheredConfig
 from rvos.tracking.lifted import lifted
-from rvos.tracking.meaning import History, MeaningConfig, Path, chosen, likelihood, meant_at, moved_on
+from rvos.tracking.meaning import Claim, History, MeaningConfig, Path, chosen, likelihood, meant_at, moved_on
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
-from rvos.tracking.regions import Region, RegionsConfig, appearance_of, map_probs, regions_of
+from rvos.tracking.regions import Region, RegionsConfig, regions_of_candidates, regions_of_map
+from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig, SteadyMap
 from rvos.tracking.tracker import Tracker, TrackerConfig
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
@@ -44,6 +45,8 @@ class TracksConfig(TrackerConfig):
     presence_threshold: Share = 0.5
     #: How answers become regions.
     regions: RegionsConfig = field(default_factory=RegionsConfig)
+    #: How the maps of dense models are made steady.
+    steadying: SteadyingConfig = field(default_factory=SteadyingConfig)
     #: How regions become tracks.
     association: AssociationConfig = field(default_factory=AssociationConfig)
     #: How tracks are followed.
@@ -61,7 +64,7 @@ class TrackMask:
     """A track that might be shown on a frame."""
 
     id: int
-    log_odds: float
+    claim: Claim
     #: (H, W) bool at frame size.
     mask: np.ndarray
 
@@ -91,6 +94,8 @@ class TracksState:
     tracks: tuple[Track, ...] = ()
     next_id: int = 1
     presence: Gathered = Gathered()
+    #: Of the maps of a dense model; None before the first.
+    maps: MapMemory | None = None
     #: How often several things were meant at once, [0, 1].
     several: float = 0.0
     score: float = 0.0
@@ -113,6 +118,7 @@ class TracksTracker(Tracker[TracksState]):
         self.both_ways = self.config.both_ways
         self.lookahead = self.config.lookahead
         self._follower = Follower(self.config.following, ObjectTracker(self.config.carrying))
+        self._steadier = Steadier(self.config.steadying)
 
     def start(self, expression_index: int) -> TracksState:
         return TracksState(expression_index)
@@ -153,7 +159,12 @@ class TracksTracker(Tracker[TracksState]):
     ) -> tuple[list[Placed], TracksState]:
         """The tracks on a frame with an answer."""
         c = self.config
-        regions = regions_of(view, answer, c.regions)
+        steady, maps = None, None
+        if answer.map is None:
+            regions = regions_of_candidates(view, answer.candidates, c.regions)
+        else:
+            steady, maps = self._steadier.steadied(view, answer, state.maps or MapMemory())
+            regions = regions_of_map(view, steady, c.regions)
         known = state.tracks
         owners = assign([t.place(carried[t.id], view.cut) for t in known], regions, c.association)
         region_of = {known[owner].id: regions[position] for position, owner in owners.items()}
@@ -174,22 +185,32 @@ class TracksTracker(Tracker[TracksState]):
             track = Track(next_id, region.appearance, None, None, (0.0, 0.0), 0.0)
             placed.append(self._follower.drawn(view, track, None, region))
             region_of[next_id] = region
-        placed = self._judged(view, answer, placed, region_of, known)
+        placed = self._judged(view, answer, steady, placed, region_of, known)
         placed = self._taught(view, placed, region_of)
-        several = float(sum(region.likelihood >= 0.5 for region in regions) > 1)
-        return placed, replace(
+        several = float(steady is not None or sum(region.likelihood >= 0.5 for region in regions) > 1)
+        state = replace(
             state,
             next_id=state.next_id + len(new),
             presence=state.presence.after(answer.presence, c.presence),
-            several=state.several + c.meaning.several_rate * (several - state.several),
+            several=1.0 if steady is not None else state.several + c.meaning.several_rate * (several - state.several),
             score=answer.score,
             unanswered=0,
+            maps=maps,
         )
+        if steady is not None and maps is not None:
+            shown = self._shown([one.track for one in placed], view.frame.index, state)
+            cores = [one.track.probs > 0.5 for one in placed if one.track.id in shown and one.track.probs is not None]
+            if cores:
+                meant = np.logical_or.reduce(cores)
+                drawn_now = np.where(meant, steady.probs, np.minimum(steady.probs, 0.5)).astype(np.float32)
+                maps = self._steadier.learned(view, drawn_now, answer.presence, maps)
+        return placed, replace(state, maps=maps)
 
     def _judged(
         self,
         view: View,
         answer: MaskAnswer,
+        steady: SteadyMap | None,
         placed: Sequence[Placed],
         region_of: Mapping[int, Region],
         known: Sequence[Track],
@@ -197,19 +218,21 @@ class TracksTracker(Tracker[TracksState]):
         """The tracks with what this answer says of each."""
         c = self.config
         said: dict[int, float | None] = {i: region.likelihood for i, region in region_of.items()}
-        if answer.map is not None:
-            probs = map_probs(view, answer.map, c.regions.temperature)
+        if steady is not None:
             for track in (one.track for one in placed):
                 if track.probs is not None:
-                    said[track.id] = float(np.average(probs, weights=track.probs))
+                    said[track.id] = float(np.average(steady.answered, weights=track.probs))
         values = {one.track.id: likelihood(answer.presence, said.get(one.track.id), c.meaning) for one in placed}
         before = {track.id: History(track.log_odds, track.path) for track in known}
         after = moved_on(before, values, view.frame.index, c.meaning)
-        return [
-            replace(one, track=replace(one.track, log_odds=after[i].log_odds, path=after[i].path))
-            for one in placed
-            for i in [one.track.id]
-        ]
+        weight = answer.presence + c.meaning.unsure_weight
+        judged = []
+        for one in placed:
+            history, before_it = after[one.track.id], one.track.belief
+            belief = before_it.after(said.get(one.track.id), weight, c.meaning)
+            track = replace(one.track, log_odds=history.log_odds, path=history.path, belief=belief)
+            judged.append(replace(one, track=track))
+        return judged
 
     def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
         """The tracks after a lesson: those most likely meant have a memory of their appearance, the others none."""
@@ -232,9 +255,9 @@ class TracksTracker(Tracker[TracksState]):
         return tuple(sorted(best, key=lambda track: track.id))
 
     def _was_nothing(self, track: Track) -> bool:
-        """It had few candidates, and has been without for as many frames: a fault of the image model."""
+        """It had few candidates, and as many answers since had none: a fault of the image model."""
         c = self.config.following
-        return track.candidates < c.learn_after and track.age + track.away > c.learn_after
+        return track.candidates < c.learn_after and track.missed >= c.learn_after
 
     def _waiting(
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
@@ -252,15 +275,17 @@ class TracksTracker(Tracker[TracksState]):
             presence=state.presence,
             observed=None if answer is None else answer.presence,
             several=state.several >= 0.5,
-            tracks=tuple(TrackMask(one.track.id, one.track.log_odds, self._mask(view, one)) for one in visible),
+            tracks=tuple(TrackMask(one.track.id, self._claim(one.track), self._mask(view, one)) for one in visible),
         )
 
     def _shown(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
         """The ids of the tracks that are shown on this frame, as far as is known now."""
-        log_odds = {track.id: track.log_odds for track in tracks}
-        visible = [track.id for track in tracks if track.probs is not None]
+        claims = {track.id: self._claim(track) for track in tracks if track.probs is not None}
         path = state.plan or next((t.path for t in [_first(tracks)] if t is not None), ())
-        return chosen(log_odds, visible, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
+        return chosen(claims, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
+
+    def _claim(self, track: Track) -> Claim:
+        return Claim(track.log_odds, track.belief.value(self.config.meaning))
 
     def _mask(self, view: View, placed: Placed) -> np.ndarray:
         """(H, W) bool at frame size."""
@@ -278,8 +303,8 @@ class TracksTracker(Tracker[TracksState]):
         if self.lookahead:
             first = _first(state.tracks)
             path = state.plan or (() if first is None else first.path)
-            log_odds = {track.id: track.log_odds for track in frame.tracks}
-            shown = chosen(log_odds, list(log_odds), meant_at(path, frame.frame_index), frame.several, c.meaning)
+            claims = {track.id: track.claim for track in frame.tracks}
+            shown = chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
         there = presence >= c.presence_threshold
         masks = {t.id: t.mask for t in frame.tracks if there and t.id in shown and t.mask.any()}
         return FrameResult(

@@ -33,6 +33,16 @@ def flow_to_before(view: View) -> np.ndarray:
     return flow_between(view.picture, view.before)
 
 
+def flow_error(view: View) -> np.ndarray:
+    """(h, w) float32, how far in pixels a pixel of the view's picture ends from itself when it goes to the frame before
+    and comes back, less a twentieth of its way. Ask by `view.once(flow_error)`. Zeros where there is no flow."""
+    there = view.once(flow_to_before)
+    if view.before is None or view.cut:
+        return np.zeros(there.shape[:2], np.float32)
+    back = warp(flow_between(view.before, view.picture), there)
+    return np.maximum(0, np.linalg.norm(there + back, axis=2) - 0.05 * np.linalg.norm(there, axis=2))
+
+
 def warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Carry (h, w) or (h, w, C) float32 `values` of the other picture here: out[p] = values[p + flow[p]], bilinear,
     0 from outside."""
