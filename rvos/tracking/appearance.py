@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from rvos.view.frame_view import View
-from rvos.view.motion import flow_error, flow_to_before
+from rvos.view.motion import flow_error, flow_to_before, warp
 
 WORK_PX = 240
 """Short side of the pictures that objects are tracked on; smaller videos keep their size."""
@@ -20,6 +20,8 @@ COLOUR_SIGMAS = (2.0, 4.0, 8.0, 16.0)
 EDGE_SIGMAS = (2.0, 5.0)
 EDGE_GAIN = 8.0
 CHANNELS = 3 * (1 + len(COLOUR_SIGMAS)) + 4 * len(EDGE_SIGMAS)
+CHANGE = 0.15
+"""Difference of colour, of 1, at which the flow is trusted little."""
 LAB_RANGE = np.array((100.0, 60.0, 60.0), np.float32)
 
 
@@ -46,11 +48,17 @@ def work_flow(view: View) -> np.ndarray:
 
 
 def flow_trust(view: View) -> np.ndarray:
-    """(h, w) float32 in [0, 1] at work size: 1 where the flow agrees with the flow back. Ask by `view.once(flow_trust)`."""
+    """(h, w) float32 in [0, 1] at work size: 1 where the flow agrees with the flow back, and where what it brings looks
+    like what is there. Ask by `view.once(flow_trust)`."""
     height, width = work_size(view)
+    if view.before is None or view.cut:
+        return np.zeros((height, width), np.float32)
     error = view.once(flow_error)
-    scale = height / error.shape[0]
-    return np.exp(-((cv2.resize(error, (width, height), interpolation=cv2.INTER_AREA) * scale) ** 2))
+    there = cv2.resize(error, (width, height), interpolation=cv2.INTER_AREA) * (height / error.shape[0])
+    before = cv2.resize(view.before, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    brought = warp(before, view.once(work_flow))
+    change = cv2.blur(np.abs(brought - view.once(work_picture)).max(2), (3, 3))
+    return np.exp(-(there**2) - (change / CHANGE) ** 2)
 
 
 def halved(values: np.ndarray) -> np.ndarray:

@@ -35,9 +35,11 @@ class FollowingConfig:
     most_tracks: Count = 12
     #: Those most likely meant whose appearance is learned; the others are carried by optical flow alone.
     most_learned: Count = 4
-    #: Candidates after which a track's appearance is learned, ...
-    learn_after: Count = 2
-    #: ... frames from one lesson to the next, ...
+    #: A track of fewer candidates that has had none for as many answers was a fault of the image model.
+    least_candidates: Count = 2
+    #: Frames after which a candidate is learned from that differs from what was carried, ...
+    learn_late: Count = 12
+    #: ... and from one lesson to the next, ...
     learn_every: Count = 5
     #: ... and what a lesson counts at least among those before it.
     lesson_share: Share = 0.2
@@ -104,6 +106,8 @@ class Track:
     centre: tuple[float, float]
     #: Pixels at work size that it had last.
     area: float
+    #: [0, 1], how good its mask on the last frame is.
+    quality: float = 0.0
     #: What its pixels look like, once that was learned.
     memory: ObjectMemory | None = None
     #: Candidates that it has had.
@@ -139,6 +143,8 @@ class Placed:
     track: Track
     #: (H, W) bool at frame size; None of one that was carried, whose mask is drawn when it is shown.
     mask: np.ndarray | None = None
+    #: Its candidate and what was carried agree.
+    agrees: bool = False
 
 
 class Follower:
@@ -164,7 +170,7 @@ class Follower:
         if carried is None or track.probs is None:
             return Placed(replace(track, probs=None, away=track.away + 1))
         if track.memory is None:
-            return Placed(replace(self._moved(track, carried), age=track.age + 1))
+            return Placed(replace(self._moved(track, carried, self.config.good), age=track.age + 1))
         state = ObjectState(track.probs, track.memory)
         guess = self.objects.predict(view, state)
         if track.flowed is not None:
@@ -174,10 +180,11 @@ class Follower:
         if guess.quality < self.config.lost or not (guess.probs > 0.5).any():
             return Placed(replace(track, probs=None, away=track.away + 1))
         memory = self.objects.update(view, state, guess).memory
-        return Placed(replace(self._moved(track, guess.probs), memory=memory, age=track.age + 1))
+        return Placed(replace(self._moved(track, guess.probs, guess.quality), memory=memory, age=track.age + 1))
 
     def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
         """A track whose candidate on this frame is a region."""
+        differing = None if carried is None else self._differing(track, carried, region)
         track = replace(
             track,
             appearance=track.appearance + self.config.appearance_rate * (region.appearance - track.appearance),
@@ -185,23 +192,30 @@ class Follower:
             missed=0,
             away=0,
         )
-        if carried is not None and region.mask is not None and self._is_refused(view, track, carried, region):
+        if carried is not None and differing is not None and self._is_refused(view, track, region, differing):
             return self.continued(view, replace(track, refused=track.refused + 1), carried, None)
-        track = replace(track, refused=0, flowed=Flowed(region.soft, np.ones_like(region.soft)), age=0)
+        flowed = Flowed(region.soft, np.ones_like(region.soft))
+        track = replace(track, refused=0, flowed=flowed, age=0)
         if carried is None or region.quality >= self.config.good:
-            return Placed(self._moved(track, region.soft), region.mask)
+            agrees = carried is not None and differing is None
+            return Placed(self._moved(track, region.soft, region.quality), region.mask, agrees)
         mixed = region.quality * region.soft + (1 - region.quality) * carried
-        return Placed(self._moved(track, mixed if (mixed > 0.5).any() else region.soft))
+        return Placed(self._moved(track, mixed if (mixed > 0.5).any() else region.soft, region.quality))
 
     def mask(self, view: View, probs: np.ndarray) -> np.ndarray:
         """(H, W) bool at frame size: what was carried, its boundary moved to the nearest edge of the picture."""
         return snapped(view, probs)
 
     def learned(self, view: View, placed: Placed, region: Region) -> Placed:
-        """The same with a lesson about the track's appearance, where one is due and the candidate was taken as it is."""
+        """The same with a lesson about the track's appearance, where one is due: sooner where its candidate agrees with what was carried."""
         c, track = self.config, placed.track
-        due = track.lessons == 0 or track.since_lesson >= c.learn_every
-        if placed.mask is not region.mask or region.mask is None or track.candidates < c.learn_after or not due or track.probs is None:
+        if track.probs is None or region.mask is None or placed.mask is not region.mask:
+            return placed
+        if track.memory is None:
+            due = track.candidates >= c.least_candidates
+        else:
+            due = track.since_lesson >= (c.learn_every if placed.agrees else c.learn_late)
+        if not due:
             return placed
         if track.memory is None:
             memory = self.objects.begin(view, region.mask).memory
@@ -210,22 +224,26 @@ class Follower:
             memory = self.objects.renew(view, ObjectState(track.probs, track.memory), region.mask, share).memory
         return replace(placed, track=replace(track, memory=memory, lessons=track.lessons + 1, since_lesson=0))
 
-    def _is_refused(self, view: View, track: Track, carried: np.ndarray, region: Region) -> bool:
-        """The memory of the object's appearance speaks for the carried mask where the two differ."""
-        if track.memory is None or track.refused >= self.config.most_refused:
-            return False
+    def _differing(self, track: Track, carried: np.ndarray, region: Region) -> np.ndarray | None:
+        """(h, w) bool: where a candidate and the carried mask differ in earnest; None where they agree."""
         before, now = carried > 0.5, region.core
         differing = _bulk(before ^ now, self.config.thin * math.sqrt(track.area))
-        if np.count_nonzero(differing) < self.config.doubt * np.count_nonzero(before | now):
+        is_large = np.count_nonzero(differing) >= self.config.doubt * np.count_nonzero(before | now)
+        return differing if is_large and differing.any() else None
+
+    def _is_refused(self, view: View, track: Track, region: Region, differing: np.ndarray) -> bool:
+        """The memory of the object's appearance speaks against the candidate where it differs from what was carried."""
+        if track.memory is None or track.refused >= self.config.most_refused or region.mask is None:
             return False
         box = box_of(differing)
         head = np.clip(scores(view, track.memory.theta, box), -1, 1)
-        signed = np.where(now[box.part], head, -head)[differing[box.part]]
+        signed = np.where(region.core[box.part], head, -head)[differing[box.part]]
         return float(signed.mean()) < -self.config.against
 
-    def _moved(self, track: Track, probs: np.ndarray) -> Track:
+    def _moved(self, track: Track, probs: np.ndarray, quality: float) -> Track:
         return replace(
             track,
+            quality=quality,
             probs=probs,
             centre=centre_of(probs),
             area=float(probs.sum()),

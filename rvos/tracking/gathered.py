@@ -33,9 +33,15 @@ class Gathered:
     #: The sum of the weights.
     weight: float = 0.0
 
-    def after(self, presence: float, config: GatheredConfig) -> Gathered:
-        """With one more answer, of presence in [0, 1]."""
-        return Gathered(config.keep * self.total + _log_odds(presence, config), config.keep * self.weight + 1)
+    def after(self, presence: float, seen: float, config: GatheredConfig) -> Gathered:
+        """With one more answer.
+
+        presence: what it says, [0, 1]; seen: how well the target's own track is seen on the frame, [0, 1]: an answer that
+        speaks against what is seen counts that much less.
+        """
+        weight = 1.0 if presence >= 0.5 else 1 - seen
+        kept = Gathered(config.keep * self.total, config.keep * self.weight)
+        return Gathered(kept.total + weight * _log_odds(presence, config), kept.weight + weight)
 
     def smoothed(self, later: Sequence[float], config: GatheredConfig) -> float:
         """[0, 1]: the presence on the frame of the last answer, given those of the answers after it."""

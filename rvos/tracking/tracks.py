@@ -191,7 +191,7 @@ class TracksTracker(Tracker[TracksState]):
         state = replace(
             state,
             next_id=state.next_id + len(new),
-            presence=state.presence.after(answer.presence, c.presence),
+            presence=state.presence.after(answer.presence, self._seen(placed), c.presence),
             several=1.0 if steady is not None else state.several + c.meaning.several_rate * (several - state.several),
             score=answer.score,
             unanswered=0,
@@ -254,10 +254,15 @@ class TracksTracker(Tracker[TracksState]):
             best[-1] = first
         return tuple(sorted(best, key=lambda track: track.id))
 
+    def _seen(self, placed: Sequence[Placed]) -> float:
+        """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says of it."""
+        first = _first([one.track for one in placed])
+        return 0.0 if first is None or first.probs is None or first.memory is None else first.quality
+
     def _was_nothing(self, track: Track) -> bool:
         """It had few candidates, and as many answers since had none: a fault of the image model."""
         c = self.config.following
-        return track.candidates < c.learn_after and track.missed >= c.learn_after
+        return track.candidates < c.least_candidates and track.missed >= c.least_candidates
 
     def _waiting(
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
