@@ -143,8 +143,8 @@ class Placed:
     track: Track
     #: (H, W) bool at frame size; None of one that was carried, whose mask is drawn when it is shown.
     mask: np.ndarray | None = None
-    #: Its candidate and what was carried agree.
-    agrees: bool = False
+    #: Nothing speaks against its candidate.
+    trusted: bool = False
 
 
 class Follower:
@@ -185,6 +185,8 @@ class Follower:
     def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
         """A track whose candidate on this frame is a region."""
         differing = None if carried is None else self._differing(track, carried, region)
+        # Over a gap a mask that was carried may well be off.
+        trusted = carried is not None and (differing is None or (track.age > 0 and not track.refused))
         track = replace(
             track,
             appearance=track.appearance + self.config.appearance_rate * (region.appearance - track.appearance),
@@ -197,8 +199,7 @@ class Follower:
         flowed = Flowed(region.soft, np.ones_like(region.soft))
         track = replace(track, refused=0, flowed=flowed, age=0)
         if carried is None or region.quality >= self.config.good:
-            agrees = carried is not None and differing is None
-            return Placed(self._moved(track, region.soft, region.quality), region.mask, agrees)
+            return Placed(self._moved(track, region.soft, region.quality), region.mask, trusted)
         mixed = region.quality * region.soft + (1 - region.quality) * carried
         return Placed(self._moved(track, mixed if (mixed > 0.5).any() else region.soft, region.quality))
 
@@ -207,14 +208,14 @@ class Follower:
         return snapped(view, probs)
 
     def learned(self, view: View, placed: Placed, region: Region) -> Placed:
-        """The same with a lesson about the track's appearance, where one is due: sooner where its candidate agrees with what was carried."""
+        """The same with a lesson about the track's appearance, where one is due: sooner where nothing speaks against its candidate."""
         c, track = self.config, placed.track
         if track.probs is None or region.mask is None or placed.mask is not region.mask:
             return placed
         if track.memory is None:
-            due = track.candidates >= c.least_candidates
+            due = track.candidates >= (c.least_candidates if placed.trusted else 2 * c.least_candidates)
         else:
-            due = track.since_lesson >= (c.learn_every if placed.agrees else c.learn_late)
+            due = track.since_lesson >= (c.learn_every if placed.trusted else c.learn_late)
         if not due:
             return placed
         if track.memory is None:
@@ -233,7 +234,7 @@ class Follower:
 
     def _is_refused(self, view: View, track: Track, region: Region, differing: np.ndarray) -> bool:
         """The memory of the object's appearance speaks against the candidate where it differs from what was carried."""
-        if track.memory is None or track.refused >= self.config.most_refused or region.mask is None:
+        if track.memory is None or region.mask is None or track.refused >= self.config.most_refused:
             return False
         box = box_of(differing)
         head = np.clip(scores(view, track.memory.theta, box), -1, 1)

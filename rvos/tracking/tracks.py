@@ -129,6 +129,8 @@ class TracksTracker(Tracker[TracksState]):
             view.once(work_flow)
 
     def step(self, view: View, answer: MaskAnswer | None, state: TracksState) -> tuple[FrameResult | None, TracksState]:
+        if view.cut:  # what was there says nothing of the new scene
+            state = replace(state, presence=Gathered())
         carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
         if answer is None:
             placed = [self._follower.continued(view, track, carried[track.id], None) for track in state.tracks]
@@ -254,6 +256,10 @@ class TracksTracker(Tracker[TracksState]):
             best[-1] = first
         return tuple(sorted(best, key=lambda track: track.id))
 
+    def _may_stand_in(self, track: Track) -> bool:
+        """It was drawn on this frame, or was drawn before more than once: no fault of one frame."""
+        return track.age == 0 or track.candidates >= self.config.following.least_candidates
+
     def _seen(self, placed: Sequence[Placed]) -> float:
         """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says of it."""
         first = _first([one.track for one in placed])
@@ -285,7 +291,14 @@ class TracksTracker(Tracker[TracksState]):
 
     def _shown(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
         """The ids of the tracks that are shown on this frame, as far as is known now."""
-        claims = {track.id: self._claim(track) for track in tracks if track.probs is not None}
+        believed = _first(tracks)
+        claims = {
+            track.id: self._claim(track)
+            for track in tracks
+            if track.probs is not None and (track is believed or self._may_stand_in(track))
+            # A dense model's map says itself where nothing is.
+            and not (state.maps is not None and state.unanswered == 0 and track.age > 0)
+        }
         path = state.plan or next((t.path for t in [_first(tracks)] if t is not None), ())
         return chosen(claims, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,7 +25,7 @@ from rvos.view.frame_view import view_of
 from rvos.watch.session import StreamSession
 from rvos.watch.stream import watch
 
-SIZE = (96, 160)
+SIZE = (144, 240)
 FRAMES = 24
 EMPTY = MaskAnswer((), 0.05, 0.0)
 FILMS = ("across", "camera", "nearer")
@@ -49,20 +50,20 @@ def film(kind: str, away: tuple[int, int] = (0, 0)) -> Film:
 
     away: from and to which frame another scene is shown, without the ball.
     """
-    ground, ball = texture(1, (160, 320), (90, 120, 80)), texture(2, (90, 90), (200, 80, 60))
+    ground, ball = texture(1, (144, 400), (90, 120, 80)), texture(2, (90, 90), (200, 80, 60))
     frames, truth = [], []
     for t in range(FRAMES):
         pan = 4 * t if kind == "camera" else 0
-        side = 30 + (t if kind == "nearer" else 0)
+        side = 44 + (t if kind == "nearer" else 0)
         x = 12 + (3 * t if kind == "across" else 2 * t if kind == "camera" else t)
-        image, mask = ground[:96, pan : pan + 160].copy(), np.zeros(SIZE, np.uint8)
+        image, mask = ground[:, pan : pan + 240].copy(), np.zeros(SIZE, np.uint8)
         disc = np.zeros((side, side), np.uint8)
         cv2.circle(disc, (side // 2, side // 2), side // 2 - 1, 1, -1)
         if away[0] <= t < away[1]:
             image = np.ascontiguousarray(255 - image[::-1, ::-1])
         else:
             scaled = cv2.resize(ball, (side, side), interpolation=cv2.INTER_AREA)
-            mask[24 : 24 + side, x : x + side] = disc
+            mask[36 : 36 + side, x : x + side] = disc
             image[mask > 0] = scaled[disc > 0]
         frames.append(Frame(t, t / 25, image))
         truth.append(mask > 0)
@@ -103,19 +104,18 @@ def test_between_right_answers_it_is_nearly_right(kind: str) -> None:
     assert worth(followed("tracks", seen, answers("right", seen.truth, 0), every=4), seen.truth) >= 0.93
 
 
-@pytest.mark.parametrize(
-    ("fault", "margin"), [("missing", 0.2), ("another", 0.1), ("eroded", 0.03), ("flooded", 0.03)]
-)
-@pytest.mark.parametrize("kind", FILMS)
-def test_every_fault_is_mended_in_part(kind: str, fault: str, margin: float) -> None:
-    """The mean over three draws of the frames that are at fault; margin: in J&F, over the model frame by frame."""
-    seen = film(kind)
-    gains = []
-    for seed in range(3):
+@pytest.mark.parametrize(("fault", "share"), [("missing", 0.75), ("another", 0.6), ("eroded", 0.1), ("flooded", 0.3)])
+def test_every_fault_is_mended_in_part(fault: str, share: float) -> None:
+    """share: of the J&F that the fault costs frame by frame, the part that is won back, over five draws of the frames
+    that are at fault on each of two films."""
+    lost, won = 0.0, 0.0
+    for kind, seed in itertools.product(("across", "camera"), range(5)):
+        seen = film(kind)
         given = answers(fault, seen.truth, seed)
         alone = worth(followed("none", seen, given), seen.truth)
-        gains.append(worth(followed("tracks", seen, given), seen.truth) - alone)
-    assert np.mean(gains) >= margin, gains
+        lost += 1 - alone
+        won += worth(followed("tracks", seen, given), seen.truth) - alone
+    assert lost > 0.5 and won >= share * lost, (won, lost)
 
 
 def test_false_alarms_while_the_target_is_away_are_fewer() -> None:
@@ -133,7 +133,7 @@ def two(kind: str, first: float, second: float) -> tuple[Film, list[MaskAnswer]]
     """The film with a model that answers the ball with one likelihood, and something that stands still with another."""
     seen = film(kind)
     other = np.zeros(SIZE, bool)
-    other[70:92, 4:30] = True
+    other[104:140, 4:40] = True
     given = []
     for mask in seen.truth:
         candidates = sorted([Candidate(mask, first), Candidate(other, second)], key=lambda c: -c.likelihood)
@@ -155,8 +155,8 @@ def test_one_word_for_another_does_not_move_the_mask_and_many_do() -> None:
 def test_who_knows_how_it_goes_on_is_right_from_the_start() -> None:
     seen, given = two("across", 0.9, 0.1)
     _, otherwise = two("across", 0.2, 0.8)
-    wrong_at_first = [*otherwise[:6], *given[6:]]
-    assert worth(followed("tracks", seen, wrong_at_first)[:6], seen.truth[:6]) < 0.2
+    wrong_at_first = [*otherwise[:4], *given[4:]]
+    assert worth(followed("tracks", seen, wrong_at_first)[:4], seen.truth[:4]) < 0.2
     for numbers in ({"both_ways": True}, {"lookahead": 12}):
         assert worth(followed("tracks", seen, wrong_at_first, **numbers), seen.truth) >= 0.99
 
@@ -186,7 +186,7 @@ def test_tracks_are_as_many_as_there_is_room_for() -> None:
         masks = []
         for _ in range(6):
             mask = np.zeros(SIZE, bool)
-            top, left = random.integers(0, 80), random.integers(0, 140)
+            top, left = random.integers(0, 120), random.integers(0, 210)
             mask[top : top + 14, left : left + 18] = True
             masks.append(mask)
         _, state = tracker.step(view, MaskAnswer(tuple(Candidate(m, 0.5) for m in masks), 0.9), state)
