@@ -83,7 +83,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "decord": ("rvos/video/decord_source.py",),
     "h5py": ("rvos/data/a2d_sentences.py", "rvos/synthetic/layouts/a2d_sentences.py"),
-    "scipy": ("image_core/weak/sparc.py", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py"),
+    "scipy": ("image_core/weak/sparc.py", "rvos/*/jhmdb_sentences.py", "rvos/metrics/*", "rvos/*/association.py"),
     "threadpoolctl": ("rvos/machine.py",),
     "filelock": ("image_core/folder.py",),
     "hydra": ("rvos/configuration.py",),

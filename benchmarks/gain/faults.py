@@ -1,4 +1,4 @@
-"""An image model that is right, and the same with one kind of fault: what each costs is known, and what time mends of it."""
+"""An image model that is right, and the same with one kind of fault, of which it is known what it costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real clips with true masks, and what an image model answers on their frames, kept on disk so that it is asked once."""
+"""Real clips with true masks, and what an image model answers on their frames, kept so that it is asked once."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def _read(folder: Path) -> RealClip:
 class KeptAnswers:
     """What a model answers on the frames of clips: asked once, then read from a folder.
 
-    model: as `--model` takes it; load: makes it, when the first frame has to be asked. The folder is named after what the answers depend on:
-    the model's identity and, where it is made of code of this repository, that code.
+    model: as `--model` takes it; load: makes it, when the first frame has to be asked. The folder is named after what
+    the answers depend on: the model's identity and the code of this repository that perceives.
     """
 
     def __init__(self, model: str, load: Callable[[], MaskModel], folder: Path) -> None:
@@ -117,4 +117,3 @@ def _code_sha256() -> str:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.relative_to(REPOSITORY).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()
-

@@ -3,8 +3,8 @@
 python -m benchmarks.gain.real_video [--clips NAME ...] [--systems NAME ...]     with the answers of --model (photo)
 python -m benchmarks.gain.real_video --faults [--clips NAME ...]                 true masks as the model, with faults
 
-Clips are folders with `frames/*.jpg` and `masks/*.png` under --root (default: clips/masked of RVOS_SHARED). The model is
-asked once a frame; its answers stay under runs/real_video, so that trackers are compared on equal ones. Frames where
+Clips are folders with `frames/*.jpg` and `masks/*.png` under --root (default: clips/masked of RVOS_SHARED). The model
+is asked once a frame; its answers stay under runs/real_video, so that trackers are compared on equal ones. Frames where
 the target is not there count too. Nothing may be tuned on these clips: see docs/trackers.md.
 
 The result is real_video.json (real_faults.json), with a contact sheet a clip under runs/real_video.
@@ -140,11 +140,11 @@ def with_model(arguments: argparse.Namespace, clips: Sequence[RealClip], chosen:
             rows = kept.of(clip, every)
             for name, system in chosen.items():
                 if system.every == every:
-                    figures, shown[name] = measured(clip, lambda s=system, r=rows: s.masks(clip, r))
+                    figures, shown[name] = measured(clip, lambda s=system, c=clip, r=rows: s.masks(c, r))
                     table.setdefault(name, {})[clip.name] = figures
                     print(f"{clip.name:16} {name:24} {figures}", flush=True)
             if every == least == 1:
-                figures, shown[ORACLE] = measured(clip, lambda r=rows: oracle(clip, r))
+                figures, shown[ORACLE] = measured(clip, lambda c=clip, r=rows: oracle(c, r))
                 table.setdefault(ORACLE, {})[clip.name] = figures
         draw(clip, shown, arguments.model)
     figures = {**kept.identity, "clips": [c.name for c in clips], "mean": means(table), "systems": table}

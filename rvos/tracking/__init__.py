@@ -13,9 +13,8 @@ TRACKERS: LazyTable[type[Tracker[Any]]] = LazyTable(
     "tracker",
     {
         "tracks": "rvos.tracking.tracks:TracksTracker",
-        "memory": "rvos.tracking.memory:MemoryTracker",
         "none": "rvos.tracking.tracker:NoTracker",
     },
 )
-DEFAULT = "memory"
-"""The one that won (`benchmarks/gain/video_gain.py`)."""
+DEFAULT = "tracks"
+"""The one that won (`benchmarks/gain/real_video.py`, `video_gain.py`)."""

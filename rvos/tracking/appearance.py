@@ -99,4 +99,3 @@ def _edges(light: np.ndarray) -> np.ndarray:
     size = np.sqrt(dx * dx + dy * dy) + 1e-6
     along, across = (dx * dx - dy * dy) / size, 2 * dx * dy / size
     return np.stack([np.maximum(part, 0) for part in (along, -along, across, -across)], axis=2)
-

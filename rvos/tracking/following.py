@@ -1,14 +1,15 @@
 """The tracks of an expression as objects: where each is, what it looks like, and whose mask is drawn.
 
-A track's mask is the candidate's, as the image model drew it. Where a candidate differs from where the track was
-carried, the memory of the object's appearance is asked about the pixels on which they differ, and where it speaks against the
-candidate clearly, the mask is drawn anew from what was carried. Tracks without a candidate are carried.
+A track's mask is the candidate's, as the image model drew it. Where a candidate differs from what was carried there,
+the memory of the object's appearance is asked about the pixels on which they differ, and where it speaks clearly
+against the candidate, the mask is drawn anew from what was carried. Tracks without a candidate are carried: by the flow
+where it can be trusted, and by appearance.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import cv2
@@ -129,7 +130,7 @@ class Track:
     #: The history of the expression that ends with it.
     path: Path = ()
     #: What was answered of it.
-    belief: Belief = Belief()
+    belief: Belief = field(default_factory=Belief)
 
     def place(self, carried: np.ndarray | None, cut: bool) -> Place:
         """Where it is expected on the next frame."""
@@ -208,7 +209,7 @@ class Follower:
         return snapped(view, probs)
 
     def learned(self, view: View, placed: Placed, region: Region) -> Placed:
-        """The same with a lesson about the track's appearance, where one is due: sooner where nothing speaks against its candidate."""
+        """The same with a lesson about its appearance, where one is due: sooner where its candidate is trusted."""
         c, track = self.config, placed.track
         if track.probs is None or region.mask is None or placed.mask is not region.mask:
             return placed

@@ -36,8 +36,8 @@ class Gathered:
     def after(self, presence: float, seen: float, config: GatheredConfig) -> Gathered:
         """With one more answer.
 
-        presence: what it says, [0, 1]; seen: how well the target's own track is seen on the frame, [0, 1]: an answer that
-        speaks against what is seen counts that much less.
+        presence: what it says, [0, 1]; seen: how well the target's own track is seen on the frame, [0, 1]: an answer
+        that speaks against what is seen counts that much less.
         """
         weight = 1.0 if presence >= 0.5 else 1 - seen
         kept = Gathered(config.keep * self.total, config.keep * self.weight)

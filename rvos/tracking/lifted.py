@@ -1,4 +1,4 @@
-"""The pixels of a frame as the classifiers see them, lifted once for all that is followed, and only where it is asked."""
+"""The pixels of a frame as the classifiers see them: lifted once for all that is followed, and where it is asked."""
 
 from __future__ import annotations
 

@@ -144,4 +144,6 @@ def chosen(claims: Mapping[int, Claim], first: int | None, several: bool, config
         return {i for i, claim in claims.items() if claim.belief >= enough}
     # While the track that is believed has no place, the likeliest of the others stands in for it: whether anything is
     # there at all is for presence to say.
-    return {first if first in claims else max(claims, key=lambda i: (claims[i].log_odds, -i))}
+    if first is not None and first in claims:
+        return {first}
+    return {max(claims, key=lambda i: (claims[i].log_odds, -i))}

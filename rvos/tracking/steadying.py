@@ -1,8 +1,8 @@
 """The map of a dense model, made steady: weighed against what the model answered on all frames before, by appearance.
 
-A dense model errs cell by cell and draws coarsely. Two classifiers of pixels are learned while watching (`consensus`): what
-was answered of pixels that look alike, and what was shown against what is around it. With both the map is drawn anew, its
-borders at the edges of the picture. Models that draw masks of their own are not touched by this.
+A dense model errs cell by cell and draws coarsely. Two classifiers of pixels are learned while watching (`consensus`):
+what was answered of pixels that look alike, and what was shown against what is around it. With both the map is drawn
+anew, its borders at the edges of the picture. Models that draw masks of their own are not touched by this.
 """
 
 from __future__ import annotations

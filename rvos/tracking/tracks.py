@@ -1,5 +1,5 @@
-"""The tracker `tracks`: candidates become tracks, masks are carried, evidence adds up, and the masks of what is believed
-are shown as the image model drew them.
+"""The tracker `tracks`: candidates become tracks, masks are carried, evidence adds up, and what is believed is shown as
+the image model drew it.
 
 On a frame with an answer the regions that the image model drew are joined to tracks (`association`); the others go on
 as their masks are carried (`following`). Every answer says how likely each track is the one meant, which adds up along
@@ -93,7 +93,7 @@ class TracksState:
     expression_index: int
     tracks: tuple[Track, ...] = ()
     next_id: int = 1
-    presence: Gathered = Gathered()
+    presence: Gathered = field(default_factory=Gathered)
     #: Of the maps of a dense model; None before the first.
     maps: MapMemory | None = None
     #: How often several things were meant at once, [0, 1].
@@ -295,7 +295,8 @@ class TracksTracker(Tracker[TracksState]):
         claims = {
             track.id: self._claim(track)
             for track in tracks
-            if track.probs is not None and (track is believed or self._may_stand_in(track))
+            if track.probs is not None
+            and (track is believed or self._may_stand_in(track))
             # A dense model's map says itself where nothing is.
             and not (state.maps is not None and state.unanswered == 0 and track.age > 0)
         }

@@ -1,4 +1,4 @@
-"""The laws of trackers of masks: what an image model draws well comes out as it went in, and each of its faults is mended."""
+"""The laws of trackers: what an image model draws well comes out as it went in, and each of its faults is mended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,9 +71,7 @@ def film(kind: str, away: tuple[int, int] = (0, 0)) -> Film:
     return Film(tuple(frames), np.stack(truth))
 
 
-def followed(
-    name: str, film: Film, given: Sequence[MaskAnswer], every: int = 1, **numbers: object
-) -> list[FrameResult]:
+def followed(name: str, film: Film, given: Sequence[MaskAnswer], every: int = 1, **numbers: Any) -> list[FrameResult]:
     config = tracker_config(name, **numbers)
     tracker = TRACKERS[config.name](config.numbers)
     reader = RecordedReader(["the ball"], [[answer] for answer in given], "film")
@@ -91,7 +90,7 @@ def worth(results: Sequence[FrameResult], truth: np.ndarray) -> float:
 
 @pytest.mark.parametrize("numbers", [{}, {"lookahead": 3}, {"both_ways": True}], ids=["causal", "late", "both ways"])
 @pytest.mark.parametrize("kind", FILMS)
-def test_what_is_right_comes_out_as_it_went_in(kind: str, numbers: dict[str, object]) -> None:
+def test_what_is_right_comes_out_as_it_went_in(kind: str, numbers: dict[str, Any]) -> None:
     seen = film(kind)
     results = followed("tracks", seen, answers("right", seen.truth, 0), **numbers)
     for result, mask in zip(results, seen.truth, strict=True):
@@ -120,7 +119,7 @@ def test_every_fault_is_mended_in_part(fault: str, share: float) -> None:
 
 def test_false_alarms_while_the_target_is_away_are_fewer() -> None:
     seen = film("across", away=(10, 18))
-    hidden = ~seen.truth.any((1, 2))
+    hidden = [not mask.any() for mask in seen.truth]
     shown = {"none": 0, "tracks": 0}
     for seed in range(5):
         given = answers("false_alarm", seen.truth, seed)

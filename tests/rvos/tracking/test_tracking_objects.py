@@ -180,7 +180,9 @@ def test_a_state_is_as_large_after_many_frames_as_after_one() -> None:
     tracker = ObjectTracker()
     views = views_of([image for image, _ in pairs])
     _, _, state = follow(views, pairs[0][1], tracker)
-    assert len(to_bytes(replace(state, memory=replace(state.memory, clock=0)))) == len(to_bytes(tracker.begin(views[0], pairs[0][1])))
+    assert len(to_bytes(replace(state, memory=replace(state.memory, clock=0)))) == len(
+        to_bytes(tracker.begin(views[0], pairs[0][1]))
+    )
 
 
 def test_the_same_video_gives_the_same_states_and_a_snapshot_goes_on_exactly() -> None:
