@@ -110,10 +110,10 @@ def test_thresholds_are_those_of_the_model_and_the_generator(tmp_path: Path) -> 
     assert found["tracks"] == Thresholds(0.4, 0.4) and found["hysteresis"] == Thresholds(0.6, 0.2)
     assert found["true_identity"] == Thresholds(0, 0) and "vote_causal" not in found
     for model, generator, wanted in [(MODEL, "another", "tracks"), ("another", GENERATOR, "tracks")]:
-        with pytest.raises(ConfigError, match="got none of memory"):
+        with pytest.raises(ConfigError, match="got none of tracks"):
             thresholds.read(model, generator, [wanted], file)
     thresholds.write(MODEL, {"generator_sha256": "another"}, {"hysteresis": {"on": 0.5, "off": 0.5}}, file)
-    with pytest.raises(ConfigError, match="--tune --systems memory"):
+    with pytest.raises(ConfigError, match="--tune --systems tracks"):
         thresholds.read(MODEL, "another", ["tracks", "hysteresis"], file)
 
 

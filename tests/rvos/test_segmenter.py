@@ -73,7 +73,7 @@ def test_a_wrong_name_does_not_wait_for_weights(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ImageSegmenter, "load", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(UnknownNameError, match="unknown propagation 'nonne': did you mean 'none'"):
         VideoSegmenter(propagation="nonne")
-    with pytest.raises(UnknownNameError, match="unknown tracker 'kalman': known are memory, none"):
+    with pytest.raises(UnknownNameError, match="unknown tracker 'kalman': known are none, tracks"):
         VideoSegmenter(tracker="kalman")
 
 
