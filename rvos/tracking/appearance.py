@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from rvos.view.frame_view import View
-from rvos.view.motion import flow_error, flow_to_before, warp
+from rvos.view.motion import flow_from_before, flow_to_before, warp
 
 WORK_PX = 240
 """Short side of the pictures that objects are tracked on; smaller videos keep their size."""
@@ -41,7 +41,10 @@ def work_picture(view: View) -> np.ndarray:
 
 def work_flow(view: View) -> np.ndarray:
     """(h, w, 2) float32, `flow_to_before` in pixels of the work size. Ask by `view.once(work_flow)`."""
-    flow = view.once(flow_to_before)
+    return _at_work_size(view, view.once(flow_to_before))
+
+
+def _at_work_size(view: View, flow: np.ndarray) -> np.ndarray:
     height, width = work_size(view)
     small = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
     return small * np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
@@ -53,12 +56,17 @@ def flow_trust(view: View) -> np.ndarray:
     height, width = work_size(view)
     if view.before is None or view.cut:
         return np.zeros((height, width), np.float32)
-    error = view.once(flow_error)
-    there = cv2.resize(error, (width, height), interpolation=cv2.INTER_AREA) * (height / error.shape[0])
+    there = view.once(work_flow)
+    back = warp(_at_work_size(view, view.once(flow_from_before)), there)
+    astray = np.maximum(0, _length(there + back) - 0.05 * _length(there))  # in pixels, less a twentieth of the way
     before = cv2.resize(view.before, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    brought = warp(before, view.once(work_flow))
-    change = cv2.blur(np.abs(brought - view.once(work_picture)).max(2), (3, 3))
-    return np.exp(-(there**2) - (change / CHANGE) ** 2)
+    red, green, blue = cv2.split(cv2.absdiff(warp(before, there), view.once(work_picture)))
+    change = cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3)) / CHANGE
+    return np.exp(-(astray * astray + change * change))
+
+
+def _length(flow: np.ndarray) -> np.ndarray:
+    return cv2.magnitude(flow[..., 0], flow[..., 1])
 
 
 def halved(values: np.ndarray) -> np.ndarray:

@@ -33,14 +33,14 @@ def flow_to_before(view: View) -> np.ndarray:
     return flow_between(view.picture, view.before)
 
 
-def flow_error(view: View) -> np.ndarray:
-    """(h, w) float32, how far in pixels a pixel of the view's picture ends from itself when it goes to the frame before
-    and comes back, less a twentieth of its way. Ask by `view.once(flow_error)`. Zeros where there is no flow."""
-    there = view.once(flow_to_before)
+def flow_from_before(view: View) -> np.ndarray:
+    """(h, w, 2): where each pixel of the frame before is on the view's picture. Ask by `view.once(flow_from_before)`.
+
+    Zeros on the first frame and across a cut.
+    """
     if view.before is None or view.cut:
-        return np.zeros(there.shape[:2], np.float32)
-    back = warp(flow_between(view.before, view.picture), there)
-    return np.maximum(0, np.linalg.norm(there + back, axis=2) - 0.05 * np.linalg.norm(there, axis=2))
+        return np.zeros((*view.picture.shape[:2], 2), np.float32)
+    return flow_between(view.before, view.picture)
 
 
 def warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
