@@ -16,7 +16,7 @@ unexport VIDEO TEXT
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo                                 segment a short synthetic clip"
+	@echo "make demo                                 segment a short clip of a street; brings 78 MB the first time"
 	@echo "make demo VIDEO=clip.mp4 TEXT='the dog'   segment a video of your own"
 	@echo "make test                                 ruff, pyright, and pytest with its coverage"
 	@echo "make lint                                 ruff and pyright alone"

@@ -11,7 +11,7 @@ import torch
 from image_core.errors import ConfigError, UnknownNameError
 
 Precision = Literal["fp32", "bf16"]
-
+PrecisionOrAuto = Literal["auto", "fp32", "bf16"]
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,4})?")
 
@@ -40,6 +40,19 @@ def resolve_device(name: str = "auto") -> torch.device:
             f"device: expected one of this machine's {count} CUDA devices, got '{name}': use --device auto or cpu"
         )
     return device
+
+
+def resolve_precision(name: PrecisionOrAuto, device: torch.device) -> Precision:
+    """`auto` is bf16 where the device computes in it, else fp32; the others are what they are.
+
+    A processor without AMX or AVX512-BF16 emulates bf16, and a training step then takes eleven times as long.
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    can = torch.cpu.get_capabilities()
+    return "bf16" if can.get("amx_bf16") or can.get("avx512_bf16") else "fp32"
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager:

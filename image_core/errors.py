@@ -37,13 +37,13 @@ class DamagedError(OutputError):
 
 
 class UnknownNameError(RvosError):
-    """A name that is in no table; the message suggests the nearest one."""
+    """A name that is in no table; the message suggests the nearest one. otherwise: what else could be given."""
 
-    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+    def __init__(self, kind: str, name: str, known: list[str], otherwise: str = "") -> None:
         import difflib
 
         wanted = name.replace("-", "_")
         nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
         hint = f"did you mean '{nearest[0]}'? " if nearest else ""
         listed = f"known are {', '.join(sorted(known))}" if known else "there are none"
-        super().__init__(f"unknown {kind} '{name}': {hint}{listed}")
+        super().__init__(f"unknown {kind} '{name}': {hint}{listed}{otherwise}")

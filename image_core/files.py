@@ -33,6 +33,17 @@ def make_folder(path: Path, elsewhere: str = "choose another folder") -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def check_place(path: Path, elsewhere: str = "choose another folder") -> None:
+    """See whether a folder can be made at `path`, as far as that shows without writing. Raises `OutputError`, which
+    ends with the advice `elsewhere`."""
+    with output_errors(path, elsewhere):
+        nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise OutputError(f"{path}: expected a folder, got a file {nearest}: {elsewhere}")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{path} cannot be written (no rights in {nearest}): check its rights, or {elsewhere}")
+
+
 def temporary_of(path: Path) -> Path:
     """The name under which `path` is written before it is moved into place; a kill may leave it behind."""
     return path.with_name(f".{path.name}.tmp")

@@ -11,6 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def at_size(masks: Tensor, logits: Tensor) -> Tensor:
+    """(N, H, W) masks as the share of each cell of `logits` (N, h, w) that they cover, in [0, 1]."""
+    h, w = logits.shape[-2:]
+    return F.adaptive_avg_pool2d(masks[:, None], (h, w)).squeeze(1)
+
+
 def dice_loss(logits: Tensor, targets: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """1 - (2 sum(p t) + 1) / (sum(p) + sum(t) + 1), p = sigmoid(logits); sums over the pixels of a sample.
 

@@ -9,7 +9,8 @@ evaluations and benchmarks, on the command line and in Python:
 
 A model may offer more, and what it offers is used: `segment_many(images, expressions)` where a batch pays, F pictures
 and the expressions of each; `describe()`, a `ModelIdentity`; `unseen_words(expressions)`, the words that it does not
-know.
+know; `understood(expression)`, a mapping of JSON values that says what it takes an expression to mean; `is_slow`, True
+of one that takes a second or so a picture, which videos then ask less often.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -29,12 +30,15 @@ import numpy as np
 
 from image_core.answer import MaskAnswer, check_answers
 from image_core.device import Precision
-from image_core.errors import ConfigError
+from image_core.errors import ConfigError, UnknownNameError
 from image_core.identity import ModelIdentity, digest_of, file_identity, name_of
 from image_core.lazy_table import LazyTable
 from image_core.segmenter import ImageSegmenter, find_model
+from image_core.weights import embedded_models
+from image_core.weights.cache import weights_of
 
-HUB = "hub:"
+WeightsOf = Callable[[str], Mapping[str, Path]]
+"""Gives the files of a bundle of packaged weights by their names in the manifest, or raises `RvosError`."""
 
 
 class MaskModel(Protocol):
@@ -49,14 +53,33 @@ class MaskModel(Protocol):
 class PackagedModel:
     """A model of networks that lie in ordinary packages and were fetched before (`rvos models fetch NAME`)."""
 
-    #: Takes device and precision. Raises `CheckpointError` where the weights are not whole.
-    build: Callable[[str, Precision], MaskModel]
+    #: Takes device, precision and what gives its weights, which is asked last. Raises `RvosError`.
+    build: Callable[[str, Precision, WeightsOf], MaskModel]
     #: What a run records of it, known without the weights.
     identity: Callable[[], ModelIdentity]
+    #: As the word of a `MaskModel`, known without the weights.
+    is_slow: bool = False
+    #: Whether it is made of a `FeatureModel`, whose features can be propagated.
+    shows_features: bool = False
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What makes models of names with a prefix."""
+
+    #: Takes what stands behind the prefix, device, precision and what gives packaged weights. Raises `RvosError`.
+    build: Callable[[str, str, Precision, WeightsOf], MaskModel]
+    #: What a run records of it, known without the weights.
+    identity: Callable[[str], ModelIdentity]
+    #: As the word of a `MaskModel`, of all its models.
+    is_slow: bool = False
 
 
 PACKAGED: LazyTable[PackagedModel] = LazyTable("model", {"photo": "image_core.grounded.photo:PHOTO"})
 """By the names that `--model` takes."""
+
+ADAPTERS: LazyTable[Adapter] = LazyTable("adapter", {"hub": "image_core.adapters.hub:HUB"})
+"""By the prefixes of names that `--model` takes: `hub:clipseg`, `hub:OWNER/NAME`, `hub:FOLDER`."""
 
 
 def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
@@ -84,9 +107,11 @@ def ask_many(
 
 @contextmanager
 def _told_by(note: str) -> Iterator[None]:
-    """Says below the traceback of an exception whose it is: code of others runs here."""
+    """Says below the traceback of an exception whose it is: code of others runs here. What it prints goes to stderr,
+    for stdout belongs to results."""
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except SystemExit as error:  # would end the run as if it were done
         raise RuntimeError(f"exit({error.code!r}) was {note}") from error
     except Exception as error:
@@ -118,44 +143,75 @@ def unseen_words(model: MaskModel, expressions: Sequence[str]) -> list[str]:
     return [str(word) for word in words]
 
 
-def resolve_model(name: str | Path, device: str = "auto", precision: Precision = "fp32") -> MaskModel:
-    """The model that `--model` names, ready to be asked: an embedded name, one of `PACKAGED`, a model file, or
-    `module:factory`.
+def understood(model: MaskModel, expressions: Sequence[str]) -> list[dict[str, Any]] | None:
+    """What a model says that it takes each expression to mean, JSON values; None where it says nothing. Raises
+    `TypeError` where it tells something else than a mapping."""
+    told = getattr(model, "understood", None)
+    if told is None:
+        return None
+    meanings = [told(expression) for expression in expressions]
+    for meaning in meanings:
+        if not isinstance(meaning, Mapping):
+            raise TypeError(f"{type(model).__name__}.understood: expected a mapping of JSON values, got {meaning!r}")
+    return [dict(meaning) for meaning in meanings]
 
-    Raises `UnknownNameError`, `CheckpointError` or `ConfigError`, in one line.
+
+def resolve_model(
+    name: str | Path, device: str = "auto", precision: Precision = "fp32", weights: WeightsOf = weights_of
+) -> MaskModel:
+    """The model that `--model` names, ready to be asked: an embedded name, one of `PACKAGED`, a name with a prefix of
+    `ADAPTERS`, a model file, or `module:factory`.
+
+    weights: gives packaged weights; by default those that were fetched before. Raises `UnknownNameError`,
+    `CheckpointError` or `ConfigError`, in one line, and what `weights` raises.
     """
-    _refuse_hub(name)
+    if adapted := adapter_of(name):
+        adapter, rest = adapted
+        return adapter.build(rest, device, precision, weights)
     if is_python(name):
         return _from_python(PythonName.parse(str(name)), device, precision)
     if str(name) in PACKAGED:
-        return PACKAGED[str(name)].build(device, precision)
+        return PACKAGED[str(name)].build(device, precision, weights)
+    _refuse_unknown(name)
     return ImageSegmenter.load(name, device, precision)
 
 
 def identify_model(name: str | Path) -> ModelIdentity:
     """What a run records of the model that `--model` names, known before its weights are loaded. One of Python may tell
     more once it is built (`describe`). Raises as `resolve_model` does."""
-    _refuse_hub(name)
+    if adapted := adapter_of(name):
+        adapter, rest = adapted
+        return adapter.identity(rest)
     if is_python(name):
         return PythonName.parse(str(name)).identity()
     if str(name) in PACKAGED:
         return PACKAGED[str(name)].identity()
+    _refuse_unknown(name)
     return file_identity(str(name), find_model(name))
 
 
 def is_python(name: str | Path) -> bool:
-    """`module:factory`, and no path: a file of that name would be a model file."""
+    """`module:factory`, and no path: a file of that name would be a model file; a prefix of `ADAPTERS` is no module."""
     module, sign, attribute = str(name).partition(":")
+    if module in ADAPTERS:
+        return False
     names = [*module.split("."), *attribute.split(".")]
     return bool(sign) and all(part.isidentifier() for part in names) and not Path(name).exists()
 
 
-def _refuse_hub(name: str | Path) -> None:
-    if str(name).startswith(HUB):
-        raise ConfigError(
-            f"model '{name}': expected an embedded name, a model file or module:factory, got a model of a hub, "
-            "and this version has no adapter for one"
-        )
+def adapter_of(name: str | Path) -> tuple[Adapter, str] | None:
+    """The adapter of a name with one of their prefixes, and the rest of the name."""
+    prefix, sign, rest = str(name).partition(":")
+    return (ADAPTERS[prefix], rest) if sign and prefix in ADAPTERS else None
+
+
+def _refuse_unknown(name: str | Path) -> None:
+    """Raise `UnknownNameError` for a bare name that is nowhere: all that could be meant is told."""
+    try:
+        find_model(name)
+    except UnknownNameError as error:
+        others = ", a model file, or module:factory, a function of yours that returns a model"
+        raise UnknownNameError("model", str(name), [*PACKAGED, *embedded_models()], others) from error
 
 
 @contextmanager
@@ -196,7 +252,7 @@ class PythonName:
         Raises `ConfigError` where there is none. What a module raises while it is imported is its author's to see.
         """
         try:
-            with _current_folder_is_searched():
+            with _current_folder_is_searched(), redirect_stdout(sys.stderr):
                 return import_module(self.module)
         except ModuleNotFoundError as error:
             if error.name and not f"{self.module}.".startswith(f"{error.name}."):

@@ -19,13 +19,13 @@ from image_core.identity import ModelIdentity, file_identity, name_of
 from image_core.models.base import FeatureModel, join_features
 from image_core.preprocessing import Preprocessing
 from image_core.types import ImageFeatures, Prediction, TextFeatures
-from image_core.weights import DEFAULT, embedded_models
+from image_core.weights import embedded_models
 
 
 class ImageSegmenter:
     """A model with its preprocessing, on a device.
 
-    >>> segmenter = ImageSegmenter.load()
+    >>> segmenter = ImageSegmenter.load("s2rm_tiny")
     >>> answer, = segmenter.segment(image, ["the red circle on the left"])
     >>> answer.mask(image.shape[:2])
     """
@@ -51,9 +51,7 @@ class ImageSegmenter:
         self._identity = identity or ModelIdentity(name_of(type(model)), adapter="feature_model")
 
     @classmethod
-    def load(
-        cls, name_or_path: str | Path = DEFAULT, device: str = "auto", precision: Precision = "fp32"
-    ) -> ImageSegmenter:
+    def load(cls, name_or_path: str | Path, device: str = "auto", precision: Precision = "fp32") -> ImageSegmenter:
         """An embedded model by name, or any model file. Raises `UnknownNameError` or `CheckpointError`."""
         where, path = resolve_device(device), find_model(name_or_path)
         loaded = load_model(path, where)

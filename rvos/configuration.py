@@ -94,6 +94,10 @@ def system_config(
     for override in overrides:
         with faults.gathered():
             _put(plain, *_setting(override))
+    for key, name in (("propagation", propagation), ("tracker", tracker)):
+        other = plain.get(key) if name is not None else None
+        if isinstance(other, dict) and other.get("name", name) != name:
+            faults.add(f"{key}: expected one, got --{key} {name} and --set {key}={other['name']}: leave one out")
     return config_of(plain, faults)
 
 

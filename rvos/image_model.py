@@ -9,18 +9,39 @@ from typing import Any, cast
 
 from image_core.device import Precision, check_device, check_precision
 from image_core.errors import ConfigError
-from image_core.mask_model import MaskModel, describe, identify_model, is_model, is_python, resolve_model, unseen_words
+from image_core.mask_model import (
+    PACKAGED,
+    MaskModel,
+    WeightsOf,
+    adapter_of,
+    describe,
+    identify_model,
+    is_model,
+    is_python,
+    resolve_model,
+    understood,
+    unseen_words,
+)
+from image_core.segmenter import ImageSegmenter
 from image_core.weights import DEFAULT
+from image_core.weights.cache import weights_of
 
 
 class ImageModelHandle:
     """An image model by what `--model` takes, or as an object, which brings its own device and precision.
 
-    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16. Nothing is loaded or opened yet. Raises
-    `ConfigError` or `UnknownNameError` for others, and for an object with a device or precision beside it.
+    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16; weights: gives packaged weights when they are needed, by
+    default those that were fetched before. Nothing is loaded or opened yet. Raises `ConfigError` or `UnknownNameError`
+    for others, and for an object with a device or precision beside it.
     """
 
-    def __init__(self, model: str | Path | MaskModel = DEFAULT, device: str = "auto", precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        model: str | Path | MaskModel = DEFAULT,
+        device: str = "auto",
+        precision: str = "fp32",
+        weights: WeightsOf = weights_of,
+    ) -> None:
         check_device(device)
         check_precision(precision)
         if not isinstance(model, str | Path):
@@ -33,6 +54,7 @@ class ImageModelHandle:
         self._model = model
         self._device = device
         self._precision = precision
+        self._weights = weights
 
     @classmethod
     def of(
@@ -48,8 +70,29 @@ class ImageModelHandle:
     def loaded(self) -> MaskModel:
         """The model itself. Raises `UnknownNameError`, `CheckpointError` or `ConfigError`."""
         if isinstance(self._model, str | Path):
-            return resolve_model(self._model, self._device, cast(Precision, self._precision))
+            return resolve_model(self._model, self._device, cast(Precision, self._precision), self._weights)
         return self._model
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it says that a picture takes it a second or so. Weights of ours are not loaded for it; a model of
+        Python is built, and asked. Raises as `loaded` does."""
+        if isinstance(self._model, str | Path):
+            if adapted := adapter_of(self._model):
+                return adapted[0].is_slow
+            packaged = PACKAGED.get(str(self._model))
+            if packaged is not None or not is_python(self._model):
+                return packaged is not None and packaged.is_slow
+        return bool(getattr(self.loaded, "is_slow", False))
+
+    @property
+    def shows_features(self) -> bool:
+        """Whether its features can be propagated. Known of a packaged model before it is loaded; raises as `loaded`
+        does."""
+        if isinstance(self._model, str | Path) and adapter_of(self._model):
+            return False
+        packaged = PACKAGED.get(str(self._model)) if isinstance(self._model, str | Path) else None
+        return isinstance(self.loaded, ImageSegmenter) if packaged is None else packaged.shows_features
 
     @property
     def precision(self) -> str:
@@ -67,6 +110,10 @@ class ImageModelHandle:
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         """The words that it says it does not know, each once, in order; [] where it says nothing."""
         return unseen_words(self.loaded, expressions)
+
+    def understood(self, expressions: Sequence[str]) -> list[dict[str, Any]] | None:
+        """What it says that it takes each expression to mean, as JSON values; None where it says nothing."""
+        return understood(self.loaded, expressions)
 
 
 def _refuse_beside(model: object, device: str, precision: str) -> None:

@@ -1,8 +1,8 @@
-"""The parts that know time, propagator and tracker: described, named, and asked whether they can work together."""
+"""The parts that know time, propagator and tracker: described, named, and asked whether and how they work together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -12,11 +12,14 @@ from image_core.faults import Faults
 from image_core.lazy_table import LazyTable
 from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
 from rvos.reading import PROPAGATORS
-from rvos.reading.key_frames import KeyFrames
+from rvos.reading.key_frames import AUTO, KeyFrames
 from rvos.reading.propagation import Propagator
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import TRACKERS
 from rvos.tracking.tracker import Tracker
+
+SPARSE = KeyFrames(4)
+"""`auto` where key frames are to lie apart. Proposed: `photo` takes 1 to 2 processor seconds a picture."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +67,51 @@ def describe_propagation(part: str | PartConfig | Propagator[Any]) -> PartConfig
     """The description of a propagator that is given by name, described, or as an object. Raises as by name."""
     if isinstance(part, Propagator):
         return PartConfig(_name_of(PROPAGATORS, type(part)), part.config)
-    return propagation_config(part) if isinstance(part, str) else part
+    return propagation_config(part) if isinstance(part, str) else _described(part, PROPAGATORS)
 
 
 def describe_tracker(part: str | PartConfig | Tracker[Any]) -> PartConfig:
     """The same of a tracker."""
     if isinstance(part, Tracker):
         return PartConfig(_name_of(TRACKERS, type(part)), part.config)
-    return tracker_config(part) if isinstance(part, str) else part
+    return tracker_config(part) if isinstance(part, str) else _described(part, TRACKERS)
+
+
+def _described(part: object, table: LazyTable[Any]) -> PartConfig:
+    if isinstance(part, PartConfig):
+        return part
+    kind = part.__name__ if isinstance(part, type) else type(part).__name__
+    raise ConfigError(
+        f"{table.kind}: expected a name ({', '.join(table)}), rvos.parts.{table.kind}_config(...) or an object, "
+        f"got {kind}"
+    )
 
 
 def _name_of(table: LazyTable[Any], kind: type) -> str:
     names = [name for name, entry in table.items() if entry is kind]
     return names[0] if names else f"{kind.__module__}:{kind.__qualname__}"
+
+
+def read_like(
+    key_frames: KeyFrames | None,
+    decode: str,
+    propagation: type[Propagator[Any]],
+    tracker: type[Tracker[Any]],
+    is_slow: Callable[[], bool],
+) -> tuple[KeyFrames, str]:
+    """Which frames the whole model sees, and what is decoded between them (every or key), where that was left open.
+
+    key_frames: None for auto; decode: auto, every or key; is_slow: tells whether the model is, asked where it matters.
+    Key frames lie apart where something reaches the frames between: the features of a propagator, or, for a slow model,
+    the masks of a tracker.
+    """
+    between = propagation.between_key_frames
+    if decode == AUTO:
+        decode = "every" if between or not tracker.between_decodes else "key"
+    if key_frames is None:
+        carries = decode == "key" and tracker.between_decodes
+        key_frames = SPARSE if between or (carries and is_slow()) else KeyFrames()
+    return key_frames, "every" if key_frames.sees_all else decode
 
 
 def check_agreement(

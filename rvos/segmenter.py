@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from image_core.faults import Faults
-from image_core.mask_model import MaskModel
+from image_core.mask_model import MaskModel, WeightsOf
 from image_core.weights import DEFAULT
+from image_core.weights.cache import weights_of
 from rvos.export.records import to_record
 from rvos.image_model import ImageModelHandle
 from rvos.parts import PartConfig
 from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
-from rvos.reading.key_frames import KeyFrames
+from rvos.reading.key_frames import AUTO, KeyFrames
 from rvos.reading.propagation import Propagator
 from rvos.system import Reading, SystemConfig, VideoSystem
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
@@ -43,12 +44,12 @@ PLAIN_OBJECTS = ObjectTrackerConfig()
 class VideoSegmenter:
     """A video system, and how videos are opened for it.
 
-    >>> segmenter = VideoSegmenter()
-    >>> result = segmenter.segment("clip.mp4", ["the red circle"])
+    >>> segmenter = VideoSegmenter()  # after `rvos models fetch photo`
+    >>> result = segmenter.segment("clip.mp4", ["the dog"])
     >>> result.record(0).rle
 
-    model: an embedded model's name, a model file, `module:factory`, or any object with `segment` (which brings its own
-    device and precision);
+    model: `photo`, an embedded model's name, a model file, `module:factory`, or any object with `segment` (which brings
+    its own device and precision);
     propagation, tracker: names, descriptions with numbers (`rvos.parts.tracker_config`), or objects; key_frames,
     decode, sampling, device, precision, object_tracker: as in `SystemConfig`, whose objects `VideoSegmenter.of` takes
     whole.
@@ -64,8 +65,8 @@ class VideoSegmenter:
         propagation: str | PartConfig | Propagator[Any] = DEFAULT_PROPAGATION,
         tracker: str | PartConfig | Tracker[Any] = DEFAULT_TRACKER,
         *,
-        key_frames: str | KeyFrames = "all",
-        decode: str = "every",
+        key_frames: str | KeyFrames = AUTO,
+        decode: str = AUTO,
         video: VideoConfig = PLAIN_VIDEO,
         sampling: str = "all",
         device: str = "auto",
@@ -76,6 +77,12 @@ class VideoSegmenter:
         faults = Faults()
         with faults.gathered():
             parse_sampling(sampling)
+        for key, value, kind in (
+            ("video", video, VideoConfig),
+            ("object_tracker", object_tracker, ObjectTrackerConfig),
+        ):
+            if not isinstance(value, kind):
+                faults.add(f"{key}: expected {kind.__module__}.{kind.__name__}(...), got {type(value).__name__}")
         with faults.gathered():
             self.system = VideoSystem(handle, Reading(key_frames, decode, propagation), tracker)
         faults.raise_all()
@@ -84,18 +91,16 @@ class VideoSegmenter:
         self.object_tracker = object_tracker
 
     @classmethod
-    def of(cls, config: SystemConfig) -> VideoSegmenter:
-        """The system that a description describes."""
+    def of(cls, config: SystemConfig, weights: WeightsOf = weights_of) -> VideoSegmenter:
+        """The system that a description describes. weights: as in `ImageModelHandle`."""
         return cls(
-            config.model,
+            ImageModelHandle(config.model, config.device, config.precision, weights),
             config.propagation,
             config.tracker,
             key_frames=config.key_frames,
             decode=config.decode,
             video=config.video,
             sampling=config.sampling,
-            device=config.device,
-            precision=config.precision,
             object_tracker=config.object_tracker,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from image_core.device import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.mask_model import MaskModel
-from image_core.segmenter import ImageSegmenter
+from image_core.segmenter import ImageSegmenter, check_expressions
 from image_core.weights import DEFAULT
 from rvos.image_model import ImageModelHandle
 from rvos.parts import (
@@ -22,11 +23,12 @@ from rvos.parts import (
     describe_propagation,
     describe_tracker,
     propagation_config,
+    read_like,
     tracker_config,
 )
 from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
 from rvos.reading import PROPAGATORS
-from rvos.reading.key_frames import KeyFrames, parse_key_frames
+from rvos.reading.key_frames import AUTO, KeyFrames, parse_key_frames
 from rvos.reading.propagation import Propagator
 from rvos.reading.reader import FeatureReader, MaskReader, Reader
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
@@ -41,8 +43,8 @@ _LOG = logging.getLogger(__name__)
 
 
 def _check_decode(value: str) -> None:
-    if value not in ("every", "key"):
-        raise UnknownNameError("decode", value, ["every", "key"])
+    if value not in (AUTO, "every", "key"):
+        raise UnknownNameError("decode", str(value), [AUTO, "every", "key"])
 
 
 _TEXTS: dict[str, Callable[[str], Any]] = {
@@ -66,7 +68,7 @@ class SystemConfig:
     """
 
     model: str = DEFAULT
-    """An embedded model's name, a model file, or module:factory."""
+    """photo, an embedded model's name, a model file, or module:factory."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:i."""
     precision: str = "fp32"
@@ -74,12 +76,12 @@ class SystemConfig:
     video: VideoConfig = field(default_factory=VideoConfig)
     sampling: str = "all"
     """Which frames are watched: all, stride:K or uniform:N."""
-    key_frames: str = "all"
-    """Which of those the whole model sees: all, every:K, or adaptive:K (at most K apart, sooner where the picture
-    changes)."""
-    decode: str = "every"
-    """What is decoded between key frames: every (all frames, from propagated features) or key (none, the tracker
-    carries the masks)."""
+    key_frames: str = AUTO
+    """Which of those the whole model sees: all, every:K, adaptive:K (at most K apart, sooner where the picture
+    changes), or auto: every:4 of a model that is slow, such as photo, and with a propagation; else all."""
+    decode: str = AUTO
+    """What is decoded between key frames: every (all frames, from propagated features), key (none, the tracker carries
+    the masks), or auto: every with a propagation, else key."""
     propagation: PartConfig = field(default_factory=propagation_config)
     tracker: PartConfig = field(default_factory=tracker_config)
     object_tracker: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
@@ -92,11 +94,12 @@ class SystemConfig:
                 _TEXTS[key](getattr(self, key))
         with faults.gathered():
             _check_decode(self.decode)
+            propagation, tracker = PROPAGATORS[self.propagation.name], TRACKERS[self.tracker.name]
             check_agreement(
-                parse_key_frames(self.key_frames),
-                self.decode,
-                (self.propagation.name, PROPAGATORS[self.propagation.name]),
-                (self.tracker.name, TRACKERS[self.tracker.name]),
+                # What is chosen for a slow model alone agrees.
+                *read_like(parse_key_frames(self.key_frames), self.decode, propagation, tracker, lambda: False),
+                (self.propagation.name, propagation),
+                (self.tracker.name, tracker),
             )
         faults.raise_all()
 
@@ -114,6 +117,12 @@ class SystemConfig:
     def check_words(self) -> None:
         """Raise `ConfigError`, all in one, for what means nothing where words are asked."""
         faults, usual = Faults(), asdict(ObjectTrackerConfig())
+        keys = parse_key_frames(self.key_frames)
+        if keys is not None and keys.sees_all and PROPAGATORS[self.propagation.name].between_key_frames:
+            faults.add(
+                f"propagation: got {self.propagation.name} with key_frames={self.key_frames}, which leaves no frames "
+                "between: leave one of them out"
+            )
         for name, value in asdict(self.object_tracker).items():
             if value != usual[name]:
                 got = f"got {value} with expressions"
@@ -166,11 +175,11 @@ def _field_of(key: str, value: Any) -> Any:
 class Reading:
     """Which frames the whole model sees, and what the frames between get: texts and names, or objects.
 
-    key_frames: all, every:K or adaptive:K; decode: every or key.
+    key_frames: auto, all, every:K or adaptive:K; decode: auto, every or key.
     """
 
-    key_frames: str | KeyFrames = "all"
-    decode: str = "every"
+    key_frames: str | KeyFrames = AUTO
+    decode: str = AUTO
     propagation: str | PartConfig | Propagator[Any] = DEFAULT_PROPAGATION
 
 
@@ -191,7 +200,7 @@ class VideoSystem:
         reading = reading or Reading()
         keys, faults = reading.key_frames, Faults()
         with faults.gathered():
-            self.key_frames = keys if isinstance(keys, KeyFrames) else parse_key_frames(keys)
+            asked = keys if isinstance(keys, KeyFrames) else parse_key_frames(keys)
         with faults.gathered():
             _check_decode(reading.decode)
         with faults.gathered():
@@ -201,15 +210,28 @@ class VideoSystem:
         faults.raise_all()
         self.propagator = _propagator(reading.propagation, self.propagation_config)
         self.tracker = _tracker(tracker, self.tracker_config)
+        self.model = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model)
+        self._read_like = partial(read_like, asked, reading.decode, type(self.propagator), type(self.tracker))
         check_agreement(
-            self.key_frames,
-            reading.decode,
+            *self._read_like(lambda: False),
             (self.propagation_config.name, type(self.propagator)),
             (self.tracker_config.name, type(self.tracker)),
         )
-        self.decode = reading.decode
-        self.model = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model)
         self._told_words: set[str] = set()
+
+    @cached_property
+    def _chosen(self) -> tuple[KeyFrames, str]:
+        return self._read_like(lambda: self.model.is_slow)
+
+    @property
+    def key_frames(self) -> KeyFrames:
+        """Which frames the whole model sees. Where that is left to the model, one of Python is built and asked."""
+        return self._chosen[0]
+
+    @property
+    def decode(self) -> str:
+        """What is decoded between them: every or key."""
+        return self._chosen[1]
 
     def load(self) -> None:
         """Load the model now. Raises `UnknownNameError`, `CheckpointError` or `ConfigError`."""
@@ -221,22 +243,24 @@ class VideoSystem:
         Raises `RvosError` for expressions that cannot be asked, and `ConfigError` where the reading needs features and
         the model shows none.
         """
+        check_expressions(expressions)
         session = StreamSession(self._reader(expressions), self.tracker, self.key_frames)
         unseen = [word for word in self.model.unseen_words(expressions) if word not in self._told_words]
         if unseen:
-            _LOG.warning("%s: not among the words this model was trained on", ", ".join(unseen))
+            words = ", ".join(unseen)
+            _LOG.warning("%s: this model does not know what that is; another may: see --model", words)
             self._told_words.update(unseen)
         return session
 
     def _reader(self, expressions: Sequence[str]) -> Reader[Any]:
-        model, every = self.model.loaded, self.decode == "every"
-        if isinstance(model, ImageSegmenter):
-            return FeatureReader(model, expressions, self.propagator, every)
-        if self.propagator.between_key_frames and not self.key_frames.sees_all:
+        if self.propagator.between_key_frames and not self.key_frames.sees_all and not self.model.shows_features:
             raise ConfigError(
                 f"propagation: expected none with the model {self.model.document()['name']}, which shows no features, "
-                f"got {self.propagation_config.name}; choose decode=key, or key_frames=all"
+                f"got {self.propagation_config.name}: leave it out"
             )
+        model = self.model.loaded
+        if isinstance(model, ImageSegmenter):
+            return FeatureReader(model, expressions, self.propagator, self.decode == "every")
         return MaskReader(model, expressions)
 
     def document(self) -> dict[str, Any]:

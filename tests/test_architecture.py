@@ -23,8 +23,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
-        ("device", "faults", "files", "geometry", "identity", "language", "lazy_table", "losses", "layers", "ranges"),
-        ("answer", "building", "folder", "json_lines", "metrics", "preprocessing", "encoders"),
+        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
+        ("answer", "building", "folder", "hub", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
         ("segmenter", "convert"),
@@ -33,6 +33,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("training",),
         ("weak",),
         ("grounded",),
+        ("adapters",),
     ),
     "rvos": (
         ("types", "machine"),
@@ -83,20 +84,23 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "decord": ("rvos/video/decord_source.py",),
     "h5py": ("rvos/data/a2d_sentences.py", "rvos/synthetic/layouts/a2d_sentences.py"),
-    "scipy": ("image_core/weak/sparc.py", "rvos/*/jhmdb_sentences.py", "rvos/metrics/*", "rvos/*/association.py"),
+    "scipy": ("image_core/*", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py", "rvos/*/association.py"),
     "threadpoolctl": ("rvos/machine.py",),
     "filelock": ("image_core/folder.py",),
+    "google": ("image_core/grounded/onnx_tensors.py",),
+    "huggingface_hub": ("image_core/hub/sources.py",),
     "hydra": ("rvos/configuration.py",),
     "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),
     "numpy": ("*",),
     "omegaconf": ("rvos/configuration.py",),
-    "onnxruntime": ("image_core/grounded/sam.py",),
+    "onnx": ("image_core/grounded/onnx_tensors.py",),
     "pycocotools": ("image_core/geometry/rle.py", "rvos/metrics/samples.py"),
     "rich": ("rvos/commands/*",),
     "safetensors": (
         "image_core/checkpoint.py",
         "image_core/convert.py",
         "image_core/encoders/*",
+        "image_core/hub/sources.py",
         "image_core/state.py",
         "image_core/weak/scorers/pair.py",
     ),
@@ -120,9 +124,9 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/grounded/*",
         "image_core/data/collate.py",
         "image_core/training/*",
-        "image_core/weak/scorers/clip.py",
-        "image_core/weak/scorers/pair*.py",
-        "image_core/weak/proposals/detector.py",
+        "image_core/hub/*",
+        "image_core/adapters/*",
+        "image_core/weak/scorers/*",
         "image_core/weak/proposals/suppression.py",
         "rvos/machine.py",
         "rvos/commands/doctor.py",
@@ -130,10 +134,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "rvos/reading/*",
     ),
     "torchvision": ("image_core/geometry/boxes.py", "image_core/grounded/*", "image_core/weak/*/suppression.py"),
-    "transformers": ("image_core/encoders/text.py", "image_core/weak/scorers/clip.py", "image_core/weak/*/detector.py"),
+    "transformers": ("image_core/encoders/text.py", "image_core/hub/loading.py"),
     "typer": ("rvos/cli.py", "rvos/commands/*"),
 }
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "hydra": "hydra-core"}
+DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "google": "protobuf", "hydra": "hydra-core"}
 
 OPEN_DOORS = {Path("rvos/__init__.py"), Path("image_core/lazy_table.py"), Path("image_core/mask_model.py")}
 """They import by name: the package its own rooms on first use, tables their entries, and the model that a user wrote.
@@ -390,8 +394,6 @@ def test_no_text_names(what: str) -> None:
         data = (ROOT / path).read_bytes()
         if b"\0" in data[:4096]:
             continue
-        lines = data.decode("utf-8").splitlines()
-        faults += [
-            f"{path}:{number}: {line.strip()[:80]}" for number, line in enumerate(lines, 1) if pattern.search(line)
-        ]
+        lines = enumerate(data.decode("utf-8").splitlines(), 1)
+        faults += [f"{path}:{number}: {line.strip()[:80]}" for number, line in lines if pattern.search(line)]
     report(faults)

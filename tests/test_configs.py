@@ -182,7 +182,7 @@ def test_text_that_is_no_setting(text: str) -> None:
         ("sizes=96", "sizes: expected pairs [share of the run, pixels], got 96"),
         ("sizes=[[0.0]]", "expected pairs [share of the run, pixels]"),
         ("optimiser.betas=[0.9]", "optimiser.betas: expected two numbers from 0 to below 1, got (0.9,)"),
-        ("precision=fp16", "precision: expected one of fp32, bf16, got fp16"),
+        ("precision=fp16", "precision: expected one of auto, fp32, bf16, got fp16"),
         ("schedule=adamw_cosine steps=100", "optimiser.warmup_steps: expected 0 to less than steps (100), got 500"),
         ("preprocessing.size_px=50", "preprocessing.size_px: expected a multiple of 32 to squash to, got 50"),
         (

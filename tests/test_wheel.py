@@ -124,6 +124,6 @@ def test_the_installed_command_segments_with_the_embedded_model(tmp_path: Path, 
     (tmp_path / "clip").mkdir()
     for index in range(2):
         cv2.imwrite(str(tmp_path / "clip" / f"{index:05d}.png"), picture)
-    python(COMMAND, "segment", "clip", "the red circle", "--out", "out", "--save", "masks", "--quiet")
+    python(COMMAND, "segment", "clip", "the red circle", "--model", "s2rm_tiny", "--out", "out", "--save", "masks")
     masks = sorted((tmp_path / "out" / "masks").rglob("*.png"))
     assert len(masks) == 2 and (tmp_path / "out" / "result.json").is_file()

@@ -22,7 +22,7 @@ from pathlib import Path
 import timm
 from nouns_by_hand import BY_HAND, COCO_SENSES, TOO_WIDE
 
-from image_core.weak.language import words
+from image_core.language import words
 
 TARGET = Path(__file__).resolve().parents[1] / "image_core/language/nouns.tsv"
 ANIMALS = "05"

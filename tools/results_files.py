@@ -14,6 +14,7 @@ SOURCES: dict[str, str] = {
     # What a table calls a result -> its file under benchmarks/. The script that wrote it lies in the same folder.
     "embedded_model": "accuracy/embedded_model.json",
     "mask_prompts": "accuracy/mask_prompts.json",
+    "masker_inputs": "accuracy/masker_inputs.json",
     "s2rm_readings": "accuracy/s2rm_readings.json",
     "video_gain": "gain/video_gain.json",
     "video_ablations": "gain/video_ablations.json",
@@ -31,6 +32,7 @@ SOURCES: dict[str, str] = {
     "metric_speed": "speed/metric_speed.json",
     "synthetic_speed": "speed/synthetic_speed.json",
     "sequence_decoder": "speed/sequence_decoder.json",
+    "photo_speed": "speed/photo_speed.json",
 }
 
 

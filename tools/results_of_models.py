@@ -98,14 +98,18 @@ def sparc_boxes() -> str:
 
 
 def s2rm_readings() -> str:
-    """Two readings of S2RM's recurrence, trained alike."""
+    """Readings of S2RM's recurrence, trained alike: of several seeds each one's figure."""
     document = read("s2rm_readings")
     samples = f"{document['samples']:,} samples"
     same, time, cost = (document[k] for k in ("mIoU_at_equal_samples", "mIoU_at_equal_time", "relative_cost"))
     return table(
         ("reading", f"mIoU after {samples}", "mIoU at equal time", "cost of a step"),
-        ([name, number(same[name], 3), number(time[name], 3), number(cost[name], 2)] for name in same),
+        ([name, _each(same[name]), _each(time[name]), number(cost[name], 2)] for name in same),
     )
+
+
+def _each(values: list[float]) -> str:
+    return ", ".join(number(value, 3) for value in values)
 
 
 def parser_coverage() -> str:

@@ -101,3 +101,29 @@ def synthetic_speed() -> str:
         size = str(row["size_px"])
         rows.append([size, str(row["expressions_per_image"]), number(row["images_per_s"], 0)])
     return table(("px", "expressions a picture", "pictures a second"), rows)
+
+
+def photo_speed() -> str:
+    """What a picture costs `photo`, part by part, and what MobileSAM's parts cost as they are released."""
+    document = read("photo_speed")
+    released, rows = document["released_mobile_sam"], document["expressions"]
+    boxes = {count: row["boxes"] for count, row in rows.items()}
+    before = {
+        count: {"encoder": released["encoder"], "decoder": released["decoder_a_box"] * boxes[count]} for count in rows
+    }
+    body = []
+    for part in ("detector", "encoder", "decoder", "classifier", "words", "whole"):
+        asked = [number(row[part], 2) for row in rows.values()]
+        body.append([part, *asked, *(number(row[part], 2) if part in row else "" for row in before.values())])
+    body.append(["boxes that get a mask", *(number(each) for each in boxes.values()), "", ""])
+    titles = [f"{count} expression{'s' if int(count) > 1 else ''}" for count in rows]
+    return table(("part", *titles, *(f"{title}, MobileSAM as released" for title in titles)), body)
+
+
+def masker_inputs() -> str:
+    """J of MobileSAM's masks, and the encoder's time, by what is encoded."""
+    rows = []
+    for name, row in read("masker_inputs")["arms"].items():
+        beside = "" if row["same"] == 1 else gained(row["difference"])
+        rows.append([name, points(row["J"]), beside, number(row["same"], 3), number(row["encoder_s"], 2)])
+    return table(("what is encoded", "J", "difference", "IoU with the release's masks", "encoder, s"), rows)

@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import SHARED
 from benchmarks.harness.processes import one_thread
+from benchmarks.harness.real_clips import clips_in, read_clips
 from rvos.metrics import region_and_boundary
 from rvos.segmenter import stream_masks
 from rvos.view.motion import warp
@@ -30,13 +31,6 @@ from rvos.view.motion import warp
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs")
 SHOWN = 6
-
-
-def read_clip(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(T, H, W, 3) uint8 RGB and (T, H, W) bool."""
-    images = [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in sorted((folder / "frames").glob("*.jpg"))]
-    masks = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted((folder / "masks").glob("*.png"))]
-    return np.array(images), np.array(masks) > 127
 
 
 def held_still(images: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -81,11 +75,10 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, default=SHARED / "clips" / "masked")
     arguments = parser.parse_args()
     one_thread()
-    folders = sorted(arguments.clips.iterdir())
-    clips = [path for path in folders if (path / "frames").is_dir() and (path / "masks").is_dir()]
+    clips = read_clips(arguments.clips, clips_in(arguments.clips))
     figures, rows = {}, []
     for clip in clips:
-        images, masks = read_clip(clip)
+        images, masks = clip.images, clip.masks
         figures[clip.name] = {}
         for name, system in SYSTEMS.items():
             wall, processor = time.perf_counter(), time.process_time()

@@ -22,9 +22,9 @@ from typing import Any
 
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import SHARED
-from image_core.weak.language import words
-from image_core.weak.language.expression import Referent
-from image_core.weak.language.parser import parse_expression
+from image_core.language import words
+from image_core.language.expression import Referent
+from image_core.language.parser import parse_expression
 
 BENCHMARK = Benchmark(__file__, __doc__)
 PLACEHOLDER = "unk"

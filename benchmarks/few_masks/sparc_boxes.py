@@ -21,7 +21,7 @@ from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import one_thread
 from image_core.geometry.boxes import box_area, box_iou_matrix
 from image_core.synthetic.dataset import DrawnScene, SyntheticImages
-from image_core.synthetic.expressions import SINGLE_FAMILIES
+from image_core.synthetic.recipes import SINGLE_FAMILIES
 from image_core.weak.proposals.proposer import build_proposer
 from image_core.weak.scorers.pair import load_pair
 from image_core.weak.scorers.scorer import build_scorer

@@ -35,7 +35,6 @@ from benchmarks.harness.rows import Rows
 from image_core.mask_model import identify_model
 from image_core.segmenter import find_model
 from image_core.training.recipe import commit
-from image_core.weights import DEFAULT
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.severity import FAMILIES
@@ -154,7 +153,7 @@ def main() -> None:
     parser.set_defaults(out=None)
     parser.add_argument("--split", choices=("val", "test"), default="val")
     parser.add_argument("--per-family", type=int, default=64, help="videos a family (64; ablations 24)")
-    parser.add_argument("--model", default=DEFAULT, help="an embedded model's name, or a model file")
+    parser.add_argument("--model", default="s2rm_tiny", help="an embedded model's name, or a model file")
     systems = parser.add_mutually_exclusive_group()
     systems.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(HEADLINE), metavar="NAME")
     ablations = [FRAME_BY_FRAME, "tracks", *ABLATIONS]

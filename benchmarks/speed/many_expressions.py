@@ -101,7 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     one_thread()
     models = {
-        "embedded": measure(ImageSegmenter.load(device="cpu"), arguments.frames),
+        "embedded": measure(ImageSegmenter.load("s2rm_tiny", "cpu"), arguments.frames),
         LARGE: measure(random_segmenter(LARGE, arguments.seed), arguments.large_frames),
     }
     measured = {

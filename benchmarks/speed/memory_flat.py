@@ -124,9 +124,10 @@ def main() -> None:
         write_demo_clip(clip, arguments.frames, SIZE)
         for name in arguments.arms:
             out = Path(folder) / name.replace(" ", "_")
-            asked = ["segment", str(clip), EXPRESSIONS[0], "--out", str(out), "--save", SAVE, "--quiet", *ARMS[name]]
+            asked = ["segment", str(clip), EXPRESSIONS[0], "--model", "s2rm_tiny", "--out", str(out), *ARMS[name]]
             start = time.perf_counter()
-            samples = watched([sys.executable, "-m", "rvos.cli", *asked], out / paths.FRAMES_LOG)
+            command = [sys.executable, "-m", "rvos.cli", *asked, "--save", SAVE, "--quiet"]
+            samples = watched(command, out / paths.FRAMES_LOG)
             arms[name] = {
                 "mb_a_frame": round(slope(samples, first), 6),
                 "peak_mb": round(max(memory for _, memory in samples), 1),

@@ -74,7 +74,7 @@ def take_turns(
 
 def embedded(indices: Iterable[int], seed: int) -> dict[str, Any]:
     """The table of the embedded model."""
-    image = ImageSegmenter.load(device="cpu")
+    image = ImageSegmenter.load("s2rm_tiny", "cpu")
     segmenters = {name: arm.around(image) for name, arm in ARMS.items()}
     clock, rows, videos = StageClock(), [], SyntheticVideos("val", seed)
     clock.watch(segmenters.values())

@@ -63,6 +63,10 @@ class ReferringImages:
         """Of how many polygons the truth of each expression of item `index` consists."""
         return tuple(record.polygons for record in self.groups[index] for _ in record.expressions)
 
+    def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
+        """The masks of item `index`, drawn at `size` (height, width). Raises `DataError`."""
+        return [mask for record in self.groups[index] for mask in [record.mask(size)] * len(record.expressions)]
+
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
         """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
         truths = []

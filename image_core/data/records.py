@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from image_core.errors import DataError
+from image_core.geometry.planes import nearest
 from image_core.geometry.rle import decode_polygons, decode_rle
 
 Part = Sequence[float] | Mapping[str, Any]
@@ -46,13 +47,18 @@ class ReferringRecord:
                 f"got {len(self.segmentations)}"
             )
 
-    def mask(self) -> np.ndarray:
-        """(H, W) bool: the union of all objects and of all their parts. Raises `DataError` on a broken segmentation."""
-        union = np.zeros(self.size, bool)
+    def mask(self, size: tuple[int, int] | None = None) -> np.ndarray:
+        """(H, W) bool: the union of all objects and of all their parts. Raises `DataError` on a broken segmentation.
+
+        size: (height, width) to draw it at, in place of the picture's own. Polygons are scaled and drawn there; run
+        lengths can only be resized, by nearest neighbour.
+        """
+        size = size or self.size
+        union = np.zeros(size, bool)
         for annotation_id, segmentation in zip(self.annotation_ids, self.segmentations, strict=True):
             where = f"annotation {annotation_id} of image {self.image_id}"
             try:
-                part = self._part(segmentation)
+                part = self._part(segmentation, size)
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from error
             except (TypeError, OverflowError) as error:
@@ -67,15 +73,18 @@ class ReferringRecord:
         lists = (s for s in self.segmentations if not isinstance(s, Mapping))
         return sum(not isinstance(part, Mapping) for parts in lists for part in parts)
 
-    def _part(self, segmentation: Segmentation) -> np.ndarray:
+    def _part(self, segmentation: Segmentation, size: tuple[int, int]) -> np.ndarray:
         if isinstance(segmentation, Mapping):
-            return self._decoded(segmentation)
+            return self._decoded(segmentation, size)
         rles = [part for part in segmentation if isinstance(part, Mapping)]
         polygons = [part for part in segmentation if not isinstance(part, Mapping)]
-        return np.logical_or.reduce([decode_polygons(polygons, self.size), *map(self._decoded, rles)])
+        if size != self.size:
+            scale = size[1] / self.size[1], size[0] / self.size[0]
+            polygons = [[number * scale[i % 2] for i, number in enumerate(polygon)] for polygon in polygons]
+        return np.logical_or.reduce([decode_polygons(polygons, size), *(self._decoded(rle, size) for rle in rles)])
 
-    def _decoded(self, rle: Mapping[str, Any]) -> np.ndarray:
+    def _decoded(self, rle: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
         part = decode_rle(rle)
         if part.shape != self.size:
             raise ValueError(f"expected run lengths of the picture's {self.size}, got {part.shape}")
-        return part
+        return nearest(part, size)

@@ -10,6 +10,7 @@ import numpy as np
 
 from image_core.data.table import DEFAULT_SPLITS, author_of, canonical_name, open_dataset
 from image_core.synthetic.dataset import SyntheticImages
+from image_core.synthetic.fingerprint import pictures_sha256
 from image_core.types import ImageSample
 
 PUBLISHED = ("lavt", "rela", "cgformer", "seqtr")
@@ -49,6 +50,10 @@ class PictureSet(ABC):
         """Of how many polygons the truth of each expression consists, 0 where it is drawn otherwise."""
 
     @abstractmethod
+    def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
+        """(h, w) bool of each expression: its truth drawn at `size`, and not resized to it. Raises `DataError`."""
+
+    @abstractmethod
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
         """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
 
@@ -59,7 +64,7 @@ class SyntheticPictures(PictureSet):
     name = "synthetic-images"
 
     def __init__(self, split: str = "test", seed: int = 0, size_px: int = 192) -> None:
-        self.settings = {"split": split, "seed": seed, "size_px": size_px}
+        self.settings = {"split": split, "seed": seed, "size_px": size_px, "pictures_sha256": pictures_sha256()}
         self._samples = SyntheticImages(split, seed, (size_px, size_px))
 
     def __len__(self) -> int:
@@ -76,6 +81,10 @@ class SyntheticPictures(PictureSet):
 
     def polygons(self, index: int) -> tuple[int, ...]:
         return (0,) * len(self.expressions(index))
+
+    def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
+        settings = self._samples
+        return list(SyntheticImages(settings.split, settings.seed, size)[index].masks)
 
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
         return [(bool(mask.any()), mask) for mask in self._samples[index].masks]
@@ -110,6 +119,9 @@ class ReferringPictures(PictureSet):
 
     def polygons(self, index: int) -> tuple[int, ...]:
         return self._images.polygons(index)
+
+    def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
+        return self._images.drawn(index, size)
 
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
         return self._images.truths(index)

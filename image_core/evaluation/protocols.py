@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from image_core.geometry.masks import overlap
-from image_core.geometry.planes import resize_logits
+from image_core.geometry.planes import nearest, resize_logits
 from image_core.metrics import GrefcocoMetrics, RefcocoMetrics
 
 Plane = Literal["native", "squash_480", "bicubic", "keep_ratio_640"]
@@ -42,6 +42,8 @@ class ImageProtocol:
     rule: Literal["lavt", "cgformer", "rela"]
     #: When an answer is "no target": never, by the model's presence, or for a mask of fewer than `FEW_PIXELS`.
     absent: Literal["never", "presence", "few_pixels"] = "never"
+    #: The truth on the plane is drawn there, polygon by polygon, and not resized.
+    drawn: bool = False
     #: IoU = I / P where the truth has more than one polygon.
     crowd: bool = False
     #: oIoU is among its figures.
@@ -50,29 +52,32 @@ class ImageProtocol:
     verified: bool = False
 
 
-_SQUASHED = "480 x 480, picture squashed, truth by nearest neighbour"
+_LAVT = "480 x 480, picture squashed, truth by nearest neighbour"
+_RELA = "480 x 480, picture squashed, truth drawn there from its polygons"
 _SEQTR = (
     "640 px at the longer side (padding cannot change IoU), truth by nearest neighbour, IoU >= X; the paper takes one "
     "sentence of each reference, here all are asked"
 )
 
 PROTOCOLS = {
-    "lavt": ImageProtocol(f"{_SQUASHED}, IoU >= X, every mask counts whatever presence says", "squash_480", "lavt"),
+    "lavt": ImageProtocol(f"{_LAVT}, IoU >= X, every mask counts whatever presence says", "squash_480", "lavt"),
     "rela": ImageProtocol(
-        f"{_SQUASHED}, IoU >= X; judged absent with a target is IoU 0, rightly absent IoU 1",
+        f"{_RELA}, IoU >= X; judged absent with a target is IoU 0, rightly absent IoU 1",
         "squash_480",
         "rela",
         absent="presence",
+        drawn=True,
     ),
     "rela_50px": ImageProtocol(
         f"as rela, but absent is a mask of fewer than {FEW_PIXELS} pixels at 480 x 480",
         "squash_480",
         "rela",
         absent="few_pixels",
+        drawn=True,
     ),
     "cgformer": ImageProtocol(
         "probabilities of 480 x 480 back to the picture's size (bicubic), above 0.5, IoU > X, every sentence, as its "
-        "test script; its validation during training takes only the last sentence, 0.35 and 480 x 480",
+        "test script; its validation during training takes only the last sentence, at 480 x 480",
         "bicubic",
         "cgformer",
     ),
@@ -116,12 +121,8 @@ def predicted_mask(logits: np.ndarray, plane: Plane) -> np.ndarray:
 
 
 def true_mask(mask: np.ndarray, plane: Plane) -> np.ndarray:
-    """(H, W) bool at the picture's own size -> the bool mask on a plane, by nearest neighbour (centres of cells)."""
-    height, width = mask.shape
-    h, w = plane_size((height, width), plane)
-    rows = ((np.arange(h) + 0.5) * height / h).astype(int)
-    columns = ((np.arange(w) + 0.5) * width / w).astype(int)
-    return mask if (h, w) == (height, width) else mask[rows[:, None], columns]
+    """(H, W) bool at the picture's own size -> the bool mask on a plane, by nearest neighbour."""
+    return nearest(mask, plane_size((mask.shape[0], mask.shape[1]), plane))
 
 
 def _resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
@@ -135,10 +136,19 @@ class ProtocolScore:
         self.protocol = protocol
         self._metrics = GrefcocoMetrics() if protocol.rule == "rela" else RefcocoMetrics(protocol.rule)
 
-    def add(self, predicted: np.ndarray, truth: np.ndarray, presence: float, polygons: int = 1) -> None:
+    def add(
+        self,
+        predicted: np.ndarray,
+        truth: np.ndarray,
+        presence: float,
+        polygons: int = 1,
+        drawn: np.ndarray | None = None,
+    ) -> None:
         """predicted: bool mask on the protocol's plane; truth: (H, W) bool at the picture's own size; presence: [0, 1];
-        polygons: of how many the truth consists."""
-        intersection, union = overlap(predicted, true_mask(truth, self.protocol.plane))
+        polygons: of how many the truth consists; drawn: the truth as it is drawn on the plane, where the protocol says
+        so; else it is resized."""
+        there = true_mask(truth, self.protocol.plane) if drawn is None else drawn
+        intersection, union = overlap(predicted, there)
         area = int(np.count_nonzero(predicted))
         if self.protocol.crowd and polygons > 1:
             union = area

@@ -17,7 +17,7 @@ from image_core.data.words import words_of
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation.pictures import PictureSet
 from image_core.evaluation.prediction_log import LoggedAnswer, PredictionLog
-from image_core.evaluation.protocols import NATIVE, PROTOCOLS, Plane, ProtocolScore
+from image_core.evaluation.protocols import NATIVE, PROTOCOLS, SQUASHED, Plane, ProtocolScore
 from image_core.evaluation.samples import asking, check_can_be_shuffled, expressions_of_another
 from image_core.files import remove, write_json
 from image_core.folder import RunKind, claimed
@@ -228,11 +228,19 @@ class _Run:
                 f"{question.sample_id}: expected its answers in the log, got none: two pictures of one id?"
             )
         self.sheet.add(question, [answer.mask for answer in answers], [answer.presence for answer in answers])
-        parts = [polygons[i] for i in picture.keep]
-        for answer, truth, count, family in zip(answers, question.masks, parts, question.families, strict=True):
-            self.native.update(answer.mask, truth, answer.present, family)
+        drawn = self._drawn(picture)
+        for row, i in enumerate(picture.keep):
+            answer, truth = answers[row], question.masks[row]
+            self.native.update(answer.mask, truth, answer.present, question.families[row])
             for score in self.published.values():
-                score.add(answer.masks[score.protocol.plane], truth, answer.presence, count)
+                plane = score.protocol.plane
+                there = drawn[i] if score.protocol.drawn else None
+                score.add(answer.masks[plane], truth, answer.presence, polygons[i], there)
+
+    def _drawn(self, picture: _Asked) -> list[np.ndarray]:
+        """The truth of all expressions as it is drawn at 480 x 480, where a protocol asks for it."""
+        asked = any(score.protocol.drawn for score in self.published.values())
+        return self.evaluation.pictures.drawn(picture.index, SQUASHED) if asked else []
 
     def _fail(self, index: int, error: str) -> None:
         self.failures.append({"picture": self.evaluation.pictures.sample_id(index), "error": error})

@@ -36,6 +36,11 @@ def largest_outline(mask: np.ndarray) -> np.ndarray:
     return ordered[0] if ordered else np.zeros((0, 2), np.int64)
 
 
+def encloses_area(outline: np.ndarray) -> bool:
+    """Whether an outline (n, 2) goes round something: that of a pixel or of a straight line does not."""
+    return len(outline) > 2 and cv2.contourArea(outline.astype(np.int32)) > 0
+
+
 def sample_points(outline: np.ndarray, count: int) -> np.ndarray:
     """(n, 2) -> every ceil(n / count)-th point, (m, 2) with m <= count: all n of them where n <= count.
 

@@ -1,4 +1,4 @@
-"""Planes of logits: brought to another size by torch, on whatever device they lie."""
+"""Planes of logits and masks, brought to another size."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
 def resize_plane(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`resize_logits` of one plane (h, w) float32 -> (H, W) float32."""
     return resize_logits(torch.from_numpy(np.ascontiguousarray(logits))[None], size)[0].numpy()
+
+
+def nearest(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool -> (h, w) bool by nearest neighbour: the value at the centre of each new pixel."""
+    (height, width), (h, w) = mask.shape, size
+    if (h, w) == (height, width):
+        return mask
+    rows = ((np.arange(h) + 0.5) * height / h).astype(int)
+    columns = ((np.arange(w) + 0.5) * width / w).astype(int)
+    return mask[rows[:, None], columns]
 
 
 def masks_to_tensor(masks: np.ndarray) -> Tensor:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import timm
 import torch
 from timm.data.imagenet_info import ImageNetInfo
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from image_core.convert import Rule, fill, read_published, renamed
@@ -18,8 +21,8 @@ from image_core.grounded.resizing import BICUBIC, resized
 
 SIDE = 260
 MEAN, DEVIATION = 0.498, 0.502
-CPU_BATCH, CUDA_BATCH = 2, 16
-"""Crops at once. On a CPU more are slower: 8 take 1.4 times as long as 4 times 2."""
+CPU_BATCH, CUDA_BATCH = 1, 16
+"""Crops at once. On a CPU two to four take as long as one by one, eight longer; and rounding would depend on them."""
 
 ENDS: tuple[Rule, ...] = (
     (r"_conv_stem\.(.+)", r"conv_stem.\1"),
@@ -61,7 +64,8 @@ class EfficientNetLite2:
         network = timm.create_model("tf_efficientnet_lite2", pretrained=False)
         blocks = [len(list(stage.children())) for stage in network.get_submodule("blocks").children()]
         fill(network, renamed(read_published(weights), list(rules(blocks)), str(weights)), str(weights))
-        self._network = convert_conv2d_weight_memory_format(network.to(self.device).eval(), torch.channels_last)
+        _fold(network.eval())
+        self._network = convert_conv2d_weight_memory_format(network.to(self.device), torch.channels_last)
         self._batch = CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH
 
     @torch.inference_mode()
@@ -78,6 +82,16 @@ class EfficientNetLite2:
             logits = self._network((pixels / 255 - MEAN) / DEVIATION)
             rows.append(logits.softmax(1).cpu().numpy())
         return np.concatenate(rows)
+
+
+def _fold(module: nn.Module) -> None:
+    """Put batch norms into the convolutions before them, and leave their activations: a quarter less time on a CPU."""
+    for (name, layer), (after, norm) in pairwise(list(module.named_children())):
+        if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            module.register_module(name, fuse_conv_bn_eval(layer, norm))
+            module.register_module(after, norm.get_submodule("act"))
+    for child in module.children():
+        _fold(child)
 
 
 def crop(image: np.ndarray, box_xyxy: Box) -> np.ndarray:

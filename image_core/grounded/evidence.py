@@ -3,71 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
-from image_core.grounded.colours import colour_share
 from image_core.grounded.config import GroundedConfig
+from image_core.grounded.proposals import colours_match, named
 from image_core.grounded.regions import Region
 from image_core.grounded.understanding import Thing
-from image_core.language.plurals import singular_of
+from image_core.language.nouns import NounMeaning, meaning_of
+
+KINDS = ("animal", "vehicle")
+"""Nouns of kinds of which one box shows one."""
 
 
-def class_evidence(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
-    """(N,) in [0, 1]: the probability that the detector or the classifier names the noun's class right.
+def class_evidence(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
+    """(N,) in [0, 1]: how sure it is that the detector or the classifier names the noun's class right.
 
-    Of a phrase without a noun: that there is anything.
-    """
-    detected, classified = _by_detector(thing, regions), _by_classifier(thing, regions)
-    return 1 - (1 - detected) * (1 - classified)
-
-
-def weights(thing: Thing, regions: Sequence[Region], config: GroundedConfig, by_size: bool) -> np.ndarray:
-    """(N,) above 0: class, colours, and where asked size, multiplied. Where any region is of the class, others are 0.
-
-    (0.02 + [class of the noun] * score + P(noun | crop) * score) * (0.05 + share of the colour) * sqrt(area)
-
-    The score is the detector's: what a classifier says is given that the box holds one thing, and not half of it.
+    Of a phrase without a noun: that there is anything. A classifier counts less where the detector is not sure that the
+    box holds one thing, and not half of it.
     """
     scores = np.array([region.score for region in regions], np.float64)
-    classes = config.class_floor + _by_detector(thing, regions) + _by_classifier(thing, regions) * scores
-    evidence = class_evidence(thing, regions)
+    classified = _by_classifier(thing, regions, config) * np.sqrt(scores)
+    return 1 - (1 - _by_detector(thing, regions, config)) * (1 - classified)
+
+
+def weights(thing: Thing, regions: Sequence[Region], config: GroundedConfig, size_power: float) -> np.ndarray:
+    """(N,) above 0: class, colours and size, multiplied. Where any region is of the class, others are 0.
+
+    (0.02 + evidence of the class) * (0.05 + colours) * sqrt(area) ** power
+    """
+    evidence = class_evidence(thing, regions, config)
+    classes = config.class_floor + evidence
     best = evidence.max(initial=0.0)
     if best >= config.least_evidence:
         classes = np.where(evidence >= max(config.least_evidence, config.least_share * best), classes, 0.0)
-    colours = (config.colour_floor + colour_shares(thing, regions)).prod(1)
-    return classes * colours * (_sizes(regions) if by_size else 1)
+    colours = (config.colour_floor + colours_seen(thing, regions, config)).prod(1)
+    return classes * colours * np.array([region.size for region in regions]) ** size_power
 
 
-def colour_shares(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
-    """(N, C) in [0, 1]: the share of each region that is of each of the thing's colours."""
-    shares = [[colour_share(region.hsv, colour) for colour in thing.colours] for region in regions]
-    return np.array(shares, np.float64).reshape(len(regions), len(thing.colours))
+def colours_seen(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
+    """(N, C) in [0, 1]: how well each of the thing's colours is seen in each region."""
+    seen = [colours_match(region.hsv, thing, config) for region in regions]
+    return np.array(seen, np.float64).reshape(len(regions), len(thing.all_colours))
 
 
 def presence_of(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> float:
     """[0, 1]: how sure it is that the picture shows such a thing, by its best region."""
-    if not regions or not (thing.is_anything or thing.meaning.known or _by_detector(thing, regions).any()):
+    if not regions or not (thing.is_anything or thing.meaning.known or _by_detector(thing, regions, config).any()):
         return 0.0
-    seen = np.clip(colour_shares(thing, regions) / max(config.colour_enough, 1e-6), 0, 1).prod(1)
-    evidence = class_evidence(thing, regions) * (config.colour_doubt + (1 - config.colour_doubt) * seen)
+    seen = colours_seen(thing, regions, config).prod(1)
+    evidence = class_evidence(thing, regions, config) * (config.colour_doubt + (1 - config.colour_doubt) * seen)
     return float(1 / (1 + np.exp(-config.presence_slope * (evidence.max() - config.presence_at))))
 
 
-def _by_detector(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
-    """(N,): the best score under a name that fits the noun, also where the detector's names are not COCO's."""
-    if thing.is_anything:
-        return np.array([region.score for region in regions], np.float64)
-    names = thing.meaning.coco | {thing.noun, singular_of(thing.noun)}
-    scores = [max((s for label, s in region.labels.items() if label in names), default=0.0) for region in regions]
-    return np.array(scores, np.float64)
+def _by_detector(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
+    """(N,): the best score under a name that fits the noun, doubted where the classifier is sure of a rival."""
+    scores = np.array([named(thing, region.labels) for region in regions], np.float64)
+    rivals = rivals_of(thing.meaning)
+    doubt = np.array([sum(region.synsets.get(name, 0.0) for name in rivals) for region in regions], np.float64)
+    return scores * (1 - config.rival_doubt * np.clip(doubt, 0, 1))
 
 
-def _by_classifier(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
-    """(N,): the probability of the noun's classes on the crop."""
+def _by_classifier(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
+    """(N,): from the probability of the noun's classes on the crop. Of a thousand classes, a tenth for one is much, and
+    for the 118 of dogs it is what any crop gets."""
     sums = [sum(region.synsets.get(name, 0.0) for name in thing.meaning.synsets) for region in regions]
-    return np.clip(np.array(sums, np.float64), 0, 1)
+    shares = np.clip(np.array(sums, np.float64), 0, 1)
+    half = config.class_half * np.sqrt(max(len(thing.meaning.synsets), 1))
+    return shares * (1 + half) / (shares + half)
 
 
-def _sizes(regions: Sequence[Region]) -> np.ndarray:
-    return np.array([region.size for region in regions], np.float64)
+@cache
+def rivals_of(meaning: NounMeaning) -> frozenset[str]:
+    """The classes of a classifier that an animal, or a vehicle, is not: those of all other ones."""
+    for kind in map(meaning_of, KINDS):
+        if meaning.synsets and meaning.synsets <= kind.synsets and meaning.coco <= kind.coco:
+            return kind.synsets - meaning.synsets
+    return frozenset()

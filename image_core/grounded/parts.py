@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,9 @@ class Detection:
     box_xyxy: Box  # pixels of the picture
     score: float  # [0, 1]
     label: str  # the detector's own class name
+    others: Mapping[str, float] = field(
+        default_factory=dict[str, float]
+    )  # its other names for what fills the box, scored
 
 
 class Detector(Protocol):
@@ -26,6 +29,18 @@ class Detector(Protocol):
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> boxes inside the picture, the best first."""
+        ...
+
+
+@runtime_checkable
+class PhraseDetector(Protocol):
+    """Finds what phrases name: a detector that is asked with words."""
+
+    def detect_phrases(self, image: np.ndarray, phrases: Sequence[str]) -> list[list[Detection]]:
+        """(H, W, 3) uint8 RGB and P phrases ("white car") -> P lists of boxes inside the picture, the best first.
+
+        Each list is as if its phrase were asked alone, and the phrase is the label of its boxes.
+        """
         ...
 
 

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import hashlib
 
-from image_core.device import Precision, check_precision
+from image_core.device import Precision, check_precision, resolve_device
 from image_core.errors import ConfigError
 from image_core.grounded.classifier import EfficientNetLite2
+from image_core.grounded.config import GroundedConfig
 from image_core.grounded.model import Grounded
 from image_core.grounded.sam import MobileSam
 from image_core.grounded.ssdlite import SSDLiteDetector
 from image_core.identity import ModelIdentity
-from image_core.mask_model import PackagedModel
+from image_core.mask_model import PackagedModel, WeightsOf
 from image_core.weights.cache import weights_of
 from image_core.weights.manifest import bundle_of
 
 NAME = "photo"
 
 
-def photo_model(device: str = "auto", precision: Precision = "fp32") -> Grounded:
-    """The model, of weights that were fetched before. Its masker runs on the processor whatever `device` is.
+def photo_model(device: str = "auto", precision: Precision = "fp32", weights: WeightsOf = weights_of) -> Grounded:
+    """The model.
 
-    Raises `CheckpointError` where the weights are not whole, and `ConfigError` for another precision than fp32.
+    weights: gives the files; by default those that were fetched before. Raises `ConfigError` for another precision than
+    fp32 and for a device that is not there, both before `weights` is asked; `CheckpointError` where a file is none.
     """
     check_precision(precision)
+    resolve_device(device)
     if precision != "fp32":
         raise ConfigError(f"precision: expected fp32 with the model '{NAME}', got {precision}: leave --precision out")
-    files = weights_of(NAME)
+    files = weights(NAME)
     return Grounded(
-        SSDLiteDetector(files["ssdlite/model.json"], device=device),
-        MobileSam(files["mobile_sam/encoder.onnx"], files["mobile_sam/decoder.onnx"]),
+        SSDLiteDetector(files["ssdlite/model.json"], score=GroundedConfig.least_score, device=device),
+        MobileSam(files["mobile_sam/encoder.onnx"], files["mobile_sam/decoder.onnx"], device=device),
         EfficientNetLite2(files["efficientnet_lite2/weights.pth"], device=device),
         identity=photo_identity(),
     )
@@ -43,4 +46,4 @@ def photo_identity() -> ModelIdentity:
     return ModelIdentity(NAME, revision, "grounded", ", ".join(licences))
 
 
-PHOTO = PackagedModel(photo_model, photo_identity)
+PHOTO = PackagedModel(photo_model, photo_identity, is_slow=True)

@@ -16,7 +16,7 @@ from torchvision.ops import nms
 from image_core.convert import Rule, fill
 from image_core.device import resolve_device
 from image_core.errors import CheckpointError
-from image_core.geometry.boxes import box_area, clip_boxes
+from image_core.geometry.boxes import box_area, box_iou_matrix, clip_boxes
 from image_core.grounded.mobilenet_v2 import Convolution, MobileNetV2, depthwise
 from image_core.grounded.parts import Detection
 from image_core.grounded.resizing import BILINEAR, resized
@@ -31,6 +31,12 @@ EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 
 ANCHORS = (3, 6, 6, 6, 6, 6)
 """Anchors of a cell, for each map."""
+
+LEAST_NAMED = 0.05
+"""Score from which a name that is not a box's first is told."""
+STEP_SHARE, CUT_SHARE = 0.6, 0.02
+"""Windows: how far one begins behind the other at most, and how near to its edge a box is cut there; both in sides of
+it. Proposed."""
 
 CENTRE_STEP, SIZE_STEP = 0.1, 0.2
 """What a box is told in: shifts of the centre in tenths of its anchor's sides, log sizes in fifths."""
@@ -148,30 +154,76 @@ def read_ssdlite(model_json: Path) -> SSDLite:
 class SSDLiteDetector:
     """A `Detector`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
 
-    An anchor speaks for its best class, and suppression does not look at classes: one object gets one box, whatever it
-    is taken for. model_json: what `read_ssdlite` reads.
+    The picture is looked at as a whole, squeezed into a square as in training, and in squares of its shorter side, each
+    overlapping the next (`most_squares` at most): what is small or squeezed in the whole is found there. Suppression
+    does not look at classes: one object gets one box, and the names of all boxes that gave way to it. model_json: what
+    `read_ssdlite` reads.
     """
 
     def __init__(
-        self, model_json: Path, *, score: float = 0.2, overlap: float = 0.5, most: int = 30, device: str = "auto"
+        self,
+        model_json: Path,
+        *,
+        score: float = 0.2,
+        overlap: float = 0.5,
+        most: int = 30,
+        most_squares: int = 6,
+        device: str = "auto",
     ) -> None:
-        self.score, self.overlap, self.most = score, overlap, most
+        self.score, self.overlap, self.most, self.most_squares = score, overlap, most, most_squares
         self.device = resolve_device(device)
         network = read_ssdlite(model_json).to(self.device).eval()
         self._network = convert_conv2d_weight_memory_format(network, torch.channels_last)
         self._named = [i for i, name in enumerate(COCO_IDS) if name != "N/A"]
 
-    @torch.inference_mode()
     def detect(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> boxes inside the picture with COCO's names, the best first."""
         height, width = image.shape[:2]
-        pixels = torch.from_numpy(resized(image, (SIDE, SIDE), BILINEAR) / np.float32(127.5) - 1)
+        seen = [self._seen(image, window) for window in windows(height, width, self.most_squares)]
+        scores, boxes = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+        best = torch.from_numpy(scores.max(1))
+        kept = nms(torch.from_numpy(boxes), best, self.overlap)[: self.most].numpy()
+        if not len(kept):
+            return []
+        # What overlaps a box that was kept: of these names the best score of each.
+        same = box_iou_matrix(boxes[kept], boxes) > self.overlap
+        return [self._named_box(boxes[k], scores[k], scores[row].max(0)) for k, row in zip(kept, same, strict=True)]
+
+    def _named_box(self, box: np.ndarray, own: np.ndarray, heard: np.ndarray) -> Detection:
+        x0, y0, x1, y1 = box.tolist()
+        first = own.argmax()
+        others = {self._name(i): float(heard[i]) for i in np.flatnonzero(heard >= LEAST_NAMED) if i != first}
+        return Detection((x0, y0, x1, y1), float(own[first]), self._name(first), others)
+
+    def _name(self, column: int | np.intp) -> str:
+        return COCO_IDS[self._named[column]]
+
+    @torch.inference_mode()
+    def _seen(self, image: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (N, 80) and boxes (N, 4), pixels of the whole picture, of the anchors of `score` or more. A box that
+        ends where a window ends inside the picture is left out: it is cut there, and another window has the whole."""
+        height, width = image.shape[:2]
+        x0, y0, x1, y1 = window
+        pixels = torch.from_numpy(resized(image[y0:y1, x0:x1], (SIDE, SIDE), BILINEAR) / np.float32(127.5) - 1)
         scores, boxes = (of[0].cpu() for of in self._network(pixels.permute(2, 0, 1)[None].to(self.device)))
-        best, column = scores[:, self._named].max(1)
-        pixels_xyxy = boxes[:, [1, 0, 3, 2]].numpy() * np.array([width, height] * 2, np.float32)
-        inside = clip_boxes(pixels_xyxy, (height, width))
-        usable = np.flatnonzero((best.numpy() >= self.score) & (box_area(inside) > 0))
-        kept = usable[nms(torch.from_numpy(inside[usable]), best[usable], self.overlap)[: self.most].numpy()]
-        return [
-            Detection(tuple(inside[i].tolist()), float(best[i]), COCO_IDS[self._named[int(column[i])]]) for i in kept
-        ]
+        scores = scores[:, self._named].numpy()
+        sides, corner = np.array([x1 - x0, y1 - y0] * 2, np.float32), np.array([x0, y0] * 2, np.float32)
+        found = clip_boxes(boxes[:, [1, 0, 3, 2]].numpy() * sides, (y1 - y0, x1 - x0)) + corner
+        inner = np.array([x0 > 0, y0 > 0, x1 < width, y1 < height])
+        cut = (np.abs(found - np.array(window, np.float32)) < CUT_SHARE * sides) & inner
+        usable = (scores.max(1) >= self.score) & (box_area(found) > 0) & ~cut.any(1)
+        return scores[usable], found[usable].astype(np.float32)
+
+
+Window = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in whole pixels."""
+
+
+def windows(height: int, width: int, most_squares: int) -> list[Window]:
+    """The whole picture, and, where it is no square, squares of its shorter side that overlap, unless that took more
+    than so many."""
+    side, long = sorted((height, width))
+    count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), most_squares)
+    starts = [round(start) for start in np.linspace(0, long - side, count)] if long > side else []
+    squares = [(s, 0, s + side, side) if width > height else (0, s, side, s + side) for s in starts]
+    return [(0, 0, width, height), *squares]

@@ -13,12 +13,12 @@ from itertools import pairwise
 from typing import Any
 
 from image_core.grounded.colours import COLOURS, TONES
+from image_core.language import words
+from image_core.language.expression import Referent, Relation, Superlative
 from image_core.language.nouns import UNKNOWN, NounMeaning, meaning_of
-from image_core.language.plurals import is_plural
-from image_core.weak.language import words
-from image_core.weak.language.expression import Referent, Relation, Superlative
-from image_core.weak.language.parser import parse_expression
-from image_core.weak.language.tokens import respelled, tokenise
+from image_core.language.parser import parse_expression
+from image_core.language.plurals import is_plural, singular_of
+from image_core.language.tokens import respelled, tokenise
 
 
 def _set(text: str) -> frozenset[str]:
@@ -41,6 +41,12 @@ _COLLECTIVE = (
     (re.compile(r"\b(?:group|herd|flock|bunch|pack|crowd|lot|lots|school|row) of "), "all "),
 )
 _ONE_OF = re.compile(r"\b(?:one|either|any) of\b")
+DETAILS = _set(
+    "hat hats cap helmet belt hair beard tie bowtie scarf shoe shoes boots boot sock socks glove gloves glasses"
+    " sunglasses goggles bag backpack purse collar mane tail ear ears nose stripe stripes spot spots patch patches"
+    " handles handle wheel wheels headband necklace ribbon mask"
+)
+"""What is worn or had and fills little of a thing."""
 _SMALL = words.ARTICLES | words.RELATIVES | _set("this these those and is are being of with it in on at")
 """Words whose lack of effect is not worth telling."""
 _TOUCHING = _set(
@@ -57,9 +63,14 @@ class Thing:
 
     #: As it was said, with the word before it where both are one noun ("cell phone"); "" for anything.
     noun: str
+    #: All that was said about the thing itself ("girl in blue dress twirling"), for parts that are asked with words.
+    phrase: str = ""
     meaning: NounMeaning = UNKNOWN
-    #: Names of `COLOURS` and `TONES`, each to be seen on it.
+    #: Names of `COLOURS` and `TONES`, each to be seen on it: its own, those of clothes and the like, and those of a hat
+    #: or another of `DETAILS`.
     colours: tuple[str, ...] = ()
+    worn: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
     @property
     def is_anything(self) -> bool:
@@ -69,7 +80,17 @@ class Thing:
     @property
     def key(self) -> str:
         """What stands for it as the phrase of a `Referent`."""
-        return " ".join([*self.colours, self.noun or "thing"])
+        return " ".join([*self.all_colours, self.noun or "thing"])
+
+    @property
+    def all_colours(self) -> tuple[str, ...]:
+        """Every colour that was told."""
+        return *self.colours, *self.worn, *self.details
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What a detector may call it."""
+        return self.meaning.coco | {self.noun, singular_of(self.noun), self.phrase}
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,16 @@ class Understanding:
         return self.things[0]
 
     @property
+    def phrases(self) -> tuple[str, ...]:
+        """What parts that are asked with words are asked, each once."""
+        return tuple(dict.fromkeys(thing.phrase for thing in (*self.things, *self.also)))
+
+    @property
+    def asks_for_classes(self) -> bool:
+        """Whether ImageNet has a class for any of its nouns: of people it has none."""
+        return any(thing.meaning.synsets for thing in (*self.things, *self.also))
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to look for."""
         return self.thing.is_anything and not self.expression.strip()
@@ -116,7 +147,7 @@ class Understanding:
             "classes": sorted(self.thing.meaning.coco),
             "synsets": len(self.thing.meaning.synsets),
             "also": [thing.noun for thing in self.also],
-            "attributes": list(self.thing.colours),
+            "attributes": list(self.thing.all_colours),
             "places": [_told(superlative) for superlative in self.referent.superlatives],
             "relations": [
                 " ".join([r.kind, " and ".join(mark.phrase for mark in r.landmarks)]) for r in self.referent.relations
@@ -127,18 +158,22 @@ class Understanding:
         }
 
 
-def understand(expression: str) -> Understanding:
-    """The understanding of an expression in any spelling. Never fails."""
+def understand(expression: str, any_noun: bool = False) -> Understanding:
+    """The understanding of an expression in any spelling. Never fails.
+
+    any_noun: whether all nouns can be told from a picture, as a detector does that is asked with words, and not only
+    those of the noun table.
+    """
     text = expression.lower()
     for pattern, instead in _COLLECTIVE:
         text = pattern.sub(instead, text)
     parsed = parse_expression(text)
-    reader = _Reader()
+    reader = _Reader(any_noun)
     referent = reader.referent(parsed)
-    also = tuple(reader.thing(mark)[0] for mark in _joined(parsed))
+    also = tuple(reader.thing(mark)[0] for mark in reader.joined(parsed))
     several, count = _number(text, parsed.noun)
     things = tuple(reader.things.values())
-    said = _effective_words(text, parsed, referent, things, also, several)
+    said = _effective_words(text, parsed, referent, reader, also, several)
     left = tuple(w for w in dict.fromkeys(_content_words(text)) if w not in said)
     return Understanding(expression, referent, things, also, several, count, _is_strict(text), left)
 
@@ -146,7 +181,8 @@ def understand(expression: str) -> Understanding:
 class _Reader:
     """Makes a referent of what can be answered, and gathers its things in the order they are met."""
 
-    def __init__(self) -> None:
+    def __init__(self, any_noun: bool) -> None:
+        self.any_noun = any_noun
         self.things: dict[str, Thing] = {}
 
     def referent(self, parsed: Referent) -> Referent:
@@ -156,16 +192,16 @@ class _Reader:
         told = {superlative.kind for superlative in parsed.superlatives}
         sizes = () if told & {"bigger", "smaller"} else sizes
         relations = [answered for r in parsed.relations if (answered := self._relation(r)) is not None]
-        excluded = [self.referent(other) for other in parsed.excluded if _is_known(other)]
+        excluded = [self.referent(other) for other in parsed.excluded if self.tells(other)]
         kept = tuple(o for o in excluded if o.phrase != thing.key or o.is_spatial)
         return Referent(thing.noun, thing.key, (*parsed.superlatives, *sizes), tuple(relations), kept)
 
     def _relation(self, relation: Relation) -> Relation | None:
         """A relation that a predicate answers; what somebody holds, rides or has with him is near."""
-        if not all(_is_known(mark) for mark in relation.landmarks):
+        if not all(self.tells(mark) for mark in relation.landmarks):
             return None
         if relation.kind == "with":
-            if not _is_beside(relation):
+            if not self.is_beside(relation):
                 return None
             relation = replace(relation, kind="near")
         return replace(relation, landmarks=tuple(self.referent(mark) for mark in relation.landmarks))
@@ -173,7 +209,7 @@ class _Reader:
     def thing(self, parsed: Referent) -> tuple[Thing, tuple[Superlative, ...]]:
         """What a referent asks of a box by itself, and how its size compares with others."""
         phrase = parsed.phrase.split()
-        own = Counter(phrase) - Counter(w for r in parsed.relations if _is_beside(r) for w in _words_of(r))
+        own = Counter(phrase) - Counter(w for r in parsed.relations if self.is_beside(r) for w in _words_of(r))
         noun = "" if parsed.noun in ANYTHING else _longest_noun(phrase, parsed.noun)
         before = phrase[: phrase.index(parsed.noun)] if parsed.noun in phrase else phrase
         sizes = tuple(Superlative(SIZES[w]) for w in before if w in SIZES and w not in noun.split())
@@ -181,7 +217,47 @@ class _Reader:
         # "dark blue": a blue; "dark car": how bright it is.
         behind = dict(pairwise(phrase))
         tones = [w for w in before if w in TONES and behind.get(w) not in COLOURS]
-        return Thing(noun, meaning_of(noun) if noun else UNKNOWN, tuple(dict.fromkeys([*colours, *tones]))), sizes[:1]
+        meaning = meaning_of(noun) if noun else UNKNOWN
+        described = tuple(dict.fromkeys([*(c for c in colours if c in before), *tones]))
+        others = [c for c in dict.fromkeys(colours) if c not in before]
+        small = tuple(c for c in others if _coloured(phrase, c) in DETAILS)
+        worn = tuple(c for c in others if c not in small)
+        return Thing(noun, parsed.phrase or "object", meaning, described, worn, small), sizes[:1]
+
+    def tells(self, parsed: Referent) -> bool:
+        """Whether a landmark or what is excluded can be told from a picture."""
+        if not parsed.noun:
+            return parsed.is_spatial
+        return self.any_noun or meaning_of(_longest_noun(parsed.phrase.split(), parsed.noun)).known
+
+    def is_beside(self, relation: Relation) -> bool:
+        """Whether a relation without predicate tells of something that a detector finds close by: "riding a horse"."""
+        if relation.kind != "with" or relation.words not in _TOUCHING:
+            return False
+        nouns = [_longest_noun(mark.phrase.split(), mark.noun) for mark in relation.landmarks]
+        return all(noun not in words.CLOTHES and (self.any_noun or bool(meaning_of(noun).coco)) for noun in nouns)
+
+    def joined(self, parsed: Referent) -> list[Referent]:
+        """Things that stand beside the noun by an "and" right behind it: "the dog and the cat"."""
+        return [
+            mark
+            for relation in parsed.relations
+            for mark in relation.landmarks
+            if (relation.kind, relation.words) == ("with", "and")
+            and f"{parsed.noun} and {mark.phrase}" in parsed.phrase
+            and mark.noun not in words.CLOTHES
+            and self.tells(mark)
+        ]
+
+    def is_told(self, thing: Thing) -> bool:
+        """Whether something answers the noun of a thing."""
+        return self.any_noun or thing.is_anything or thing.meaning.known
+
+
+def _coloured(phrase: list[str], colour: str) -> str:
+    """The word that a colour describes: the first behind it that is no adjective itself; "" at the end."""
+    behind = phrase[phrase.index(colour) + 1 :]
+    return next((word for word in behind if word not in words.ADJECTIVES and word != "and"), "")
 
 
 def _longest_noun(phrase: list[str], noun: str) -> str:
@@ -191,32 +267,6 @@ def _longest_noun(phrase: list[str], noun: str) -> str:
         return noun
     both = f"{phrase[at - 1]} {noun}"
     return both if meaning_of(both).known else noun
-
-
-def _is_known(parsed: Referent) -> bool:
-    """Whether a landmark or what is excluded can be told from a picture."""
-    return meaning_of(_longest_noun(parsed.phrase.split(), parsed.noun)).known if parsed.noun else parsed.is_spatial
-
-
-def _is_beside(relation: Relation) -> bool:
-    """Whether a relation without predicate tells of something that a detector finds close by: "riding a horse"."""
-    if relation.kind != "with" or relation.words not in _TOUCHING:
-        return False
-    nouns = [_longest_noun(mark.phrase.split(), mark.noun) for mark in relation.landmarks]
-    return all(noun not in words.CLOTHES and bool(meaning_of(noun).coco) for noun in nouns)
-
-
-def _joined(parsed: Referent) -> list[Referent]:
-    """Things that stand beside the noun by an "and" right behind it: "the dog and the cat"."""
-    return [
-        mark
-        for relation in parsed.relations
-        for mark in relation.landmarks
-        if (relation.kind, relation.words) == ("with", "and")
-        and f"{parsed.noun} and {mark.phrase}" in parsed.phrase
-        and mark.noun not in words.CLOTHES
-        and _is_known(mark)
-    ]
 
 
 def _words_of(relation: Relation) -> list[str]:
@@ -239,22 +289,22 @@ def _is_strict(text: str) -> bool:
 
 
 def _effective_words(
-    text: str, parsed: Referent, referent: Referent, things: tuple[Thing, ...], also: tuple[Thing, ...], several: bool
+    text: str, parsed: Referent, referent: Referent, reader: _Reader, also: tuple[Thing, ...], several: bool
 ) -> set[str]:
     """The words that something answers."""
-    known = [thing for thing in (*things, *also) if thing.meaning.known or thing.is_anything]
-    said = {word for thing in known for word in (*thing.noun.split(), *thing.colours)} | ANYTHING
+    known = [thing for thing in (*reader.things.values(), *also) if reader.is_told(thing)]
+    said = {word for thing in known for word in (*thing.noun.split(), *thing.all_colours)} | ANYTHING
     said |= {word for token in tokenise(text) if token.kind in ("place", "relation") for word in token.text.split()}
-    said |= {word for r in parsed.relations if _is_beside(r) for word in r.words.split()}
+    said |= {word for r in parsed.relations if reader.is_beside(r) for word in r.words.split()}
     if referent.superlatives:
         said |= SIZES.keys()
     if several:
         said |= NUMBERS.keys() | ALL
     if referent.excluded:
         said |= words.NEGATIONS
-    dropped = [r for r in parsed.relations if not all(_is_known(mark) for mark in r.landmarks)]
+    dropped = [r for r in parsed.relations if not all(reader.tells(mark) for mark in r.landmarks)]
     lost = {word for r in dropped for word in (*r.words.split(), *_words_of(r))}
-    return said - (lost - {word for thing in known for word in (*thing.noun.split(), *thing.colours)})
+    return said - (lost - {word for thing in known for word in (*thing.noun.split(), *thing.all_colours)})
 
 
 def _content_words(text: str) -> list[str]:

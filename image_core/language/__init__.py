@@ -1,1 +1,1 @@
-"""What words mean: nouns as classes that picture models know."""
+"""Words without pictures: expressions parsed, nouns as classes that picture models know, predicates over boxes."""

@@ -66,16 +66,19 @@ class CrossAttention(nn.Module):
         return self.out(merge_heads(attend(q, k, v, None if pad_mask is None else pad_mask[:, None, None, :])))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v over (B, heads, Q, d) and (B, heads, K, d); `pad_mask` (broadcast, True = padding).
+def attend(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(d) + bias) v over (B, heads, Q, d) and (B, heads, K, d); `pad_mask` (broadcast, True =
+    padding) or `bias` (B, heads, Q, K), not both.
 
     In bfloat16 on a CPU it is written out: there, on thousands of slices of a few dozen tokens, the fused kernel is the
     slower one.
     """
     if q.dtype is not torch.bfloat16 or q.device.type != "cpu":
-        seen = None if pad_mask is None else ~pad_mask
+        seen = bias if pad_mask is None else ~pad_mask
         return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    if bias is not None:
+        scores = scores + bias
     if pad_mask is not None:
         scores = scores.masked_fill(pad_mask, float("-inf"))
     return scores.softmax(-1).to(v.dtype) @ v

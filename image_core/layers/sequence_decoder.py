@@ -1,10 +1,10 @@
 """The autoregressive coordinate decoder: a picture's memory -> x1, y1, x2, y2, ..., end, one token a step.
 
 Source: SeqTR (Zhu et al., ECCV 2022). A token is a bin 0 .. bins - 1 of a coordinate, x and y in turn, or `end` = bins.
-Step t reads the tokens before it (zero at the first) and attends to the memory. In every layer a learned position of
-the step joins queries and keys of the self-attention and queries of the cross-attention, and the memory's position its
-keys; values carry none. Three parts of Partial-RES can be handed in: a learned first input, what tokens read of the
-picture (`co_content`), and where queries attend (`point_attention`).
+Step t reads the tokens before it (zero at the first, or what the memory says) and attends to the memory. In every layer
+a learned position of the step joins queries and keys of the self-attention and queries of the cross-attention, and the
+memory's position its keys; values carry none. Three parts of Partial-RES can be handed in: a learned first input, what
+tokens read of the picture (`co_content`), and where queries attend (`point_attention`).
 
 Keys and values of past steps are kept in a `DecoderCache` that the caller owns, so a step costs one token and not the
 whole prefix (benchmarks/speed/sequence_decoder.py). The module itself keeps nothing between calls.
@@ -37,6 +37,7 @@ class DecoderCache:
     steps: int = 0  # how many are done
     lines: Lines | None = None  # of the memory, for co-content
     grid: PictureGrid | None = None  # of the memory, for point modulation
+    start: Tensor | None = None  # (N, C) of the memory, for the first step
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,12 @@ class CoordinateDecoder(nn.Module):
         lines = None if self.co_content is None else self.co_content.lines(memory)
         modulated = any(cast(DecoderLayer, layer).point is not None for layer in self.layers)
         return DecoderCache(
-            read, nothing, memory.pad_mask, lines=lines, grid=picture_grid(memory) if modulated else None
+            read,
+            nothing,
+            memory.pad_mask,
+            lines=lines,
+            grid=picture_grid(memory) if modulated else None,
+            start=memory.start,
         )
 
     def step(self, token: Tensor | None, cache: DecoderCache) -> tuple[Tensor, DecoderCache]:
@@ -171,8 +177,10 @@ class CoordinateDecoder(nn.Module):
         """(N, 1, C): the input of the first step."""
         keys = cache.memory[0][0]
         if self.task is None:
-            return keys.new_zeros(keys.shape[0], 1, self.embedding.embedding_dim)
-        return self.task.weight[None].expand(keys.shape[0], -1, -1)
+            first = keys.new_zeros(keys.shape[0], 1, self.embedding.embedding_dim)
+        else:
+            first = self.task.weight[None].expand(keys.shape[0], -1, -1)
+        return first if cache.start is None else first + cache.start[:, None]
 
     def _read(self, tokens: Tensor, first: int, cache: DecoderCache) -> Tensor:
         """Tokens (N, T), numbers `first` and on of their sequence -> what the next steps read, (N, T, C)."""

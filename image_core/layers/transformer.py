@@ -21,6 +21,8 @@ class Memory:
     pad_mask: Tensor  # (N, M) bool, True on padding
     # (h, w) where the first h w tokens are the cells of a picture, row by row; None: not told
     cells: tuple[int, int] | None = None
+    cell_logits: Tensor | None = None  # (N, h, w), which cells belong to what is meant; None: nothing tells
+    start: Tensor | None = None  # (N, C), joins what the decoder's first step reads; None: nothing does
 
 
 class Attention(nn.Module):

@@ -14,11 +14,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from image_core.losses import at_size
+
 Source = Literal["i2t", "t2i"]
 Form = Literal["mass", "margin"]
+Words = Literal["all", "first"]
 
 MAP_STRIDE = 16
 """Pixels per cell of the maps."""
+
+
+def words_read(word_pad: Tensor, words: Words) -> Tensor:
+    """(N, L) bool padding -> the same, with all words but the first as padding where only that one is taught.
+
+    The first token of BERT and RoBERTa stands for the whole expression. Of "the star left of the square" the word
+    "square" must not be taught to look at the star.
+    """
+    if words == "all":
+        return word_pad
+    only_first = torch.ones_like(word_pad)
+    only_first[:, 0] = False
+    return only_first
 
 
 def layer_map(similarity: Tensor, word_pad: Tensor, cell_pad: Tensor, source: Source) -> Tensor:
@@ -56,7 +72,7 @@ def attention_share(attention: Tensor, masks: Tensor) -> Tensor:
 
     A cell counts by the share of it that the mask covers, so that 1 is reached inside the outline alone.
     """
-    inside = _covered(masks, attention)
+    inside = at_size(masks.float(), attention)
     return (attention * inside).flatten(1).sum(1) / attention.flatten(1).sum(1).clamp(min=1e-12)
 
 
@@ -76,18 +92,13 @@ def margin_loss(attention: Tensor, masks: Tensor, margins: tuple[float, float]) 
     """
     a = attention.flatten(1)
     a = a / a.amax(1, keepdim=True).clamp(min=1e-12)
-    covered = _covered(masks, attention).flatten(1)
+    covered = at_size(masks.float(), attention).flatten(1)
     inside = covered >= covered.amax(1, keepdim=True).clamp(min=1e-6, max=0.5)
     counts = inside.sum(1), (~inside).sum(1)
     mean_in, mean_out = ((a * of).sum(1) / n.clamp(min=1) for of, n in zip((inside, ~inside), counts, strict=True))
     max_in, max_out = (a.masked_fill(~of, 0.0).amax(1) for of in (inside, ~inside))
     hinges = F.relu(mean_out - mean_in + margins[0]) + F.relu(max_out - max_in + margins[1])
     return _mean_over_targets(hinges * (counts[1] > 0), masks)
-
-
-def _covered(masks: Tensor, attention: Tensor) -> Tensor:
-    """(N, H, W) -> (N, h, w): the share of each cell that the mask covers."""
-    return F.adaptive_avg_pool2d(masks[:, None].float(), (attention.shape[-2], attention.shape[-1]))[:, 0]
 
 
 def _mean_over_targets(values: Tensor, masks: Tensor) -> Tensor:

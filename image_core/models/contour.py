@@ -18,9 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from image_core.encoders.gru import GruTextEncoder
+from image_core.encoders.text import TextEncoder
+from image_core.encoders.vision import VisionEncoder
 from image_core.field_types import check_fields
 from image_core.geometry.contours import (
     dequantise,
+    encloses_area,
     largest_outline,
     quantise,
     rasterise,
@@ -32,6 +36,7 @@ from image_core.layers.point_attention import PointModulation
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import EncoderLayer, Memory
 from image_core.models.base import EncoderModel
+from image_core.models.cell_head import CellHead, cell_loss
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
 OUTSIDE = -20.0
@@ -66,6 +71,8 @@ class ContourConfig:
     sine_codes: bool = False
     # ours: of the first point's two tokens. They alone tell where the object is; the others follow their neighbours.
     first_weight: float = 1.0
+    cell_weight: float = 0.0  # ours: of the loss of a head on the memory's cells, see `cell_head`; 0: no head
+    start_from_cells: bool = False  # ours: the decoder's first input is read where that head is sure
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -80,9 +87,11 @@ class ContourConfig:
         for name in ("dropout", "shuffle_share", "smoothing", "end_weight", "bin_offset"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{kind}.{name}: expected 0 to 1, got {getattr(self, name)}")
-        for name in ("label_spread", "first_weight"):
+        for name in ("label_spread", "first_weight", "cell_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{kind}.{name}: expected 0 or more, got {getattr(self, name)}")
+        if self.start_from_cells and self.cell_weight == 0:
+            raise ValueError(f"{kind}.start_from_cells: expected a cell_weight above 0 with it, got 0: set it")
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ class SequenceExtras:
 
     token_logits: Tensor  # (N, 2 points + 1, bins + 1)
     token_targets: Tensor  # (N, 2 points + 1), the true tokens
+    cell_logits: Tensor | None  # (N, h, w) of the memory's cells, where a head tells them
 
 
 class ContourModel(EncoderModel):
@@ -103,19 +113,23 @@ class ContourModel(EncoderModel):
     encoder: nn.ModuleList
     decoder: CoordinateDecoder
 
+    def __init__(self, vision: VisionEncoder, text: TextEncoder | GruTextEncoder, config: ContourConfig) -> None:
+        super().__init__(vision, text, config)
+        self.cell_head = CellHead(config.channels, config.start_from_cells) if config.cell_weight > 0 else None
+
     @abstractmethod
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N rows of features and N rows of text -> what the decoder attends to."""
 
-    def encode(
-        self, tokens: Tensor, position: Tensor, pad_mask: Tensor, cells: tuple[int, int] | None = None
-    ) -> Memory:
-        """Fused tokens (N, M, d), their positions (N, M, d) and padding (N, M) bool, through the encoder."""
+    def encode(self, tokens: Tensor, position: Tensor, pad_mask: Tensor, cells: tuple[int, int]) -> Memory:
+        """Fused tokens (N, M, d), their positions (N, M, d) and padding (N, M) bool, through the encoder. cells: (h, w)
+        of the picture, whose tokens come first."""
         if self.config.position_in_tokens:
             tokens = tokens + position
         for layer in self.encoder:
             tokens = layer(tokens, position, pad_mask)
-        return Memory(tokens, position, pad_mask, cells)
+        memory = Memory(tokens, position, pad_mask, cells)
+        return memory if self.cell_head is None else self.cell_head(memory)
 
     def targets(self, batch: ImageBatch) -> Tensor:
         """(N, 2 points) long: the contours of the true masks as tokens, ended where they are shorter."""
@@ -138,7 +152,7 @@ class ContourModel(EncoderModel):
         logits = self.decoder(memory, targets)
         end = torch.full_like(targets[:, :1], self.decoder.end)
         answer = self._answer(logits.argmax(-1), logits, image)
-        return replace(answer, extras=SequenceExtras(logits, torch.cat([targets, end], dim=1)))
+        return replace(answer, extras=SequenceExtras(logits, torch.cat([targets, end], dim=1), memory.cell_logits))
 
     def _answer(self, tokens: Tensor, logits: Tensor, image: ImageFeatures) -> Prediction:
         h, w = (4 * n for n in image.levels[0].shape[-2:])
@@ -151,7 +165,8 @@ class ContourModel(EncoderModel):
         )
 
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
-        """tokens: label-smoothed cross-entropy. Raises `ValueError` for a prediction made without targets."""
+        """tokens: label-smoothed cross-entropy; cells: of the head, where there is one. Raises `ValueError` for a
+        prediction made without targets."""
         extras = prediction.extras
         if not isinstance(extras, SequenceExtras):
             raise ValueError(
@@ -166,7 +181,9 @@ class ContourModel(EncoderModel):
             first_weight=c.first_weight,
             spread=c.label_spread,
         )
-        return {"tokens": loss}
+        if extras.cell_logits is None:
+            return {"tokens": loss}
+        return {"tokens": loss, "cells": c.cell_weight * cell_loss(extras.cell_logits, batch.masks)}
 
 
 def transformer_encoder(config: ContourConfig) -> nn.ModuleList:
@@ -231,12 +248,16 @@ def contour_tokens(
     """(N, H, W) masks in {0, 1} -> (N, 2 points) long: x1, y1, ... of the largest part, then `bins` = end.
 
     frame_px: (N, 2) sides that coordinates are relative to. A row's points are in random order with probability
-    `shuffle_share`, else in the outline's. An empty mask is all end.
+    `shuffle_share`, else in the outline's. An empty mask is all end, and so is an outline that encloses no area, a
+    line or a single pixel.
     """
     rows = np.full((len(masks), 2 * points), bins, np.int64)
     sizes = frame_px.tolist()
     for row, mask, (height, width) in zip(rows, masks.cpu().numpy() > 0.5, sizes, strict=True):
-        chosen = sample_points(largest_outline(mask), points)
+        outline = largest_outline(mask)
+        if not encloses_area(outline):
+            continue
+        chosen = sample_points(outline, points)
         if shuffle_share > 0 and rng.random() < shuffle_share:
             chosen = shuffle_points(chosen, rng)
         row[: chosen.size] = quantise(chosen, (height, width), bins).reshape(-1)

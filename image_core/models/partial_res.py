@@ -109,7 +109,7 @@ class PartialRES(SeqTR):
         logits = self.decoder(memory, targets[:, :-1])
         tokens = logits[..., : self.decoder.end].argmax(-1)
         answer = self._answer(tokens[:, _RECTANGLE], logits[:, _RECTANGLE], image)
-        return replace(answer, extras=SequenceExtras(logits, targets))
+        return replace(answer, extras=SequenceExtras(logits, targets, memory.cell_logits))
 
 
 def box_tokens(masks: Tensor, frame_px: Tensor, bins: int) -> Tensor:

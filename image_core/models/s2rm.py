@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from image_core.encoders.text import TextEncoder
@@ -25,20 +24,16 @@ from image_core.encoders.vision import VisionEncoder
 from image_core.field_types import check_fields
 from image_core.layers.blocks import (
     ConvBlock,
-    CrossAttention,
-    attend,
     mask_score,
-    merge_heads,
     presence_from_mask,
     resize_to,
     sine_position_2d,
-    split_heads,
 )
-from image_core.losses import bce_loss, dice_loss, presence_loss
+from image_core.losses import at_size, bce_loss, dice_loss, presence_loss
 from image_core.models.base import EncoderModel, whole_px
+from image_core.models.recurrent_mining import Balancing, Coparsing, LanguageDistribution, Update
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
 
-Update = Literal["overwrite", "gated", "accumulate", "side_by_side"]
 Balance = Literal["channel", "group", "none"]
 
 
@@ -50,9 +45,9 @@ class S2RMConfig:
     fine_channels: int = 256  # of the stride-4 level
     fused_strides: tuple[int, ...] = (8, 16, 32)  # levels that are mined (the stride-4 level only decodes)
     heads: int = 8  # of all attentions
-    # most shifts of a level: a shift is ceil(length / max_steps) cells, and K = ceil(length / shift) of them go once
-    # round the axis; 1: no shift
-    max_steps: tuple[int, ...] = (8, 8, 15)
+    # shifts of a level. 0: one for every row, so that a cell hears the whole map, and a code of how far each goes;
+    # 1: none, a cell hears its own row and column; k > 1: shifts of ceil(length / k) cells, numbered, a lattice
+    max_steps: tuple[int, ...] = (1, 0, 0)
     update: Update = "gated"  # reading: how the recurrence writes, see `Coparsing`
     directions: tuple[str, ...] = ("l2v", "v2l")  # with `axes`, which of the four groups exist
     axes: tuple[str, ...] = ("row", "column")
@@ -69,9 +64,9 @@ class S2RMConfig:
         check_fields(self)
         if not self.fused_strides or list(self.fused_strides) != sorted(set(self.fused_strides)):
             raise ValueError(f"S2RMConfig.fused_strides: expected rising strides, got {self.fused_strides}")
-        if len(self.max_steps) != len(self.fused_strides) or min(self.max_steps) < 1:
+        if len(self.max_steps) != len(self.fused_strides) or min(self.max_steps) < 0:
             raise ValueError(
-                f"S2RMConfig.max_steps: expected a number >= 1 for each of {self.fused_strides}, got {self.max_steps}"
+                f"S2RMConfig.max_steps: expected a number >= 0 for each of {self.fused_strides}, got {self.max_steps}"
             )
         for name, allowed in (("directions", {"l2v", "v2l"}), ("axes", {"row", "column"})):
             value = getattr(self, name)
@@ -87,104 +82,6 @@ class S2RMConfig:
                 f"S2RMConfig.channels: expected a multiple of heads ({self.heads}), got {self.channels}"
                 + (" and of 4, for sine positions" if self.position else "")
             )
-
-
-class LanguageDistribution(nn.Module):
-    """Words spread over the picture: T_dist = softmax over words(q(V) k(T)) v(T), then 1x1 conv, batch norm, ReLU."""
-
-    def __init__(self, channels: int, text_channels: int, heads: int) -> None:
-        super().__init__()
-        self.attention = CrossAttention(channels, text_channels, heads)
-        self.join = ConvBlock(channels, channels, kernel=1)
-
-    def forward(self, vision: Tensor, text: TextFeatures) -> Tensor:
-        """(N, C, h, w) and N rows of words -> (N, C, h, w)."""
-        n, c, h, w = vision.shape
-        tokens = vision.flatten(2).transpose(1, 2)
-        gathered = self.attention(tokens, text.words, text.word_pad_mask)
-        return self.join(gathered.transpose(1, 2).reshape(n, c, h, w))
-
-
-class Coparsing(nn.Module):
-    """Slices of `parsed` attend to slices of `generator` that are rolled along the other axis, shift after shift.
-
-    Rows: slice i of the parsed map (w tokens) meets row i - t * shift of the generator, t = 0 .. K - 1, wrapping
-    round: near and remote slices alike. Weights are shared over t; slices are folded into the batch. `update` is a
-    reading:
-    - overwrite: Y <- LN(Y + A_t v_t) at every step
-    - gated: Y <- Y + g_t * A_t v_t with queries from LN(Y), a learned gate a step, one LN at the end
-    - accumulate: the queries stay, LN(Y + mean_t A_t v_t) once
-    - side_by_side: one softmax over all K shifted slices, whose keys carry a code of their shift, LN once
-    """
-
-    def __init__(self, channels: int, heads: int, max_steps: int, update: Update) -> None:
-        super().__init__()
-        self.heads, self.max_steps, self.update = heads, max_steps, update
-        self.to_q = nn.Linear(channels, channels)
-        self.to_kv = nn.Linear(channels, 2 * channels)
-        self.out = nn.Linear(channels, channels)
-        self.norm = nn.LayerNorm(channels)
-        if update == "side_by_side":  # a softmax over one slice alone would not see what all its keys share
-            self.shift_code = nn.Parameter(torch.zeros(max_steps, channels))
-            nn.init.trunc_normal_(self.shift_code, std=0.02)
-        if update == "gated":
-            self.query_norm = nn.LayerNorm(channels)
-            self.gate = nn.Parameter(torch.full((max_steps,), 1.0 / max_steps))
-
-    def forward(self, generator: Tensor, parsed: Tensor) -> Tensor:
-        """Two maps (N, C, h, w), parsed along rows -> (N, C, h, w). For columns, transpose both before and after."""
-        n, c, h, w = parsed.shape
-        shift = -(-h // self.max_steps)
-        steps = -(-h // shift)
-        y = parsed.permute(0, 2, 3, 1)
-        keys, values = (rolled(x, shift, steps) for x in self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1))
-
-        def slices(x: Tensor) -> Tensor:
-            return split_heads(x.reshape(n * h, -1, c), self.heads)
-
-        def message(y: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            attended = attend(slices(self.to_q(y)), slices(k), slices(v))
-            return self.out(merge_heads(attended).view(n, h, w, c))
-
-        if self.update == "side_by_side":
-            y = self.norm(y + message(y, keys + self.shift_code[:steps, None], values))
-        elif self.update == "accumulate":
-            attended = [message(y, keys[:, :, t], values[:, :, t]) for t in range(steps)]
-            y = self.norm(y + torch.stack(attended).mean(0))
-        elif self.update == "overwrite":
-            for t in range(steps):
-                y = self.norm(y + message(y, keys[:, :, t], values[:, :, t]))
-        else:
-            for t in range(steps):
-                y = y + self.gate[t] * message(self.query_norm(y), keys[:, :, t], values[:, :, t])
-            y = self.norm(y)
-        return y.permute(0, 3, 1, 2)
-
-
-def rolled(x: Tensor, shift: int, steps: int) -> Tensor:
-    """(N, h, w, C) -> (N, h, steps, w, C): row i beside rows i - shift, i - 2 shift, ..., wrapping round."""
-    h = x.shape[1]
-    reach = (steps - 1) * shift
-    wrapped = torch.cat([x[:, h - reach :], x], dim=1) if reach else x
-    return torch.stack([wrapped[:, reach - t * shift : reach - t * shift + h] for t in range(steps)], dim=2)
-
-
-class Balancing(nn.Module):
-    """G = sigmoid(W2 ReLU(W1 GAP[groups])): a weight for each channel of each group, or one for each group."""
-
-    def __init__(self, groups: int, channels: int, per_channel: bool) -> None:
-        super().__init__()
-        wide = groups * channels
-        self.groups = groups
-        self.mlp = nn.Sequential(
-            nn.Linear(wide, wide // 8), nn.ReLU(inplace=True), nn.Linear(wide // 8, wide if per_channel else groups)
-        )
-
-    def forward(self, groups: list[Tensor]) -> list[Tensor]:
-        """Equal maps (N, C, h, w) in, the same maps weighed out."""
-        pooled = torch.cat([g.mean((2, 3)) for g in groups], dim=1)
-        weights = self.mlp(pooled).sigmoid().unflatten(1, (self.groups, -1))
-        return [g * weights[:, i, :, None, None] for i, g in enumerate(groups)]
 
 
 class RecurrentMining(nn.Module):
@@ -364,9 +261,3 @@ class S2RM(EncoderModel):
         if c.presence_head:
             terms["presence"] = c.presence_weight * presence_loss(prediction.presence_logit, has_target)
         return terms
-
-
-def at_size(masks: Tensor, logits: Tensor) -> Tensor:
-    """(N, H, W) masks as the share of each cell of `logits` (N, h, w) that they cover, in [0, 1]."""
-    h, w = logits.shape[-2:]
-    return F.adaptive_avg_pool2d(masks[:, None], (h, w)).squeeze(1)

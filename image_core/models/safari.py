@@ -36,10 +36,12 @@ from image_core.models.attention_consistency import (
     MAP_STRIDE,
     Form,
     Source,
+    Words,
     attention_map,
     layer_map,
     margin_loss,
     mass_loss,
+    words_read,
 )
 from image_core.models.base import join_features, whole_px
 from image_core.models.contour import (
@@ -52,7 +54,7 @@ from image_core.models.contour import (
 )
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
 
-Gate = Literal["normalised", "none"]
+Gate = Literal["normalised", "additive", "none"]
 Reads = Literal["attention", "residual"]
 
 
@@ -61,13 +63,14 @@ class SafariConfig(ContourConfig):
     """Sizes and readings of SafaRi, beside those of the sequence transformer."""
 
     fused_layers: int = 6  # M
-    gate: Gate = "normalised"  # "none": the ablation without gates
-    gate_start: float = -4.0  # b before training
+    gate: Gate = "normalised"  # "additive": FIBER's; "none": the ablation without gates
+    gate_start: float = -4.0  # b of the normalised gate before training
     cross_norm: bool = True  # layer norms on what CA reads
     cross_reads: Reads = "attention"  # "attention": s, published; "residual": r, ours
     memory_stride: int = 32  # 32, or 16 for small pictures
     amcr_weight: float = 0.1  # lambda of AMCR; 0: off
     amcr_source: Source = "i2t"  # "i2t": similarity of the picture branch; "t2i": softmax of the text branch
+    amcr_words: Words = "all"  # "first": the maps of the token that stands for the expression; ours
     amcr_form: Form = "mass"
     amcr_margins: tuple[float, float] = (0.0, 0.5)  # of the margin form: for the mean, for the maximum
 
@@ -83,6 +86,43 @@ class SafariConfig(ContourConfig):
             raise ValueError(f"SafariConfig.amcr_margins: expected numbers of 0 or more, got {self.amcr_margins}")
 
 
+class NormalisedGate(nn.Module):
+    """(1 - beta) r + beta c, beta = sigmoid(b), a scalar that is learned from `start`."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.b = nn.Parameter(torch.tensor(float(start)))
+
+    def forward(self, r: Tensor, c: Tensor) -> Tensor:
+        beta = self.b.sigmoid()
+        return (1 - beta) * r + beta * c
+
+
+class AdditiveGate(nn.Module):
+    """r + alpha c, alpha a scalar that is learned from 0: FIBER's gate, from which SafaRi departs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, r: Tensor, c: Tensor) -> Tensor:
+        return r + self.alpha * c
+
+
+class NoGate(nn.Module):
+    """r + c."""
+
+    def forward(self, r: Tensor, c: Tensor) -> Tensor:
+        return r + c
+
+
+def build_gate(config: SafariConfig) -> nn.Module:
+    """The gate that a configuration names: two (N, Q, C) in, one out."""
+    if config.gate == "normalised":
+        return NormalisedGate(config.gate_start)
+    return AdditiveGate() if config.gate == "additive" else NoGate()
+
+
 class AttentionOutput(NamedTuple):
     """What one modality gets of the other."""
 
@@ -95,14 +135,14 @@ class GatedCrossAttention(nn.Module):
 
     With x this modality's tokens, s_x = SA(x) and r = x + s_x of the host layer, s_y the other modality's:
       c = CA(Q from s_x; K, V from s_y)
-      x' = FFN((1 - beta) r + beta c),  beta = sigmoid(b), a scalar; without a gate FFN(r + c)
+      x' = FFN(gate(r, c)),  published: (1 - beta) r + beta c
     `forward` gives what goes into the FFN, which is the host layer's. With beta = 0 the encoder is as it was.
 
-    channels, heads: of the host layer; other_channels: width of the other modality; start: of b, None = no gate; norm:
-    layer norms before queries, keys and values.
+    channels, heads: of the host layer; other_channels: width of the other modality; norm: layer norms before queries,
+    keys and values.
     """
 
-    def __init__(self, channels: int, other_channels: int, heads: int, start: float | None, norm: bool) -> None:
+    def __init__(self, channels: int, other_channels: int, heads: int, gate: nn.Module, norm: bool) -> None:
         super().__init__()
         self.heads = heads
         self.own_norm = nn.LayerNorm(channels) if norm else nn.Identity()
@@ -110,7 +150,7 @@ class GatedCrossAttention(nn.Module):
         self.to_q = nn.Linear(channels, channels)
         self.to_kv = nn.Linear(other_channels, 2 * channels)
         self.out = nn.Linear(channels, channels)
-        self.b = None if start is None else nn.Parameter(torch.tensor(float(start)))
+        self.gate = gate
 
     def forward(self, r: Tensor, s: Tensor, other: Tensor, other_pad: Tensor) -> AttentionOutput:
         """r, s: (N, Q, C); other: (N, K, C_other), its SA at the same depth; other_pad: (N, K) bool."""
@@ -119,10 +159,7 @@ class GatedCrossAttention(nn.Module):
         similarity = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
         weights = similarity.masked_fill(other_pad[:, None, None], float("-inf")).softmax(-1).to(v.dtype)
         c = self.out(merge_heads(weights @ v))
-        if self.b is None:
-            return AttentionOutput(r + c, similarity)
-        beta = self.b.sigmoid()
-        return AttentionOutput((1 - beta) * r + beta * c, similarity)
+        return AttentionOutput(self.gate(r, c), similarity)
 
 
 class FusedLayer(nn.Module):
@@ -134,9 +171,9 @@ class FusedLayer(nn.Module):
 
     def __init__(self, *, channels: int, heads: int, text_channels: int, text_heads: int, config: SafariConfig) -> None:
         super().__init__()
-        start = config.gate_start if config.gate == "normalised" else None
-        self.image = GatedCrossAttention(channels, text_channels, heads, start, config.cross_norm)
-        self.text = GatedCrossAttention(text_channels, channels, text_heads, start, config.cross_norm)
+        self.image = GatedCrossAttention(channels, text_channels, heads, build_gate(config), config.cross_norm)
+        self.text = GatedCrossAttention(text_channels, channels, text_heads, build_gate(config), config.cross_norm)
+        self.words: Words = config.amcr_words
         self.source: Source = config.amcr_source
         self.reads: Reads = config.cross_reads
 
@@ -155,7 +192,7 @@ class FusedLayer(nn.Module):
         image = self.image(r_image, seen_image, seen_text, pad)
         text = self.text(r_text, seen_text, seen_image, flat_pad)
         similarity = image.similarity if self.source == "i2t" else text.similarity
-        seen = layer_map(similarity, pad, flat_pad, self.source).unflatten(1, (h, w))
+        seen = layer_map(similarity, words_read(pad, self.words), flat_pad, self.source).unflatten(1, (h, w))
         return stage.feed_forward(block, image.mixed.view(n, h, w, -1)), layer.feed_forward(text.mixed), seen
 
 
@@ -314,7 +351,7 @@ class Safari(ContourModel):
         tokens = torch.cat([joined.flatten(2).transpose(1, 2), words.to(joined.dtype)], 1)
         position = F.pad(place, (0, 0, 0, words.shape[1]))
         unseen = torch.cat([pad_mask.flatten(1), image.words.word_pad_mask], 1)
-        return self.encode(tokens, position, unseen)
+        return self.encode(tokens, position, unseen, (h, w))
 
     def attention(self, image: ImageFeatures) -> Tensor:
         """(N, h, w) over the cells of stride 16, each row summing to one: where all fused layers and all words attend,
@@ -330,7 +367,8 @@ class Safari(ContourModel):
         if not isinstance(answer.extras, SequenceExtras):
             return answer
         tokens = answer.extras
-        return replace(answer, extras=SafariExtras(tokens.token_logits, tokens.token_targets, self.attention(image)))
+        extras = SafariExtras(tokens.token_logits, tokens.token_targets, tokens.cell_logits, self.attention(image))
+        return replace(answer, extras=extras)
 
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
         """tokens: of the contour; attention: lambda times AMCR, over the expressions that have a target."""

@@ -143,4 +143,4 @@ class SeqTR(ContourModel):
         h, w = joined.shape[-2:]
         pad_mask = padding_cells(valid_px, (h, w), self.config.memory_stride)
         position = sine_position_of_valid(pad_mask, self.config.channels, joined.dtype)
-        return self.encode(self.to_tokens(joined).flatten(2).transpose(1, 2), position, pad_mask.flatten(1))
+        return self.encode(self.to_tokens(joined).flatten(2).transpose(1, 2), position, pad_mask.flatten(1), (h, w))

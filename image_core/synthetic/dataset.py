@@ -8,7 +8,8 @@ from random import Random
 import numpy as np
 
 from image_core.errors import ConfigError
-from image_core.synthetic.expressions import FAMILIES, Expression, sample_expressions
+from image_core.synthetic.expressions import Expression, sample_expressions
+from image_core.synthetic.recipes import FAMILIES
 from image_core.synthetic.render import render
 from image_core.synthetic.sampling import USUAL, SceneStyle, sample_scene
 from image_core.synthetic.scene import Scene
@@ -79,8 +80,14 @@ class SyntheticImages:
         rng = Random(scene_seed(self.split, self.seed, index))
         short = min(self.size)
         compositional = self.split == COMPOSITIONAL
-        scene = sample_scene(rng, self.size[1] / short, self.size[0] / short, compositional, self.style)
-        return scene, sample_expressions(scene, rng, self.expressions_per_image, compositional, self.families)
+
+        def new_scene() -> Scene:
+            return sample_scene(rng, self.size[1] / short, self.size[0] / short, compositional, self.style)
+
+        scene = new_scene()
+        return scene, sample_expressions(
+            scene, new_scene, rng, self.expressions_per_image, compositional, self.families
+        )
 
     def draw(self, index: int) -> DrawnScene:
         """Sample `index` with all that is known of it. Raises `IndexError` past the end."""

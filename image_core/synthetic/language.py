@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from random import Random
 
 from image_core.synthetic import phrases
@@ -49,8 +49,8 @@ def expression_texts(split: str, seed: int, count: int) -> Iterator[str]:
     while count > 0:
         rng = Random(scene_seed(split, seed, index))
         compositional = split == COMPOSITIONAL
-        scene = sample_scene(rng, held_out=compositional)
-        expressions = sample_expressions(scene, rng, min(count, _EXPRESSIONS_PER_SCENE), compositional)
+        new_scene = partial(sample_scene, rng, held_out=compositional)
+        expressions = sample_expressions(new_scene(), new_scene, rng, min(count, _EXPRESSIONS_PER_SCENE), compositional)
         yield from (e.text for e in expressions)
         count -= len(expressions)
         index += 1

@@ -22,7 +22,7 @@ import numpy as np
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.geometry.rle import decode_polygons, encode_rle
 from image_core.synthetic.dataset import DrawnScene, SyntheticImages
-from image_core.synthetic.expressions import FAMILIES, SINGLE_FAMILIES
+from image_core.synthetic.recipes import FAMILIES, SINGLE_FAMILIES
 from image_core.synthetic.sampling import USUAL, SceneStyle
 from image_core.synthetic.shapes import SHAPES
 

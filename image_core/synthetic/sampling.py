@@ -85,8 +85,13 @@ def _sample_kinds(rng: Random, held_out: bool, style: SceneStyle) -> list[tuple[
 def fitting_fill(rng: Random, colour: str, fills: Sequence[str]) -> str:
     """One of `fills`, or plain where that fill would leave the colour without a name."""
     fill = rng.choice(fills)
-    # Black, white and grey in equal squares of two tones, or fading into one another, have no undisputed name.
-    return "plain" if fill in ("checkered", "shaded") and colour in ACHROMATIC else fill
+    return fill if keeps_its_name(colour, fill) else "plain"
+
+
+def keeps_its_name(colour: str | None, fill: str | None) -> bool:
+    """Whether a colour in this fill has an undisputed name: black, white and grey in equal squares of two tones, or
+    fading into one another, have none."""
+    return not (fill in ("checkered", "shaded") and colour in ACHROMATIC)
 
 
 def _place(

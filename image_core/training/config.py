@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from image_core.device import Precision
+from image_core.device import PrecisionOrAuto
 from image_core.errors import ConfigError
 from image_core.folder import RunKind
 from image_core.models.table import ModelConfig
@@ -44,6 +44,9 @@ class OptimiserConfig:
     lr: float = 5e-5
     #: Encoders learn at lr * encoder_factor.
     encoder_factor: float = 1.0
+    #: Scalar gates between modalities learn at lr * gate_factor: AdamW moves a number by about lr a step, so that at
+    #: 5e-5 a gate that starts shut (b = -4) stays shut.
+    gate_factor: float = 1.0
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
     #: Largest gradient norm; 0: off.
@@ -78,7 +81,8 @@ class TrainConfig:
     sizes: tuple[tuple[float, int], ...] = ()
     #: Decay of the averaged weights; 0: off.
     ema: float = 0.999
-    precision: Precision = "fp32"
+    #: auto: bf16 where the device computes in it, else fp32. Another machine may then round differently.
+    precision: PrecisionOrAuto = "fp32"
     device: str = "auto"
     seed: int = 0
     #: Loading processes for each training process.
@@ -109,8 +113,8 @@ class TrainConfig:
             yield f"workers and seed: expected 0 or more, got {self.workers} and {self.seed}"
         if not 0 <= self.ema < 1:
             yield f"ema: expected 0 (off) to below 1, got {self.ema}"
-        if self.precision not in get_args(Precision):
-            yield f"precision: expected one of {', '.join(get_args(Precision))}, got {self.precision}"
+        if self.precision not in get_args(PrecisionOrAuto):
+            yield f"precision: expected one of {', '.join(get_args(PrecisionOrAuto))}, got {self.precision}"
 
     def _faults_of_sizes(self) -> Iterator[str]:
         pairs = self.sizes if isinstance(self.sizes, Sequence) else [self.sizes]
@@ -128,8 +132,8 @@ class TrainConfig:
         o = self.optimiser
         if o.decay not in get_args(Decay):
             yield f"optimiser.decay: expected one of {', '.join(get_args(Decay))}, got {o.decay}"
-        if not o.lr > 0 or min(o.encoder_factor, o.weight_decay, o.clip, o.final_factor) < 0:
-            yield "optimiser: expected lr above 0, encoder_factor, weight_decay, clip and final_factor from 0, got less"
+        if not o.lr > 0 or min(o.encoder_factor, o.gate_factor, o.weight_decay, o.clip, o.final_factor) < 0:
+            yield "optimiser: expected lr above 0, and the other factors, weight_decay and clip from 0, got less"
         if len(o.betas) != 2 or not all(0 <= beta < 1 for beta in o.betas):
             yield f"optimiser.betas: expected two numbers from 0 to below 1, got {o.betas}"
         if not 0 <= o.warmup_steps < self.steps:

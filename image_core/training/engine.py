@@ -7,6 +7,7 @@ import pickle
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor
 
-from image_core.device import autocast, resolve_device
+from image_core.device import Precision, autocast, resolve_device, resolve_precision
 from image_core.errors import DamagedError
 from image_core.files import make_folder, replacing
 from image_core.folder import check_settings, write_settings
@@ -64,6 +65,9 @@ class Engine:
         self.weights = {"": 1.0, "pseudo_": 0.0 if pseudo is None else pseudo.weight}
         optimiser = torch.optim.AdamW(parameter_groups(model, config.optimiser), betas=config.optimiser.betas)
         self.base_lrs = [group["lr"] for group in optimiser.param_groups]
+        self.precision: Precision = resolve_precision(config.precision, device)
+        # Convolutions are 6 % faster so, and give the same.
+        model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.model, self.optimiser = self.accelerator.prepare(model, optimiser)
         self.average = AveragedWeights(self.plain_model, config.ema)
         self.step = 0
@@ -140,15 +144,19 @@ class Engine:
         *first, _ = batches
         for name, batch in batches.items():
             with self.accelerator.no_sync(self.model) if name in first else nullcontext():
-                terms, loss = self._loss(batch.to(self.accelerator.device))
+                terms, loss = self._loss(self._placed(batch))
                 loss = self.weights[name] * loss
                 self.accelerator.backward(loss)
             told |= {name + k: v.detach() for k, v in terms.items()}
             losses.append(loss.detach())
         return told | {"loss": torch.stack(losses).sum()}
 
+    def _placed(self, batch: ImageBatch) -> ImageBatch:
+        batch = batch.to(self.accelerator.device)
+        return replace(batch, images=batch.images.contiguous(memory_format=torch.channels_last))
+
     def _loss(self, batch: ImageBatch) -> tuple[dict[str, Tensor], Tensor]:
-        with autocast(self.accelerator.device, self.config.precision):
+        with autocast(self.accelerator.device, self.precision):
             prediction = self.model(batch)
             terms = self.plain_model.losses(prediction, batch)
         loss = torch.stack(list(terms.values())).sum()

@@ -11,22 +11,27 @@ from torch import Tensor, nn
 from image_core.training.config import OptimiserConfig
 
 ENCODERS = ("vision.", "text.")
+GATES = ".gate."
+"""In the names of scalars that decide how much of one modality enters another."""
 
 
 def parameter_groups(model: nn.Module, config: OptimiserConfig) -> list[dict]:
-    """Four groups, (encoder or new) x (decayed or not); vectors and scalars are not decayed. Frozen ones are out."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    """Groups of equal rate and decay: encoders, gates, the rest; vectors and scalars are not decayed. Frozen ones are
+    out."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            key = (name.startswith(ENCODERS), parameter.ndim > 1)
-            groups.setdefault(key, []).append(parameter)
+            factor = config.encoder_factor if name.startswith(ENCODERS) else 1.0
+            if GATES in name and parameter.ndim == 0:
+                factor = config.gate_factor
+            groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": config.lr * (config.encoder_factor if encoder else 1.0),
+            "lr": config.lr * factor,
             "weight_decay": config.weight_decay if decayed else 0.0,
         }
-        for (encoder, decayed), parameters in groups.items()
+        for (factor, decayed), parameters in groups.items()
     ]
 
 

@@ -83,7 +83,7 @@ def train_on(
         return Provenance(
             commit=commit(),
             command=f"{origin.command} && {command}" if origin.command else command,
-            data=config.data.name,
+            data=data_name(config.data),
             seed=config.seed,
             steps=origin.steps + step,
             date=datetime.now(UTC).date().isoformat(),
@@ -94,10 +94,10 @@ def train_on(
     def validate(weights: Mapping[str, Tensor], step: int) -> Mapping[str, Any]:
         averaged = copy.deepcopy(engine.plain_model).eval()  # the one in training is left alone
         averaged.load_state_dict(dict(weights))
-        segmenter = ImageSegmenter(averaged, config.preprocessing, engine.accelerator.device, config.precision)
-        scale, offset = fit_presence(*collect_presence(segmenter, validation, config.eval_images))
-        averaged.presence_scale.fill_(scale)
-        averaged.presence_offset.fill_(offset)
+        segmenter = ImageSegmenter(averaged, config.preprocessing, engine.accelerator.device, engine.precision)
+        fit = fit_presence(*collect_presence(segmenter, validation, config.eval_images))
+        averaged.presence_scale.fill_(fit.scale)
+        averaged.presence_offset.fill_(fit.offset)
         report = evaluate_images(predict_with(segmenter), validation, config.eval_images)
         summary = {k: v for k, v in report.items() if isinstance(v, float)}
         save_model(
@@ -105,7 +105,7 @@ def train_on(
             averaged,
             config.model,
             config.preprocessing,
-            provenance(step, {"val": summary}),
+            provenance(step, {"val": summary, "presence_odds": fit.odds}),
         )
         return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc") if k in summary}
 
@@ -181,6 +181,15 @@ def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
         labelled = labelled_indices(len(training), data.labels, config.seed)
         training = ReferringImages(record for index in labelled for record in training.groups[index])
     return training, validation, tuple(sorted(training.words()))
+
+
+def data_name(data: DataConfig) -> str:
+    """The data as a model's provenance names it: of pictures that are made, also by what."""
+    if data.name != "synthetic":
+        return data.name
+    from image_core.synthetic.fingerprint import pictures_sha256
+
+    return f"synthetic, pictures {pictures_sha256()[:12]}"
 
 
 def commit() -> str:

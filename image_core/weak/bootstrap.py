@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from image_core.device import resolve_device
+from image_core.device import resolve_device, resolve_precision
 from image_core.errors import ConfigError, DamagedError
 from image_core.evaluation.samples import Samples
 from image_core.files import read_json, write_json
@@ -117,7 +117,8 @@ def _label(
     done = config.train.out / f"labels_{round}.json"
     if done.exists():
         return _as_counted(read_json(done, "remove it, and it is made again"), round, ledger, done)
-    segmenter = ImageSegmenter.load(model, config.train.device, config.train.precision)
+    precision = resolve_precision(config.train.precision, resolve_device(config.train.device))
+    segmenter = ImageSegmenter.load(model, config.train.device, precision)
     Labeller(segmenter, boxes, config.filter.build()).label_all(round, pictures, ledger)
     counts = count(ledger.labels(round))
     logger.info("round %d: %s", round, json.dumps(counts))

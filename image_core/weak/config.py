@@ -30,14 +30,14 @@ class FilterConfig:
     threshold: float | None = None
     #: mask_in_box: the whole mask has to be in the box, a threshold of 1.
     strict: bool = False
-    #: mask_in_box: least IoU of the mask's own box and the box; 0 asks for none.
-    box_iou: float = 0.0
+    #: mask_in_box: least IoU of the mask's own box and the box; None: the filter's own; 0, as published, asks for none.
+    box_iou: float | None = None
 
     def faults(self) -> Iterator[str]:
         """What contradicts itself."""
         if self.name not in get_args(FilterName):
             yield f"filter.name: expected one of {', '.join(get_args(FilterName))}, got {self.name}"
-        if self.name != "mask_in_box" and (self.strict or self.box_iou):
+        if self.name != "mask_in_box" and (self.strict or self.box_iou is not None):
             yield f"filter.strict, filter.box_iou: expected filter.name=mask_in_box with them, got {self.name}"
         if self.strict and self.threshold is not None:
             yield f"filter.threshold: expected null with filter.strict, got {self.threshold}: leave one out"
@@ -47,7 +47,7 @@ class FilterConfig:
         number = type(self.threshold) in (int, float)
         if self.threshold is not None and not (number and 0 <= self.threshold <= most):
             yield f"filter.threshold: expected 0 to {most}, or null for the filter's own, got {self.threshold!r}"
-        if not 0 <= self.box_iou <= 1:
+        if self.box_iou is not None and not 0 <= self.box_iou <= 1:
             yield f"filter.box_iou: expected 0 to 1, got {self.box_iou}"
 
     def build(self) -> ValidityFilter:
@@ -57,7 +57,8 @@ class FilterConfig:
         if self.name == "projection":
             return ProjectionLoss() if self.threshold is None else ProjectionLoss(self.threshold)
         threshold = MaskInBox.threshold if self.threshold is None else self.threshold
-        return MaskInBox(1.0 if self.strict else threshold, self.box_iou)
+        box_iou = MaskInBox.box_iou if self.box_iou is None else self.box_iou
+        return MaskInBox(1.0 if self.strict else threshold, box_iou)
 
 
 @dataclass(frozen=True)

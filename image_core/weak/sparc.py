@@ -16,9 +16,9 @@ import numpy as np
 from scipy.special import softmax
 
 from image_core.errors import ConfigError, DataError
-from image_core.weak.language.expression import Referent
-from image_core.weak.language.parser import parse_expression
-from image_core.weak.predicates import SpatialRules, compose, phrases_of, reweighted
+from image_core.language.expression import Referent
+from image_core.language.parser import parse_expression
+from image_core.language.predicates import SpatialRules, compose, phrases_of, reweighted
 from image_core.weak.prompting import PromptStyle, crop_proposals, show_proposals
 
 

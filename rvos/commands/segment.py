@@ -71,9 +71,9 @@ def segment(
 
     if jobs is not None:
         many = jobs_of(read_rows(jobs), out, names, frames, overwrite)
-        outcomes = run_jobs(many, out, options.segmenter_of(config), partial(run_watched, quiet=quiet))
+        outcomes = run_jobs(many, out, options.segmenter_of(config, quiet), partial(run_watched, quiet=quiet))
         return tell_all(outcomes, as_json)
     prompts = read_prompts(masks) if masks else None
     job = Job(str(source), tuple(expressions or ()), out, names, frames, overwrite, prompts)
-    tell(run_watched(job, options.segmenter_of(config), quiet), as_json)
+    tell(run_watched(job, options.segmenter_of(config, quiet), quiet), as_json)
     return 0

@@ -42,14 +42,16 @@ class Predictor:
 
     def run(self, videos: Sequence[VideoRecord], progress: Progress) -> None:
         """Every expression of the videos that has no record yet. Raises `ConfigError` where frames would be left out,
-        and `OutputError`."""
+        `OutputError`, and what is wrong with the model."""
         if self.segmenter.sampling != "all":
             sampling = self.segmenter.sampling
             raise ConfigError(f"sampling: expected all, for a dataset scores every frame that it lists, got {sampling}")
         for done, video in enumerate(videos):
-            progress(done, len(videos))
             waiting = [e for e in video.expressions if self.records.load(video, e) is None]
             asked = [e for e in waiting if self._can_be_asked(video, e)]
+            if asked:
+                self.segmenter.system.load()  # a broken model is no video's failure
+            progress(done, len(videos))
             if asked:
                 self._watch(video, asked)
         progress(len(videos), len(videos))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -62,11 +62,13 @@ def result_document(
     unseen_words: Sequence[str],
     summary: Summary,
     latency: int = 0,
+    understood: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The content of `result.json`.
 
-    unseen_words: words of the expressions that the model was never trained on; latency: how many of the frames that are
-    read pass before a frame's result is there. In seconds it is known where the rate is and no frame is left out.
+    unseen_words: words of the expressions that the model does not know; latency: how many of the frames that are read
+    pass before a frame's result is there. In seconds it is known where the rate is and no frame is left out.
+    understood: what the model took each expression to mean, JSON values; None where it does not tell.
     """
     ids = _object_ids(targets)
     document = {
@@ -76,6 +78,7 @@ def result_document(
         "expressions": [] if ids else [target.name for target in targets],
         **({"objects": ids} if ids else {}),
         "unseen_words": list(unseen_words),
+        **({} if understood is None else {"understood": [dict(meaning) for meaning in understood]}),
         "summary": summary.document(),
     }
     if latency:

@@ -12,6 +12,8 @@ from rvos.video.sampling import check_positive
 from rvos.view.cuts import THUMBNAIL, thumbnail
 from rvos.view.frame_view import View
 
+AUTO = "auto"
+
 _CHANGED_SHARE = 0.2
 """Share of a thumbnail's cells, those that changed most, over which change is averaged."""
 
@@ -45,7 +47,7 @@ class KeyFrames:
     adaptive: bool = False
 
     def __post_init__(self) -> None:
-        check_positive("every", self.every)
+        check_positive("key_frames", self.every)
 
     def __str__(self) -> str:
         """As `parse_key_frames` takes it."""
@@ -79,13 +81,16 @@ def picture_change(before: np.ndarray, now: np.ndarray) -> float:
     return float(np.partition(change, -count)[-count:].mean())
 
 
-def parse_key_frames(text: str) -> KeyFrames:
-    """`all`, `every:K` or `adaptive:K` with K >= 1. Raises `ConfigError`."""
+def parse_key_frames(text: str) -> KeyFrames | None:
+    """`all`, `every:K` or `adaptive:K` with K >= 1; None for `auto`, which depends on the parts. Raises
+    `ConfigError`, also for what is no text."""
+    if text == AUTO:
+        return None
     if text == "all":
         return KeyFrames(1)
-    match = re.fullmatch(r"(every|adaptive):([0-9]+)", text)
+    match = re.fullmatch(r"(every|adaptive):([0-9]+)", text) if isinstance(text, str) else None
     if match is None:
         raise ConfigError(
-            f"key frames: expected all, every:K or adaptive:K (a whole number, as in every:5), got '{text}'"
+            f"key_frames: expected auto, all, every:K or adaptive:K (a whole number, as in every:5), got {text!r}"
         )
     return KeyFrames(int(match[2]), adaptive=match[1] == "adaptive")

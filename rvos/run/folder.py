@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from image_core.files import make_folder, output_errors, remove, write_atomic, write_json
-from image_core.folder import RunKind, held, refuse_foreign, settle
+from image_core.files import check_place, make_folder, output_errors, remove, write_atomic, write_json
+from image_core.folder import RunKind, check_settings, held, refuse_foreign, settle
 from rvos.export import paths
 from rvos.export.records import FrameLog, count_frames, read_frames, to_record, truncate_frames
 from rvos.types import FrameRecord, FrameResult, Target
@@ -40,18 +40,25 @@ class RunDirectory:
         self.path = Path(path)
         self.finished = False
         self.frames_done = 0
-        self._settings = settings
+        self.settings = settings
         self._targets = tuple(targets)
         self._overwrite = overwrite
         self._entered = ExitStack()
         self._log: FrameLog | None = None
         self._frames_logged = 0
 
+    def check(self) -> None:
+        """See that entering is not refused, as far as that shows without writing: before what costs much. Raises
+        `OutputError`."""
+        check_place(self.path, KIND.elsewhere)
+        if self.path.is_dir():
+            self._refuse_foreign()
+            if not self._overwrite and self._has_begun():
+                check_settings(self.path, KIND, self.settings)
+
     def __enter__(self) -> RunDirectory:
         make_folder(self.path, KIND.elsewhere)
-        with output_errors(self.path, KIND.elsewhere):
-            names = paths.foreign_names(self.path)
-        refuse_foreign(self.path, KIND, names)  # before the lock: nothing is left in a folder of somebody else
+        self._refuse_foreign()  # before the lock: nothing is left in a folder of somebody else
         with ExitStack() as entered:
             entered.enter_context(held(self.path, KIND))
             self._open()
@@ -124,8 +131,19 @@ class RunDirectory:
         remove([self.path / paths.SNAPSHOT])
         return [self.frames_log, result_path, timing_path]
 
+    def _refuse_foreign(self) -> None:
+        with output_errors(self.path, KIND.elsewhere):
+            names = paths.foreign_names(self.path)
+        refuse_foreign(self.path, KIND, names)
+
+    def _has_begun(self) -> bool:
+        """Whether there is anything of a run that other settings would spoil: one that failed before its first frame
+        has left nothing."""
+        return any((self.path / name).is_file() for name in (paths.RESULT, paths.SNAPSHOT, paths.FRAMES_LOG))
+
     def _open(self) -> None:
-        if not settle(self.path, KIND, self._settings, self._clear if self._overwrite else None):
+        anew = self._overwrite or not self._has_begun()
+        if not settle(self.path, KIND, self.settings, self._clear if anew else None):
             return
         self.finished = (self.path / paths.RESULT).is_file()
         if not self.finished:

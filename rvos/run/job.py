@@ -85,18 +85,20 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         with RunDirectory(job.out, job.document(segmenter), job.targets):
             return _report(job)
     exporters = build_exporters(job.save, job.out, only_frames=job.only_frames)
-    with _opened(job, segmenter) as (info, frames, session):
-        settings = job.document(segmenter)
-        with RunDirectory(job.out, settings, job.targets, job.overwrite) as directory:
-            if directory.frames_done and camera_number(job.source) is not None:
-                raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
-            if isinstance(session, StreamSession) and directory.load_snapshot() is None:
-                _first_pass(directory, session, job.source, segmenter)
-            recording = Recording(directory, session, exporters)
-            recording.run(info, frames, progress)
-            unseen = segmenter.system.model.unseen_words(job.expressions) if job.prompts is None else ()
-            result = result_document(info, settings, job.targets, unseen, recording.summary, session.latency)
-            directory.finish(result, recording.timing())
+    with _opened(job, segmenter) as (info, frames, directory, session), directory:
+        if directory.frames_done and camera_number(job.source) is not None:
+            raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
+        if isinstance(session, StreamSession) and directory.load_snapshot() is None:
+            _first_pass(directory, session, job.source, segmenter)
+        recording = Recording(directory, session, exporters)
+        recording.run(info, frames, progress)
+        model, asked = segmenter.system.model, job.prompts is None
+        unseen = model.unseen_words(job.expressions) if asked else ()
+        understood = model.understood(job.expressions) if asked else None
+        result = result_document(
+            info, directory.settings, job.targets, unseen, recording.summary, session.latency, understood=understood
+        )
+        directory.finish(result, recording.timing())
     return _report(job)
 
 
@@ -107,15 +109,25 @@ def _first_pass(directory: RunDirectory, session: StreamSession, source: str, se
 
 
 @contextmanager
-def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], Session]]:
-    """The video of a job, and a session for what is asked of it."""
+def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], RunDirectory, Session]]:
+    """The video of a job, the folder for it, which is not entered yet, and a session for what is asked."""
     if job.prompts is not None:
         numbers = segmenter.object_tracker
         with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, numbers) as opened:
-            yield opened
+            info, frames, session = opened
+            yield info, frames, _folder(job, segmenter), session
         return
     with open_source(job.source, segmenter.video, segmenter.sampling) as (info, frames):
-        yield info, frames, segmenter.session(job.expressions)
+        # Before the model is loaded, for which weights may have to be brought.
+        directory = _folder(job, segmenter)
+        yield info, frames, directory, segmenter.session(job.expressions)
+
+
+def _folder(job: Job, segmenter: VideoSegmenter) -> RunDirectory:
+    """The folder of a job, which will be had. Raises `OutputError`."""
+    directory = RunDirectory(job.out, job.document(segmenter), job.targets, job.overwrite)
+    directory.check()
+    return directory
 
 
 def is_finished(out: Path) -> bool:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from itertools import product
 from random import Random
 
-from image_core.synthetic.expressions import almost_there, names_held_out_pair, propose
+from image_core.synthetic.borrowing import almost_there
+from image_core.synthetic.expressions import names_held_out_pair
 from image_core.synthetic.meanings import SIDES, All, Disputable, Extreme, Kind, Located, Meaning, OfTwo
+from image_core.synthetic.recipes import propose
 from image_core.synthetic.scene import Scene, SceneObject
 from image_core.synthetic.speech import say
 from rvos.synthetic.film import Film

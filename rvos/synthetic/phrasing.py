@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from random import Random
 
-from image_core.synthetic.expressions import names_held_out_pair, propose
+from image_core.synthetic.expressions import names_held_out_pair
 from image_core.synthetic.meanings import SIDES, All, Extreme, Kind, Located, Meaning, OfTwo
+from image_core.synthetic.recipes import propose
 from image_core.synthetic.scene import SceneObject
 from image_core.synthetic.speech import say
 from rvos.synthetic.expressions import members, stays

@@ -28,7 +28,7 @@ class Stride:
     every: int = 1
 
     def __post_init__(self) -> None:
-        check_positive("stride", self.every)
+        check_positive("sampling: stride", self.every)
 
     def indices(self, frame_count: int) -> range:
         """Positions in a video of `frame_count` frames."""
@@ -46,7 +46,7 @@ class Uniform:
     count: int
 
     def __post_init__(self) -> None:
-        check_positive("uniform", self.count)
+        check_positive("sampling: uniform", self.count)
 
     def indices(self, frame_count: int) -> range | list[int]:
         """Positions in a video of `frame_count` frames."""
@@ -63,12 +63,12 @@ Sampling = Stride | Uniform
 
 
 def parse_sampling(text: str) -> Sampling:
-    """`all`, `stride:K` or `uniform:N` with K, N >= 1. Raises `ConfigError`."""
+    """`all`, `stride:K` or `uniform:N` with K, N >= 1. Raises `ConfigError`, also for what is no text."""
     if text == "all":
         return Stride(1)
-    match = re.fullmatch(r"(stride|uniform):([0-9]+)", text)
+    match = re.fullmatch(r"(stride|uniform):([0-9]+)", text) if isinstance(text, str) else None
     if match is None:
-        raise ConfigError(f"sampling: expected all, stride:K or uniform:N, got '{text}': K and N are whole numbers")
+        raise ConfigError(f"sampling: expected all, stride:K or uniform:N, got {text!r}: K and N are whole numbers")
     return Stride(int(match[2])) if match[1] == "stride" else Uniform(int(match[2]))
 
 

@@ -10,6 +10,10 @@ import numpy as np
 
 from rvos.view.frame_view import View
 
+_LEAST_PX = 32
+"""Sides that DIS can take: below them it refuses some sizes and reads beyond its memory on others, such as 16 x 90. A
+smaller picture is continued beyond its edge."""
+
 
 def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(h, w, 2) float32, x and y in pixels: the pixel p of `now` was (or will be) at p + flow[p] in `other`.
@@ -18,9 +22,13 @@ def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
     """
     if now.shape != other.shape:
         raise ValueError(f"flow: expected pictures of one size, got {now.shape} and {other.shape}")
+    height, width = now.shape[:2]
+    beyond = (0, max(0, _LEAST_PX - height), 0, max(0, _LEAST_PX - width))
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (now, other)]
+    grey = [cv2.copyMakeBorder(picture, *beyond, cv2.BORDER_REPLICATE) for picture in grey]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # one a call: it keeps buffers, threads differ
-    return dis.calc(grey[0], grey[1], None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    flow = dis.calc(grey[0], grey[1], None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return flow[:height, :width]
 
 
 def flow_to_before(view: View) -> np.ndarray:

@@ -23,7 +23,7 @@ _TEXT = {
     "max_position_embeddings": 24,
 }
 _CONFIGS = {
-    "s2rm": {"channels": 16, "fine_channels": 8, "heads": 2, "max_steps": (4, 4, 2)},
+    "s2rm": {"channels": 16, "fine_channels": 8, "heads": 2},
     "seqtr": {
         "fusion_channels": 16,
         "channels": 16,

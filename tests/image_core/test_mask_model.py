@@ -86,7 +86,6 @@ def test_device_and_precision_reach_a_factory_that_takes_them(module: str) -> No
         ("bright_model:needy", r"expected a function without arguments, got one of \(path\)"),
         ("no_such_module:make", r"expected a module that can be imported .*got none \(no_such_module is missing\)"),
         ("bright_model.inner:make", "expected a module that can be imported"),
-        ("hub:clipseg", "got a model of a hub, and this version has no adapter for one"),
         ("bright_model:bright", "got Bright, .*: did you mean 'Bright'?"),
         ("bright_model:empty", r"expected an object with segment\(image, expressions\), got type"),
         ("bright_model.py:Bright", "leave .py out"),
@@ -144,8 +143,12 @@ def test_paths_and_names_are_no_modules(module: str, tmp_path: Path) -> None:
         assert not is_python(other), other
     Path("odd:name").touch()
     assert not is_python("odd:name"), "a file of that name is a model file"
-    with pytest.raises(UnknownNameError, match="unknown model"):
-        resolve_model("bright_model")
+    told = (
+        "unknown model 'bright_model': known are photo, s2rm_tiny, a model file, or module:factory, a function of yours"
+    )
+    for look_up in (resolve_model, identify_model):
+        with pytest.raises(UnknownNameError, match=told):
+            look_up("bright_model")
     with pytest.raises(CheckpointError):
         resolve_model(tmp_path / "none.safetensors")
 

@@ -28,8 +28,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "s2rm overwrite": {"update": "overwrite"},
     "s2rm accumulate": {"update": "accumulate"},
     "s2rm side by side": {"update": "side_by_side"},
-    "s2rm no shift": {"max_steps": (1, 1, 1)},
     "s2rm no shift, side by side": {"max_steps": (1, 1, 1), "update": "side_by_side"},
+    "s2rm lattice": {"max_steps": (4, 4, 2)},
+    "s2rm every row, side by side": {"max_steps": (0, 0, 0), "update": "side_by_side"},
     "s2rm no balancing": {"balancing": "none"},
     "s2rm group balancing": {"balancing": "group"},
     "s2rm no casg attention": {"casg_attention": False},
@@ -43,9 +44,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "seqtr": {},
     "seqtr published encoders": {"fusion_channels": 16, "shuffle_share": 0.5, "bin_offset": 0.0},
     "partial_res": {},
+    "partial_res cells": {"cell_weight": 1.0, "start_from_cells": True},
     "partial_res boxes": {"task": "box", "cctf_transposed": True},
     "safari": {},
     "safari no gates, words to picture": {"gate": "none", "amcr_source": "t2i", "cross_norm": False},
+    "safari cells": {"cell_weight": 1.0, "start_from_cells": True, "amcr_words": "first"},
     "safari no amcr, stride 16": {"amcr_weight": 0.0, "memory_stride": 16, "fused_layers": 3},
 }
 PUBLISHED = {
@@ -183,12 +186,10 @@ def test_every_trainable_parameter_gets_a_gradient(model: Trainable, batch: Imag
     without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert without == []
     still = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() < 1e-12}
-    # A softmax does not see what all its keys share: the bias of keys, and the code of a single shift. Batch
-    # norm takes away what all places share: the biases of what S2RM's language distribution gathers.
+    # A softmax does not see what all its keys share: the bias of keys. Batch norm takes away what all places share:
+    # the biases of what S2RM's language distribution gathers.
     zero = ["attention.self.key.bias", "to_k.bias"]
     zero += ["distribution.attention.to_kv.bias", "distribution.attention.out.bias"]
-    if variant == "s2rm no shift, side by side":
-        zero.append("shift_code")
     if variant == "s2rm no casg attention":  # nor does anything else read the words
         zero.append("layer.output.LayerNorm.bias")
     assert [name for name in sorted(still) if not name.endswith(tuple(zero))] == []
@@ -365,7 +366,7 @@ def test_unknown_models_and_fields_suggest_the_nearest(tiny_spec: Callable[..., 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"max_steps": (4, 4)}, "max_steps: expected a number >= 1 for each of (8, 16, 32), got (4, 4)"),
+        ({"max_steps": (4, 4)}, "max_steps: expected a number >= 0 for each of (8, 16, 32), got (4, 4)"),
         ({"max_steps": 4}, "max_steps: expected a list of int, got 4"),
         ({"directions": ("l2l",)}, "directions: expected one or more of ['l2v', 'v2l'], got ('l2l',)"),
         ({"axes": ()}, "axes: expected one or more of ['column', 'row'], got ()"),

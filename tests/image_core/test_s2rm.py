@@ -18,17 +18,16 @@ from image_core.layers.blocks import (
     sine_position_2d,
     split_heads,
 )
-from image_core.models.s2rm import (
+from image_core.losses import at_size
+from image_core.models.recurrent_mining import (
     Balancing,
-    CASGStage,
     Coparsing,
     LanguageDistribution,
-    RecurrentMining,
-    S2RMConfig,
+    OffsetCode,
     Update,
-    at_size,
     rolled,
 )
+from image_core.models.s2rm import CASGStage, RecurrentMining, S2RMConfig
 from image_core.types import TextFeatures
 
 UPDATES: tuple[Update, ...] = ("overwrite", "gated", "accumulate", "side_by_side")
@@ -57,8 +56,16 @@ def test_rolled_is_torch_roll(h: int, shift: int, steps: int) -> None:
 
 @pytest.mark.parametrize(
     ("h", "max_steps", "offsets"),
-    # which rows below (cyclically) are heard: shift = ceil(h / max_steps), ceil(h / shift) of them
-    [(5, 1, [0]), (5, 5, [0, 1, 2, 3, 4]), (5, 9, [0, 1, 2, 3, 4]), (8, 4, [0, 2, 4, 6]), (10, 4, [0, 3, 6, 9])],
+    # which rows below (cyclically) are heard: all; or, with shift = ceil(h / max_steps), ceil(h / shift) of them
+    [
+        (5, 1, [0]),
+        (5, 0, [0, 1, 2, 3, 4]),
+        (9, 0, list(range(9))),
+        (5, 5, [0, 1, 2, 3, 4]),
+        (5, 9, [0, 1, 2, 3, 4]),
+        (8, 4, [0, 2, 4, 6]),
+        (10, 4, [0, 3, 6, 9]),
+    ],
 )
 @pytest.mark.parametrize("update", UPDATES)
 def test_which_rows_a_cell_hears(update: Update, h: int, max_steps: int, offsets: list[int]) -> None:
@@ -74,11 +81,12 @@ def test_which_rows_a_cell_hears(update: Update, h: int, max_steps: int, offsets
     assert [i for i in range(h) if (heard[i] > 1e-12).any()] == rows
 
 
+@pytest.mark.parametrize("max_steps", [0, 3])
 @pytest.mark.parametrize("update", UPDATES)
-def test_the_wrap_has_no_seam(update: Update) -> None:
+def test_the_wrap_has_no_seam(update: Update, max_steps: int) -> None:
     """Rolling both maps rolls the result, by any number of rows: no row is the first."""
     generator, parsed = maps(2, 7, 4)
-    coparse = coparsing(update, 3)
+    coparse = coparsing(update, max_steps)
     for by in (1, 5):
         moved = coparse(generator.roll(by, 2), parsed.roll(by, 2))
         torch.testing.assert_close(moved, coparse(generator, parsed).roll(by, 2))
@@ -93,6 +101,42 @@ def test_all_shifts_together_do_not_see_the_order_of_rows(update: Update) -> Non
         assert not torch.allclose(coparse(generator.roll(2, 2), parsed), coparse(generator, parsed))
         nn.init.zeros_(coparse.shift_code)
     torch.testing.assert_close(coparse(generator.roll(2, 2), parsed), coparse(generator, parsed))
+
+
+def test_a_distance_has_one_code_at_every_size() -> None:
+    """Half way round is half way round, of six rows or of ten."""
+    code = OffsetCode(4, bias=False)
+    torch.testing.assert_close(code(6)[3], code(10)[5])
+    torch.testing.assert_close(code(4)[::2], code(8)[::4])
+    codes = code(30)
+    assert (torch.cdist(codes, codes) + torch.eye(30)).min() > 1e-3  # no two of 30 rows share one
+
+
+def test_no_copy_of_the_keys_is_the_same_as_copies_with_codes() -> None:
+    """The keys of each shifted row carry its code, as the lattice has it."""
+    n, h, w = 2, 5, 3
+    generator, parsed = maps(n, h, w)
+    whole, lattice = coparsing("side_by_side", 0), coparsing("side_by_side", h)
+    nn.init.normal_(whole.offset_code.linear.weight)
+    lattice.load_state_dict(
+        {k: v for k, v in whole.state_dict().items() if "code" not in k} | {"shift_code": whole.offset_code(h).detach()}
+    )
+    torch.testing.assert_close(whole(generator, parsed), lattice(generator, parsed))
+
+
+@pytest.mark.parametrize(("h", "w"), [(15, 15), (9, 16)])
+@pytest.mark.parametrize("update", UPDATES)
+def test_a_cell_hears_the_whole_map_by_default(update: Update, h: int, w: int) -> None:
+    """Through the mining of a level, without what its convolution adds."""
+    config = S2RMConfig(channels=C, heads=HEADS, update=update)
+    assert config.max_steps[1:] == (0, 0)
+    mining = RecurrentMining(config, text_channels=4, max_steps=0).double().eval()
+    mining.join = nn.Identity()  # type: ignore[assignment]
+    mining.distribution.join = nn.Identity()  # type: ignore[assignment]
+    vision = torch.randn(1, C, h, w, dtype=torch.float64, requires_grad=True)
+    text = TextFeatures(torch.randn(1, 3, 4).double(), torch.randn(1, 4).double(), torch.zeros(1, 3, dtype=torch.bool))
+    mining(vision, text)[0, 1, 2, 3].backward()
+    assert vision.grad is not None and (vision.grad.abs().sum((0, 1)) > 1e-12).all()
 
 
 def test_side_by_side_over_all_rows_is_global_attention() -> None:
@@ -139,6 +183,7 @@ def test_the_recurrence_row_by_row(update: Update) -> None:
     elif update == "accumulate":
         y = coparse.norm(y + (message(0, y) + message(1, y) + message(2, y)) / 3)
     else:
+        assert isinstance(coparse.gate, Tensor)
         nn.init.uniform_(coparse.gate)
         for t in range(3):
             y = y + coparse.gate[t] * message(t, coparse.query_norm(y))

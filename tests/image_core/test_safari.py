@@ -16,7 +16,16 @@ from image_core.encoders.text import TextEncoder, TextLayer, build_text_encoder
 from image_core.encoders.vision import VisionEncoder, build_vision_encoder
 from image_core.errors import ConfigError
 from image_core.models.base import Trainable
-from image_core.models.safari import FusedLayer, GatedCrossAttention, Safari, SafariConfig, SafariExtras
+from image_core.models.safari import (
+    AdditiveGate,
+    FusedLayer,
+    GatedCrossAttention,
+    NoGate,
+    NormalisedGate,
+    Safari,
+    SafariConfig,
+    SafariExtras,
+)
 from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.synthetic.dataset import SyntheticImages
@@ -66,7 +75,7 @@ def safari(kind: str = "swin v1", text: str = "small", **config: Any) -> Safari:
 
 def shut(model: Safari) -> Safari:
     for module in model.modules():
-        if isinstance(module, GatedCrossAttention) and module.b is not None:
+        if isinstance(module, NormalisedGate):
             module.b.data.fill_(OFF)
     return model
 
@@ -84,7 +93,7 @@ def linear(layer: Any, x: Tensor) -> Tensor:
 @torch.no_grad()
 def test_gated_cross_attention_written_out(norm: bool) -> None:
     """Query by query, head by head; the last of three words is padding."""
-    attention = randomised(GatedCrossAttention(6, 4, 2, -0.7, norm)).double()
+    attention = randomised(GatedCrossAttention(6, 4, 2, NormalisedGate(-0.7), norm)).double()
     r, s, other = (torch.randn(1, 3, c).double() for c in (6, 6, 4))
     heard = attention(r, s, other, torch.tensor([[False, False, True]]))
     beta = 1 / (1 + math.exp(0.7))
@@ -104,9 +113,10 @@ def test_gated_cross_attention_written_out(norm: bool) -> None:
 
 @torch.no_grad()
 def test_the_two_gates_sum_to_one() -> None:
-    """Where r and c agree, any gate gives them back; without gates they add up."""
-    for start, factor in ((-4.0, 1.0), (0.3, 1.0), (5.0, 1.0), (None, 2.0)):
-        attention = GatedCrossAttention(4, 4, 2, start, True)
+    """Where r and c agree, any gate gives them back; without gates they add up; FIBER's begins shut."""
+    gates = [(NormalisedGate(b), 1.0) for b in (-4.0, 0.3, 5.0)]
+    for gate, factor in (*gates, (NoGate(), 2.0), (AdditiveGate(), 1.0)):
+        attention = GatedCrossAttention(4, 4, 2, gate, True)
         attention.out.weight.zero_()
         attention.out.bias.copy_(torch.tensor([1.0, -2.0, 0.5, 3.0]))
         r = attention.out.bias.expand(1, 5, 4)
@@ -304,7 +314,7 @@ def test_the_memory_is_picture_then_words() -> None:
     [
         ({"fused_layers": 5}, "4 vision blocks after the stem and 3 text layers"),
         ({"fused_layers": 0}, "fused_layers: expected at least 1, got 0"),
-        ({"gate": "clamped"}, "gate: expected one of normalised, none, got 'clamped'"),
+        ({"gate": "clamped"}, "gate: expected one of normalised, additive, none, got 'clamped'"),
         ({"memory_stride": 8}, "memory_stride: expected 16 or 32, got 8"),
         ({"amcr_source": "i2i"}, "amcr_source: expected one of i2t, t2i, got 'i2i'"),
         ({"amcr_form": "area"}, "amcr_form: expected one of mass, margin, got 'area'"),

@@ -17,7 +17,7 @@ from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNa
 from image_core.models.table import ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter, check_expressions, find_model
-from image_core.weights import DEFAULT, embedded_models
+from image_core.weights import embedded_models
 
 EXPRESSIONS = ["the red star", "a small blue square left of the circle", "the red star"]
 
@@ -58,7 +58,6 @@ def test_embedded_models_are_the_model_files_of_the_folder(folder: Path) -> None
         "other_one": folder / "other_one.safetensors",
         "s2rm_tiny": folder / "s2rm_tiny.safetensors",
     }
-    assert DEFAULT in embedded_models()
 
 
 def test_what_a_name_means(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

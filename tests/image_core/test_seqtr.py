@@ -78,6 +78,16 @@ def test_a_mask_to_tokens_to_a_mask() -> None:
     assert differing.sum() <= 4 and not differing[0, 17:47].any(), "enlarging may round the corners"
 
 
+def test_an_outline_without_area_is_all_end() -> None:
+    """As SeqTR teaches it: a line or a pixel has no contour, four pixels in a square have one."""
+    masks = torch.zeros(3, 64, 64)
+    masks[0, 5, 5:30], masks[1, 9, 9], masks[2, 4:6, 4:6] = 1, 1, 1
+    tokens = contour_tokens(
+        masks, torch.full((3, 2), 64), points=4, bins=BINS, shuffle_share=0.0, rng=np.random.default_rng(0)
+    )
+    assert (tokens[:2] == BINS).all() and (tokens[2] != BINS).all()
+
+
 def test_codes_of_coordinates_are_nearest_to_their_neighbours(tiny_spec: Callable[..., ModelConfig]) -> None:
     """A bin's code is likest to the bins beside it, and no two are equal: what reads it sees an order."""
     codes = coordinate_codes(BINS, 32)

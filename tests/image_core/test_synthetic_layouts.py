@@ -14,8 +14,8 @@ from pycocotools.coco import COCO
 
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.synthetic.expressions import SINGLE_FAMILIES
 from image_core.synthetic.layouts import EXPRESSIONS_PER_IMAGE, write_grefcoco, write_refcoco
+from image_core.synthetic.recipes import SINGLE_FAMILIES
 
 SIZE = (96, 128)
 REF_FIELDS = {"ref_id", "ann_id", "image_id", "category_id", "split", "file_name", "sent_ids", "sentences"}

@@ -27,7 +27,7 @@ from image_core.training.batches import PseudoPart
 from image_core.training.config import TRAINING, DataConfig, TrainConfig
 from image_core.training.engine import Engine, state_file
 from image_core.training.log import read_log
-from image_core.training.recipe import datasets, train
+from image_core.training.recipe import data_name, datasets, train
 from image_core.training.subset import labelled_indices
 from image_core.types import ImageSample
 
@@ -282,7 +282,7 @@ def test_the_model_file_of_a_run(trained: tuple[TrainConfig, Path]) -> None:
     assert path == settings.out / "model.safetensors"
     loaded = load_model(path)
     told = loaded.provenance
-    assert (told.command, told.data, told.seed, told.steps) == ("rvos train out='a b'", "synthetic", 0, 4)
+    assert (told.command, told.data, told.seed, told.steps) == ("rvos train out='a b'", data_name(settings.data), 0, 4)
     assert told.words == tuple(sorted(training_words())) and len(told.commit) in (0, 40) and len(told.date) == 10
     assert json.dumps(loaded.spec.to_dict()) == json.dumps(settings.model.to_dict())
     assert loaded.preprocessing == settings.preprocessing

@@ -73,10 +73,10 @@ def make(tiny_settings: MakeSettings) -> MakeBootstrap:
     """`make(**changes)`: two rounds of three steps on ten pictures, three of them labelled, in a new folder."""
 
     def settings(**changes: Any) -> BootstrapConfig:
-        optimiser = OptimiserConfig(lr=2e-3, warmup_steps=1, decay="cosine")
+        optimiser = OptimiserConfig(lr=3e-2, warmup_steps=1, decay="cosine")  # three steps, and masks are drawn
         data = DataConfig(images=COUNT, labels=0.3)
         train = tiny_settings(steps=3, data=data, optimiser=optimiser, save_every=2, eval_every=3)
-        loose = FilterConfig(threshold=0.2)
+        loose = FilterConfig(threshold=0.2, box_iou=0.0)
         values: dict[str, Any] = {"train": train, "first_steps": 3, "round_steps": 3, "rounds": 2, "filter": loose}
         return BootstrapConfig(**(values | changes))
 
@@ -220,7 +220,9 @@ def test_a_finished_run_is_finished(in_one_go: Path, make: MakeBootstrap, run: C
 
 def test_other_settings_are_refused_by_name(make: MakeBootstrap, run: Callable[..., Path], in_one_go: Path) -> None:
     settings = make(gamma_max=2.0, filter=FilterConfig())
-    with pytest.raises(OutputError, match=r"\(different: bootstrap.filter.threshold, bootstrap.gamma_max\)"):
+    with pytest.raises(
+        OutputError, match=r"\(different: bootstrap.filter.box_iou, bootstrap.filter.threshold, bootstrap.gamma_max\)"
+    ):
         run(replace(settings, train=replace(settings.train, out=in_one_go)), Halves())
 
 
@@ -268,7 +270,7 @@ def test_the_calibration_of_presence_decides_nothing(in_one_go: Path, tmp_path: 
     for offset in (-50.0, 50.0):
         segmenter.model.presence_offset.fill_(offset)
         ledger = Ledger(tmp_path / f"{offset}.jsonl")
-        judge = FilterConfig(threshold=0.2).build()
+        judge = FilterConfig(threshold=0.2, box_iou=0.0).build()
         Labeller(segmenter, Halves(), judge).label_all(1, Unlabelled(Pictures(), range(COUNT)), ledger)
         found.append(list(ledger.labels(1)))
     low, high = found
@@ -354,7 +356,7 @@ def test_an_expression_without_words_fails_alone(in_one_go: Path, tmp_path: Path
     found = []
     for pictures in (Pictures(), Pictures({4: blank})):
         ledger = Ledger(tmp_path / f"{len(found)}.jsonl")
-        boxes, judge = TrueBoxes(Pictures()), FilterConfig(threshold=0.2).build()
+        boxes, judge = TrueBoxes(Pictures()), FilterConfig(threshold=0.2, box_iou=0.0).build()
         Labeller(segmenter, boxes, judge).label_all(1, Unlabelled(pictures, [3, 4]), ledger)
         found.append(list(ledger.labels(1)))
     whole, holed = found

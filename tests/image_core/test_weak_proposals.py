@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from image_core.errors import DataError, RvosError
+from image_core.errors import ConfigError, DataError, RvosError
 from image_core.geometry.boxes import box_iou_matrix
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.weak.proposals.colour_regions import ColourRegions
 from image_core.weak.proposals.detector import Detector, nouns_of
 from image_core.weak.proposals.proposer import BoxesFile, build_proposer
 from image_core.weak.proposals.suppression import keep_best
+from tests.tiny_networks import WRITERS
 
 WHITE = np.full((40, 60, 3), 255, np.uint8)
 
@@ -117,122 +116,15 @@ def test_a_picture_of_fewer_pixels_than_colours_has_no_regions() -> None:
 
 
 @pytest.fixture(scope="module")
-def detr(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny DETR with random weights, written as published ones are."""
-    from transformers import DetrForObjectDetection, DetrImageProcessor
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("detr")
-    backbone = made(
-        "ResNetConfig",
-        embedding_size=8,
-        hidden_sizes=[8, 8, 16, 16],
-        depths=[1, 1, 1, 1],
-        out_features=["stage4"],
-        layer_type="basic",
-    )
-    config = made(
-        "DetrConfig",
-        backbone_config=backbone,
-        use_timm_backbone=False,
-        backbone=None,
-        use_pretrained_backbone=False,
-        d_model=16,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=16,
-        decoder_ffn_dim=16,
-        num_queries=12,
-        num_labels=3,
-    )
-    DetrForObjectDetection(config).save_pretrained(folder)
-    DetrImageProcessor(size={"shortest_edge": 64, "longest_edge": 96}).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def owlv2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny OWLv2 with random weights and a tokenizer of letters."""
-    from transformers import Owlv2Config, Owlv2ForObjectDetection, Owlv2ImageProcessor, Owlv2Processor
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("owlv2")
-    tokenizer = letters_tokenizer(folder, length=16)
-    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = Owlv2Config(
-        text_config=size | {"vocab_size": len(tokenizer), "max_position_embeddings": 16},
-        vision_config=size | {"image_size": 32, "patch_size": 8},
-        projection_dim=16,
-    )
-    Owlv2ForObjectDetection(config).save_pretrained(folder)
-    images = Owlv2ImageProcessor(size={"height": 32, "width": 32})
-    Owlv2Processor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def grounding_dino(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny GroundingDINO with random weights and a WordPiece of letters."""
-    from transformers import (
-        BertConfig,
-        BertTokenizer,
-        GroundingDinoConfig,
-        GroundingDinoForObjectDetection,
-        GroundingDinoImageProcessor,
-        GroundingDinoProcessor,
-    )
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("grounding_dino")
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *letters, *(f"##{c}" for c in letters)]
-    tokenizer = BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)})
-    config = GroundingDinoConfig(
-        backbone_config=made(
-            "SwinConfig",
-            image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4,
-            out_features=["stage2", "stage3", "stage4"],
-        ),
-        text_config=BertConfig(
-            vocab_size=len(pieces), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
-        ),
-        d_model=32, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
-        encoder_ffn_dim=16, decoder_ffn_dim=16, num_queries=10, disable_custom_kernels=True,
-    )  # fmt: skip
-    GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    images = GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
-    GroundingDinoProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
-    return folder
-
-
-def made(kind: str, **fields: Any) -> Any:
-    """A configuration of transformers; its declared fields leave out some of those that it takes."""
-    import transformers
-
-    return getattr(transformers, kind)(**fields)
-
-
-def letters_tokenizer(folder: Path, length: int) -> Any:
-    """CLIP's tokenizer with the letters as its only pieces, alone and at the end of a word."""
-    from transformers import CLIPTokenizer
-
-    letters = "abcdefghijklmnopqrstuvwxyz.,"
-    pieces = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(
-        vocab={piece: i for i, piece in enumerate(pieces)},
-        merges=[],
-        pad_token="<|endoftext|>",
-        model_max_length=length,
-    )
-    tokenizer.save_pretrained(folder)
-    return tokenizer
+def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of tiny detectors with random weights."""
+    root = tmp_path_factory.mktemp("networks")
+    return {kind: WRITERS[kind](root / kind) for kind in ("detr", "owlv2", "grounding_dino")}
 
 
 @pytest.mark.parametrize("family", ["detr", "owlv2", "grounding_dino"])
-def test_detectors_give_boxes_within_the_picture(family: str, request: pytest.FixtureRequest) -> None:
-    folder = request.getfixturevalue(family)
+def test_detectors_give_boxes_within_the_picture(family: str, networks: dict[str, Path]) -> None:
+    folder = networks[family]
     picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
     # Random weights are sure of nothing: the threshold goes down until all queries pass.
     said = ("the dog left of the cat",)
@@ -248,8 +140,8 @@ def test_detectors_give_boxes_within_the_picture(family: str, request: pytest.Fi
 
 
 @pytest.mark.parametrize("family", ["owlv2", "grounding_dino"])
-def test_what_a_detector_finds_depends_on_the_nouns(family: str, request: pytest.FixtureRequest) -> None:
-    detector = Detector(str(request.getfixturevalue(family)), score=0.0, overlap=1.0, most=50, device="cpu")
+def test_what_a_detector_finds_depends_on_the_nouns(family: str, networks: dict[str, Path]) -> None:
+    detector = Detector(str(networks[family]), score=0.0, overlap=1.0, most=50, device="cpu")
     picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
     said = ("a dog", "the small zebra", "dog at the left")
     dog, zebra, dogs = (detector.propose(picture, "", (text,)) for text in said)
@@ -267,3 +159,8 @@ def test_without_network_a_hub_name_gives_one_line(monkeypatch: pytest.MonkeyPat
     with pytest.raises(RvosError, match="connect to the network") as caught:
         build_proposer("someone/no-such-detector", device="cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_is_no_detector(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a detector, got a model of type clip"):
+        build_proposer(str(WRITERS["clip"](tmp_path)), device="cpu")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from image_core.weak.scorers.pair_training import (
 )
 from image_core.weak.scorers.scorer import build_scorer
 from image_core.weak.sparc import Sparc
+from tests.tiny_networks import WRITERS, write_clip
 
 SMALL = PairConfig(size_px=64, width=16, text_width=16, max_words=24)
 BRIEF = PairTrainingConfig(
@@ -38,30 +40,8 @@ def pictures(count: int) -> list[np.ndarray]:
     return [rng.integers(0, 255, (20 + 7 * i, 3 + 11 * i, 3), np.uint8) for i in range(count)]
 
 
-def write_clip(folder: Path, seed: int) -> str:
-    """A tiny CLIP with random weights, written as published ones are."""
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
-
-    torch.manual_seed(seed)
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    pieces = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[], model_max_length=40)
-    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    last = len(pieces) - 1
-    ends = {"bos_token_id": last - 1, "eos_token_id": last, "pad_token_id": last}
-    config = CLIPConfig(
-        text_config=size | ends | {"vocab_size": len(pieces), "max_position_embeddings": 40},
-        vision_config=size | {"image_size": 32, "patch_size": 8},
-        projection_dim=16,
-    )
-    CLIPModel(config).save_pretrained(folder)
-    images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    CLIPProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
-    return str(folder)
-
-
 def test_clip_logits_are_those_of_the_model_and_add_up(tmp_path: Path) -> None:
-    one, two = write_clip(tmp_path / "one", 1), write_clip(tmp_path / "two", 2)
+    one, two = str(write_clip(tmp_path / "one", 1)), str(write_clip(tmp_path / "two", 2))
     images = pictures(5)
     first, second = build_scorer(one, device="cpu"), ClipScorer([two], device="cpu", batch=2)
     scores = first.scores(images, TEXTS)
@@ -69,7 +49,25 @@ def test_clip_logits_are_those_of_the_model_and_add_up(tmp_path: Path) -> None:
     both = build_scorer(f"{one}, {two}", device="cpu")
     np.testing.assert_allclose(both.scores(images, TEXTS), scores + second.scores(images, TEXTS), atol=1e-4)
     # A text's logits do not depend on what stands beside it.
-    np.testing.assert_allclose(first.scores(images[2:3], TEXTS[:1]), scores[2:3, :1], atol=1e-4)
+    assert (first.scores(images, TEXTS[1:2]) == scores[:, 1:2]).all()
+    alone = ClipScorer([one], device="cpu", batch=1)
+    assert (alone.scores(images[2:3], TEXTS) == alone.scores(images, TEXTS)[2:3]).all()
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip", "siglip2"])
+def test_scores_are_the_logits_of_the_network(kind: str, tmp_path: Path) -> None:
+    """Asked as its authors do; SigLIP with texts of one length."""
+    from transformers import AutoModel, AutoProcessor
+
+    folder = WRITERS[kind](tmp_path)
+    images = pictures(3)[1:]
+    processor: Any = AutoProcessor.from_pretrained(folder)
+    padding = True if kind == "clip" else "max_length"
+    sizes = {"patch_size": 8, "max_num_patches": 16} if kind == "siglip2" else {}
+    inputs = processor(text=TEXTS, images=images, padding=padding, max_length=40, return_tensors="pt", **sizes)
+    with torch.inference_mode():
+        wanted = AutoModel.from_pretrained(folder)(**inputs).logits_per_image.numpy()
+    np.testing.assert_allclose(build_scorer(str(folder), device="cpu").scores(images, TEXTS), wanted, atol=1e-3)
 
 
 def test_clip_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +79,7 @@ def test_clip_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             build_scorer(name, device="cpu")
         assert "\n" not in str(caught.value)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(RvosError, match="expected a model of type clip, got 'bert'"):
+    with pytest.raises(RvosError, match="expected a model of type clip, siglip, siglip2, got 'bert'"):
         build_scorer(str(tmp_path), device="cpu")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError, DataError
-from image_core.weak.predicates import SpatialRules
+from image_core.language.predicates import SpatialRules
 from image_core.weak.prompting import PromptStyle, crop_proposals, show_proposal, show_proposals
 from image_core.weak.sparc import Sparc, SparcConfig
 

@@ -40,7 +40,7 @@ def mask(name: str) -> np.ndarray:
 )
 def test_mask_in_box(name: str, share: float | None, at_09: str, strict: str, with_iou: str) -> None:
     """The published filter: a mask within its box is accepted. The least IoU of boxes is 0.5 here."""
-    for judge, reason in ((MaskInBox(), at_09), (MaskInBox(1.0), strict), (MaskInBox(0.9, 0.5), with_iou)):
+    for judge, reason in ((MaskInBox(0.9, 0), at_09), (MaskInBox(1.0, 0), strict), (MaskInBox(), with_iou)):
         verdict = judge(mask(name), np.array(BOX, float))
         assert verdict.score == pytest.approx(share)
         assert (verdict.accepted, verdict.reason) == (reason == "", reason)

@@ -19,10 +19,13 @@ from torch.nn import functional as F
 from image_core.answer import MaskAnswer
 from image_core.checkpoint import Provenance
 from image_core.device import Precision, resolve_device
+from image_core.identity import ModelIdentity
+from image_core.mask_model import PACKAGED, PackagedModel, WeightsOf
 from image_core.models.base import FeatureModel
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction, TextFeatures
+from image_core.weights import DEFAULT
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
@@ -215,7 +218,7 @@ def rvos(
     tmp_path: Path,
     colour_segmenter: ImageSegmenter,
 ) -> Callable[..., CommandOutcome]:
-    """Runs `rvos ARGUMENTS` in this process with the model that sees colours in place of the embedded one."""
+    """Runs `rvos ARGUMENTS` in this process with the model that sees colours in place of all of ours."""
     from rvos.cli import main
 
     def load(name: str | Path, device: str = "auto", precision: Precision = "fp32") -> ImageSegmenter:
@@ -223,10 +226,17 @@ def rvos(
         colour_segmenter.precision = precision
         return colour_segmenter
 
+    def build(device: str, precision: Precision, weights: WeightsOf) -> ImageSegmenter:
+        return load(DEFAULT, device, precision)
+
+    identity = ModelIdentity(DEFAULT, "1", "colours")
+    monkeypatch.setitem(PACKAGED, DEFAULT, PackagedModel(build, lambda: identity, shows_features=True))
     stand_in = tmp_path / "colours.safetensors"
     stand_in.write_bytes(b"stands in for a model file")
     monkeypatch.setattr(ImageSegmenter, "load", staticmethod(load))
     monkeypatch.setattr("image_core.segmenter.embedded_models", lambda: {"s2rm_tiny": stand_in})
+    monkeypatch.setenv("RVOS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # no test asks a registry
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> CommandOutcome:

@@ -85,6 +85,7 @@ def pictures(levels: Sequence[int]) -> Iterator[View]:
 
 def keys_of(text: str, views: Iterable[View]) -> list[int]:
     policy = parse_key_frames(text)
+    assert policy is not None
     state, found = policy.start(), []
     for index, view in enumerate(views):
         is_key, state = policy.step(view, state)
@@ -121,8 +122,8 @@ def test_a_cut_opens_an_adaptive_key_frame_and_no_other() -> None:
 
 
 def test_key_frame_policies_say_whether_they_see_all() -> None:
-    texts = ("all", "every:1", "adaptive:1", "every:2", "adaptive:2")
-    assert [parse_key_frames(text).sees_all for text in texts] == [True, True, True, False, False]
+    policies = [parse_key_frames(text) for text in ("auto", "all", "every:1", "adaptive:1", "every:2", "adaptive:2")]
+    assert [policy and policy.sees_all for policy in policies] == [None, True, True, True, False, False]
 
 
 def test_a_key_frame_state_of_another_make_is_refused() -> None:

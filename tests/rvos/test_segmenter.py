@@ -85,8 +85,8 @@ def test_words_the_model_has_never_seen_are_named_once(
         segmenter.segment(frames[:2], ["the red dog", "a dog"])
     segmenter.segment(frames[:2], ["the red cat and a dog"])
     assert [record.getMessage() for record in caplog.records] == [
-        "dog, a: not among the words this model was trained on",
-        "cat, and: not among the words this model was trained on",
+        "dog, a: this model does not know what that is; another may: see --model",
+        "cat, and: this model does not know what that is; another may: see --model",
     ]
 
 
@@ -132,11 +132,11 @@ def test_the_model_is_loaded_when_it_is_first_needed_and_once(
 ) -> None:
     loads: list[str] = []
     monkeypatch.setattr(ImageSegmenter, "load", lambda name, *_: loads.append(name) or colour_segmenter)
-    segmenter = VideoSegmenter("some model")
+    segmenter = VideoSegmenter("some/model")
     assert segmenter.track(frames, {0: frames[0, ..., 0] > 200}).frame_count == 12 and not loads
     for _ in range(2):
         segmenter.segment(frames[:1], EXPRESSIONS)
-    assert loads == ["some model"]
+    assert loads == ["some/model"]
 
 
 def test_parts_are_taken_by_name_described_and_as_objects(
@@ -158,3 +158,20 @@ def test_objects_that_cannot_serve_a_video_together_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=r"decode: expected every with tracker '.*CountingTracker'"):
         VideoSegmenter(colour_segmenter, tracker=counter, key_frames="every:4", decode="key")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("key_frames", 4, r"key_frames: expected auto, all, every:K or adaptive:K \(.*\), got 4"),
+        ("sampling", 3, "sampling: expected all, stride:K or uniform:N, got 3"),
+        ("decode", None, "unknown decode 'None': known are auto, every, key"),
+        ("tracker", None, r"tracker: expected a name \(memory, none\), rvos.parts.tracker_config.*, got NoneType"),
+        ("propagation", FlowPropagation, "propagation: expected a name .*, got FlowPropagation"),
+        ("video", {"stream": 1}, r"video: expected rvos.video.config.VideoConfig\(\.\.\.\), got dict"),
+        ("object_tracker", "memory", r"object_tracker: expected .*ObjectTrackerConfig\(\.\.\.\), got str"),
+    ],
+)
+def test_what_python_hands_in_is_checked(key: str, value: Any, message: str) -> None:
+    with pytest.raises(RvosError, match=message):
+        VideoSegmenter("s2rm_tiny", **{key: value})

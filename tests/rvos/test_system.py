@@ -20,7 +20,7 @@ from rvos import VideoSegmenter
 from rvos.configuration import system_config
 from rvos.export.outputs import OUTPUTS
 from rvos.export.table import build_exporters
-from rvos.parts import check_agreement, propagation_config, tracker_config
+from rvos.parts import check_agreement, propagation_config, read_like, tracker_config
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import parse_key_frames
 from rvos.reading.propagation import NoPropagation
@@ -212,7 +212,11 @@ def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
             ConfigError,
             ["tracker.lookahead", "did you mean 'least_px'", "unknown decode 'fp16'", "video: expected settings"],
         ),
-        (["sampling=some", "key_frames=every:3"], ConfigError, ["'some'", "key_frames: expected all with propagation"]),
+        (
+            ["sampling=some", "key_frames=every:3", "decode=every"],
+            ConfigError,
+            ["'some'", "key_frames: expected all with propagation"],
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_named_all_at_once_in_one_line(
@@ -258,7 +262,9 @@ def test_parts_and_reading_agree_or_all_contradictions_are_named(
 ) -> None:
     faults = Faults()
     with faults.gathered():
-        check_agreement(parse_key_frames(key_frames), decode, ("p", propagation), ("t", tracker))
+        keys = parse_key_frames(key_frames)
+        assert keys is not None
+        check_agreement(keys, decode, ("p", propagation), ("t", tracker))
     if not parts:
         faults.raise_all()
         return
@@ -266,6 +272,36 @@ def test_parts_and_reading_agree_or_all_contradictions_are_named(
         faults.raise_all()
     assert all(part in str(caught.value) for part in parts)
     assert str(caught.value).count("expected") == len(parts)
+
+
+@pytest.mark.parametrize(
+    ("key_frames", "decode", "propagation", "tracker", "is_slow", "chosen"),
+    [
+        ("auto", "auto", NoPropagation, Alone, False, ("all", "every")),
+        ("auto", "auto", NoPropagation, Alone, True, ("every:4", "key")),
+        ("auto", "key", NoPropagation, Alone, True, ("every:4", "key")),
+        ("auto", "auto", NoPropagation, NoTracker, True, ("all", "every")),
+        ("auto", "key", NoPropagation, NoTracker, True, ("all", "every")),
+        ("auto", "every", NoPropagation, Alone, True, ("all", "every")),
+        ("auto", "auto", Between, Alone, False, ("every:4", "every")),
+        ("auto", "auto", Between, NoTracker, True, ("every:4", "every")),
+        ("all", "auto", NoPropagation, Alone, True, ("all", "every")),
+        ("every:3", "auto", NoPropagation, Alone, False, ("every:3", "key")),
+        ("every:3", "auto", Between, Alone, False, ("every:3", "every")),
+        ("adaptive:9", "key", NoPropagation, Alone, True, ("adaptive:9", "key")),
+    ],
+)
+def test_what_is_left_open_is_chosen_by_the_parts_and_agrees(
+    key_frames: str,
+    decode: str,
+    propagation: type[NoPropagation],
+    tracker: type[NoTracker],
+    is_slow: bool,
+    chosen: tuple[str, str],
+) -> None:
+    keys, how = read_like(parse_key_frames(key_frames), decode, propagation, tracker, lambda: is_slow)
+    check_agreement(keys, how, ("p", propagation), ("t", tracker))
+    assert (str(keys), how) == chosen
 
 
 def test_names_that_are_not_there_are_told_together() -> None:
@@ -298,7 +334,7 @@ def test_contradictions_wait_for_neither_video_nor_weights(
     assert said.code == 2 and "unknown propagation 'nonne'" in said.err[0] and "unknown tracker 'nome'" in said.err[0]
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="key_frames: expected all"):
-        VideoSegmenter(key_frames="every:3")
+        VideoSegmenter(key_frames="every:3", tracker="none")
 
 
 FREE_TEXT = """the "dog", at x=1 {it's} [left] ${oc.env:HOME}; tracker=none"""

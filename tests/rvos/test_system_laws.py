@@ -94,7 +94,7 @@ def test_killed_and_continued_is_in_one_go(system: VideoSegmenter, at: int, clip
 @pytest.mark.parametrize("propagation", [name for name in sorted(PROPAGATORS) if PROPAGATORS[name].between_key_frames])
 def test_a_real_network_is_continued_to_the_bit(propagation: str, clip: list[Frame]) -> None:
     """Its features lie in memory channels last, which the stubs' do not: what is remembered is read back alike."""
-    system = VideoSegmenter(ImageSegmenter.load(device="cpu"), propagation, "none", key_frames="every:4")
+    system = VideoSegmenter(ImageSegmenter.load("s2rm_tiny", "cpu"), propagation, "none", key_frames="every:4")
     wanted = records_of(system.session(EXPRESSIONS[:1]), clip)
     first, second = system.session(EXPRESSIONS[:1]), system.session(EXPRESSIONS[:1])
     records_of(first, clip[:2])
@@ -127,7 +127,7 @@ def test_a_clip_of_one_frame(system: VideoSegmenter, clip: list[Frame]) -> None:
 def test_without_a_tracker_and_with_key_frames_alone_it_is_the_image_model(
     propagation: str, image: ImageSegmenter, clip: list[Frame]
 ) -> None:
-    session = VideoSegmenter(image, propagation, "none").session(EXPRESSIONS)
+    session = VideoSegmenter(image, propagation, "none", key_frames="all").session(EXPRESSIONS)
     for frame in clip:
         for result, alone in zip(session.step(frame), image.segment(frame.image, EXPRESSIONS), strict=True):
             np.testing.assert_array_equal(result.mask, alone.mask(frame.size))

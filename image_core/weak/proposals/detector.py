@@ -1,25 +1,18 @@
-"""Proposals of detectors from transformers: GroundingDINO, OWL-ViT, OWLv2 (both asked with words), DETR and its kin.
-
-transformers is imported only when a detector is built: the import costs seconds.
-"""
+"""Proposals of detectors from transformers: those that are asked with words, and those of their own classes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
-from image_core.device import resolve_device
-from image_core.errors import RvosError
-from image_core.geometry.boxes import box_area, clip_boxes
-from image_core.weak.language.expression import Referent
-from image_core.weak.language.parser import parse_expression
+from image_core.errors import ConfigError
+from image_core.hub.detectors import ASKED_WITH_WORDS, OF_OWN_CLASSES, WordDetector, read_detector
+from image_core.hub.loading import Where
+from image_core.hub.sources import find_source
+from image_core.language.expression import Referent
+from image_core.language.parser import parse_expression
 from image_core.weak.proposals.suppression import keep_best
-
-_ASKED_WITH_WORDS = ("grounding-dino", "mm-grounding-dino", "owlvit", "owlv2")
 
 
 def nouns_of(expressions: Sequence[str]) -> tuple[str, ...]:
@@ -40,9 +33,9 @@ def _nouns(referent: Referent) -> Iterator[str]:
 class Detector:
     """A `Proposer`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
 
-    name: a hub name or a local folder. Detectors that must be told what to look for are asked for the nouns of the
-    picture's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `RvosError` where the hub
-    cannot be reached, the folder lacks a file, or the model is no detector.
+    name: OWNER/NAME of the hub or a local folder. Detectors that must be told what to look for are asked for each noun
+    of the picture's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `CheckpointError`
+    where the hub cannot be reached or the folder lacks a file, and `ConfigError` where the model is no detector.
     """
 
     def __init__(
@@ -56,58 +49,24 @@ class Detector:
     ) -> None:
         self.name = name
         self.score, self.overlap, self.most = score, overlap, most
-        self.device = resolve_device(device)
-        self.takes_words, self._processor, model = _read(name)
-        self._model = model.to(self.device).eval()
+        source = find_source(name)
+        if source.model_type not in (*ASKED_WITH_WORDS, *OF_OWN_CLASSES):
+            raise ConfigError(f"detector '{name}': expected a detector, got a model of type {source.model_type}")
+        self._detector = read_detector(source, Where(device))
 
-    @torch.inference_mode()
+    @property
+    def takes_words(self) -> bool:
+        """Whether it is asked for nouns."""
+        return isinstance(self._detector, WordDetector)
+
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0, as it is where words are needed and
         the expressions have no noun. The name is not read."""
-        size = image.shape[0], image.shape[1]
-        nouns = nouns_of(expressions) if self.takes_words else ()
-        if self.takes_words and not nouns:
-            return np.zeros((0, 4))
-        detections = self._with_words(image, size, nouns) if self.takes_words else self._of_its_classes(image, size)
-        boxes = clip_boxes(detections["boxes"].double().cpu().numpy().reshape(-1, 4), size)
-        scores = detections["scores"].double().cpu().numpy()
-        usable = (box_area(boxes) > 0) & (scores >= self.score)
-        boxes, scores = boxes[usable], scores[usable]
+        detector = self._detector
+        if isinstance(detector, WordDetector):
+            found = detector.find(image, nouns_of(expressions), self.score)
+        else:
+            found = [detector.find(image, self.score)]
+        boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy for one in found)])
+        scores = np.concatenate([np.zeros(0), *(one.scores for one in found)])
         return boxes[keep_best(boxes, scores, self.overlap, self.most)]
-
-    def _with_words(self, image: np.ndarray, size: tuple[int, int], words: Sequence[str]) -> Any:
-        is_dino = "dino" in self._model.config.model_type
-        # GroundingDINO reads one sentence, its classes parted by full stops; OWL a list of them.
-        text: Any = ". ".join(words) + "." if is_dino else [[f"a photo of a {word}" for word in words]]
-        inputs = self._processor(images=image, text=text, return_tensors="pt", truncation=True).to(self.device)
-        outputs = self._model(**inputs)
-        settings: dict[str, Any] = {"threshold": self.score, "target_sizes": [size]}
-        if is_dino:
-            settings |= {"input_ids": inputs["input_ids"], "text_threshold": 0.0}
-        return self._processor.post_process_grounded_object_detection(outputs, **settings)[0]
-
-    def _of_its_classes(self, image: np.ndarray, size: tuple[int, int]) -> Any:
-        inputs = self._processor(images=image, return_tensors="pt").to(self.device)
-        outputs = self._model(**inputs)
-        return self._processor.post_process_object_detection(outputs, threshold=self.score, target_sizes=[size])[0]
-
-
-def _read(name: str) -> tuple[bool, Any, Any]:
-    """Whether it is asked with words, its processor, its model."""
-    from transformers import (
-        AutoConfig,
-        AutoImageProcessor,
-        AutoModelForObjectDetection,
-        AutoModelForZeroShotObjectDetection,
-        AutoProcessor,
-    )
-
-    try:
-        takes_words = AutoConfig.from_pretrained(name).model_type in _ASKED_WITH_WORDS
-        processor: Any = AutoProcessor if takes_words else AutoImageProcessor
-        model: Any = AutoModelForZeroShotObjectDetection if takes_words else AutoModelForObjectDetection
-        return takes_words, processor.from_pretrained(name), model.from_pretrained(name, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        fix = "complete the folder" if Path(name).is_dir() else "connect to the network, or give a local folder"
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RvosError(f"detector '{name}': cannot be read ({first}): {fix}") from error

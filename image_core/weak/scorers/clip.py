@@ -1,66 +1,85 @@
-"""CLIP from transformers as SpARC's scorer, one model or several whose logits are summed.
+"""CLIP, SigLIP or SigLIP 2 from transformers as SpARC's scorer, one model or several whose logits are summed.
 
-The published ensemble is ViT-B/32 with RN50x16. transformers has only the ViT models of CLIP, so the second has no
+The published ensemble is CLIP ViT-B/32 with RN50x16. transformers has only the ViT models of CLIP, so the second has no
 place here; "openai/clip-vit-base-patch32" with "openai/clip-vit-base-patch16" is what comes near.
-transformers is imported only when a scorer is built: the import costs seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from image_core.device import resolve_device
-from image_core.errors import ConfigError, RvosError
+from image_core.errors import ConfigError
+from image_core.hub.loading import Network, Where, read_network
+from image_core.hub.sources import find_source
+
+_CLASSES_OF = {
+    "clip": ("CLIPModel", "CLIPProcessor"),
+    "siglip": ("SiglipModel", "SiglipProcessor"),
+    "siglip2": ("Siglip2Model", "Siglip2Processor"),
+}
+SCORERS = tuple(_CLASSES_OF)
+"""Values of `model_type` in config.json."""
 
 
 class ClipScorer:
     """A `Scorer`: the sum over the models of their logits, cosine times the learned temperature.
 
-    names: hub names or local folders; batch: pictures at once. Raises `ConfigError` without a name, `RvosError` where
-    the hub cannot be reached, a folder lacks a file, or holds something else than CLIP.
+    names: OWNER/NAME of the hub or local folders; batch: pictures at once. Raises `ConfigError` without a name and for
+    something else than CLIP or SigLIP, `CheckpointError` where the hub cannot be reached or a folder lacks a file.
     """
 
     def __init__(self, names: Sequence[str], *, device: str = "auto", batch: int = 16) -> None:
         if not names:
             raise ConfigError("CLIP: expected a hub name or a folder, got no name")
-        self.device = resolve_device(device)
         self.batch = batch
-        self._members = [_read(name, self.device) for name in names]
+        self._members = [_read(name, Where(device)) for name in names]
 
-    @torch.inference_mode()
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
-        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits."""
-        total = sum(self._logits(processor, model, images, texts) for processor, model in self._members)
-        assert isinstance(total, Tensor)
-        return total.double().cpu().numpy()
+        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not
+        depend on the others; with `batch` 1 a picture's do not, to the bit, on the other pictures."""
+        return sum((self._logits(network, images, texts) for network in self._members), np.zeros(()))
 
-    def _logits(self, processor: Any, model: Any, images: Sequence[np.ndarray], texts: Sequence[str]) -> Tensor:
-        words = processor(text=list(texts), padding=True, truncation=True, return_tensors="pt").to(self.device)
-        rows = []
-        for start in range(0, len(images), self.batch):
-            some = list(images[start : start + self.batch])
-            # Crops can be a few pixels wide: the place of the channels must not be guessed from the shape.
-            pictures = processor(images=some, input_data_format="channels_last", return_tensors="pt").to(self.device)
-            rows.append(model(**words, **pictures).logits_per_image)
-        return torch.cat(rows)
+    def _logits(self, network: Network, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
+        model = network.model
+        with network.asked():
+            meant = torch.cat([self._text(network, text) for text in texts])
+            shown = torch.cat(
+                [
+                    _direction(model.get_image_features(**network.prepared(list(images[start : start + self.batch]))))
+                    for start in range(0, len(images), self.batch)
+                ]
+            )
+            cosines = (shown[:, None] * meant[None]).sum(-1)
+            bias = getattr(model, "logit_bias", None)  # SigLIP's
+            logits = cosines * model.logit_scale.double().exp() + (0 if bias is None else bias.double())
+        return logits.cpu().numpy()
+
+    def _text(self, network: Network, text: str) -> Tensor:
+        """(1, C): its direction."""
+        config = network.model.config
+        # SigLIP was trained on texts of one length, and pays heed to the padding.
+        tokens = network.processor.tokenizer(
+            text,
+            padding=False if config.model_type == "clip" else "max_length",
+            truncation=True,
+            max_length=config.text_config.max_position_embeddings,
+            return_tensors="pt",
+        )
+        return _direction(network.model.get_text_features(**tokens.to(network.device)))
 
 
-def _read(name: str, device: torch.device) -> tuple[Any, Any]:
-    from transformers import CLIPConfig, CLIPModel, CLIPProcessor
+def _direction(features: Any) -> Tensor:
+    """What a tower gives -> (N, C) float64 of length 1."""
+    return torch.nn.functional.normalize(features.pooler_output.double(), dim=-1)
 
-    try:
-        kind = CLIPConfig.get_config_dict(name)[0].get("model_type")
-        if kind not in (None, "clip"):
-            raise RvosError(f"CLIP '{name}': expected a model of type clip, got '{kind}'")
-        model: Any = CLIPModel.from_pretrained(name, dtype=torch.float32)
-        return CLIPProcessor.from_pretrained(name), model.to(device).eval()
-    except (OSError, ValueError) as error:
-        fix = "complete the folder" if Path(name).is_dir() else "connect to the network, or give a local folder"
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RvosError(f"CLIP '{name}': cannot be read ({first}): {fix}") from error
+
+def _read(name: str, where: Where) -> Network:
+    source = find_source(name)
+    if source.model_type not in SCORERS:
+        raise ConfigError(f"CLIP '{name}': expected a model of type {', '.join(SCORERS)}, got '{source.model_type}'")
+    return read_network(source, *_CLASSES_OF[source.model_type], where)

@@ -26,10 +26,10 @@ from torch.nn import functional as F
 from image_core.errors import ConfigError
 from image_core.files import replacing
 from image_core.folder import RunKind, claimed
+from image_core.language.parser import parse_expression
+from image_core.language.predicates import phrases_of
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.synthetic.expressions import SINGLE_FAMILIES
-from image_core.weak.language.parser import parse_expression
-from image_core.weak.predicates import phrases_of
+from image_core.synthetic.recipes import SINGLE_FAMILIES
 from image_core.weak.prompting import PromptStyle, show_proposal, show_proposals
 from image_core.weak.proposals.colour_regions import ColourRegions, RegionConfig
 from image_core.weak.scorers.pair import ImageTextPair, PairConfig, as_input, blur, save_pair

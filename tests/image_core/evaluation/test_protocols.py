@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from image_core.data.records import ReferringRecord
 from image_core.evaluation.protocols import PROTOCOLS, Plane, ProtocolScore, plane_size, predicted_mask, true_mask
 from image_core.geometry.masks import overlap
 from image_core.metrics import ReferringMetrics
@@ -117,6 +118,20 @@ def test_no_target_is_right_when_absent_and_wrong_when_asked_in_vain() -> None:
 def test_a_target_that_vanishes_when_squashed_counts_0() -> None:
     truth = block((2000, 2000), slice(0, 1), slice(0, 1))
     assert figures("rela", np.zeros_like(truth), truth)["gIoU"] == 0
+
+
+def test_rela_draws_its_truth_where_it_compares() -> None:
+    """A triangle of a small picture, drawn at 480 x 480, has a smooth edge; resized it has steps."""
+    polygon = [0.0, 0.0, 24.0, 0.0, 0.0, 24.0]
+    record = ReferringRecord(1, "val", 1, Path("a.jpg"), (24, 24), (), (1,), ([polygon],))
+    drawn, resized = record.mask((480, 480)), true_mask(record.mask(), "squash_480")
+    assert drawn.shape == (480, 480) and 0 < (drawn ^ resized).sum() < 0.06 * drawn.sum()
+    steps = [len(set(mask.sum(1).tolist())) for mask in (drawn, resized)]
+    assert steps[0] > 400 and steps[1] <= 25
+    score = ProtocolScore(PROTOCOLS["rela"])
+    assert score.protocol.drawn and PROTOCOLS["rela_50px"].drawn and not PROTOCOLS["lavt"].drawn
+    score.add(drawn, record.mask(), 0.9, drawn=drawn)
+    assert score.compute()["gIoU"] == 1
 
 
 def test_failures_count_in_the_native_figures() -> None:

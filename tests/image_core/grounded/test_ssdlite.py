@@ -9,7 +9,7 @@ import pytest
 
 from image_core.errors import CheckpointError
 from image_core.geometry.boxes import box_iou_matrix
-from image_core.grounded.ssdlite import COCO_IDS, SSDLiteDetector
+from image_core.grounded.ssdlite import COCO_IDS, SSDLiteDetector, windows
 from tests.image_core.grounded.tfjs_files import HEADS, narrow_ssdlite, write_model
 
 RANDOM = np.random.default_rng(0)
@@ -30,9 +30,43 @@ def test_an_anchor_that_speaks_for_a_class_is_the_detection(tmp_path: Path) -> N
     biases[2, 18], biases[4, 3], biases[4, 12] = 2.0, 1.0, 9.0  # a dog; a car, which is more of a class without name
     anchors = weights["Postprocessor/ExpandDims"]
     anchors[0, -4], anchors[0, -2] = (0.25, 0.5, 0.75, 1.2), (0, 0, 0.5, 0.25)
-    detections = SSDLiteDetector(write_model(tmp_path, weights), device="cpu").detect(np.zeros((40, 80, 3), np.uint8))
-    assert [(one.label, one.box_xyxy) for one in detections] == [("dog", (40, 10, 80, 30)), ("car", (0, 0, 20, 20))]
+    detections = SSDLiteDetector(write_model(tmp_path, weights), device="cpu").detect(np.zeros((80, 80, 3), np.uint8))
+    assert [(one.label, one.box_xyxy) for one in detections] == [("dog", (40, 20, 80, 60)), ("car", (0, 0, 20, 40))]
     assert np.allclose([one.score for one in detections], [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-1))])
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((50, 50), [(0, 0, 50, 50)]),
+        ((50, 60), [(0, 0, 60, 50), (0, 0, 50, 50), (10, 0, 60, 50)]),
+        ((480, 854), [(0, 0, 854, 480), (0, 0, 480, 480), (187, 0, 667, 480), (374, 0, 854, 480)]),
+        ((110, 50), [(0, 0, 50, 110), (0, 0, 50, 50), (0, 30, 50, 80), (0, 60, 50, 110)]),
+    ],
+)
+def test_windows_cover_the_picture(size: tuple[int, int], expected: list[tuple[int, int, int, int]]) -> None:
+    assert windows(*size, most_squares=6) == expected
+    assert len(windows(9, 10_000, most_squares=6)) == 7
+
+
+def test_what_a_window_cuts_is_left_out_and_names_are_gathered(tmp_path: Path) -> None:
+    """The network says the same of every window: a dog or cat that reaches its right edge, a car in its middle."""
+    weights = narrow_ssdlite()
+    for name in weights:
+        if any(f"{head}/" in name for head, _ in HEADS):
+            weights[name] = np.full_like(weights[name], -9 if name.endswith("ClassPredictor/biases") else 0)
+    biases = weights["BoxPredictor_5/ClassPredictor/biases"].reshape(6, 91)
+    biases[2, [18, 17]], biases[3, 17], biases[4, 3] = (2.0, -2.0), 1.0, 3.0
+    anchors = weights["Postprocessor/ExpandDims"]
+    anchors[0, -4:-1] = (0.25, 0.5, 0.75, 1.0), (0.25, 0.55, 0.75, 1.0), (0.4, 0.4, 0.6, 0.6)
+    detections = SSDLiteDetector(write_model(tmp_path, weights), device="cpu").detect(np.zeros((100, 150, 3), np.uint8))
+    boxes = {(one.label, tuple(np.round(one.box_xyxy).tolist())) for one in detections}
+    assert boxes == {
+        *{("dog", (75, 25, 150, 75)), ("car", (60, 40, 90, 60))},  # of the whole picture
+        *{("car", (40, 40, 60, 60)), ("car", (90, 40, 110, 60))},  # of the two squares; of the first, its dog is cut
+    }
+    dog = next(one for one in detections if one.label == "dog")
+    assert dog.others == pytest.approx({"cat": 1 / (1 + np.exp(-1))})  # of the box that gave way, more than of its own
 
 
 def test_box_codes_move_and_stretch_the_anchor(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from image_core.grounded.colours import COLOURS, MOST_PIXELS, TONES, colour_share, pixels_of
 from image_core.grounded.understanding import understand
-from image_core.weak.language.words import COLOURS as SPOKEN
+from image_core.language.words import COLOURS as SPOKEN
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,25 @@ def test_what_is_understood(
     told = understand(expression).document()
     assert told["noun"] == noun and told["attributes"] == colours and told["places"] == places
     assert told["relations"] == relations and told["without_effect"] == without_effect
+
+
+@pytest.mark.parametrize(
+    ("expression", "own", "worn", "details"),
+    [
+        ("a red car", ["red"], [], []),
+        ("a black and white dog", ["black", "white"], [], []),
+        ("a girl in a blue dress", [], ["blue"], []),
+        ("the man in red", [], ["red"], []),
+        ("a man in a black and white shirt", [], ["black", "white"], []),
+        ("a white dog with black patches", ["white"], [], ["black"]),
+        ("a man with a blue belt on the right", [], [], ["blue"]),
+        ("a man in a white helmet driving a wooden car", [], [], ["white"]),
+        ("a woman with long blonde hair in a red coat", [], ["red"], ["blonde"]),
+    ],
+)
+def test_whose_the_colours_are(expression: str, own: list[str], worn: list[str], details: list[str]) -> None:
+    thing = understand(expression).thing
+    assert [list(thing.colours), list(thing.worn), list(thing.details)] == [own, worn, details]
 
 
 @pytest.mark.parametrize(

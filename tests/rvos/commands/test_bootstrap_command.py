@@ -130,4 +130,4 @@ def test_safari_at_its_size(name: str, first: int, others: int) -> None:
     assert (settings.rounds, settings.boxes, settings.start) == (7, "sparc", "previous")
     assert [settings.gamma(t) for t in (1, 7)] == pytest.approx([1 / 7, 1])
     assert settings.proposals == "facebook/detr-resnet-50" and settings.scorer.startswith("openai/clip")
-    assert repr(settings.filter.build()) == "MaskInBox(threshold=0.9, box_iou=0.0)"
+    assert repr(settings.filter.build()) == "MaskInBox(threshold=0.9, box_iou=0.5)"

@@ -94,7 +94,14 @@ def test_a_source_that_is_no_video(
         ([SEEN, "--precision", "fp16"], ("fp16", "bf16")),
         ([SEEN, "--set", "video.stream=3"], ("video stream", "got 3")),
         ([SEEN, "--set", "video.backend=cv2"], ("video.backend",)),
-        ([SEEN, "--set", "key_frames=every:3"], ("key_frames", "every:3")),
+        ([SEEN, "--set", "key_frames=every:3", "--tracker", "none"], ("key_frames", "every:3")),
+        ([SEEN, "--set", "key_frames=every:0"], ("key_frames: expected a whole number of 1 or more, got 0",)),
+        ([SEEN, "--set", "sampling=stride:0"], ("sampling: stride: expected a whole number of 1 or more, got 0",)),
+        ([SEEN, "--propagation", "flow", "--set", "key_frames=all"], ("propagation: got flow with key_frames=all",)),
+        (
+            [SEEN, "--tracker", "none", "--set", "tracker=memory"],
+            ("tracker: expected one, got --tracker none and --set tracker=memory",),
+        ),
     ],
 )
 def test_what_is_asked_cannot_be(

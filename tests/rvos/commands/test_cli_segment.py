@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
+import numpy as np
 import pytest
 
 from image_core.segmenter import ImageSegmenter
+from rvos.commands import fetching
+from rvos.commands.demo import EXPRESSIONS
 
 Rvos = Callable[..., Any]
 
@@ -24,6 +28,16 @@ def test_segment_says_where_its_outputs_are(rvos: Rvos, make_clip: Callable[...,
     assert all((tmp_path / line.split(": ")[1]).is_file() for line in said.out)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 90), (90, 1), (11, 11), (16, 90)])
+def test_pictures_of_any_size_can_be_watched(size: tuple[int, int], rvos: Rvos, tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / "small" / f"{index}.png"), np.full((*size, 3), (20, 20, 230), np.uint8))
+    said = rvos("segment", "small", "the red thing", "--out", "out", "--save", "masks,overlay,contact-sheet", "--json")
+    document = json.loads("\n".join(said.out))
+    assert document["summary"]["frames"] == 3 and document["video"]["size"] == list(size)
+
+
 def test_json_is_one_document_on_stdout(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
     said = rvos("segment", make_clip(8), "the red thing", "--out", "out", "--save", "masks", "--json")
     document = json.loads("\n".join(said.out))
@@ -34,7 +48,7 @@ def test_json_is_one_document_on_stdout(rvos: Rvos, make_clip: Callable[..., Pat
 def test_words_never_seen_are_named_once_unless_quiet(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
     clip = make_clip(3)
     said = rvos("segment", clip, "the red dog", "the dog", "--out", "out")
-    assert said.code == 0 and said.err == ["dog: not among the words this model was trained on"]
+    assert said.code == 0 and said.err == ["dog: this model does not know what that is; another may: see --model"]
     assert rvos("segment", clip, "the dog", "--out", "quiet", "--quiet").err == []
 
 
@@ -98,7 +112,7 @@ def test_a_list_runs_every_row_and_reports_the_broken_ones(
     said = rvos("segment", "--list", jobs, "--out", "out", "--save", "masks")
     assert said.code == 2 and said.out == ["row 0: out/00000", "row 2: out/00002"]
     assert len(said.err) == 3 and said.err[0].startswith("row 1 (gone.mp4): ")
-    assert said.err[1] == "greenish: not among the words this model was trained on"
+    assert said.err[1] == "greenish: this model does not know what that is; another may: see --model"
     assert said.err[2].startswith("row 3 (clip.mp4): ") and "blank" in said.err[2]
     assert (tmp_path / "out/00002/masks/0/00004.png").is_file() and not (tmp_path / "out/00001").exists()
     make_clip(5, "gone.mp4")
@@ -126,11 +140,11 @@ def test_a_list_that_is_none_is_refused(rvos: Rvos, tmp_path: Path, text: str | 
 
 
 def test_demo_ends_with_the_two_paths_each_alone_on_a_line(rvos: Rvos, tmp_path: Path) -> None:
-    said = rvos("demo", "--out", "shown")
+    said = rvos("demo", "--synthetic", "--out", "shown")
     assert said.code == 0 and [line.split(": ")[0] for line in said.out[-2:]] == ["overlay", "contact sheet"]
     for line in said.out[-2:]:
         assert (tmp_path / line.split(": ", 1)[1]).is_file()
-    assert rvos("demo", "--out", "shown").out == said.out
+    assert rvos("demo", "--synthetic", "--out", "shown").out == said.out
 
 
 def test_demo_takes_a_video_and_its_expressions(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
@@ -141,12 +155,29 @@ def test_demo_takes_a_video_and_its_expressions(rvos: Rvos, make_clip: Callable[
     assert other["out"] != document["out"]
 
 
+def test_demo_shows_a_stretch_of_the_real_clip_which_is_brought_once(
+    rvos: Rvos, make_clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, brought = make_clip(140, "bikes.mp4"), []
+    monkeypatch.setattr(fetching, "weights_at_hand", lambda name, quiet: brought.append(name) or {"bikes.mp4": whole})
+    for _ in range(2):
+        document = json.loads("\n".join(rvos("demo", "--json").out))
+        assert document["expressions"] == list(EXPRESSIONS) and document["summary"]["frames"] == 137 - 30
+    assert brought == ["demo"] and document["video"]["source"] == "rvos-demo/street.mp4"
+
+
+def test_demo_shows_one_clip(rvos: Rvos) -> None:
+    said = rvos("demo", "--synthetic", "--video", "clip.mp4", "--text", "the dog")
+    assert said.code == 2 and "expected --video or --synthetic, got both" in said.err[0]
+
+
 def test_models_and_doctor_tell_in_words_and_in_json(rvos: Rvos) -> None:
     document = json.loads("\n".join(rvos("models", "--json").out))
     assert "s2rm" in {kind["name"] for kind in document["kinds"]}
     assert any("s2rm" in line for line in rvos("models").out)
     found = json.loads("\n".join(rvos("doctor", "--json").out))
     assert found["packages"]["torch"] and found["video"]["decoders"]["h264"] and found["machine"]["memory_gb"] > 0
+    assert found["model"]["name"] == "photo" and found["model"]["loads"]
     said = rvos("doctor")
     assert said.code == 0 and said.out[0] == "packages"
 

@@ -264,6 +264,6 @@ def test_the_embedded_model_reads_the_synthetic_tree(tree: Path, tmp_path: Path)
 
     evaluation = ImageEvaluation(ReferringPictures("refcoco", tree))
     found = run_image_evaluation(
-        evaluation, ImageSegmenter.load(device="cpu"), {"model": "digest"}, tmp_path / "out", PredictionSheet()
+        evaluation, ImageSegmenter.load("s2rm_tiny", "cpu"), {"model": "digest"}, tmp_path / "out", PredictionSheet()
     )
     assert found["mIoU"] > 0.3 and all(found["protocols"][name]["mIoU"] > 0.3 for name in ("lavt", "cgformer", "seqtr"))

@@ -135,6 +135,26 @@ def test_another_run_is_refused_and_the_differences_named(tmp_path: Path) -> Non
         assert not run.finished, "a refusal must leave the folder free"
 
 
+def test_a_run_that_failed_before_its_first_frame_is_in_nobodys_way(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "out", {"model": "a"}, TARGETS):
+        pass
+    changed = RunDirectory(tmp_path / "out", {"model": "b"}, TARGETS)
+    changed.check()
+    with changed as directory:
+        assert directory.frames_done == 0 and not directory.finished
+    assert json.loads((tmp_path / "out" / "settings.json").read_text())["settings"] == {"model": "b"}
+
+
+def test_a_folder_is_seen_to_be_free_before_it_is_touched(tmp_path: Path) -> None:
+    RunDirectory(tmp_path / "deep" / "out", SETTINGS, TARGETS).check()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="expected a folder, got a file"):
+        RunDirectory(tmp_path / "file" / "out", SETTINGS, TARGETS).check()
+    with pytest.raises(OutputError, match="holds no run of rvos, but 'file'"):
+        RunDirectory(tmp_path, SETTINGS, TARGETS).check()
+
+
 def test_tuples_and_lists_are_the_same_settings(tmp_path: Path) -> None:
     for value in ((3, 4), [3, 4]):
         with RunDirectory(tmp_path, {**SETTINGS, "size": value}, TARGETS):

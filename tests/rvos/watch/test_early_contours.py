@@ -104,7 +104,7 @@ def test_expressions_together_are_expressions_apart(system: VideoSegmenter, clip
 def test_without_a_tracker_and_with_key_frames_alone_it_is_the_image_model(
     propagation: str, image: ImageSegmenter, clip: list[Frame]
 ) -> None:
-    session = VideoSegmenter(image, propagation, "none").session(EXPRESSIONS)
+    session = VideoSegmenter(image, propagation, "none", key_frames="all").session(EXPRESSIONS)
     for frame in clip:
         for result, alone in zip(session.step(frame), image.segment(frame.image, EXPRESSIONS), strict=True):
             np.testing.assert_array_equal(result.mask, alone.mask(frame.size))

@@ -15,7 +15,7 @@ import numpy as np
 
 from image_core.errors import ConfigError
 from image_core.geometry.boxes import box_area
-from image_core.weak.language.expression import Referent, Relation, Superlative
+from image_core.language.expression import Referent, Relation, Superlative
 
 Size = tuple[int, int]
 """Height and width of the picture, in pixels."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError
-from image_core.weak.language.parser import parse_expression
-from image_core.weak.predicates import (
+from image_core.language.parser import parse_expression
+from image_core.language.predicates import (
     PREDICATES,
     SpatialRules,
     between,

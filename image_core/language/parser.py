@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from image_core.weak.language import words
-from image_core.weak.language.expression import Referent, Relation, Superlative
-from image_core.weak.language.tokens import Token, tokenise
+from image_core.language import words
+from image_core.language.expression import Referent, Relation, Superlative
+from image_core.language.tokens import Token, tokenise
 
 
 def parse_expression(expression: str) -> Referent:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from image_core.weak.language import words
+from image_core.language import words
 
 TokenKind = Literal["word", "place", "relation", "with", "not", "and", "break"]
 

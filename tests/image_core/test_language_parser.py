@@ -13,10 +13,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from image_core.weak.language import words
-from image_core.weak.language.expression import Referent
-from image_core.weak.language.parser import parse_expression
-from image_core.weak.predicates import PREDICATES, compose, phrases_of
+from image_core.language import words
+from image_core.language.expression import Referent
+from image_core.language.parser import parse_expression
+from image_core.language.predicates import PREDICATES, compose, phrases_of
 
 TABLE = [
     ("far left guy", "guy ^left"),

@@ -1,0 +1,1 @@
+"""Models of other people as `MaskModel`s, a file a family."""

@@ -1,0 +1,79 @@
+"""What stands behind `hub:` in `--model`, and the model that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from image_core.adapters import clipseg, grounded_pairs, sam3
+from image_core.device import Precision
+from image_core.errors import ConfigError
+from image_core.hub.catalogue import HUB_MODELS, hub_model
+from image_core.hub.loading import Where
+from image_core.hub.sources import Source, find_source
+from image_core.identity import ModelIdentity
+from image_core.mask_model import Adapter, MaskModel, WeightsOf
+
+_ALONE = {
+    **dict.fromkeys(clipseg.MODEL_TYPES, (clipseg.NAME, clipseg.build)),
+    **dict.fromkeys(sam3.MODEL_TYPES, (sam3.NAME, sam3.build)),
+}
+"""By `model_type`: the networks that are a model without another one."""
+
+
+def sources_of(text: str) -> list[Source]:
+    """The networks that are named: a short name, a folder, or these and OWNER/NAME[@COMMIT] joined by +.
+
+    Raises `UnknownNameError` for a name without owner that is no short one, and what `find_source` raises.
+    """
+    parts = [text] if _is_folder(text) else text.split("+")
+    return [find_source(name) for part in parts for name in _expanded(part)]
+
+
+def _expanded(part: str) -> list[str]:
+    if part in HUB_MODELS or not ("/" in part or _is_folder(part)):
+        return [repository.name for repository in hub_model(part).repositories]
+    return [part]
+
+
+def _is_folder(text: str) -> bool:
+    return bool(text) and Path(text).is_dir()
+
+
+def resolve(text: str, device: str, precision: Precision, weights: WeightsOf) -> MaskModel:
+    """The model behind `hub:TEXT`, downloaded where it is not here yet. weights: gives the packaged masker.
+
+    Raises `UnknownNameError`, `ConfigError` or `CheckpointError`, in one line, and what `weights` raises.
+    """
+    where = Where(device, precision)
+    sources = sources_of(text)
+    if len(sources) == 1 and sources[0].model_type in _ALONE:
+        name, build = _ALONE[sources[0].model_type]
+        return build(sources[0], _identity(text, sources[0], name), where)
+    parts = _parts(text, sources)
+    return grounded_pairs.build(parts, parts.identity(f"hub:{text}"), where, weights)
+
+
+def identify(text: str) -> ModelIdentity:
+    """What a run records of the model behind `hub:TEXT`, known without its weights. Raises as `resolve` does."""
+    sources = sources_of(text)
+    if len(sources) == 1 and sources[0].model_type in _ALONE:
+        return _identity(text, sources[0], _ALONE[sources[0].model_type][0])
+    return _parts(text, sources).identity(f"hub:{text}")
+
+
+def _identity(text: str, source: Source, adapter: str) -> ModelIdentity:
+    return ModelIdentity(f"hub:{text}", source.revision, adapter, source.licence)
+
+
+def _parts(text: str, sources: list[Source]) -> grounded_pairs.Parts:
+    known = {*_ALONE, *grounded_pairs.ROLES}
+    for source in sources:
+        if source.model_type not in known:
+            raise ConfigError(
+                f"model 'hub:{text}': expected one of {', '.join(sorted(known))}, got {source.name}, which is a "
+                f"'{source.model_type}'"
+            )
+    return grounded_pairs.Parts.of(sources)
+
+
+HUB = Adapter(resolve, identify, is_slow=True)

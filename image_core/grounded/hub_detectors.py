@@ -1,0 +1,49 @@
+"""Detectors of the hub as parts of `Grounded`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from image_core.grounded.parts import Detection
+from image_core.hub.detectors import Boxes, ClassDetector, WordDetector
+
+MOST = 50
+"""Boxes of one picture or phrase; a network may have a thousand queries."""
+LEAST_SCORE = 0.05
+
+
+class HubDetector:
+    """A `Detector`: one of its own classes, such as DETR, RT-DETR or D-FINE."""
+
+    def __init__(self, detector: ClassDetector) -> None:
+        self.detector = detector
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        """(H, W, 3) uint8 RGB -> at most `MOST` boxes, the best first, labelled with COCO's spelling of a class."""
+        return _detections(self.detector.find(image, LEAST_SCORE))
+
+
+class HubPhraseDetector:
+    """A `PhraseDetector`: GroundingDINO, MM-GroundingDINO, OWL-ViT or OWLv2.
+
+    Boxes from half of the score from which their authors take one.
+    """
+
+    def __init__(self, detector: WordDetector) -> None:
+        self.detector = detector
+
+    @property
+    def least_score(self) -> float:
+        """No box has a lower one."""
+        return self.detector.threshold / 2
+
+    def detect_phrases(self, image: np.ndarray, phrases: Sequence[str]) -> list[list[Detection]]:
+        """(H, W, 3) uint8 RGB and P phrases -> for each at most `MOST` boxes, the best first, as if it were alone."""
+        return [_detections(found) for found in self.detector.find(image, phrases, self.least_score)]
+
+
+def _detections(found: Boxes) -> list[Detection]:
+    rows = zip(found.boxes_xyxy.tolist(), found.scores.tolist(), found.labels, strict=True)
+    return [Detection((x0, y0, x1, y1), score, label) for (x0, y0, x1, y1), score, label in rows][:MOST]

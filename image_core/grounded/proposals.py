@@ -1,0 +1,138 @@
+"""Which boxes of a detector are worth a mask, for one expression.
+
+A crowd has more people than masks can be drawn of. The boxes of the things that an expression names come first, by what
+the detector calls them and by their colours; where the detector has no name for a thing, every box may show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from image_core.geometry.boxes import box_area, box_iou_matrix, clip_boxes
+from image_core.grounded.colours import colour_share, pixels_of
+from image_core.grounded.config import GroundedConfig
+from image_core.grounded.parts import Box, Detection
+from image_core.grounded.understanding import Thing, Understanding
+from image_core.language.predicates import inside
+
+MOSTLY = 0.8
+"""Share of a box that lies in another, from which it counts as inside."""
+CENTRE = 0.6
+"""Share of each side of a box within which its colours are looked for, as long as it has no mask."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Boxes of one thing: the best of them, and what all were called."""
+
+    #: (4,) float64, pixels.
+    box_xyxy: np.ndarray
+    #: The detector's names with their best scores, the name of the best box first.
+    labels: Mapping[str, float]
+
+    @property
+    def corners(self) -> Box:
+        """The box as plain numbers."""
+        x0, y0, x1, y1 = self.box_xyxy.tolist()
+        return x0, y0, x1, y1
+
+    @property
+    def label(self) -> str:
+        """What the best box was called."""
+        return next(iter(self.labels))
+
+    @property
+    def score(self) -> float:
+        """[0, 1]: that there is a thing, of whatever class."""
+        return max(self.labels.values())
+
+
+def proposals_of(detections: Sequence[Detection], size: tuple[int, int], config: GroundedConfig) -> list[Proposal]:
+    """The things that a detector found in a picture of `size` (height, width), the best first: without boxes of too low
+    a score, with one box a thing, and without boxes around several things."""
+    things: list[Proposal] = []
+    for found in sorted(detections, key=lambda detection: -detection.score):
+        box = clip_boxes(np.asarray(found.box_xyxy, np.float64), size)
+        labels = {found.label: found.score, **found.others}
+        if found.score < config.least_score or box_area(box) < 1:
+            continue
+        known = np.array([thing.box_xyxy for thing in things]).reshape(-1, 4)
+        same = np.flatnonzero(box_iou_matrix(known, box[None])[:, 0] > config.same_box)
+        if len(same):
+            things[same[0]] = Proposal(known[same[0]], best_of(things[same[0]].labels, labels))
+        elif not _is_group(box, found.label, things, config.group):
+            things.append(Proposal(box, labels))
+    return things
+
+
+def worth_a_mask(
+    image: np.ndarray, proposals: Sequence[Proposal], understood: Understanding, config: GroundedConfig
+) -> list[Proposal]:
+    """Of what is meant at most `config.most_boxes`, and half as many more where several are, or one by its place among
+    others; of each other thing `config.most_landmarks`. In the order of the proposals."""
+    many = understood.several or understood.also or understood.referent.superlatives
+    own = config.most_boxes * 3 // 2 if many else config.most_boxes
+    taken: set[int] = set()
+    for thing in (*understood.things, *understood.also):
+        most = own if thing in (understood.thing, *understood.also) else config.most_landmarks
+        judged = np.array([_promise(image, proposal, thing, config) for proposal in proposals])
+        order = np.argsort(-judged, kind="stable")
+        taken |= set(order[judged[order] > 0][:most].tolist())
+    return [proposals[i] for i in sorted(taken)]
+
+
+def best_of(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """All names of both, each with its better score."""
+    names = dict.fromkeys([*first, *second])
+    return {name: max(first.get(name, 0.0), second.get(name, 0.0)) for name in names}
+
+
+def named(thing: Thing, labels: Mapping[str, float]) -> float:
+    """[0, 1]: how sure a detector is that a box shows a thing, by its names for the box; 0 where none fits the noun,
+    also where the names are not COCO's. A name that is weaker than another one is doubted as much as it is weaker: one
+    box holds one thing. Of a phrase without a noun: that it holds anything."""
+    best = max(labels.values())
+    if thing.is_anything:
+        return best
+    own = max((labels[name] for name in thing.names if name in labels), default=0.0)
+    return own * own / best if own else 0.0
+
+
+def colours_match(hsv: np.ndarray, thing: Thing, config: GroundedConfig) -> np.ndarray:
+    """(P, 3) pixels of a region -> (C,) in [0, 1]: how well each of a thing's colours is seen.
+
+    A colour of its own fills a good part of a thing, a colour that it wears a smaller one: a man in red has blue
+    trousers, hair and a face as well. More than that is no better.
+    """
+    enough = [
+        *[config.colour_own / max(len(thing.colours), 1)] * len(thing.colours),
+        *[config.colour_worn] * len(thing.worn),
+        *[config.colour_detail] * len(thing.details),
+    ]
+    shares = np.array([colour_share(hsv, colour) for colour in thing.all_colours], np.float64)
+    return np.minimum(shares / np.array(enough, np.float64), 1)
+
+
+def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: GroundedConfig) -> float:
+    """How likely a mask of the box helps: 0 where the detector has names for the thing, and none of them for the box,
+    and no classifier could say more."""
+    unnamed = config.class_floor * proposal.score if thing.meaning.synsets or not thing.meaning.coco else 0.0
+    judged = max(named(thing, proposal.labels), unnamed)
+    if not thing.all_colours:
+        return judged
+    x0, y0, x1, y1 = proposal.box_xyxy
+    margin = (1 - CENTRE) / 2
+    rows = slice(int(y0 + margin * (y1 - y0)), max(int(y1 - margin * (y1 - y0)), int(y0) + 1))
+    columns = slice(int(x0 + margin * (x1 - x0)), max(int(x1 - margin * (x1 - x0)), int(x0) + 1))
+    centre = image[rows, columns]
+    hsv = pixels_of(centre, np.ones(centre.shape[:2], bool))
+    return judged * float((config.colour_floor + colours_match(hsv, thing, config)).prod())
+
+
+def _is_group(box: np.ndarray, label: str, better: Sequence[Proposal], least: int) -> bool:
+    """Whether a box is around several that are of its class and better: a crowd that was taken for one."""
+    own = [other.box_xyxy for other in better if label == other.label]
+    return len(own) >= least and int((inside(np.stack(own), box[None]) > MOSTLY).sum()) >= least

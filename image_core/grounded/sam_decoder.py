@@ -1,0 +1,272 @@
+"""SAM's prompt encoder and mask decoder (Kirillov et al., 2023, appendix A), for boxes.
+
+Of a picture's cells there are thousands, and of tokens seven. Wherever the two attend to each other, the projection of
+the cells is multiplied into the tokens first, which is the same and half the work.
+
+In training, pictures were padded to a square, and the tokens have learnt to use the padding. Masks tend to be worse
+without it, but it may be coarse: here it has half the resolution, and each of its cells is heard as four.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from image_core.convert import Rule, fill, renamed
+from image_core.errors import CheckpointError
+from image_core.grounded.onnx_tensors import FIX, read_tensors
+
+HEADS = 8
+MASKS = 4
+"""Masks that are drawn for a prompt. The first is for prompts of several points, and is never the answer to a box."""
+
+COARSE = 2
+"""Cells of an embedding in a cell of its padding, along each side."""
+
+_LEARNT = r"model\.prompt_encoder\."
+RULES: tuple[Rule, ...] = (
+    (r"mask_decoder\.(.+)", r"\1"),
+    (r"transformer/layers\.(\d)/(\w+)/(\w+)/MatMul:1", r"transformer.layers.\1.\2.\3.weight"),
+    (r"transformer/(final_attn_token_to_image)/(\w+)/MatMul:1", r"transformer.\1.\2.weight"),
+    (r"output_upscaling/output_upscaling\.1/Mul:0", r"output_upscaling.1.weight"),
+    (r"output_upscaling/output_upscaling\.1/Add_1:1", r"output_upscaling.1.bias"),
+    (r"Expand_1:0", r"output_tokens"),
+    (r"Mul_9:1", r"no_mask"),
+    (_LEARNT + r"pe_layer\.positional_encoding_gaussian_matrix", r"frequencies"),
+    (_LEARNT + r"point_embeddings\.2\.weight", r"upper_left"),
+    (_LEARNT + r"point_embeddings\.3\.weight", r"lower_right"),
+)
+"""Tensors of the released file -> parts of `BoxDecoder`."""
+GRID = "pe_layer/Constant"
+UNUSED = re.compile(
+    _LEARNT + r"(mask_downscaling\..+|not_a_point_embed.+|point_embeddings\.[01]\..+)|mask_downscaling/.+|Constant_\d+"
+)
+"""Of prompts that are no boxes, and of the graph's arithmetic."""
+
+
+class Attention(nn.Module):
+    """Attention of several heads between tokens (N, T, C), or between them and a picture's cells (1 or N, P, C)."""
+
+    def __init__(self, channels: int, inner: int) -> None:
+        super().__init__()
+        self.q_proj, self.k_proj, self.v_proj = (nn.Linear(channels, inner) for _ in range(3))
+        self.out_proj = nn.Linear(inner, channels)
+        self.scale = (inner // HEADS) ** -0.5
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Tokens to tokens."""
+        q, k, v = _heads(self.q_proj(queries)), _heads(self.k_proj(keys)), _heads(self.v_proj(values))
+        weights = (q @ k.mT * self.scale).softmax(-1)
+        return self.out_proj(_joined(weights @ v))
+
+    def to_cells(self, queries: Tensor, placed: Tensor, cells: Tensor, counts: Tensor) -> Tensor:
+        """What the tokens get of the cells, (N, T, C). placed: the cells with their places, which keys are made of.
+        counts: (P,) above 0, as how many cells each is heard."""
+        asked = _heads(self.q_proj(queries)) @ _by_head(self.k_proj.weight)
+        # The bias of the keys adds the same to all cells, which a softmax does not see.
+        weights = (asked.flatten(1, 2) @ placed.mT * self.scale + counts.log()).softmax(-1)
+        heard = (weights @ cells).unflatten(1, (HEADS, -1)) @ _by_head(self.v_proj.weight).mT
+        return self.out_proj(_joined(heard) + self.v_proj.bias)
+
+    def from_cells(self, placed: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """What the cells get of the tokens, (N, P, C)."""
+        k, v = _heads(self.k_proj(keys)), _heads(self.v_proj(values))
+        offset = k @ self.q_proj.bias.view(HEADS, -1, 1)
+        asked = (k @ _by_head(self.q_proj.weight)).flatten(1, 2)
+        scores = (asked @ placed.mT).unflatten(1, (HEADS, -1)) + offset
+        weights = (scores * self.scale).softmax(2).flatten(1, 2)
+        told = v @ _by_head(self.out_proj.weight.T)
+        return weights.mT @ told.flatten(1, 2) + self.out_proj.bias
+
+
+def _heads(x: Tensor) -> Tensor:
+    """(N, T, inner) -> (N, heads, T, inner / heads)."""
+    return x.unflatten(-1, (HEADS, -1)).transpose(1, 2)
+
+
+def _joined(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).flatten(2)
+
+
+def _by_head(weight: Tensor) -> Tensor:
+    """(inner, C) -> (heads, inner / heads, C)."""
+    return weight.unflatten(0, (HEADS, -1))
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them."""
+
+    def __init__(self, *channels: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = layer(x).relu()
+        return self.layers[-1](x)
+
+
+class TwoWayLayer(nn.Module):
+    """Tokens hear each other, then the cells; then the cells hear the tokens."""
+
+    def __init__(self, channels: int, hidden: int, is_first: bool) -> None:
+        super().__init__()
+        self.is_first = is_first
+        self.self_attn = Attention(channels, channels)
+        self.cross_attn_token_to_image = Attention(channels, channels // 2)
+        self.cross_attn_image_to_token = Attention(channels, channels // 2)
+        self.mlp = nn.ModuleDict({"lin1": nn.Linear(channels, hidden), "lin2": nn.Linear(hidden, channels)})
+        self.norm1, self.norm2, self.norm3, self.norm4 = (nn.LayerNorm(channels) for _ in range(4))
+
+    def forward(
+        self, tokens: Tensor, cells: Tensor, prompts: Tensor, places: Tensor, counts: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """tokens, prompts: (N, T, C); cells: (1 or N, P, C); places: (P, C); counts: (P,)."""
+        if self.is_first:
+            tokens = self.norm1(self.self_attn(tokens, tokens, tokens))
+        else:
+            asking = tokens + prompts
+            tokens = self.norm1(tokens + self.self_attn(asking, asking, tokens))
+        placed = cells + places
+        heard = self.cross_attn_token_to_image.to_cells(tokens + prompts, placed, cells, counts)
+        tokens = self.norm2(tokens + heard)
+        tokens = self.norm3(tokens + self.mlp["lin2"](self.mlp["lin1"](tokens).relu()))
+        told = self.cross_attn_image_to_token.from_cells(placed, tokens + prompts, tokens)
+        return tokens, self.norm4(cells + told)
+
+
+class TwoWayTransformer(nn.Module):
+    """Prompts (N, T, C), cells (1, P, C), their places (P, C) and counts (P,) -> tokens (N, T, C), cells (N, P, C)."""
+
+    def __init__(self, channels: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TwoWayLayer(channels, hidden, is_first=i == 0) for i in range(layers))
+        self.final_attn_token_to_image = Attention(channels, channels // 2)
+        self.norm_final_attn = nn.LayerNorm(channels)
+
+    def forward(self, prompts: Tensor, cells: Tensor, places: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = prompts
+        for layer in self.layers:
+            tokens, cells = layer(tokens, cells, prompts, places, counts)
+        heard = self.final_attn_token_to_image.to_cells(tokens + prompts, cells + places, cells, counts)
+        return self.norm_final_attn(tokens + heard), cells
+
+
+class Cells(NamedTuple):
+    """A picture as it is decoded: P cells, of which the first h * w are drawn and the others heard."""
+
+    values: Tensor  # (1, P, C)
+    places: Tensor  # (P, C)
+    counts: Tensor  # (P,): as how many cells each is heard
+    height: int  # h
+    width: int  # w
+
+
+class BoxDecoder(nn.Module):
+    """An embedding and boxes in its picture -> the masks of what fills them.
+
+    channels: of the embedding. hidden, layers: of the transformer. side: cells of the square that pictures were padded
+    to in training; places are told in shares of it.
+    """
+
+    def __init__(self, channels: int, hidden: int, layers: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.frequencies = nn.Parameter(torch.zeros(2, channels // 2))
+        self.upper_left, self.lower_right = (nn.Parameter(torch.zeros(1, channels)) for _ in range(2))
+        self.no_mask = nn.Parameter(torch.zeros(channels))
+        self.output_tokens = nn.Parameter(torch.zeros(1, 1 + MASKS, channels))
+        self.transformer = TwoWayTransformer(channels, hidden, layers)
+        quarter, eighth = channels // 4, channels // 8
+        # Transposed convolutions of 2 x 2 with a stride of 2: each cell becomes four, each by its own linear layer.
+        upscaling = nn.Linear(channels, 4 * quarter), nn.LayerNorm(quarter, 1e-6), nn.Linear(quarter, 4 * eighth)
+        self.output_upscaling = nn.ModuleDict(dict(zip(("0", "1", "3"), upscaling, strict=True)))
+        self.output_hypernetworks_mlps = nn.ModuleList(MLP(channels, channels, channels, eighth) for _ in range(MASKS))
+        self.iou_prediction_head = MLP(channels, channels, channels, MASKS)
+
+    def cells_of(self, embedding: Tensor, padding: Tensor) -> Cells:
+        """What all boxes of a picture share. embedding: (1, C, h, w). padding: (1, C, side / 2, side / 2) of the whole
+        square, of which the part beside the embedding is heard."""
+        height, width = embedding.shape[-2:]
+        counts = self._beside(height, width)
+        beside = counts > 0
+        values = torch.cat([embedding.flatten(2), padding.flatten(2)[..., beside]], -1).mT.contiguous() + self.no_mask
+        places = torch.cat([self._grid(height, width), self._grid(*padding.shape[-2:], step=COARSE)[beside]])
+        return Cells(values, places, torch.cat([counts.new_ones(height * width), counts[beside]]), height, width)
+
+    def forward(self, picture: Cells, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes x0, y0, x1, y1 in cells (N, 4) -> log-odds (N, 4 h, 4 w) and the overlap with the true mask that is
+        expected, (N,) in about [0, 1]. Of the masks that are drawn, the one of the best overlap."""
+        height, width = picture.height, picture.width
+        tokens, cells = self.transformer(self._prompts(boxes), picture.values, picture.places, picture.counts)
+        cells = cells[:, : height * width]
+        overlaps = self.iou_prediction_head(tokens[:, 0])[:, 1:]
+        best = overlaps.argmax(1)
+        each = torch.arange(len(best), device=best.device)
+        filters = torch.stack([mlp(tokens[:, 2 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps[1:])], 1)
+        logits = self._upscaled(cells) @ filters[each, best, None].mT
+        planes = logits.view(-1, height, width, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
+        return planes.reshape(-1, 4 * height, 4 * width), overlaps[each, best]
+
+    def _prompts(self, boxes: Tensor) -> Tensor:
+        """(N, T, C): the tokens that masks and overlaps are read off, and two corners."""
+        corners = self._places(boxes.view(-1, 2, 2)) + torch.cat([self.upper_left, self.lower_right])
+        return torch.cat([self.output_tokens.expand(len(boxes), -1, -1), corners], 1)
+
+    def _beside(self, height: int, width: int) -> Tensor:
+        """(side / 2 * side / 2,): of the cells that each coarse one stands for, how many lie beside an embedding."""
+        outside = self.frequencies.new_ones(1, self.side, self.side)
+        outside[:, :height, :width] = 0
+        return F.avg_pool2d(outside, COARSE, divisor_override=1).flatten()
+
+    def _grid(self, height: int, width: int, step: int = 1) -> Tensor:
+        """(P, C): the places of cells that are `step` cells large."""
+        rows, columns = (step * (torch.arange(n, device=self.frequencies.device) + 0.5) for n in (height, width))
+        return self._places(torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)).flatten(0, 1)
+
+    def _places(self, xy: Tensor) -> Tensor:
+        """(..., 2) in cells -> (..., C)."""
+        waves = 2 * math.pi * ((2 * xy / self.side - 1) @ self.frequencies)
+        return torch.cat([waves.sin(), waves.cos()], -1)
+
+    def _upscaled(self, cells: Tensor) -> Tensor:
+        """(N, P, C) -> (N, P * 16, C / 8)."""
+        first, norm, second = (self.output_upscaling[name] for name in ("0", "1", "3"))
+        halves = F.gelu(norm(first(cells).unflatten(-1, (4, -1))))
+        return F.gelu(second(halves)).reshape(len(cells), 16 * cells.shape[1], -1)
+
+
+def read_decoder(path: Path) -> BoxDecoder:
+    """The network of MobileSAM's `decoder.onnx`; its sizes are read off the tensors.
+
+    Raises `CheckpointError` for a file that is not whole, or of another network.
+    """
+    tensors = {name: tensor for name, tensor in read_tensors(path).items() if not UNUSED.fullmatch(name)}
+    grid = tensors.pop(GRID, None)
+    state = renamed(tensors, RULES, str(path))
+    widening = state.get("transformer.layers.0.mlp.lin1.weight")
+    if grid is None or widening is None:
+        raise CheckpointError(f"{path}: expected SAM's mask decoder, got another model: {FIX}")
+    hidden, channels = widening.shape
+    layers = len({name.split(".")[2] for name in state if name.startswith("transformer.layers.")})
+    network = BoxDecoder(channels, hidden, layers, len(grid))
+    fill(network, state | _linear(state), str(path))
+    return network
+
+
+def _linear(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The transposed convolutions as linear layers."""
+    turned = {}
+    for name in ("output_upscaling.0", "output_upscaling.3"):
+        weight, bias = state.get(f"{name}.weight"), state.get(f"{name}.bias")
+        if weight is not None and weight.ndim == 4 and bias is not None:
+            turned |= {f"{name}.weight": weight.permute(2, 3, 1, 0).flatten(0, 2), f"{name}.bias": bias.repeat(4)}
+    return turned

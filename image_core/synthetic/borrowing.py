@@ -1,0 +1,100 @@
+"""Absence: expressions of other pictures that mean nothing here.
+
+What a picture lacks must not show in the words alone, or a network learns to tell absence without looking. So an absent
+expression is one that was said of another picture, where it is true, and so has the form of those that have a target.
+Where it means something here too, one word of it is changed until it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+from image_core.synthetic.meanings import (
+    OPPOSITES,
+    Between,
+    Count,
+    Disputable,
+    Except,
+    Extreme,
+    Kind,
+    Meaning,
+    OfTwo,
+    Ordinal,
+    Union,
+    kinds_in,
+)
+from image_core.synthetic.sampling import keeps_its_name
+from image_core.synthetic.scene import Scene
+
+_MAY_PASS_FOR = {
+    "circle": ("ellipse", "ring"),
+    "ellipse": ("circle",),
+    "rectangle": ("square",),
+    "crescent": ("semicircle",),
+}
+"""Shape named -> shapes that some people would call so."""
+
+
+def means_nothing(meaning: Meaning, scene: Scene) -> bool:
+    """Whether, without dispute, nothing in the scene is meant and nothing in it might pass for what is."""
+    try:
+        return not asked_elsewhere(meaning, scene) and not almost_there(scene, meaning)
+    except Disputable:
+        return False
+
+
+def asked_elsewhere(meaning: Meaning, scene: Scene) -> frozenset[int]:
+    """The meaning run on a scene that it was not made for: ids of what it means there. Raises `Disputable`.
+
+    Of the scene it was made for, "the two stars" supposes two, and anything else is a dispute. Of another, where there
+    is no star at all, it means nothing; where there is one, opinions differ still.
+    """
+    match meaning:
+        case Count(of) | OfTwo(of) | Except(of) if not of(scene):
+            return frozenset()
+        case Union(first, second) | Between(_, first, second) if first == second:
+            raise Disputable
+        case Union(first, second) if not first(scene) and not second(scene):
+            return frozenset()
+        case _:
+            return meaning(scene)
+
+
+def always_there(meaning: Meaning) -> bool:
+    """Whether every picture has an answer, or a dispute, and none lacks what is meant: "the leftmost thing"."""
+    match meaning:
+        case Extreme(of) | Except(of):
+            return of == Kind()
+        case Ordinal(of, _, rank):
+            return of == Kind() and rank <= 2  # no scene has fewer objects
+        case _:
+            return False
+
+
+def almost_there(scene: Scene, meaning: Meaning) -> bool:
+    """Whether something in the scene might pass for what is missing: an oval for a circle."""
+    for kind in kinds_in(meaning):
+        for shape in _MAY_PASS_FOR.get(kind.shape or "", ()):
+            if replace(kind, shape=shape)(scene):
+                return True
+    return False
+
+
+def one_word_changed(meaning: Meaning, scene: Scene) -> Iterator[Meaning]:
+    """The meaning with one of its words exchanged: an attribute for another one of the scene, a side or a size for its
+    opposite, front for behind. The form stays: as many attributes are named as before."""
+    for part in fields(meaning):
+        value = getattr(meaning, part.name)
+        if isinstance(value, Meaning):
+            changed: Iterator[object] = one_word_changed(value, scene)
+        elif isinstance(value, bool):
+            changed = iter((not value,))
+        elif isinstance(value, str) and isinstance(meaning, Kind):
+            changed = iter(sorted({getattr(o, part.name) for o in scene.objects} - {value}))
+        else:
+            changed = iter((OPPOSITES[value],) if value in OPPOSITES else ())
+        for other in changed:
+            turned = replace(meaning, **{part.name: other})
+            if not isinstance(turned, Kind) or keeps_its_name(turned.colour, turned.fill):
+                yield turned

@@ -1,1 +1,0 @@
-"""What a referring expression says, by rules: words to tokens to a referent with its relations."""
