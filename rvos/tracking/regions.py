@@ -66,7 +66,7 @@ def appearance_of(view: View, soft: np.ndarray) -> np.ndarray:
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
     """Intersection over union of two masks; 0 of two empty ones."""
     union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 0.0
+    return float(np.count_nonzero(one & other) / union) if union else 0.0
 
 
 def regions_of_candidates(view: View, candidates: Sequence[Candidate], config: RegionsConfig) -> list[Region]:
