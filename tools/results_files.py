@@ -16,6 +16,7 @@ SOURCES: dict[str, str] = {
     "mask_prompts": "accuracy/mask_prompts.json",
     "masker_inputs": "accuracy/masker_inputs.json",
     "s2rm_readings": "accuracy/s2rm_readings.json",
+    "real_video": "gain/real_video.json",
     "video_gain": "gain/video_gain.json",
     "video_ablations": "gain/video_ablations.json",
     "video_checkpoints": "gain/video_checkpoints.json",
