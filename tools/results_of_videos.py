@@ -37,11 +37,10 @@ REAL = {
 def real_video() -> str:
     """Every system on the answers of a model that has seen photographs, clip by clip."""
     document = read("real_video")
-    rows = [
-        [title, *(points(document["systems"][name][clip]["J&F"]) for clip in document["clips"])]
-        + [points(document["mean"][name])]
-        for name, title in REAL.items()
-    ]
+    rows = []
+    for name, title in REAL.items():
+        by_clip = [points(document["systems"][name][clip]["J&F"]) for clip in document["clips"]]
+        rows.append([title, *by_clip, points(document["mean"][name])])
     return table(("system", *document["clips"], "mean"), rows)
 
 
