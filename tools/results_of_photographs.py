@@ -6,9 +6,9 @@ from marked_tables import table
 from results_files import points, read
 
 
-def real_video() -> str:
+def photo_clips() -> str:
     """J&F of each clip: what is shown, the best candidate, the control."""
-    document = read("real_video")
+    document = read("photo_clips")
     kinds = ("frame by frame", "best candidate", "control")
     rows = [
         [name, f'"{clip["expression"]}"', *(points(clip[kind]["J&F"]) for kind in kinds)]
@@ -18,9 +18,9 @@ def real_video() -> str:
     return table(("clip", "expression", *kinds), rows)
 
 
-def real_video_parts() -> str:
+def photo_clips_parts() -> str:
     """What the mean J&F is without parts of the model."""
-    document = read("real_video")
+    document = read("photo_clips")
     rows = [["whole", points(document["J&F"]["frame by frame"])]]
     rows += [[name, points(row["mean"])] for name, row in document["J&F without parts"].items()]
     return table(("photo", "J&F"), rows)

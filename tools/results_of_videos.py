@@ -23,6 +23,27 @@ SYSTEMS = {
 }
 
 
+REAL = {
+    "frame_by_frame": "frame by frame",
+    "tracks": "**tracks** (the default)",
+    "tracks_both_ways": "tracks, `tracker.both_ways=true`",
+    "tracks_key_4": "tracks, `key_frames=every:4 decode=key`",
+    "tracks_both_ways_key_4": "the same, `tracker.both_ways=true`",
+    "tracks_key_8": "tracks, `key_frames=every:8 decode=key`",
+    "oracle_candidate": "oracle: the best candidate of every frame",
+}
+
+
+def real_video() -> str:
+    """Every system on the answers of a model that has seen photographs, clip by clip."""
+    document = read("real_video")
+    rows = []
+    for name, title in REAL.items():
+        by_clip = [points(document["systems"][name][clip]["J&F"]) for clip in document["clips"]]
+        rows.append([title, *by_clip, points(document["mean"][name])])
+    return table(("system", *document["clips"], "mean"), rows)
+
+
 def video_gain() -> str:
     """Every system on the test videos, with its gain over the image model frame by frame."""
     document = read("video_gain")
