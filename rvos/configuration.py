@@ -102,7 +102,7 @@ def system_config(
 
 
 def _setting(override: str) -> tuple[list[str], Any]:
-    """`tracker.belief.memory=0.9` -> (["tracker", "belief", "memory"], 0.9): the value as YAML would have it."""
+    """`tracker.meaning.switch=2` -> (["tracker", "meaning", "switch"], 2): the value as YAML would have it."""
     key, sign, value = (part.strip() for part in override.partition("="))
     first = key.partition(".")[0]
     if not (sign and first):

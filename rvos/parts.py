@@ -47,7 +47,7 @@ def propagation_config(name: str = DEFAULT_PROPAGATION, **numbers: Any) -> PartC
 def tracker_config(name: str = DEFAULT_TRACKER, **numbers: Any) -> PartConfig:
     """A tracker by name, with what differs from its defaults; nested numbers as mappings or dataclasses.
 
-    >>> tracker_config("memory", lookahead=4, belief={"memory": 0.9})
+    >>> tracker_config("tracks", lookahead=4, meaning={"switch": 2.0})
 
     Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
     """

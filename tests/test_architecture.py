@@ -84,7 +84,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "decord": ("rvos/video/decord_source.py",),
     "h5py": ("rvos/data/a2d_sentences.py", "rvos/synthetic/layouts/a2d_sentences.py"),
-    "scipy": ("image_core/*", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py"),
+    "scipy": ("image_core/*", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py", "rvos/*/association.py"),
     "threadpoolctl": ("rvos/machine.py",),
     "filelock": ("image_core/folder.py",),
     "google": ("image_core/grounded/onnx_tensors.py",),

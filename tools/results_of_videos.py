@@ -14,7 +14,7 @@ SYSTEMS = {
     "vote_causal": "vote of the last frames",
     "vote_centred": "vote of the frames around",
     "best_key_frame": "best key frame, carried both ways",
-    "memory": "**memory** (the default)",
+    "memory": "memory (the default then)",
     "memory_key_4": "memory, `key_frames=every:4 decode=key`",
     "memory_lookahead": "memory, `tracker.lookahead=12`",
     "memory_both_ways": "memory, `tracker.both_ways=true`",

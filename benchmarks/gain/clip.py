@@ -72,25 +72,28 @@ class Clip:
     def session(self, tracker: Tracker[Any], decode_every: int = 1) -> StreamSession:
         """A tracker that watches this clip without paying for the image model again. It gets the answers of every so
         many frames alone, and cannot ask for more."""
-        return StreamSession(RecordedReader(self), tracker, KeyFrames(decode_every))
+        reader = RecordedReader([e.text for e in self.sample.expressions], self.answers, self.sample.video_id)
+        return StreamSession(reader, tracker, KeyFrames(decode_every))
 
 
 class RecordedReader(Reader[NothingRead]):
-    """Gives the answers that were recorded, on key frames alone."""
+    """Gives the answers that were recorded, T rows of E, on key frames alone."""
 
-    def __init__(self, clip: Clip) -> None:
-        super().__init__([e.text for e in clip.sample.expressions])
-        self._clip = clip
+    def __init__(self, expressions: Sequence[str], answers: Sequence[Sequence[MaskAnswer]], name: str) -> None:
+        super().__init__(expressions)
+        self._answers = answers
+        self._name = name
 
     def document(self) -> dict[str, Any]:
-        return {"recorded": self._clip.sample.video_id}
+        return {"recorded": self._name}
 
     def start(self) -> NothingRead:
         return NothingRead()
 
     def read(self, view: View, is_key: bool, asking: Sequence[int], state: NothingRead) -> tuple[Answers, NothingRead]:
-        answers = self._clip.answers[view.frame.index]
-        return list(answers) if is_key else [None] * len(answers), state
+        if not is_key:
+            return [None] * len(self.expressions), state
+        return list(self._answers[view.frame.index]), state
 
 
 class Recorder(NoTracker):

@@ -12,10 +12,12 @@ import numpy as np
 from benchmarks.gain.baselines import Method, carried_from_best, largest_components, tracked
 from benchmarks.gain.clip import FrameAnswer
 from benchmarks.gain.oracles import true_identity, true_propagation
-from rvos.tracking.memory import LOOKAHEAD, MemoryConfig, MemoryTracker
-from rvos.tracking.pending import Choice
-from rvos.tracking.presence import PresenceModel
+from rvos.tracking.following import FollowingConfig
+from rvos.tracking.gathered import GatheredConfig
+from rvos.tracking.meaning import MeaningConfig
+from rvos.tracking.steadying import SteadyingConfig
 from rvos.tracking.tracker import NoTracker, NoTrackerConfig
+from rvos.tracking.tracks import TracksConfig, TracksTracker
 
 KINDS = ("causal", "offline", "oracle")
 """Never in one row: what may look ahead, and what knows the truth, is another thing."""
@@ -86,9 +88,12 @@ ALONE = tracked(NoTracker(NoTrackerConfig(presence_threshold=0.0)))
 """The image model frame by frame."""
 
 
-def memory(**numbers: Any) -> MemoryTracker:
+LOOKAHEAD = 12
+
+
+def tracks(**numbers: Any) -> TracksTracker:
     """The tracker with some numbers of its own. It shows every mask: presence is judged afterwards."""
-    return MemoryTracker(MemoryConfig(presence_threshold=0.0, **numbers))
+    return TracksTracker(TracksConfig(presence_threshold=0.0, **numbers))
 
 
 HEADLINE: dict[str, System] = {
@@ -96,32 +101,32 @@ HEADLINE: dict[str, System] = {
     ALWAYS_SHOWN: System("causal", ALONE, grid=NO_CHOICE),
     "hysteresis": System("causal", largest_components(ALONE), grid=TWO_LEVELS),
     "vote_causal": System("causal", ALONE, vote(WINDOW - 1, 0)),
-    "memory": System("causal", tracked(memory())),
-    "memory_key_4": System("causal", tracked(memory(), decode_every=4)),
+    "tracks": System("causal", tracked(tracks())),
+    "tracks_key_4": System("causal", tracked(tracks(), decode_every=4)),
     "vote_centred": System("offline", ALONE, vote(WINDOW // 2, WINDOW // 2)),
     "best_key_frame": System("offline", carried_from_best(ALONE)),
-    "memory_lookahead": System("offline", tracked(memory(lookahead=LOOKAHEAD))),
-    "memory_both_ways": System("offline", tracked(memory(both_ways=True), passes=2)),
+    "tracks_lookahead": System("offline", tracked(tracks(lookahead=LOOKAHEAD))),
+    "tracks_both_ways": System("offline", tracked(tracks(both_ways=True), passes=2)),
     "true_propagation": System("oracle", true_propagation(ALONE)),
     "true_identity": System("oracle", true_identity(ALONE), grid=NO_CHOICE),
 }
 
 
 def ablated(**numbers: Any) -> System:
-    """`memory` with other numbers and its thresholds."""
-    return System("causal", tracked(memory(**numbers)), tuned_as="memory")
+    """`tracks` with other numbers and its thresholds."""
+    return System("causal", tracked(tracks(**numbers)), tuned_as="tracks")
 
 
 ABLATIONS: dict[str, System] = {
-    "without_said": ablated(answer_weight=0.0),
-    "without_shown": ablated(mask_weight=0.0),
-    "without_belief": ablated(belief_weight=0.0, choice=Choice(lead=1.0)),
-    "without_presence": ablated(presence=PresenceModel(trust=1.0, change=0.5)),
-    "without_unsure": ablated(unsure_weight=1.0),
+    "without_said": ablated(steadying=SteadyingConfig(answer_weight=0.0)),
+    "without_shown": ablated(steadying=SteadyingConfig(mask_weight=0.0)),
+    "without_history": ablated(meaning=MeaningConfig(switch=0.0, lead=1.0)),
+    "without_presence": ablated(presence=GatheredConfig(keep=0.0)),
+    "without_refusal": ablated(following=FollowingConfig(most_refused=0)),
 }
-"""`memory` with one part off: what was said by appearance; what was shown; belief in tracks; the filter of presence, so
-that every frame's own decides; and the weight by presence of what is learned."""
+"""`tracks` with one part off: what was answered by appearance; what was shown; what was answered of tracks before; the
+mean of presence, so that every frame's own decides; and the doubt about candidates."""
 
 SYSTEMS = HEADLINE | ABLATIONS
-OURS = {"causal": "memory", "offline": "memory_both_ways"}
+OURS = {"causal": "tracks", "offline": "tracks_both_ways"}
 """Per kind the system that the others are the baselines of."""

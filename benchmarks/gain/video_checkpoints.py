@@ -25,7 +25,7 @@ from image_core.segmenter import find_model
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/video_checkpoints")
-SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "memory")
+SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "tracks")
 FIGURES = ("J&F", "N-acc", "T-acc", "J&F_all_frames")
 
 
@@ -56,7 +56,7 @@ def draw(rows: list[Row], path: Path) -> None:
     scores, gains = figure.subplots(1, 2)
     for name in SYSTEMS:
         scores.plot(steps, [100 * row["systems"][name]["J&F"] for row in rows], marker="o", label=name)
-    gained = [row["gain_over_frame_by_frame"]["memory"] for row in rows]
+    gained = [row["gain_over_frame_by_frame"]["tracks"] for row in rows]
     means = [100 * gain["mean"] for gain in gained]
     reach = [[100 * abs(gain["interval"][i] - gain["mean"]) for gain in gained] for i in (0, 1)]
     gains.errorbar(steps, means, reach, marker="o", capsize=3)
@@ -76,7 +76,7 @@ def main() -> None:
     draw(rows, out.with_suffix(".png"))
     for of_model in rows:
         told = ", ".join(f"{name} {100 * figures['J&F']:.1f}" for name, figures in of_model["systems"].items())
-        gain = of_model["gain_over_frame_by_frame"]["memory"]
+        gain = of_model["gain_over_frame_by_frame"]["tracks"]
         low, high = (100 * end for end in gain["interval"])
         print(f"{of_model['steps']:6} steps: {told}; memory {100 * gain['mean']:+.1f} [{low:.1f}, {high:.1f}]")
 

@@ -11,7 +11,7 @@ python -m benchmarks.gain.video_cores runs/safari.safetensors runs/s2rm.safetens
 An arm that few_masks.json has is not run again: for the first of these, move that file away. SafaRi's rate falls three
 times, in the stages of its arm, S2RM's once. Both learn on scenes of few, large objects that always hold what is spoken
 of: what is away they were never told. Thresholds are chosen and figures taken as in video_checkpoints.py, and it takes
-as long. `memory_key_4` is what contours need most: they are decoded on every fourth frame and carried between.
+as long. `tracks_key_4` is what contours need most: they are decoded on every fourth frame and carried between.
 
 The result is video_cores.json with video_cores.png, beside this file.
 """
@@ -35,7 +35,7 @@ from image_core.segmenter import find_model
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/video_cores")
-SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "memory", "memory_key_4")
+SYSTEMS = (FRAME_BY_FRAME, ALWAYS_SHOWN, "tracks", "tracks_key_4")
 
 
 def row(model: str, per_family: int, workers: int) -> Row:

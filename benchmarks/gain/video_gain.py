@@ -2,7 +2,7 @@
 
 python -m benchmarks.gain.video_gain --tune [--per-family 8]        presence thresholds, on validation videos
 python -m benchmarks.gain.video_gain [--per-family N] [--twins N]   the figures, on validation videos
-python -m benchmarks.gain.video_gain --ablations [--per-family N]   the same of `memory` with each of its parts off
+python -m benchmarks.gain.video_gain --ablations [--per-family N]   the same of `tracks` with each of its parts off
 python -m benchmarks.gain.video_gain --split test --twins 16        a release's figures; entered in test_runs.jsonl
 python -m benchmarks.gain.video_gain --strip INDEX [--systems ...]  one video as a picture, under runs/video_gain
 
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--model", default="s2rm_tiny", help="an embedded model's name, or a model file")
     systems = parser.add_mutually_exclusive_group()
     systems.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(HEADLINE), metavar="NAME")
-    ablations = [FRAME_BY_FRAME, "memory", *ABLATIONS]
+    ablations = [FRAME_BY_FRAME, "tracks", *ABLATIONS]
     systems.add_argument(
         "--ablations", dest="systems", action="store_const", const=ablations, help="each part of `memory` off in turn"
     )

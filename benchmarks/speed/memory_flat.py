@@ -35,7 +35,7 @@ SAVE = "overlay,masks"
 MOST_MB_A_FRAME = 0.01
 EVERY_S = 0.25
 ARMS: dict[str, list[str]] = {
-    "affinity and tracker": ["--propagation", "affinity", "--tracker", "memory", "--set", "key_frames=every:4"],
+    "affinity and tracker": ["--propagation", "affinity", "--tracker", "tracks", "--set", "key_frames=every:4"],
     "frame by frame": ["--tracker", "none"],
 }
 Sample = tuple[int, float]

@@ -48,8 +48,8 @@ ARMS: dict[str, VideoParts] = {
     "affinity every:4": VideoParts("affinity", key_frames="every:4"),
     "flow adaptive:8": VideoParts("flow", key_frames="adaptive:8"),
     "affinity adaptive:8": VideoParts("affinity", key_frames="adaptive:8"),
-    "tracker alone every:4": VideoParts(tracker="memory", key_frames="every:4", decode="key"),
-    "every frame, tracker": VideoParts(tracker="memory"),
+    "tracker alone every:4": VideoParts(tracker="tracks", key_frames="every:4", decode="key"),
+    "every frame, tracker": VideoParts(tracker="tracks"),
 }
 LARGE_ARMS = (REFERENCE, "flow every:4", "affinity every:4", "tracker alone every:4")
 

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from rvos.tracking.tracker import Tracker
 
 TRACKERS: LazyTable[type[Tracker[Any]]] = LazyTable(
-    "tracker", {"memory": "rvos.tracking.memory:MemoryTracker", "none": "rvos.tracking.tracker:NoTracker"}
+    "tracker",
+    {
+        "tracks": "rvos.tracking.tracks:TracksTracker",
+        "none": "rvos.tracking.tracker:NoTracker",
+    },
 )
-DEFAULT = "memory"
-"""The one that won (`benchmarks/gain/video_gain.py`)."""
+DEFAULT = "tracks"
+"""The one that won (`benchmarks/gain/real_video.py`, `video_gain.py`)."""

@@ -1,4 +1,4 @@
-"""What a pixel looks like: colour at five scales, edge directions at two, and where it lies in the object.
+"""What a pixel looks like: colour at five scales, and edge directions at two.
 
 Computed once a frame for all objects (`view.once`). Objects are tracked at a short side of at most `WORK_PX`; features
 have half of that: a quarter of the cost, and what they lose in sharpness the guided filter brings back.
@@ -9,9 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rvos.tracking.box import Box
 from rvos.view.frame_view import View
-from rvos.view.motion import flow_to_before
+from rvos.view.motion import flow_from_before, flow_to_before, warp
 
 WORK_PX = 240
 """Short side of the pictures that objects are tracked on; smaller videos keep their size."""
@@ -20,9 +19,10 @@ FINE_SIGMA = 0.7
 COLOUR_SIGMAS = (2.0, 4.0, 8.0, 16.0)
 EDGE_SIGMAS = (2.0, 5.0)
 EDGE_GAIN = 8.0
-CHANNELS = 3 * (1 + len(COLOUR_SIGMAS)) + 4 * len(EDGE_SIGMAS) + 2
+CHANNELS = 3 * (1 + len(COLOUR_SIGMAS)) + 4 * len(EDGE_SIGMAS)
+CHANGE = 0.15
+"""Difference of colour, of 1, at which the flow is trusted little."""
 LAB_RANGE = np.array((100.0, 60.0, 60.0), np.float32)
-POSITION_RANGE = 0.6
 
 
 def work_size(view: View) -> tuple[int, int]:
@@ -41,10 +41,32 @@ def work_picture(view: View) -> np.ndarray:
 
 def work_flow(view: View) -> np.ndarray:
     """(h, w, 2) float32, `flow_to_before` in pixels of the work size. Ask by `view.once(work_flow)`."""
-    flow = view.once(flow_to_before)
+    return _at_work_size(view, view.once(flow_to_before))
+
+
+def _at_work_size(view: View, flow: np.ndarray) -> np.ndarray:
     height, width = work_size(view)
     small = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
     return small * np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
+
+
+def flow_trust(view: View) -> np.ndarray:
+    """(h, w) float32 in [0, 1] at work size: 1 where the flow agrees with the flow back, and where what it brings looks
+    like what is there. Ask by `view.once(flow_trust)`."""
+    height, width = work_size(view)
+    if view.before is None or view.cut:
+        return np.zeros((height, width), np.float32)
+    there = view.once(work_flow)
+    back = warp(_at_work_size(view, view.once(flow_from_before)), there)
+    astray = np.maximum(0, _length(there + back) - 0.05 * _length(there))  # in pixels, less a twentieth of the way
+    before = cv2.resize(view.before, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    red, green, blue = cv2.split(cv2.absdiff(warp(before, there), view.once(work_picture)))
+    change = cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3)) / CHANGE
+    return np.exp(-(astray * astray + change * change))
+
+
+def _length(flow: np.ndarray) -> np.ndarray:
+    return cv2.magnitude(flow[..., 0], flow[..., 1])
 
 
 def halved(values: np.ndarray) -> np.ndarray:
@@ -54,7 +76,7 @@ def halved(values: np.ndarray) -> np.ndarray:
 
 
 def pixel_features(view: View) -> np.ndarray:
-    """(ceil(h / 2), ceil(w / 2), CHANNELS - 2) float32, all but those of position. Ask by `view.once(pixel_features)`.
+    """(ceil(h / 2), ceil(w / 2), CHANNELS) float32. Ask by `view.once(pixel_features)`.
 
     Sigmas are in pixels of the work size.
     """
@@ -85,19 +107,3 @@ def _edges(light: np.ndarray) -> np.ndarray:
     size = np.sqrt(dx * dx + dy * dy) + 1e-6
     along, across = (dx * dx - dy * dy) / size, 2 * dx * dy / size
     return np.stack([np.maximum(part, 0) for part in (along, -along, across, -across)], axis=2)
-
-
-def described(view: View, box: Box, centre: tuple[float, float] | None, scale: float) -> np.ndarray:
-    """(h', w', CHANNELS): the features of a box at half size, position last.
-
-    box: at half size; centre: (x, y) of the object at work size, None to take every pixel for its centre; scale: about
-    its side at work size.
-    """
-    described = np.zeros((*box.size, CHANNELS), np.float32)
-    described[..., :-2] = view.once(pixel_features)[box.part]
-    if centre is not None:
-        x = 2 * np.arange(box.left, box.right, dtype=np.float32) + 0.5 - centre[0]
-        y = 2 * np.arange(box.top, box.bottom, dtype=np.float32) + 0.5 - centre[1]
-        described[..., -2] = POSITION_RANGE * np.tanh(x / (2 * scale))
-        described[..., -1] = POSITION_RANGE * np.tanh(y / (2 * scale))[:, None]
-    return described

@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from image_core.ranges import Count, LogOdds, PositiveShare, Range, check_ranges
-from rvos.tracking.appearance import described, halved, pixel_features, work_size
+from rvos.tracking.appearance import halved, pixel_features, work_size
 from rvos.tracking.box import Box
-from rvos.tracking.head import Sums, fit, lift_all, no_sums, weighted_sums
+from rvos.tracking.head import DIMENSION, Sums, fit, no_sums, weighted_sums
+from rvos.tracking.lifted import lifted
 from rvos.view.frame_view import View
 
 
@@ -78,7 +79,7 @@ def lifted_picture(view: View) -> np.ndarray:
     """(h' w', D) float32, every pixel of half the work size as the classifiers see it: without its position. Ask by
     `view.once(lifted_picture)`."""
     height, width = view.once(pixel_features).shape[:2]
-    return lift_all(described(view, Box(0, 0, width, height), None, 1.0))
+    return view.once(lifted).part(Box(0, 0, width, height)).reshape(-1, DIMENSION)
 
 
 def answer_examples(view: View, logits: np.ndarray, weight: float, config: ConsensusConfig) -> Sums:

@@ -80,17 +80,8 @@ def lift_all(features: np.ndarray) -> np.ndarray:
     return lifted
 
 
-def score(features: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """(h, w, C) float32, (D,) -> (h, w) float32: about 1 on the object and -1 off it."""
-    height, width, channels = features.shape
-    flat = features.reshape(-1, channels)
-    scores = [lift(flat[start : start + CHUNK]) @ theta for start in range(0, len(flat), CHUNK)]
-    return np.concatenate(scores).reshape(height, width)
-
-
-def sums_of(features: np.ndarray, target: float, weights: np.ndarray) -> Sums:
-    """Examples (N, C) of one class with one target; weights (N,) are made to sum to one."""
-    lifted = lift(features)
+def sums_of(lifted: np.ndarray, target: float, weights: np.ndarray) -> Sums:
+    """Examples (N, D) of one class with one target; weights (N,) are made to sum to one."""
     weights = weights / max(float(weights.sum()), 1e-6)
     return weighted_sums(lifted, np.full(len(lifted), target, np.float32), weights)
 

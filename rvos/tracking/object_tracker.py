@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from image_core.ranges import Count, PositiveShare, Range, Share, Weight, check_ranges
-from rvos.tracking.appearance import described, halved, work_flow, work_picture, work_size
-from rvos.tracking.box import Box, Sizes, box_of, centre_of, core_of
+from rvos.tracking.appearance import halved, work_flow, work_picture, work_size
+from rvos.tracking.box import Box, Sizes, box_of, core_of
 from rvos.tracking.guided import FilterRadius, guided_filter, snapped
-from rvos.tracking.head import Sums, fit, score, sums_of
+from rvos.tracking.head import Sums, fit, sums_of
+from rvos.tracking.lifted import lifted, scores, whole
 from rvos.tracking.two_motions import motion_evidence
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
@@ -90,11 +91,9 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class ObjectState:
-    """Everything remembered of one object: arrays of a fixed size."""
+class ObjectMemory:
+    """What one object looks like, and how large it is: arrays of a fixed size."""
 
-    #: (h, w) float32 at work size, where it was.
-    probs: np.ndarray
     #: Of the masks that were given.
     first: Examples
     #: A moving average of the frames since.
@@ -105,6 +104,15 @@ class ObjectState:
     areas: np.ndarray
     #: Frames so far.
     clock: int = 0
+
+
+@dataclass(frozen=True)
+class ObjectState:
+    """Everything remembered of one object."""
+
+    #: (h, w) float32 at work size, where it was.
+    probs: np.ndarray
+    memory: ObjectMemory
 
 
 @dataclass(frozen=True)
@@ -135,13 +143,8 @@ class ObjectTracker:
         or of another size than the frame."""
         probs = self._at_work_size(view, mask)
         examples = self._examples(view, probs, clock=0)
-        return ObjectState(
-            probs=probs,
-            first=examples,
-            recent=examples,
-            theta=fit(examples.on.plus(examples.around), self.config.ridge),
-            areas=np.full(HISTORY, probs.sum(), np.float32),
-        )
+        theta = fit(examples.on.plus(examples.around), self.config.ridge)
+        return ObjectState(probs, ObjectMemory(examples, examples, theta, _areas(probs)))
 
     def predict(self, view: View, state: ObjectState) -> ObjectGuess:
         """Where the object is on this frame.
@@ -149,46 +152,48 @@ class ObjectTracker:
         Across a cut nothing was anywhere, and only appearance counts.
         """
         c = self.config
-        usual = float(np.median(state.areas))
+        usual = float(np.median(state.memory.areas))
         carried = np.zeros_like(state.probs) if view.cut else warp(state.probs, view.once(work_flow))
         if carried.sum() < _least(usual):
             if not view.cut:
                 return _lost(carried)
-            box, scale = Box(0, 0, carried.shape[1], carried.shape[0]), math.sqrt(usual) + 4
-            scores = self._scores(view, state, box, None, scale)
-            logits = c.head_weight * np.clip(scores, -1, 1)
+            box, scale = whole(view), math.sqrt(usual) + 4
+            head = scores(view, state.memory.theta, box)
+            logits = c.head_weight * np.clip(head, -1, 1)
         else:
             box, scale = self._box(core_of(carried)), math.sqrt(carried.sum()) + 4
-            scores = self._scores(view, state, box, centre_of(carried), scale)
-            logits = c.head_weight * np.clip(scores, -1, 1) + self._prior(view, carried, box, scale)
+            head = scores(view, state.memory.theta, box)
+            logits = c.head_weight * np.clip(head, -1, 1) + self._prior(view, carried, box, scale)
         probs = np.zeros_like(carried)
         probs[box.part] = self._filtered(view, logits, box, scale)
         mass = float(probs.sum())
         if mass < _least(usual) or mass > c.area_most * usual:
             return _lost(0.9 * carried)
-        return ObjectGuess(probs, _quality(probs, carried, scores, box, usual))
+        return ObjectGuess(probs, _quality(probs, carried, head, box, usual))
 
     def update(self, view: View, state: ObjectState, guess: ObjectGuess) -> ObjectState:
         """The state after this frame; a guess of too low a quality moves the mask on and leaves the memory alone."""
         c = self.config
-        clock = state.clock + 1
-        state = replace(state, probs=guess.probs, clock=clock)
+        memory = replace(state.memory, clock=state.memory.clock + 1)
         mass = float(guess.probs.sum())
-        if guess.quality < c.write_quality or mass < _least(float(np.median(state.areas))):
-            return state
-        state = replace(state, areas=np.append(state.areas[1:], np.float32(mass)))
-        if clock % c.fit_every:
-            return state
-        examples = self._examples(view, guess.probs, clock)
-        return self._refitted(replace(state, recent=state.recent.mixed(examples, c.forgetting)))
+        if guess.quality < c.write_quality or mass < _least(float(np.median(memory.areas))):
+            return ObjectState(guess.probs, memory)
+        memory = replace(memory, areas=np.append(memory.areas[1:], np.float32(mass)))
+        if memory.clock % c.fit_every == 0:
+            examples = self._examples(view, guess.probs, memory.clock)
+            memory = self._refitted(replace(memory, recent=memory.recent.mixed(examples, c.forgetting)))
+        return ObjectState(guess.probs, memory)
 
-    def renew(self, view: View, state: ObjectState, mask: np.ndarray) -> ObjectState:
-        """A further anchor: `mask` (H, W) bool joins the permanent memory, as good as all anchors before it together,
-        and is where the object is now. Raises `ValueError` for an empty mask, or one of another size than the frame."""
+    def renew(self, view: View, state: ObjectState, mask: np.ndarray, share: float = 0.5) -> ObjectState:
+        """A further anchor: `mask` (H, W) bool joins the permanent memory and is where the object is now.
+
+        share: what it counts there in [0, 1], by default as much as all anchors before it together. Raises `ValueError`
+        for an empty mask, or one of another size than the frame.
+        """
         probs = self._at_work_size(view, mask)
-        first = state.first.mixed(self._examples(view, probs, state.clock), 0.5)
-        areas = np.full(HISTORY, probs.sum(), np.float32)
-        return self._refitted(replace(state, probs=probs, first=first, areas=areas))
+        first = state.memory.first.mixed(self._examples(view, probs, state.memory.clock), share)
+        memory = replace(state.memory, first=first, areas=_areas(probs))
+        return ObjectState(probs, self._refitted(memory))
 
     def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
         """(H, W) bool at frame size, the boundary moved to the nearest edge of the picture."""
@@ -207,17 +212,6 @@ class ObjectTracker:
         tight = box_of(inside)
         side = math.sqrt(tight.size[0] * tight.size[1])
         return box_of(inside, round(self.config.margin_share * side + self.config.margin_px))
-
-    def _scores(
-        self, view: View, state: ObjectState, box: Box, centre: tuple[float, float] | None, scale: float
-    ) -> np.ndarray:
-        """What the classifier says of a box, (h', w')."""
-        half = box.halved()
-        scores = score(described(view, half, centre, scale), state.theta)
-        height, width = half.size
-        large = cv2.resize(scores, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
-        top, left = box.top - 2 * half.top, box.left - 2 * half.left
-        return large[top : top + box.size[0], left : left + box.size[1]]
 
     def _prior(self, view: View, carried: np.ndarray, box: Box, scale: float) -> np.ndarray:
         """Log-odds (h', w') that the past gives the pixels of a box: the mask carried here, motion, and distance."""
@@ -246,7 +240,7 @@ class ObjectTracker:
         away = 2 * cv2.distanceTransform((~on).astype(np.uint8), cv2.DIST_L2, 5).ravel() / scale
         weights = np.abs(2 * near - 1) + 0.02
         around_weights = weights * (np.exp(-away) + 0.1)
-        features = described(view, half, centre_of(probs), scale).reshape(len(near), -1)
+        features = view.once(lifted).part(half).reshape(len(near), -1)
         random = np.random.default_rng(clock)
         inside = _some(np.flatnonzero(on.ravel()), c.object_samples, random)
         outside = _some(np.flatnonzero(~on.ravel()), c.rest_samples, random)
@@ -254,12 +248,17 @@ class ObjectTracker:
             sums_of(features[inside], 1.0, weights[inside]), sums_of(features[outside], -1.0, around_weights[outside])
         )
 
-    def _refitted(self, state: ObjectState) -> ObjectState:
-        """The state with the classifier that its memory gives."""
+    def _refitted(self, memory: ObjectMemory) -> ObjectMemory:
+        """The memory with the classifier that follows from it."""
         c = self.config
-        on = state.first.on.mixed(state.recent.on, 1 - c.first_share)
-        around = state.first.around.mixed(state.recent.around, 1 - c.first_share_rest)
-        return replace(state, theta=fit(on.plus(around), c.ridge))
+        on = memory.first.on.mixed(memory.recent.on, 1 - c.first_share)
+        around = memory.first.around.mixed(memory.recent.around, 1 - c.first_share_rest)
+        return replace(memory, theta=fit(on.plus(around), c.ridge))
+
+
+def _areas(probs: np.ndarray) -> np.ndarray:
+    """The history of an object that was always as large as here."""
+    return np.full(HISTORY, probs.sum(), np.float32)
 
 
 def _least(usual: float) -> float:
@@ -271,14 +270,14 @@ def _lost(probs: np.ndarray) -> ObjectGuess:
     return ObjectGuess(probs.astype(np.float32), 0.0)
 
 
-def _quality(probs: np.ndarray, carried: np.ndarray, scores: np.ndarray, box: Box, usual: float) -> float:
+def _quality(probs: np.ndarray, carried: np.ndarray, head: np.ndarray, box: Box, usual: float) -> float:
     """Geometric mean of three: the classifier's margin inside the mask, how well the carried mask agrees (across a cut
     there is none, and that one is left out), and the area's ratio to the usual one."""
     held = probs > 0.5
     if not held.any():
         return 0.0
     ratio = float(np.clip(probs.sum() / usual, 0.5, 2))
-    parts = [float(np.clip(scores[held[box.part]].mean(), 0, 1)), min(ratio, 1 / ratio)]
+    parts = [float(np.clip(head[held[box.part]].mean(), 0, 1)), min(ratio, 1 / ratio)]
     before = carried > 0.5
     if before.any():
         parts.append(np.count_nonzero(held & before) / np.count_nonzero(held | before))

@@ -41,6 +41,16 @@ def flow_to_before(view: View) -> np.ndarray:
     return flow_between(view.picture, view.before)
 
 
+def flow_from_before(view: View) -> np.ndarray:
+    """(h, w, 2): where each pixel of the frame before is on the view's picture. Ask by `view.once(flow_from_before)`.
+
+    Zeros on the first frame and across a cut.
+    """
+    if view.before is None or view.cut:
+        return np.zeros((*view.picture.shape[:2], 2), np.float32)
+    return flow_between(view.before, view.picture)
+
+
 def warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Carry (h, w) or (h, w, C) float32 `values` of the other picture here: out[p] = values[p + flow[p]], bilinear,
     0 from outside."""

@@ -18,7 +18,7 @@ from rvos.view.frame_view import View, view_of
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import check_identity
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view.frame_view import view_of
 
-SNAPSHOT_VERSION = 6
+SNAPSHOT_VERSION = 7
 EVERY_FRAME = KeyFrames(1)
 
 

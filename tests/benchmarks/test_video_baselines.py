@@ -18,8 +18,8 @@ from rvos.reading.propagation import NoPropagation
 from rvos.reading.reader import FeatureReader
 from rvos.synthetic.dataset import VideoSample
 from rvos.synthetic.expressions import VideoExpression
-from rvos.tracking.memory import MemoryConfig, MemoryTracker
 from rvos.tracking.tracker import NoTracker
+from rvos.tracking.tracks import TracksConfig, TracksTracker
 from rvos.types import Frame
 from rvos.watch.session import StreamSession
 
@@ -107,8 +107,8 @@ def test_frame_by_frame_is_a_session_without_tracker(clip: Clip, colour_segmente
 
 @pytest.mark.parametrize("level", [0.3, 0.5, 0.9])
 def test_the_memory_tracker_gated_afterwards_is_the_tracker_with_that_threshold(clip: Clip, level: float) -> None:
-    tracker = MemoryTracker(MemoryConfig(presence_threshold=level))
-    masks = masks_of(clip, systems.SYSTEMS["memory"], systems.Thresholds(level, level))
+    tracker = TracksTracker(TracksConfig(presence_threshold=level))
+    masks = masks_of(clip, systems.SYSTEMS["tracks"], systems.Thresholds(level, level))
     for e in range(3):
         state = tracker.start(e)
         for t, view in enumerate(clip.views(range(12))):

@@ -56,27 +56,27 @@ def job(index: int, *systems: str) -> Job:
 
 def test_rows_are_there_again_and_a_torn_line_is_made_anew(tmp_path: Path) -> None:
     with Rows(tmp_path, "rows", {"seed": 0}) as file:
-        file.append([row("memory", 0, 0.5)])
+        file.append([row("tracks", 0, 0.5)])
     with file.path.open("a") as out:
         out.write('{"video": "val_1", "ind')
     with Rows(tmp_path, "rows", {"seed": 0}) as again:
-        assert again.rows == [row("memory", 0, 0.5)]
+        assert again.rows == [row("tracks", 0, 0.5)]
         finished = Finished(again.rows)
-        assert finished.missing(job(0, "memory")) is None
-        part = finished.missing(job(0, "memory", "hysteresis"))
+        assert finished.missing(job(0, "tracks")) is None
+        part = finished.missing(job(0, "tracks", "hysteresis"))
         assert part is not None and part.systems == ("hysteresis",)
-        again.append([row("memory", 1, 0.25)])
+        again.append([row("tracks", 1, 0.25)])
     lines = [json.loads(line) for line in again.path.read_text().splitlines()]
-    assert lines == [row("memory", 0, 0.5), row("memory", 1, 0.25)]
+    assert lines == [row("tracks", 0, 0.5), row("tracks", 1, 0.25)]
     assert json.loads((again.path.parent / "settings.json").read_text())["settings"] == {"seed": 0}
 
 
 def test_a_job_of_which_some_rows_are_there_is_run_again_and_not_doubled() -> None:
-    first, second = (row("memory", 0, 0.5, expressions=2, expression=e) for e in "01")
+    first, second = (row("tracks", 0, 0.5, expressions=2, expression=e) for e in "01")
     finished = Finished([first])
-    assert finished.missing(job(0, "memory")) == job(0, "memory")
+    assert finished.missing(job(0, "tracks")) == job(0, "tracks")
     assert finished.new([first, second]) == [second]
-    assert finished.missing(job(0, "memory")) is None
+    assert finished.missing(job(0, "tracks")) is None
 
 
 def test_every_source_that_rows_depend_on_is_there() -> None:
@@ -96,25 +96,25 @@ def test_the_best_level_is_chosen_and_of_equals_the_lowest() -> None:
     grid = ONE_LEVEL
     values = np.zeros((2, len(grid)))
     values[0, 3], values[1, 5], values[1, 7], values[1, 0] = 0.6, 0.6, 0.2, 0.1
-    rows = [{"system": "memory", "J&F_all_frames": list(v)} for v in values]
+    rows = [{"system": "tracks", "J&F_all_frames": list(v)} for v in values]
     chosen = thresholds.choose(rows)
-    assert chosen == {"memory": {"on": grid[3].on, "off": grid[3].off, "J&F_all_frames": 0.3, "never_gated": 0.05}}
+    assert chosen == {"tracks": {"on": grid[3].on, "off": grid[3].off, "J&F_all_frames": 0.3, "never_gated": 0.05}}
 
 
 def test_thresholds_are_those_of_the_model_and_the_generator(tmp_path: Path) -> None:
     file = tmp_path / "thresholds.json"
     made_with = {"generator_sha256": GENERATOR}
-    thresholds.write(MODEL, made_with, {"memory": {"on": 0.4, "off": 0.4}}, file)
+    thresholds.write(MODEL, made_with, {"tracks": {"on": 0.4, "off": 0.4}}, file)
     thresholds.write(MODEL, made_with, {"hysteresis": {"on": 0.6, "off": 0.2}}, file)
-    found = thresholds.read(MODEL, GENERATOR, ["memory", "hysteresis", "true_identity"], file)
-    assert found["memory"] == Thresholds(0.4, 0.4) and found["hysteresis"] == Thresholds(0.6, 0.2)
+    found = thresholds.read(MODEL, GENERATOR, ["tracks", "hysteresis", "true_identity"], file)
+    assert found["tracks"] == Thresholds(0.4, 0.4) and found["hysteresis"] == Thresholds(0.6, 0.2)
     assert found["true_identity"] == Thresholds(0, 0) and "vote_causal" not in found
-    for model, generator, wanted in [(MODEL, "another", "memory"), ("another", GENERATOR, "memory")]:
-        with pytest.raises(ConfigError, match="got none of memory"):
+    for model, generator, wanted in [(MODEL, "another", "tracks"), ("another", GENERATOR, "tracks")]:
+        with pytest.raises(ConfigError, match="got none of tracks"):
             thresholds.read(model, generator, [wanted], file)
     thresholds.write(MODEL, {"generator_sha256": "another"}, {"hysteresis": {"on": 0.5, "off": 0.5}}, file)
-    with pytest.raises(ConfigError, match="--tune --systems memory"):
-        thresholds.read(MODEL, "another", ["memory", "hysteresis"], file)
+    with pytest.raises(ConfigError, match="--tune --systems tracks"):
+        thresholds.read(MODEL, "another", ["tracks", "hysteresis"], file)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def rows() -> list[dict[str, Any]]:
     figures: dict[str, tuple[float | None, ...]] = {
         "frame_by_frame": (0.4, 0.6, None),
         "always_shown": (0.4, 0.6, None),
-        "memory": (0.7, 0.7, None),
+        "tracks": (0.7, 0.7, None),
         "vote_causal": (0.5, 0.5, None),
         "true_identity": (0.8, 1.0, None),
     }
@@ -134,37 +134,37 @@ def rows() -> list[dict[str, Any]]:
 
 def test_figures_are_means_over_expressions_and_presence_is_pooled(rows: list[dict[str, Any]]) -> None:
     found = report(rows)
-    memory = found["stable"]["causal"]["memory"]
-    assert memory["J&F"] == 0.7 and memory["N-acc"] == 0.5 and memory["T-acc"] == 0.75
-    assert memory["expressions"] == 3 and memory["expressions_with_target"] == 2
-    assert memory["J&F_all_frames"] == round((0.7 + 0.7 + 0.5) / 3, 4)
-    assert memory["families"]["absent"]["J&F"] is None and memory["families"]["absent"]["N-acc"] == 0.5
-    assert "memory" not in found["stable"]["offline"] and list(found["stable"]["oracle"]) == ["true_identity"]
+    ours = found["stable"]["causal"]["tracks"]
+    assert ours["J&F"] == 0.7 and ours["N-acc"] == 0.5 and ours["T-acc"] == 0.75
+    assert ours["expressions"] == 3 and ours["expressions_with_target"] == 2
+    assert ours["J&F_all_frames"] == round((0.7 + 0.7 + 0.5) / 3, 4)
+    assert ours["families"]["absent"]["J&F"] is None and ours["families"]["absent"]["N-acc"] == 0.5
+    assert "tracks" not in found["stable"]["offline"] and list(found["stable"]["oracle"]) == ["true_identity"]
     assert found["cpu_ms_per_frame_and_expression"]["image_model"] == 20
 
 
 def test_gains_are_paired_and_headroom_is_shared(rows: list[dict[str, Any]]) -> None:
     found = report(rows)
-    assert found["gain_over_frame_by_frame"]["memory"]["mean"] == 0.2
-    assert found["gain_over_frame_by_frame"]["memory"]["families"]["absent"]["mean"] == 0
-    low, high = found["gain_over_frame_by_frame"]["memory"]["interval"]
+    assert found["gain_over_frame_by_frame"]["tracks"]["mean"] == 0.2
+    assert found["gain_over_frame_by_frame"]["tracks"]["families"]["absent"]["mean"] == 0
+    low, high = found["gain_over_frame_by_frame"]["tracks"]["interval"]
     assert (low, high) == (0.1, 0.3)
-    assert found["memory_over_baselines"]["vote_causal"]["mean"] == 0.2
-    assert {v["family"]: v["not_worse"] for v in found["memory_family_verdicts"]} == {"absent": True, "plain": True}
+    assert found["tracks_over_baselines"]["vote_causal"]["mean"] == 0.2
+    assert {v["family"]: v["not_worse"] for v in found["tracks_family_verdicts"]} == {"absent": True, "plain": True}
     room = found["headroom"]["true_identity"]["all"]
-    assert room["headroom"] == 0.4 and room["share_won"] == {"always_shown": 0, "vote_causal": 0, "memory": 0.5}
+    assert room["headroom"] == 0.4 and room["share_won"] == {"always_shown": 0, "vote_causal": 0, "tracks": 0.5}
     assert found["constant_share_of_error"]["all"] == (0.2 + 0.3) / (0.6 + 0.4)
 
 
 def test_a_challenge_costs_what_its_twin_has_more() -> None:
-    figures = {("frame_by_frame", True): 0.4, ("frame_by_frame", False): 0.8, ("memory", True): 0.7}
+    figures = {("frame_by_frame", True): 0.4, ("frame_by_frame", False): 0.8, ("tracks", True): 0.7}
     made = [row(system, 0, figure, challenge=challenge) for (system, challenge), figure in figures.items()]
-    made.append(row("memory", 0, 0.8, challenge=False, video="val_0_calm"))
+    made.append(row("tracks", 0, 0.8, challenge=False, video="val_0_calm"))
     found = report(made)["twins"]
     assert list(found) == ["all", "plain"]
     assert found["all"]["systems"]["frame_by_frame"]["drop"]["mean"] == 0.4
-    assert found["all"]["systems"]["memory"]["drop"]["mean"] == 0.1
-    assert found["all"]["share_won"] == {"memory": 0.75}
+    assert found["all"]["systems"]["tracks"]["drop"]["mean"] == 0.1
+    assert found["all"]["share_won"] == {"tracks": 0.75}
 
 
 def test_pictures_are_drawn(rows: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_pictures_are_drawn(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     frames = np.full((20, 36, 64, 3), 90, np.uint8)
     truth = np.zeros((20, 36, 64), bool)
     truth[:, 8:20, 8:30] = True
-    strip = pictures.draw_strip(frames, truth, {"memory": list(truth)}, "the red one")
+    strip = pictures.draw_strip(frames, truth, {"tracks": list(truth)}, "the red one")
     assert strip.shape == (20 + 2 * (20 + 108), 120 + 9 * 192, 3) and strip.dtype == np.uint8
     assert (frames == 90).all(), "drawn on copies"
     assert (strip == pictures.TRUTH_COLOUR).all(2).any() and (strip == pictures.COLOUR).all(2).any()
@@ -181,12 +181,12 @@ def test_pictures_are_drawn(rows: list[dict[str, Any]], tmp_path: Path) -> None:
 
 def test_twins_are_of_challenge_videos_and_of_what_they_are_asked_for() -> None:
     asked = {"model": "m", "split": "val", "seed": 0, "per_family": 1, "twins": True}
-    arguments = argparse.Namespace(**asked, systems=["frame_by_frame", "hysteresis", "memory"])
+    arguments = argparse.Namespace(**asked, systems=["frame_by_frame", "hysteresis", "tracks"])
     jobs = video_gain.jobs_of(arguments, {})
     assert [j.index for j in jobs if j.challenge] == list(range(8))
     calm = [j for j in jobs if not j.challenge]
     assert [j.index for j in calm] == [1, 2, 3, 4, 5, 7], "neither plain nor absent"
-    assert {j.systems for j in calm} == {("frame_by_frame", "memory")}
+    assert {j.systems for j in calm} == {("frame_by_frame", "tracks")}
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_a_wrong_name_does_not_wait_for_weights(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ImageSegmenter, "load", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(UnknownNameError, match="unknown propagation 'nonne': did you mean 'none'"):
         VideoSegmenter(propagation="nonne")
-    with pytest.raises(UnknownNameError, match="unknown tracker 'kalman': known are memory, none"):
+    with pytest.raises(UnknownNameError, match="unknown tracker 'kalman': known are none, tracks"):
         VideoSegmenter(tracker="kalman")
 
 
@@ -142,10 +142,10 @@ def test_the_model_is_loaded_when_it_is_first_needed_and_once(
 def test_parts_are_taken_by_name_described_and_as_objects(
     colour_segmenter: ImageSegmenter, frames: np.ndarray, counter: Tracker[Any]
 ) -> None:
-    described = tracker_config("memory", lookahead=2, belief={"memory": 0.9})
+    described = tracker_config("tracks", lookahead=2, meaning={"switch": 2.0})
     late = VideoSegmenter(colour_segmenter, tracker=described)
     assert late.session(EXPRESSIONS).latency == 2
-    assert late.document()["tracker"]["name"] == "memory" and late.document()["tracker"]["belief"]["memory"] == 0.9
+    assert late.document()["tracker"]["name"] == "tracks" and late.document()["tracker"]["meaning"]["switch"] == 2.0
     own = VideoSegmenter(colour_segmenter, FlowPropagation(FlowConfig(32)), counter, key_frames=KeyFrames(3))
     assert own.segment(frames, EXPRESSIONS).record(5).score == 6
     document = own.document()

@@ -27,8 +27,8 @@ from rvos.reading.propagation import NoPropagation
 from rvos.run.job import Job, run
 from rvos.system import SETTINGS, Reading, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
-from rvos.tracking.memory import MemoryConfig
 from rvos.tracking.object_tracker import ObjectTrackerConfig
+from rvos.tracking.steadying import SteadyingConfig
 from rvos.tracking.tracker import NoTracker
 from rvos.video.config import VideoConfig
 
@@ -111,27 +111,26 @@ def test_every_number_has_a_range_that_is_kept(group: str, name: str, number: st
 
 
 def test_all_numbers_out_of_range_are_named_at_once() -> None:
-    pairs = ["tracker.candidate=7", "tracker.linking.most_tracks=-1", "tracker.temperature=0", "tracker.keep_masks=-4"]
+    pairs = ["tracker.regions.same=7", "tracker.following.most_tracks=-1", "tracker.presence_threshold=-4"]
     with pytest.raises(ConfigError) as caught:
         system_config(pairs)
     assert str(caught.value).split("; ") == [
-        "tracker.candidate: expected 0 to 1, got 7",
-        "tracker.linking.most_tracks: expected 1 or more, got -1",
-        "tracker.temperature: expected 0.01 to 100, got 0",
-        "tracker.keep_masks: expected 0 to 1, got -4",
+        "tracker.regions.same: expected 0 to 1, got 7",
+        "tracker.following.most_tracks: expected 1 or more, got -1",
+        "tracker.presence_threshold: expected 0 to 1, got -4",
     ]
     with pytest.raises(
-        ConfigError, match=r"^MemoryConfig\.temperature: .*; MemoryConfig\.candidate: expected 0 to 1, got 7$"
+        ConfigError, match=r"^SteadyingConfig\.temperature: .*; SteadyingConfig\.keep: expected 0 to 1, got 7$"
     ):
-        MemoryConfig(candidate=7, temperature=0)
+        SteadyingConfig(keep=7, temperature=0)
 
 
 def test_the_numbers_were_counted() -> None:
     told = {(group, name, number) for group, name, number, _ in NUMBERS}
     assert {
-        ("tracker", "memory", "answer_weight"),
-        ("tracker", "memory", "belief.memory"),
-        ("tracker", "memory", "linking.most_tracks"),
+        ("tracker", "tracks", "steadying.answer_weight"),
+        ("tracker", "tracks", "meaning.switch"),
+        ("tracker", "tracks", "following.most_tracks"),
         ("tracker", "none", "presence_threshold"),
         ("propagation", "affinity", "capacity"),
         ("propagation", "flow", "small_px"),
@@ -178,19 +177,19 @@ def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
         (["video.stream"], ConfigError, ["expected KEY=VALUE, got 'video.stream'"]),
         (["key_farmes=all"], UnknownNameError, ["did you mean 'key_frames'"]),
         (["decode=kye"], UnknownNameError, ["unknown decode 'kye': did you mean 'key'"]),
-        (["tracker=memroy"], UnknownNameError, ["unknown tracker 'memroy': did you mean 'memory'"]),
-        (["tracker.answer_wieght=1"], UnknownNameError, ["tracker 'answer_wieght': did you mean 'answer_weight'"]),
-        (["tracker.belief.memroy=1"], UnknownNameError, ["setting of tracker.belief 'memroy': did you mean 'memory'"]),
+        (["tracker=trakcs"], UnknownNameError, ["unknown tracker 'trakcs': did you mean 'tracks'"]),
+        (["tracker.lokahead=1"], UnknownNameError, ["tracker 'lokahead': did you mean 'lookahead'"]),
+        (["tracker.meaning.swtich=1"], UnknownNameError, ["of tracker.meaning 'swtich': did you mean 'switch'"]),
         (["tracker.both_ways=yes"], ConfigError, ["tracker.both_ways", "'yes'", "bool"]),
         (["tracker.lookahead=2.5"], ConfigError, ["tracker.lookahead", "2.5", "int"]),
-        (["tracker.belief=5"], ConfigError, ["tracker.belief: expected settings (tracker.belief.KEY=VALUE), got 5"]),
+        (["tracker.meaning=5"], ConfigError, ["tracker.meaning: expected settings (tracker.meaning.KEY=VALUE), got 5"]),
         (["propagation=affinity", "propagation.capacity=0"], ConfigError, ["propagation.capacity: expected 1 or more"]),
         (["sampling=[all"], ConfigError, ["--set: expected KEY=VALUE with a plain value", "got 'sampling=[all'"]),
         (["sampling=a,b"], ConfigError, ["--set: expected KEY=VALUE with a plain value", "got 'sampling=a,b'"]),
         (["sampling='a,b'"], ConfigError, ["sampling: expected", "got 'a,b'"]),
         (["sampling=choice(all)"], ConfigError, ["with a plain value"]),
         (["sampling=${model}"], ConfigError, ["sampling: expected", "got '${model}'"]),
-        (["tracker.belief={1: 2}"], UnknownNameError, ["unknown setting of tracker.belief '1'"]),
+        (["tracker.meaning={1: 2}"], UnknownNameError, ["unknown setting of tracker.meaning '1'"]),
         (["tracker/near=1"], UnknownNameError, ["unknown setting 'tracker/near'"]),
         (["video.stream@x=1"], ConfigError, ["expected KEY=VALUE, got 'video.stream@x=1'"]),
         (["model=foo", "device=cpu", "precision=fp16"], ConfigError,
@@ -209,9 +208,9 @@ def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
             ["unknown tracker 'nome'", "unknown propagation 'flo'", "'some'", "did you mean 'av'"],
         ),
         (
-            ["tracker.near=far", "tracker.linking.leats_px=1", "decode=fp16", "key_frames=every:3", "video=3"],
+            ["tracker.lookahead=far", "tracker.regions.leats_px=1", "decode=fp16", "key_frames=every:3", "video=3"],
             ConfigError,
-            ["tracker.near", "did you mean 'least_px'", "unknown decode 'fp16'", "video: expected settings"],
+            ["tracker.lookahead", "did you mean 'least_px'", "unknown decode 'fp16'", "video: expected settings"],
         ),
         (
             ["sampling=some", "key_frames=every:3", "decode=every"],
@@ -314,12 +313,12 @@ def test_masks_need_no_settings_of_words() -> None:
     system_config(["sampling=stride:2", "video.stream=1"]).check_masks()
     with pytest.raises(ConfigError, match=r"key_frames: got every:2 with masks.*; decode: got key with masks"):
         SystemConfig(key_frames="every:2", decode="key").check_masks()
-    with pytest.raises(ConfigError, match=r"tracker\.answer_weight: got 6 with masks"):
-        system_config(["tracker.answer_weight=6"]).check_masks()
+    with pytest.raises(ConfigError, match=r"tracker\.lookahead: got 6 with masks"):
+        system_config(["tracker.lookahead=6"]).check_masks()
 
 
 def test_words_need_no_settings_of_masks() -> None:
-    system_config(["tracker.answer_weight=6"]).check_words()
+    system_config(["tracker.lookahead=6"]).check_words()
     config = system_config(["object_tracker.carried_weight=1"])
     config.check_masks()
     with pytest.raises(ConfigError, match=r"object_tracker\.carried_weight: got 1 with expressions"):
@@ -344,9 +343,9 @@ FREE_TEXT = """the "dog", at x=1 {it's} [left] ${oc.env:HOME}; tracker=none"""
 def test_free_text_never_becomes_an_override(
     colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    config = system_config(["tracker.answer_weight=6"], model=FREE_TEXT)
-    assert config.model == FREE_TEXT and config.tracker == tracker_config("memory", answer_weight=6)
-    assert config.tracker.name == "memory"
+    config = system_config(["tracker.lookahead=6"], model=FREE_TEXT)
+    assert config.model == FREE_TEXT and config.tracker == tracker_config("tracks", lookahead=6)
+    assert config.tracker.name == "tracks"
     clip = make_clip(3, "a=b 'c' [d].mp4")
     report = run(Job(str(clip), (FREE_TEXT,), tmp_path / "out", ("masks",)), VideoSegmenter(colour_segmenter))
     assert report.result["expressions"] == [FREE_TEXT] and report.result["settings"]["source"] == str(clip)

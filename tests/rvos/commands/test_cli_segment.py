@@ -42,7 +42,7 @@ def test_json_is_one_document_on_stdout(rvos: Rvos, make_clip: Callable[..., Pat
     said = rvos("segment", make_clip(8), "the red thing", "--out", "out", "--save", "masks", "--json")
     document = json.loads("\n".join(said.out))
     assert document["outputs"] == {"masks": "out/masks"} and document["summary"]["frames"] == 8
-    assert document["settings"]["tracker"]["name"] == "memory" and document["format_version"] == 1
+    assert document["settings"]["tracker"]["name"] == "tracks" and document["format_version"] == 1
 
 
 def test_words_never_seen_are_named_once_unless_quiet(rvos: Rvos, make_clip: Callable[..., Path]) -> None:

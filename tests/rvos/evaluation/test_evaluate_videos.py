@@ -213,13 +213,13 @@ def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
 ) -> None:
     out = tmp_path / "out"
     assert rvos(*EVALUATE, "--root", dataset, "--out", out, "--limit", "1").code == 0
-    other = (*EVALUATE, "--root", dataset, "--out", out, "--tracker", "memory")
+    other = (*EVALUATE, "--root", dataset, "--out", out, "--tracker", "tracks")
     said = rvos(*other)
     assert said.code == 2 and said.err == [
         f"rvos: {out} holds another run (different: tracker.name): pass --overwrite, or choose another --out"
     ]
     assert rvos(*other, "--overwrite", "--limit", "1").code == 0
-    assert metrics(out)["settings"]["tracker"]["name"] == "memory" and metrics(out)["videos"] == 1
+    assert metrics(out)["settings"]["tracker"]["name"] == "tracks" and metrics(out)["videos"] == 1
     assert json.loads((out / "timing.json").read_text())["ours"]["frames_computed"] == 4
 
 

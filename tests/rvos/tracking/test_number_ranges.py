@@ -11,8 +11,8 @@ import pytest
 
 from image_core.answer import DenseMap, MaskAnswer
 from image_core.ranges import range_of
-from rvos.tracking.memory import MemoryConfig, MemoryTracker
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.tracks import TracksConfig, TracksTracker
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of
 
@@ -45,9 +45,9 @@ def views() -> Iterator[View]:
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-@pytest.mark.parametrize("config", [pytest.param(c, id=name) for name, c in at_the_ends(MemoryConfig())])
-def test_memory_answers_every_frame(config: MemoryConfig) -> None:
-    tracker = MemoryTracker(config)
+@pytest.mark.parametrize("config", [pytest.param(c, id=name) for name, c in at_the_ends(TracksConfig())])
+def test_tracks_answer_every_frame(config: TracksConfig) -> None:
+    tracker = TracksTracker(config)
     state, results = tracker.start(0), []
     for view in views():
         sure = np.where(np.roll(TRUTH, view.frame.index, 1)[::4, ::4], 4.0, -4.0).astype(np.float32)
@@ -57,7 +57,7 @@ def test_memory_answers_every_frame(config: MemoryConfig) -> None:
         results += [] if result is None else [result]
     results += tracker.finish(state)
     assert len(results) == 6
-    assert state.probs is not None and np.isfinite(state.probs).all() and np.isfinite(state.of_masks.theta).all()
+    assert all(np.isfinite(t.probs).all() for t in state.tracks if t.probs is not None)
     assert all(np.isfinite(result.presence) for result in results)
 
 
@@ -69,4 +69,4 @@ def test_an_object_is_answered_on_every_frame(config: ObjectTrackerConfig) -> No
             state = tracker.begin(view, TRUTH)
         guess = tracker.predict(view, state)
         state = tracker.update(view, state, guess)
-        assert np.isfinite(guess.probs).all() and 0 <= guess.quality <= 1 and np.isfinite(state.theta).all()
+        assert np.isfinite(guess.probs).all() and 0 <= guess.quality <= 1 and np.isfinite(state.memory.theta).all()

@@ -124,10 +124,11 @@ def test_a_guess_of_low_quality_moves_the_mask_and_leaves_the_memory() -> None:
     begun = state = tracker.begin(views[0], pairs[0][1])
     for view in views[1:]:
         state = tracker.update(view, state, replace(tracker.predict(view, state), quality=0.1))
-    assert np.array_equal(state.theta, begun.theta) and np.array_equal(state.areas, begun.areas)
+    assert np.array_equal(state.memory.theta, begun.memory.theta)
+    assert np.array_equal(state.memory.areas, begun.memory.areas)
     assert not np.array_equal(state.probs, begun.probs)
     _, _, written = follow(views, pairs[0][1], tracker)
-    assert not np.array_equal(written.theta, begun.theta)
+    assert not np.array_equal(written.memory.theta, begun.memory.theta)
 
 
 def test_a_further_anchor_places_the_object_and_joins_its_memory() -> None:
@@ -136,7 +137,7 @@ def test_a_further_anchor_places_the_object_and_joins_its_memory() -> None:
     begun = tracker.begin(views[0], pairs[0][1])
     state = tracker.renew(views[1], begun, pairs[1][1])
     assert overlap(state.probs > 0.5, pairs[1][1]) > 0.95
-    assert not np.array_equal(state.theta, begun.theta) and state.probs.shape == begun.probs.shape
+    assert not np.array_equal(state.memory.theta, begun.memory.theta) and state.probs.shape == begun.probs.shape
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,9 @@ def test_a_state_is_as_large_after_many_frames_as_after_one() -> None:
     tracker = ObjectTracker()
     views = views_of([image for image, _ in pairs])
     _, _, state = follow(views, pairs[0][1], tracker)
-    assert len(to_bytes(replace(state, clock=0))) == len(to_bytes(tracker.begin(views[0], pairs[0][1])))
+    assert len(to_bytes(replace(state, memory=replace(state.memory, clock=0)))) == len(
+        to_bytes(tracker.begin(views[0], pairs[0][1]))
+    )
 
 
 def test_the_same_video_gives_the_same_states_and_a_snapshot_goes_on_exactly() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rvos.tracking.appearance import CHANNELS, described, pixel_features, work_size
+from rvos.tracking.appearance import CHANNELS, pixel_features, work_size
 from rvos.tracking.box import Box, box_of, centre_of, core_of
 from rvos.tracking.guided import fast_guided_filter, guided_filter
-from rvos.tracking.head import DIMENSION, Sums, fit, lift, score, sums_of
+from rvos.tracking.head import DIMENSION, Sums, fit, lift, lift_all, sums_of
 from rvos.tracking.joint import resolve
+from rvos.tracking.lifted import TILE, LiftedPicture
 from rvos.tracking.object_tracker import ObjectGuess
 from rvos.tracking.two_motions import motion_evidence
 from rvos.types import Frame
@@ -61,28 +62,33 @@ def test_the_guided_filter_is_steady_where_two_flat_colours_meet() -> None:
 
 
 @pytest.mark.parametrize(("size", "work"), [((480, 854), (240, 427)), ((32, 48), (32, 48)), ((90, 31), (90, 31))])
-def test_features_have_half_the_work_size_and_position_comes_last(size: tuple[int, int], work: tuple[int, int]) -> None:
+def test_features_have_half_the_work_size_and_the_same_channels(size: tuple[int, int], work: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     view = view_of(Frame(0, 0.0, image), None)
     assert work_size(view) == work
     half = -(-work[0] // 2), -(-work[1] // 2)
     features = view.once(pixel_features)
-    assert features.shape == (*half, CHANNELS - 2) and np.isfinite(features).all()
-    box = Box(0, 0, half[1], half[0])
-    placed = described(view, box, (work[1] / 2, work[0] / 2), 10.0)[..., -2:]
-    assert (np.diff(placed[0, :, 0]) >= 0).all() and placed[0, 0, 0] < 0 < placed[0, -1, 0]
-    assert not described(view, box, None, 1.0)[..., -2:].any()
+    assert features.shape == (*half, CHANNELS) and np.isfinite(features).all()
+
+
+def test_a_picture_is_lifted_where_it_is_asked_for_and_once() -> None:
+    features = np.random.default_rng(0).random((2 * TILE + 5, 3 * TILE + 2, CHANNELS)).astype(np.float32)
+    whole = lift_all(features).reshape(*features.shape[:2], DIMENSION)
+    picture, box = LiftedPicture(features), Box(TILE - 3, 4, 2 * TILE + 1, 2 * TILE + 5)
+    np.testing.assert_allclose(picture.part(box), whole[box.part], atol=1e-5)
+    features[:] = 0  # what is made is kept
+    np.testing.assert_allclose(picture.part(box), whole[box.part], atol=1e-5)
 
 
 def test_the_classifier_tells_two_colours_apart_and_forgets_by_shares() -> None:
     random = np.random.default_rng(0)
     red, blue = (random.normal(0, 0.05, (200, CHANNELS)).astype(np.float32) + at for at in (0.5, -0.5))
-    one, other = sums_of(red, 1.0, np.ones(200)), sums_of(blue, -1.0, np.ones(200))
+    one, other = sums_of(lift(red), 1.0, np.ones(200)), sums_of(lift(blue), -1.0, np.ones(200))
     theta = fit(one.plus(other), 0.02)
     assert lift(red).shape == (200, DIMENSION)
-    assert score(red[:, None], theta).mean() > 0.8 and score(blue[:, None], theta).mean() < -0.8
+    assert (lift(red) @ theta).mean() > 0.8 and (lift(blue) @ theta).mean() < -0.8
     np.testing.assert_allclose(one.mixed(other, 0.25).target, 0.75 * one.target + 0.25 * other.target, rtol=1e-6)
-    nothing = sums_of(red[:0], 1.0, np.ones(0))
+    nothing = sums_of(lift(red[:0]), 1.0, np.ones(0))
     assert not nothing.gram.any() and np.isfinite(fit(one.plus(nothing), 0.02)).all()
     with pytest.raises(ValueError, match=r"Sums: expected .*, got \(2, 2\) and \(3,\)"):
         Sums(np.zeros((2, 2)), np.zeros(3))

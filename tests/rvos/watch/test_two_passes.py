@@ -18,7 +18,6 @@ from rvos.configuration import system_config
 from rvos.export.records import to_record
 from rvos.parts import tracker_config
 from rvos.run.job import Job, run
-from rvos.tracking.memory import LOOKAHEAD
 from rvos.types import Frame
 from rvos.watch.stream import watch
 
@@ -33,7 +32,7 @@ LATE: list[tuple[dict[str, Any], dict[str, str]]] = [
 @pytest.fixture(params=LATE, ids=["lookahead", "both ways", "both ways on key frames"])
 def late(colour_segmenter: ImageSegmenter, request: pytest.FixtureRequest) -> VideoSegmenter:
     numbers, reading = request.param
-    return VideoSegmenter(colour_segmenter, tracker=tracker_config("memory", **numbers), **reading)
+    return VideoSegmenter(colour_segmenter, tracker=tracker_config("tracks", **numbers), **reading)
 
 
 def test_segment_is_stream_and_every_frame_is_answered_once(late: VideoSegmenter, frames: np.ndarray) -> None:
@@ -52,7 +51,7 @@ def test_expressions_together_are_expressions_apart(late: VideoSegmenter, frames
 
 
 def test_a_frame_waits_as_long_as_it_is_said_to(colour_segmenter: ImageSegmenter, frames: np.ndarray) -> None:
-    session = VideoSegmenter(colour_segmenter, tracker=tracker_config("memory", lookahead=3)).session(EXPRESSIONS)
+    session = VideoSegmenter(colour_segmenter, tracker=tracker_config("tracks", lookahead=3)).session(EXPRESSIONS)
     answered = [session.step(Frame(t, t / 25, image)) for t, image in enumerate(frames)]
     assert session.latency == 3 and [len(results) for results in answered] == [0] * 3 + [2] * (len(frames) - 3)
     assert [results[0].frame_index for results in session.finish()] == [len(frames) - 3 + i for i in range(3)]
@@ -65,7 +64,7 @@ def test_a_clip_shorter_than_the_look_ahead_is_answered_at_its_end(late: VideoSe
 def test_the_second_pass_begins_at_the_beginning_and_knows_more(
     colour_segmenter: ImageSegmenter, frames: np.ndarray
 ) -> None:
-    segmenter = VideoSegmenter(colour_segmenter, tracker=tracker_config("memory", both_ways=True))
+    segmenter = VideoSegmenter(colour_segmenter, tracker=tracker_config("tracks", both_ways=True))
     fresh, informed = segmenter.session(EXPRESSIONS), segmenter.session(EXPRESSIONS)
     assert segmenter.first_pass(informed, frames)
     assert informed.frame_count == 0 and informed.snapshot() != fresh.snapshot()
@@ -75,7 +74,7 @@ def test_the_second_pass_begins_at_the_beginning_and_knows_more(
 
 @pytest.mark.parametrize(
     ("pairs", "lookahead"),
-    [([], 0), (["tracker.lookahead=4"], 4), (["tracker.both_ways=true"], LOOKAHEAD),
+    [([], 0), (["tracker.lookahead=4"], 4), (["tracker.both_ways=true"], 0),
      (["tracker.both_ways=true", "tracker.lookahead=4"], 4)],
 )  # fmt: skip
 def test_how_long_an_answer_waits(pairs: list[str], lookahead: int, colour_segmenter: ImageSegmenter) -> None:
@@ -111,7 +110,7 @@ def test_interrupted_and_continued_is_in_one_go(
     clip = str(make_clip(23))
 
     def segmenter() -> VideoSegmenter:
-        return VideoSegmenter(colour_segmenter, tracker=tracker_config("memory", both_ways=True, lookahead=7))
+        return VideoSegmenter(colour_segmenter, tracker=tracker_config("tracks", both_ways=True, lookahead=7))
 
     def logged(folder: Path) -> bytes:
         return (folder / "frames.jsonl").read_bytes()

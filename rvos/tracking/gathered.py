@@ -1,0 +1,56 @@
+"""Whether the target is there: a fading mean of what the answers say of it, before and, where they are known, after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from image_core.ranges import LogOdds, Share, check_ranges
+
+EDGE = 1e-3
+
+
+@dataclass(frozen=True)
+class GatheredConfig:
+    """The numbers of the mean."""
+
+    #: What an answer still counts when the next one comes.
+    keep: Share = 0.85
+    #: Log-odds beyond which an answer is not surer.
+    most: LogOdds = 4.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The presence of the answers so far."""
+
+    #: Log-odds, summed by weight.
+    total: float = 0.0
+    #: The sum of the weights.
+    weight: float = 0.0
+
+    def after(self, presence: float, seen: float, config: GatheredConfig) -> Gathered:
+        """With one more answer.
+
+        presence: what it says, [0, 1]; seen: how well the target's own track is seen on the frame, [0, 1]: an answer
+        that speaks against what is seen counts that much less.
+        """
+        weight = 1.0 if presence >= 0.5 else 1 - seen
+        kept = Gathered(config.keep * self.total, config.keep * self.weight)
+        return Gathered(kept.total + weight * _log_odds(presence, config), kept.weight + weight)
+
+    def smoothed(self, later: Sequence[float], config: GatheredConfig) -> float:
+        """[0, 1]: the presence on the frame of the last answer, given those of the answers after it."""
+        weights = [config.keep ** (1 + n) for n in range(len(later))]
+        total = self.total + sum(w * _log_odds(p, config) for w, p in zip(weights, later, strict=True))
+        weight = self.weight + sum(weights)
+        return 1 / (1 + math.exp(-total / weight)) if weight else 0.0
+
+
+def _log_odds(presence: float, config: GatheredConfig) -> float:
+    kept = min(max(presence, EDGE), 1 - EDGE)
+    return min(max(math.log(kept / (1 - kept)), -config.most), config.most)

@@ -1,0 +1,101 @@
+"""The candidates of an answer as regions of a frame: what tracks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from image_core.answer import Candidate
+from image_core.geometry.masks import resize_masks
+from image_core.ranges import Count, Share, check_ranges
+from rvos.tracking.appearance import pixel_features, work_size
+from rvos.tracking.steadying import SteadyMap
+from rvos.view.frame_view import View
+
+
+@dataclass(frozen=True)
+class RegionsConfig:
+    """The numbers by which an answer becomes regions."""
+
+    #: The likeliest candidates of an answer, or largest regions of a map, that are looked at.
+    most: Count = 8
+    #: Pixels at work size; a smaller one is a crumb, unless the answer has nothing larger.
+    least_px: Count = 12
+    #: Overlap (IoU) from which on two candidates are one thing; the likelier stands for both.
+    same: Share = 0.7
+    #: Probability above which a pixel is of a region of a map.
+    candidate: Share = 0.4
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One thing that an image model drew on a frame."""
+
+    #: (H, W) bool at frame size, as the model drew it; None of one that is drawn from `soft`.
+    mask: np.ndarray | None
+    #: (h, w) float32 in [0, 1] at work size: the share of each pixel that is in it; of a map, its probability.
+    soft: np.ndarray
+    #: [0, 1], the probability that this is meant, if anything is.
+    likelihood: float
+    #: [0, 1], what the mask is worth.
+    quality: float
+    #: (C,) float32, mean pixel features.
+    appearance: np.ndarray
+
+    @property
+    def core(self) -> np.ndarray:
+        """(h, w) bool at work size."""
+        return self.soft > 0.5
+
+
+def appearance_of(view: View, soft: np.ndarray) -> np.ndarray:
+    """(C,) float32: the mean pixel features of what is more in than out of (h, w) at work size."""
+    features = view.once(pixel_features)
+    height, width = features.shape[:2]
+    small = cv2.resize(soft, (width, height), interpolation=cv2.INTER_AREA)
+    inside = small > min(0.5, float(small.max()) * 0.99)
+    return features[inside].mean(0) if inside.any() else features.mean((0, 1))
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two masks; 0 of two empty ones."""
+    union = np.count_nonzero(one | other)
+    return float(np.count_nonzero(one & other) / union) if union else 0.0
+
+
+def regions_of_candidates(view: View, candidates: Sequence[Candidate], config: RegionsConfig) -> list[Region]:
+    """The candidates of an answer, the likeliest first; one that shows what a likelier one shows is left out."""
+    kept: list[Region] = []
+    height, width = work_size(view)
+    for candidate in candidates[: config.most]:
+        soft = cv2.resize(candidate.mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        if not candidate.mask.any() or any(overlap(soft > 0.5, other.core) >= config.same for other in kept):
+            continue
+        mask = candidate.mask
+        mask = mask if mask.shape == view.frame.size else resize_masks(mask[None], view.frame.size)[0]
+        kept.append(Region(mask, soft, candidate.likelihood, candidate.quality, appearance_of(view, soft)))
+    large = [region for region in kept if np.count_nonzero(region.core) >= config.least_px]
+    return large or kept[:1]
+
+
+def regions_of_map(view: View, steady: SteadyMap, config: RegionsConfig) -> list[Region]:
+    """The connected parts of a map above `candidate`, the likeliest first."""
+    above = (steady.probs > config.candidate).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    order = [i for i in np.argsort(-areas, kind="stable")[: config.most] if areas[i] >= config.least_px]
+    parts = [labels == i + 1 for i in order] if count > 1 else []
+    regions = [_of_part(view, part, steady) for part in parts]
+    return sorted(regions, key=lambda region: -region.likelihood)
+
+
+def _of_part(view: View, part: np.ndarray, steady: SteadyMap) -> Region:
+    soft = np.where(part, steady.probs, 0).astype(np.float32)
+    likelihood = float(steady.answered[part].mean())
+    return Region(None, soft, likelihood, 1.0, appearance_of(view, part.astype(np.float32)))

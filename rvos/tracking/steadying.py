@@ -1,0 +1,128 @@
+"""The map of a dense model, made steady: weighed against what the model answered on all frames before, by appearance.
+
+A dense model errs cell by cell and draws coarsely. Two classifiers of pixels are learned while watching (`consensus`):
+what was answered of pixels that look alike, and what was shown against what is around it. With both the map is drawn
+anew, its borders at the edges of the picture. Models that draw masks of their own are not touched by this.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+import cv2
+import numpy as np
+
+from image_core.answer import MaskAnswer
+from image_core.ranges import PositiveShare, Range, Share, Weight, check_ranges
+from rvos.tracking.appearance import work_picture, work_size
+from rvos.tracking.box import Sizes, box_of, core_of
+from rvos.tracking.consensus import Classifier, ConsensusConfig, answer_examples, blank_classifier, mask_examples
+from rvos.tracking.guided import FilterRadius, fast_guided_filter
+from rvos.view.frame_view import View
+
+
+@dataclass(frozen=True)
+class SteadyingConfig:
+    """The numbers by which maps are made steady (chosen on the validation split of the synthetic videos)."""
+
+    #: What the model's log-odds are divided by to be calibrated.
+    temperature: Annotated[float, Range(0.01, 100)] = 1.5
+    #: The largest log-odds of an answer that count.
+    evidence_most: Weight = 4.0
+    #: Log-odds that the appearance of what was answered adds at most.
+    answer_weight: Weight = 8.0
+    #: Log-odds that the appearance of what was shown adds at most.
+    mask_weight: Weight = 3.0
+    #: What a frame without any presence still counts in the memory.
+    unsure_weight: PositiveShare = 0.05
+    #: What stays of both appearances from one frame to the next.
+    keep: Share = 0.995
+    #: What is drawn is never surer than this.
+    edge: Annotated[float, Range(1e-6, 0.5)] = 0.02
+    #: How far around what may be shown the appearance is compared, in its sizes: farther is too far anyway.
+    near: Sizes = 0.6
+    #: What distance from what is a region already costs, in log-odds by its size.
+    distance_weight: Weight = 10.0
+    #: Distance that costs nothing, in sizes of the region.
+    distance_free: Sizes = 0.15
+    #: Distance beyond which nothing more is added, in sizes of the region.
+    distance_most: Sizes = 5.0
+    #: Radius of the guided filter, in sizes of the region, ...
+    filter_share: Sizes = 0.16
+    #: ... but at least this, in pixels at work size, ...
+    filter_least: FilterRadius = 5
+    #: ... and at most this.
+    filter_most: FilterRadius = 20
+    #: How the two classifiers of appearance learn.
+    consensus: ConsensusConfig = field(default_factory=ConsensusConfig)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class MapMemory:
+    """What is remembered of the maps of one expression."""
+
+    #: Appearance of what the image model answered.
+    of_answers: Classifier = field(default_factory=blank_classifier)
+    #: Appearance of what was shown, against its surroundings.
+    of_masks: Classifier = field(default_factory=blank_classifier)
+
+
+@dataclass(frozen=True)
+class SteadyMap:
+    """The map of one frame at work size, (h, w) float32 each."""
+
+    #: As the model answered it, calibrated.
+    answered: np.ndarray
+    #: Drawn anew.
+    probs: np.ndarray
+
+
+class Steadier:
+    """Makes maps steady; shared, and holds nothing that changes."""
+
+    def __init__(self, config: SteadyingConfig) -> None:
+        self.config = config
+
+    def steadied(self, view: View, answer: MaskAnswer, memory: MapMemory) -> tuple[SteadyMap, MapMemory]:
+        """The map of an answer that has one, and the memory with this answer in it."""
+        c = self.config
+        logits = (answer.log_odds(work_size(view)) / c.temperature).astype(np.float32)
+        examples = answer_examples(view, logits, answer.presence**2 + c.unsure_weight, c.consensus)
+        memory = replace(memory, of_answers=memory.of_answers.learned(examples, c.keep, c.consensus.ridge))
+        weighed = np.clip(logits, -c.evidence_most, c.evidence_most)
+        probs = self._smooth(view, weighed + c.answer_weight * memory.of_answers.scores(view), c.filter_least + 2)
+        if (probs > 0.5).any() and memory.of_masks.theta.any():
+            probs = self._sharpened(view, probs, memory.of_masks)
+        return SteadyMap(1 / (1 + np.exp(-logits)), probs), memory
+
+    def learned(self, view: View, shown: np.ndarray, presence: float, memory: MapMemory) -> MapMemory:
+        """The memory with what was shown in it, by how sure the image model is that the target is there at all.
+
+        shown: (h, w) float32 at work size, its probabilities, below 0.5 where nothing is shown.
+        """
+        c = self.config
+        examples = mask_examples(view, shown, presence + c.unsure_weight, c.consensus)
+        if examples is None:
+            return memory
+        return replace(memory, of_masks=memory.of_masks.learned(examples, c.keep, c.consensus.ridge))
+
+    def _sharpened(self, view: View, probs: np.ndarray, of_masks: Classifier) -> np.ndarray:
+        """The map with what tells the shown from its surroundings, near what is a region already."""
+        c = self.config
+        core = core_of(probs)
+        size = math.sqrt(np.count_nonzero(core)) + 4
+        away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5) / size
+        near = box_of(core, round(c.near * size))
+        kept = np.clip(probs, c.edge, 1 - c.edge)
+        logits = np.log(kept / (1 - kept)) + c.mask_weight * of_masks.scores(view, near)
+        logits -= c.distance_weight * np.clip(away - c.distance_free, 0, c.distance_most)
+        return self._smooth(view, logits, round(min(max(c.filter_share * size, c.filter_least), c.filter_most)))
+
+    def _smooth(self, view: View, logits: np.ndarray, radius: int) -> np.ndarray:
+        soft = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        return fast_guided_filter(view.once(work_picture), soft, radius, 1e-4)

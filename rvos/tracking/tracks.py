@@ -1,0 +1,343 @@
+"""The tracker `tracks`: candidates become tracks, masks are carried, evidence adds up, and what is believed is shown as
+the image model drew it.
+
+On a frame with an answer the regions that the image model drew are joined to tracks (`association`); the others go on
+as their masks are carried (`following`). Every answer says how likely each track is the one meant, which adds up along
+the best history (`meaning`). Whether anything is there at all is the mean of what the answers say of it (`presence`).
+
+Which track is meant changes nothing about where tracks are. So a look-ahead, and the second of two passes, see the same
+tracks with the same ids, and choose among them by what is known then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+import numpy as np
+
+from image_core.answer import MaskAnswer
+from image_core.ranges import Range, Share
+from rvos.tracking.appearance import work_flow, work_size
+from rvos.tracking.association import AssociationConfig, assign
+from rvos.tracking.following import Follower, FollowingConfig, Placed, Track
+from rvos.tracking.gathered import Gathered, GatheredConfig
+from rvos.tracking.lifted import lifted
+from rvos.tracking.meaning import Claim, History, MeaningConfig, Path, chosen, likelihood, meant_at, moved_on
+from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.regions import Region, RegionsConfig, regions_of_candidates, regions_of_map
+from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig, SteadyMap
+from rvos.tracking.tracker import Tracker, TrackerConfig
+from rvos.types import FrameResult
+from rvos.view.frame_view import View
+
+
+@dataclass(frozen=True)
+class TracksConfig(TrackerConfig):
+    """Every number of the tracker (ours)."""
+
+    #: Later frames that the answer to a frame waits for.
+    lookahead: Annotated[int, Range(0)] = 0
+    #: The video is watched twice, the second time knowing how it goes on.
+    both_ways: bool = False
+    #: Presence from which on anything is shown, [0, 1]: by this one 89 of 100 visible targets are shown with the
+    #: embedded model on validation videos, as many as frame by frame; on moving pictures models are less sure.
+    presence_threshold: Share = 0.25
+    #: How answers become regions.
+    regions: RegionsConfig = field(default_factory=RegionsConfig)
+    #: How the maps of dense models are made steady.
+    steadying: SteadyingConfig = field(default_factory=SteadyingConfig)
+    #: How regions become tracks.
+    association: AssociationConfig = field(default_factory=AssociationConfig)
+    #: How tracks are followed.
+    following: FollowingConfig = field(default_factory=FollowingConfig)
+    #: How their masks are carried.
+    carrying: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
+    #: Which track is meant.
+    meaning: MeaningConfig = field(default_factory=MeaningConfig)
+    #: How the presence of frames adds up.
+    presence: GatheredConfig = field(default_factory=GatheredConfig)
+
+
+@dataclass(frozen=True)
+class TrackMask:
+    """A track that might be shown on a frame."""
+
+    id: int
+    claim: Claim
+    #: (H, W) bool at frame size.
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class WaitingFrame:
+    """A frame until it is answered, which may wait for later ones."""
+
+    frame_index: int
+    time_s: float
+    #: (height, width)
+    size: tuple[int, int]
+    score: float
+    #: Of the answers up to this frame.
+    presence: Gathered
+    #: What the answer of this frame said of it, None where there was none.
+    observed: float | None
+    several: bool
+    tracks: tuple[TrackMask, ...]
+
+
+@dataclass(frozen=True)
+class TracksState:
+    """What is remembered of one expression on one video."""
+
+    expression_index: int
+    tracks: tuple[Track, ...] = ()
+    next_id: int = 1
+    presence: Gathered = field(default_factory=Gathered)
+    #: Of the maps of a dense model; None before the first.
+    maps: MapMemory | None = None
+    #: How often several things were meant at once, [0, 1].
+    several: float = 0.0
+    score: float = 0.0
+    #: Frames since the image model last answered.
+    unanswered: int = 0
+    waiting: tuple[WaitingFrame, ...] = ()
+    #: Which track is meant when, where the video was watched before.
+    plan: Path = ()
+
+
+class TracksTracker(Tracker[TracksState]):
+    """Candidates become tracks: see the module."""
+
+    between_decodes = True
+    config_type = TracksConfig
+    config: TracksConfig
+
+    def __init__(self, config: TracksConfig | None = None) -> None:
+        super().__init__(config)
+        self.both_ways = self.config.both_ways
+        self.lookahead = self.config.lookahead
+        self._follower = Follower(self.config.following, ObjectTracker(self.config.carrying))
+        self._steadier = Steadier(self.config.steadying)
+
+    def start(self, expression_index: int) -> TracksState:
+        return TracksState(expression_index)
+
+    def prepare(self, view: View) -> None:
+        view.once(lifted)
+        if view.before is not None and not view.cut:
+            view.once(work_flow)
+
+    def step(self, view: View, answer: MaskAnswer | None, state: TracksState) -> tuple[FrameResult | None, TracksState]:
+        if view.cut:  # what was there says nothing of the new scene
+            state = replace(state, presence=Gathered())
+        carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
+        if answer is None:
+            placed = [self._follower.continued(view, track, carried[track.id], None) for track in state.tracks]
+            state = replace(state, unanswered=state.unanswered + 1)
+        else:
+            placed, state = self._answered(view, answer, carried, state)
+        waiting = self._waiting(view, answer, placed, state)
+        state = replace(state, tracks=self._kept(placed), waiting=(*state.waiting, waiting))
+        if len(state.waiting) <= self.lookahead:
+            return None, state
+        return self._result(state), replace(state, waiting=state.waiting[1:])
+
+    def asks(self, state: TracksState) -> bool:
+        """Nothing of the expression has a place, as after a cut: it is sought after 1, 2, 4, 8, ... frames."""
+        lost = not any(track.probs is not None for track in state.tracks)
+        return lost and (state.unanswered & (state.unanswered + 1)) == 0
+
+    def finish(self, state: TracksState) -> list[FrameResult]:
+        return [self._result(replace(state, waiting=state.waiting[waited:])) for waited in range(len(state.waiting))]
+
+    def again(self, state: TracksState) -> TracksState:
+        """The same tracks will come again; which of them is meant when is known already."""
+        first = _first(state.tracks)
+        return replace(self.start(state.expression_index), plan=() if first is None else first.path)
+
+    def _answered(
+        self, view: View, answer: MaskAnswer, carried: Mapping[int, np.ndarray | None], state: TracksState
+    ) -> tuple[list[Placed], TracksState]:
+        """The tracks on a frame with an answer."""
+        c = self.config
+        steady, maps = None, None
+        if answer.map is None:
+            regions = regions_of_candidates(view, answer.candidates, c.regions)
+        else:
+            steady, maps = self._steadier.steadied(view, answer, state.maps or MapMemory())
+            regions = regions_of_map(view, steady, c.regions)
+        known = state.tracks
+        owners = assign([t.place(carried[t.id], view.cut) for t in known], regions, c.association)
+        region_of = {known[owner].id: regions[position] for position, owner in owners.items()}
+        new = [region for position, region in enumerate(regions) if position not in owners]
+        placed = [
+            self._follower.drawn(view, track, carried[track.id], region_of[track.id])
+            for track in known
+            if track.id in region_of
+        ]
+        drawn = [one.track.probs > 0.5 for one in placed if one.track.probs is not None]
+        taken = np.logical_or.reduce([np.zeros(work_size(view), bool), *drawn])
+        placed += [
+            self._follower.continued(view, track, carried[track.id], taken)
+            for track in known
+            if track.id not in region_of
+        ]
+        for next_id, region in enumerate(new, state.next_id):
+            track = Track(next_id, region.appearance, None, None, (0.0, 0.0), 0.0)
+            placed.append(self._follower.drawn(view, track, None, region))
+            region_of[next_id] = region
+        placed = self._judged(view, answer, steady, placed, region_of, known)
+        placed = self._taught(view, placed, region_of)
+        several = float(steady is not None or sum(region.likelihood >= 0.5 for region in regions) > 1)
+        state = replace(
+            state,
+            next_id=state.next_id + len(new),
+            presence=state.presence.after(answer.presence, self._seen(placed), c.presence),
+            several=1.0 if steady is not None else state.several + c.meaning.several_rate * (several - state.several),
+            score=answer.score,
+            unanswered=0,
+            maps=maps,
+        )
+        if steady is not None and maps is not None:
+            shown = self._shown([one.track for one in placed], view.frame.index, state)
+            cores = [one.track.probs > 0.5 for one in placed if one.track.id in shown and one.track.probs is not None]
+            if cores:
+                meant = np.logical_or.reduce(cores)
+                drawn_now = np.where(meant, steady.probs, np.minimum(steady.probs, 0.5)).astype(np.float32)
+                maps = self._steadier.learned(view, drawn_now, answer.presence, maps)
+        return placed, replace(state, maps=maps)
+
+    def _judged(
+        self,
+        view: View,
+        answer: MaskAnswer,
+        steady: SteadyMap | None,
+        placed: Sequence[Placed],
+        region_of: Mapping[int, Region],
+        known: Sequence[Track],
+    ) -> list[Placed]:
+        """The tracks with what this answer says of each."""
+        c = self.config
+        said: dict[int, float | None] = {i: region.likelihood for i, region in region_of.items()}
+        if steady is not None:
+            for track in (one.track for one in placed):
+                if track.probs is not None:
+                    said[track.id] = float(np.average(steady.answered, weights=track.probs))
+        values = {one.track.id: likelihood(answer.presence, said.get(one.track.id), c.meaning) for one in placed}
+        before = {track.id: History(track.log_odds, track.path) for track in known}
+        after = moved_on(before, values, view.frame.index, c.meaning)
+        weight = answer.presence + c.meaning.unsure_weight
+        judged = []
+        for one in placed:
+            history, before_it = after[one.track.id], one.track.belief
+            belief = before_it.after(said.get(one.track.id), weight, c.meaning)
+            track = replace(one.track, log_odds=history.log_odds, path=history.path, belief=belief)
+            judged.append(replace(one, track=track))
+        return judged
+
+    def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
+        """The tracks after a lesson: those most likely meant have a memory of their appearance, the others none."""
+        most = self.config.following.most_learned
+        ranked = sorted(placed, key=lambda one: (-one.track.log_odds, one.track.id))
+        taught = [
+            self._follower.learned(view, one, region_of[one.track.id]) if one.track.id in region_of else one
+            for one in ranked[:most]
+        ]
+        return taught + [replace(one, track=replace(one.track, memory=None, lessons=0)) for one in ranked[most:]]
+
+    def _kept(self, placed: Sequence[Placed]) -> tuple[Track, ...]:
+        """As many tracks as there is room for: those with a place first, then those most likely meant."""
+        c = self.config.following
+        tracks = [one.track for one in placed if one.track.away <= c.forget and not self._was_nothing(one.track)]
+        best = sorted(tracks, key=lambda t: (t.probs is None, -t.log_odds, t.away, t.id))[: c.most_tracks]
+        first = _first(tracks)
+        if first is not None and first not in best:
+            best[-1] = first
+        return tuple(sorted(best, key=lambda track: track.id))
+
+    def _may_stand_in(self, track: Track) -> bool:
+        """It was drawn on this frame, or was drawn before more than once: no fault of one frame."""
+        return track.age == 0 or track.candidates >= self.config.following.least_candidates
+
+    def _seen(self, placed: Sequence[Placed]) -> float:
+        """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says of it."""
+        first = _first([one.track for one in placed])
+        return 0.0 if first is None or first.probs is None or first.memory is None else first.quality
+
+    def _was_nothing(self, track: Track) -> bool:
+        """It had few candidates, and as many answers since had none: a fault of the image model."""
+        c = self.config.following
+        return track.candidates < c.least_candidates and track.missed >= c.least_candidates
+
+    def _waiting(
+        self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
+    ) -> WaitingFrame:
+        """The frame with the masks of all tracks that may come to be shown."""
+        visible = [one for one in placed if one.track.probs is not None]
+        if self.lookahead == 0:
+            shown = self._shown([one.track for one in placed], view.frame.index, state)
+            visible = [one for one in visible if one.track.id in shown]
+        return WaitingFrame(
+            frame_index=view.frame.index,
+            time_s=view.frame.time_s,
+            size=view.frame.size,
+            score=state.score,
+            presence=state.presence,
+            observed=None if answer is None else answer.presence,
+            several=state.several >= 0.5,
+            tracks=tuple(TrackMask(one.track.id, self._claim(one.track), self._mask(view, one)) for one in visible),
+        )
+
+    def _shown(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
+        """The ids of the tracks that are shown on this frame, as far as is known now."""
+        believed = _first(tracks)
+        claims = {
+            track.id: self._claim(track)
+            for track in tracks
+            if track.probs is not None
+            and (track is believed or self._may_stand_in(track))
+            # A dense model's map says itself where nothing is.
+            and not (state.maps is not None and state.unanswered == 0 and track.age > 0)
+        }
+        path = state.plan or next((t.path for t in [_first(tracks)] if t is not None), ())
+        return chosen(claims, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
+
+    def _claim(self, track: Track) -> Claim:
+        return Claim(track.log_odds, track.belief.value(self.config.meaning))
+
+    def _mask(self, view: View, placed: Placed) -> np.ndarray:
+        """(H, W) bool at frame size."""
+        if placed.mask is not None:
+            return placed.mask
+        assert placed.track.probs is not None
+        return self._follower.mask(view, placed.track.probs)
+
+    def _result(self, state: TracksState) -> FrameResult:
+        """That of the first frame that waits, by all that is known now."""
+        c = self.config
+        frame, *later = state.waiting
+        presence = frame.presence.smoothed([f.observed for f in later if f.observed is not None], c.presence)
+        shown = {track.id for track in frame.tracks}
+        if self.lookahead:
+            first = _first(state.tracks)
+            path = state.plan or (() if first is None else first.path)
+            claims = {track.id: track.claim for track in frame.tracks}
+            shown = chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
+        there = presence >= c.presence_threshold
+        masks = {t.id: t.mask for t in frame.tracks if there and t.id in shown and t.mask.any()}
+        return FrameResult(
+            frame_index=frame.frame_index,
+            time_s=frame.time_s,
+            expression_index=state.expression_index,
+            mask=np.logical_or.reduce([np.zeros(frame.size, dtype=bool), *masks.values()]),
+            score=frame.score,
+            presence=presence,
+            track_masks=masks,
+        )
+
+
+def _first(tracks: Sequence[Track]) -> Track | None:
+    """The track most likely meant, the oldest of equals."""
+    return max(tracks, key=lambda track: (track.log_odds, -track.id), default=None)
