@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 
 import results_of_models as models
+import results_of_photographs as photographs
 import results_of_speed as speed
 import results_of_videos as videos
 from marked_tables import ROOT, table, write
@@ -42,9 +43,11 @@ TABLES: dict[str, Callable[[], str]] = {
     for make in (
         *(models.embedded_model, models.embedded_families, models.few_masks, models.few_masks_ablations),
         *(models.few_masks_filter, models.attention_pictures, models.sparc_boxes, models.s2rm_readings),
+        *(photographs.real_video, photographs.real_video_parts, photographs.photo_by_hand),
+        *(photographs.photo_by_hand_failures, photographs.photo_presence),
         *(models.parser_coverage, videos.video_gain, videos.video_families, videos.video_kinds, videos.video_twins),
         *(videos.video_ablations, videos.video_checkpoints, videos.video_cores, videos.mask_prompts),
-        videos.real_video,
+        videos.real_tracks,
         *(speed.segment_speed, speed.propagation_large, speed.propagation_embedded, speed.many_expressions),
         *(speed.memory_flat, speed.score_speed, speed.metric_speed, speed.sequence_decoder, speed.synthetic_speed),
         *(speed.photo_speed, speed.masker_inputs),

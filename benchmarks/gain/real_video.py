@@ -24,11 +24,12 @@ import numpy as np
 
 from benchmarks.gain.clip import RecordedReader
 from benchmarks.gain.faults import FAULTS, answers
+from benchmarks.gain.kept_answers import KeptAnswers
 from benchmarks.gain.pictures import draw_strip
-from benchmarks.gain.real_clips import KeptAnswers, RealClip, clips_in, read_clips
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import SHARED
 from benchmarks.harness.processes import one_thread
+from benchmarks.harness.real_clips import RealClip, clips_in, read_clips
 from image_core.answer import MaskAnswer
 from image_core.errors import UnknownNameError
 from image_core.files import make_folder

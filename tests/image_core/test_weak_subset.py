@@ -17,7 +17,7 @@ from image_core.data.table import open_dataset
 from image_core.errors import DataError
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.layouts import write_refcoco
-from image_core.training.config import DataConfig, TrainConfig
+from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.recipe import datasets
 from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
 from image_core.weak.bootstrap import bootstrap
@@ -136,7 +136,8 @@ def test_pictures_without_an_expression_are_not_trained_on(
 def test_a_model_has_the_words_that_it_was_taught(root: Path, tiny_settings: Callable[..., TrainConfig]) -> None:
     """Those of the labelled pictures, and from round 1 on those of accepted pseudo labels."""
     rows = rows_of(root)
-    train = tiny_settings(data=DataConfig("refcoco", str(root), labels=0.25), steps=4)
+    optimiser = OptimiserConfig(lr=3e-2, warmup_steps=1, decay="cosine")  # four steps, and masks are drawn
+    train = tiny_settings(data=DataConfig("refcoco", str(root), labels=0.25), steps=4, optimiser=optimiser)
     labelled = set(labelled_indices(8, 0.25, train.seed))
     _, _, words = datasets(train.data, train)
     assert numbered(words) == labelled and len(labelled) == 2
