@@ -19,7 +19,7 @@ SOURCES: dict[str, str] = {
     "photo_by_hand": "accuracy/photo_by_hand.json",
     "photo_presence": "accuracy/photo_presence.json",
     "s2rm_readings": "accuracy/s2rm_readings.json",
-    "real_video": "gain/real_video.json",
+    "real_tracks": "gain/real_video.json",
     "video_gain": "gain/video_gain.json",
     "video_ablations": "gain/video_ablations.json",
     "video_checkpoints": "gain/video_checkpoints.json",

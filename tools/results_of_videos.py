@@ -34,9 +34,9 @@ REAL = {
 }
 
 
-def real_video() -> str:
+def real_tracks() -> str:
     """Every system on the answers of a model that has seen photographs, clip by clip."""
-    document = read("real_video")
+    document = read("real_tracks")
     rows = []
     for name, title in REAL.items():
         by_clip = [points(document["systems"][name][clip]["J&F"]) for clip in document["clips"]]

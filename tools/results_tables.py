@@ -47,7 +47,7 @@ TABLES: dict[str, Callable[[], str]] = {
         *(photographs.photo_by_hand_failures, photographs.photo_presence),
         *(models.parser_coverage, videos.video_gain, videos.video_families, videos.video_kinds, videos.video_twins),
         *(videos.video_ablations, videos.video_checkpoints, videos.video_cores, videos.mask_prompts),
-        videos.real_video,
+        videos.real_tracks,
         *(speed.segment_speed, speed.propagation_large, speed.propagation_embedded, speed.many_expressions),
         *(speed.memory_flat, speed.score_speed, speed.metric_speed, speed.sequence_decoder, speed.synthetic_speed),
         *(speed.photo_speed, speed.masker_inputs),

@@ -166,7 +166,7 @@ def test_objects_that_cannot_serve_a_video_together_are_refused(
         ("key_frames", 4, r"key_frames: expected auto, all, every:K or adaptive:K \(.*\), got 4"),
         ("sampling", 3, "sampling: expected all, stride:K or uniform:N, got 3"),
         ("decode", None, "unknown decode 'None': known are auto, every, key"),
-        ("tracker", None, r"tracker: expected a name \(memory, none\), rvos.parts.tracker_config.*, got NoneType"),
+        ("tracker", None, r"tracker: expected a name \(tracks, none\), rvos.parts.tracker_config.*, got NoneType"),
         ("propagation", FlowPropagation, "propagation: expected a name .*, got FlowPropagation"),
         ("video", {"stream": 1}, r"video: expected rvos.video.config.VideoConfig\(\.\.\.\), got dict"),
         ("object_tracker", "memory", r"object_tracker: expected .*ObjectTrackerConfig\(\.\.\.\), got str"),
