@@ -67,17 +67,32 @@ def _by_detector(thing: Thing, regions: Sequence[Region], config: GroundedConfig
 
 def _by_classifier(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
     """(N,): from the probability of the noun's classes on the crop. Of a thousand classes, a tenth for one is much, and
-    for the 118 of dogs it is what any crop gets."""
+    for the 118 of dogs it is what any crop gets. A classifier that knows no people calls them anything: what it says of
+    animals and vehicles is doubted where the detector is sure of neither."""
     sums = [sum(region.synsets.get(name, 0.0) for name in thing.meaning.synsets) for region in regions]
     shares = np.clip(np.array(sums, np.float64), 0, 1)
     half = config.class_half * np.sqrt(max(len(thing.meaning.synsets), 1))
-    return shares * (1 + half) / (shares + half)
+    return shares * (1 + half) / (shares + half) * (1 - config.rival_doubt * _of_another_kind(thing, regions))
+
+
+def _of_another_kind(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
+    """(N,) in [0, 1]: how sure the detector is that a box holds no animal, if an animal is asked, and no vehicle."""
+    kind = kind_of(thing.meaning)
+    if kind is None:
+        return np.zeros(len(regions))
+    others = [[score for name, score in region.labels.items() if name not in kind.coco] for region in regions]
+    return np.array([max(scores, default=0.0) for scores in others], np.float64)
+
+
+@cache
+def kind_of(meaning: NounMeaning) -> NounMeaning | None:
+    """The kind of `KINDS` that all classes of a noun belong to; None for others, and for nouns without classes."""
+    kinds = [kind for kind in map(meaning_of, KINDS) if meaning.synsets <= kind.synsets and meaning.coco <= kind.coco]
+    return kinds[0] if kinds and meaning.synsets else None
 
 
 @cache
 def rivals_of(meaning: NounMeaning) -> frozenset[str]:
     """The classes of a classifier that an animal, or a vehicle, is not: those of all other ones."""
-    for kind in map(meaning_of, KINDS):
-        if meaning.synsets and meaning.synsets <= kind.synsets and meaning.coco <= kind.coco:
-            return kind.synsets - meaning.synsets
-    return frozenset()
+    kind = kind_of(meaning)
+    return frozenset() if kind is None else kind.synsets - meaning.synsets

@@ -222,6 +222,12 @@ def test_a_classifier_that_is_sure_of_another_animal_is_heard() -> None:
     assert Grounded(scene, scene).segment(scene.picture(), ["the sheep"])[0].presence > 0.9
 
 
+def test_a_person_whom_the_classifier_takes_for_a_dog_is_none() -> None:
+    scene = Scripted([Drawn((50, 20, 150, 100), WHITE, "person", 0.95, HUSKY)])
+    dog, person = Grounded(scene, scene, scene).segment(scene.picture(), ["the dog", "the person"])
+    assert dog.presence < 0.5 < person.presence
+
+
 def test_a_box_around_a_group_is_no_candidate() -> None:
     apart = [Drawn((x, 10, x + 30, 60), BLUE, "person", 0.9) for x in (10, 60, 110)]
     scene = Scripted([*apart, Drawn((5, 5, 150, 70), RED, "person", 0.6), Drawn((5, 5, 150, 80), RED, "bus", 0.5)])
