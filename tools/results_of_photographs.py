@@ -29,7 +29,9 @@ def photo_clips_parts() -> str:
 def photo_by_hand() -> str:
     """How many expressions are answered rightly, with what a person saw as the truth."""
     rows = read("photo_by_hand")["right"].items()
-    return table(("expressions", "asked", "right"), ([name, row["expressions"], row["right"]] for name, row in rows))
+    return table(
+        ("expressions", "asked", "right"), ([name, str(row["expressions"]), str(row["right"])] for name, row in rows)
+    )
 
 
 def photo_by_hand_failures() -> str:
@@ -50,5 +52,5 @@ def _fault(row: dict[str, object]) -> str:
 def photo_presence() -> str:
     """How presence tells what is there from what is not."""
     document, names = read("photo_presence"), ("present", "absent", "AUC", "T-acc", "N-acc")
-    rows = [[kind, *(document[kind][name] for name in names)] for kind in ("nouns", "colours")]
+    rows = [[kind, *(str(document[kind][name]) for name in names)] for kind in ("nouns", "colours")]
     return table(("asked", *names), rows)
