@@ -98,7 +98,7 @@ def read_network(source: Source, model: str, processor: str, where: Where) -> Ne
 
 @contextmanager
 def _quiet(log: Any) -> Iterator[None]:
-    """No bars and no warnings of transformers while a network is read: what matters of them is told by us."""
+    """While a network is read, transformers draws no bars and gives no warnings: our own messages say what matters."""
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
     log.disable_progress_bar()
