@@ -11,9 +11,9 @@ def core_count() -> int:
 
 
 def share_cores(all_for_the_network: bool = False) -> None:
-    """Decoding and writing run beside the network. Where it takes every core, each waits for the other, so it leaves one
-    of them. all_for_the_network: for a model that takes a second a picture, beside which all else is little. Who sets
-    OMP_NUM_THREADS has decided otherwise. The products of the tracker are too small to be shared out: threads that
+    """Decoding and writing run beside the network. Where it takes every core, each waits for the other, so it leaves
+    one of them. all_for_the_network: for a model that takes a second a picture, beside which all else is little. Who
+    sets OMP_NUM_THREADS has decided otherwise. The products of the tracker are too small to be shared out: threads that
     wait for the next one only burn a core."""
     from threadpoolctl import threadpool_limits
 
