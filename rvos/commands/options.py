@@ -57,8 +57,9 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="May be repeated. video.stream=N: which video stream. video.backend=av|decord. video.prefetch=N: frames "
-        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. "
+        help="May be repeated. video.stream=N: which video stream; by default the one marked as default, "
+        "else the largest. video.damage=stop|skip: what is done where data is damaged. video.backend=av|decord. "
+        "video.prefetch=N: frames decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. "
         "key_frames=auto|all|every:K|adaptive:K: which of them the whole model sees; adaptive: at most K apart, sooner "
         "where the picture changes; auto: every:4 of a slow model, such as photo. "
         "decode=auto|every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: "

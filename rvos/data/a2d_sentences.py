@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from image_core.entries import entries_of
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
 from rvos.data.protocol import OVER_SAMPLES, Protocol, ResultsFile
@@ -161,7 +162,7 @@ def _text(path: Path) -> str:
 
 def _instances(folder: Path) -> dict[int, frozenset[str] | None]:
     """0-based position -> the instances that are on that frame, None where the file cannot be read."""
-    names = sorted(path.stem for path in folder.glob("*.h5")) if folder.is_dir() else []
+    names = [path.stem for path in entries_of(folder) if path.suffix == ".h5"] if folder.is_dir() else []
     shown: dict[int, frozenset[str] | None] = {}
     for name in names:
         if not name.isdecimal() or int(name) < 1:

@@ -19,8 +19,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
-from rvos.data.base import VideoDataset, read_json
+from rvos.data.base import VideoDataset
 from rvos.data.protocol import OVER_SAMPLES, Protocol, ResultsFile
 from rvos.data.records import Expression, VideoRecord, pictures
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
-from rvos.data.base import read_json, require
+from image_core.pictures import picture_size as stored_size
+from rvos.data.base import require
 from rvos.data.records import Expression, VideoRecord, pictures
 
 Describe = Callable[[str, str, dict[str, Any]], Expression]
@@ -79,8 +79,4 @@ def picture_size(video: VideoRecord) -> tuple[int, int]:
     """(height, width) in pixels of the first of a video's pictures, from its header. Raises `DataError`."""
     if isinstance(video.source, Path) or not video.source:
         raise DataError(f"video '{video.video_id}': expected a picture, for the size of its masks, got none")
-    try:
-        with Image.open(video.source[0]) as picture:
-            return picture.height, picture.width
-    except (FileNotFoundError, UnidentifiedImageError, OSError) as error:
-        raise DataError(f"{video.source[0]}: not a picture that can be read: fetch it again") from error
+    return stored_size(video.source[0], turned=False)

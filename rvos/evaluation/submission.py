@@ -16,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from image_core.entries import is_hidden
 from image_core.errors import ConfigError, DataError
 from image_core.files import output_errors, temporary_of
 from rvos.data import DATASETS
@@ -126,6 +127,8 @@ def _files_under(folder: Path) -> Iterator[tuple[str, bool]]:
     """Every file, its path with slashes, and whether it is a link; a link to a folder counts as a file."""
     for here, folders, files in os.walk(folder):
         base = Path(here)
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        files = [name for name in files if not is_hidden(name)]
         links = [name for name in folders if (base / name).is_symlink()]
         for name in sorted([*files, *links]):
             yield (base / name).relative_to(folder).as_posix(), (base / name).is_symlink()

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_core.geometry.mask_files import read_mask
 from image_core.geometry.rle import encode_rle
 from rvos.data import open_dataset
-from rvos.data.base import decode_id_map
 from rvos.data.protocol import ResultsFile
 from rvos.evaluation.id_pictures import merged
 from rvos.evaluation.layouts import MaskTree
@@ -163,7 +163,7 @@ def test_a_picture_of_truth_is_decoded_once_for_all_expressions(
     dataset: Path, truth_tree: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[Path] = []
-    monkeypatch.setattr("rvos.data.base.decode_id_map", lambda path: decoded.append(path) or decode_id_map(path))
+    monkeypatch.setattr("rvos.data.base.read_mask", lambda path: decoded.append(path) or read_mask(path))
     found = score_dataset(open_dataset("ref_youtube_vos", dataset), truth_tree(), workers=1)
     assert found.figures["J&F"] == 1.0 and len(found.rows) == 6
     assert len(set(decoded)) == 12 and len(decoded) <= 12 + 1  # one more: whether there is truth at all is asked first
