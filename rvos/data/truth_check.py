@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from image_core.data.words import text_fault
 from image_core.errors import DataError, RvosError
@@ -50,37 +48,46 @@ def truth_faults(dataset: VideoDataset, video: VideoRecord, size: Size | None) -
 
     Frame by frame, of each frame all expressions: its truth is then decoded once, and none is kept.
     """
-    masks = {e: dataset.truth(video, e) for e in video.expressions}
-    positions = {e: e.scored if e.scored is not None else range(len(video.frame_names)) for e in masks}
-    seen: dict[Expression, bool] = dict.fromkeys(masks, False)
-    faults: dict[Expression, str] = {}
-    for position in sorted({p for each in positions.values() for p in each}):
-        for expression in masks:
-            if expression in faults or position not in positions[expression]:
-                continue
-            try:
-                mask = _next(dataset, video, expression, masks[expression])
-                if size is not None and mask.shape != size:
-                    raise DataError(
-                        f"{dataset.name}, {video.video_id}/{expression.expression_id}, frame "
-                        f"{video.frame_name(position)}: expected truth of the frames' {_px(size)}, got "
-                        f"{_px(mask.shape)}: fetch both from one release"
-                    )
-                seen[expression] = seen[expression] or bool(mask.any())
-            except RvosError as error:
-                faults[expression] = str(error)
-    for expression, was_seen in seen.items():
-        if not was_seen and expression not in faults and dataset.expects_target(video, expression):
-            faults[expression] = nothing_shown(dataset, video, expression)
-    return list(faults.values())
+    walks = [_Walk(dataset, video, expression) for expression in video.expressions]
+    for position in sorted({p for walk in walks for p in walk.positions}):
+        for walk in walks:
+            if walk.fault is None and position in walk.positions:
+                walk.step(position, size)
+    return [fault for walk in walks if (fault := walk.end()) is not None]
 
 
-def _next(dataset: VideoDataset, video: VideoRecord, expression: Expression, masks: Iterator[np.ndarray]) -> np.ndarray:
-    mask = next(masks, None)
-    if mask is None:
-        name = f"{video.video_id}/{expression.expression_id}"
-        raise DataError(f"{dataset.name}, {name}: the truth ends before the frames do: fetch it again")
-    return mask
+class _Walk:
+    """The truth of one expression, looked at frame by frame."""
+
+    def __init__(self, dataset: VideoDataset, video: VideoRecord, expression: Expression) -> None:
+        self._dataset, self._video, self._expression = dataset, video, expression
+        self._name = f"{dataset.name}, {video.video_id}/{expression.expression_id}"
+        self._masks = dataset.truth(video, expression)
+        self._seen = False
+        #: Of the frames that have truth.
+        self.positions = range(len(video.frame_names)) if expression.scored is None else expression.scored
+        self.fault: str | None = None
+
+    def step(self, position: int, size: Size | None) -> None:
+        """The next frame that has truth."""
+        try:
+            mask = next(self._masks, None)
+            if mask is None:
+                raise DataError(f"{self._name}: the truth ends before the frames do: fetch it again")
+            if size is not None and mask.shape != size:
+                raise DataError(
+                    f"{self._name}, frame {self._video.frame_name(position)}: expected truth of the frames' "
+                    f"{_px(size)}, got {_px(mask.shape)}: fetch both from one release"
+                )
+            self._seen = self._seen or bool(mask.any())
+        except RvosError as error:
+            self.fault = str(error)
+
+    def end(self) -> str | None:
+        """What is wrong with it, None where nothing is."""
+        if self.fault is None and not self._seen and self._dataset.expects_target(self._video, self._expression):
+            return nothing_shown(self._dataset, self._video, self._expression)
+        return self.fault
 
 
 def _px(size: tuple[int, ...]) -> str:

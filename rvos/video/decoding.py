@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import cpu_count
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
@@ -67,11 +68,15 @@ def _pick_stream(path: Path, container: InputContainer, number: int | None) -> V
     if not streams:
         kinds = sorted({"a cover picture" if s.type == "video" else s.type for s in container.streams}) or ["nothing"]
         raise VideoError(f"'{path}': expected a file with a video stream, got one with {' and '.join(kinds)} only")
+    if not any(_has_decoder(s) for s in streams):
+        raise VideoError(f"'{path}': its video is of a kind that cannot be decoded here: convert it to mp4 (h264)")
     if number is not None and not 0 <= number < len(streams):
         raise VideoError(
             f"'{path}': expected video stream 0 to {len(streams) - 1}, got {number}: set video.stream to one of those"
         )
     stream = _main_stream(streams) if number is None else streams[number]
+    if not _has_decoder(stream):
+        raise VideoError(f"'{path}': video stream {number} cannot be decoded here: set video.stream to another")
     # av.logging.set_level must stay untouched: its callback takes the interpreter lock in the decoder's threads, and
     # closing a decoder that logs an error then never returns.
     # Frame threads lose the mark of a last frame that is damaged, which MPEG-TS alone tells in no other way.
@@ -82,9 +87,14 @@ def _pick_stream(path: Path, container: InputContainer, number: int | None) -> V
 
 
 def _main_stream(streams: Sequence[VideoStream]) -> VideoStream:
-    """Of those that are marked as default, or of all, the largest; of equals the first."""
-    marked = [s for s in streams if s.disposition & Disposition.default]
-    return max(marked or streams, key=lambda s: (s.width or 0) * (s.height or 0))
+    """Of those that can be decoded, and are marked as default or else of all, the largest; of equals the first."""
+    known = [s for s in streams if _has_decoder(s)]
+    marked = [s for s in known if s.disposition & Disposition.default]
+    return max(marked or known, key=lambda s: (s.width or 0) * (s.height or 0))
+
+
+def _has_decoder(stream: VideoStream) -> bool:
+    return cast("object", stream.codec_context) is not None
 
 
 class Decoding:
@@ -110,6 +120,7 @@ class Decoding:
         self.times: deque[int | None] = deque()
         #: Ticks up to which the packets reach, where they tell.
         self.end_ticks = 0
+        self._last_dts: int | None = None
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """The frames that are whole. Raises `BrokenDataError`."""
@@ -154,7 +165,10 @@ class Decoding:
         self.marked += packet.is_corrupt
         self.cut_away += packet.is_discard
         self.times.append(packet.dts)
-        self.end_ticks = max(self.end_ticks, (packet.dts or 0) + (packet.duration or 0))
+        if packet.dts is not None:
+            step = packet.dts - self._last_dts if self._last_dts is not None else 0
+            self.end_ticks = max(self.end_ticks, packet.dts + max(step, packet.duration or 0))
+            self._last_dts = packet.dts
 
     def _decoded(self, packet: Packet) -> Iterator[av.VideoFrame]:
         if packet.is_corrupt and self._trusts_marks and not self._skip:

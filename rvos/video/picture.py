@@ -39,7 +39,7 @@ def _matrix_of(rotation_deg: int) -> np.ndarray | None:
     """(2, 2) int, the display matrix of a turn counter-clockwise, to the nearest right angle; None for none."""
     quarters = round(rotation_deg / 90) % 4
     cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
-    return None if quarters == 0 else np.array([[cosine, sine], [-sine, cosine]], np.int32)
+    return None if quarters == 0 else np.array([[cosine, -sine], [sine, cosine]], np.int32)
 
 
 def orient(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

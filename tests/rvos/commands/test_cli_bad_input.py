@@ -82,7 +82,8 @@ def test_a_source_that_is_no_video(
     ("arguments", "words"),
     [
         ([], ("no expression",)),
-        ([""], ("blank",)),
+        ([""], ("no empty argument",)),
+        ([" "], ("blank",)),
         ([SEEN, " \t"], ("expression 2 is blank",)),
         ([SEEN, "--model", "s2rm_tiyn"], ("unknown model 's2rm_tiyn'", "did you mean 's2rm_tiny'")),
         ([SEEN, "--model", "elsewhere/model.safetensors"], ("elsewhere/model.safetensors", "got nothing there")),

@@ -96,7 +96,7 @@ def test_pictures_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
     whole = (broken.parent / "COCO_train2014_000000000001.jpg").read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
     assert (
-        f"{broken}: expected a whole JPEG, got one that ends in the middle"
+        f"{broken}: expected a whole picture, got one that ends in the middle"
         in rvos("data", "check", "refcoco", "--root", tree).err[0]
     )
     content = json.loads((tree / "refcoco/instances.json").read_text())

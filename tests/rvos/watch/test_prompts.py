@@ -119,7 +119,7 @@ def _cut(path: Path) -> None:
         (lambda path: None, "not there"),
         (lambda path: path.mkdir(), "cannot be read"),
         (_text, "not a PNG that can be read"),
-        (_cut, "not a PNG that can be read"),
+        (_cut, "expected a whole picture"),
         (lambda path: Image.fromarray(ids_with(left=255)).save(path, format="JPEG"), "expected a PNG, got JPEG"),
         (lambda path: Image.new("RGB", (8, 6), "red").save(path), "expected grey, or a palette of ids, got colours"),
         (lambda path: save(path, ids_with(left=90, right=255), "L"), "grey levels 90, 255, which may be soft edges"),
