@@ -8,10 +8,13 @@ is wanted is 0 crashes, 0 hangs, 0 tracebacks: a file is read, or refused in one
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -101,15 +104,18 @@ def _check(name: str, root: Path) -> None:
     from rvos.data.check import check_dataset
     from rvos.data.frame_size import frame_size
 
-    inventory = check_dataset(open_dataset(name, root), frame_size)
-    inventory.lines(), inventory.document()
+    _told(check_dataset(open_dataset(name, root), frame_size))
 
 
 def _check_pictures(name: str, root: Path) -> None:
     from image_core.data.check import check_pictures
 
-    inventory = check_pictures(name, root, None, None)
-    inventory.lines(), inventory.document()
+    _told(check_pictures(name, root, None, None))
+
+
+def _told(inventory: Any) -> None:
+    """In both forms that the command prints."""
+    json.dumps([inventory.lines(), inventory.document()])
 
 
 def _read_list(name: str, root: Path) -> None:
@@ -121,33 +127,33 @@ def _read_list(name: str, root: Path) -> None:
 _LOOKS = {"refcoco": _check_pictures, "grefcoco": _check_pictures, "list": _read_list}
 
 
-def run(cases: int, seed: int, kinds: tuple[str, ...], limit_s: float, until_s: float | None = None) -> dict[str, Any]:
-    """What became of `cases` files of each kind; until_s: stop after so many seconds, whatever is left."""
+def run(cases: int, seed: int, kinds: Sequence[str], limit_s: float, until_s: float = math.inf) -> dict[str, Any]:
+    """What became of `cases` files of each kind; until_s: seconds after which no more is begun."""
     began = time.monotonic()
-    figures: dict[str, Any] = {}
+    told: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
+    found: dict[str, list[str]] = {kind: [] for kind in kinds}
     with tempfile.TemporaryDirectory() as folder:
         isolated = Isolated(partial(Reader, Path(folder)), limit_s)
-        try:
-            for kind in kinds:
-                told: Counter[str] = Counter()
-                found: list[str] = []
-                for number in range(cases):
-                    if until_s is not None and time.monotonic() - began > until_s:
-                        break
-                    case = Case(kind, number, seed + number)
-                    answer = isolated(case)
-                    told[answer.partition(":")[0]] += 1
-                    if answer.partition(":")[0] not in ("done", "refused"):
-                        found.append(f"{case}: {answer}")
-                        print(found[-1], file=sys.stderr, flush=True)
-                figures[kind] = {
-                    "cases": told.total(),
-                    **{plural: told[name] for name, plural in _FAULTS.items()},
-                    **{"read": told["done"], "refused": told["refused"], "found": found[:_MOST_TOLD]},
-                }
-        finally:
-            isolated.close()
+        begun = time.monotonic()
+        for kind, number in ((kind, number) for number in range(cases) for kind in kinds):
+            if time.monotonic() - begun > until_s:
+                break
+            case = Case(kind, number, seed + number)
+            answer = isolated(case)
+            outcome = answer.partition(":")[0]
+            told[kind][outcome] += 1
+            if outcome in _FAULTS:
+                found[kind].append(f"{case}: {answer}")
+                print(found[kind][-1], file=sys.stderr, flush=True)
+        isolated.close()
+    figures = {kind: _figures(told[kind], found[kind]) for kind in kinds}
     return {"seed": seed, "seconds": round(time.monotonic() - began, 1), **figures}
+
+
+def _figures(told: Counter[str], found: Sequence[str]) -> dict[str, Any]:
+    faults = {plural: told[name] for name, plural in _FAULTS.items()}
+    read = {"read": told["done"], "refused": told["refused"]}
+    return {"cases": told.total(), **faults, **read, "found": list(found[:_MOST_TOLD])}
 
 
 def main() -> None:

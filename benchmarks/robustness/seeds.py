@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -70,7 +71,8 @@ def write_pictures(folder: Path) -> list[Path]:
         "ids.png": ids,
     }
     for name, each in made.items():
-        each.save(folder / name, **({"exif": exif} if name == "rgb.jpg" else {}))
+        extra: dict[str, Any] = {"exif": exif} if name == "rgb.jpg" else {}
+        each.save(folder / name, **extra)
     return [folder / name for name in PICTURES]
 
 

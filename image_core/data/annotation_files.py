@@ -61,7 +61,7 @@ def read_plain_pickle(path: Path) -> Any:
     # A broken pickle raises whatever its damaged opcodes lead to; these are what the format's reader documents.
     except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path}: expected plain lists and dicts, got a pickle that cannot be used ({error})"
+            f"{path}: expected plain lists and dicts, got a pickle that cannot be used ({' '.join(str(error).split())})"
         ) from error
     except (OSError, OverflowError, MemoryError, RecursionError, AssertionError) as error:
         raise DataError(f"{path}: expected a pickle, got a file that cannot be read ({error})") from error

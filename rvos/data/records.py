@@ -11,13 +11,16 @@ from pathlib import Path
 from image_core.errors import DataError
 from rvos.types import StoredPictures
 
+_LONGEST = 200
+"""Bytes; file systems take 255, and a suffix follows."""
 _FORBIDDEN = re.compile(r"[/\\\0]")
 
 
 def check_id(kind: str, name: str) -> None:
     """Raise `DataError` for an id that cannot be the name of a file or a folder, or that would leave its folder."""
-    if name in ("", ".", "..") or _FORBIDDEN.search(name):
-        raise DataError(f"{kind}: expected an id that can be a file's name, got '{name}': correct the annotation")
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if name in ("", ".", "..") or _FORBIDDEN.search(name) or size > _LONGEST or not name.isprintable():
+        raise DataError(f"{kind}: expected an id that can be a file's name, got {name[:60]!a}: correct the annotation")
 
 
 @dataclass(frozen=True)
