@@ -4,8 +4,8 @@
 
 A run in one go is the reference. Then, as often as asked, the same command into an empty folder is killed by SIGKILL
 once it has used a random share of the processor time that the reference took, and given again until it ends. Compared
-is every file but those that tell the time that was spent. `segment` asks the embedded model about a synthetic clip,
-`evaluate` about synthetic videos in the layout of Ref-YouTube-VOS.
+is every file but those that tell the time that was spent. `segment` asks the embedded model about a clip of 120 frames,
+on which it keeps two snapshots; `evaluate` about three short videos in the layout of Long-RVOS.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from typing import Any
 
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import one_thread
+from benchmarks.robustness.seeds import VIDEOS, write_long_rvos, write_video
 from image_core.errors import RvosError
 
 BENCHMARK = Benchmark(__file__, __doc__)
+_FRAMES = 120
 _POLL_S = 0.002
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _OF_THE_CLOCK = {"timing.json", "report.html"}
@@ -35,18 +37,14 @@ _OF_THE_CLOCK = {"timing.json", "report.html"}
 
 def commands(folder: Path) -> dict[str, list[str]]:
     """Name -> the arguments of the command but for --out; what it reads is written under `folder`."""
-    from rvos.cli import main
-
-    data = folder / "data"
-    made = ["synth", str(data), "--kind", "videos", "--layout", "ref-youtube-vos", "--count", "2"]
-    if main([*made, "--frames", "24", "--size", "48", "--quiet"]) != 0:
-        raise RvosError("the synthetic videos could not be written")
-    clip = next((data / "videos").glob("*.mp4"))
+    clip, data = folder / "clip.mp4", folder / "data"
+    write_video(clip, *VIDEOS["h264.mp4"], frames=_FRAMES)
+    write_long_rvos(data, videos=3)
     model = ["--model", "s2rm_tiny", "--device", "cpu", "--quiet"]
-    save = ["--save", "overlay,contact_sheet,masks,palette"]
+    save = ["--save", "overlay,contact_sheet,masks,palette", "--set", "key_frames=every:4"]
     return {
-        "segment": ["segment", str(clip), "the red circle", "the square on the left", *save, *model],
-        "evaluate": ["evaluate", "ref-youtube-vos", "--root", str(data), "--workers", "1", *model],
+        "segment": ["segment", str(clip), "the red circle", *save, *model],
+        "evaluate": ["evaluate", "long-rvos", "--root", str(data), "--workers", "1", *model],
     }
 
 

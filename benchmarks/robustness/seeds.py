@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from image_core.files import make_folder
+from image_core.files import make_folder, write_json
 from image_core.synthetic.layouts import write_grefcoco, write_refcoco
 from rvos.export.palette import davis_palette
 from rvos.synthetic.layouts import LAYOUTS
@@ -36,22 +35,27 @@ PICTURES = ("rgb.jpg", "rgb.png", "rgb.webp", "rgb.bmp", "rgb.tif", "grey.png", 
 def write_videos(folder: Path) -> list[Path]:
     """One small video of each of `VIDEOS`."""
     make_folder(folder)
-    for name, (codec, pixels, how) in VIDEOS.items():
-        movie = {"movflags": "faststart"} if name.startswith("front") else {}
-        with av.open(str(folder / name), "w", options=movie) as container:
-            stream = container.add_stream(codec, rate=Fraction(10), options=how)
-            stream.height, stream.width, stream.pix_fmt = *SIZE, pixels  # type: ignore[union-attr]
-            for index in range(FRAMES):
-                frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24")
-                container.mux(stream.encode(frame))  # type: ignore[union-attr]
-            container.mux(stream.encode(None))  # type: ignore[union-attr]
+    for name in VIDEOS:
+        write_video(folder / name, *VIDEOS[name])
     return [folder / name for name in VIDEOS]
 
 
+def write_video(path: Path, codec: str, pixels: str, how: dict[str, str], frames: int = FRAMES) -> None:
+    """`frames` pictures at 10 frames/s."""
+    movie = {"movflags": "faststart"} if path.name.startswith("front") else {}
+    with av.open(str(path), "w", options=movie) as container:
+        stream = container.add_stream(codec, rate=Fraction(10), options=how)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, pixels  # type: ignore[union-attr]
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24")
+            container.mux(stream.encode(frame))  # type: ignore[union-attr]
+        container.mux(stream.encode(None))  # type: ignore[union-attr]
+
+
 def picture(index: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: a disc on noise that moves with `index`."""
+    """(H, W, 3) uint8 RGB: a disc on noise that moves with `index`, and begins anew after 14."""
     image = np.random.default_rng(7).integers(90, 120, (*SIZE, 3), dtype=np.uint8)
-    return cv2.circle(image, (12 + 3 * index, 24), 9, (230, 30, 30), -1)
+    return cv2.circle(image, (12 + 3 * (index % 14), 24), 9, (230, 30, 30), -1)
 
 
 def write_pictures(folder: Path) -> list[Path]:
@@ -93,7 +97,7 @@ def write_datasets(folder: Path) -> dict[str, list[Path]]:
     make_folder(table.parent)
     table.write_text('source,expression\nclip.mp4,the red thing\nclip.mp4,"the thing, left"\n')
     files["list"] = [table]
-    _write_long_rvos(folder / "long_rvos")
+    write_long_rvos(folder / "long_rvos")
     files["long_rvos"] = _annotations(folder / "long_rvos")
     return files
 
@@ -106,14 +110,17 @@ def _annotations(root: Path) -> list[Path]:
     return listed * 4 + [p for p in found if p.suffix == ".png"][:4]
 
 
-def _write_long_rvos(root: Path) -> None:
+def write_long_rvos(root: Path, videos: int = 1) -> None:
+    """Videos of four frames and two expressions in the layout of Long-RVOS."""
     names = [f"{i:05d}" for i in range(4)]
-    frames, truth = root / "valid/JPEGImages/a", root / "valid/Annotations/a/1"
-    make_folder(frames)
-    make_folder(truth)
-    for index, name in enumerate(names):
-        Image.fromarray(picture(index)).save(frames / f"{name}.jpg")
-        Image.fromarray((picture(index)[..., 0] > 200).astype(np.uint8) * np.uint8(255)).save(truth / f"{name}.png")
-    rows = {"0": {"exp": "the red disc", "obj_id": 1, "type": "static"}}
-    index_file = root / "valid/meta_expressions.json"
-    index_file.write_text(json.dumps({"videos": {"a": {"expressions": rows, "frames": names}}}))
+    rows = {str(i): {"exp": text, "obj_id": 1, "type": "static"} for i, text in enumerate(("the red disc", "the disc"))}
+    listed = {f"video{number}": {"expressions": rows, "frames": names} for number in range(videos)}
+    for video_id in listed:
+        frames, truth = root / "valid/JPEGImages" / video_id, root / "valid/Annotations" / video_id / "1"
+        make_folder(frames)
+        make_folder(truth)
+        for index, name in enumerate(names):
+            disc = (picture(index)[..., 0] > 200).astype(np.uint8)
+            Image.fromarray(picture(index)).save(frames / f"{name}.jpg")
+            Image.fromarray(disc * np.uint8(255)).save(truth / f"{name}.png")
+    write_json(root / "valid/meta_expressions.json", {"videos": listed})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.packet import Packet
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
@@ -17,6 +20,7 @@ TICKS_PER_S = 90_000
 _DEFAULT_RATE = 25.0
 _KEY_INTERVAL_S = 2.0
 _ASPECT_TERMS = 255
+_MOST_PX = 16384
 _LATE_S = 10.0
 """A clock that starts later than this does not count from the beginning of the video."""
 # With x264's macroblock tree the same frames become other bytes now and then (5 versions in 250 encodings on a busy
@@ -47,10 +51,15 @@ class VideoWriter:
             raise OutputError(
                 f"'{path}': expected one of {', '.join(sorted(_SUFFIXES))}, got suffix '{self._path.suffix}'"
             )
+        if max(size) > _MOST_PX:
+            raise OutputError(
+                f"'{path}': expected a side of at most {_MOST_PX} px, which h264 takes, got {size[0]} x {size[1]} px "
+                "(height x width): leave it out, and save masks or frames"
+            )
         self._partial = self._path.with_name(f".{self._path.stem}.partial{self._path.suffix}")
         # faststart: the index goes to the front, so that a browser can play while it loads.
         # A colon in a path would begin the name of a protocol: hence the prefix.
-        with output_errors(self._path):
+        with _written(self._path):
             self._container = av.open(
                 f"file:{self._partial}",
                 "w",
@@ -111,7 +120,7 @@ class VideoWriter:
             self._held = packet
 
     def _put(self, packet: Packet) -> None:
-        with output_errors(self._path):
+        with _written(self._path):
             self._container.mux(packet)
 
     def close(self) -> None:
@@ -119,7 +128,7 @@ class VideoWriter:
         if self._closed:
             return
         self._closed = True
-        with output_errors(self._path):
+        with _written(self._path):
             if self._last_tick is None:
                 self._container.close()
                 self._partial.unlink(missing_ok=True)
@@ -138,6 +147,18 @@ class VideoWriter:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """What the disk or the encoder refuses, as `OutputError`."""
+    with output_errors(path):
+        try:
+            yield
+        except FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            raise OutputError(f"'{path}': cannot be encoded ({str(error).split(': ')[0]}): leave it out") from error
 
 
 def _even(image: np.ndarray) -> np.ndarray:

@@ -113,6 +113,8 @@ class MaskPrompts:
 def prompts_of(masks: Mapping[int, np.ndarray]) -> MaskPrompts:
     """Prompts from arrays: position of a frame -> (H, W) bool, one object with the id 1, or (H, W) integers, 0 where
     there is none, 1 to 254 the objects' ids, 255 void. Raises `DataError`."""
+    if not isinstance(masks, Mapping):
+        raise DataError(f"masks: expected {{position of a frame: mask}}, got {type(masks).__name__}: give a dict")
     for index in masks:
         if not isinstance(index, int | np.integer) or isinstance(index, bool) or index < 0:
             raise DataError(f"masks: expected the position of a frame in the video, from 0, got {index!r}")

@@ -148,6 +148,8 @@ def test_two_masks_for_one_frame_are_refused(tmp_path: Path) -> None:
     ("masks", "words"),
     [
         ({}, "got none"),
+        (None, "got NoneType: give a dict"),
+        (ids_with(left=1), "got ndarray: give a dict"),
         ({-1: ids_with(left=1)}, "position of a frame in the video, from 0, got -1"),
         ({True: ids_with(left=1)}, "got True"),
         ({"0": ids_with(left=1)}, "got '0'"),
