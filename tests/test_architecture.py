@@ -56,12 +56,11 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     # Which files of the two packages may import it, at the top or inside a function.
     "PIL": (
-        # Who reads pictures and masks from disk; the others draw, write, or look at single bytes.
+        # The first two read pictures and masks from disk, for everybody; the others draw and write.
         "image_core/pictures.py",
         "image_core/geometry/mask_files.py",
         "image_core/grounded/resizing.py",
         "rvos/export/*",
-        "rvos/evaluation/submission.py",
         "rvos/synthetic/layouts/writing.py",
     ),
     "accelerate": ("image_core/training/*",),

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from image_core.errors import DataError, UnknownNameError
-from image_core.geometry.mask_files import read_mask
+from image_core.geometry.mask_files import MaskPicture, read_mask
 from rvos.data.protocol import Figures, IdTruth, Protocol, Server
 from rvos.data.records import Expression, VideoRecord
 
@@ -115,6 +115,12 @@ def nothing_shown(dataset: VideoDataset, video: VideoRecord, expression: Express
 
 def read_id_map(path: Path) -> np.ndarray:
     """(H, W) uint8, the object id of each pixel of a PNG of ids, 255 void, not to be written to. Raises `DataError`."""
+    return read_truth(path).ids()
+
+
+def read_truth(path: Path) -> MaskPicture:
+    """A PNG of the truth, of which the last few are kept: the expressions of a video ask for the same ones, frame after
+    frame. Raises `DataError`."""
     try:
         return _kept(path, path.stat().st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -122,9 +128,8 @@ def read_id_map(path: Path) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _kept(path: Path, modified_ns: int) -> np.ndarray:
-    """The last few pictures: the expressions of a video ask for the same ones, frame after frame."""
-    return read_mask(path).ids()
+def _kept(path: Path, modified_ns: int) -> MaskPicture:
+    return read_mask(path)
 
 
 def require(document: Any, key: str, path: Path) -> Any:

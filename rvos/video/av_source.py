@@ -22,6 +22,7 @@ from rvos.video.source import check_indices
 from rvos.video.timeline import FORMATS_IN_DECODING_ORDER, Timeline
 
 log = logging.getLogger(__name__)
+_LATE_S = 10
 
 
 @dataclass(frozen=True)
@@ -235,5 +236,8 @@ def _read_header(container: InputContainer, video: VideoStream) -> _Header:
         duration = video.duration * video.time_base
     elif container.duration:
         duration = Fraction(container.duration, av.time_base)
+        start = Fraction(container.start_time or 0, av.time_base)
+        if start > _LATE_S and duration > start:  # told as the time at which the file ends, of a clock that starts late
+            duration -= start
     rate = video.average_rate or video.guessed_rate
     return _Header(rate, video.frames or None, float(duration) if duration else None)
