@@ -27,14 +27,14 @@ def segment(
         typer.Option(
             "--mask",
             metavar="FRAME=PNG",
-            help="Instead of words: the objects of a mask (0 and 255, or a palette of ids) on that frame, from 0. May "
-            "be repeated. No model is needed.",
+            help="Instead of words: the objects of a mask (0 and 255, or ids: docs/masks.md) on that frame, from 0. "
+            "May be repeated. No model is needed.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for all results.")],
     jobs: Annotated[
         Path | None,
-        typer.Option("--list", metavar="JOBS.csv", help="Many jobs: columns source and expression, a folder a row."),
+        typer.Option("--list", metavar="JOBS.csv", help="Many jobs: a CSV of source and expression, a folder a row."),
     ] = None,
     save: Annotated[
         str,

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from rvos.types import VideoError
+from rvos.types import OutputError, VideoError
 from rvos.video import VideoWriter, open_video
 from rvos.video.picture import display_matrix, orient, turns_sideways
 from rvos.video.timeline import Timeline
@@ -117,7 +117,7 @@ def test_a_clock_that_starts_late_begins_the_overlay_at_0(tmp_path: Path) -> Non
         open_video(FAULTS / "epoch.mkv") as video,
         VideoWriter(tmp_path / "overlay.mp4", video.info.size, rate=video.info.rate) as writer,
     ):
-        assert video.info.frame_count is None
+        assert video.info.frame_count is None and video.info.duration_s == 2.0
         for frame in video:
             assert frame.time_s > 1.6e9
             writer.write(frame.image, frame.time_s)
@@ -191,3 +191,9 @@ def test_an_open_file_and_a_pipe_are_no_source(tmp_path: Path) -> None:
         open_video(tmp_path / "pipe")
     with (tmp_path / "file").open("w") as file, pytest.raises(VideoError, match="got TextIOWrapper"):
         open_video(file)  # type: ignore[arg-type]
+
+
+def test_what_no_encoder_takes_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="at most 16384 px, which h264 takes, got 20 x 16390 px"):
+        VideoWriter(tmp_path / "out.mp4", (20, 16390), rate=10)
+    assert list(tmp_path.iterdir()) == []
