@@ -103,10 +103,10 @@ class Deeds(Phrases):
             return None
         if deed in ("follows", "overtakes", "joins") or (stem in ("circle", "orbit") and behind in words.DETERMINERS):
             return self._with_landmark(at, deed)
-        if stem in ("turn", "spin", "rotate", "stop", "drop", "swing") and self.has_object(at + 1):
-            return None
         if deed in ("enters", "leaves"):
             return self._through_the_edge(at + 1, at, deed)
+        if deed != "crosses" and self.has_object(at + 1):
+            return None
         if deed == "crosses":
             return self._crossing(at)
         clause = self.complements(at + 1, at)
@@ -145,28 +145,19 @@ class Deeds(Phrases):
 
     def _through_the_edge(self, behind: int, at: int, deed: Deed) -> Read | None:
         """ "enters the picture from the left", "leaving"."""
-        end, scenery = behind, ""
-        while (
-            self.word(end) in ("into", "in", "out", "of", "from", "the", "view", "again") and self.word(end) != "from"
-        ):
+        end = behind
+        while self.word(end) in ("into", "in", "out", "of"):
             end += 1
-        named = self.word(end - 1) in known.PICTURE
-        if end > behind and not named:
-            word = self.word(end)
-            if word in known.PICTURE:
-                end += 1
-            elif self.word(end - 1) in words.DETERMINERS or self.word(behind) in ("in", "into", "of"):
-                scenery, end = self.noun_phrase(behind + (self.word(behind) in ("in", "into")))
-        if scenery and not set(scenery.split()) & known.SCENERY_ENTERED:
+        place, end = self.noun_phrase(end)
+        named = set(place.split())
+        if place and not named & (known.PICTURE | known.SCENERY_ENTERED):
             return None
-        if self.word(end) in ("on", "at") and (side := self.side(end + 1)) is not None:
-            clause = self.complements(side[1], at)
-            clause.side = side[0]
-        else:
-            clause = self.complements(max(end, behind), at)
-        if scenery:
+        side = self.side(end + 1) if self.word(end) in ("on", "at") else None
+        clause = self.complements(end if side is None else side[1], at)
+        clause.side = clause.side if side is None else side[0]
+        if place and not named & known.PICTURE:
             clause.kept = (at, end)
-        return Motion(deed, clause.side or clause.direction, is_seen=bool(scenery)), clause
+        return Motion(deed, clause.side or clause.direction, is_seen=clause.kept is not None), clause
 
     def _travelling(self, at: int, verb: Verb, negated: bool) -> Read | None:
         """ "moving left", "walks away", "going in circles", "riding a bike to the left"."""

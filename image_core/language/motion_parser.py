@@ -16,6 +16,7 @@ from image_core.language.motion import Motion, TimedExpression
 from image_core.language.motion_deeds import Deeds
 from image_core.language.motion_phrases import DETERMINERS
 from image_core.language.number import asked_of_all, number_of
+from image_core.language.parser import parse_expression
 from image_core.language.tokens import respelled
 
 _NO_VERB_BEHIND = (
@@ -46,6 +47,8 @@ _NO_VERB_BEHIND = (
 """A form in -s that follows is a noun: "the walks", "on runs"."""
 
 
+_DESCRIBING = words.ADJECTIVES | known.ORDINALS.keys() | known.ATTRIBUTES.keys() | known.SLOW | known.FAST
+"""What may stand between an article and its noun."""
 _DANGLING = re.compile(r"(?:[,;]| and| that| which| who| while| is| are| was| were| then| but)+$")
 
 
@@ -101,6 +104,11 @@ class _Reader(Deeds):
     def _attribute(self, at: int) -> int | None:
         """ "the moving car", "the fastest runner", "the first one to stop"."""
         word, behind = self.words[at], self.word(at + 1)
+        if (
+            any(before not in DETERMINERS | _DESCRIBING for before in self.words[:at])
+            and word not in known.SUPERLATIVES
+        ):
+            return None
         opens = at == 0 or self.words[at - 1] in DETERMINERS | words.ADJECTIVES | known.ORDINALS.keys()
         if word in known.SUPERLATIVES and (opens or self.word(at - 1) in known.AUXILIARIES):
             if behind in ("growing", "shrinking"):
@@ -147,6 +155,8 @@ class _Reader(Deeds):
         then = opening is not None and opening[1]
         at = opening[0] if opening else at
         relative = self.word(at) in known.RELATIVES
+        if relative and self._is_of_a_landmark(at):
+            return None
         at += relative
         negated, speed, rank, auxiliary = False, "", 0, ""
         while (word := self.word(at)) and word in known.AUXILIARIES | known.NEGATIONS | known.BEFORE_VERB | {"to"}:
@@ -186,6 +196,13 @@ class _Reader(Deeds):
         self.end = clause.end
         return clause.end
 
+    def _is_of_a_landmark(self, at: int) -> bool:
+        """Whether a "that" speaks of a landmark, right before it: "behind the car that turns"."""
+        relations = parse_expression(" ".join(self.words[:at])).relations
+        spatial = (r for r in relations if r.kind != "with" and r.words not in ("in", "on"))
+        marks = [mark for relation in spatial for mark in relation.landmarks]
+        return any((mark.phrase.split() or [""])[-1] == self.words[at - 1] for mark in marks)
+
     def _goes_on(self, at: int) -> tuple[int, bool] | None:
         """(where a verb may stand, whether it comes later) behind ", then", "and" where a clause has just ended."""
         if at != self.end:
@@ -204,7 +221,8 @@ class _Reader(Deeds):
             return True
         if form == "ing":
             return before not in DETERMINERS | {"of", "for", "by", "with", "in", "from"}
-        return bool(before) and before not in _NO_VERB_BEHIND and self.word(at) != "leaves"
+        is_finite = known.FORMS.get(self.word(at), ("",))[0] in known.FINITE
+        return bool(before) and before not in _NO_VERB_BEHIND and is_finite
 
     def _when_alone(self, at: int) -> int | None:
         """ "at the end" behind a pause, of the motion before."""

@@ -62,7 +62,8 @@ class Phrases:
         word = self.word(at)
         plain = word not in known.BARE and word not in words.WITHOUT_PREDICATE and word not in words.BREAKS
         plain = plain and word not in words.DETERMINERS and word not in words.RELATIONS and word not in ("and", "than")
-        return bool(word) and plain and self.verb(at, "") is None and word not in known.MANNER and word[0] not in ",.;"
+        plain = plain and word not in known.MANNER | known.BEFORE_VERB | known.SLOW | known.FAST
+        return bool(word) and plain and self.verb(at, "") is None and word[0] not in ",.;"
 
     def noun_phrase(self, at: int) -> tuple[str, int]:
         """(text, behind it) of an article, adjectives and a noun; "" where none begins here."""
@@ -73,6 +74,8 @@ class Phrases:
             at += 1
             if self.is_nominal(at) and self.form(at) != "s" and self.word(at) not in known.ORDINALS:
                 at += 1
+        elif not set(self.words[begun:at]) & known.OTHERS:
+            return "", begun
         return " ".join(self.words[begun:at]), at
 
     def has_object(self, at: int) -> bool:
@@ -128,7 +131,8 @@ class Phrases:
                 ahead = self._direction_ahead(at)
                 if ahead is None:
                     break
-                clause.kept = (verb_at, ahead)
+                travels = self.form(verb_at) and known.FORMS[self.word(verb_at)][0] in known.TRAVEL
+                clause.kept = (verb_at + bool(travels), ahead)
                 at, far = ahead, False
                 continue
             clause.is_told = True
@@ -141,6 +145,8 @@ class Phrases:
             end = read(at, clause)
             if end is not None:
                 return end
+        if self.word(at) in known.ONWARDS:
+            return at + 1
         if self.word(at) in known.MANNER and self.word(at) not in ("along", "on", "off", "by", "past", "still"):
             behind = self.word(at + 1)
             if not behind or behind in known.DIRECTIONS or behind in ("to", "and", ",", "from", "towards"):
@@ -151,7 +157,7 @@ class Phrases:
         """Where a direction stands behind an object or a place: "riding a bike | to the left"."""
         for ahead in range(at, min(at + 7, len(self.words))):
             word = self.word(ahead)
-            if word in known.RELATIVES | {",", "and", "."} or (word in known.FORMS and self.form(ahead) == "ing"):
+            if word in known.RELATIVES | {",", "and", "."} or (ahead > at and words.is_verb(word, "thing")):
                 return None
             leads = (
                 word in ("to", "towards", "toward")
@@ -183,6 +189,8 @@ class Phrases:
         side = self.side(at + leads)
         if side is None or (not leads and self.word(at) in ("up", "down") and self._is_nominal_phrase(side[1])):
             return None
+        if leads and self.is_nominal(side[1]):  # "to the right fence"
+            return None
         if self.word(side[1]) == "of" or self.word(side[1]) in ("hand", "arm", "paw", "leg", "foot"):
             return None
         if clause.direction and clause.direction != side[0]:
@@ -197,6 +205,8 @@ class Phrases:
         if self.word(at) not in known.DIRECTIONS:
             return None
         side, at = known.DIRECTIONS[self.word(at)], at + 1
+        if self.word(at) in known.SIDES:  # "the bottom right": what is level is told more often
+            side, at = known.SIDES[self.word(at)], at + 1
         while self.word(at) in ("side", "hand", "direction", "edge", "corner", "most") and self.word(at - 1) != "hand":
             at += 1
         if self.word(at) == "of" and self.names_the_picture(at + 1):
@@ -243,9 +253,10 @@ class Phrases:
 
     def _to_camera(self, at: int, *leads: str) -> int | None:
         """Behind "to the camera"; None where it is something else."""
-        if self.word(at) not in (leads or ("to", "towards", "toward", "at")):
+        if self.word(at) in (leads or ("to", "towards", "toward", "at")):
+            at += 1
+        elif not leads:
             return None
-        at += 1
         while self.word(at) in words.ARTICLES | {"our", "your"}:
             at += 1
         return at + 1 if self.word(at) in known.CAMERA else None

@@ -41,7 +41,7 @@ DEEDS: dict[str, Deed] = {
     **dict.fromkeys(_set("follow chase pursue"), "follows"),
     **dict.fromkeys(_set("overtake outrun"), "overtakes"),
     **dict.fromkeys(_set("approach near"), "joins"),
-    **dict.fromkeys(_set("sway oscillate rock bounce"), "sways"),
+    **dict.fromkeys(_set("sway oscillate bounce"), "sways"),
 }
 """Verbs of a deed of their own."""
 VERTICAL = {**dict.fromkeys(_set("rise ascend"), "up"), **dict.fromkeys(_set("sink descend fall drop"), "down")}
@@ -50,6 +50,8 @@ POSES = _set("stand sit lie rest wait park")
 """They, with "still" behind, say that nothing moves."""
 LINKING = _set("get become grow turn")
 """With "bigger" behind."""
+FINITE = TRAVEL - {"head"} | _set("walk run swim crawl climb jog enter rotate spin")
+"""Verbs that in -s need no "that" before: no noun is spelled so."""
 STARTING = _set("start begin")
 PACES: dict[tuple[str, str], Deed] = {("slow", "down"): "slows", ("speed", "up"): "speeds"}
 """A verb and the word behind it."""
@@ -101,6 +103,7 @@ MANNER = _set(
     " away off by past suddenly constantly continuously still just also now always directly simply only clearly"
     " while along on"
 )
+ONWARDS = _set("forward forwards backward backwards ahead onward onwards")
 BEFORE_VERB = _set(
     "slowly quickly rapidly suddenly just also now always constantly continuously simply only then first"
     " finally eventually initially later still never steadily all both"
