@@ -38,6 +38,7 @@ class Deeds(Phrases):
         return None
 
     def deed(self, at: int, context: str, negated: bool) -> Read | None:
+        """A verb that stands in a context: see `Phrases.verb`."""
         verb = self.verb(at, context)
         if verb is None:
             return None

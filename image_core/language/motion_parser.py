@@ -155,7 +155,7 @@ class _Reader(Deeds):
         then = opening is not None and opening[1]
         at = opening[0] if opening else at
         relative = self.word(at) in known.RELATIVES
-        if relative and self._is_of_a_landmark(at):
+        if (relative and self._is_of_a_landmark(at)) or self._is_of_the_doer(at):
             return None
         at += relative
         negated, speed, rank, auxiliary = False, "", 0, ""
@@ -172,6 +172,8 @@ class _Reader(Deeds):
             if auxiliary in ("to", "does", "do", "did", "will", "would", "can", "doesn't", "don't")
             else ("that" if relative or opening else "is" if auxiliary else "")
         )
+        if auxiliary == "to" and not self.rank_waiting:
+            return None
         if negated and not auxiliary:
             context = "to" if context == "" else context
         read = self.state(at, auxiliary) or self.deed(at, context, negated)
@@ -202,6 +204,12 @@ class _Reader(Deeds):
         spatial = (r for r in relations if r.kind != "with" and r.words not in ("in", "on"))
         marks = [mark for relation in spatial for mark in relation.landmarks]
         return any((mark.phrase.split() or [""])[-1] == self.words[at - 1] for mark in marks)
+
+    def _is_of_the_doer(self, at: int) -> bool:
+        """Whether a verb is of one by whom something is done: "held by a person walking"."""
+        before = self.words[max(0, at - 5) : at]
+        doer = before.index("by") + 1 if "by" in before else 0
+        return doer > 1 and words.is_participle(before[doer - 2]) and "," not in before[doer:]
 
     def _goes_on(self, at: int) -> tuple[int, bool] | None:
         """(where a verb may stand, whether it comes later) behind ", then", "and" where a clause has just ended."""

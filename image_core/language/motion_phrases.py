@@ -26,10 +26,6 @@ class Verb:
     stem: str
     form: str
 
-    @property
-    def is_gait(self) -> bool:
-        return self.stem in known.GAITS
-
 
 @dataclass
 class Clause:
@@ -101,12 +97,15 @@ class Phrases:
         return Verb(stem, form) if form in fits or (is_passive and known.DEEDS.get(stem) == "follows") else None
 
     def form(self, at: int) -> str:
+        """Which form of a known verb stands there; "" where none does."""
         return known.FORMS.get(self.word(at), ("", ""))[1]
 
     def word(self, at: int) -> str:
+        """The word there; "" beyond the ends."""
         return self.words[at] if 0 <= at < len(self.words) else ""
 
     def names_the_picture(self, at: int) -> bool:
+        """Whether "the picture" or the like stands there."""
         while self.word(at) in words.DETERMINERS:
             at += 1
         return self.word(at) in known.PICTURE
@@ -314,6 +313,7 @@ class Phrases:
         return at
 
     def when(self, at: int) -> tuple[str, int] | None:
+        """(beginning or end, behind it) of "at the end" and the like."""
         text = " ".join(self.words[at:])
         match = _WHEN.match(text)
         if match is None:
