@@ -13,6 +13,7 @@ from image_core.building import build
 from image_core.device import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
+from image_core.language.motion_parser import timed
 from image_core.mask_model import MaskModel
 from image_core.segmenter import ImageSegmenter, check_expressions
 from image_core.weights import DEFAULT
@@ -37,7 +38,7 @@ from rvos.tracking.object_tracker import ObjectTrackerConfig
 from rvos.tracking.tracker import Tracker
 from rvos.video.config import VideoConfig
 from rvos.video.sampling import parse_sampling
-from rvos.watch.session import StreamSession
+from rvos.watch.session import StreamSession, questions
 
 _LOG = logging.getLogger(__name__)
 
@@ -244,13 +245,29 @@ class VideoSystem:
         the model shows none.
         """
         check_expressions(expressions)
-        session = StreamSession(self._reader(expressions), self.tracker, self.key_frames)
-        unseen = [word for word in self.model.unseen_words(expressions) if word not in self._told_words]
+        asked = questions(expressions, self.tracker)
+        session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions)
+        unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
         if unseen:
             words = ", ".join(unseen)
             _LOG.warning("%s: this model does not know what that is; another may: see --model", words)
             self._told_words.update(unseen)
         return session
+
+    def unseen_words(self, expressions: Sequence[str]) -> list[str]:
+        """The words that the model is asked and says it does not know, each once, in order."""
+        return self.model.unseen_words(questions(expressions, self.tracker))
+
+    def understood(self, expressions: Sequence[str]) -> list[dict[str, Any]] | None:
+        """What each expression is taken to mean, as JSON values: what the model says of its question, and what the
+        expression says of motion where the tracker judges it. None where there is nothing to tell."""
+        asked = questions(expressions, self.tracker)
+        told = self.model.understood(asked)
+        pairs = zip(expressions, asked, strict=True)
+        read = [timed(text).document() if question != text else {} for text, question in pairs]
+        if told is None and not any(read):
+            return None
+        return [{**model, **motion} for model, motion in zip(told or [{}] * len(read), read, strict=True)]
 
     def _reader(self, expressions: Sequence[str]) -> Reader[Any]:
         if self.propagator.between_key_frames and not self.key_frames.sees_all and not self.model.shows_features:

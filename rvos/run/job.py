@@ -92,9 +92,9 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
             _first_pass(directory, session, job.source, segmenter)
         recording = Recording(directory, session, exporters)
         recording.run(info, frames, progress)
-        model, asked = segmenter.system.model, job.prompts is None
-        unseen = model.unseen_words(job.expressions) if asked else ()
-        understood = model.understood(job.expressions) if asked else None
+        system, asked = segmenter.system, job.prompts is None
+        unseen = system.unseen_words(job.expressions) if asked else ()
+        understood = system.understood(job.expressions) if asked else None
         result = result_document(
             info, directory.settings, job.targets, unseen, recording.summary, session.latency, understood=understood
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from image_core.answer import MaskAnswer
+from image_core.language.motion import TimedExpression
 from image_core.ranges import Share, check_ranges
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
@@ -49,8 +50,13 @@ class Tracker(ABC, Generic[State]):
         """config: of `config_type`; its defaults where None."""
         self.config = config or self.config_type()
 
+    def question(self, expression: TimedExpression) -> str:
+        """What the image model is asked for an expression. A tracker that judges by motion itself asks for the still
+        part; any other leaves all of the text to the model, which may know what to do with it."""
+        return expression.text
+
     @abstractmethod
-    def start(self, expression_index: int) -> State:
+    def start(self, expression_index: int, expression: TimedExpression) -> State:
         """The state of expression number `expression_index` before the first frame."""
 
     def prepare(self, view: View) -> None:
@@ -96,7 +102,7 @@ class NoTracker(Tracker[NoTrackerState]):
     config_type = NoTrackerConfig
     config: NoTrackerConfig
 
-    def start(self, expression_index: int) -> NoTrackerState:
+    def start(self, expression_index: int, expression: TimedExpression) -> NoTrackerState:
         return NoTrackerState(expression_index)
 
     def step(self, view: View, answer: MaskAnswer | None, state: NoTrackerState) -> tuple[FrameResult, NoTrackerState]:
