@@ -23,6 +23,7 @@ from rvos.reading.key_frames import AUTO, KeyFrames
 from rvos.reading.propagation import Propagator
 from rvos.system import Reading, SystemConfig, VideoSystem
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
+from rvos.tracking.mask_carrier import MaskCarrier
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, VideoInfo, VideoResult
@@ -39,6 +40,7 @@ from rvos.watch.stream import Results, Session, watch
 
 PLAIN_VIDEO = VideoConfig()
 PLAIN_OBJECTS = ObjectTrackerConfig()
+PLAIN_CARRIER = ObjectTracker()
 
 
 class VideoSegmenter:
@@ -134,12 +136,15 @@ class VideoSegmenter:
             return _collected(info, frames, session)
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:
-        """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No model is loaded."""
-        return stream_masks(source, masks, self.video, self.sampling, self.object_tracker)
+        """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No image model is loaded; raises
+        `RvosError` where a network of the hub is to carry the masks and cannot be had."""
+        self.system.tracker.load()
+        return stream_masks(source, masks, self.video, self.sampling, self.mask_carrier)
 
     def track(self, source: Source, masks: Mapping[int, np.ndarray]) -> VideoResult:
-        """`rvos.segmenter.track`, the video opened and sampled as here. No model is loaded."""
-        return track(source, masks, self.video, self.sampling, self.object_tracker)
+        """All of `stream_masks`, masks as run lengths. Raises as it does."""
+        self.system.tracker.load()
+        return track(source, masks, self.video, self.sampling, self.mask_carrier)
 
     def document(self) -> dict[str, Any]:
         """What results depend on, as JSON values: all of `SystemConfig` but the device, and how far ahead is read."""
@@ -152,7 +157,13 @@ class VideoSegmenter:
 
     def mask_document(self) -> dict[str, Any]:
         """What the results of masks depend on, as JSON values."""
-        return {**self.video_document(), "object_tracker": asdict(self.object_tracker)}
+        of = "object_tracker" if self.system.tracker.mask_carrier() is None else "tracker"
+        return {**self.video_document(), of: self.mask_carrier.document()}
+
+    @property
+    def mask_carrier(self) -> MaskCarrier:
+        """What follows the objects of masks: the tracker where it is one that does, else appearance and flow."""
+        return self.system.tracker.mask_carrier() or ObjectTracker(self.object_tracker)
 
 
 def stream_masks(
@@ -160,9 +171,10 @@ def stream_masks(
     masks: Mapping[int, np.ndarray],
     video: VideoConfig = PLAIN_VIDEO,
     sampling: str = "all",
-    object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
+    carrier: MaskCarrier = PLAIN_CARRIER,
 ) -> Iterator[tuple[Frame, Results]]:
-    """Each frame that is watched with where the objects of the masks are on it, by rising id; no model is loaded.
+    """Each frame that is watched with where the objects of the masks are on it, by rising id; no image model is
+    loaded. carrier: what follows them.
 
     >>> for frame, results in stream_masks("clip.mp4", {0: ids}):
     ...     print(frame.index, {result.object_id: result.mask.sum() for result in results})
@@ -172,13 +184,13 @@ def stream_masks(
     show it. Raises `DataError` at once for masks that cannot be, and on the way for masks of another size than the
     video, `VideoError` as `VideoSegmenter.stream` does and where a mask's frame is not there.
     """
-    return _stream_masks(source, prompts_of(masks), video, sampling, object_tracker)
+    return _stream_masks(source, prompts_of(masks), video, sampling, carrier)
 
 
 def _stream_masks(
-    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, object_tracker: ObjectTrackerConfig
+    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, carrier: MaskCarrier
 ) -> Iterator[tuple[Frame, Results]]:
-    with open_with_masks(source, prompts, video, sampling, object_tracker) as (_, frames, session):
+    with open_with_masks(source, prompts, video, sampling, carrier) as (_, frames, session):
         yield from watch(session, frames)
 
 
@@ -187,16 +199,16 @@ def track(
     masks: Mapping[int, np.ndarray],
     video: VideoConfig = PLAIN_VIDEO,
     sampling: str = "all",
-    object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
+    carrier: MaskCarrier = PLAIN_CARRIER,
 ) -> VideoResult:
     """All of `stream_masks`, masks as run lengths. Raises as it does."""
-    with open_with_masks(source, prompts_of(masks), video, sampling, object_tracker) as (info, frames, session):
+    with open_with_masks(source, prompts_of(masks), video, sampling, carrier) as (info, frames, session):
         return _collected(info, frames, session)
 
 
 @contextmanager
 def open_with_masks(
-    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, object_tracker: ObjectTrackerConfig
+    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, carrier: MaskCarrier
 ) -> Iterator[tuple[VideoInfo, Iterator[Frame], MaskSession]]:
     """`open_source` for a video whose objects are given, and a session for them.
 
@@ -206,7 +218,7 @@ def open_with_masks(
     with open_source(source, video, sampling) as (info, frames):
         prompts.check_size(info.size)
         prompts.check_length(info, partial(_count_frames, source, video))
-        yield info, prompts.guard(frames, info.source), MaskSession(prompts, ObjectTracker(object_tracker))
+        yield info, prompts.guard(frames, info.source), MaskSession(prompts, carrier)
 
 
 def _count_frames(source: Source, video: VideoConfig) -> int:

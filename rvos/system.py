@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from image_core.building import build
-from image_core.device import check_device, check_precision
+from image_core.device import Precision, check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.language.motion import timed
@@ -33,7 +33,7 @@ from rvos.reading.key_frames import AUTO, KeyFrames, parse_key_frames
 from rvos.reading.propagation import Propagator
 from rvos.reading.reader import FeatureReader, MaskReader, Reader
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
-from rvos.tracking import TRACKERS
+from rvos.tracking import OF_HUB, TRACKERS, tracker_type
 from rvos.tracking.object_tracker import ObjectTrackerConfig
 from rvos.tracking.tracker import Tracker
 from rvos.video.config import VideoConfig
@@ -95,7 +95,7 @@ class SystemConfig:
                 _TEXTS[key](getattr(self, key))
         with faults.gathered():
             _check_decode(self.decode)
-            propagation, tracker = PROPAGATORS[self.propagation.name], TRACKERS[self.tracker.name]
+            propagation, tracker = PROPAGATORS[self.propagation.name], tracker_type(self.tracker.name)
             check_agreement(
                 # What is chosen for a slow model alone agrees.
                 *read_like(parse_key_frames(self.key_frames), self.decode, propagation, tracker, lambda: False),
@@ -106,11 +106,14 @@ class SystemConfig:
 
     def check_masks(self) -> None:
         """Raise `ConfigError`, all in one, for what means nothing where objects are followed from masks."""
-        faults, usual = Faults(), SystemConfig()
-        for key in ("key_frames", "decode", "propagation", "tracker"):
-            mine, plain = getattr(self, key), getattr(usual, key)
-            mine, plain = ({"": v} if isinstance(v, str) else v.document() for v in (mine, plain))
+        carries = tracker_type(self.tracker.name).of_masks
+        usual = SystemConfig(tracker=tracker_config(self.tracker.name if carries else DEFAULT_TRACKER))
+        faults = Faults()
+        for key in ("key_frames", "decode", "propagation", "tracker", *(["object_tracker"] if carries else [])):
+            mine, plain = (_document(getattr(system, key)) for system in (self, usual))
             for name in (name for name, value in mine.items() if plain.get(name) != value):
+                if (key, name) == ("tracker", carries):
+                    continue
                 setting = f"{key}.{name}" if name not in ("", "name") else key
                 faults.add(f"{setting}: got {mine[name]} with masks, which are followed without it; leave it out")
         faults.raise_all()
@@ -210,8 +213,8 @@ class VideoSystem:
             self.tracker_config = describe_tracker(tracker)
         faults.raise_all()
         self.propagator = _propagator(reading.propagation, self.propagation_config)
-        self.tracker = _tracker(tracker, self.tracker_config)
         self.model = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model)
+        self.tracker = _tracker(tracker, self.tracker_config, self.model)
         self._read_like = partial(read_like, asked, reading.decode, type(self.propagator), type(self.tracker))
         check_agreement(
             *self._read_like(lambda: False),
@@ -235,8 +238,10 @@ class VideoSystem:
         return self._chosen[1]
 
     def load(self) -> None:
-        """Load the model now. Raises `UnknownNameError`, `CheckpointError` or `ConfigError`."""
+        """Load the model and what the tracker needs now. Raises `UnknownNameError`, `CheckpointError` or
+        `ConfigError`."""
         _ = self.model.loaded
+        self.tracker.load()
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
         """A session for one video. Words that the model says it does not know are logged, each once.
@@ -245,6 +250,7 @@ class VideoSystem:
         the model shows none.
         """
         check_expressions(expressions)
+        self.tracker.load()
         asked = questions(expressions, self.tracker)
         session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions)
         unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
@@ -288,13 +294,25 @@ class VideoSystem:
             "key_frames": str(self.key_frames),
             "decode": self.decode,
             "propagation": self.propagation_config.document(),
-            "tracker": self.tracker_config.document(),
+            "tracker": {"name": self.tracker_config.name, **self.tracker.document()},
         }
+
+
+def _document(setting: Any) -> dict[str, Any]:
+    """A field of `SystemConfig` as JSON values."""
+    if isinstance(setting, str):
+        return {"": setting}
+    return setting.document() if isinstance(setting, PartConfig) else asdict(setting)
 
 
 def _propagator(given: object, config: PartConfig) -> Propagator[Any]:
     return given if isinstance(given, Propagator) else PROPAGATORS[config.name](config.numbers)
 
 
-def _tracker(given: object, config: PartConfig) -> Tracker[Any]:
-    return given if isinstance(given, Tracker) else TRACKERS[config.name](config.numbers)
+def _tracker(given: object, config: PartConfig, model: ImageModelHandle) -> Tracker[Any]:
+    """One of the hub computes where the model does, and as precisely."""
+    if isinstance(given, Tracker):
+        return given
+    if config.name in TRACKERS:
+        return TRACKERS[config.name](config.numbers)
+    return OF_HUB["hub"].named(config.name, config.numbers, model.device, cast(Precision, model.precision or "fp32"))

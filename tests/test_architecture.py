@@ -132,6 +132,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "rvos/commands/doctor.py",
         "rvos/evaluation/*",
         "rvos/reading/*",
+        "rvos/tracking/hub/propagator.py",
     ),
     "torchvision": ("image_core/geometry/boxes.py", "image_core/grounded/*", "image_core/weak/*/suppression.py"),
     "transformers": ("image_core/encoders/text.py", "image_core/hub/loading.py"),

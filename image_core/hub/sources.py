@@ -151,9 +151,9 @@ def _in_one_line(name: str, error: Exception) -> str:
     if any(_is_out_of_reach(e) for e in chain):
         return (
             f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or give "
-            "a folder (--model hub:FOLDER)"
+            "a folder (hub:FOLDER)"
         )
-    return f"{subject}: cannot be read ({first}): download it again, or give a folder (--model hub:FOLDER)"
+    return f"{subject}: cannot be read ({first}): download it again, or give a folder (hub:FOLDER)"
 
 
 @contextmanager
