@@ -71,13 +71,13 @@ def write_sam3(folder: Path) -> Path:
     """Its presence head is sure that everything is there, so that random weights find something."""
     tokenizer = clip_tokenizer(32)
     torch.manual_seed(0)
-    model = made("Sam3Model", _sam3_config(tokenizer, 32))
+    model = made("Sam3Model", sam3_config(tokenizer, 32))
     torch.nn.init.constant_(model.detr_decoder.presence_head.layer3.bias, 4.0)
     images = made("Sam3ImageProcessor", size={"height": 56, "width": 56})
     return saved(folder, model, made("Sam3Processor", images, tokenizer))
 
 
-def _sam3_vision(hidden: int) -> Any:
+def sam3_vision(hidden: int) -> Any:
     vit = made(
         "Sam3ViTConfig",
         **(SMALL | {"num_hidden_layers": 2}),
@@ -89,11 +89,11 @@ def _sam3_vision(hidden: int) -> Any:
     return made("Sam3VisionConfig", backbone_config=vit, fpn_hidden_size=hidden, scale_factors=[4.0, 2.0, 1.0, 0.5])
 
 
-def _sam3_config(tokenizer: Any, hidden: int) -> Any:
+def sam3_config(tokenizer: Any, hidden: int) -> Any:
     inner = {"hidden_size": hidden, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     return made(
         "Sam3Config",
-        vision_config=_sam3_vision(hidden),
+        vision_config=sam3_vision(hidden),
         text_config=text_of(tokenizer, 32) | {"projection_dim": 16},
         geometry_encoder_config=made("Sam3GeometryEncoderConfig", **inner),
         detr_encoder_config=made("Sam3DETREncoderConfig", **inner),
@@ -286,7 +286,7 @@ def write_sam(folder: Path, kind: str = "Sam") -> Path:
     return saved(folder, made(f"{kind}Model", config), made(f"{kind}Processor", images))
 
 
-def _hiera() -> tuple[Any, list[int]]:
+def hiera() -> tuple[Any, list[int]]:
     """SAM 2's encoder, and its channels."""
     backbone = made(
         "Sam2HieraDetConfig",
@@ -304,26 +304,14 @@ def _hiera() -> tuple[Any, list[int]]:
 
 
 def write_sam2(folder: Path) -> Path:
-    return _write_sam2(folder, "Sam2", *_hiera())
-
-
-def write_sam2_video(folder: Path) -> Path:
-    return _write_video(folder, "Sam2", *_hiera())
+    return _write_sam2(folder, "Sam2", *hiera())
 
 
 def write_edgetam(folder: Path) -> Path:
-    return _write_sam2(folder, "EdgeTam", *_repvit())
+    return _write_sam2(folder, "EdgeTam", *repvit())
 
 
-def write_edgetam_video(folder: Path) -> Path:
-    perceiver = {"perceiver_resampler_num_latents": 4, "perceiver_resampler_num_latents_2d": 4}
-    return _write_video(
-        folder, "EdgeTam", *_repvit(), **perceiver, memory_attention_mlp_hidden_size=16,
-        memory_attention_rope_k_sizes=[2, 2], perceiver_resampler_num_layers=1,
-    )  # fmt: skip
-
-
-def _repvit() -> tuple[Any, list[int]]:
+def repvit() -> tuple[Any, list[int]]:
     """EdgeTAM's encoder, of random weights: timm has no smaller one. And its channels."""
     channels = [8, 16, 24, 32]
     backbone = made(
@@ -337,7 +325,7 @@ def _repvit() -> tuple[Any, list[int]]:
 def _write_sam2(folder: Path, kind: str, backbone: Any, channels: list[int]) -> Path:
     config = made(
         f"{kind}Config",
-        vision_config=_pyramid(kind, backbone, channels, 32),
+        vision_config=pyramid(kind, backbone, channels, 32),
         prompt_encoder_config=made(f"{kind}PromptEncoderConfig", **PROMPTS),
         mask_decoder_config=made(f"{kind}MaskDecoderConfig", **DECODER),
     )
@@ -346,7 +334,7 @@ def _write_sam2(folder: Path, kind: str, backbone: Any, channels: list[int]) -> 
     return saved(folder, made(f"{kind}Model", config), made("Sam2Processor", images, target_size=64))
 
 
-def _pyramid(kind: str, backbone: Any, channels: list[int], hidden: int) -> Any:
+def pyramid(kind: str, backbone: Any, channels: list[int], hidden: int) -> Any:
     sizes = [[16, 16], [8, 8], [4, 4]]
     return made(
         f"{kind}VisionConfig",
@@ -355,73 +343,6 @@ def _pyramid(kind: str, backbone: Any, channels: list[int], hidden: int) -> Any:
         backbone_feature_sizes=sizes,
         fpn_hidden_size=hidden,
     )
-
-
-VIDEO = {
-    "memory_attention_hidden_size": 128,
-    "memory_attention_num_layers": 1,
-    "memory_encoder_hidden_size": 128,
-    "mask_downsampler_embed_dim": 128,
-    "memory_fuser_embed_dim": 128,
-    "memory_fuser_intermediate_dim": 16,
-    "memory_fuser_num_layers": 1,
-}
-"""transformers has 64 channels of memory and positions of 128 written into the code."""
-
-
-def _write_video(folder: Path, kind: str, backbone: Any, channels: list[int], **fields: Any) -> Path:
-    config = made(
-        f"{kind}VideoConfig",
-        vision_config=_pyramid(kind, backbone, channels, 128),
-        prompt_encoder_config=made(f"{kind}VideoPromptEncoderConfig", **(PROMPTS | {"hidden_size": 128})),
-        mask_decoder_config=made(f"{kind}VideoMaskDecoderConfig", **(DECODER | {"hidden_size": 128})),
-        image_size=64,
-        memory_attention_rope_feat_sizes=[4, 4],
-        **(VIDEO | fields),
-    )
-    torch.manual_seed(0)
-    images = made("Sam2ImageProcessor", size={"height": 64, "width": 64}, mask_size={"height": 16, "width": 16})
-    frames = made("Sam2VideoVideoProcessor", size={"height": 64, "width": 64})
-    return saved(
-        folder, seeing(made(f"{kind}VideoModel", config)), made("Sam2VideoProcessor", images, frames, target_size=64)
-    )
-
-
-def seeing(model: Any) -> Any:
-    """The same network, sure that the object is to be seen and where, and with a memory that is heard: random weights
-    are of neither kind."""
-    torch.nn.init.constant_(model.mask_decoder.pred_obj_score_head.proj_out.bias, 4.0)
-    with torch.no_grad():
-        for drawing in model.mask_decoder.output_hypernetworks_mlps:
-            drawing.proj_out.weight *= 5000
-    for parameter in model.memory_attention.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.3)
-    return model
-
-
-def write_sam3_video(folder: Path) -> Path:
-    """Detector and tracker in one checkpoint, as SAM 3 is published."""
-    tokenizer = clip_tokenizer(32)
-    tracker = made(
-        "Sam3TrackerVideoConfig",
-        vision_config=_sam3_vision(128),
-        prompt_encoder_config=made(
-            "Sam3TrackerVideoPromptEncoderConfig", **(PROMPTS | {"hidden_size": 128, "patch_size": 14})
-        ),
-        mask_decoder_config=made("Sam3TrackerVideoMaskDecoderConfig", **(DECODER | {"hidden_size": 128})),
-        image_size=56,
-        **VIDEO,
-    )
-    config = made("Sam3VideoConfig", detector_config=_sam3_config(tokenizer, 128), tracker_config=tracker)
-    torch.manual_seed(0)
-    model = made("Sam3VideoModel", config)
-    torch.nn.init.constant_(model.detector_model.detr_decoder.presence_head.layer3.bias, 4.0)
-    seeing(model.tracker_model)
-    images = made("Sam3ImageProcessor", size={"height": 56, "width": 56}, mask_size={"height": 16, "width": 16})
-    frames = made("Sam2VideoVideoProcessor", size={"height": 56, "width": 56})
-    processor = made("Sam3VideoProcessor", images, frames, tokenizer, target_size=56)
-    return saved(folder, model, processor)
 
 
 def write_clip(folder: Path, seed: int = 0) -> Path:
@@ -464,9 +385,6 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "sam_hq": lambda folder: write_sam(folder, "SamHQ"),
     "sam2": write_sam2,
     "edgetam": write_edgetam,
-    "sam2_video": write_sam2_video,
-    "sam3_video": write_sam3_video,
-    "edgetam_video": write_edgetam_video,
     "clip": write_clip,
     "siglip": write_siglip,
     "siglip2": lambda folder: write_siglip(folder, "Siglip2"),

@@ -125,7 +125,7 @@ class MaskSession:
 
     def _identity(self) -> str:
         carrier = {"class": name_of(type(self._carrier)), **self._carrier.document()}
-        return json.dumps({"version": SNAPSHOT_VERSION, "prompts": self._prompts.document(), "carrier": carrier})
+        return json.dumps({"version": SNAPSHOT_VERSION, "prompts": self._prompts.document(), "tracker": carrier})
 
 
 def _result(frame: Frame, target: Target, shown: ObjectMask | None) -> FrameResult:

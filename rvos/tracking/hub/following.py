@@ -46,12 +46,15 @@ class NetworkFollower(Follower):
         self.network = network
 
     def carried(self, view: View, track: Track) -> np.ndarray | None:
+        """(h, w) float32: where the network sees a track, also one that was lost; by flow of one that it does not
+        follow."""
         if track.network is None:
             return super().carried(view, track)
         guess = self._guess(view, track.network)
         return guess.probs if guess.quality >= self.config.lost and guess.probs.max() > 0.5 else None
 
     def continued(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> Placed:
+        """A track that has no candidate on this frame: its mask is the network's, which learns from it."""
         memory = track.network
         if memory is None:
             return super().continued(view, track, carried, taken)
@@ -73,7 +76,8 @@ class NetworkFollower(Follower):
         return Placed(moved, self.network.mask(view, guess))
 
     def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
-        """As of any track; what the network learns of it is for `learned`, and of a refused candidate done."""
+        """A track whose candidate on this frame is a region, drawn as any; where it differs from what the network
+        carried, the network is shown it."""
         before = track.network
         placed = super().drawn(view, track, carried, region)
         if before is None or placed.track.network is not before:
@@ -85,6 +89,7 @@ class NetworkFollower(Follower):
         return replace(placed, track=replace(placed.track, network=memory))
 
     def learned(self, view: View, placed: Placed, region: Region) -> Placed:
+        """A lesson about its appearance, as of any track; a new one is shown to the network."""
         taught = super().learned(view, placed, region)
         if taught.track.network is not None or taught.mask is not region.mask:
             return taught

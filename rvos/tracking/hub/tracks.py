@@ -13,7 +13,7 @@ from rvos.tracking.hub.handle import NetworkHandle
 from rvos.tracking.hub.objects import NetworkCarrier, NetworkConfig
 from rvos.tracking.object_tracker import ObjectTracker
 from rvos.tracking.regions import Region
-from rvos.tracking.tracks import TracksConfig, TracksTracker
+from rvos.tracking.tracks import TracksConfig, TracksState, TracksTracker
 from rvos.view.frame_view import View
 
 
@@ -55,6 +55,10 @@ class HubTracks(TracksTracker):
 
     def document(self) -> dict[str, Any]:
         return {**super().document(), **self.handle.document()}
+
+    def asks(self, state: TracksState) -> bool:
+        """Also where nothing is known of the presence, as after a cut: a network may see things there."""
+        return super().asks(state if state.presence.weight else replace(state, tracks=()))
 
     def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
         """The network follows those most likely meant, which come first, and forgets the others."""

@@ -21,7 +21,7 @@ from rvos.tracking.hub.memory import FrameMemory, NetworkMemory, Reach
 from rvos.tracking.hub.propagator import MaskPropagator, read_propagator
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of
-from tests.tiny_networks import WRITERS
+from tests.tiny_video_networks import VIDEO_WRITERS
 
 SIZE = (48, 80)
 KINDS = ("sam2_video", "edgetam_video", "sam3_video")
@@ -30,7 +30,7 @@ MOST = 4
 
 @cache
 def network(kind: str) -> MaskPropagator:
-    return read_propagator(find_source(str(WRITERS[kind](Path(mkdtemp())))), Where("cpu"))
+    return read_propagator(find_source(str(VIDEO_WRITERS[kind](Path(mkdtemp())))), Where("cpu"))
 
 
 def view(index: int) -> View:
@@ -128,7 +128,7 @@ def test_an_object_is_carried_alike_whatever_else_is_carried() -> None:
 def test_an_object_that_is_away_has_no_mask_and_no_quality(tmp_path: Path) -> None:
     import torch
 
-    carrying = read_propagator(find_source(str(WRITERS["sam2_video"](tmp_path))), Where("cpu"))
+    carrying = read_propagator(find_source(str(VIDEO_WRITERS["sam2_video"](tmp_path))), Where("cpu"))
     torch.nn.init.constant_(carrying.network.model.mask_decoder.pred_obj_score_head.proj_out.bias, -4.0)
     seen = carrying.carried(view(1), carrying.shown(view(0), mask(), MOST))
     assert seen.quality == 0 and not carrying.mask(seen.logits, SIZE).any() and len(seen.memory.recent) == 1
