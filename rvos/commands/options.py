@@ -16,6 +16,7 @@ from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
 from rvos.reading import PROPAGATORS
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import TRACKERS
+from rvos.tracking.hub.kinds import HUB_TRACKERS
 
 if TYPE_CHECKING:
     from rvos.segmenter import VideoSegmenter
@@ -45,7 +46,9 @@ Tracker = Annotated[
     typer.Option(
         "--tracker",
         metavar="NAME",
-        help=f"How masks travel through time: {', '.join(TRACKERS)}; by default {DEFAULT_TRACKER}.",
+        help=f"How masks travel through time: {', '.join(TRACKERS)}, or hub:NAME, a network of the Hugging Face hub "
+        f"that carries them ({', '.join(HUB_TRACKERS)}, OWNER/NAME or a folder), also with --mask; by default "
+        f"{DEFAULT_TRACKER}.",
     ),
 ]
 Device = Annotated[
