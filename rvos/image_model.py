@@ -79,6 +79,11 @@ class ImageModelHandle:
         return self._device
 
     @property
+    def weights(self) -> WeightsOf:
+        """What gives packaged weights."""
+        return self._weights
+
+    @property
     def is_slow(self) -> bool:
         """Whether it says that a picture takes it a second or so. Weights of ours are not loaded for it; a model of
         Python is built, and asked. Raises as `loaded` does."""

@@ -15,6 +15,7 @@ from image_core.faults import Faults
 from image_core.mask_model import MaskModel, WeightsOf
 from image_core.weights import DEFAULT
 from image_core.weights.cache import weights_of
+from rvos.carriers import Carriers
 from rvos.export.records import to_record
 from rvos.image_model import ImageModelHandle
 from rvos.parts import PartConfig
@@ -25,6 +26,7 @@ from rvos.system import Reading, SystemConfig, VideoSystem
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking.mask_carrier import MaskCarrier
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.refining import NO_MASKER, RefiningConfig
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video.config import VideoConfig
@@ -40,6 +42,7 @@ from rvos.watch.stream import Results, Session, watch
 
 PLAIN_VIDEO = VideoConfig()
 PLAIN_OBJECTS = ObjectTrackerConfig()
+PLAIN_REFINING = RefiningConfig()
 PLAIN_CARRIER = ObjectTracker()
 
 
@@ -53,8 +56,8 @@ class VideoSegmenter:
     model: `photo`, an embedded model's name, a model file, `module:factory`, or any object with `segment` (which brings
     its own device and precision);
     propagation, tracker: names, descriptions with numbers (`rvos.parts.tracker_config`), or objects; key_frames,
-    decode, sampling, device, precision, object_tracker: as in `SystemConfig`, whose objects `VideoSegmenter.of` takes
-    whole.
+    decode, sampling, device, precision, object_tracker, masker, refining: as in `SystemConfig`, whose objects
+    `VideoSegmenter.of` takes whole.
 
     The model is loaded when it is first needed: `session`, `stream` and `segment` raise `UnknownNameError` or
     `CheckpointError` for one that cannot be, before the video is touched. Everything else that is wrong raises
@@ -74,6 +77,8 @@ class VideoSegmenter:
         device: str = "auto",
         precision: str = "fp32",
         object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
+        masker: str = NO_MASKER,
+        refining: RefiningConfig = PLAIN_REFINING,
     ) -> None:
         handle = ImageModelHandle.of(model, device, precision)
         faults = Faults()
@@ -82,6 +87,7 @@ class VideoSegmenter:
         for key, value, kind in (
             ("video", video, VideoConfig),
             ("object_tracker", object_tracker, ObjectTrackerConfig),
+            ("refining", refining, RefiningConfig),
         ):
             if not isinstance(value, kind):
                 faults.add(f"{key}: expected {kind.__module__}.{kind.__name__}(...), got {type(value).__name__}")
@@ -90,7 +96,7 @@ class VideoSegmenter:
         faults.raise_all()
         self.video = video
         self.sampling = sampling
-        self.object_tracker = object_tracker
+        self.carriers = Carriers(handle, self.system.tracker, object_tracker, masker, refining)
 
     @classmethod
     def of(cls, config: SystemConfig, weights: WeightsOf = weights_of) -> VideoSegmenter:
@@ -104,6 +110,8 @@ class VideoSegmenter:
             video=config.video,
             sampling=config.sampling,
             object_tracker=config.object_tracker,
+            masker=config.masker,
+            refining=config.refining,
         )
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
@@ -137,14 +145,12 @@ class VideoSegmenter:
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:
         """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No image model is loaded; raises
-        `RvosError` where a network of the hub is to carry the masks and cannot be had."""
-        self.system.tracker.load()
-        return stream_masks(source, masks, self.video, self.sampling, self.mask_carrier)
+        `RvosError` where a network is to follow the masks, or to draw them anew, and cannot be had."""
+        return stream_masks(source, masks, self.video, self.sampling, self.carriers.ready())
 
     def track(self, source: Source, masks: Mapping[int, np.ndarray]) -> VideoResult:
         """All of `stream_masks`, masks as run lengths. Raises as it does."""
-        self.system.tracker.load()
-        return track(source, masks, self.video, self.sampling, self.mask_carrier)
+        return track(source, masks, self.video, self.sampling, self.carriers.ready())
 
     def document(self) -> dict[str, Any]:
         """What results depend on, as JSON values: all of `SystemConfig` but the device, and how far ahead is read."""
@@ -157,13 +163,7 @@ class VideoSegmenter:
 
     def mask_document(self) -> dict[str, Any]:
         """What the results of masks depend on, as JSON values."""
-        of = "object_tracker" if self.system.tracker.mask_carrier() is None else "tracker"
-        return {**self.video_document(), of: self.mask_carrier.document()}
-
-    @property
-    def mask_carrier(self) -> MaskCarrier:
-        """What follows the objects of masks: the tracker where it is one that does, else appearance and flow."""
-        return self.system.tracker.mask_carrier() or ObjectTracker(self.object_tracker)
+        return {**self.video_document(), **self.carriers.document()}
 
 
 def stream_masks(

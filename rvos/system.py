@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
+from image_core.adapters.maskers import check_masker
 from image_core.building import build
 from image_core.device import Precision, check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
@@ -35,6 +36,7 @@ from rvos.reading.reader import FeatureReader, MaskReader, Reader
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import OF_HUB, TRACKERS, tracker_type
 from rvos.tracking.object_tracker import ObjectTrackerConfig
+from rvos.tracking.refining import NO_MASKER, RefiningConfig
 from rvos.tracking.tracker import Tracker
 from rvos.video.config import VideoConfig
 from rvos.video.sampling import parse_sampling
@@ -48,6 +50,11 @@ def _check_decode(value: str) -> None:
         raise UnknownNameError("decode", str(value), [AUTO, "every", "key"])
 
 
+def _check_masker(value: str) -> None:
+    if value != NO_MASKER:
+        check_masker(value)
+
+
 _TEXTS: dict[str, Callable[[str], Any]] = {
     "model": str,
     "device": check_device,
@@ -55,10 +62,17 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "sampling": parse_sampling,
     "key_frames": parse_key_frames,
     "decode": _check_decode,
+    "masker": _check_masker,
 }
 """The fields of `SystemConfig` that are texts, and what raises where a text cannot be."""
-_CONFIGS: dict[str, type] = {"video": VideoConfig, "object_tracker": ObjectTrackerConfig}
+_CONFIGS: dict[str, type] = {
+    "video": VideoConfig,
+    "object_tracker": ObjectTrackerConfig,
+    "refining": RefiningConfig,
+}
 """Those that are settings of their own."""
+OF_MASKS = ("object_tracker", "masker", "refining")
+"""Those that count where objects are followed from masks."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +101,14 @@ class SystemConfig:
     tracker: PartConfig = field(default_factory=tracker_config)
     object_tracker: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
     """How objects are followed from masks."""
+    masker: str = NO_MASKER
+    """What draws the objects of masks anew now and then: none, photo (MobileSAM), hub:OWNER/NAME or hub:FOLDER."""
+    refining: RefiningConfig = field(default_factory=RefiningConfig)
+    """How that is done."""
 
     def __post_init__(self) -> None:
         faults = Faults()
-        for key in ("device", "precision", "sampling"):
+        for key in ("device", "precision", "sampling", "masker"):
             with faults.gathered():
                 _TEXTS[key](getattr(self, key))
         with faults.gathered():
@@ -109,28 +127,31 @@ class SystemConfig:
         carries = tracker_type(self.tracker.name).of_masks
         usual = SystemConfig(tracker=tracker_config(self.tracker.name if carries else DEFAULT_TRACKER))
         faults = Faults()
-        for key in ("key_frames", "decode", "propagation", "tracker", *(["object_tracker"] if carries else [])):
+        for key in ("key_frames", "decode", "propagation", "tracker", *(OF_MASKS if carries else ())):
             mine, plain = (_document(getattr(system, key)) for system in (self, usual))
             for name in (name for name, value in mine.items() if plain.get(name) != value):
                 if (key, name) == ("tracker", carries):
                     continue
                 setting = f"{key}.{name}" if name not in ("", "name") else key
                 faults.add(f"{setting}: got {mine[name]} with masks, which are followed without it; leave it out")
+        if self.masker == NO_MASKER and self.refining != RefiningConfig():
+            faults.add("refining: expected a masker that draws masks anew, got none: leave it out, or say masker=photo")
         faults.raise_all()
 
     def check_words(self) -> None:
         """Raise `ConfigError`, all in one, for what means nothing where words are asked."""
-        faults, usual = Faults(), asdict(ObjectTrackerConfig())
+        faults, usual = Faults(), SystemConfig()
         keys = parse_key_frames(self.key_frames)
         if keys is not None and keys.sees_all and PROPAGATORS[self.propagation.name].between_key_frames:
             faults.add(
                 f"propagation: got {self.propagation.name} with key_frames={self.key_frames}, which leaves no frames "
                 "between: leave one of them out"
             )
-        for name, value in asdict(self.object_tracker).items():
-            if value != usual[name]:
-                got = f"got {value} with expressions"
-                faults.add(f"object_tracker.{name}: {got}, which are followed without it; leave it out")
+        for key in OF_MASKS:
+            mine, plain = (_document(getattr(system, key)) for system in (self, usual))
+            for name in (name for name, value in mine.items() if plain[name] != value):
+                setting = f"{key}.{name}" if name else key
+                faults.add(f"{setting}: got {mine[name]} with expressions, which are followed without it; leave it out")
         faults.raise_all()
 
 

@@ -67,7 +67,8 @@ Set = Annotated[
         "decode=auto|every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: "
         "any number of these parts, such as tracker.lookahead=N (answer each frame N frames later, with those in mind) "
         "or tracker.both_ways=true (watch the video twice, the second time knowing how it goes on). "
-        "object_tracker.KEY=VALUE, with --mask: any number of what follows the objects of masks.",
+        "With --mask: object_tracker.KEY=VALUE, any number of what follows the objects of masks; masker=photo, "
+        "hub:OWNER/NAME or hub:FOLDER, a network that draws them anew now and then; refining.KEY=VALUE, when it does.",
     ),
 ]
 SplitBy = Annotated[
