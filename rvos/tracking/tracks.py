@@ -124,7 +124,7 @@ class TracksTracker(Tracker[TracksState]):
         self._steadier = Steadier(self.config.steadying)
 
     def question(self, expression: TimedExpression) -> str:
-        return expression.still
+        return expression.asked
 
     def start(self, expression_index: int, expression: TimedExpression) -> TracksState:
         return TracksState(expression_index, expression)
