@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from image_core.hub.catalogue import SAM2
+from tests.tiny_networks import WRITERS
 from tests.tiny_video_networks import VIDEO_WRITERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +36,16 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def mask_of(clip: Path, path: Path) -> np.ndarray:
+    """A mask for a clip's frames, written to `path`."""
+    capture = cv2.VideoCapture(str(clip))
+    size = [int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)]
+    mask = np.zeros(size, np.uint8)
+    mask[4:20, 4:20] = 255
+    cv2.imwrite(str(path), mask)
+    return mask
+
+
 def test_words_are_followed_and_the_weights_recorded(make_clip: Callable[..., Path], cache: Path) -> None:
     options = ("--model", "s2rm_tiny", "--tracker", "hub:sam2.1", "--device", "cpu", "--set", "key_frames=every:3")
     clip = make_clip(8)
@@ -49,11 +60,7 @@ def test_words_are_followed_and_the_weights_recorded(make_clip: Callable[..., Pa
 
 def test_masks_are_followed_and_the_weights_recorded(make_clip: Callable[..., Path], cache: Path) -> None:
     clip = make_clip(6)
-    capture = cv2.VideoCapture(str(clip))
-    size = [int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)]
-    mask = np.zeros(size, np.uint8)
-    mask[4:20, 4:20] = 255
-    cv2.imwrite(str(cache / "mask.png"), mask)
+    mask = mask_of(clip, cache / "mask.png")
     command = ("segment", clip, "--mask", f"1={cache / 'mask.png'}", "--save", "masks", "--device", "cpu", "--quiet")
     done = run(*command, "--tracker", "hub:sam2.1", "--out", cache / "out", home=cache)
     assert done.returncode == 0, done.stderr
@@ -65,6 +72,28 @@ def test_masks_are_followed_and_the_weights_recorded(make_clip: Callable[..., Pa
     refused = run(*command, *other, "--out", cache / "other", home=cache)
     assert refused.returncode == 2 and "tracker.meaning: got" in refused.stderr, refused.stderr
     assert "object_tracker.fit_every: got 2 with masks" in refused.stderr
+
+
+def test_masks_are_drawn_anew_by_a_masker_of_the_hub(make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    clip, masker = make_clip(6), f"hub:{WRITERS['sam2'](tmp_path / 'sam2')}"
+    mask_of(clip, tmp_path / "mask.png")
+    command = ("segment", clip, "--mask", f"0={tmp_path / 'mask.png'}", "--save", "masks", "--device", "cpu", "--quiet")
+    willing = ("--set", "refining.skill=0", "--set", "refining.agreement=0")
+    for name, more in {"plain": (), "drawn": ("--set", f"masker={masker}", *willing)}.items():
+        done = run(*command, *more, "--out", tmp_path / name, home=tmp_path)
+        assert done.returncode == 0, done.stderr
+    settings = json.loads((tmp_path / "drawn" / "result.json").read_text())["settings"]
+    assert settings["masker"]["name"] == masker and settings["masker"]["revision"]
+    assert settings["refining"] == {"every": 2, "skill": 0.0, "agreement": 0.0}
+    plain, drawn = (
+        [(tmp_path / name / "masks" / "object_1" / f"{t:05}.png").read_bytes() for t in range(6)]
+        for name in ("plain", "drawn")
+    )
+    assert plain[:2] == drawn[:2] and plain[2] != drawn[2]
+    refused = run(*command, "--set", "refining.every=1", "--out", tmp_path / "other", home=tmp_path)
+    assert refused.returncode == 2 and "expected a masker that draws masks anew, got none" in refused.stderr
+    refused = run(*command, "--set", "masker=foto", "--out", tmp_path / "other", home=tmp_path)
+    assert "unknown masker 'foto': did you mean 'photo'?" in refused.stderr
 
 
 def test_a_network_that_is_not_here_is_told_in_one_line(make_clip: Callable[..., Path], tmp_path: Path) -> None:
