@@ -41,7 +41,7 @@ class Carried:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """A picture as the network sees it."""
 
     pixels: Tensor
@@ -96,7 +96,7 @@ class MaskPropagator:
 
         mask: (H, W) bool, where it is shown to the network.
         """
-        processor, device, seen = self.network.processor, self.network.device, view.once(self._seen)
+        processor, device, seen = self.network.processor, self.network.device, view.once(self.seen)
         session = processor.init_video_session(inference_device=device)
         outputs = session.output_dict_per_obj[session.obj_id_to_idx(_OBJECT)]
         if memory is not None:
@@ -109,12 +109,12 @@ class MaskPropagator:
         with self.network.asked():
             return self.network.model(inference_session=session, frame_idx=index, frame=seen.pixels), session
 
-    def _seen(self, view: View) -> _Seen:
+    def seen(self, view: View) -> Seen:
         """The picture through the network's encoder. Ask by `view.once`: objects and expressions share it."""
         pixels = self.network.prepared(view.frame.image)["pixel_values"]
         with self.network.asked():
             outputs = self.network.model.get_image_features(pixels, return_dict=True)
-        return _Seen(pixels[0], outputs.fpn_hidden_states, outputs.fpn_position_encoding)
+        return Seen(pixels[0], outputs.fpn_hidden_states, outputs.fpn_position_encoding)
 
 
 def read_propagator(source: Source, where: Where) -> MaskPropagator:
