@@ -46,7 +46,7 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
     print("models of the Hugging Face hub, downloaded at first use (--model hub:NAME):")
     _tell_hub(hub)
     print("  hub:OWNER/NAME or hub:FOLDER, parts joined by +: docs/models.md tells which")
-    print("trackers of the Hugging Face hub (--tracker hub:NAME):")
+    print("networks of the hub that carry masks (--tracker hub:NAME):")
     _tell_hub(trackers)
     print("  hub:OWNER/NAME or hub:FOLDER: docs/trackers.md tells which")
     print("a model of your own (--model module:factory): docs/models.md tells how")

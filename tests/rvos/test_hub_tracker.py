@@ -58,6 +58,16 @@ def test_words_are_followed_and_the_weights_recorded(make_clip: Callable[..., Pa
     assert (cache / "out" / "frames.jsonl").read_bytes().count(b"\n") == 8
 
 
+def test_sam3_finds_and_follows_with_one_checkpoint(make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    name = f"hub:{VIDEO_WRITERS['sam3_video'](tmp_path / 'sam3')}"
+    options = ("--model", name, "--tracker", name, "--device", "cpu", "--set", "key_frames=every:2")
+    done = run("segment", make_clip(4), "the circle", *options, "--out", tmp_path / "out", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    settings = json.loads((tmp_path / "out" / "result.json").read_text())["settings"]
+    assert settings["model"]["revision"] == settings["tracker"]["weights"]["revision"]
+    assert (tmp_path / "out" / "frames.jsonl").read_bytes().count(b"\n") == 4
+
+
 def test_masks_are_followed_and_the_weights_recorded(make_clip: Callable[..., Path], cache: Path) -> None:
     clip = make_clip(6)
     mask = mask_of(clip, cache / "mask.png")

@@ -13,6 +13,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from rvos.tracking.box import core_of
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, share_of
 from rvos.tracking.hub.memory import NetworkMemory
 from rvos.tracking.hub.objects import NetworkCarrier, NetworkGuess
@@ -101,8 +102,8 @@ class NetworkFollower(Follower):
 
 
 def _frame_mask(view: View, region: Region) -> np.ndarray:
-    """(H, W) bool: what was drawn, or what of the map is."""
+    """(H, W) bool, not empty: what was drawn, or the likeliest of what a map has."""
     if region.mask is not None:
         return region.mask
     height, width = view.frame.size
-    return cv2.resize(region.soft, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+    return core_of(cv2.resize(region.soft, (width, height), interpolation=cv2.INTER_LINEAR))

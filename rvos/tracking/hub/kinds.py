@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.hub.catalogue import EDGETAM, SAM2, SAM3, HubModel
-from image_core.hub.sources import Source, find_source
 from image_core.identity import ModelIdentity
+
+if TYPE_CHECKING:
+    from image_core.hub.sources import Source
 
 PREFIX = "hub:"
 ADAPTER = "mask_propagator"
@@ -27,21 +30,21 @@ HUB_TRACKERS = {
             "sam2.1",
             (SAM2,),
             ADAPTER,
-            "carries the masks of any objects (SAM 2.1, Hiera B+)",
+            "SAM 2.1 with Hiera B+",
             "SA-V test J&F 78.2",
         ),
         HubModel(
             "edgetam",
             (EDGETAM,),
             ADAPTER,
-            "the same with a small network (EdgeTAM)",
+            "EdgeTAM, a small network",
             "",
         ),
         HubModel(
             "sam3",
             (SAM3,),
             ADAPTER,
-            "the same with SAM 3's tracker",
+            "the tracker of SAM 3",
             "",
         ),
     )
@@ -59,6 +62,8 @@ def check_name(text: str) -> None:
 def source_of(text: str) -> Source:
     """The network that `hub:TEXT` names. Raises `UnknownNameError`, `ConfigError` for one that carries no masks, and
     what `find_source` raises."""
+    from image_core.hub.sources import find_source  # it imports huggingface_hub
+
     check_name(text)
     known = HUB_TRACKERS.get(text)
     source = find_source(known.text if known else text)
