@@ -74,6 +74,16 @@ class ImageModelHandle:
         return self._model
 
     @property
+    def device(self) -> str:
+        """Where it computes: auto, cpu, cuda or cuda:i; auto of an object, which brings its own."""
+        return self._device
+
+    @property
+    def weights(self) -> WeightsOf:
+        """What gives packaged weights."""
+        return self._weights
+
+    @property
     def is_slow(self) -> bool:
         """Whether it says that a picture takes it a second or so. Weights of ours are not loaded for it; a model of
         Python is built, and asked. Raises as `loaded` does."""

@@ -31,7 +31,7 @@ Answers = list[MaskAnswer | None]
 
 class Reader(ABC, Generic[State]):
     """Answers of an image model for E expressions, frame by frame. It holds nothing that changes: what it remembers of
-    the video is in a frozen dataclass that `read` takes and returns."""
+    the video is in a frozen dataclass that `read` takes and returns. Equal expressions are asked once a frame."""
 
     def __init__(self, expressions: Sequence[str]) -> None:
         """Raises `RvosError` for no expression or a blank one."""
@@ -82,9 +82,10 @@ class MaskReader(Reader[NothingRead]):
         read = range(len(self.expressions)) if is_key else asking
         answers: Answers = [None] * len(self.expressions)
         if read:
-            given = ask(self.model, view.frame.image, [self.expressions[i] for i in read])
-            for i, answer in zip(read, given, strict=True):
-                answers[i] = answer
+            asked = list(dict.fromkeys(self.expressions[i] for i in read))
+            given = dict(zip(asked, ask(self.model, view.frame.image, asked), strict=True))
+            for i in read:
+                answers[i] = given[self.expressions[i]]
         return answers, state
 
 
@@ -118,6 +119,9 @@ class FeatureReader(Reader[Any]):
         self.segmenter = segmenter
         self.propagator = propagator
         self.decode_every = decode_every
+        self._asked = tuple(dict.fromkeys(self.expressions))
+        # For each expression, where it stands in `_asked`.
+        self._row_of = [self._asked.index(expression) for expression in self.expressions]
         self._text = self._encode_text()
 
     @property
@@ -137,26 +141,31 @@ class FeatureReader(Reader[Any]):
 
     @torch.inference_mode()
     def read(self, view: View, is_key: bool, asking: Sequence[int], state: Any) -> tuple[Answers, Any]:
-        count = len(self.expressions)
-        answers: Answers = [None] * count
+        answers: Answers = [None] * len(self.expressions)
         decode_all = is_key or self.decode_every
         if not decode_all and not asking:
             return answers, state
         taken = self._take_in(view) if is_key or asking or self.propagator.reads_stem else None
         if decode_all:
-            fresh = self._encode(taken, range(count)) if is_key and taken is not None else None
+            fresh = self._encode(taken, range(len(self._asked))) if is_key and taken is not None else None
             features, state = self.propagator.step(view, self._stem(taken), fresh, state)
-            rest = [i for i in range(count) if i not in asking]
-            shared = features if len(features) == 1 else self._rows(features, rest)
-            answers = self._with_decoded(answers, rest, shared)
+            rest = [i for i in range(len(answers)) if i not in asking]
+            rows = self._rows_of(rest)
+            shared = features if len(features) == 1 else self._rows(features, rows)
+            answers = self._with_decoded(answers, rest, rows, shared)
         if asking and taken is not None:
-            answers = self._with_decoded(answers, asking, self._encode(taken, asking))
+            rows = self._rows_of(asking)
+            answers = self._with_decoded(answers, asking, rows, self._encode(taken, rows))
         return answers, state
+
+    def _rows_of(self, expressions: Sequence[int]) -> list[int]:
+        """Where what these expressions ask stands in `_asked`, each once."""
+        return list(dict.fromkeys(self._row_of[i] for i in expressions))
 
     @torch.inference_mode()
     def _encode_text(self) -> TextFeatures:
         with self._autocast():
-            return self.segmenter.model.encode_text(self.expressions)
+            return self.segmenter.model.encode_text(self._asked)
 
     def _autocast(self) -> AbstractContextManager[None]:
         """The precision of the network, for the network alone: what a propagator compares keeps all its digits."""
@@ -187,19 +196,24 @@ class FeatureReader(Reader[Any]):
     def _rows(self, features: ImageFeatures, of: Sequence[int]) -> ImageFeatures:
         return features.select(torch.tensor(list(of), dtype=torch.long, device=self.device))
 
-    def _with_decoded(self, answers: Answers, of: Sequence[int], features: ImageFeatures) -> Answers:
-        """The answers with those of the expressions `of`, whose features these are (one row for all, or a row each)."""
+    def _with_decoded(
+        self, answers: Answers, of: Sequence[int], asked: Sequence[int], features: ImageFeatures
+    ) -> Answers:
+        """The answers with those of the expressions `of`.
+
+        asked: where what they ask stands in `_asked`, each once; features: of these, one row for all, or a row each.
+        """
         if not of:
             return answers
-        answers = list(answers)
-        rows = torch.tensor(list(of), device=self.device)
-        own = features if len(features) == len(of) else features.select(torch.zeros_like(rows))
+        rows, decoded = torch.tensor(list(asked), device=self.device), []
+        own = features if len(features) == len(rows) else features.select(torch.zeros_like(rows))
         # What a processor works on should stay in its cache; on a GPU rows go side by side.
-        for chunk in torch.arange(len(of), device=self.device).split(1 if self.device.type == "cpu" else len(of)):
+        for chunk in torch.arange(len(rows), device=self.device).split(1 if self.device.type == "cpu" else len(rows)):
             paired = own.select(chunk)
             with self._autocast():
                 prediction = self.segmenter.model.decode(paired, self._text.select(rows[chunk]))
-            decoded = self.segmenter.answers(prediction, paired.valid_px)
-            for position, answer in zip(chunk.tolist(), decoded, strict=True):
-                answers[of[position]] = answer
+            decoded += self.segmenter.answers(prediction, paired.valid_px)
+        answers, answer_of = list(answers), dict(zip(asked, decoded, strict=True))
+        for i in of:
+            answers[i] = answer_of[self._row_of[i]]
         return answers

@@ -101,9 +101,9 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
             _first_pass(directory, session, job.source, segmenter)
         recording = Recording(directory, session, exporters)
         recording.run(info, frames, progress)
-        model, asked = segmenter.system.model, job.prompts is None
-        unseen = model.unseen_words(job.expressions) if asked else ()
-        understood = model.understood(job.expressions) if asked else None
+        system, asked = segmenter.system, job.prompts is None
+        unseen = system.unseen_words(job.expressions) if asked else ()
+        understood = system.understood(job.expressions) if asked else None
         result = result_document(
             info, directory.settings, job.targets, unseen, recording.summary, session.latency, understood=understood
         )
@@ -121,8 +121,8 @@ def _first_pass(directory: RunDirectory, session: StreamSession, source: str, se
 def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], RunDirectory, Session]]:
     """The video of a job, the folder for it, which is not entered yet, and a session for what is asked."""
     if job.prompts is not None:
-        numbers = segmenter.object_tracker
-        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, numbers) as opened:
+        carrier = segmenter.carriers.ready()
+        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, carrier) as opened:
             info, frames, session = opened
             yield info, frames, _folder(job, segmenter), session
         return

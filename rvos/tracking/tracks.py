@@ -18,6 +18,7 @@ from typing import Annotated
 import numpy as np
 
 from image_core.answer import MaskAnswer
+from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
 from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
@@ -43,7 +44,7 @@ class TracksConfig(TrackerConfig):
     both_ways: bool = False
     #: Presence from which on anything is shown, [0, 1]: by this one 89 of 100 visible targets are shown with the
     #: embedded model on validation videos, as many as frame by frame; on moving pictures models are less sure.
-    presence_threshold: Share = 0.25
+    presence_threshold: Share = 0.5
     #: How answers become regions.
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     #: How the maps of dense models are made steady.
@@ -92,6 +93,7 @@ class TracksState:
     """What is remembered of one expression on one video."""
 
     expression_index: int
+    expression: TimedExpression
     tracks: tuple[Track, ...] = ()
     next_id: int = 1
     presence: Gathered = field(default_factory=Gathered)
@@ -121,8 +123,11 @@ class TracksTracker(Tracker[TracksState]):
         self._follower = Follower(self.config.following, ObjectTracker(self.config.carrying))
         self._steadier = Steadier(self.config.steadying)
 
-    def start(self, expression_index: int) -> TracksState:
-        return TracksState(expression_index)
+    def question(self, expression: TimedExpression) -> str:
+        return expression.asked
+
+    def start(self, expression_index: int, expression: TimedExpression) -> TracksState:
+        return TracksState(expression_index, expression)
 
     def prepare(self, view: View) -> None:
         view.once(lifted)
@@ -155,7 +160,7 @@ class TracksTracker(Tracker[TracksState]):
     def again(self, state: TracksState) -> TracksState:
         """The same tracks will come again; which of them is meant when is known already."""
         first = _first(state.tracks)
-        return replace(self.start(state.expression_index), plan=() if first is None else first.path)
+        return replace(self.start(state.expression_index, state.expression), plan=() if first is None else first.path)
 
     def _answered(
         self, view: View, answer: MaskAnswer, carried: Mapping[int, np.ndarray | None], state: TracksState

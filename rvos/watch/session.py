@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from image_core.identity import name_of
+from image_core.language.motion_parser import timed
 from image_core.state import from_bytes, to_bytes
 from rvos.reading.key_frames import KeyFrames, KeyFrameState
 from rvos.reading.reader import Reader
@@ -17,7 +19,7 @@ from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view.frame_view import view_of
 
-SNAPSHOT_VERSION = 7
+SNAPSHOT_VERSION = 8
 EVERY_FRAME = KeyFrames(1)
 
 
@@ -44,11 +46,21 @@ class StreamSession:
     how many frames have passed. Frames are given in order, by one thread.
 
     key_frames: which frames the image model sees whole. It knows nothing of the expressions, so that E expressions
-    together are E apart. Whether the parts can serve a video together is asked before (`rvos.system`).
+    together are E apart; expressions: as the user gave them, where the reader asks for a part of each (`questions`),
+    else those of the reader. Whether the parts can serve a video together is asked before (`rvos.system`).
     """
 
-    def __init__(self, reader: Reader[Any], tracker: Tracker[Any], key_frames: KeyFrames = EVERY_FRAME) -> None:
-        self.expressions = reader.expressions
+    def __init__(
+        self,
+        reader: Reader[Any],
+        tracker: Tracker[Any],
+        key_frames: KeyFrames = EVERY_FRAME,
+        expressions: Sequence[str] | None = None,
+    ) -> None:
+        """Raises `ValueError` where the reader asks for another number of expressions."""
+        self.expressions = reader.expressions if expressions is None else tuple(expressions)
+        if len(self.expressions) != len(reader.expressions):
+            raise ValueError(f"expected a reader of {len(self.expressions)} expressions, got {len(reader.expressions)}")
         self.targets = expression_targets(self.expressions)
         self.frame_count = 0
         self._reader = reader
@@ -57,7 +69,7 @@ class StreamSession:
         self._picture: np.ndarray | None = None
         self._pace = key_frames.start()
         self._reading = reader.start()
-        self._tracks = tuple(tracker.start(index) for index in range(len(self.expressions)))
+        self._tracks = tuple(tracker.start(index, timed(text)) for index, text in enumerate(self.expressions))
 
     @property
     def latency(self) -> int:
@@ -128,11 +140,17 @@ class StreamSession:
             {
                 "version": SNAPSHOT_VERSION,
                 "reading": self._reader.document(),
-                "tracker": {"class": name_of(type(self._tracker)), **asdict(self._tracker.config)},
+                "tracker": {"class": name_of(type(self._tracker)), **self._tracker.document()},
                 "key_frames": asdict(self._key_frames),
                 "expressions": list(self.expressions),
+                "asked": list(self._reader.expressions),
             }
         )
+
+
+def questions(expressions: Sequence[str], tracker: Tracker[Any]) -> tuple[str, ...]:
+    """What an image model is asked for each expression, where this tracker makes a video of the answers."""
+    return tuple(tracker.question(timed(expression)) for expression in expressions)
 
 
 def check_identity(own: str, other: str) -> None:

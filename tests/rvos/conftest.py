@@ -21,6 +21,7 @@ from image_core.checkpoint import Provenance
 from image_core.device import Precision, resolve_device
 from image_core.errors import DataError
 from image_core.identity import ModelIdentity
+from image_core.language.motion import TimedExpression
 from image_core.mask_model import PACKAGED, PackagedModel, WeightsOf
 from image_core.models.base import FeatureModel
 from image_core.preprocessing import Preprocessing
@@ -106,7 +107,7 @@ class CountingTracker(Tracker[Count]):
 
     between_decodes = False
 
-    def start(self, expression_index: int) -> Count:
+    def start(self, expression_index: int, expression: TimedExpression) -> Count:
         return Count(expression_index)
 
     def step(self, view: View, answer: MaskAnswer | None, state: Count) -> tuple[FrameResult, Count]:

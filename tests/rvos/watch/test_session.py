@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,13 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from image_core.answer import Candidate, MaskAnswer
 from image_core.errors import RvosError, UnknownNameError
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import KeyFrames
 from rvos.reading.propagation import NoPropagation, Propagator, Stem
-from rvos.reading.reader import FeatureReader
+from rvos.reading.reader import FeatureReader, MaskReader
 from rvos.tracking import TRACKERS
 from rvos.tracking.tracker import NoTracker, NoTrackerConfig, Tracker
 from rvos.types import Frame, FrameResult, OutputError
@@ -227,3 +228,43 @@ def test_the_network_runs_without_gradients(colour_segmenter: ImageSegmenter, fr
 
     session_of(colour_segmenter, propagator=Keeping()).step(frames_of(frames)[0])
     assert kept[0] is not None and kept[0].is_inference() and not torch.is_inference_mode_enabled()
+
+
+class Counted:
+    """A model that keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+        self.asked.append(list(expressions))
+        mask = np.ones(image.shape[:2], dtype=bool)
+        return [MaskAnswer((Candidate(mask, 1.0, 1.0),), 1.0) for _ in expressions]
+
+
+def test_expressions_that_ask_the_same_are_asked_once(frames: np.ndarray) -> None:
+    model = Counted()
+    session = StreamSession(MaskReader(model, ["the dog", "the cat", "the dog"]), NoTracker())
+    results = session.step(frames_of(frames)[0])
+    assert model.asked == [["the dog", "the cat"]]
+    assert [result.expression_index for result in results] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["colour_segmenter", "early_segmenter"])
+def test_equal_expressions_on_features_are_answered_like_one(
+    kind: str, frames: np.ndarray, request: pytest.FixtureRequest
+) -> None:
+    segmenter = request.getfixturevalue(kind)
+    alone = session_of(segmenter, EXPRESSIONS[:1])
+    wanted = [alone.step(frame)[0] for frame in frames_of(frames)]
+    before = segmenter.model.calls["decode"]
+    twice = session_of(segmenter, (EXPRESSIONS[0], EXPRESSIONS[1], EXPRESSIONS[0]))
+    stepped = [twice.step(frame) for frame in frames_of(frames)]
+    assert segmenter.model.calls["decode"] == before + 2 * len(frames)
+    for row in (0, 2):
+        assert all_same([results[row] for results in stepped], wanted)
+
+
+def test_a_reader_of_other_expressions_is_refused() -> None:
+    with pytest.raises(ValueError, match="a reader of 1 expressions, got 2"):
+        StreamSession(MaskReader(Counted(), ["a", "b"]), NoTracker(), expressions=["a"])
