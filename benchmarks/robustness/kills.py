@@ -1,11 +1,12 @@
 """`rvos segment` and `rvos evaluate` killed at random moments and given again: is what is left the same to the byte?
 
-    python -m benchmarks.robustness.kills --kills 50
+    python -m benchmarks.robustness.kills segment --kills 50
+    python -m benchmarks.robustness.kills evaluate --kills 50
 
 A run in one go is the reference. Then, as often as asked, the same command into an empty folder is killed by SIGKILL
 once it has used a random share of the processor time that the reference took, and given again until it ends. Compared
-is every file but those that tell the time that was spent. `segment` asks the embedded model about a clip of 120 frames,
-on which it keeps two snapshots; `evaluate` about three short videos in the layout of Long-RVOS.
+is every file but those that tell the time that was spent. `segment` asks the embedded model about a clip of 60 frames,
+on which it keeps a snapshot; `evaluate` about three short videos in the layout of Long-RVOS.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from benchmarks.robustness.seeds import VIDEOS, write_long_rvos, write_video
 from image_core.errors import RvosError
 
 BENCHMARK = Benchmark(__file__, __doc__)
-_FRAMES = 120
+_FRAMES = 60
 _POLL_S = 0.002
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _OF_THE_CLOCK = {"timing.json", "report.html"}
@@ -112,26 +113,27 @@ def measure(name: str, arguments: list[str], folder: Path, kills: int, random: R
         differing = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
         if differing:
             other.append({"moment_s": round(moment, 3), "files": differing[:5]})
-        print(f"\r{name}: {number + 1} of {kills} ", end="", file=sys.stderr, flush=True)
+        print(f"\r{name}: {number + 1} of {kills}, {len(other)} differ ", end="", file=sys.stderr, flush=True)
     figures = {"kills": kills, "met_while_running": met, "processor_s": round(took_s, 2), "files": len(wanted)}
     return figures | {"could_not_go_on": failed, "differ": len(other), "differing": other}
 
 
 def main() -> None:
     parser = BENCHMARK.parser(seed=0)
-    parser.add_argument("--kills", type=int, default=50, help="of each command")
+    parser.add_argument("name", choices=("segment", "evaluate"), help="the command that is killed")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.set_defaults(out=None)
     arguments = parser.parse_args()
     one_thread()
     import rvos.evaluation.run
     import rvos.run.job  # noqa: F401
 
     with tempfile.TemporaryDirectory() as place:
-        folder, random = Path(place), Random(arguments.seed)
-        asked = commands(folder).items()
-        figures = {name: measure(name, given, folder, arguments.kills, random) for name, given in asked}
-    BENCHMARK.write(arguments.out, {"seed": arguments.seed, **figures})
-    for name, each in figures.items():
-        print(name, each)
+        folder, name = Path(place), arguments.name
+        figures = measure(name, commands(folder)[name], folder, arguments.kills, Random(arguments.seed))
+    out = arguments.out or BENCHMARK.result.with_stem(f"kills_{name}")
+    BENCHMARK.write(out, {"seed": arguments.seed, **figures})
+    print(name, figures)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import safetensors.numpy
 from filelock import FileLock
 
 from image_core.checkpoint import load_model
-from rvos.export import paths
 
 Rvos = Callable[..., Any]
 SEEN = "the red thing"
@@ -130,7 +129,7 @@ def test_a_folder_that_holds_something_else(rvos: Rvos, make_clip: Callable[...,
 
 def test_a_folder_that_is_in_use(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with FileLock(tmp_path / "out" / paths.LOCK):
+    with FileLock(tmp_path / "out" / LOCK):
         assert_refused(rvos("segment", make_clip(4), SEEN, "--out", "out"), "out", "in use")
 
 
