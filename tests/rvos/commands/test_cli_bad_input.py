@@ -15,6 +15,7 @@ import safetensors.numpy
 from filelock import FileLock
 
 from image_core.checkpoint import load_model
+from image_core.folder import LOCK
 
 Rvos = Callable[..., Any]
 SEEN = "the red thing"
