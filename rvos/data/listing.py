@@ -12,6 +12,7 @@ from image_core.pictures import picture_size as stored_size
 from rvos.data.base import require
 from rvos.data.records import Expression, VideoRecord, pictures
 
+_MOST_DIGITS = 9
 Describe = Callable[[str, str, dict[str, Any]], Expression]
 """(video id, expression id, the expression's row) -> the expression."""
 
@@ -64,8 +65,8 @@ def object_of(path: Path, row: dict[str, Any]) -> tuple[str, ...]:
     if "obj_id" not in row:
         return ()
     object_id = str(row["obj_id"])
-    if not (object_id.isascii() and object_id.isdigit()):
-        raise DataError(f"{path}: expected a number as obj_id, got {row['obj_id']!r}: correct the file")
+    if not (object_id.isascii() and object_id.isdigit() and len(object_id) <= _MOST_DIGITS):
+        raise DataError(f"{path}: expected a number as obj_id, got {str(row['obj_id'])[:60]!a}: correct the file")
     return (object_id,)
 
 

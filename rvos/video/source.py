@@ -17,7 +17,7 @@ Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path] | Store
 pictures (in the order given), a (T, H, W, 3) uint8 RGB array, or a list of (H, W, 3) arrays."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_CAMERA = re.compile(r"camera:(\d+)")
+_CAMERA = re.compile(r"camera:([0-9]{1,4})")
 
 PICTURE_RATE = 25.0
 """Frames per second given to pictures and arrays, which carry no times, where the caller names none."""
