@@ -48,7 +48,7 @@ _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+?)(@(?P<revision>[0-9a-f]{40}
 CONFIG = "config.json"
 CARD = "README.md"
 _WEIGHTS = "*.safetensors"
-_BESIDE = ("*.json", "*.txt", "*.model")
+_BESIDE = ("*.json", "*.txt", "*.model", "*.jinja")
 _READ = (_WEIGHTS, *_BESIDE)
 """What a network and its processor are read from. Pickles are left where they are."""
 

@@ -75,7 +75,7 @@ def test_one_line_says_what_is_downloaded_and_nothing_what_is_here(
     with caplog.at_level(logging.INFO):
         assert bring(PINNED) == tmp_path
     assert caplog.messages == ["CIDAS/clipseg-rd64-refined at 999e0328d9e1: downloading 603 MB, licence Apache-2.0"]
-    small = ["*.json", "*.txt", "*.model"]
+    small = ["*.json", "*.txt", "*.model", "*.jinja"]
     asked = [(CLIPSEG.name, CLIPSEG.revision, patterns) for patterns in (small, "*.safetensors")]
     assert brought == asked, "the weights last, so that the rest is where they are; no pickle"
     caplog.clear()
