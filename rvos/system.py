@@ -210,8 +210,8 @@ class VideoSystem:
             self.tracker_config = describe_tracker(tracker)
         faults.raise_all()
         self.propagator = _propagator(reading.propagation, self.propagation_config)
-        self.tracker = _tracker(tracker, self.tracker_config)
         self.model = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model)
+        self.tracker = _tracker(tracker, self.tracker_config, self.model)
         self._read_like = partial(read_like, asked, reading.decode, type(self.propagator), type(self.tracker))
         check_agreement(
             *self._read_like(lambda: False),
@@ -235,8 +235,10 @@ class VideoSystem:
         return self._chosen[1]
 
     def load(self) -> None:
-        """Load the model now. Raises `UnknownNameError`, `CheckpointError` or `ConfigError`."""
+        """Load the model now, and those of the tracker. Raises `UnknownNameError`, `CheckpointError` or
+        `ConfigError`."""
         _ = self.model.loaded
+        self.tracker.load()
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
         """A session for one video. Words that the model says it does not know are logged, each once.
@@ -246,6 +248,7 @@ class VideoSystem:
         """
         check_expressions(expressions)
         asked = questions(expressions, self.tracker)
+        self.load()
         session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions)
         unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
         if unseen:
@@ -288,7 +291,7 @@ class VideoSystem:
             "key_frames": str(self.key_frames),
             "decode": self.decode,
             "propagation": self.propagation_config.document(),
-            "tracker": self.tracker_config.document(),
+            "tracker": {**self.tracker_config.document(), **self.tracker.document()},
         }
 
 
@@ -296,5 +299,8 @@ def _propagator(given: object, config: PartConfig) -> Propagator[Any]:
     return given if isinstance(given, Propagator) else PROPAGATORS[config.name](config.numbers)
 
 
-def _tracker(given: object, config: PartConfig) -> Tracker[Any]:
-    return given if isinstance(given, Tracker) else TRACKERS[config.name](config.numbers)
+def _tracker(given: object, config: PartConfig, model: ImageModelHandle) -> Tracker[Any]:
+    """The tracker itself; one that has models of its own has them where the image model is."""
+    if isinstance(given, Tracker):
+        return given
+    return TRACKERS[config.name].built(config.numbers, model.device, model.asked_precision)

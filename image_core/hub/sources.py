@@ -150,10 +150,10 @@ def _in_one_line(name: str, error: Exception) -> str:
         return f"{subject}: cannot be read ({first}): complete the folder"
     if any(_is_out_of_reach(e) for e in chain):
         return (
-            f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or give "
-            "a folder (--model hub:FOLDER)"
+            f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or name "
+            "a folder in its place"
         )
-    return f"{subject}: cannot be read ({first}): download it again, or give a folder (--model hub:FOLDER)"
+    return f"{subject}: cannot be read ({first}): download it again, or name a folder in its place"
 
 
 @contextmanager

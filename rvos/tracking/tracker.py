@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from image_core.answer import MaskAnswer
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Share, check_ranges
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
+
+if TYPE_CHECKING:
+    from image_core.device import Precision  # brings torch
 
 State = TypeVar("State")
 
@@ -50,6 +53,19 @@ class Tracker(ABC, Generic[State]):
         """config: of `config_type`; its defaults where None."""
         self.config = config or self.config_type()
 
+    @classmethod
+    def built(cls, config: Any, device: str, precision: Precision) -> Self:
+        """One of these numbers (`config_type`), whose models, if it has any, compute on a device in a precision.
+        Nothing is loaded yet. Raises `ConfigError`."""
+        return cls(config)
+
+    def load(self) -> None:
+        """Load its models now. Raises `RvosError`."""
+
+    def document(self) -> dict[str, Any]:
+        """What results depend on beside its numbers, as JSON values: its models, with their revisions."""
+        return {}
+
     def question(self, expression: TimedExpression) -> str:
         """What the image model is asked for an expression. A tracker that judges by motion itself asks for the still
         part; any other leaves all of the text to the model, which may know what to do with it."""
@@ -74,6 +90,10 @@ class Tracker(ABC, Generic[State]):
     def finish(self, state: State) -> list[FrameResult]:
         """The answers that still wait for later frames, in order: none will come."""
         return []
+
+    def decided(self, state: State) -> dict[str, Any] | None:
+        """How it was decided what the expression means, as JSON values; None where there is nothing to tell."""
+        return None
 
     def again(self, state: State) -> State:
         """The state to begin the same video with once more, knowing how it went on."""

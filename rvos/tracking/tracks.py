@@ -13,15 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 
 from image_core.answer import MaskAnswer
+from image_core.identity import name_of
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
 from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
+from rvos.tracking.deciding.album import Album, seen_of
+from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
+from rvos.tracking.deciding.decider import Decider, Rules, check_both_ways
+from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track
 from rvos.tracking.gathered import Gathered, GatheredConfig
 from rvos.tracking.lifted import lifted
@@ -29,19 +34,20 @@ from rvos.tracking.meaning import Claim, History, MeaningConfig, Path, chosen, l
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.regions import Region, RegionsConfig, regions_of_candidates, regions_of_map
 from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig, SteadyMap
-from rvos.tracking.tracker import Tracker, TrackerConfig
+from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
+if TYPE_CHECKING:
+    from image_core.device import Precision  # brings torch
+
 
 @dataclass(frozen=True)
-class TracksConfig(TrackerConfig):
+class TracksConfig(DecidingConfig):
     """Every number of the tracker (ours)."""
 
     #: Later frames that the answer to a frame waits for.
     lookahead: Annotated[int, Range(0)] = 0
-    #: The video is watched twice, the second time knowing how it goes on.
-    both_ways: bool = False
     #: Presence from which on anything is shown, [0, 1]: by this one 89 of 100 visible targets are shown with the
     #: embedded model on validation videos, as many as frame by frame; on moving pictures models are less sure.
     presence_threshold: Share = 0.25
@@ -107,6 +113,10 @@ class TracksState:
     waiting: tuple[WaitingFrame, ...] = ()
     #: Which track is meant when, where the video was watched before.
     plan: Path = ()
+    #: Pictures of the tracks; None where nobody looks at them.
+    album: Album | None = None
+    #: Which tracks are meant, where that was decided between two passes.
+    decision: Decision | None = None
 
 
 class TracksTracker(Tracker[TracksState]):
@@ -116,18 +126,38 @@ class TracksTracker(Tracker[TracksState]):
     config_type = TracksConfig
     config: TracksConfig
 
-    def __init__(self, config: TracksConfig | None = None) -> None:
+    def __init__(self, config: TracksConfig | None = None, decider: Decider | None = None) -> None:
+        """decider: who decides; by default the rules. Raises `ConfigError` for one that looks without `both_ways`."""
         super().__init__(config)
         self.both_ways = self.config.both_ways
         self.lookahead = self.config.lookahead
+        if decider is None and self.config.decider != DEFAULT:
+            raise ValueError(f"TracksTracker: expected a decider beside '{self.config.decider}', got none: see `built`")
+        self._decider = decider or Rules()
+        if self._decider.looks:
+            check_both_ways(type(self._decider).__name__, self.both_ways)
         self._follower = Follower(self.config.following, ObjectTracker(self.config.carrying))
         self._steadier = Steadier(self.config.steadying)
+
+    @classmethod
+    def built(cls, config: TracksConfig, device: str, precision: Precision) -> Self:
+        return cls(config, build_decider(config, device, precision))
+
+    def load(self) -> None:
+        self._decider.load()
+
+    def document(self) -> dict[str, Any]:
+        told = {"class": name_of(type(self._decider)), **self._decider.document()}
+        return {"decided_by": told} if self._decider.looks else {}
+
+    def decided(self, state: TracksState) -> dict[str, Any] | None:
+        return None if state.decision is None else state.decision.document()
 
     def question(self, expression: TimedExpression) -> str:
         return expression.still
 
     def start(self, expression_index: int, expression: TimedExpression) -> TracksState:
-        return TracksState(expression_index, expression)
+        return TracksState(expression_index, expression, album=Album() if self._decider.looks else None)
 
     def prepare(self, view: View) -> None:
         view.once(lifted)
@@ -143,6 +173,8 @@ class TracksTracker(Tracker[TracksState]):
             state = replace(state, unanswered=state.unanswered + 1)
         else:
             placed, state = self._answered(view, answer, carried, state)
+        if state.album is not None:
+            state = replace(state, album=state.album.after(view, seen_of(placed), self.config.album))
         waiting = self._waiting(view, answer, placed, state)
         state = replace(state, tracks=self._kept(placed), waiting=(*state.waiting, waiting))
         if len(state.waiting) <= self.lookahead:
@@ -159,8 +191,12 @@ class TracksTracker(Tracker[TracksState]):
 
     def again(self, state: TracksState) -> TracksState:
         """The same tracks will come again; which of them is meant when is known already."""
-        first = _first(state.tracks)
-        return replace(self.start(state.expression_index, state.expression), plan=() if first is None else first.path)
+        first, decision = _first(state.tracks), None
+        if state.album is not None:
+            album = state.album.settled(self.config.following.least_candidates)
+            decision = self._decider.decide(state.expression.text, album)
+        started = self.start(state.expression_index, state.expression)
+        return replace(started, plan=() if first is None else first.path, album=None, decision=decision)
 
     def _answered(
         self, view: View, answer: MaskAnswer, carried: Mapping[int, np.ndarray | None], state: TracksState
@@ -206,7 +242,7 @@ class TracksTracker(Tracker[TracksState]):
             maps=maps,
         )
         if steady is not None and maps is not None:
-            shown = self._shown([one.track for one in placed], view.frame.index, state)
+            shown = self._shown([one.track for one in placed], view.frame.index, state, None)
             cores = [one.track.probs > 0.5 for one in placed if one.track.id in shown and one.track.probs is not None]
             if cores:
                 meant = np.logical_or.reduce(cores)
@@ -282,7 +318,7 @@ class TracksTracker(Tracker[TracksState]):
         """The frame with the masks of all tracks that may come to be shown."""
         visible = [one for one in placed if one.track.probs is not None]
         if self.lookahead == 0:
-            shown = self._shown([one.track for one in placed], view.frame.index, state)
+            shown = self._shown([one.track for one in placed], view.frame.index, state, state.decision)
             visible = [one for one in visible if one.track.id in shown]
         return WaitingFrame(
             frame_index=view.frame.index,
@@ -295,19 +331,23 @@ class TracksTracker(Tracker[TracksState]):
             tracks=tuple(TrackMask(one.track.id, self._claim(one.track), self._mask(view, one)) for one in visible),
         )
 
-    def _shown(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
-        """The ids of the tracks that are shown on this frame, as far as is known now."""
+    def _shown(
+        self, tracks: Sequence[Track], frame_index: int, state: TracksState, decision: Decision | None
+    ) -> set[int]:
+        """The ids of the tracks that are shown on this frame, as far as is known now. What is learned of a map heeds no
+        decision: on both passes over a video tracks are the same."""
         believed = _first(tracks)
-        claims = {
-            track.id: self._claim(track)
-            for track in tracks
-            if track.probs is not None
-            and (track is believed or self._may_stand_in(track))
-            # A dense model's map says itself where nothing is.
-            and not (state.maps is not None and state.unanswered == 0 and track.age > 0)
-        }
-        path = state.plan or next((t.path for t in [_first(tracks)] if t is not None), ())
-        return chosen(claims, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
+        # A dense model's map says itself where nothing is.
+        mapped = state.maps is not None and state.unanswered == 0
+        there = {t.id: t for t in tracks if t.probs is not None and not (mapped and t.age > 0)}
+        path = state.plan or (() if believed is None else believed.path)
+
+        def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
+            own = {i: c for i, c in claims.items() if there[i] is believed or self._may_stand_in(there[i])}
+            return chosen(own, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
+
+        claims = {i: self._claim(track) for i, track in there.items()}
+        return by_evidence(claims) if decision is None else decision.shown(claims, by_evidence)
 
     def _claim(self, track: Track) -> Claim:
         return Claim(track.log_odds, track.belief.value(self.config.meaning))
@@ -329,7 +369,11 @@ class TracksTracker(Tracker[TracksState]):
             first = _first(state.tracks)
             path = state.plan or (() if first is None else first.path)
             claims = {track.id: track.claim for track in frame.tracks}
-            shown = chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
+
+            def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
+                return chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
+
+            shown = by_evidence(claims) if state.decision is None else state.decision.shown(claims, by_evidence)
         there = presence >= c.presence_threshold
         masks = {t.id: t.mask for t in frame.tracks if there and t.id in shown and t.mask.any()}
         return FrameResult(

@@ -119,7 +119,10 @@ def test_a_gate_is_told_before_anything_is_asked(
         (OSError(errno.ENOSPC, "No space left on device"), "no space is left on the disk: make room, or set HF_HOME"),
         (answered(GatedRepoError), "its owner wants the licence accepted and a token"),
         (answered(RepositoryNotFoundError), "the hub has no such model: check the name, or log in"),
-        (ConnectionError("reset"), "the hub cannot be reached: connect to the network once, or give a folder"),
+        (
+            ConnectionError("reset"),
+            "the hub cannot be reached: connect to the network once, or name a folder",
+        ),
     ],
 )
 def test_a_download_that_fails_is_one_line(
