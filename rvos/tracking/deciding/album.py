@@ -47,33 +47,32 @@ class AlbumConfig:
 
 @dataclass(frozen=True)
 class Seen:
-    """A track on the frame that is watched."""
+    """A track that the image model drew on the frame that is watched."""
 
     track_id: int
     #: (h, w) bool, not empty, the whole picture at any resolution: the same for all tracks.
     mask: np.ndarray
     #: How good a picture of the track this frame is, above 0.
     worth: float
-    #: The image model drew it on this frame; another mask was carried.
-    drawn: bool
-    #: How often it was drawn, up to this frame.
+    #: How often it was drawn, this frame among them.
     times_drawn: int
 
 
 def seen_of(placed: Sequence[Placed]) -> list[Seen]:
-    """The tracks of a frame that have a place on it. A large mask of good quality makes a good picture."""
+    """The tracks that were drawn on a frame: where others are is a guess, which is not shown to anybody who decides. A
+    large mask of good quality makes a good picture."""
     seen = []
     for track in (one.track for one in placed):
-        mask = None if track.probs is None else track.probs > 0.5
+        mask = None if track.probs is None or track.age else track.probs > 0.5
         if mask is not None and mask.any():
             worth = max(track.quality, LEAST_QUALITY) * math.sqrt(np.count_nonzero(mask))
-            seen.append(Seen(track.id, mask, worth, track.age == 0, track.candidates))
+            seen.append(Seen(track.id, mask, worth, track.candidates))
     return seen
 
 
 @dataclass(frozen=True)
 class Page:
-    """One frame of the film, with the tracks that were seen on it."""
+    """One frame of the film, with the tracks that were drawn on it."""
 
     frame_index: int
     #: The picture, encoded.
@@ -91,7 +90,7 @@ class Page:
         return fitted(stored, short_side)
 
     def mask(self, track_id: int, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) bool at a size (height, width). Raises `KeyError` for a track that was not seen here."""
+        """(H, W) bool at a size (height, width). Raises `KeyError` for a track that was not drawn here."""
         stored = decode_rle({"size": list(self.size), "counts": self.masks[track_id]})
         return resize_masks(stored[None], size)[0]
 
@@ -176,7 +175,7 @@ class Album:
         """With one more frame."""
         index, shelves = view.frame.index, dict(self.shelves)
         for one in seen:
-            if one.drawn and self._has_room(one, config):
+            if self._has_room(one, config):
                 shelf = shelves.get(one.track_id, Shelf(index))
                 shelves[one.track_id] = shelf.after(index, one.worth, one.times_drawn, config.views)
         kept = sorted(shelves, key=lambda i: (-shelves[i].times_drawn, i))[: config.tracks]
