@@ -374,8 +374,11 @@ class TracksTracker(Tracker[TracksState]):
                 return chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
 
             shown = by_evidence(claims) if state.decision is None else state.decision.shown(claims, by_evidence)
-        there = presence >= c.presence_threshold
-        masks = {t.id: t.mask for t in frame.tracks if there and t.id in shown and t.mask.any()}
+        masks = {t.id: t.mask for t in frame.tracks if t.id in shown and t.mask.any()}
+        if state.decision is not None and not state.decision.is_open:
+            presence = 1.0 if masks else 0.0  # what was accepted is there where it is seen
+        if presence < c.presence_threshold:
+            masks = {}
         return FrameResult(
             frame_index=frame.frame_index,
             time_s=frame.time_s,
