@@ -1,5 +1,5 @@
-"""Whether a decider that knows the truth reaches the identity oracle: what is lost between is lost by the tracks, by the
-pictures that are shown of them, or by the questions.
+"""Whether a decider that knows the truth reaches the identity oracle: what is lost between is lost by the tracks, by
+the pictures that are shown of them, or by the questions.
 
 python -m benchmarks.gain.video_deciders [--per-family N]     on validation videos
 

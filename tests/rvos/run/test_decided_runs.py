@@ -64,13 +64,12 @@ def test_every_kind_decides_and_a_run_tells_how(
         assert first["left_to"] == "rules", "random weights say nothing that can be read"
         assert all(asked["answer"] is not None and asked["verdicts"] is None for asked in first["questions"])
         assert EXPRESSIONS[0] in first["questions"][0]["question"] and len(first["questions"]) <= 8
-    again = run(
-        Job(job.source, EXPRESSIONS, tmp_path / "again", ("masks",)), segmenter(colour_segmenter, decider, folder)
-    )
+    other = Job(job.source, EXPRESSIONS, tmp_path / "again", ("masks",))
+    again = run(other, segmenter(colour_segmenter, decider, folder))
     assert again.result["decided"] == report.result["decided"]
 
 
-@pytest.mark.parametrize("where", ["first pass", "first question", "third question", "second pass", "at the end"])
+@pytest.mark.parametrize("where", ["first pass", "first question", "later question", "second pass", "at the end"])
 @pytest.mark.parametrize(("decider", "kind"), [("mllm", "llava"), ("similarity", "clip")])
 def test_interrupted_and_continued_is_in_one_go(
     decider: str,
@@ -106,7 +105,7 @@ def test_interrupted_and_continued_is_in_one_go(
             patch.setattr(colour_segmenter.model, "encode_stem", failing(broken[where], stem))
         else:
             owner, method = ASKED[decider]
-            patch.setattr(owner, method, failing(0 if where == "first question" else 2, getattr(owner, method)))
+            patch.setattr(owner, method, failing(0 if where == "first question" else 1, getattr(owner, method)))
         run(parts, segmenter(colour_segmenter, decider, folder))
     if where == "second pass":  # what was decided is remembered: nobody is asked again
         owner, method = ASKED[decider]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_every_number_up_to_twelve_has_a_colour_of_its_own() -> None:
 CLAIMS = {1: Claim(0.0, 0.9), 2: Claim(-1.0, 0.4), 5: Claim(-2.0, 0.1)}
 
 
-def first_of(claims: dict[int, Claim]) -> set[int]:
+def first_of(claims: Mapping[int, Claim]) -> set[int]:
     return set(list(claims)[:1])
 
 
