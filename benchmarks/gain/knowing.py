@@ -43,7 +43,7 @@ class Knowing(Decider):
 def lies_on(mask: np.ndarray, target: np.ndarray) -> bool:
     """The rule of the oracle `true_identity`: they share `LEAST_SHARED` of the smaller of two masks (H, W) bool."""
     smaller = min(np.count_nonzero(mask), np.count_nonzero(target))
-    return bool(smaller) and np.count_nonzero(mask & target) >= LEAST_SHARED * smaller
+    return bool(smaller and np.count_nonzero(mask & target) >= LEAST_SHARED * smaller)
 
 
 class Seeing:
