@@ -13,7 +13,7 @@ from image_core.building import build
 from image_core.device import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
-from image_core.language.motion import timed
+from image_core.language.motion_parser import timed
 from image_core.mask_model import MaskModel
 from image_core.segmenter import ImageSegmenter, check_expressions
 from image_core.weights import DEFAULT

@@ -16,8 +16,9 @@ from image_core.grounded.colours import COLOURS, TONES
 from image_core.language import words
 from image_core.language.expression import Referent, Relation, Superlative
 from image_core.language.nouns import UNKNOWN, NounMeaning, meaning_of
+from image_core.language.number import ALL, NUMBERS, number_of
 from image_core.language.parser import parse_expression
-from image_core.language.plurals import is_plural, singular_of
+from image_core.language.plurals import singular_of
 from image_core.language.tokens import respelled, tokenise
 
 
@@ -31,16 +32,11 @@ SIZES = {
     **dict.fromkeys(_set("small little tiny baby short"), "smaller"),
 }
 """Adjectives before a noun that compare it with others of its kind."""
-NUMBERS = {"both": 2, "two": 2, "2": 2, "three": 3, "3": 3, "four": 4, "4": 4, "five": 5, "5": 5, "six": 6, "6": 6}
-ALL = _set("all every each several many multiple various")
-GROUPS = _set("everyone everybody crowd team family audience cattle luggage")
-"""Nouns of several, in the singular."""
 _COLLECTIVE = (
     (re.compile(r"\bpair of (?=(?:\w+ )*(?:pants|trousers|jeans|shorts|scissors|(?:sun)?glasses|goggles|skis)\b)"), ""),
     (re.compile(r"\b(?:pair|couple) of "), "two "),
     (re.compile(r"\b(?:group|herd|flock|bunch|pack|crowd|lot|lots|school|row) of "), "all "),
 )
-_ONE_OF = re.compile(r"\b(?:one|either|any) of\b")
 DETAILS = _set(
     "hat hats cap helmet belt hair beard tie bowtie scarf shoe shoes boots boot sock socks glove gloves glasses"
     " sunglasses goggles bag backpack purse collar mane tail ear ears nose stripe stripes spot spots patch patches"
@@ -171,7 +167,7 @@ def understand(expression: str, any_noun: bool = False) -> Understanding:
     reader = _Reader(any_noun)
     referent = reader.referent(parsed)
     also = tuple(reader.thing(mark)[0] for mark in reader.joined(parsed))
-    several, count = _number(text, parsed.noun)
+    several, count = number_of(text, parsed.noun)
     things = tuple(reader.things.values())
     said = _effective_words(text, parsed, referent, reader, also, several)
     left = tuple(w for w in dict.fromkeys(_content_words(text)) if w not in said)
@@ -271,17 +267,6 @@ def _longest_noun(phrase: list[str], noun: str) -> str:
 
 def _words_of(relation: Relation) -> list[str]:
     return [word for mark in relation.landmarks for word in mark.phrase.split()]
-
-
-def _number(text: str, noun: str) -> tuple[bool, int | None]:
-    """Whether several are meant, and how many; by the words up to the noun."""
-    said = respelled(text).split()
-    before = said[: said.index(noun)] if noun in said else said[:3]
-    if _ONE_OF.search(text):
-        return False, None
-    count = next((NUMBERS[word] for word in before if word in NUMBERS), None)
-    several = count is not None or bool(ALL.intersection(before)) or noun in GROUPS or is_plural(noun)
-    return several, count
 
 
 def _is_strict(text: str) -> bool:

@@ -1,12 +1,67 @@
 """What an expression says of motion and time: no still picture can answer that, and what is left of it can be asked.
 
-"the car moving left" is, for a still picture, "the car".
+"the car moving left" is, for a still picture, "the car"; and to see which of them does, it has to be asked for "the
+cars".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+Deed = Literal[
+    "moves",  # at all
+    "goes",  # in a direction
+    "still",
+    "stops",
+    "starts",
+    "slows",
+    "speeds",
+    "turns",  # round itself, or into a direction
+    "circles",
+    "sways",  # there and back, along an axis
+    "grows",  # comes nearer to the camera
+    "shrinks",
+    "enters",  # comes into the picture, from a side
+    "leaves",
+    "crosses",  # from one side to the other
+    "follows",
+    "leads",
+    "overtakes",
+    "joins",  # moves towards a landmark
+    "parts",  # moves away from a landmark
+]
+"""What can be measured of a track."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """One thing that is said of how a target moves."""
+
+    deed: Deed
+    #: left, right, up or down; of `enters` and `leaves` the side; of `sways` across or along; "" where none is told.
+    direction: str = ""
+    #: What it is done to, or where, as it was said: "the tree", "another"; "" without.
+    landmark: str = ""
+    #: It is not done.
+    negated: bool = False
+    #: slow, fast, slowest or fastest; "" where it is not told.
+    speed: str = ""
+    #: 1: the first to do it, 2: the second, -1: the last; 0 where it is not told.
+    rank: int = 0
+    #: beginning or end; "" where it is not told.
+    when: str = ""
+    #: How often; 0 where it is not told.
+    times: int = 0
+    #: It comes after the one before.
+    then: bool = False
+    #: The words stay in the still part too, for a picture shows something of it: "walking", "parked".
+    is_seen: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """What is told of it, as JSON values."""
+        told = asdict(self)
+        return {f.name: told[f.name] for f in fields(self) if f.name == "deed" or told[f.name] != f.default}
 
 
 @dataclass(frozen=True)
@@ -17,12 +72,17 @@ class TimedExpression:
     text: str
     #: The expression without its words of motion; the text itself where there are none.
     still: str
+    #: Of its motions all hold.
+    motions: tuple[Motion, ...] = ()
+    #: The still part for all that may be meant: "the cars" for "the car moving left"; the text where nothing moves.
+    asked: str = ""
+    #: Several things are meant, ...
+    several: bool = False
+    #: ... and how many, where it is told.
+    count: int | None = None
 
     def document(self) -> dict[str, Any]:
         """What is told of it in a result, as JSON values."""
-        return {} if self.still == self.text else {"asked": self.still}
-
-
-def timed(expression: str) -> TimedExpression:
-    """An expression with what it says of motion. Never fails: what is not understood stays in the still part."""
-    return TimedExpression(expression, expression)
+        if not self.motions:
+            return {}
+        return {"still": self.still, "asked": self.asked, "motions": [motion.document() for motion in self.motions]}

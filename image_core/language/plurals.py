@@ -26,6 +26,7 @@ IRREGULAR = {
     "cacti": "cactus",
     "octopi": "octopus",
 }
+_SAME = frozenset(["sheep", "deer", "fish", "moose", "bison", "aircraft", "salmon", "trout"])
 _UNCHANGED = """
     glasses eyeglasses sunglasses goggles spectacles scissors pants trousers jeans shorts tights pliers tongs binoculars
     headphones skis clothes stairs bus gas lens canvas chess cactus octopus walrus hippopotamus rhinoceros platypus
@@ -39,6 +40,21 @@ def singular_of(noun: str) -> str:
     """The singular of a noun, of its last word where there are several; the noun itself where it is no plural."""
     before, space, last = noun.rpartition(" ")
     return before + space + _singular(last)
+
+
+def plural_of(noun: str) -> str:
+    """The plural of a noun in the singular, of its last word where there are several; itself where both are one."""
+    before, space, last = noun.rpartition(" ")
+    if is_plural(noun) or last in ONE_OF_FORM | _SAME:
+        return noun
+    irregular = {singular: plural for plural, singular in IRREGULAR.items()}
+    if last in irregular:
+        return before + space + irregular[last]
+    if last.endswith("man") and last not in ("human", "german"):
+        return before + space + last[:-3] + "men"
+    if last.endswith("y") and last[-2:-1] not in "aeiou":
+        return before + space + last[:-1] + "ies"
+    return before + space + last + ("es" if last.endswith(("s", "x", "z", "sh", "ch")) else "s")
 
 
 def is_plural(noun: str) -> bool:

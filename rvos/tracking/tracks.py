@@ -154,7 +154,7 @@ class TracksTracker(Tracker[TracksState]):
         return None if state.decision is None else state.decision.document()
 
     def question(self, expression: TimedExpression) -> str:
-        return expression.still
+        return expression.asked
 
     def start(self, expression_index: int, expression: TimedExpression) -> TracksState:
         return TracksState(expression_index, expression, album=Album() if self._decider.looks else None)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from image_core.identity import name_of
-from image_core.language.motion import timed
+from image_core.language.motion_parser import timed
 from image_core.state import from_bytes, to_bytes
 from rvos.reading.key_frames import KeyFrames, KeyFrameState
 from rvos.reading.reader import Reader

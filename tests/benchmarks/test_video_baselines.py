@@ -13,7 +13,7 @@ from benchmarks.gain.clip import Clip, FrameAnswer, record
 from benchmarks.gain.work import masks_of
 from benchmarks.harness.clips import frames_of
 from benchmarks.harness.scoring import figures
-from image_core.language.motion import timed
+from image_core.language.motion_parser import timed
 from image_core.segmenter import ImageSegmenter
 from rvos.reading.propagation import NoPropagation
 from rvos.reading.reader import FeatureReader

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from image_core.answer import DenseMap, MaskAnswer
-from image_core.language.motion import timed
+from image_core.language.motion_parser import timed
 from image_core.ranges import range_of
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.tracks import TracksConfig, TracksTracker

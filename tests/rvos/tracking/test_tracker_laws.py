@@ -15,7 +15,7 @@ import pytest
 from benchmarks.gain.clip import RecordedReader
 from benchmarks.gain.faults import answers
 from image_core.answer import Candidate, DenseMap, MaskAnswer
-from image_core.language.motion import timed
+from image_core.language.motion_parser import timed
 from image_core.state import from_bytes, to_bytes
 from rvos.metrics import region_and_boundary
 from rvos.parts import tracker_config

@@ -1,0 +1,221 @@
+"""Which deed a verb tells, by what stands behind it. For the rules of `motion_parser`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from image_core.language import motion_words as known
+from image_core.language import words
+from image_core.language.motion import Deed, Motion
+from image_core.language.motion_phrases import Clause, Phrases, Verb
+
+Read = tuple[Motion, Clause]
+
+
+class Deeds(Phrases):
+    """Reads the verb at a position, with all that belongs to it; None where it tells nothing that is known."""
+
+    def state(self, at: int, auxiliary: str) -> Read | None:
+        """ "is motionless", "in motion", "at rest"."""
+        word = self.word(at)
+        if (auxiliary or at == 0 or self.is_nominal(at - 1)) and word in (
+            "motionless",
+            "stationary",
+            "immobile",
+            "unmoving",
+        ):
+            return Motion("still"), Clause(end=at + 1)
+        if auxiliary in ("is", "are", "that's") and word == "parked":
+            return Motion("still", is_seen=True), Clause(end=at + 1, kept=(at, at + 1))
+        if auxiliary and word == "still" and not self.word(at + 1):
+            return Motion("still"), Clause(end=at + 1)
+        if word == "in" and self.word(at + 1) == "motion":
+            return Motion("moves"), Clause(end=at + 2)
+        if word == "at" and self.word(at + 1) == "rest":
+            return Motion("still"), Clause(end=at + 2)
+        if auxiliary and word in known.SUPERLATIVES:
+            return Motion("moves", speed=known.SUPERLATIVES[word]), Clause(end=self.than_others(at + 1))
+        return None
+
+    def deed(self, at: int, context: str, negated: bool) -> Read | None:
+        """A verb that stands in a context: see `Phrases.verb`."""
+        verb = self.verb(at, context)
+        if verb is None:
+            return None
+        stem = verb.stem
+        if stem in known.STARTING:
+            return self._starting(at)
+        if stem == "come" and self.word(at + 1) == "to" and {"rest", "stop", "halt"} & set(self.words[at + 2 : at + 4]):
+            end = next(i for i in (at + 2, at + 3) if self.word(i) in ("rest", "stop", "halt")) + 1
+            return Motion("stops"), self.complements(end, at)
+        if stem in known.STAYING | known.POSES:
+            return self._staying(at, stem)
+        if stem in known.LINKING and self.word(at + 1) in known.LARGER:
+            clause = self.complements(at + 2, at)
+            return Motion(known.LARGER[self.word(at + 1)]), (clause)  # pyright: ignore
+        if stem in ("get", "become"):
+            return None
+        if (changed := known.PACES.get((stem, self.word(at + 1)))) is not None:
+            return Motion(changed), self.complements(at + 2, at)
+        if stem in known.DEEDS:
+            return self._named(at, stem)
+        return self._travelling(at, verb, negated)
+
+    def _starting(self, at: int) -> Read | None:
+        """ "starts moving", "begins to walk"."""
+        behind = at + 1 + (self.word(at + 1) == "to")
+        stem, _ = known.FORMS.get(self.word(behind), ("", ""))
+        if stem not in known.TRAVEL | known.GAITS:
+            return None
+        clause = self.complements(behind + 1, at)
+        return Motion("starts", clause.direction), clause
+
+    def _staying(self, at: int, stem: str) -> Read | None:
+        """ "standing still", "that stays", "remains where it is"."""
+        behind = self.word(at + 1)
+        if stem in known.POSES:
+            if behind in known.MOTIONLESS:
+                return Motion("still"), self.complements(at + 2, at)
+            if stem == "park" and self.form(at) == "ing":
+                return Motion("still", is_seen=True), Clause(end=at + 1, kept=(at, at + 1))
+            return None
+        if behind in known.MOTIONLESS | {"put", "there", "behind"}:
+            return Motion("still"), self.complements(at + 2, at)
+        if " ".join(self.words[at + 1 : at + 3]) in ("in place", "at rest", "in position"):
+            return Motion("still"), self.complements(at + 3, at)
+        if behind == "where":
+            return Motion("still"), Clause(end=min(at + 4, len(self.words)))
+        if stem == "keep":
+            read = self.verb(at + 1, "ing")
+            return None if read is None else self.deed(at + 1, "ing", False)
+        is_last = not behind or behind in (",", "and", ".", "while")
+        return (Motion("still"), Clause(end=at + 1)) if is_last else None
+
+    def _named(self, at: int, stem: str) -> Read | None:
+        """A verb with a deed of its own."""
+        deed = known.DEEDS[stem]
+        behind = self.word(at + 1)
+        if self.form(at) == "ed" and behind == "by":
+            read = self._with_landmark(at + 1, "leads")
+            if read is not None and read[1].kept:
+                read[1].kept = (at, read[1].end)
+            return read
+        if stem == "appear" and behind == "to":
+            return None
+        if deed in ("follows", "overtakes", "joins") or (stem in ("circle", "orbit") and behind in words.DETERMINERS):
+            return self._with_landmark(at, deed)
+        if deed in ("enters", "leaves"):
+            return self._through_the_edge(at + 1, at, deed)
+        if deed != "crosses" and self.has_object(at + 1):
+            return None
+        if deed == "crosses":
+            return self._crossing(at)
+        clause = self.complements(at + 1, at)
+        direction = known.VERTICAL.get(stem, clause.direction)
+        if deed == "turns" and behind in ("into", "onto"):
+            return None
+        if clause.deed == "circles":
+            deed = "circles"
+        return Motion(deed, direction, is_seen=stem == "fall"), self._pose_kept(at, clause, stem == "fall")
+
+    def _crossing(self, at: int) -> Read:
+        """ "crossing the picture from left to right", "crosses the street"."""
+        landmark, end = self.noun_phrase(at + 1)
+        clause = self.complements(end, at)
+        if landmark and not set(landmark.split()) & known.PICTURE:
+            clause.kept = (at, end)
+        return Motion("crosses", clause.direction, is_seen=clause.kept is not None), clause
+
+    def _pose_kept(self, at: int, clause: Clause, seen: bool) -> Clause:
+        if seen and clause.kept is None:
+            clause.kept = (at, at + 1)
+        return clause
+
+    def _with_landmark(self, at: int, deed: Deed) -> Read | None:
+        """ "chasing another", "approaching the tree"; "approaching" alone or "the camera" is a change of size."""
+        landmark, end = self.noun_phrase(at + 1)
+        if deed == "joins" and (not landmark or set(landmark.split()) & known.CAMERA):
+            return Motion("grows"), self.complements(end if landmark else at + 1, at)
+        if not landmark:
+            return None
+        clause = self.complements(end, at)
+        clause.landmark = landmark
+        if not set(landmark.split()) & known.OTHERS:
+            clause.kept = (at, clause.end)
+        return Motion(deed, landmark=landmark, is_seen=clause.kept is not None), clause
+
+    def _through_the_edge(self, behind: int, at: int, deed: Deed) -> Read | None:
+        """ "enters the picture from the left", "leaving"."""
+        end = behind
+        while self.word(end) in ("into", "in", "out", "of"):
+            end += 1
+        place, end = self.noun_phrase(end)
+        named = set(place.split())
+        if place and not named & (known.PICTURE | known.SCENERY_ENTERED):
+            return None
+        side = self.side(end + 1) if self.word(end) in ("on", "at") else None
+        clause = self.complements(end if side is None else side[1], at)
+        clause.side = clause.side if side is None else side[0]
+        if place and not named & known.PICTURE:
+            clause.kept = (at, end)
+        return Motion(deed, clause.side or clause.direction, is_seen=clause.kept is not None), clause
+
+    def _travelling(self, at: int, verb: Verb, negated: bool) -> Read | None:
+        """ "moving left", "walks away", "going in circles", "riding a bike to the left"."""
+        behind = at + 1
+        if verb.stem not in known.TRAVEL | known.GAITS | known.CARRYING:
+            return None
+        first, second = self.word(behind), self.word(behind + 1)
+        if verb.stem in ("come", "go", *known.GAITS, "move", "drive"):
+            if first == "in" and (not second or second in ("from", "first", "last", ",", "and")):
+                return self._through_the_edge(behind + 1, at, "enters")
+            if first in ("into", "in") and self.names_the_picture(behind + 1):
+                return self._through_the_edge(behind, at, "enters")
+            if first == "out" and (
+                not second or self.names_the_picture(behind + 2) or second in ("first", "last", "and", ",")
+            ):
+                return self._through_the_edge(behind, at, "leaves")
+            if first == "off" and (not second or self.names_the_picture(behind + 1)):
+                return Motion("leaves"), self.complements(behind + 1, at)
+        if verb.stem in ("come", "go", "move") and first in known.LARGER:
+            return Motion(known.LARGER[first]), (self.complements(behind + 1, at))  # pyright: ignore
+        far = verb.stem in known.GAITS | known.CARRYING or not self.has_object(behind)
+        clause = self.complements(behind, at, far)
+        if verb.stem in known.CARRYING and verb.stem not in known.GAITS and not clause.is_told:
+            return None
+        return self._judged(at, verb, clause, negated)
+
+    def _judged(self, at: int, verb: Verb, clause: Clause, negated: bool) -> Read | None:
+        """What a verb that changes place tells, with what stands behind it."""
+        pose = verb.stem in known.GAITS or (verb.stem in ("drive", "go", "come", "head") and not clause.is_told)
+        if clause.deed in ("joins", "parts") and clause.landmark:
+            clause.kept = (at, clause.end)
+            return Motion(clause.deed, landmark=clause.landmark, is_seen=True), clause
+        if clause.deed is not None:
+            motion = Motion(clause.deed, clause.direction)
+        elif clause.direction:
+            motion = Motion("goes", clause.direction)
+        elif clause.side:
+            motion = Motion("goes", known.OPPOSITES[clause.side])
+        elif negated:
+            motion = Motion("moves")
+        elif verb.stem == "move":
+            motion = Motion("moves")
+            if not clause.is_told and self.has_object(at + 1):
+                return None
+        elif verb.stem in known.FIXED or verb.stem in ("come", "go", "head", "travel", "proceed", "tow"):
+            return None if not clause.speed and not clause.rank else (Motion("moves", is_seen=True), clause)
+        elif verb.stem in ("climb", "roll", "ride") or not self.has_object(at + 1) or verb.stem == "drive":
+            motion = Motion("moves", is_seen=True)
+        else:
+            return None
+        if pose and clause.kept is None and not negated:
+            clause.kept = (at, at + 1)
+        if clause.kept is not None:
+            motion = replace(motion, is_seen=motion.deed == "moves")
+        return motion, clause
+
+    def other_way(self, at: int) -> Read | None:
+        """Another direction of the verb before: "left and then right"."""
+        clause = self.complements(at, at)
+        return (Motion("goes", clause.direction), clause) if clause.direction and clause.deed is None else None

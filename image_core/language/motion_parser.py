@@ -1,0 +1,256 @@
+"""Rules that find what an expression says of motion and time, and take it out of what a still picture is asked.
+
+A clause of motion is a verb of `motion_words` where a verb can stand, with what belongs to it: where to, how fast, in
+which order, when. A side behind a verb of motion is a direction ("moving left", "walking to the left"); behind "on" or
+"at", or without such a verb, it stays a place. What the rules do not know stays where it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from image_core.language import motion_words as known
+from image_core.language import words
+from image_core.language.motion import Motion, TimedExpression
+from image_core.language.motion_deeds import Deeds
+from image_core.language.motion_phrases import DETERMINERS
+from image_core.language.number import asked_of_all, number_of
+from image_core.language.parser import parse_expression
+from image_core.language.tokens import respelled
+
+_NO_VERB_BEHIND = (
+    DETERMINERS
+    | words.ADJECTIVES
+    | words.SIDES.keys()
+    | frozenset(
+        [
+            "in",
+            "on",
+            "at",
+            "of",
+            "with",
+            "by",
+            "from",
+            "to",
+            "into",
+            "onto",
+            "for",
+            "near",
+            "under",
+            "over",
+            "behind",
+            "without",
+        ]
+    )
+)
+"""A form in -s that follows is a noun: "the walks", "on runs"."""
+
+
+_DESCRIBING = words.ADJECTIVES | known.ORDINALS.keys() | known.ATTRIBUTES.keys() | known.SLOW | known.FAST
+"""What may stand between an article and its noun."""
+_DANGLING = re.compile(r"(?:[,;]| and| that| which| who| while| is| are| was| were| then| but)+$")
+
+
+def timed(expression: str) -> TimedExpression:
+    """An expression with what it says of motion. Never fails: what is not understood stays in the still part."""
+    reader = _Reader(respelled(expression))
+    motions = reader.read()
+    if not motions:
+        return TimedExpression(expression, expression, asked=expression)
+    still = reader.still()
+    several, count = number_of(still)
+    asked = still if _picks_one(still) else asked_of_all(still)
+    return TimedExpression(expression, still, motions, asked, several, count)
+
+
+def _picks_one(still: str) -> bool:
+    """Whether the still part alone says which one is meant, by place, size or order."""
+    from_words = set(still.split())
+    return bool(from_words & (words.SIDES.keys() | words.MOST.keys() | words.ORDINALS.keys()))
+
+
+class _Reader(Deeds):
+    """Reads the words from left to right, and marks those that are taken out."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.taken = [False] * len(self.words)
+        self.motions: list[Motion] = []
+        self.rank_waiting = 0
+        """An ordinal before the noun, of the next deed."""
+        self.end = -1
+        """Where the last clause ended, behind which a "then" may go on."""
+
+    def read(self) -> tuple[Motion, ...]:
+        at = 0
+        while at < len(self.words):
+            at = self._attribute(at) or self._clause(at) or self._when_alone(at) or at + 1
+        return tuple(self.motions)
+
+    def still(self) -> str:
+        """What is left for a still picture."""
+        left = [word for word, taken in zip(self.words, self.taken, strict=True) if not taken]
+        text = re.sub(r" ([,.;])", r"\1", " ".join(left))
+        text = re.sub(
+            r"(?:[,;]| and| that| which| who| while| is| are| was| were| then| but)+$", "", text.strip(" ,.;")
+        )
+        text = re.sub(r"\b(?:that|which|who|and)(?: (?:is|are))? (and|but|then) ", r"\1 ", text)
+        named = [word for word in text.split() if word not in words.ARTICLES]
+        return text if named else f"{text or 'the'} thing"
+
+    # What stands before a noun
+
+    def _attribute(self, at: int) -> int | None:
+        """ "the moving car", "the fastest runner", "the first one to stop"."""
+        word, behind = self.words[at], self.word(at + 1)
+        if (
+            any(before not in DETERMINERS | _DESCRIBING for before in self.words[:at])
+            and word not in known.SUPERLATIVES
+        ):
+            return None
+        opens = at == 0 or self.words[at - 1] in DETERMINERS | words.ADJECTIVES | known.ORDINALS.keys()
+        if word in known.SUPERLATIVES and (opens or self.word(at - 1) in known.AUXILIARIES):
+            if behind in ("growing", "shrinking"):
+                return None
+            self._tell(Motion("moves", speed=known.SUPERLATIVES[word]), at, at + 1 + (behind == "moving"))
+            return at + 1 + (behind == "moving")
+        if word in known.ORDINALS and opens and self._leads_to_a_deed(at):
+            self.taken[at] = True
+            self.rank_waiting = known.ORDINALS[word]
+            return at + 1
+        speed = "slow" if word in known.SLOW else "fast" if word in known.FAST else ""
+        if opens and speed and behind == "moving" and self.is_nominal(at + 2):
+            self._tell(Motion("moves", speed=speed), at, at + 2)
+            return at + 2
+        if not opens or not behind or not self.is_nominal(at + 1):
+            return None
+        if word in known.ATTRIBUTES:
+            deed, direction = known.ATTRIBUTES[word]
+            speed = {"slow-moving": "slow", "fast-moving": "fast"}.get(word, "")
+            seen = word in known.SEEN_STILL
+            self._tell(Motion(deed, direction, speed=speed, is_seen=seen), at, at if seen else at + 1)
+            return at + 1
+        return None
+
+    def _leads_to_a_deed(self, at: int) -> bool:
+        """Whether an ordinal before a noun counts deeds: "the first one to stop", "the last car that leaves"."""
+        for ahead in range(at + 1, min(at + 6, len(self.words))):
+            word = self.words[ahead]
+            if word in ("from", "on", "in", "at"):
+                return False
+            if word in ("to", "that", "which", "who") and ahead > at:
+                after = ahead + 1
+                while self.word(after) in known.BEFORE_VERB | known.AUXILIARIES:
+                    after += 1
+                verb = self.verb(after, "to" if word == "to" else "that")
+                return verb is not None and (word != "to" or verb.form == "base")
+        return False
+
+    # Clauses
+
+    def _clause(self, at: int) -> int | None:
+        """A verb with all that belongs to it, from "that" or "is" on; None where there is none."""
+        start, opening = at, self._goes_on(at)
+        then = opening is not None and opening[1]
+        at = opening[0] if opening else at
+        relative = self.word(at) in known.RELATIVES
+        if (relative and self._is_of_a_landmark(at)) or self._is_of_the_doer(at):
+            return None
+        at += relative
+        negated, speed, rank, auxiliary = False, "", 0, ""
+        while (word := self.word(at)) and word in known.AUXILIARIES | known.NEGATIONS | known.BEFORE_VERB | {"to"}:
+            negated |= word in known.NEGATIONS
+            speed = "slow" if word in known.SLOW else "fast" if word in known.FAST else speed
+            if word in known.ORDINALS and not self.is_sequence:
+                rank = known.ORDINALS[word]
+            then |= word in ("then", "finally", "eventually", "later") and bool(self.motions)
+            auxiliary = word if word in known.AUXILIARIES or word == "to" else auxiliary
+            at += 1
+        context = (
+            "to"
+            if auxiliary in ("to", "does", "do", "did", "will", "would", "can", "doesn't", "don't")
+            else ("that" if relative or opening else "is" if auxiliary else "")
+        )
+        if auxiliary == "to" and not self.rank_waiting:
+            return None
+        if negated and not auxiliary:
+            context = "to" if context == "" else context
+        read = self.state(at, auxiliary) or self.deed(at, context, negated)
+        if read is None and opening and self.motions[-1].deed == "goes":
+            read = self.other_way(at)
+        if read is None or (not self._may_begin(start, at, bool(opening or relative or auxiliary or negated))):
+            return None
+        motion, clause = read
+        motion = replace(
+            motion,
+            negated=negated,
+            speed=motion.speed or clause.speed or speed,
+            rank=clause.rank or rank or self.rank_waiting,
+            when=clause.when,
+            times=clause.times,
+            then=then,
+        )
+        self.rank_waiting = 0
+        self._tell(motion, start, clause.end, clause.kept)
+        if clause.kept and opening is None:
+            self._keep(start, clause.kept[0])
+        self.end = clause.end
+        return clause.end
+
+    def _is_of_a_landmark(self, at: int) -> bool:
+        """Whether a "that" speaks of a landmark, right before it: "behind the car that turns"."""
+        relations = parse_expression(" ".join(self.words[:at])).relations
+        spatial = (r for r in relations if r.kind != "with" and r.words not in ("in", "on"))
+        marks = [mark for relation in spatial for mark in relation.landmarks]
+        return any((mark.phrase.split() or [""])[-1] == self.words[at - 1] for mark in marks)
+
+    def _is_of_the_doer(self, at: int) -> bool:
+        """Whether a verb is of one by whom something is done: "held by a person walking"."""
+        before = self.words[max(0, at - 5) : at]
+        doer = before.index("by") + 1 if "by" in before else 0
+        return doer > 1 and words.is_participle(before[doer - 2]) and "," not in before[doer:]
+
+    def _goes_on(self, at: int) -> tuple[int, bool] | None:
+        """(where a verb may stand, whether it comes later) behind ", then", "and" where a clause has just ended."""
+        if at != self.end:
+            return None
+        then, begun = False, at
+        while self.word(at) in (",", "and", "then", "but", "before", "after", "afterwards", "until", "while"):
+            then |= self.word(at) in ("then", "before", "afterwards", "until")
+            at += 1
+        return (at, then) if at > begun else None
+
+    def _may_begin(self, start: int, at: int, is_led: bool) -> bool:
+        """Whether a clause may stand here: not a noun of that spelling behind an article."""
+        before = self.word(start - 1)
+        form = self.form(at)
+        if is_led:
+            return True
+        if form == "ing":
+            return before not in DETERMINERS | {"of", "for", "by", "with", "in", "from"}
+        is_finite = known.FORMS.get(self.word(at), ("",))[0] in known.FINITE
+        return bool(before) and before not in _NO_VERB_BEHIND and is_finite
+
+    def _when_alone(self, at: int) -> int | None:
+        """ "at the end" behind a pause, of the motion before."""
+        if at != self.end or not self.motions:
+            return None
+        found = self.when(at)
+        if found is None:
+            return None
+        self.motions[-1] = replace(self.motions[-1], when=found[0])
+        self._take(at, found[1])
+        return found[1]
+
+    def _tell(self, motion: Motion, start: int, end: int, kept: tuple[int, int] | None = None) -> None:
+        self.motions.append(motion)
+        self._take(start, end)
+        if kept is not None:
+            self._keep(*kept)
+
+    def _take(self, start: int, end: int) -> None:
+        self.taken[start:end] = [True] * (end - start)
+
+    def _keep(self, start: int, end: int) -> None:
+        self.taken[start:end] = [False] * (end - start)

@@ -1,0 +1,53 @@
+"""Whether an expression means one thing or several, how many, and how all of a kind are asked for."""
+
+from __future__ import annotations
+
+import re
+
+from image_core.language import words
+from image_core.language.parser import parse_expression
+from image_core.language.plurals import is_plural, plural_of
+from image_core.language.tokens import respelled
+
+NUMBERS = {"both": 2, "two": 2, "2": 2, "three": 3, "3": 3, "four": 4, "4": 4, "five": 5, "5": 5, "six": 6, "6": 6}
+ALL = frozenset(["all", "every", "each", "several", "many", "multiple", "various"])
+GROUPS = frozenset(["everyone", "everybody", "crowd", "team", "family", "audience", "cattle", "luggage"])
+"""Nouns of several, in the singular."""
+_ONE_OF = re.compile(r"\b(?:one|either|any) of\b")
+_AGREEING = {"is": "are", "was": "were", "has": "have"}
+_ARTICLE = re.compile(r"^(?:the|a|an|one|another) ")
+
+
+def number_of(text: str, noun: str | None = None) -> tuple[bool, int | None]:
+    """Whether several are meant, and how many where that is told; by the words up to the noun, its head."""
+    said = respelled(text).split()
+    noun = _head_of(text) if noun is None else noun
+    before = said[: said.index(noun)] if noun in said else said[:3]
+    if _ONE_OF.search(text):
+        return False, None
+    count = next((NUMBERS[word] for word in before if word in NUMBERS), None)
+    several = count is not None or bool(ALL.intersection(before)) or noun in GROUPS or is_plural(noun)
+    return several, count
+
+
+def asked_of_all(text: str) -> str:
+    """The expression for all of what it may mean: "the red cars" for "the red car"."""
+    several, count = number_of(text)
+    said, noun = text.split(), _head_of(text)
+    if count is not None:
+        # "the two": the ones.
+        said = [word for word in said if word not in NUMBERS] if noun else ["the", "ones"]
+    elif not several and noun in said:
+        said[said.index(noun)] = plural_of(noun)
+    if not said:
+        return text
+    said = [_AGREEING.get(word, word) for word in said]
+    bare = _ARTICLE.sub("", " ".join(said))
+    return f"the {bare}" if said[0] in words.ARTICLES | {"one", "another"} else bare
+
+
+def _head_of(text: str) -> str:
+    """The head noun; what stands for one, where that is all there is."""
+    noun = parse_expression(text).noun
+    stand_ins = ("one", "ones", "thing", "things")
+    return noun or next((word for word in respelled(text).split() if word in stand_ins), "")
