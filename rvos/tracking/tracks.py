@@ -29,11 +29,12 @@ from rvos.tracking.deciding.decider import Decider, Rules, check_both_ways
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track
 from rvos.tracking.gathered import Gathered, GatheredConfig
+from rvos.tracking.judging import judged
 from rvos.tracking.lifted import lifted
-from rvos.tracking.meaning import Claim, History, MeaningConfig, Path, chosen, likelihood, meant_at, moved_on
+from rvos.tracking.meaning import Claim, MeaningConfig, Path, chosen, meant_at
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.regions import Region, RegionsConfig, regions_of_candidates, regions_of_map
-from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig, SteadyMap
+from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
@@ -229,7 +230,7 @@ class TracksTracker(Tracker[TracksState]):
             track = Track(next_id, region.appearance, None, None, (0.0, 0.0), 0.0)
             placed.append(self._follower.drawn(view, track, None, region))
             region_of[next_id] = region
-        placed = self._judged(view, answer, steady, placed, region_of, known)
+        placed = judged(view.frame.index, answer, steady, placed, region_of, known, c.meaning)
         placed = self._taught(view, placed, region_of)
         several = float(steady is not None or sum(region.likelihood >= 0.5 for region in regions) > 1)
         state = replace(
@@ -249,34 +250,6 @@ class TracksTracker(Tracker[TracksState]):
                 drawn_now = np.where(meant, steady.probs, np.minimum(steady.probs, 0.5)).astype(np.float32)
                 maps = self._steadier.learned(view, drawn_now, answer.presence, maps)
         return placed, replace(state, maps=maps)
-
-    def _judged(
-        self,
-        view: View,
-        answer: MaskAnswer,
-        steady: SteadyMap | None,
-        placed: Sequence[Placed],
-        region_of: Mapping[int, Region],
-        known: Sequence[Track],
-    ) -> list[Placed]:
-        """The tracks with what this answer says of each."""
-        c = self.config
-        said: dict[int, float | None] = {i: region.likelihood for i, region in region_of.items()}
-        if steady is not None:
-            for track in (one.track for one in placed):
-                if track.probs is not None:
-                    said[track.id] = float(np.average(steady.answered, weights=track.probs))
-        values = {one.track.id: likelihood(answer.presence, said.get(one.track.id), c.meaning) for one in placed}
-        before = {track.id: History(track.log_odds, track.path) for track in known}
-        after = moved_on(before, values, view.frame.index, c.meaning)
-        weight = answer.presence + c.meaning.unsure_weight
-        judged = []
-        for one in placed:
-            history, before_it = after[one.track.id], one.track.belief
-            belief = before_it.after(said.get(one.track.id), weight, c.meaning)
-            track = replace(one.track, log_odds=history.log_odds, path=history.path, belief=belief)
-            judged.append(replace(one, track=track))
-        return judged
 
     def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
         """The tracks after a lesson: those most likely meant have a memory of their appearance, the others none."""
