@@ -25,7 +25,7 @@ from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
 from rvos.tracking.deciding.album import Album, seen_of
 from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
-from rvos.tracking.deciding.decider import Decider, Rules, check_both_ways
+from rvos.tracking.deciding.decider import Decider, check_both_ways
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track
 from rvos.tracking.gathered import Gathered, GatheredConfig
@@ -114,7 +114,7 @@ class TracksState:
     waiting: tuple[WaitingFrame, ...] = ()
     #: Which track is meant when, where the video was watched before.
     plan: Path = ()
-    #: Pictures of the tracks; None where nobody looks at them.
+    #: Pictures of the tracks; None where nobody decides by them.
     album: Album | None = None
     #: Which tracks are meant, where that was decided between two passes.
     decision: Decision | None = None
@@ -128,15 +128,15 @@ class TracksTracker(Tracker[TracksState]):
     config: TracksConfig
 
     def __init__(self, config: TracksConfig | None = None, decider: Decider | None = None) -> None:
-        """decider: who decides; by default the rules. Raises `ConfigError` for one that looks without `both_ways`."""
+        """decider: who decides; None for the evidence of the answers. Raises `ConfigError` for one without `both_ways`."""
         super().__init__(config)
         self.both_ways = self.config.both_ways
         self.lookahead = self.config.lookahead
         if decider is None and self.config.decider != DEFAULT:
             raise ValueError(f"TracksTracker: expected a decider beside '{self.config.decider}', got none: see `built`")
-        self._decider = decider or Rules()
-        if self._decider.looks:
-            check_both_ways(type(self._decider).__name__, self.both_ways)
+        self._decider = decider
+        if decider is not None:
+            check_both_ways(type(decider).__name__, self.both_ways)
         self._follower = Follower(self.config.following, ObjectTracker(self.config.carrying))
         self._steadier = Steadier(self.config.steadying)
 
@@ -145,11 +145,13 @@ class TracksTracker(Tracker[TracksState]):
         return cls(config, build_decider(config, device, precision))
 
     def load(self) -> None:
-        self._decider.load()
+        if self._decider is not None:
+            self._decider.load()
 
     def document(self) -> dict[str, Any]:
-        told = {"class": name_of(type(self._decider)), **self._decider.document()}
-        return {"decided_by": told} if self._decider.looks else {}
+        if self._decider is None:
+            return {}
+        return {"decided_by": {"class": name_of(type(self._decider)), **self._decider.document()}}
 
     def decided(self, state: TracksState) -> dict[str, Any] | None:
         return None if state.decision is None else state.decision.document()
@@ -158,7 +160,7 @@ class TracksTracker(Tracker[TracksState]):
         return expression.asked
 
     def start(self, expression_index: int, expression: TimedExpression) -> TracksState:
-        return TracksState(expression_index, expression, album=Album() if self._decider.looks else None)
+        return TracksState(expression_index, expression, album=None if self._decider is None else Album())
 
     def prepare(self, view: View) -> None:
         view.once(lifted)
@@ -193,7 +195,7 @@ class TracksTracker(Tracker[TracksState]):
     def again(self, state: TracksState) -> TracksState:
         """The same tracks will come again; which of them is meant when is known already."""
         first, decision = _first(state.tracks), None
-        if state.album is not None:
+        if state.album is not None and self._decider is not None:
             album = state.album.settled(self.config.following.least_candidates)
             decision = self._decider.decide(state.expression.text, album)
         started = self.start(state.expression_index, state.expression)

@@ -1,4 +1,4 @@
-"""An album of the tracks of a film: a few pictures of each, spread over its life, for those who decide by looking.
+"""An album of the tracks of a film: a few pictures of each, spread over its life, for those who decide by pictures.
 
 It is gathered while the film is watched, and its size does not depend on how long that is. Of every track the album
 keeps at most `views` pictures. Its life is cut into as many stretches, and each has the best picture of the track in
@@ -32,7 +32,7 @@ OBLONG = 4
 
 @dataclass(frozen=True)
 class AlbumConfig:
-    """How much is kept for those who decide by looking."""
+    """How much is kept for those who decide by pictures."""
 
     #: Tracks of which there are pictures: those that were drawn most often.
     tracks: Count = 12

@@ -12,7 +12,7 @@ from image_core.errors import UnknownNameError
 from image_core.faults import Faults
 from image_core.identity import ModelIdentity
 from rvos.tracking.deciding.album import AlbumConfig
-from rvos.tracking.deciding.decider import Decider, Rules, check_both_ways
+from rvos.tracking.deciding.decider import Decider, check_both_ways
 from rvos.tracking.deciding.mllm import Answerer, Mllm, MllmConfig
 from rvos.tracking.deciding.similarity import Scorer, Similarity, SimilarityConfig
 from rvos.tracking.tracker import TrackerConfig
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 class DecidingConfig(TrackerConfig):
     """The numbers of a tracker whose tracks are decided about.
 
-    Raises `UnknownNameError` for no name of a decider, `ConfigError` for one that looks where a video is watched once.
+    Raises `UnknownNameError` for no name of a decider, `ConfigError` for one where a video is watched once.
     """
 
     #: The video is watched twice, the second time knowing how it goes on.
     both_ways: bool = False
     #: Who decides which tracks are meant: rules, similarity or mllm; the last two with `both_ways` alone.
     decider: str = "rules"
-    #: The pictures of tracks for those who decide by looking.
+    #: The pictures of tracks that the last two decide by.
     album: AlbumConfig = field(default_factory=AlbumConfig)
     #: How `similarity` decides.
     similarity: SimilarityConfig = field(default_factory=SimilarityConfig)
@@ -41,14 +41,10 @@ class DecidingConfig(TrackerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.decider not in DECIDERS:
-            raise UnknownNameError("decider", self.decider, list(DECIDERS))
+        if self.decider not in (DEFAULT, *DECIDERS):
+            raise UnknownNameError("decider", self.decider, [DEFAULT, *DECIDERS])
         if self.decider != DEFAULT:
             check_both_ways(f"tracker.decider={self.decider}", self.both_ways)
-
-
-def _rules(config: DecidingConfig, device: str, precision: Precision) -> Decider:
-    return Rules()
 
 
 def _similarity(config: DecidingConfig, device: str, precision: Precision) -> Decider:
@@ -90,15 +86,15 @@ def _mllm(config: DecidingConfig, device: str, precision: Precision) -> Decider:
 
 
 DECIDERS: dict[str, Callable[[DecidingConfig, str, Precision], Decider]] = {
-    "rules": _rules,
     "similarity": _similarity,
     "mllm": _mllm,
 }
 DEFAULT = "rules"
+"""The evidence of the answers decides, on every frame anew: no decider is asked."""
 
 
-def build_decider(config: DecidingConfig, device: str, precision: Precision) -> Decider:
-    """Raises `ConfigError`, all in one, for a decider without its model and for numbers of one that is not asked."""
+def build_decider(config: DecidingConfig, device: str, precision: Precision) -> Decider | None:
+    """None for `DEFAULT`. Raises `ConfigError`, all in one, for a decider without its model and for numbers of one that is not asked."""
     name, faults = config.decider, Faults()
     read = {"album", name} - ({"album"} if name == DEFAULT else set())
     for part in {"album", "similarity", "mllm"} - read:
@@ -111,4 +107,4 @@ def build_decider(config: DecidingConfig, device: str, precision: Precision) -> 
     if name != DEFAULT and not getattr(config, name).model:
         faults.add(f"tracker.{name}.model: expected OWNER/NAME of the hub or a folder, got none")
     faults.raise_all()
-    return DECIDERS[name](config, device, precision)
+    return None if name == DEFAULT else DECIDERS[name](config, device, precision)

@@ -1,9 +1,9 @@
-"""The seam of deciders: who says which of the tracks of a film an expression means, and the one that leaves it open."""
+"""The seam of deciders: who says which of the tracks of a film an expression means."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 from image_core.errors import ConfigError
 from rvos.tracking.deciding.album import Album
@@ -13,12 +13,10 @@ from rvos.tracking.deciding.decision import Decision
 class Decider(ABC):
     """Says which of the tracks of a film an expression means, once all of it was watched.
 
-    It is shared by all sessions, made where the system is put together, and holds nothing that changes but the model
-    that it has loaded. It is asked between two passes over the film, never on a frame.
+    It decides by an album of pictures, which is gathered on the first of two passes, and is asked between them, never on
+    a frame. It is shared by all sessions, made where the system is put together, and holds nothing that changes but the
+    model that it has loaded.
     """
-
-    looks: ClassVar[bool] = True
-    """It wants pictures of the tracks: an album is gathered on the first pass, and there have to be two."""
 
     def load(self) -> None:  # noqa: B027 - not everyone has something to load
         """Load what it needs now, so that what is missing is told before a film is watched. Raises `RvosError`."""
@@ -33,17 +31,8 @@ class Decider(ABC):
         expression give the same decision. Raises `RvosError` for a model that cannot be asked."""
 
 
-class Rules(Decider):
-    """The evidence of the answers decides (`rvos.tracking.meaning`), on every frame anew."""
-
-    looks = False
-
-    def decide(self, expression: str, album: Album) -> None:
-        return None
-
-
 def check_both_ways(decider: str, both_ways: bool) -> None:
-    """Raise `ConfigError` where a decider that looks is to decide of a video that is watched once."""
+    """Raise `ConfigError` where a decider is to decide of a video that is watched once."""
     if not both_ways:
         raise ConfigError(
             f"tracker.both_ways: expected true with {decider}, which sees the tracks of the whole video before it "

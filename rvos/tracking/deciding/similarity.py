@@ -32,7 +32,7 @@ class SimilarityConfig:
 
     #: CLIP, SigLIP or SigLIP 2: OWNER/NAME or OWNER/NAME@COMMIT of the hub, or a folder; several with commas between.
     model: str = ""
-    #: Frames of each track that are looked at, at most.
+    #: Pictures of each track that are scored, at most.
     frames: Count = 4
     #: Share of the likeliest track's probability below which a track is rejected.
     reject: Share = 0.5
