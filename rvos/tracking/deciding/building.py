@@ -94,7 +94,8 @@ DEFAULT = "rules"
 
 
 def build_decider(config: DecidingConfig, device: str, precision: Precision) -> Decider | None:
-    """None for `DEFAULT`. Raises `ConfigError`, all in one, for a decider without its model and for numbers of one that is not asked."""
+    """None for `DEFAULT`. Raises `ConfigError`, all in one, for a decider without its model and for numbers of one that
+    is not asked."""
     name, faults = config.decider, Faults()
     read = {"album", name} - ({"album"} if name == DEFAULT else set())
     for part in {"album", "similarity", "mllm"} - read:

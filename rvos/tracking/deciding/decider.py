@@ -13,9 +13,9 @@ from rvos.tracking.deciding.decision import Decision
 class Decider(ABC):
     """Says which of the tracks of a film an expression means, once all of it was watched.
 
-    It decides by an album of pictures, which is gathered on the first of two passes, and is asked between them, never on
-    a frame. It is shared by all sessions, made where the system is put together, and holds nothing that changes but the
-    model that it has loaded.
+    It decides by an album of pictures, which is gathered on the first of two passes, and is asked between them, never
+    on a frame. It is shared by all sessions, made where the system is put together, and holds nothing that changes but
+    the model that it has loaded.
     """
 
     def load(self) -> None:  # noqa: B027 - not everyone has something to load
