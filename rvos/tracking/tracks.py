@@ -128,8 +128,8 @@ class TracksTracker(Tracker[TracksState]):
     config: TracksConfig
 
     def __init__(self, config: TracksConfig | None = None, decider: Decider | None = None) -> None:
-        """decider: who decides which tracks are meant; None for the evidence of the answers. Raises `ConfigError` for one
-        without `both_ways`."""
+        """decider: who decides which tracks are meant; None for the evidence of the answers. Raises `ConfigError` for
+        one without `both_ways`."""
         super().__init__(config)
         self.both_ways = self.config.both_ways
         self.lookahead = self.config.lookahead

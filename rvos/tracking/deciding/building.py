@@ -97,8 +97,8 @@ def build_decider(config: DecidingConfig, device: str, precision: Precision) -> 
     """None for `DEFAULT`. Raises `ConfigError`, all in one, for a decider without its model and for numbers of one that
     is not asked."""
     name, faults = config.decider, Faults()
-    read = {"album", name} - ({"album"} if name == DEFAULT else set())
-    for part in {"album", "similarity", "mllm"} - read:
+    read = () if name == DEFAULT else ("album", name)
+    for part in (part for part in ("album", *DECIDERS) if part not in read):
         values = getattr(config, part)
         for each in fields(values):
             value = getattr(values, each.name)
