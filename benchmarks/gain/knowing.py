@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
 
+from benchmarks.gain.clip import Clip
 from benchmarks.gain.oracles import LEAST_SHARED
+from image_core.answer import Candidate, MaskAnswer
 from image_core.geometry.masks import resize_masks
+from rvos.synthetic.dataset import VideoSample
 from rvos.tracking.deciding.album import Album
 from rvos.tracking.deciding.decider import Decider
 from rvos.tracking.deciding.decision import Decision, Verdict
@@ -104,6 +108,24 @@ def inside_outline(picture: np.ndarray, number: int) -> np.ndarray | None:
 
 def _thumb(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def all_objects(sample: VideoSample) -> Clip:
+    """A video with an image model that draws every object as it is and does not know which is meant: what it holds of
+    each is drawn by lot, once a video and expression."""
+    random = np.random.default_rng(zlib.crc32(sample.video_id.encode()))
+    ids = [int(i) for i in np.unique(sample.tracks) if i]
+    held = random.uniform(0.5, 1.0, (len(sample.expressions), len(ids)))
+    rows = []
+    for track in sample.tracks:
+        seen = [(position, track == i) for position, i in enumerate(ids) if (track == i).any()]
+        answers = []
+        for of_expression in held:
+            candidates = [Candidate(mask, float(of_expression[position])) for position, mask in seen]
+            candidates.sort(key=lambda candidate: -candidate.likelihood)
+            answers.append(MaskAnswer(tuple(candidates), 0.9 if candidates else 0.1))
+        rows.append(tuple(answers))
+    return Clip(sample, tuple(rows), 0.0)
 
 
 def truths(masks: Mapping[str, np.ndarray]) -> Callable[[str], np.ndarray]:

@@ -1,12 +1,14 @@
 """Whether a decider that knows the truth reaches the identity oracle: what is lost between is lost by the tracks, by
 the pictures that are shown of them, or by the questions.
 
-python -m benchmarks.gain.video_deciders [--per-family N]     on validation videos
+python -m benchmarks.gain.video_deciders [--per-family N]                  on validation videos
+python -m benchmarks.gain.video_deciders --true-masks [--per-family N]     an image model that draws every object truly
 
 `mllm` is asked as a real model would be, and answered by a stand-in that reads the numbered outlines off the pictures
 and knows which object is meant (benchmarks/gain/knowing.py). It is no score of any model: no trained one is run here.
 `rules` are the tracks watched both ways; `true_identity` is the oracle of video_gain. Nothing is gated by presence.
 
+With --true-masks the image model does not know which object is meant, so that the decider alone can tell.
 Rows are appended under runs/video_deciders as they are made: a killed run continues. The result is video_deciders.json.
 """
 
@@ -22,7 +24,7 @@ import torch
 from benchmarks.gain.baselines import Method, tracked
 from benchmarks.gain.clip import Clip, FrameAnswer
 from benchmarks.gain.jobs import code_sha256, run
-from benchmarks.gain.knowing import Seeing, truths
+from benchmarks.gain.knowing import Seeing, all_objects, truths
 from benchmarks.gain.oracles import true_identity
 from benchmarks.gain.systems import ALONE, tracks
 from benchmarks.gain.work import Job, clip_of, described
@@ -32,6 +34,7 @@ from benchmarks.harness.scoring import figures
 from image_core.mask_model import identify_model
 from image_core.segmenter import find_model
 from rvos.metrics import mean_interval
+from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.severity import FAMILIES
 from rvos.tracking.deciding.album import AlbumConfig
@@ -41,6 +44,7 @@ from rvos.tracking.tracks import TracksConfig, TracksTracker
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/video_deciders")
 MLLM, IDENTITY = "mllm", "true_identity"
+TRUE_MASKS = "true masks of all objects"
 TOLERANCE = 0.02
 """J&F that the decider may be below the oracle over the expressions whose meaning does not change on the way."""
 FIGURES = ("J&F", "J&F_all_frames", "N-acc", "T-acc")
@@ -65,7 +69,10 @@ METHODS: dict[str, Method] = {
 @torch.inference_mode()
 def score(job: Job) -> list[Row]:
     """A row for every expression of a video and every method."""
-    clip = clip_of(job)
+    if job.model == TRUE_MASKS:
+        clip = all_objects(SyntheticVideos(job.split, job.seed)[job.index])
+    else:
+        clip = clip_of(job)
     return [
         described(job, clip, e, name) | figures(clip.sample, e, [answer.mask for answer in answers])
         for name in job.systems
@@ -107,10 +114,13 @@ def main() -> None:
     parser = BENCHMARK.parser(seed=0, workers=1)
     parser.add_argument("--per-family", type=int, default=2, help="videos a family (2)")
     parser.add_argument("--model", default="s2rm_tiny", help="an embedded model's name, or a model file")
+    parser.add_argument("--true-masks", dest="model", action="store_const", const=TRUE_MASKS)
+    parser.set_defaults(out=None)
     arguments = parser.parse_args()
+    known = arguments.model != TRUE_MASKS
     settings = {
-        "model": find_model(arguments.model).stem,
-        "model_sha256": identify_model(arguments.model).revision,
+        "model": find_model(arguments.model).stem if known else TRUE_MASKS,
+        "model_sha256": identify_model(arguments.model).revision if known else "",
         "generator_sha256": generator_sha256(),
         "code_sha256": code_sha256(),
         "split": "val",
@@ -123,7 +133,8 @@ def main() -> None:
     document = report(rows)
     gap = document["stable"]["mllm_less_oracle"]["mean"]
     figures_of = {**settings, "per_family": arguments.per_family, "tolerance": TOLERANCE, "reached": gap >= -TOLERANCE}
-    BENCHMARK.write(arguments.out, {**figures_of, **document})
+    plain = BENCHMARK.result if known else BENCHMARK.result.with_name("video_deciders_true_masks.json")
+    BENCHMARK.write(arguments.out or plain, {**figures_of, **document})
     for kind, of_kind in document.items():
         for name, told in of_kind.items():
             print(f"{kind:8} {name:18} {told}")
