@@ -69,10 +69,7 @@ METHODS: dict[str, Method] = {
 @torch.inference_mode()
 def score(job: Job) -> list[Row]:
     """A row for every expression of a video and every method."""
-    if job.model == TRUE_MASKS:
-        clip = all_objects(SyntheticVideos(job.split, job.seed)[job.index])
-    else:
-        clip = clip_of(job)
+    clip = all_objects(SyntheticVideos(job.split, job.seed)[job.index]) if job.model == TRUE_MASKS else clip_of(job)
     return [
         described(job, clip, e, name) | figures(clip.sample, e, [answer.mask for answer in answers])
         for name in job.systems
