@@ -1,4 +1,4 @@
-"""Stand-ins for models that decide among tracks: they know the truth, so that what is lost is the tracks' and the
+"""A stand-in for a model that decides among tracks: it knows the truth, so that what is lost is the tracks' and the
 question's."""
 
 from __future__ import annotations
@@ -16,32 +16,11 @@ from benchmarks.gain.oracles import LEAST_SHARED
 from image_core.answer import Candidate, MaskAnswer
 from image_core.geometry.masks import resize_masks
 from rvos.synthetic.dataset import VideoSample
-from rvos.tracking.deciding.album import Album
-from rvos.tracking.deciding.decider import Decider
-from rvos.tracking.deciding.decision import Decision, Verdict
 from rvos.tracking.deciding.outlines import colour_of
 
 ALIKE = 12.0
 """Mean difference of two pictures, of 255, below which they show one frame: outlines and numbers are drawn on one."""
 THUMB = (72, 40)
-
-
-class Knowing(Decider):
-    """Accepts a track that lies on the target on at least half of its pictures.
-
-    truth_of: expression -> (T, H, W) bool.
-    """
-
-    def __init__(self, truth_of: Callable[[str], np.ndarray]) -> None:
-        self._truth_of = truth_of
-
-    def decide(self, expression: str, album: Album) -> Decision | None:
-        truth, verdicts = self._truth_of(expression), {}
-        for track_id in album.tracks:
-            pages = album.views(track_id, len(album.pages))
-            hits = [lies_on(page.mask(track_id, truth.shape[1:]), truth[page.frame_index]) for page in pages]
-            verdicts[track_id] = Verdict.ACCEPT if 2 * sum(hits) >= len(hits) else Verdict.REJECT
-        return Decision(verdicts) if verdicts else None
 
 
 def lies_on(mask: np.ndarray, target: np.ndarray) -> bool:

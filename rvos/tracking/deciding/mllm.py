@@ -7,6 +7,7 @@ another's.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ from rvos.tracking.deciding.decider import Decider
 from rvos.tracking.deciding.decision import Asked, Decision, Verdict
 from rvos.tracking.deciding.outlines import cropped, outlined
 from rvos.tracking.deciding.verdicts import AGAIN, question_of_all, question_of_one, read_verdicts
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Mllm(Decider):
         """None for an album without tracks: nothing is asked."""
         if not album.tracks:
             return None
+        _LOG.info("'%s': asking which of %d tracks it means", expression, len(album.tracks))
         interview = _Interview(self._model, self.config)
         number_of = {track_id: number for number, track_id in enumerate(sorted(album.tracks), 1)}
         held = dict.fromkeys(album.tracks, Verdict.UNSURE)
@@ -91,7 +95,10 @@ class Mllm(Decider):
         for track_id in album.tracks:
             if held[track_id] is Verdict.UNSURE:
                 held |= self._asked_alone(interview, expression, album, track_id, number_of[track_id])
-        return Decision(held, asked=tuple(interview.asked))
+        decision = Decision(held, asked=tuple(interview.asked))
+        if decision.is_open:
+            _LOG.warning("'%s': the model accepts no track and is unsure of some; the rules decide", expression)
+        return decision
 
     def _asked_alone(
         self, interview: _Interview, expression: str, album: Album, track_id: int, number: int

@@ -49,9 +49,12 @@ def test_who_rejects_all_shows_nothing(lookahead: int) -> None:
 
 @pytest.mark.parametrize("script", [[GARBAGE], [SILENT], [UNSURE, '{"1": "unsure"}', '{"2": "unsure"}']])
 @pytest.mark.parametrize("lookahead", [0, 3])
-def test_who_says_nothing_leaves_it_to_the_rules(script: list[str], lookahead: int) -> None:
-    """To the bit."""
+def test_who_says_nothing_leaves_it_to_the_rules(
+    script: list[str], lookahead: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To the bit, and this is said."""
     begun = session(asking(*script)[0], lookahead)
+    assert caplog.messages == [f"'{EXPRESSION}': the model accepts no track and is unsure of some; the rules decide"]
     told, ours, theirs = decision_of(begun), results(begun), results(session(None, lookahead))
     assert told["left_to"] == "rules" and told["tracks"] == {"1": "unsure", "2": "unsure"}
     for one, other in zip(ours, theirs, strict=True):
