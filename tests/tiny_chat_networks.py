@@ -52,6 +52,7 @@ def write_idefics3(folder: Path) -> Path:
         vision_config=made("Idefics3VisionConfig", **SMALL, image_size=32, patch_size=8),
         text_config=made("LlamaConfig", **language_of(tokenizer)),
         scale_factor=2,
+        tie_word_embeddings=True,
         image_token_id=processor.image_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )

@@ -3,13 +3,14 @@ out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from image_core.errors import CheckpointError
 from image_core.hub.loading import Network, Where, read_network
-from image_core.hub.sources import Source, told
+from image_core.hub.sources import Source
 
 KIND = "image-text-to-text"
 """As the hub calls them."""
@@ -28,12 +29,12 @@ class ImageTextModel:
 
         most_tokens: of the answer. Always the likeliest next token: the same question has the same answer.
 
-        Raises `CheckpointError` where the model cannot take such a question.
+        Raises `CheckpointError` where the model cannot take such a question, for its context or its device is too small.
         """
         shown = [{"type": "image", "image": picture} for picture in pictures]
         turn = {"role": "user", "content": [*shown, {"type": "text", "text": question}]}
         processor = self.network.processor
-        with told(self.name), self.network.asked():
+        with self._told(len(pictures)), self.network.asked():
             inputs = processor.apply_chat_template(
                 [turn],
                 add_generation_prompt=True,
@@ -47,6 +48,17 @@ class ImageTextModel:
         asked = inputs["input_ids"].shape[1]
         return str(processor.tokenizer.decode(written[0, asked:], skip_special_tokens=True))
 
+    @contextmanager
+    def _told(self, pictures: int) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, RuntimeError, IndexError) as error:
+            first = (str(error).splitlines() or [""])[0].strip() or type(error).__name__
+            raise CheckpointError(
+                f"network '{self.name}': cannot answer a question with {pictures} pictures ({first}): show it fewer or "
+                "smaller ones, or take another model"
+            ) from error
+
 
 def read_image_text_model(source: Source, where: Where) -> ImageTextModel:
     """Raises `CheckpointError` as `read_network` does, and for a model that is asked without a chat."""
@@ -57,4 +69,14 @@ def read_image_text_model(source: Source, where: Where) -> ImageTextModel:
             f"network '{source.name}': expected an {KIND} model with a chat template, got a '{source.model_type}' "
             "without: take one that is tuned to follow instructions"
         )
+    _take_the_likeliest(network)
     return ImageTextModel(source.name, network)
+
+
+def _take_the_likeliest(network: Network) -> None:
+    """Published models say how they draw their words by lot; none is drawn here, and transformers would warn at every
+    question."""
+    config, tokenizer = network.model.generation_config, network.processor.tokenizer
+    config.update(do_sample=False, temperature=None, top_p=None, top_k=None)
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id

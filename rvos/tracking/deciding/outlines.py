@@ -36,6 +36,8 @@ TEXT_SHARE = 1 / 16
 """Height of a number in short sides of the picture."""
 LEAST_FREE = 1 / 3
 """Share of an outline that has to be left where it gives way to other tracks; else it is drawn over them."""
+AROUND = 0.25
+"""How much is shown around an object from near, in longer sides of its box."""
 DARK: Colour = (0, 0, 0)
 
 
@@ -64,12 +66,12 @@ def outlined(picture: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray
     return shown
 
 
-def cropped(picture: np.ndarray, mask: np.ndarray, short_side: int, margin: float = 0.5) -> np.ndarray:
-    """The part of a picture around a mask (h, w) bool, as it is; `margin` of the longer side of its box around it,
-    `fitted` to a short side of so many pixels."""
+def cropped(picture: np.ndarray, mask: np.ndarray, short_side: int) -> np.ndarray:
+    """The part of a picture around a mask (h, w) bool, not empty, as it is, with a margin of `AROUND`, `fitted` to a
+    short side of so many pixels."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    room = max(4, round(margin * max(bottom - top, right - left)))
+    room = max(4, round(AROUND * max(bottom - top, right - left)))
     return fitted(picture[max(0, top - room) : bottom + room, max(0, left - room) : right + room], short_side)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,29 @@ def test_what_is_no_such_model_is_refused_in_one_line(tmp_path: Path) -> None:
         read_image_text_model(find_source(str(folder)), Where("cpu"))
     with pytest.raises(ConfigError, match="expected fp32 on the CPU"):
         Where("cpu", "bf16")
+
+
+def test_what_it_cannot_take_is_told_in_one_line(model: ImageTextModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**inputs: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate\nmuch")
+
+    monkeypatch.setattr(model.network.model, "generate", full)
+    with pytest.raises(CheckpointError, match=r"with 3 pictures \(CUDA out of memory.*show it fewer or sm") as caught:
+        model.answer(PICTURES, "Which one?", 2)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_word_is_drawn_by_lot_whatever_a_model_says_of_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = CHAT_WRITERS["llava"](tmp_path)
+    plain = read_image_text_model(find_source(str(folder)), Where("cpu")).answer(PICTURES, "Which one?", 8)
+    told = {"do_sample": True, "temperature": 1.5, "top_p": 0.9, "top_k": 3}
+    (folder / "generation_config.json").write_text(json.dumps(told))
+    drawing = read_image_text_model(find_source(str(folder)), Where("cpu"))
+    capfd.readouterr()
+    assert {drawing.answer(PICTURES, "Which one?", 8) for _ in range(3)} == {plain}
+    assert not caplog.messages and not capfd.readouterr().err
 
 
 def test_another_template_is_another_model(tmp_path: Path) -> None:

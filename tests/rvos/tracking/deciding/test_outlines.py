@@ -81,5 +81,5 @@ def test_a_picture_without_room_is_drawn_on_as_far_as_it_goes(shape: tuple[int, 
 
 
 def test_a_crop_shows_the_object_and_what_is_around_it_as_they_are() -> None:
-    np.testing.assert_array_equal(cropped(GROUND, disc(320, 180, 40), 161), GROUND[100:261, 240:401])
+    np.testing.assert_array_equal(cropped(GROUND, disc(320, 180, 40), 121), GROUND[120:241, 260:381])
     assert cropped(GROUND, disc(5, 5, 40), 200).shape[0] == 200
