@@ -74,6 +74,16 @@ class ImageModelHandle:
         return self._model
 
     @property
+    def device(self) -> str:
+        """Where it computes: auto, cpu, cuda or cuda:i; auto of an object, which brings its own."""
+        return self._device
+
+    @property
+    def weights(self) -> WeightsOf:
+        """What gives packaged weights."""
+        return self._weights
+
+    @property
     def is_slow(self) -> bool:
         """Whether it says that a picture takes it a second or so. Weights of ours are not loaded for it; a model of
         Python is built, and asked. Raises as `loaded` does."""
@@ -93,16 +103,6 @@ class ImageModelHandle:
             return False
         packaged = PACKAGED.get(str(self._model)) if isinstance(self._model, str | Path) else None
         return isinstance(self.loaded, ImageSegmenter) if packaged is None else packaged.shows_features
-
-    @property
-    def device(self) -> str:
-        """The device that was asked for: auto beside an object."""
-        return self._device
-
-    @property
-    def asked_precision(self) -> Precision:
-        """The precision that was asked for: fp32 beside an object."""
-        return cast(Precision, self._precision)
 
     @property
     def precision(self) -> str:

@@ -23,7 +23,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
-        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
+        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "promptable", "ranges"),
         ("answer", "building", "folder", "hub", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tracking", "export"),
         ("parts", "synthetic"),
         ("watch", "image_model"),
-        ("system",),
+        ("carriers", "system"),
         ("segmenter",),
         ("__init__", "run"),
         ("configuration", "evaluation"),
@@ -132,6 +132,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "rvos/commands/doctor.py",
         "rvos/evaluation/*",
         "rvos/reading/*",
+        "rvos/tracking/hub/propagator.py",
     ),
     "torchvision": ("image_core/geometry/boxes.py", "image_core/grounded/*", "image_core/weak/*/suppression.py"),
     "transformers": ("image_core/encoders/text.py", "image_core/hub/loading.py"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -72,14 +72,16 @@ class Clip:
     def session(self, tracker: Tracker[Any], decode_every: int = 1) -> StreamSession:
         """A tracker that watches this clip without paying for the image model again. It gets the answers of every so
         many frames alone, and cannot ask for more."""
-        reader = RecordedReader([e.text for e in self.sample.expressions], self.answers, self.sample.video_id)
+        reader = RecordedReader(
+            [e.text for e in self.sample.expressions], dict(enumerate(self.answers)), self.sample.video_id
+        )
         return StreamSession(reader, tracker, KeyFrames(decode_every))
 
 
 class RecordedReader(Reader[NothingRead]):
-    """Gives the answers that were recorded, T rows of E, on key frames alone."""
+    """Gives the answers that were recorded, E for the index of each frame that was asked, on key frames alone."""
 
-    def __init__(self, expressions: Sequence[str], answers: Sequence[Sequence[MaskAnswer]], name: str) -> None:
+    def __init__(self, expressions: Sequence[str], answers: Mapping[int, Sequence[MaskAnswer]], name: str) -> None:
         super().__init__(expressions)
         self._answers = answers
         self._name = name

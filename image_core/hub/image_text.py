@@ -29,7 +29,7 @@ class ImageTextModel:
 
         most_tokens: of the answer. Always the likeliest next token: the same question has the same answer.
 
-        Raises `CheckpointError` where the model cannot take such a question, for its context or its device is too small.
+        Raises `CheckpointError` where the model cannot take such a question: its context or its device is too small.
         """
         shown = [{"type": "image", "image": picture} for picture in pictures]
         turn = {"role": "user", "content": [*shown, {"type": "text", "text": question}]}

@@ -108,7 +108,7 @@ def bring(source: Source) -> Path:
 
     Raises `CheckpointError`; for a gated repository without a token before anything is asked of the hub.
     """
-    here = source.folder or _downloaded(source)
+    here = source.folder or _downloaded(source.name, source.revision)
     if here:
         return here
     known = REPOSITORIES.get(source.name)
@@ -124,6 +124,16 @@ def bring(source: Source) -> Path:
             # The weights come last: where they are, the rest is.
             snapshot_download(source.name, revision=source.commit, allow_patterns=list(_BESIDE))
             return Path(snapshot_download(source.name, revision=source.commit, allow_patterns=_WEIGHTS))
+
+
+def is_here(repository: Repository) -> bool:
+    """A repository of the catalogue was downloaded before, whole, at its commit. Nothing is asked of the hub."""
+    return _downloaded(repository.name, repository.revision) is not None
+
+
+def cache_folder() -> str:
+    """Where repositories of the hub are kept."""
+    return constants.HF_HUB_CACHE
 
 
 @contextmanager
@@ -208,13 +218,13 @@ def _newest(name: str) -> str:
         return commit
 
 
-def _downloaded(source: Source) -> Path | None:
+def _downloaded(name: str, revision: str) -> Path | None:
     """The folder of a repository that was downloaded before, whole."""
-    index = try_to_load_from_cache(source.name, "model.safetensors.index.json", revision=source.commit)
+    index = try_to_load_from_cache(name, "model.safetensors.index.json", revision=revision)
     shards = ["model.safetensors"]
     if isinstance(index, str):
         shards = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
-    found = [try_to_load_from_cache(source.name, shard, revision=source.commit) for shard in shards]
+    found = [try_to_load_from_cache(name, shard, revision=revision) for shard in shards]
     return Path(str(found[0])).parent if all(isinstance(path, str) for path in found) else None
 
 

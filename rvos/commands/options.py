@@ -16,6 +16,7 @@ from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
 from rvos.reading import PROPAGATORS
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import TRACKERS
+from rvos.tracking.hub.kinds import HUB_TRACKERS
 
 if TYPE_CHECKING:
     from rvos.segmenter import VideoSegmenter
@@ -45,7 +46,9 @@ Tracker = Annotated[
     typer.Option(
         "--tracker",
         metavar="NAME",
-        help=f"How masks travel through time: {', '.join(TRACKERS)}; by default {DEFAULT_TRACKER}.",
+        help=f"How masks travel through time: {', '.join(TRACKERS)}, or hub:NAME, a network of the Hugging Face hub "
+        f"that carries them ({', '.join(HUB_TRACKERS)}, OWNER/NAME or a folder), also with --mask; by default "
+        f"{DEFAULT_TRACKER}.",
     ),
 ]
 Device = Annotated[
@@ -64,7 +67,8 @@ Set = Annotated[
         "decode=auto|every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: "
         "any number of these parts, such as tracker.lookahead=N (answer each frame N frames later, with those in mind) "
         "or tracker.both_ways=true (watch the video twice, the second time knowing how it goes on). "
-        "object_tracker.KEY=VALUE, with --mask: any number of what follows the objects of masks.",
+        "With --mask: object_tracker.KEY=VALUE, any number of what follows the objects of masks; masker=photo, "
+        "hub:OWNER/NAME or hub:FOLDER, a network that draws them anew now and then; refining.KEY=VALUE, when it does.",
     ),
 ]
 SplitBy = Annotated[

@@ -120,8 +120,8 @@ def _first_pass(directory: RunDirectory, session: StreamSession, source: str, se
 def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], RunDirectory, Session]]:
     """The video of a job, the folder for it, which is not entered yet, and a session for what is asked."""
     if job.prompts is not None:
-        numbers = segmenter.object_tracker
-        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, numbers) as opened:
+        carrier = segmenter.carriers.ready()
+        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, carrier) as opened:
             info, frames, session = opened
             yield info, frames, _folder(job, segmenter), session
         return

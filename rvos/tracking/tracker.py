@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from image_core.answer import MaskAnswer
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Share, check_ranges
+from rvos.tracking.mask_carrier import MaskCarrier
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -43,6 +44,10 @@ class Tracker(ABC, Generic[State]):
     config_type: ClassVar[type[TrackerConfig]] = TrackerConfig
     """The dataclass of its numbers: what `tracker.KEY=VALUE` sets."""
 
+    of_masks: ClassVar[str] = ""
+    """Which of its numbers count, by their group, where objects are followed from masks; "" where masks are followed
+    without it."""
+
     lookahead: int = 0
     """How many later frames the answer to a frame waits for."""
 
@@ -59,13 +64,6 @@ class Tracker(ABC, Generic[State]):
         Nothing is loaded yet. Raises `ConfigError`."""
         return cls(config)
 
-    def load(self) -> None:
-        """Load its models now. Raises `RvosError`."""
-
-    def document(self) -> dict[str, Any]:
-        """What results depend on beside its numbers, as JSON values: its models, with their revisions."""
-        return {}
-
     def question(self, expression: TimedExpression) -> str:
         """What the image model is asked for an expression. A tracker that judges by motion itself asks for the still
         part; any other leaves all of the text to the model, which may know what to do with it."""
@@ -74,6 +72,19 @@ class Tracker(ABC, Generic[State]):
     @abstractmethod
     def start(self, expression_index: int, expression: TimedExpression) -> State:
         """The state of expression number `expression_index` before the first frame."""
+
+    def load(self) -> None:
+        """Bring what it needs beside its numbers, such as the weights of a network, before the first frame. Raises
+        `RvosError`, in one line, where that cannot be had."""
+
+    def document(self) -> dict[str, Any]:
+        """What results depend on, as JSON values, beside its name. Raises as `load` does, of what it can know without
+        loading."""
+        return asdict(self.config)
+
+    def mask_carrier(self) -> MaskCarrier | None:
+        """What follows the objects of masks where this tracker is chosen; None where masks are followed without it."""
+        return None
 
     def prepare(self, view: View) -> None:
         """Compute `once` what `step` will ask of the picture alone, whatever is answered: done beside the network."""

@@ -51,7 +51,7 @@ class TracksConfig(DecidingConfig):
     lookahead: Annotated[int, Range(0)] = 0
     #: Presence from which on anything is shown, [0, 1]: by this one 89 of 100 visible targets are shown with the
     #: embedded model on validation videos, as many as frame by frame; on moving pictures models are less sure.
-    presence_threshold: Share = 0.25
+    presence_threshold: Share = 0.5
     #: How answers become regions.
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     #: How the maps of dense models are made steady.
@@ -150,9 +150,10 @@ class TracksTracker(Tracker[TracksState]):
             self._decider.load()
 
     def document(self) -> dict[str, Any]:
+        told = super().document()
         if self._decider is None:
-            return {}
-        return {"decided_by": {"class": name_of(type(self._decider)), **self._decider.document()}}
+            return told
+        return {**told, "decided_by": {"class": name_of(type(self._decider)), **self._decider.document()}}
 
     def decided(self, state: TracksState) -> dict[str, Any] | None:
         return None if state.decision is None else state.decision.document()

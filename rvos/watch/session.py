@@ -144,11 +144,7 @@ class StreamSession:
             {
                 "version": SNAPSHOT_VERSION,
                 "reading": self._reader.document(),
-                "tracker": {
-                    "class": name_of(type(self._tracker)),
-                    **asdict(self._tracker.config),
-                    **self._tracker.document(),
-                },
+                "tracker": {"class": name_of(type(self._tracker)), **self._tracker.document()},
                 "key_frames": asdict(self._key_frames),
                 "expressions": list(self.expressions),
                 "asked": list(self._reader.expressions),

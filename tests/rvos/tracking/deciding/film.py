@@ -55,7 +55,7 @@ def film() -> Film:
 def session(decider: Decider | None, lookahead: int = 0, expression: str = EXPRESSION) -> StreamSession:
     """One that has watched the film once, and is at its beginning again."""
     tracker = TracksTracker(TracksConfig(both_ways=True, lookahead=lookahead), decider)
-    begun = StreamSession(RecordedReader([expression], film().answers, "film"), tracker)
+    begun = StreamSession(RecordedReader([expression], dict(enumerate(film().answers)), "film"), tracker)
     for frame in film().frames:
         begun.step(frame)
     begun.rewind()
