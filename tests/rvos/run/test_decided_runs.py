@@ -25,6 +25,7 @@ from rvos.tracking.tracks import TracksConfig, TracksTracker
 from rvos.types import OutputError
 from tests.tiny_chat_networks import CHAT_WRITERS
 from tests.tiny_networks import WRITERS
+from tests.tiny_video_networks import VIDEO_WRITERS
 
 EXPRESSIONS = ("the red thing", "the green thing")
 ASKED = {"mllm": (ImageTextModel, "answer"), "similarity": (ClipScorer, "scores")}
@@ -214,6 +215,17 @@ def test_device_and_precision_are_those_of_the_system(tmp_path: Path, colour_seg
     assert SystemConfig().tracker.numbers.decider == "rules"
     with pytest.raises(ValueError, match="expected a decider beside 'mllm', got none"):
         TracksTracker(TracksConfig(both_ways=True, decider="mllm"))
+
+
+def test_a_tracker_of_the_hub_takes_a_decider_too(
+    colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    scorer, carrier = written("clip", tmp_path / "clip"), VIDEO_WRITERS["sam2_video"](tmp_path / "sam2")
+    numbers = {"both_ways": True, "decider": "similarity", "similarity": {"model": str(scorer)}}
+    made = VideoSegmenter(colour_segmenter, tracker=tracker_config(f"hub:{carrier}", **numbers))
+    report = run(Job(str(make_clip(5)), EXPRESSIONS, tmp_path / "run", ("masks",)), made)
+    assert report.result["decided"][0]["tracks"]
+    assert report.result["settings"]["tracker"]["decided_by"]["revision"] == find_source(str(scorer)).revision
 
 
 def test_a_hub_out_of_reach_is_one_line_with_the_fix(
