@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,7 @@ def open_with_masks(
 
 
 def _count_frames(source: Source, video: VideoConfig) -> int:
-    with open_video(source, backend=video.backend, stream=video.stream, prefetch=0) as opened:
+    with open_video(source, **asdict(replace(video, prefetch=0))) as opened:
         return opened.count_frames()
 
 

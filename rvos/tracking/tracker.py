@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from image_core.answer import MaskAnswer
+from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Share, check_ranges
 from rvos.tracking.mask_carrier import MaskCarrier
@@ -29,6 +30,11 @@ class TrackerConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+
+    def for_model(self, model: ModelIdentity | None) -> Self:
+        """These numbers, with those that were left open as they were found for an image model of this project; None of
+        any other."""
+        return self
 
 
 class Tracker(ABC, Generic[State]):
@@ -78,8 +84,8 @@ class Tracker(ABC, Generic[State]):
         `RvosError`, in one line, where that cannot be had."""
 
     def document(self) -> dict[str, Any]:
-        """What results depend on, as JSON values, beside its name. Raises as `load` does, of what it can know without
-        loading."""
+        """What results depend on, as JSON values, beside its name: its numbers, and its models with their revisions.
+        Raises as `load` does, of what it can know without loading."""
         return asdict(self.config)
 
     def mask_carrier(self) -> MaskCarrier | None:
