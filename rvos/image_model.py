@@ -105,6 +105,11 @@ class ImageModelHandle:
         return isinstance(self.loaded, ImageSegmenter) if packaged is None else packaged.shows_features
 
     @property
+    def asked_precision(self) -> Precision:
+        """The precision that was asked for: fp32 beside an object."""
+        return cast(Precision, self._precision)
+
+    @property
     def precision(self) -> str:
         """The precision that it computes in; "" of an object that does not tell."""
         return self._precision if isinstance(self._model, str | Path) else str(getattr(self._model, "precision", ""))

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from image_core.adapters.maskers import check_masker
 from image_core.building import build
-from image_core.device import Precision, check_device, check_precision
+from image_core.device import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.language.motion_parser import timed
@@ -331,9 +331,9 @@ def _propagator(given: object, config: PartConfig) -> Propagator[Any]:
 
 
 def _tracker(given: object, config: PartConfig, model: ImageModelHandle) -> Tracker[Any]:
-    """One of the hub computes where the model does, and as precisely."""
+    """The tracker itself; one that has models of its own has them where the image model is, and as precise."""
     if isinstance(given, Tracker):
         return given
     if config.name in TRACKERS:
-        return TRACKERS[config.name](config.numbers)
-    return OF_HUB["hub"].named(config.name, config.numbers, model.device, cast(Precision, model.precision or "fp32"))
+        return TRACKERS[config.name].built(config.numbers, model.device, model.asked_precision)
+    return OF_HUB["hub"].named(config.name, config.numbers, model.device, model.asked_precision)

@@ -43,7 +43,7 @@ def score(job: Job) -> list[Row]:
         masks = masks_of(clip, SYSTEMS[name], job.thresholds[name])
         cpu_s = time.process_time() - start
         cost = {"cpu_ms": 1000 * cpu_s / (clip.frame_count * clip.expression_count), "image_ms": clip.image_ms}
-        rows += [_described(job, clip, e, name) | figures(clip.sample, e, m) | cost for e, m in enumerate(masks)]
+        rows += [described(job, clip, e, name) | figures(clip.sample, e, m) | cost for e, m in enumerate(masks)]
     return rows
 
 
@@ -53,7 +53,8 @@ def masks_of(clip: Clip, system: System, thresholds: Thresholds) -> list[list[np
     return [system.decide(answers, thresholds) for answers in system.method(clip)]
 
 
-def _described(job: Job, clip: Clip, expression: int, system: str) -> Row:
+def described(job: Job, clip: Clip, expression: int, system: str) -> Row:
+    """What a row is of."""
     asked = clip.sample.expressions[expression]
     return {
         "video": clip.sample.video_id,
@@ -77,7 +78,7 @@ def tune(job: Job) -> list[Row]:
             answered = SYSTEMS[name].method(clip)
         for e, answers in enumerate(answered):
             values = _over_grid(SYSTEMS[name], answers, clip.sample.mask(e))
-            rows.append(_described(job, clip, e, name) | {"J&F_all_frames": values})
+            rows.append(described(job, clip, e, name) | {"J&F_all_frames": values})
     return rows
 
 
