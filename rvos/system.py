@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -235,6 +235,9 @@ class VideoSystem:
         faults.raise_all()
         self.propagator = _propagator(reading.propagation, self.propagation_config)
         self.model = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model)
+        if not isinstance(tracker, Tracker):
+            numbers = self.tracker_config.numbers.for_model(self.model.of_project)
+            self.tracker_config = replace(self.tracker_config, numbers=numbers)
         self.tracker = _tracker(tracker, self.tracker_config, self.model)
         self._read_like = partial(read_like, asked, reading.decode, type(self.propagator), type(self.tracker))
         check_agreement(

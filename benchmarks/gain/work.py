@@ -70,7 +70,8 @@ def described(job: Job, clip: Clip, expression: int, system: str) -> Row:
 
 
 def tune(job: Job) -> list[Row]:
-    """A row for every stable expression and system: J&F over all frames for each thresholds of the system's grid."""
+    """A row for every stable expression and system: for each thresholds of the system's grid J&F over all frames, and
+    on how many frames with and without a target something is shown."""
     clip = clip_of(job, "stable")
     rows = []
     for name in job.systems:
@@ -82,7 +83,7 @@ def tune(job: Job) -> list[Row]:
     return rows
 
 
-def _over_grid(system: System, answers: Sequence[FrameAnswer], truth: np.ndarray) -> list[float]:
+def _over_grid(system: System, answers: Sequence[FrameAnswer], truth: np.ndarray) -> Row:
     known: dict[tuple[int, bytes], float] = {}
 
     def of_frame(t: int, mask: np.ndarray) -> float:
@@ -93,10 +94,16 @@ def _over_grid(system: System, answers: Sequence[FrameAnswer], truth: np.ndarray
             known[key] = float(region[0] + boundary[0]) / 2
         return known[key]
 
-    return [
-        float(np.mean([of_frame(t, mask) for t, mask in enumerate(system.decide(answers, thresholds))]))
-        for thresholds in system.grid
-    ]
+    there = truth.any((1, 2))
+    figures: Row = {"frames_there": int(there.sum()), "frames_away": int((~there).sum())}
+    figures |= {"J&F_all_frames": [], "shown_there": [], "shown_away": []}
+    for thresholds in system.grid:
+        masks = system.decide(answers, thresholds)
+        shown = np.array([mask.any() for mask in masks])
+        figures["J&F_all_frames"].append(float(np.mean([of_frame(t, mask) for t, mask in enumerate(masks)])))
+        figures["shown_there"].append(int(shown[there].sum()))
+        figures["shown_away"].append(int(shown[~there].sum()))
+    return figures
 
 
 def clip_of(job: Job, kind: str | None = None) -> Clip:

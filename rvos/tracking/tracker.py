@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from image_core.answer import MaskAnswer
+from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Share, check_ranges
 from rvos.tracking.mask_carrier import MaskCarrier
@@ -29,6 +30,11 @@ class TrackerConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+
+    def for_model(self, model: ModelIdentity | None) -> Self:
+        """These numbers, with those that were left open as they were found for an image model of this project; None of
+        any other."""
+        return self
 
 
 class Tracker(ABC, Generic[State]):

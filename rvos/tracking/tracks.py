@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import numpy as np
 
 from image_core.answer import MaskAnswer
-from image_core.identity import name_of
+from image_core.identity import ModelIdentity, name_of
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
 from rvos.tracking.appearance import work_flow, work_size
@@ -33,6 +33,7 @@ from rvos.tracking.judging import judged
 from rvos.tracking.lifted import lifted
 from rvos.tracking.meaning import Claim, MeaningConfig, Path, chosen, meant_at
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.presence_levels import OTHERWISE, level_for
 from rvos.tracking.regions import Region, RegionsConfig, regions_of_candidates, regions_of_map
 from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig
 from rvos.tracking.tracker import Tracker
@@ -49,9 +50,11 @@ class TracksConfig(DecidingConfig):
 
     #: Later frames that the answer to a frame waits for.
     lookahead: Annotated[int, Range(0)] = 0
-    #: Presence from which on anything is shown, [0, 1]: by this one 89 of 100 visible targets are shown with the
-    #: embedded model on validation videos, as many as frame by frame; on moving pictures models are less sure.
-    presence_threshold: Share = 0.5
+    #: Share of visible targets that is to be shown. What presence that takes was found on validation videos for the
+    #: models of this project; of others a target is shown from a presence of one half on.
+    wanted_t_acc: Share = 0.95
+    #: Presence from which on anything is shown, whatever `wanted_t_acc` says.
+    presence_threshold: Share | None = None
     #: How answers become regions.
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     #: How the maps of dense models are made steady.
@@ -66,6 +69,11 @@ class TracksConfig(DecidingConfig):
     meaning: MeaningConfig = field(default_factory=MeaningConfig)
     #: How the presence of frames adds up.
     presence: GatheredConfig = field(default_factory=GatheredConfig)
+
+    def for_model(self, model: ModelIdentity | None) -> Self:
+        if self.presence_threshold is not None:
+            return self
+        return replace(self, presence_threshold=level_for(model, self.wanted_t_acc))
 
 
 @dataclass(frozen=True)
@@ -354,7 +362,7 @@ class TracksTracker(Tracker[TracksState]):
         masks = {t.id: t.mask for t in frame.tracks if t.id in shown and t.mask.any()}
         if state.decision is not None and not state.decision.is_open:
             presence = 1.0 if masks else 0.0  # what was accepted is there where it is seen
-        if presence < c.presence_threshold:
+        if presence < (OTHERWISE if c.presence_threshold is None else c.presence_threshold):
             masks = {}
         return FrameResult(
             frame_index=frame.frame_index,
