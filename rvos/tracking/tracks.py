@@ -71,6 +71,7 @@ class TracksConfig(DecidingConfig):
     presence: GatheredConfig = field(default_factory=GatheredConfig)
 
     def for_model(self, model: ModelIdentity | None) -> Self:
+        """With the threshold of presence that `wanted_t_acc` takes, unless one was given."""
         if self.presence_threshold is not None:
             return self
         return replace(self, presence_threshold=level_for(model, self.wanted_t_acc))
