@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from image_core.adapters.maskers import check_masker
 from image_core.building import build
-from image_core.device import Precision, check_device, check_precision
+from image_core.device import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.language.motion_parser import timed
@@ -235,6 +235,9 @@ class VideoSystem:
         faults.raise_all()
         self.propagator = _propagator(reading.propagation, self.propagation_config)
         self.model = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model)
+        if not isinstance(tracker, Tracker):
+            numbers = self.tracker_config.numbers.for_model(self.model.of_project)
+            self.tracker_config = replace(self.tracker_config, numbers=numbers)
         self.tracker = _tracker(tracker, self.tracker_config, self.model)
         self._read_like = partial(read_like, asked, reading.decode, type(self.propagator), type(self.tracker))
         check_agreement(
@@ -331,9 +334,9 @@ def _propagator(given: object, config: PartConfig) -> Propagator[Any]:
 
 
 def _tracker(given: object, config: PartConfig, model: ImageModelHandle) -> Tracker[Any]:
-    """One of the hub computes where the model does, and as precisely."""
+    """The tracker itself; one that has models of its own has them where the image model is, and as precise."""
     if isinstance(given, Tracker):
         return given
     if config.name in TRACKERS:
-        return TRACKERS[config.name](config.numbers)
-    return OF_HUB["hub"].named(config.name, config.numbers, model.device, cast(Precision, model.precision or "fp32"))
+        return TRACKERS[config.name].built(config.numbers, model.device, model.asked_precision)
+    return OF_HUB["hub"].named(config.name, config.numbers, model.device, model.asked_precision)

@@ -42,7 +42,8 @@ def rows_of(config: Any, prefix: str) -> Iterator[Row]:
         if is_dataclass(value) and not isinstance(value, PartConfig):
             yield from rows_of(value, f"{key}.")
         elif not isinstance(value, PartConfig):
-            yield f"`{key}`", f"`{str(value).lower() if isinstance(value, bool) else value}`", meanings[field.name]
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            yield f"`{key}`", f"`{shown}`" if shown else "", meanings[field.name]
 
 
 def meanings_of(kind: type) -> dict[str, str]:

@@ -7,7 +7,8 @@ are left out where that is not there. The labels below say on which frames a tar
 frames in between (partly hidden, a trouser leg) count for neither. The model is asked on every fourth frame; then the
 tracker decides on all frames. The presence of trackers was chosen with these figures: they say how well it fits.
 
-The result is real_presence.json: T-acc and N-acc as shown, and which threshold a wanted T-acc takes. Some minutes.
+The result is real_presence.json: T-acc and N-acc as shown, and which threshold a wanted T-acc takes. With --levels
+these become what `tracker.wanted_t_acc` goes by (rvos/tracking/presence_levels.json). Some minutes.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ from image_core.weights.cache import weights_of
 from rvos.parts import tracker_config
 from rvos.reading.key_frames import KeyFrames
 from rvos.tracking import TRACKERS
+from rvos.tracking.presence_levels import write_levels
 from rvos.video import open_video
 from rvos.watch.session import StreamSession
 from rvos.watch.stream import watch
 
 BENCHMARK = Benchmark(__file__, __doc__)
 EVERY = 4
-WANTED = (0.9, 0.95, 0.98)
+WANTED = (0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1.0)
 Runs = tuple[tuple[int, int], ...]
 """First and last frames, both of them in it."""
 ALL: Runs = ((0, 10_000),)
@@ -120,7 +122,7 @@ def figures_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     ordered = np.sort(presence[there])
     levels = []
     for wanted in WANTED if there.any() and not there.all() else ():
-        threshold = float(ordered[int((1 - wanted) * len(ordered))])
+        threshold = float(ordered[round((1 - wanted) * len(ordered))])
         levels.append(
             {
                 "wanted_t_acc": wanted,
@@ -140,6 +142,7 @@ def figures_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     parser = BENCHMARK.parser()
     parser.add_argument("--model", default="photo", help="as `rvos segment --model` takes it (photo)")
+    parser.add_argument("--levels", action="store_true", help="enter the thresholds for the model")
     arguments = parser.parse_args()
     one_thread()
     films = [film for film in FILMS if film == "bikes.mp4" or path_of(film).is_file()]
@@ -152,6 +155,10 @@ def main() -> None:
         for row in of_tracker:
             named.setdefault(f"{row['film']}: {row['expression']}", []).append(row)
         figures[tracker] = {"all": figures_of(of_tracker), "expressions": {n: figures_of(r) for n, r in named.items()}}
+    if arguments.levels:
+        identity, found = describe(model), figures["tracks"]["all"]["levels"]
+        levels = [(level["wanted_t_acc"], level["threshold"]) for level in found]
+        write_levels(identity.name, identity.revision, BENCHMARK.command(), levels)
     BENCHMARK.write(arguments.out, {"model": describe(model).document(), "films": films, "trackers": figures})
     for tracker, of in figures.items():
         print(tracker, of["all"])

@@ -48,7 +48,7 @@ _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+?)(@(?P<revision>[0-9a-f]{40}
 CONFIG = "config.json"
 CARD = "README.md"
 _WEIGHTS = "*.safetensors"
-_BESIDE = ("*.json", "*.txt", "*.model")
+_BESIDE = ("*.json", "*.txt", "*.model", "*.jinja")
 _READ = (_WEIGHTS, *_BESIDE)
 """What a network and its processor are read from. Pickles are left where they are."""
 
@@ -160,10 +160,10 @@ def _in_one_line(name: str, error: Exception) -> str:
         return f"{subject}: cannot be read ({first}): complete the folder"
     if any(_is_out_of_reach(e) for e in chain):
         return (
-            f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or give "
-            "a folder (hub:FOLDER)"
+            f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or name "
+            "a folder in its place"
         )
-    return f"{subject}: cannot be read ({first}): download it again, or give a folder (hub:FOLDER)"
+    return f"{subject}: cannot be read ({first}): download it again, or name a folder in its place"
 
 
 @contextmanager

@@ -104,8 +104,16 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         system, asked = segmenter.system, job.prompts is None
         unseen = system.unseen_words(job.expressions) if asked else ()
         understood = system.understood(job.expressions) if asked else None
+        decided = session.decided() if isinstance(session, StreamSession) else []
         result = result_document(
-            info, directory.settings, job.targets, unseen, recording.summary, session.latency, understood=understood
+            info,
+            directory.settings,
+            job.targets,
+            unseen,
+            recording.summary,
+            session.latency,
+            understood=understood,
+            decided=decided if any(decided) else None,
         )
         directory.finish(result, recording.timing())
     return _report(job)

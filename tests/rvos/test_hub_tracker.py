@@ -112,7 +112,7 @@ def test_a_network_that_is_not_here_is_told_in_one_line(make_clip: Callable[...,
     told = refused.stderr.splitlines()
     assert refused.returncode == 2 and len(told) == 1, told
     assert "network 'yonigozlan/EdgeTAM-hf': is not on this machine, and the hub cannot be reached" in told[0]
-    assert "give a folder (hub:FOLDER)" in told[0]
+    assert "name a folder in its place" in told[0]
 
 
 def test_models_and_doctor_tell_of_them(cache: Path) -> None:

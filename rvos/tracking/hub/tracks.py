@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from image_core.device import Precision
+from rvos.tracking.deciding.building import build_decider
+from rvos.tracking.deciding.decider import Decider
 from rvos.tracking.following import Placed
 from rvos.tracking.hub.following import NetworkFollower
 from rvos.tracking.hub.handle import NetworkHandle
@@ -36,8 +38,10 @@ class HubTracks(TracksTracker):
     of_masks = "network"
     config: HubTracksConfig
 
-    def __init__(self, handle: NetworkHandle, config: HubTracksConfig | None = None) -> None:
-        super().__init__(config)
+    def __init__(
+        self, handle: NetworkHandle, config: HubTracksConfig | None = None, decider: Decider | None = None
+    ) -> None:
+        super().__init__(config, decider)
         self.handle = handle
         self._network = NetworkCarrier(handle, self.config.network)
         self._follower = NetworkFollower(self.config.following, ObjectTracker(self.config.carrying), self._network)
@@ -45,9 +49,10 @@ class HubTracks(TracksTracker):
     @classmethod
     def named(cls, name: str, config: HubTracksConfig, device: str, precision: Precision) -> HubTracks:
         """The tracker that `hub:TEXT` names. Raises `UnknownNameError` for a short name that is none."""
-        return cls(NetworkHandle(name, device, precision), config)
+        return cls(NetworkHandle(name, device, precision), config, build_decider(config, device, precision))
 
     def load(self) -> None:
+        super().load()
         _ = self.handle.propagator
 
     def mask_carrier(self) -> NetworkCarrier:

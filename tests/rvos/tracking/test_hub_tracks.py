@@ -116,7 +116,7 @@ def right(index: int) -> MaskAnswer:
 
 def session_of(given: Sequence[MaskAnswer], every: int, carrying: HubTracks, count: int = 1) -> StreamSession:
     names = [f"thing {i}" for i in range(count)]
-    answers = [[answer] * count for answer in given]
+    answers = {t: [answer] * count for t, answer in enumerate(given)}
     return StreamSession(RecordedReader(names, answers, "film"), carrying, KeyFrames(every))
 
 
