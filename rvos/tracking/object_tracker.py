@@ -57,7 +57,7 @@ class ObjectTrackerConfig:
     area_most: Annotated[float, Range(1)] = 3.0
     ridge: PositiveShare = 0.02
     #: Margin of the box that is searched, in sides of the object's box, ...
-    margin_share: Sizes = 0.8
+    margin_share: Sizes = 0.55
     #: ... and in pixels.
     margin_px: Annotated[float, Range(1, 1e4)] = 16.0
     #: Radius of the guided filter in s, at least and at most so many pixels.
@@ -68,9 +68,9 @@ class ObjectTrackerConfig:
     #: How steeply filtered probabilities become a mask.
     sharpness: Annotated[float, Range(0, 1000)] = 12.0
     #: Pixels on the object that are learned from, at most, ...
-    object_samples: Count = 2000
+    object_samples: Count = 1000
     #: ... and pixels around it.
-    rest_samples: Count = 4000
+    rest_samples: Count = 1000
 
     def __post_init__(self) -> None:
         check_ranges(self)

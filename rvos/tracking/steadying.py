@@ -19,7 +19,7 @@ from image_core.ranges import PositiveShare, Range, Share, Weight, check_ranges
 from rvos.tracking.appearance import work_picture, work_size
 from rvos.tracking.box import Sizes, box_of, core_of
 from rvos.tracking.consensus import Classifier, ConsensusConfig, answer_examples, blank_classifier, mask_examples
-from rvos.tracking.guided import FilterRadius, fast_guided_filter
+from rvos.tracking.guided import FilterRadius, guided_filter
 from rvos.view.frame_view import View
 
 
@@ -125,4 +125,4 @@ class Steadier:
 
     def _smooth(self, view: View, logits: np.ndarray, radius: int) -> np.ndarray:
         soft = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        return fast_guided_filter(view.once(work_picture), soft, radius, 1e-4)
+        return guided_filter(view.once(work_picture), soft, radius, 1e-4)

@@ -11,7 +11,7 @@ import numpy as np
 
 from rvos.tracking.box import Box
 
-STEP_PX = 2
+STEP_PX = 4
 ROUNDS = 4
 INLIER_PX = 0.5
 NOISE_PX = 1.0

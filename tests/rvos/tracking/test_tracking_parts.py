@@ -7,7 +7,7 @@ import pytest
 
 from rvos.tracking.appearance import CHANNELS, pixel_features, work_size
 from rvos.tracking.box import Box, box_of, centre_of, core_of
-from rvos.tracking.guided import fast_guided_filter, guided_filter
+from rvos.tracking.guided import guided_filter
 from rvos.tracking.head import DIMENSION, Sums, fit, lift, lift_all, sums_of
 from rvos.tracking.joint import resolve
 from rvos.tracking.lifted import TILE, LiftedPicture
@@ -36,17 +36,20 @@ def test_the_guided_filter_leaves_what_the_guide_explains_and_smooths_what_it_do
     guide = np.zeros((24, 24, 3), np.float32)
     guide[:, 12:] = (0.9, 0.2, 0.4)
     step = (guide[..., 0] > 0.5).astype(np.float32)
-    np.testing.assert_allclose(guided_filter(guide, step, 4, 1e-5), step, atol=0.05)
+    np.testing.assert_allclose(
+        guided_filter(guide, step, 4, 1e-5), step, atol=0.1
+    )  # its functions are found at half size
     flat = guided_filter(np.full_like(guide, 0.3), step, 4, 1e-5)
     assert 0.3 < flat[12, 12] < 0.7
 
 
-def test_the_fast_filter_is_the_guided_filter_but_for_half_a_percent_of_the_pixels() -> None:
+def test_the_guided_filter_takes_pictures_of_bytes_and_any_size() -> None:
     random = np.random.default_rng(0)
-    guide = np.kron(random.random((6, 10, 3)), np.ones((8, 8, 1))).astype(np.float32)
-    soft = np.kron(random.random((6, 10)) > 0.5, np.ones((8, 8))).astype(np.float32)
-    slow, fast = (each(guide, soft, 6, 1e-4) > 0.5 for each in (guided_filter, fast_guided_filter))
-    assert 0.2 < slow.mean() < 0.8 and np.mean(slow != fast) < 0.005
+    for size in ((37, 50), (1, 9), (1, 1), (2, 3)):
+        picture = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+        soft = random.random(size).astype(np.float32)
+        of_bytes = guided_filter(picture, soft, 3, 1e-4)
+        np.testing.assert_allclose(of_bytes, guided_filter(picture.astype(np.float32) / 255, soft, 3, 1e-4), atol=0.02)
 
 
 def test_the_guided_filter_is_steady_where_two_flat_colours_meet() -> None:
@@ -58,7 +61,7 @@ def test_the_guided_filter_is_steady_where_two_flat_colours_meet() -> None:
         if np.abs(one - other).max() < 0.1:
             continue
         guide = np.where(inside[..., None] > 0, one, other).astype(np.float32)
-        np.testing.assert_allclose(guided_filter(guide, inside, 6, 1e-5), inside, atol=0.02)
+        np.testing.assert_allclose(guided_filter(guide, inside, 6, 1e-5), inside, atol=0.1)
 
 
 @pytest.mark.parametrize(("size", "work"), [((480, 854), (240, 427)), ((32, 48), (32, 48)), ((90, 31), (90, 31))])
