@@ -17,7 +17,8 @@ Deed = Literal[
     "starts",
     "slows",
     "speeds",
-    "turns",  # round itself, or into a direction
+    "turns",  # into another direction, or round itself
+    "spins",  # round itself
     "circles",
     "sways",  # there and back, along an axis
     "grows",  # comes nearer to the camera

@@ -106,16 +106,15 @@ class Deeds(Phrases):
             return self._with_landmark(at, deed)
         if deed in ("enters", "leaves"):
             return self._through_the_edge(at + 1, at, deed)
-        if deed != "crosses" and self.has_object(at + 1):
-            return None
         if deed == "crosses":
             return self._crossing(at)
+        if self.has_object(at + 1) or (deed == "turns" and behind in ("into", "onto")):
+            return None
         clause = self.complements(at + 1, at)
         direction = known.VERTICAL.get(stem, clause.direction)
-        if deed == "turns" and behind in ("into", "onto"):
-            return None
-        if clause.deed == "circles":
-            deed = "circles"
+        if deed == "turns" and behind in ("around", "round", "over"):
+            deed = "spins"
+        deed = "circles" if clause.deed == "circles" else deed
         return Motion(deed, direction, is_seen=stem == "fall"), self._pose_kept(at, clause, stem == "fall")
 
     def _crossing(self, at: int) -> Read:

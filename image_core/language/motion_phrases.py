@@ -275,18 +275,12 @@ class Phrases:
 
     def _round(self, at: int, clause: Clause) -> int | None:
         """ "in circles", "round and round"; "round" alone, of what turns."""
-        match = re.match(
-            r"(?:around |round )?in (?:a |big |small )*(?:circles?|rounds?|loops?)\b", " ".join(self.words[at:])
-        )
-        if match is None:
-            match = re.match(r"(?:a)?round and (?:a)?round\b", " ".join(self.words[at:]))
+        match = _CIRCLES.match(" ".join(self.words[at:]))
         if match is not None:
             clause.deed = "circles"
             return at + len(match[0].split())
         behind = self.word(at + 1)
-        if self.word(at) in ("around", "round", "over") and (
-            not behind or behind in (",", "and", "then", "first", "last")
-        ):
+        if self.word(at) in ("around", "round", "over") and behind in ("", ",", "and", "then", "first", "last"):
             return at + 1
         return None
 

@@ -30,7 +30,8 @@ DEEDS: dict[str, Deed] = {
     **dict.fromkeys(_set("stop halt brake"), "stops"),
     **dict.fromkeys(_set("accelerate"), "speeds"),
     **dict.fromkeys(_set("decelerate"), "slows"),
-    **dict.fromkeys(_set("turn spin rotate twirl revolve whirl swivel pivot"), "turns"),
+    **dict.fromkeys(_set("spin rotate twirl revolve whirl swivel pivot"), "spins"),
+    "turn": "turns",
     **dict.fromkeys(_set("circle orbit"), "circles"),
     **dict.fromkeys(_set("grow enlarge"), "grows"),
     **dict.fromkeys(_set("shrink recede"), "shrinks"),
@@ -117,7 +118,7 @@ MOTIONLESS = _set("motionless stationary immobile unmoving stopped still")
 SEEN_STILL = _set("parked")
 """The same, which a still picture shows something of."""
 ATTRIBUTES: dict[str, tuple[Deed, str]] = {
-    "moving": ("moves", ""), "rotating": ("turns", ""), "spinning": ("turns", ""), "turning": ("turns", ""),
+    "moving": ("moves", ""), "rotating": ("spins", ""), "spinning": ("spins", ""), "turning": ("turns", ""),
     "circling": ("circles", ""), "growing": ("grows", ""), "shrinking": ("shrinks", ""), "rising": ("goes", "up"),
     "sinking": ("goes", "down"), "falling": ("goes", "down"), "approaching": ("grows", ""), "stationary": ("still", ""),
     "motionless": ("still", ""), "immobile": ("still", ""), "unmoving": ("still", ""), "oncoming": ("grows", ""),

@@ -1,5 +1,5 @@
-"""Which tracks are meant where an expression speaks of motion: what the image model says of each by itself, and what its
-way says, added up in log-odds.
+"""Which tracks are meant where an expression speaks of motion: what the image model says of each by itself, and what
+its way says, added up in log-odds.
 
 The image model was asked for all that the still part may mean ("the cars"), so its answers say which tracks are of the
 kind; the ways say which of these do what the words say. What was seen in a first pass is known in the second one from
@@ -30,6 +30,8 @@ class ByMotionConfig:
 
     #: What the log-odds of a way count beside those of the image model's answers.
     weight: Weight = 1.0
+    #: Frames on which a track has to be seen for its way to count in full.
+    enough: Count = 8
     #: Log-odds from which on one of several is meant.
     least: Annotated[float, Range(-10, 10)] = 0.0
     #: Frames that two tracks may be seen together on and still be one thing that was lost between.
@@ -75,12 +77,18 @@ class ByMotion:
 
     def worth(self, expression: TimedExpression, known: Sequence[Known]) -> dict[int, float]:
         """Track id -> log-odds that it is meant, or one of those."""
-        told = evidence(expression.motions, [one.way for one in known])
+        told = self._told(expression, known)
         beliefs = (min(max(one.belief, 0.02), 0.98) for one in known)
         return {
             one.id: math.log(belief / (1 - belief)) + self.config.weight * float(value)
             for one, belief, value in zip(known, beliefs, told, strict=True)
         }
+
+    def _told(self, expression: TimedExpression, known: Sequence[Known]) -> np.ndarray:
+        """(N,) log-odds of the ways: less of those that were seen shortly."""
+        ways = [one.way for one in known]
+        seen = np.array([np.count_nonzero(way.samples[:, SEEN]) * way.stride for way in ways], dtype=np.float64)
+        return evidence(expression.motions, ways) * np.minimum(1.0, seen / self.config.enough)
 
     def chosen(self, expression: TimedExpression, known: Sequence[Known], visible: Collection[int]) -> set[int]:
         """The ids of `visible` that are shown: the one that is meant, or all of them where several are."""
@@ -110,10 +118,10 @@ class ByMotion:
         the words say."""
         if not known:
             return 1.0
-        told = evidence(expression.motions, [one.way for one in known])
+        told = self._told(expression, known)
         return min(1.0, 2 / (1 + math.exp(-float(told.max()))))
 
 
 def _frames_together(one: Trajectory, other: Trajectory) -> int:
-    times = [t.samples[t.samples[:, SEEN] > 0, TIME] for t in (one, other)]
-    return len(np.intersect1d(*times)) * max(one.stride, other.stride)
+    times, others = (t.samples[t.samples[:, SEEN] > 0, TIME] for t in (one, other))
+    return len(np.intersect1d(times, others)) * max(one.stride, other.stride)

@@ -172,15 +172,20 @@ def bent(way: Way) -> float:
     return math.atan2(first[0] * last[1] - first[1] * last[0], float(first @ last))
 
 
+def spins(way: Way) -> float:
+    """Turns round itself."""
+    return above(turned(way), 1.3, 0.35)
+
+
 def turns(way: Way, direction: str) -> float:
-    """Turns round itself, or into another direction."""
+    """Turns into another direction, or round itself."""
     if direction in DIRECTIONS:
         half = way.places[len(way.places) // 2 :]
         last = half[-1] - half[0]
         there = float(last @ DIRECTIONS[direction]) / max(float(np.hypot(*last)), TINY)
         return min(above(abs(bent(way)), 0.6, 0.2), above(there, 0.5, 0.2))
-    # What turns into another direction turns, too, but what turns round itself does so for sure.
-    return max(above(turned(way), 1.3, 0.35), min(1.0, above(abs(bent(way)), 1.0, 0.3)))
+    # Where one thing bends its way and another turns on the spot, the second is meant.
+    return max(spins(way), min(0.5, above(abs(bent(way)), 1.0, 0.3)))
 
 
 def circles(way: Way) -> float:
@@ -268,6 +273,7 @@ ALONE: dict[str, Single] = {
     "goes": lambda way, motion: goes(way, motion.direction),
     "slows": lambda way, motion: min(moves(way), above(-paces(way), 0.5, 0.2)),
     "speeds": lambda way, motion: min(moves(way), above(paces(way), 0.5, 0.2)),
+    "spins": lambda way, motion: spins(way),
     "turns": lambda way, motion: turns(way, motion.direction),
     "circles": lambda way, motion: circles(way),
     "sways": lambda way, motion: sways(way, motion.direction),

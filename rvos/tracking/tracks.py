@@ -219,7 +219,7 @@ class TracksTracker(Tracker[TracksState]):
             maps=maps,
         )
         if steady is not None and maps is not None:
-            shown = self._shown([one.track for one in placed], view.frame.index, state)
+            shown = self._drawn([one.track for one in placed], view.frame.index, state)
             cores = [one.track.probs > 0.5 for one in placed if one.track.id in shown and one.track.probs is not None]
             if cores:
                 meant = np.logical_or.reduce(cores)
@@ -307,6 +307,12 @@ class TracksTracker(Tracker[TracksState]):
             several=state.several >= 0.5,
             tracks=tuple(TrackMask(one.track.id, self._claim(one.track), self._mask(view, one)) for one in visible),
         )
+
+    def _drawn(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
+        """The ids of the tracks that a map is to be remembered for: where motion decides, all that may yet be meant."""
+        if state.expression.motions:
+            return {track.id for track in tracks if track.probs is not None}
+        return self._shown(tracks, frame_index, state)
 
     def _shown(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
         """The ids of the tracks that are shown on this frame, as far as is known now."""
