@@ -203,7 +203,8 @@ class _Reader(Deeds):
         relations = parse_expression(" ".join(self.words[:at])).relations
         spatial = (r for r in relations if r.kind != "with" and r.words not in ("in", "on"))
         marks = [mark for relation in spatial for mark in relation.landmarks]
-        return any((mark.phrase.split() or [""])[-1] == self.words[at - 1] for mark in marks)
+        last = self.word(at - 1)
+        return any(last in words.STAND_INS or mark.phrase.endswith(last) for mark in marks)
 
     def _is_of_the_doer(self, at: int) -> bool:
         """Whether a verb is of one by whom something is done: "held by a person walking"."""
