@@ -23,6 +23,9 @@ from rvos.tracking.motion_evidence import evidence
 from rvos.tracking.trajectory import SEEN, TIME, Trajectory
 from rvos.view.frame_view import View
 
+LEAST_BELIEF = 0.02
+"""No track is held to be less, or more surely, of the kind."""
+
 
 @dataclass(frozen=True)
 class ByMotionConfig:
@@ -32,8 +35,12 @@ class ByMotionConfig:
     weight: Weight = 1.0
     #: Frames on which a track has to be seen for its way to count in full.
     enough: Count = 8
+    #: Log-odds against one that was seen hardly at all.
+    fleeting: Weight = 2.0
     #: Log-odds from which on one of several is meant.
     least: Annotated[float, Range(-10, 10)] = 0.0
+    #: Log-odds from which on one is shown, too, while the one that is meant more has no place.
+    clear: Weight = 2.0
     #: Frames that two tracks may be seen together on and still be one thing that was lost between.
     together: Annotated[int, Range(0)] = 3
     #: How far behind the one that is meant the track of the same thing may lie, in log-odds.
@@ -77,18 +84,18 @@ class ByMotion:
 
     def worth(self, expression: TimedExpression, known: Sequence[Known]) -> dict[int, float]:
         """Track id -> log-odds that it is meant, or one of those."""
-        told = self._told(expression, known)
-        beliefs = (min(max(one.belief, 0.02), 0.98) for one in known)
-        return {
-            one.id: math.log(belief / (1 - belief)) + self.config.weight * float(value)
-            for one, belief, value in zip(known, beliefs, told, strict=True)
-        }
-
-    def _told(self, expression: TimedExpression, known: Sequence[Known]) -> np.ndarray:
-        """(N,) log-odds of the ways: less of those that were seen shortly."""
+        beliefs = np.clip([one.belief for one in known], LEAST_BELIEF, 1 - LEAST_BELIEF)
         ways = [one.way for one in known]
+        told = np.log(beliefs / (1 - beliefs)) + self.config.weight * evidence(expression.motions, ways)
+        # What was seen shortly may be a fault of the image model.
+        share = self._share_seen(ways)
+        values = share * told - (1 - share) * self.config.fleeting
+        return {one.id: float(value) for one, value in zip(known, values, strict=True)}
+
+    def _share_seen(self, ways: Sequence[Trajectory]) -> np.ndarray:
+        """(N,) in [0, 1]: how much of what is enough each was seen; one of them is always seen enough."""
         seen = np.array([np.count_nonzero(way.samples[:, SEEN]) * way.stride for way in ways], dtype=np.float64)
-        return evidence(expression.motions, ways) * np.minimum(1.0, seen / self.config.enough)
+        return np.minimum(1.0, seen / np.clip(seen.max(initial=1.0), 1.0, self.config.enough))
 
     def chosen(self, expression: TimedExpression, known: Sequence[Known], visible: Collection[int]) -> set[int]:
         """The ids of `visible` that are shown: the one that is meant, or all of them where several are."""
@@ -109,7 +116,7 @@ class ByMotion:
             for i in ranked
             if i in visible
             and worth[i] >= worth[first] - self.config.behind
-            and _frames_together(ways[i], ways[first]) <= self.config.together
+            and (worth[i] >= self.config.clear or _frames_together(ways[i], ways[first]) <= self.config.together)
         )
         return {i for i in [next(stand_ins, None)] if i is not None}
 
@@ -118,8 +125,9 @@ class ByMotion:
         the words say."""
         if not known:
             return 1.0
-        told = self._told(expression, known)
-        return min(1.0, 2 / (1 + math.exp(-float(told.max()))))
+        ways = [one.way for one in known]
+        told = float((self._share_seen(ways) * evidence(expression.motions, ways)).max())
+        return min(1.0, 2 / (1 + math.exp(-told)))
 
 
 def _frames_together(one: Trajectory, other: Trajectory) -> int:

@@ -173,8 +173,9 @@ def bent(way: Way) -> float:
 
 
 def spins(way: Way) -> float:
-    """Turns round itself."""
-    return above(turned(way), 1.3, 0.35)
+    """Turns round itself, one way round: what trembles turns there and back."""
+    steps = np.abs(np.diff(way.whole[:, ANGLE]))
+    return min(above(turned(way), 1.3, 0.35), above(turned(way) / max(float(steps.sum()), TINY), 0.42, 0.08))
 
 
 def turns(way: Way, direction: str) -> float:
