@@ -40,7 +40,7 @@ class ByMotionConfig:
     #: Log-odds from which on one of several is meant.
     least: Annotated[float, Range(-10, 10)] = 0.0
     #: Log-odds from which on one is shown, too, while the one that is meant more has no place.
-    clear: Weight = 2.0
+    clear: Weight = 1.0
     #: Frames that two tracks may be seen together on and still be one thing that was lost between.
     together: Annotated[int, Range(0)] = 3
     #: How far behind the one that is meant the track of the same thing may lie, in log-odds.
