@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from image_core.language import motion_words as known
 from image_core.language import words
-from image_core.language.motion import Deed
 
 _TOKEN = re.compile(r"[a-z0-9][\w'-]*|[,.;]")
 _CIRCLES = re.compile(r"(?:around |round )?in (?:a |big |small )*(?:circles?|rounds?|loops?)\b|a?round and a?round\b")
@@ -32,7 +31,7 @@ class Clause:
     """What belongs to a verb, in the making."""
 
     direction: str = ""
-    deed: Deed | None = None
+    deed: str | None = None
     landmark: str = ""
     speed: str = ""
     rank: int = 0
@@ -223,7 +222,7 @@ class Phrases:
         """ "towards the camera", "closer", "away", "away from the tree", "towards the ball"."""
         word = self.word(at)
         if word in known.LARGER and word not in ("taller", "larger"):
-            clause.deed = known.LARGER[word]  # pyright: ignore
+            clause.deed = known.LARGER[word]
             return self._to_camera(at + 1) or at + 1
         if word in ("towards", "toward", "to", "at"):
             end = self._to_camera(at)

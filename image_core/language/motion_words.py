@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from image_core.language.motion import Deed
-
 
 def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -26,7 +24,7 @@ FIXED = _set("jump leap swing float skate ski surf row")
 """Gaits that may well stay where they are: without a direction they say nothing of a change of place."""
 CARRYING = _set("push pull carry drag lead tow ride drive walk roll")
 """What moves something with it, and may have an object before the direction: "riding a bike to the left"."""
-DEEDS: dict[str, Deed] = {
+DEEDS: dict[str, str] = {
     **dict.fromkeys(_set("stop halt brake"), "stops"),
     **dict.fromkeys(_set("accelerate"), "speeds"),
     **dict.fromkeys(_set("decelerate"), "slows"),
@@ -54,7 +52,7 @@ LINKING = _set("get become grow turn")
 FINITE = TRAVEL - {"head"} | _set("walk run swim crawl climb jog enter rotate spin")
 """Verbs that in -s need no "that" before: no noun is spelled so."""
 STARTING = _set("start begin")
-PACES: dict[tuple[str, str], Deed] = {("slow", "down"): "slows", ("speed", "up"): "speeds"}
+PACES: dict[tuple[str, str], str] = {("slow", "down"): "slows", ("speed", "up"): "speeds"}
 """A verb and the word behind it."""
 
 _DOUBLED = _set("stop run swim jog hop trot spin get sit skid drop drag step row")  # "row" is put right below
@@ -117,7 +115,7 @@ MOTIONLESS = _set("motionless stationary immobile unmoving stopped still")
 """Adjectives of what does not move."""
 SEEN_STILL = _set("parked")
 """The same, which a still picture shows something of."""
-ATTRIBUTES: dict[str, tuple[Deed, str]] = {
+ATTRIBUTES: dict[str, tuple[str, str]] = {
     "moving": ("moves", ""), "rotating": ("spins", ""), "spinning": ("spins", ""), "turning": ("turns", ""),
     "circling": ("circles", ""), "growing": ("grows", ""), "shrinking": ("shrinks", ""), "rising": ("goes", "up"),
     "sinking": ("goes", "down"), "falling": ("goes", "down"), "approaching": ("grows", ""), "stationary": ("still", ""),

@@ -135,20 +135,26 @@ def starts(way: Way) -> tuple[float, float]:
 
 
 def _rests_from(way: Way, places: np.ndarray, times: np.ndarray) -> tuple[float, float]:
-    """The best time to divide a way into motion and rest, the rest a sixth of it at least."""
+    """The best time to divide a way into motion and rest, the rest a sixth of it at least; of times that are about as
+    good, the first."""
     count = len(places)
-    rest = max(3, count // 6)
-    best, when = -SURE, float(times[-1])
-    # From the latest on: the earliest that is as good wins.
-    for cut in range(count - rest, 1, -1):
-        still = 0.04 - float(np.hypot(*np.ptp(places[cut:], axis=0)))
-        if still < -0.08:
-            break
-        moved = above(float(np.hypot(*np.ptp(places[: cut + 1], axis=0))), 0.12, 0.04)
-        value = min(moved, above(still, 0.0, 0.012))
-        if value >= best:
-            best, when = value, float(times[cut])
-    return best, when
+    values = {}
+    for cut in range(2, count - max(3, count // 6) + 1):
+        moved, rest = places[: cut + 1], places[cut:]
+        slower = _pace(rest) / max(_pace(moved), TINY)
+        values[cut] = min(
+            above(float(np.hypot(*np.ptp(moved, axis=0))), 0.12, 0.04),
+            above(-float(np.hypot(*np.ptp(rest, axis=0))), -0.04, 0.012),
+            above(-slower, -0.4, 0.1),
+        )
+    best = max(values.values(), default=-SURE)
+    begun = next((cut for cut, value in values.items() if value >= best - 1), count - 1)
+    return best, float(times[begun])
+
+
+def _pace(places: np.ndarray) -> float:
+    """How far the ends of a way are apart, a sample."""
+    return float(np.hypot(*(places[-1] - places[0]))) / (len(places) - 1)
 
 
 def paces(way: Way) -> float:

@@ -24,7 +24,6 @@ from rvos.tracking.lifted import scores
 from rvos.tracking.meaning import Belief, Path
 from rvos.tracking.object_tracker import ObjectMemory, ObjectState, ObjectTracker
 from rvos.tracking.regions import Region
-from rvos.tracking.trajectory import Trajectory
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
 
@@ -132,8 +131,6 @@ class Track:
     path: Path = ()
     #: What was answered of it.
     belief: Belief = field(default_factory=Belief)
-    #: Where it went, where the expression speaks of motion.
-    way: Trajectory = field(default_factory=Trajectory)
 
     def place(self, carried: np.ndarray | None, cut: bool) -> Place:
         """Where it is expected on the next frame."""

@@ -22,7 +22,7 @@ from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
 from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
-from rvos.tracking.by_motion import ByMotion, ByMotionConfig, Known
+from rvos.tracking.by_motion import ByMotion, ByMotionConfig, MotionMemory
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track
 from rvos.tracking.gathered import Gathered, GatheredConfig
 from rvos.tracking.lifted import lifted
@@ -110,11 +110,8 @@ class TracksState:
     waiting: tuple[WaitingFrame, ...] = ()
     #: Which track is meant when, where the video was watched before.
     plan: Path = ()
-    #: The first frame of the scene.
-    scene: int = 0
-    #: Ways of tracks that have ended; of all tracks, where the video was watched before.
-    ways: tuple[Known, ...] = ()
-    is_second: bool = False
+    #: Where the tracks went, where the words speak of motion.
+    motion: MotionMemory = field(default_factory=MotionMemory)
 
 
 class TracksTracker(Tracker[TracksState]):
@@ -145,16 +142,15 @@ class TracksTracker(Tracker[TracksState]):
 
     def step(self, view: View, answer: MaskAnswer | None, state: TracksState) -> tuple[FrameResult | None, TracksState]:
         if view.cut:  # what was there says nothing of the new scene
-            state = replace(state, presence=Gathered(), scene=view.frame.index)
+            state = replace(state, presence=Gathered())
         carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
         if answer is None:
             placed = [self._follower.continued(view, track, carried[track.id], None) for track in state.tracks]
             state = replace(state, unanswered=state.unanswered + 1)
         else:
             placed, state = self._answered(view, answer, carried, state)
-        if state.expression.motions and not state.is_second:
-            placed = self._by_motion.moved_on(view, placed, state.scene)
-            state = replace(state, ways=self._by_motion.known([one.track for one in placed], state.ways))
+        moved = self._by_motion.after(view, [one.track for one in placed], state.expression, state.motion)
+        state = replace(state, motion=moved)
         waiting = self._waiting(view, answer, placed, state)
         state = replace(state, tracks=self._kept(placed), waiting=(*state.waiting, waiting))
         if len(state.waiting) <= self.lookahead:
@@ -173,7 +169,8 @@ class TracksTracker(Tracker[TracksState]):
         """The same tracks will come again; which of them is meant when is known already."""
         first = _first(state.tracks)
         begun = self.start(state.expression_index, state.expression)
-        return replace(begun, plan=() if first is None else first.path, ways=state.ways, is_second=True)
+        motion = self._by_motion.final(state.expression, state.motion)
+        return replace(begun, plan=() if first is None else first.path, motion=motion)
 
     def _answered(
         self, view: View, answer: MaskAnswer, carried: Mapping[int, np.ndarray | None], state: TracksState
@@ -326,7 +323,7 @@ class TracksTracker(Tracker[TracksState]):
             and not (state.maps is not None and state.unanswered == 0 and track.age > 0)
         }
         if state.expression.motions:
-            return self._by_motion.chosen(state.expression, state.ways, claims)
+            return self._by_motion.chosen(state.expression, state.motion, claims)
         path = state.plan or next((t.path for t in [_first(tracks)] if t is not None), ())
         return chosen(claims, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
 
@@ -345,17 +342,16 @@ class TracksTracker(Tracker[TracksState]):
         c = self.config
         frame, *later = state.waiting
         presence = frame.presence.smoothed([f.observed for f in later if f.observed is not None], c.presence)
+        presence *= state.motion.there
         shown = {track.id for track in frame.tracks}
         if self.lookahead:
             first = _first(state.tracks)
             path = state.plan or (() if first is None else first.path)
             claims = {track.id: track.claim for track in frame.tracks}
             if state.expression.motions:
-                shown = self._by_motion.chosen(state.expression, state.ways, claims)
+                shown = self._by_motion.chosen(state.expression, state.motion, claims)
             else:
                 shown = chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
-        if state.is_second and state.expression.motions:
-            presence *= self._by_motion.there(state.expression, state.ways)
         there = presence >= c.presence_threshold
         masks = {t.id: t.mask for t in frame.tracks if there and t.id in shown and t.mask.any()}
         return FrameResult(
