@@ -175,7 +175,7 @@ class Phrases:
             if self.word(begun[1]) in ("to", "towards", "toward", "into") and (there := self.side(begun[1] + 1)):
                 clause.direction = there[0]
                 return there[1]
-            if self.word(at) != "from":
+            if self.word(at) != "from" or self.word(begun[1]) == "of":
                 return None
             clause.side = begun[0]
             return begun[1]
@@ -187,7 +187,9 @@ class Phrases:
         side = self.side(at + leads)
         if side is None or (not leads and self.word(at) in ("up", "down") and self._is_nominal_phrase(side[1])):
             return None
-        if leads and self.is_nominal(side[1]):  # "to the right fence"
+        behind = self.word(side[1])
+        described = self.is_nominal(side[1]) and behind not in known.ORDINALS and not words.is_verb(behind, "thing")
+        if leads and described:  # "to the right fence"
             return None
         if self.word(side[1]) == "of" or self.word(side[1]) in ("hand", "arm", "paw", "leg", "foot"):
             return None
@@ -239,7 +241,7 @@ class Phrases:
             clause.deed = "shrinks"
             return at + 3
         if word == "away":
-            end = self._to_camera(at + 1, "from")
+            end = self._to_camera(at + 1, "from", "of")
             if end is not None or self.word(at + 1) != "from":
                 clause.deed = "shrinks"
                 return end or at + 1

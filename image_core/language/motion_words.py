@@ -49,7 +49,7 @@ POSES = _set("stand sit lie rest wait park")
 """They, with "still" behind, say that nothing moves."""
 LINKING = _set("get become grow turn")
 """With "bigger" behind."""
-FINITE = TRAVEL - {"head"} | _set("walk run swim crawl climb jog enter rotate spin")
+FINITE = TRAVEL - {"head"} | _set("walk run swim crawl climb jog enter rotate spin start begin")
 """Verbs that in -s need no "that" before: no noun is spelled so."""
 STARTING = _set("start begin")
 PACES: dict[tuple[str, str], str] = {("slow", "down"): "slows", ("speed", "up"): "speeds"}
