@@ -56,10 +56,10 @@ def timed(expression: str) -> TimedExpression:
     """An expression with what it says of motion. Never fails: what is not understood stays in the still part."""
     reader = _Reader(respelled(expression))
     motions = reader.read()
-    if not motions:
-        return TimedExpression(expression, expression, asked=expression)
-    still = reader.still()
+    still = reader.still() if motions else expression
     several, count = number_of(still)
+    if not motions:
+        return TimedExpression(expression, still, asked=still, several=several, count=count)
     asked = still if _picks_one(still) else asked_of_all(still)
     return TimedExpression(expression, still, motions, asked, several, count)
 

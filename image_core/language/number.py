@@ -11,9 +11,14 @@ from image_core.language.tokens import respelled
 
 NUMBERS = {"both": 2, "two": 2, "2": 2, "three": 3, "3": 3, "four": 4, "4": 4, "five": 5, "5": 5, "six": 6, "6": 6}
 ALL = frozenset(["all", "every", "each", "several", "many", "multiple", "various"])
-GROUPS = frozenset(["everyone", "everybody", "crowd", "team", "family", "audience", "cattle", "luggage"])
+GROUPS = frozenset(
+    ["everyone", "everybody", "crowd", "team", "family", "audience", "cattle", "luggage", "pair", "couple", "group"]
+)
 """Nouns of several, in the singular."""
-_ONE_OF = re.compile(r"\b(?:one|either|any) of\b")
+_ONE_OF = re.compile(
+    r"\b(?:one|either|any|first|second|third|last|\w{2,}er|\w+est|\w+most) of (?:the|these|those|all)\b"
+)
+"""One of them: "the smaller of the two"."""
 _AGREEING = {"is": "are", "was": "were", "has": "have"}
 _ARTICLE = re.compile(r"^(?:the|a|an|one|another) ")
 
@@ -27,7 +32,9 @@ def number_of(text: str, noun: str | None = None) -> tuple[bool, int | None]:
         return False, None
     count = next((NUMBERS[word] for word in before if word in NUMBERS), None)
     several = count is not None or bool(ALL.intersection(before)) or noun in GROUPS or is_plural(noun)
-    return several, count
+    # "A man and a dog", but not "a black and white dog".
+    joined = noun in said and said[said.index(noun) + 1 :][:1] == ["and"]
+    return several or joined, count
 
 
 def asked_of_all(text: str) -> str:

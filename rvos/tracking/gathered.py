@@ -16,7 +16,7 @@ class GatheredConfig:
     """The numbers of the mean."""
 
     #: What an answer still counts when the next one comes.
-    keep: Share = 0.85
+    keep: Share = 0.5
     #: Log-odds beyond which an answer is not surer.
     most: LogOdds = 4.0
 

@@ -45,7 +45,7 @@ class TracksConfig(TrackerConfig):
     both_ways: bool = False
     #: Presence from which on anything is shown, [0, 1]: by this one 89 of 100 visible targets are shown with the
     #: embedded model on validation videos, as many as frame by frame; on moving pictures models are less sure.
-    presence_threshold: Share = 0.25
+    presence_threshold: Share = 0.5
     #: How answers become regions.
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     #: How the maps of dense models are made steady.
