@@ -138,23 +138,22 @@ def _rests_from(way: Way, places: np.ndarray, times: np.ndarray) -> tuple[float,
     """The best time to divide a way into motion and rest, the rest a sixth of it at least; of times that are about as
     good, the first."""
     count = len(places)
-    values = {}
-    for cut in range(2, count - max(3, count // 6) + 1):
-        moved, rest = places[: cut + 1], places[cut:]
-        slower = _pace(rest) / max(_pace(moved), TINY)
-        values[cut] = min(
-            above(float(np.hypot(*np.ptp(moved, axis=0))), 0.12, 0.04),
-            above(-float(np.hypot(*np.ptp(rest, axis=0))), -0.04, 0.012),
-            above(-slower, -0.4, 0.1),
-        )
-    best = max(values.values(), default=-SURE)
-    begun = next((cut for cut, value in values.items() if value >= best - 1), count - 1)
-    return best, float(times[begun])
+    cuts = np.arange(2, count - max(3, count // 6) + 1)
+    if not len(cuts):
+        return -SURE, float(times[-1])
+    extents, rests = _extents(places)[cuts], _extents(places[::-1])[::-1][cuts]
+    speeds = np.hypot(*(places[cuts] - places[0]).T) / cuts
+    slower = np.hypot(*(places[-1] - places[cuts]).T) / (count - 1 - cuts) / np.maximum(speeds, TINY)
+    tests = (extents - 0.12) / 0.04, (0.04 - rests) / 0.012, (0.4 - slower) / 0.1
+    values = np.clip(np.min(tests, axis=0), -SURE, SURE)
+    begun = int(np.argmax(values >= values.max() - 1))
+    return float(values.max()), float(times[cuts[begun]])
 
 
-def _pace(places: np.ndarray) -> float:
-    """How far the ends of a way are apart, a sample."""
-    return float(np.hypot(*(places[-1] - places[0]))) / (len(places) - 1)
+def _extents(places: np.ndarray) -> np.ndarray:
+    """(N,) the extent of a way up to each of its places."""
+    spans = np.maximum.accumulate(places) - np.minimum.accumulate(places)
+    return np.hypot(*spans.T)
 
 
 def paces(way: Way) -> float:
