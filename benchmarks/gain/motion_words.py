@@ -27,6 +27,7 @@ import torch
 
 from benchmarks.gain.clip import Clip, record
 from benchmarks.gain.jobs import code_sha256
+from benchmarks.gain.video_gain import enter_test_run
 from benchmarks.gain.work import loaded
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import in_processes
@@ -164,6 +165,8 @@ def main() -> None:
     }
     indices = range(len(FAMILIES) * arguments.per_family)
     with Rows(RUNS, "rows", settings) as file:
+        if arguments.split == "test":
+            enter_test_run(settings, BENCHMARK.command())
         done = {row["index"] for row in file.rows}
         jobs = [Job(arguments.model, arguments.split, arguments.seed, i) for i in indices if i not in done]
         for made in in_processes(rows_of, jobs, arguments.workers):
