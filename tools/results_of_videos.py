@@ -92,7 +92,7 @@ def motion_words() -> str:
     names = {
         "frame_by_frame": "frame by frame, asked the whole text",
         "tracks": "tracks",
-        "tracks_both_ways": "tracks, both ways",
+        "tracks_both_ways": "tracks, `tracker.both_ways=true`",
     }
     models = {"embedded": "embedded", "true_masks": "true masks"}
     keys = ("J&F", "identity", "N-acc", "T-acc")
