@@ -89,18 +89,13 @@ def video_kinds() -> str:
 
 def motion_words() -> str:
     """The expressions that only motion tells, with the embedded model and with true masks in its place."""
-    names = {
-        "frame_by_frame": "frame by frame, asked the whole text",
-        "tracks": "tracks",
-        "tracks_both_ways": "tracks, `tracker.both_ways=true`",
-    }
     models = {"embedded": "embedded", "true_masks": "true masks"}
     keys = ("J&F", "identity", "N-acc", "T-acc")
     rows = []
     for model, systems in read("motion_words")["results"].items():
         for system, row in systems.items():
             figures = [points(row[key]) for key in keys]
-            rows.append([models[model], names[system], f"{row['with_target']} of {row['expressions']}", *figures])
+            rows.append([models[model], REAL[system], f"{row['with_target']} of {row['expressions']}", *figures])
     return table(("image model", "system", "with a target", "J&F, target visible", *keys[1:]), rows)
 
 

@@ -57,7 +57,7 @@ class Deeds(Phrases):
             return None
         if (changed := known.PACES.get((stem, self.word(at + 1)))) is not None:
             return Motion(changed), self.complements(at + 2, at)
-        if stem in known.DEEDS:
+        if stem in known.VERBS:
             return self._named(at, stem)
         return self._travelling(at, verb, negated)
 
@@ -93,7 +93,7 @@ class Deeds(Phrases):
 
     def _named(self, at: int, stem: str) -> Read | None:
         """A verb with a deed of its own."""
-        deed = known.DEEDS[stem]
+        deed = known.VERBS[stem]
         behind = self.word(at + 1)
         if self.form(at) == "ed" and behind == "by":
             read = self._with_landmark(at + 1, "leads")

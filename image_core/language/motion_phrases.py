@@ -93,7 +93,7 @@ class Phrases:
             "": ("ing", "s"),
         }[context]
         is_passive = form == "ed" and context == "is" and self.word(at + 1) == "by"
-        return Verb(stem, form) if form in fits or (is_passive and known.DEEDS.get(stem) == "follows") else None
+        return Verb(stem, form) if form in fits or (is_passive and known.VERBS.get(stem) == "follows") else None
 
     def form(self, at: int) -> str:
         """Which form of a known verb stands there; "" where none does."""

@@ -24,7 +24,7 @@ FIXED = _set("jump leap swing float skate ski surf row")
 """Gaits that may well stay where they are: without a direction they say nothing of a change of place."""
 CARRYING = _set("push pull carry drag lead tow ride drive walk roll")
 """What moves something with it, and may have an object before the direction: "riding a bike to the left"."""
-DEEDS: dict[str, str] = {
+VERBS: dict[str, str] = {
     **dict.fromkeys(_set("stop halt brake"), "stops"),
     **dict.fromkeys(_set("accelerate"), "speeds"),
     **dict.fromkeys(_set("decelerate"), "slows"),
@@ -55,12 +55,12 @@ STARTING = _set("start begin")
 PACES: dict[tuple[str, str], str] = {("slow", "down"): "slows", ("speed", "up"): "speeds"}
 """A verb and the word behind it."""
 
-_DOUBLED = _set("stop run swim jog hop trot spin get sit skid drop drag step row")  # "row" is put right below
+_DOUBLED = _set("stop run swim jog hop trot spin get sit skid drop drag step")
 _IRREGULAR = {
     "went": "go", "came": "come", "drove": "drive", "ran": "run", "rode": "ride", "flew": "fly", "swam": "swim",
     "rose": "rise", "sank": "sink", "fell": "fall", "grew": "grow", "shrank": "shrink", "overtook": "overtake",
     "began": "begin", "got": "get", "became": "become", "stood": "stand", "kept": "keep", "spun": "spin",
-    "lying": "lie", "beginning": "begin", "overtaking": "overtake", "left": "", "rowing": "row",
+    "lying": "lie", "beginning": "begin", "overtaking": "overtake",
 }  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def _forms(stem: str) -> dict[str, str]:
     return {stem: "base", plural: "s", root + "ing": "ing", past: "ed"}
 
 
-STEMS = TRAVEL | GAITS | CARRYING | DEEDS.keys() | STAYING | POSES | LINKING | STARTING | {"slow", "speed"}
+STEMS = TRAVEL | GAITS | CARRYING | VERBS.keys() | STAYING | POSES | LINKING | STARTING | {"slow", "speed"}
 FORMS: dict[str, tuple[str, str]] = {form: (stem, kind) for stem in STEMS for form, kind in _forms(stem).items()} | {
     form: (stem, "ing" if form.endswith("ing") else "ed") for form, stem in _IRREGULAR.items() if stem in STEMS
 }
@@ -132,6 +132,4 @@ LARGER = {
 }
 SCENERY_ENTERED = _set("room stage field court area place")
 """What is entered or left as the picture is that shows it."""
-NOT_PASSED = _set("ball basketball football soccer frisbee puck object it something baton")
-"""What is passed to somebody."""
 OTHERS = _set("another other others rest")
