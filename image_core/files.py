@@ -56,6 +56,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Where the block raises, `path` stays as it was. Raises `OutputError`.
     """
     temporary = temporary_of(path)
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: expected a file or nothing there, got a folder or a device: choose another name")
     with output_errors(path):
         try:
             yield temporary
@@ -72,9 +74,16 @@ def write_atomic(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def json_bytes(document: Any, indent: int | None = None, *, allow_nan: bool = False) -> bytes:
+    """JSON with its end of line, keys in the order given. Half characters, of names that are no UTF-8 or of damaged
+    texts, become escapes, which readers of JSON give back. Raises `ValueError` on NaN, unless `allow_nan`."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=allow_nan) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write `document` in one step, its keys in the order given. Raises `OutputError`; `ValueError` on NaN."""
-    write_atomic(path, (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    """Write `document` in one step, as `json_bytes` makes it. Raises `OutputError`; `ValueError` on NaN."""
+    write_atomic(path, json_bytes(document, indent=2))
 
 
 def read_json(path: Path, fix: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from image_core.errors import DamagedError
-from image_core.files import output_errors, write_atomic
+from image_core.files import json_bytes, output_errors, write_atomic
 
 Row = TypeVar("Row")
 
@@ -60,4 +60,4 @@ def cut_torn_line(path: Path) -> None:
 
 
 def _encoded(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    return b"".join(json_bytes(row, allow_nan=True) for row in rows)

@@ -35,16 +35,18 @@ Count = Annotated[int, Range(1)]
 
 
 def range_of(kind: type, name: str) -> Range | None:
-    """The range that a dataclass declares for its field; None where it declares none."""
+    """The range that a dataclass declares for its field, which may also be left open (`Share | None`); None where it
+    declares none."""
     hint = get_type_hints(kind, include_extras=True)[name]
-    return next((each for each in get_args(hint)[1:] if isinstance(each, Range)), None)
+    told = (each for part in (hint, *get_args(hint)) for each in get_args(part)[1:])
+    return next((each for each in told if isinstance(each, Range)), None)
 
 
 def out_of_range(kind: type, values: Mapping[str, Any], where: str) -> Iterator[str]:
     """One line for each value, of the type of its field in `kind`, that the field's range does not have."""
     for name, value in values.items():
         declared = range_of(kind, name)
-        if declared is not None and value not in declared:
+        if declared is not None and value is not None and value not in declared:
             yield f"{where}.{name}: expected {declared}, got {value}"
 
 

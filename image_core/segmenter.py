@@ -12,7 +12,7 @@ from torch import Tensor
 
 from image_core.answer import DenseMap, MaskAnswer
 from image_core.checkpoint import Provenance, load_model
-from image_core.data.words import words_of
+from image_core.data.words import text_fault, words_of
 from image_core.device import Precision, autocast, resolve_device
 from image_core.errors import RvosError, UnknownNameError
 from image_core.identity import ModelIdentity, file_identity, name_of
@@ -140,11 +140,14 @@ def find_model(name_or_path: str | Path) -> Path:
 
 
 def check_expressions(expressions: Sequence[str]) -> None:
-    """Raises `RvosError` unless there is at least one expression and each has a letter or a digit."""
+    """Raises `RvosError` unless there is at least one expression and each is a text with a letter or a digit."""
     if isinstance(expressions, str):
         raise RvosError(f"expressions: expected a list of texts, got one string ({expressions!r}): put it in [ ]")
+    if not isinstance(expressions, Sequence):
+        got = type(expressions).__name__
+        raise RvosError(f"expressions: expected a list of texts, got {got}: give a list, such as ['the red circle']")
     if not expressions:
         raise RvosError('no expression: expected at least one, such as "the red circle"')
     for i, text in enumerate(expressions):
-        if not words_of(text):
-            raise RvosError(f'expression {i + 1} is blank ({text!r}): expected words, such as "the red circle"')
+        if fault := text_fault(text):
+            raise RvosError(f'expression {i + 1} {fault}: expected words, such as "the red circle"')

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from image_core.device import Precision, check_device, check_precision
 from image_core.errors import ConfigError
+from image_core.identity import ModelIdentity
 from image_core.mask_model import (
     PACKAGED,
     MaskModel,
@@ -23,7 +24,7 @@ from image_core.mask_model import (
     unseen_words,
 )
 from image_core.segmenter import ImageSegmenter
-from image_core.weights import DEFAULT
+from image_core.weights import DEFAULT, embedded_models
 from image_core.weights.cache import weights_of
 
 
@@ -74,6 +75,16 @@ class ImageModelHandle:
         return self._model
 
     @property
+    def device(self) -> str:
+        """Where it computes: auto, cpu, cuda or cuda:i; auto of an object, which brings its own."""
+        return self._device
+
+    @property
+    def weights(self) -> WeightsOf:
+        """What gives packaged weights."""
+        return self._weights
+
+    @property
     def is_slow(self) -> bool:
         """Whether it says that a picture takes it a second or so. Weights of ours are not loaded for it; a model of
         Python is built, and asked. Raises as `loaded` does."""
@@ -95,9 +106,20 @@ class ImageModelHandle:
         return isinstance(self.loaded, ImageSegmenter) if packaged is None else packaged.shows_features
 
     @property
+    def asked_precision(self) -> Precision:
+        """The precision that was asked for: fp32 beside an object."""
+        return cast(Precision, self._precision)
+
+    @property
     def precision(self) -> str:
         """The precision that it computes in; "" of an object that does not tell."""
         return self._precision if isinstance(self._model, str | Path) else str(getattr(self._model, "precision", ""))
+
+    @property
+    def of_project(self) -> ModelIdentity | None:
+        """What is known of a packaged or embedded model by its name alone; None of any other."""
+        name = str(self._model) if isinstance(self._model, str) else ""
+        return identify_model(name) if name in PACKAGED or name in embedded_models() else None
 
     def document(self) -> dict[str, Any]:
         """What a run records of it, as JSON values. Weights of ours are not loaded for it; a model of Python is built,

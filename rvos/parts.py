@@ -15,7 +15,7 @@ from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import AUTO, KeyFrames
 from rvos.reading.propagation import Propagator
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
-from rvos.tracking import TRACKERS
+from rvos.tracking import TRACKERS, known_tracker, tracker_type
 from rvos.tracking.tracker import Tracker
 
 SPARSE = KeyFrames(4)
@@ -41,7 +41,8 @@ def propagation_config(name: str = DEFAULT_PROPAGATION, **numbers: Any) -> PartC
 
     Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
     """
-    return _by_name(PROPAGATORS, name, numbers)
+    known = PROPAGATORS.known(str(name))
+    return _with_numbers(known, PROPAGATORS[known], "propagation", numbers)
 
 
 def tracker_config(name: str = DEFAULT_TRACKER, **numbers: Any) -> PartConfig:
@@ -51,16 +52,15 @@ def tracker_config(name: str = DEFAULT_TRACKER, **numbers: Any) -> PartConfig:
 
     Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
     """
-    return _by_name(TRACKERS, name, numbers)
+    known = known_tracker(str(name))
+    return _with_numbers(known, tracker_type(known), "tracker", numbers)
 
 
-def _by_name(table: LazyTable[Any], name: str, numbers: Mapping[str, Any]) -> PartConfig:
-    known = table.known(str(name))
-    kind = table[known].config_type
-    if numbers and not fields(kind):
-        told = ", ".join(f"{table.kind}.{key}" for key in numbers)
-        raise ConfigError(f"{told}: {table.kind} '{known}' has no numbers of its own; leave it out")
-    return PartConfig(known, build(kind, numbers, table.kind))
+def _with_numbers(name: str, part: type[Any], group: str, numbers: Mapping[str, Any]) -> PartConfig:
+    if numbers and not fields(part.config_type):
+        told = ", ".join(f"{group}.{key}" for key in numbers)
+        raise ConfigError(f"{told}: {group} '{name}' has no numbers of its own; leave it out")
+    return PartConfig(name, build(part.config_type, numbers, group))
 
 
 def describe_propagation(part: str | PartConfig | Propagator[Any]) -> PartConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from image_core.faults import Faults
 from image_core.mask_model import MaskModel, WeightsOf
 from image_core.weights import DEFAULT
 from image_core.weights.cache import weights_of
+from rvos.carriers import Carriers
 from rvos.export.records import to_record
 from rvos.image_model import ImageModelHandle
 from rvos.parts import PartConfig
@@ -23,7 +24,9 @@ from rvos.reading.key_frames import AUTO, KeyFrames
 from rvos.reading.propagation import Propagator
 from rvos.system import Reading, SystemConfig, VideoSystem
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
+from rvos.tracking.mask_carrier import MaskCarrier
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.refining import NO_MASKER, RefiningConfig
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video.config import VideoConfig
@@ -39,6 +42,8 @@ from rvos.watch.stream import Results, Session, watch
 
 PLAIN_VIDEO = VideoConfig()
 PLAIN_OBJECTS = ObjectTrackerConfig()
+PLAIN_REFINING = RefiningConfig()
+PLAIN_CARRIER = ObjectTracker()
 
 
 class VideoSegmenter:
@@ -51,8 +56,8 @@ class VideoSegmenter:
     model: `photo`, an embedded model's name, a model file, `module:factory`, or any object with `segment` (which brings
     its own device and precision);
     propagation, tracker: names, descriptions with numbers (`rvos.parts.tracker_config`), or objects; key_frames,
-    decode, sampling, device, precision, object_tracker: as in `SystemConfig`, whose objects `VideoSegmenter.of` takes
-    whole.
+    decode, sampling, device, precision, object_tracker, masker, refining: as in `SystemConfig`, whose objects
+    `VideoSegmenter.of` takes whole.
 
     The model is loaded when it is first needed: `session`, `stream` and `segment` raise `UnknownNameError` or
     `CheckpointError` for one that cannot be, before the video is touched. Everything else that is wrong raises
@@ -72,6 +77,8 @@ class VideoSegmenter:
         device: str = "auto",
         precision: str = "fp32",
         object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
+        masker: str = NO_MASKER,
+        refining: RefiningConfig = PLAIN_REFINING,
     ) -> None:
         handle = ImageModelHandle.of(model, device, precision)
         faults = Faults()
@@ -80,6 +87,7 @@ class VideoSegmenter:
         for key, value, kind in (
             ("video", video, VideoConfig),
             ("object_tracker", object_tracker, ObjectTrackerConfig),
+            ("refining", refining, RefiningConfig),
         ):
             if not isinstance(value, kind):
                 faults.add(f"{key}: expected {kind.__module__}.{kind.__name__}(...), got {type(value).__name__}")
@@ -88,7 +96,7 @@ class VideoSegmenter:
         faults.raise_all()
         self.video = video
         self.sampling = sampling
-        self.object_tracker = object_tracker
+        self.carriers = Carriers(handle, self.system.tracker, object_tracker, masker, refining)
 
     @classmethod
     def of(cls, config: SystemConfig, weights: WeightsOf = weights_of) -> VideoSegmenter:
@@ -102,6 +110,8 @@ class VideoSegmenter:
             video=config.video,
             sampling=config.sampling,
             object_tracker=config.object_tracker,
+            masker=config.masker,
+            refining=config.refining,
         )
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
@@ -134,12 +144,13 @@ class VideoSegmenter:
             return _collected(info, frames, session)
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:
-        """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No model is loaded."""
-        return stream_masks(source, masks, self.video, self.sampling, self.object_tracker)
+        """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No image model is loaded; raises
+        `RvosError` where a network is to follow the masks, or to draw them anew, and cannot be had."""
+        return stream_masks(source, masks, self.video, self.sampling, self.carriers.ready())
 
     def track(self, source: Source, masks: Mapping[int, np.ndarray]) -> VideoResult:
-        """`rvos.segmenter.track`, the video opened and sampled as here. No model is loaded."""
-        return track(source, masks, self.video, self.sampling, self.object_tracker)
+        """All of `stream_masks`, masks as run lengths. Raises as it does."""
+        return track(source, masks, self.video, self.sampling, self.carriers.ready())
 
     def document(self) -> dict[str, Any]:
         """What results depend on, as JSON values: all of `SystemConfig` but the device, and how far ahead is read."""
@@ -152,7 +163,7 @@ class VideoSegmenter:
 
     def mask_document(self) -> dict[str, Any]:
         """What the results of masks depend on, as JSON values."""
-        return {**self.video_document(), "object_tracker": asdict(self.object_tracker)}
+        return {**self.video_document(), **self.carriers.document()}
 
 
 def stream_masks(
@@ -160,9 +171,10 @@ def stream_masks(
     masks: Mapping[int, np.ndarray],
     video: VideoConfig = PLAIN_VIDEO,
     sampling: str = "all",
-    object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
+    carrier: MaskCarrier = PLAIN_CARRIER,
 ) -> Iterator[tuple[Frame, Results]]:
-    """Each frame that is watched with where the objects of the masks are on it, by rising id; no model is loaded.
+    """Each frame that is watched with where the objects of the masks are on it, by rising id; no image model is
+    loaded. carrier: what follows them.
 
     >>> for frame, results in stream_masks("clip.mp4", {0: ids}):
     ...     print(frame.index, {result.object_id: result.mask.sum() for result in results})
@@ -172,13 +184,13 @@ def stream_masks(
     show it. Raises `DataError` at once for masks that cannot be, and on the way for masks of another size than the
     video, `VideoError` as `VideoSegmenter.stream` does and where a mask's frame is not there.
     """
-    return _stream_masks(source, prompts_of(masks), video, sampling, object_tracker)
+    return _stream_masks(source, prompts_of(masks), video, sampling, carrier)
 
 
 def _stream_masks(
-    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, object_tracker: ObjectTrackerConfig
+    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, carrier: MaskCarrier
 ) -> Iterator[tuple[Frame, Results]]:
-    with open_with_masks(source, prompts, video, sampling, object_tracker) as (_, frames, session):
+    with open_with_masks(source, prompts, video, sampling, carrier) as (_, frames, session):
         yield from watch(session, frames)
 
 
@@ -187,16 +199,16 @@ def track(
     masks: Mapping[int, np.ndarray],
     video: VideoConfig = PLAIN_VIDEO,
     sampling: str = "all",
-    object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
+    carrier: MaskCarrier = PLAIN_CARRIER,
 ) -> VideoResult:
     """All of `stream_masks`, masks as run lengths. Raises as it does."""
-    with open_with_masks(source, prompts_of(masks), video, sampling, object_tracker) as (info, frames, session):
+    with open_with_masks(source, prompts_of(masks), video, sampling, carrier) as (info, frames, session):
         return _collected(info, frames, session)
 
 
 @contextmanager
 def open_with_masks(
-    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, object_tracker: ObjectTrackerConfig
+    source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, carrier: MaskCarrier
 ) -> Iterator[tuple[VideoInfo, Iterator[Frame], MaskSession]]:
     """`open_source` for a video whose objects are given, and a session for them.
 
@@ -206,11 +218,11 @@ def open_with_masks(
     with open_source(source, video, sampling) as (info, frames):
         prompts.check_size(info.size)
         prompts.check_length(info, partial(_count_frames, source, video))
-        yield info, prompts.guard(frames, info.source), MaskSession(prompts, ObjectTracker(object_tracker))
+        yield info, prompts.guard(frames, info.source), MaskSession(prompts, carrier)
 
 
 def _count_frames(source: Source, video: VideoConfig) -> int:
-    with open_video(source, backend=video.backend, stream=video.stream, prefetch=0) as opened:
+    with open_video(source, **asdict(replace(video, prefetch=0))) as opened:
         return opened.count_frames()
 
 

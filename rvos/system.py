@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from image_core.adapters.maskers import check_masker
 from image_core.building import build
 from image_core.device import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
@@ -33,8 +34,9 @@ from rvos.reading.key_frames import AUTO, KeyFrames, parse_key_frames
 from rvos.reading.propagation import Propagator
 from rvos.reading.reader import FeatureReader, MaskReader, Reader
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
-from rvos.tracking import TRACKERS
+from rvos.tracking import OF_HUB, TRACKERS, tracker_type
 from rvos.tracking.object_tracker import ObjectTrackerConfig
+from rvos.tracking.refining import NO_MASKER, RefiningConfig
 from rvos.tracking.tracker import Tracker
 from rvos.video.config import VideoConfig
 from rvos.video.sampling import parse_sampling
@@ -48,6 +50,11 @@ def _check_decode(value: str) -> None:
         raise UnknownNameError("decode", str(value), [AUTO, "every", "key"])
 
 
+def _check_masker(value: str) -> None:
+    if value != NO_MASKER:
+        check_masker(value)
+
+
 _TEXTS: dict[str, Callable[[str], Any]] = {
     "model": str,
     "device": check_device,
@@ -55,10 +62,17 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "sampling": parse_sampling,
     "key_frames": parse_key_frames,
     "decode": _check_decode,
+    "masker": _check_masker,
 }
 """The fields of `SystemConfig` that are texts, and what raises where a text cannot be."""
-_CONFIGS: dict[str, type] = {"video": VideoConfig, "object_tracker": ObjectTrackerConfig}
+_CONFIGS: dict[str, type] = {
+    "video": VideoConfig,
+    "object_tracker": ObjectTrackerConfig,
+    "refining": RefiningConfig,
+}
 """Those that are settings of their own."""
+OF_MASKS = ("object_tracker", "masker", "refining")
+"""Those that count where objects are followed from masks."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +101,19 @@ class SystemConfig:
     tracker: PartConfig = field(default_factory=tracker_config)
     object_tracker: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
     """How objects are followed from masks."""
+    masker: str = NO_MASKER
+    """What draws the objects of masks anew now and then: none, photo (MobileSAM), hub:OWNER/NAME or hub:FOLDER."""
+    refining: RefiningConfig = field(default_factory=RefiningConfig)
+    """How that is done."""
 
     def __post_init__(self) -> None:
         faults = Faults()
-        for key in ("device", "precision", "sampling"):
+        for key in ("device", "precision", "sampling", "masker"):
             with faults.gathered():
                 _TEXTS[key](getattr(self, key))
         with faults.gathered():
             _check_decode(self.decode)
-            propagation, tracker = PROPAGATORS[self.propagation.name], TRACKERS[self.tracker.name]
+            propagation, tracker = PROPAGATORS[self.propagation.name], tracker_type(self.tracker.name)
             check_agreement(
                 # What is chosen for a slow model alone agrees.
                 *read_like(parse_key_frames(self.key_frames), self.decode, propagation, tracker, lambda: False),
@@ -106,28 +124,34 @@ class SystemConfig:
 
     def check_masks(self) -> None:
         """Raise `ConfigError`, all in one, for what means nothing where objects are followed from masks."""
-        faults, usual = Faults(), SystemConfig()
-        for key in ("key_frames", "decode", "propagation", "tracker"):
-            mine, plain = getattr(self, key), getattr(usual, key)
-            mine, plain = ({"": v} if isinstance(v, str) else v.document() for v in (mine, plain))
+        carries = tracker_type(self.tracker.name).of_masks
+        usual = SystemConfig(tracker=tracker_config(self.tracker.name if carries else DEFAULT_TRACKER))
+        faults = Faults()
+        for key in ("key_frames", "decode", "propagation", "tracker", *(OF_MASKS if carries else ())):
+            mine, plain = (_document(getattr(system, key)) for system in (self, usual))
             for name in (name for name, value in mine.items() if plain.get(name) != value):
+                if (key, name) == ("tracker", carries):
+                    continue
                 setting = f"{key}.{name}" if name not in ("", "name") else key
                 faults.add(f"{setting}: got {mine[name]} with masks, which are followed without it; leave it out")
+        if self.masker == NO_MASKER and self.refining != RefiningConfig():
+            faults.add("refining: expected a masker that draws masks anew, got none: leave it out, or say masker=photo")
         faults.raise_all()
 
     def check_words(self) -> None:
         """Raise `ConfigError`, all in one, for what means nothing where words are asked."""
-        faults, usual = Faults(), asdict(ObjectTrackerConfig())
+        faults, usual = Faults(), SystemConfig()
         keys = parse_key_frames(self.key_frames)
         if keys is not None and keys.sees_all and PROPAGATORS[self.propagation.name].between_key_frames:
             faults.add(
                 f"propagation: got {self.propagation.name} with key_frames={self.key_frames}, which leaves no frames "
                 "between: leave one of them out"
             )
-        for name, value in asdict(self.object_tracker).items():
-            if value != usual[name]:
-                got = f"got {value} with expressions"
-                faults.add(f"object_tracker.{name}: {got}, which are followed without it; leave it out")
+        for key in OF_MASKS:
+            mine, plain = (_document(getattr(system, key)) for system in (self, usual))
+            for name in (name for name, value in mine.items() if plain[name] != value):
+                setting = f"{key}.{name}" if name else key
+                faults.add(f"{setting}: got {mine[name]} with expressions, which are followed without it; leave it out")
         faults.raise_all()
 
 
@@ -210,8 +234,11 @@ class VideoSystem:
             self.tracker_config = describe_tracker(tracker)
         faults.raise_all()
         self.propagator = _propagator(reading.propagation, self.propagation_config)
-        self.tracker = _tracker(tracker, self.tracker_config)
         self.model = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model)
+        if not isinstance(tracker, Tracker):
+            numbers = self.tracker_config.numbers.for_model(self.model.of_project)
+            self.tracker_config = replace(self.tracker_config, numbers=numbers)
+        self.tracker = _tracker(tracker, self.tracker_config, self.model)
         self._read_like = partial(read_like, asked, reading.decode, type(self.propagator), type(self.tracker))
         check_agreement(
             *self._read_like(lambda: False),
@@ -235,8 +262,10 @@ class VideoSystem:
         return self._chosen[1]
 
     def load(self) -> None:
-        """Load the model now. Raises `UnknownNameError`, `CheckpointError` or `ConfigError`."""
+        """Load the model and what the tracker needs now. Raises `UnknownNameError`, `CheckpointError` or
+        `ConfigError`."""
         _ = self.model.loaded
+        self.tracker.load()
 
     def session(self, expressions: Sequence[str]) -> StreamSession:
         """A session for one video. Words that the model says it does not know are logged, each once.
@@ -245,6 +274,7 @@ class VideoSystem:
         the model shows none.
         """
         check_expressions(expressions)
+        self.tracker.load()
         asked = questions(expressions, self.tracker)
         session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions)
         unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
@@ -288,13 +318,25 @@ class VideoSystem:
             "key_frames": str(self.key_frames),
             "decode": self.decode,
             "propagation": self.propagation_config.document(),
-            "tracker": self.tracker_config.document(),
+            "tracker": {"name": self.tracker_config.name, **self.tracker.document()},
         }
+
+
+def _document(setting: Any) -> dict[str, Any]:
+    """A field of `SystemConfig` as JSON values."""
+    if isinstance(setting, str):
+        return {"": setting}
+    return setting.document() if isinstance(setting, PartConfig) else asdict(setting)
 
 
 def _propagator(given: object, config: PartConfig) -> Propagator[Any]:
     return given if isinstance(given, Propagator) else PROPAGATORS[config.name](config.numbers)
 
 
-def _tracker(given: object, config: PartConfig) -> Tracker[Any]:
-    return given if isinstance(given, Tracker) else TRACKERS[config.name](config.numbers)
+def _tracker(given: object, config: PartConfig, model: ImageModelHandle) -> Tracker[Any]:
+    """The tracker itself; one that has models of its own has them where the image model is, and as precise."""
+    if isinstance(given, Tracker):
+        return given
+    if config.name in TRACKERS:
+        return TRACKERS[config.name].built(config.numbers, model.device, model.asked_precision)
+    return OF_HUB["hub"].named(config.name, config.numbers, model.device, model.asked_precision)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,14 @@ from image_core.errors import RvosError
 
 class VideoError(RvosError):
     """A source that cannot be opened, or that breaks while it is read."""
+
+
+@dataclass(frozen=True)
+class StoredPictures:
+    """Paths of pictures in the order given, taken as they are stored: a rotation in their metadata is not applied. The
+    truth of datasets speaks of these pixels."""
+
+    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True)

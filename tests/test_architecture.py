@@ -23,7 +23,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
-        ("device", "faults", "files", "geometry", "identity", "lazy_table", "losses", "layers", "ranges"),
+        ("device", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "pictures", "ranges"),
+        ("geometry", "promptable"),
         ("answer", "building", "folder", "hub", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),
         ("checkpoint",),
@@ -43,7 +44,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tracking", "export"),
         ("parts", "synthetic"),
         ("watch", "image_model"),
-        ("system",),
+        ("carriers", "system"),
         ("segmenter",),
         ("__init__", "run"),
         ("configuration", "evaluation"),
@@ -55,13 +56,12 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     # Which files of the two packages may import it, at the top or inside a function.
     "PIL": (
+        # The first two read pictures and masks from disk, for everybody; the others draw and write.
+        "image_core/pictures.py",
+        "image_core/geometry/mask_files.py",
         "image_core/grounded/resizing.py",
-        "rvos/data/*",
         "rvos/export/*",
-        "rvos/watch/prompts.py",
-        "rvos/evaluation/submission.py",
         "rvos/synthetic/layouts/writing.py",
-        "rvos/video/*",
     ),
     "accelerate": ("image_core/training/*",),
     "av": ("rvos/video/*", "rvos/commands/doctor.py"),
@@ -132,6 +132,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "rvos/commands/doctor.py",
         "rvos/evaluation/*",
         "rvos/reading/*",
+        "rvos/tracking/hub/propagator.py",
     ),
     "torchvision": ("image_core/geometry/boxes.py", "image_core/grounded/*", "image_core/weak/*/suppression.py"),
     "transformers": ("image_core/encoders/text.py", "image_core/hub/loading.py"),

@@ -24,6 +24,7 @@ MADE = {
     "results_tables": "results.md",
     "cli_tables": "cli.md",
     "models_tables": "models.md",
+    "trackers_tables": "trackers.md",
     "dataset_tables": "datasets.md",
 }
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -70,6 +70,14 @@ def write_clipseg(folder: Path) -> Path:
 def write_sam3(folder: Path) -> Path:
     """Its presence head is sure that everything is there, so that random weights find something."""
     tokenizer = clip_tokenizer(32)
+    torch.manual_seed(0)
+    model = made("Sam3Model", sam3_config(tokenizer, 32))
+    torch.nn.init.constant_(model.detr_decoder.presence_head.layer3.bias, 4.0)
+    images = made("Sam3ImageProcessor", size={"height": 56, "width": 56})
+    return saved(folder, model, made("Sam3Processor", images, tokenizer))
+
+
+def sam3_vision(hidden: int) -> Any:
     vit = made(
         "Sam3ViTConfig",
         **(SMALL | {"num_hidden_layers": 2}),
@@ -78,22 +86,20 @@ def write_sam3(folder: Path) -> Path:
         window_size=2,
         global_attn_indexes=[1],
     )
-    vision = made("Sam3VisionConfig", backbone_config=vit, fpn_hidden_size=32, scale_factors=[4.0, 2.0, 1.0, 0.5])
-    inner = {"hidden_size": 32, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    config = made(
+    return made("Sam3VisionConfig", backbone_config=vit, fpn_hidden_size=hidden, scale_factors=[4.0, 2.0, 1.0, 0.5])
+
+
+def sam3_config(tokenizer: Any, hidden: int) -> Any:
+    inner = {"hidden_size": hidden, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    return made(
         "Sam3Config",
-        vision_config=vision,
+        vision_config=sam3_vision(hidden),
         text_config=text_of(tokenizer, 32) | {"projection_dim": 16},
         geometry_encoder_config=made("Sam3GeometryEncoderConfig", **inner),
         detr_encoder_config=made("Sam3DETREncoderConfig", **inner),
         detr_decoder_config=made("Sam3DETRDecoderConfig", **inner, num_queries=5),
-        mask_decoder_config=made("Sam3MaskDecoderConfig", hidden_size=32, num_attention_heads=2),
+        mask_decoder_config=made("Sam3MaskDecoderConfig", hidden_size=hidden, num_attention_heads=2),
     )
-    torch.manual_seed(0)
-    model = made("Sam3Model", config)
-    torch.nn.init.constant_(model.detr_decoder.presence_head.layer3.bias, 4.0)
-    images = made("Sam3ImageProcessor", size={"height": 56, "width": 56})
-    return saved(folder, model, made("Sam3Processor", images, tokenizer))
 
 
 def write_grounding_dino(folder: Path, kind: str = "GroundingDino") -> Path:
@@ -280,7 +286,8 @@ def write_sam(folder: Path, kind: str = "Sam") -> Path:
     return saved(folder, made(f"{kind}Model", config), made(f"{kind}Processor", images))
 
 
-def write_sam2(folder: Path) -> Path:
+def hiera() -> tuple[Any, list[int]]:
+    """SAM 2's encoder, and its channels."""
     backbone = made(
         "Sam2HieraDetConfig",
         hidden_size=8,
@@ -293,37 +300,49 @@ def write_sam2(folder: Path) -> Path:
         window_positional_embedding_background_size=[4, 4],
         global_attention_blocks=[3],
     )
-    return _write_sam2(folder, "Sam2", backbone, [64, 32, 16, 8])
+    return backbone, [64, 32, 16, 8]
+
+
+def write_sam2(folder: Path) -> Path:
+    return _write_sam2(folder, "Sam2", *hiera())
 
 
 def write_edgetam(folder: Path) -> Path:
-    """Its backbone is RepViT as published, of random weights: timm has no smaller one."""
+    return _write_sam2(folder, "EdgeTam", *repvit())
+
+
+def repvit() -> tuple[Any, list[int]]:
+    """EdgeTAM's encoder, of random weights: timm has no smaller one. And its channels."""
     channels = [8, 16, 24, 32]
     backbone = made(
         "TimmWrapperConfig",
         architecture="repvit_m1.dist_in1k",
         model_args={"in_chans": 3, "features_only": True, "out_indices": (0, 1, 2, 3), "embed_dim": channels},
     )
-    return _write_sam2(folder, "EdgeTam", backbone, channels[::-1])
+    return backbone, channels[::-1]
 
 
 def _write_sam2(folder: Path, kind: str, backbone: Any, channels: list[int]) -> Path:
-    vision = made(
-        f"{kind}VisionConfig",
-        backbone_config=backbone,
-        backbone_channel_list=channels,
-        backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
-        fpn_hidden_size=32,
-    )
     config = made(
         f"{kind}Config",
-        vision_config=vision,
+        vision_config=pyramid(kind, backbone, channels, 32),
         prompt_encoder_config=made(f"{kind}PromptEncoderConfig", **PROMPTS),
         mask_decoder_config=made(f"{kind}MaskDecoderConfig", **DECODER),
     )
     torch.manual_seed(0)
     images = made("Sam2ImageProcessor", size={"height": 64, "width": 64}, mask_size={"height": 16, "width": 16})
     return saved(folder, made(f"{kind}Model", config), made("Sam2Processor", images, target_size=64))
+
+
+def pyramid(kind: str, backbone: Any, channels: list[int], hidden: int) -> Any:
+    sizes = [[16, 16], [8, 8], [4, 4]]
+    return made(
+        f"{kind}VisionConfig",
+        backbone_config=backbone,
+        backbone_channel_list=channels,
+        backbone_feature_sizes=sizes,
+        fpn_hidden_size=hidden,
+    )
 
 
 def write_clip(folder: Path, seed: int = 0) -> Path:

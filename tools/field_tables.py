@@ -13,6 +13,8 @@ from rvos.parts import PartConfig
 from rvos.reading import PROPAGATORS
 from rvos.system import SystemConfig
 from rvos.tracking import TRACKERS
+from rvos.tracking.hub.objects import NetworkConfig
+from rvos.tracking.hub.tracks import HubTracks
 
 Row = tuple[str, str, str]
 BY_OPTIONS = {"model", "device", "precision"}
@@ -24,10 +26,12 @@ def system_rows() -> list[Row]:
 
 
 def part_rows() -> Iterator[tuple[str, Row]]:
-    """Every number of every propagator and tracker, with the name of the part."""
+    """Every number of every propagator and tracker, with the name of the part; of a tracker of the hub those that
+    `tracks` has not."""
     for group, parts in (("propagation", PROPAGATORS), ("tracker", TRACKERS)):
         for name in parts:
             yield from ((name, row) for row in rows_of(parts[name].config_type(), f"{group}."))
+    yield from (("hub:NAME", row) for row in rows_of(NetworkConfig(), f"tracker.{HubTracks.of_masks}."))
 
 
 def rows_of(config: Any, prefix: str) -> Iterator[Row]:
@@ -38,7 +42,8 @@ def rows_of(config: Any, prefix: str) -> Iterator[Row]:
         if is_dataclass(value) and not isinstance(value, PartConfig):
             yield from rows_of(value, f"{key}.")
         elif not isinstance(value, PartConfig):
-            yield f"`{key}`", f"`{str(value).lower() if isinstance(value, bool) else value}`", meanings[field.name]
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            yield f"`{key}`", f"`{shown}`" if shown else "", meanings[field.name]
 
 
 def meanings_of(kind: type) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """Objects followed on real video from the true mask of the first frame: J and F of the frames after it.
 
-python -m benchmarks.accuracy.mask_prompts [--clips FOLDER]
+python -m benchmarks.accuracy.mask_prompts [--clips FOLDER] [--masker photo]
 
 FOLDER holds a folder a clip with `frames/*.jpg` and `masks/*.png` (0 / 255); by default clips/masked of RVOS_SHARED.
 The tracker alone, no words and no learned weights, beside two baselines in the same run: the first mask held still, and
-the first mask carried along optical flow (DIS MEDIUM at 480p, backward, linear). One thread, a minute or two.
+the first mask carried along optical flow (DIS MEDIUM at 480p, backward, linear). With --masker also the tracker whose
+masks are drawn anew now and then, as `--set masker=photo` does it. One thread, a minute or two; with photo ten more.
 
 The result is mask_prompts.json, beside this file; runs/mask_prompts.png (truth green, ours red) is not for shipping.
 """
@@ -25,9 +26,12 @@ from benchmarks.harness.machine import SHARED
 from benchmarks.harness.processes import one_thread
 from benchmarks.harness.real_clips import clips_in, read_clips
 from rvos.metrics import region_and_boundary
-from rvos.segmenter import stream_masks
+from rvos.segmenter import VideoSegmenter, stream_masks
+from rvos.tracking.refining import NO_MASKER
 from rvos.view.motion import warp
 
+System = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(T, H, W, 3) uint8 RGB and the first mask (H, W) bool -> masks (T, H, W) bool."""
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs")
 SHOWN = 6
@@ -54,11 +58,16 @@ def tracked(images: np.ndarray, first: np.ndarray) -> np.ndarray:
     return np.stack([results[0].mask for _, results in stream_masks(images, {0: first})])
 
 
-SYSTEMS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "held still": held_still,
-    "flow chain": flow_chain,
-    "tracker": tracked,
-}
+def refined_by(masker: str) -> System:
+    """The tracker with a masker beside it."""
+    carrier = VideoSegmenter(masker=masker).carriers.ready()
+    return lambda images, first: np.stack([r[0].mask for _, r in stream_masks(images, {0: first}, carrier=carrier)])
+
+
+def systems(masker: str) -> dict[str, System]:
+    """What is measured, by name."""
+    plain = {"held still": held_still, "flow chain": flow_chain, "tracker": tracked}
+    return plain if masker == NO_MASKER else plain | {f"tracker, masker {masker}": refined_by(masker)}
 
 
 def outlined(image: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -73,14 +82,16 @@ def outlined(image: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarr
 def main() -> None:
     parser = BENCHMARK.parser()
     parser.add_argument("--clips", type=Path, default=SHARED / "clips" / "masked")
+    parser.add_argument("--masker", default=NO_MASKER)
     arguments = parser.parse_args()
     one_thread()
+    measured = systems(arguments.masker)
     clips = read_clips(arguments.clips, clips_in(arguments.clips))
     figures, rows = {}, []
     for clip in clips:
         images, masks = clip.images, clip.masks
         figures[clip.name] = {}
-        for name, system in SYSTEMS.items():
+        for name, system in measured.items():
             wall, processor = time.perf_counter(), time.process_time()
             followed = system(images, masks[0])
             wall, processor = time.perf_counter() - wall, time.process_time() - processor
@@ -93,7 +104,7 @@ def main() -> None:
             print(clip.name, name, figures[clip.name][name], flush=True)
         at = np.linspace(1, len(images) - 1, SHOWN).round().astype(int)
         rows.append(np.concatenate([outlined(images[t], masks[t], followed[t]) for t in at], axis=1))
-    means = {n: round(float(np.mean([figures[c][n]["J&F"] for c in figures])), 4) for n in SYSTEMS}
+    means = {n: round(float(np.mean([figures[c][n]["J&F"] for c in figures])), 4) for n in measured}
     BENCHMARK.write(arguments.out, {"J&F_mean": means, "clips": figures})
     RUNS.mkdir(exist_ok=True)
     cv2.imwrite(str(RUNS / "mask_prompts.png"), np.concatenate(rows)[..., ::-1])

@@ -83,14 +83,14 @@ class Clip:
         many frames alone, and cannot ask for more."""
         texts = [e.text for e in self.sample.expressions]
         asked = questions(texts, tracker)
-        reader = RecordedReader(asked, self._rows(asked), self.sample.video_id)
+        reader = RecordedReader(asked, dict(enumerate(self._rows(asked))), self.sample.video_id)
         return StreamSession(reader, tracker, KeyFrames(decode_every), texts)
 
 
 class RecordedReader(Reader[NothingRead]):
-    """Gives the answers that were recorded, T rows of E, on key frames alone."""
+    """Gives the answers that were recorded, E for the index of each frame that was asked, on key frames alone."""
 
-    def __init__(self, expressions: Sequence[str], answers: Sequence[Sequence[MaskAnswer]], name: str) -> None:
+    def __init__(self, expressions: Sequence[str], answers: Mapping[int, Sequence[MaskAnswer]], name: str) -> None:
         super().__init__(expressions)
         self._answers = answers
         self._name = name

@@ -41,7 +41,7 @@ def code_sha256() -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(path.glob("*.py")) if path.is_dir() else [path]
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
 
 
 def key_of(row: Row) -> Key:

@@ -61,27 +61,14 @@ class System:
         """T masks (H, W) bool. rows: T answers, or those of the frames that are asked for."""
         config = tracker_config(self.tracker, **self.numbers)
         tracker = TRACKERS[config.name](config.numbers)
-        reader = RecordedReader([clip.expression], _Spread(rows, self.every), clip.name)
+        answers = {self.every * position: [row] for position, row in enumerate(rows)}
+        reader = RecordedReader([clip.expression], answers, clip.name)
         session = StreamSession(reader, tracker, KeyFrames(self.every))
         if session.both_ways:
             for frame in clip.frames:
                 session.step(frame)
             session.rewind()
         return [results[0].mask for _, results in watch(session, clip.frames)]
-
-
-class _Spread(Sequence[Sequence[MaskAnswer]]):
-    """The answers of every so many frames, by the positions of the frames."""
-
-    def __init__(self, answers: Sequence[MaskAnswer], every: int) -> None:
-        self._answers = answers
-        self._every = every
-
-    def __len__(self) -> int:
-        return len(self._answers) * self._every
-
-    def __getitem__(self, index: Any) -> Any:
-        return [self._answers[index // self._every]]
 
 
 def systems() -> dict[str, System]:

@@ -41,7 +41,7 @@ class Thresholds:
 
 Decide = Callable[[Sequence[FrameAnswer], Thresholds], list[np.ndarray]]
 
-LEVELS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+LEVELS = (0.0, 0.02, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 ONE_LEVEL = tuple(Thresholds(level, level) for level in LEVELS)
 TWO_LEVELS = tuple(Thresholds(on, off) for on, off in product(LEVELS, LEVELS) if off <= on)
 NO_CHOICE = ONE_LEVEL[:1]

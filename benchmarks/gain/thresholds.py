@@ -1,7 +1,7 @@
 """The presence thresholds of the systems, chosen on validation videos by one criterion for all of them.
 
-The criterion is the mean of J&F over all frames of the stable expressions, absent targets among them: a target that is
-lost costs what its mask was worth, a mask without a target costs a whole frame. Of equals the lowest is taken.
+At least `WANTED` of all visible targets of the stable expressions have to be shown; of the thresholds that do it the
+one is taken that shows least where no target is, of equals the lowest. So systems are compared at equal T-acc.
 """
 
 from __future__ import annotations
@@ -20,21 +20,45 @@ from image_core.files import write_atomic
 
 FILE = Path(__file__).with_name("video_thresholds.json")
 CRITERION = "J&F_all_frames"
+"""What is told of a choice, beside T-acc and N-acc."""
+WANTED = 0.95
 NEVER_GATED = Thresholds(0.0, 0.0)
 
 
 def choose(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """System -> its thresholds and the criterion there and without a gate, of rows that `work.tune` made."""
-    values: dict[str, list[list[float]]] = {}
-    for row in rows:
-        values.setdefault(row["system"], []).append(row[CRITERION])
+    """System -> its thresholds, T-acc and N-acc there, and J&F over all frames there and without a gate, of rows that
+    `work.tune` made."""
     chosen = {}
-    for name, of_system in values.items():
-        means = np.mean(of_system, axis=0)
-        best = SYSTEMS[name].grid[int(np.argmax(means))]
-        chosen[name] = {"on": best.on, "off": best.off, CRITERION: round(float(means.max()), 4)}
-        chosen[name]["never_gated"] = round(float(means[SYSTEMS[name].grid.index(NEVER_GATED)]), 4)
+    for name in dict.fromkeys(row["system"] for row in rows):
+        of_system = [row for row in rows if row["system"] == name]
+        grid = SYSTEMS[name].grid
+        t_acc, n_acc = (_shares(of_system, key) for key in ("there", "away"))
+        n_acc = 1 - n_acc
+        enough = np.flatnonzero(t_acc >= WANTED)
+        best = int(enough[np.argmax(n_acc[enough])])
+        j_and_f = np.mean([row[CRITERION] for row in of_system], axis=0)
+        chosen[name] = {
+            "on": grid[best].on,
+            "off": grid[best].off,
+            "T-acc": round(float(t_acc[best]), 4),
+            "N-acc": round(float(n_acc[best]), 4),
+            CRITERION: round(float(j_and_f[best]), 4),
+            "never_gated": round(float(j_and_f[grid.index(NEVER_GATED)]), 4),
+        }
     return chosen
+
+
+def levels_of(rows: Sequence[Row], system: str) -> list[tuple[float, float]]:
+    """(T-acc, threshold) of a system with one threshold, from the lowest threshold on."""
+    of_system = [row for row in rows if row["system"] == system]
+    shares = _shares(of_system, "there")
+    return [(round(float(t), 4), level.on) for t, level in zip(shares, SYSTEMS[system].grid, strict=True)]
+
+
+def _shares(rows: Sequence[Row], where: str) -> np.ndarray:
+    """For each thresholds of the grid, on which share of the frames there or away something is shown."""
+    shown = np.sum([row[f"shown_{where}"] for row in rows], axis=0)
+    return shown / max(1, sum(row[f"frames_{where}"] for row in rows))
 
 
 def write(model_sha256: str, made_with: dict[str, Any], chosen: dict[str, dict[str, float]], file: Path = FILE) -> None:

@@ -38,6 +38,7 @@ from image_core.training.recipe import commit
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.severity import FAMILIES
+from rvos.tracking.presence_levels import write_levels
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/video_gain")
@@ -83,6 +84,9 @@ def choose_thresholds(arguments: argparse.Namespace) -> None:
     chosen = thresholds.choose(rows)
     made_with = settings | {"per_family": arguments.per_family, "command": BENCHMARK.command()}
     thresholds.write(settings["model_sha256"], made_with, chosen)
+    if OURS["causal"] in chosen:
+        levels = thresholds.levels_of(rows, OURS["causal"])
+        write_levels(settings["model"], settings["model_sha256"], BENCHMARK.command(), levels)
     print(json.dumps(chosen, indent=1))
 
 

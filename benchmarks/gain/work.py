@@ -43,7 +43,7 @@ def score(job: Job) -> list[Row]:
         masks = masks_of(clip, SYSTEMS[name], job.thresholds[name])
         cpu_s = time.process_time() - start
         cost = {"cpu_ms": 1000 * cpu_s / (clip.frame_count * clip.expression_count), "image_ms": clip.image_ms}
-        rows += [_described(job, clip, e, name) | figures(clip.sample, e, m) | cost for e, m in enumerate(masks)]
+        rows += [described(job, clip, e, name) | figures(clip.sample, e, m) | cost for e, m in enumerate(masks)]
     return rows
 
 
@@ -53,7 +53,8 @@ def masks_of(clip: Clip, system: System, thresholds: Thresholds) -> list[list[np
     return [system.decide(answers, thresholds) for answers in system.method(clip)]
 
 
-def _described(job: Job, clip: Clip, expression: int, system: str) -> Row:
+def described(job: Job, clip: Clip, expression: int, system: str) -> Row:
+    """What a row is of."""
     asked = clip.sample.expressions[expression]
     return {
         "video": clip.sample.video_id,
@@ -69,7 +70,8 @@ def _described(job: Job, clip: Clip, expression: int, system: str) -> Row:
 
 
 def tune(job: Job) -> list[Row]:
-    """A row for every stable expression and system: J&F over all frames for each thresholds of the system's grid."""
+    """A row for every stable expression and system: for each thresholds of the system's grid J&F over all frames, and
+    on how many frames with and without a target something is shown."""
     clip = clip_of(job, "stable")
     rows = []
     for name in job.systems:
@@ -77,11 +79,11 @@ def tune(job: Job) -> list[Row]:
             answered = SYSTEMS[name].method(clip)
         for e, answers in enumerate(answered):
             values = _over_grid(SYSTEMS[name], answers, clip.sample.mask(e))
-            rows.append(_described(job, clip, e, name) | {"J&F_all_frames": values})
+            rows.append(described(job, clip, e, name) | {"J&F_all_frames": values})
     return rows
 
 
-def _over_grid(system: System, answers: Sequence[FrameAnswer], truth: np.ndarray) -> list[float]:
+def _over_grid(system: System, answers: Sequence[FrameAnswer], truth: np.ndarray) -> Row:
     known: dict[tuple[int, bytes], float] = {}
 
     def of_frame(t: int, mask: np.ndarray) -> float:
@@ -92,10 +94,16 @@ def _over_grid(system: System, answers: Sequence[FrameAnswer], truth: np.ndarray
             known[key] = float(region[0] + boundary[0]) / 2
         return known[key]
 
-    return [
-        float(np.mean([of_frame(t, mask) for t, mask in enumerate(system.decide(answers, thresholds))]))
-        for thresholds in system.grid
-    ]
+    there = truth.any((1, 2))
+    figures: Row = {"frames_there": int(there.sum()), "frames_away": int((~there).sum())}
+    figures |= {"J&F_all_frames": [], "shown_there": [], "shown_away": []}
+    for thresholds in system.grid:
+        masks = system.decide(answers, thresholds)
+        shown = np.array([mask.any() for mask in masks])
+        figures["J&F_all_frames"].append(float(np.mean([of_frame(t, mask) for t, mask in enumerate(masks)])))
+        figures["shown_there"].append(int(shown[there].sum()))
+        figures["shown_away"].append(int(shown[~there].sum()))
+    return figures
 
 
 def clip_of(job: Job, kind: str | None = None) -> Clip:

@@ -145,8 +145,8 @@ def sam() -> Built:
     return masker(built("SamModel", made("SamConfig"), made("SamProcessor", made("SamImageProcessor"))))
 
 
-def sam2() -> Built:
-    """facebook/sam2.1-hiera-base-plus, without its memory for videos."""
+def hiera() -> Any:
+    """The encoder of facebook/sam2.1-hiera-base-plus."""
     backbone = made(
         "Sam2HieraDetConfig",
         hidden_size=112,
@@ -158,9 +158,13 @@ def sam2() -> Built:
         window_positional_embedding_background_size=[14, 14],
         global_attention_blocks=[12, 16, 20],
     )
-    vision = made("Sam2VisionConfig", backbone_config=backbone, backbone_channel_list=[896, 448, 224, 112])
+    return made("Sam2VisionConfig", backbone_config=backbone, backbone_channel_list=[896, 448, 224, 112])
+
+
+def sam2() -> Built:
+    """facebook/sam2.1-hiera-base-plus, without its memory for videos."""
     processor = made("Sam2Processor", made("Sam2ImageProcessor"))
-    return masker(built("Sam2Model", made("Sam2Config", vision_config=vision), processor))
+    return masker(built("Sam2Model", made("Sam2Config", vision_config=hiera()), processor))
 
 
 NETWORKS: dict[str, tuple[Callable[[], Built], Repository]] = {

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from image_core.adapters.maskers import packaged_masker, packaged_revision
 from image_core.errors import ConfigError
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.hub_detectors import HubDetector, HubPhraseDetector
 from image_core.grounded.hub_maskers import MASKERS, read_masker
 from image_core.grounded.model import Grounded
 from image_core.grounded.parts import Masker
-from image_core.grounded.sam import MobileSam
 from image_core.hub.detectors import ASKED_WITH_WORDS, OF_OWN_CLASSES, WordDetector, read_detector
 from image_core.hub.loading import Where
 from image_core.hub.sources import Source
 from image_core.identity import ModelIdentity
 from image_core.mask_model import WeightsOf
 from image_core.weak.scorers.clip import SCORERS, ClipScorer
-from image_core.weights.manifest import bundle_of
 
 NAME = "grounded"
-BUNDLE = "photo"
-"""Its MobileSAM draws where no masker is named."""
-_ENCODER, _DECODER = "mobile_sam/encoder.onnx", "mobile_sam/decoder.onnx"
 ROLES = {
     **dict.fromkeys((*ASKED_WITH_WORDS, *OF_OWN_CLASSES), "detector"),
     **dict.fromkeys(MASKERS, "masker"),
@@ -61,7 +56,7 @@ class Parts:
     def identity(self, name: str) -> ModelIdentity:
         """By the revisions and licences of all parts, of the packaged masker, too, where none is named."""
         parts = [(source.revision, source.licence) for source in self.named]
-        told = parts if self.masker else [*parts, _packaged_masker()]
+        told = parts if self.masker else [*parts, packaged_revision()]
         revisions, licences = zip(*told, strict=True)
         return ModelIdentity(name, "+".join(revisions), NAME, ", ".join(dict.fromkeys(filter(None, licences))))
 
@@ -72,12 +67,7 @@ def build(parts: Parts, identity: ModelIdentity, where: Where, weights: WeightsO
     Of a detector asked with words the presence is one half where its authors begin to take a box; nothing calibrates
     it.
     """
-    masker: Masker
-    if parts.masker:
-        masker = read_masker(parts.masker, where)
-    else:
-        files = weights(BUNDLE)
-        masker = MobileSam(files[_ENCODER], files[_DECODER])
+    masker: Masker = read_masker(parts.masker, where) if parts.masker else packaged_masker(weights)
     detector = read_detector(parts.detector, where)
     scorer = ClipScorer([parts.scorer.text], device=where.device, batch=1) if parts.scorer else None
     if isinstance(detector, WordDetector):
@@ -85,10 +75,3 @@ def build(parts: Parts, identity: ModelIdentity, where: Where, weights: WeightsO
         config = GroundedConfig(least_score=asked.least_score, presence_at=detector.threshold)
         return Grounded(asked, masker, scorer=scorer, config=config, identity=identity)
     return Grounded(HubDetector(detector), masker, scorer=scorer, identity=identity)
-
-
-def _packaged_masker() -> tuple[str, str]:
-    """Revision and licence."""
-    files = [file for file in bundle_of(BUNDLE).files if file.name in (_ENCODER, _DECODER)]
-    revision = hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()
-    return revision, ", ".join(dict.fromkeys(file.package.licence for file in files))

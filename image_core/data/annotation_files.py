@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_core.entries import entries_of
 from image_core.errors import DataError
 
 # What a pickle of plain values needs beside the opcodes for dict, list, tuple, str, int, float, bool and None.
@@ -25,13 +27,26 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises `DataError` when it is missing or broken."""
+    """The content of a JSON file in UTF-8, with or without its mark. Raises `DataError` when it is missing or broken,
+    and where an object has a key twice, of which one would be lost."""
+    data = _bytes(path)
     try:
-        return json.loads(_bytes(path))
-    except ValueError as error:
-        raise DataError(
-            f"{path}: expected the dataset's own file, got broken JSON ({error}); fetch it again"
-        ) from error
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
+    except _RepeatedKeyError as error:
+        raise DataError(f"{path}: expected each key once in an object, got '{error}' again: rename one") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: expected JSON, got another file ({error}): fetch it again") from error
+
+
+class _RepeatedKeyError(Exception):
+    """The key that an object has twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise _RepeatedKeyError(next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))
+    return row
 
 
 def read_plain_pickle(path: Path) -> Any:
@@ -46,9 +61,9 @@ def read_plain_pickle(path: Path) -> Any:
     # A broken pickle raises whatever its damaged opcodes lead to; these are what the format's reader documents.
     except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path}: expected plain lists and dicts, got a pickle that cannot be used ({error})"
+            f"{path}: expected plain lists and dicts, got a pickle that cannot be used ({' '.join(str(error).split())})"
         ) from error
-    except (OSError, OverflowError, MemoryError) as error:
+    except (OSError, OverflowError, MemoryError, RecursionError, AssertionError) as error:
         raise DataError(f"{path}: expected a pickle, got a file that cannot be read ({error})") from error
 
 
@@ -85,13 +100,13 @@ def _shape_of(content: Any) -> str:
 def _require(path: Path) -> None:
     if path.is_file():
         return
-    beside = sorted(p.name for p in path.parent.iterdir())[:8] if path.parent.is_dir() else None
+    beside = [p.name for p in entries_of(path.parent)][:8] if path.parent.is_dir() else None
     there = (
         f"the folder holds {', '.join(beside) or 'nothing'}"
         if beside is not None
         else f"there is no folder {path.parent}"
     )
-    raise DataError(f"{path}: no such file; {there}")
+    raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie; {there}")
 
 
 def _bytes(path: Path) -> bytes:

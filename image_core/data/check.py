@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from image_core.data.annotation_files import Instances, read_instances
-from image_core.data.dataset import read_image
+from image_core.data.dataset import check_image_size
 from image_core.data.records import ReferringRecord
 from image_core.data.refer import build_record, check_rows, image_folder, rows_of_split, splits_of
 from image_core.data.table import author_of, read_rows
 from image_core.errors import DataError
+from image_core.pictures import check_whole
+from image_core.progress import Progress, no_progress
 
 MOST_NAMED = 5
 """So many of what is missing are named; the others are counted."""
-
-PROBED = 12
-"""So many pictures and masks, evenly spread, are opened."""
 
 PUBLISHED_REFS = {
     ("refcoco", "unc"): {"train": 42404, "val": 3811, "testA": 1975, "testB": 1810},
@@ -69,7 +66,7 @@ class PictureInventory:
     missing_pictures: tuple[Path, ...]  # files that references name
     # a line a reference that cannot be used: no such image, no annotation, a broken polygon
     broken_refs: tuple[str, ...]
-    unreadable: tuple[str, ...]  # a line a picture or mask, of the few that were opened
+    unreadable: tuple[str, ...]  # a line a picture or mask
 
     verdict: ClassVar[str] = "ready"
     """What it is when there is nothing to do."""
@@ -134,8 +131,10 @@ class PictureInventory:
         }
 
 
-def check_pictures(name: str, root: Path, split: str | None = None, split_by: str | None = None) -> PictureInventory:
-    """Count every split, look up every picture and annotation of `split` (None: of all), open a few of them.
+def check_pictures(
+    name: str, root: Path, split: str | None = None, split_by: str | None = None, progress: Progress = no_progress
+) -> PictureInventory:
+    """Count every split, look up every picture and annotation of `split` (None: of all), and open them.
 
     Raises `UnknownNameError` for a dataset or an author that is not known, `DataError` where the references, the
     instances or the folder of pictures are missing as a whole, or the split is.
@@ -161,7 +160,7 @@ def check_pictures(name: str, root: Path, split: str | None = None, split_by: st
         without_target=sum(not record.annotation_ids for record in records),
         missing_pictures=tuple(p for p in by_path if p not in present),
         broken_refs=tuple(broken),
-        unreadable=tuple(_unreadable([by_path[p] for p in by_path if p in present])),
+        unreadable=tuple(_unreadable([r for r in records if r.image_path in present], progress)),
     )
 
 
@@ -195,12 +194,16 @@ def _present(paths: Mapping[Path, object]) -> set[Path]:
     return {path for path in paths if path.name in names[path.parent]}
 
 
-def _unreadable(records: Sequence[ReferringRecord]) -> list[str]:
-    faults = []
-    for i in np.unique(np.linspace(0, max(0, len(records) - 1), PROBED).astype(int)) if records else ():
+def _unreadable(records: Sequence[ReferringRecord], progress: Progress) -> list[str]:
+    """Pictures, each once, that are cut off or of another size than annotated, and masks that cannot be drawn."""
+    faults, known = [], set()
+    for done, record in enumerate(records):
+        progress(done, len(records))
         try:
-            read_image(records[i])
-            records[i].mask()
+            if record.image_path not in known:
+                known.add(record.image_path)
+                check_image_size(record, check_whole(record.image_path))
+            record.mask()
         except DataError as error:
             faults.append(str(error))
     return faults

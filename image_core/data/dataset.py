@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import cv2
 import numpy as np
 
 from image_core.data.records import ReferringRecord
 from image_core.data.words import words_of
 from image_core.errors import DataError
+from image_core.pictures import read_picture
 from image_core.types import ImageSample
 
 
@@ -90,22 +90,15 @@ def read_image(record: ReferringRecord) -> np.ndarray:
     if not path.is_file():
         raise DataError(f"{path}: no such picture, which reference {record.ref_id} names")
     # Annotations are in stored pixels, so a rotation in the metadata must not be applied.
-    data = path.read_bytes()
-    if _is_cut_off(data):
-        raise DataError(f"{path}: expected a whole JPEG, got one that ends in the middle; fetch it again")
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    if image is None:
-        raise DataError(f"{path}: expected a JPEG or PNG, got a file that is no picture; fetch it again")
-    if image.shape[:2] != record.size:
-        raise DataError(
-            f"{path}: expected {record.size[0]} x {record.size[1]} px, as annotated, "
-            f"got {image.shape[0]} x {image.shape[1]}"
-        )
+    image = read_picture(path, turned=False)
+    check_image_size(record, image.shape[:2])
     return image
 
 
-def _is_cut_off(data: bytes) -> bool:
-    """A JPEG whose last scan is not followed by the end mark: the decoder fills the rest with grey and goes on. Within
-    a scan neither mark can occur, so a thumbnail's end before it misleads nobody."""
-    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+def check_image_size(record: ReferringRecord, size: tuple[int, int]) -> None:
+    """Raise `DataError` where a picture of `size` (height, width) is not the one that was annotated."""
+    if size != record.size:
+        raise DataError(
+            f"{record.image_path}: expected {record.size[0]} x {record.size[1]} px, as annotated, "
+            f"got {size[0]} x {size[1]}"
+        )

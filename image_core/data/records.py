@@ -74,6 +74,8 @@ class ReferringRecord:
         return sum(not isinstance(part, Mapping) for parts in lists for part in parts)
 
     def _part(self, segmentation: Segmentation, size: tuple[int, int]) -> np.ndarray:
+        if not segmentation:
+            raise ValueError("expected polygons or run lengths, got none, so that nothing is meant")
         if isinstance(segmentation, Mapping):
             return self._decoded(segmentation, size)
         rles = [part for part in segmentation if isinstance(part, Mapping)]

@@ -5,6 +5,17 @@ from __future__ import annotations
 import re
 
 
+def text_fault(text: object) -> str | None:
+    """Why something cannot be asked: no text, half a character in it, no letter or digit; None where it can."""
+    if not isinstance(text, str):
+        return f"is no text, but {type(text).__name__}"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"holds half a character ({text!a}), which no encoding has"
+    return None if words_of(text) else f"is blank ({text!r})"
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from image_core.grounded.parts import Box
 from image_core.hub.loading import Network, Where, read_network, thickened
 from image_core.hub.sources import Source
+from image_core.promptable import Drawing
 
 _CLASSES_OF = {
     "sam": ("SamModel", "SamProcessor"),
@@ -23,9 +25,19 @@ MASKERS = tuple(_CLASSES_OF)
 """Values of `model_type` in config.json; a checkpoint for videos holds the network for pictures, too."""
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A picture that was encoded."""
+
+    #: (H, W, 3) uint8 RGB
+    image: np.ndarray
+    #: What the network's `forward` takes instead of the picture.
+    seen: Mapping[str, Any]
+
+
 class HubMasker:
-    """A `Masker`: SAM (Kirillov et al., ICCV 2023), SAM-HQ (Ke et al., NeurIPS 2023), SAM 2 (Ravi et al., 2024) or
-    EdgeTAM (Zhou et al., CVPR 2025).
+    """A `Masker` and a `PromptableMasker`: SAM (Kirillov et al., ICCV 2023), SAM-HQ (Ke et al., NeurIPS 2023), SAM 2
+    (Ravi et al., 2024) or EdgeTAM (Zhou et al., CVPR 2025).
 
     The picture is encoded once. Boxes are decoded one after the other: a mask does not depend, to the bit, on the other
     boxes, and on the CPU it costs what a batch of them costs.
@@ -39,25 +51,38 @@ class HubMasker:
         that the network expects, in [0, 1]. Without boxes nothing is computed."""
         if not len(boxes_xyxy):
             return []
+        drawn = self._drawn(self.encoded(image), boxes_xyxy, every=False)
+        return [(one.mask, one.quality) for (one,) in drawn]
+
+    def drawings(self, encoded: Encoded, boxes_xyxy: Sequence[Box]) -> list[list[Drawing]]:
+        """An encoded picture and N boxes in its pixels -> all masks that the network draws of each."""
+        return self._drawn(encoded, boxes_xyxy, every=True)
+
+    def encoded(self, image: np.ndarray) -> Encoded:
+        """(H, W, 3) uint8 RGB -> what its boxes are decoded from."""
+        shown, _ = thickened(image)
+        with self.network.asked():
+            seen = self.network.model.get_image_embeddings(self.network.prepared(shown)["pixel_values"])
+        if isinstance(seen, tuple):  # SAM-HQ
+            return Encoded(image, {"image_embeddings": seen[0], "intermediate_embeddings": seen[1]})
+        return Encoded(image, {"image_embeddings": seen})
+
+    def _drawn(self, encoded: Encoded, boxes_xyxy: Sequence[Box], every: bool) -> list[list[Drawing]]:
+        """For each box the one mask that the network gives for it, or `every` one."""
         processor, model = self.network.processor, self.network.model
-        shown, (rows, columns) = thickened(image)
+        shown, (rows, columns) = thickened(encoded.image)
         asked = [[[x0 * columns, y0 * rows, x1 * columns, y1 * rows] for x0, y0, x1, y1 in boxes_xyxy]]
         inputs = processor(images=shown, input_boxes=asked, input_data_format="channels_last", return_tensors="pt")
         sizes = [inputs[key] for key in ("original_sizes", "reshaped_input_sizes") if key in inputs]
+        drawn = []
         with self.network.asked():
-            seen = self._encoded(inputs["pixel_values"])
-            boxes = inputs["input_boxes"].float().to(self.network.device)
-            answers = [model(**seen, input_boxes=box[None, None], multimask_output=False) for box in boxes[0]]
-            drawn = [processor.post_process_masks(a.pred_masks.float().cpu(), *sizes)[0][0, 0] for a in answers]
-        qualities = [float(answer.iou_scores.float().clamp(0, 1)[0, 0, 0]) for answer in answers]
-        return [(mask.numpy()[::rows, ::columns], quality) for mask, quality in zip(drawn, qualities, strict=True)]
-
-    def _encoded(self, pixels: Any) -> dict[str, Any]:
-        """What `forward` takes instead of the picture."""
-        seen = self.network.model.get_image_embeddings(pixels.to(self.network.device))
-        if isinstance(seen, tuple):  # SAM-HQ
-            return {"image_embeddings": seen[0], "intermediate_embeddings": seen[1]}
-        return {"image_embeddings": seen}
+            for box in inputs["input_boxes"].float().to(self.network.device)[0]:
+                answer = model(**encoded.seen, input_boxes=box[None, None], multimask_output=every)
+                masks = processor.post_process_masks(answer.pred_masks.float().cpu(), *sizes)[0][0]
+                qualities = answer.iou_scores.float().clamp(0, 1)[0, 0].tolist()
+                pairs = zip(masks.numpy()[:, ::rows, ::columns], qualities, strict=True)
+                drawn.append([Drawing(mask, quality) for mask, quality in pairs])
+        return drawn
 
 
 def read_masker(source: Source, where: Where) -> HubMasker:

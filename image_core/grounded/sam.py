@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from image_core.grounded.parts import Box
 from image_core.grounded.resizing import BILINEAR, resized
 from image_core.grounded.sam_decoder import COARSE, read_decoder
 from image_core.grounded.tiny_vit import STRIDE, read_encoder
+from image_core.promptable import Drawing
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
@@ -25,8 +27,18 @@ CPU_BATCH, CUDA_BATCH = 1, 16
 would depend on what else is asked; more than four are slower, for they fill the caches."""
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """A picture that was encoded."""
+
+    #: (1, C, h, w), a cell for `STRIDE` pixels of the scaled picture.
+    cells: Tensor
+    #: (height, width) in pixels.
+    size: tuple[int, int]
+
+
 class MobileSam:
-    """A `Masker`: a picture is encoded once, for all its boxes.
+    """A `Masker` and a `PromptableMasker`: a picture is encoded once, for all its boxes.
 
     encoder, decoder: the two ONNX files, of which tensors alone are read. A picture is scaled so that its longer side
     is `side_px`, 1024 in the release. The release pads it to a square. Here the padding is not encoded with each
@@ -50,29 +62,38 @@ class MobileSam:
     def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
         """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and the overlap with the true one
         that the network expects, in [0, 1]. Without boxes nothing is computed."""
-        return self.decoded(self.encoded(image), boxes_xyxy, image.shape[:2]) if len(boxes_xyxy) else []
+        if not len(boxes_xyxy):
+            return []
+        best = self._decoded(self.encoded(image), boxes_xyxy, every=False)
+        return [(one.mask, one.quality) for (one,) in best]
+
+    def drawings(self, encoded: Embedded, boxes_xyxy: Sequence[Box]) -> list[list[Drawing]]:
+        """An encoded picture and N boxes in its pixels -> three masks of each: for a box they are readings of it."""
+        return self._decoded(encoded, boxes_xyxy, every=True)
 
     @torch.inference_mode()
-    def encoded(self, image: np.ndarray) -> Tensor:
-        """(H, W, 3) uint8 RGB -> embedding (1, C, h, w), a cell for `STRIDE` pixels of the scaled picture."""
+    def encoded(self, image: np.ndarray) -> Embedded:
+        """(H, W, 3) uint8 RGB -> what its boxes are decoded from."""
         height, width = self._scaled(image.shape[:2])
         pixels = (resized(image, (height, width), BILINEAR) - MEAN) / DEVIATION
         batch = torch.from_numpy(pixels)[None].to(self.device).permute(0, 3, 1, 2)
-        return self._encoder(F.pad(batch, (0, -width % self._multiple, 0, -height % self._multiple)))
+        cells = self._encoder(F.pad(batch, (0, -width % self._multiple, 0, -height % self._multiple)))
+        return Embedded(cells, (image.shape[0], image.shape[1]))
 
     @torch.inference_mode()
-    def decoded(
-        self, embedding: Tensor, boxes_xyxy: Sequence[Box], size: tuple[int, ...]
-    ) -> list[tuple[np.ndarray, float]]:
-        """The masks of N boxes in a picture of `size` (height, width) that was encoded: see `masks`."""
+    def _decoded(self, encoded: Embedded, boxes_xyxy: Sequence[Box], every: bool) -> list[list[Drawing]]:
+        """For each box one mask, that of the best quality, or `every` one."""
+        size = encoded.size
         # The release counts pixels by their centres.
         boxes = (np.asarray(boxes_xyxy, np.float32) * np.float32(self.side_px / max(size)) + 0.5) / STRIDE
-        picture = self._decoder.cells_of(embedding, self._padding)
-        drawn: list[tuple[np.ndarray, float]] = []
+        picture = self._decoder.cells_of(encoded.cells, self._padding)
+        drawn: list[list[Drawing]] = []
         for some in torch.from_numpy(boxes).to(self.device).split(self._batch):
-            logits, overlaps = self._decoder(picture, some)
-            masks = _at_size(logits, self._scaled(size), size) > 0
-            drawn += zip(masks.cpu().numpy(), overlaps.clamp(0, 1).tolist(), strict=True)
+            logits, overlaps = self._decoder(picture, some, every)
+            masks = (_at_size(logits, self._scaled(size), size) > 0).cpu().numpy()
+            qualities = overlaps.clamp(0, 1).tolist()
+            for own, values in zip(masks, qualities, strict=True):
+                drawn.append([Drawing(mask, quality) for mask, quality in zip(own, values, strict=True)])
         return drawn
 
     def _scaled(self, size: tuple[int, ...]) -> tuple[int, int]:
@@ -81,7 +102,7 @@ class MobileSam:
 
 
 def _at_size(logits: Tensor, scaled: tuple[int, ...], size: tuple[int, ...]) -> Tensor:
-    """(N, 4 h, 4 w) of whole cells -> (N, *size), as the release does it: to the pixels that were encoded, and without
-    their padding to those of the picture."""
-    pixels = F.interpolate(logits[:, None], scale_factor=STRIDE / 4, mode="bilinear")
-    return F.interpolate(pixels[..., : scaled[0], : scaled[1]], size, mode="bilinear")[:, 0]
+    """(N, M, 4 h, 4 w) of whole cells -> (N, M, *size), as the release does it: to the pixels that were encoded, and
+    without their padding to those of the picture."""
+    pixels = F.interpolate(logits, scale_factor=STRIDE / 4, mode="bilinear")
+    return F.interpolate(pixels[..., : scaled[0], : scaled[1]], size, mode="bilinear")

@@ -202,19 +202,20 @@ class BoxDecoder(nn.Module):
         places = torch.cat([self._grid(height, width), self._grid(*padding.shape[-2:], step=COARSE)[beside]])
         return Cells(values, places, torch.cat([counts.new_ones(height * width), counts[beside]]), height, width)
 
-    def forward(self, picture: Cells, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes x0, y0, x1, y1 in cells (N, 4) -> log-odds (N, 4 h, 4 w) and the overlap with the true mask that is
-        expected, (N,) in about [0, 1]. Of the masks that are drawn, the one of the best overlap."""
+    def forward(self, picture: Cells, boxes: Tensor, every: bool = False) -> tuple[Tensor, Tensor]:
+        """Boxes x0, y0, x1, y1 in cells (N, 4) -> log-odds (N, M, 4 h, 4 w) and the overlap with the true mask that is
+        expected, (N, M) in about [0, 1]. M is 1, the mask of the best overlap, or with `every` all that are drawn."""
         height, width = picture.height, picture.width
         tokens, cells = self.transformer(self._prompts(boxes), picture.values, picture.places, picture.counts)
         cells = cells[:, : height * width]
         overlaps = self.iou_prediction_head(tokens[:, 0])[:, 1:]
-        best = overlaps.argmax(1)
-        each = torch.arange(len(best), device=best.device)
         filters = torch.stack([mlp(tokens[:, 2 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps[1:])], 1)
-        logits = self._upscaled(cells) @ filters[each, best, None].mT
-        planes = logits.view(-1, height, width, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
-        return planes.reshape(-1, 4 * height, 4 * width), overlaps[each, best]
+        if not every:
+            best, each = overlaps.argmax(1), torch.arange(len(overlaps), device=overlaps.device)
+            filters, overlaps = filters[each, best, None], overlaps[each, best, None]
+        logits = self._upscaled(cells) @ filters.mT
+        planes = logits.view(-1, height, width, 2, 2, 2, 2, filters.shape[1]).permute(0, 7, 1, 3, 5, 2, 4, 6)
+        return planes.reshape(len(boxes), -1, 4 * height, 4 * width), overlaps
 
     def _prompts(self, boxes: Tensor) -> Tensor:
         """(N, T, C): the tokens that masks and overlaps are read off, and two corners."""

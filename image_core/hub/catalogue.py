@@ -120,6 +120,13 @@ SAM2_LARGE = Repository(
     "Apache-2.0",
     897_897_416,
 )
+EDGETAM = Repository(
+    "yonigozlan/EdgeTAM-hf",
+    "c266ce53b3fc00f0f495b583f6a116c4e57f53bb",
+    "edgetam_video",
+    "Apache-2.0",
+    55_912_824,
+)
 SAM3 = Repository(
     "facebook/sam3",
     "3c879f39826c281e95690f02c7821c4de09afae7",
@@ -131,7 +138,9 @@ SAM3 = Repository(
 
 REPOSITORIES = {
     repository.name: repository
-    for repository in (*(CLIPSEG, GROUNDING_DINO, GROUNDING_DINO_TINY, OWLV2, SAM, SAM2, SAM2_SMALL, SAM2_LARGE, SAM3),)
+    for repository in (
+        *(CLIPSEG, GROUNDING_DINO, GROUNDING_DINO_TINY, OWLV2, SAM, SAM2, SAM2_SMALL, SAM2_LARGE, EDGETAM, SAM3),
+    )
 }
 """By OWNER/NAME."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,7 @@ def read_network(source: Source, model: str, processor: str, where: Where) -> Ne
             )
     folder = bring(source)
     with told(source.name), _quiet(transformers.utils.logging):
+        _refuse_other_kind(source, folder, model)
         prepare = getattr(transformers, processor).from_pretrained(folder)
         read, info = getattr(transformers, model).from_pretrained(
             folder,
@@ -108,6 +110,17 @@ def _quiet(log: Any) -> Iterator[None]:
         log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()
+
+
+def _refuse_other_kind(source: Source, folder: Path, model: str) -> None:
+    """A class that stands for a kind of networks cannot read those of another kind."""
+    import transformers
+
+    kinds = {"AutoModelForImageTextToText": transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING}
+    if model in kinds and type(transformers.AutoConfig.from_pretrained(folder)) not in kinds[model]:
+        raise CheckpointError(
+            f"network '{source.name}': expected one for {model}, got a '{source.model_type}': name a model of that kind"
+        )
 
 
 def _refuse_incomplete(source: Source, model: torch.nn.Module, info: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+?)(@(?P<revision>[0-9a-f]{40}
 CONFIG = "config.json"
 CARD = "README.md"
 _WEIGHTS = "*.safetensors"
-_BESIDE = ("*.json", "*.txt", "*.model")
+_BESIDE = ("*.json", "*.txt", "*.model", "*.jinja")
 _READ = (_WEIGHTS, *_BESIDE)
 """What a network and its processor are read from. Pickles are left where they are."""
 
@@ -108,7 +108,7 @@ def bring(source: Source) -> Path:
 
     Raises `CheckpointError`; for a gated repository without a token before anything is asked of the hub.
     """
-    here = source.folder or _downloaded(source)
+    here = source.folder or _downloaded(source.name, source.revision)
     if here:
         return here
     known = REPOSITORIES.get(source.name)
@@ -124,6 +124,16 @@ def bring(source: Source) -> Path:
             # The weights come last: where they are, the rest is.
             snapshot_download(source.name, revision=source.commit, allow_patterns=list(_BESIDE))
             return Path(snapshot_download(source.name, revision=source.commit, allow_patterns=_WEIGHTS))
+
+
+def is_here(repository: Repository) -> bool:
+    """A repository of the catalogue was downloaded before, whole, at its commit. Nothing is asked of the hub."""
+    return _downloaded(repository.name, repository.revision) is not None
+
+
+def cache_folder() -> str:
+    """Where repositories of the hub are kept."""
+    return constants.HF_HUB_CACHE
 
 
 @contextmanager
@@ -150,10 +160,10 @@ def _in_one_line(name: str, error: Exception) -> str:
         return f"{subject}: cannot be read ({first}): complete the folder"
     if any(_is_out_of_reach(e) for e in chain):
         return (
-            f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or give "
-            "a folder (--model hub:FOLDER)"
+            f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or name "
+            "a folder in its place"
         )
-    return f"{subject}: cannot be read ({first}): download it again, or give a folder (--model hub:FOLDER)"
+    return f"{subject}: cannot be read ({first}): download it again, or name a folder in its place"
 
 
 @contextmanager
@@ -208,13 +218,13 @@ def _newest(name: str) -> str:
         return commit
 
 
-def _downloaded(source: Source) -> Path | None:
+def _downloaded(name: str, revision: str) -> Path | None:
     """The folder of a repository that was downloaded before, whole."""
-    index = try_to_load_from_cache(source.name, "model.safetensors.index.json", revision=source.commit)
+    index = try_to_load_from_cache(name, "model.safetensors.index.json", revision=revision)
     shards = ["model.safetensors"]
     if isinstance(index, str):
         shards = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
-    found = [try_to_load_from_cache(source.name, shard, revision=source.commit) for shard in shards]
+    found = [try_to_load_from_cache(name, shard, revision=revision) for shard in shards]
     return Path(str(found[0])).parent if all(isinstance(path, str) for path in found) else None
 
 

@@ -83,18 +83,10 @@ class Sparc:
             raise DataError("SpARC: expected expressions with words, got a blank one")
         if not expressions:
             return []
-        asked = [self._question(expression) for expression in expressions]
+        asked = [question_of(expression, self.config) for expression in expressions]
         texts = list(dict.fromkeys(text for question in asked for text in question.texts))
         probabilities = self._probabilities(image, boxes, texts)
         return [self._answer(question, boxes, image.shape[:2], probabilities) for question in asked]
-
-    def _question(self, expression: str) -> _Question:
-        """The texts of an expression. With nothing for the predicates to do it is its own only phrase."""
-        text = " ".join(expression.lower().split())
-        referent = parse_expression(expression) if self.config.rules else Referent()
-        if not referent.is_spatial:
-            return _Question(Referent(phrase=text), "")
-        return _Question(referent, text if self.config.caption_weight else "")
 
     def _probabilities(self, image: np.ndarray, boxes: np.ndarray, texts: list[str]) -> dict[str, np.ndarray]:
         """Text -> (N,) softmax over the boxes."""
@@ -110,7 +102,7 @@ class Sparc:
         return dict(zip(texts, softmax(logits, axis=0).T, strict=True))
 
     def _answer(
-        self, question: _Question, boxes: np.ndarray, size: tuple[int, ...], probabilities: dict[str, np.ndarray]
+        self, question: Question, boxes: np.ndarray, size: tuple[int, ...], probabilities: dict[str, np.ndarray]
     ) -> Located:
         height, width = size
         scores = compose(question.referent, boxes, (height, width), probabilities, self.config.spatial)
@@ -121,7 +113,7 @@ class Sparc:
 
 
 @dataclass(frozen=True)
-class _Question:
+class Question:
     """What is asked of the scorer: the phrases of the referent, and the whole expression or ""."""
 
     referent: Referent
@@ -129,4 +121,14 @@ class _Question:
 
     @property
     def texts(self) -> list[str]:
+        """All of them, before they are put into a template."""
         return [*phrases_of(self.referent), *([self.caption] if self.caption else [])]
+
+
+def question_of(expression: str, config: SparcConfig) -> Question:
+    """The texts of an expression. With nothing for the predicates to do it is its own only phrase."""
+    text = " ".join(expression.lower().split())
+    referent = parse_expression(expression) if config.rules else Referent()
+    if not referent.is_spatial:
+        return Question(Referent(phrase=text), "")
+    return Question(referent, text if config.caption_weight else "")

@@ -10,8 +10,10 @@ import typer
 
 from image_core.data.table import SPLITS_BY, canonical_name, is_picture_dataset
 from image_core.errors import ConfigError, DataError
+from image_core.progress import Progress
 from rvos.commands import options
 from rvos.commands.datasets import in_words
+from rvos.commands.progress_bar import bar
 from rvos.data import DATASETS, open_dataset
 
 if TYPE_CHECKING:
@@ -35,13 +37,15 @@ def check(
         typer.Option("--split", metavar="NAME", help="By default the one that has truth; of picture datasets all."),
     ] = None,
     split_by: options.SplitBy = None,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Tell what of a dataset is there, what is missing and what to do; ends with "ready", or with exit code 2."""
     options.check_dataset(dataset, list(SPLITS_BY))
     check_kind, tree_of = (_pictures, _picture_tree) if is_picture_dataset(dataset) else (_videos, _video_tree)
     try:
-        inventory = check_kind(dataset, root, split, split_by)
+        with bar(f"{dataset}", quiet) as progress:
+            inventory = check_kind(dataset, root, split, split_by, progress)
     except DataError:
         if not as_json:
             print(tree_of(dataset))
@@ -56,10 +60,10 @@ def check(
         print(inventory.verdict)
 
 
-def _pictures(name: str, root: Path, split: str | None, split_by: str | None) -> PictureInventory:
+def _pictures(name: str, root: Path, split: str | None, split_by: str | None, progress: Progress) -> PictureInventory:
     from image_core.data.check import check_pictures
 
-    return check_pictures(canonical_name(name), root, split, split_by)
+    return check_pictures(canonical_name(name), root, split, split_by, progress)
 
 
 def _picture_tree(name: str) -> str:
@@ -68,13 +72,13 @@ def _picture_tree(name: str) -> str:
     return tree_text(canonical_name(name))
 
 
-def _videos(name: str, root: Path, split: str | None, split_by: str | None) -> Inventory:
+def _videos(name: str, root: Path, split: str | None, split_by: str | None, progress: Progress) -> Inventory:
     from rvos.data.check import check_dataset
     from rvos.data.frame_size import frame_size
 
     if split_by is not None:
         raise ConfigError(f"--split-by: {name} has one set of splits, got '{split_by}': leave it out")
-    return check_dataset(open_dataset(name, root, split), frame_size)
+    return check_dataset(open_dataset(name, root, split), frame_size, progress)
 
 
 def _video_tree(name: str) -> str:

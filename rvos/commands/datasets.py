@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 
 from image_core.data.table import SPLITS_BY
 from rvos.data import DATASETS
+
+_LOG = logging.getLogger(__name__)
+_MOST_TOLD = 5
 
 SYNTHETIC = "synthetic_images"
 """Pictures that are drawn when they are asked for, and need no folder."""
@@ -15,6 +19,15 @@ ALL = (*DATASETS, *SPLITS_BY, SYNTHETIC)
 
 VIDEO_FIGURES = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc")
 """What is told of the metrics of videos, where they have it, in this order."""
+
+
+def tell_failures(failures: Sequence[Mapping[str, str]]) -> None:
+    """The first of what broke while it was predicted or scored, a line each, on stderr."""
+    for failure in failures[:_MOST_TOLD]:
+        where = "/".join(text for key, text in failure.items() if key != "error")
+        _LOG.warning("%s: %s", where, failure["error"])
+    if len(failures) > _MOST_TOLD:
+        _LOG.warning("and %d more failures", len(failures) - _MOST_TOLD)
 
 
 def in_words(names: Iterable[str]) -> str:

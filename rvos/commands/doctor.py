@@ -64,6 +64,7 @@ def examine() -> dict[str, dict[str, Any]]:
         "video": _video(),
         "model": _model(),
         "weights": _packaged_weights(),
+        "hub": _hub(),
     }
 
 
@@ -117,6 +118,18 @@ def _model() -> dict[str, Any]:
     except RvosError as error:  # not fetched yet, too: the message tells how
         return {"name": DEFAULT, "loads": False, "problem": str(error)}
     return {"name": DEFAULT, "loads": True, "load_s": round(time.perf_counter() - started, 2)}
+
+
+def _hub() -> dict[str, Any]:
+    """Repository behind a short name -> whether its network is in the cache; nothing is asked of the hub."""
+    from image_core.hub.catalogue import HUB_MODELS
+    from image_core.hub.sources import cache_folder, is_here
+    from rvos.tracking.hub.kinds import HUB_TRACKERS
+
+    models = [*HUB_MODELS.values(), *HUB_TRACKERS.values()]
+    repositories = dict.fromkeys(repository for model in models for repository in model.repositories)
+    here = {each.name: "whole" if is_here(each) else f"not here ({each.size} at first use)" for each in repositories}
+    return {"folder": cache_folder(), **here}
 
 
 def _packaged_weights() -> dict[str, str]:

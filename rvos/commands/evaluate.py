@@ -12,7 +12,7 @@ import typer
 from image_core.data.table import SPLITS_BY, canonical_name
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.datasets import ALL, SYNTHETIC, VIDEO_FIGURES, in_words
+from rvos.commands.datasets import ALL, SYNTHETIC, VIDEO_FIGURES, in_words, tell_failures
 from rvos.data import DATASETS, open_dataset
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _images(
     evaluation: ImageEvaluation, segmenter: VideoSegmenter, out: Path, overwrite: bool, quiet: bool
 ) -> dict[str, Any]:
     from image_core.evaluation.run import run_image_evaluation
-    from rvos.commands.running import bar
+    from rvos.commands.progress_bar import bar
     from rvos.export.prediction_sheet import PredictionSheet
 
     model, pictures = segmenter.system.model, evaluation.pictures
@@ -142,7 +142,7 @@ def _videos(
 ) -> dict[str, Any]:
     from functools import partial
 
-    from rvos.commands.running import bar
+    from rvos.commands.progress_bar import bar
     from rvos.evaluation.run import run_evaluation
 
     return run_evaluation(evaluation, segmenter, out, partial(bar, quiet=quiet, unit="videos"), overwrite)
@@ -162,6 +162,7 @@ def _tell(document: dict[str, Any], names: tuple[str, ...], out: Path, outputs: 
         print(f"{gain['of']} gained over frame by frame: {gain['mean']:+.4f} {interval}")
     if document.get("failures"):
         print(f"failures: {len(document['failures'])}, listed in metrics.json")
+        tell_failures(document["failures"])
     for name, file in outputs.items():
         if (out / file).exists():
             print(f"{name}: {out / file}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from rvos.commands.running import bar
+from rvos.commands.progress_bar import bar
 
 _LOG = logging.getLogger(__name__)
 _MB = 1_000_000

@@ -10,6 +10,7 @@ import typer
 from image_core.hub.catalogue import HUB_MODELS, size_of
 from image_core.weights.manifest import BUNDLES
 from rvos.commands import options
+from rvos.tracking.hub.kinds import HUB_TRACKERS
 
 if TYPE_CHECKING:
     from image_core.hub.catalogue import HubModel
@@ -20,7 +21,7 @@ models = typer.Typer(rich_markup_mode=None)
 
 @models.callback(invoke_without_command=True)
 def listed(context: typer.Context, as_json: options.Json = False) -> None:
-    """List the embedded models, the packaged weights, models of the hub and the kinds that can be trained."""
+    """List the embedded models, the packaged weights, what the hub has and the kinds that can be trained."""
     if context.invoked_subcommand is not None:
         return
     from image_core.models.table import MODELS
@@ -29,8 +30,10 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
     kinds = [{"name": name, "summary": entry.summary} for name, entry in MODELS.items()]
     bundles = [_document(bundle) for bundle in BUNDLES.values()]
     hub = [_hub_document(model) for model in HUB_MODELS.values()]
+    trackers = [_hub_document(model) for model in HUB_TRACKERS.values()]
     if as_json:
-        print(json.dumps({"embedded": embedded, "bundles": bundles, "hub": hub, "kinds": kinds}, ensure_ascii=False))
+        document = {"embedded": embedded, "bundles": bundles, "hub": hub, "trackers": trackers, "kinds": kinds}
+        print(json.dumps(document, ensure_ascii=False))
         return
     print("embedded models (--model NAME):")
     for entry in embedded:
@@ -41,11 +44,11 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
     for bundle in bundles:
         _tell(bundle)
     print("models of the Hugging Face hub, downloaded at first use (--model hub:NAME):")
-    for model in hub:
-        gate = ", for those who accepted it and have a token" if model["gated"] else ""
-        size = size_of(model["download_bytes"])
-        print(f"  hub:{model['name']}: {model['summary']}; {size}; licence {model['licence']}{gate}")
+    _tell_hub(hub)
     print("  hub:OWNER/NAME or hub:FOLDER, parts joined by +: docs/models.md tells which")
+    print("networks of the hub that carry masks (--tracker hub:NAME):")
+    _tell_hub(trackers)
+    print("  hub:OWNER/NAME or hub:FOLDER: docs/trackers.md tells which")
     print("a model of your own (--model module:factory): docs/models.md tells how")
     print("kinds of model (rvos train):")
     for kind in kinds:
@@ -102,6 +105,13 @@ def _hub_document(model: HubModel) -> dict[str, Any]:
         "download_bytes": model.download_bytes,
         "gated": model.gated,
     }
+
+
+def _tell_hub(models: list[dict[str, Any]]) -> None:
+    for model in models:
+        gate = ", for those who accepted it and have a token" if model["gated"] else ""
+        size = size_of(model["download_bytes"])
+        print(f"  hub:{model['name']}: {model['summary']}; {size}; licence {model['licence']}{gate}")
 
 
 def _document(bundle: Bundle) -> dict[str, Any]:

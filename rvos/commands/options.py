@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
 from rvos.reading import PROPAGATORS
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import TRACKERS
+from rvos.tracking.hub.kinds import HUB_TRACKERS
 
 if TYPE_CHECKING:
     from rvos.segmenter import VideoSegmenter
@@ -45,7 +47,9 @@ Tracker = Annotated[
     typer.Option(
         "--tracker",
         metavar="NAME",
-        help=f"How masks travel through time: {', '.join(TRACKERS)}; by default {DEFAULT_TRACKER}.",
+        help=f"How masks travel through time: {', '.join(TRACKERS)}, or hub:NAME, a network of the Hugging Face hub "
+        f"that carries them ({', '.join(HUB_TRACKERS)}, OWNER/NAME or a folder), also with --mask; by default "
+        f"{DEFAULT_TRACKER}.",
     ),
 ]
 Device = Annotated[
@@ -57,14 +61,16 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="May be repeated. video.stream=N: which video stream. video.backend=av|decord. video.prefetch=N: frames "
-        "decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. "
+        help="May be repeated. video.stream=N: which video stream; by default the one marked as default, "
+        "else the largest. video.damage=stop|skip: what is done where data is damaged. video.backend=av|decord. "
+        "video.prefetch=N: frames decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. "
         "key_frames=auto|all|every:K|adaptive:K: which of them the whole model sees; adaptive: at most K apart, sooner "
         "where the picture changes; auto: every:4 of a slow model, such as photo. "
         "decode=auto|every|key: whether the frames between them are decoded. tracker.KEY=VALUE, propagation.KEY=VALUE: "
         "any number of these parts, such as tracker.lookahead=N (answer each frame N frames later, with those in mind) "
         "or tracker.both_ways=true (watch the video twice, the second time knowing how it goes on). "
-        "object_tracker.KEY=VALUE, with --mask: any number of what follows the objects of masks.",
+        "With --mask: object_tracker.KEY=VALUE, any number of what follows the objects of masks; masker=photo, "
+        "hub:OWNER/NAME or hub:FOLDER, a network that draws them anew now and then; refining.KEY=VALUE, when it does.",
     ),
 ]
 SplitBy = Annotated[
@@ -150,7 +156,7 @@ def workers_of(count: int | None) -> int:
 def shard_of(text: str) -> tuple[int, int]:
     """`2/8` -> (2, 8). Raises `ConfigError` for another form."""
     first, _, last = text.partition("/")
-    if not (first.isdecimal() and last.isdecimal()):
+    if not all(re.fullmatch("[0-9]{1,9}", part) for part in (first, last)):
         raise ConfigError(f"--shard: expected I/N, for example 1/4, got '{text}'")
     return int(first), int(last)
 
@@ -194,6 +200,6 @@ def frames_of(text: str | None) -> range | None:
     if text is None:
         return None
     first, _, last = text.partition(":")
-    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
+    if not all(re.fullmatch("[0-9]{1,9}", part) for part in (first, last)) or int(first) >= int(last):
         raise ConfigError(f"--only-frames: expected FIRST:LAST with FIRST < LAST, for example 10:20, got '{text}'")
     return range(int(first), int(last))

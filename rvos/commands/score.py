@@ -10,7 +10,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.datasets import VIDEO_FIGURES, in_words
+from rvos.commands.datasets import VIDEO_FIGURES, in_words, tell_failures
 from rvos.data import DATASETS, open_dataset
 
 
@@ -74,7 +74,7 @@ def _check_out(out: Path) -> None:
 def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet: bool) -> dict[str, Any]:
     if len(folders) != 2:
         raise ConfigError(f"score masks: expected two folders, got {len(folders)}: rvos score masks TRUTH PREDICTIONS")
-    from rvos.commands.running import bar
+    from rvos.commands.progress_bar import bar
     from rvos.evaluation.masks import score_folders
 
     with bar("scoring", quiet, unit="sequences") as progress:
@@ -84,7 +84,7 @@ def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet
 def _dataset(
     dataset: str, root: Path | None, predictions: Path | None, split: str | None, workers: int, quiet: bool
 ) -> dict[str, Any]:
-    from rvos.commands.running import bar
+    from rvos.commands.progress_bar import bar
     from rvos.evaluation.protocols import check_predictions, score_dataset
 
     opened = open_dataset(dataset, options.root_of(root, dataset), split)
@@ -105,4 +105,5 @@ def _tell(document: dict[str, Any], out: Path) -> None:
     for name in ("missing", "failures"):
         if document[name]:
             print(f"{name}: {len(document[name])}")
+    tell_failures(document["failures"])
     print(f"metrics: {out}")

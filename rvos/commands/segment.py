@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from image_core.entries import is_there
 from image_core.errors import ConfigError
 from rvos.commands import options
 from rvos.export.outputs import DEFAULT, OUTPUTS
@@ -26,14 +27,14 @@ def segment(
         typer.Option(
             "--mask",
             metavar="FRAME=PNG",
-            help="Instead of words: the objects of a mask (0 and 255, or a palette of ids) on that frame, from 0. May "
-            "be repeated. No model is needed.",
+            help="Instead of words: the objects of a mask (0 and 255, or ids: docs/masks.md) on that frame, from 0. "
+            "May be repeated. No model is needed.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for all results.")],
     jobs: Annotated[
         Path | None,
-        typer.Option("--list", metavar="JOBS.csv", help="Many jobs: columns source and expression, a folder a row."),
+        typer.Option("--list", metavar="JOBS.csv", help="Many jobs: a CSV of source and expression, a folder a row."),
     ] = None,
     save: Annotated[
         str,
@@ -62,6 +63,8 @@ def segment(
         raise ConfigError(f"segment: expected --mask or expressions, got both --mask {masks[0]} and {got}")
     if source is None and jobs is None:
         raise ConfigError('segment: expected a SOURCE, got none; for example rvos segment clip.mp4 "the dog" --out DIR')
+    if source is not None and expressions and _is_swapped(source, expressions):
+        raise ConfigError(f"segment: expected SOURCE before the expressions, got '{source}' first: change their order")
     if source is not None and jobs is not None:
         raise ConfigError(f"segment: expected SOURCE or --list, got both '{source}' and --list {jobs}")
     from rvos.commands.running import run_watched, tell, tell_all
@@ -70,10 +73,16 @@ def segment(
     from rvos.watch.prompts import read_prompts
 
     if jobs is not None:
-        many = jobs_of(read_rows(jobs), out, names, frames, overwrite)
-        outcomes = run_jobs(many, out, options.segmenter_of(config, quiet), partial(run_watched, quiet=quiet))
+        rows = read_rows(jobs)
+        many = jobs_of(rows, out, names, frames, overwrite)
+        outcomes = run_jobs(rows, many, options.segmenter_of(config, quiet), partial(run_watched, quiet=quiet))
         return tell_all(outcomes, as_json)
     prompts = read_prompts(masks) if masks else None
     job = Job(str(source), tuple(expressions or ()), out, names, frames, overwrite, prompts)
     tell(run_watched(job, options.segmenter_of(config, quiet), quiet), as_json)
     return 0
+
+
+def _is_swapped(source: str, expressions: list[str]) -> bool:
+    """The source is not there, and what should be an expression is a file or a folder."""
+    return not source.startswith("camera:") and not is_there(source) and any(map(is_there, expressions))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from image_core.entries import entries_of
 from image_core.errors import DataError
 from rvos.data.base import VideoDataset
 from rvos.data.protocol import OVER_SAMPLES, Protocol, ResultsFile
@@ -34,6 +35,8 @@ _SUBSETS = {"train": "0", "test": "1"}
 _CLIPS = ("clips320H", "CLIPS320")
 _COLUMNS = ("video_id", "instance_id", "query")
 _VIDEOSET_COLUMNS = 9
+_MOST_DIGITS = 9
+"""Of an instance: h5 files hold whole numbers of 32 or 64 bits."""
 
 _Query = tuple[str, str]
 """Instance id, text."""
@@ -113,7 +116,7 @@ def _queries_of(root: Path, split: str) -> tuple[dict[str, list[_Query]], list[s
             continue
         elif video_id in missed:
             left_out["their video is in a2d_missed_videos.txt"] += 1
-        elif not instance_id.isdecimal() or not text:
+        elif not instance_id.isdecimal() or len(instance_id) > _MOST_DIGITS or not text:
             # The official file has one: instance '1 (copy)' of T6bNPuKV-wY.
             left_out[f"no sentence, or no number as instance ('{instance_id}' of {video_id})"] += 1
         else:
@@ -161,7 +164,7 @@ def _text(path: Path) -> str:
 
 def _instances(folder: Path) -> dict[int, frozenset[str] | None]:
     """0-based position -> the instances that are on that frame, None where the file cannot be read."""
-    names = sorted(path.stem for path in folder.glob("*.h5")) if folder.is_dir() else []
+    names = [path.stem for path in entries_of(folder) if path.suffix == ".h5"] if folder.is_dir() else []
     shown: dict[int, frozenset[str] | None] = {}
     for name in names:
         if not name.isdecimal() or int(name) < 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from abc import ABC, abstractmethod
@@ -13,14 +12,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from image_core.errors import DataError, UnknownNameError
+from image_core.geometry.mask_files import MaskPicture, read_mask
 from rvos.data.protocol import Figures, IdTruth, Protocol, Server
 from rvos.data.records import Expression, VideoRecord
-
-VOID_ID = 255
-"""In id maps of truth: belongs to nobody."""
 
 
 @dataclass(frozen=True)
@@ -103,19 +99,28 @@ class VideoDataset(ABC):
         Raises `DataError` for truth that is missing or broken.
         """
 
+    def expects_target(self, video: VideoRecord, expression: Expression) -> bool:
+        """Some frame of the truth must show what is meant; truth that never does is broken, not absence."""
+        return expression.has_target
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises `DataError` with the file's name."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: expected JSON, got another file ({error}): fetch it again") from error
+
+def nothing_shown(dataset: VideoDataset, video: VideoRecord, expression: Expression) -> str:
+    """What is said of an expression whose target must be seen, and is on no frame of the truth."""
+    meant = f"object {', '.join(expression.object_ids)}" if expression.object_ids else "its target"
+    return (
+        f"{dataset.name}, {video.video_id}/{expression.expression_id}: expected {meant} on some frame of the truth, "
+        "got it on none: fetch the annotations again, or correct the metadata"
+    )
 
 
 def read_id_map(path: Path) -> np.ndarray:
-    """(H, W) uint8, the object id of each pixel of an indexed or grey PNG, not to be written to. Raises `DataError`."""
+    """(H, W) uint8, the object id of each pixel of a PNG of ids, 255 void, not to be written to. Raises `DataError`."""
+    return read_truth(path).ids()
+
+
+def read_truth(path: Path) -> MaskPicture:
+    """A PNG of the truth, of which the last few are kept: the expressions of a video ask for the same ones, frame after
+    frame. Raises `DataError`."""
     try:
         return _kept(path, path.stat().st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -123,32 +128,8 @@ def read_id_map(path: Path) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _kept(path: Path, modified_ns: int) -> np.ndarray:
-    """The last few pictures: the expressions of a video ask for the same ones, frame after frame."""
-    return decode_id_map(path)
-
-
-def decode_id_map(path: Path) -> np.ndarray:
-    """`read_id_map` that keeps nothing, and raises `FileNotFoundError` where there is no such file."""
-    return decode_picture(path)[0]
-
-
-def decode_picture(path: Path) -> tuple[np.ndarray, bool]:
-    """(H, W) uint8, the values of an indexed or grey PNG, not to be written to, and whether it is indexed.
-
-    Raises `FileNotFoundError`, and `DataError` for a file that is no such picture.
-    """
-    try:
-        with Image.open(path) as picture:
-            if picture.mode not in ("P", "L", "1"):
-                raise DataError(f"{path}: expected 8-bit grey or indexed colour, got mode {picture.mode}")
-            indexed, values = picture.mode == "P", np.asarray(picture).astype(np.uint8)
-    except FileNotFoundError:
-        raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: not a picture that can be read: write or fetch it again") from error
-    values.setflags(write=False)
-    return values, indexed
+def _kept(path: Path, modified_ns: int) -> MaskPicture:
+    return read_mask(path)
 
 
 def require(document: Any, key: str, path: Path) -> Any:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from image_core.data.check import MOST_NAMED, counted, named
-from image_core.errors import RvosError
+from image_core.entries import entries_of
+from image_core.progress import Progress, no_progress
 from rvos.data.base import VideoDataset
 from rvos.data.records import VideoRecord
+from rvos.data.truth_check import frame_faults, text_faults, truth_faults
 
 _NO_TRUTH = "truth: none here, so nothing can be scored: fetch it, choose another --split, or pack with rvos submit"
 
@@ -27,15 +29,17 @@ class Inventory:
     missing_sources: tuple[Path, ...]
     #: Of the folders that are there.
     missing_pictures: tuple[Path, ...]
-    #: A line a video whose first frame cannot be read.
+    #: A line a frame that cannot be read or has another size than its video's first.
     unreadable: tuple[str, ...]
+    #: A line an expression that cannot be asked.
+    bad_texts: tuple[str, ...]
     #: They lie beside listed ones and are left alone.
     unlisted_pictures: tuple[Path, ...]
     #: How many there should be, 0 where the split has no truth.
     truth_files: int
     missing_truth: tuple[Path, ...]
-    #: Why the truth of the first expression that has its files cannot be read, None where it can.
-    truth_fault: str | None
+    #: A line an expression whose truth is broken, has another size than the frames, or shows nothing.
+    truth_faults: tuple[str, ...]
 
     @property
     def expressions(self) -> int:
@@ -59,11 +63,14 @@ class Inventory:
         if self.missing_pictures:
             faults.append(f"pictures missing, {_of(self.missing_pictures)}: fetch them again")
         if self.unreadable:
-            faults.append(f"{len(self.unreadable)} videos cannot be read, the first: {self.unreadable[0]}")
+            faults.append(f"{len(self.unreadable)} frames cannot be used, the first: {self.unreadable[0]}")
+        if self.bad_texts:
+            faults.append(f"{len(self.bad_texts)} expressions cannot be asked, the first: {self.bad_texts[0]}")
         if self.missing_truth:
             faults.append(f"truth missing, {_of(self.missing_truth)} of {self.truth_files} files: fetch it again")
-        if self.truth_fault:
-            faults.append(f"the truth cannot be used: {self.truth_fault}")
+        if self.truth_faults:
+            count = len(self.truth_faults)
+            faults.append(f"the truth of {count} expressions cannot be used, the first: {self.truth_faults[0]}")
         return "; ".join(faults) or None
 
     @property
@@ -85,10 +92,11 @@ class Inventory:
             *named("folders or video files missing", self.missing_sources),
             *named("pictures missing", self.missing_pictures),
             *named("cannot be read", self.unreadable),
+            *named("expressions that cannot be asked", self.bad_texts),
             *named("pictures that no list names, left alone", self.unlisted_pictures),
             f"truth: {present} of {self.truth_files} files" if self.truth_files else _NO_TRUTH,
             *named("truth files missing", self.missing_truth),
-            *([f"truth that cannot be used: {self.truth_fault}"] if self.truth_fault else []),
+            *named("truth that cannot be used", self.truth_faults),
         ]
 
     def document(self) -> dict[str, Any]:
@@ -111,12 +119,15 @@ class Inventory:
             "has_truth": self.truth_files > 0,
             "truth_files": self.truth_files,
             "missing_truth": counted(self.missing_truth),
-            "truth_fault": self.truth_fault,
+            "bad_texts": counted(self.bad_texts),
+            "truth_faults": counted(self.truth_faults),
         }
 
 
-def check_dataset(dataset: VideoDataset, size_of: Callable[[VideoRecord], tuple[int, int]]) -> Inventory:
-    """Look up every file that the metadata of a split names; only first frames are opened.
+def check_dataset(
+    dataset: VideoDataset, size_of: Callable[[VideoRecord], tuple[int, int]], progress: Progress = no_progress
+) -> Inventory:
+    """Look up every file that the metadata of a split names, and open all that is there, frames and truth.
 
     size_of: reads (height, width) off the first frame of a video, raises `RvosError` where it cannot be read.
     """
@@ -126,15 +137,20 @@ def check_dataset(dataset: VideoDataset, size_of: Callable[[VideoRecord], tuple[
     pictures = [path for video in there if isinstance(video.source, tuple) for path in video.source]
     absent = {path for path in pictures if not folders.has(path)}
     sizes: Counter[tuple[int, int]] = Counter()
-    unreadable = []
-    for video in there:
-        if isinstance(video.source, tuple) and (not video.source or video.source[0] in absent):
-            continue
-        try:
-            sizes[size_of(video)] += 1
-        except RvosError as error:
-            unreadable.append(str(error))
+    unreadable: list[str] = []
+    unusable: list[str] = []
     truth = dict.fromkeys(path for video in dataset.videos for path in dataset.truth_files(video))
+    for done, video in enumerate(there):
+        progress(done, len(there))
+        size = None
+        if isinstance(video.source, Path) or (video.source and video.source[0] not in absent):
+            size, faults = frame_faults(video, size_of)
+            unreadable += faults
+        if size is not None:
+            sizes[size] += 1
+        files = dataset.truth_files(video)
+        if files and all(map(folders.has, files)):
+            unusable += truth_faults(dataset, video, size)
     return Inventory(
         dataset=dataset,
         sizes=dict(sizes),
@@ -143,8 +159,9 @@ def check_dataset(dataset: VideoDataset, size_of: Callable[[VideoRecord], tuple[
         unreadable=tuple(unreadable),
         unlisted_pictures=_unlisted(pictures, folders),
         truth_files=len(truth),
+        bad_texts=tuple(fault for video in dataset.videos for fault in text_faults(video)),
         missing_truth=tuple(path for path in truth if not folders.has(path)),
-        truth_fault=_truth_fault(dataset, folders),
+        truth_faults=tuple(unusable),
     )
 
 
@@ -156,7 +173,7 @@ class _Folders:
 
     def names(self, folder: Path) -> frozenset[str]:
         if folder not in self.known:
-            self.known[folder] = frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
+            self.known[folder] = frozenset(path.name for path in entries_of(folder)) if folder.is_dir() else frozenset()
         return self.known[folder]
 
     def has(self, path: Path) -> bool:
@@ -170,19 +187,6 @@ def _missing_source(video: VideoRecord, folders: _Folders) -> Path | None:
     if not video.source or any(folders.has(path) for path in video.source):
         return None
     return video.source[0].parent
-
-
-def _truth_fault(dataset: VideoDataset, folders: _Folders) -> str | None:
-    """One probe: what files cannot tell, such as metadata that does not say which object an expression means."""
-    for video in dataset.videos:
-        files = dataset.truth_files(video)
-        if files and video.expressions and all(map(folders.has, files)):
-            try:
-                next(iter(dataset.truth(video, video.expressions[0])))
-            except RvosError as error:
-                return str(error)
-            return None
-    return None
 
 
 def _unlisted(pictures: Sequence[Path], folders: _Folders) -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ pictures, for the last ones of some videos have no mask: a video ends there, as 
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -19,8 +20,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
-from rvos.data.base import VideoDataset, read_json
+from rvos.data.base import VideoDataset
 from rvos.data.protocol import OVER_SAMPLES, Protocol, ResultsFile
 from rvos.data.records import Expression, VideoRecord, pictures
 
@@ -92,8 +94,8 @@ def _sample(where: str, entry: Any) -> _Sample:
         raise DataError(f"{where}: expected [video, picture, mat, frames, text], got {str(entry)[:80]}")
     video_id, picture, mat, length, text = entry
     picture, mat = _below_root(where, picture), _below_root(where, mat)
-    if not picture.stem.isdecimal() or not 1 <= int(picture.stem) <= length:
-        raise DataError(f"{where}: expected a picture from 00001.png to {length:05d}.png, got '{picture.name}'")
+    if not re.fullmatch("[0-9]{1,9}", picture.stem) or not 1 <= int(picture.stem) <= length:
+        raise DataError(f"{where}: expected a picture from 00001.png to {length:05d}.png, got '{picture.name[:60]}'")
     return _Sample(video_id, picture.parent, int(picture.stem) - 1, mat, length, " ".join(text.split()))
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
-from rvos.data.base import read_json, require
+from image_core.pictures import picture_size as stored_size
+from rvos.data.base import require
 from rvos.data.records import Expression, VideoRecord, pictures
 
+_MOST_DIGITS = 9
 Describe = Callable[[str, str, dict[str, Any]], Expression]
 """(video id, expression id, the expression's row) -> the expression."""
 
@@ -64,8 +65,8 @@ def object_of(path: Path, row: dict[str, Any]) -> tuple[str, ...]:
     if "obj_id" not in row:
         return ()
     object_id = str(row["obj_id"])
-    if not (object_id.isascii() and object_id.isdigit()):
-        raise DataError(f"{path}: expected a number as obj_id, got {row['obj_id']!r}: correct the file")
+    if not (object_id.isascii() and object_id.isdigit() and len(object_id) <= _MOST_DIGITS):
+        raise DataError(f"{path}: expected a number as obj_id, got {str(row['obj_id'])[:60]!a}: correct the file")
     return (object_id,)
 
 
@@ -79,8 +80,4 @@ def picture_size(video: VideoRecord) -> tuple[int, int]:
     """(height, width) in pixels of the first of a video's pictures, from its header. Raises `DataError`."""
     if isinstance(video.source, Path) or not video.source:
         raise DataError(f"video '{video.video_id}': expected a picture, for the size of its masks, got none")
-    try:
-        with Image.open(video.source[0]) as picture:
-            return picture.height, picture.width
-    except (FileNotFoundError, UnidentifiedImageError, OSError) as error:
-        raise DataError(f"{video.source[0]}: not a picture that can be read: fetch it again") from error
+    return stored_size(video.source[0], turned=False)

@@ -2,7 +2,7 @@
 
 ROOT/<split>/meta_expressions.json                    expressions with their type and their object, frames
 ROOT/<split>/JPEGImages/<video>/<frame>.jpg
-ROOT/<split>/Annotations/<video>/<object>/<frame>.png foreground above 0; no file where the object is absent
+ROOT/<split>/Annotations/<video>/<object>/<frame>.png foreground 255; no file where the object is absent
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from image_core.errors import DataError
-from rvos.data.base import VideoDataset, read_id_map
+from rvos.data.base import VideoDataset, read_truth
 from rvos.data.listing import picture_size, read_listing, records_of, text_of
 from rvos.data.protocol import OVER_EXPRESSIONS, Protocol
 from rvos.data.records import Expression, VideoRecord, check_id, pictures
@@ -66,9 +66,9 @@ class LongRvos(VideoDataset):
         paths = pictures(folder, video.frame_names, ".png")
         present = [path.is_file() for path in paths]
         first = next((path for path, there in zip(paths, present, strict=True) if there), None)
-        size = picture_size(video) if first is None else read_id_map(first).shape
+        size = picture_size(video) if first is None else read_truth(first).values.shape
         for path, there in zip(paths, present, strict=True):
-            yield read_id_map(path) > 0 if there else np.zeros(size, bool)
+            yield read_truth(path).one_object() if there else np.zeros(size, bool)
 
 
 def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:

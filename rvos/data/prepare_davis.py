@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from image_core.entries import entries_of
 from image_core.errors import DataError
 from rvos.data.ref_davis17 import ANNOTATORS
 from rvos.types import OutputError
@@ -106,7 +107,7 @@ def _lines(path: Path, encoding: str) -> list[str]:
 
 def _copy(source: Path, target: Path, suffix: str) -> list[str]:
     """Copy the pictures of a video; gives their names without suffix, in order."""
-    paths = sorted(path for path in source.glob(f"*{suffix}"))
+    paths = [path for path in entries_of(source) if path.suffix == suffix] if source.is_dir() else []
     if not paths:
         raise DataError(f"{source}: expected {suffix} pictures, got none: fetch them")
     try:

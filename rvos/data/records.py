@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from image_core.errors import DataError
+from rvos.types import StoredPictures
 
+_LONGEST = 200
+"""Bytes; file systems take 255, and a suffix follows."""
 _FORBIDDEN = re.compile(r"[/\\\0]")
 
 
 def check_id(kind: str, name: str) -> None:
     """Raise `DataError` for an id that cannot be the name of a file or a folder, or that would leave its folder."""
-    if name in ("", ".", "..") or _FORBIDDEN.search(name):
-        raise DataError(f"{kind}: expected an id that can be a file's name, got '{name}': correct the annotation")
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if name in ("", ".", "..") or _FORBIDDEN.search(name) or size > _LONGEST or not name.isprintable():
+        raise DataError(f"{kind}: expected an id that can be a file's name, got {name[:60]!a}: correct the annotation")
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,15 @@ class VideoRecord:
                 f"VideoRecord '{self.video_id}': expected as many pictures as frame names, got {len(self.source)} and "
                 f"{len(self.frame_names)}"
             )
-        repeated = [i for i, count in Counter(e.expression_id for e in self.expressions).items() if count > 1]
-        if repeated:
-            raise DataError(f"video '{self.video_id}': expected an id only once, got '{repeated[0]}' again")
+        for kind, names in (("an id", [e.expression_id for e in self.expressions]), ("a frame", self.frame_names)):
+            repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+            if repeated is not None:
+                raise DataError(f"video '{self.video_id}': expected {kind} only once, got '{repeated}' again")
+
+    @property
+    def watched(self) -> Path | StoredPictures:
+        """The source as a video that truth speaks of: pictures as they are stored."""
+        return self.source if isinstance(self.source, Path) else StoredPictures(self.source)
 
     def frame_name(self, index: int) -> str:
         """The name of the frame at a position; "00001" is the first of a video file."""

@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
-from rvos.data.base import VideoDataset, read_id_map, read_json, require
+from rvos.data.base import VideoDataset, read_id_map, require
 from rvos.data.listing import object_of, read_listing, records_of, text_of
 from rvos.data.protocol import OVER_EXPRESSIONS, MaskFolders, Protocol, Server
 from rvos.data.records import Expression, VideoRecord, pictures
@@ -56,10 +57,7 @@ class RefYoutubeVos(VideoDataset):
         index = _index_file(root, chosen)
         listed = read_listing(index)
         sidecar_file = index.with_name("synthetic.json")
-        sidecar = {}
-        if sidecar_file.is_file():
-            videos = require(read_json(sidecar_file), "videos", sidecar_file)
-            sidecar = {video_id: row["expressions"] for video_id, row in videos.items()}
+        sidecar = _read_sidecar(sidecar_file, listed) if sidecar_file.is_file() else {}
         listed, left_out = _without_test_videos(root, chosen, listed)
 
         def describe(video_id: str, expression_id: str, row: dict[str, Any]) -> Expression:
@@ -84,9 +82,38 @@ class RefYoutubeVos(VideoDataset):
             meant = expression.object_ids if row is None else row["answers"][position]
             yield np.isin(read_id_map(paths[position]), [int(i) for i in meant])
 
+    def expects_target(self, video: VideoRecord, expression: Expression) -> bool:
+        """Of synthetic videos their own file tells when the target is there, and it may be never."""
+        known = expression.expression_id in self.sidecar.get(video.video_id, {})
+        return not known and super().expects_target(video, expression)
+
 
 def _index_file(root: Path, split: str) -> Path:
     return root / "meta_expressions" / split / "meta_expressions.json"
+
+
+def _read_sidecar(path: Path, listed: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Video id -> expression id -> its row, an answer for each of the video's frames. Raises `DataError`."""
+    videos = require(read_json(path), "videos", path)
+    try:
+        sidecar = {video_id: dict(row["expressions"]) for video_id, row in videos.items()}
+        for video_id, rows in sidecar.items():
+            frames = listed.get(video_id, {}).get("frames")
+            for row in rows.values():
+                told = [row["kind"], row["family"], *(row["object_ids"] or ())]
+                ids = [i for answer in row["answers"] if answer is not None for i in answer]
+                if (frames and len(row["answers"]) != len(frames)) or not all(map(_is_plain, [*told, *ids])):
+                    raise ValueError("an answer a frame")
+                _ = [int(i) for i in ids]
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{path}: expected what rvos synth wrote, got another file ({error!r}): make it again"
+        ) from error
+    return sidecar
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int | str)
 
 
 _VALIDATION_VIDEOS = 202

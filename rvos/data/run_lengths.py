@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
 from image_core.geometry.rle import decode_rle
-from rvos.data.base import read_json
 from rvos.data.listing import picture_size
 from rvos.data.records import VideoRecord
 

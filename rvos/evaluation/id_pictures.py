@@ -18,9 +18,10 @@ import numpy as np
 
 from image_core.errors import RvosError
 from image_core.files import make_folder
+from image_core.geometry.mask_files import read_mask
 from rvos.data.protocol import IdPictureFolders, IdTruth
 from rvos.data.records import VideoRecord
-from rvos.evaluation.layouts import MaskTree, read_ids
+from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.processes import over_cores
 from rvos.evaluation.records import Records
 from rvos.evaluation.scoring import NO_PREDICTION
@@ -97,11 +98,12 @@ class GroupScoring:
 
     def _frames(self, video: VideoRecord, folder: Path, missing: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for name, truth in zip(video.frame_names, self.truth.id_maps(video), strict=True):
-            ids = read_ids(folder / f"{name}.png")
-            if ids is None:
+            path = folder / f"{name}.png"
+            if path.exists():
+                yield read_mask(path).ids(), truth
+            else:
                 missing.append(f"{folder.parent.name}/{video.video_id}/{name}")
-                ids = np.zeros_like(truth)
-            yield ids, truth
+                yield np.zeros_like(truth), truth
 
 
 def picture_figures(

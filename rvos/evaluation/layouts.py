@@ -1,7 +1,7 @@
 """How the predictions of a dataset lie on disk: what `rvos evaluate` writes, and `rvos score` and `rvos submit` read.
 
-Masks are 8-bit grey PNGs at video size, 0 or 255 (any value above 0 is read as the object), one for every frame of the
-metadata: <folder>/<prefix>/<video>/<expression>/<frame>.png.
+Masks are 8-bit grey PNGs at video size, 0 or 255 (of others with one object see docs/masks.md), one for every frame of
+the metadata: <folder>/<prefix>/<video>/<expression>/<frame>.png.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from image_core.files import make_folder
-from rvos.data.base import decode_id_map
+from image_core.geometry.mask_files import read_mask
 from rvos.data.records import Expression, VideoRecord
 from rvos.export.png import write_png
 
@@ -62,21 +62,5 @@ class MaskTree:
         write_png(path, mask.astype(np.uint8) * 255)
 
     def read(self, root: Path, video: VideoRecord, expression: Expression, index: int) -> np.ndarray | None:
-        return read_mask(self.folder(root, video, expression) / f"{video.frame_name(index)}.png")
-
-
-def read_mask(path: Path) -> np.ndarray | None:
-    """(H, W) bool, the pixels above 0 of a grey or indexed PNG; None where there is no such file.
-
-    Raises `DataError` for a file that is no such picture.
-    """
-    ids = read_ids(path)
-    return None if ids is None else ids > 0
-
-
-def read_ids(path: Path) -> np.ndarray | None:
-    """(H, W) uint8, the values of a grey or indexed PNG; None where there is no such file. Raises `DataError`."""
-    try:
-        return decode_id_map(path)
-    except FileNotFoundError:
-        return None
+        path = self.folder(root, video, expression) / f"{video.frame_name(index)}.png"
+        return read_mask(path).one_object() if path.exists() else None

@@ -1,21 +1,23 @@
 """`rvos score masks`: two folders of masks that anybody made, <sequence>/<frame>.png in both.
 
-In grey pictures every pixel above 0 is the object; in indexed colour the pixels' values are ids. 255 in an indexed
-picture of the truth is void. A predicted picture that is not there counts as empty, and is listed. Figures are means
-over frames, then over objects, then over sequences.
+What a picture means is told by docs/masks.md: 0 and 255 are one object, other numbers are ids, 255 among ids is void.
+A predicted picture that is not there counts as empty, and is listed. Figures are means over frames, then over objects,
+then over sequences.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from image_core.entries import entries_of
 from image_core.errors import DataError, RvosError
+from image_core.geometry.mask_files import VOID, Meaning, read_mask
 from image_core.progress import Progress, no_progress
-from rvos.data.base import VOID_ID, decode_picture
 from rvos.evaluation.figures import mean_of_known
 from rvos.evaluation.processes import over_cores
 from rvos.evaluation.sequences import SequenceOutcome
@@ -43,39 +45,47 @@ class FolderScoring:
 
     def _scores(self, name: str, missing: list[str]) -> SequenceScores:
         """Of every id that occurs in the truth; one that is predicted alone scores nothing."""
-        paths = sorted((self.truth / name).glob("*.png"))
-        ids = sorted({int(i) for path in paths for i in np.unique(_truth(path)[0])} - {0})
+        paths = _masks_in(self.truth / name)
+        predicted = {path: self.predictions / name / path.name for path in paths}
+        missing += [f"{name}/{path.stem}" for path in paths if not predicted[path].exists()]
+        true = Meaning.of(map(read_mask, paths))
+        ours = Meaning.of(read_mask(path) for path in predicted.values() if path.exists())
+        ids = true.object_ids
         if not ids:
-            return SequenceScores(name, ())
+            raise DataError(f"{self.truth / name}: expected objects in the truth, got none on any frame")
+        self._check_ids(name, true, ours)
         frames = []
         for path in paths:
-            truth, void = _truth(path)
-            predicted = self._predicted(name, path.name, truth, missing)
-            check_same_size(predicted.shape, truth.shape, f"{name}/{path.stem}: prediction")
-            outside = pack(void[None])
-            ours, true = (pack(np.stack([each == i for i in ids])).without(outside) for each in (predicted, truth))
-            frames.append(score_pairs(ours, true))
+            truth = true.ids(read_mask(path))
+            found = ours.ids(read_mask(predicted[path])) if predicted[path].exists() else np.zeros_like(truth)
+            check_same_size(found.shape, truth.shape, f"{name}/{path.stem}: prediction")
+            if len(ids) == 1 and ours.yes_or_no:
+                found = np.where(found > 0, np.uint8(ids[0]), np.uint8(0))
+            outside = pack((truth == VOID)[None])
+            mine, theirs = (pack(np.stack([each == i for i in ids])).without(outside) for each in (found, truth))
+            frames.append(score_pairs(mine, theirs))
         region, boundary = np.array(frames).transpose(1, 2, 0)
         objects = zip(ids, region, boundary, strict=True)
         return SequenceScores(name, tuple(ObjectScores(i, j, f) for i, j, f in objects))
 
-    def _predicted(self, name: str, file: str, truth: np.ndarray, missing: list[str]) -> np.ndarray:
-        """(H, W) uint8 ids; a grey picture holds one object, whose id is 1."""
-        try:
-            values, indexed = decode_picture(self.predictions / name / file)
-        except FileNotFoundError:
-            missing.append(f"{name}/{Path(file).stem}")
-            return np.zeros_like(truth)
-        return values if indexed else (values > 0).astype(np.uint8)
+    def _check_ids(self, name: str, true: Meaning, ours: Meaning) -> None:
+        """Raise `DataError` where predictions name other objects than the truth, or none of several."""
+        if not ours.object_ids or (ours.yes_or_no and len(true.object_ids) == 1):
+            return
+        where = f"{self.predictions / name}: expected ids of the truth ({_told(true.object_ids)})"
+        if ours.white_is_object:
+            raise DataError(f"{where}, got 0 and 255, which do not tell which object is meant: save ids")
+        if not {*ours.object_ids} & {*true.object_ids}:
+            raise DataError(f"{where}, got {_told(ours.object_ids)}: save the same ids in both")
 
 
-def _truth(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) uint8 ids without void, and void (H, W) bool."""
-    values, indexed = decode_picture(path)
-    if not indexed:
-        return (values > 0).astype(np.uint8), np.zeros(values.shape, bool)
-    void = values == VOID_ID
-    return np.where(void, 0, values).astype(np.uint8), void
+def _masks_in(folder: Path) -> list[Path]:
+    """The PNGs of a sequence that are not hidden, by name."""
+    return [path for path in entries_of(folder) if path.suffix.lower() == ".png"]
+
+
+def _told(ids: Sequence[int]) -> str:
+    return ", ".join(map(str, ids))
 
 
 def score_folders(
@@ -93,12 +103,14 @@ def score_folders(
     for folder in (truth, predictions):
         if not folder.is_dir():
             raise DataError(f"{folder}: expected a folder of <sequence>/<frame>.png, got none")
-    names = sorted(path.name for path in truth.iterdir() if any(path.glob("*.png")))
+    names = [path.name for path in entries_of(truth) if path.is_dir() and _masks_in(path)]
     if not names:
         raise DataError(f"{truth}: expected <sequence>/<frame>.png, got none")
-    if not any(any((predictions / name).glob("*.png")) for name in names):
+    if not any((predictions / name).is_dir() and _masks_in(predictions / name) for name in names):
         raise DataError(f"{predictions}: expected <sequence>/<frame>.png of the sequences of {truth}, got none")
     outcomes = list(over_cores(FolderScoring(truth, predictions), names, workers, progress))
+    if all(each.error is not None for each in outcomes):
+        raise DataError(f"no sequence could be scored, of {len(outcomes)}; the first: {outcomes[0].error}")
     sequences = {each.name: _figures(each, uint8_bins) for each in outcomes}
     return {
         "dataset": "masks",

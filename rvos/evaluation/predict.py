@@ -73,7 +73,7 @@ class Predictor:
         try:
             for row in rows:
                 row.start()
-            for _, results in self.segmenter.stream(video.source, [e.text for e in expressions]):
+            for _, results in self.segmenter.stream(video.watched, [e.text for e in expressions]):
                 for row, result in zip(rows, results, strict=True):
                     row.add(result)
                 count += 1

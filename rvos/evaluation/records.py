@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from image_core.entries import fingerprint
 from image_core.files import make_folder, write_atomic
 from rvos.data.records import Expression, VideoRecord
 
@@ -43,15 +44,17 @@ class Records:
 
     folder: Path
     digest: str
+    _sources: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def load(self, video: VideoRecord, expression: Expression) -> ExpressionRecord | None:
-        """None where it is not done: there is no whole record, or one of other settings, another text, or another
-        number of frames."""
+        """None where it is not done: there is no whole record, or one of other settings, another text, other files, or
+        another number of frames."""
         path = self._path(video, expression)
         try:
             document = json.loads(path.read_bytes())
             text, scores = document.pop("sentence"), tuple(document.pop("scores"))
-            if document.pop("settings_sha256") != self.digest or text != expression.text:
+            same = document.pop("settings_sha256") == self.digest and text == expression.text
+            if not same or document.pop("source_sha256") != self._source_of(video):
                 return None
             record = ExpressionRecord(text, scores, **document)
         except (FileNotFoundError, json.JSONDecodeError, AttributeError, KeyError, TypeError):
@@ -63,13 +66,21 @@ class Records:
         path = self._path(video, expression)
         make_folder(path.parent)
         row = asdict(record)
-        document = {"settings_sha256": self.digest, "sentence": row.pop("text"), **row}
+        document = {"settings_sha256": self.digest, "source_sha256": self._source_of(video)}
+        document |= {"sentence": row.pop("text"), **row}
         write_atomic(path, json.dumps(document).encode())
 
     def forget(self, videos: Sequence[VideoRecord]) -> None:
         """Nothing of these videos is done."""
         for video in videos:
             shutil.rmtree(self.folder / video.video_id, ignore_errors=True)
+
+    def _source_of(self, video: VideoRecord) -> str:
+        """Another text where pictures of the video were replaced; looked up once, for a hundred thousand files."""
+        if video.video_id not in self._sources:
+            paths = [video.source] if isinstance(video.source, Path) else video.source
+            self._sources[video.video_id] = fingerprint(paths, times=False)
+        return self._sources[video.video_id]
 
     def _path(self, video: VideoRecord, expression: Expression) -> Path:
         return self.folder / video.video_id / f"{expression.expression_id}.json"

@@ -36,7 +36,7 @@ class ReportPictures:
         """Of one expression, at increasing positions among its scored frames. Raises `RvosError`."""
         video, expression = self._find(video_id, expression_id)
         indices = [position if expression.scored is None else expression.scored[position] for position in positions]
-        with open_video(video.source, prefetch=0) as opened:
+        with open_video(video.watched, prefetch=0) as opened:
             frames = [frame.image for frame in opened.get(indices)]
         shown = {*positions}
         truths = [mask for i, mask in enumerate(self.dataset.truth(video, expression)) if i in shown]
@@ -48,7 +48,7 @@ class ReportPictures:
         video, expression = self._find(video_id, expression_id)
         make_folder(out)
         exporter = OverlayExporter(out, OverlayPainter(OVERLAY_STYLE))
-        with open_video(video.source, prefetch=0) as opened:
+        with open_video(video.watched, prefetch=0) as opened:
             exporter.open(opened.info, expression_targets([expression.text]))
             for frame in opened:
                 mask = self._mask(video, expression, frame.index, frame.image)

@@ -13,7 +13,6 @@ OUT/overlays/               videos of the best and the worst expressions
 
 from __future__ import annotations
 
-import json
 import platform
 import resource
 import shutil
@@ -28,8 +27,9 @@ import numpy as np
 import torch
 
 from image_core.errors import ConfigError, DataError
-from image_core.files import make_folder, write_atomic, write_json
+from image_core.files import make_folder, write_json
 from image_core.folder import WHOLE, RunKind, claimed, digest_of
+from image_core.json_lines import write_lines
 from image_core.progress import Progress
 from rvos.data.base import VideoDataset
 from rvos.data.protocol import IdTruth
@@ -183,8 +183,7 @@ def _scored(
         }
     document = _document(evaluation, settings, figures)
     rows = [row.document(rules.boundary) for row in scored.rows]
-    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
-    write_atomic(out / "expressions.jsonl", "".join(lines).encode())
+    write_lines(out / "expressions.jsonl", rows)
     write_json(out / METRICS, document)
     views = ReportPictures(dataset, layout_of(rules), ours.predictions)
     overlays = write_overlays(views, scored.rows, rules.boundary, out, OVERLAYS)

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
 from image_core.files import write_atomic
 from image_core.geometry.rle import decode_rle, encode_rle
-from rvos.data.base import VideoDataset, read_json
+from rvos.data.base import VideoDataset
 from rvos.data.protocol import ResultsFile
 from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.records import Records

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from image_core.errors import DataError, RvosError
-from rvos.data.base import VideoDataset
+from rvos.data.base import VideoDataset, nothing_shown
 from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.layouts import Layout
 from rvos.metrics.expression import ExpressionScorer, ExpressionScores
@@ -142,7 +142,10 @@ class MaskScoring:
             return replace(row, error=state.error)
         if len(state.missing) == len(row.frame_names) and not self.missing_is_empty:
             return replace(row, error=NO_PREDICTION)
-        return replace(row, scores=state.scorer.scores(), missing_frames=tuple(state.missing))
+        scores = state.scorer.scores()
+        if not scores.visible.any() and self.dataset.expects_target(state.video, expression):
+            return replace(row, error=nothing_shown(self.dataset, state.video, expression))
+        return replace(row, scores=scores, missing_frames=tuple(state.missing))
 
 
 class _ExpressionState:

@@ -6,7 +6,6 @@ says, 8-bit grey, 0 or 255, of the size of the video's frames.
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 from collections import Counter
@@ -14,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
+from image_core.entries import is_hidden
 from image_core.errors import ConfigError, DataError
 from image_core.files import output_errors, temporary_of
+from image_core.pictures import opened
 from rvos.data import DATASETS
 from rvos.data.base import VideoDataset
 from rvos.data.frame_size import frame_size
@@ -126,6 +125,8 @@ def _files_under(folder: Path) -> Iterator[tuple[str, bool]]:
     """Every file, its path with slashes, and whether it is a link; a link to a folder counts as a file."""
     for here, folders, files in os.walk(folder):
         base = Path(here)
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        files = [name for name in files if not is_hidden(name)]
         links = [name for name in folders if (base / name).is_symlink()]
         for name in sorted([*files, *links]):
             yield (base / name).relative_to(folder).as_posix(), (base / name).is_symlink()
@@ -134,9 +135,9 @@ def _files_under(folder: Path) -> Iterator[tuple[str, bool]]:
 def _picture_faults(name: str, path: Path, size: tuple[int, int]) -> Iterator[Fault]:
     data = path.read_bytes()
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        with opened(path, png_alone=True) as picture:
             actual, counts = (picture.height, picture.width), picture.histogram()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except DataError:
         yield Fault("of the wrong form", f"{name} is no PNG that can be read")
         return
     if actual != size:

@@ -22,7 +22,7 @@ class OverlayExporter:
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         self._overlay.open(info, targets)
-        self._writer = VideoWriter(self._path, info.size, rate=info.rate)
+        self._writer = VideoWriter(self._path, info.size, rate=info.rate, pixel_aspect=info.pixel_aspect)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
         self._writer.write(self._overlay.paint(frame, results), frame.time_s)
@@ -45,7 +45,7 @@ class CompareExporter:
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         self._overlay.open(info, targets)
         height, width = info.size
-        self._writer = VideoWriter(self._path, (height, 2 * width), rate=info.rate)
+        self._writer = VideoWriter(self._path, (height, 2 * width), rate=info.rate, pixel_aspect=info.pixel_aspect)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
         self._writer.write(cv2.hconcat([frame.image, self._overlay.paint(frame, results)]), frame.time_s)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from image_core.entries import is_hidden
 from image_core.files import temporary_of
-from image_core.folder import LOCK, SETTINGS
+from image_core.folder import SETTINGS
 from rvos.export.outputs import OUTPUTS
 from rvos.types import Target
 
@@ -68,5 +69,6 @@ def run_files(out: Path) -> Iterator[Path]:
 
 
 def foreign_names(out: Path) -> list[str]:
-    """What lies at the top of `out` that a run starting there would not have made before its settings."""
-    return sorted(p.name for p in out.iterdir() if p.name != LOCK and not _is_temporary(p))
+    """What lies at the top of `out` that a run starting there would not have made before its settings, and that is not
+    hidden, as its lock is, and what a file manager leaves."""
+    return sorted(p.name for p in out.iterdir() if not is_hidden(p.name))

@@ -63,12 +63,14 @@ def result_document(
     summary: Summary,
     latency: int = 0,
     understood: Sequence[Mapping[str, Any]] | None = None,
+    decided: Sequence[Mapping[str, Any] | None] | None = None,
 ) -> dict[str, Any]:
     """The content of `result.json`.
 
     unseen_words: words of the expressions that the model does not know; latency: how many of the frames that are read
     pass before a frame's result is there. In seconds it is known where the rate is and no frame is left out.
-    understood: what the model took each expression to mean, JSON values; None where it does not tell.
+    understood: what the model took each expression to mean, JSON values; None where it does not tell. decided: how it
+    was decided which tracks each expression means, with all that was asked and answered; None where nobody decided.
     """
     ids = _object_ids(targets)
     document = {
@@ -79,6 +81,7 @@ def result_document(
         **({"objects": ids} if ids else {}),
         "unseen_words": list(unseen_words),
         **({} if understood is None else {"understood": [dict(meaning) for meaning in understood]}),
+        **({} if decided is None else {"decided": [None if one is None else dict(one) for one in decided]}),
         "summary": summary.document(),
     }
     if latency:

@@ -30,8 +30,10 @@ def render_line(text: str, font_px: int) -> np.ndarray:
     """(line_height, width) uint8, the coverage of each pixel by `text`; read-only, width 0 for no text.
 
     DejaVu Sans draws what it has letters for, Arabic and Hebrew joined and in their direction. The rest, Chinese,
-    Japanese and Korean above all, is drawn by the font that OpenCV carries.
+    Japanese and Korean above all, is drawn by the font that OpenCV carries. Half characters, as of file names that are
+    no UTF-8, become question marks: OpenCV must not get them.
     """
+    text = text.encode("utf-8", "replace").decode()
     coverage = _render_dejavu(text, font_px) if _dejavu_draws(text) else _render_opencv(text, font_px)
     coverage.flags.writeable = False
     return coverage

@@ -88,7 +88,7 @@ def parse_key_frames(text: str) -> KeyFrames | None:
         return None
     if text == "all":
         return KeyFrames(1)
-    match = re.fullmatch(r"(every|adaptive):([0-9]+)", text) if isinstance(text, str) else None
+    match = re.fullmatch(r"(every|adaptive):([0-9]{1,9})", text) if isinstance(text, str) else None
     if match is None:
         raise ConfigError(
             f"key_frames: expected auto, all, every:K or adaptive:K (a whole number, as in every:5), got {text!r}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_core.entries import entries_of, fingerprint, is_there
+from image_core.pictures import is_picture
 from image_core.progress import Progress, no_progress
 from rvos.export import paths
 from rvos.export.outputs import DEFAULT, OUTPUTS
@@ -18,7 +20,7 @@ from rvos.run.folder import RunDirectory
 from rvos.run.recording import Recording
 from rvos.segmenter import VideoSegmenter, open_with_masks
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
-from rvos.video.source import camera_number
+from rvos.video.source import camera_number, path_of
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import StreamSession
 from rvos.watch.source import open_source
@@ -49,18 +51,25 @@ class Job:
 
     def document(self, segmenter: VideoSegmenter) -> dict[str, Any]:
         """Everything that the results depend on, as JSON values."""
-        path = Path(self.source)
         if self.prompts is None:
             asked = {"expressions": list(self.expressions), **segmenter.document()}
         else:
             asked = {"prompts": self.prompts.document(), **segmenter.mask_document()}
         return {
             "source": self.source,
-            "source_bytes": path.stat().st_size if path.is_file() else None,
+            "source_sha256": _state_of(self.source),
             **asked,
             "save": list(self.save),
             "only_frames": None if self.only_frames is None else [self.only_frames.start, self.only_frames.stop],
         }
+
+
+def _state_of(source: str) -> str | None:
+    """Another text where the file, or a picture of the folder, has changed; None for a camera. Raises `VideoError`."""
+    if camera_number(source) is not None:
+        return None
+    path = path_of(source)
+    return fingerprint(p for p in entries_of(path) if is_picture(p)) if path.is_dir() else fingerprint([path])
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,16 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         system, asked = segmenter.system, job.prompts is None
         unseen = system.unseen_words(job.expressions) if asked else ()
         understood = system.understood(job.expressions) if asked else None
+        decided = session.decided() if isinstance(session, StreamSession) else []
         result = result_document(
-            info, directory.settings, job.targets, unseen, recording.summary, session.latency, understood=understood
+            info,
+            directory.settings,
+            job.targets,
+            unseen,
+            recording.summary,
+            session.latency,
+            understood=understood,
+            decided=decided if any(decided) else None,
         )
         directory.finish(result, recording.timing())
     return _report(job)
@@ -112,8 +129,8 @@ def _first_pass(directory: RunDirectory, session: StreamSession, source: str, se
 def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], RunDirectory, Session]]:
     """The video of a job, the folder for it, which is not entered yet, and a session for what is asked."""
     if job.prompts is not None:
-        numbers = segmenter.object_tracker
-        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, numbers) as opened:
+        carrier = segmenter.carriers.ready()
+        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, carrier) as opened:
             info, frames, session = opened
             yield info, frames, _folder(job, segmenter), session
         return
@@ -132,7 +149,7 @@ def _folder(job: Job, segmenter: VideoSegmenter) -> RunDirectory:
 
 def is_finished(out: Path) -> bool:
     """A run that came to its end lies in `out`."""
-    return (out / paths.RESULT).is_file()
+    return is_there(out / paths.RESULT)
 
 
 def _report(job: Job) -> Report:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,65 +15,114 @@ from rvos.run.job import Job, Report, is_finished
 from rvos.segmenter import VideoSegmenter
 
 _COLUMNS = ("source", "expression")
+_ADVICE = 'a cell with a comma stands in quotation marks, such as clip.mp4,"the dog, left"'
 
 
-def read_rows(path: Path) -> list[tuple[str, str]]:
-    """The rows (source, expression) of a CSV file whose first line names these columns; blank lines are no rows.
+@dataclass(frozen=True)
+class Row:
+    """A row of the table."""
 
-    Sources are as they would be on the command line. Raises `ConfigError`.
+    source: str
+    expression: str
+    #: Why it is no job, None where it is one.
+    fault: str | None = None
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a CSV file whose first line names the columns source and expression; blank lines are no rows.
+
+    Sources are as they would be on the command line. A row of another form is kept with its fault, so that the others
+    keep their numbers. Raises `ConfigError` where the table as a whole cannot be read: no CSV in UTF-8, an open
+    quotation mark, columns that are missing or repeated, no row.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            names = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = names
-            if not set(_COLUMNS) <= set(names):
-                raise ConfigError(f"{path}: expected source,expression in the first line, got columns {names}")
-            rows = [tuple((row[column] or "").strip() for column in _COLUMNS) for row in reader]
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: expected a CSV file, which cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: expected a CSV file in UTF-8, with lines of source,expression ({error})") from error
-    if not rows:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected a CSV file in UTF-8, got another ({error}): save it as UTF-8") from error
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    try:
+        lines = [cells for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise ConfigError(
+            f"{path}, line {reader.line_num}: expected CSV, got what cannot be split ({error}): close every quotation "
+            f"mark; {_ADVICE}"
+        ) from error
+    header = [name.strip() for name in lines[0]] if lines else []
+    _check_header(path, header)
+    if not lines[1:]:
         raise ConfigError(f"{path}: expected at least one row of source,expression below the first line, got no rows")
-    return [(source, expression) for source, expression in rows]
+    return [_row(header, cells) for cells in lines[1:]]
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    if not set(_COLUMNS) <= set(header):
+        other = "; cells are parted by commas" if any(mark in name for name in header for mark in ";\t") else ""
+        raise ConfigError(f"{path}: expected source,expression in the first line, got columns {list(header)}{other}")
+    repeated = next((name for name in header if header.count(name) > 1), None)
+    if repeated is not None:
+        raise ConfigError(f"{path}: expected each column once, got '{repeated}' twice in the first line: rename one")
+
+
+def _row(header: Sequence[str], cells: Sequence[str]) -> Row:
+    named = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+    source, expression = (named.get(column, "") for column in _COLUMNS)
+    if len(cells) != len(header):
+        return Row(source, expression, f"expected {len(header)} cells, got {len(cells)}: {_ADVICE}")
+    for column in _COLUMNS:
+        if not named[column]:
+            return Row(source, expression, f"expected a text as {column}, got an empty cell: fill it in")
+        if "\n" in named[column] or "\r" in named[column]:
+            return Row(source, expression, f"expected one line as {column}, got several: close the quotation mark")
+    return Row(source, expression)
 
 
 def jobs_of(
-    rows: Sequence[tuple[str, str]], out: Path, save: tuple[str, ...], only_frames: range | None, overwrite: bool
+    rows: Sequence[Row], out: Path, save: tuple[str, ...], only_frames: range | None, overwrite: bool
 ) -> list[Job]:
-    """A job a row (source, expression), into `out/<row, 5 digits>`; rows count from 0."""
+    """A job a row, into `out/<row, 5 digits>`; rows count from 0."""
     return [
-        Job(source, (expression,), out / f"{index:05d}", save, only_frames, overwrite)
-        for index, (source, expression) in enumerate(rows)
+        Job(row.source, (row.expression,), out / f"{index:05d}", save, only_frames, overwrite)
+        for index, row in enumerate(rows)
     ]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job: its report, or the error that broke it."""
+    """What became of one job: its report, or what broke it, in one line."""
 
     job: Job
     report: Report | None = None
-    error: RvosError | None = None
+    error: str | None = None
 
 
 def run_jobs(
+    rows: Sequence[Row],
     jobs: Sequence[Job],
-    out: Path,
     segmenter: VideoSegmenter,
     run_one: Callable[[Job, VideoSegmenter], Report],
 ) -> Iterator[Outcome]:
-    """Run the jobs one after the other; finished ones are done at once.
+    """Run the jobs of rows one after the other; finished ones are done at once. Whatever one of them raises is its own
+    failure.
 
     run_one: `rvos.run.job.run`, or that with somebody watching. Raises `RvosError` for what would break every job: the
-    model, the folder `out`.
+    model, the folder of all.
     """
-    make_folder(out)
-    if not all(is_finished(job.out) and not job.overwrite for job in jobs):
+    for folder in {job.out.parent for job in jobs}:
+        make_folder(folder)
+    good = [job for row, job in zip(rows, jobs, strict=True) if row.fault is None]
+    if not all(is_finished(job.out) and not job.overwrite for job in good):
         segmenter.system.load()  # a broken model is said once, and not a job at a time
-    for job in jobs:
+    for row, job in zip(rows, jobs, strict=True):
+        if row.fault is not None:
+            yield Outcome(job, error=row.fault)
+            continue
         try:
             yield Outcome(job, run_one(job, segmenter))
         except RvosError as error:
-            yield Outcome(job, error=error)
+            yield Outcome(job, error=str(error))
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+            yield Outcome(job, error=f"a fault of ours, or of the model: {told}")

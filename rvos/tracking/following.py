@@ -20,6 +20,7 @@ from rvos.tracking.appearance import flow_trust, work_flow
 from rvos.tracking.association import Place
 from rvos.tracking.box import Sizes, box_of, centre_of
 from rvos.tracking.guided import snapped
+from rvos.tracking.hub.memory import NetworkMemory
 from rvos.tracking.lifted import scores
 from rvos.tracking.meaning import Belief, Path
 from rvos.tracking.object_tracker import ObjectMemory, ObjectState, ObjectTracker
@@ -111,6 +112,8 @@ class Track:
     quality: float = 0.0
     #: What its pixels look like, once that was learned.
     memory: ObjectMemory | None = None
+    #: What a network of the hub remembers of it, where one carries its mask.
+    network: NetworkMemory | None = None
     #: Candidates that it has had.
     candidates: int = 0
     #: Lessons about its appearance.
@@ -166,7 +169,7 @@ class Follower:
         """A track that has no candidate on this frame. taken: (h, w) bool, where other tracks were drawn."""
         if taken is not None:
             track = replace(track, missed=track.missed + 1)
-        if carried is not None and taken is not None and _share_of(carried, taken) >= self.config.hidden:
+        if carried is not None and taken is not None and share_of(carried, taken) >= self.config.hidden:
             carried = None
         if carried is None or track.probs is None:
             return Placed(replace(track, probs=None, away=track.away + 1))
@@ -260,6 +263,7 @@ def _bulk(differing: np.ndarray, width: float) -> np.ndarray:
     return cv2.morphologyEx(differing.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0
 
 
-def _share_of(carried: np.ndarray, taken: np.ndarray) -> float:
+def share_of(carried: np.ndarray, taken: np.ndarray) -> float:
+    """Of what was carried, (h, w) in [0, 1], the share that lies on (h, w) bool."""
     core = carried > 0.5
     return np.count_nonzero(core & taken) / max(1, np.count_nonzero(core))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, ClassVar
 
 import cv2
 import numpy as np
@@ -141,7 +141,7 @@ class ObjectTracker:
     def begin(self, view: View, mask: np.ndarray) -> ObjectState:
         """The state of an object whose mask (H, W) bool is known on this frame. Raises `ValueError` when it is empty,
         or of another size than the frame."""
-        probs = self._at_work_size(view, mask)
+        probs = at_work_size(view, mask)
         examples = self._examples(view, probs, clock=0)
         theta = fit(examples.on.plus(examples.around), self.config.ridge)
         return ObjectState(probs, ObjectMemory(examples, examples, theta, _areas(probs)))
@@ -190,7 +190,7 @@ class ObjectTracker:
         share: what it counts there in [0, 1], by default as much as all anchors before it together. Raises `ValueError`
         for an empty mask, or one of another size than the frame.
         """
-        probs = self._at_work_size(view, mask)
+        probs = at_work_size(view, mask)
         first = state.memory.first.mixed(self._examples(view, probs, state.memory.clock), share)
         memory = replace(state.memory, first=first, areas=_areas(probs))
         return ObjectState(probs, self._refitted(memory))
@@ -199,13 +199,9 @@ class ObjectTracker:
         """(H, W) bool at frame size, the boundary moved to the nearest edge of the picture."""
         return snapped(view, guess.probs)
 
-    def _at_work_size(self, view: View, mask: np.ndarray) -> np.ndarray:
-        if mask.shape != view.frame.size or mask.dtype != np.bool_:
-            raise ValueError(f"mask: expected bool {view.frame.size}, got {mask.dtype} {mask.shape}")
-        if not mask.any():
-            raise ValueError("mask: expected the object's pixels, got an empty one")
-        height, width = work_size(view)
-        return cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    def document(self) -> dict[str, Any]:
+        """What the masks depend on, as JSON values."""
+        return asdict(self.config)
 
     def _box(self, inside: np.ndarray) -> Box:
         """Where the object is sought."""
@@ -254,6 +250,17 @@ class ObjectTracker:
         on = memory.first.on.mixed(memory.recent.on, 1 - c.first_share)
         around = memory.first.around.mixed(memory.recent.around, 1 - c.first_share_rest)
         return replace(memory, theta=fit(on.plus(around), c.ridge))
+
+
+def at_work_size(view: View, mask: np.ndarray) -> np.ndarray:
+    """(h, w) float32: of each pixel at work size the share that is in a mask (H, W) bool of the frame. Raises
+    `ValueError` for an empty mask, or one of another size."""
+    if mask.shape != view.frame.size or mask.dtype != np.bool_:
+        raise ValueError(f"mask: expected bool {view.frame.size}, got {mask.dtype} {mask.shape}")
+    if not mask.any():
+        raise ValueError("mask: expected the object's pixels, got an empty one")
+    height, width = work_size(view)
+    return cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _areas(probs: np.ndarray) -> np.ndarray:

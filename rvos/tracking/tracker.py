@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from image_core.answer import MaskAnswer
+from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Share, check_ranges
+from rvos.tracking.mask_carrier import MaskCarrier
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
+
+if TYPE_CHECKING:
+    from image_core.device import Precision  # brings torch
 
 State = TypeVar("State")
 
@@ -26,6 +31,11 @@ class TrackerConfig:
     def __post_init__(self) -> None:
         check_ranges(self)
 
+    def for_model(self, model: ModelIdentity | None) -> Self:
+        """These numbers, with those that were left open as they were found for an image model of this project; None of
+        any other."""
+        return self
+
 
 class Tracker(ABC, Generic[State]):
     """Turns what an image model answers on single frames into what one expression means on a video.
@@ -40,6 +50,10 @@ class Tracker(ABC, Generic[State]):
     config_type: ClassVar[type[TrackerConfig]] = TrackerConfig
     """The dataclass of its numbers: what `tracker.KEY=VALUE` sets."""
 
+    of_masks: ClassVar[str] = ""
+    """Which of its numbers count, by their group, where objects are followed from masks; "" where masks are followed
+    without it."""
+
     lookahead: int = 0
     """How many later frames the answer to a frame waits for."""
 
@@ -50,6 +64,12 @@ class Tracker(ABC, Generic[State]):
         """config: of `config_type`; its defaults where None."""
         self.config = config or self.config_type()
 
+    @classmethod
+    def built(cls, config: Any, device: str, precision: Precision) -> Self:
+        """One of these numbers (`config_type`), whose models, if it has any, compute on a device in a precision.
+        Nothing is loaded yet. Raises `ConfigError`."""
+        return cls(config)
+
     def question(self, expression: TimedExpression) -> str:
         """What the image model is asked for an expression. A tracker that judges by motion itself asks for the still
         part; any other leaves all of the text to the model, which may know what to do with it."""
@@ -58,6 +78,19 @@ class Tracker(ABC, Generic[State]):
     @abstractmethod
     def start(self, expression_index: int, expression: TimedExpression) -> State:
         """The state of expression number `expression_index` before the first frame."""
+
+    def load(self) -> None:
+        """Bring what it needs beside its numbers, such as the weights of a network, before the first frame. Raises
+        `RvosError`, in one line, where that cannot be had."""
+
+    def document(self) -> dict[str, Any]:
+        """What results depend on, as JSON values, beside its name: its numbers, and its models with their revisions.
+        Raises as `load` does, of what it can know without loading."""
+        return asdict(self.config)
+
+    def mask_carrier(self) -> MaskCarrier | None:
+        """What follows the objects of masks where this tracker is chosen; None where masks are followed without it."""
+        return None
 
     def prepare(self, view: View) -> None:
         """Compute `once` what `step` will ask of the picture alone, whatever is answered: done beside the network."""
@@ -74,6 +107,10 @@ class Tracker(ABC, Generic[State]):
     def finish(self, state: State) -> list[FrameResult]:
         """The answers that still wait for later frames, in order: none will come."""
         return []
+
+    def decided(self, state: State) -> dict[str, Any] | None:
+        """How it was decided what the expression means, as JSON values; None where there is nothing to tell."""
+        return None
 
     def again(self, state: State) -> State:
         """The state to begin the same video with once more, knowing how it went on."""

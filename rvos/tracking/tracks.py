@@ -13,39 +13,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 
 from image_core.answer import MaskAnswer
+from image_core.identity import ModelIdentity, name_of
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
 from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
 from rvos.tracking.by_motion import ByMotion, ByMotionConfig, MotionMemory
+from rvos.tracking.deciding.album import Album, seen_of
+from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
+from rvos.tracking.deciding.decider import Decider, check_both_ways
+from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track
 from rvos.tracking.gathered import Gathered, GatheredConfig
+from rvos.tracking.judging import judged
 from rvos.tracking.lifted import lifted
-from rvos.tracking.meaning import Claim, History, MeaningConfig, Path, chosen, likelihood, meant_at, moved_on
+from rvos.tracking.meaning import Claim, MeaningConfig, Path, chosen, meant_at
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.presence_levels import OTHERWISE, level_for
 from rvos.tracking.regions import Region, RegionsConfig, regions_of_candidates, regions_of_map
-from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig, SteadyMap
-from rvos.tracking.tracker import Tracker, TrackerConfig
+from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig
+from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
+if TYPE_CHECKING:
+    from image_core.device import Precision  # brings torch
+
 
 @dataclass(frozen=True)
-class TracksConfig(TrackerConfig):
+class TracksConfig(DecidingConfig):
     """Every number of the tracker (ours)."""
 
     #: Later frames that the answer to a frame waits for.
     lookahead: Annotated[int, Range(0)] = 0
-    #: The video is watched twice, the second time knowing how it goes on.
-    both_ways: bool = False
-    #: Presence from which on anything is shown, [0, 1]: by this one 89 of 100 visible targets are shown with the
-    #: embedded model on validation videos, as many as frame by frame; on moving pictures models are less sure.
-    presence_threshold: Share = 0.5
+    #: Share of visible targets that is to be shown. What presence that takes was found on validation videos for the
+    #: models of this project; of others a target is shown from a presence of one half on.
+    wanted_t_acc: Share = 0.95
+    #: Presence from which on anything is shown, whatever `wanted_t_acc` says.
+    presence_threshold: Share | None = None
     #: How answers become regions.
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     #: How the maps of dense models are made steady.
@@ -62,6 +72,12 @@ class TracksConfig(TrackerConfig):
     motion: ByMotionConfig = field(default_factory=ByMotionConfig)
     #: How the presence of frames adds up.
     presence: GatheredConfig = field(default_factory=GatheredConfig)
+
+    def for_model(self, model: ModelIdentity | None) -> Self:
+        """With the threshold of presence that `wanted_t_acc` takes, unless one was given."""
+        if self.presence_threshold is not None:
+            return self
+        return replace(self, presence_threshold=level_for(model, self.wanted_t_acc))
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,10 @@ class TracksState:
     plan: Path = ()
     #: Where the tracks went, where the words speak of motion.
     motion: MotionMemory = field(default_factory=MotionMemory)
+    #: Pictures of the tracks; None where nobody decides by them.
+    album: Album | None = None
+    #: Which tracks are meant, where that was decided between two passes.
+    decision: Decision | None = None
 
 
 class TracksTracker(Tracker[TracksState]):
@@ -121,19 +141,43 @@ class TracksTracker(Tracker[TracksState]):
     config_type = TracksConfig
     config: TracksConfig
 
-    def __init__(self, config: TracksConfig | None = None) -> None:
+    def __init__(self, config: TracksConfig | None = None, decider: Decider | None = None) -> None:
+        """decider: who decides which tracks are meant; None for the evidence of the answers. Raises `ConfigError` for
+        one without `both_ways`."""
         super().__init__(config)
         self.both_ways = self.config.both_ways
         self.lookahead = self.config.lookahead
+        if decider is None and self.config.decider != DEFAULT:
+            raise ValueError(f"TracksTracker: expected a decider beside '{self.config.decider}', got none: see `built`")
+        self._decider = decider
+        if decider is not None:
+            check_both_ways(type(decider).__name__, self.both_ways)
         self._follower = Follower(self.config.following, ObjectTracker(self.config.carrying))
         self._steadier = Steadier(self.config.steadying)
         self._by_motion = ByMotion(self.config.motion, self.config.meaning)
+
+    @classmethod
+    def built(cls, config: TracksConfig, device: str, precision: Precision) -> Self:
+        return cls(config, build_decider(config, device, precision))
+
+    def load(self) -> None:
+        if self._decider is not None:
+            self._decider.load()
+
+    def document(self) -> dict[str, Any]:
+        if self._decider is None:
+            return super().document()
+        decided_by = {"class": name_of(type(self._decider)), **self._decider.document()}
+        return {**super().document(), "decided_by": decided_by}
+
+    def decided(self, state: TracksState) -> dict[str, Any] | None:
+        return None if state.decision is None else state.decision.document()
 
     def question(self, expression: TimedExpression) -> str:
         return expression.asked
 
     def start(self, expression_index: int, expression: TimedExpression) -> TracksState:
-        return TracksState(expression_index, expression)
+        return TracksState(expression_index, expression, album=None if self._decider is None else Album())
 
     def prepare(self, view: View) -> None:
         view.once(lifted)
@@ -149,8 +193,10 @@ class TracksTracker(Tracker[TracksState]):
             state = replace(state, unanswered=state.unanswered + 1)
         else:
             placed, state = self._answered(view, answer, carried, state)
-        moved = self._by_motion.after(view, [one.track for one in placed], state.expression, state.motion)
-        state = replace(state, motion=moved)
+        tracks = [one.track for one in placed]
+        state = replace(state, motion=self._by_motion.after(view, tracks, state.expression, state.motion))
+        if state.album is not None:
+            state = replace(state, album=state.album.after(view, seen_of(placed), self.config.album))
         waiting = self._waiting(view, answer, placed, state)
         state = replace(state, tracks=self._kept(placed), waiting=(*state.waiting, waiting))
         if len(state.waiting) <= self.lookahead:
@@ -167,10 +213,13 @@ class TracksTracker(Tracker[TracksState]):
 
     def again(self, state: TracksState) -> TracksState:
         """The same tracks will come again; which of them is meant when is known already."""
-        first = _first(state.tracks)
-        begun = self.start(state.expression_index, state.expression)
-        motion = self._by_motion.final(state.expression, state.motion)
-        return replace(begun, plan=() if first is None else first.path, motion=motion)
+        first, decision = _first(state.tracks), None
+        if state.album is not None and self._decider is not None:
+            album = state.album.settled(self.config.following.least_candidates)
+            decision = self._decider.decide(state.expression.text, album)
+        started = self.start(state.expression_index, state.expression)
+        plan, motion = () if first is None else first.path, self._by_motion.final(state.expression, state.motion)
+        return replace(started, plan=plan, album=None, decision=decision, motion=motion)
 
     def _answered(
         self, view: View, answer: MaskAnswer, carried: Mapping[int, np.ndarray | None], state: TracksState
@@ -203,7 +252,7 @@ class TracksTracker(Tracker[TracksState]):
             track = Track(next_id, region.appearance, None, None, (0.0, 0.0), 0.0)
             placed.append(self._follower.drawn(view, track, None, region))
             region_of[next_id] = region
-        placed = self._judged(view, answer, steady, placed, region_of, known)
+        placed = judged(view.frame.index, answer, steady, placed, region_of, known, c.meaning)
         placed = self._taught(view, placed, region_of)
         several = float(steady is not None or sum(region.likelihood >= 0.5 for region in regions) > 1)
         state = replace(
@@ -216,41 +265,13 @@ class TracksTracker(Tracker[TracksState]):
             maps=maps,
         )
         if steady is not None and maps is not None:
-            shown = self._drawn([one.track for one in placed], view.frame.index, state)
+            shown = self._remembered([one.track for one in placed], view.frame.index, state)
             cores = [one.track.probs > 0.5 for one in placed if one.track.id in shown and one.track.probs is not None]
             if cores:
                 meant = np.logical_or.reduce(cores)
                 drawn_now = np.where(meant, steady.probs, np.minimum(steady.probs, 0.5)).astype(np.float32)
                 maps = self._steadier.learned(view, drawn_now, answer.presence, maps)
         return placed, replace(state, maps=maps)
-
-    def _judged(
-        self,
-        view: View,
-        answer: MaskAnswer,
-        steady: SteadyMap | None,
-        placed: Sequence[Placed],
-        region_of: Mapping[int, Region],
-        known: Sequence[Track],
-    ) -> list[Placed]:
-        """The tracks with what this answer says of each."""
-        c = self.config
-        said: dict[int, float | None] = {i: region.likelihood for i, region in region_of.items()}
-        if steady is not None:
-            for track in (one.track for one in placed):
-                if track.probs is not None:
-                    said[track.id] = float(np.average(steady.answered, weights=track.probs))
-        values = {one.track.id: likelihood(answer.presence, said.get(one.track.id), c.meaning) for one in placed}
-        before = {track.id: History(track.log_odds, track.path) for track in known}
-        after = moved_on(before, values, view.frame.index, c.meaning)
-        weight = answer.presence + c.meaning.unsure_weight
-        judged = []
-        for one in placed:
-            history, before_it = after[one.track.id], one.track.belief
-            belief = before_it.after(said.get(one.track.id), weight, c.meaning)
-            track = replace(one.track, log_odds=history.log_odds, path=history.path, belief=belief)
-            judged.append(replace(one, track=track))
-        return judged
 
     def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
         """The tracks after a lesson: those most likely meant have a memory of their appearance, the others none."""
@@ -292,7 +313,7 @@ class TracksTracker(Tracker[TracksState]):
         """The frame with the masks of all tracks that may come to be shown."""
         visible = [one for one in placed if one.track.probs is not None]
         if self.lookahead == 0:
-            shown = self._shown([one.track for one in placed], view.frame.index, state)
+            shown = self._shown([one.track for one in placed], view.frame.index, state, state.decision)
             visible = [one for one in visible if one.track.id in shown]
         return WaitingFrame(
             frame_index=view.frame.index,
@@ -305,27 +326,30 @@ class TracksTracker(Tracker[TracksState]):
             tracks=tuple(TrackMask(one.track.id, self._claim(one.track), self._mask(view, one)) for one in visible),
         )
 
-    def _drawn(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
-        """The ids of the tracks that a map is to be remembered for: where motion decides, all that may yet be meant."""
-        if state.expression.motions:
-            return {track.id for track in tracks if track.probs is not None}
-        return self._shown(tracks, frame_index, state)
+    def _remembered(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
+        """The ids of the tracks that a map is remembered for: where motion decides, all that may yet be meant."""
+        placed = {track.id for track in tracks if track.probs is not None}
+        return placed if state.expression.motions else self._shown(tracks, frame_index, state, None)
 
-    def _shown(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
-        """The ids of the tracks that are shown on this frame, as far as is known now."""
+    def _shown(
+        self, tracks: Sequence[Track], frame_index: int, state: TracksState, decision: Decision | None
+    ) -> set[int]:
+        """The ids of the tracks that are shown on this frame, as far as is known now. What is learned of a map heeds no
+        decision: on both passes over a video tracks are the same."""
         believed = _first(tracks)
-        claims = {
-            track.id: self._claim(track)
-            for track in tracks
-            if track.probs is not None
-            and (track is believed or self._may_stand_in(track))
-            # A dense model's map says itself where nothing is.
-            and not (state.maps is not None and state.unanswered == 0 and track.age > 0)
-        }
-        if state.expression.motions:
-            return self._by_motion.chosen(state.expression, state.motion, claims)
-        path = state.plan or next((t.path for t in [_first(tracks)] if t is not None), ())
-        return chosen(claims, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
+        # A dense model's map says itself where nothing is.
+        mapped = state.maps is not None and state.unanswered == 0
+        there = {t.id: t for t in tracks if t.probs is not None and not (mapped and t.age > 0)}
+        path = state.plan or (() if believed is None else believed.path)
+
+        def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
+            own = {i: c for i, c in claims.items() if there[i] is believed or self._may_stand_in(there[i])}
+            if state.expression.motions:
+                return self._by_motion.chosen(state.expression, state.motion, own)
+            return chosen(own, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
+
+        claims = {i: self._claim(track) for i, track in there.items()}
+        return by_evidence(claims) if decision is None else decision.shown(claims, by_evidence)
 
     def _claim(self, track: Track) -> Claim:
         return Claim(track.log_odds, track.belief.value(self.config.meaning))
@@ -348,12 +372,18 @@ class TracksTracker(Tracker[TracksState]):
             first = _first(state.tracks)
             path = state.plan or (() if first is None else first.path)
             claims = {track.id: track.claim for track in frame.tracks}
-            if state.expression.motions:
-                shown = self._by_motion.chosen(state.expression, state.motion, claims)
-            else:
-                shown = chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
-        there = presence >= c.presence_threshold
-        masks = {t.id: t.mask for t in frame.tracks if there and t.id in shown and t.mask.any()}
+
+            def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
+                if state.expression.motions:
+                    return self._by_motion.chosen(state.expression, state.motion, claims)
+                return chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
+
+            shown = by_evidence(claims) if state.decision is None else state.decision.shown(claims, by_evidence)
+        masks = {t.id: t.mask for t in frame.tracks if t.id in shown and t.mask.any()}
+        if state.decision is not None and not state.decision.is_open:
+            presence = 1.0 if masks else 0.0  # what was accepted is there where it is seen
+        if presence < (OTHERWISE if c.presence_threshold is None else c.presence_threshold):
+            masks = {}
         return FrameResult(
             frame_index=frame.frame_index,
             time_s=frame.time_s,

@@ -14,14 +14,15 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from rvos.types import Frame, VideoError, VideoInfo
-from rvos.video.decoding import BrokenDataError, decode, open_stream
+from rvos.video.decoding import BrokenDataError, Decoding, open_stream, video_streams
 from rvos.video.diagnosis import is_cut_off
 from rvos.video.packet_index import PacketIndex, build_packet_index
 from rvos.video.picture import display_matrix, to_rgb, turns_sideways
 from rvos.video.source import check_indices
-from rvos.video.timeline import FORMATS_WITHOUT_TIMES, Timeline
+from rvos.video.timeline import FORMATS_IN_DECODING_ORDER, Timeline
 
 log = logging.getLogger(__name__)
+_LATE_S = 10
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,28 @@ class _Header:
 class AvSource:
     """A video file. The first frame is decoded at birth, so that a file that cannot be read fails here.
 
-    Every pass over the frames opens the file anew, so passes do not disturb each other. Raises `VideoError`.
+    Every pass over the frames opens the file anew, so passes do not disturb each other. stream: None for the one that
+    is marked as default, else the largest; damage: stop or skip, as `open_video` takes them. Raises `VideoError`.
     """
 
-    def __init__(self, path: Path, stream: int = 0) -> None:
+    def __init__(self, path: Path, stream: int | None = None, damage: str = "stop") -> None:
         self.path = path
         self._stream_number = stream
+        self._skip = damage == "skip"
         with open_stream(path, stream) as (container, video):
+            streams = video_streams(container)
+            if stream is None and len(streams) > 1:
+                log.info(
+                    "'%s': %d video streams, number %d is taken (%d x %d px): --set video.stream=N takes another",
+                    *(path, len(streams), streams.index(video), video.height, video.width),
+                )
             # Before the first packet: decoding may set fields of the stream that the header left open.
             header = _read_header(container, video)
             first = self._first_frame(container, video)
             self.first_pts = first.pts
             self.format_name = container.format.name
             self.codec = video.codec_context.codec.canonical_name
-            self.video_streams = len(container.streams.video)
+            self.video_streams = len(streams)
             self.time_base = video.time_base or Fraction(1, 1)
             self._rate = header.rate
             self._matrix = display_matrix(first)
@@ -65,12 +74,12 @@ class AvSource:
                 codec=self.codec,
                 rotation_deg=first.rotation % 360,
                 pixel_aspect=1 / aspect if sideways else aspect,
-                stream_index=stream,
+                stream_index=streams.index(video),
             )
 
     def _first_frame(self, container: InputContainer, video: VideoStream) -> av.VideoFrame:
         try:
-            first = next(decode(container, video), None)
+            first = next(Decoding(container, video, skip=self._skip).frames(), None)
         except BrokenDataError as error:
             raise VideoError(
                 f"'{self.path}': broken at frame 0: {error}: no frame can be read, copy it again"
@@ -82,23 +91,42 @@ class AvSource:
     def frames(self) -> Iterator[Frame]:
         """All frames in order. Raises `VideoError` at the place where the data breaks or the file was cut off."""
         index, time_s = 0, 0.0
+        in_decoding_order = self.format_name in FORMATS_IN_DECODING_ORDER
         with open_stream(self.path, self._stream_number) as (container, video):
-            timeline = self._timeline()
+            timeline = Timeline(str(self.path), self._rate, jumps=self.format_name == "mpegts")
+            decoding = Decoding(container, video, skip=self._skip)
             try:
-                for picture in decode(container, video):
-                    time_s = timeline.time_of(picture.pts, self.time_base)
+                for picture in decoding.frames():
+                    ticks = picture.pts
+                    if in_decoding_order:
+                        ticks = decoding.times.popleft() if decoding.times else None
+                    time_s = timeline.time_of(ticks, self.time_base)
                     yield self._frame(index, time_s, picture)
                     index += 1
             except BrokenDataError as error:
                 raise self._broken(index, str(error), time_s) from error
             if is_cut_off(self.path, container, video):
-                raise self._broken(index, "the file was cut off", time_s)
-        declared = self.info.frame_count
-        if declared is not None and index < declared:
-            log.warning("'%s': the header declares %d frames, %d could be read", self.path, declared, index)
+                if not self._skip:
+                    raise self._broken(index, "the file was cut off", time_s)
+                log.warning("'%s': the file was cut off; its %d frames were read", self.path, index)
+        self._tell(decoding, index)
 
-    def _timeline(self) -> Timeline:
-        return Timeline(str(self.path), self._rate, counted=self.format_name in FORMATS_WITHOUT_TIMES)
+    def _tell(self, decoding: Decoding, count: int) -> None:
+        """What was read past, and frames that the header declares and the file does not hold."""
+        if decoding.left_out:
+            log.warning("'%s': damaged, %d packets or frames were left out", self.path, decoding.left_out)
+        elif decoding.marked:
+            log.warning(
+                "'%s': %d packets come after a gap (joined pieces, or lost ones); all that is there was read",
+                *(self.path, decoding.marked),
+            )
+        declared = self.info.frame_count
+        if declared is None or decoding.left_out:
+            return
+        # What AVI declares are ticks, of which a dropped frame has one, too.
+        reached = decoding.end_ticks if self.format_name == "avi" else count + decoding.cut_away
+        if max(count, reached) < declared:
+            log.warning("'%s': the header declares %d frames, %d could be read", self.path, declared, count)
 
     def _frame(self, index: int, time_s: float, picture: av.VideoFrame) -> Frame:
         image = to_rgb(picture, self._matrix)
@@ -114,12 +142,14 @@ class AvSource:
         after = "" if last_time_s is None else f" (after {last_time_s:.3f} s)"
         return VideoError(
             f"'{self.path}': broken at frame {index}{after}: {reason}; the frames before it can be read: "
-            "copy the file again, or go on with those"
+            "copy the file again, or pass what is damaged with --set video.damage=skip"
         )
 
     @cached_property
     def index(self) -> PacketIndex | None:
         """Times of all frames, or None where only reading from the start is exact."""
+        if self._skip:
+            return None
         with open_stream(self.path, self._stream_number) as (container, video):
             index = build_packet_index(container, video)
         # Leading frames that cannot be decoded have packets but are never shown.
@@ -132,7 +162,7 @@ class AvSource:
         with open_stream(self.path, self._stream_number) as (container, video):
             count = 0
             try:
-                for _ in decode(container, video):
+                for _ in Decoding(container, video, skip=self._skip).frames():
                     count += 1
             except BrokenDataError as error:
                 raise self._broken(count, str(error)) from error
@@ -190,7 +220,7 @@ def _from_key(
     position = index.key_before(target)
     while True:
         container.seek(index.key_pts[position], stream=video, backward=True)
-        pictures = decode(container, video)
+        pictures = Decoding(container, video).frames()
         first = next(pictures, None)
         if position == 0 or (first is not None and first.pts is not None and first.pts <= target):
             break
@@ -206,5 +236,8 @@ def _read_header(container: InputContainer, video: VideoStream) -> _Header:
         duration = video.duration * video.time_base
     elif container.duration:
         duration = Fraction(container.duration, av.time_base)
+        start = Fraction(container.start_time or 0, av.time_base)
+        if start > _LATE_S and duration > start:  # told as the time at which the file ends, of a clock that starts late
+            duration -= start
     rate = video.average_rate or video.guessed_rate
     return _Header(rate, video.frames or None, float(duration) if duration else None)

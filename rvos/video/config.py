@@ -1,32 +1,39 @@
-"""How a video is opened, described: `video.stream`, `video.backend`, `video.prefetch`."""
+"""How a video is opened, described: `video.stream`, `video.backend`, `video.damage`, `video.prefetch`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from image_core.errors import UnknownNameError
+from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
+from image_core.field_types import misfits
 
 BACKENDS = ("av", "decord")
+DAMAGE = ("stop", "skip")
 
 
 @dataclass(frozen=True)
 class VideoConfig:
     """What `open_video` is asked. Raises `ConfigError` or `UnknownNameError`, all that is wrong in one."""
 
-    #: Which of the file's video streams, from 0.
-    stream: int = 0
+    #: Which of the file's video streams, from 0; null: the one that is marked as default, else the largest.
+    stream: int | None = None
     #: av, the reference, or decord.
     backend: str = "av"
+    #: What to do at data that is damaged: stop there, or skip what cannot be decoded.
+    damage: str = "stop"
     #: Frames decoded ahead, 0 for none.
     prefetch: int = 4
 
     def __post_init__(self) -> None:
         faults = Faults()
+        for fault in misfits(VideoConfig, vars(self), "video"):
+            raise ConfigError(fault)
         for name in ("stream", "prefetch"):
-            if getattr(self, name) < 0:
+            if (getattr(self, name) or 0) < 0:
                 faults.add(f"video.{name}: expected 0 or more, got {getattr(self, name)}")
-        if self.backend not in BACKENDS:
-            with faults.gathered():
-                raise UnknownNameError("video.backend", self.backend, list(BACKENDS))
+        for name, known in (("backend", BACKENDS), ("damage", DAMAGE)):
+            if getattr(self, name) not in known:
+                with faults.gathered():
+                    raise UnknownNameError(f"video.{name}", getattr(self, name), list(known))
         faults.raise_all()

@@ -1,16 +1,19 @@
-"""Packets -> pictures with av, up to the first fault, and no further."""
+"""Packets -> pictures with av: up to the first fault and no further, or past all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import cpu_count
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
 from av.error import EOFError as EndOfStream
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -18,6 +21,9 @@ from rvos.types import VideoError
 from rvos.video.diagnosis import looks_like_text, why_unreadable
 
 _MAX_THREADS = 4
+_TRANSPORT_STREAM = "mpegts"
+_MOST_DEMUXER_FAULTS = 100
+"""After so many a demuxer that makes no progress is given up."""
 
 
 class BrokenDataError(Exception):
@@ -25,15 +31,16 @@ class BrokenDataError(Exception):
 
 
 @contextmanager
-def open_stream(path: Path, number: int) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Container and video stream `number` of a file, ready to decode. Cover pictures are not counted as video.
+def open_stream(path: Path, number: int | None) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Container and video stream `number` of a file, ready to decode; None: the one that is marked as default, else the
+    largest. Cover pictures are not counted as video.
 
     Raises `VideoError` when the file is missing, empty, no video, or has no such stream.
     """
     if not path.is_file():
         raise VideoError(f"no such file: '{path}': check the path")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(av_name(path), metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         if isinstance(error, PermissionError):
             raise VideoError(f"'{path}': no permission to read it: check the file's rights") from error
@@ -42,60 +49,144 @@ def open_stream(path: Path, number: int) -> Iterator[tuple[InputContainer, Video
         yield container, _pick_stream(path, container, number)
 
 
-def _pick_stream(path: Path, container: InputContainer, number: int) -> VideoStream:
+def av_name(path: Path) -> str:
+    """A path as av takes it: without the prefix, what stands before a colon in it would be a protocol."""
+    return f"file:{path}"
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams of a file, in its order, without cover pictures."""
+    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+
+
+def _pick_stream(path: Path, container: InputContainer, number: int | None) -> VideoStream:
     with path.open("rb") as file:
         # ffmpeg renders text files with some suffixes as terminal art.
         if container.format.name == "tty" or (not container.streams.video and looks_like_text(file.read(4096))):
             raise VideoError(f"'{path}': expected a video file, got text")
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = video_streams(container)
     if not streams:
-        kinds = sorted({s.type for s in container.streams}) or ["nothing"]
+        kinds = sorted({"a cover picture" if s.type == "video" else s.type for s in container.streams}) or ["nothing"]
         raise VideoError(f"'{path}': expected a file with a video stream, got one with {' and '.join(kinds)} only")
-    if not 0 <= number < len(streams):
+    if not any(_has_decoder(s) for s in streams):
+        raise VideoError(f"'{path}': its video is of a kind that cannot be decoded here: convert it to mp4 (h264)")
+    if number is not None and not 0 <= number < len(streams):
         raise VideoError(
             f"'{path}': expected video stream 0 to {len(streams) - 1}, got {number}: set video.stream to one of those"
         )
-    stream = streams[number]
+    stream = _main_stream(streams) if number is None else streams[number]
+    if not _has_decoder(stream):
+        raise VideoError(f"'{path}': video stream {number} cannot be decoded here: set video.stream to another")
     # av.logging.set_level must stay untouched: its callback takes the interpreter lock in the decoder's threads, and
     # closing a decoder that logs an error then never returns.
-    stream.thread_type = "AUTO"
+    # Frame threads lose the mark of a last frame that is damaged, which MPEG-TS alone tells in no other way.
+    stream.thread_type = "SLICE" if container.format.name == _TRANSPORT_STREAM else "AUTO"
     # Each frame thread holds a frame: their number must not grow with the machine.
     stream.codec_context.thread_count = min(_MAX_THREADS, cpu_count() or 1)
     return stream
 
 
-def decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """Frames in display order from the container's position on, beginning at a key frame.
+def _main_stream(streams: Sequence[VideoStream]) -> VideoStream:
+    """Of those that can be decoded, and are marked as default or else of all, the largest; of equals the first."""
+    known = [s for s in streams if _has_decoder(s)]
+    marked = [s for s in known if s.disposition & Disposition.default]
+    return max(marked or known, key=lambda s: (s.width or 0) * (s.height or 0))
 
-    Raises `BrokenDataError` at the first packet or frame that is damaged, after the frames shown before it.
+
+def _has_decoder(stream: VideoStream) -> bool:
+    return cast("object", stream.codec_context) is not None
+
+
+class Decoding:
+    """One pass over a stream from the container's position on: frames in display order, beginning at a key frame.
+
+    skip: leave out what is damaged and go on; otherwise `BrokenDataError` is raised at the first packet or frame that
+    is, after the frames shown before it. Packets that are only marked as suspicious, as those of joined or recorded
+    MPEG-TS, are decoded, and what comes out decides.
     """
-    packets = container.demux(stream)
-    started = False
-    while True:
+
+    def __init__(self, container: InputContainer, stream: VideoStream, *, skip: bool = False) -> None:
+        self._container = container
+        self._stream = stream
+        self._skip = skip
+        self._trusts_marks = container.format.name != _TRANSPORT_STREAM
+        #: Packets and frames that were damaged and left out.
+        self.left_out = 0
+        #: Packets that were marked as damaged, or as coming after a gap.
+        self.marked = 0
+        #: Packets that an edit list leaves out.
+        self.cut_away = 0
+        #: Of packets that were decoded and whose frame did not come out yet, in order: when they are decoded.
+        self.times: deque[int | None] = deque()
+        #: Ticks up to which the packets reach, where they tell.
+        self.end_ticks = 0
+        self._last_dts: int | None = None
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """The frames that are whole. Raises `BrokenDataError`."""
+        started = False
         try:
-            packet = next(packets, None)
+            for packet in self._packets():
+                started = started or packet.is_keyframe
+                if packet.size and not started:
+                    continue
+                self._count(packet)
+                for frame in self._decoded(packet):
+                    if not frame.is_corrupt:
+                        yield frame
+                        continue
+                    if not self._skip:
+                        raise BrokenDataError("its data is damaged")
+                    self.left_out += 1
         except FFmpegError as error:
-            yield from _drain(stream, None)
+            yield from _drain(self._stream, None)
             raise BrokenDataError(_reason(error)) from error
-        if packet is None:
+
+    def _packets(self) -> Iterator[Packet]:
+        """Up to the empty one at the end."""
+        packets, faults = self._container.demux(self._stream), 0
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError:
+                faults += 1
+                if not self._skip or faults > _MOST_DEMUXER_FAULTS:
+                    raise
+                packets = self._container.demux(self._stream)
+                continue
+            if packet is None:
+                self.left_out += faults
+                return
+            yield packet
+
+    def _count(self, packet: Packet) -> None:
+        if not packet.size:
             return
-        started = started or packet.is_keyframe
-        if packet.size and not started:
-            continue
-        if packet.is_corrupt:
-            yield from _drain(stream, packet.pts)
+        self.marked += packet.is_corrupt
+        self.cut_away += packet.is_discard
+        self.times.append(packet.dts)
+        if packet.dts is not None:
+            step = packet.dts - self._last_dts if self._last_dts is not None else 0
+            self.end_ticks = max(self.end_ticks, packet.dts + max(step, packet.duration or 0))
+            self._last_dts = packet.dts
+
+    def _decoded(self, packet: Packet) -> Iterator[av.VideoFrame]:
+        if packet.is_corrupt and self._trusts_marks and not self._skip:
+            yield from _drain(self._stream, packet.pts)
             raise BrokenDataError("the file ends inside its data")
         try:
-            frames = stream.decode(packet)
+            frames = self._stream.decode(packet)
         except EndOfStream:
             return
         except FFmpegError as error:
-            yield from _drain(stream, packet.pts)
-            raise BrokenDataError(_reason(error)) from error
-        for frame in frames:
-            if frame.is_corrupt:
-                raise BrokenDataError("its data is damaged")
-            yield frame
+            if not self._skip:
+                yield from _drain(self._stream, packet.pts)
+                raise BrokenDataError(_reason(error)) from error
+            self.left_out += 1
+            if self.times:
+                self.times.pop()
+            return
+        yield from frames
 
 
 def _drain(stream: VideoStream, before_pts: int | None) -> list[av.VideoFrame]:

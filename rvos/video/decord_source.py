@@ -27,7 +27,7 @@ class DecordSource:
     Raises `VideoError` that says why a file is refused.
     """
 
-    def __init__(self, path: Path, stream: int = 0) -> None:
+    def __init__(self, path: Path, stream: int | None = None) -> None:
         self._reference = AvSource(path, stream)
         self.info = self._reference.info
         self._path = path
@@ -72,7 +72,7 @@ def _decode(path: str, indices: Sequence[int]) -> np.ndarray:
 
 
 @lru_cache(maxsize=4096)
-def _why_refused(path: str, mtime_ns: int, size: int, stream: int) -> str | None:
+def _why_refused(path: str, mtime_ns: int, size: int, stream: int | None) -> str | None:
     """Why decord must not read this file, None where it may. Kept per file and its state on disk."""
     source = AvSource(Path(path), stream)
     if Path(path).suffix.lower() not in _SUFFIXES:

@@ -25,9 +25,21 @@ def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     For one frame of a video, not for each: a frame and its side data hold each other and wait for the garbage collector
     (120 MB of frames at 288 x 512).
     """
-    side_data: Mapping[Type, Any] = cast(Any, frame.side_data)
+    try:
+        side_data: Mapping[Type, Any] = cast(Any, frame.side_data)
+    except ValueError:
+        # av refuses the side data of a frame as a whole where it does not know one kind of it, such as EXIF in MJPEG or
+        # the views of stereo HEVC; turns by right angles are told apart from it.
+        return _matrix_of(frame.rotation)
     data = side_data.get(Type.DISPLAYMATRIX)
     return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
+
+
+def _matrix_of(rotation_deg: int) -> np.ndarray | None:
+    """(2, 2) int, the display matrix of a turn counter-clockwise, to the nearest right angle; None for none."""
+    quarters = round(rotation_deg / 90) % 4
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
+    return None if quarters == 0 else np.array([[cosine, -sine], [sine, cosine]], np.int32)
 
 
 def orient(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

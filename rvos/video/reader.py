@@ -5,28 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeGuard, cast
+from typing import cast
 
 import numpy as np
 
-from rvos.types import Frame, VideoError, VideoInfo
+from image_core.pictures import is_picture
+from rvos.types import Frame, StoredPictures, VideoError, VideoInfo
 from rvos.video.av_source import AvSource
 from rvos.video.camera import CameraSource
-from rvos.video.config import BACKENDS
+from rvos.video.config import BACKENDS, DAMAGE
 from rvos.video.decord_source import DecordSource
-from rvos.video.pictures import ArraySource, PicturesSource, pictures_in
+from rvos.video.picture_folder import pictures_in
+from rvos.video.pictures import ArraySource, PicturesSource
 from rvos.video.prefetch import Prefetch
-from rvos.video.source import FrameSource, Source, camera_number
+from rvos.video.source import FrameSource, Source, camera_number, path_of
 
 
 def open_video(
-    source: Source, backend: str = "av", *, stream: int = 0, prefetch: int = 4, rate: float | None = None
+    source: Source,
+    backend: str = "av",
+    *,
+    stream: int | None = None,
+    damage: str = "stop",
+    prefetch: int = 4,
+    rate: float | None = None,
 ) -> VideoReader:
     """Open a video; its first frame is decoded at once, so that what cannot be read fails here.
 
     source: see `Source`.
     backend: "av", the reference, or "decord", a fast path for random access that is refused where it is not exact.
-    stream: which of the file's video streams.
+    stream: which of the file's video streams; None for the one that is marked as default, else the largest.
+    damage: "stop" at data that is damaged, or "skip": leave out what cannot be decoded, and tell how much that was.
     prefetch: frames decoded ahead while iterating, in a thread; 0 = none.
     rate: frames per second of pictures and arrays, which carry no times (25 where None).
 
@@ -34,35 +43,70 @@ def open_video(
     """
     if backend not in BACKENDS:
         raise VideoError(f"video backend: expected one of {', '.join(BACKENDS)}, got '{backend}'")
+    if damage not in DAMAGE:
+        raise VideoError(f"video damage: expected one of {', '.join(DAMAGE)}, got '{damage}'")
     if prefetch < 0:
         raise VideoError(f"video prefetch: expected 0 or more frames, got {prefetch}")
     if rate is not None and rate <= 0:
         raise VideoError(f"video rate: expected more than 0 frames per second, got {rate}")
-    return VideoReader(_open_source(source, backend, stream, rate), prefetch)
+    return VideoReader(_open_source(source, backend, stream, damage, rate), prefetch)
 
 
-def _open_source(source: Source, backend: str, stream: int, rate: float | None) -> FrameSource:
+def _open_source(source: Source, backend: str, stream: int | None, damage: str, rate: float | None) -> FrameSource:
     if not isinstance(source, str | Path):
-        if _are_paths(source):
-            _refuse_decord(backend, "pictures")
-            return PicturesSource(source, str(source[0].parent), rate)
-        _refuse_decord(backend, "arrays")
-        return ArraySource(cast("np.ndarray | Sequence[np.ndarray]", source), rate)
+        return _open_in_memory(source, backend, rate)
     camera = camera_number(source)
     if camera is not None:
         _refuse_decord(backend, "cameras")
         _refuse_rate(rate, source)
         return CameraSource(camera)
-    path = Path(source)
+    path = path_of(source)
     if path.is_dir():
         _refuse_decord(backend, "folders of pictures")
         return PicturesSource(pictures_in(path), str(path), rate)
+    if is_picture(path) and backend == "av" and not _is_animated_png(path):
+        return PicturesSource([path], str(path), rate)
     _refuse_rate(rate, source)
-    return AvSource(path, stream) if backend == "av" else DecordSource(path, stream)
+    return AvSource(path, stream, damage) if backend == "av" else DecordSource(path, stream)
 
 
-def _are_paths(source: np.ndarray | Sequence[np.ndarray] | Sequence[Path]) -> TypeGuard[Sequence[Path]]:
-    return len(source) > 0 and isinstance(source[0], Path)
+def _open_in_memory(source: object, backend: str, rate: float | None) -> FrameSource:
+    if isinstance(source, StoredPictures):
+        _refuse_decord(backend, "pictures")
+        return PicturesSource(source.paths, _folder_of(source.paths), rate, turned=False)
+    if not isinstance(source, np.ndarray | list | tuple):
+        raise VideoError(
+            f"source: expected a path, a list of pathlib.Path to pictures, or uint8 (T, H, W, 3) RGB, got "
+            f"{type(source).__name__}: open or collect it first"
+        )
+    if len(source) and isinstance(source[0], str | bytes):
+        raise VideoError(
+            "source: expected pictures as pathlib.Path, got a list of texts: give [Path(name) for name in names], or "
+            "one path of a video"
+        )
+    if len(source) and isinstance(source[0], Path):
+        odd = next((type(p).__name__ for p in source if not isinstance(p, Path)), None)
+        if odd is not None:
+            raise VideoError(f"source: expected pictures as pathlib.Path alone, got {odd} among them")
+        _refuse_decord(backend, "pictures")
+        paths = cast("Sequence[Path]", source)
+        return PicturesSource(paths, _folder_of(paths), rate)
+    _refuse_decord(backend, "arrays")
+    return ArraySource(cast("np.ndarray | Sequence[np.ndarray]", source), rate)
+
+
+def _folder_of(paths: Sequence[Path]) -> str:
+    return str(paths[0].parent) if paths else "pictures"
+
+
+def _is_animated_png(path: Path) -> bool:
+    """The chunk that makes a PNG an animation comes before its pixels."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False  # told by whoever opens it
+    return head.startswith(b"\x89PNG") and b"acTL" in head
 
 
 def _refuse_decord(backend: str, kind: str) -> None:

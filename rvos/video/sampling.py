@@ -66,7 +66,7 @@ def parse_sampling(text: str) -> Sampling:
     """`all`, `stride:K` or `uniform:N` with K, N >= 1. Raises `ConfigError`, also for what is no text."""
     if text == "all":
         return Stride(1)
-    match = re.fullmatch(r"(stride|uniform):([0-9]+)", text) if isinstance(text, str) else None
+    match = re.fullmatch(r"(stride|uniform):([0-9]{1,9})", text) if isinstance(text, str) else None
     if match is None:
         raise ConfigError(f"sampling: expected all, stride:K or uniform:N, got {text!r}: K and N are whole numbers")
     return Stride(int(match[2])) if match[1] == "stride" else Uniform(int(match[2]))

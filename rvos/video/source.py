@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from rvos.types import Frame, VideoInfo
+from rvos.types import Frame, StoredPictures, VideoError, VideoInfo
 
-Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path]
+Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path] | StoredPictures
 """Where a video is read from: the path of a file or of a folder of pictures (natural order), "camera:N", paths of
 pictures (in the order given), a (T, H, W, 3) uint8 RGB array, or a list of (H, W, 3) arrays."""
 
-_CAMERA = re.compile(r"camera:(\d+)")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_CAMERA = re.compile(r"camera:([0-9]{1,4})")
 
 PICTURE_RATE = 25.0
 """Frames per second given to pictures and arrays, which carry no times, where the caller names none."""
@@ -47,6 +49,27 @@ def camera_number(source: Source) -> int | None:
     """N of "camera:N", which shows everything once; None for any other source."""
     match = _CAMERA.fullmatch(str(source)) if isinstance(source, str | Path) else None
     return int(match[1]) if match else None
+
+
+def path_of(source: str | Path) -> Path:
+    """The path that a source names. Raises `VideoError` for what can be none: nothing, a URL, a pipe, a device."""
+    text = str(source)
+    if not text.strip():
+        raise VideoError("source: expected a video file or a folder, got an empty name: is a shell variable unset?")
+    scheme = _URL.match(text)
+    path = Path(text)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        if scheme:
+            raise VideoError(f"'{text}': expected a file, got a URL: download it first") from error
+        raise VideoError(f"no such file: '{text}': check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise VideoError(f"'{text}': cannot be opened ({reason}): check the path and its rights") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise VideoError(f"'{text}': expected a file or a folder, got a pipe or a device: write it to a file first")
+    return path
 
 
 def check_indices(indices: Sequence[int], frame_count: int, source: str) -> None:

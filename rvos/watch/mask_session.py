@@ -1,10 +1,10 @@
-"""A session that starts from masks instead of words: several objects followed side by side, without a network."""
+"""A session that starts from masks instead of words: several objects followed side by side."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,14 @@ import numpy as np
 from image_core.identity import name_of
 from image_core.state import from_bytes, to_bytes
 from rvos.tracking.joint import resolve
+from rvos.tracking.mask_carrier import MaskCarrier
 from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker
 from rvos.types import Frame, FrameResult, OutputError, Target
 from rvos.view.frame_view import View, view_of
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import check_identity
 
-SNAPSHOT_VERSION = 4
+SNAPSHOT_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class MaskSessionState:
     #: Which session this is of, as JSON.
     identity: str
     frame_count: int
-    #: By object id, as bytes of the tracker's `state_type`.
+    #: By object id, as bytes of the carrier's `state_type`.
     objects: Mapping[int, bytes]
     #: The last picture at working size, (h, w, 3) uint8.
     picture: np.ndarray | None = None
@@ -40,7 +41,7 @@ class ObjectMask:
 
     #: (H, W) bool at frame size.
     mask: np.ndarray
-    #: [0, 1], the tracker's quality.
+    #: [0, 1], the carrier's quality.
     score: float
     #: [0, 1], the highest probability of a pixel, not calibrated.
     presence: float
@@ -51,16 +52,16 @@ class MaskSession:
 
     An object is absent until its first prompt. On a frame with a prompt its mask is the prompt's, to the pixel; further
     prompts of an object that is followed already are further anchors. No pixel belongs to two objects. Every frame is
-    answered at once. The tracker is shared and holds nothing that changes: all that this video has left behind is here.
+    answered at once. The carrier is shared and holds nothing that changes: all that this video has left behind is here.
     """
 
     latency = 0
 
-    def __init__(self, prompts: MaskPrompts, tracker: ObjectTracker | None = None) -> None:
+    def __init__(self, prompts: MaskPrompts, carrier: MaskCarrier | None = None) -> None:
         self.targets = prompts.targets
         self.frame_count = 0
         self._prompts = prompts
-        self._tracker = tracker or ObjectTracker()
+        self._carrier: MaskCarrier = carrier or ObjectTracker()
         self._picture: np.ndarray | None = None
         self._states: dict[int, Any] = {}
 
@@ -79,16 +80,16 @@ class MaskSession:
 
     def _follow(self, view: View, given: dict[int, np.ndarray]) -> tuple[dict[int, ObjectGuess], dict[int, Any]]:
         """Object id -> where it is, and its state after this frame; only of objects that a prompt has shown by now."""
-        tracker, states = self._tracker, dict(self._states)
-        guesses = {i: tracker.predict(view, state) for i, state in states.items() if i not in given}
+        carrier, states = self._carrier, dict(self._states)
+        guesses = {i: carrier.predict(view, state) for i, state in states.items() if i not in given}
         for i, mask in given.items():
             known = states.get(i)
-            states[i] = tracker.begin(view, mask) if known is None else tracker.renew(view, known, mask)
+            states[i] = carrier.begin(view, mask) if known is None else carrier.renew(view, known, mask)
             guesses[i] = ObjectGuess(states[i].probs, quality=1.0)
         order = sorted(guesses)
         guesses = dict(zip(order, resolve([guesses[i] for i in order]), strict=True))
         for i in guesses.keys() - given.keys():
-            states[i] = tracker.update(view, states[i], guesses[i])
+            states[i] = carrier.update(view, states[i], guesses[i])
         return guesses, states
 
     def _masks(
@@ -98,7 +99,7 @@ class MaskSession:
         masks = {i: ObjectMask(mask, 1.0, 1.0) for i, mask in given.items()}
         taken = np.logical_or.reduce([np.zeros(view.frame.size, dtype=bool), *given.values()])
         for i in sorted(guesses.keys() - given.keys(), key=lambda i: (-guesses[i].quality, i)):
-            mask = self._tracker.mask(view, guesses[i]) & ~taken
+            mask = self._carrier.mask(view, guesses[i]) & ~taken
             masks[i] = ObjectMask(mask, guesses[i].quality, float(guesses[i].probs.max()))
             taken |= mask
         return masks
@@ -117,14 +118,14 @@ class MaskSession:
         try:
             state = from_bytes(MaskSessionState, data)
             check_identity(self._identity(), state.identity)
-            objects = {i: from_bytes(self._tracker.state_type, kept) for i, kept in state.objects.items()}
+            objects = {i: from_bytes(self._carrier.state_type, kept) for i, kept in state.objects.items()}
         except ValueError as error:
             raise OutputError(f"snapshot: damaged ({error}); start over with --overwrite") from error
         self.frame_count, self._picture, self._states = state.frame_count, state.picture, objects
 
     def _identity(self) -> str:
-        tracker = {"class": name_of(type(self._tracker)), **asdict(self._tracker.config)}
-        return json.dumps({"version": SNAPSHOT_VERSION, "prompts": self._prompts.document(), "tracker": tracker})
+        carrier = {"class": name_of(type(self._carrier)), **self._carrier.document()}
+        return json.dumps({"version": SNAPSHOT_VERSION, "prompts": self._prompts.document(), "tracker": carrier})
 
 
 def _result(frame: Frame, target: Target, shown: ObjectMask | None) -> FrameResult:

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from image_core.errors import ConfigError, DataError
+from image_core.geometry.mask_files import VOID, Meaning, read_mask
 from rvos.types import Frame, Target, VideoError, VideoInfo, object_targets
-
-VOID = 255
-"""The id that DAVIS gives to pixels nobody decided about: of no object here."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +113,8 @@ class MaskPrompts:
 def prompts_of(masks: Mapping[int, np.ndarray]) -> MaskPrompts:
     """Prompts from arrays: position of a frame -> (H, W) bool, one object with the id 1, or (H, W) integers, 0 where
     there is none, 1 to 254 the objects' ids, 255 void. Raises `DataError`."""
+    if not isinstance(masks, Mapping):
+        raise DataError(f"masks: expected {{position of a frame: mask}}, got {type(masks).__name__}: give a dict")
     for index in masks:
         if not isinstance(index, int | np.integer) or isinstance(index, bool) or index < 0:
             raise DataError(f"masks: expected the position of a frame in the video, from 0, got {index!r}")
@@ -123,9 +122,9 @@ def prompts_of(masks: Mapping[int, np.ndarray]) -> MaskPrompts:
 
 
 def read_prompts(pairs: Sequence[str]) -> MaskPrompts:
-    """Prompts from `FRAME=PNG` texts. A PNG with a palette holds ids; a greyscale one is 0 and one other value (255,
-    as a rule), which is object 1. Raises `ConfigError` for a text that is no such pair or a frame that is given
-    twice, `DataError` for a picture that is no mask."""
+    """Prompts from `FRAME=PNG` texts. The PNGs are read together, as docs/masks.md says: 0 and 255 are object 1, other
+    numbers are ids. Raises `ConfigError` for a text that is no such pair or a frame that is given twice, `DataError`
+    for a picture that is no mask."""
     paths: dict[int, Path] = {}
     for pair in pairs:
         match = re.fullmatch(r"([0-9]{1,9})=(.+)", pair, re.DOTALL)
@@ -138,29 +137,9 @@ def read_prompts(pairs: Sequence[str]) -> MaskPrompts:
                 "into one PNG with a palette"
             )
         paths[index] = path
-    return MaskPrompts({index: _read(path, f"--mask {index}={path}") for index, path in paths.items()})
-
-
-def _read(path: Path, name: str) -> np.ndarray:
-    """(H, W) uint8, the ids of a PNG."""
-    try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            mode, values = picture.mode, np.asarray(picture)
-    except FileNotFoundError as error:
-        raise DataError(f"{name}: expected a PNG, got no such file") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: not a PNG that can be read ({error}): save the mask again") from error
-    if mode == "P":
-        return _ids(values, name)
-    if mode not in ("1", "L") and not mode.startswith("I"):
-        raise DataError(f"{name}: expected greyscale (0 and 255) or a palette of ids, got a picture of mode {mode}")
-    marks = np.unique(values[values > 0])
-    if len(marks) > 1:
-        raise DataError(
-            f"{name}: expected greyscale of 0 and 255 alone, got {len(marks)} values above 0: set every pixel to one "
-            "of them, or save ids with a palette"
-        )
-    return _ids(values > 0, name)
+    pictures = {index: read_mask(path) for index, path in paths.items()}
+    meaning = Meaning.of(pictures.values())
+    return MaskPrompts({i: _ids(meaning.ids(each), f"--mask {i}={paths[i]}") for i, each in pictures.items()})
 
 
 def _ids(values: np.ndarray, name: str) -> np.ndarray:

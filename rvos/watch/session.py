@@ -102,6 +102,10 @@ class StreamSession:
         """The results of the frames that still wait for later ones: none will come."""
         return list(zip(*(self._tracker.finish(state) for state in self._tracks), strict=True))
 
+    def decided(self) -> list[dict[str, Any] | None]:
+        """How it was decided what each of the E expressions means, JSON values; None where there is nothing to tell."""
+        return [self._tracker.decided(state) for state in self._tracks]
+
     def rewind(self) -> None:
         """Begin the video once more, with all that its trackers have learned of it."""
         self.frame_count = 0
@@ -140,7 +144,7 @@ class StreamSession:
             {
                 "version": SNAPSHOT_VERSION,
                 "reading": self._reader.document(),
-                "tracker": {"class": name_of(type(self._tracker)), **asdict(self._tracker.config)},
+                "tracker": {"class": name_of(type(self._tracker)), **self._tracker.document()},
                 "key_frames": asdict(self._key_frames),
                 "expressions": list(self.expressions),
                 "asked": list(self._reader.expressions),

@@ -20,5 +20,7 @@ def open_source(source: Source, video: VideoConfig, sampling: str) -> Iterator[t
     sampling: all, stride:K or uniform:N. Raises `ConfigError`, `VideoError`.
     """
     chosen = parse_sampling(sampling)
-    with open_video(source, backend=video.backend, stream=video.stream, prefetch=video.prefetch) as opened:
+    with open_video(
+        source, backend=video.backend, stream=video.stream, damage=video.damage, prefetch=video.prefetch
+    ) as opened:
         yield opened.info, chosen.select(opened)

@@ -92,13 +92,24 @@ def test_rows_made_otherwise_lie_elsewhere_and_two_runs_never_share_a_file(tmp_p
         assert file.rows == []
 
 
-def test_the_best_level_is_chosen_and_of_equals_the_lowest() -> None:
-    grid = ONE_LEVEL
-    values = np.zeros((2, len(grid)))
-    values[0, 3], values[1, 5], values[1, 7], values[1, 0] = 0.6, 0.6, 0.2, 0.1
-    rows = [{"system": "tracks", "J&F_all_frames": list(v)} for v in values]
+def test_the_level_is_chosen_that_hides_most_of_those_that_show_enough() -> None:
+    """Two videos: three levels show 95 of 100 targets or more, two of them as little where there is none."""
+    grid, count = ONE_LEVEL, len(ONE_LEVEL)
+    there = np.array([50] * 3 + [48] * (count - 3))
+    away = np.array([10, 8, 8] + [1] * (count - 3))
+    values = np.linspace(0.1, 0.9, count)
+    figures = {"shown_there": there, "shown_away": away, "J&F_all_frames": values}
+    rows = [
+        {"system": "tracks", "frames_there": 50, "frames_away": 10, **{k: list(v) for k, v in figures.items()}},
+        {"system": "tracks", "frames_there": 50, "frames_away": 10, **{k: list(v) for k, v in figures.items()}},
+    ]
+    rows[1]["shown_there"] = list(np.where(there == 50, 45, there - 10))
     chosen = thresholds.choose(rows)
-    assert chosen == {"tracks": {"on": grid[3].on, "off": grid[3].off, "J&F_all_frames": 0.3, "never_gated": 0.05}}
+    best = {"on": grid[1].on, "off": grid[1].off, "T-acc": 0.95, "N-acc": 0.2}
+    assert chosen == {"tracks": best | {"J&F_all_frames": round(values[1], 4), "never_gated": 0.1}}
+    assert thresholds.levels_of(rows, "tracks")[:4] == [
+        (0.95, grid[0].on), (0.95, grid[1].on), (0.95, grid[2].on), (0.86, grid[3].on),
+    ]  # fmt: skip
 
 
 def test_thresholds_are_those_of_the_model_and_the_generator(tmp_path: Path) -> None:

@@ -212,9 +212,9 @@ def test_what_is_missing_is_named(tree: Path, tmp_path: Path) -> None:
     (tree / "images").rename(tree / "photos")
     refuses("expected a folder of pictures, images/mscoco", tree)
     (tree / "refcoco/instances.json").unlink()
-    refuses(r"instances\.json: no such file; the folder holds refs", tree)
+    refuses(r"instances\.json: not there: .*; the folder holds refs", tree)
     (tree / "refcoco/refs(unc).p").rename(tree / "refcoco/refs(google).p")
-    refuses(r"refs\(unc\)\.p: no such file; the folder holds refs\(google\)\.p", tree)
+    refuses(r"refs\(unc\)\.p: not there: .*; the folder holds refs\(google\)\.p", tree)
     with pytest.raises(UnknownNameError, match="did you mean 'refcocog'"):
         open_dataset("refcocg", tree, "train")
 
@@ -222,7 +222,7 @@ def test_what_is_missing_is_named(tree: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "broken JSON"),
+        ("{", "expected JSON, got another file"),
         ("[]", "expected COCO's images and annotations"),
         ('{"images": []}', "got an object with images"),
     ],
@@ -253,7 +253,7 @@ def test_broken_pictures_and_masks_are_named_when_asked_for(tree: Path) -> None:
     dataset = open_dataset("refcoco", tree, "train")
     picture = tree / "images/mscoco/images/train2014" / name_of(1)
     picture.write_bytes(b"no picture")
-    with pytest.raises(DataError, match="expected a JPEG or PNG, got a file that is no picture"):
+    with pytest.raises(DataError, match="not a picture that can be read"):
         dataset[0]
     cv2.imwrite(str(picture), np.zeros((30, 30, 3), np.uint8))
     with pytest.raises(DataError, match=r"expected 40 x 60 px, as annotated, got 30 x 30"):

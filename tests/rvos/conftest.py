@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from image_core.answer import MaskAnswer
 from image_core.checkpoint import Provenance
 from image_core.device import Precision, resolve_device
+from image_core.errors import DataError
 from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
 from image_core.mask_model import PACKAGED, PackagedModel, WeightsOf
@@ -29,6 +30,7 @@ from image_core.types import ImageFeatures, Prediction, TextFeatures
 from image_core.weights import DEFAULT
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
+from rvos.video import pictures
 from rvos.view.frame_view import View
 
 _DIRECTIONS = {"red": (1.0, -0.5, -0.5), "green": (-0.5, 1.0, -0.5), "blue": (-0.5, -0.5, 1.0)}
@@ -169,17 +171,20 @@ def frames() -> np.ndarray:
 def breaking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[np.ndarray, int], Path]:
     """Writes pictures as a folder whose picture `at` has a good header and cannot be decoded until `mend` is made."""
     folder = tmp_path / "pictures"
-    imread = cv2.imread
+    read = pictures.read_picture
 
     def write(images: np.ndarray, at: int) -> Path:
         folder.mkdir()
         for index, image in enumerate(images):
             cv2.imwrite(str(folder / f"{index:03d}.png"), image[..., ::-1])
-        broken = str(folder / f"{at:03d}.png")
-        mended = tmp_path / "mended"
-        monkeypatch.setattr(
-            cv2, "imread", lambda p, *how: None if p == broken and not mended.exists() else imread(p, *how)
-        )
+        broken, mended = folder / f"{at:03d}.png", tmp_path / "mended"
+
+        def read_until_there(path: Path, *, turned: bool) -> np.ndarray:
+            if path == broken and not mended.exists():
+                raise DataError(f"{path}: not a picture that can be read")
+            return read(path, turned=turned)
+
+        monkeypatch.setattr(pictures, "read_picture", read_until_there)
         return folder
 
     return write

@@ -25,9 +25,11 @@ from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import parse_key_frames
 from rvos.reading.propagation import NoPropagation
 from rvos.run.job import Job, run
-from rvos.system import SETTINGS, Reading, SystemConfig, VideoSystem
+from rvos.system import OF_MASKS, SETTINGS, Reading, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
+from rvos.tracking.hub.kinds import HUB_TRACKERS
 from rvos.tracking.object_tracker import ObjectTrackerConfig
+from rvos.tracking.refining import RefiningConfig
 from rvos.tracking.steadying import SteadyingConfig
 from rvos.tracking.tracker import NoTracker
 from rvos.video.config import VideoConfig
@@ -60,6 +62,7 @@ def numbers_of(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 CONFIGS: list[tuple[str, str, type]] = [
     *((group, name, table[name].config_type) for group, table in TABLES.items() for name in table),
     ("object_tracker", "", ObjectTrackerConfig),
+    ("refining", "", RefiningConfig),
 ]
 NUMBERS = [(group, name, number, value) for group, name, kind in CONFIGS for number, value in numbers_of(kind())]
 KINDS = {(group, name): kind for group, name, kind in CONFIGS}
@@ -369,16 +372,17 @@ def test_a_run_records_the_whole_description(
     result = run(job, VideoSegmenter(colour_segmenter)).result
     stored = json.loads((tmp_path / "out" / "settings.json").read_text())["settings"]
     assert stored == result["settings"]
-    assert set(SETTINGS) - {"device", "object_tracker"} <= set(stored)
+    assert set(SETTINGS) - {"device", *OF_MASKS} <= set(stored)
     assert stored["tracker"] == json.loads(json.dumps(SystemConfig().tracker.document()))
     assert set(stored["model"]) == {"name", "revision", "adapter", "licence"}
 
 
 def test_the_help_names_everything_there_is_to_choose(rvos: Callable[..., Any], tmp_path: Path) -> None:
     said = "".join("".join(line.split()) for line in rvos("segment", "--help").out)
-    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation", "object_tracker"}
+    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation", *OF_MASKS}
     assert all(f"{key}=" in said for key in flat | {f"video.{each.name}" for each in fields(VideoConfig)})
-    assert "tracker.KEY=" in said and "propagation.KEY=" in said and "object_tracker.KEY=" in said
+    assert all(f"{group}.KEY=" in said for group in ("tracker", "propagation", "object_tracker", "refining"))
+    assert "masker=photo" in said and all(f"{name}" in said for name in HUB_TRACKERS)
     for names in (PROPAGATORS, TRACKERS, OUTPUTS, embedded_models()):
         assert ",".join(names) in said
     assert len(build_exporters(list(OUTPUTS), tmp_path, only_frames=None)) == len(OUTPUTS)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from image_core.device import Precision
 from image_core.errors import ConfigError
 from image_core.hub.loading import Network, Where, read_network
 from image_core.hub.sources import find_source
@@ -29,15 +30,18 @@ SCORERS = tuple(_CLASSES_OF)
 class ClipScorer:
     """A `Scorer`: the sum over the models of their logits, cosine times the learned temperature.
 
-    names: OWNER/NAME of the hub or local folders; batch: pictures at once. Raises `ConfigError` without a name and for
-    something else than CLIP or SigLIP, `CheckpointError` where the hub cannot be reached or a folder lacks a file.
+    names: OWNER/NAME of the hub or local folders; batch: pictures at once. Raises `ConfigError` without a name, for
+    something else than CLIP or SigLIP and as `Where` does, `CheckpointError` where the hub cannot be reached or a
+    folder lacks a file.
     """
 
-    def __init__(self, names: Sequence[str], *, device: str = "auto", batch: int = 16) -> None:
+    def __init__(
+        self, names: Sequence[str], *, device: str = "auto", precision: Precision = "fp32", batch: int = 16
+    ) -> None:
         if not names:
             raise ConfigError("CLIP: expected a hub name or a folder, got no name")
         self.batch = batch
-        self._members = [_read(name, Where(device)) for name in names]
+        self._members = [_read(name, Where(device, precision)) for name in names]
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not

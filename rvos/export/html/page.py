@@ -42,7 +42,7 @@ def write_report(path: Path, document: Document, rows: Sequence[Row], strip: Str
     "expression_id", "sentence", "labels", "frame_names", "J", "F" (a value a scored frame, F may be None), "visible",
     "predicted" (bool a scored frame), "J&F", "error" (text or None). Raises `OutputError`.
     """
-    write_atomic(path, ("<!doctype html>\n" + report(document, rows, strip) + "\n").encode())
+    write_atomic(path, ("<!doctype html>\n" + report(document, rows, strip) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def report(document: Document, rows: Sequence[Row], strip: Strip) -> Html:

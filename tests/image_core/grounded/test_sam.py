@@ -40,7 +40,7 @@ def test_networks_are_read_whole(tmp_path: Path) -> None:
     decoder = read_decoder(tmp_path / "decoder.onnx").eval()
     masks, overlaps = decoder(decoder.cells_of(seen, padding), boxes)
     expected = written(written.cells_of(seen, padding), boxes)
-    assert masks.shape == (2, 16, 24) and torch.equal(masks, expected[0]) and torch.equal(overlaps, expected[1])
+    assert masks.shape == (2, 1, 16, 24) and torch.equal(masks, expected[0]) and torch.equal(overlaps, expected[1])
 
 
 @torch.inference_mode()
@@ -106,8 +106,8 @@ def test_coarse_padding_is_heard_as_the_square_that_it_fills(files: tuple[Path, 
     boxes = torch.tensor([[1.0, 0.5, 6.0, 3.0]])
     logits, overlaps = decoder(decoder.cells_of(embedding, padding), boxes)
     expected = decoder(decoder.cells_of(square, torch.zeros_like(padding)), boxes)
-    assert logits.shape == (1, 4 * rows, 4 * SIDE)
-    assert torch.allclose(logits, expected[0][:, : 4 * rows], atol=1e-4) and torch.allclose(overlaps, expected[1])
+    assert logits.shape == (1, 1, 4 * rows, 4 * SIDE)
+    assert torch.allclose(logits, expected[0][..., : 4 * rows, :], atol=1e-4) and torch.allclose(overlaps, expected[1])
 
 
 @torch.inference_mode()
@@ -120,10 +120,19 @@ def test_pictures_are_scaled_normalised_and_padded(files: tuple[Path, Path], pad
     box = (16.0, 8.0, 100.0, 50.0)
     embedding = encoder(F.pad(pixels, (0, 0, 0, SIDE_PX - 72 if pads else 8)))
     logits, overlap = decoder(decoder.cells_of(embedding, empty), (torch.tensor([box]) + 0.5) / 16)
-    expected = F.interpolate(logits[None], scale_factor=4, mode="bilinear")[0, 0, :72] > 0
+    expected = F.interpolate(logits, scale_factor=4, mode="bilinear")[0, 0, :72] > 0
     ((mask, quality),) = MobileSam(*files, pads=pads, device="cpu").masks(image, [box])
     assert 0.05 < mask.mean() < 0.95 and (mask != expected.numpy()).mean() < 1e-3
     assert quality == pytest.approx(float(overlap.clamp(0, 1)), abs=1e-4)
+
+
+def test_all_that_is_drawn_of_a_box_has_its_mask_among_it(files: tuple[Path, Path]) -> None:
+    network, image, boxes = MobileSam(*files, device="cpu"), picture(72, 96), [(16.0, 8.0, 80.0, 50.0), (2, 2, 40, 60)]
+    drawn = network.drawings(network.encoded(image), boxes)
+    assert [len(each) for each in drawn] == [3, 3]
+    for each, (mask, quality) in zip(drawn, network.masks(image, boxes), strict=True):
+        best = max(each, key=lambda drawing: drawing.quality)
+        assert best.quality == pytest.approx(quality, abs=1e-5) and (best.mask != mask).mean() < 1e-3
 
 
 def test_other_files_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_one_line_says_what_is_downloaded_and_nothing_what_is_here(
     with caplog.at_level(logging.INFO):
         assert bring(PINNED) == tmp_path
     assert caplog.messages == ["CIDAS/clipseg-rd64-refined at 999e0328d9e1: downloading 603 MB, licence Apache-2.0"]
-    small = ["*.json", "*.txt", "*.model"]
+    small = ["*.json", "*.txt", "*.model", "*.jinja"]
     asked = [(CLIPSEG.name, CLIPSEG.revision, patterns) for patterns in (small, "*.safetensors")]
     assert brought == asked, "the weights last, so that the rest is where they are; no pickle"
     caplog.clear()
@@ -119,7 +119,10 @@ def test_a_gate_is_told_before_anything_is_asked(
         (OSError(errno.ENOSPC, "No space left on device"), "no space is left on the disk: make room, or set HF_HOME"),
         (answered(GatedRepoError), "its owner wants the licence accepted and a token"),
         (answered(RepositoryNotFoundError), "the hub has no such model: check the name, or log in"),
-        (ConnectionError("reset"), "the hub cannot be reached: connect to the network once, or give a folder"),
+        (
+            ConnectionError("reset"),
+            "the hub cannot be reached: connect to the network once, or name a folder",
+        ),
     ],
 )
 def test_a_download_that_fails_is_one_line(

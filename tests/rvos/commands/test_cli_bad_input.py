@@ -15,7 +15,7 @@ import safetensors.numpy
 from filelock import FileLock
 
 from image_core.checkpoint import load_model
-from rvos.export import paths
+from image_core.folder import LOCK
 
 Rvos = Callable[..., Any]
 SEEN = "the red thing"
@@ -82,7 +82,8 @@ def test_a_source_that_is_no_video(
     ("arguments", "words"),
     [
         ([], ("no expression",)),
-        ([""], ("blank",)),
+        ([""], ("no empty argument",)),
+        ([" "], ("blank",)),
         ([SEEN, " \t"], ("expression 2 is blank",)),
         ([SEEN, "--model", "s2rm_tiyn"], ("unknown model 's2rm_tiyn'", "did you mean 's2rm_tiny'")),
         ([SEEN, "--model", "elsewhere/model.safetensors"], ("elsewhere/model.safetensors", "got nothing there")),
@@ -129,7 +130,7 @@ def test_a_folder_that_holds_something_else(rvos: Rvos, make_clip: Callable[...,
 
 def test_a_folder_that_is_in_use(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with FileLock(tmp_path / "out" / paths.LOCK):
+    with FileLock(tmp_path / "out" / LOCK):
         assert_refused(rvos("segment", make_clip(4), SEEN, "--out", "out"), "out", "in use")
 
 

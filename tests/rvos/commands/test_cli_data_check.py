@@ -90,7 +90,7 @@ def test_of_many_five_are_named(check: Callable[..., Any], tmp_path: Path) -> No
 def test_a_first_frame_that_cannot_be_read(check: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "valid/JPEGImages/b/00000.jpg").write_bytes(b"no picture")
     said = check()
-    assert said.code == 2 and "1 videos cannot be read" in said.err[0] and "b/00000.jpg" in said.err[0]
+    assert said.code == 2 and "1 frames cannot be used" in said.err[0] and "b/00000.jpg" in said.err[0]
     assert "first frames (height x width): 1 of 24 x 32 px" in said.out
 
 

@@ -113,7 +113,7 @@ def test_a_list_runs_every_row_and_reports_the_broken_ones(
     assert said.code == 2 and said.out == ["row 0: out/00000", "row 2: out/00002"]
     assert len(said.err) == 3 and said.err[0].startswith("row 1 (gone.mp4): ")
     assert said.err[1] == "greenish: this model does not know what that is; another may: see --model"
-    assert said.err[2].startswith("row 3 (clip.mp4): ") and "blank" in said.err[2]
+    assert said.err[2].startswith("row 3 (clip.mp4): ") and "an empty cell" in said.err[2]
     assert (tmp_path / "out/00002/masks/0/00004.png").is_file() and not (tmp_path / "out/00001").exists()
     make_clip(5, "gone.mp4")
     colour_segmenter.model.calls.clear()  # type: ignore[operator, union-attr]

@@ -112,7 +112,7 @@ def linked(path: Path) -> None:
     [
         (Path.unlink, "Annotations/a/0/00000.png is missing"),
         (lambda path: path.with_name("00001.png").touch(), "Annotations/a/0/00001.png is superfluous"),
-        (lambda path: path.parents[3].joinpath(".settings").touch(), ".settings is superfluous"),
+        (lambda path: path.parents[3].joinpath("settings").touch(), "settings is superfluous"),
         (other_size, "00000.png is 10 x 12 px (height x width), its video 24 x 32"),
         (indexed, "00000.png is 8-bit indexed colour, not 8-bit grey"),
         (lambda path: cv2.imwrite(str(path), np.zeros((24, 32, 3), np.uint8)), "00000.png is 8-bit RGB, not"),

@@ -92,11 +92,11 @@ def test_pictures_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
     broken = tree / "images/train2014/COCO_train2014_000000000002.jpg"
     broken.write_bytes(b"no picture")
     said = rvos("data", "check", "refcoco", "--root", tree)
-    assert said.code == 2 and f"{broken}: expected a JPEG or PNG, got a file that is no picture" in said.err[0]
+    assert said.code == 2 and f"{broken}: not a picture that can be read" in said.err[0]
     whole = (broken.parent / "COCO_train2014_000000000001.jpg").read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
     assert (
-        f"{broken}: expected a whole JPEG, got one that ends in the middle"
+        f"{broken}: expected a whole picture, got one that ends in the middle"
         in rvos("data", "check", "refcoco", "--root", tree).err[0]
     )
     content = json.loads((tree / "refcoco/instances.json").read_text())
@@ -113,7 +113,10 @@ def test_pictures_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
         (["refcoco", "--split-by", "umd"], "known are google, unc"),
         (["refcoco", "--split", "test_a"], "no split 'test_a'; it holds testA, val"),
         (["refcoco_plus"], "refcoco+: no such folder"),
-        (["refcoco", "--split-by", "google"], "refs(google).p: no such file; the folder holds"),
+        (
+            ["refcoco", "--split-by", "google"],
+            "refs(google).p: not there: docs/datasets.md",
+        ),
     ],
 )
 def test_what_is_asked_for_and_is_not_there(rvos: Rvos, whole: Path, arguments: list[str], words: str) -> None:

@@ -14,7 +14,7 @@ from rvos.data import open_dataset
 from rvos.data.long_rvos import LongRvos
 
 NAMES = ("00000", "00012", "00024")
-MASK = np.array([[0, 255, 255], [0, 1, 0]], np.uint8)
+MASK = np.array([[0, 255, 255], [0, 255, 0]], np.uint8)
 
 
 @pytest.fixture

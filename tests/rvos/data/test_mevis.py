@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
 from image_core.geometry.rle import encode_rle
-from rvos.data.base import read_json
 from rvos.data.mevis import Mevis
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.drawing import draw_tracks
@@ -107,7 +107,7 @@ def test_nothing_is_empty_masks_of_the_size_that_is_known(
     assert masks_of(dataset, 0) == [nothing, left]
     assert masks_of(dataset, 1) == [nothing, nothing]
     silent = tree(tmp_path, {"7": [None, None], "8": [None, None]}, write_json)
-    with pytest.raises(DataError, match=r"00000\.jpg: not a picture that can be read"):
+    with pytest.raises(DataError, match=r"00000\.jpg: not there"):
         masks_of(silent, 1)
     write_picture(tmp_path / "valid_u/JPEGImages/a/00000.jpg", np.zeros((4, 6, 3), np.uint8))
     assert masks_of(silent, 0) == masks_of(silent, 1) == [nothing, nothing]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
 from rvos.data import open_dataset
-from rvos.data.base import read_json
 from rvos.data.ref_youtube_vos import RefYoutubeVos
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.layouts.ref_youtube_vos import write_ref_youtube_vos

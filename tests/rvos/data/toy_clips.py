@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rvos.data.base import VideoDataset, read_id_map, read_json
+from image_core.data.annotation_files import read_json
+from rvos.data.base import VideoDataset, read_id_map
 from rvos.data.protocol import Figures, MaskFolders, Protocol
 from rvos.data.records import Expression, VideoRecord, pictures
 

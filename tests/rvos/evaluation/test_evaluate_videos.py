@@ -62,7 +62,7 @@ def test_killed_in_the_middle_and_continued_is_one_run(
     watched: list[str] = []
 
     def dying(self: VideoSegmenter, source: Any, expressions: Any) -> Iterator[Any]:
-        watched.append(source[0].parent.name)
+        watched.append(source.paths[0].parent.name)
         for count, each in enumerate(stream(self, source, expressions)):
             if watched == ["a", "b"] and count == 2:
                 raise KeyboardInterrupt

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_core.geometry.mask_files import read_mask
 from image_core.geometry.rle import encode_rle
 from rvos.data import open_dataset
-from rvos.data.base import decode_id_map
 from rvos.data.protocol import ResultsFile
 from rvos.evaluation.id_pictures import merged
 from rvos.evaluation.layouts import MaskTree
@@ -68,19 +68,20 @@ def test_the_first_version_of_mevis_can_be_asked_for_and_counts_every_expression
     masks = root / "valid_u/mask_dict.json"
     rows = json.loads(masks.read_text())
     dataset = open_dataset("mevis-v1", root)
-    video, expression = dataset.videos[0], dataset.videos[0].expressions[0]
+    expression = dataset.videos[0].expressions[0]
     silent = expression.object_ids[0]
     rows[silent] = [None] * len(rows[silent])
     masks.write_text(json.dumps(rows))
     predictions = perfect(root, "mevis-v1", tmp_path / "predictions")
     found = figures(root, "mevis-v1", predictions)
-    assert found["verified"] is True and found["J"] == 1.0 and "N-acc" not in found
-    full = np.full(SIZE, 255, np.uint8)
-    for name in video.frame_names:
-        Image.fromarray(full).save(predictions / video.video_id / expression.expression_id / f"{name}.png")
+    assert found["verified"] is True and "N-acc" not in found
+    # An annotation of nulls is broken truth, not absence: what means it alone is a failure, and counts 0.
+    silenced = [e for v in dataset.videos for e in v.expressions if e.object_ids == (silent,)]
+    assert expression in silenced and len(found["failures"]) == len(silenced)
+    assert all("on some frame of the truth, got it on none" in failure["error"] for failure in found["failures"])
     count = found["expressions"]
     assert count == sum(len(each.expressions) for each in dataset.videos)
-    assert figures(root, "mevis-v1", predictions)["J"] < 1 - 0.5 / count
+    assert found["J"] == pytest.approx(1 - len(silenced) / count)
 
 
 def test_masks_of_several_objects_in_one_picture() -> None:
@@ -163,7 +164,7 @@ def test_a_picture_of_truth_is_decoded_once_for_all_expressions(
     dataset: Path, truth_tree: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[Path] = []
-    monkeypatch.setattr("rvos.data.base.decode_id_map", lambda path: decoded.append(path) or decode_id_map(path))
+    monkeypatch.setattr("rvos.data.base.read_mask", lambda path: decoded.append(path) or read_mask(path))
     found = score_dataset(open_dataset("ref_youtube_vos", dataset), truth_tree(), workers=1)
     assert found.figures["J&F"] == 1.0 and len(found.rows) == 6
     assert len(set(decoded)) == 12 and len(decoded) <= 12 + 1  # one more: whether there is truth at all is asked first

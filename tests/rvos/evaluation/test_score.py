@@ -43,7 +43,7 @@ def test_what_is_missing_or_broken_is_named(score: Callable, truth_tree: Callabl
     assert found["missing"] == ["a/0/00005", "c/1"]
     told = {(row["video"], row["expression"]): row["error"] for row in found["failures"]}
     assert sorted(told) == [("a", "1"), ("b", "0")]
-    assert told["a", "1"].endswith("a/1/00000.png: not a picture that can be read: write or fetch it again")
+    assert told["a", "1"].endswith("a/1/00000.png: not a PNG that can be read: write or fetch it again")
     assert told["b", "0"].endswith("b/0, frame 00010: expected a mask of (48, 80), got (24, 40): resize it")
     # One frame of four is empty where it should not be, three expressions count 0, two are perfect.
     assert found["J"] == pytest.approx((0.75 + 2) / 6)
@@ -93,13 +93,18 @@ def test_masks_by_other_ids_or_sizes(rvos: Callable, tmp_path: Path) -> None:
     square(truth / "a/0.png", 4, 2, palette=True)
     square(predictions / "a/0.png", 4, 3, palette=True)
     square(truth / "b/0.png", 4, 2, palette=True)
+    square(truth / "c/0.png", 4, 2, palette=True)
+    square(predictions / "c/0.png", 4, 2, palette=True)
     (predictions / "b").mkdir()
     cv2.imwrite(str(predictions / "b/0.png"), np.zeros((8, 8), np.uint8))
     assert rvos("score", "masks", truth, predictions, "--out", out, "--workers", "1", "--quiet").code == 0
     found = json.loads(out.read_text())
-    assert found["sequences"]["a"]["J"] == 0.0
-    (failure,) = found["failures"]
-    assert failure["sequence"] == "b" and failure["error"].startswith("b/0: prediction: expected (16, 16)")
+    assert [found["sequences"][name]["J"] for name in "abc"] == [0.0, 0.0, 1.0]
+    ids, size = found["failures"]
+    assert ids["sequence"] == "a" and ids["error"].endswith(
+        "expected ids of the truth (2), got 3: save the same ids in both"
+    )
+    assert size["sequence"] == "b" and size["error"].startswith("b/0: prediction: expected (16, 16)")
 
 
 @pytest.mark.parametrize(

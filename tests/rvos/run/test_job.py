@@ -222,7 +222,7 @@ def test_a_log_that_is_not_of_this_video_is_not_continued(
         run(job, segmenter)
     for picture in sorted(source.iterdir())[4:]:
         picture.unlink()
-    with pytest.raises(OutputError, match=r"4 frames.*seen 10.*--overwrite"):
+    with pytest.raises(OutputError, match=r"holds another run \(different: source_sha256\).*--overwrite"):
         run(job, segmenter)
 
 

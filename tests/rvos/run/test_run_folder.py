@@ -226,7 +226,7 @@ def test_overwrite_starts_the_same_run_anew(tmp_path: Path) -> None:
 
 def test_overwrite_clears_all_that_the_exporters_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class FileWriter:
-        def __init__(self, path: Path, size: tuple[int, int], *, rate: float | None) -> None:
+        def __init__(self, path: Path, size: tuple[int, int], **_: object) -> None:
             path.write_bytes(b"video")
 
         def write(self, image: np.ndarray, time_s: float) -> None: ...

@@ -75,7 +75,7 @@ def film(kind: str, away: tuple[int, int] = (0, 0)) -> Film:
 def followed(name: str, film: Film, given: Sequence[MaskAnswer], every: int = 1, **numbers: Any) -> list[FrameResult]:
     config = tracker_config(name, **numbers)
     tracker = TRACKERS[config.name](config.numbers)
-    reader = RecordedReader(["the ball"], [[answer] for answer in given], "film")
+    reader = RecordedReader(["the ball"], {t: [answer] for t, answer in enumerate(given)}, "film")
     session = StreamSession(reader, tracker, KeyFrames(every))
     if session.both_ways:
         for frame in film.frames:

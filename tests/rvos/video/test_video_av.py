@@ -181,7 +181,7 @@ SHARED_COUNTS = {
     "odd/failing_audio.mp4": 280,
     "odd/animated.gif": 36,
     "odd/short_fractional_rate.mp4": 36,
-    "odd/two_streams.mp4": 325,
+    "odd/two_streams.mp4": 390,
     "real/dog_720p.mp4": 289,
     "real/blocks_720p.mp4": 292,
     "real/example_480p.mp4": 50,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_core.entries import natural_key
 from rvos.types import VideoError
 from rvos.video import open_video
 from rvos.video.camera import CameraSource
-from rvos.video.pictures import natural_key
 
 
 def shade(level: int, size: tuple[int, int] = (6, 8)) -> np.ndarray:
@@ -26,7 +26,7 @@ def save(path: Path, image: np.ndarray) -> None:
 
 def test_natural_order() -> None:
     names = ["frame10.png", "frame2.png", "Frame1.png", "a.png", "frame02b.png", "9.png"]
-    assert sorted(names, key=lambda n: natural_key(Path(n))) == [
+    assert sorted(names, key=lambda n: natural_key(n)) == [
         "9.png", "a.png", "Frame1.png", "frame2.png", "frame02b.png", "frame10.png",
     ]  # fmt: skip
 

@@ -86,7 +86,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(colour_segmenter: ImageSegme
     both = ["tracker.both_ways=true", "tracker.lookahead=2"]
     with pytest.raises(ConfigError, match=r"setting of tracker 'lookahead': known.*; unknown setting of tracker 'both"):
         system_config(both[::-1], tracker="none")
-    with pytest.raises(ConfigError, match=r"tracker.lookahead: got 2 with masks.*tracker.both_ways: got True"):
+    with pytest.raises(ConfigError, match=r"tracker.both_ways: got True with masks.*tracker.lookahead: got 2"):
         system_config(both).check_masks()
     with pytest.raises(ConfigError, match=r"tracker.lookahead: expected int, got 'soon'"):
         system_config(["tracker.lookahead=soon"])

@@ -1,0 +1,113 @@
+"""A stand-in for a model that decides among tracks: it knows the truth, so that what is lost is the tracks' and the
+question's."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+import cv2
+import numpy as np
+
+from benchmarks.gain.clip import Clip
+from benchmarks.gain.oracles import LEAST_SHARED
+from image_core.answer import Candidate, MaskAnswer
+from image_core.geometry.masks import resize_masks
+from rvos.synthetic.dataset import VideoSample
+from rvos.tracking.deciding.outlines import colour_of
+
+ALIKE = 12.0
+"""Mean difference of two pictures, of 255, below which they show one frame: outlines and numbers are drawn on one."""
+THUMB = (72, 40)
+
+
+def lies_on(mask: np.ndarray, target: np.ndarray) -> bool:
+    """The rule of the oracle `true_identity`: they share `LEAST_SHARED` of the smaller of two masks (H, W) bool."""
+    smaller = min(np.count_nonzero(mask), np.count_nonzero(target))
+    return bool(smaller and np.count_nonzero(mask & target) >= LEAST_SHARED * smaller)
+
+
+class Seeing:
+    """Answers as a perfect multimodal model would: it reads the numbered outlines off the pictures that it is shown,
+    and accepts those that lie on the target.
+
+    images: (T, H, W, 3) uint8 RGB; truth_of: expression -> (T, H, W) bool.
+    """
+
+    def __init__(self, images: np.ndarray, truth_of: Callable[[str], np.ndarray]) -> None:
+        self._thumbs = np.stack([_thumb(image) for image in images])
+        self._truth_of = truth_of
+
+    def answer(self, pictures: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
+        """One JSON object with a verdict for each number of the question."""
+        found = re.search(r'"(?P<expression>[^"]*)"[?]', question)
+        form = re.search(r"[{](?P<numbers>[^}]*)[}]", question)
+        if found is None or form is None:
+            raise ValueError(f"Seeing: expected an expression and numbers in the question, got {question!r}")
+        truth = self._truth_of(found["expression"])
+        numbers = [int(number) for number in re.findall(r'"([0-9]+)"', form["numbers"])]
+        hits: dict[int, list[bool]] = {number: [] for number in numbers}
+        for picture in pictures:
+            frame = self._frame_of(picture)
+            if frame is None:  # an object from near
+                continue
+            target = resize_masks(truth[frame][None], picture.shape[:2])[0]
+            for number in numbers:
+                region = inside_outline(picture, number)
+                if region is not None:
+                    hits[number].append(lies_on(region, target))
+        return json.dumps({str(number): _verdict(seen) for number, seen in hits.items()})
+
+    def _frame_of(self, picture: np.ndarray) -> int | None:
+        differences = np.abs(self._thumbs - _thumb(picture)).mean((1, 2, 3))
+        best = int(differences.argmin())
+        return best if differences[best] < ALIKE else None
+
+
+def _verdict(hits: Sequence[bool]) -> str:
+    return "unsure" if not hits else "accept" if 2 * sum(hits) >= len(hits) else "reject"
+
+
+def inside_outline(picture: np.ndarray, number: int) -> np.ndarray | None:
+    """(h, w) bool: what the outline of a number encloses; None where there is none."""
+    line = (picture == np.array(colour_of(number)[1], np.uint8)).all(-1)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(line.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return None
+    boxes = stats[1:, cv2.CC_STAT_WIDTH] * stats[1:, cv2.CC_STAT_HEIGHT]
+    outline = labels == 1 + int(np.argmax(boxes))
+    closed = cv2.morphologyEx(outline.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros_like(closed), contours, -1, 1, cv2.FILLED)
+    region = (filled > 0) & ~outline
+    return region if region.any() else None
+
+
+def _thumb(image: np.ndarray) -> np.ndarray:
+    return cv2.resize(image, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def all_objects(sample: VideoSample) -> Clip:
+    """A video with an image model that draws every object as it is and does not know which is meant: what it holds of
+    each is drawn by lot, once a video and expression."""
+    random = np.random.default_rng(zlib.crc32(sample.video_id.encode()))
+    ids = [int(i) for i in np.unique(sample.tracks) if i]
+    held = random.uniform(0.5, 1.0, (len(sample.expressions), len(ids)))
+    rows = []
+    for track in sample.tracks:
+        seen = [(position, track == i) for position, i in enumerate(ids) if (track == i).any()]
+        answers = []
+        for of_expression in held:
+            candidates = [Candidate(mask, float(of_expression[position])) for position, mask in seen]
+            candidates.sort(key=lambda candidate: -candidate.likelihood)
+            answers.append(MaskAnswer(tuple(candidates), 0.9 if candidates else 0.1))
+        rows.append(tuple(answers))
+    return Clip(sample, tuple(rows), 0.0)
+
+
+def truths(masks: Mapping[str, np.ndarray]) -> Callable[[str], np.ndarray]:
+    """Expression -> its true masks, also where quotation marks were changed for the question."""
+    known = {text.replace('"', "'"): mask for text, mask in masks.items()}
+    return lambda expression: known[expression.replace('"', "'")]

@@ -1,0 +1,1 @@
+"""What users' files and moments do: mutated files, and kills."""

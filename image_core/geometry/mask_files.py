@@ -1,0 +1,177 @@
+"""Masks as PNG files: the one reader of both packages. docs/masks.md has the table of what each is read as.
+
+A PNG tells numbers and colours, not what they mean. What is meant follows from both, and from the other pictures of the
+same sequence; where that leaves two readings, the picture is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from image_core.errors import DataError
+from image_core.pictures import opened
+
+VOID = 255
+"""In ids: of pixels that nobody decided about; of no object."""
+WHITE = 255
+"""In grey pictures without ids: the object."""
+
+_MOST_IDS = 64
+"""More distinct grey levels than this are soft edges or a photograph."""
+_NEARLY_BLACK = 8
+_HEADER_BIT_DEPTH = 24
+_ADVICE = "save 0 and 255, or ids in a palette whose index 0 is black"
+
+
+@dataclass(frozen=True)
+class MaskPicture:
+    """What one PNG shows, its meaning still open."""
+
+    path: Path
+    #: (H, W) uint8, indices of a palette or grey levels; not to be written to.
+    values: np.ndarray
+    #: The distinct ones above 0, increasing.
+    marks: tuple[int, ...]
+    #: They are indices of a palette of colours, so that they are ids.
+    indexed: bool
+
+    def ids(self) -> np.ndarray:
+        """(H, W) uint8: the values as ids, 255 void; for where other files say that they are ids."""
+        return self.values
+
+    def one_object(self) -> np.ndarray:
+        """(H, W) bool: the one object that a binary mask shows, whatever its value. Raises `DataError` for several
+        values: soft edges, or ids of several objects."""
+        if len(self.marks) > 1:
+            raise DataError(
+                f"{self.path}: expected the mask of one object, 0 and 255, got the values {_told(self.marks)}: "
+                "set every pixel to 0 or 255"
+            )
+        return self.values > 0
+
+
+def read_mask(path: Path) -> MaskPicture:
+    """Read the PNG of a mask. Raises `DataError`: missing, broken, no PNG, colours that are no ids, a palette whose
+    background cannot be told, transparency, 16-bit values that are no ids."""
+    with opened(path, png_alone=True) as picture:
+        values, indexed = _values(path, picture)
+    marks = tuple(int(v) for v in np.flatnonzero(np.bincount(values.ravel(), minlength=256)) if v)
+    values.setflags(write=False)
+    return MaskPicture(path, values, marks, indexed)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the values of pictures that belong together are read as: what one of them leaves open another may tell."""
+
+    #: Without void, increasing; 0 and 255 in grey are one object, the id 1.
+    object_ids: tuple[int, ...]
+    #: 255 in grey is the object.
+    white_is_object: bool
+    #: The pictures tell of one object where it is, and give it no id: 0 and 255, or 0 and 1, in grey.
+    yes_or_no: bool
+
+    @classmethod
+    def of(cls, pictures: Iterable[MaskPicture]) -> Meaning:
+        """Read off pictures, one after the other; none is kept.
+
+        Raises `DataError` where two readings fit: 255 among other grey levels, soft edges, or a palette of colours in
+        which 255, void, is all there is.
+        """
+        grey: dict[int, Path] = {}
+        indices: dict[int, Path] = {}
+        for picture in pictures:
+            for mark in picture.marks:
+                (indices if picture.indexed else grey).setdefault(mark, picture.path)
+        levels = sorted(grey)
+        if len(levels) > 1 and (WHITE in grey or len(levels) > _MOST_IDS):
+            raise DataError(
+                f"{grey[levels[-1]]}: expected grey of 0 and 255, or ids, got the grey levels {_told(levels)}, which "
+                f"may be soft edges, or ids with void: {_ADVICE}"
+            )
+        if set(indices) == {VOID} and not grey:
+            raise DataError(
+                f"{indices[VOID]}: expected ids, got 255 alone in a palette of colours, which may be the object or "
+                f"void (255 in ids is void): {_ADVICE}"
+            )
+        white = levels == [WHITE]
+        object_ids = {1 if white and mark == WHITE else mark for mark in grey} | (set(indices) - {VOID})
+        return cls(tuple(sorted(object_ids)), white, not indices and set(levels) <= {1, WHITE})
+
+    def ids(self, picture: MaskPicture) -> np.ndarray:
+        """(H, W) uint8: 0 none, the ids of objects, 255 void."""
+        if self.white_is_object and not picture.indexed:
+            return (picture.values > 0).astype(np.uint8)
+        return picture.values
+
+
+def _values(path: Path, picture: Image.Image) -> tuple[np.ndarray, bool]:
+    """(H, W) uint8, and whether they are indices of a palette of colours."""
+    match picture.mode:
+        case "P":
+            return _indices(path, picture)
+        case "1":
+            return np.asarray(picture).astype(np.uint8) * np.uint8(WHITE), False
+        case "L":
+            return _levels(path, picture), False
+        case "LA" | "RGBA" | "PA":
+            alpha = np.asarray(picture.getchannel("A"))
+            if alpha.min(initial=255) < 255:
+                raise DataError(f"{path}: expected a mask without transparency, got mode {picture.mode}: {_ADVICE}")
+            return _values(path, picture.convert("L" if picture.mode == "LA" else "RGB"))
+        case "RGB":
+            colours = np.asarray(picture)
+            if (colours != colours[..., :1]).any():
+                raise DataError(f"{path}: expected grey, or a palette of ids, got colours of mode RGB: {_ADVICE}")
+            return np.array(colours[..., 0]), False
+        case mode:
+            return _wide_levels(path, mode, np.asarray(picture)), False
+
+
+def _levels(path: Path, picture: Image.Image) -> np.ndarray:
+    """Grey levels; those of 2 and 4 bits, which the decoder spreads over 0 to 255, as they are stored."""
+    values = np.array(picture)
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BIT_DEPTH + 1)
+    bits = header[_HEADER_BIT_DEPTH]
+    if bits < 8 and not set(np.unique(values)) <= {0, WHITE}:
+        values //= np.uint8(WHITE // (2**bits - 1))
+    return values
+
+
+def _wide_levels(path: Path, mode: str, values: np.ndarray) -> np.ndarray:
+    """Of 16 bits, brought to 8: ids as they are, full white as 255."""
+    top = int(values.max(initial=0))
+    if top == 65535 and not ((values > 0) & (values < 65535)).any():
+        return (values > 0).astype(np.uint8) * np.uint8(WHITE)
+    if top > 255 or values.min(initial=0) < 0:
+        raise DataError(f"{path}: expected ids up to 255, or 0 and white, got mode {mode} with {top}: {_ADVICE}")
+    return values.astype(np.uint8)
+
+
+def _indices(path: Path, picture: Image.Image) -> tuple[np.ndarray, bool]:
+    """Indices where index 0 is black, the background; of a palette of two, black and white, in another order the grey
+    levels."""
+    indices = np.array(picture)
+    palette = np.array(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    coloured = bool((palette != palette[:, :1]).any())
+    if not len(palette) or palette[0].max() <= _NEARLY_BLACK:
+        return indices, coloured
+    used = [i for i in np.unique(indices) if i < len(palette)]
+    if not {tuple(palette[i]) for i in used} <= {(0, 0, 0), (255, 255, 255)}:
+        raise DataError(
+            f"{path}: expected a palette whose index 0 is black, the background, got {tuple(palette[0].tolist())} "
+            f"there, so that it cannot be told what is background: {_ADVICE}"
+        )
+    table = np.zeros(256, np.uint8)
+    table[: len(palette)] = palette[:, 0]
+    return table[indices], False
+
+
+def _told(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values[:6])) + (f", ... ({len(values)})" if len(values) > 6 else "")

@@ -1,0 +1,208 @@
+"""An album of the tracks of a film: a few pictures of each, spread over its life, for those who decide by pictures.
+
+It is gathered while the film is watched, and its size does not depend on how long that is. Of every track the album
+keeps at most `views` pictures. Its life is cut into as many stretches, and each has the best picture of the track in
+it; when the stretches are full they are made twice as long, and of two that become one the better picture stays. So a
+film of any length is covered, without knowing how long it will be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+import cv2
+import numpy as np
+
+from image_core.geometry.masks import bounding_box, resize_image, resize_masks
+from image_core.geometry.rle import decode_rle, encode_rle
+from image_core.ranges import Count, Range, check_ranges
+from rvos.tracking.following import Placed
+from rvos.view.frame_view import View
+
+BETTER = 1.1
+"""A picture takes the place of another of the same stretch if it is so many times better: most frames are alike."""
+JPEG_QUALITY = 95
+LEAST_QUALITY = 0.01
+OBLONG = 4
+"""Times that a picture is as long as it is wide, at most, if its short side is to have the pixels that are wanted."""
+
+
+@dataclass(frozen=True)
+class AlbumConfig:
+    """How much is kept for those who decide by pictures."""
+
+    #: Tracks of which there are pictures: those that were drawn most often.
+    tracks: Count = 12
+    #: Pictures of each track, spread over its life.
+    views: Count = 4
+    #: Short side of a picture in pixels; smaller films are enlarged when they are shown.
+    picture_px: Annotated[int, Range(64, 480)] = 360
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A track that the image model drew on the frame that is watched."""
+
+    track_id: int
+    #: (h, w) bool, not empty, the whole picture at any resolution: the same for all tracks.
+    mask: np.ndarray
+    #: How good a picture of the track this frame is, above 0.
+    worth: float
+    #: How often it was drawn, this frame among them.
+    times_drawn: int
+
+
+def seen_of(placed: Sequence[Placed]) -> list[Seen]:
+    """The tracks that were drawn on a frame: where others are is a guess, which is not shown to anybody who decides. A
+    large mask of good quality makes a good picture."""
+    seen = []
+    for track in (one.track for one in placed):
+        mask = None if track.probs is None or track.age else track.probs > 0.5
+        if mask is not None and mask.any():
+            worth = max(track.quality, LEAST_QUALITY) * math.sqrt(np.count_nonzero(mask))
+            seen.append(Seen(track.id, mask, worth, track.candidates))
+    return seen
+
+
+@dataclass(frozen=True)
+class Page:
+    """One frame of the film, with the tracks that were drawn on it."""
+
+    frame_index: int
+    #: The picture, encoded.
+    jpeg: bytes
+    #: (height, width) of the masks.
+    size: tuple[int, int]
+    #: Track id -> its mask, COCO's run lengths.
+    masks: Mapping[int, str]
+
+    def picture(self, short_side: int) -> np.ndarray:
+        """`fitted` to a short side of so many pixels: (h, w, 3) uint8 RGB."""
+        stored = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if stored is None:
+            raise ValueError(f"Page: expected a JPEG of frame {self.frame_index}, got none")
+        return fitted(stored, short_side)
+
+    def mask(self, track_id: int, size: tuple[int, int]) -> np.ndarray:
+        """(H, W) bool at a size (height, width). Raises `KeyError` for a track that was not drawn here."""
+        stored = decode_rle({"size": list(self.size), "counts": self.masks[track_id]})
+        return resize_masks(stored[None], size)[0]
+
+    def box(self, track_id: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """[x0, y0, x1, y1) around that mask. Raises `ValueError` for an empty one."""
+        box = bounding_box(self.mask(track_id, size))
+        if box is None:
+            raise ValueError(f"Page: expected pixels of track {track_id} on frame {self.frame_index}, got none")
+        return box
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The best picture of a track in one stretch of its life."""
+
+    stretch: int
+    frame_index: int
+    worth: float
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where the pictures of one track are."""
+
+    #: Its first frame, from which stretches are counted, and their length in frames.
+    first: int
+    length: int = 1
+    #: By rising stretch.
+    picks: tuple[Pick, ...] = ()
+    times_drawn: int = 0
+
+    def after(self, frame_index: int, worth: float, times_drawn: int, views: int) -> Shelf:
+        """With one more frame on which the track was drawn."""
+        shelf = self
+        while (frame_index - shelf.first) // shelf.length >= views:
+            shelf = replace(shelf, length=2 * shelf.length, picks=_merged(shelf.picks))
+        new = Pick((frame_index - shelf.first) // shelf.length, frame_index, worth)
+        known = next((pick for pick in shelf.picks if pick.stretch == new.stretch), None)
+        if known is not None and new.worth <= BETTER * known.worth:
+            return replace(shelf, times_drawn=times_drawn)
+        others = [pick for pick in shelf.picks if pick is not known]
+        picks = tuple(sorted([*others, new], key=lambda pick: pick.stretch))
+        return replace(shelf, picks=picks, times_drawn=times_drawn)
+
+
+def _merged(picks: Sequence[Pick]) -> tuple[Pick, ...]:
+    """The picks of stretches twice as long."""
+    best: dict[int, Pick] = {}
+    for pick in picks:
+        longer = replace(pick, stretch=pick.stretch // 2)
+        if longer.stretch not in best or longer.worth > best[longer.stretch].worth:
+            best[longer.stretch] = longer
+    return tuple(best.values())
+
+
+@dataclass(frozen=True)
+class Album:
+    """The pictures of the tracks of a film."""
+
+    #: Track id -> where its pictures are.
+    shelves: Mapping[int, Shelf] = field(default_factory=dict)
+    #: Frame index -> the frame, in their order.
+    pages: Mapping[int, Page] = field(default_factory=dict)
+
+    @property
+    def tracks(self) -> tuple[int, ...]:
+        """Ids of the tracks, those first that were drawn most often."""
+        return tuple(sorted(self.shelves, key=lambda i: (-self.shelves[i].times_drawn, i)))
+
+    def settled(self, least: int) -> Album:
+        """Without the tracks that were drawn less than so often, unless all were: they are faults of the image
+        model."""
+        shelves = {i: shelf for i, shelf in self.shelves.items() if shelf.times_drawn >= least}
+        return Album(shelves, self.pages) if shelves else self
+
+    def views(self, track_id: int, most: int) -> list[Page]:
+        """The best pages of a track, at most so many, in the order of the film."""
+        best = sorted(self.shelves[track_id].picks, key=lambda pick: (-pick.worth, pick.frame_index))[:most]
+        return [self.pages[index] for index in sorted(pick.frame_index for pick in best)]
+
+    def after(self, view: View, seen: Sequence[Seen], config: AlbumConfig) -> Album:
+        """With one more frame."""
+        index, shelves = view.frame.index, dict(self.shelves)
+        for one in seen:
+            if self._has_room(one, config):
+                shelf = shelves.get(one.track_id, Shelf(index))
+                shelves[one.track_id] = shelf.after(index, one.worth, one.times_drawn, config.views)
+        kept = sorted(shelves, key=lambda i: (-shelves[i].times_drawn, i))[: config.tracks]
+        shelves = {i: shelves[i] for i in sorted(kept)}
+        wanted = {pick.frame_index for shelf in shelves.values() for pick in shelf.picks}
+        pages = {i: page for i, page in self.pages.items() if i in wanted}
+        if index in wanted and index not in pages:
+            pages[index] = _page(view, seen, config)
+        return Album(shelves, pages)
+
+    def _has_room(self, one: Seen, config: AlbumConfig) -> bool:
+        drawn = [shelf.times_drawn for shelf in self.shelves.values()]
+        return one.track_id in self.shelves or len(drawn) < config.tracks or one.times_drawn > min(drawn)
+
+
+def fitted(picture: np.ndarray, short_side: int) -> np.ndarray:
+    """(H, W, 3) uint8 -> the same with a short side of so many pixels; of fewer in a picture more oblong than `OBLONG`,
+    whose long side would be out of measure."""
+    height, width = picture.shape[:2]
+    factor = min(short_side / min(height, width), OBLONG * short_side / max(height, width))
+    return resize_image(picture, (max(1, round(height * factor)), max(1, round(width * factor))))
+
+
+def _page(view: View, seen: Sequence[Seen], config: AlbumConfig) -> Page:
+    picture = fitted(view.picture, min(config.picture_px, *view.picture.shape[:2]))
+    written, jpeg = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not written:
+        raise ValueError(f"album: expected a picture that can be a JPEG, got {picture.shape}")
+    masks = {one.track_id: encode_rle(one.mask)["counts"] for one in seen}
+    return Page(view.frame.index, jpeg.tobytes(), seen[0].mask.shape, masks)

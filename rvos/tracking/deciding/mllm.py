@@ -1,0 +1,155 @@
+"""The decider `mllm`: a multimodal language model is shown the tracks, numbered, and accepts, rejects or leaves open
+each of them; those left open are asked about again, each on frames of its own.
+
+After AgentRVOS (arXiv 2603.23489), whose prompts are not ours. Pictures and answers of one film know nothing of
+another's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+
+from image_core.ranges import Count, Range, check_ranges
+from rvos.tracking.deciding.album import Album, AlbumConfig, Page
+from rvos.tracking.deciding.decider import Decider
+from rvos.tracking.deciding.decision import Asked, Decision, Verdict
+from rvos.tracking.deciding.outlines import cropped, outlined
+from rvos.tracking.deciding.verdicts import AGAIN, question_of_all, question_of_one, read_verdicts
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MllmConfig:
+    """How a multimodal language model is asked."""
+
+    #: An image-text-to-text model of transformers: OWNER/NAME or OWNER/NAME@COMMIT of the hub, or a folder.
+    model: str = ""
+    #: Questions about one expression at most; one that is repeated counts twice.
+    questions: Count = 8
+    #: Frames of the question about all tracks, at most.
+    frames: Count = 4
+    #: Frames of a question about one track, at most; each is shown whole and near.
+    own_frames: Count = 2
+    #: Tokens of an answer at most.
+    tokens: Annotated[int, Range(8, 4096)] = 256
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+class Answerer(Protocol):
+    """A model that answers questions about pictures."""
+
+    def answer(self, pictures: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
+        """N pictures (h, w, 3) uint8 RGB and a question -> what it writes."""
+        ...
+
+
+class Mllm(Decider):
+    """Asks an image-text-to-text model. load: gives the model, when it is first needed; identity: what a run records
+    of it, JSON values."""
+
+    def __init__(
+        self,
+        config: MllmConfig,
+        album: AlbumConfig,
+        load: Callable[[], Answerer],
+        identity: Callable[[], dict[str, Any]],
+    ) -> None:
+        self.config = config
+        self._picture_px = album.picture_px
+        self._load = load
+        self._identity = identity
+
+    @cached_property
+    def _model(self) -> Answerer:
+        return self._load()
+
+    def load(self) -> None:
+        _ = self._model
+
+    def document(self) -> dict[str, Any]:
+        return self._identity()
+
+    def decide(self, expression: str, album: Album) -> Decision | None:
+        """None for an album without tracks: nothing is asked."""
+        if not album.tracks:
+            return None
+        _LOG.info("'%s': asking which of %d tracks it means", expression, len(album.tracks))
+        interview = _Interview(self._model, self.config)
+        number_of = {track_id: number for number, track_id in enumerate(sorted(album.tracks), 1)}
+        held = dict.fromkeys(album.tracks, Verdict.UNSURE)
+        pages = pages_of_all(album, self.config.frames)
+        shown = [track_id for track_id in number_of if any(track_id in page.masks for page in pages)]
+        pictures = [self._numbered(page, number_of) for page in pages]
+        numbers = {number_of[track_id]: track_id for track_id in shown}
+        question = question_of_all(expression, list(numbers), len(pictures))
+        held |= interview.ask([page.frame_index for page in pages], pictures, question, numbers)
+        for track_id in album.tracks:
+            if held[track_id] is Verdict.UNSURE:
+                held |= self._asked_alone(interview, expression, album, track_id, number_of[track_id])
+        decision = Decision(held, asked=tuple(interview.asked))
+        if decision.is_open:
+            _LOG.warning("'%s': the model accepts no track and is unsure of some; the rules decide", expression)
+        return decision
+
+    def _asked_alone(
+        self, interview: _Interview, expression: str, album: Album, track_id: int, number: int
+    ) -> dict[int, Verdict]:
+        pages, pictures = album.views(track_id, self.config.own_frames), []
+        for page in pages:
+            plain = page.picture(self._picture_px)
+            mask = page.mask(track_id, plain.shape[:2])
+            pictures += [outlined(plain, {number: mask}), cropped(plain, mask, self._picture_px)]
+        question = question_of_one(expression, number, len(pages))
+        return interview.ask([page.frame_index for page in pages], pictures, question, {number: track_id})
+
+    def _numbered(self, page: Page, number_of: dict[int, int]) -> np.ndarray:
+        """(h, w, 3) uint8 RGB: a page with all tracks outlined that have a number."""
+        plain = page.picture(self._picture_px)
+        size = plain.shape[0], plain.shape[1]
+        masks = {number: page.mask(track_id, size) for track_id, number in number_of.items() if track_id in page.masks}
+        return outlined(plain, masks)
+
+
+class _Interview:
+    """The questions about one expression, as many as are allowed."""
+
+    def __init__(self, model: Answerer, config: MllmConfig) -> None:
+        self.asked: list[Asked] = []
+        self._model = model
+        self._config = config
+
+    def ask(
+        self, frames: Sequence[int], pictures: Sequence[np.ndarray], question: str, numbers: dict[int, int]
+    ) -> dict[int, Verdict]:
+        """Track id -> verdict; once more where the answer cannot be read. {} where no question is left."""
+        for text in (question, f"{question} {AGAIN}"):
+            if len(self.asked) >= self._config.questions:
+                return {}
+            answer = self._model.answer(pictures, text, self._config.tokens)
+            verdicts = read_verdicts(answer, list(numbers))
+            self.asked.append(Asked(tuple(frames), numbers, text, answer, verdicts))
+            if verdicts is not None:
+                return {numbers[number]: verdict for number, verdict in verdicts.items()}
+        return {}
+
+
+def pages_of_all(album: Album, most: int) -> list[Page]:
+    """The pages, at most so many, on which as many tracks as can be are seen; then those that lie farthest from the
+    others in time. In the order of the film."""
+    left, unseen, chosen = dict(album.pages), set(album.tracks), []
+    while left and len(chosen) < most:
+        news = {index: len(unseen & page.masks.keys()) for index, page in left.items()}
+        apart = {index: min((abs(index - one.frame_index) for one in chosen), default=0) for index in left}
+        best = max(left, key=lambda index: (news[index], apart[index], len(left[index].masks), -index))
+        chosen.append(left.pop(best))
+        unseen -= chosen[-1].masks.keys()
+    return sorted(chosen, key=lambda page: page.frame_index)

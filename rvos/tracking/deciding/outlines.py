@@ -1,0 +1,148 @@
+"""Tracks shown to a model that is asked about them: an outline around each, and its number beside it.
+
+Nothing of the tracks is painted over: outlines and numbers lie outside of all masks, as far as there is room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rvos.tracking.deciding.album import fitted
+
+Colour = tuple[int, int, int]
+
+COLOURS: tuple[tuple[str, Colour], ...] = (
+    ("red", (255, 0, 0)),
+    ("cyan", (0, 255, 255)),
+    ("yellow", (255, 255, 0)),
+    ("magenta", (255, 0, 255)),
+    ("green", (0, 230, 0)),
+    ("blue", (40, 80, 255)),
+    ("orange", (255, 140, 0)),
+    ("white", (255, 255, 255)),
+    ("pink", (255, 150, 190)),
+    ("purple", (150, 60, 220)),
+    ("brown", (160, 90, 30)),
+    ("olive", (140, 150, 0)),
+)
+"""Name and value of the colour of each number from 1 on, over and over: far apart, those of few tracks the farthest."""
+LINE_SHARE = 1 / 120
+"""Width of an outline in short sides of the picture; of its dark rim half as much."""
+TEXT_SHARE = 1 / 16
+"""Height of a number in short sides of the picture."""
+LEAST_FREE = 1 / 3
+"""Share of an outline that has to be left where it gives way to other tracks; else it is drawn over them."""
+AROUND = 0.25
+"""How much is shown around an object from near, in longer sides of its box."""
+DARK: Colour = (0, 0, 0)
+
+
+def colour_of(number: int) -> tuple[str, Colour]:
+    """The name and the colour of a number from 1 on."""
+    return COLOURS[(number - 1) % len(COLOURS)]
+
+
+def outlined(picture: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray:
+    """(h, w, 3) uint8 RGB and number -> (h, w) bool, not empty -> a new picture with numbered outlines."""
+    shown = picture.copy()
+    side = min(picture.shape[:2])
+    line, rim = max(2, round(side * LINE_SHARE)), max(1, round(side * LINE_SHARE / 2))
+    every = np.logical_or.reduce([np.zeros(picture.shape[:2], bool), *masks.values()])
+    bands = {number: _band(mask, every, line) for number, mask in masks.items()}
+    for mask in masks.values():
+        shown[_grown(mask, line + rim) & ~every] = DARK
+    for number, band in bands.items():
+        shown[band] = colour_of(number)[1]
+    taken = np.logical_or.reduce([every, *bands.values()])
+    for number, mask in masks.items():
+        tag = _Tag.of(number, max(12, round(side * TEXT_SHARE)))
+        top, left = _place(tag, mask, taken)
+        tag.stamp(shown, top, left)
+        taken[top : top + tag.height, left : left + tag.width] = True
+    return shown
+
+
+def cropped(picture: np.ndarray, mask: np.ndarray, short_side: int) -> np.ndarray:
+    """The part of a picture around a mask (h, w) bool, not empty, as it is, with a margin of `AROUND`, `fitted` to a
+    short side of so many pixels."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    room = max(4, round(AROUND * max(bottom - top, right - left)))
+    return fitted(picture[max(0, top - room) : bottom + room, max(0, left - room) : right + room], short_side)
+
+
+def _grown(mask: np.ndarray, by: int) -> np.ndarray:
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * by + 1, 2 * by + 1))
+    return cv2.dilate(mask.astype(np.uint8), disc) > 0
+
+
+def _band(mask: np.ndarray, every: np.ndarray, width: int) -> np.ndarray:
+    """(h, w) bool: what lies around a mask, and off the others where that leaves enough."""
+    around = _grown(mask, width) & ~mask
+    free = around & ~every
+    return free if np.count_nonzero(free) >= LEAST_FREE * np.count_nonzero(around) else around
+
+
+@dataclass(frozen=True)
+class _Tag:
+    """A number on a plate of its colour."""
+
+    number: int
+    scale: float
+    #: (width, height) of the letters, and how far they reach below their line.
+    letters: tuple[int, int]
+    below: int
+    pad: int
+
+    @classmethod
+    def of(cls, number: int, height: int) -> _Tag:
+        scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, height, _thickness(height))
+        letters, below = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, scale, _thickness(height))
+        return cls(number, scale, (letters[0], letters[1]), below, max(2, height // 5))
+
+    @property
+    def width(self) -> int:
+        return self.letters[0] + 2 * self.pad
+
+    @property
+    def height(self) -> int:
+        return self.letters[1] + 2 * self.pad
+
+    def stamp(self, picture: np.ndarray, top: int, left: int) -> None:
+        """Draw it, black or white on its colour, whichever is easier to read, with a dark rim."""
+        colour = colour_of(self.number)[1]
+        plate = picture[top : top + self.height, left : left + self.width]
+        plate[:] = DARK
+        plate[1:-1, 1:-1] = colour
+        luminance = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]
+        ink = DARK if luminance > 110 else (255, 255, 255)
+        at = left + self.pad, top + self.height - self.pad
+        thickness = _thickness(self.letters[1])
+        cv2.putText(picture, str(self.number), at, cv2.FONT_HERSHEY_SIMPLEX, self.scale, ink, thickness, cv2.LINE_AA)
+
+
+def _thickness(height: int) -> int:
+    return max(1, round(height / 8))
+
+
+def _place(tag: _Tag, mask: np.ndarray, taken: np.ndarray) -> tuple[int, int]:
+    """(top, left) of a tag near a mask, within the picture, where it covers least of what is taken."""
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    gap = max(2, round(min(height, width) * LINE_SHARE))
+    wide, high = tag.width, tag.height
+    middle = (left + right - wide) // 2
+    wanted = [
+        *((top - gap - high, x) for x in (left, middle, right - wide)),
+        *((bottom + gap, x) for x in (left, middle, right - wide)),
+        *((y, x) for x in (left - gap - wide, right + gap) for y in (top, (top + bottom - high) // 2, bottom - high)),
+    ]
+    lowest, last = max(0, height - high), max(0, width - wide)
+    places = [(min(max(0, y), lowest), min(max(0, x), last)) for y, x in wanted]
+    covered = [np.count_nonzero(taken[y : y + high, x : x + wide]) for y, x in places]
+    return places[int(np.argmin(covered))]

@@ -1,0 +1,136 @@
+"""The decider `similarity`: SpARC (SafaRi, ECCV 2024) in time. Each track is shown in a red box on several frames, and
+an image-text scorer such as CLIP or SigLIP tells how well the words fit.
+
+What a phrase fits is the mean of a track's logits over its frames, and a softmax over all tracks of the film. Places
+("on the left") can be judged only among tracks that are seen on one frame: the rules of SpARC share out there what its
+tracks have together, and the mean over frames is taken. That tracks come and go on a film is not in SpARC: a reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from image_core.language.predicates import compose, reweighted
+from image_core.ranges import Count, Share, check_ranges
+from image_core.weak.prompting import show_proposals
+from image_core.weak.sparc import Question, Scorer, SparcConfig, question_of
+from rvos.tracking.deciding.album import Album, AlbumConfig, Page
+from rvos.tracking.deciding.decider import Decider
+from rvos.tracking.deciding.decision import Decision, Verdict
+
+SPARC = SparcConfig()
+
+
+@dataclass(frozen=True)
+class SimilarityConfig:
+    """How an image-text scorer is asked."""
+
+    #: CLIP, SigLIP or SigLIP 2: OWNER/NAME or OWNER/NAME@COMMIT of the hub, or a folder; several with commas between.
+    model: str = ""
+    #: Pictures of each track that are scored, at most.
+    frames: Count = 4
+    #: Share of the likeliest track's probability below which a track is rejected.
+    reject: Share = 0.5
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+class Similarity(Decider):
+    """Asks an image-text scorer. load: gives the scorer, when it is first needed; identity: what a run records of it,
+    JSON values."""
+
+    def __init__(
+        self,
+        config: SimilarityConfig,
+        album: AlbumConfig,
+        load: Callable[[], Scorer],
+        identity: Callable[[], dict[str, Any]],
+    ) -> None:
+        self.config = config
+        self._picture_px = album.picture_px
+        self._load = load
+        self._identity = identity
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return self._load()
+
+    def load(self) -> None:
+        _ = self._scorer
+
+    def document(self) -> dict[str, Any]:
+        return self._identity()
+
+    def decide(self, expression: str, album: Album) -> Decision | None:
+        """None for an album without tracks."""
+        if not album.tracks:
+            return None
+        tracks, question = sorted(album.tracks), question_of(expression, SPARC)
+        looks = self._looks(question, album, tracks)
+        scores = placed(question, album, tracks, looks, self._picture_px)
+        if question.caption:
+            scores = reweighted(scores, looks[question.caption] ** SPARC.caption_weight)
+        accepted = scores >= self.config.reject * scores.max()
+        verdicts = [Verdict.ACCEPT if one else Verdict.REJECT for one in accepted]
+        told = dict(zip(tracks, scores.tolist(), strict=True))
+        return Decision(dict(zip(tracks, verdicts, strict=True)), told)
+
+    def _looks(self, question: Question, album: Album, tracks: Sequence[int]) -> dict[str, np.ndarray]:
+        """Text -> (N,) softmax over the tracks of their mean logits."""
+        texts = list(dict.fromkeys(question.texts))
+        asked = [SPARC.template.format(text) for text in texts]
+        means = []
+        for track_id in tracks:
+            pictures = [self._boxed(page, track_id) for page in album.views(track_id, self.config.frames)]
+            logits = np.asarray(self._scorer.scores(pictures, asked), np.float64)
+            if logits.shape != (len(pictures), len(texts)) or not np.isfinite(logits).all():
+                wanted = len(pictures), len(texts)
+                raise ValueError(f"Scorer: expected finite scores of shape {wanted}, got {logits.shape}")
+            means.append(logits.mean(0))
+        return dict(zip(texts, softmax(np.stack(means)).T, strict=True))
+
+    def _boxed(self, page: Page, track_id: int) -> np.ndarray:
+        """(h, w, 3) uint8 RGB: a page with a track in a red box, blurred around."""
+        picture = page.picture(self._picture_px)
+        box = page.box(track_id, (picture.shape[0], picture.shape[1]))
+        return next(show_proposals(picture, np.array([box], np.float64), SPARC.style))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """(N, E) -> (N, E), each column summing to one."""
+    odds = np.exp(logits - logits.max(0))
+    return odds / odds.sum(0)
+
+
+def placed(
+    question: Question, album: Album, tracks: Sequence[int], looks: Mapping[str, np.ndarray], side_px: int
+) -> np.ndarray:
+    """(N,) summing to one: how likely each track is meant by what it looks like and where it is.
+
+    looks: phrase -> (N,) summing to one; side_px: short side of the pictures that places are read from.
+    """
+    own = looks[question.referent.phrase] if question.referent.phrase else np.full(len(tracks), 1 / len(tracks))
+    if not question.referent.is_spatial:
+        return own
+    total, frames = np.zeros(len(tracks)), np.zeros(len(tracks))
+    for page in album.pages.values():
+        seen = [position for position, track_id in enumerate(tracks) if track_id in page.masks]
+        size = page.picture(side_px).shape[:2]
+        boxes = np.array([page.box(tracks[position], (size[0], size[1])) for position in seen], np.float64)
+        here = {text: _shares(of_all[seen]) for text, of_all in looks.items()}
+        shares = compose(question.referent, boxes, (size[0], size[1]), here, SPARC.spatial)
+        total[seen] += own[seen].sum() * shares
+        frames[seen] += 1
+    return _shares(total / np.maximum(frames, 1))
+
+
+def _shares(masses: np.ndarray) -> np.ndarray:
+    """(N,) summing to one; alike where there is nothing to share out."""
+    total = masses.sum()
+    return masses / total if total > 0 else np.full(len(masses), 1 / len(masses))

@@ -1,0 +1,81 @@
+"""What a language model is asked about numbered outlines, and its answer read strictly: what is not plainly one verdict
+is none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rvos.tracking.deciding.decision import Verdict
+from rvos.tracking.deciding.outlines import colour_of
+
+AGAIN = "Your last answer was not that JSON object. Answer with the JSON object alone."
+"""What is added to a question that is asked once more."""
+_FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+
+
+def question_of_all(expression: str, numbers: Sequence[int], pictures: int) -> str:
+    """Which of the numbered objects are meant, on pictures of the whole film. numbers: those that are outlined."""
+    return (
+        f"{_pictures(pictures)} of one video, in order. {_outlined(numbers)} "
+        f'Which of them does this expression mean: "{_plain(expression)}"? '
+        f"It may mean one, several or none. {_wanted(numbers)}"
+    )
+
+
+def question_of_one(expression: str, number: int, frames: int) -> str:
+    """Whether one object is meant, on frames of its own, each shown whole and then near."""
+    return (
+        f"{_pictures(2 * frames)} of one video, in order: a frame with one object outlined, number {number} "
+        f"({colour_of(number)[0]}), then the object from near without the outline{', and so on' * (frames > 1)}. "
+        f'Does this expression mean that object: "{_plain(expression)}"? {_wanted([number])}'
+    )
+
+
+def read_verdicts(answer: str, numbers: Sequence[int]) -> dict[int, Verdict] | None:
+    """Number -> verdict, of a JSON object that has nothing around it but a code fence. Numbers that it leaves out are
+    unsure; with others than those asked, with one twice, or with another word, it cannot be read: None."""
+    text = answer.strip()
+    fenced = _FENCED.fullmatch(text)
+    try:
+        told = json.loads(fenced[1] if fenced else text, object_pairs_hook=_without_repetition)
+    except (ValueError, RecursionError):
+        return None
+    known, words = {str(number): number for number in numbers}, set(Verdict)
+    if not isinstance(told, dict) or not told or not told.keys() <= known.keys():
+        return None
+    if not all(isinstance(word, str) and word in words for word in told.values()):
+        return None
+    return {number: Verdict(told.get(key, Verdict.UNSURE)) for key, number in known.items()}
+
+
+def _without_repetition(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("the same key twice")
+    return dict(pairs)
+
+
+def _pictures(count: int) -> str:
+    return "This is a picture" if count == 1 else f"These are {count} pictures"
+
+
+def _outlined(numbers: Sequence[int]) -> str:
+    told = [f"{number} ({colour_of(number)[0]})" for number in numbers]
+    if len(told) == 1:
+        return f"One object is outlined and numbered: {told[0]}."
+    return f"Objects are outlined and numbered: {', '.join(told)}."
+
+
+def _wanted(numbers: Sequence[int]) -> str:
+    form = ", ".join(f'"{number}": VERDICT' for number in numbers)
+    return (
+        f"Answer with one JSON object and nothing else: {{{form}}}, where VERDICT is "
+        '"accept" (meant), "reject" (not meant) or "unsure" (these pictures do not show it).'
+    )
+
+
+def _plain(expression: str) -> str:
+    """On one line, and without the quotation marks that stand around it."""
+    return " ".join(expression.replace('"', "'").split())

@@ -1,0 +1,91 @@
+"""Objects followed from masks by a network of the hub."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from image_core.ranges import Range, Share, check_ranges
+from rvos.tracking.appearance import work_size
+from rvos.tracking.hub.handle import NetworkHandle
+from rvos.tracking.hub.memory import NetworkMemory
+from rvos.tracking.object_tracker import ObjectGuess, at_work_size
+from rvos.view.frame_view import View
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The numbers by which a network of the hub carries masks."""
+
+    #: Frames with a shown mask that are remembered of an object: the first, and the latest ones (SAM 3's is 4).
+    anchors: Annotated[int, Range(1, 64)] = 4
+    #: Overlap (IoU) of a candidate with what the network carried, below which the network is shown the candidate.
+    agreement: Share = 0.8
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class NetworkObject:
+    """Everything remembered of one object."""
+
+    #: (h, w) float32 at work size, where it was.
+    probs: np.ndarray
+    memory: NetworkMemory
+
+
+@dataclass(frozen=True)
+class NetworkGuess(ObjectGuess):
+    """Where a network sees an object on one frame."""
+
+    #: (h', w') float32 log-odds at the network's own size.
+    logits: np.ndarray
+    #: After this frame.
+    memory: NetworkMemory
+
+
+class NetworkCarrier:
+    """A `MaskCarrier`: a network of the hub. The state of an object is all that the network remembers of it."""
+
+    state_type: ClassVar[type] = NetworkObject
+
+    def __init__(self, handle: NetworkHandle, config: NetworkConfig = NetworkConfig()) -> None:
+        self.handle = handle
+        self.config = config
+
+    def begin(self, view: View, mask: np.ndarray) -> NetworkObject:
+        return NetworkObject(at_work_size(view, mask), self.shown(view, mask, None))
+
+    def predict(self, view: View, state: NetworkObject) -> NetworkGuess:
+        return self.guess(view, state.memory)
+
+    def update(self, view: View, state: NetworkObject, guess: NetworkGuess) -> NetworkObject:
+        return NetworkObject(guess.probs, guess.memory)
+
+    def renew(self, view: View, state: NetworkObject, mask: np.ndarray) -> NetworkObject:
+        return NetworkObject(at_work_size(view, mask), self.shown(view, mask, state.memory))
+
+    def mask(self, view: View, guess: NetworkGuess) -> np.ndarray:
+        return self.handle.propagator.mask(guess.logits, view.frame.size)
+
+    def document(self) -> dict[str, Any]:
+        return {**self.handle.document(), **asdict(self.config)}
+
+    def guess(self, view: View, memory: NetworkMemory) -> NetworkGuess:
+        """Where an object is on this frame that the network remembers so."""
+        network = self.handle.propagator
+        carried = network.carried(view, memory)
+        probs = network.probs(carried.logits, work_size(view))
+        return NetworkGuess(probs, carried.quality, carried.logits, carried.memory)
+
+    def shown(self, view: View, mask: np.ndarray, memory: NetworkMemory | None) -> NetworkMemory:
+        """What is remembered after a frame on which the network was shown the object's mask (H, W) bool; memory: of
+        before, None of a new object."""
+        return self.handle.propagator.shown(view, mask, self.config.anchors, memory)
+
+    def skipped(self, memory: NetworkMemory) -> NetworkMemory:
+        """What is remembered after a frame of which nothing is to be."""
+        return memory.without_frame(self.handle.propagator.reach)

@@ -1,0 +1,38 @@
+"""Which presence a wanted T-acc takes, by image model: found on validation videos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from image_core.files import write_atomic
+from image_core.identity import ModelIdentity
+
+FILE = Path(__file__).with_name("presence_levels.json")
+OTHERWISE = 0.5
+"""For models whose presence was never looked at on videos: what is more likely there than not."""
+
+
+def level_for(model: ModelIdentity | None, wanted_t_acc: float, file: Path = FILE) -> float:
+    """The presence, [0, 1], from which on `wanted_t_acc` of all visible targets were shown on validation videos.
+
+    model: one of this project; None for any other, and one of another revision: `OTHERWISE`.
+    """
+    known = json.loads(file.read_text()) if model is not None and file.is_file() else {}
+    entry = known.get(model.name) if model is not None else None
+    if model is None or entry is None or entry["revision"] != model.revision:
+        return OTHERWISE
+    shares, levels = zip(*sorted((share, -level) for share, level in entry["levels"]), strict=True)
+    return round(float(-np.interp(wanted_t_acc, shares, levels)), 4)
+
+
+def write_levels(
+    name: str, revision: str, found_by: str, levels: Sequence[tuple[float, float]], file: Path = FILE
+) -> None:
+    """Enter what was found for a model. levels: (T-acc, threshold); found_by: the command."""
+    known = json.loads(file.read_text()) if file.is_file() else {}
+    known[name] = {"revision": revision, "found_by": found_by, "levels": [list(level) for level in levels]}
+    write_atomic(file, (json.dumps(known, indent=1) + "\n").encode())

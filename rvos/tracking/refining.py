@@ -1,0 +1,139 @@
+"""Masks that are carried, drawn anew now and then by a network that draws what fills a box.
+
+Such a network draws edges that appearance and flow do not see, and finds its way back to them after a drift. But a box
+may be filled by a part of the object, or by a rider with the bicycle. Whether it can draw this object is seen on the
+frame that the mask was given on: there it is asked for the box of the mask, and where nothing that it draws is the
+mask, it is never asked again. Later its drawings are compared with the mask that was carried; of them the most alike is
+taken, if it is alike enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+
+from image_core.geometry.masks import overlap
+from image_core.promptable import PromptableMasker
+from image_core.ranges import Count, Share, check_ranges
+from rvos.tracking.box import box_of
+from rvos.tracking.object_tracker import ObjectGuess, ObjectState, ObjectTracker
+from rvos.view.frame_view import View
+
+NO_MASKER = "none"
+"""In the place of a masker's name."""
+
+
+@dataclass(frozen=True)
+class RefiningConfig:
+    """The numbers by which carried masks are drawn anew (ours)."""
+
+    #: Frames from one drawing to the next.
+    every: Count = 2
+    #: Overlap (IoU) of what the masker draws on the frame that a mask is given on with that mask, from which on it can
+    #: draw the object.
+    skill: Share = 0.85
+    #: Overlap (IoU) of a drawing with the carried mask from which on it is taken.
+    agreement: Share = 0.5
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class RefinedState:
+    """Everything remembered of one object."""
+
+    object: ObjectState
+    #: [0, 1], the overlap with the mask that was given of what the masker drew there.
+    skill: float
+    #: The frame on which the masker was last asked.
+    asked_on: int
+
+    @property
+    def probs(self) -> np.ndarray:
+        """(h, w) float32 at work size, where the object was."""
+        return self.object.probs
+
+
+@dataclass(frozen=True)
+class RefinedGuess(ObjectGuess):
+    """Where an object is on a frame on which the masker was asked."""
+
+    #: (H, W) bool at frame size, as it was drawn; None where no drawing was taken.
+    drawing: np.ndarray | None
+
+
+class RefinedCarrier:
+    """A `MaskCarrier`: carries by appearance and flow, and asks a masker now and then.
+
+    identity: what a run records of the masker, as JSON values. A picture is encoded once for all objects, which are
+    asked for on the same frames.
+    """
+
+    state_type: ClassVar[type] = RefinedState
+
+    def __init__(
+        self,
+        objects: ObjectTracker,
+        masker: PromptableMasker,
+        identity: dict[str, Any],
+        config: RefiningConfig = RefiningConfig(),
+    ) -> None:
+        self.objects = objects
+        self.config = config
+        self._masker = masker
+        self._identity = identity
+
+    def begin(self, view: View, mask: np.ndarray) -> RefinedState:
+        return RefinedState(self.objects.begin(view, mask), self._skill(view, mask), view.frame.index)
+
+    def renew(self, view: View, state: RefinedState, mask: np.ndarray) -> RefinedState:
+        known = self.objects.renew(view, state.object, mask)
+        return RefinedState(known, self._skill(view, mask), view.frame.index)
+
+    def predict(self, view: View, state: RefinedState) -> ObjectGuess:
+        guess = self.objects.predict(view, state.object)
+        every, index = self.config.every, view.frame.index
+        is_due = index // every > state.asked_on // every and state.skill >= self.config.skill
+        if not is_due or not guess.quality or not (guess.probs > 0.5).any():
+            return guess
+        carried = self.objects.mask(view, guess)
+        drawing, alike = self._most_alike(view, carried)
+        if alike < self.config.agreement:
+            return RefinedGuess(guess.probs, guess.quality, None)
+        height, width = guess.probs.shape
+        soft = cv2.resize(drawing.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        return RefinedGuess(soft, guess.quality, drawing)
+
+    def update(self, view: View, state: RefinedState, guess: ObjectGuess) -> RefinedState:
+        asked_on = view.frame.index if isinstance(guess, RefinedGuess) else state.asked_on
+        return replace(state, object=self.objects.update(view, state.object, guess), asked_on=asked_on)
+
+    def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
+        if isinstance(guess, RefinedGuess) and guess.drawing is not None:
+            return guess.drawing
+        return self.objects.mask(view, guess)
+
+    def document(self) -> dict[str, Any]:
+        return {**self.objects.document(), "masker": self._identity, "refining": asdict(self.config)}
+
+    def _skill(self, view: View, mask: np.ndarray) -> float:
+        return self._most_alike(view, mask)[1]
+
+    def _most_alike(self, view: View, mask: np.ndarray) -> tuple[np.ndarray, float]:
+        """Of what fills the box of a mask (H, W) bool, the drawing that is most like it, and their overlap."""
+        if not mask.any():
+            return mask, 0.0
+        box = box_of(mask)
+        corners = float(box.left), float(box.top), float(box.right), float(box.bottom)
+        (drawings,) = self._masker.drawings(view.once(self._encoded), [corners])
+        shared = [overlap(drawing.mask, mask) for drawing in drawings]
+        best = int(np.argmax([inside / max(union, 1) for inside, union in shared]))
+        return drawings[best].mask, shared[best][0] / max(shared[best][1], 1)
+
+    def _encoded(self, view: View) -> Any:
+        """Ask by `view.once`."""
+        return self._masker.encoded(view.frame.image)
