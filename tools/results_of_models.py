@@ -112,6 +112,19 @@ def _each(values: list[float]) -> str:
     return ", ".join(number(value, 3) for value in values)
 
 
+def motion_coverage() -> str:
+    """How many expressions of real datasets speak of motion, on the half that was held out, and how many of those that
+    were judged by eye are read right."""
+    keys = {"motion": "motion, %", "measured_alone": "measured alone, %", "direction": "a direction, %"}
+    document = read("motion_coverage")
+    rows = []
+    for name, row in document["results"]["held_out"].items():
+        eye = document["judged_by_eye"][name]
+        shares = [points(row["share"][key]) for key in keys]
+        rows.append([name, f"{row['expressions']:,}", *shares, f"{eye['right']} of {eye['judged']}"])
+    return table(("dataset", "expressions", *keys.values(), "read right, by eye"), rows)
+
+
 def parser_coverage() -> str:
     """How many expressions of real datasets have a head noun for the parser, on the half that was held out."""
     keys = {

@@ -87,6 +87,18 @@ def video_kinds() -> str:
     return table(("expressions", "with a target", "frame by frame", "never gated", "memory"), rows)
 
 
+def motion_words() -> str:
+    """The expressions that only motion tells, with the embedded model and with true masks in its place."""
+    models = {"embedded": "embedded", "true_masks": "true masks"}
+    keys = ("J&F", "identity", "N-acc", "T-acc")
+    rows = []
+    for model, systems in read("motion_words")["results"].items():
+        for system, row in systems.items():
+            figures = [points(row[key]) for key in keys]
+            rows.append([models[model], REAL[system], f"{row['with_target']} of {row['expressions']}", *figures])
+    return table(("image model", "system", "with a target", "J&F, target visible", *keys[1:]), rows)
+
+
 def video_twins() -> str:
     """What a challenge costs: the same expressions with and without it."""
     systems = read("video_gain")["twins"]["all"]["systems"]

@@ -18,9 +18,10 @@ from rvos.reading.propagation import NoPropagation
 from rvos.reading.reader import Answers, FeatureReader, NothingRead, Reader
 from rvos.synthetic.dataset import VideoSample
 from rvos.tracking.tracker import NoTracker, NoTrackerConfig, NoTrackerState, Tracker
+from rvos.tracking.tracks import TracksTracker
 from rvos.types import Frame, FrameResult
 from rvos.view.frame_view import View, view_of
-from rvos.watch.session import StreamSession
+from rvos.watch.session import StreamSession, questions
 from rvos.watch.stream import watch
 
 
@@ -37,10 +38,18 @@ class Clip:
     """A video of T frames and E expressions with what the image model answers on it."""
 
     sample: VideoSample
-    #: T rows of E.
-    answers: tuple[tuple[MaskAnswer, ...], ...]
+    #: What the image model was asked: the text of an expression, or what a tracker asks for it -> T answers.
+    said: Mapping[str, tuple[MaskAnswer, ...]]
     #: Processor time of the image model, text included, per frame and expression.
     image_ms: float
+
+    @cached_property
+    def answers(self) -> tuple[tuple[MaskAnswer, ...], ...]:
+        """T rows of E, of the texts of the expressions."""
+        return self._rows([e.text for e in self.sample.expressions])
+
+    def _rows(self, asked: Sequence[str]) -> tuple[tuple[MaskAnswer, ...], ...]:
+        return tuple(zip(*(self.said[text] for text in asked), strict=True))
 
     @property
     def frame_count(self) -> int:
@@ -72,10 +81,10 @@ class Clip:
     def session(self, tracker: Tracker[Any], decode_every: int = 1) -> StreamSession:
         """A tracker that watches this clip without paying for the image model again. It gets the answers of every so
         many frames alone, and cannot ask for more."""
-        reader = RecordedReader(
-            [e.text for e in self.sample.expressions], dict(enumerate(self.answers)), self.sample.video_id
-        )
-        return StreamSession(reader, tracker, KeyFrames(decode_every))
+        texts = [e.text for e in self.sample.expressions]
+        asked = questions(texts, tracker)
+        reader = RecordedReader(asked, dict(enumerate(self._rows(asked))), self.sample.video_id)
+        return StreamSession(reader, tracker, KeyFrames(decode_every), texts)
 
 
 class RecordedReader(Reader[NothingRead]):
@@ -113,11 +122,12 @@ class Recorder(NoTracker):
 
 
 def record(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
-    """Run the image model on every frame of a video, once for all expressions, as a session does."""
+    """Run the image model on every frame of a video, once for all that is asked, as a session does."""
     start = time.process_time()
     recorder, texts = Recorder(), [e.text for e in sample.expressions]
+    texts = list(dict.fromkeys([*texts, *questions(texts, TracksTracker())]))
     for _ in watch(StreamSession(FeatureReader(segmenter, texts, NoPropagation()), recorder), frames_of(sample)):
         pass  # the recorder keeps them
     rows, count = recorder.answers, len(texts)
-    answers = tuple(tuple(rows[i : i + count]) for i in range(0, len(rows), count))
-    return Clip(sample, answers, 1000 * (time.process_time() - start) / len(rows))
+    said = {text: tuple(rows[i::count]) for i, text in enumerate(texts)}
+    return Clip(sample, said, 1000 * (time.process_time() - start) / len(rows))

@@ -12,6 +12,7 @@ from benchmarks.harness.machine import REPOSITORY
 from benchmarks.harness.real_clips import RealClip
 from image_core.answer import MaskAnswer
 from image_core.files import make_folder, write_atomic
+from image_core.language.motion_parser import timed
 from image_core.mask_model import MaskModel, ask, identify_model
 from image_core.state import from_bytes, to_bytes
 
@@ -32,23 +33,31 @@ class KeptAnswers:
         self._load = load
         self._model: MaskModel | None = None
 
-    def of(self, clip: RealClip, every: int = 1) -> list[MaskAnswer]:
-        """T answers; where `every` is more than 1, those of every so many frames alone."""
-        return [self.of_frame(clip, t) for t in range(0, len(clip.images), every)]
+    def of(self, clip: RealClip, question: str, every: int = 1) -> list[MaskAnswer]:
+        """T answers; where `every` is more than 1, those of every so many frames alone.
 
-    def of_frame(self, clip: RealClip, index: int) -> MaskAnswer:
-        """The answer of one frame."""
+        question: the clip's expression, or what is asked for it where motion is judged by a tracker.
+        """
+        return [self.of_frame(clip, question, t) for t in range(0, len(clip.images), every)]
+
+    def of_frame(self, clip: RealClip, question: str, index: int) -> MaskAnswer:
+        """The answer of one frame. The model is asked both questions of a clip at once."""
         image = clip.images[index]
-        asked = hashlib.sha256(clip.expression.encode() + str(image.shape).encode() + image.tobytes()).hexdigest()
-        path = self._folder / clip.name / f"{index:05d}-{asked[:12]}"
-        if path.is_file():
-            return from_bytes(MaskAnswer, zlib.decompress(path.read_bytes()))
-        if self._model is None:
-            self._model = self._load()
-        (answer,) = ask(self._model, image, [clip.expression])
-        make_folder(path.parent)
-        write_atomic(path, zlib.compress(to_bytes(answer), 1))
-        return answer
+        seen = hashlib.sha256(str(image.shape).encode() + image.tobytes())
+
+        def path_of(asked: str) -> Path:
+            of_both = seen.copy()
+            of_both.update(asked.encode())
+            return self._folder / clip.name / f"{index:05d}-{of_both.hexdigest()[:12]}"
+
+        if not path_of(question).is_file():
+            if self._model is None:
+                self._model = self._load()
+            both = list(dict.fromkeys([question, clip.expression, timed(clip.expression).asked]))
+            for asked, answer in zip(both, ask(self._model, image, both), strict=True):
+                make_folder(path_of(asked).parent)
+                write_atomic(path_of(asked), zlib.compress(to_bytes(answer), 1))
+        return from_bytes(MaskAnswer, zlib.decompress(path_of(question).read_bytes()))
 
 
 def _code_sha256() -> str:

@@ -15,6 +15,7 @@ from benchmarks.gain.clip import Clip
 from benchmarks.gain.oracles import LEAST_SHARED
 from image_core.answer import Candidate, MaskAnswer
 from image_core.geometry.masks import resize_masks
+from image_core.language.motion_parser import timed
 from rvos.synthetic.dataset import VideoSample
 from rvos.tracking.deciding.outlines import colour_of
 
@@ -104,7 +105,11 @@ def all_objects(sample: VideoSample) -> Clip:
             candidates.sort(key=lambda candidate: -candidate.likelihood)
             answers.append(MaskAnswer(tuple(candidates), 0.9 if candidates else 0.1))
         rows.append(tuple(answers))
-    return Clip(sample, tuple(rows), 0.0)
+    said: dict[str, tuple[MaskAnswer, ...]] = {}
+    for expression, answers in zip(sample.expressions, zip(*rows, strict=True), strict=True):
+        for asked in (expression.text, timed(expression.text).asked):
+            said.setdefault(asked, answers)
+    return Clip(sample, said, 0.0)
 
 
 def truths(masks: Mapping[str, np.ndarray]) -> Callable[[str], np.ndarray]:

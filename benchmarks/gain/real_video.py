@@ -38,7 +38,8 @@ from rvos.metrics import region_and_boundary
 from rvos.parts import tracker_config
 from rvos.reading.key_frames import KeyFrames
 from rvos.tracking import TRACKERS
-from rvos.watch.session import StreamSession
+from rvos.tracking.tracker import Tracker
+from rvos.watch.session import StreamSession, questions
 from rvos.watch.stream import watch
 
 BENCHMARK = Benchmark(__file__, __doc__)
@@ -57,13 +58,20 @@ class System:
     #: It gets the answers of every so many frames.
     every: int = 1
 
+    def made(self) -> Tracker[Any]:
+        """Its tracker."""
+        config = tracker_config(self.tracker, **self.numbers)
+        return TRACKERS[config.name](config.numbers)
+
+    def question(self, clip: RealClip) -> str:
+        """What it asks the image model."""
+        return questions([clip.expression], self.made())[0]
+
     def masks(self, clip: RealClip, rows: Sequence[MaskAnswer]) -> list[np.ndarray]:
         """T masks (H, W) bool. rows: T answers, or those of the frames that are asked for."""
-        config = tracker_config(self.tracker, **self.numbers)
-        tracker = TRACKERS[config.name](config.numbers)
         answers = {self.every * position: [row] for position, row in enumerate(rows)}
-        reader = RecordedReader([clip.expression], answers, clip.name)
-        session = StreamSession(reader, tracker, KeyFrames(self.every))
+        reader = RecordedReader([self.question(clip)], answers, clip.name)
+        session = StreamSession(reader, self.made(), KeyFrames(self.every), [clip.expression])
         if session.both_ways:
             for frame in clip.frames:
                 session.step(frame)
@@ -125,14 +133,14 @@ def with_model(arguments: argparse.Namespace, clips: Sequence[RealClip], chosen:
         shown: dict[str, list[np.ndarray]] = {}
         least = min(system.every for system in chosen.values())
         for every in sorted({system.every for system in chosen.values()}):
-            rows = kept.of(clip, every)
             for name, system in chosen.items():
                 if system.every == every:
+                    rows = kept.of(clip, system.question(clip), every)
                     figures, shown[name] = measured(clip, lambda s=system, c=clip, r=rows: s.masks(c, r))
                     table.setdefault(name, {})[clip.name] = figures
                     print(f"{clip.name:16} {name:24} {figures}", flush=True)
             if every == least == 1:
-                figures, shown[ORACLE] = measured(clip, lambda c=clip, r=rows: oracle(c, r))
+                figures, shown[ORACLE] = measured(clip, lambda c=clip: oracle(c, kept.of(c, c.expression)))
                 table.setdefault(ORACLE, {})[clip.name] = figures
         draw(clip, shown, arguments.model)
     figures = {**kept.identity, "clips": [c.name for c in clips], "mean": means(table), "systems": table}

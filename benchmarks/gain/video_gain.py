@@ -97,7 +97,7 @@ def measure(arguments: argparse.Namespace) -> None:
     settings["thresholds"] = {name: [levels.on, levels.off] for name, levels in chosen.items()}
     with Rows(RUNS, "rows", settings) as file:
         if arguments.split == "test":
-            enter_test_run(settings)
+            enter_test_run(settings, BENCHMARK.command())
         rows = run(score, jobs_of(arguments, chosen), file, arguments.workers)
     counts = {"per_family": arguments.per_family, "twins_per_family": arguments.twins}
     out = arguments.out or (BENCHMARK.result if arguments.split == "test" else file.path.with_name("video_gain.json"))
@@ -107,9 +107,9 @@ def measure(arguments: argparse.Namespace) -> None:
     print(out)
 
 
-def enter_test_run(settings: dict[str, Any]) -> None:
+def enter_test_run(settings: dict[str, Any], command: str) -> None:
     """Every run of the test split is on record, whatever came of it."""
-    entry = {"date": describe_machine()["date"], "commit": commit(), "command": BENCHMARK.command()}
+    entry = {"date": describe_machine()["date"], "commit": commit(), "command": command}
     hashes = {name: settings[name] for name in ("model_sha256", "generator_sha256", "code_sha256")}
     with TEST_RUNS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry | hashes) + "\n")

@@ -78,8 +78,7 @@ def tune(job: Job) -> list[Row]:
         with torch.inference_mode():
             answered = SYSTEMS[name].method(clip)
         for e, answers in enumerate(answered):
-            values = _over_grid(SYSTEMS[name], answers, clip.sample.mask(e))
-            rows.append(described(job, clip, e, name) | {"J&F_all_frames": values})
+            rows.append(described(job, clip, e, name) | _over_grid(SYSTEMS[name], answers, clip.sample.mask(e)))
     return rows
 
 

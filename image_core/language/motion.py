@@ -7,38 +7,40 @@ cars".
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
-Deed = Literal[
-    "moves",  # at all
-    "goes",  # in a direction
-    "still",
-    "stops",
-    "starts",
-    "slows",
-    "speeds",
-    "turns",  # round itself, or into a direction
-    "circles",
-    "sways",  # there and back, along an axis
-    "grows",  # comes nearer to the camera
-    "shrinks",
-    "enters",  # comes into the picture, from a side
-    "leaves",
-    "crosses",  # from one side to the other
-    "follows",
-    "leads",
-    "overtakes",
-    "joins",  # moves towards a landmark
-    "parts",  # moves away from a landmark
-]
-"""What can be measured of a track."""
+DEEDS = {
+    "moves": "changes its place",
+    "goes": "moves in a direction",
+    "still": "does not move",
+    "stops": "moves, then rests",
+    "starts": "rests, then moves",
+    "slows": "becomes slower",
+    "speeds": "becomes faster",
+    "turns": "turns into another direction, or round itself",
+    "spins": "turns round itself",
+    "circles": "goes round in circles",
+    "sways": "goes there and back, along or across",
+    "grows": "comes nearer to the camera, becomes larger",
+    "shrinks": "goes away from the camera, becomes smaller",
+    "enters": "comes into the picture, from a side",
+    "leaves": "goes out of the picture, by a side",
+    "crosses": "goes from one side of the picture to the other",
+    "follows": "goes where a landmark goes, behind it",
+    "leads": "is followed by a landmark",
+    "overtakes": "is behind a landmark, then ahead of it",
+    "joins": "moves towards a landmark",
+    "parts": "moves away from a landmark",
+}
+"""What can be measured of a track, and what it means."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """One thing that is said of how a target moves."""
+    """One thing that is said of how a target moves. Raises `ValueError` for a deed that is not known."""
 
-    deed: Deed
+    #: One of `DEEDS`.
+    deed: str
     #: left, right, up or down; of `enters` and `leaves` the side; of `sways` across or along; "" where none is told.
     direction: str = ""
     #: What it is done to, or where, as it was said: "the tree", "another"; "" without.
@@ -57,6 +59,10 @@ class Motion:
     then: bool = False
     #: The words stay in the still part too, for a picture shows something of it: "walking", "parked".
     is_seen: bool = False
+
+    def __post_init__(self) -> None:
+        if self.deed not in DEEDS:
+            raise ValueError(f"Motion.deed: expected one of {', '.join(DEEDS)}, got {self.deed!r}")
 
     def document(self) -> dict[str, Any]:
         """What is told of it, as JSON values."""

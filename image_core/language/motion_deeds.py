@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from image_core.language import motion_words as known
 from image_core.language import words
-from image_core.language.motion import Deed, Motion
+from image_core.language.motion import Motion
 from image_core.language.motion_phrases import Clause, Phrases, Verb
 
 Read = tuple[Motion, Clause]
@@ -52,12 +52,12 @@ class Deeds(Phrases):
             return self._staying(at, stem)
         if stem in known.LINKING and self.word(at + 1) in known.LARGER:
             clause = self.complements(at + 2, at)
-            return Motion(known.LARGER[self.word(at + 1)]), (clause)  # pyright: ignore
+            return Motion(known.LARGER[self.word(at + 1)]), (clause)
         if stem in ("get", "become"):
             return None
         if (changed := known.PACES.get((stem, self.word(at + 1)))) is not None:
             return Motion(changed), self.complements(at + 2, at)
-        if stem in known.DEEDS:
+        if stem in known.VERBS:
             return self._named(at, stem)
         return self._travelling(at, verb, negated)
 
@@ -93,7 +93,7 @@ class Deeds(Phrases):
 
     def _named(self, at: int, stem: str) -> Read | None:
         """A verb with a deed of its own."""
-        deed = known.DEEDS[stem]
+        deed = known.VERBS[stem]
         behind = self.word(at + 1)
         if self.form(at) == "ed" and behind == "by":
             read = self._with_landmark(at + 1, "leads")
@@ -106,16 +106,15 @@ class Deeds(Phrases):
             return self._with_landmark(at, deed)
         if deed in ("enters", "leaves"):
             return self._through_the_edge(at + 1, at, deed)
-        if deed != "crosses" and self.has_object(at + 1):
-            return None
         if deed == "crosses":
             return self._crossing(at)
+        if self.has_object(at + 1) or (deed == "turns" and behind in ("into", "onto")):
+            return None
         clause = self.complements(at + 1, at)
         direction = known.VERTICAL.get(stem, clause.direction)
-        if deed == "turns" and behind in ("into", "onto"):
-            return None
-        if clause.deed == "circles":
-            deed = "circles"
+        if deed == "turns" and behind in ("around", "round", "over"):
+            deed = "spins"
+        deed = "circles" if clause.deed == "circles" else deed
         return Motion(deed, direction, is_seen=stem == "fall"), self._pose_kept(at, clause, stem == "fall")
 
     def _crossing(self, at: int) -> Read:
@@ -131,7 +130,7 @@ class Deeds(Phrases):
             clause.kept = (at, at + 1)
         return clause
 
-    def _with_landmark(self, at: int, deed: Deed) -> Read | None:
+    def _with_landmark(self, at: int, deed: str) -> Read | None:
         """ "chasing another", "approaching the tree"; "approaching" alone or "the camera" is a change of size."""
         landmark, end = self.noun_phrase(at + 1)
         if deed == "joins" and (not landmark or set(landmark.split()) & known.CAMERA):
@@ -144,7 +143,7 @@ class Deeds(Phrases):
             clause.kept = (at, clause.end)
         return Motion(deed, landmark=landmark, is_seen=clause.kept is not None), clause
 
-    def _through_the_edge(self, behind: int, at: int, deed: Deed) -> Read | None:
+    def _through_the_edge(self, behind: int, at: int, deed: str) -> Read | None:
         """ "enters the picture from the left", "leaving"."""
         end = behind
         while self.word(end) in ("into", "in", "out", "of"):
@@ -178,7 +177,7 @@ class Deeds(Phrases):
             if first == "off" and (not second or self.names_the_picture(behind + 1)):
                 return Motion("leaves"), self.complements(behind + 1, at)
         if verb.stem in ("come", "go", "move") and first in known.LARGER:
-            return Motion(known.LARGER[first]), (self.complements(behind + 1, at))  # pyright: ignore
+            return Motion(known.LARGER[first]), (self.complements(behind + 1, at))
         far = verb.stem in known.GAITS | known.CARRYING or not self.has_object(behind)
         clause = self.complements(behind, at, far)
         if verb.stem in known.CARRYING and verb.stem not in known.GAITS and not clause.is_told:

@@ -64,6 +64,17 @@ def timed(expression: str) -> TimedExpression:
     return TimedExpression(expression, still, motions, asked, several, count)
 
 
+def _context(auxiliary: str, is_led: bool, negated: bool) -> str:
+    """What stands before a verb, see `Phrases.verb`. is_led: by "that" or "and"."""
+    if auxiliary in ("is", "are", "was", "were", "be", "been", "being"):
+        return "is"
+    if auxiliary in ("to", "does", "do", "did", "will", "would", "can"):
+        return "to"
+    if is_led or auxiliary:
+        return "that" if is_led else "is"
+    return "to" if negated else ""
+
+
 def _picks_one(still: str) -> bool:
     """Whether the still part alone says which one is meant, by place, size or order."""
     from_words = set(still.split())
@@ -155,7 +166,7 @@ class _Reader(Deeds):
         then = opening is not None and opening[1]
         at = opening[0] if opening else at
         relative = self.word(at) in known.RELATIVES
-        if (relative and self._is_of_a_landmark(at)) or self._is_of_the_doer(at):
+        if self._is_of_a_landmark(at) or self._is_of_the_doer(at):
             return None
         at += relative
         negated, speed, rank, auxiliary = False, "", 0, ""
@@ -167,15 +178,9 @@ class _Reader(Deeds):
             then |= word in ("then", "finally", "eventually", "later") and bool(self.motions)
             auxiliary = word if word in known.AUXILIARIES or word == "to" else auxiliary
             at += 1
-        context = (
-            "to"
-            if auxiliary in ("to", "does", "do", "did", "will", "would", "can", "doesn't", "don't")
-            else ("that" if relative or opening else "is" if auxiliary else "")
-        )
         if auxiliary == "to" and not self.rank_waiting:
             return None
-        if negated and not auxiliary:
-            context = "to" if context == "" else context
+        context = _context(auxiliary, bool(relative or opening), negated)
         read = self.state(at, auxiliary) or self.deed(at, context, negated)
         if read is None and opening and self.motions[-1].deed == "goes":
             read = self.other_way(at)
@@ -199,11 +204,16 @@ class _Reader(Deeds):
         return clause.end
 
     def _is_of_a_landmark(self, at: int) -> bool:
-        """Whether a "that" speaks of a landmark, right before it: "behind the car that turns"."""
+        """Whether a "that", here or just before, speaks of a landmark before it: "behind the car that turns"."""
+        while self.word(at) in known.AUXILIARIES | known.NEGATIONS | known.BEFORE_VERB or self.form(at):
+            at -= 1
+        if self.word(at) not in known.RELATIVES:
+            return False
         relations = parse_expression(" ".join(self.words[:at])).relations
         spatial = (r for r in relations if r.kind != "with" and r.words not in ("in", "on"))
         marks = [mark for relation in spatial for mark in relation.landmarks]
-        return any((mark.phrase.split() or [""])[-1] == self.words[at - 1] for mark in marks)
+        last = self.word(at - 1)
+        return any(last in words.STAND_INS or mark.phrase.endswith(last) for mark in marks)
 
     def _is_of_the_doer(self, at: int) -> bool:
         """Whether a verb is of one by whom something is done: "held by a person walking"."""

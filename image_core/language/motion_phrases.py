@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from image_core.language import motion_words as known
 from image_core.language import words
-from image_core.language.motion import Deed
 
 _TOKEN = re.compile(r"[a-z0-9][\w'-]*|[,.;]")
 _CIRCLES = re.compile(r"(?:around |round )?in (?:a |big |small )*(?:circles?|rounds?|loops?)\b|a?round and a?round\b")
@@ -32,7 +31,7 @@ class Clause:
     """What belongs to a verb, in the making."""
 
     direction: str = ""
-    deed: Deed | None = None
+    deed: str | None = None
     landmark: str = ""
     speed: str = ""
     rank: int = 0
@@ -94,7 +93,7 @@ class Phrases:
             "": ("ing", "s"),
         }[context]
         is_passive = form == "ed" and context == "is" and self.word(at + 1) == "by"
-        return Verb(stem, form) if form in fits or (is_passive and known.DEEDS.get(stem) == "follows") else None
+        return Verb(stem, form) if form in fits or (is_passive and known.VERBS.get(stem) == "follows") else None
 
     def form(self, at: int) -> str:
         """Which form of a known verb stands there; "" where none does."""
@@ -176,7 +175,7 @@ class Phrases:
             if self.word(begun[1]) in ("to", "towards", "toward", "into") and (there := self.side(begun[1] + 1)):
                 clause.direction = there[0]
                 return there[1]
-            if self.word(at) != "from":
+            if self.word(at) != "from" or self.word(begun[1]) == "of":
                 return None
             clause.side = begun[0]
             return begun[1]
@@ -188,7 +187,9 @@ class Phrases:
         side = self.side(at + leads)
         if side is None or (not leads and self.word(at) in ("up", "down") and self._is_nominal_phrase(side[1])):
             return None
-        if leads and self.is_nominal(side[1]):  # "to the right fence"
+        behind = self.word(side[1])
+        described = self.is_nominal(side[1]) and behind not in known.ORDINALS and not words.is_verb(behind, "thing")
+        if leads and described:  # "to the right fence"
             return None
         if self.word(side[1]) == "of" or self.word(side[1]) in ("hand", "arm", "paw", "leg", "foot"):
             return None
@@ -223,7 +224,7 @@ class Phrases:
         """ "towards the camera", "closer", "away", "away from the tree", "towards the ball"."""
         word = self.word(at)
         if word in known.LARGER and word not in ("taller", "larger"):
-            clause.deed = known.LARGER[word]  # pyright: ignore
+            clause.deed = known.LARGER[word]
             return self._to_camera(at + 1) or at + 1
         if word in ("towards", "toward", "to", "at"):
             end = self._to_camera(at)
@@ -240,7 +241,7 @@ class Phrases:
             clause.deed = "shrinks"
             return at + 3
         if word == "away":
-            end = self._to_camera(at + 1, "from")
+            end = self._to_camera(at + 1, "from", "of")
             if end is not None or self.word(at + 1) != "from":
                 clause.deed = "shrinks"
                 return end or at + 1
@@ -275,18 +276,12 @@ class Phrases:
 
     def _round(self, at: int, clause: Clause) -> int | None:
         """ "in circles", "round and round"; "round" alone, of what turns."""
-        match = re.match(
-            r"(?:around |round )?in (?:a |big |small )*(?:circles?|rounds?|loops?)\b", " ".join(self.words[at:])
-        )
-        if match is None:
-            match = re.match(r"(?:a)?round and (?:a)?round\b", " ".join(self.words[at:]))
+        match = _CIRCLES.match(" ".join(self.words[at:]))
         if match is not None:
             clause.deed = "circles"
             return at + len(match[0].split())
         behind = self.word(at + 1)
-        if self.word(at) in ("around", "round", "over") and (
-            not behind or behind in (",", "and", "then", "first", "last")
-        ):
+        if self.word(at) in ("around", "round", "over") and behind in ("", ",", "and", "then", "first", "last"):
             return at + 1
         return None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from image_core.language.motion import Deed
-
 
 def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -26,11 +24,12 @@ FIXED = _set("jump leap swing float skate ski surf row")
 """Gaits that may well stay where they are: without a direction they say nothing of a change of place."""
 CARRYING = _set("push pull carry drag lead tow ride drive walk roll")
 """What moves something with it, and may have an object before the direction: "riding a bike to the left"."""
-DEEDS: dict[str, Deed] = {
+VERBS: dict[str, str] = {
     **dict.fromkeys(_set("stop halt brake"), "stops"),
     **dict.fromkeys(_set("accelerate"), "speeds"),
     **dict.fromkeys(_set("decelerate"), "slows"),
-    **dict.fromkeys(_set("turn spin rotate twirl revolve whirl swivel pivot"), "turns"),
+    **dict.fromkeys(_set("spin rotate twirl revolve whirl swivel pivot"), "spins"),
+    "turn": "turns",
     **dict.fromkeys(_set("circle orbit"), "circles"),
     **dict.fromkeys(_set("grow enlarge"), "grows"),
     **dict.fromkeys(_set("shrink recede"), "shrinks"),
@@ -50,18 +49,18 @@ POSES = _set("stand sit lie rest wait park")
 """They, with "still" behind, say that nothing moves."""
 LINKING = _set("get become grow turn")
 """With "bigger" behind."""
-FINITE = TRAVEL - {"head"} | _set("walk run swim crawl climb jog enter rotate spin")
+FINITE = TRAVEL - {"head"} | _set("walk run swim crawl climb jog enter rotate spin start begin")
 """Verbs that in -s need no "that" before: no noun is spelled so."""
 STARTING = _set("start begin")
-PACES: dict[tuple[str, str], Deed] = {("slow", "down"): "slows", ("speed", "up"): "speeds"}
+PACES: dict[tuple[str, str], str] = {("slow", "down"): "slows", ("speed", "up"): "speeds"}
 """A verb and the word behind it."""
 
-_DOUBLED = _set("stop run swim jog hop trot spin get sit skid drop drag step row")  # "row" is put right below
+_DOUBLED = _set("stop run swim jog hop trot spin get sit skid drop drag step")
 _IRREGULAR = {
     "went": "go", "came": "come", "drove": "drive", "ran": "run", "rode": "ride", "flew": "fly", "swam": "swim",
     "rose": "rise", "sank": "sink", "fell": "fall", "grew": "grow", "shrank": "shrink", "overtook": "overtake",
     "began": "begin", "got": "get", "became": "become", "stood": "stand", "kept": "keep", "spun": "spin",
-    "lying": "lie", "beginning": "begin", "overtaking": "overtake", "left": "", "rowing": "row",
+    "lying": "lie", "beginning": "begin", "overtaking": "overtake",
 }  # fmt: skip
 
 
@@ -74,7 +73,7 @@ def _forms(stem: str) -> dict[str, str]:
     return {stem: "base", plural: "s", root + "ing": "ing", past: "ed"}
 
 
-STEMS = TRAVEL | GAITS | CARRYING | DEEDS.keys() | STAYING | POSES | LINKING | STARTING | {"slow", "speed"}
+STEMS = TRAVEL | GAITS | CARRYING | VERBS.keys() | STAYING | POSES | LINKING | STARTING | {"slow", "speed"}
 FORMS: dict[str, tuple[str, str]] = {form: (stem, kind) for stem in STEMS for form, kind in _forms(stem).items()} | {
     form: (stem, "ing" if form.endswith("ing") else "ed") for form, stem in _IRREGULAR.items() if stem in STEMS
 }
@@ -116,8 +115,8 @@ MOTIONLESS = _set("motionless stationary immobile unmoving stopped still")
 """Adjectives of what does not move."""
 SEEN_STILL = _set("parked")
 """The same, which a still picture shows something of."""
-ATTRIBUTES: dict[str, tuple[Deed, str]] = {
-    "moving": ("moves", ""), "rotating": ("turns", ""), "spinning": ("turns", ""), "turning": ("turns", ""),
+ATTRIBUTES: dict[str, tuple[str, str]] = {
+    "moving": ("moves", ""), "rotating": ("spins", ""), "spinning": ("spins", ""), "turning": ("turns", ""),
     "circling": ("circles", ""), "growing": ("grows", ""), "shrinking": ("shrinks", ""), "rising": ("goes", "up"),
     "sinking": ("goes", "down"), "falling": ("goes", "down"), "approaching": ("grows", ""), "stationary": ("still", ""),
     "motionless": ("still", ""), "immobile": ("still", ""), "unmoving": ("still", ""), "oncoming": ("grows", ""),
@@ -133,6 +132,4 @@ LARGER = {
 }
 SCENERY_ENTERED = _set("room stage field court area place")
 """What is entered or left as the picture is that shows it."""
-NOT_PASSED = _set("ball basketball football soccer frisbee puck object it something baton")
-"""What is passed to somebody."""
 OTHERS = _set("another other others rest")

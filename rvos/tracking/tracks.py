@@ -23,6 +23,7 @@ from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
 from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
+from rvos.tracking.by_motion import ByMotion, ByMotionConfig, MotionMemory
 from rvos.tracking.deciding.album import Album, seen_of
 from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
 from rvos.tracking.deciding.decider import Decider, check_both_ways
@@ -67,6 +68,8 @@ class TracksConfig(DecidingConfig):
     carrying: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
     #: Which track is meant.
     meaning: MeaningConfig = field(default_factory=MeaningConfig)
+    #: How motion decides, where the words speak of it.
+    motion: ByMotionConfig = field(default_factory=ByMotionConfig)
     #: How the presence of frames adds up.
     presence: GatheredConfig = field(default_factory=GatheredConfig)
 
@@ -123,6 +126,8 @@ class TracksState:
     waiting: tuple[WaitingFrame, ...] = ()
     #: Which track is meant when, where the video was watched before.
     plan: Path = ()
+    #: Where the tracks went, where the words speak of motion.
+    motion: MotionMemory = field(default_factory=MotionMemory)
     #: Pictures of the tracks; None where nobody decides by them.
     album: Album | None = None
     #: Which tracks are meant, where that was decided between two passes.
@@ -149,6 +154,7 @@ class TracksTracker(Tracker[TracksState]):
             check_both_ways(type(decider).__name__, self.both_ways)
         self._follower = Follower(self.config.following, ObjectTracker(self.config.carrying))
         self._steadier = Steadier(self.config.steadying)
+        self._by_motion = ByMotion(self.config.motion, self.config.meaning)
 
     @classmethod
     def built(cls, config: TracksConfig, device: str, precision: Precision) -> Self:
@@ -187,6 +193,8 @@ class TracksTracker(Tracker[TracksState]):
             state = replace(state, unanswered=state.unanswered + 1)
         else:
             placed, state = self._answered(view, answer, carried, state)
+        tracks = [one.track for one in placed]
+        state = replace(state, motion=self._by_motion.after(view, tracks, state.expression, state.motion))
         if state.album is not None:
             state = replace(state, album=state.album.after(view, seen_of(placed), self.config.album))
         waiting = self._waiting(view, answer, placed, state)
@@ -210,7 +218,8 @@ class TracksTracker(Tracker[TracksState]):
             album = state.album.settled(self.config.following.least_candidates)
             decision = self._decider.decide(state.expression.text, album)
         started = self.start(state.expression_index, state.expression)
-        return replace(started, plan=() if first is None else first.path, album=None, decision=decision)
+        plan, motion = () if first is None else first.path, self._by_motion.final(state.expression, state.motion)
+        return replace(started, plan=plan, album=None, decision=decision, motion=motion)
 
     def _answered(
         self, view: View, answer: MaskAnswer, carried: Mapping[int, np.ndarray | None], state: TracksState
@@ -256,7 +265,7 @@ class TracksTracker(Tracker[TracksState]):
             maps=maps,
         )
         if steady is not None and maps is not None:
-            shown = self._shown([one.track for one in placed], view.frame.index, state, None)
+            shown = self._remembered([one.track for one in placed], view.frame.index, state)
             cores = [one.track.probs > 0.5 for one in placed if one.track.id in shown and one.track.probs is not None]
             if cores:
                 meant = np.logical_or.reduce(cores)
@@ -317,6 +326,11 @@ class TracksTracker(Tracker[TracksState]):
             tracks=tuple(TrackMask(one.track.id, self._claim(one.track), self._mask(view, one)) for one in visible),
         )
 
+    def _remembered(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
+        """The ids of the tracks that a map is remembered for: where motion decides, all that may yet be meant."""
+        placed = {track.id for track in tracks if track.probs is not None}
+        return placed if state.expression.motions else self._shown(tracks, frame_index, state, None)
+
     def _shown(
         self, tracks: Sequence[Track], frame_index: int, state: TracksState, decision: Decision | None
     ) -> set[int]:
@@ -330,6 +344,8 @@ class TracksTracker(Tracker[TracksState]):
 
         def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
             own = {i: c for i, c in claims.items() if there[i] is believed or self._may_stand_in(there[i])}
+            if state.expression.motions:
+                return self._by_motion.chosen(state.expression, state.motion, own)
             return chosen(own, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
 
         claims = {i: self._claim(track) for i, track in there.items()}
@@ -350,6 +366,7 @@ class TracksTracker(Tracker[TracksState]):
         c = self.config
         frame, *later = state.waiting
         presence = frame.presence.smoothed([f.observed for f in later if f.observed is not None], c.presence)
+        presence *= state.motion.there
         shown = {track.id for track in frame.tracks}
         if self.lookahead:
             first = _first(state.tracks)
@@ -357,6 +374,8 @@ class TracksTracker(Tracker[TracksState]):
             claims = {track.id: track.claim for track in frame.tracks}
 
             def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
+                if state.expression.motions:
+                    return self._by_motion.chosen(state.expression, state.motion, claims)
                 return chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
 
             shown = by_evidence(claims) if state.decision is None else state.decision.shown(claims, by_evidence)

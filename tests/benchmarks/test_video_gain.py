@@ -225,7 +225,8 @@ def test_every_run_of_the_test_split_is_on_record(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(video_gain, "TEST_RUNS", tmp_path / "test_runs.jsonl")
     monkeypatch.setattr(sys, "argv", ["video_gain.py", "--split", "test"])
     for digest in "ab":
-        video_gain.enter_test_run({"model_sha256": digest, "generator_sha256": "g", "code_sha256": "c"})
+        hashes = {"model_sha256": digest, "generator_sha256": "g", "code_sha256": "c"}
+        video_gain.enter_test_run(hashes, video_gain.BENCHMARK.command())
     entries = [json.loads(line) for line in (tmp_path / "test_runs.jsonl").read_text().splitlines()]
     assert [entry["model_sha256"] for entry in entries] == ["a", "b"]
     assert entries[0]["command"] == "python -m benchmarks.gain.video_gain --split test" and entries[0]["date"]

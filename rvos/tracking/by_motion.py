@@ -1,0 +1,164 @@
+"""Which tracks are meant where an expression speaks of motion: what the image model says of each by itself, and what
+its way says, added up in log-odds.
+
+The image model was asked for all that the still part may mean ("the cars"), so its answers say which tracks are of the
+kind; the ways say which of these do what the words say. What was seen in a first pass is known in the second one from
+its first frame on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Annotated
+
+import numpy as np
+
+from image_core.language.motion import TimedExpression
+from image_core.ranges import Count, Range, Weight, check_ranges
+from rvos.tracking.following import Track
+from rvos.tracking.meaning import MeaningConfig
+from rvos.tracking.motion_evidence import evidence
+from rvos.tracking.trajectory import SEEN, TIME, Trajectory
+from rvos.view.frame_view import View
+
+LEAST_BELIEF = 0.02
+"""No track is held to be less, or more surely, of the kind."""
+
+
+@dataclass(frozen=True)
+class ByMotionConfig:
+    """The numbers by which motion and appearance are weighed."""
+
+    #: What the log-odds of a way count beside those of the image model's answers.
+    weight: Weight = 1.0
+    #: Frames on which a track has to be seen for its way to count in full.
+    enough: Count = 8
+    #: Log-odds against one that was seen hardly at all.
+    fleeting: Weight = 2.0
+    #: Log-odds from which on one of several is meant.
+    least: Annotated[float, Range(-10, 10)] = 0.0
+    #: Log-odds from which on one is shown, too, while the one that is meant more has no place.
+    clear: Weight = 1.0
+    #: Frames that two tracks may be seen together on and still be one thing that was lost between.
+    together: Annotated[int, Range(0)] = 3
+    #: How far behind the one that is meant the track of the same thing may lie, in log-odds.
+    behind: Weight = 4.0
+    #: Tracks are judged again after that part of the frames so far.
+    judged_every: Count = 48
+    #: Ended tracks whose ways are kept.
+    most_ended: Count = 12
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one track, which may have ended."""
+
+    id: int
+    way: Trajectory
+    #: [0, 1], what was answered of it.
+    belief: float
+    #: Frames on which it was seen.
+    seen: int
+
+
+@dataclass(frozen=True)
+class MotionMemory:
+    """What is remembered of the ways of an expression's tracks."""
+
+    known: tuple[Known, ...] = ()
+    #: Track id -> log-odds that it is meant, or one of those, as it was judged last.
+    worth: dict[int, float] = field(default_factory=dict)
+    #: [0, 1], what a presence is multiplied by: little where nothing does what the words say, once that is known.
+    there: float = 1.0
+    #: When they were judged last.
+    judged_at: int = -1
+    #: The first frame of the scene.
+    scene: int = 0
+    #: All of the video is known.
+    is_final: bool = False
+
+
+class ByMotion:
+    """Weighs tracks by their ways; shared, and holds nothing that changes."""
+
+    def __init__(self, config: ByMotionConfig, meaning: MeaningConfig) -> None:
+        self.config = config
+        self.meaning = meaning
+
+    def after(
+        self, view: View, tracks: Sequence[Track], expression: TimedExpression, memory: MotionMemory
+    ) -> MotionMemory:
+        """The memory after one more frame; as it is where the expression says nothing of motion, or all is known."""
+        if not expression.motions or memory.is_final:
+            return memory
+        scene = view.frame.index if view.cut else memory.scene
+        before = {one.id: one for one in memory.known}
+        known = [self._moved_on(view, track, before.get(track.id), scene) for track in tracks]
+        ids = {track.id for track in tracks}
+        ended = sorted((one for one in memory.known if one.id not in ids), key=lambda one: (-one.seen, one.id))
+        memory = replace(memory, known=(*known, *ended[: self.config.most_ended]), scene=scene)
+        # In a long video a frame more changes little.
+        since = view.frame.index - memory.judged_at
+        if since <= view.frame.index // self.config.judged_every and ids <= memory.worth.keys():
+            return memory
+        return replace(memory, worth=self._worth(expression, memory.known), judged_at=view.frame.index)
+
+    def final(self, expression: TimedExpression, memory: MotionMemory) -> MotionMemory:
+        """The memory with which the same video is watched once more."""
+        if not memory.known:
+            return memory
+        ways = [one.way for one in memory.known]
+        told = float((self._share_seen(memory.known) * evidence(expression.motions, ways)).max())
+        there = min(1.0, 2 / (1 + math.exp(-told)))
+        return replace(memory, worth=self._worth(expression, memory.known), there=there, is_final=True)
+
+    def chosen(self, expression: TimedExpression, memory: MotionMemory, visible: Collection[int]) -> set[int]:
+        """The ids of `visible` that are shown: the one that is meant, or all of them where several are."""
+        worth = memory.worth
+        ranked = sorted(worth, key=lambda i: (-worth[i], i))
+        if expression.several:
+            meant = [i for i in ranked if worth[i] >= self.config.least] or ranked[:1]
+            return set(meant[: expression.count]) & set(visible)
+        # The same thing may have been lost, and found as another track.
+        ways = {one.id: one.way for one in memory.known}
+        shown = (
+            i
+            for i in ranked
+            if i in visible
+            and worth[i] >= worth[ranked[0]] - self.config.behind
+            and (worth[i] >= self.config.clear or _frames_together(ways[i], ways[ranked[0]]) <= self.config.together)
+        )
+        if ranked and ranked[0] in visible:
+            return {ranked[0]}
+        return set(islice(shown, 1))
+
+    def _moved_on(self, view: View, track: Track, before: Known | None, scene: int) -> Known:
+        """What is known of a track, its way one frame longer."""
+        way = (Trajectory() if before is None else before.way).moved_on(view, track.probs, scene)
+        seen = (0 if before is None else before.seen) + (track.probs is not None)
+        return Known(track.id, way, track.belief.value(self.meaning), seen)
+
+    def _worth(self, expression: TimedExpression, known: Sequence[Known]) -> dict[int, float]:
+        beliefs = np.clip([one.belief for one in known], LEAST_BELIEF, 1 - LEAST_BELIEF)
+        moved = evidence(expression.motions, [one.way for one in known])
+        told = np.log(beliefs / (1 - beliefs)) + self.config.weight * moved
+        # What was seen shortly may be a fault of the image model.
+        share = self._share_seen(known)
+        values = share * told - (1 - share) * self.config.fleeting
+        return {one.id: float(value) for one, value in zip(known, values, strict=True)}
+
+    def _share_seen(self, known: Sequence[Known]) -> np.ndarray:
+        """(N,) in [0, 1]: how much of what is enough each was seen; the one seen most is seen enough."""
+        seen = np.array([one.seen for one in known], dtype=np.float64)
+        return np.minimum(1.0, seen / np.clip(seen.max(initial=1.0), 1.0, self.config.enough))
+
+
+def _frames_together(one: Trajectory, other: Trajectory) -> int:
+    times, others = (t.samples[t.samples[:, SEEN] > 0, TIME] for t in (one, other))
+    return len(np.intersect1d(times, others)) * max(one.stride, other.stride)

@@ -1,0 +1,312 @@
+"""What the ways of tracks say of a deed: for each track the log-odds that it does what the words say.
+
+Every deed is measured in short sides of the picture, radians, or the logarithm of a size, and compared with a bound in
+units of how sharp it is: halfway at the bound, clear a unit or two away from it. Bounds and units are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from image_core.language.motion import Motion
+from rvos.tracking.trajectory import ANGLE, BOTTOM, LEFT, RIGHT, SCENE, SEEN, SIZE, TIME, TOP, Trajectory, X, Y
+
+SURE = 4.0
+"""Log-odds that nothing goes beyond: tracks are no truth."""
+UNKNOWN = 0.0
+TINY = 1e-6
+LEAST_SAMPLES = 3
+DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+_EDGE = 0.015
+"""Share of the picture within which a box reaches its edge."""
+_GAP = 0.06
+"""Share of the frames so far, at least two, that something is out of view before it is said to have come or gone."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """The seen part of a trajectory, or of a span of it, smoothed."""
+
+    #: (N, 11) float64, the samples on which it was seen.
+    seen: np.ndarray
+    #: (N, 2) smoothed places.
+    places: np.ndarray
+    #: The first frame and the last one of the span, or of the scenes in which it was seen.
+    begin: float
+    end: float
+
+    @property
+    def is_short(self) -> bool:
+        """There is too little of it to tell anything."""
+        return len(self.seen) < LEAST_SAMPLES
+
+    @property
+    def net(self) -> np.ndarray:
+        """(2,) from the first place to the last."""
+        return self.places[-1] - self.places[0]
+
+    @property
+    def length(self) -> float:
+        """Of the whole way."""
+        return float(np.hypot(*np.diff(self.places, axis=0).T).sum())
+
+    @property
+    def extent(self) -> float:
+        """The diagonal of the box of all places."""
+        return float(np.hypot(*np.ptp(self.places, axis=0)))
+
+    @property
+    def whole(self) -> np.ndarray:
+        """The samples on which the picture's edge cuts nothing off; all where there are none."""
+        inside = ~reaches_edge(self.seen)
+        return self.seen[inside] if inside.sum() >= LEAST_SAMPLES else self.seen
+
+    @property
+    def speed(self) -> float:
+        """Short sides of the picture a frame."""
+        return self.length / max(1.0, float(self.seen[-1, TIME] - self.seen[0, TIME]))
+
+    @property
+    def size(self) -> float:
+        """The median, in short sides."""
+        return math.exp(float(np.median(self.seen[:, SIZE])))
+
+
+def way_of(trajectory: Trajectory, begin: float = -math.inf, end: float = math.inf) -> Way:
+    """The way between two frames, both included."""
+    samples = trajectory.samples.astype(np.float64)
+    within = samples[(samples[:, TIME] >= begin) & (samples[:, TIME] <= end)]
+    seen = within[within[:, SEEN] > 0]
+    if not len(seen):
+        return Way(seen, seen[:, [X, Y]], 0.0, 0.0)
+    later = within[within[:, SCENE] > seen[-1, TIME], SCENE]
+    last = later[0] - 1 if len(later) else within[-1, TIME]
+    return Way(seen, _smoothed(seen[:, [X, Y]]), max(begin, float(seen[0, SCENE])), float(last))
+
+
+def _smoothed(places: np.ndarray) -> np.ndarray:
+    """Means of three neighbours, twice: what trembles has no way."""
+    for _ in range(2):
+        if len(places) > 2:
+            inner = (places[:-2] + places[1:-1] + places[2:]) / 3
+            places = np.concatenate([places[:1], inner, places[-1:]])
+    return places
+
+
+def reaches_edge(samples: np.ndarray) -> np.ndarray:
+    """(N,) bool: whether the picture's edge may cut something off."""
+    low = samples[:, [LEFT, TOP]].min(1) < _EDGE
+    return low | (samples[:, [RIGHT, BOTTOM]].max(1) > 1 - _EDGE)
+
+
+def above(value: float, bound: float, unit: float) -> float:
+    """Log-odds that a value is meant to be above a bound."""
+    return float(np.clip((value - bound) / unit, -SURE, SURE))
+
+
+def goes(way: Way, direction: str) -> float:
+    """Moves in a direction of the picture, on the whole and without coming back."""
+    along = float(way.net @ DIRECTIONS[direction])
+    net = float(np.hypot(*way.net))
+    far = above(along, 0.09, 0.04)
+    straight = above(along / max(net, TINY), 0.68, 0.1)
+    steady = above(along / max(way.length, TINY), 0.45, 0.12)
+    return min(far, straight, steady)
+
+
+def moves(way: Way) -> float:
+    """Changes its place."""
+    return above(way.extent, 0.05, 0.02)
+
+
+def stops(way: Way) -> tuple[float, float]:
+    """(log-odds, when): moved, and then rests until the end."""
+    return _rests_from(way, way.places, way.seen[:, TIME])
+
+
+def starts(way: Way) -> tuple[float, float]:
+    """(log-odds, when): rested from the beginning, and then moves."""
+    value, when = _rests_from(way, way.places[::-1], way.begin + way.end - way.seen[::-1, TIME])
+    return value, way.begin + way.end - when
+
+
+def _rests_from(way: Way, places: np.ndarray, times: np.ndarray) -> tuple[float, float]:
+    """The best time to divide a way into motion and rest, the rest a sixth of it at least; of times that are about as
+    good, the first."""
+    count = len(places)
+    cuts = np.arange(2, count - max(3, count // 6) + 1)
+    if not len(cuts):
+        return -SURE, float(times[-1])
+    extents, rests = _extents(places)[cuts], _extents(places[::-1])[::-1][cuts]
+    speeds = np.hypot(*(places[cuts] - places[0]).T) / cuts
+    slower = np.hypot(*(places[-1] - places[cuts]).T) / (count - 1 - cuts) / np.maximum(speeds, TINY)
+    tests = (extents - 0.12) / 0.04, (0.04 - rests) / 0.012, (0.4 - slower) / 0.1
+    values = np.clip(np.min(tests, axis=0), -SURE, SURE)
+    begun = int(np.argmax(values >= values.max() - 1))
+    return float(values.max()), float(times[cuts[begun]])
+
+
+def _extents(places: np.ndarray) -> np.ndarray:
+    """(N,) the extent of a way up to each of its places."""
+    spans = np.maximum.accumulate(places) - np.minimum.accumulate(places)
+    return np.hypot(*spans.T)
+
+
+def paces(way: Way) -> float:
+    """The logarithm of the ratio of its speeds, last third to first."""
+    third = max(1, (len(way.places) - 1) // 3)
+    steps = np.hypot(*np.diff(way.places, axis=0).T) / np.maximum(1, np.diff(way.seen[:, TIME]))
+    return math.log((float(steps[-third:].mean()) + 1e-3) / (float(steps[:third].mean()) + 1e-3))
+
+
+def turned(way: Way) -> float:
+    """Radians by which it has turned round itself."""
+    return float(np.ptp(way.whole[:, ANGLE]))
+
+
+def bent(way: Way) -> float:
+    """Radians between where it went at first and where it goes at last, clockwise; 0 of what hardly moves."""
+    third = max(1, len(way.places) // 3)
+    first, last = way.places[third] - way.places[0], way.places[-1] - way.places[-1 - third]
+    if min(np.hypot(*first), np.hypot(*last)) < 0.04:
+        return 0.0
+    return math.atan2(first[0] * last[1] - first[1] * last[0], float(first @ last))
+
+
+def spins(way: Way) -> float:
+    """Turns round itself, one way round: what trembles turns there and back."""
+    steps = np.abs(np.diff(way.whole[:, ANGLE]))
+    return min(above(turned(way), 1.3, 0.35), above(turned(way) / max(float(steps.sum()), TINY), 0.42, 0.08))
+
+
+def turns(way: Way, direction: str) -> float:
+    """Turns into another direction, or round itself."""
+    if direction in DIRECTIONS:
+        half = way.places[len(way.places) // 2 :]
+        last = half[-1] - half[0]
+        there = float(last @ DIRECTIONS[direction]) / max(float(np.hypot(*last)), TINY)
+        return min(above(abs(bent(way)), 0.6, 0.2), above(there, 0.5, 0.2))
+    # Where one thing bends its way and another turns on the spot, the second is meant.
+    return max(spins(way), min(0.5, above(abs(bent(way)), 1.0, 0.3)))
+
+
+def circles(way: Way) -> float:
+    """Goes round a middle of its own way, most of a round at least."""
+    off = way.places - (way.places.max(0) + way.places.min(0)) / 2
+    radii = np.hypot(*off.T)
+    angles = np.unwrap(np.arctan2(off[:, 1], off[:, 0]))
+    round_it = above(abs(float(angles[-1] - angles[0])), 4.2, 0.5)
+    even = above(float(radii.min() / max(radii.max(), TINY)), 0.45, 0.1)
+    return min(round_it, even, above(way.length, 0.12, 0.04))
+
+
+def sways(way: Way, direction: str) -> float:
+    """Goes there and back, twice at least."""
+    axes = {"across": (0,), "along": (1,)}.get(direction, (0, 1))
+    return max(above(_returns(way.places[:, axis], max(0.02, 0.1 * way.size)), 1.5, 0.4) for axis in axes)
+
+
+def _returns(values: np.ndarray, least: float) -> int:
+    """How often a value turns back by more than `least`."""
+    count, sign, extreme = 0, 0, values[0]
+    for value in values:
+        step = value - extreme
+        if sign * step > 0:
+            extreme = value
+        elif abs(step) > least:
+            count += sign != 0
+            sign, extreme = (1 if step > 0 else -1), value
+    return count
+
+
+def grows(way: Way, sign: int) -> float:
+    """Becomes larger (sign 1) or smaller (-1), zoom and what the picture's edge cuts off apart."""
+    sizes = _smoothed(way.whole[:, SIZE][:, None])[:, 0]
+    change = sign * float(np.median(sizes[-3:]) - np.median(sizes[:3]))
+    return above(change, 0.17, 0.06)
+
+
+def enters(way: Way, direction: str) -> tuple[float, float]:
+    """(log-odds, when): was out of the picture and comes in, by that side where one is told."""
+    return _passes_edge(way, way.seen[0], way.seen[0, TIME] - way.begin, direction)
+
+
+def leaves(way: Way, direction: str) -> tuple[float, float]:
+    """(log-odds, when): was in the picture and goes out, by that side where one is told."""
+    value, when = _passes_edge(way, way.seen[-1], way.end - way.seen[-1, TIME], direction)
+    if way.seen[-1, TIME] >= way.end:
+        # On its way out.
+        value = 0.0 if reaches_edge(way.seen[-1:])[0] and not reaches_edge(way.seen[:1])[0] else value
+    return value, when
+
+
+def _passes_edge(way: Way, sample: np.ndarray, gap: float, direction: str) -> tuple[float, float]:
+    """From the sample nearest to where it was out of the picture, and the frames for which it was."""
+    least = max(2.0, _GAP * (way.end - way.begin))
+    out = above(gap, least / 2, least / 4)
+    reach = max(0.08, 0.5 * way.size)
+    sides = {
+        "left": float(sample[LEFT]),
+        "right": 1 - float(sample[RIGHT]),
+        "up": float(sample[TOP]),
+        "down": 1 - float(sample[BOTTOM]),
+    }
+    near = min(sides.values())
+    value = min(out, above(reach - near, 0.0, reach / 2) + 1)
+    if direction in sides:
+        value = min(value, above(near + 0.05 - sides[direction], 0.0, 0.03))
+    return value, float(sample[TIME])
+
+
+def crosses(way: Way, direction: str) -> float:
+    """Goes from one side of the picture to the other."""
+    first, last = way.seen[0], way.seen[-1]
+    moved = np.array([(last[LEFT] + last[RIGHT] - first[LEFT] - first[RIGHT]) / 2, 0.0])
+    moved[1] = (last[TOP] + last[BOTTOM] - first[TOP] - first[BOTTOM]) / 2
+    if direction in DIRECTIONS:
+        return min(above(float(moved @ DIRECTIONS[direction]), 0.4, 0.1), goes(way, direction))
+    return min(above(float(np.abs(moved).max()), 0.4, 0.1), moves(way))
+
+
+Single = Callable[[Way, Motion], float]
+ALONE: dict[str, Single] = {
+    "moves": lambda way, motion: moves(way),
+    "still": lambda way, motion: -moves(way),
+    "goes": lambda way, motion: goes(way, motion.direction),
+    "slows": lambda way, motion: min(moves(way), above(-paces(way), 0.5, 0.2)),
+    "speeds": lambda way, motion: min(moves(way), above(paces(way), 0.5, 0.2)),
+    "spins": lambda way, motion: spins(way),
+    "turns": lambda way, motion: turns(way, motion.direction),
+    "circles": lambda way, motion: circles(way),
+    "sways": lambda way, motion: sways(way, motion.direction),
+    "grows": lambda way, motion: grows(way, 1),
+    "shrinks": lambda way, motion: grows(way, -1),
+    "crosses": lambda way, motion: crosses(way, motion.direction),
+}
+"""Deeds that a way shows by itself, without a moment of their own."""
+
+
+def deed(way: Way, motion: Motion) -> tuple[float, float]:
+    """(log-odds, when it was done) of a deed that a track does by itself."""
+    match motion.deed:
+        case "stops":
+            return stops(way)
+        case "starts":
+            return starts(way)
+        case "enters":
+            return enters(way, motion.direction)
+        case "leaves":
+            return leaves(way, motion.direction)
+        case name:
+            return ALONE[name](way, motion), _begun(way, motion)
+
+
+def _begun(way: Way, motion: Motion) -> float:
+    """When it has done half of what it does."""
+    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(way.places, axis=0).T))])
+    half = int(np.searchsorted(travelled, travelled[-1] / 2))
+    return float(way.seen[min(half, len(way.seen) - 1), TIME])
