@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.clips import frames_of
+from benchmarks.harness.recorded import RecordedReader
 from image_core.answer import MaskAnswer
 from image_core.segmenter import ImageSegmenter
 from rvos.reading.key_frames import KeyFrames
 from rvos.reading.propagation import NoPropagation
-from rvos.reading.reader import Answers, FeatureReader, NothingRead, Reader
+from rvos.reading.reader import FeatureReader
 from rvos.synthetic.dataset import VideoSample
 from rvos.tracking.tracker import NoTracker, NoTrackerConfig, NoTrackerState, Tracker
 from rvos.tracking.tracks import TracksTracker
@@ -85,26 +86,6 @@ class Clip:
         asked = questions(texts, tracker)
         reader = RecordedReader(asked, dict(enumerate(self._rows(asked))), self.sample.video_id)
         return StreamSession(reader, tracker, KeyFrames(decode_every), texts)
-
-
-class RecordedReader(Reader[NothingRead]):
-    """Gives the answers that were recorded, E for the index of each frame that was asked, on key frames alone."""
-
-    def __init__(self, expressions: Sequence[str], answers: Mapping[int, Sequence[MaskAnswer]], name: str) -> None:
-        super().__init__(expressions)
-        self._answers = answers
-        self._name = name
-
-    def document(self) -> dict[str, Any]:
-        return {"recorded": self._name}
-
-    def start(self) -> NothingRead:
-        return NothingRead()
-
-    def read(self, view: View, is_key: bool, asking: Sequence[int], state: NothingRead) -> tuple[Answers, NothingRead]:
-        if not is_key:
-            return [None] * len(self.expressions), state
-        return list(self._answers[view.frame.index]), state
 
 
 class Recorder(NoTracker):

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gain.clip import RecordedReader
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import SHARED
 from benchmarks.harness.processes import one_thread
+from benchmarks.harness.recorded import RecordedReader
 from image_core.mask_model import MaskModel, ask, describe, resolve_model
 from image_core.weights.cache import weights_of
 from rvos.parts import tracker_config

@@ -22,7 +22,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.gain.clip import RecordedReader
 from benchmarks.gain.faults import FAULTS, answers
 from benchmarks.gain.kept_answers import KeptAnswers
 from benchmarks.gain.pictures import draw_strip
@@ -30,6 +29,7 @@ from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import SHARED
 from benchmarks.harness.processes import one_thread
 from benchmarks.harness.real_clips import RealClip, clips_in, read_clips
+from benchmarks.harness.recorded import RecordedReader
 from image_core.answer import MaskAnswer
 from image_core.errors import UnknownNameError
 from image_core.files import make_folder

@@ -16,10 +16,10 @@ import time
 import cv2
 import numpy as np
 
-from benchmarks.gain.clip import RecordedReader
 from benchmarks.harness.clips import demo_frames
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import one_thread
+from benchmarks.harness.recorded import RecordedReader
 from image_core.answer import Candidate, MaskAnswer
 from rvos.reading.key_frames import KeyFrames
 from rvos.tracking.tracks import TracksTracker

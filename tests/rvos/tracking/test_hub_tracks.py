@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.gain.clip import RecordedReader
+from benchmarks.harness.recorded import RecordedReader
 from image_core.answer import Candidate, DenseMap, MaskAnswer
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.state import to_bytes

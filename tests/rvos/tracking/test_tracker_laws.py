@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.gain.clip import RecordedReader
 from benchmarks.gain.faults import answers
+from benchmarks.harness.recorded import RecordedReader
 from image_core.answer import Candidate, DenseMap, MaskAnswer
 from image_core.language.motion_parser import timed
 from image_core.state import from_bytes, to_bytes

@@ -9,7 +9,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from benchmarks.gain.clip import RecordedReader
+from benchmarks.harness.recorded import RecordedReader
 from image_core.answer import Candidate, MaskAnswer
 from rvos.tracking.deciding.decider import Decider
 from rvos.tracking.tracks import TracksConfig, TracksTracker

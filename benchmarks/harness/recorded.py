@@ -1,0 +1,30 @@
+"""Answers of an image model that were recorded, given to trackers again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from image_core.answer import MaskAnswer
+from rvos.reading.reader import Answers, NothingRead, Reader
+from rvos.view.frame_view import View
+
+
+class RecordedReader(Reader[NothingRead]):
+    """Gives the answers that were recorded, E for the index of each frame that was asked, on key frames alone."""
+
+    def __init__(self, expressions: Sequence[str], answers: Mapping[int, Sequence[MaskAnswer]], name: str) -> None:
+        super().__init__(expressions)
+        self._answers = answers
+        self._name = name
+
+    def document(self) -> dict[str, Any]:
+        return {"recorded": self._name}
+
+    def start(self) -> NothingRead:
+        return NothingRead()
+
+    def read(self, view: View, is_key: bool, asking: Sequence[int], state: NothingRead) -> tuple[Answers, NothingRead]:
+        if not is_key:
+            return [None] * len(self.expressions), state
+        return list(self._answers[view.frame.index]), state
