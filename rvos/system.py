@@ -275,7 +275,7 @@ class VideoSystem:
         """
         check_expressions(expressions)
         self.tracker.load()
-        asked = questions(expressions, self.tracker)
+        asked = self._questions(expressions)
         session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions)
         unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
         if unseen:
@@ -286,18 +286,21 @@ class VideoSystem:
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         """The words that the model is asked and says it does not know, each once, in order."""
-        return self.model.unseen_words(questions(expressions, self.tracker))
+        return self.model.unseen_words(self._questions(expressions))
 
     def understood(self, expressions: Sequence[str]) -> list[dict[str, Any]] | None:
         """What each expression is taken to mean, as JSON values: what the model says of its question, and what the
         expression says of motion where the tracker judges it. None where there is nothing to tell."""
-        asked = questions(expressions, self.tracker)
+        asked = self._questions(expressions)
         told = self.model.understood(asked)
         pairs = zip(expressions, asked, strict=True)
-        read = [timed(text).document() if question != text else {} for text, question in pairs]
+        read = [{**timed(text).document(), "asked": question} if question != text else {} for text, question in pairs]
         if told is None and not any(read):
             return None
         return [{**model, **motion} for model, motion in zip(told or [{}] * len(read), read, strict=True)]
+
+    def _questions(self, expressions: Sequence[str]) -> tuple[str, ...]:
+        return questions(expressions, self.tracker, draws_candidates=not self.model.shows_features)
 
     def _reader(self, expressions: Sequence[str]) -> Reader[Any]:
         if self.propagator.between_key_frames and not self.key_frames.sees_all and not self.model.shows_features:

@@ -83,7 +83,7 @@ class Clip:
         """A tracker that watches this clip without paying for the image model again. It gets the answers of every so
         many frames alone, and cannot ask for more."""
         texts = [e.text for e in self.sample.expressions]
-        asked = questions(texts, tracker)
+        asked = questions(texts, tracker, draws_candidates=False)
         reader = RecordedReader(asked, dict(enumerate(self._rows(asked))), self.sample.video_id)
         return StreamSession(reader, tracker, KeyFrames(decode_every), texts)
 
@@ -106,7 +106,7 @@ def record(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
     """Run the image model on every frame of a video, once for all that is asked, as a session does."""
     start = time.process_time()
     recorder, texts = Recorder(), [e.text for e in sample.expressions]
-    texts = list(dict.fromkeys([*texts, *questions(texts, TracksTracker())]))
+    texts = list(dict.fromkeys([*texts, *questions(texts, TracksTracker(), draws_candidates=False)]))
     for _ in watch(StreamSession(FeatureReader(segmenter, texts, NoPropagation()), recorder), frames_of(sample)):
         pass  # the recorder keeps them
     rows, count = recorder.answers, len(texts)

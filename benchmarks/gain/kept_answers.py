@@ -53,7 +53,7 @@ class KeptAnswers:
         if not path_of(question).is_file():
             if self._model is None:
                 self._model = self._load()
-            both = list(dict.fromkeys([question, clip.expression, timed(clip.expression).asked]))
+            both = list(dict.fromkeys([question, clip.expression, timed(clip.expression).still]))
             for asked, answer in zip(both, ask(self._model, image, both), strict=True):
                 make_folder(path_of(asked).parent)
                 write_atomic(path_of(asked), zlib.compress(to_bytes(answer), 1))

@@ -88,7 +88,7 @@ def rows_of(job: Job) -> list[Row]:
 
 def truly_asked(sample: VideoSample, described: VideoDescription, moving: Sequence[int]) -> Clip:
     """The clip of a model that draws every object of a kind as it is, and knows nothing of motion."""
-    asked = questions([e.text for e in sample.expressions], TRACKS)
+    asked = questions([e.text for e in sample.expressions], TRACKS, draws_candidates=False)
     said = {}
     for question, number in zip(asked, moving, strict=True):
         meaning = described.meanings[number]

@@ -65,7 +65,7 @@ class System:
 
     def question(self, clip: RealClip) -> str:
         """What it asks the image model."""
-        return questions([clip.expression], self.made())[0]
+        return questions([clip.expression], self.made(), draws_candidates=True)[0]
 
     def masks(self, clip: RealClip, rows: Sequence[MaskAnswer]) -> list[np.ndarray]:
         """T masks (H, W) bool. rows: T answers, or those of the frames that are asked for."""

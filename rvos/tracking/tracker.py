@@ -70,9 +70,12 @@ class Tracker(ABC, Generic[State]):
         Nothing is loaded yet. Raises `ConfigError`."""
         return cls(config)
 
-    def question(self, expression: TimedExpression) -> str:
+    def question(self, expression: TimedExpression, draws_candidates: bool) -> str:
         """What the image model is asked for an expression. A tracker that judges by motion itself asks for the still
-        part; any other leaves all of the text to the model, which may know what to do with it."""
+        part; any other leaves all of the text to the model, which may know what to do with it.
+
+        draws_candidates: the model draws a mask of everything that may be meant; any other has one map for all.
+        """
         return expression.text
 
     @abstractmethod

@@ -173,8 +173,8 @@ class TracksTracker(Tracker[TracksState]):
     def decided(self, state: TracksState) -> dict[str, Any] | None:
         return None if state.decision is None else state.decision.document()
 
-    def question(self, expression: TimedExpression) -> str:
-        return expression.asked
+    def question(self, expression: TimedExpression, draws_candidates: bool) -> str:
+        return expression.still if draws_candidates else expression.asked
 
     def start(self, expression_index: int, expression: TimedExpression) -> TracksState:
         return TracksState(expression_index, expression, album=None if self._decider is None else Album())

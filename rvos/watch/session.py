@@ -152,9 +152,9 @@ class StreamSession:
         )
 
 
-def questions(expressions: Sequence[str], tracker: Tracker[Any]) -> tuple[str, ...]:
+def questions(expressions: Sequence[str], tracker: Tracker[Any], draws_candidates: bool) -> tuple[str, ...]:
     """What an image model is asked for each expression, where this tracker makes a video of the answers."""
-    return tuple(tracker.question(timed(expression)) for expression in expressions)
+    return tuple(tracker.question(timed(expression), draws_candidates) for expression in expressions)
 
 
 def check_identity(own: str, other: str) -> None:
