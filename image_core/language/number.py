@@ -26,6 +26,7 @@ _ARTICLE = re.compile(r"^(?:the|a|an|one|another) ")
 def number_of(text: str, noun: str | None = None) -> tuple[bool, int | None]:
     """Whether several are meant, and how many where that is told; by the words up to the noun, its head."""
     said = respelled(text).split()
+    is_whole = noun is None
     noun = _head_of(text) if noun is None else noun
     before = said[: said.index(noun)] if noun in said else said[:3]
     if _ONE_OF.search(text):
@@ -33,7 +34,7 @@ def number_of(text: str, noun: str | None = None) -> tuple[bool, int | None]:
     count = next((NUMBERS[word] for word in before if word in NUMBERS), None)
     several = count is not None or bool(ALL.intersection(before)) or noun in GROUPS or is_plural(noun)
     # "A man and a dog", but not "a black and white dog".
-    joined = noun in said and said[said.index(noun) + 1 :][:1] == ["and"]
+    joined = is_whole and noun in said and said[said.index(noun) + 1 :][:1] == ["and"]
     return several or joined, count
 
 

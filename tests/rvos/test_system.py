@@ -29,6 +29,7 @@ from rvos.system import OF_MASKS, SETTINGS, Reading, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
 from rvos.tracking.hub.kinds import HUB_TRACKERS
 from rvos.tracking.object_tracker import ObjectTrackerConfig
+from rvos.tracking.presence_levels import OTHERWISE
 from rvos.tracking.refining import RefiningConfig
 from rvos.tracking.steadying import SteadyingConfig
 from rvos.tracking.tracker import NoTracker
@@ -50,12 +51,12 @@ class Alone(NoTracker):
 
 
 def numbers_of(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every number of a config and of those inside it: dotted name and default."""
+    """Every number of a config and of those inside it: dotted name and default, None where it is left open."""
     for each in fields(config):
         value = getattr(config, each.name)
         if is_dataclass(value):
             yield from numbers_of(value, f"{prefix}{each.name}.")
-        else:
+        elif not isinstance(value, str):
             yield f"{prefix}{each.name}", value
 
 
@@ -68,8 +69,10 @@ NUMBERS = [(group, name, number, value) for group, name, kind in CONFIGS for num
 KINDS = {(group, name): kind for group, name, kind in CONFIGS}
 
 
-def another(value: bool | int | float) -> bool | int | float:
+def another(value: bool | int | float | None) -> bool | int | float:
     """Of the same type, and fit for whatever the number is."""
+    if value is None:
+        return 0.25
     if isinstance(value, bool):
         return not value
     return value + 1 if isinstance(value, int) else value / 2 + 0.125
@@ -104,7 +107,7 @@ def test_every_number_has_a_range_that_is_kept(group: str, name: str, number: st
     allowed = declared(KINDS[group, name](), number)
     if isinstance(value, bool):
         return
-    assert allowed is not None and allowed != Range() and value in allowed
+    assert allowed is not None and allowed != Range() and (value is None or value in allowed)
     named = {group: name} if name else {}
     for end, beyond in ((allowed.least, -1), (allowed.most, 1)):
         if end is not None:
@@ -373,7 +376,8 @@ def test_a_run_records_the_whole_description(
     stored = json.loads((tmp_path / "out" / "settings.json").read_text())["settings"]
     assert stored == result["settings"]
     assert set(SETTINGS) - {"device", *OF_MASKS} <= set(stored)
-    assert stored["tracker"] == json.loads(json.dumps(SystemConfig().tracker.document()))
+    tracker = SystemConfig().tracker.document() | {"presence_threshold": OTHERWISE}
+    assert stored["tracker"] == json.loads(json.dumps(tracker))
     assert set(stored["model"]) == {"name", "revision", "adapter", "licence"}
 
 

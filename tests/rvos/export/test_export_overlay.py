@@ -30,7 +30,7 @@ class FakeWriter:
 
     made: list[FakeWriter]
 
-    def __init__(self, path: Path, size: tuple[int, int], *, rate: float | None) -> None:
+    def __init__(self, path: Path, size: tuple[int, int], *, rate: float | None, pixel_aspect: object) -> None:
         self.path, self.size, self.rate = path, size, rate
         self.frames: list[tuple[np.ndarray, float]] = []
         self.closed = 0

@@ -83,8 +83,8 @@ def test_a_picture_of_another_size_is_refused() -> None:
         view_of(Frame(1, 1.0, np.zeros((40, 40, 3), np.uint8)), scene(1))
 
 
-def thumbnails(path: Path, count: int) -> Iterator[np.ndarray]:
-    with open_video(path) as video:
+def thumbnails(path: Path, count: int, stream: int | None = None) -> Iterator[np.ndarray]:
+    with open_video(path, stream=stream) as video:
         for frame in video:
             if frame.index == count:
                 return
@@ -116,5 +116,5 @@ def test_no_cut_inside_a_real_clip_and_one_where_another_begins(shared_dir: Path
 @pytest.mark.shared
 def test_a_true_cut_of_a_real_clip_is_found(shared_dir: Path) -> None:
     """Frame 202 is the first after it: seen by eye."""
-    seen = list(thumbnails(shared_dir / "clips/odd/two_streams.mp4", 240))
+    seen = list(thumbnails(shared_dir / "clips/odd/two_streams.mp4", 240, stream=0))
     assert [index for index in range(1, 240) if is_cut(seen[index - 1], seen[index])] == [202]
