@@ -1,8 +1,8 @@
 """Which tracks are meant where an expression speaks of motion: what the image model says of each by itself, and what
 its way says, added up in log-odds.
 
-The image model was asked for all that the still part may mean ("the cars"), so its answers say which tracks are of the
-kind; the ways say which of these do what the words say. What was seen in a first pass is known in the second one from
+The image model was asked for the still part ("the car", or "the cars"), so its answers say which tracks are of the kind,
+and which of them it would rather mean; the ways say which of these do what the words say. What was seen in a first pass is known in the second one from
 its first frame on.
 """
 
@@ -65,6 +65,8 @@ class Known:
     belief: float
     #: Frames on which it was seen.
     seen: int
+    #: That it alone is meant, by the answers: 0 for the first of all tracks.
+    log_odds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,14 @@ class ByMotion:
         """What is known of a track, its way one frame longer."""
         way = (Trajectory() if before is None else before.way).moved_on(view, track.probs, scene)
         seen = (0 if before is None else before.seen) + (track.probs is not None)
-        return Known(track.id, way, track.belief.value(self.meaning), seen)
+        return Known(track.id, way, track.belief.value(self.meaning), seen, track.log_odds)
 
     def _worth(self, expression: TimedExpression, known: Sequence[Known]) -> dict[int, float]:
         beliefs = np.clip([one.belief for one in known], LEAST_BELIEF, 1 - LEAST_BELIEF)
         moved = evidence(expression.motions, [one.way for one in known])
         told = np.log(beliefs / (1 - beliefs)) + self.config.weight * moved
+        if not expression.several:
+            told = told + np.array([one.log_odds for one in known])
         # What was seen shortly may be a fault of the image model.
         share = self._share_seen(known)
         values = share * told - (1 - share) * self.config.fleeting
