@@ -1,9 +1,9 @@
 """Which tracks are meant where an expression speaks of motion: what the image model says of each by itself, and what
 its way says, added up in log-odds.
 
-The image model was asked for the still part ("the car", or "the cars"), so its answers say which tracks are of the kind,
-and which of them it would rather mean; the ways say which of these do what the words say. What was seen in a first pass is known in the second one from
-its first frame on.
+The image model was asked for the still part ("the car", or "the cars"), so its answers say which tracks are of the
+kind, and which of them it would rather mean; the ways say which of these do what the words say. What was seen in a
+first pass is known in the second one from its first frame on.
 """
 
 from __future__ import annotations
