@@ -34,6 +34,8 @@ class ByMotionConfig:
 
     #: What the log-odds of a way count beside those of the image model's answers.
     weight: Weight = 1.0
+    #: Log-odds that a way adds or takes at most: it chooses among what the image model holds for likely.
+    most: Weight = 2.0
     #: Frames on which a track has to be seen for its way to count in full.
     enough: Count = 8
     #: Log-odds against one that was seen hardly at all.
@@ -149,6 +151,7 @@ class ByMotion:
     def _worth(self, expression: TimedExpression, known: Sequence[Known]) -> dict[int, float]:
         beliefs = np.clip([one.belief for one in known], LEAST_BELIEF, 1 - LEAST_BELIEF)
         moved = evidence(expression.motions, [one.way for one in known])
+        moved = np.clip(moved, -self.config.most, self.config.most)
         told = np.log(beliefs / (1 - beliefs)) + self.config.weight * moved
         if not expression.several:
             told = told + np.array([one.log_odds for one in known])

@@ -15,8 +15,10 @@ from image_core.language.motion import Motion
 from rvos.tracking.deeds import SURE, TINY, UNKNOWN, Way, above, deed, way_of
 from rvos.tracking.trajectory import BOTTOM, LEFT, RIGHT, SEEN, TIME, TOP, Trajectory
 
-SEEN_ALREADY = 1.0
-"""Log-odds that a motion gives at most whose words the image model is asked, too."""
+WEAK = 1.0
+"""Log-odds at most of a motion whose words the image model is asked, too, and of one that a way tells badly."""
+IN_DEPTH = ("spins", "turns")
+"""What turns about an upright axis shows no turn in the picture, and a mask that trembles shows one."""
 _SPLITS = 12
 """Times at which a sequence is cut in two."""
 _SHARED = 5
@@ -76,7 +78,8 @@ def _of_one(motion: Motion, trajectories: Sequence[Trajectory], begin: float, en
     if motion.rank:
         values = np.where(told, np.minimum(values, _by_order(motion.rank, values, times, told)), values)
     values = -values if motion.negated else values
-    return np.clip(values, -SEEN_ALREADY, SEEN_ALREADY) if motion.is_seen else values
+    is_weak = motion.is_seen or (motion.deed in IN_DEPTH and not motion.direction)
+    return np.clip(values, -WEAK, WEAK) if is_weak else values
 
 
 def _span(motion: Motion, trajectories: Sequence[Trajectory], begin: float, end: float) -> tuple[float, float]:
