@@ -17,10 +17,10 @@ from typing import Annotated
 import numpy as np
 
 from image_core.language.motion import TimedExpression
-from image_core.ranges import Count, Range, Weight, check_ranges
+from image_core.ranges import Count, Range, Share, Weight, check_ranges
 from rvos.tracking.following import Track
 from rvos.tracking.meaning import MeaningConfig
-from rvos.tracking.motion_evidence import evidence
+from rvos.tracking.motion_evidence import WEAK, evidence
 from rvos.tracking.trajectory import SEEN, TIME, Trajectory
 from rvos.view.frame_view import View
 
@@ -34,8 +34,8 @@ class ByMotionConfig:
 
     #: What the log-odds of a way count beside those of the image model's answers.
     weight: Weight = 1.0
-    #: Log-odds that a way adds or takes at most: it chooses among what the image model holds for likely.
-    most: Weight = 2.0
+    #: How much the log-odds count that the answers give a track against the others, where one thing is meant.
+    against_others: Share = 0.5
     #: Frames on which a track has to be seen for its way to count in full.
     enough: Count = 8
     #: Log-odds against one that was seen hardly at all.
@@ -119,7 +119,8 @@ class ByMotion:
             return memory
         ways = [one.way for one in memory.known]
         told = float((self._share_seen(memory.known) * evidence(expression.motions, ways)).max())
-        there = min(1.0, 2 / (1 + math.exp(-told)))
+        # What a way tells badly hides nothing.
+        there = min(1.0, 2 / (1 + math.exp(-told - WEAK)))
         return replace(memory, worth=self._worth(expression, memory.known), there=there, is_final=True)
 
     def chosen(self, expression: TimedExpression, memory: MotionMemory, visible: Collection[int]) -> set[int]:
@@ -151,10 +152,9 @@ class ByMotion:
     def _worth(self, expression: TimedExpression, known: Sequence[Known]) -> dict[int, float]:
         beliefs = np.clip([one.belief for one in known], LEAST_BELIEF, 1 - LEAST_BELIEF)
         moved = evidence(expression.motions, [one.way for one in known])
-        moved = np.clip(moved, -self.config.most, self.config.most)
         told = np.log(beliefs / (1 - beliefs)) + self.config.weight * moved
         if not expression.several:
-            told = told + np.array([one.log_odds for one in known])
+            told = told + self.config.against_others * np.array([one.log_odds for one in known])
         # What was seen shortly may be a fault of the image model.
         share = self._share_seen(known)
         values = share * told - (1 - share) * self.config.fleeting

@@ -110,7 +110,7 @@ def test_two_expressions_of_one_still_part_are_asked_once_and_told_apart(tmp_pat
     expressions = ["the ball moving left", "the ball moving right"]
     segmenter = VideoSegmenter(model, tracker=tracker_config("tracks", both_ways=True))
     stepped = [results for _, results in segmenter.stream(images, expressions)]
-    assert model.asked == [["the balls"]] * (2 * FRAMES)
+    assert model.asked == [["the ball"]] * (2 * FRAMES)
     for row, name in enumerate(("left", "right")):
         assert share_right([results[row] for results in stepped], truth[name]) == 1.0
     source = tmp_path / "frames"
@@ -122,7 +122,7 @@ def test_two_expressions_of_one_still_part_are_asked_once_and_told_apart(tmp_pat
     told = json.loads(json.dumps(report.result["understood"]))
     assert told[0] == {
         "still": "the ball",
-        "asked": "the balls",
+        "asked": "the ball",
         "motions": [{"deed": "goes", "direction": "left"}],
     }
 
