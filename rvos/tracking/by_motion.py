@@ -18,9 +18,10 @@ import numpy as np
 
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Count, Range, Share, Weight, check_ranges
+from rvos.tracking.deeds import SURE
 from rvos.tracking.following import Track
 from rvos.tracking.meaning import MeaningConfig
-from rvos.tracking.motion_evidence import WEAK, evidence
+from rvos.tracking.motion_evidence import bound, evidence
 from rvos.tracking.trajectory import SEEN, TIME, Trajectory
 from rvos.view.frame_view import View
 
@@ -120,7 +121,8 @@ class ByMotion:
         ways = [one.way for one in memory.known]
         told = float((self._share_seen(memory.known) * evidence(expression.motions, ways)).max())
         # What a way tells badly hides nothing.
-        there = min(1.0, 2 / (1 + math.exp(-told - WEAK)))
+        is_told = all(bound(motion) == SURE for motion in expression.motions)
+        there = min(1.0, 2 / (1 + math.exp(-told))) if is_told else 1.0
         return replace(memory, worth=self._worth(expression, memory.known), there=there, is_final=True)
 
     def chosen(self, expression: TimedExpression, memory: MotionMemory, visible: Collection[int]) -> set[int]:

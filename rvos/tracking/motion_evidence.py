@@ -15,10 +15,11 @@ from image_core.language.motion import Motion
 from rvos.tracking.deeds import SURE, TINY, UNKNOWN, Way, above, deed, way_of
 from rvos.tracking.trajectory import BOTTOM, LEFT, RIGHT, SEEN, TIME, TOP, Trajectory
 
-WEAK = 1.0
-"""Log-odds at most of a motion whose words the image model is asked, too, and of one that a way tells badly."""
-IN_DEPTH = ("spins", "turns")
-"""What turns about an upright axis shows no turn in the picture, and a mask that trembles shows one."""
+SEEN_ALREADY = 1.0
+"""Log-odds that a motion gives at most whose words the image model is asked, too."""
+IN_DEPTH = 1.0
+"""The same of a turn without a direction: one about an upright axis shows none in the picture, and a mask that trembles
+shows one."""
 _SPLITS = 12
 """Times at which a sequence is cut in two."""
 _SHARED = 5
@@ -78,8 +79,15 @@ def _of_one(motion: Motion, trajectories: Sequence[Trajectory], begin: float, en
     if motion.rank:
         values = np.where(told, np.minimum(values, _by_order(motion.rank, values, times, told)), values)
     values = -values if motion.negated else values
-    is_weak = motion.is_seen or (motion.deed in IN_DEPTH and not motion.direction)
-    return np.clip(values, -WEAK, WEAK) if is_weak else values
+    most = bound(motion)
+    return np.clip(values, -most, most)
+
+
+def bound(motion: Motion) -> float:
+    """Log-odds that a motion gives at most."""
+    if motion.is_seen:
+        return SEEN_ALREADY
+    return IN_DEPTH if motion.deed in ("spins", "turns") and not motion.direction else SURE
 
 
 def _span(motion: Motion, trajectories: Sequence[Trajectory], begin: float, end: float) -> tuple[float, float]:
