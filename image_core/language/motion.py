@@ -87,6 +87,11 @@ class TimedExpression:
     #: ... and how many, where it is told.
     count: int | None = None
 
+    @property
+    def is_told_by_motion(self) -> bool:
+        """It says of motion what no picture shows anything of: "moving left", but not "walking" alone."""
+        return any(not motion.is_seen for motion in self.motions)
+
     def document(self) -> dict[str, Any]:
         """What is told of it in a result, as JSON values."""
         if not self.motions:

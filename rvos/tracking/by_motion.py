@@ -100,7 +100,7 @@ class ByMotion:
         self, view: View, tracks: Sequence[Track], expression: TimedExpression, memory: MotionMemory
     ) -> MotionMemory:
         """The memory after one more frame; as it is where the expression says nothing of motion, or all is known."""
-        if not expression.motions or memory.is_final:
+        if not expression.is_told_by_motion or memory.is_final:
             return memory
         scene = view.frame.index if view.cut else memory.scene
         before = {one.id: one for one in memory.known}

@@ -329,7 +329,7 @@ class TracksTracker(Tracker[TracksState]):
     def _remembered(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
         """The ids of the tracks that a map is remembered for: where motion decides, all that may yet be meant."""
         placed = {track.id for track in tracks if track.probs is not None}
-        return placed if state.expression.motions else self._shown(tracks, frame_index, state, None)
+        return placed if state.expression.is_told_by_motion else self._shown(tracks, frame_index, state, None)
 
     def _shown(
         self, tracks: Sequence[Track], frame_index: int, state: TracksState, decision: Decision | None
@@ -344,7 +344,7 @@ class TracksTracker(Tracker[TracksState]):
 
         def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
             own = {i: c for i, c in claims.items() if there[i] is believed or self._may_stand_in(there[i])}
-            if state.expression.motions:
+            if state.expression.is_told_by_motion:
                 return self._by_motion.chosen(state.expression, state.motion, own)
             return chosen(own, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
 
@@ -374,7 +374,7 @@ class TracksTracker(Tracker[TracksState]):
             claims = {track.id: track.claim for track in frame.tracks}
 
             def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
-                if state.expression.motions:
+                if state.expression.is_told_by_motion:
                     return self._by_motion.chosen(state.expression, state.motion, claims)
                 return chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
 
