@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks.harness.command import Benchmark
 from image_core.files import make_folder
+from rvos.commands.machine import core_count
 from rvos.data import open_dataset
 from rvos.data.base import read_id_map
 from rvos.data.ref_davis17 import ANNOTATORS, RefDavis17
@@ -30,7 +31,6 @@ from rvos.evaluation.id_pictures import folders_of
 from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.protocols import layout_of
 from rvos.export.pictures import write_id_picture
-from rvos.machine import core_count
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/score_speed")

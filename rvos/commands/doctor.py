@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from image_core.errors import RvosError
 from rvos.commands import options
-from rvos.machine import core_count
+from rvos.commands.machine import core_count
 
 _PACKAGES = (
     "torch",

@@ -134,7 +134,7 @@ def segmenter_of(config: SystemConfig, quiet: bool) -> VideoSegmenter:
     weights are brought then."""
     from image_core.mask_model import PACKAGED
     from rvos.commands.fetching import weights_at_hand
-    from rvos.machine import share_cores
+    from rvos.commands.machine import share_cores
     from rvos.segmenter import VideoSegmenter
 
     packaged = PACKAGED.get(config.model)
@@ -144,7 +144,7 @@ def segmenter_of(config: SystemConfig, quiet: bool) -> VideoSegmenter:
 
 def workers_of(count: int | None) -> int:
     """How many processes; one a core for None. Raises `ConfigError` for fewer than one."""
-    from rvos.machine import core_count
+    from rvos.commands.machine import core_count
 
     if count is None:
         return core_count()

@@ -1,6 +1,6 @@
 """`rvos score masks`: two folders of masks that anybody made, <sequence>/<frame>.png in both.
 
-What a picture means is told by docs/masks.md: 0 and 255 are one object, other numbers are ids, 255 among ids is void.
+In a picture of 0 and 255 alone, 255 is one object. Other numbers are ids, and 255 among ids is void: see docs/masks.md.
 A predicted picture that is not there counts as empty, and is listed. Figures are means over frames, then over objects,
 then over sequences.
 """

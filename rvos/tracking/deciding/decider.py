@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 from image_core.errors import ConfigError
-from rvos.tracking.deciding.album import Album
+from rvos.tracking.deciding.album import Album, AlbumConfig
 from rvos.tracking.deciding.decision import Decision
+
+Model = TypeVar("Model")
 
 
 class Decider(ABC):
@@ -29,6 +33,29 @@ class Decider(ABC):
     def decide(self, expression: str, album: Album) -> Decision | None:
         """What is decided of the tracks of an album; None leaves it to the evidence of the answers. The same album and
         expression give the same decision. Raises `RvosError` for a model that cannot be asked."""
+
+
+class ModelDecider(Decider, Generic[Model]):
+    """One that asks a model. load: gives it, when it is first needed; identity: what a run records of it, JSON values;
+    album: of its pictures."""
+
+    def __init__(
+        self, config: Any, album: AlbumConfig, load: Callable[[], Model], identity: Callable[[], dict[str, Any]]
+    ) -> None:
+        self.config = config
+        self._picture_px = album.picture_px
+        self._load = load
+        self._identity = identity
+
+    @cached_property
+    def _model(self) -> Model:
+        return self._load()
+
+    def load(self) -> None:
+        _ = self._model
+
+    def document(self) -> dict[str, Any]:
+        return self._identity()
 
 
 def check_both_ways(decider: str, both_ways: bool) -> None:

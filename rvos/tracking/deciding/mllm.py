@@ -8,16 +8,15 @@ another's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 
 from image_core.ranges import Count, Range, check_ranges
-from rvos.tracking.deciding.album import Album, AlbumConfig, Page
-from rvos.tracking.deciding.decider import Decider
+from rvos.tracking.deciding.album import Album, Page
+from rvos.tracking.deciding.decider import ModelDecider
 from rvos.tracking.deciding.decision import Asked, Decision, Verdict
 from rvos.tracking.deciding.outlines import cropped, outlined
 from rvos.tracking.deciding.verdicts import AGAIN, question_of_all, question_of_one, read_verdicts
@@ -52,31 +51,10 @@ class Answerer(Protocol):
         ...
 
 
-class Mllm(Decider):
-    """Asks an image-text-to-text model. load: gives the model, when it is first needed; identity: what a run records
-    of it, JSON values."""
+class Mllm(ModelDecider[Answerer]):
+    """Asks an image-text-to-text model."""
 
-    def __init__(
-        self,
-        config: MllmConfig,
-        album: AlbumConfig,
-        load: Callable[[], Answerer],
-        identity: Callable[[], dict[str, Any]],
-    ) -> None:
-        self.config = config
-        self._picture_px = album.picture_px
-        self._load = load
-        self._identity = identity
-
-    @cached_property
-    def _model(self) -> Answerer:
-        return self._load()
-
-    def load(self) -> None:
-        _ = self._model
-
-    def document(self) -> dict[str, Any]:
-        return self._identity()
+    config: MllmConfig
 
     def decide(self, expression: str, album: Album) -> Decision | None:
         """None for an album without tracks: nothing is asked."""

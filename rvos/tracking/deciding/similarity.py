@@ -8,10 +8,8 @@ tracks have together, and the mean over frames is taken. That tracks come and go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -19,8 +17,8 @@ from image_core.language.predicates import compose, reweighted
 from image_core.ranges import Count, Share, check_ranges
 from image_core.weak.prompting import show_proposals
 from image_core.weak.sparc import Question, Scorer, SparcConfig, question_of
-from rvos.tracking.deciding.album import Album, AlbumConfig, Page
-from rvos.tracking.deciding.decider import Decider
+from rvos.tracking.deciding.album import Album, Page
+from rvos.tracking.deciding.decider import ModelDecider
 from rvos.tracking.deciding.decision import Decision, Verdict
 
 SPARC = SparcConfig()
@@ -41,31 +39,10 @@ class SimilarityConfig:
         check_ranges(self)
 
 
-class Similarity(Decider):
-    """Asks an image-text scorer. load: gives the scorer, when it is first needed; identity: what a run records of it,
-    JSON values."""
+class Similarity(ModelDecider[Scorer]):
+    """Asks an image-text scorer."""
 
-    def __init__(
-        self,
-        config: SimilarityConfig,
-        album: AlbumConfig,
-        load: Callable[[], Scorer],
-        identity: Callable[[], dict[str, Any]],
-    ) -> None:
-        self.config = config
-        self._picture_px = album.picture_px
-        self._load = load
-        self._identity = identity
-
-    @cached_property
-    def _scorer(self) -> Scorer:
-        return self._load()
-
-    def load(self) -> None:
-        _ = self._scorer
-
-    def document(self) -> dict[str, Any]:
-        return self._identity()
+    config: SimilarityConfig
 
     def decide(self, expression: str, album: Album) -> Decision | None:
         """None for an album without tracks."""
@@ -88,7 +65,7 @@ class Similarity(Decider):
         means = []
         for track_id in tracks:
             pictures = [self._boxed(page, track_id) for page in album.views(track_id, self.config.frames)]
-            logits = np.asarray(self._scorer.scores(pictures, asked), np.float64)
+            logits = np.asarray(self._model.scores(pictures, asked), np.float64)
             if logits.shape != (len(pictures), len(texts)) or not np.isfinite(logits).all():
                 wanted = len(pictures), len(texts)
                 raise ValueError(f"Scorer: expected finite scores of shape {wanted}, got {logits.shape}")
