@@ -35,6 +35,22 @@ def bce_loss(logits: Tensor, targets: Tensor, *, weight: Tensor | None = None) -
     return _mean(F.binary_cross_entropy_with_logits(x, t, reduction="none").mean(1), weight)
 
 
+def focal_loss(
+    logits: Tensor, targets: Tensor, *, alpha: float = 0.25, gamma: float = 2.0, weight: Tensor | None = None
+) -> Tensor:
+    """Binary focal loss (Lin et al., ICCV 2017), mean over the pixels of a sample: cross-entropy times (1 - q)^gamma, q
+    the probability of the truth, and times alpha where there is a target, 1 - alpha elsewhere.
+
+    logits, targets: (N, h, w), targets in [0, 1]; between the two, q and alpha lie between theirs.
+    """
+    x, t = _flat_pair(logits.float(), targets)
+    p = torch.sigmoid(x)
+    truth = p * t + (1 - p) * (1 - t)
+    share = alpha * t + (1 - alpha) * (1 - t)
+    entropy = F.binary_cross_entropy_with_logits(x, t, reduction="none")
+    return _mean((share * (1 - truth) ** gamma * entropy).mean(1), weight)
+
+
 def presence_loss(presence_logit: Tensor, has_target: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """Binary cross-entropy of "the expression has a target". presence_logit: (N,) raw; has_target: (N,) bool."""
     x, t = _flat_pair(presence_logit.float()[:, None], has_target[:, None])

@@ -259,11 +259,11 @@ PROMPTS = {"hidden_size": 32, "image_size": 64, "patch_size": 16, "mask_input_ch
 DECODER = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
 
 
-def write_sam(folder: Path, kind: str = "Sam") -> Path:
+def write_sam(folder: Path, kind: str = "Sam", layers: int = 2) -> Path:
     """kind: Sam or SamHQ."""
     vision = made(
         f"{kind}VisionConfig",
-        **(SMALL | {"num_hidden_layers": 2}),
+        **(SMALL | {"num_hidden_layers": layers}),
         output_channels=32,
         image_size=64,
         patch_size=16,

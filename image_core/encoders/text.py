@@ -30,6 +30,10 @@ _PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
     "bert-base-uncased": ("bert", {}),
     "roberta-base": ("roberta", {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}),
     "openai/clip-vit-base-patch32": ("clip_text_model", {}),
+    "openai/clip-vit-large-patch14": (
+        "clip_text_model",
+        {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "projection_dim": 768},
+    ),
 }
 """Hub names whose configuration is known here: model type, and what differs from the defaults of transformers."""
 
@@ -155,8 +159,8 @@ def build_text_encoder(
     ones included; options: fields of the model's transformers config, over its own; tokenizer_json: the tokenizer of a
     checkpoint, whose weights are filled in later: nothing else is read then.
 
-    "bert-base-uncased", "roberta-base" and "openai/clip-vit-base-patch32" with random weights need no hub: they get
-    their real sizes and the small vocabulary, and a warning says so.
+    "bert-base-uncased", "roberta-base", "openai/clip-vit-base-patch32" and "openai/clip-vit-large-patch14" with random
+    weights need no hub: they get their real sizes and the small vocabulary, and a warning says so.
 
     Raises `ConfigError` for an option or a model type that does not fit, `CheckpointError` for weights that do not,
     `RvosError` when the hub cannot be reached or the folder lacks a file.

@@ -17,6 +17,7 @@ from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
 from torch import Tensor, nn
 
 from image_core.encoders.darknet import darknet53
+from image_core.encoders.sam_vision import MEAN, SAM_ENCODERS, STD, STRIDE, sam_parts
 from image_core.encoders.vision_blocks import ConvStem, SwinStage
 from image_core.encoders.vision_weights import load_vision_weights
 from image_core.errors import ConfigError, RvosError, UnknownNameError
@@ -54,8 +55,9 @@ _SWIN_MODULES = ("timm.models.swin_transformer", "timm.models.swin_transformer_v
 class VisionEncoder(nn.Module):
     """A pyramid of features: `stem`, then `stages[i]` from level i to level i + 1. NCHW at every border.
 
-    channels: C_i of each level; strides: pixels per cell of each level, from (4, 8, 16, 32); size_multiple: height and
-    width of an image must divide by it; mean, std: of each RGB channel in [0, 1], what images are normalised with.
+    channels: C_i of each level; strides: pixels per cell of each level, (4, 8, 16, 32) unless told; size_multiple:
+    height and width of an image must divide by it; mean, std: of each RGB channel in [0, 1], what images are normalised
+    with.
     """
 
     def __init__(
@@ -66,12 +68,13 @@ class VisionEncoder(nn.Module):
         channels: tuple[int, ...],
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        strides: tuple[int, ...] = STRIDES,
     ) -> None:
         super().__init__()
         self.stem = stem
         self.stages = nn.ModuleList(stages)
         self.channels = channels
-        self.strides = STRIDES[: len(channels)]
+        self.strides = strides[: len(channels)]
         self.size_multiple = self.strides[-1]
         self.mean = mean
         self.std = std
@@ -121,7 +124,9 @@ def build_vision_encoder(
     options: Mapping[str, Any] | None = None,
 ) -> VisionEncoder:
     """A pyramid of `levels` levels (strides 4, 8, ...) from any timm architecture that has one, "tiny" (ours), or
-    "darknet53" (YOLOv3's, not timm's; options `width` and `blocks`; its weights come through `rvos convert seqtr`).
+    "darknet53" (YOLOv3's, not timm's; options `width` and `blocks`; its weights come through `rvos convert seqtr`). Of
+    "facebook/sam-vit-base" and its kin, and of "tiny_sam", the levels all have stride 16: a stem and up to three depths
+    of SAM's encoder; its weights come from that name on the hub, or from a folder of `save_pretrained`.
 
     pretrained: weights from timm's hub; folder: weights from a local file or folder instead (timm, Hugging Face Swin,
     or the original Swin release); options: go to `timm.create_model`, over those of the name (`img_size` for
@@ -132,6 +137,8 @@ def build_vision_encoder(
     """
     if not 1 <= levels <= len(STRIDES):
         raise ConfigError(f"vision levels: expected 1 to {len(STRIDES)}, got {levels}")
+    if name in SAM_ENCODERS:
+        return _sam(name, pretrained, folder, levels, options or {})
     if name == "darknet53":
         return _darknet(pretrained or folder is not None, levels, options or {})
     architecture, settings = VARIANTS.get(name, (name, {}))
@@ -158,6 +165,12 @@ def build_vision_encoder(
     return VisionEncoder(stem, stages, channels=channels, mean=tuple(config["mean"]), std=tuple(config["std"]))
 
 
+def _sam(name: str, pretrained: bool, folder: Path | None, levels: int, options: Mapping[str, Any]) -> VisionEncoder:
+    groups, channels = sam_parts(name, pretrained=pretrained, folder=folder, options=options)
+    stem, *stages = (_Chain(group, takes_nhwc=i > 0, gives_nhwc=True) for i, group in enumerate(groups[:levels]))
+    return VisionEncoder(stem, stages, channels=(channels,) * levels, mean=MEAN, std=STD, strides=(STRIDE,) * levels)
+
+
 def _darknet(weights_asked: bool, levels: int, options: Mapping[str, Any]) -> VisionEncoder:
     """DarkNet-53, whose images are RGB from 0 to 1 here: what else its weights want is in their checkpoint."""
     if weights_asked:
@@ -182,7 +195,7 @@ def _size_settings(architecture: str) -> dict[str, Any]:
 def _create(architecture: str, *, pretrained: bool, settings: Mapping[str, Any]) -> nn.Module:
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture.replace("-", "_"), timm.list_models(), n=5, cutoff=0.5)
-        raise UnknownNameError("vision encoder", architecture, [*near, *VARIANTS])
+        raise UnknownNameError("vision encoder", architecture, [*near, *VARIANTS, *SAM_ENCODERS])
     try:
         return timm.create_model(architecture, pretrained=pretrained, num_classes=0, **settings)
     except TypeError as error:

@@ -85,6 +85,13 @@ class EncoderLayer(nn.Module):
         return self.norm2(x + self.dropout(self.feed_forward(x)))
 
 
+def padding_cells(valid_px: Tensor, cells: tuple[int, int], stride: int) -> Tensor:
+    """(N, 2) sizes -> (N, h, w) bool: a cell is padding where its first pixel is."""
+    starts = [torch.arange(n, device=valid_px.device) * stride for n in cells]
+    rows, columns = (s[None] >= valid_px[:, i, None] for i, s in enumerate(starts))
+    return rows[:, :, None] | columns[:, None, :]
+
+
 def sine_position_of_valid(pad_mask: Tensor, channels: int, dtype: torch.dtype) -> Tensor:
     """(N, h, w) bool, True on padding -> (N, h * w, channels): half of the channels for y, half for x.
 

@@ -230,13 +230,6 @@ def coordinate_codes(bins: int, channels: int, device: torch.device | None = Non
     return torch.cat([angle.sin(), angle.cos()], 1)
 
 
-def padding_cells(valid_px: Tensor, cells: tuple[int, int], stride: int) -> Tensor:
-    """(N, 2) sizes -> (N, h, w) bool: a cell is padding where its first pixel is."""
-    starts = [torch.arange(n, device=valid_px.device) * stride for n in cells]
-    rows, columns = (s[None] >= valid_px[:, i, None] for i, s in enumerate(starts))
-    return rows[:, :, None] | columns[:, None, :]
-
-
 def padded_px(valid_px: Tensor, multiple: int) -> Tensor:
     """(N, 2) sizes -> (N, 2): each side up to the next multiple."""
     return (valid_px + multiple - 1).div(multiple, rounding_mode="floor") * multiple

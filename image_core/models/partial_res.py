@@ -33,8 +33,8 @@ from image_core.geometry.masks import bounding_box
 from image_core.layers.co_content import CoContent
 from image_core.layers.point_attention import PointModulation
 from image_core.layers.sequence_decoder import CoordinateDecoder
-from image_core.layers.transformer import Memory, sine_position_of_valid
-from image_core.models.contour import SequenceExtras, contour_decoder, padded_px, padding_cells
+from image_core.layers.transformer import Memory, padding_cells, sine_position_of_valid
+from image_core.models.contour import SequenceExtras, contour_decoder, padded_px
 from image_core.models.seqtr import SeqTR, SeqTRConfig
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 

@@ -31,7 +31,7 @@ from image_core.encoders.text import TextEncoder, TextLayer
 from image_core.encoders.vision import VisionEncoder
 from image_core.encoders.vision_blocks import SwinStage
 from image_core.layers.blocks import merge_heads, resize_to, split_heads
-from image_core.layers.transformer import Memory, sine_position_of_valid
+from image_core.layers.transformer import Memory, padding_cells, sine_position_of_valid
 from image_core.models.attention_consistency import (
     MAP_STRIDE,
     Form,
@@ -49,7 +49,6 @@ from image_core.models.contour import (
     ContourModel,
     SequenceExtras,
     contour_decoder,
-    padding_cells,
     transformer_encoder,
 )
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of

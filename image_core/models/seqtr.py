@@ -37,13 +37,12 @@ from image_core.encoders.text import TextEncoder
 from image_core.encoders.vision import STRIDES, VisionEncoder
 from image_core.layers.blocks import resize_to
 from image_core.layers.sequence_decoder import CoordinateDecoder
-from image_core.layers.transformer import Memory, sine_position_of_valid
+from image_core.layers.transformer import Memory, padding_cells, sine_position_of_valid
 from image_core.models.base import whole_px
 from image_core.models.contour import (
     ContourConfig,
     ContourModel,
     contour_decoder,
-    padding_cells,
     transformer_encoder,
 )
 from image_core.types import ImageFeatures, TextFeatures, size_of

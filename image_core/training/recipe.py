@@ -143,11 +143,13 @@ def initial_model(config: TrainConfig) -> tuple[Trainable, Provenance]:
 
 def _parts_of(config: ModelConfig) -> dict[str, Any]:
     """What makes two models the same: "config.heads" -> value and so on, without what one is trained for: the weights
-    of the losses, and the task (Partial-RES learns boxes first, with the same tensors)."""
+    of the losses, the task (Partial-RES learns boxes first, with the same tensors), and what is frozen (HARIS)."""
     plain = json.loads(json.dumps(config.to_dict()))
     own = plain.pop("config")
     return plain | {
-        f"config.{key}": value for key, value in own.items() if not key.endswith("_weight") and key != "task"
+        f"config.{key}": value
+        for key, value in own.items()
+        if not key.endswith("_weight") and key not in ("task", "trainable")
     }
 
 
