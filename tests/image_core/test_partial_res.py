@@ -12,7 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from image_core.convert import PARTIAL_RES, PROJECTS, fill, partial_res_description, renamed
+from image_core.convert.partial_res import PARTIAL_RES, partial_res_description
+from image_core.convert.reading import fill, renamed
+from image_core.convert.table import PROJECTS
 from image_core.data.collate import collate
 from image_core.encoders.gru import build_gru_encoder
 from image_core.encoders.vision import build_vision_encoder
