@@ -1,7 +1,7 @@
 """What every project shares: its file is read without running anything of it, and its tensors get our names.
 
 A file is a state dict, or holds one under a known name; averaged weights are taken where there are both. Every tensor
-must match one pattern of the project's `KeyTable`, and the model that the shapes describe must be filled to the last
+must match one pattern of the project's table, and the model that the shapes describe must be filled to the last
 tensor.
 """
 
@@ -47,18 +47,6 @@ _WRAPPERS = r"^(?:module\.|_orig_mod\.)+"
 
 
 @dataclass(frozen=True)
-class KeyTable:
-    """What a project calls its tensors."""
-
-    #: Each published key has one that matches it.
-    rules: tuple[Rule, ...]
-    #: Patterns of tensors that its files hold and its code never uses, or computes anew.
-    unused: tuple[str, ...] = ()
-    #: The last word on our keys, for parts whose place depends on a number in theirs.
-    place: Callable[[str], str] = str
-
-
-@dataclass(frozen=True)
 class Asked:
     """What a file does not tell of its model. None: as published."""
 
@@ -72,18 +60,21 @@ class Asked:
     text: Path | None = None
 
 
-def renamed(state: Mapping[str, Tensor], table: KeyTable, source: str = "checkpoint") -> dict[str, Tensor]:
-    """Published keys -> our keys. Raises `CheckpointError` for keys that no rule, or more than one, knows."""
+def renamed(
+    state: Mapping[str, Tensor], rules: Sequence[Rule], source: str = "checkpoint", place: Callable[[str], str] = str
+) -> dict[str, Tensor]:
+    """Published keys -> our keys. `place` has the last word on ours, where they depend on a number in theirs.
+
+    Raises `CheckpointError` for keys that no rule, or more than one, knows.
+    """
     ours: dict[str, Tensor] = {}
     unknown = []
     for key, value in state.items():
-        if any(re.fullmatch(pattern, key) for pattern in table.unused):
-            continue
-        names = [match.expand(target) for pattern, target in table.rules if (match := re.fullmatch(pattern, key))]
+        names = [match.expand(target) for pattern, target in rules if (match := re.fullmatch(pattern, key))]
         if len(names) != 1:
             unknown.append(key)
             continue
-        name = table.place(names[0])
+        name = place(names[0])
         if name.endswith("<linear>"):
             name, value = name.removesuffix("<linear>"), value.flatten(1) if value.ndim > 1 else value
         if "{q,k,v}" in name:
@@ -94,6 +85,23 @@ def renamed(state: Mapping[str, Tensor], table: KeyTable, source: str = "checkpo
     if unknown:
         raise CheckpointError(f"{source}: {told(unknown, 'not of this project as it is known')}")
     return ours
+
+
+@dataclass(frozen=True)
+class KeyTable:
+    """What a project calls its tensors."""
+
+    #: Each published key has one that matches it.
+    rules: tuple[Rule, ...]
+    #: Patterns of tensors that its files hold and its code never uses, or computes anew.
+    unused: tuple[str, ...] = ()
+    #: See `renamed`.
+    place: Callable[[str], str] = str
+
+    def renamed(self, state: Mapping[str, Tensor], source: str = "checkpoint") -> dict[str, Tensor]:
+        """Published keys -> our keys, what is unused left out. Raises `CheckpointError`."""
+        used = {k: v for k, v in state.items() if not any(re.fullmatch(pattern, k) for pattern in self.unused)}
+        return renamed(used, self.rules, source, self.place)
 
 
 def fill(model: torch.nn.Module, state: Mapping[str, Tensor], source: str) -> None:

@@ -18,7 +18,6 @@ from image_core.convert.reading import (
     differing,
     fill,
     read_published,
-    renamed,
 )
 from image_core.data.annotation_files import read_json, read_plain_pickle
 from image_core.encoders.darknet import LEVEL_ENDS, darknet53
@@ -143,7 +142,7 @@ def convert_seqtr(
         fixed_length(word_tokenizer(words), max_words),
     )
     model = build_model(spec, tokenizer_json=text.tokenizer_json())
-    fill(model, renamed(state, table, str(source)), str(source))
+    fill(model, table.renamed(state, str(source)), str(source))
     preprocessing = Preprocessing(640, "keep_ratio", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), pixel_scale=1.0)
     provenance = Provenance(data=f"converted from {spec.name}'s {source.name}", words=tuple(sorted(words)))
     save_model(out, model, spec, preprocessing, provenance)

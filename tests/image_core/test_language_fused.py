@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.convert import fused_swin
-from image_core.convert.reading import KeyTable, Shapes, fill, renamed
+from image_core.convert.reading import KeyTable, Shapes, fill
 from image_core.encoders.segmentation_windows import window_attention
 from image_core.encoders.text import Tokens, build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
@@ -150,7 +150,7 @@ def test_parity_fused_encoders(project: str, heads: int, names: tuple[str, ...],
         config=LanguageFusedConfig((heads,) * 4),
     ).eval()
     table = KeyTable(fused_swin.SWIN + fused_swin.BERT, fused_swin.UNUSED, fused_swin.place)
-    fill(model, renamed({k: v for k, v in published.items() if k.startswith(("back", "text"))}, table), project)
+    fill(model, table.renamed({k: v for k, v in published.items() if k.startswith(("back", "text"))}), project)
     tokens = Tokens(io[names[0]].long(), io[names[1]] == 0)
     hidden = text.embed(tokens)
     for layer in text.layers:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert.reading import Asked, fill, read_published, renamed
+from image_core.convert.reading import Asked, fill, read_published
 from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
 from image_core.errors import CheckpointError, DataError, UnknownNameError
@@ -155,7 +155,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_published(tmp_path / "y.pth")
     save_file({"a": torch.zeros(1)}, tmp_path / "z.safetensors")
     with pytest.raises(CheckpointError, match="1 not of this project"):
-        renamed(read_published(tmp_path / "z.safetensors"), SEQTR)
+        SEQTR.renamed(read_published(tmp_path / "z.safetensors"))
 
 
 def test_the_published_size_is_described_from_its_shapes() -> None:
@@ -168,7 +168,7 @@ def test_the_published_size_is_described_from_its_shapes() -> None:
     assert found == spec, "what is as published is not named"
     assert names["vis_enc.darknet.10.module_list.3.1.conv.weight"].shape == (1024, 512, 3, 3)
     assert names["vis_enc.darknet.13.bn.weight"].shape == (1024,)
-    fill(model, renamed(names, SEQTR), "meta")
+    fill(model, SEQTR.renamed(names), "meta")
 
 
 @pytest.mark.shared
@@ -197,7 +197,7 @@ def test_parity_seqtr(shared_dir: Path) -> None:
     text = GruTextEncoder(GruConfig(60, 48, 48), fixed_length(word_tokenizer(vocabulary), 15))
     model = cast(SeqTR, build_model(spec, tokenizer_json=text.tokenizer_json()).eval())
     own = {k: v for k, v in model.state_dict().items() if k.startswith("vision.")}
-    fill(model, own | renamed(published, SEQTR), "fixture")
+    fill(model, own | SEQTR.renamed(published), "fixture")
 
     def close(came: Tensor, wanted: str) -> None:
         torch.testing.assert_close(came, io[wanted], rtol=1e-4, atol=1e-4, msg=wanted)
