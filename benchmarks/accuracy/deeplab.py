@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.harness.command import Benchmark
-from image_core.convert import Rule, fill
+from image_core.convert.reading import Rule, fill
 from image_core.device import resolve_device
 from image_core.errors import CheckpointError
 from image_core.grounded.mobilenet_v2 import STAGES, InvertedResidual, MobileNetV2

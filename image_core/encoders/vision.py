@@ -99,6 +99,15 @@ class VisionEncoder(nn.Module):
             raise ValueError("expected a Swin v1 or v2, got one whose blocks cannot be stepped one by one")
         return swin
 
+    def use_segmentation_windows(self) -> None:
+        """Swin's windows in their form for segmentation, in the stem too; other architectures stay as they are.
+
+        Raises `ValueError` for Swin v2.
+        """
+        for module in self.modules():
+            if isinstance(module, SwinStage):
+                module.use_segmentation_windows()
+
 
 class _Chain(nn.Sequential):
     """Modules in a row; NCHW outside, and inside too unless the architecture works in NHWC."""

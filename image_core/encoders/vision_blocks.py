@@ -14,12 +14,16 @@ from timm.models.swin_transformer import SwinTransformerStage
 from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
 from torch import Tensor, nn
 
+from image_core.encoders.segmentation_windows import window_attention
+
 
 class SwinStage(nn.Module):
     """A stage of timm's Swin v1/v2 that computes at any size what it would compute if built for that size.
 
     Along an axis whose cells fit in one window nothing is shifted; timm decides that once, for the size it was built
     at. A grid smaller than the window is padded up to it: the trained window and its position table stay whole.
+
+    Networks for segmentation have windows of another form, see `use_segmentation_windows`.
 
     A block is x <- r + FFN(r) with r = x + SA(x); `attend` gives SA(x), shift, windows and norms included, and
     `feed_forward` the rest. v1 normalises what goes into SA and FFN, v2 what comes out of them.
@@ -30,6 +34,13 @@ class SwinStage(nn.Module):
         self.downsample = stage.downsample
         self.blocks = stage.blocks
         self._norms_follow = isinstance(stage, SwinTransformerV2Stage)
+        self._segmentation_windows = False
+
+    def use_segmentation_windows(self) -> None:
+        """From now on windows are those of `segmentation_windows.py`. Raises `ValueError` for Swin v2."""
+        if self._norms_follow:
+            raise ValueError("expected a Swin v1, which alone has windows in a form for segmentation, got a Swin v2")
+        self._segmentation_windows = True
 
     @property
     def depth(self) -> int:
@@ -43,12 +54,18 @@ class SwinStage(nn.Module):
     def forward(self, x: Tensor, blocks: int | None = None) -> Tensor:
         """(N, h, w, C) of the stage before -> this stage's cells after its first `blocks` blocks, all unless told."""
         x = self.downsample(x)
-        for block in list(self.blocks)[:blocks]:
-            x = _fitted(block, x.shape[1:3])(x)
+        for i, block in enumerate(list(self.blocks)[:blocks]):
+            if self._segmentation_windows:
+                x = self.feed_forward(i, x + self.attend(i, x))
+            else:
+                x = _fitted(block, x.shape[1:3])(x)
         return x
 
     def attend(self, i: int, x: Tensor) -> Tensor:
         """SA(x) of block `i`, without the residual: (N, h, w, C) -> the same shape."""
+        if self._segmentation_windows:
+            block: Any = self.blocks[i]
+            return block.drop_path1(window_attention(block, x))
         block = _fitted(self.blocks[i], x.shape[1:3])
         if self._norms_follow:
             return block.drop_path1(block.norm1(block._attn(x)))

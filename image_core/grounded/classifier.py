@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
-from image_core.convert import Rule, fill, read_published, renamed
+from image_core.convert.reading import Rule, fill, read_published, renamed
 from image_core.device import resolve_device
 from image_core.grounded.parts import Box
 from image_core.grounded.resizing import BICUBIC, resized

@@ -13,7 +13,7 @@ from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 from torchvision.models.detection import SSDLite320_MobileNet_V3_Large_Weights
 from torchvision.ops import nms
 
-from image_core.convert import Rule, fill
+from image_core.convert.reading import Rule, fill
 from image_core.device import resolve_device
 from image_core.errors import CheckpointError
 from image_core.geometry.boxes import box_area, box_iou_matrix, clip_boxes

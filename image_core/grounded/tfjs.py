@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from image_core.convert import Rule, renamed
+from image_core.convert.reading import Rule, renamed
 from image_core.errors import CheckpointError
 
 PARTS = {

@@ -17,7 +17,7 @@ from timm.models.tiny_vit import ConvNorm, PatchMerging, TinyVit, TinyVitBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from image_core.convert import Rule, fill, renamed
+from image_core.convert.reading import Rule, fill, renamed
 from image_core.errors import CheckpointError
 from image_core.grounded.onnx_tensors import read_tensors
 

@@ -158,6 +158,17 @@ def whole_px(images: Tensor, valid_px: Tensor | None) -> Tensor:
     return torch.tensor([images.shape[-2:]], device=images.device).expand(images.shape[0], 2)
 
 
+def all_pairs(name: str, images: Tensor, text: TextFeatures | None) -> tuple[TextFeatures, Tensor]:
+    """F pictures x E rows of `text`, frame by frame: text and picture of each of the F E pairs.
+
+    Raises `ValueError` without text, which the model `name` fuses in its encoder.
+    """
+    if text is None:
+        raise ValueError(f"{name}.encode_image: expected the text, which is fused in the encoder, got none")
+    frames = torch.arange(len(images), device=images.device).repeat_interleave(len(text))
+    return text.select(torch.arange(len(text), device=images.device).repeat(len(images))), frames
+
+
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:
     """Rows of several calls, one after the other. Raises `ValueError` when their strides differ."""
     if len({part.strides for part in parts}) != 1:

@@ -43,7 +43,7 @@ from image_core.models.attention_consistency import (
     mass_loss,
     words_read,
 )
-from image_core.models.base import join_features, whole_px
+from image_core.models.base import all_pairs, join_features, whole_px
 from image_core.models.contour import (
     ContourConfig,
     ContourModel,
@@ -262,11 +262,8 @@ class Safari(ContourModel):
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
         """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
-        if text is None:
-            raise ValueError("Safari.encode_image: expected the text, which is fused in the encoder, got none")
-        frames = torch.arange(len(images), device=images.device).repeat_interleave(len(text))
-        rows = torch.arange(len(text), device=images.device).repeat(len(images))
-        return self.encode_pairs(images, text.select(rows), frames, stem=stem, valid_px=valid_px)
+        pairs, frames = all_pairs("Safari", images, text)
+        return self.encode_pairs(images, pairs, frames, stem=stem, valid_px=valid_px)
 
     def encode_pairs(
         self,

@@ -21,24 +21,27 @@ def convert(
         typer.Option("--vocabulary", metavar="FILE", help="Its words; by default token_to_ix.pkl or .json beside IN."),
     ] = None,
     words: Annotated[
-        int, typer.Option("--words", metavar="N", help="Tokens an expression had in its training (RefCOCOg: 20).")
-    ] = 15,
+        int | None,
+        typer.Option("--words", metavar="N", help="Tokens an expression had in training (SeqTR on RefCOCOg: 20)."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Bring a published checkpoint into a model file that every command takes (--model OUT)."""
-    from image_core.convert import project as project_of
+    from image_core.convert.reading import Asked
+    from image_core.convert.table import convert as convert_checkpoint
+    from image_core.convert.table import project as project_of
 
-    row = project_of(project)
+    project_of(project)
     if out.suffix != ".safetensors":
         raise RvosError(f"OUT: expected a name that ends in .safetensors, got {out}")
     if out.exists() and not overwrite:
         raise RvosError(f"OUT {out}: is there already; take another name, or --overwrite")
     if not out.parent.is_dir():
         raise RvosError(f"OUT {out}: there is no folder {out.parent}; make it first")
-    if words < 1:
+    if words is not None and words < 1:
         raise RvosError(f"--words: expected 1 or more, got {words}")
-    spec = row.convert(source, out, vocabulary, words)
+    spec = convert_checkpoint(project, source, out, Asked(vocabulary, words))
     if as_json:
         print(json.dumps({"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict()}))
         return

@@ -12,7 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from image_core.convert import PARTIAL_RES, PROJECTS, fill, partial_res_description, renamed
+from image_core.convert.partial_res import PARTIAL_RES, partial_res_description
+from image_core.convert.reading import fill
+from image_core.convert.table import PROJECTS
 from image_core.data.collate import collate
 from image_core.encoders.gru import build_gru_encoder
 from image_core.encoders.vision import build_vision_encoder
@@ -311,7 +313,7 @@ def test_published_names_have_a_place_to_go() -> None:
             key = f"decoder.layers.{layer}.point.{number}"
             sizes |= {f"{key}.weight": (wide, narrow), f"{key}.bias": (wide,)}
     names = {f"head.transformer.{key}": torch.empty(size, device="meta") for key, size in sizes.items()}
-    ours = renamed(names, PARTIAL_RES)
+    ours = PARTIAL_RES.renamed(names)
     assert ours.keys() == added
     fill(model, {k: v for k, v in plain.state_dict().items() if not k.startswith("presence_")} | ours, "by hand")
 

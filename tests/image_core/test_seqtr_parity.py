@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert import SEQTR, convert_seqtr, fill, read_published, renamed, seqtr_description
+from image_core.convert.reading import Asked, fill, read_published
+from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
 from image_core.errors import CheckpointError, DataError, UnknownNameError
 from image_core.models.contour import contours_of
@@ -90,7 +91,7 @@ def file(small: SeqTR, tmp_path: Path) -> Path:
 
 @torch.no_grad()
 def test_a_published_file_becomes_a_model_file(small: SeqTR, file: Path) -> None:
-    spec = convert_seqtr(file, file.with_name("ours.safetensors"))
+    spec = convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
     assert {key: getattr(small.config, key) for key in spec.config} == spec.config
     assert spec.vision.options["blocks"] == (1, 2, 1, 2, 1)
     loaded = load_model(file.with_name("ours.safetensors"))
@@ -112,18 +113,18 @@ def test_a_pickled_vocabulary_is_read_and_nothing_else_of_it(file: Path) -> None
     words = json.loads(vocabulary.read_text())
     vocabulary.unlink()
     with pytest.raises(DataError, match=r"no token_to_ix\.pkl or \.json beside it"):
-        convert_seqtr(file, file.with_name("a.safetensors"))
+        convert_seqtr(file, file.with_name("a.safetensors"), Asked())
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps(words))
-    convert_seqtr(file, file.with_name("a.safetensors"))
+    convert_seqtr(file, file.with_name("a.safetensors"), Asked())
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": Path("x")}))
     with pytest.raises(DataError, match="expected plain lists and dicts"):
-        convert_seqtr(file, file.with_name("b.safetensors"))
+        convert_seqtr(file, file.with_name("b.safetensors"), Asked())
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": 0, "UNK": 1}))
     with pytest.raises(DataError, match="expected 7 words, one for each of the checkpoint's rows, got 2"):
-        convert_seqtr(file, file.with_name("b.safetensors"))
+        convert_seqtr(file, file.with_name("b.safetensors"), Asked())
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": 0, "UNK": "1"}))
     with pytest.raises(DataError, match="expected 7 words, one for each"):
-        convert_seqtr(file, file.with_name("b.safetensors"))
+        convert_seqtr(file, file.with_name("b.safetensors"), Asked())
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_the_converter_is_strict(small: SeqTR, file: Path, change: Callable[[dic
     change(names)
     torch.save(names, file)
     with pytest.raises(CheckpointError, match=message) as error:
-        convert_seqtr(file, file.with_name("ours.safetensors"))
+        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
     assert "\n" not in str(error.value) and not file.with_name("ours.safetensors").exists()
 
 
@@ -154,7 +155,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_published(tmp_path / "y.pth")
     save_file({"a": torch.zeros(1)}, tmp_path / "z.safetensors")
     with pytest.raises(CheckpointError, match="1 not of this project"):
-        renamed(read_published(tmp_path / "z.safetensors"), SEQTR)
+        SEQTR.renamed(read_published(tmp_path / "z.safetensors"))
 
 
 def test_the_published_size_is_described_from_its_shapes() -> None:
@@ -167,7 +168,7 @@ def test_the_published_size_is_described_from_its_shapes() -> None:
     assert found == spec, "what is as published is not named"
     assert names["vis_enc.darknet.10.module_list.3.1.conv.weight"].shape == (1024, 512, 3, 3)
     assert names["vis_enc.darknet.13.bn.weight"].shape == (1024,)
-    fill(model, renamed(names, SEQTR), "meta")
+    fill(model, SEQTR.renamed(names), "meta")
 
 
 @pytest.mark.shared
@@ -196,7 +197,7 @@ def test_parity_seqtr(shared_dir: Path) -> None:
     text = GruTextEncoder(GruConfig(60, 48, 48), fixed_length(word_tokenizer(vocabulary), 15))
     model = cast(SeqTR, build_model(spec, tokenizer_json=text.tokenizer_json()).eval())
     own = {k: v for k, v in model.state_dict().items() if k.startswith("vision.")}
-    fill(model, own | renamed(published, SEQTR), "fixture")
+    fill(model, own | SEQTR.renamed(published), "fixture")
 
     def close(came: Tensor, wanted: str) -> None:
         torch.testing.assert_close(came, io[wanted], rtol=1e-4, atol=1e-4, msg=wanted)
@@ -232,7 +233,7 @@ def test_parity_seqtr(shared_dir: Path) -> None:
 
 
 def test_unknown_projects_suggest_the_nearest() -> None:
-    from image_core.convert import project
+    from image_core.convert.table import project
 
     with pytest.raises(UnknownNameError, match="unknown project 'seqt': did you mean 'seqtr'"):
         project("seqt")

@@ -43,21 +43,22 @@ def test_a_converted_file_is_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command hands over what it was given, and says what came out."""
-    import image_core.convert
+    import image_core.convert.table
+    from image_core.convert.reading import Asked
     from image_core.models.table import EncoderConfig, ModelConfig
 
     calls: list[tuple] = []
 
-    def converted(source: Path, out: Path, vocabulary: Path | None, words: int) -> ModelConfig:
-        calls.append((source, out, vocabulary, words))
+    def converted(source: Path, out: Path, asked: Asked) -> ModelConfig:
+        calls.append((source, out, asked))
         out.write_bytes(b"12")
         return ModelConfig("seqtr", EncoderConfig("darknet53"), EncoderConfig("gru"))
 
-    row = image_core.convert.Project(converted, "stands in")
-    monkeypatch.setitem(image_core.convert.PROJECTS, "seqtr", row)
+    row = image_core.convert.table.Project(converted, "stands in")
+    monkeypatch.setitem(image_core.convert.table.PROJECTS, "seqtr", row)
     out = tmp_path / "out.safetensors"
     out.touch()
     arguments = ["convert", "seqtr", "in.pth", str(out), "--vocabulary", "v.json", "--words", "20", "--overwrite"]
     assert main([*arguments, "--json"]) == 0
-    assert calls == [(Path("in.pth"), out, Path("v.json"), 20)]
+    assert calls == [(Path("in.pth"), out, Asked(Path("v.json"), 20))]
     assert '"bytes": 2' in capsys.readouterr().out

@@ -1,0 +1,31 @@
+"""Partial-RES' release: SeqTR's, and two parts of its decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from torch import Tensor
+
+from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
+from image_core.models.table import ModelConfig
+
+PARTIAL_RES = replace(
+    SEQTR,
+    rules=(
+        *SEQTR.rules,
+        (r"head\.transformer\.task_prompt\.weight", r"decoder.task.weight"),
+        (r"head\.transformer\.decoder\.layers\.(\d+)\.point\.(\d\..+)", r"decoder.layers.\1.point.mlp.\2"),
+    ),
+)
+
+
+def partial_res_description(state: Mapping[str, Tensor], max_words: int = 15) -> ModelConfig:
+    """`seqtr_description` of Partial-RES' tensors, which were learnt with rows and columns in each other's place."""
+    spec = seqtr_description(state, max_words)
+    return replace(spec, name="partial_res", config={**spec.config, "cctf_transposed": True})
+
+
+convert_partial_res = partial(convert_seqtr, table=PARTIAL_RES, description=partial_res_description)
+"""As `convert_seqtr`."""

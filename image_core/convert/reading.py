@@ -1,0 +1,191 @@
+"""What every project shares: its file is read without running anything of it, and its tensors get our names.
+
+A file is a state dict, or holds one under a known name; averaged weights are taken where there are both. Every tensor
+must match one pattern of the project's table, and the model that the shapes describe must be filled to the last
+tensor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import pickle
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from image_core.errors import CheckpointError
+
+Rule = tuple[str, str]
+"""A pattern of a whole published key, and our key. `{q,k,v}` in ours shares a stacked tensor out, equal rows each;
+`<linear>` at its end takes off the last axes of length 1: a convolution of one cell is a linear layer here."""
+
+_SCALAR = np.float64(0).__reduce__()[0]
+"""What a pickle calls for a number of numpy."""
+
+PLAIN: tuple[Any, ...] = (
+    argparse.Namespace,  # LAVT keeps the arguments of its training beside the weights
+    (_SCALAR, "numpy.core.multiarray.scalar"),  # figures of merit, as numpy before 2 wrote them
+    _SCALAR,
+    np.dtype,
+    np.dtypes.Float32DType,
+    np.dtypes.Float64DType,
+    np.dtypes.Int64DType,
+)
+"""All that a checkpoint may hold beside tensors and Python's plain values: they are values, and run nothing."""
+
+_WRAPPERS = r"^(?:module\.|_orig_mod\.)+"
+"""What wrappers for many processes and for compilation put before every key."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a file does not tell of its model. None: as published."""
+
+    #: The file with its words; None: the one of the usual name beside the checkpoint.
+    vocabulary: Path | None = None
+    #: Tokens that an expression had in training.
+    max_words: int | None = None
+    #: Heads of the attention inside the backbone, one number a stage or one for all.
+    fusion_heads: tuple[int, ...] | None = None
+    #: The text encoder's own file or folder, where its weights lie apart.
+    text: Path | None = None
+
+
+def renamed(
+    state: Mapping[str, Tensor], rules: Sequence[Rule], source: str = "checkpoint", place: Callable[[str], str] = str
+) -> dict[str, Tensor]:
+    """Published keys -> our keys. `place` has the last word on ours, where they depend on a number in theirs.
+
+    Raises `CheckpointError` for keys that no rule, or more than one, knows.
+    """
+    ours: dict[str, Tensor] = {}
+    unknown = []
+    for key, value in state.items():
+        names = [match.expand(target) for pattern, target in rules if (match := re.fullmatch(pattern, key))]
+        if len(names) != 1:
+            unknown.append(key)
+            continue
+        name = place(names[0])
+        if name.endswith("<linear>"):
+            name, value = name.removesuffix("<linear>"), value.flatten(1) if value.ndim > 1 else value
+        if "{q,k,v}" in name:
+            parts = {name.replace("{q,k,v}", part): rows for part, rows in zip("qkv", value.chunk(3), strict=True)}
+        else:
+            parts = {name: value}
+        ours |= parts
+    if unknown:
+        raise CheckpointError(f"{source}: {told(unknown, 'not of this project as it is known')}")
+    return ours
+
+
+@dataclass(frozen=True)
+class KeyTable:
+    """What a project calls its tensors."""
+
+    #: Each published key has one that matches it.
+    rules: tuple[Rule, ...]
+    #: Patterns of tensors that its files hold and its code never uses, or computes anew.
+    unused: tuple[str, ...] = ()
+    #: See `renamed`.
+    place: Callable[[str], str] = str
+
+    def renamed(self, state: Mapping[str, Tensor], source: str = "checkpoint") -> dict[str, Tensor]:
+        """Published keys -> our keys, what is unused left out. Raises `CheckpointError`."""
+        used = {k: v for k, v in state.items() if not any(re.fullmatch(pattern, k) for pattern in self.unused)}
+        return renamed(used, self.rules, source, self.place)
+
+
+def fill(model: torch.nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load strictly; presence calibration is ours and stays. Raises `CheckpointError` for all else that differs."""
+    own = model.state_dict()
+    wanted = {key for key in own if key not in ("presence_scale", "presence_offset")}
+    differing = sorted(k for k in wanted & state.keys() if own[k].shape != state[k].shape)
+    faults = [
+        told(sorted(keys), label)
+        for label, keys in (
+            ("missing", wanted - state.keys()),
+            ("unexpected", state.keys() - wanted),
+            ("of another shape", differing),
+        )
+        if keys
+    ]
+    if faults:
+        raise CheckpointError(f"{source}: tensors do not fit the model they describe: {'; '.join(faults)}")
+    model.load_state_dict({**own, **state}, strict=True)
+
+
+def read_content(source: Path) -> Any:
+    """What a .safetensors or a torch file holds: tensors, plain values, and what `PLAIN` names.
+
+    Raises `CheckpointError` for a file that is missing, broken, or asks for anything else.
+    """
+    if not source.is_file():
+        raise CheckpointError(f"{source}: no such file: give a published checkpoint")
+    try:
+        if source.suffix == ".safetensors":
+            return load_file(source)
+        with torch.serialization.safe_globals(list(PLAIN)):
+            return torch.load(source, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{source}: expected a file of tensors and plain values, got one that cannot be read "
+            f"({type(error).__name__}): check that it is whole and that its suffix is right"
+        ) from error
+
+
+def tensors_of(content: Any, source: Path) -> dict[str, Tensor]:
+    """The state dict in what was read: averaged weights before plain ones, wrappers' prefixes taken off.
+
+    Raises `CheckpointError` where there is none.
+    """
+    for name in ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+            break
+    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise CheckpointError(f"{source}: expected a state dict of tensors, got {type(content).__name__}")
+    return {re.sub(_WRAPPERS, "", str(key)): value for key, value in content.items()}
+
+
+def read_published(source: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or a torch file. Raises `CheckpointError`."""
+    return tensors_of(read_content(source), source)
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of a project's tensors, asked by their published keys."""
+
+    state: Mapping[str, Tensor]
+    #: What is said where a tensor is missing: which checkpoint was expected.
+    expected: str
+
+    def of(self, key: str) -> Sequence[int]:
+        """Raises `CheckpointError` when there is no such tensor."""
+        if key not in self.state:
+            raise CheckpointError(f"{self.expected}, got none with a tensor '{key}'")
+        return self.state[key].shape
+
+    def count(self, pattern: str) -> int:
+        """How many different values the first group of a pattern, matched at the beginning of keys, takes."""
+        return len({match[1] for key in self.state if (match := re.match(pattern, key))})
+
+
+def differing(values: Mapping[str, Any], made_by: Callable[..., Any]) -> dict[str, Any]:
+    """The values that are not the defaults of the function or class they go to."""
+    defaults = inspect.signature(made_by).parameters
+    return {name: value for name, value in values.items() if value != defaults[name].default}
+
+
+def told(keys: Sequence[str], label: str) -> str:
+    """How many keys are so, and the first of them."""
+    return f"{len(keys)} {label} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"

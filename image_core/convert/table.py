@@ -1,0 +1,53 @@
+"""The one table of projects whose checkpoints can be converted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from image_core.convert.partial_res import convert_partial_res
+from image_core.convert.reading import Asked
+from image_core.convert.seqtr import convert_seqtr
+from image_core.errors import ConfigError, UnknownNameError
+from image_core.models.table import ModelConfig
+
+
+@dataclass(frozen=True)
+class Project:
+    """A row of the table: the function, and what people should know of its files."""
+
+    convert: Callable[[Path, Path, Asked], ModelConfig]
+    summary: str
+    #: Fields of `Asked` that it reads.
+    asks: frozenset[str] = frozenset({"vocabulary", "max_words"})
+
+
+PROJECTS: dict[str, Project] = {
+    "partial_res": Project(
+        convert_partial_res, "Partial-RES' segmentation model with its vocabulary (token_to_ix.pkl)"
+    ),
+    "seqtr": Project(convert_seqtr, "SeqTR's segmentation model with its vocabulary (token_to_ix.pkl)"),
+}
+
+
+def project(name: str) -> Project:
+    """The row of `name`. Raises `UnknownNameError`."""
+    row = PROJECTS.get(name.replace("-", "_").lower())
+    if row is None:
+        raise UnknownNameError("project", name, list(PROJECTS))
+    return row
+
+
+def convert(name: str, source: Path, out: Path, asked: Asked) -> ModelConfig:
+    """The checkpoint `source` of the project `name` -> the model file `out`.
+
+    Raises `UnknownNameError`, `ConfigError` for what this project has not, `CheckpointError` and `DataError`.
+    """
+    row = project(name)
+    given = {f.name for f in fields(asked) if getattr(asked, f.name) is not None}
+    if given - row.asks:
+        raise ConfigError(
+            f"{name}: expected none of {', '.join(sorted(given - row.asks))}, as it has none: leave it out"
+        )
+    return row.convert(source, out, asked)

@@ -1,0 +1,67 @@
+"""Pixel-word attention: how a level of the picture hears the words inside the encoder, and what of it goes on.
+
+Source: LAVT (Yang et al., CVPR 2022), section 3.1; CGFormer and ReLA have the same inside their backbones. Written from
+a description of its formulas, and agrees with the figures of all three releases (parity tests).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from image_core.layers.blocks import attend, merge_heads, split_heads
+
+
+class PixelWordAttention(nn.Module):
+    """Every pixel gathers the words it attends to, and is multiplied with what it gathered.
+
+      q = IN(W_q x),  k, v = W_k t, W_v t,  g = IN(W_o softmax(q k^T / sqrt(C)) v),  y = GELU(W_m (GELU(W_x x) * g))
+    x: the pixels, t: the words; the softmax is over words, padding left out. IN normalises each channel over all pixels
+    of its picture, padding included. The scale has all C channels however many `heads` there are, as published.
+
+    Raises `ValueError` for heads that do not divide the channels.
+    """
+
+    def __init__(self, channels: int, text_channels: int, heads: int) -> None:
+        super().__init__()
+        if heads < 1 or channels % heads:
+            raise ValueError(f"fusion_heads: expected divisors of the encoder's channels ({channels}), got {heads}")
+        self.heads = heads
+        self.pixels = nn.Linear(channels, channels)
+        self.query = nn.Linear(channels, channels)
+        self.key = nn.Linear(text_channels, channels)
+        self.value = nn.Linear(text_channels, channels)
+        self.out = nn.Linear(channels, channels)
+        self.mix = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, words: Tensor, word_pad_mask: Tensor) -> Tensor:
+        """(N, P, C) pixels, (N, L, C_text) words, (N, L) bool, True on padding -> (N, P, C)."""
+        # `attend` divides by the root of a head's channels; the rest of the scale goes to the queries.
+        q = over_pixels(self.query(x)) * self.heads**-0.5
+        q, k, v = (split_heads(y, self.heads) for y in (q, self.key(words), self.value(words)))
+        gathered = merge_heads(attend(q, k, v, pad_mask=word_pad_mask[:, None, None]))
+        return F.gelu(self.mix(F.gelu(self.pixels(x)) * over_pixels(self.out(gathered))))
+
+
+class LanguageGate(nn.Module):
+    """x + tanh(W_2 ReLU(W_1 y)) * y: how much of what was heard the next stage gets. (N, P, C) twice -> (N, P, C).
+
+    Both matrices are drawn anew (0.02), as in LAVT. Zeros in both, as ReLA's release begins with, never learn.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(channels, channels, bias=False)
+        self.second = nn.Linear(channels, channels, bias=False)
+        for layer in (self.first, self.second):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + torch.tanh(self.second(F.relu(self.first(y)))) * y
+
+
+def over_pixels(x: Tensor) -> Tensor:
+    """Instance norm of (N, P, C): each channel to mean 0 and variance 1 over its pixels; a single pixel gives 0."""
+    variance, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
+    return (x - mean) * torch.rsqrt(variance + 1e-5)

@@ -1,0 +1,122 @@
+"""What LAVT, CGFormer and ReLA share: a pyramid whose every level hears the words before the next one is computed.
+
+Source: LAVT (Yang et al., CVPR 2022), section 3. With x_i what stage i of the encoder gives and t the words:
+  y_i = PWA_i(x_i, t),  level i = LN_i(y_i),  what stage i + 1 gets = x_i + gate_i(y_i) * y_i
+PWA and gate are in `layers/pixel_word.py`. The first stage hears no words, so that it is computed once a picture.
+
+Any encoder with strides 4 to 32 will do. Swin v1, the published one, gets the windows of its code for segmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from image_core.encoders.gru import GruTextEncoder
+from image_core.encoders.text import TextEncoder
+from image_core.encoders.vision import STRIDES, VisionEncoder
+from image_core.layers.pixel_word import LanguageGate, PixelWordAttention
+from image_core.models.base import EncoderModel, all_pairs, join_features, whole_px
+from image_core.types import ImageFeatures, TextFeatures, size_of
+
+
+@dataclass(frozen=True)
+class LanguageFusedConfig:
+    """Fields of the fusion inside the encoder, beside which each paper has its own."""
+
+    fusion_heads: tuple[int, ...] = (1, 1, 1, 1)  # of the pixel-word attention of each level, fine to coarse
+    fusion_gates: bool = True  # what a level heard goes on to the next; False: its own level alone gets it
+
+    def __post_init__(self) -> None:
+        if len(self.fusion_heads) != len(STRIDES):
+            raise ValueError(
+                f"{type(self).__name__}.fusion_heads: expected {len(STRIDES)} numbers, one a level, "
+                f"got {self.fusion_heads}"
+            )
+
+
+class FusedPyramid(nn.Module):
+    """The words' way into each level: what belongs to the fusion alone. Stem and stages are the encoder's."""
+
+    def __init__(self, channels: Sequence[int], text_channels: int, heads: Sequence[int], gates: bool) -> None:
+        super().__init__()
+        self.attention = nn.ModuleList(
+            PixelWordAttention(c, text_channels, h) for c, h in zip(channels, heads, strict=True)
+        )
+        self.gates = nn.ModuleList(LanguageGate(c) if gates else Ungated() for c in channels[:-1])
+        self.norms = nn.ModuleList(nn.LayerNorm(c) for c in channels)
+
+    def forward(self, stem: Tensor, stages: Sequence[nn.Module], text: TextFeatures) -> tuple[Tensor, ...]:
+        """The stem's map (N, C_0, h, w) and N rows of text -> a map (N, C_i, h_i, w_i) of each level."""
+        levels, x = [], stem
+        for i, (attention, norm) in enumerate(zip(self.attention, self.norms, strict=True)):
+            if i > 0:
+                x = stages[i - 1](x)
+            pixels = x.flatten(2).transpose(1, 2)
+            heard = attention(pixels, text.words, text.word_pad_mask)
+            levels.append(norm(heard).transpose(1, 2).unflatten(2, x.shape[2:]))
+            if i < len(self.gates):
+                x = self.gates[i](pixels, heard).transpose(1, 2).unflatten(2, x.shape[2:])
+        return tuple(levels)
+
+
+class Ungated(nn.Module):
+    """Nothing of what was heard goes on: (N, P, C) twice -> the first."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x
+
+
+class LanguageFusedModel(EncoderModel):
+    """A model whose features, `encode_image`, are the levels above at strides 4, 8, 16, 32. Early fusion.
+
+    Stem and first stage run once a picture, the rest for each frame-expression pair, at most `max_pairs` at a time.
+    Raises `ValueError` for encoders without these strides.
+    """
+
+    fuses_language_in_encoder = True
+    config: LanguageFusedConfig
+
+    def __init__(
+        self, *, vision: VisionEncoder, text: TextEncoder | GruTextEncoder, config: LanguageFusedConfig
+    ) -> None:
+        super().__init__(vision, text, config)
+        if vision.strides != STRIDES:
+            raise ValueError(f"expected an encoder with strides {STRIDES}, got {vision.strides}")
+        vision.use_segmentation_windows()
+        self.fusion = FusedPyramid(vision.channels, text.channels, config.fusion_heads, config.fusion_gates)
+
+    def encode_image(
+        self,
+        images: Tensor,
+        text: TextFeatures | None = None,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
+        pairs, frames = all_pairs(type(self).__name__, images, text)
+        return self.encode_pairs(images, pairs, frames, stem=stem, valid_px=valid_px)
+
+    def encode_pairs(
+        self,
+        images: Tensor,
+        text: TextFeatures,
+        frame_index: Tensor,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        """The four levels (N, C_i, H / s_i, W / s_i) of N pairs."""
+        size_of(images, self.size_multiple)
+        valid_px = whole_px(images, valid_px)
+        first = self.vision.stem(images) if stem is None else stem
+        stages, parts = list(self.vision.stages), []
+        for rows in torch.arange(len(text), device=images.device).split(self.max_pairs):
+            frames = frame_index[rows]
+            levels = self.fusion(first[frames], stages, text.select(rows))
+            parts.append(ImageFeatures(levels, STRIDES, valid_px[frames]))
+        return parts[0] if len(parts) == 1 else join_features(parts)
