@@ -24,7 +24,12 @@ def dice_loss(logits: Tensor, targets: Tensor, *, weight: Tensor | None = None) 
     sum(p) / (sum(p) + 1), which hardly has a gradient where much is predicted: pass `weight=has_target` where another
     loss teaches absence.
     """
-    p, t = _flat_pair(torch.sigmoid(logits.float()), targets)
+    return dice_loss_of_probs(torch.sigmoid(logits.float()), targets, weight=weight)
+
+
+def dice_loss_of_probs(probs: Tensor, targets: Tensor, *, weight: Tensor | None = None) -> Tensor:
+    """`dice_loss` of probabilities (N, h, w) in [0, 1] in place of logits."""
+    p, t = _flat_pair(probs, targets)
     ratio = (2 * (p * t).sum(1) + 1.0) / (p.sum(1) + t.sum(1) + 1.0)
     return _mean(1 - ratio, weight)
 

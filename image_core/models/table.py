@@ -12,6 +12,7 @@ from image_core.encoders.text import build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import EncoderModel
+from image_core.models.cgformer import CGFormer, CGFormerConfig
 from image_core.models.haris import Haris, HarisConfig
 from image_core.models.partial_res import PartialRES, PartialResConfig
 from image_core.models.s2rm import S2RM, S2RMConfig
@@ -29,6 +30,9 @@ class ModelEntry:
 
 
 MODELS: dict[str, ModelEntry] = {
+    "cgformer": ModelEntry(
+        CGFormer, CGFormerConfig, "CGFormer (CVPR 2023): tokens that group cells, words fused inside the encoder"
+    ),
     "haris": ModelEntry(
         Haris, HarisConfig, "HARIS (arXiv 2405.10707): human-like attention with feedback, frozen encoders, late fusion"
     ),

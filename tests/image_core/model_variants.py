@@ -44,6 +44,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "haris no feedback": {"feedback": False},
     "haris no vision-weighted attention": {"vision_weighted": False},
     "haris no language-weighted attention": {"language_weighted": False},
+    "cgformer": {},
+    "cgformer paper": {"form": "paper"},
+    "cgformer paper, other encoder": {"form": "paper", "tokens": 3},
+    "cgformer soft": {"grouping": "soft"},
+    "cgformer no groups": {"grouping": "none", "fusion_gates": False},
+    "cgformer paper, no groups": {"form": "paper", "grouping": "none", "contrastive_weight": 0.0},
 }
 _SAM = {"hidden_size": 12, "num_attention_heads": 2, "image_size": 64, "window_size": 2, "mlp_dim": 12}
 _CLIP = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
@@ -51,7 +57,10 @@ _SAM_AND_CLIP = (
     EncoderConfig("tiny_sam", options=_SAM),
     EncoderConfig("openai/clip-vit-base-patch32", options=_CLIP | {"max_position_embeddings": 24}),
 )
+_BERT = _CLIP | {"num_hidden_layers": 1, "max_position_embeddings": 24}
+_CONVOLUTIONS = EncoderConfig("tiny", options={"channels": (8, 8, 16, 16), "layers": (1, 1, 1, 1)})
 PUBLISHED = {
+    "cgformer paper, other encoder": (_CONVOLUTIONS, EncoderConfig("small", options=_BERT)),
     "haris sam and clip, frozen": _SAM_AND_CLIP,
     "haris sam and clip, adapters": _SAM_AND_CLIP,
     "haris sam and clip, all": _SAM_AND_CLIP,
@@ -71,6 +80,8 @@ OWN_PATHS = (
     "partial_res",
     "safari",
     "haris",
+    "cgformer",
+    "cgformer paper",
 )
 """Between them they run every line that makes a tensor."""
 CONTOURS = ("seqtr", "partial_res", "safari")

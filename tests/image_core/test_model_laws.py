@@ -290,7 +290,7 @@ def test_the_smallest_and_a_tall_picture(model: Trainable) -> None:
     text = model.encode_text(EXPRESSIONS[:1])
     for h, w in ((32, 32), (160, 32)):
         prediction = model.decode(encode_image(model, torch.randn(1, 3, h, w), text), text)
-        assert prediction.mask_logits.shape == (1, h // 4, w // 4)
+        assert prediction.mask_logits.shape == (1, h // model.mask_stride, w // model.mask_stride)
         assert torch.isfinite(prediction.mask_logits).all()
 
 
