@@ -12,6 +12,7 @@ from image_core.encoders.text import build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import EncoderModel
+from image_core.models.lavt import Lavt, LavtConfig
 from image_core.models.partial_res import PartialRES, PartialResConfig
 from image_core.models.s2rm import S2RM, S2RMConfig
 from image_core.models.safari import Safari, SafariConfig
@@ -28,6 +29,9 @@ class ModelEntry:
 
 
 MODELS: dict[str, ModelEntry] = {
+    "lavt": ModelEntry(
+        Lavt, LavtConfig, "LAVT (CVPR 2022): pixels attend to words inside the encoder, level by level, early fusion"
+    ),
     "partial_res": ModelEntry(
         PartialRES, PartialResConfig, "Partial-RES (CVPR 2023): SeqTR's sequence point by point, few masks, late fusion"
     ),

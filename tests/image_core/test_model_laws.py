@@ -41,6 +41,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "s2rm presence head": {"presence_head": True},
     "s2rm no position": {"position": False},
     "s2rm one level": {"fused_strides": (32,), "max_steps": (2,), "presence_head": True, "auxiliary_weight": 0.4},
+    "lavt": {},
+    "lavt dice, no gates": {"loss": "dice", "fusion_gates": False},
+    "lavt convolutions, words by a GRU": {"fusion_heads": (1, 1, 1, 1)},
     "seqtr": {},
     "seqtr published encoders": {"fusion_channels": 16, "shuffle_share": 0.5, "bin_offset": 0.0},
     "partial_res": {},
@@ -51,14 +54,20 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "safari cells": {"cell_weight": 1.0, "start_from_cells": True, "amcr_words": "first"},
     "safari no amcr, stride 16": {"amcr_weight": 0.0, "memory_stride": 16, "fused_layers": 3},
 }
-PUBLISHED = {
+OTHER_ENCODERS = {
+    "lavt convolutions, words by a GRU": (
+        EncoderConfig("tiny", options={"channels": (8, 8, 16, 16), "layers": (1, 1, 1, 1)}),
+        EncoderConfig("gru", options={"embedding": 8, "hidden": 8}),
+    ),
     "seqtr published encoders": (
         EncoderConfig("darknet53", options={"width": 2, "blocks": (1, 1, 1, 1, 1)}),
         EncoderConfig("gru", options={"embedding": 8, "hidden": 8}),
     ),
 }
-"""Variants whose encoders are those of the publication, small."""
+"""Variants with encoders of another kind than their model has in the laws: SeqTR's are those of its publication."""
 OWN_PATHS = (
+    "lavt",
+    "lavt dice, no gates",
     "s2rm",
     "s2rm as trained",
     "s2rm overwrite",
@@ -82,7 +91,7 @@ Build = Callable[[str], Trainable]
 def spec_of(tiny_spec: Callable[..., ModelConfig]) -> Callable[[str], ModelConfig]:
     def spec(variant: str) -> ModelConfig:
         made = tiny_spec(variant.split()[0], **VARIANTS[variant])
-        vision, text = PUBLISHED.get(variant, (made.vision, made.text))
+        vision, text = OTHER_ENCODERS.get(variant, (made.vision, made.text))
         return replace(made, vision=vision, text=text)
 
     return spec
@@ -189,8 +198,10 @@ def test_every_trainable_parameter_gets_a_gradient(model: Trainable, batch: Imag
     # A softmax does not see what all its keys share: the bias of keys. Batch norm takes away what all places share:
     # the biases of what S2RM's language distribution gathers.
     zero = ["attention.self.key.bias", "to_k.bias"]
+    # Instance norm takes away what all pixels share, in pixel-word attention.
+    zero += [f"fusion.attention.{i}.{part}.bias" for i in range(4) for part in ("query", "key", "value", "out")]
     zero += ["distribution.attention.to_kv.bias", "distribution.attention.out.bias"]
-    if variant == "s2rm no casg attention":  # nor does anything else read the words
+    if variant.startswith(("s2rm no casg attention", "lavt")):  # nor does anything else read the words
         zero.append("layer.output.LayerNorm.bias")
     assert [name for name in sorted(still) if not name.endswith(tuple(zero))] == []
 
@@ -263,9 +274,10 @@ def test_no_tensor_is_made_on_another_device(fresh: Build, variant: str, batch: 
     with OnMetaAlone():
         stem = model.encode_stem(there.images)
         features = encode_image(model, there.images, text, stem=stem)
-        if not model.fuses_language_in_encoder:
-            features = features.select(there.frame_index)
-        prediction = model.decode(features, text)
+        rows = there.frame_index
+        if model.fuses_language_in_encoder:  # every expression on every picture: take the pairs of the batch
+            rows = rows * len(text) + torch.arange(len(text), device="meta")
+        prediction = model.decode(features.select(rows), text)
         model.presence_probs(prediction)
         terms = model.losses(prediction, there)
     assert all(term.device.type == "meta" and term.shape == () for term in terms.values())
@@ -339,7 +351,7 @@ def test_the_smallest_and_a_tall_picture(model: Trainable) -> None:
     text = model.encode_text(EXPRESSIONS[:1])
     for h, w in ((32, 32), (160, 32)):
         prediction = model.decode(encode_image(model, torch.randn(1, 3, h, w), text), text)
-        assert prediction.mask_logits.shape == (1, h // 4, w // 4)
+        assert prediction.mask_logits.shape == (1, h // model.mask_stride, w // model.mask_stride)
         assert torch.isfinite(prediction.mask_logits).all()
 
 
