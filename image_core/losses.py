@@ -56,6 +56,21 @@ def focal_loss(
     return _mean((share * (1 - truth) ** gamma * entropy).mean(1), weight)
 
 
+def two_class_loss(logits: Tensor, targets: Tensor, weights: tuple[float, float]) -> Tensor:
+    """Cross-entropy of two classes with a weight each, the mean over all cells of all samples, each with its weight.
+
+    logits: any shape, the second class' less the first's; targets: the same shape, the share of the second class in
+    [0, 1]; weights: of the first and of the second class. LAVT's and ReLA's loss.
+    """
+    if logits.shape != targets.shape:
+        raise ValueError(f"loss: expected targets of shape {tuple(logits.shape)}, got {tuple(targets.shape)}")
+    x = logits.float()
+    t = targets.to(x.dtype)
+    share = weights[0] + (weights[1] - weights[0]) * t
+    losses = F.binary_cross_entropy_with_logits(x, t, reduction="none")
+    return (losses * share).sum() / share.sum().clamp(min=torch.finfo(x.dtype).tiny)
+
+
 def presence_loss(presence_logit: Tensor, has_target: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """Binary cross-entropy of "the expression has a target". presence_logit: (N,) raw; has_target: (N,) bool."""
     x, t = _flat_pair(presence_logit.float()[:, None], has_target[:, None])

@@ -19,6 +19,13 @@ from image_core.convert.reading import Rule, Shapes
 from image_core.encoders.word_pieces import read_word_pieces
 from image_core.errors import CheckpointError, ConfigError, DataError
 from image_core.models.table import EncoderConfig
+from image_core.preprocessing import Preprocessing
+
+WORDS = 20
+"""Tokens that an expression had in training, [CLS] and [SEP] among them."""
+
+PREPROCESSING = Preprocessing(480, "squash", 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""All three squash a picture to 480 x 480 and use ImageNet's mean and deviation."""
 
 BERT_HEAD = 64
 """Channels of a head in every release of BERT."""
@@ -137,4 +144,5 @@ def stage_heads(asked: tuple[int, ...] | None, usual: int) -> tuple[int, int, in
     given = asked or (usual,)
     if len(given) not in (1, 4):
         raise ConfigError(f"fusion_heads: expected one number or four, one a stage, got {len(given)}")
-    return (given * 4 if len(given) == 1 else given)[:4]  # pyright: ignore[reportReturnType]
+    a, b, c, d = given * 4 if len(given) == 1 else given
+    return a, b, c, d

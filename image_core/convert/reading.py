@@ -56,8 +56,6 @@ class Asked:
     max_words: int | None = None
     #: Heads of the attention inside the backbone, one number a stage or one for all.
     fusion_heads: tuple[int, ...] | None = None
-    #: The text encoder's own file or folder, where its weights lie apart.
-    text: Path | None = None
 
 
 def renamed(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from image_core.convert.lavt import convert_lavt
 from image_core.convert.partial_res import convert_partial_res
 from image_core.convert.reading import Asked
 from image_core.convert.seqtr import convert_seqtr
@@ -24,6 +25,11 @@ class Project:
 
 
 PROJECTS: dict[str, Project] = {
+    "lavt": Project(
+        convert_lavt,
+        "LAVT's lavt or lavt_one with BERT's vocabulary (vocab.txt)",
+        asks=frozenset({"vocabulary", "max_words", "fusion_heads"}),
+    ),
     "partial_res": Project(
         convert_partial_res, "Partial-RES' segmentation model with its vocabulary (token_to_ix.pkl)"
     ),

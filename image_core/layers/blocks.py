@@ -12,9 +12,9 @@ from torch import Tensor, nn
 class ConvBlock(nn.Sequential):
     """k x k convolution (same size), batch norm, ReLU: (N, C_in, h, w) -> (N, C_out, h, w)."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int = 3) -> None:
+    def __init__(self, channels_in: int, channels_out: int, kernel: int = 3, *, bias: bool = False) -> None:
         super().__init__(
-            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
+            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=bias),
             nn.BatchNorm2d(channels_out),
             nn.ReLU(inplace=True),
         )

@@ -31,6 +31,7 @@ from image_core.encoders.vision import VisionEncoder
 from image_core.field_types import check_fields
 from image_core.layers.blocks import mask_score, presence_from_mask
 from image_core.layers.doubled_conv import DoubledConv
+from image_core.layers.top_down import TopDownStep, enlarged
 from image_core.losses import at_size, bce_loss, dice_loss, dice_loss_of_probs
 from image_core.models.language_fused import LanguageFusedConfig, LanguageFusedModel
 from image_core.models.token_grouping import Form, Grouping, Load, Share
@@ -88,20 +89,6 @@ class CGFormerConfig(LanguageFusedConfig):
         return self.form == "paper" and self.contrastive_weight > 0
 
 
-class LevelFusion(nn.Module):
-    """The deeper map brought to the finer one's size (corners aligned), both together through two 3x3 convolutions."""
-
-    def __init__(self, deeper: int, finer: int, channels: int) -> None:
-        super().__init__()
-        self.first, self.first_norm = nn.Conv2d(deeper + finer, channels, 3, padding=1), nn.BatchNorm2d(channels)
-        self.second, self.second_norm = nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels)
-
-    def forward(self, deeper: Tensor, finer: Tensor) -> Tensor:
-        deeper = F.interpolate(deeper, size=finer.shape[2:], mode="bilinear", align_corners=True)
-        x = F.relu(self.first_norm(self.first(torch.cat([deeper, finer], 1))))
-        return F.relu(self.second_norm(self.second(x)))
-
-
 class LevelPositions(nn.Module):
     """A learned table of n x n positions, brought to any grid: (1, h w, C)."""
 
@@ -138,8 +125,7 @@ class KernelHead(nn.Module):
         inside = self.second.reduced(self.first(x), lambda y: torch.einsum("nchw,nc->nhw", y, folded)[:, None])
         inside = inside + (weights @ self.project.bias[:, None])[..., None, None]
         if self.border:
-            size = inside.shape[2:]
-            inside = F.interpolate(F.pad(inside, (1, 1, 1, 1)), size=size, mode="bilinear", align_corners=True)
+            inside = enlarged(F.pad(inside, (1, 1, 1, 1)), *inside.shape[2:])
         return inside[:, 0] + bias[..., None]
 
 
@@ -167,7 +153,7 @@ class CGFormer(LanguageFusedModel):
         finest, fine, middle, coarse = vision.channels
         self.tokens = nn.Parameter(nn.init.trunc_normal_(torch.empty(config.token_count, c), std=0.02))
         self.fuses = nn.ModuleList(
-            LevelFusion(deeper, finer, c) for deeper, finer in ((coarse, middle), (c, fine), (c, finest))
+            TopDownStep(deeper, finer, c, bias=True) for deeper, finer in ((coarse, middle), (c, fine), (c, finest))
         )
         self.positions = nn.ModuleList(LevelPositions(config.table_px // stride, c) for stride in (16, 8, 4))
         levels = range(1 if release else 0, 3)

@@ -14,6 +14,7 @@ from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import EncoderModel
 from image_core.models.cgformer import CGFormer, CGFormerConfig
 from image_core.models.haris import Haris, HarisConfig
+from image_core.models.lavt import Lavt, LavtConfig
 from image_core.models.partial_res import PartialRES, PartialResConfig
 from image_core.models.s2rm import S2RM, S2RMConfig
 from image_core.models.safari import Safari, SafariConfig
@@ -35,6 +36,9 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "haris": ModelEntry(
         Haris, HarisConfig, "HARIS (arXiv 2405.10707): human-like attention with feedback, frozen encoders, late fusion"
+    ),
+    "lavt": ModelEntry(
+        Lavt, LavtConfig, "LAVT (CVPR 2022): pixels attend to words inside the encoder, level by level, early fusion"
     ),
     "partial_res": ModelEntry(
         PartialRES, PartialResConfig, "Partial-RES (CVPR 2023): SeqTR's sequence point by point, few masks, late fusion"

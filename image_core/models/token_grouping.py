@@ -62,7 +62,7 @@ class Load(nn.Module):
 
 
 class Grouping(nn.Module):
-    """Every cell goes to one token, and tokens become what they got: (N, T, C), (N, P, C) -> (N, T, C), shares (N, T, P).
+    """Each cell goes to one token, tokens become what they got: (N, T, C), (N, P, C) -> (N, T, C), shares (N, T, P).
 
       S = softmax over tokens((cos(W_q LN(T), W_k D) + G) / tau),  D = LN(cells),  G Gumbel noise in training alone
       hard: one 1 a cell, with the gradient of S; soft: S itself

@@ -13,16 +13,29 @@ from rvos.commands import options
 
 
 def convert(
-    project: Annotated[str, typer.Argument(metavar="PROJECT", help="seqtr or partial_res.")],
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="lavt, partial_res or seqtr.")],
     source: Annotated[Path, typer.Argument(metavar="IN", help="The published file (.pth or .safetensors).")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The model file to write (.safetensors).")],
     vocabulary: Annotated[
         Path | None,
-        typer.Option("--vocabulary", metavar="FILE", help="Its words; by default token_to_ix.pkl or .json beside IN."),
+        typer.Option(
+            "--vocabulary",
+            metavar="FILE",
+            help="Its words; by default token_to_ix.pkl, vocab.txt or tokenizer.json beside IN.",
+        ),
     ] = None,
     words: Annotated[
         int | None,
         typer.Option("--words", metavar="N", help="Tokens an expression had in training (SeqTR on RefCOCOg: 20)."),
+    ] = None,
+    fusion_heads: Annotated[
+        str | None,
+        typer.Option(
+            "--fusion-heads",
+            metavar="N[,N,N,N]",
+            help="Heads of the attention to words in each stage of the backbone, which no file tells; as published, "
+            "if not given.",
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")] = False,
     as_json: options.Json = False,
@@ -41,9 +54,18 @@ def convert(
         raise RvosError(f"OUT {out}: there is no folder {out.parent}; make it first")
     if words is not None and words < 1:
         raise RvosError(f"--words: expected 1 or more, got {words}")
-    spec = convert_checkpoint(project, source, out, Asked(vocabulary, words))
+    spec = convert_checkpoint(project, source, out, Asked(vocabulary, words, _heads(fusion_heads)))
     if as_json:
         print(json.dumps({"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict()}))
         return
     print(f"model: {out}")
     print(f"kind: {spec.name}, {out.stat().st_size / 1e6:.1f} MB")
+
+
+def _heads(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise RvosError(f"--fusion-heads: expected numbers such as 8 or 1,2,4,8, got '{text}'")
+    return tuple(map(int, parts))

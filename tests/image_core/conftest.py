@@ -37,10 +37,11 @@ _CONFIGS = {
 }
 _CONFIGS["partial_res"] = _CONFIGS["seqtr"]
 _CONFIGS["safari"] = {k: v for k, v in _CONFIGS["seqtr"].items() if k != "fusion_channels"} | {"fused_layers": 2}
-_CONFIGS["haris"] = {"channels": 16, "heads": 2, "decoder_layers": 2, "hidden": 16, "adapter_channels": 4}
 _CONFIGS["cgformer"] = {"channels": 16, "fusion_heads": (1, 1, 2, 2), "table_px": 64}
+_CONFIGS["haris"] = {"channels": 16, "heads": 2, "decoder_layers": 2, "hidden": 16, "adapter_channels": 4}
+_CONFIGS["lavt"] = {"channels": 8, "fusion_heads": (1, 2, 2, 4)}
 _SWIN = {"embed_dim": 8, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 2, 4), "window_size": 2}
-_VISIONS = dict.fromkeys(("safari", "cgformer"), EncoderConfig("tiny_swin", options=_SWIN))
+_VISIONS = {name: EncoderConfig("tiny_swin", options=_SWIN) for name in ("safari", "lavt", "cgformer")}
 _TEXTS = {"safari": {"num_hidden_layers": 3}}
 
 

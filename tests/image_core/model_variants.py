@@ -44,6 +44,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "haris no feedback": {"feedback": False},
     "haris no vision-weighted attention": {"vision_weighted": False},
     "haris no language-weighted attention": {"language_weighted": False},
+    "lavt": {},
+    "lavt dice, no gates": {"loss": "dice", "fusion_gates": False},
+    "lavt convolutions, words by a GRU": {"fusion_heads": (1, 1, 1, 1)},
     "cgformer": {},
     "cgformer paper": {"form": "paper"},
     "cgformer paper, other encoder": {"form": "paper", "tokens": 3},
@@ -59,18 +62,22 @@ _SAM_AND_CLIP = (
 )
 _BERT = _CLIP | {"num_hidden_layers": 1, "max_position_embeddings": 24}
 _CONVOLUTIONS = EncoderConfig("tiny", options={"channels": (8, 8, 16, 16), "layers": (1, 1, 1, 1)})
-PUBLISHED = {
+OTHER_ENCODERS = {
     "cgformer paper, other encoder": (_CONVOLUTIONS, EncoderConfig("small", options=_BERT)),
     "haris sam and clip, frozen": _SAM_AND_CLIP,
     "haris sam and clip, adapters": _SAM_AND_CLIP,
     "haris sam and clip, all": _SAM_AND_CLIP,
+    "lavt convolutions, words by a GRU": (_CONVOLUTIONS, EncoderConfig("gru", options={"embedding": 8, "hidden": 8})),
     "seqtr published encoders": (
         EncoderConfig("darknet53", options={"width": 2, "blocks": (1, 1, 1, 1, 1)}),
         EncoderConfig("gru", options={"embedding": 8, "hidden": 8}),
     ),
 }
-"""Variants whose encoders are those of the publication, small."""
+"""Variants with encoders of another kind than their model has in the laws: SeqTR's and HARIS' are those of their
+publications."""
 OWN_PATHS = (
+    "lavt",
+    "lavt dice, no gates",
     "s2rm",
     "s2rm as trained",
     "s2rm overwrite",

@@ -21,7 +21,7 @@ from image_core.models.base import Trainable, join_features
 from image_core.models.table import MODELS, ModelConfig, build_model, model_entry
 from image_core.preprocessing import Preprocessing
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
-from tests.image_core.model_variants import CONTOURS, OWN_PATHS, PUBLISHED, VARIANTS
+from tests.image_core.model_variants import CONTOURS, OTHER_ENCODERS, OWN_PATHS, VARIANTS
 
 EXPRESSIONS = ("the red star", "the big blue square on the left of the two circles", "the red star", "a dog")
 SIZE = (64, 96)
@@ -33,7 +33,7 @@ Build = Callable[[str], Trainable]
 def spec_of(tiny_spec: Callable[..., ModelConfig]) -> Callable[[str], ModelConfig]:
     def spec(variant: str) -> ModelConfig:
         made = tiny_spec(variant.split()[0], **VARIANTS[variant])
-        vision, text = PUBLISHED.get(variant, (made.vision, made.text))
+        vision, text = OTHER_ENCODERS.get(variant, (made.vision, made.text))
         return replace(made, vision=vision, text=text)
 
     return spec
@@ -138,10 +138,13 @@ def test_every_trainable_parameter_gets_a_gradient(model: Trainable, batch: Imag
     assert without == []
     still = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() < 1e-12}
     # A softmax does not see what all its keys share: the bias of keys. Batch norm takes away what all places share:
-    # the biases of what S2RM's language distribution gathers.
+    # the biases of what S2RM's language distribution gathers, and of CGFormer's convolutions.
     zero = ["attention.self.key.bias", "self_attn.k_proj.bias", "to_k.bias"]
+    # Instance norm takes away what all pixels share, in pixel-word attention.
+    zero += [f"fusion.attention.{i}.{part}.bias" for i in range(4) for part in ("query", "key", "value", "out")]
     zero += ["distribution.attention.to_kv.bias", "distribution.attention.out.bias"]
-    if variant == "s2rm no casg attention":  # nor does anything else read the words
+    zero += [f"fuses.{i}.blocks.{j}.0.bias" for i in range(3) for j in range(2)]
+    if variant.startswith(("s2rm no casg attention", "lavt")):  # nor does anything else read the words
         zero.append("layer.output.LayerNorm.bias")
     assert [name for name in sorted(still) if not name.endswith(tuple(zero))] == []
 
@@ -214,9 +217,10 @@ def test_no_tensor_is_made_on_another_device(fresh: Build, variant: str, batch: 
     with OnMetaAlone():
         stem = model.encode_stem(there.images)
         features = encode_image(model, there.images, text, stem=stem)
-        if not model.fuses_language_in_encoder:
-            features = features.select(there.frame_index)
-        prediction = model.decode(features, text)
+        rows = there.frame_index
+        if model.fuses_language_in_encoder:  # every expression on every picture: take the pairs of the batch
+            rows = rows * len(text) + torch.arange(len(text), device="meta")
+        prediction = model.decode(features.select(rows), text)
         model.presence_probs(prediction)
         terms = model.losses(prediction, there)
     assert all(term.device.type == "meta" and term.shape == () for term in terms.values())
@@ -239,7 +243,7 @@ def test_no_tensor_is_made_in_another_dtype(fresh: Build, variant: str, batch: I
     features = encode_image(model, batch.images.to(dtype), text)
     if not model.fuses_language_in_encoder:
         features = features.select(batch.frame_index)
-    prediction = model.decode(features, text)
+    prediction = model.decode(features, text.select(torch.arange(len(features)) % len(text)))
     made = [text.words, text.sentence, *features.levels, prediction.mask_logits, prediction.presence_logit]
     assert {x.dtype for x in (*made, prediction.score)} == {dtype}
 

@@ -1,0 +1,95 @@
+"""LAVT's two releases: `lavt`, whose BERT lies beside the network in its file, and `lavt_one`, which holds it.
+
+Read off the names and shapes of its tensors; its code is GPL-3.0 and was not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from image_core.checkpoint import Provenance, save_model
+from image_core.convert import fused_swin
+from image_core.convert.reading import Asked, KeyTable, Shapes, differing, fill, read_content, tensors_of
+from image_core.encoders.word_pieces import bert_document
+from image_core.errors import CheckpointError
+from image_core.models.lavt import LavtConfig
+from image_core.models.table import ModelConfig, build_model
+
+LAVT = KeyTable(
+    rules=(
+        *fused_swin.SWIN,
+        *fused_swin.BERT,
+        *(
+            (rf"classifier\.{kind}{i + 1}_{4 - step}\.(.+)", rf"decoder.{step}.blocks.{i}.{part}.\1")
+            for step in range(3)
+            for i in range(2)
+            for kind, part in (("conv", 0), ("bn", 1))
+        ),
+        (r"classifier\.conv1_1\.(.+)", r"classes.\1"),
+    ),
+    unused=fused_swin.UNUSED,
+    place=fused_swin.place,
+)
+"""Both releases, with BERT as `text_encoder`."""
+
+
+def lavt_description(
+    state: Mapping[str, Tensor], max_words: int = fused_swin.WORDS, fusion_heads: tuple[int, ...] = (1, 1, 1, 1)
+) -> ModelConfig:
+    """The model that the tensors belong to. Raises `CheckpointError` when one that tells the sizes is missing."""
+    shapes = Shapes(state, "LAVT checkpoint: expected lavt or lavt_one with its BERT")
+    config = {"channels": shapes.of("classifier.conv1_1.weight")[1], "fusion_heads": fusion_heads}
+    return ModelConfig(
+        name="lavt",
+        vision=fused_swin.swin_of(shapes),
+        text=fused_swin.bert_of(shapes),
+        config=differing(config, LavtConfig),
+        max_words=max_words,
+    )
+
+
+def convert_lavt(source: Path, out: Path, asked: Asked) -> ModelConfig:
+    """A checkpoint of `lavt` or `lavt_one` and BERT's vocabulary -> a model file of ours, 480 px as published.
+
+    Heads of the fusion are those asked for, else those of the training's arguments in the file, else one. Raises
+    `CheckpointError` or `DataError`.
+    """
+    content = read_content(source)
+    state = tensors_of(content, source) | _bert_beside(content, source)
+    heads = _heads_told(content, source)
+    if asked.fusion_heads is not None:
+        given = fused_swin.stage_heads(asked.fusion_heads, 1)
+        if heads is not None and heads != given:
+            raise CheckpointError(
+                f"{source}: expected fusion_heads {heads}, which its own arguments say, got {given}: leave them out"
+            )
+        heads = given
+    max_words = asked.max_words or fused_swin.WORDS
+    spec = lavt_description(state, max_words, heads or (1, 1, 1, 1))
+    words = fused_swin.bert_words(source, asked.vocabulary, state)
+    model = build_model(spec, tokenizer_json=bert_document(words, spec.text.options))
+    fill(model, LAVT.renamed(state, str(source)), str(source))
+    save_model(out, model, spec, fused_swin.PREPROCESSING, Provenance(data=f"converted from LAVT's {source.name}"))
+    return spec
+
+
+def _bert_beside(content: Any, source: Path) -> dict[str, Tensor]:
+    """BERT's tensors as `text_encoder`, where they lie beside the network's under a name of their own."""
+    beside = content.get("bert_model") if isinstance(content, dict) else None
+    return {} if beside is None else {f"text_encoder.{key}": v for key, v in tensors_of(beside, source).items()}
+
+
+def _heads_told(content: Any, source: Path) -> tuple[int, int, int, int] | None:
+    """The heads of the fusion that the arguments of the training name (`mha`, "a-b-c-d"), or None."""
+    told = getattr(content.get("args"), "mha", None) if isinstance(content, dict) else None
+    if not told:
+        return None
+    parts = str(told).split("-")
+    if len(parts) != 4 or not all(part.isdigit() for part in parts):
+        raise CheckpointError(f"{source}: expected mha as four numbers, a-b-c-d, among its arguments, got {told!r}")
+    a, b, c, d = map(int, parts)
+    return a, b, c, d

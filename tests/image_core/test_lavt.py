@@ -1,0 +1,277 @@
+"""LAVT: its figures by hand and against the release's, and its checkpoints all the way to a model file."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from image_core.checkpoint import load_model
+from image_core.convert.lavt import LAVT, convert_lavt, lavt_description
+from image_core.convert.reading import Asked, fill
+from image_core.encoders.text import TextEncoder, Tokens
+from image_core.encoders.word_pieces import bert_document, read_word_pieces
+from image_core.errors import CheckpointError, ConfigError, DataError
+from image_core.losses import two_class_loss
+from image_core.models.lavt import Lavt
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.types import TextFeatures
+
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "red", "dog", "##gy", "left", ".")
+
+
+def published_names(model: torch.nn.Module) -> dict[str, Tensor]:
+    """A model's tensors under the names of the release, written from the list of its keys and not from our rules."""
+    parts = {"pixels": "vis_project", "mix": "project_mm"}
+    parts |= {name: f"image_lang_att.f_{name}" for name in ("query", "key", "value")} | {"out": "image_lang_att.W"}
+    names = {}
+    for key, value in model.state_dict().items():
+        if key.startswith("presence_"):
+            continue
+        key = key.replace("vision.stem.0.", "backbone.patch_embed.").replace("vision.stem.1.", "backbone.layers.0.")
+        if found := re.match(r"vision\.stages\.(\d)\.0\.(downsample)?", key):
+            stage = int(found[1]) + (found[2] is None)
+            key = key.replace(f"vision.stages.{found[1]}.0.", f"backbone.layers.{stage}.")
+        if found := re.match(r"fusion\.attention\.(\d)\.(\w+)\.(\w+)", key):
+            key = f"backbone.layers.{found[1]}.fusion.{parts[found[2]]}.0.{found[3]}"
+            value = value[..., None] if found[3] == "weight" else value
+        key = re.sub(r"fusion\.gates\.(\d)\.first", r"backbone.layers.\1.res_gate.0", key)
+        key = re.sub(r"fusion\.gates\.(\d)\.second", r"backbone.layers.\1.res_gate.2", key)
+        key = key.replace("fusion.norms.", "backbone.norm").replace("classes.", "classifier.conv1_1.")
+        if found := re.match(r"decoder\.(\d)\.blocks\.(\d)\.(\d)\.(.+)", key):
+            key = f"classifier.{'conv' if found[3] == '0' else 'bn'}{int(found[2]) + 1}_{4 - int(found[1])}.{found[4]}"
+        key = key.replace("text.embeddings.", "text_encoder.embeddings.")
+        key = re.sub(r"text\.layers\.(\d+)\.layer\.", r"text_encoder.encoder.layer.\1.", key)
+        names[key] = value
+    width = names["backbone.layers.3.fusion.vis_project.0.bias"].shape[0]
+    names |= {f"backbone.layers.3.res_gate.{i}.weight": torch.randn(width, width) for i in (0, 2)}
+    names["backbone.layers.0.blocks.0.attn.relative_position_index"] = torch.zeros(9, 9, dtype=torch.long)
+    names["text_encoder.embeddings.position_ids"] = torch.arange(24)[None]
+    return names
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Lavt:
+    """The release's architecture with its own encoders, narrow: windows of 3, another MLP, two layers of BERT."""
+    torch.manual_seed(0)
+    swin = {"embed_dim": 8, "depths": (1, 2, 3, 1), "num_heads": (1, 2, 4, 4), "window_size": 3, "mlp_ratio": 2.0}
+    bert: dict[str, Any] = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+    bert |= {"intermediate_size": 24, "max_position_embeddings": 24, "type_vocab_size": 2, "vocab_size": len(WORDS)}
+    spec = ModelConfig(
+        name="lavt",
+        vision=EncoderConfig("swin_base_patch4_window12_384", options=swin | {"drop_path_rate": 0.3}),
+        text=EncoderConfig("bert-base-uncased", options=bert),
+        config={"channels": 24, "fusion_heads": (1, 2, 4, 8)},
+    )
+    path = tmp_path_factory.mktemp("words") / "vocab.txt"
+    path.write_text("\n".join(WORDS))
+    model = build_model(spec, tokenizer_json=bert_document(read_word_pieces(path), bert)).eval()
+    for name, tensor in model.state_dict().items():
+        if "presence" not in name and tensor.is_floating_point():
+            tensor.uniform_(0.5, 1.5) if name.endswith("running_var") else tensor.normal_(0, 0.3)
+    return cast(Lavt, model)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
+    return tmp_path
+
+
+def same(a: torch.nn.Module, b: torch.nn.Module) -> None:
+    theirs = b.state_dict()
+    assert all(torch.equal(value, theirs[key]) for key, value in a.state_dict().items())
+
+
+@torch.no_grad()
+def test_a_file_of_lavt_one_becomes_a_model_file(small: Lavt, folder: Path) -> None:
+    """The arguments of its training say the heads; the wrapper's prefix and the optimiser are left behind."""
+    names = published_names(small)
+    content = {
+        "model": {f"module.{k}": v for k, v in names.items()},
+        "optimizer": {"state": {}},
+        "epoch": 3,
+        "args": argparse.Namespace(mha="1-2-4-8", swin_type="base", window12=True),
+        "best": np.float64(0.7),
+    }
+    torch.save(content, folder / "lavt_one.pth")
+    spec = convert_lavt(folder / "lavt_one.pth", folder / "ours.safetensors", Asked())
+    assert spec.config == {"channels": 24, "fusion_heads": (1, 2, 4, 8)}
+    assert spec.vision.options["window_size"] == 3 and spec.vision.options["mlp_ratio"] == 2
+    loaded = load_model(folder / "ours.safetensors")
+    same(small, loaded.model)
+    assert (loaded.preprocessing.size_px, loaded.preprocessing.resize) == (480, "squash")
+    said = ["The RED doggy.", "left"]
+    a, b = small.encode_text(said), loaded.model.encode_text(said)
+    assert torch.equal(a.words, b.words) and (~a.word_pad_mask).sum(1).tolist() == [7, 3]
+    with pytest.raises(CheckpointError, match=r"expected fusion_heads \(1, 2, 4, 8\), which its own arguments say"):
+        convert_lavt(folder / "lavt_one.pth", folder / "b.safetensors", Asked(fusion_heads=(8,)))
+
+
+def test_a_file_of_lavt_has_its_bert_beside(small: Lavt, folder: Path) -> None:
+    names = published_names(small)
+    bert = {k.removeprefix("text_encoder."): v for k, v in names.items() if k.startswith("text_encoder.")}
+    content = {"model": {k: v for k, v in names.items() if not k.startswith("text_encoder.")}, "bert_model": bert}
+    torch.save(content, folder / "lavt.pth")
+    convert_lavt(folder / "lavt.pth", folder / "ours.safetensors", Asked(fusion_heads=(1, 2, 4, 8)))
+    same(small, load_model(folder / "ours.safetensors").model)
+    del content["bert_model"]
+    torch.save(content, folder / "lavt.pth")
+    with pytest.raises(CheckpointError, match="expected lavt or lavt_one with its BERT, got none"):
+        convert_lavt(folder / "lavt.pth", folder / "ours.safetensors", Asked())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("classifier.bn2_3.bias"), r"1 missing \(decoder.1.blocks.1.1.bias\)"),
+        (lambda s: s.update({"classifier.new": torch.zeros(1)}), r"1 not of this project as it is known \(classifier"),
+        (lambda s: s.update({"classifier.conv1_1.bias": torch.zeros(3)}), r"1 of another shape \(classes.bias\)"),
+    ],
+)
+def test_the_converter_is_strict(small: Lavt, folder: Path, change: Callable[[dict], Any], message: str) -> None:
+    names = published_names(small)
+    change(names)
+    torch.save({"model": names}, folder / "x.pth")
+    with pytest.raises(CheckpointError, match=message) as error:
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+    assert "\n" not in str(error.value) and not (folder / "ours.safetensors").exists()
+
+
+def test_what_it_is_not_given_or_given_wrongly(small: Lavt, folder: Path) -> None:
+    torch.save({"model": published_names(small)}, folder / "x.pth")
+    for heads, message in (((2, 2), "expected one number or four, one a stage, got 2"), ((3,), "expected divisors")):
+        with pytest.raises(ConfigError, match=message):
+            convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked(fusion_heads=heads))
+    (folder / "vocab.txt").write_text("\n".join(WORDS[:-1]))
+    with pytest.raises(DataError, match="expected 10 words, one for each of the checkpoint's rows, got 9"):
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+    (folder / "vocab.txt").write_text("\n".join(w for w in WORDS if w != "[SEP]"))
+    with pytest.raises(DataError, match=r"got none of \[SEP\]"):
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+    (folder / "vocab.txt").unlink()
+    with pytest.raises(DataError, match=r"no vocab\.txt or tokenizer\.json of bert-base-uncased beside it"):
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+
+
+class Stranger:
+    """A class that no checkpoint needs."""
+
+
+def test_a_pickle_that_asks_for_a_class_is_not_run(small: Lavt, folder: Path) -> None:
+    torch.save({"model": published_names(small), "args": Stranger()}, folder / "x.pth")
+    with pytest.raises(CheckpointError, match="expected a file of tensors and plain values"):
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+
+
+def test_the_published_size_is_described_from_its_shapes() -> None:
+    """Swin-B with windows of 12 and BERT-base, on the meta device: published weights have a place to go."""
+    with torch.device("meta"):
+        model = build_model(ModelConfig("lavt", EncoderConfig("swin_base_patch4_window12_384"), EncoderConfig("small")))
+    bert = {"vocab_size": 30522, "num_hidden_layers": 12}
+    names = {k: v for k, v in published_names(model).items() if not k.startswith("text_encoder")}
+    text = "text_encoder.embeddings.{}_embeddings.weight"
+    sizes = {"word": (30522, 768), "position": (512, 768), "token_type": (2, 768)}
+    names |= {text.format(k): torch.empty(v, device="meta") for k, v in sizes.items()}
+    layer = "text_encoder.encoder.layer.{}.intermediate.dense.weight"
+    names |= {layer.format(i): torch.empty(3072, 768, device="meta") for i in range(12)}
+    spec = lavt_description(names)
+    assert spec.config == {}, "what is as published is not named"
+    assert bert.items() <= spec.text.options.items() and spec.text.options["num_attention_heads"] == 12
+    assert spec.vision.options == {
+        "embed_dim": 128,
+        "depths": (2, 2, 18, 2),
+        "num_heads": (4, 8, 16, 32),
+        "window_size": 12,
+        "mlp_ratio": 4.0,
+        "drop_path_rate": 0.3,
+    }
+    assert names["classifier.conv1_4.weight"].shape == (512, 1536, 3, 3)
+
+
+def test_the_loss_is_the_weighted_cross_entropy_of_two_classes() -> None:
+    torch.manual_seed(0)
+    logits, truth = torch.randn(3, 2, 4, 5), torch.randint(0, 2, (3, 4, 5))
+    expected = F.cross_entropy(logits, truth, weight=torch.tensor([0.9, 1.1]))
+    given = two_class_loss(logits[:, 1] - logits[:, 0], truth.float(), (0.9, 1.1))
+    torch.testing.assert_close(given, expected)
+    with pytest.raises(ValueError, match=r"expected targets of shape \(3,\), got \(2,\)"):
+        two_class_loss(torch.zeros(3), torch.zeros(2), (0.9, 1.1))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"fusion_heads": (1, 2)}, "LavtConfig.fusion_heads: expected 4 numbers, one a level, got (1, 2)"),
+        ({"fusion_heads": (3, 1, 1, 1)}, "fusion_heads: expected divisors of the encoder's channels (8), got 3"),
+        ({"loss": "focal"}, "LavtConfig.loss: expected one of cross_entropy, dice, got 'focal'"),
+        ({"class_weights": (0.0, 1.0)}, "LavtConfig.class_weights: expected positive numbers, got (0.0, 1.0)"),
+        ({"channels": 0}, "LavtConfig.channels: expected at least 1, got 0"),
+    ],
+)
+def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelConfig], config: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        build_model(tiny_spec("lavt", **config))
+    assert message in str(error.value)
+
+
+def read_words(model: torch.nn.Module, ids: Tensor, keep: Tensor) -> TextFeatures:
+    """The features of tokens that are given."""
+    text = cast(TextEncoder, model.text)
+    tokens = Tokens(ids.long(), keep == 0)
+    hidden = text.embed(tokens)
+    for layer in text.layers:
+        hidden = layer(hidden, tokens.word_pad_mask)
+    return text.collect(hidden, tokens)
+
+
+@pytest.mark.shared
+@torch.no_grad()
+def test_parity_lavt(shared_dir: Path, tmp_path: Path) -> None:
+    """Through a published checkpoint and a model file: words, levels, logits at both sizes to 1e-4; the masks."""
+    fixture = shared_dir / "parity" / "models" / "lavt"
+    io = {k: torch.from_numpy(np.asarray(v)) for k, v in np.load(fixture / "io.npz").items()}
+    published = load_file(fixture / "state_dict.safetensors")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(4, 120))]
+    (tmp_path / "vocab.txt").write_text("\n".join(words))
+    torch.save({"model": published, "args": argparse.Namespace(mha="")}, tmp_path / "lavt.pth")
+    convert_lavt(tmp_path / "lavt.pth", tmp_path / "ours.safetensors", Asked())
+    model = cast(Lavt, load_model(tmp_path / "ours.safetensors").model)
+
+    def close(came: Tensor, wanted: str) -> None:
+        torch.testing.assert_close(came, io[wanted], rtol=1e-4, atol=1e-4, msg=wanted)
+
+    text = read_words(model, io["text"], io["l_mask"])
+    close(text.words, "bert_last_hidden")
+    image = model.encode_pairs(io["image"], text, torch.arange(2))
+    for level, name in zip(image.levels, ("c1", "c2", "c3", "c4"), strict=True):
+        close(level, name)
+    close(model.class_logits(image), "logits_low")
+    found = model.decode(image, text).mask_logits
+    io["difference"] = io["logits"][:, 1] - io["logits"][:, 0]
+    close(found, "difference")
+    clear = io["difference"].abs() > 1e-4
+    assert clear.float().mean() > 0.999 and torch.equal((found > 0)[clear], (io["pred"] == 1)[clear])
+
+
+@torch.no_grad()
+def test_word_rules_do_not_hide_a_change_of_heads(small: Lavt) -> None:
+    """The number of heads is in no shape, and changes what comes out: that is why it is asked for."""
+    one = build_model(
+        replace(lavt_description(published_names(small)), config={"channels": 24}),
+        tokenizer_json=small.tokenizer_json(),
+    ).eval()
+    fill(one, LAVT.renamed(published_names(small)), "small")
+    images, text = torch.randn(1, 3, 32, 64), small.encode_text(["the red dog"])
+    a, b = (m.encode_pairs(images, text, torch.zeros(1, dtype=torch.long)).levels[3] for m in (small, cast(Lavt, one)))
+    assert (a - b).abs().max() > 1e-3
