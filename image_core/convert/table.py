@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from image_core.convert.cgformer import convert_cgformer
 from image_core.convert.lavt import convert_lavt
 from image_core.convert.partial_res import convert_partial_res
 from image_core.convert.reading import Asked
@@ -25,6 +26,11 @@ class Project:
 
 
 PROJECTS: dict[str, Project] = {
+    "cgformer": Project(
+        convert_cgformer,
+        "CGFormer's network with BERT's vocabulary (vocab.txt)",
+        asks=frozenset({"vocabulary", "max_words", "fusion_heads"}),
+    ),
     "lavt": Project(
         convert_lavt,
         "LAVT's lavt or lavt_one with BERT's vocabulary (vocab.txt)",

@@ -120,13 +120,16 @@ class KernelHead(nn.Module):
         self.kernel = nn.Linear(channels, channels + 1)
 
     def forward(self, x: Tensor, token: Tensor) -> Tensor:
+        mask = self.convolved(x, token)
+        return enlarged(mask, mask.shape[2] - 2, mask.shape[3] - 2)[:, 0] if self.border else mask[:, 0]
+
+    def convolved(self, x: Tensor, token: Tensor) -> Tensor:
+        """What both convolutions give: (N, 1, 4 h, 4 w), with a border two more each way."""
         weights, bias = self.kernel(token).split([x.shape[1], 1], 1)
         folded = weights @ self.project.weight
-        inside = self.second.reduced(self.first(x), lambda y: torch.einsum("nchw,nc->nhw", y, folded)[:, None])
-        inside = inside + (weights @ self.project.bias[:, None])[..., None, None]
-        if self.border:
-            inside = enlarged(F.pad(inside, (1, 1, 1, 1)), *inside.shape[2:])
-        return inside[:, 0] + bias[..., None]
+        mask = self.second.reduced(self.first(x), lambda y: torch.einsum("nchw,nc->nhw", y, folded)[:, None])
+        mask = mask + (weights @ self.project.bias[:, None])[..., None, None]
+        return (F.pad(mask, (1, 1, 1, 1)) if self.border else mask) + bias[..., None, None]
 
 
 @dataclass(frozen=True)

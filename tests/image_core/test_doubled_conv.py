@@ -1,0 +1,52 @@
+"""A convolution of a doubled map is the same in both orders, borders and bands included."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from image_core.layers.doubled_conv import BAND, DoubledConv
+
+
+def seen(dtype: torch.dtype = torch.float64) -> DoubledConv:
+    """A layer whose batch norm has seen something."""
+    torch.manual_seed(0)
+    layer = DoubledConv(6, 5)
+    for name, value in layer.norm.state_dict().items():
+        if value.is_floating_point():
+            value.uniform_(0.5, 1.5) if name == "running_var" else value.normal_()
+    return layer.to(dtype).eval()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (7, 3), (BAND, 4), (2 * BAND + 5, 6)])
+@torch.no_grad()
+def test_it_is_what_it_says(size: tuple[int, int]) -> None:
+    """To rounding of double precision, so that no border can hide."""
+    layer = seen()
+    x = torch.randn(2, 6, *size, dtype=torch.float64)
+    plain = layer._as_it_reads(x)
+    torch.testing.assert_close(layer(x), plain, rtol=1e-12, atol=1e-12)
+
+    def total(y: Tensor) -> Tensor:
+        return y.sum(1, keepdim=True)
+
+    torch.testing.assert_close(layer.reduced(x, total), total(plain), rtol=1e-12, atol=1e-12)
+
+
+@torch.no_grad()
+def test_single_precision_loses_nothing_that_matters() -> None:
+    layer = seen(torch.float32)
+    x = torch.randn(1, 6, 20, 20)
+    torch.testing.assert_close(layer(x), layer._as_it_reads(x), rtol=1e-5, atol=1e-5)
+
+
+def test_in_training_batch_norm_counts_the_large_map() -> None:
+    layer = seen().train()
+    x = torch.randn(2, 6, 8, 8, dtype=torch.float64)
+    before = layer.norm.state_dict()["running_mean"].clone()
+    y = layer.reduced(x, lambda large: large.mean(1, keepdim=True))
+    assert y.shape == (2, 1, 16, 16)
+    assert not torch.equal(layer.norm.state_dict()["running_mean"], before)
+    y.sum().backward()
+    assert layer.conv.weight.grad is not None and layer.conv.weight.grad.abs().max() > 0
