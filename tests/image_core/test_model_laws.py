@@ -375,31 +375,6 @@ def test_unknown_models_and_fields_suggest_the_nearest(tiny_spec: Callable[..., 
         build_model(tiny_spec(chanels=32))
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"max_steps": (4, 4)}, "max_steps: expected a number >= 0 for each of (8, 16, 32), got (4, 4)"),
-        ({"max_steps": 4}, "max_steps: expected a list of int, got 4"),
-        ({"directions": ("l2l",)}, "directions: expected one or more of ['l2v', 'v2l'], got ('l2l',)"),
-        ({"axes": ()}, "axes: expected one or more of ['column', 'row'], got ()"),
-        ({"update": "gate"}, "update: expected one of overwrite, gated, accumulate, side_by_side, got 'gate'"),
-        ({"balancing": "chanel"}, "balancing: expected one of channel, group, none, got 'chanel'"),
-        ({"channels": 18, "heads": 4}, "channels: expected a multiple of heads (4), got 18"),
-        ({"channels": 18, "heads": 3}, "and of 4, for sine positions"),
-        ({"fused_strides": (32, 16, 8)}, "fused_strides: expected rising strides, got (32, 16, 8)"),
-        ({"fused_strides": (8, 16, 64)}, "got encoder strides (4, 8, 16, 32) and fused_strides (8, 16, 64)"),
-        (
-            {"fused_strides": (8, 16), "max_steps": (4, 4)},
-            "got encoder strides (4, 8, 16, 32) and fused_strides (8, 16)",
-        ),
-    ],
-)
-def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelConfig], config: dict, message: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        build_model(tiny_spec(**config))
-    assert message in str(error.value) and "\n" not in str(error.value)
-
-
 def test_a_description_survives_json(tiny_spec: Callable[..., ModelConfig]) -> None:
     import json
 
