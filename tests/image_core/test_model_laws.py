@@ -44,6 +44,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lavt": {},
     "lavt dice, no gates": {"loss": "dice", "fusion_gates": False},
     "lavt convolutions, words by a GRU": {"fusion_heads": (1, 1, 1, 1)},
+    "rela": {},
+    "rela paper": {"form": "paper", "fusion_heads": (1, 2, 2, 4)},
+    "rela paper, no words, hard split": {"form": "paper", "language_attention": False, "looks": "squares"},
+    "rela no regions, no minimap": {"region_attention": False, "minimap_weight": 0.0, "fusion_gates": False},
     "seqtr": {},
     "seqtr published encoders": {"fusion_channels": 16, "shuffle_share": 0.5, "bin_offset": 0.0},
     "partial_res": {},
@@ -68,6 +72,8 @@ OTHER_ENCODERS = {
 OWN_PATHS = (
     "lavt",
     "lavt dice, no gates",
+    "rela",
+    "rela paper, no words, hard split",
     "s2rm",
     "s2rm as trained",
     "s2rm overwrite",
@@ -144,6 +150,14 @@ def batch() -> ImageBatch:
 
 def encode_image(model: Trainable, images: Tensor, text: TextFeatures, **given: Tensor) -> ImageFeatures:
     return model.encode_image(images, text if model.fuses_language_in_encoder else None, **given)
+
+
+def pairs_of(model: Trainable, features: ImageFeatures, batch: ImageBatch) -> ImageFeatures:
+    """The rows of the batch's expressions; where fusion is early, every expression was asked of every picture."""
+    rows = batch.frame_index
+    if model.fuses_language_in_encoder:
+        rows = rows * len(batch) + torch.arange(len(batch), device=rows.device)
+    return features.select(rows)
 
 
 def assert_same(a: Prediction, b: Prediction, tolerance: float = 1e-5) -> None:
@@ -274,10 +288,7 @@ def test_no_tensor_is_made_on_another_device(fresh: Build, variant: str, batch: 
     with OnMetaAlone():
         stem = model.encode_stem(there.images)
         features = encode_image(model, there.images, text, stem=stem)
-        rows = there.frame_index
-        if model.fuses_language_in_encoder:  # every expression on every picture: take the pairs of the batch
-            rows = rows * len(text) + torch.arange(len(text), device="meta")
-        prediction = model.decode(features.select(rows), text)
+        prediction = model.decode(pairs_of(model, features, there), text)
         model.presence_probs(prediction)
         terms = model.losses(prediction, there)
     assert all(term.device.type == "meta" and term.shape == () for term in terms.values())
@@ -298,9 +309,7 @@ def test_no_tensor_is_made_in_another_dtype(fresh: Build, variant: str, batch: I
     model = fresh(variant).to(dtype)
     text = model.encode_text(EXPRESSIONS)
     features = encode_image(model, batch.images.to(dtype), text)
-    if not model.fuses_language_in_encoder:
-        features = features.select(batch.frame_index)
-    prediction = model.decode(features, text)
+    prediction = model.decode(pairs_of(model, features, batch), text)
     made = [text.words, text.sentence, *features.levels, prediction.mask_logits, prediction.presence_logit]
     assert {x.dtype for x in (*made, prediction.score)} == {dtype}
 
