@@ -16,6 +16,7 @@ from image_core.models.cgformer import CGFormer, CGFormerConfig
 from image_core.models.haris import Haris, HarisConfig
 from image_core.models.lavt import Lavt, LavtConfig
 from image_core.models.partial_res import PartialRES, PartialResConfig
+from image_core.models.rela import Rela, RelaConfig
 from image_core.models.s2rm import S2RM, S2RMConfig
 from image_core.models.safari import Safari, SafariConfig
 from image_core.models.seqtr import SeqTR, SeqTRConfig
@@ -42,6 +43,11 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "partial_res": ModelEntry(
         PartialRES, PartialResConfig, "Partial-RES (CVPR 2023): SeqTR's sequence point by point, few masks, late fusion"
+    ),
+    "rela": ModelEntry(
+        Rela,
+        RelaConfig,
+        "ReLA (CVPR 2023): regions hear words and each other, several targets or none, early fusion",
     ),
     "s2rm": ModelEntry(
         S2RM, S2RMConfig, "S2RM + CASG (arXiv 2405.09006): recurrent mining after the encoder, late fusion"

@@ -40,8 +40,18 @@ _CONFIGS["safari"] = {k: v for k, v in _CONFIGS["seqtr"].items() if k != "fusion
 _CONFIGS["cgformer"] = {"channels": 16, "fusion_heads": (1, 1, 2, 2), "table_px": 64}
 _CONFIGS["haris"] = {"channels": 16, "heads": 2, "decoder_layers": 2, "hidden": 16, "adapter_channels": 4}
 _CONFIGS["lavt"] = {"channels": 8, "fusion_heads": (1, 2, 2, 4)}
+_CONFIGS["rela"] = {
+    "minimap": 3,
+    "channels": 48,
+    "heads": 2,
+    "pixel_layers": 2,
+    "pixel_hidden": 16,
+    "points": 2,
+    "region_layers": 4,
+    "region_hidden": 16,
+}
 _SWIN = {"embed_dim": 8, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 2, 4), "window_size": 2}
-_VISIONS = {name: EncoderConfig("tiny_swin", options=_SWIN) for name in ("safari", "lavt", "cgformer")}
+_VISIONS = {name: EncoderConfig("tiny_swin", options=_SWIN) for name in ("cgformer", "lavt", "rela", "safari")}
 _TEXTS = {"safari": {"num_hidden_layers": 3}}
 
 

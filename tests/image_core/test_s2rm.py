@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from image_core.errors import ConfigError
 from image_core.layers.blocks import (
     attend,
     mask_score,
@@ -28,6 +30,7 @@ from image_core.models.recurrent_mining import (
     rolled,
 )
 from image_core.models.s2rm import CASGStage, RecurrentMining, S2RMConfig
+from image_core.models.table import ModelConfig, build_model
 from image_core.types import TextFeatures
 
 UPDATES: tuple[Update, ...] = ("overwrite", "gated", "accumulate", "side_by_side")
@@ -297,3 +300,28 @@ def test_score_is_the_mean_probability_inside() -> None:
     sure, half = math.log(9.0), math.log(3.0)  # probabilities 0.9 and 0.75
     logits = torch.tensor([[[sure, half], [-3.0, -8.0]], [[-1.0, -1.0], [-1.0, -1.0]]])
     torch.testing.assert_close(mask_score(logits), torch.tensor([(0.9 + 0.75) / 2, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"max_steps": (4, 4)}, "max_steps: expected a number >= 0 for each of (8, 16, 32), got (4, 4)"),
+        ({"max_steps": 4}, "max_steps: expected a list of int, got 4"),
+        ({"directions": ("l2l",)}, "directions: expected one or more of ['l2v', 'v2l'], got ('l2l',)"),
+        ({"axes": ()}, "axes: expected one or more of ['column', 'row'], got ()"),
+        ({"update": "gate"}, "update: expected one of overwrite, gated, accumulate, side_by_side, got 'gate'"),
+        ({"balancing": "chanel"}, "balancing: expected one of channel, group, none, got 'chanel'"),
+        ({"channels": 18, "heads": 4}, "channels: expected a multiple of heads (4), got 18"),
+        ({"channels": 18, "heads": 3}, "and of 4, for sine positions"),
+        ({"fused_strides": (32, 16, 8)}, "fused_strides: expected rising strides, got (32, 16, 8)"),
+        ({"fused_strides": (8, 16, 64)}, "got encoder strides (4, 8, 16, 32) and fused_strides (8, 16, 64)"),
+        (
+            {"fused_strides": (8, 16), "max_steps": (4, 4)},
+            "got encoder strides (4, 8, 16, 32) and fused_strides (8, 16)",
+        ),
+    ],
+)
+def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelConfig], config: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        build_model(tiny_spec(**config))
+    assert message in str(error.value) and "\n" not in str(error.value)

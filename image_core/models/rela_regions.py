@@ -1,0 +1,186 @@
+"""ReLA's regions: they look at the picture, hear the words and each other, and say where what is meant lies.
+
+Source: "GRES: Generalized Referring Expression Segmentation" (Liu et al., CVPR 2023), section 4. `form` "release" is
+that of the published code, "paper" that of the text, see `models/rela.py`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from image_core.layers.transformer import Attention, FeedForward
+from image_core.models.rela_pixels import Pixels, sine_position
+
+Form = Literal["release", "paper"]
+Looks = Literal["attended", "squares"]
+
+LANGUAGE_SHARE = 0.1
+"""Of what a region hears in the words, in the release; its configuration names a number that its code never reads."""
+
+
+class Regions(NamedTuple):
+    """What P x P regions say."""
+
+    masks: Tensor  # (N, P P, h, w) raw, of each region
+    minimap: Tensor  # (N, P P, k) raw: whether a region holds a target; of two classes (release) or one number (paper)
+    target: Tensor  # (N, k, h, w) raw, what is meant
+    absent: Tensor  # (N, 2) raw: something is meant, nothing is
+
+
+class RegionLayer(nn.Module):
+    """One round: regions look at one level of the picture (RIA), hear the words and each other (RLA), and think.
+
+    release: q <- LN(q + look), q <- q + 0.1 sigmoid(w) LN(q + hear), q <- LN(q + each other), q <- LN(q + FFN(q))
+    paper:   q <- LN(q + look), s = LN(q + each other + hear), q <- LN(s + FFN(s))
+    In the release the first layer alone hears the words. Without attention to words, all of them averaged multiply the
+    regions in its stead.
+    """
+
+    def __init__(
+        self, channels: int, heads: int, hidden: int, *, form: Form, hears: bool, words: bool, regions: bool
+    ) -> None:
+        super().__init__()
+        self.form, self.hears = form, hears
+        self.look = Attention(channels, heads, 0.0)
+        self.look_norm = nn.LayerNorm(channels)
+        self.hear = Attention(channels, heads, 0.0) if hears and words else None
+        self.hear_norm = nn.LayerNorm(channels) if hears and form == "release" else None
+        self.share = nn.Parameter(torch.zeros(())) if hears and form == "release" else None
+        self.relate = Attention(channels, heads, 0.0) if regions else None
+        self.relate_norm = nn.LayerNorm(channels) if regions or form == "paper" else None
+        self.feed_forward = FeedForward(channels, hidden, dropout=0.0)
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(
+        self, q: Tensor, place: Tensor, level: Tensor, position: Tensor, unseen: Tensor, words: Tensor, pad: Tensor
+    ) -> Tensor:
+        """q, place: (N, R, C); level, position: (N, K, C); unseen: (N, R, K) bool; words: (N, L, C); pad: (N, L)."""
+        keys, values = self.look.keys_values(level + position, level)
+        q = self.look_norm(q + self.look(q + place, keys, values, unseen[:, None]))
+        if self.hear_norm is not None and self.share is not None:
+            heard = self.hear_norm(q + self._heard(q, words, pad))
+            q = q + LANGUAGE_SHARE * self.share.sigmoid() * heard
+        if self.relate_norm is not None:
+            gained = torch.zeros_like(q) if self.relate is None else self._related(q, place)
+            if self.form == "paper":
+                gained = gained + self._heard(q, words, pad)
+            q = self.relate_norm(q + gained)
+        return self.norm(q + self.feed_forward(q))
+
+    def _heard(self, q: Tensor, words: Tensor, pad: Tensor) -> Tensor:
+        if self.hear is None:
+            kept = (~pad).to(words.dtype)[..., None]
+            return q * ((words * kept).sum(1, keepdim=True) / kept.sum(1, keepdim=True))
+        keys, values = self.hear.keys_values(words, words)
+        return self.hear(q, keys, values, pad[:, None, None])
+
+    def _related(self, q: Tensor, place: Tensor) -> Tensor:
+        assert self.relate is not None
+        keys, values = self.relate.keys_values(q + place, q)
+        return self.relate(q + place, keys, values, q.new_zeros(1, 1, 1, 1, dtype=torch.bool))
+
+
+class RegionDecoder(nn.Module):
+    """Pixels and words -> `Regions`. Region n belongs to cell n of the minimap, row by row.
+
+    Before each layer the regions draw their masks; a region then looks where its own is (`looks` "attended"; at all
+    cells where it is nowhere) or at its own square of the picture ("squares", the ablation of a hard split).
+    """
+
+    def __init__(
+        self,
+        text_channels: int,
+        channels: int,
+        *,
+        heads: int,
+        hidden: int,
+        layers: int,
+        side: int,
+        form: Form,
+        looks: Looks,
+        words: bool,
+        regions: bool,
+    ) -> None:
+        super().__init__()
+        self.side, self.form, self.looks = side, form, looks
+        self.start = nn.Embedding(side * side, channels)
+        self.place = nn.Embedding(side * side, channels)
+        self.level_code = nn.Embedding(3, channels)
+        self.words = nn.Linear(text_channels, channels, bias=False)
+        self.layers = nn.ModuleList(
+            RegionLayer(
+                channels,
+                heads,
+                hidden,
+                form=form,
+                hears=i == 0 or form == "paper",
+                words=words,
+                regions=regions,
+            )
+            for i in range(layers)
+        )
+        self.norm = nn.LayerNorm(channels)
+        self.mask = perceptron(channels, channels, channels, channels)
+        self.absent = perceptron(channels, channels, 2)
+        self.minimap = nn.Linear(channels, 2 if form == "release" else 1)
+
+    def forward(self, pixels: Pixels, words: Tensor, pad: Tensor) -> Regions:
+        """words: (N, L, C_text); pad: (N, L) bool, True on what is no word."""
+        n = len(words)
+        words = self.words(words)
+        q, place = (table.weight.expand(n, -1, -1) for table in (self.start, self.place))
+        maps = [level.flatten(2).transpose(1, 2) for level in pixels.levels]
+        maps = [level + code for level, code in zip(maps, self.level_code.weight, strict=True)]
+        positions = [sine_position(level) for level in pixels.levels]
+        for i, layer in enumerate(self.layers):
+            turn = i % len(maps)
+            size = (pixels.levels[turn].shape[2], pixels.levels[turn].shape[3])
+            unseen = self._unseen(q, pixels.features, size)
+            q = layer(q, place, maps[turn], positions[turn], unseen, words, pad)
+        said = self.norm(q)
+        shape = self.mask(said)
+        minimap = self.minimap(said)
+        weights = minimap if self.form == "release" else minimap.sigmoid()
+        target = weights.transpose(1, 2) @ shape
+        return Regions(
+            masks=drawn(shape, pixels.features),
+            minimap=minimap,
+            target=drawn(target, pixels.features),
+            absent=self.absent(said).mean(1),
+        )
+
+    def _unseen(self, q: Tensor, features: Tensor, size: tuple[int, int]) -> Tensor:
+        """(N, R, h w) bool: the cells of a level of this size that a region does not look at; no row is all True."""
+        if self.looks == "squares":
+            hidden = squares_apart(self.side, size, q.device).expand(len(q), -1, -1)
+        else:
+            with torch.no_grad():
+                masks = drawn(self.mask(self.norm(q)), features)
+                there = F.interpolate(masks, size=size, mode="bilinear", align_corners=False)
+                hidden = (there < 0).flatten(2)
+        return hidden & ~hidden.all(-1, keepdim=True)
+
+
+def drawn(shape: Tensor, features: Tensor) -> Tensor:
+    """(N, R, C) embeddings on (N, C, h, w) pixels -> (N, R, h, w)."""
+    return (shape @ features.flatten(2)).unflatten(2, features.shape[2:])
+
+
+def squares_apart(side: int, size: tuple[int, int], device: torch.device) -> Tensor:
+    """(side * side, h * w) bool: False where a cell of a map lies in the region's own square."""
+    row, column = (torch.arange(n, device=device) * side // n for n in size)
+    square = (row[:, None] * side + column).flatten()
+    return square[None] != torch.arange(side * side, device=device)[:, None]
+
+
+def perceptron(*widths: int) -> nn.Sequential:
+    """Linear layers with ReLU between them."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        layers += [nn.Linear(a, b), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
