@@ -30,6 +30,7 @@ from benchmarks.harness.processes import one_thread
 from image_core.encoders import segmentation_windows
 from image_core.layers import pixel_word
 from image_core.layers.doubled_conv import DoubledConv
+from image_core.layers.top_down import TopDownStep
 from image_core.models.cgformer import CGFormer
 from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.models.token_grouping import Grouping
@@ -91,13 +92,12 @@ def plain_decode(model: CGFormer, image: ImageFeatures, text: TextFeatures) -> T
     *finer, x = (level.contiguous() for level in image.levels)
     tokens = model.tokens.expand(len(x), -1, -1)
     for i, level in enumerate(reversed(finer)):
-        x = F.interpolate(x, level.shape[2:], mode="bilinear", align_corners=True)
-        first, second = model.fuses[i].blocks
-        for conv, norm, _ in (first, second):
-            x = F.relu(norm(F.conv2d(torch.cat([x, level], 1) if conv is first[0] else x, conv.weight, conv.bias, padding=1)))
+        x = torch.cat([F.interpolate(x, level.shape[2:], mode="bilinear", align_corners=True), level], 1)
+        x = cast(TopDownStep, model.fuses[i]).blocks(x)
         if str(i) in model.loads:
             tokens = model.loads[str(i)](tokens, text.words, text.word_pad_mask)
-        tokens = plain_group(model.groups[min(i, 1)], tokens, x.flatten(2).transpose(1, 2) + model.positions[i].table)
+        group = cast(Grouping, model.groups[min(i, 1)])
+        tokens = plain_group(group, tokens, x.flatten(2).transpose(1, 2) + model.positions[i].table)
     head = model.head
     for part in (head.first, head.second):
         x = plain_doubled(part, x)

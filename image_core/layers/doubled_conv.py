@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-BAND = 16
-"""Rows of the small map that are computed at a time where the large map is not kept."""
+BAND = 31
+"""Rows of the small map that are computed at a time where the large map is not kept. Odd: see `spread_rows`."""
 
 
 class DoubledConv(nn.Module):
@@ -56,15 +56,45 @@ class DoubledConv(nn.Module):
 
     def _rows(self, x: Tensor, folded: _Folded, a: int, b: int) -> Tensor:
         """Rows 2 a to 2 b of the large map."""
-        y = F.conv_transpose2d(folded.padded[:, :, a : b + 2], folded.spread, stride=2, padding=1)
+        h = x.shape[2]
+        rows = F.pad(x[:, :, max(0, a - 1) : b + 1], (1, 1, int(a == 0), int(b == h)), mode="replicate")
+        y = spread_rows(rows, folded.spread)
         y = F.conv2d(y, folded.filter, folded.shift, groups=y.shape[1])
         y[..., 0] -= folded.left[:, :, 2 * a : 2 * b]
         y[..., -1] -= folded.right[:, :, 2 * a : 2 * b]
         if a == 0:
             y[:, :, 0] -= folded.top
-        if b == x.shape[2]:
+        if b == h:
             y[:, :, -1] -= folded.bottom
         return F.relu_(y)
+
+
+def spread_rows(x: Tensor, kernel: Tensor) -> Tensor:
+    """`F.conv_transpose2d(x, kernel, stride=2, padding=1)`, (N, C, n, w) -> (N, C_out, 2 n - 1, 2 w - 1).
+
+    Every second row mixes two rows of x, and two neighbours of those rows share one of them: three products serve both
+    in place of four (Winograd's F(2, 2)). n is best odd.
+    """
+    n, channels = x.shape[2], kernel.shape[1]
+    x = F.pad(x, (0, 0, 0, 1 - n % 2))
+    above, here, below = kernel.split(1, 2)
+
+    def spread(rows: Tensor, kernel: Tensor) -> Tensor:
+        rows = rows.contiguous(memory_format=torch.channels_last)
+        return F.conv_transpose2d(rows, kernel.contiguous(), stride=(1, 2), padding=(0, 1))
+
+    y = torch.empty(
+        (len(x), channels, 2 * x.shape[2] - 1, 2 * x.shape[3] - 1),
+        dtype=x.dtype,
+        device=x.device,
+        memory_format=torch.channels_last,
+    )
+    middle = x[:, :, 1::2]
+    shared = spread(middle, above + below)
+    y[:, :, ::2] = spread(x, here)
+    y[:, :, 1::4] = shared + spread(x[:, :, :-2:2] - middle, below)
+    y[:, :, 3::4] = shared + spread(x[:, :, 2::2] - middle, above)
+    return y[:, :, : 2 * n - 1]
 
 
 class _Folded:
@@ -75,7 +105,6 @@ class _Folded:
         self.filter = (binomial[:, None] * binomial).expand(len(kernel), 1, 4, 4).contiguous()
         self.spread = kernel.flip(2, 3).transpose(0, 1)
         self.shift = shift
-        self.padded = F.pad(x, (1, 1, 1, 1), mode="replicate").contiguous(memory_format=torch.channels_last)
         # One pixel outside of the large map stands what stands on its edge. The corners count for top and bottom.
         self.top = F.conv1d(_along(x[:, :, 0], corners=True), kernel[:, :, 0])
         self.bottom = F.conv1d(_along(x[:, :, -1], corners=True), kernel[:, :, 2])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from image_core.layers.doubled_conv import BAND, DoubledConv
+from image_core.layers.doubled_conv import BAND, DoubledConv, spread_rows
 
 
 def seen(dtype: torch.dtype = torch.float64) -> DoubledConv:
@@ -39,6 +40,17 @@ def test_single_precision_loses_nothing_that_matters() -> None:
     layer = seen(torch.float32)
     x = torch.randn(1, 6, 20, 20)
     torch.testing.assert_close(layer(x), layer._as_it_reads(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 6, 9])
+def test_rows_in_pairs_are_the_transposed_convolution(rows: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, rows, 5, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(4, 3, 3, 3, dtype=torch.float64)
+    given, expected = spread_rows(x, kernel), F.conv_transpose2d(x, kernel, stride=2, padding=1)
+    torch.testing.assert_close(given, expected, rtol=1e-12, atol=1e-12)
+    (ours,), (theirs,) = (torch.autograd.grad(y.square().sum(), x) for y in (given, expected))
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
 def test_in_training_batch_norm_counts_the_large_map() -> None:
