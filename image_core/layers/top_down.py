@@ -1,6 +1,13 @@
-"""A decoder's step from a deep level to the next finer one, as LAVT and CGFormer have it."""
+"""A decoder's step from a deep level to the next finer one, as LAVT and CGFormer have it.
+
+Enlarging a map bilinearly mixes places and no channels; each of the nine taps of a convolution mixes channels and moves
+by whole cells. So the taps can be multiplied on the small map, a quarter of the cells, and what they give be enlarged,
+moved and added: along each axis that is one matrix. The numbers are the same to rounding, borders included.
+"""
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +19,8 @@ from image_core.layers.blocks import ConvBlock
 class TopDownStep(nn.Module):
     """[deep, enlarged; fine] -> two 3 x 3 convolutions with batch norm and ReLU.
 
-    (N, C_deep, h, w), (N, C_fine, H, W) -> (N, C, H, W). Enlarging is bilinear with corner cells on corner cells.
+    (N, C_deep, h, w), (N, C_fine, H, W) -> (N, C, H, W). Enlarging is bilinear with corner cells on corner cells. In
+    training it is done as it reads; in use the deep part of the first convolution is `convolved_enlarged`.
     """
 
     def __init__(self, deep: int, fine: int, channels: int, *, bias: bool = False) -> None:
@@ -22,9 +30,39 @@ class TopDownStep(nn.Module):
         )
 
     def forward(self, deep: Tensor, fine: Tensor) -> Tensor:
-        return self.blocks(torch.cat([enlarged(deep, fine.shape[2], fine.shape[3]), fine], dim=1))
+        height, width = fine.shape[2:]
+        if self.training:
+            return self.blocks(torch.cat([enlarged(deep, height, width), fine], dim=1))
+        first, second = cast(nn.Sequential, self.blocks[0]), self.blocks[1]
+        convolution, *rest = cast("tuple[nn.Conv2d, nn.Module, nn.Module]", tuple(first))
+        of_deep, of_fine = convolution.weight.split([deep.shape[1], fine.shape[1]], dim=1)
+        x = F.conv2d(fine, of_fine, convolution.bias, padding=1) + convolved_enlarged(deep, of_deep, height, width)
+        for module in rest:
+            x = module(x)
+        return second(x)
 
 
 def enlarged(x: Tensor, height: int, width: int) -> Tensor:
     """(N, C, h, w) -> (N, C, height, width), bilinear, corner cells on corner cells."""
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
+
+
+def convolved_enlarged(x: Tensor, weight: Tensor, height: int, width: int) -> Tensor:
+    """The 3 x 3 convolution `weight` (C_out, C, 3, 3), zeros outside, of `enlarged(x, height, width)`.
+
+    (N, C, h, w) -> (N, C_out, height, width).
+    """
+    n, channels, h, w = x.shape
+    out = weight.shape[0]
+    taps = weight.permute(2, 0, 3, 1).reshape(9 * out, channels)  # (row, C_out, column) by C
+    products = (taps @ x.flatten(2)).view(n, 3, out, 3, h, w)
+    columns, rows = moved(width, w, x), moved(height, h, x)
+    widened = products.transpose(3, 4).reshape(n, 3, out, h, 3 * w) @ columns.T
+    return rows @ widened.transpose(1, 2).reshape(n, out, 3 * h, width)
+
+
+def moved(long: int, short: int, like: Tensor) -> Tensor:
+    """(long, 3 short): enlarging one axis, for taps that look one cell back, at the place, and one ahead."""
+    steps = torch.eye(short, device=like.device, dtype=like.dtype)[None, :, :, None]
+    grown = enlarged(steps, long, 1)[0, :, :, 0].T
+    return torch.cat([F.pad(grown, (0, 0, 1, 0))[:-1], grown, F.pad(grown, (0, 0, 0, 1))[1:]], dim=1)
