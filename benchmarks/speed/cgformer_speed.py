@@ -23,7 +23,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import one_thread
@@ -65,15 +65,23 @@ def plain_attend(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None
     return scores.softmax(-1) @ v
 
 
+def plain_linear(layer: nn.Module, x: Tensor) -> Tensor:
+    """`layers.many_rows.linear_of_many`, as a linear layer."""
+    return layer(x)
+
+
 @contextmanager
 def plain_encoder() -> Iterator[None]:
     """Within it, attention of the encoder is computed as it is published."""
-    kept = segmentation_windows.attend, pixel_word.attend
-    segmentation_windows.attend = pixel_word.attend = plain_attend
+    rooms = segmentation_windows, pixel_word
+    kept = [(room.attend, room.linear_of_many) for room in rooms]
+    for room in rooms:
+        room.attend, room.linear_of_many = plain_attend, plain_linear
     try:
         yield
     finally:
-        segmentation_windows.attend, pixel_word.attend = kept
+        for room, (attend, linear) in zip(rooms, kept, strict=True):
+            room.attend, room.linear_of_many = attend, linear
 
 
 def plain_group(group: Grouping, tokens: Tensor, cells: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from image_core.convert.cgformer import convert_cgformer
 from image_core.convert.lavt import convert_lavt
 from image_core.convert.partial_res import convert_partial_res
 from image_core.convert.reading import Asked
+from image_core.convert.rela import convert_rela
 from image_core.convert.seqtr import convert_seqtr
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.table import ModelConfig
@@ -38,6 +39,11 @@ PROJECTS: dict[str, Project] = {
     ),
     "partial_res": Project(
         convert_partial_res, "Partial-RES' segmentation model with its vocabulary (token_to_ix.pkl)"
+    ),
+    "rela": Project(
+        convert_rela,
+        "ReLA's GRES with a Swin backbone, with BERT's vocabulary (vocab.txt)",
+        asks=frozenset({"vocabulary", "max_words", "fusion_heads"}),
     ),
     "seqtr": Project(convert_seqtr, "SeqTR's segmentation model with its vocabulary (token_to_ix.pkl)"),
 }

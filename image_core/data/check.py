@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from image_core.data.annotation_files import Instances, read_instances
+from image_core.data.annotation_files import Instances
 from image_core.data.dataset import check_image_size
+from image_core.data.layout import Layout
 from image_core.data.records import ReferringRecord
-from image_core.data.refer import build_record, check_rows, image_folder, rows_of_split, splits_of
-from image_core.data.table import author_of, read_rows
+from image_core.data.refer import check_rows, image_folder, rows_of_split, splits_of
+from image_core.data.table import author_of, layout_of
 from image_core.errors import DataError
 from image_core.pictures import check_whole
 from image_core.progress import Progress, no_progress
@@ -24,6 +25,7 @@ PUBLISHED_REFS = {
     ("refcoco+", "unc"): {"train": 42278, "val": 3805, "testA": 1975, "testB": 1798},
     ("refcocog", "umd"): {"train": 42226, "val": 2573, "test": 5023},
     ("refcocog", "google"): {"train": 44822, "val": 5000},
+    ("phrasecut", "umass"): {"train": 310816, "val": 20316, "test": 14354, "miniv": 821},
 }
 PUBLISHED_EXPRESSIONS = {
     ("refcoco", "unc"): {"train": 120624, "val": 10834, "testA": 5657, "testB": 5095},
@@ -83,7 +85,7 @@ class PictureInventory:
         if self.broken_refs:
             faults.append(
                 f"{len(self.broken_refs)} of {self.refs} references cannot be used, the first: {self.broken_refs[0]}: "
-                f"fetch {self.refs_file.name} and instances.json again, from one release"
+                f"fetch {self.refs_file.name} and what lies beside it again, from one release"
             )
         if self.unreadable:
             faults.append(f"{self.unreadable[0]}")
@@ -140,11 +142,12 @@ def check_pictures(
     instances or the folder of pictures are missing as a whole, or the split is.
     """
     author = author_of(name, split_by)
-    path, content = read_rows(name, root, author)
+    layout = layout_of(name)
+    path, content = layout.read_rows(root, name, author, None)
     rows = check_rows(path, content)
     chosen = rows if split is None else rows_of_split(path, rows, split)
-    instances, images = read_instances(path.parent / "instances.json"), image_folder(root, name)
-    records, broken = _usable(chosen, instances, images)
+    instances, images = layout.read_instances(path), image_folder(root, name)
+    records, broken = _usable(layout, chosen, instances, images)
     by_path = {record.image_path: record for record in records}
     present = _present(by_path)
     return PictureInventory(
@@ -165,16 +168,17 @@ def check_pictures(
 
 
 def _usable(
-    rows: Sequence[Mapping[str, Any]], instances: Instances, images: Path
+    layout: Layout, rows: Sequence[Mapping[str, Any]], instances: Instances, images: Path
 ) -> tuple[list[ReferringRecord], list[str]]:
     """Rows as records, and a line for each that is none."""
     records, broken = [], []
     for row in rows:
         name = f"reference {row.get('ref_id', '?')}"
         try:
-            record = build_record(row, instances, images)
+            record = layout.build_record(row, instances, images)
+            fewest = 4 if record.outlined else 6  # an outline makes a line an area
             for polygon in (part for parts in record.segmentations if not isinstance(parts, Mapping) for part in parts):
-                if not isinstance(polygon, Mapping) and (len(polygon) < 6 or len(polygon) % 2):
+                if not isinstance(polygon, Mapping) and (len(polygon) < fewest or len(polygon) % 2):
                     raise ValueError(f"a polygon of {len(polygon)} numbers")
         except DataError as error:
             broken.append(str(error))

@@ -10,23 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from image_core.data.annotation_files import read_json, read_plain_pickle
-from image_core.data.records import ReferringRecord
-from image_core.data.refer import build_records, dataset_folder
+from image_core.data.layout import Layout
+from image_core.data.refer import build_record, dataset_folder, read_instances_beside
 
 
-def read_grefcoco(root: Path, split_by: str, split: str) -> list[ReferringRecord]:
-    """The references of one split, in the file's order. The JSON file is read where both are there.
+def read_grefs(root: Path, dataset: str, split_by: str, split: str | None = None) -> tuple[Path, Any]:
+    """The references' file and its content, of all splits, unchecked. The JSON file is read where both are there.
 
-    Raises `DataError` for a missing folder or file, an unknown split, or rows that do not fit together.
+    Raises `DataError` when it is missing or broken.
     """
-    return build_records(*read_grefs(root, split_by), root, split)
-
-
-def read_grefs(root: Path, split_by: str) -> tuple[Path, Any]:
-    """The references' file and its content, unchecked. Raises `DataError` when it is missing or broken."""
-    folder = dataset_folder(root, "grefcoco")
+    folder = dataset_folder(root, dataset)
     pickled = folder / f"grefs({split_by}).p"
     path = folder / f"grefs({split_by}).json"
     if not path.is_file() and pickled.is_file():
         return pickled, read_plain_pickle(pickled)
     return path, read_json(path)
+
+
+LAYOUT = Layout(__doc__ or "", read_grefs, read_instances_beside, build_record)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from image_core.errors import DataError
+from image_core.geometry.contours import rasterise
 from image_core.geometry.planes import nearest
 from image_core.geometry.rle import decode_polygons, decode_rle
 
@@ -31,7 +32,7 @@ class ReferringExpression:
 class ReferringRecord:
     """One reference: a set of objects of one picture (empty: no target) and all expressions that mean it."""
 
-    ref_id: int
+    ref_id: int | str  # a number; a text in PhraseCut
     split: str
     image_id: int
     image_path: Path
@@ -39,6 +40,8 @@ class ReferringRecord:
     expressions: tuple[ReferringExpression, ...]
     annotation_ids: tuple[int, ...]  # one an object
     segmentations: tuple[Segmentation, ...]  # one an object
+    # polygons have whole corners, cut off and not rounded, and hold their outline (PhraseCut); else COCO's rule
+    outlined: bool = False
 
     def __post_init__(self) -> None:
         if len(self.annotation_ids) != len(self.segmentations):
@@ -83,6 +86,9 @@ class ReferringRecord:
         if size != self.size:
             scale = size[1] / self.size[1], size[0] / self.size[0]
             polygons = [[number * scale[i % 2] for i, number in enumerate(polygon)] for polygon in polygons]
+        if self.outlined:
+            corners = [np.trunc(np.asarray(polygon, np.float64).reshape(-1, 2)) for polygon in polygons]
+            return np.logical_or.reduce([rasterise([c], size) for c in corners])
         return np.logical_or.reduce([decode_polygons(polygons, size), *(self._decoded(rle, size) for rle in rles)])
 
     def _decoded(self, rle: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:

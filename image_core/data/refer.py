@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from image_core.data.annotation_files import Instances, read_instances, read_plain_pickle
+from image_core.data.layout import Layout
 from image_core.data.records import ReferringExpression, ReferringRecord
 from image_core.errors import DataError
 
@@ -25,21 +26,17 @@ IMAGE_FOLDERS = {
     "refcocog": _COCO_FOLDERS,
     "grefcoco": _COCO_FOLDERS,
     "refclef": ("images/saiapr_tc-12", "saiapr_tc-12", "images"),
+    "phrasecut": ("VGPhraseCut_v0/images", "images"),
 }
 """Dataset -> where its pictures may lie under ROOT, in the order they are tried (REFER's own places first)."""
 
 
-def read_refer(root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
-    """The references of one split, in the file's order, all expressions kept.
+def read_refs(root: Path, dataset: str, split_by: str, split: str | None = None) -> tuple[Path, Any]:
+    """The references' file and its content, of all splits, unchecked. Raises `DataError` when it is missing or broken.
 
     File names are those of instances.json: a reference's own `file_name` carries an `_<annotation id>` suffix that no
-    picture has. Raises `DataError` for a missing folder or file, an unknown split, or rows that do not fit together.
+    picture has.
     """
-    return build_records(*read_refs(root, dataset, split_by), root, split)
-
-
-def read_refs(root: Path, dataset: str, split_by: str) -> tuple[Path, Any]:
-    """The references' file and its content, unchecked. Raises `DataError` when it is missing or broken."""
     path = dataset_folder(root, dataset) / f"refs({split_by}).p"
     return path, read_plain_pickle(path)
 
@@ -56,19 +53,28 @@ def dataset_folder(root: Path, dataset: str) -> Path:
     return folder
 
 
-def build_records(path: Path, refs: Any, root: Path, split: str) -> list[ReferringRecord]:
-    """Rows of a refs file (at `path`) -> records of `split`. An annotation id of -1 is no target."""
-    chosen = rows_of_split(path, check_rows(path, refs), split)
-    instances = read_instances(path.parent / "instances.json")
-    images = image_folder(root, path.parent.name)
+def read_records(layout: Layout, root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
+    """The references of one split, in the file's order, all expressions kept. An annotation id of -1 is no target.
+
+    Raises `DataError` for a missing folder or file, an unknown split, or rows that do not fit together.
+    """
+    path, content = layout.read_rows(root, dataset, split_by, split)
+    chosen = rows_of_split(path, check_rows(path, content), split)
+    instances = layout.read_instances(path)
+    images = image_folder(root, dataset)
     records = []
     for row in chosen:
         try:
-            records.append(build_record(row, instances, images))
+            records.append(layout.build_record(row, instances, images))
         except (KeyError, TypeError, ValueError) as error:
             name = row.get("ref_id", "?")
-            raise DataError(f"{path}: reference {name}: expected REFER's fields, got {error!r}") from error
+            raise DataError(f"{path}: reference {name}: expected the dataset's fields, got {error!r}") from error
     return records
+
+
+def read_instances_beside(path: Path) -> Instances:
+    """instances.json beside the references' file. Raises `DataError`."""
+    return read_instances(path.parent / "instances.json")
 
 
 def image_folder(root: Path, dataset: str) -> Path:
@@ -131,3 +137,6 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
         annotation_ids=tuple(ann_ids),
         segmentations=tuple(instances.annotations[i]["segmentation"] for i in ann_ids),
     )
+
+
+LAYOUT = Layout(__doc__ or "", read_refs, read_instances_beside, build_record)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from image_core.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from image_core.data.dataset import ReferringImages
+    from image_core.data.layout import Layout
 
 SPLITS_BY = {
     "refcoco": ("unc", "google"),
@@ -16,10 +17,11 @@ SPLITS_BY = {
     "refcocog": ("umd", "google"),
     "refclef": ("berkeley", "unc"),
     "grefcoco": ("unc",),
+    "phrasecut": ("umass",),
 }
 """Dataset -> the authors of its splits (`refs(<author>).p`), the one that papers report first."""
 
-DEFAULT_SPLITS = {"refclef": "test"}
+DEFAULT_SPLITS = {"refclef": "test", "phrasecut": "test"}
 """Dataset -> the split that is evaluated by default, where it is not `val`."""
 
 _ALIASES = {"refcoco_plus": "refcoco+", "referit": "refclef"}
@@ -53,24 +55,14 @@ def open_dataset(name: str, root: Path, split: str, *, split_by: str | None = No
     author = author_of(name, split_by)
     # Training on synthetic pictures runs on machines without pycocotools, which the readers need.
     from image_core.data.dataset import ReferringImages
-    from image_core.data.grefcoco import read_grefcoco
-    from image_core.data.refer import read_refer
+    from image_core.data.refer import read_records
 
-    if name == "grefcoco":
-        return ReferringImages(read_grefcoco(root, author, split))
-    return ReferringImages(read_refer(root, name, author, split))
+    return ReferringImages(read_records(layout_of(name), root, name, author, split))
 
 
-def read_rows(name: str, root: Path, author: str) -> tuple[Path, Any]:
-    """The references' file of a dataset and its content, unchecked. Raises `DataError`."""
-    from image_core.data.grefcoco import read_grefs
-    from image_core.data.refer import read_refs
+def layout_of(name: str) -> Layout:
+    """How a dataset of the table lies on disk."""
+    from image_core.data import grefcoco, phrasecut, refer
 
-    return read_grefs(root, author) if name == "grefcoco" else read_refs(root, name, author)
-
-
-def tree_text(name: str) -> str:
-    """In words, how a dataset must lie under its root."""
-    from image_core.data import grefcoco, refer
-
-    return (grefcoco if name == "grefcoco" else refer).__doc__ or ""
+    others = {"grefcoco": grefcoco.LAYOUT, "phrasecut": phrasecut.LAYOUT}
+    return others.get(name, refer.LAYOUT)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from image_core.layers.blocks import attend, merge_heads
+from image_core.layers.many_rows import linear_of_many
 
 _APART = -100.0
 """What is added to the logits of cells that the shift brought together from two sides of the picture."""
@@ -31,18 +32,25 @@ def window_attention(block: Any, x: Tensor) -> Tensor:
         x = torch.roll(x, (-shift_h, -shift_w), (1, 2))
     x = x.view(n, rows, win_h, columns, win_w, channels).transpose(2, 3).reshape(-1, win_h * win_w, channels)
     attention = block.attn
-    qkv = attention.qkv(x).view(len(x), win_h * win_w, 3, attention.num_heads, -1)
+    qkv = linear_of_many(attention.qkv, x).view(len(x), win_h * win_w, 3, attention.num_heads, -1)
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
     bias = attention._get_rel_pos_bias().to(q.dtype)
     if shifted:
         apart = _apart((rows, columns), (win_h, win_w), (shift_h, shift_w), q)
         bias = (bias + apart[:, None]).repeat(n, 1, 1, 1)
-    x = attention.proj_drop(attention.proj(merge_heads(attend(q, k, v, bias=bias))))
+    x = attention.proj_drop(linear_of_many(attention.proj, merge_heads(attend(q, k, v, bias=bias))))
     x = x.view(n, rows, columns, win_h, win_w, channels).transpose(2, 3)
     x = x.reshape(n, rows * win_h, columns * win_w, channels)
     if shifted:
         x = torch.roll(x, (shift_h, shift_w), (1, 2))
     return x[:, :h, :w]
+
+
+def feed_forward(block: Any, x: Tensor) -> Tensor:
+    """FFN(LN(x)) of such a block, without the residual: (N, h, w, C) -> the same shape."""
+    mlp = block.mlp
+    hidden = mlp.norm(mlp.drop1(mlp.act(linear_of_many(mlp.fc1, block.norm2(x)))))
+    return mlp.drop2(linear_of_many(mlp.fc2, hidden))
 
 
 def _apart(windows: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], like: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from timm.models.swin_transformer import SwinTransformerStage
 from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
 from torch import Tensor, nn
 
-from image_core.encoders.segmentation_windows import window_attention
+from image_core.encoders.segmentation_windows import feed_forward, window_attention
 
 
 class SwinStage(nn.Module):
@@ -74,6 +74,8 @@ class SwinStage(nn.Module):
     def feed_forward(self, i: int, r: Tensor) -> Tensor:
         """r + FFN(r) of block `i`: (N, h, w, C) -> the same shape."""
         block: Any = self.blocks[i]
+        if self._segmentation_windows:
+            return r + block.drop_path2(feed_forward(block, r))
         if self._norms_follow:
             return r + block.drop_path2(block.norm2(block.mlp(r)))
         return r + block.drop_path2(block.mlp(block.norm2(r)))

@@ -16,8 +16,8 @@ from image_core.types import ImageSample
 PUBLISHED = ("lavt", "rela", "cgformer", "seqtr")
 """Protocols of the RefCOCO family beside the native one."""
 
-_OTHER_PROTOCOLS = {"grefcoco": ("rela", "rela_50px")}
-"""Dataset -> its protocols, where they are others."""
+_OTHER_PROTOCOLS: dict[str, tuple[str, ...]] = {"grefcoco": ("rela", "rela_50px"), "phrasecut": ()}
+"""Dataset -> its protocols, where they are others. PhraseCut's own evaluator compares as the native one does."""
 
 
 class PictureSet(ABC):
@@ -91,9 +91,9 @@ class SyntheticPictures(PictureSet):
 
 
 class ReferringPictures(PictureSet):
-    """A split of RefCOCO, RefCOCO+, RefCOCOg, RefCLEF or gRefCOCO under `root`, every expression of every reference.
+    """A split of the RefCOCO family, gRefCOCO or PhraseCut under `root`, every expression of every reference.
 
-    split: None is `val` (RefCLEF: `test`); split_by: None is the author whose splits papers report. Raises
+    split: None is `val` (RefCLEF, PhraseCut: `test`); split_by: None is the author whose splits papers report. Raises
     `UnknownNameError` for another name or author, `DataError` for what is missing or broken.
     """
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from image_core.layers.many_rows import linear_of_many
 from image_core.layers.transformer import FeedForward
 
 
@@ -67,13 +68,13 @@ class DeformableAttention(nn.Module):
         n, count, channels = query.shape
         shape = (n, count, self.heads, self.levels, self.points)
         # Places in fp32 whatever the rest is in: bfloat16 has no cells beyond the 256th, and no thirds of one before.
-        offsets = self.offsets(query).float().view(*shape, 2)
-        share = self.weights(query).float().view(n, count, self.heads, -1).softmax(-1).view(shape)
+        offsets = linear_of_many(self.offsets, query).float().view(*shape, 2)
+        share = linear_of_many(self.weights, query).float().view(n, count, self.heads, -1).softmax(-1).view(shape)
         rows, weights = self._bags(cells, offsets, share)
-        values = self.values(x)
+        values = linear_of_many(self.values, x)
         table = values.reshape(n * count * self.heads, channels // self.heads)
         read = F.embedding_bag(rows, table, per_sample_weights=weights.to(table.dtype), mode="sum")
-        return self.out(read.view(n, count, channels))
+        return linear_of_many(self.out, read.view(n, count, channels))
 
     def _bags(self, cells: Cells, offsets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         """For each query and head, the rows of the table that its places lie between, and their weights: two

@@ -1,4 +1,9 @@
-"""A decoder's step from a deep level to the next finer one, as LAVT and CGFormer have it."""
+"""A decoder's step from a deep level to the next finer one, as LAVT and CGFormer have it.
+
+Enlarging a map bilinearly mixes places and no channels; each of the nine taps of a convolution mixes channels and moves
+by whole cells. So the taps can be multiplied on the small map, a quarter of the cells, and what they give be enlarged,
+moved and added: along each axis that is one matrix. The numbers are the same to rounding, borders included.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +20,11 @@ class TopDownStep(nn.Module):
     """[deep, enlarged; fine] -> two 3 x 3 convolutions with batch norm and ReLU.
 
     (N, C_deep, h, w), (N, C_fine, H, W) -> (N, C, H, W). Enlarging is bilinear with corner cells on corner cells. In
-    use the deep level is mixed before it is enlarged, at a quarter of the cost (`convolved_enlarged`): the same, to
-    rounding.
+    training it is done as it reads; in use the deep part of the first convolution is `convolved_enlarged`.
     """
 
     def __init__(self, deep: int, fine: int, channels: int, *, bias: bool = False) -> None:
         super().__init__()
-        self.deep = deep
         self.blocks = nn.Sequential(
             ConvBlock(deep + fine, channels, bias=bias), ConvBlock(channels, channels, bias=bias)
         )
@@ -30,11 +33,13 @@ class TopDownStep(nn.Module):
         height, width = fine.shape[2:]
         if self.training:
             return self.blocks(torch.cat([enlarged(deep, height, width), fine], dim=1))
-        first, second = (cast(ConvBlock, block) for block in self.blocks)
-        conv, norm, relu = cast(nn.Conv2d, first[0]), first[1], first[2]
-        of_deep, of_fine = conv.weight.split([self.deep, conv.in_channels - self.deep], dim=1)
-        x = F.conv2d(fine, of_fine, conv.bias, padding=1) + convolved_enlarged(deep, of_deep, height, width)
-        return second(relu(norm(x)))
+        first, second = cast(nn.Sequential, self.blocks[0]), self.blocks[1]
+        convolution, *rest = cast("tuple[nn.Conv2d, nn.Module, nn.Module]", tuple(first))
+        of_deep, of_fine = convolution.weight.split([deep.shape[1], fine.shape[1]], dim=1)
+        x = F.conv2d(fine, of_fine, convolution.bias, padding=1) + convolved_enlarged(deep, of_deep, height, width)
+        for module in rest:
+            x = module(x)
+        return second(x)
 
 
 def enlarged(x: Tensor, height: int, width: int) -> Tensor:
@@ -42,23 +47,22 @@ def enlarged(x: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
 
 
-def convolved_enlarged(x: Tensor, kernel: Tensor, height: int, width: int) -> Tensor:
-    """`F.conv2d(enlarged(x, height, width), kernel, padding=1)` for a 3 x 3 kernel (C_out, C, 3, 3).
+def convolved_enlarged(x: Tensor, weight: Tensor, height: int, width: int) -> Tensor:
+    """The 3 x 3 convolution `weight` (C_out, C, 3, 3), zeros outside, of `enlarged(x, height, width)`.
 
-    Mixing channels and enlarging commute, so each of the nine products is taken over the small map. What is left is a
-    matrix for each axis: enlarge, shift by the place in the kernel, and add the three.
+    (N, C, h, w) -> (N, C_out, height, width).
     """
     n, channels, h, w = x.shape
-    c = len(kernel)
-    products = kernel.permute(2, 0, 3, 1).reshape(9 * c, channels) @ x.reshape(n, channels, h * w)
-    columns = products.view(n, 3 * c, 3, h, w).transpose(2, 3).reshape(n, 3 * c * h, 3 * w)
-    rows = (columns @ _enlarge_and_shift(x, w, width)).view(n, 3, c, h, width).transpose(1, 2)
-    return _enlarge_and_shift(x, h, height).T @ rows.reshape(n, c, 3 * h, width)
+    out = weight.shape[0]
+    taps = weight.permute(2, 0, 3, 1).reshape(9 * out, channels)  # (row, C_out, column) by C
+    products = (taps @ x.flatten(2)).view(n, 3, out, 3, h, w)
+    columns, rows = moved(width, w, x), moved(height, h, x)
+    widened = products.transpose(3, 4).reshape(n, 3, out, h, 3 * w) @ columns.T
+    return rows @ widened.transpose(1, 2).reshape(n, out, 3 * h, width)
 
 
-def _enlarge_and_shift(like: Tensor, n: int, size: int) -> Tensor:
-    """(3 n, size): n cells enlarged to `size`; what stands one before, at, and one after each place. Beyond the ends
-    stands zero."""
-    one = torch.eye(n, device=like.device, dtype=like.dtype)[None]
-    table = F.pad(F.interpolate(one, size=size, mode="linear", align_corners=True)[0], (1, 1))
-    return torch.cat([table[:, i : i + size] for i in range(3)])
+def moved(long: int, short: int, like: Tensor) -> Tensor:
+    """(long, 3 short): enlarging one axis, for taps that look one cell back, at the place, and one ahead."""
+    steps = torch.eye(short, device=like.device, dtype=like.dtype)[None, :, :, None]
+    grown = enlarged(steps, long, 1)[0, :, :, 0].T
+    return torch.cat([F.pad(grown, (0, 0, 1, 0))[:-1], grown, F.pad(grown, (0, 0, 0, 1))[1:]], dim=1)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from image_core.layers.many_rows import linear_of_many
+
 Form = Literal["release", "paper"]
 Share = Literal["hard", "soft", "none"]
 
@@ -91,7 +93,7 @@ class Grouping(nn.Module):
 
     def forward(self, tokens: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         cells = self.norm_cells(cells)
-        q, k = self.to_q(self.norm_tokens(tokens)), self.to_k(cells)
+        q, k = self.to_q(self.norm_tokens(tokens)), linear_of_many(self.to_k, cells)
         if self.share == "none":
             shares = ((q * q.shape[-1] ** -0.5) @ k.transpose(1, 2)).softmax(-1)
             weights = shares

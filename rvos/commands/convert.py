@@ -13,7 +13,7 @@ from rvos.commands import options
 
 
 def convert(
-    project: Annotated[str, typer.Argument(metavar="PROJECT", help="cgformer, lavt, partial_res or seqtr.")],
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="cgformer, lavt, partial_res, rela or seqtr.")],
     source: Annotated[Path, typer.Argument(metavar="IN", help="The published file (.pth or .safetensors).")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The model file to write (.safetensors).")],
     vocabulary: Annotated[

@@ -67,9 +67,9 @@ def _pictures(name: str, root: Path, split: str | None, split_by: str | None, pr
 
 
 def _picture_tree(name: str) -> str:
-    from image_core.data.table import tree_text
+    from image_core.data.table import layout_of
 
-    return tree_text(canonical_name(name))
+    return layout_of(canonical_name(name)).tree
 
 
 def _videos(name: str, root: Path, split: str | None, split_by: str | None, progress: Progress) -> Inventory:

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
+from image_core.data import grefcoco, refer
 from image_core.data.dataset import ReferringImages
-from image_core.data.grefcoco import read_grefcoco
-from image_core.data.refer import read_refer
+from image_core.data.records import ReferringRecord
+from image_core.data.refer import read_records
 from image_core.data.table import open_dataset
 from image_core.errors import DataError, UnknownNameError
 from image_core.geometry.rle import decode_polygons, encode_rle
@@ -26,6 +27,14 @@ BLOB[10:30:2, 5:50] = True
 ONE = [2.0, 2, 22, 2, 22, 22, 2, 22]
 TWO = [15.0, 15, 35, 15, 35, 35, 15, 35]
 FAR = [45.0, 5, 55, 5, 55, 15, 45, 15]
+
+
+def read_refer(root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
+    return read_records(refer.LAYOUT, root, dataset, split_by, split)
+
+
+def read_grefcoco(root: Path, split_by: str, split: str) -> list[ReferringRecord]:
+    return read_records(grefcoco.LAYOUT, root, "grefcoco", split_by, split)
 
 
 def name_of(image_id: int) -> str:
@@ -237,8 +246,8 @@ def test_broken_instances(tree: Path, content: str, message: str) -> None:
     [
         ({"a": 1}, "expected a list of references"),
         ([1, 2], "expected a dict a reference"),
-        ([{"split": "train"}], r"reference \?: expected REFER's fields"),
-        ([dict(REFCOCO[0], sentences=[{"sent": "x"}])], "reference 1: expected REFER's fields"),
+        ([{"split": "train"}], r"reference \?: expected the dataset's fields"),
+        ([dict(REFCOCO[0], sentences=[{"sent": "x"}])], "reference 1: expected the dataset's fields"),
         ([dict(REFCOCO[0], image_id=99)], "no image 99, which reference 1 names"),
         ([dict(REFCOCO[0], ann_id=99)], "no annotation 99, which reference 1 names"),
         ([], "it holds no references"),

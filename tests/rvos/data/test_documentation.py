@@ -25,7 +25,7 @@ def test_every_dataset_is_counted() -> None:
     assert list(dict.fromkeys(rows("predictions"))) == list(DATASETS)
     assert len(rows("rules")) == sum(len(adapter.protocols) for adapter in DATASETS.values())
     assert rows("picture_protocols") == list(PROTOCOLS)
-    assert all(f"\n| `{name}`" in PAGE for name in SPLITS_BY) and len(SPLITS_BY) == 5
+    assert all(f"\n| `{name}`" in PAGE for name in SPLITS_BY) and len(SPLITS_BY) == 6
     assert set(LAYOUTS) <= set(DATASETS)
 
 

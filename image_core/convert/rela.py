@@ -1,0 +1,143 @@
+"""ReLA's release with Swin: detectron2's files of GRES.
+
+Two traps of the release are kept, since its figures were made with them. Its code never reads `lang_weight`, the share
+of the words that regions hear, out of a file: whatever it learnt, 0 is what runs. And regions hear padding words, so
+that every expression is padded to its full length. Gates of the backbone that are all zero, as those of its training
+from scratch stay, are left out, which is the same and can learn.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from image_core.checkpoint import Provenance, save_model
+from image_core.convert import fused_swin
+from image_core.convert.reading import Asked, KeyTable, Rule, Shapes, differing, fill, read_published
+from image_core.encoders.gru import fixed_length
+from image_core.encoders.word_pieces import bert_document
+from image_core.errors import CheckpointError
+from image_core.models.rela import RelaConfig
+from image_core.models.table import ModelConfig, build_model
+
+NEVER_LOADED = "sem_seg_head.predictor.lang_weight"
+"""The tensor that the release stores and does not load."""
+
+_GATE = r"backbone\.layers\.\d+\.res_gate\.\d\.weight"
+_PIXELS = r"sem_seg_head\.pixel_decoder\."
+_REGIONS = r"sem_seg_head\.predictor\."
+
+
+def _attention(theirs: str, kind: str, ours: str) -> tuple[Rule, ...]:
+    """A multi-head attention whose projections are stacked, and the norm behind it."""
+    return (
+        (rf"{theirs}\.{kind}\.in_proj_(?P<last>weight|bias)", rf"{ours}.to_{{q,k,v}}.\g<last>"),
+        (rf"{theirs}\.{kind}\.out_proj\.(?P<last>weight|bias)", rf"{ours}.out.\g<last>"),
+        (rf"{theirs}\.norm\.(?P<last>weight|bias)", rf"{ours}_norm.\g<last>"),
+    )
+
+
+RELA = KeyTable(
+    rules=(
+        *fused_swin.SWIN,
+        *fused_swin.BERT,
+        (rf"{_PIXELS}input_proj\.(\d)\.(\d\..+)", r"pixels.project.\1.\2"),
+        (rf"{_PIXELS}transformer\.level_embed", r"pixels.level_code"),
+        *(
+            (
+                rf"{_PIXELS}transformer\.encoder\.layers\.(\d+)\.self_attn\.{theirs}\.(.+)",
+                rf"pixels.layers.\1.attention.{ours}.\2",
+            )
+            for theirs, ours in (
+                ("sampling_offsets", "offsets"),
+                ("attention_weights", "weights"),
+                ("value_proj", "values"),
+                ("output_proj", "out"),
+            )
+        ),
+        (rf"{_PIXELS}transformer\.encoder\.layers\.(\d+)\.(linear\d\..+)", r"pixels.layers.\1.feed_forward.\2"),
+        (rf"{_PIXELS}transformer\.encoder\.layers\.(\d+)\.(norm\d\..+)", r"pixels.layers.\1.\2"),
+        (rf"{_PIXELS}adapter_1\.weight", r"pixels.lateral.0.weight"),
+        (rf"{_PIXELS}adapter_1\.norm\.(.+)", r"pixels.lateral.1.\1"),
+        (rf"{_PIXELS}layer_1\.weight", r"pixels.smooth.0.weight"),
+        (rf"{_PIXELS}layer_1\.norm\.(.+)", r"pixels.smooth.1.\1"),
+        (rf"{_PIXELS}mask_features\.(.+)", r"pixels.features.\1"),
+        (rf"{_REGIONS}query_feat\.weight", r"regions.start.weight"),
+        (rf"{_REGIONS}query_embed\.weight", r"regions.place.weight"),
+        (rf"{_REGIONS}level_embed\.weight", r"regions.level_code.weight"),
+        (rf"{_REGIONS}lang_proj\.weight", r"regions.words.weight"),
+        (rf"{_REGIONS}lang_weight", r"regions.layers.0.share"),
+        *_attention(rf"{_REGIONS}RIA_layers\.(\d+)", "multihead_attn", r"regions.layers.\1.look"),
+        *_attention(rf"{_REGIONS}RLA_lang_att", "multihead_attn", r"regions.layers.0.hear"),
+        *_attention(rf"{_REGIONS}RLA_vision\.(\d+)", "self_attn", r"regions.layers.\1.relate"),
+        (rf"{_REGIONS}transformer_ffn_layers\.(\d+)\.(linear\d\..+)", r"regions.layers.\1.feed_forward.\2"),
+        (rf"{_REGIONS}transformer_ffn_layers\.(\d+)\.(norm\..+)", r"regions.layers.\1.\2"),
+        (rf"{_REGIONS}decoder_norm\.(.+)", r"regions.norm.\1"),
+        *((rf"{_REGIONS}mask_embed\.layers\.{i}\.(.+)", rf"regions.mask.{2 * i}.\1") for i in range(3)),
+        *((rf"{_REGIONS}nt_embed\.layers\.{i}\.(.+)", rf"regions.absent.{2 * i}.\1") for i in range(2)),
+        (rf"{_REGIONS}minimap_embed\.(.+)", r"regions.minimap.\1"),
+    ),
+    unused=fused_swin.UNUSED,
+    place=fused_swin.place,
+)
+"""The release with a Swin backbone."""
+
+
+def rela_description(
+    state: Mapping[str, Tensor], max_words: int = fused_swin.WORDS, fusion_heads: tuple[int, ...] = (1, 1, 1, 1)
+) -> ModelConfig:
+    """The model that the tensors belong to. A cell reads 4 places, as in every release, which tells the heads.
+
+    Raises `CheckpointError` when a tensor that tells the sizes is missing, or tells what cannot be.
+    """
+    shapes = Shapes(state, "ReLA checkpoint: expected GRES with a Swin backbone")
+    pixels, regions = "sem_seg_head.pixel_decoder", "sem_seg_head.predictor"
+    queries, channels = shapes.of(f"{regions}.query_feat.weight")
+    side = math.isqrt(queries)
+    if side * side != queries:
+        raise CheckpointError(f"{shapes.expected}, got one with {queries} queries, which make no square of regions")
+    places = shapes.of(f"{pixels}.transformer.encoder.layers.0.self_attn.attention_weights.bias")[0]
+    points = RelaConfig().points
+    config = {
+        "minimap": side,
+        "channels": channels,
+        "heads": places // (3 * points),
+        "pixel_layers": shapes.count(r"sem_seg_head\.pixel_decoder\.transformer\.encoder\.layers\.(\d+)\."),
+        "pixel_hidden": shapes.of(f"{pixels}.transformer.encoder.layers.0.linear1.weight")[0],
+        "region_layers": shapes.count(r"sem_seg_head\.predictor\.RIA_layers\.(\d+)\."),
+        "region_hidden": shapes.of(f"{regions}.transformer_ffn_layers.0.linear1.weight")[0],
+        "fusion_heads": fusion_heads,
+        "fusion_gates": any(bool(v.any()) for k, v in state.items() if re.fullmatch(_GATE, k) and not v.is_meta),
+        "reads_padding": True,
+    }
+    return ModelConfig(
+        name="rela",
+        vision=fused_swin.swin_of(shapes),
+        text=fused_swin.bert_of(shapes),
+        config=differing(config, RelaConfig),
+        max_words=max_words,
+    )
+
+
+def convert_rela(source: Path, out: Path, asked: Asked) -> ModelConfig:
+    """A checkpoint of GRES with Swin and BERT's vocabulary -> a model file of ours, 480 px as published.
+
+    Raises `CheckpointError` or `DataError`.
+    """
+    state = read_published(source)
+    max_words = asked.max_words or fused_swin.WORDS
+    spec = rela_description(state, max_words, fused_swin.stage_heads(asked.fusion_heads, 1))
+    words = fixed_length(fused_swin.bert_words(source, asked.vocabulary, state), max_words)
+    if NEVER_LOADED in state:
+        state[NEVER_LOADED] = torch.zeros_like(state[NEVER_LOADED])
+    if not spec.config.get("fusion_gates", True):
+        state = {key: value for key, value in state.items() if not re.fullmatch(_GATE, key)}
+    model = build_model(spec, tokenizer_json=bert_document(words, spec.text.options))
+    fill(model, RELA.renamed(state, str(source)), str(source))
+    save_model(out, model, spec, fused_swin.PREPROCESSING, Provenance(data=f"converted from ReLA's {source.name}"))
+    return spec

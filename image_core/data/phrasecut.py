@@ -1,0 +1,109 @@
+"""PhraseCut: a phrase and all regions of a picture that it means (Wu et al., CVPR 2020).
+
+ROOT/VGPhraseCut_v0/refer_<split>.json      tasks: a phrase, and the polygons of each instance it means
+ROOT/VGPhraseCut_v0/image_data_split3000.json   sizes of the pictures (or image_data_split.json)
+ROOT/VGPhraseCut_v0/images/<image id>.jpg   the pictures, Visual Genome's
+
+Splits: test, val, train, miniv (100 pictures kept apart from val), val_miniv (both).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from image_core.data.annotation_files import Instances, read_json
+from image_core.data.layout import Layout, Row
+from image_core.data.records import ReferringExpression, ReferringRecord
+from image_core.errors import DataError
+
+FOLDER = "VGPhraseCut_v0"
+SPLITS = ("test", "val", "train", "miniv")
+_TOGETHER = {"val": "val,val_miniv", "miniv": "miniv,val_miniv"}
+_IMAGE_FILES = ("image_data_split3000.json", "image_data_split.json")
+
+
+def read_tasks(root: Path, dataset: str, author: str, split: str | None) -> tuple[Path, Any]:
+    """The tasks of a split, or of all whose files are there, each with its split and its phrase as REFER has them."""
+    folder = root / FOLDER
+    if not folder.is_dir():
+        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        raise DataError(
+            f"{folder}: no such folder: expected {FOLDER} under --root, got {', '.join(there) or 'no folder'}"
+        )
+    if split is None:
+        names = [name for name in SPLITS if _file(folder, name).is_file()] or [SPLITS[0]]
+    else:
+        names = ["val", "miniv"] if split == "val_miniv" else [split]
+    rows = [row for name in names for row in _rows(_file(folder, name), name)]
+    return _file(folder, names[0]), rows
+
+
+def _file(folder: Path, split: str) -> Path:
+    return folder / f"refer_{split}.json"
+
+
+def _rows(path: Path, split: str) -> Iterator[Row]:
+    content = read_json(path)
+    if not isinstance(content, list) or not all(isinstance(task, dict) for task in content):
+        raise DataError(f"{path}: expected a list of tasks, a dict each, got {type(content).__name__}")
+    for task in content:
+        sentences = [{"sent_id": 0, "raw": task["phrase"]}] if "phrase" in task else []
+        yield {**task, "ref_id": task.get("task_id"), "split": _TOGETHER.get(split, split), "sentences": sentences}
+
+
+def read_sizes(path: Path) -> Instances:
+    """Names and sizes of the pictures, by their ids; the tasks bring their polygons themselves."""
+    file = next((path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()), None)
+    file = file or path.parent / _IMAGE_FILES[0]
+    content = read_json(file)
+    try:
+        images = {
+            int(row["image_id"]): {
+                "file_name": f"{row['image_id']}.jpg",
+                "height": int(row["height"]),
+                "width": int(row["width"]),
+            }
+            for row in content
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{file}: expected image_id, height and width of each picture, got {error!r}") from error
+    return Instances(file, images, {})
+
+
+def task_record(task: Row, instances: Instances, images: Path) -> ReferringRecord:
+    """One task -> its record: an object an instance. Raises `DataError` for a picture that is not listed, and
+    `KeyError`, `TypeError` or `ValueError` for a task without its fields."""
+    image_id = int(task["image_id"])
+    image = instances.images.get(image_id)
+    if image is None:
+        raise DataError(f"{instances.path}: no image {image_id}, which task {task['task_id']} names")
+    drawn = ([_flat(polygon) for polygon in instance if len(polygon) > 1] for instance in task["Polygons"])
+    parts = tuple(polygons for polygons in drawn if polygons)  # a single point draws nothing, as published
+    if not parts:
+        raise ValueError("no polygons, so that nothing is meant")
+    return ReferringRecord(
+        ref_id=str(task["task_id"]),
+        split=str(task["split"]).split(",")[0],
+        image_id=image_id,
+        image_path=images / image["file_name"],
+        size=(image["height"], image["width"]),
+        expressions=(ReferringExpression(0, str(task["phrase"]), _family(task)),),
+        annotation_ids=tuple(range(len(parts))),
+        segmentations=parts,
+        outlined=True,
+    )
+
+
+def _flat(polygon: Sequence[Sequence[float]]) -> list[float]:
+    return [float(number) for x, y in polygon for number in (x, y)]
+
+
+def _family(task: Row) -> str:
+    """What makes the phrase unique: its name, an attribute, a relation, or nothing less than all of it ("verbose")."""
+    structure = task.get("phrase_structure")
+    return str(structure.get("type", "")) if isinstance(structure, dict) else ""
+
+
+LAYOUT = Layout(__doc__ or "", read_tasks, read_sizes, task_record)

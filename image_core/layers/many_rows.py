@@ -1,0 +1,31 @@
+"""A linear layer over very many rows, on a CPU, in use."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FEWEST_ROWS = 512
+"""Below it the detour costs what it gains."""
+BATCH = 16
+"""From so many on, torch computes convolutions of one cell with oneDNN even on one thread."""
+
+
+def linear_of_many(layer: nn.Module, x: Tensor) -> Tensor:
+    """`layer(x)` of an `nn.Linear` over (..., C), to rounding.
+
+    Without gradients, on a CPU and in fp32, many rows are a convolution of one cell over a batch. oneDNN then computes
+    it, whose kernels use all of AVX-512 where torch's matrix product, on processors that are not Intel's, uses half of
+    it: 1.1 to 2 times as fast.
+    """
+    rows = x.numel() // x.shape[-1]
+    plain = torch.is_grad_enabled() or x.device.type != "cpu" or x.dtype is not torch.float32
+    if plain or rows < FEWEST_ROWS or type(layer) is not nn.Linear:
+        return layer(x)
+    batch = next((b for b in range(BATCH, 2 * BATCH + 1) if rows % b == 0), None)
+    if batch is None:
+        return layer(x)
+    cells = x.reshape(batch, rows // batch, 1, x.shape[-1]).permute(0, 3, 1, 2)  # channels last, nothing moves
+    y = F.conv2d(cells, layer.weight[:, :, None, None], layer.bias)
+    return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)

@@ -1,0 +1,68 @@
+"""Computed another way, the same numbers: linear layers of many rows, convolutions of enlarged maps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from image_core.layers.many_rows import FEWEST_ROWS, linear_of_many
+from image_core.layers.top_down import TopDownStep, convolved_enlarged, enlarged
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(2, 24, 24), (1, 600), (1000,), (23, 29), (FEWEST_ROWS,), (1, 31, 37)])
+@torch.no_grad()
+def test_many_rows_are_the_rows_of_the_layer(shape: tuple[int, ...], bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(12, 20, bias=bias)
+    x = torch.randn(*shape, 12)
+    torch.testing.assert_close(linear_of_many(layer, x), layer(x), rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_detour_is_taken_where_it_pays_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[torch.Size] = []
+    convolve = F.conv2d
+
+    def counted(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        calls.append(x.shape)
+        return convolve(x, weight, bias)
+
+    monkeypatch.setattr(F, "conv2d", counted)
+    layer, x = nn.Linear(4, 4), torch.randn(FEWEST_ROWS, 4)
+    linear_of_many(layer, x)
+    assert calls == [(16, 4, FEWEST_ROWS // 16, 1)]
+    with torch.enable_grad():
+        linear_of_many(layer, x)
+    linear_of_many(layer, x[:-1])
+    linear_of_many(layer, torch.randn(521, 4))  # a prime
+    linear_of_many(layer.double(), x.double())
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("small", "large"), [((3, 4), (6, 8)), ((1, 1), (2, 2)), ((1, 3), (5, 3)), ((4, 2), (7, 9))])
+@torch.no_grad()
+def test_taps_on_the_small_map_are_the_convolution_of_the_large_one(
+    small: tuple[int, int], large: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(2, 5, *small).double(), torch.randn(7, 5, 3, 3).double()
+    expected = F.conv2d(enlarged(x, *large), weight, padding=1)
+    torch.testing.assert_close(convolved_enlarged(x, weight, *large), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@torch.no_grad()
+def test_a_step_in_use_is_the_step_as_it_reads(bias: bool) -> None:
+    torch.manual_seed(0)
+    step = TopDownStep(6, 4, 8, bias=bias).eval()
+    for name, buffer in step.named_buffers():
+        if name.endswith("running_var"):
+            nn.init.uniform_(buffer, 0.5, 2.0)
+        elif name.endswith("running_mean"):
+            nn.init.normal_(buffer)
+    deep, fine = torch.randn(2, 6, 3, 5), torch.randn(2, 4, 6, 10)
+    expected = step.blocks(torch.cat([enlarged(deep, 6, 10), fine], 1))
+    torch.testing.assert_close(step(deep, fine), expected, rtol=1e-5, atol=1e-5)
