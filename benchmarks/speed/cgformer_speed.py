@@ -18,8 +18,9 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import cast
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -73,15 +74,11 @@ def plain_linear(layer: nn.Module, x: Tensor) -> Tensor:
 @contextmanager
 def plain_encoder() -> Iterator[None]:
     """Within it, attention of the encoder is computed as it is published."""
-    rooms = segmentation_windows, pixel_word
-    kept = [(room.attend, room.linear_of_many) for room in rooms]
-    for room in rooms:
-        room.attend, room.linear_of_many = plain_attend, plain_linear
-    try:
+    with ExitStack() as patches:
+        for room in (segmentation_windows, pixel_word):
+            patches.enter_context(patch.object(room, "attend", plain_attend))
+            patches.enter_context(patch.object(room, "linear_of_many", plain_linear))
         yield
-    finally:
-        for room, (attend, linear) in zip(rooms, kept, strict=True):
-            room.attend, room.linear_of_many = attend, linear
 
 
 def plain_group(group: Grouping, tokens: Tensor, cells: Tensor) -> Tensor:

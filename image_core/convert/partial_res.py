@@ -8,7 +8,9 @@ from functools import partial
 
 from torch import Tensor
 
+from image_core.convert.reading import differing
 from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
+from image_core.models.partial_res import PartialResConfig
 from image_core.models.table import ModelConfig
 
 PARTIAL_RES = replace(
@@ -22,9 +24,14 @@ PARTIAL_RES = replace(
 
 
 def partial_res_description(state: Mapping[str, Tensor], max_words: int = 15) -> ModelConfig:
-    """`seqtr_description` of Partial-RES' tensors, which were learnt with rows and columns in each other's place."""
+    """`seqtr_description` of Partial-RES' tensors, which were learnt with rows and columns in each other's place.
+
+    Its queries have four numbers a head for where they attend, so that its heads are told.
+    """
     spec = seqtr_description(state, max_words)
-    return replace(spec, name="partial_res", config={**spec.config, "cctf_transposed": True})
+    points = state.get("head.transformer.decoder.layers.0.point.4.weight")
+    heads = {} if points is None else differing({"heads": len(points) // 4}, PartialResConfig)
+    return replace(spec, name="partial_res", config={**spec.config, **heads, "cctf_transposed": True})
 
 
 convert_partial_res = partial(convert_seqtr, table=PARTIAL_RES, description=partial_res_description)

@@ -146,7 +146,7 @@ def tensors_of(content: Any, source: Path) -> dict[str, Tensor]:
     Raises `CheckpointError` where there is none.
     """
     for name in ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
+        if isinstance(content, dict) and isinstance(content.get(name), dict) and content[name]:
             content = content[name]
             break
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):

@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
+from zipfile import BadZipFile
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
@@ -27,6 +30,7 @@ from image_core.models.seqtr import SeqTRConfig
 from image_core.models.table import EncoderConfig, ModelConfig, build_model
 from image_core.preprocessing import Preprocessing
 
+_VECTORS = "lan_enc.embedding.weight"
 WORDS = 15
 """Tokens that an expression had in training; 20 for RefCOCOg."""
 
@@ -88,7 +92,7 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> Mo
     shapes = Shapes(state, "SeqTR checkpoint: expected a segmentation model with its encoders")
     shape, count = shapes.of, shapes.count
     tokens, channels = shape("head.transformer.query_embedding.weight")
-    embedding = shape("lan_enc.embedding.weight")[1]
+    embedding = shape(_VECTORS)[1]
     hidden = shape("lan_enc.lstm.weight_hh_l0")[1]
     width = shape("vis_enc.darknet.0.conv.weight")[0]
     vision = {
@@ -123,22 +127,23 @@ def convert_seqtr(
     description: Callable[[Mapping[str, Tensor], int], ModelConfig] = seqtr_description,
 ) -> ModelConfig:
     """A segmentation checkpoint of SeqTR's family and its vocabulary -> a model file of ours, 640 px as published.
+    Word vectors lie in it, or in word_emb.npz beside it.
 
     The vocabulary is the release's token_to_ix, a pickle or JSON of word -> row, with PAD and UNK. Raises
     `CheckpointError` or `DataError`.
     """
     max_words = asked.max_words or WORDS
-    state = read_published(source)
+    state = with_word_vectors(read_published(source), source)
     vocabulary = asked.vocabulary or next(
         (path for path in (source.with_name(f"token_to_ix.{kind}") for kind in ("pkl", "json")) if path.is_file()), None
     )
     if vocabulary is None:
         raise DataError(f"{source}: no token_to_ix.pkl or .json beside it; put it there, or name it (--vocabulary)")
     spec = description(state, max_words)
-    words = _vocabulary(vocabulary, state["lan_enc.embedding.weight"].shape[0])
+    words = _vocabulary(vocabulary, state[_VECTORS].shape[0])
     options = cast(dict[str, Any], spec.text.options)
     text = GruTextEncoder(
-        GruConfig(vocabulary=state["lan_enc.embedding.weight"].shape[0], **options),
+        GruConfig(vocabulary=state[_VECTORS].shape[0], **options),
         fixed_length(word_tokenizer(words), max_words),
     )
     model = build_model(spec, tokenizer_json=text.tokenizer_json())
@@ -147,6 +152,25 @@ def convert_seqtr(
     provenance = Provenance(data=f"converted from {spec.name}'s {source.name}", words=tuple(sorted(words)))
     save_model(out, model, spec, preprocessing, provenance)
     return spec
+
+
+def with_word_vectors(state: dict[str, Tensor], source: Path) -> dict[str, Tensor]:
+    """The tensors with their word vectors: those of word_emb.npz beside the checkpoint, where it has none of its own.
+
+    Raises `DataError` for an archive that does not hold one table.
+    """
+    path = source.with_name("word_emb.npz")
+    if _VECTORS in state or not path.is_file():
+        return state
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            tables = [archive[name] for name in archive.files]
+    except (OSError, ValueError, BadZipFile) as error:
+        raise DataError(f"{path}: expected an archive of numpy, got a file that cannot be read ({error})") from error
+    if len(tables) != 1 or tables[0].ndim != 2:
+        shapes = [table.shape for table in tables]
+        raise DataError(f"{path}: expected one table of word vectors, a row each, got arrays of shapes {shapes}")
+    return state | {_VECTORS: torch.from_numpy(tables[0].astype(np.float32))}
 
 
 def _vocabulary(path: Path, rows: int) -> dict[str, int]:

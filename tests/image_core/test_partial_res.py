@@ -329,4 +329,7 @@ def test_published_names_have_a_place_to_go() -> None:
     spec = partial_res_description({key: torch.empty(shape, device="meta") for key, shape in shapes.items()})
     assert spec.name == "partial_res"
     assert spec.config["cctf_transposed"] and spec.config["points"] == 12 and spec.config["bin_offset"] == 0.0
-    assert "partial_res" in PROJECTS
+    assert "partial_res" in PROJECTS and "heads" not in spec.config, "as published"
+    shapes["head.transformer.decoder.layers.0.point.4.weight"] = (16, 64)
+    spec = partial_res_description({key: torch.empty(shape, device="meta") for key, shape in shapes.items()})
+    assert spec.config["heads"] == 4

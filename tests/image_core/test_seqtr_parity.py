@@ -146,6 +146,25 @@ def test_the_converter_is_strict(small: SeqTR, file: Path, change: Callable[[dic
     assert "\n" not in str(error.value) and not file.with_name("ours.safetensors").exists()
 
 
+def test_word_vectors_inside_or_beside(small: SeqTR, file: Path) -> None:
+    """An average that was not kept is passed over, and wrappers' prefixes come off whatever their order."""
+    names = published_names(small)
+    vectors = names.pop("lan_enc.embedding.weight").numpy()
+    torch.save({"ema_state_dict": {}, "state_dict": {f"module._orig_mod.{k}": v for k, v in names.items()}}, file)
+    with pytest.raises(CheckpointError, match=r"got none with a tensor 'lan_enc\.embedding\.weight'"):
+        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+    np.savez(file.with_name("word_emb.npz"), vectors)
+    convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+    state = load_model(file.with_name("ours.safetensors")).model.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in small.state_dict().items())
+    np.savez(file.with_name("word_emb.npz"), vectors, vectors)
+    with pytest.raises(DataError, match="expected one table of word vectors, a row each, got arrays of shapes"):
+        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+    file.with_name("word_emb.npz").write_bytes(b"nonsense")
+    with pytest.raises(DataError, match="expected an archive of numpy"):
+        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     for content in (b"", b"nonsense", b"\x80\x02}q\x00."):
         (tmp_path / "x.pth").write_bytes(content)
