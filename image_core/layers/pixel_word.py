@@ -65,5 +65,5 @@ class LanguageGate(nn.Module):
 
 def over_pixels(x: Tensor) -> Tensor:
     """Instance norm of (N, P, C): each channel to mean 0 and variance 1 over its pixels; a single pixel gives 0."""
-    centred = x - x.mean(1, keepdim=True)
-    return centred * torch.rsqrt(centred.square().mean(1, keepdim=True) + 1e-5)
+    variance, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
+    return (x - mean) * torch.rsqrt(variance + 1e-5)
