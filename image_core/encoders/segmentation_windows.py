@@ -37,7 +37,8 @@ def window_attention(block: Any, x: Tensor) -> Tensor:
     bias = attention._get_rel_pos_bias().to(q.dtype)
     if shifted:
         apart = _apart((rows, columns), (win_h, win_w), (shift_h, shift_w), q)
-        bias = (bias + apart[:, None]).repeat(n, 1, 1, 1)
+        bias = bias + apart[:, None]
+        bias = bias if n == 1 else bias.repeat(n, 1, 1, 1)
     x = attention.proj_drop(linear_of_many(attention.proj, merge_heads(attend(q, k, v, bias=bias))))
     x = x.view(n, rows, columns, win_h, win_w, channels).transpose(2, 3)
     x = x.reshape(n, rows * win_h, columns * win_w, channels)

@@ -1,0 +1,202 @@
+"""What a core of full published size costs, in our form and in the form that its paper's code has.
+
+python -m benchmarks.speed.core_cost [--rounds 5] [MODEL...]
+
+Swin-B with windows of 12 and BERT-base with random weights, which cost what trained ones do; one picture of 480 x 480,
+one expression of 20 word pieces. A process for each model, one thread, processor seconds: both forms in turn, the least
+of the rounds and the median of the rounds' ratios. The published form is a stand-in that is written here from
+descriptions: attention written out, linear layers by torch's matrix product, taps of the decoder on the enlarged map,
+deformable attention by `grid_sample`. `differs` is the largest difference of the two forms' mask logits beside their
+largest value. Memory is the peak of a process that runs our form alone, and what of it the loaded weights are.
+Operations are those of a full forward pass, two a multiply-add. Takes minutes.
+
+The result is core_cost.json, beside this file.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.harness.command import Benchmark
+from benchmarks.harness.processes import in_processes
+from benchmarks.speed.model_cost import operations
+from image_core.encoders import segmentation_windows
+from image_core.layers import deformable_attention, pixel_word, transformer
+from image_core.layers.deformable_attention import Cells, DeformableAttention
+from image_core.layers.top_down import TopDownStep, enlarged
+from image_core.models.base import Trainable
+from image_core.models.table import EncoderConfig, ModelConfig, build_model
+
+BENCHMARK = Benchmark(__file__, __doc__)
+SIDE_PX, WORDS = 480, 20
+PUBLISHED: dict[str, dict[str, float]] = {
+    # Of the published configuration: weights in millions, operations in 10^9, processor seconds of one core of another
+    # machine, and which share of the published form's time is aimed at.
+    "lavt": {"parameters_m": 227.7, "gflop": 398.0, "cpu_s": 3.61, "aim": 0.7},
+    "rela": {"parameters_m": 225.5, "gflop": 262.6, "cpu_s": 4.43, "aim": 0.6},
+}
+
+
+def written_out(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """Attention with its weights in memory, as `layers.blocks.attend` takes it."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    if bias is not None:
+        scores = scores + bias
+    if pad_mask is not None:
+        scores = scores.masked_fill(pad_mask, float("-inf"))
+    return scores.softmax(-1) @ v
+
+
+def by_rows(layer: nn.Module, x: Tensor) -> Tensor:
+    """A linear layer as torch computes it."""
+    return layer(x)
+
+
+def as_it_reads(step: TopDownStep, deep: Tensor, fine: Tensor) -> Tensor:
+    """Enlarge, put side by side, convolve."""
+    return step.blocks(torch.cat([enlarged(deep, fine.shape[2], fine.shape[3]), fine], dim=1))
+
+
+def sampled(layer: DeformableAttention, query: Tensor, x: Tensor, cells: Cells) -> Tensor:
+    """Deformable attention map by map, by torch's sampler."""
+    n, count, channels = query.shape
+    heads, levels, points = layer.heads, layer.levels, layer.points
+    width = channels // heads
+    offsets = layer.offsets(query).view(n, count, heads, levels, points, 2)
+    share = layer.weights(query).view(n, count, heads, -1).softmax(-1)
+    sizes = torch.tensor([[w, h] for h, w in cells.sizes], dtype=offsets.dtype, device=offsets.device)
+    places = 2 * (cells.centres[:, None, None, None] + offsets / sizes[:, None]) - 1
+    parts = layer.values(x).view(n, count, heads, width).split([h * w for h, w in cells.sizes], dim=1)
+    read = []
+    for level, (part, (h, w)) in enumerate(zip(parts, cells.sizes, strict=True)):
+        plane = part.permute(0, 2, 3, 1).reshape(n * heads, width, h, w)
+        grid = places[:, :, :, level].transpose(1, 2).flatten(0, 1)
+        read.append(F.grid_sample(plane, grid, mode="bilinear", padding_mode="zeros", align_corners=False))
+    weights = share.transpose(1, 2).reshape(n * heads, 1, count, levels * points)
+    out = (torch.cat(read, -1) * weights).sum(-1)
+    return layer.out(out.view(n, channels, count).transpose(1, 2))
+
+
+@contextmanager
+def published_form() -> Iterator[None]:
+    """Inside, models compute as their papers' code does."""
+    with ExitStack() as stack:
+        for module in (segmentation_windows, pixel_word):
+            stack.enter_context(patch.object(module, "attend", written_out))
+        for module in (segmentation_windows, pixel_word, transformer, deformable_attention):
+            stack.enter_context(patch.object(module, "linear_of_many", by_rows))
+        stack.enter_context(patch.object(TopDownStep, "forward", as_it_reads))
+        stack.enter_context(patch.object(DeformableAttention, "forward", sampled))
+        yield
+
+
+def build(name: str) -> Trainable:
+    """The published size with random weights."""
+    torch.manual_seed(0)
+    vision, text = EncoderConfig("swin_base_patch4_window12_384"), EncoderConfig("bert-base-uncased")
+    return build_model(ModelConfig(name, vision, text, max_words=WORDS)).eval().requires_grad_(False)
+
+
+def steps_of(model: Trainable, images: Tensor) -> dict[str, Callable[[], Any]]:
+    """The three steps of one answer; each keeps what the next one needs."""
+    kept: dict[str, Any] = {}
+    expression = [" ".join(["red"] * WORDS)]  # cut to as many word pieces as the model takes
+
+    def text() -> Any:
+        kept["text"] = model.encode_text(expression)
+
+    def encoder() -> Any:
+        kept["image"] = model.encode_image(images, kept["text"])
+
+    def decoder() -> Any:
+        return model.decode(kept["image"], kept["text"])
+
+    return {"text": text, "encoder": encoder, "decoder": decoder}
+
+
+def timed(steps: dict[str, Callable[[], Any]]) -> tuple[dict[str, float], Tensor]:
+    """Processor seconds of each step, and the mask logits."""
+    times: dict[str, float] = {}
+    last = None
+    for name, step in steps.items():
+        began = time.process_time()
+        last = step()
+        times[name] = time.process_time() - began
+    assert last is not None
+    return times | {"all": sum(times.values())}, last.mask_logits
+
+
+def memory_of(name: str) -> dict[str, Any]:
+    """Peak of this process after three answers in our form, in MB, and before the first of them."""
+    steps = steps_of(build(name), torch.randn(1, 3, SIDE_PX, SIDE_PX))
+    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    with torch.inference_mode():
+        for _ in range(3):
+            timed(steps)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"peak_mb": round(peak), "loaded_mb": round(loaded)}
+
+
+def cost_of(job: tuple[str, int]) -> dict[str, Any]:
+    """Weights, operations and times of one model."""
+    name, rounds = job
+    model = build(name)
+    steps = steps_of(model, torch.randn(1, 3, SIDE_PX, SIDE_PX))
+    ours: list[dict[str, float]] = []
+    theirs: list[dict[str, float]] = []
+    with torch.inference_mode():
+        _, mine = timed(steps)
+        with published_form():
+            _, published = timed(steps)
+        for _ in range(rounds):
+            ours.append(timed(steps)[0])
+            with published_form():
+                theirs.append(timed(steps)[0])
+    with torch.device("meta"):
+        shape = build(name)
+    gflop = operations(shape, SIDE_PX, 1, WORDS)
+    with published_form():
+        published_gflop = operations(shape, SIDE_PX, 1, WORDS)
+    return {
+        "parameters_m": round(sum(p.numel() for p in model.parameters()) / 1e6, 1),
+        "gflop": round(gflop, 1),
+        "gflop_published_form": round(published_gflop, 1),
+        "cpu_s": least(ours),
+        "cpu_s_published_form": least(theirs),
+        "ratio": round(statistics.median(a["all"] / b["all"] for a, b in zip(ours, theirs, strict=True)), 3),
+        "differs": [round(float(x), 7) for x in ((mine - published).abs().max(), published.abs().max())],
+        "published": PUBLISHED[name],
+    }
+
+
+def least(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Of each step."""
+    return {name: round(min(row[name] for row in rounds), 3) for name in rounds[0]}
+
+
+def main() -> None:
+    parser = BENCHMARK.parser(seed=0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(PUBLISHED)}; all, if none is given")
+    given = parser.parse_args()
+    rows: dict[str, Any] = {}
+    for name in given.models or PUBLISHED:
+        (row,) = in_processes(cost_of, [(name, given.rounds)], 1)
+        (memory,) = in_processes(memory_of, [name], 1)
+        rows[name] = row | memory
+        print(f"\n{name}: {rows[name]}")
+    BENCHMARK.write(given.out, {"seed": given.seed, "side_px": SIDE_PX, "words": WORDS, "models": rows})
+
+
+if __name__ == "__main__":
+    BENCHMARK.start(main)
