@@ -3,13 +3,14 @@
 python -m benchmarks.speed.core_cost [--rounds 5] [MODEL...]
 
 Swin-B with windows of 12 and BERT-base, for HARIS SAM's ViT-B and CLIP's ViT-L/14, with random weights, which cost what
-trained ones do; one picture of 480 x 480, one expression of 20 word pieces. A process for each model, one thread, processor seconds: both forms in turn, the least
-of the rounds and the median of the rounds' ratios. The published form is a stand-in that is written here from
-descriptions: attention written out, linear layers by torch's matrix product, taps of the decoder on the enlarged map,
-deformable attention by `grid_sample`, for CGFormer what `cgformer_plain.py` says. HARIS has no published code, and its
-publication names neither SAM's size nor the picture's: its row is our form alone. `differs` is the largest difference of the two forms' mask logits beside their
-largest value. Memory is the peak of a process that runs our form alone, and what of it the loaded weights are.
-Operations are those of a full forward pass, two a multiply-add. Takes minutes.
+trained ones do; one picture of 480 x 480, one expression of 20 word pieces. A process for each model, one thread,
+processor seconds: both forms in turn, the least of the rounds and the median of the rounds' ratios. The published form
+is a stand-in that is written here from descriptions: attention written out, linear layers by torch's matrix product,
+taps of the decoder on the enlarged map, deformable attention by `grid_sample`, for CGFormer what `cgformer_plain.py`
+says. HARIS has no published code, and its publication names neither SAM's size nor the picture's: its row is our form
+alone. `differs` is the largest difference of the two forms' mask logits beside their largest value. Memory is the peak
+of a process that runs our form alone, and what of it the loaded weights are. Operations are those of a full forward
+pass, two a multiply-add. Takes minutes.
 
 The result is core_cost.json, beside this file.
 """
