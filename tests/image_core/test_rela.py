@@ -185,8 +185,8 @@ def read_words(model: torch.nn.Module, ids: Tensor, keep: Tensor) -> TextFeature
 @pytest.mark.shared
 @torch.no_grad()
 def test_parity_rela(fixture: tuple[dict[str, Tensor], dict[str, Tensor], Path]) -> None:
-    """Every intermediate to 1e-4, and masks, which go up to 20, to 1e-3, with the tensors as they are stored; and through
-    the converter what the release gives after it has loaded them, `lang_weight` left behind."""
+    """Every intermediate to 1e-4, and masks, which go up to 20, to 1e-3, with the tensors as they are stored; and
+    through the converter what the release gives after it has loaded them, `lang_weight` left behind."""
     published, io, folder = fixture
     torch.save({"model": published, "iteration": 3}, folder / "gres.pth")
     convert_rela(folder / "gres.pth", folder / "ours.safetensors", Asked())
