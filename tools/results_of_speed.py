@@ -50,6 +50,20 @@ def many_expressions() -> str:
     )
 
 
+def tracking_cost() -> str:
+    """What the tracker costs beside the image model, with the aims."""
+    document = read("tracking_cost")
+    more, ten = number(document["ms_of_one_more_expression"]), number(document["ten_tracks_to_one"], 2)
+    return table(
+        ("`tracks` at 480 x 854, one core", "measured", "aim, at most"),
+        (
+            ["ms a frame, one expression, with what is computed once a frame", number(document["one_track_ms"]), ""],
+            ["ms a frame of one more expression", more, "12"],
+            ["ten tracks, as a multiple of one", ten, "2"],
+        ),
+    )
+
+
 def memory_flat() -> str:
     """How resident memory grows with a stream."""
     document = read("memory_flat")

@@ -14,10 +14,10 @@ SYSTEMS = {
     "vote_causal": "vote of the last frames",
     "vote_centred": "vote of the frames around",
     "best_key_frame": "best key frame, carried both ways",
-    "memory": "memory (the default then)",
-    "memory_key_4": "memory, `key_frames=every:4 decode=key`",
-    "memory_lookahead": "memory, `tracker.lookahead=12`",
-    "memory_both_ways": "memory, `tracker.both_ways=true`",
+    "tracks": "**tracks** (the default)",
+    "tracks_key_4": "tracks, `key_frames=every:4 decode=key`",
+    "tracks_lookahead": "tracks, `tracker.lookahead=12`",
+    "tracks_both_ways": "tracks, `tracker.both_ways=true`",
     "true_propagation": "oracle: best key frame, true propagation",
     "true_identity": "oracle: true identity on every frame",
 }
@@ -44,6 +44,28 @@ def real_tracks() -> str:
     return table(("system", *document["clips"], "mean"), rows)
 
 
+def real_presence() -> str:
+    """What is shown where the target is and where it is not, at several shares that are to be shown."""
+    rows = []
+    for name, figures in read("real_presence")["trackers"].items():
+        for level in figures["all"]["levels"]:
+            if level["wanted_t_acc"] in (0.9, 0.95, 0.975):
+                cells = points(level["wanted_t_acc"]), str(level["threshold"]), points(level["N-acc"])
+                rows.append([{"none": "frame by frame"}.get(name, REAL.get(name, name)), *cells])
+    return table(("system", "T-acc", "presence that it takes", "N-acc"), rows)
+
+
+def real_faults() -> str:
+    """Every system on true masks, and on true masks with one kind of fault."""
+    faults = read("real_faults")["faults"]
+    systems = list(next(iter(faults.values()))["mean"])
+    rows = [
+        [fault.replace("_", " "), *(points(figures["mean"][name]) for name in systems)]
+        for fault, figures in faults.items()
+    ]
+    return table(("fault", *(REAL[name] for name in systems)), rows)
+
+
 def video_gain() -> str:
     """Every system on the test videos, with its gain over the image model frame by frame."""
     document = read("video_gain")
@@ -60,18 +82,18 @@ def video_gain() -> str:
 
 
 def video_families() -> str:
-    """Frame by frame and memory by family of challenge."""
+    """Frame by frame and `tracks` by family of challenge."""
     document = read("video_gain")
-    systems = [document["stable"]["causal"][name]["families"] for name in ("frame_by_frame", "memory")]
+    systems = [document["stable"]["causal"][name]["families"] for name in ("frame_by_frame", "tracks")]
     rows = []
-    for verdict in sorted(document["memory_family_verdicts"], key=lambda v: v["family"]):
+    for verdict in sorted(document["tracks_family_verdicts"], key=lambda v: v["family"]):
         family = verdict["family"]
         key = "J&F" if systems[0][family]["J&F"] is not None else "J&F_all_frames"
         shown = [points(of_system[family][key]) for of_system in systems]
         constant = points(document["constant_share_of_error"].get(family))
         rows.append([family.replace("_", " "), *shown, gained(verdict), constant])
     rows.append(["all", "", "", "", points(document["constant_share_of_error"]["all"])])
-    return table(("family", "frame by frame", "memory", "difference", "constant share of error, %"), rows)
+    return table(("family", "frame by frame", "tracks", "difference", "constant share of error, %"), rows)
 
 
 def video_kinds() -> str:
@@ -81,10 +103,10 @@ def video_kinds() -> str:
     rows = []
     for kind, title in kinds.items():
         causal = document[kind]["causal"]
-        names = ("frame_by_frame", "always_shown", "memory")
-        count = str(causal["memory"]["expressions_with_target"])
+        names = ("frame_by_frame", "always_shown", "tracks")
+        count = str(causal["tracks"]["expressions_with_target"])
         rows.append([title, count, *(points(causal[name]["J&F"]) for name in names)])
-    return table(("expressions", "with a target", "frame by frame", "never gated", "memory"), rows)
+    return table(("expressions", "with a target", "frame by frame", "never gated", "tracks"), rows)
 
 
 def motion_words() -> str:
@@ -112,17 +134,17 @@ def video_twins() -> str:
 
 
 def video_ablations() -> str:
-    """Memory with one part off at a time."""
+    """`tracks` with one part off at a time."""
     document = read("video_ablations")
     titles = {
         "without_said": "what the image model pointed at, by appearance",
         "without_shown": "what is learned of the masks shown",
-        "without_belief": "the belief in tracks",
-        "without_presence": "the filter over presence",
-        "without_unsure": "the care on frames without presence",
+        "without_history": "the history of which track was meant",
+        "without_presence": "the mean of presence over frames",
+        "without_refusal": "the doubt about candidates",
     }
-    causal, worth = document["stable"]["causal"], document["memory_over_baselines"]
-    rows = [["nothing", points(causal["memory"]["J&F"]), ""]]
+    causal, worth = document["stable"]["causal"], document["tracks_over_baselines"]
+    rows = [["nothing", points(causal["tracks"]["J&F"]), ""]]
     rows += [[title, points(causal[name]["J&F"]), gained(worth[name])] for name, title in titles.items()]
     return table(("part that is off", "J&F, target visible", "worth of the part"), rows)
 

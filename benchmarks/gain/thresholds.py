@@ -1,7 +1,8 @@
 """The presence thresholds of the systems, chosen on validation videos by one criterion for all of them.
 
 At least `WANTED` of all visible targets of the stable expressions have to be shown; of the thresholds that do it the
-one is taken that shows least where no target is, of equals the lowest. So systems are compared at equal T-acc.
+one is taken that shows least where no target is, of equals the lowest. So systems are compared at equal T-acc. A system
+that shows fewer at every threshold gets those that show most.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def choose(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
         grid = SYSTEMS[name].grid
         t_acc, n_acc = (_shares(of_system, key) for key in ("there", "away"))
         n_acc = 1 - n_acc
-        enough = np.flatnonzero(t_acc >= WANTED)
+        enough = np.flatnonzero(t_acc >= min(WANTED, t_acc.max()))
         best = int(enough[np.argmax(n_acc[enough])])
         j_and_f = np.mean([row[CRITERION] for row in of_system], axis=0)
         chosen[name] = {

@@ -44,13 +44,13 @@ def row(model: str, per_family: int, workers: int) -> Row:
         "expressions_with_target": causal[FRAME_BY_FRAME]["expressions_with_target"],
         "systems": {name: {figure: causal[name][figure] for figure in FIGURES} for name in SYSTEMS},
         "gain_over_frame_by_frame": document["gain_over_frame_by_frame"],
-        "memory_over_baselines": document["memory_over_baselines"],
+        "tracks_over_baselines": document["tracks_over_baselines"],
         "constant_share_of_error": document["constant_share_of_error"]["all"],
     }
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """J&F of the systems, and what memory gains, over the steps of training."""
+    """J&F of the systems, and what `tracks` gains, over the steps of training."""
     steps = [row["steps"] for row in rows]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     scores, gains = figure.subplots(1, 2)
@@ -61,7 +61,7 @@ def draw(rows: list[Row], path: Path) -> None:
     reach = [[100 * abs(gain["interval"][i] - gain["mean"]) for gain in gained] for i in (0, 1)]
     gains.errorbar(steps, means, reach, marker="o", capsize=3)
     scores.set_ylabel("J&F on visible frames, %")
-    gains.set_ylabel("memory less frame by frame, points")
+    gains.set_ylabel("tracks less frame by frame, points")
     gains.set_ylim(bottom=0)
     scores.legend()
     for axes in (scores, gains):
@@ -78,7 +78,7 @@ def main() -> None:
         told = ", ".join(f"{name} {100 * figures['J&F']:.1f}" for name, figures in of_model["systems"].items())
         gain = of_model["gain_over_frame_by_frame"]["tracks"]
         low, high = (100 * end for end in gain["interval"])
-        print(f"{of_model['steps']:6} steps: {told}; memory {100 * gain['mean']:+.1f} [{low:.1f}, {high:.1f}]")
+        print(f"{of_model['steps']:6} steps: {told}; tracks {100 * gain['mean']:+.1f} [{low:.1f}, {high:.1f}]")
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def main() -> None:
     systems.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(HEADLINE), metavar="NAME")
     ablations = [FRAME_BY_FRAME, "tracks", *ABLATIONS]
     systems.add_argument(
-        "--ablations", dest="systems", action="store_const", const=ablations, help="each part of `memory` off in turn"
+        "--ablations", dest="systems", action="store_const", const=ablations, help="each part of `tracks` off in turn"
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--tune", action="store_true", help="choose the presence thresholds (validation alone)")

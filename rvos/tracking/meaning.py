@@ -130,6 +130,8 @@ class Claim:
     log_odds: float
     #: [0, 1]
     belief: float
+    #: It is no fault of one frame; else it is shown only where it is the one that is believed.
+    is_sure: bool = True
 
 
 def chosen(claims: Mapping[int, Claim], first: int | None, several: bool, config: MeaningConfig) -> set[int]:

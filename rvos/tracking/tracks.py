@@ -11,6 +11,7 @@ tracks with the same ids, and choose among them by what is known then.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -103,7 +104,7 @@ class WaitingFrame:
     presence: Gathered
     #: What the answer of this frame said of it, None where there was none.
     observed: float | None
-    several: bool
+    several: float
     tracks: tuple[TrackMask, ...]
 
 
@@ -197,8 +198,8 @@ class TracksTracker(Tracker[TracksState]):
         state = replace(state, motion=self._by_motion.after(view, tracks, state.expression, state.motion))
         if state.album is not None:
             state = replace(state, album=state.album.after(view, seen_of(placed), self.config.album))
-        waiting = self._waiting(view, answer, placed, state)
-        state = replace(state, tracks=self._kept(placed), waiting=(*state.waiting, waiting))
+        state = replace(state, tracks=self._kept(placed))
+        state = replace(state, waiting=(*state.waiting, self._waiting(view, answer, placed, state)))
         if len(state.waiting) <= self.lookahead:
             return None, state
         return self._result(state), replace(state, waiting=state.waiting[1:])
@@ -293,9 +294,9 @@ class TracksTracker(Tracker[TracksState]):
             best[-1] = first
         return tuple(sorted(best, key=lambda track: track.id))
 
-    def _may_stand_in(self, track: Track) -> bool:
-        """It was drawn on this frame, or was drawn before more than once: no fault of one frame."""
-        return track.age == 0 or track.candidates >= self.config.following.least_candidates
+    def _was_drawn(self, track: Track, state: TracksState) -> bool:
+        """By the last answer, or before more than once: it is no fault of one frame."""
+        return track.age <= state.unanswered or track.candidates >= self.config.following.least_candidates
 
     def _seen(self, placed: Sequence[Placed]) -> float:
         """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says of it."""
@@ -311,10 +312,9 @@ class TracksTracker(Tracker[TracksState]):
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
     ) -> WaitingFrame:
         """The frame with the masks of all tracks that may come to be shown."""
-        visible = [one for one in placed if one.track.probs is not None]
-        if self.lookahead == 0:
-            shown = self._shown([one.track for one in placed], view.frame.index, state, state.decision)
-            visible = [one for one in visible if one.track.id in shown]
+        claims = self._claims([one.track for one in placed], state)
+        shown = set(claims) if self.lookahead else self._shown(claims, view.frame.index, state, state.decision)
+        visible = [one for one in placed if one.track.id in shown]
         return WaitingFrame(
             frame_index=view.frame.index,
             time_s=view.frame.time_s,
@@ -322,37 +322,41 @@ class TracksTracker(Tracker[TracksState]):
             score=state.score,
             presence=state.presence,
             observed=None if answer is None else answer.presence,
-            several=state.several >= 0.5,
-            tracks=tuple(TrackMask(one.track.id, self._claim(one.track), self._mask(view, one)) for one in visible),
+            several=state.several,
+            tracks=tuple(TrackMask(one.track.id, claims[one.track.id], self._mask(view, one)) for one in visible),
         )
 
     def _remembered(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
-        """The ids of the tracks that a map is remembered for: where motion decides, all that may yet be meant."""
-        placed = {track.id for track in tracks if track.probs is not None}
-        return placed if state.expression.is_told_by_motion else self._shown(tracks, frame_index, state, None)
+        """The ids of the tracks that a map is remembered for: where motion decides, all that may yet be meant. No
+        decision is heeded: on both passes over a video tracks are the same."""
+        if state.expression.is_told_by_motion:
+            return {track.id for track in tracks if track.probs is not None}
+        return self._shown(self._claims(tracks, state), frame_index, replace(state, tracks=tuple(tracks)), None)
+
+    def _claims(self, tracks: Sequence[Track], state: TracksState) -> dict[int, Claim]:
+        """Track id -> what speaks for showing it, of all that have a place."""
+        # A dense model's map says itself where nothing is: what it did not draw when it last answered is not there.
+        oldest = math.inf if state.maps is None else state.unanswered
+        there = [track for track in tracks if track.probs is not None and track.age <= oldest]
+        return {
+            t.id: Claim(t.log_odds, t.belief.value(self.config.meaning), is_sure=self._was_drawn(t, state))
+            for t in there
+        }
 
     def _shown(
-        self, tracks: Sequence[Track], frame_index: int, state: TracksState, decision: Decision | None
+        self, claims: Mapping[int, Claim], frame_index: int, state: TracksState, decision: Decision | None
     ) -> set[int]:
-        """The ids of the tracks that are shown on this frame, as far as is known now. What is learned of a map heeds no
-        decision: on both passes over a video tracks are the same."""
-        believed = _first(tracks)
-        # A dense model's map says itself where nothing is.
-        mapped = state.maps is not None and state.unanswered == 0
-        there = {t.id: t for t in tracks if t.probs is not None and not (mapped and t.age > 0)}
-        path = state.plan or (() if believed is None else believed.path)
+        """The ids of the tracks that are shown on a frame, as far as is known now."""
+        believed = _first(state.tracks)
+        first = meant_at(state.plan or (() if believed is None else believed.path), frame_index)
 
         def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
-            own = {i: c for i, c in claims.items() if there[i] is believed or self._may_stand_in(there[i])}
+            able = {i: claim for i, claim in claims.items() if claim.is_sure or i == first}
             if state.expression.is_told_by_motion:
-                return self._by_motion.chosen(state.expression, state.motion, own, claims.keys() - own.keys())
-            return chosen(own, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
+                return self._by_motion.chosen(state.expression, state.motion, able, claims.keys() - able.keys())
+            return chosen(able, first, state.several >= 0.5, self.config.meaning)
 
-        claims = {i: self._claim(track) for i, track in there.items()}
         return by_evidence(claims) if decision is None else decision.shown(claims, by_evidence)
-
-    def _claim(self, track: Track) -> Claim:
-        return Claim(track.log_odds, track.belief.value(self.config.meaning))
 
     def _mask(self, view: View, placed: Placed) -> np.ndarray:
         """(H, W) bool at frame size."""
@@ -369,16 +373,8 @@ class TracksTracker(Tracker[TracksState]):
         presence *= state.motion.there
         shown = {track.id for track in frame.tracks}
         if self.lookahead:
-            first = _first(state.tracks)
-            path = state.plan or (() if first is None else first.path)
             claims = {track.id: track.claim for track in frame.tracks}
-
-            def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
-                if state.expression.is_told_by_motion:
-                    return self._by_motion.chosen(state.expression, state.motion, claims)
-                return chosen(claims, meant_at(path, frame.frame_index), frame.several, c.meaning)
-
-            shown = by_evidence(claims) if state.decision is None else state.decision.shown(claims, by_evidence)
+            shown = self._shown(claims, frame.frame_index, replace(state, several=frame.several), state.decision)
         masks = {t.id: t.mask for t in frame.tracks if t.id in shown and t.mask.any()}
         if state.decision is not None and not state.decision.is_open:
             presence = 1.0 if masks else 0.0  # what was accepted is there where it is seen

@@ -8,9 +8,22 @@ import cv2
 import numpy as np
 import pytest
 
-from image_core.answer import Candidate, MaskAnswer
+from image_core.answer import Candidate, DenseMap, MaskAnswer
 from rvos import VideoSegmenter
+from rvos.parts import tracker_config
 from rvos.reading.key_frames import KeyFrames
+
+
+def two_discs(frames: int) -> np.ndarray:
+    """(T, H, W, 3) uint8 RGB: a red disc and a blue one go right, side by side."""
+    noise = np.random.default_rng(5).normal(0, 1, (96, 192, 3)).astype(np.float32)
+    ground = np.clip(cv2.GaussianBlur(noise, (0, 0), 1.5) * 60 + 100, 0, 190).astype(np.uint8)
+    images = []
+    for t in range(frames):
+        images.append(ground.copy())
+        cv2.circle(images[-1], (40 + 2 * t, 48), 16, (220, 30, 30), -1)
+        cv2.circle(images[-1], (72 + 2 * t, 48), 16, (30, 30, 220), -1)
+    return np.stack(images)
 
 
 class Corrected:
@@ -28,14 +41,35 @@ class Corrected:
 
 @pytest.mark.parametrize(("likelihood", "is_taken"), [(0.8, True), (0.3, False)])
 def test_over_a_gap_a_candidate_that_is_likely_meant_is_taken(likelihood: float, is_taken: bool) -> None:
-    noise = np.random.default_rng(5).normal(0, 1, (96, 192, 3)).astype(np.float32)
-    ground = np.clip(cv2.GaussianBlur(noise, (0, 0), 1.5) * 60 + 100, 0, 190).astype(np.uint8)
-    images = []
-    for t in range(13):
-        images.append(ground.copy())
-        cv2.circle(images[-1], (40 + 2 * t, 48), 16, (220, 30, 30), -1)
-        cv2.circle(images[-1], (72 + 2 * t, 48), 16, (30, 30, 220), -1)
+    images = two_discs(13)
     segmenter = VideoSegmenter(Corrected(likelihood), key_frames=KeyFrames(4), decode="key")
-    last = [results[0] for _, results in segmenter.stream(np.stack(images), ["the red disc"])][-1]
+    last = [results[0] for _, results in segmenter.stream(images, ["the red disc"])][-1]
     assert np.array_equal(last.mask, images[-1][..., 0] == 220) == is_taken
     assert last.mask[:, 90:].any() == (not is_taken), "what was carried holds the blue disc, too"
+
+
+class OneAndThenTheOther:
+    """Gives a map of the red disc on its first picture, and of the blue one from then on."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+
+    def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+        self.pictures += 1
+        inside = image[..., 0 if self.pictures == 1 else 2] == 220
+        dense = DenseMap(np.where(inside, 6.0, -6.0).astype(np.float32))
+        return [MaskAnswer.of_map(dense, 1.0, 1.0) for _ in expressions]
+
+
+@pytest.mark.parametrize("lookahead", [0, 3])
+def test_what_a_map_showed_for_the_first_time_is_shown_until_the_next_one(lookahead: int) -> None:
+    images = two_discs(8)
+    segmenter = VideoSegmenter(
+        OneAndThenTheOther(),
+        tracker=tracker_config("tracks", lookahead=lookahead),
+        key_frames=KeyFrames(4),
+        decode="key",
+    )
+    for t, (_, (result,)) in enumerate(segmenter.stream(images, ["the disc"])):
+        shown = images[t][..., 0 if t < 4 else 2] == 220
+        assert (result.mask & shown).sum() > 0.8 * shown.sum(), t
