@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torchvision.ops import box_iou
+
+from image_core.vision_libraries import box_iou
 
 
 def box_area(boxes_xyxy: np.ndarray) -> np.ndarray:
