@@ -79,7 +79,7 @@ with _without_compiler():
     from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
     from timm.models.tiny_vit import ConvNorm, PatchMerging, TinyVit, TinyVitBlock
     from torchvision.models.detection import SSDLite320_MobileNet_V3_Large_Weights
-    from torchvision.ops import box_iou, nms
+    from torchvision.ops import nms
 
 __all__ = [
     "Conv2dSame",
@@ -92,7 +92,6 @@ __all__ = [
     "SwinTransformerV2Stage",
     "TinyVit",
     "TinyVitBlock",
-    "box_iou",
     "make_divisible",
     "nms",
     "timm",

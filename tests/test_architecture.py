@@ -25,8 +25,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "state", "types"),
-        ("device", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "pictures", "ranges"),
-        ("vision_libraries",),
+        ("device_names", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "model_file"),
+        ("device", "pictures", "ranges", "vision_libraries"),
         ("geometry", "promptable"),
         ("answer", "building", "folder", "hub", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),

@@ -20,27 +20,19 @@ from image_core.models.seqtr import SeqTR, SeqTRConfig
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A row of the table: the module (by keyword: vision, text, config), its config, and one line for people."""
+    """A row of the table: the module (by keyword: vision, text, config) and its config."""
 
     module: Callable[..., EncoderModel]
     config: type
-    summary: str
 
 
 MODELS: dict[str, ModelEntry] = {
-    "partial_res": ModelEntry(
-        PartialRES, PartialResConfig, "Partial-RES (CVPR 2023): SeqTR's sequence point by point, few masks, late fusion"
-    ),
-    "s2rm": ModelEntry(
-        S2RM, S2RMConfig, "S2RM + CASG (arXiv 2405.09006): recurrent mining after the encoder, late fusion"
-    ),
-    "safari": ModelEntry(
-        Safari, SafariConfig, "SafaRi (ECCV 2024): gated cross-attention inside both encoders, contour sequence"
-    ),
-    "seqtr": ModelEntry(
-        SeqTR, SeqTRConfig, "SeqTR (ECCV 2022): the contour as a sequence of coordinate tokens, late fusion"
-    ),
+    "partial_res": ModelEntry(PartialRES, PartialResConfig),
+    "s2rm": ModelEntry(S2RM, S2RMConfig),
+    "safari": ModelEntry(Safari, SafariConfig),
+    "seqtr": ModelEntry(SeqTR, SeqTRConfig),
 }
+"""Those of `KINDS`."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Generic, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from image_core.ranges import check_ranges
-from image_core.types import ImageFeatures
 from rvos.view.frame_view import View
+
+if TYPE_CHECKING:  # they bring torch, which the table of propagators is read without
+    from torch import Tensor
+
+    from image_core.types import ImageFeatures
 
 State = TypeVar("State")
 

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from image_core.answer import MaskAnswer
 from image_core.checkpoint import Provenance
-from image_core.device import Precision, resolve_device
+from image_core.device import resolve_device
+from image_core.device_names import Precision
 from image_core.errors import DataError
 from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
