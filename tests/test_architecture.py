@@ -24,9 +24,9 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # From the ground up. A room (a file, or a folder with its files) imports from rows below its own, never from
     # neighbours in its row; inside a folder the files may import each other in any order that has no cycle.
     "image_core": (
-        ("__init__", "errors", "field_types", "progress", "state", "types"),
+        ("__init__", "errors", "field_types", "progress", "sample", "state"),
         ("device_names", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "model_file"),
-        ("device", "pictures", "ranges", "vision_libraries"),
+        ("device", "pictures", "ranges", "types", "vision_libraries"),
         ("geometry", "promptable"),
         ("answer", "building", "folder", "hub", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights"),

@@ -93,9 +93,10 @@ def _dejavu_has(letter: str) -> bool:
     return _looks(letter) != _looks("\uffff")
 
 
-def _looks(letter: str) -> tuple[tuple[int, int], bytes]:
-    drawn = _plain_dejavu().getmask(letter)
-    return drawn.size, bytes(drawn)
+def _looks(letter: str) -> bytes:
+    image = Image.new("L", (48, 48))
+    ImageDraw.Draw(image).text((16, 16), letter, fill=255, font=_plain_dejavu())
+    return image.tobytes()
 
 
 @functools.lru_cache(maxsize=1)
