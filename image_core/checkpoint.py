@@ -20,7 +20,8 @@ from torch import Tensor
 from image_core.errors import CheckpointError, RvosError
 from image_core.model_file import FORMAT_VERSION, KEY, damaged, opened
 from image_core.models.base import EncoderModel, FeatureModel
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.description import EncoderConfig, ModelConfig
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 
 

@@ -262,13 +262,6 @@ def test_training_under_torchrun_needs_no_video_reader() -> None:
     assert "accelerate" in packages and not {"av", "decord"} & packages
 
 
-def test_the_command_line_loads_nothing_heavy() -> None:
-    code = "import rvos.cli, sys; print(*{name.partition('.')[0] for name in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert "typer" in loaded and not {"torch", "transformers", "hydra", "timm", "matplotlib"} & loaded
-
-
 def test_no_file_is_long() -> None:
     lengths = {path: len((ROOT / path).read_bytes().splitlines()) for path in SOURCES}
     report([f"{path}: {n} lines, wanted at most {LONGEST_FILE}" for path, n in lengths.items() if n > LONGEST_FILE])

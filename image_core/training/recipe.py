@@ -23,7 +23,8 @@ from image_core.evaluation.presence import collect_presence
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.folder import check_settings, held
 from image_core.models.base import EncoderModel, Trainable
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart, Samples
 from image_core.training.calibration import fit_presence

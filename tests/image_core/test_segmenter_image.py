@@ -15,7 +15,8 @@ from image_core.checkpoint import LoadedModel, Provenance, save_model
 from image_core.data.words import check_expressions
 from image_core.device import autocast, resolve_device
 from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNameError
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.weights import embedded_models, find_model

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from image_core.errors import ConfigError, DamagedError, DataError
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 from image_core.sample import ImageSample
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled
