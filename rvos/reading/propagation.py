@@ -10,23 +10,10 @@ from image_core.ranges import check_ranges
 from rvos.view.frame_view import View
 
 if TYPE_CHECKING:  # they bring torch, which the table of propagators is read without
-    from torch import Tensor
-
     from image_core.types import ImageFeatures
+    from rvos.reading.stem import Stem
 
 State = TypeVar("State")
-
-
-@dataclass(frozen=True)
-class Stem:
-    """Language-free features of one frame: cells (1, C0, h, w), one every `stride` pixels of the model's input."""
-
-    cells: Tensor
-    stride: int
-
-    def __post_init__(self) -> None:
-        if self.cells.ndim != 4 or len(self.cells) != 1:
-            raise ValueError(f"Stem.cells: expected (1, C0, h, w), got {tuple(self.cells.shape)}")
 
 
 @dataclass(frozen=True)

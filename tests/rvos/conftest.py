@@ -226,7 +226,6 @@ def rvos(
     colour_segmenter: ImageSegmenter,
 ) -> Callable[..., CommandOutcome]:
     """Runs `rvos ARGUMENTS` in this process with the model that sees colours in place of all of ours."""
-    from rvos.cli import main
 
     def load(name: str | Path, device: str = "auto", precision: Precision = "fp32") -> ImageSegmenter:
         resolve_device(device)
@@ -241,10 +240,30 @@ def rvos(
     stand_in = tmp_path / "colours.safetensors"
     stand_in.write_bytes(b"stands in for a model file")
     monkeypatch.setattr(ImageSegmenter, "load", staticmethod(load))
-    monkeypatch.setattr("image_core.segmenter.embedded_models", lambda: {"s2rm_tiny": stand_in})
+    monkeypatch.setattr("image_core.weights.embedded_models", lambda: {"s2rm_tiny": stand_in})
     monkeypatch.setenv("RVOS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")  # no test asks a registry
     monkeypatch.chdir(tmp_path)
+
+    return in_this_process(capsys)
+
+
+@pytest.fixture
+def offline(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., CommandOutcome]:
+    """Runs `rvos ARGUMENTS` in this process with our own models, without a network, and with the cache of the hub that
+    is in `tmp_path / "hub"`."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("RVOS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return in_this_process(capsys)
+
+
+def in_this_process(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandOutcome]:
+    """What runs `rvos ARGUMENTS` and gives what it said."""
+    from rvos.cli import main
 
     def run(*arguments: str | Path) -> CommandOutcome:
         capsys.readouterr()
