@@ -125,10 +125,13 @@ class ByMotion:
         there = min(1.0, 2 / (1 + math.exp(-told))) if is_told else 1.0
         return replace(memory, worth=self._worth(expression, memory.known), there=there, is_final=True)
 
-    def chosen(self, expression: TimedExpression, memory: MotionMemory, visible: Collection[int]) -> set[int]:
-        """The ids of `visible` that are shown: the one that is meant, or all of them where several are."""
+    def chosen(
+        self, expression: TimedExpression, memory: MotionMemory, visible: Collection[int], barred: Collection[int] = ()
+    ) -> set[int]:
+        """The ids of `visible` that are shown: the one that is meant, or all of them where several are. barred: those
+        that have a place and may be faults of the image model: neither shown, nor a reason to show nothing."""
         worth = memory.worth
-        ranked = sorted(worth, key=lambda i: (-worth[i], i))
+        ranked = sorted(worth.keys() - set(barred), key=lambda i: (-worth[i], i))
         if expression.several:
             meant = [i for i in ranked if worth[i] >= self.config.least] or ranked[:1]
             return set(meant[: expression.count]) & set(visible)

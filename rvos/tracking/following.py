@@ -53,6 +53,8 @@ class FollowingConfig:
     thin: Sizes = 0.05
     #: How clearly the memory of appearance must speak against a doubted candidate, in [0, 1].
     against: Share = 0.2
+    #: Likelihood of a candidate from which on it is not refused over a gap between answers.
+    likely: Share = 0.5
     #: Candidates that are refused in a row: one that comes back is right.
     most_refused: Annotated[int, Range(0)] = 1
     #: Frames after which what the flow carries counts as much less as e says, against what is drawn by appearance.
@@ -237,8 +239,12 @@ class Follower:
         return differing if is_large and differing.any() else None
 
     def _is_refused(self, view: View, track: Track, region: Region, differing: np.ndarray) -> bool:
-        """The memory of the object's appearance speaks against the candidate where it differs from what was carried."""
+        """The memory of the object's appearance speaks against the candidate where it differs from what was carried.
+
+        Over a gap that may be the carried mask's fault: there a candidate that is likely meant is taken."""
         if track.memory is None or region.mask is None or track.refused >= self.config.most_refused:
+            return False
+        if track.age > 0 and region.likelihood >= self.config.likely:
             return False
         box = box_of(differing)
         head = np.clip(scores(view, track.memory.theta, box), -1, 1)

@@ -142,8 +142,8 @@ def chosen(claims: Mapping[int, Claim], first: int | None, several: bool, config
     if several:
         enough = max(config.least, max(claim.belief for claim in claims.values()) - config.lead)
         return {i for i, claim in claims.items() if claim.belief >= enough}
-    # While the track that is believed has no place, the likeliest of the others stands in for it: whether anything is
-    # there at all is for presence to say.
+    # While the track that is believed has no place, the one stands in of which most was answered by itself: whether
+    # anything is there at all is for presence to say.
     if first is not None and first in claims:
         return {first}
-    return {max(claims, key=lambda i: (claims[i].log_odds, -i))}
+    return {max(claims, key=lambda i: (claims[i].belief, claims[i].log_odds, -i))}

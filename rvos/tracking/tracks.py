@@ -345,7 +345,7 @@ class TracksTracker(Tracker[TracksState]):
         def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
             own = {i: c for i, c in claims.items() if there[i] is believed or self._may_stand_in(there[i])}
             if state.expression.is_told_by_motion:
-                return self._by_motion.chosen(state.expression, state.motion, own)
+                return self._by_motion.chosen(state.expression, state.motion, own, claims.keys() - own.keys())
             return chosen(own, meant_at(path, frame_index), state.several >= 0.5, self.config.meaning)
 
         claims = {i: self._claim(track) for i, track in there.items()}

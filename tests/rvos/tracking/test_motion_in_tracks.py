@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from image_core.answer import Candidate, MaskAnswer
+from image_core.language.motion_parser import timed
 from rvos import VideoSegmenter
 from rvos.parts import tracker_config
 from rvos.run.job import Job, run
+from rvos.tracking.by_motion import ByMotion, ByMotionConfig, MotionMemory
+from rvos.tracking.meaning import MeaningConfig
 from rvos.types import Frame, FrameResult
 from rvos.watch.stream import watch
 
@@ -158,6 +161,12 @@ def test_killed_in_the_middle_of_a_motion_and_continued_is_in_one_go(at: int, nu
     assert len(parts) == len(whole)
     for one, other in zip(parts, whole, strict=True):
         assert all(np.array_equal(a.mask, b.mask) and a.presence == b.presence for a, b in zip(one, other, strict=True))
+
+
+def test_a_fault_that_moves_hides_nothing() -> None:
+    words, memory = timed("the ball moving left"), MotionMemory(worth={1: 1.0, 2: 3.0})
+    by_motion = ByMotion(ByMotionConfig(), MeaningConfig())
+    assert by_motion.chosen(words, memory, {1}, barred={2}) == {1}, "track 2 was drawn once and may be nothing"
 
 
 def test_a_cut_is_no_motion() -> None:

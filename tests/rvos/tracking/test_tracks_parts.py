@@ -97,7 +97,8 @@ def test_which_are_shown() -> None:
     config = MeaningConfig(least=0.3, lead=0.3)
     claims = {1: Claim(0.0, 0.9), 2: Claim(-1.0, 0.7), 3: Claim(-2.0, 0.5)}
     assert chosen(claims, 2, False, config) == {2}
-    assert chosen(claims, 7, False, config) == {1}, "the likeliest stands in for one that has no place"
+    assert chosen(claims, 7, False, config) == {1}, "one stands in for one that has no place: the most believed"
+    assert chosen({1: Claim(-1.0, 0.2), 2: Claim(-2.0, 0.6)}, 7, False, config) == {2}, "whatever came before"
     assert chosen(claims, 2, True, config) == {1, 2}
     assert chosen({}, 1, False, config) == set() == chosen({3: Claim(0.0, 0.2)}, 3, True, config)
 
