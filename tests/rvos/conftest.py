@@ -28,7 +28,7 @@ from image_core.models.base import FeatureModel
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction, TextFeatures
-from image_core.weights import DEFAULT
+from image_core.weights import DEFAULT, find_model
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.video import pictures
@@ -235,12 +235,15 @@ def rvos(
     def build(device: str, precision: Precision, weights: WeightsOf) -> ImageSegmenter:
         return load(DEFAULT, device, precision)
 
+    def found(name: str | Path) -> Path:
+        return stand_in if str(name).replace("-", "_") == "s2rm_tiny" else find_model(name)
+
     identity = ModelIdentity(DEFAULT, "1", "colours")
     monkeypatch.setitem(PACKAGED, DEFAULT, PackagedModel(build, lambda: identity, shows_features=True))
     stand_in = tmp_path / "colours.safetensors"
     stand_in.write_bytes(b"stands in for a model file")
     monkeypatch.setattr(ImageSegmenter, "load", staticmethod(load))
-    monkeypatch.setattr("image_core.weights.embedded_models", lambda: {"s2rm_tiny": stand_in})
+    monkeypatch.setattr("image_core.mask_model.find_model", found)
     monkeypatch.setenv("RVOS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")  # no test asks a registry
     monkeypatch.chdir(tmp_path)
