@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from image_core.models.table import EncoderConfig, ModelConfig
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
 from image_core.training.config import OptimiserConfig, TrainConfig
 

@@ -18,7 +18,9 @@ from torch.utils._pytree import tree_leaves
 from image_core.checkpoint import Provenance, load_model, save_model
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import Trainable, join_features
-from image_core.models.table import MODELS, EncoderConfig, ModelConfig, build_model, model_entry
+from image_core.models.description import EncoderConfig, ModelConfig
+from image_core.models.kinds import KINDS
+from image_core.models.table import MODELS, build_model, model_entry
 from image_core.preprocessing import Preprocessing
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
@@ -59,14 +61,8 @@ PUBLISHED = {
 }
 """Variants whose encoders are those of the publication, small."""
 OWN_PATHS = (
-    "s2rm",
-    "s2rm as trained",
-    "s2rm overwrite",
-    "s2rm accumulate",
-    "s2rm one level",
-    "seqtr",
-    "partial_res",
-    "safari",
+    *("s2rm", "s2rm as trained", "s2rm overwrite", "s2rm accumulate", "s2rm one level"),
+    *("seqtr", "partial_res", "safari"),
 )
 """Between them they run every line that makes a tensor."""
 CONTOURS = ("seqtr", "partial_res", "safari")
@@ -143,7 +139,7 @@ def assert_same(a: Prediction, b: Prediction, tolerance: float = 1e-5) -> None:
 
 
 def test_every_model_of_the_table_is_under_the_law() -> None:
-    assert {variant.split()[0] for variant in VARIANTS} == set(MODELS)
+    assert {variant.split()[0] for variant in VARIANTS} == set(MODELS) == set(KINDS)
 
 
 @torch.no_grad()

@@ -1,0 +1,10 @@
+"""The kinds of model that can be trained, a line each for people. Light to import: `table` has the models."""
+
+from __future__ import annotations
+
+KINDS: dict[str, str] = {
+    "partial_res": "Partial-RES (CVPR 2023): SeqTR's sequence point by point, few masks, late fusion",
+    "s2rm": "S2RM + CASG (arXiv 2405.09006): recurrent mining after the encoder, late fusion",
+    "safari": "SafaRi (ECCV 2024): gated cross-attention inside both encoders, contour sequence",
+    "seqtr": "SeqTR (ECCV 2022): the contour as a sequence of coordinate tokens, late fusion",
+}
