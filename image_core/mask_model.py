@@ -29,12 +29,11 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 
 from image_core.answer import MaskAnswer, check_answers
-from image_core.device import Precision
+from image_core.device_names import Precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.identity import ModelIdentity, digest_of, file_identity, name_of
 from image_core.lazy_table import LazyTable
-from image_core.segmenter import ImageSegmenter, find_model
-from image_core.weights import embedded_models
+from image_core.weights import embedded_models, find_model
 from image_core.weights.cache import weights_of
 
 WeightsOf = Callable[[str], Mapping[str, Path]]
@@ -173,6 +172,8 @@ def resolve_model(
     if str(name) in PACKAGED:
         return PACKAGED[str(name)].build(device, precision, weights)
     _refuse_unknown(name)
+    from image_core.segmenter import ImageSegmenter  # here: it brings torch, which a model of Python may not need
+
     return ImageSegmenter.load(name, device, precision)
 
 

@@ -1,18 +1,21 @@
-"""From pictures to network input: one frozen description that travels inside the checkpoint."""
+"""From pictures to network input: one frozen description that travels inside the checkpoint.
+
+It is read with the settings of every command: torch is imported where a picture is prepared.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from image_core.errors import ConfigError
 from image_core.geometry.masks import resize_image, resize_masks
-from image_core.geometry.planes import masks_to_tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Resize = Literal["squash", "keep_ratio", "short_side"]
 
@@ -106,6 +109,8 @@ class Preprocessing:
 
     def prepare(self, image: np.ndarray) -> tuple[Tensor, tuple[int, int]]:
         """(H, W, 3) uint8 RGB -> ((3, h, w) float32 normalised, (h, w) of the part that is not padding)."""
+        import torch
+
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(f"image: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
         valid = self.content_size(*image.shape[:2])
@@ -120,6 +125,8 @@ class Preprocessing:
 
         The rule is `geometry.masks.resize_masks`: on where at least half is covered, and never emptied.
         """
+        from image_core.geometry.planes import masks_to_tensor
+
         height, width = masks.shape[1:]
         content = masks_to_tensor(resize_masks(masks, self.content_size(height, width)))
         return pad_to(content, self.target_size(height, width))

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from image_core.answer import DenseMap, MaskAnswer
 from image_core.checkpoint import Provenance, load_model
-from image_core.data.words import text_fault, words_of
-from image_core.device import Precision, autocast, resolve_device
-from image_core.errors import RvosError, UnknownNameError
+from image_core.data.words import check_expressions, words_of
+from image_core.device import autocast, resolve_device
+from image_core.device_names import Precision
 from image_core.identity import ModelIdentity, file_identity, name_of
 from image_core.models.base import FeatureModel, join_features
 from image_core.preprocessing import Preprocessing
 from image_core.types import ImageFeatures, Prediction, TextFeatures
-from image_core.weights import embedded_models
+from image_core.weights import find_model
 
 
 class ImageSegmenter:
@@ -125,29 +125,3 @@ def _dense(logits: np.ndarray, stride: int, valid_px: tuple[int, int]) -> DenseM
     """One row of mask logits without its padding."""
     rows, columns = (-(-v // stride) for v in valid_px)
     return DenseMap(logits[:rows, :columns], stride, valid_px)
-
-
-def find_model(name_or_path: str | Path) -> Path:
-    """The file of an embedded model's name, or the path itself. Raises `UnknownNameError` for a bare unknown name."""
-    known = embedded_models()
-    name = str(name_or_path).replace("-", "_")
-    if name in known:
-        return known[name]
-    path = Path(name_or_path)
-    if path.exists() or path.suffix or len(path.parts) > 1:
-        return path
-    raise UnknownNameError("model", str(name_or_path), list(known))
-
-
-def check_expressions(expressions: Sequence[str]) -> None:
-    """Raises `RvosError` unless there is at least one expression and each is a text with a letter or a digit."""
-    if isinstance(expressions, str):
-        raise RvosError(f"expressions: expected a list of texts, got one string ({expressions!r}): put it in [ ]")
-    if not isinstance(expressions, Sequence):
-        got = type(expressions).__name__
-        raise RvosError(f"expressions: expected a list of texts, got {got}: give a list, such as ['the red circle']")
-    if not expressions:
-        raise RvosError('no expression: expected at least one, such as "the red circle"')
-    for i, text in enumerate(expressions):
-        if fault := text_fault(text):
-            raise RvosError(f'expression {i + 1} {fault}: expected words, such as "the red circle"')

@@ -1,4 +1,4 @@
-"""The types that cross a border of `image_core`. Frozen, checked at birth; this file imports nothing of ours.
+"""The types of tensors that cross a border of `image_core` (`sample` has that of pictures). Frozen, checked at birth.
 
 Letters: F frames (images) of a call, E expressions, N frame-expression pairs, H W pixels, C channels, L words,
 P contour points. Sizes are always (height, width). `*_pad_mask` is True on padding.
@@ -10,18 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-
-def _check(owner: str, name: str, value: Tensor | np.ndarray, shape: tuple[int | None, ...]) -> None:
-    """Raise `ValueError` unless `value` has the rank and the fixed lengths of `shape` (None = any length)."""
-    got = tuple(value.shape)
-    fits = len(got) == len(shape) and all(w is None or g == w for g, w in zip(got, shape, strict=True))
-    if not fits:
-        expected = "(" + ", ".join("any" if w is None else str(w) for w in shape) + ")"
-        raise ValueError(f"{owner}.{name}: expected {expected}, got {got}")
+from image_core.sample import check_shape
 
 
 @dataclass(frozen=True)
@@ -37,10 +29,10 @@ class TextFeatures:
     word_pad_mask: Tensor
 
     def __post_init__(self) -> None:
-        _check("TextFeatures", "words", self.words, (None, None, None))
+        check_shape("TextFeatures", "words", self.words, (None, None, None))
         e, length, _ = self.words.shape
-        _check("TextFeatures", "sentence", self.sentence, (e, None))
-        _check("TextFeatures", "word_pad_mask", self.word_pad_mask, (e, length))
+        check_shape("TextFeatures", "sentence", self.sentence, (e, None))
+        check_shape("TextFeatures", "word_pad_mask", self.word_pad_mask, (e, length))
         if self.word_pad_mask.dtype != torch.bool:
             raise ValueError(f"TextFeatures.word_pad_mask: expected torch.bool, got {self.word_pad_mask.dtype}")
 
@@ -78,8 +70,10 @@ class ImageFeatures:
             )
         n = self.levels[0].shape[0]
         for i, (level, stride) in enumerate(zip(self.levels, self.strides, strict=True)):
-            _check("ImageFeatures", f"levels[{i}]", level, (n, None, None) if stride is None else (n, None, None, None))
-        _check("ImageFeatures", "valid_px", self.valid_px, (n, 2))
+            check_shape(
+                "ImageFeatures", f"levels[{i}]", level, (n, None, None) if stride is None else (n, None, None, None)
+            )
+        check_shape("ImageFeatures", "valid_px", self.valid_px, (n, 2))
 
     @property
     def maps(self) -> tuple[tuple[int, Tensor], ...]:
@@ -126,52 +120,13 @@ class Prediction:
     extras: Any = None
 
     def __post_init__(self) -> None:
-        _check("Prediction", "mask_logits", self.mask_logits, (None, None, None))
+        check_shape("Prediction", "mask_logits", self.mask_logits, (None, None, None))
         n = self.mask_logits.shape[0]
-        _check("Prediction", "presence_logit", self.presence_logit, (n,))
-        _check("Prediction", "score", self.score, (n,))
+        check_shape("Prediction", "presence_logit", self.presence_logit, (n,))
+        check_shape("Prediction", "score", self.score, (n,))
 
     def __len__(self) -> int:
         return self.mask_logits.shape[0]
-
-
-@dataclass(frozen=True)
-class ImageSample:
-    """One picture with its E expressions and their true masks. Raises `ValueError` for lengths that differ."""
-
-    #: (H, W, 3) uint8 RGB.
-    image: np.ndarray
-    #: E texts.
-    expressions: tuple[str, ...]
-    #: (E, H, W) bool, all False where the expression has no target.
-    masks: np.ndarray
-    #: Unique in a split.
-    sample_id: str
-    #: E names of the kind of expression, "" where the data does not tell.
-    families: tuple[str, ...] = ()
-    #: E names, unique in the split; filled from `sample_id` when left empty.
-    expression_ids: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _check("ImageSample", "image", self.image, (None, None, 3))
-        if self.image.dtype != np.uint8:
-            raise ValueError(f"ImageSample.image: expected uint8, got {self.image.dtype}")
-        e = len(self.expressions)
-        _check("ImageSample", "masks", self.masks, (e, *self.image.shape[:2]))
-        if self.masks.dtype != np.bool_:
-            raise ValueError(f"ImageSample.masks: expected bool, got {self.masks.dtype}")
-        if not self.families:
-            object.__setattr__(self, "families", ("",) * e)
-        if not self.expression_ids:
-            object.__setattr__(self, "expression_ids", tuple(f"{self.sample_id}_{i}" for i in range(e)))
-        for name in ("families", "expression_ids"):
-            if len(getattr(self, name)) != e:
-                raise ValueError(f"ImageSample.{name}: expected {e}, one an expression, got {len(getattr(self, name))}")
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width)."""
-        return self.image.shape[0], self.image.shape[1]
 
 
 @dataclass(frozen=True)
@@ -195,12 +150,12 @@ class ImageBatch:
     families: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        _check("ImageBatch", "images", self.images, (None, 3, None, None))
+        check_shape("ImageBatch", "images", self.images, (None, 3, None, None))
         f, _, h, w = self.images.shape
         n = len(self.expressions)
-        _check("ImageBatch", "valid_px", self.valid_px, (f, 2))
-        _check("ImageBatch", "frame_index", self.frame_index, (n,))
-        _check("ImageBatch", "masks", self.masks, (n, h, w))
+        check_shape("ImageBatch", "valid_px", self.valid_px, (f, 2))
+        check_shape("ImageBatch", "frame_index", self.frame_index, (n,))
+        check_shape("ImageBatch", "masks", self.masks, (n, h, w))
 
     def __len__(self) -> int:
         return len(self.expressions)

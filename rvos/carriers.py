@@ -6,8 +6,7 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any, cast
 
-from image_core.adapters.maskers import identify_masker, resolve_masker
-from image_core.device import Precision
+from image_core.device_names import Precision
 from image_core.promptable import PromptableMasker
 from rvos.image_model import ImageModelHandle
 from rvos.tracking.mask_carrier import MaskCarrier
@@ -58,11 +57,17 @@ class Carriers:
             return document
         return document | {"masker": self._identity, "refining": asdict(self._refining)}
 
+    # Maskers bring torch, which nobody else needs who follows masks: they are imported for who asked for one.
+
     @cached_property
     def _identity(self) -> dict[str, Any]:
+        from image_core.adapters.maskers import identify_masker
+
         return identify_masker(self._masker).document()
 
     @cached_property
     def _drawing(self) -> PromptableMasker:
+        from image_core.adapters.maskers import resolve_masker
+
         precision = cast(Precision, self._model.precision or "fp32")
         return resolve_masker(self._masker, self._model.device, precision, self._model.weights)

@@ -17,7 +17,7 @@ from image_core.building import build
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.field_types import fits
-from image_core.models.table import EncoderConfig, ModelConfig
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
 from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.weak.config import BootstrapConfig

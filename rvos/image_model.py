@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from image_core.device import Precision, check_device, check_precision
+from image_core.device_names import Precision, check_device, check_precision
 from image_core.errors import ConfigError
 from image_core.identity import ModelIdentity
 from image_core.mask_model import (
@@ -23,7 +23,6 @@ from image_core.mask_model import (
     understood,
     unseen_words,
 )
-from image_core.segmenter import ImageSegmenter
 from image_core.weights import DEFAULT, embedded_models
 from image_core.weights.cache import weights_of
 
@@ -103,7 +102,11 @@ class ImageModelHandle:
         if isinstance(self._model, str | Path) and adapter_of(self._model):
             return False
         packaged = PACKAGED.get(str(self._model)) if isinstance(self._model, str | Path) else None
-        return isinstance(self.loaded, ImageSegmenter) if packaged is None else packaged.shows_features
+        if packaged is not None:
+            return packaged.shows_features
+        from image_core.segmenter import ImageSegmenter  # here: it brings torch, and masks are followed without it
+
+        return isinstance(self.loaded, ImageSegmenter)
 
     @property
     def asked_precision(self) -> Precision:

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from image_core.adapters.maskers import check_masker
+from image_core.adapters.masker_names import check_masker
 from image_core.building import build
-from image_core.device import check_device, check_precision
+from image_core.data.words import check_expressions
+from image_core.device_names import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.language.motion_parser import timed
 from image_core.mask_model import MaskModel
-from image_core.segmenter import ImageSegmenter, check_expressions
 from image_core.weights import DEFAULT
 from rvos.image_model import ImageModelHandle
 from rvos.parts import (
@@ -32,7 +32,6 @@ from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import AUTO, KeyFrames, parse_key_frames
 from rvos.reading.propagation import Propagator
-from rvos.reading.reader import FeatureReader, MaskReader, Reader
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import OF_HUB, TRACKERS, tracker_type
 from rvos.tracking.object_tracker import ObjectTrackerConfig
@@ -41,6 +40,9 @@ from rvos.tracking.tracker import Tracker
 from rvos.video.config import VideoConfig
 from rvos.video.sampling import parse_sampling
 from rvos.watch.session import StreamSession, questions
+
+if TYPE_CHECKING:
+    from rvos.reading.reader import Reader
 
 _LOG = logging.getLogger(__name__)
 
@@ -121,6 +123,11 @@ class SystemConfig:
                 (self.tracker.name, tracker),
             )
         faults.raise_all()
+
+    @property
+    def masks_need_a_network(self) -> bool:
+        """Whether a network follows the objects of masks, or draws them anew."""
+        return self.masker != NO_MASKER or bool(tracker_type(self.tracker.name).of_masks)
 
     def check_masks(self) -> None:
         """Raise `ConfigError`, all in one, for what means nothing where objects are followed from masks."""
@@ -308,6 +315,9 @@ class VideoSystem:
                 f"propagation: expected none with the model {self.model.document()['name']}, which shows no features, "
                 f"got {self.propagation_config.name}: leave it out"
             )
+        from image_core.segmenter import ImageSegmenter  # here: they bring torch, and masks are followed without it
+        from rvos.reading.reader import FeatureReader, MaskReader
+
         model = self.model.loaded
         if isinstance(model, ImageSegmenter):
             return FeatureReader(model, expressions, self.propagator, self.decode == "every")

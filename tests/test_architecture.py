@@ -15,14 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.third_party import DISTRIBUTIONS, THIRD_PARTY
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("image_core", "rvos", "tools", "tests", "benchmarks")
 
 LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     # From the ground up. A room (file or folder) imports from rows below its own alone; files of a folder, each other.
     "image_core": (
-        ("__init__", "errors", "field_types", "progress", "state", "types"),
-        ("device", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "pictures", "ranges"),
+        ("__init__", "errors", "field_types", "progress", "sample", "state"),
+        ("device_names", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "model_file"),
+        ("device", "pictures", "ranges", "types", "vision_libraries"),
         ("geometry", "promptable"),
         ("hub",),  # below the encoders: SAM's is read through it
         ("answer", "building", "folder", "json_lines", "language", "metrics", "preprocessing", "encoders"),
@@ -53,95 +56,14 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 
-THIRD_PARTY: dict[str, tuple[str, ...]] = {
-    # Which files of the two packages may import it, at the top or inside a function.
-    "PIL": (
-        # The first two read pictures and masks from disk, for everybody; the others draw and write.
-        "image_core/pictures.py",
-        "image_core/geometry/mask_files.py",
-        "image_core/grounded/resizing.py",
-        "rvos/export/*",
-        "rvos/synthetic/layouts/writing.py",
-    ),
-    "accelerate": ("image_core/training/*",),
-    "av": ("rvos/video/*", "rvos/commands/doctor.py"),
-    "cv2": (
-        "image_core/answer.py",
-        "image_core/data/*",
-        "image_core/geometry/*",
-        "image_core/grounded/colours.py",
-        "image_core/synthetic/*",
-        "image_core/training/batches.py",
-        "image_core/weak/proposals/colour_regions.py",
-        "image_core/weak/scorers/pair.py",
-        "image_core/weak/prompting.py",
-        "rvos/export/*",
-        "rvos/synthetic/*",
-        "rvos/reading/flow.py",
-        "rvos/tracking/*",
-        "rvos/video/*",
-        "rvos/view/*",
-    ),
-    "decord": ("rvos/video/decord_source.py",),
-    "h5py": ("rvos/data/a2d_sentences.py", "rvos/synthetic/layouts/a2d_sentences.py"),
-    "scipy": ("image_core/*", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py", "rvos/*/association.py"),
-    "threadpoolctl": ("rvos/commands/machine.py",),
-    "filelock": ("image_core/folder.py",),
-    "google": ("image_core/grounded/onnx_tensors.py",),
-    "huggingface_hub": ("image_core/hub/sources.py",),
-    "hydra": ("rvos/configuration.py",),
-    "matplotlib": ("image_core/training/log.py", "rvos/export/text.py"),
-    "numpy": ("*",),
-    "omegaconf": ("rvos/configuration.py",),
-    "onnx": ("image_core/grounded/onnx_tensors.py",),
-    "pycocotools": ("image_core/geometry/rle.py", "rvos/metrics/samples.py"),
-    "rich": ("rvos/commands/*",),
-    "safetensors": (
-        "image_core/checkpoint.py",
-        "image_core/convert/reading.py",
-        "image_core/encoders/*",
-        "image_core/hub/sources.py",
-        "image_core/state.py",
-        "image_core/weak/scorers/pair.py",
-    ),
-    "timm": ("image_core/encoders/vision*.py", "image_core/grounded/*"),
-    "tokenizers": ("image_core/encoders/*", "image_core/convert/fused_swin.py"),
-    "torch": (
-        "image_core/state.py",
-        "image_core/types.py",
-        "image_core/device.py",
-        "image_core/geometry/planes.py",
-        "image_core/geometry/boxes.py",
-        "image_core/losses.py",
-        "image_core/layers/*",
-        "image_core/preprocessing.py",
-        "image_core/encoders/*",
-        "image_core/models/*",
-        "image_core/checkpoint.py",
-        "image_core/convert/*",
-        "image_core/segmenter.py",
-        "image_core/evaluation/*",
-        "image_core/grounded/*",
-        "image_core/data/collate.py",
-        "image_core/training/*",
-        "image_core/hub/*",
-        "image_core/adapters/*",
-        "image_core/weak/scorers/*",
-        "image_core/weak/proposals/suppression.py",
-        "rvos/commands/machine.py",
-        "rvos/commands/doctor.py",
-        "rvos/evaluation/*",
-        "rvos/reading/*",
-        "rvos/tracking/hub/propagator.py",
-    ),
-    "torchvision": ("image_core/geometry/boxes.py", "image_core/grounded/*", "image_core/weak/*/suppression.py"),
-    "transformers": ("image_core/encoders/*", "image_core/hub/loading.py"),
-    "typer": ("rvos/cli.py", "rvos/commands/*"),
+OPEN_DOORS = {
+    Path("rvos/__init__.py"),
+    Path("image_core/lazy_table.py"),
+    Path("image_core/mask_model.py"),
+    Path("image_core/vision_libraries.py"),
 }
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "google": "protobuf", "hydra": "hydra-core"}
-
-OPEN_DOORS = {Path("rvos/__init__.py"), Path("image_core/lazy_table.py"), Path("image_core/mask_model.py")}
-"""They import by name: the package its own rooms on first use, tables their entries, and the model that a user wrote.
+"""They import by name: the package its own rooms on first use, tables their entries, the model that a user wrote, and
+torch's compiler where somebody compiles after all.
 Anywhere else these tests would not see the import."""
 
 LONGEST_FILE = 400
@@ -338,13 +260,6 @@ def closure(path: Path) -> set[Path]:
 def test_training_under_torchrun_needs_no_video_reader() -> None:
     packages = {found.package for path in closure(Path("tools/train.py")) for found in third_party(path)}
     assert "accelerate" in packages and not {"av", "decord"} & packages
-
-
-def test_the_command_line_loads_nothing_heavy() -> None:
-    code = "import rvos.cli, sys; print(*{name.partition('.')[0] for name in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert "typer" in loaded and not {"torch", "transformers", "hydra", "timm", "matplotlib"} & loaded
 
 
 def test_no_file_is_long() -> None:

@@ -17,9 +17,10 @@ from pathlib import Path
 from image_core.checkpoint import load_model, save_model
 from image_core.errors import RvosError
 from image_core.evaluation.presence import collect_presence
-from image_core.segmenter import ImageSegmenter, find_model
+from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.calibration import fit_presence
+from image_core.weights import find_model
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 from marked_tables import ROOT, table, write
 
-from image_core.checkpoint import read_header
 from image_core.hub.catalogue import HUB_MODELS, REPOSITORIES, size_of
-from image_core.models.table import MODELS
+from image_core.model_file import read_header
+from image_core.models.kinds import KINDS
 from image_core.weights import DEFAULT, embedded_models
 from image_core.weights.manifest import BUNDLES
 
@@ -25,7 +25,7 @@ HUB_COST = ROOT / "benchmarks" / "speed" / "hub_models.json"
 
 def kinds() -> str:
     """Every kind of model that can be trained."""
-    return table(("kind", "paper, and what it is"), ([f"`{name}`", row.summary] for name, row in MODELS.items()))
+    return table(("kind", "paper, and what it is"), ([f"`{name}`", summary] for name, summary in KINDS.items()))
 
 
 def embedded() -> str:

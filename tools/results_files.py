@@ -32,6 +32,7 @@ SOURCES: dict[str, str] = {
     "sparc_boxes": "few_masks/sparc_boxes.json",
     "parser_coverage": "few_masks/parser_coverage.json",
     "motion_coverage": "few_masks/motion_coverage.json",
+    "start_up": "speed/start_up.json",
     "segment_speed": "speed/segment_speed.json",
     "propagation_speed": "speed/propagation_speed.json",
     "many_expressions": "speed/many_expressions.json",

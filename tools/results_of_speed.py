@@ -77,6 +77,18 @@ def memory_flat() -> str:
     )
 
 
+def start_up() -> str:
+    """What commands cost until they watch the first frame, beside the code before."""
+    rows = []
+    for name, row in read("start_up")["rows"].items():
+        cost = [number(row[which][key], digits) for key, digits in _START_UP for which in ("before", "now")]
+        rows.append([f"`rvos {name}`", *cost[:2], number(row["aim_s"], 1), *cost[2:]])
+    return table(("command", "before, s", "now, s", "aim, at most", "before, MB", "now, MB"), rows)
+
+
+_START_UP = (("processor_s", 2), ("peak_mb", 0))
+
+
 def score_speed() -> str:
     """Seconds that both protocols of a dataset of Ref-DAVIS17's size take."""
     document = read("score_speed")

@@ -21,12 +21,13 @@ from benchmarks.accuracy.presence_figures import presence_figures
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import REPOSITORY, describe_machine
 from benchmarks.harness.processes import one_thread
-from image_core.checkpoint import read_header
 from image_core.evaluation.pictures import SyntheticPictures
 from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
 from image_core.mask_model import describe
-from image_core.segmenter import ImageSegmenter, find_model
+from image_core.model_file import read_header
+from image_core.segmenter import ImageSegmenter
 from image_core.training.log import read_log
+from image_core.weights import find_model
 from rvos.export.prediction_sheet import PredictionSheet
 
 BENCHMARK = Benchmark(__file__, __doc__)

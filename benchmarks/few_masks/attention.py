@@ -9,8 +9,8 @@ import torch
 from image_core.evaluation.samples import Samples
 from image_core.models.attention_consistency import attention_share
 from image_core.models.safari import Safari
+from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
-from image_core.types import ImageSample
 
 
 @torch.inference_mode()

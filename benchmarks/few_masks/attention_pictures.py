@@ -28,8 +28,8 @@ from benchmarks.harness.processes import one_thread
 from image_core.data.table import open_dataset
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.models.attention_consistency import attention_share
+from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
-from image_core.types import ImageSample
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/few_masks")

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.gain.systems import SYSTEMS
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.rows import Row
-from image_core.segmenter import find_model
+from image_core.weights import find_model
 
 SEEDS = {"tuned": 0, "measured": 1}
 """Of the validation videos. The test split is left alone."""

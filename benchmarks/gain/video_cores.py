@@ -31,7 +31,7 @@ from benchmarks.gain.systems import ALWAYS_SHOWN, FRAME_BY_FRAME
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.rows import Row
 from image_core.checkpoint import load_model
-from image_core.segmenter import find_model
+from image_core.weights import find_model
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/video_cores")

@@ -32,7 +32,7 @@ from benchmarks.harness.command import Benchmark
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.scoring import figures
 from image_core.mask_model import identify_model
-from image_core.segmenter import find_model
+from image_core.weights import find_model
 from rvos.metrics import mean_interval
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.fingerprint import generator_sha256

@@ -33,8 +33,8 @@ from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.rows import Rows
 from image_core.mask_model import identify_model
-from image_core.segmenter import find_model
 from image_core.training.recipe import commit
+from image_core.weights import find_model
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.severity import FAMILIES

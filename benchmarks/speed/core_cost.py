@@ -38,7 +38,8 @@ from image_core.layers import deformable_attention, pixel_word, transformer
 from image_core.layers.deformable_attention import Cells, DeformableAttention
 from image_core.layers.top_down import TopDownStep, enlarged
 from image_core.models.base import Trainable
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.description import EncoderConfig, ModelConfig
+from image_core.models.table import build_model
 
 BENCHMARK = Benchmark(__file__, __doc__)
 SIDE_PX, WORDS = 480, 20

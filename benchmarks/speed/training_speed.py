@@ -20,7 +20,8 @@ import torch
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import one_thread
 from image_core.data.collate import collate
-from image_core.device import Precision, autocast, resolve_precision
+from image_core.device import autocast, resolve_precision
+from image_core.device_names import Precision
 from image_core.models.base import EncoderModel
 from image_core.models.table import build_model
 from image_core.synthetic.dataset import SyntheticImages

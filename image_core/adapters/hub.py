@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from image_core.adapters import clipseg, grounded_pairs, sam3
-from image_core.device import Precision
+from image_core.device_names import Precision
 from image_core.errors import ConfigError
 from image_core.hub.catalogue import HUB_MODELS, hub_model
 from image_core.hub.loading import Where

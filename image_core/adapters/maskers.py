@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
-from image_core.device import Precision
-from image_core.errors import ConfigError, UnknownNameError
+from image_core.adapters.masker_names import PACKAGED, PREFIX, check_masker
+from image_core.device_names import Precision
+from image_core.errors import ConfigError
 from image_core.grounded.hub_maskers import MASKERS, read_masker
 from image_core.grounded.sam import MobileSam
 from image_core.hub.loading import Where
@@ -16,17 +16,7 @@ from image_core.mask_model import WeightsOf
 from image_core.promptable import PromptableMasker
 from image_core.weights.manifest import bundle_of
 
-PACKAGED = "photo"
-"""The bundle that has a masker, MobileSAM."""
-PREFIX = "hub:"
 _ENCODER, _DECODER = "mobile_sam/encoder.onnx", "mobile_sam/decoder.onnx"
-
-
-def check_masker(name: str) -> None:
-    """Raise `UnknownNameError` for a name of `resolve_masker` that can be none."""
-    text = name.removeprefix(PREFIX)
-    if name != PACKAGED and not (text != name and ("/" in text or Path(text).is_dir())):
-        raise UnknownNameError("masker", name, [PACKAGED], ", hub:OWNER/NAME or hub:FOLDER")
 
 
 def resolve_masker(name: str, device: str, precision: Precision, weights: WeightsOf) -> PromptableMasker:

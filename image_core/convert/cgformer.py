@@ -14,7 +14,8 @@ from image_core.convert import fused_swin
 from image_core.convert.reading import Asked, KeyTable, Shapes, differing, fill, read_published
 from image_core.encoders.word_pieces import bert_document
 from image_core.models.cgformer import CGFormerConfig
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 
 FUSION_HEADS = 8
 """Of every stage, in its own training."""

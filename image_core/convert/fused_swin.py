@@ -18,7 +18,7 @@ from torch import Tensor
 from image_core.convert.reading import Rule, Shapes
 from image_core.encoders.word_pieces import read_word_pieces
 from image_core.errors import CheckpointError, ConfigError, DataError
-from image_core.models.table import EncoderConfig
+from image_core.models.description import EncoderConfig
 from image_core.preprocessing import Preprocessing
 
 WORDS = 20

@@ -16,8 +16,9 @@ from image_core.convert import fused_swin
 from image_core.convert.reading import Asked, KeyTable, Shapes, differing, fill, read_content, tensors_of
 from image_core.encoders.word_pieces import bert_document
 from image_core.errors import CheckpointError
+from image_core.models.description import ModelConfig
 from image_core.models.lavt import LavtConfig
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.table import build_model
 
 LAVT = KeyTable(
     rules=(

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from image_core.convert.reading import differing
 from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
+from image_core.models.description import ModelConfig
 from image_core.models.partial_res import PartialResConfig
-from image_core.models.table import ModelConfig
 
 PARTIAL_RES = replace(
     SEQTR,

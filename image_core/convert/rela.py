@@ -22,8 +22,9 @@ from image_core.convert.reading import Asked, KeyTable, Rule, Shapes, differing,
 from image_core.encoders.gru import fixed_length
 from image_core.encoders.word_pieces import bert_document
 from image_core.errors import CheckpointError
+from image_core.models.description import ModelConfig
 from image_core.models.rela import RelaConfig
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.table import build_model
 
 NEVER_LOADED = "sem_seg_head.predictor.lang_weight"
 """The tensor that the release stores and does not load."""

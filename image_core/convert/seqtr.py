@@ -26,8 +26,9 @@ from image_core.data.annotation_files import read_json, read_plain_pickle
 from image_core.encoders.darknet import LEVEL_ENDS, darknet53
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
 from image_core.errors import DataError
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.seqtr import SeqTRConfig
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 
 _VECTORS = "lan_enc.embedding.weight"

@@ -13,7 +13,7 @@ from image_core.convert.reading import Asked
 from image_core.convert.rela import convert_rela
 from image_core.convert.seqtr import convert_seqtr
 from image_core.errors import ConfigError, UnknownNameError
-from image_core.models.table import ModelConfig
+from image_core.models.description import ModelConfig
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from image_core.data.words import mirror_words, speaks_of_place
 from image_core.errors import ConfigError
 from image_core.geometry.masks import bounding_box
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 COLOUR_LIMIT = 0.1
 """Where all three factors are at this limit basic colours keep their names; at 0.15 white turns grey, orange brown."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from image_core.preprocessing import Preprocessing, pad_to
-from image_core.types import ImageBatch, ImageSample
+from image_core.sample import ImageSample
+from image_core.types import ImageBatch
 
 
 def collate(

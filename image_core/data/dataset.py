@@ -10,7 +10,7 @@ from image_core.data.records import ReferringRecord
 from image_core.data.words import words_of
 from image_core.errors import DataError
 from image_core.pictures import read_picture
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 
 class ReferringImages:

@@ -11,7 +11,7 @@ import numpy as np
 
 from image_core.errors import DataError
 from image_core.geometry.contours import rasterise
-from image_core.geometry.planes import nearest
+from image_core.geometry.masks import nearest
 from image_core.geometry.rle import decode_polygons, decode_rle
 
 Part = Sequence[float] | Mapping[str, Any]

@@ -1,8 +1,11 @@
-"""What a picture's transformation does to the words: which change with a mirror, and which speak of place."""
+"""The words of expressions: what can be asked, which words change with a mirror, and which speak of place."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from image_core.errors import RvosError
 
 
 def text_fault(text: object) -> str | None:
@@ -14,6 +17,20 @@ def text_fault(text: object) -> str | None:
     except UnicodeEncodeError:
         return f"holds half a character ({text!a}), which no encoding has"
     return None if words_of(text) else f"is blank ({text!r})"
+
+
+def check_expressions(expressions: Sequence[str]) -> None:
+    """Raises `RvosError` unless there is at least one expression and each is a text with a letter or a digit."""
+    if isinstance(expressions, str):
+        raise RvosError(f"expressions: expected a list of texts, got one string ({expressions!r}): put it in [ ]")
+    if not isinstance(expressions, Sequence):
+        got = type(expressions).__name__
+        raise RvosError(f"expressions: expected a list of texts, got {got}: give a list, such as ['the red circle']")
+    if not expressions:
+        raise RvosError('no expression: expected at least one, such as "the red circle"')
+    for i, text in enumerate(expressions):
+        if fault := text_fault(text):
+            raise RvosError(f'expression {i + 1} {fault}: expected words, such as "the red circle"')
 
 
 def _words(text: str) -> frozenset[str]:

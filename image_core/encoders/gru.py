@@ -17,7 +17,7 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 from torch import Tensor, nn
 
-from image_core.encoders.text import SMALL_VOCABULARY
+from image_core.encoders.text import small_tokenizer
 from image_core.errors import ConfigError
 from image_core.types import TextFeatures
 
@@ -109,8 +109,7 @@ def build_gru_encoder(
         document = json.loads(tokenizer_json)
         tokenizer = Tokenizer.from_str(json.dumps(document["tokenizer"]))
         return GruTextEncoder(GruConfig(**document["gru"]), fixed_length(tokenizer, max_words))
-    tokenizer = Tokenizer.from_file(str(SMALL_VOCABULARY / "tokenizer.json"))
-    tokenizer.enable_padding(direction="right", pad_id=tokenizer.token_to_id("[PAD]"), pad_token="[PAD]")
+    tokenizer = small_tokenizer()
     try:
         config = GruConfig(vocabulary=tokenizer.get_vocab_size(), **(options or {}))
     except (TypeError, ValueError) as error:

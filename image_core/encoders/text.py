@@ -1,7 +1,8 @@
-"""Text encoders from transformers as an embedding and layers that can be stepped one by one.
+"""Text encoders as an embedding and layers that can be stepped one by one.
 
 The 1 = keep masks of other libraries become ours (True = padding) in this file alone. transformers is imported only
-when an encoder is built: the import costs seconds.
+where published files are read and for CLIP: the import costs seconds. What a checkpoint of ours describes, and what is
+"small", needs none.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,7 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from image_core.encoders.bert import BertConfig, BertLayer, build_bert
 from image_core.errors import CheckpointError, ConfigError, RvosError
 from image_core.types import TextFeatures
 
@@ -28,17 +31,21 @@ _SMALL = {"hidden_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4, 
 
 _PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
     "bert-base-uncased": ("bert", {}),
-    "roberta-base": ("roberta", {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}),
+    "roberta-base": (
+        "roberta",
+        {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    ),
     "openai/clip-vit-base-patch32": ("clip_text_model", {}),
     "openai/clip-vit-large-patch14": (
         "clip_text_model",
         {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "projection_dim": 768},
     ),
 }
-"""Hub names whose configuration is known here: model type, and what differs from the defaults of transformers."""
+"""Hub names whose configuration is known here: model type, and what differs from the defaults of its kind."""
 
+_OF_BERT = ("bert", "roberta")
 _MODELS = {"bert": "BertModel", "roberta": "RobertaModel", "clip_text_model": "CLIPTextModel"}
-"""Model type of a transformers config -> its class in transformers."""
+"""Model type of a published config -> the class of transformers that reads its weights."""
 
 
 class Tokens(NamedTuple):
@@ -70,19 +77,18 @@ class TextLayer(nn.Module):
 
         The layer is `feed_forward(x + attend(x))`, whichever side of the residual its norms are on.
         """
-        layer: Any = self.layer
         mask = self._attention_mask(hidden, word_pad_mask)
-        if isinstance(getattr(layer, "self_attn", None), nn.Module):  # CLIP: norms before
-            return layer.self_attn(hidden_states=layer.layer_norm1(hidden), attention_mask=mask)[0]
-        attended = layer.attention.self(hidden, mask)[0]
-        return layer.attention.output.dropout(layer.attention.output.dense(attended))
+        if isinstance(self.layer, BertLayer):
+            return self.layer.attend(hidden, mask)
+        layer: Any = self.layer  # CLIP's: norms before
+        return layer.self_attn(hidden_states=layer.layer_norm1(hidden), attention_mask=mask)[0]
 
     def feed_forward(self, r: Tensor) -> Tensor:
         """What follows the self-attention's residual: (E, L, C) -> (E, L, C)."""
+        if isinstance(self.layer, BertLayer):
+            return self.norm(self.layer.feed_forward(r))
         layer: Any = self.layer
-        if isinstance(getattr(layer, "self_attn", None), nn.Module):
-            return self.norm(r + layer.mlp(layer.layer_norm2(r)))
-        return self.norm(layer.feed_forward_chunk(layer.attention.output.LayerNorm(r)))
+        return self.norm(r + layer.mlp(layer.layer_norm2(r)))
 
     def _attention_mask(self, hidden: Tensor, word_pad_mask: Tensor) -> Tensor:
         keep = ~word_pad_mask[:, None, None, :]
@@ -156,8 +162,8 @@ def build_text_encoder(
     """ "small" (ours, BERT-shaped, offline), a local folder, or a name on the hub: BERT, RoBERTa, or CLIP's text side.
 
     pretrained: weights from the folder or the hub, else random ones; max_words: tokens an expression may have, special
-    ones included; options: fields of the model's transformers config, over its own; tokenizer_json: the tokenizer of a
-    checkpoint, whose weights are filled in later: nothing else is read then.
+    ones included; options: fields of `BertConfig` (of CLIP: of its transformers config), over its own; tokenizer_json:
+    the tokenizer of a checkpoint, whose weights are filled in later: nothing else is read then.
 
     "bert-base-uncased", "roberta-base", "openai/clip-vit-base-patch32" and "openai/clip-vit-large-patch14" with random
     weights need no hub: they get their real sizes and the small vocabulary, and a warning says so.
@@ -177,10 +183,10 @@ def build_text_encoder(
             raise ConfigError(
                 "text encoder 'small': expected no pretrained, as it has no published weights, got it: leave it out"
             )
-        tokenizer = _read_tokenizer(str(SMALL_VOCABULARY))
+        tokenizer = small_tokenizer()
         config = _config("bert", vocab_size=tokenizer.get_vocab_size(), **_SMALL)
     elif name in _PUBLISHED and not pretrained and not Path(name).is_dir():
-        tokenizer = _read_tokenizer(str(SMALL_VOCABULARY))
+        tokenizer = small_tokenizer()
         model_type, differing = _PUBLISHED[name]
         config = _config(model_type, **differing, pad_token_id=tokenizer.token_to_id("[PAD]"))
         _log.warning("text encoder '%s': random weights, and the small vocabulary in place of its own", name)
@@ -188,12 +194,23 @@ def build_text_encoder(
         source = name if pretrained else None
         config = _read_config(name)
         tokenizer = _read_tokenizer(name)
-    _set_options(config, options or {})
+    config = _with_options(config, options or {})
     tokenizer.enable_truncation(max_words)
-    return _assemble(_build_model(config, source), tokenizer, config)
+    if isinstance(config, BertConfig):
+        return _assemble_bert(config, source, tokenizer)
+    return _assemble_clip(_read_model(config, source) if source else _random_clip(config), tokenizer, config)
+
+
+def small_tokenizer() -> Tokenizer:
+    """The word pieces that come with the package, padded at the end."""
+    tokenizer = Tokenizer.from_file(str(SMALL_VOCABULARY / "tokenizer.json"))
+    tokenizer.enable_padding(direction="right", pad_id=tokenizer.token_to_id("[PAD]"), pad_token="[PAD]")
+    return tokenizer
 
 
 def _config(model_type: str, **fields: Any) -> Any:
+    if model_type in _OF_BERT:
+        return BertConfig.from_published({"model_type": model_type, **fields})
     from transformers import AutoConfig
 
     return AutoConfig.for_model(model_type, **fields)
@@ -211,7 +228,7 @@ def _read_config(source: str) -> Any:
         raise ConfigError(
             f"text encoder '{source}': expected a model of type bert, roberta or clip, got '{config.model_type}'"
         )
-    return config
+    return BertConfig.from_published(config.to_dict()) if config.model_type in _OF_BERT else config
 
 
 def _read_tokenizer(source: str) -> Tokenizer:
@@ -235,26 +252,36 @@ def _unreadable(source: str, what: str, error: Exception) -> RvosError:
     return RvosError(f"text encoder '{source}': its {what} could not be read ({first}): {fix}")
 
 
-def _set_options(config: Any, options: Mapping[str, Any]) -> None:
-    unknown = [key for key in options if not hasattr(config, key)]
+def _with_options(config: Any, options: Mapping[str, Any]) -> Any:
+    known = config.to_dict()
+    unknown = [key for key in options if key not in known]
     if unknown:
         raise ConfigError(f"text encoder options: expected fields of {type(config).__name__}, got {unknown}")
+    if isinstance(config, BertConfig):
+        return replace(config, **options)
     for key, value in options.items():
         setattr(config, key, value)
+    return config
 
 
-def _build_model(config: Any, source: str | None) -> Any:
-    """The transformers model: random, or with every weight that it has here found in `source`."""
+def _random_clip(config: Any) -> Any:
+    from transformers import CLIPTextModel
+
+    return CLIPTextModel._from_config(config, attn_implementation="sdpa")
+
+
+def _read_model(config: Any, source: str) -> Any:
+    """The transformers model with every weight that it has here found in `source`."""
     import transformers
 
     kind: Any = getattr(transformers, _MODELS[config.model_type])
-    settings = {} if config.model_type == "clip_text_model" else {"add_pooling_layer": False}
-    if source is None:
-        return kind._from_config(config, attn_implementation="sdpa", **settings)
+    bert = isinstance(config, BertConfig)
+    # Of BERT transformers reads the configuration once more: it has fields that are none of ours, of the pooler say.
+    settings = {"add_pooling_layer": False, **asdict(config)} if bert else {"config": config}
+    settings.pop("model_type", None)
     try:
         model, info = kind.from_pretrained(
             source,
-            config=config,
             attn_implementation="sdpa",
             dtype=torch.float32,
             output_loading_info=True,
@@ -277,11 +304,18 @@ def _build_model(config: Any, source: str | None) -> Any:
     return model.train()
 
 
-def _assemble(model: Any, tokenizer: Tokenizer, config: Any) -> TextEncoder:
-    if config.model_type == "clip_text_model":
-        blocks = list(model.encoder.layers)
-        norms = [None] * (len(blocks) - 1) + [model.final_layer_norm]
-        layers = [TextLayer(block, causal=True, norm=norm) for block, norm in zip(blocks, norms, strict=True)]
-    else:
-        layers = [TextLayer(block, causal=False) for block in model.encoder.layer]
+def _assemble_bert(config: BertConfig, source: str | None, tokenizer: Tokenizer) -> TextEncoder:
+    embeddings, blocks = build_bert(config)
+    if source is not None:
+        read = _read_model(config, source)
+        embeddings.load_state_dict(read.embeddings.state_dict())
+        for block, layer in zip(blocks, read.encoder.layer, strict=True):
+            block.load_state_dict(layer.state_dict())
+    return TextEncoder(embeddings, [TextLayer(block, causal=False) for block in blocks], tokenizer, config)
+
+
+def _assemble_clip(model: Any, tokenizer: Tokenizer, config: Any) -> TextEncoder:
+    blocks = list(model.encoder.layers)
+    norms = [None] * (len(blocks) - 1) + [model.final_layer_norm]
+    layers = [TextLayer(block, causal=True, norm=norm) for block, norm in zip(blocks, norms, strict=True)]
     return TextEncoder(model.embeddings, layers, tokenizer, config)

@@ -11,9 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import timm
-from timm.models.swin_transformer import SwinTransformerStage
-from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
 from torch import Tensor, nn
 
 from image_core.encoders.darknet import darknet53
@@ -22,6 +19,7 @@ from image_core.encoders.vision_blocks import ConvStem, SwinStage
 from image_core.encoders.vision_weights import load_vision_weights
 from image_core.errors import ConfigError, RvosError, UnknownNameError
 from image_core.types import size_of
+from image_core.vision_libraries import SwinTransformerStage, SwinTransformerV2Stage, timm
 
 STRIDES = (4, 8, 16, 32)
 """Pixels per cell of the levels that a pyramid can have, fine to coarse."""

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from timm.models.swin_transformer import SwinTransformerStage
-from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
 from torch import Tensor, nn
 
 from image_core.encoders.segmentation_windows import feed_forward, window_attention
+from image_core.vision_libraries import SwinTransformerStage, SwinTransformerV2Stage
 
 
 class SwinStage(nn.Module):

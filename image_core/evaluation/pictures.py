@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from image_core.data.table import DEFAULT_SPLITS, author_of, canonical_name, open_dataset
+from image_core.sample import ImageSample
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.fingerprint import pictures_sha256
-from image_core.types import ImageSample
 
 PUBLISHED = ("lavt", "rela", "cgformer", "seqtr")
 """Protocols of the RefCOCO family beside the native one."""

@@ -20,7 +20,7 @@ from image_core.evaluation.protocols import Plane, predicted_mask
 from image_core.files import output_errors
 from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.json_lines import append_lines, cut_torn_line, read_lines
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 _NATIVE: Plane = "native"
 

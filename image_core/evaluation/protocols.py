@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from image_core.geometry.masks import overlap
-from image_core.geometry.planes import nearest, resize_logits
+from image_core.geometry.masks import nearest, overlap
+from image_core.geometry.planes import resize_logits
 from image_core.metrics import GrefcocoMetrics, RefcocoMetrics
 
 Plane = Literal["native", "squash_480", "bicubic", "keep_ratio_640"]

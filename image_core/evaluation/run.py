@@ -24,7 +24,7 @@ from image_core.folder import RunKind, claimed
 from image_core.mask_model import MaskModel, ask_many
 from image_core.metrics import ReferringMetrics
 from image_core.progress import Progress, no_progress
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 KIND = RunKind("rvos evaluation of pictures")
 CROWD = "seqtr_crowd_iou"

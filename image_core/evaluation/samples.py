@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from image_core.errors import ConfigError
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 
 class Samples(Protocol):

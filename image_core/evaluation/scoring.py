@@ -9,7 +9,7 @@ from image_core.answer import MaskAnswer
 from image_core.evaluation.samples import Samples, asked
 from image_core.mask_model import MaskModel, ask
 from image_core.metrics import ReferringMetrics
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 Predict = Callable[[ImageSample], Sequence[MaskAnswer]]
 """A picture with its expressions -> an answer for each; it does not see the truth."""

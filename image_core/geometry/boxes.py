@@ -6,8 +6,6 @@ Continuous pixel coordinates: a pixel (x, y) covers [x, x + 1) x [y, y + 1), so 
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torchvision.ops import box_iou
 
 
 def box_area(boxes_xyxy: np.ndarray) -> np.ndarray:
@@ -17,7 +15,11 @@ def box_area(boxes_xyxy: np.ndarray) -> np.ndarray:
 
 def box_iou_matrix(a_xyxy: np.ndarray, b_xyxy: np.ndarray) -> np.ndarray:
     """(P, 4) and (G, 4) float -> (P, G) in [0, 1]; 0 where both are empty. Sides may be 0 and not below."""
-    return box_iou(torch.from_numpy(a_xyxy), torch.from_numpy(b_xyxy)).nan_to_num(0.0).numpy()
+    first, second = a_xyxy[:, None], b_xyxy[None]
+    corners = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
+    shared = box_area(np.concatenate(corners, -1))
+    union = box_area(first) + box_area(second) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
 def clip_boxes(boxes_xyxy: np.ndarray, size: tuple[int, int]) -> np.ndarray:

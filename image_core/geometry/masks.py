@@ -56,3 +56,13 @@ def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
         return None
     rows = np.flatnonzero(mask.any(1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def nearest(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool -> (h, w) bool by nearest neighbour: the value at the centre of each new pixel."""
+    (height, width), (h, w) = mask.shape, size
+    if (h, w) == (height, width):
+        return mask
+    rows = ((np.arange(h) + 0.5) * height / h).astype(int)
+    columns = ((np.arange(w) + 0.5) * width / w).astype(int)
+    return mask[rows[:, None], columns]

@@ -24,16 +24,6 @@ def resize_plane(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resize_logits(torch.from_numpy(np.ascontiguousarray(logits))[None], size)[0].numpy()
 
 
-def nearest(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool -> (h, w) bool by nearest neighbour: the value at the centre of each new pixel."""
-    (height, width), (h, w) = mask.shape, size
-    if (h, w) == (height, width):
-        return mask
-    rows = ((np.arange(h) + 0.5) * height / h).astype(int)
-    columns = ((np.arange(w) + 0.5) * width / w).astype(int)
-    return mask[rows[:, None], columns]
-
-
 def masks_to_tensor(masks: np.ndarray) -> Tensor:
     """(E, H, W) bool -> (E, H, W) float32 in {0, 1}."""
     return torch.from_numpy(np.ascontiguousarray(masks)).float()

@@ -7,9 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
-from timm.data.imagenet_info import ImageNetInfo
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
@@ -18,6 +16,7 @@ from image_core.convert.reading import Rule, fill, read_published, renamed
 from image_core.device import resolve_device
 from image_core.grounded.parts import Box
 from image_core.grounded.resizing import BICUBIC, resized
+from image_core.vision_libraries import ImageNetInfo, timm
 
 SIDE = 260
 MEAN, DEVIATION = 0.498, 0.502

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from timm.layers.conv2d_same import Conv2dSame
-from timm.layers.helpers import make_divisible
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from image_core.vision_libraries import Conv2dSame, make_divisible
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Expansion, channels, blocks, and the stride of the first block."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-from image_core.device import Precision, check_precision, resolve_device
+from image_core.device_names import Precision, check_precision
 from image_core.errors import ConfigError
-from image_core.grounded.classifier import EfficientNetLite2
-from image_core.grounded.config import GroundedConfig
-from image_core.grounded.model import Grounded
-from image_core.grounded.sam import MobileSam
-from image_core.grounded.ssdlite import SSDLiteDetector
 from image_core.identity import ModelIdentity
 from image_core.mask_model import PackagedModel, WeightsOf
 from image_core.weights.cache import weights_of
 from image_core.weights.manifest import bundle_of
+
+if TYPE_CHECKING:
+    from image_core.grounded.model import Grounded
 
 NAME = "photo"
 
@@ -26,6 +25,14 @@ def photo_model(device: str = "auto", precision: Precision = "fp32", weights: We
     fp32 and for a device that is not there, both before `weights` is asked; `CheckpointError` where a file is none.
     """
     check_precision(precision)
+    # Here: networks bring torch, and what a run records of the model is known without.
+    from image_core.device import resolve_device
+    from image_core.grounded.classifier import EfficientNetLite2
+    from image_core.grounded.config import GroundedConfig
+    from image_core.grounded.model import Grounded
+    from image_core.grounded.sam import MobileSam
+    from image_core.grounded.ssdlite import SSDLiteDetector
+
     resolve_device(device)
     if precision != "fp32":
         raise ConfigError(f"precision: expected fp32 with the model '{NAME}', got {precision}: leave --precision out")

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from timm.layers.helpers import make_divisible
 from torch import Tensor, nn
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
-from torchvision.models.detection import SSDLite320_MobileNet_V3_Large_Weights
-from torchvision.ops import nms
 
 from image_core.convert.reading import Rule, fill
 from image_core.device import resolve_device
@@ -21,6 +18,7 @@ from image_core.grounded.mobilenet_v2 import Convolution, MobileNetV2, depthwise
 from image_core.grounded.parts import Detection
 from image_core.grounded.resizing import BILINEAR, resized
 from image_core.grounded.tfjs import convolutions, read_weights
+from image_core.vision_libraries import SSDLite320_MobileNet_V3_Large_Weights, make_divisible, nms
 
 COCO_IDS: tuple[str, ...] = tuple(SSDLite320_MobileNet_V3_Large_Weights.COCO_V1.meta["categories"][1:])
 """The names of COCO's ids 1 to 90; "N/A" where an id was never given."""

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from timm.layers.norm import LayerNorm2d
-from timm.models.tiny_vit import ConvNorm, PatchMerging, TinyVit, TinyVitBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from image_core.convert.reading import Rule, fill, renamed
 from image_core.errors import CheckpointError
 from image_core.grounded.onnx_tensors import read_tensors
+from image_core.vision_libraries import ConvNorm, LayerNorm2d, PatchMerging, TinyVit, TinyVitBlock
 
 STRIDE = 16
 """Pixels of a cell. TinyViT halves once more before its last stage; MobileSAM does not."""

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from image_core.device import Precision, autocast, check_precision, resolve_device
+from image_core.device import autocast, resolve_device
+from image_core.device_names import Precision, check_precision
 from image_core.errors import CheckpointError, ConfigError
 from image_core.hub.sources import Source, bring, told
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from image_core.encoders.gru import build_gru_encoder
 from image_core.encoders.text import build_text_encoder
@@ -13,6 +12,7 @@ from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import EncoderModel
 from image_core.models.cgformer import CGFormer, CGFormerConfig
+from image_core.models.description import ModelConfig
 from image_core.models.haris import Haris, HarisConfig
 from image_core.models.lavt import Lavt, LavtConfig
 from image_core.models.partial_res import PartialRES, PartialResConfig
@@ -24,82 +24,23 @@ from image_core.models.seqtr import SeqTR, SeqTRConfig
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A row of the table: the module (by keyword: vision, text, config), its config, and one line for people."""
+    """A row of the table: the module (by keyword: vision, text, config) and its config."""
 
     module: Callable[..., EncoderModel]
     config: type
-    summary: str
 
 
 MODELS: dict[str, ModelEntry] = {
-    "cgformer": ModelEntry(
-        CGFormer, CGFormerConfig, "CGFormer (CVPR 2023): tokens that group cells, words fused inside the encoder"
-    ),
-    "haris": ModelEntry(
-        Haris, HarisConfig, "HARIS (arXiv 2405.10707): human-like attention with feedback, frozen encoders, late fusion"
-    ),
-    "lavt": ModelEntry(
-        Lavt, LavtConfig, "LAVT (CVPR 2022): pixels attend to words inside the encoder, level by level, early fusion"
-    ),
-    "partial_res": ModelEntry(
-        PartialRES, PartialResConfig, "Partial-RES (CVPR 2023): SeqTR's sequence point by point, few masks, late fusion"
-    ),
-    "rela": ModelEntry(
-        Rela,
-        RelaConfig,
-        "ReLA (CVPR 2023): regions hear words and each other, several targets or none, early fusion",
-    ),
-    "s2rm": ModelEntry(
-        S2RM, S2RMConfig, "S2RM + CASG (arXiv 2405.09006): recurrent mining after the encoder, late fusion"
-    ),
-    "safari": ModelEntry(
-        Safari, SafariConfig, "SafaRi (ECCV 2024): gated cross-attention inside both encoders, contour sequence"
-    ),
-    "seqtr": ModelEntry(
-        SeqTR, SeqTRConfig, "SeqTR (ECCV 2022): the contour as a sequence of coordinate tokens, late fusion"
-    ),
+    "cgformer": ModelEntry(CGFormer, CGFormerConfig),
+    "haris": ModelEntry(Haris, HarisConfig),
+    "lavt": ModelEntry(Lavt, LavtConfig),
+    "partial_res": ModelEntry(PartialRES, PartialResConfig),
+    "rela": ModelEntry(Rela, RelaConfig),
+    "s2rm": ModelEntry(S2RM, S2RMConfig),
+    "safari": ModelEntry(Safari, SafariConfig),
+    "seqtr": ModelEntry(SeqTR, SeqTRConfig),
 }
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """An encoder. Where its weights come from matters at training only: a checkpoint carries its own."""
-
-    #: Of the vision or text encoders' table; a hub name or a folder for a text encoder of transformers.
-    name: str
-    #: Take the hub's weights.
-    pretrained: bool = False
-    #: Take those of a local file or folder (vision; a text encoder's folder is its name).
-    folder: str | None = None
-    #: For its builder's architecture.
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Everything that rebuilds a model but its weights; what a checkpoint stores."""
-
-    #: Of `MODELS`.
-    name: str
-    vision: EncoderConfig
-    text: EncoderConfig
-    #: Fields of the model's config dataclass; the others keep their defaults.
-    config: Mapping[str, Any] = field(default_factory=dict)
-    #: The most word pieces of an expression; the rest is cut off.
-    max_words: int = 20
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `from_dict` gives an equal object back."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> ModelConfig:
-        """The inverse of `to_dict`. Raises `ConfigError` on fields that are not there or missing."""
-        try:
-            parts = dict(value)
-            return cls(vision=EncoderConfig(**parts.pop("vision")), text=EncoderConfig(**parts.pop("text")), **parts)
-        except (KeyError, TypeError) as error:
-            raise ConfigError(f"model description {value!r} cannot be used: {error}") from error
+"""Those of `KINDS`."""
 
 
 def model_entry(name: str) -> ModelEntry:

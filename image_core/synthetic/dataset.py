@@ -8,13 +8,13 @@ from random import Random
 import numpy as np
 
 from image_core.errors import ConfigError
+from image_core.sample import ImageSample
 from image_core.synthetic.expressions import Expression, sample_expressions
 from image_core.synthetic.recipes import FAMILIES
 from image_core.synthetic.render import render
 from image_core.synthetic.sampling import USUAL, SceneStyle, sample_scene
 from image_core.synthetic.scene import Scene
 from image_core.synthetic.splits import COMPOSITIONAL, DEFAULT_LENGTHS, check_split, scene_seed
-from image_core.types import ImageSample
 
 _MIN_PX = 32
 

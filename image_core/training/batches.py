@@ -12,8 +12,9 @@ from image_core.data.augment import Augmentation, augment
 from image_core.data.collate import collate
 from image_core.errors import ConfigError, DataError, RvosError
 from image_core.evaluation.samples import Samples
+from image_core.sample import ImageSample
 from image_core.training.config import TrainConfig
-from image_core.types import ImageBatch, ImageSample
+from image_core.types import ImageBatch
 
 
 class TrainingBatches(Dataset[ImageBatch]):

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from image_core.device import PrecisionOrAuto
+from image_core.device_names import PrecisionOrAuto
 from image_core.errors import ConfigError
 from image_core.folder import RunKind
-from image_core.models.table import ModelConfig
+from image_core.models.description import ModelConfig
 from image_core.preprocessing import Preprocessing
 
 Decay = Literal["cosine", "poly", "constant"]

@@ -17,7 +17,8 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor
 
-from image_core.device import Precision, autocast, resolve_device, resolve_precision
+from image_core.device import autocast, resolve_device, resolve_precision
+from image_core.device_names import Precision
 from image_core.errors import DamagedError
 from image_core.files import make_folder, replacing
 from image_core.folder import check_settings, write_settings

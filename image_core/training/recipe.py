@@ -23,14 +23,16 @@ from image_core.evaluation.presence import collect_presence
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.folder import check_settings, held
 from image_core.models.base import EncoderModel, Trainable
-from image_core.models.table import ModelConfig, build_model
-from image_core.segmenter import ImageSegmenter, find_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
+from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart, Samples
 from image_core.training.calibration import fit_presence
 from image_core.training.config import TRAINING, DataConfig, TrainConfig
 from image_core.training.engine import Engine
 from image_core.training.log import read_log
 from image_core.training.subset import Subset, labelled_indices, words_in
+from image_core.weights import find_model
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from image_core.data.words import words_of
 from image_core.evaluation.samples import Samples
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 
 def labelled_indices(count: int, share: float, seed: int) -> list[int]:

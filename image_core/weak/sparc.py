@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.special import softmax
 
 from image_core.errors import ConfigError, DataError
 from image_core.language.expression import Referent
@@ -99,6 +98,8 @@ class Sparc:
         )
         if logits.shape != (len(boxes), len(texts)) or not np.isfinite(logits).all():
             raise ValueError(f"Scorer: expected scores {(len(boxes), len(texts))}, all finite, got {logits.shape}")
+        from scipy.special import softmax  # here: trackers know of SpARC, and few ask it
+
         return dict(zip(texts, softmax(logits, axis=0).T, strict=True))
 
     def _answer(

@@ -14,8 +14,8 @@ from image_core.data.words import words_of
 from image_core.errors import DataError
 from image_core.evaluation.samples import Samples
 from image_core.geometry.rle import decode_rle
+from image_core.sample import ImageSample
 from image_core.training.subset import ReadInParts
-from image_core.types import ImageSample
 from image_core.weak.ledger import PseudoLabel
 
 

@@ -24,10 +24,10 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
     """List the embedded models, the packaged weights, what the hub has and the kinds that can be trained."""
     if context.invoked_subcommand is not None:
         return
-    from image_core.models.table import MODELS
+    from image_core.models.kinds import KINDS
 
     embedded = _embedded()
-    kinds = [{"name": name, "summary": entry.summary} for name, entry in MODELS.items()]
+    kinds = [{"name": name, "summary": summary} for name, summary in KINDS.items()]
     bundles = [_document(bundle) for bundle in BUNDLES.values()]
     hub = [_hub_document(model) for model in HUB_MODELS.values()]
     trackers = [_hub_document(model) for model in HUB_TRACKERS.values()]
@@ -77,7 +77,7 @@ def fetch(
 
 
 def _embedded() -> list[dict[str, Any]]:
-    from image_core.checkpoint import read_header
+    from image_core.model_file import read_header
     from image_core.weights import embedded_models
 
     embedded = []

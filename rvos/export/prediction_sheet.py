@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from image_core.metrics import overlap
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 from rvos.export.painter import Painter
 from rvos.export.png import write_png
 from rvos.export.style import OVERLAY_STYLE

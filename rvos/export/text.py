@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
-from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
 _LOG = logging.getLogger(__name__)
@@ -75,18 +74,35 @@ def _fitting(text: str, font_px: int, width_px: int, ending: str) -> int:
     return low
 
 
-def _font_path() -> Path:
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+@functools.lru_cache(maxsize=1)
+def _font_path() -> str:
+    """The font lies in matplotlib, which takes half a second to import and is not asked for anything else."""
+    package = find_spec("matplotlib")
+    assert package is not None and package.origin is not None
+    return str(Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
 
 
 @functools.lru_cache(maxsize=8)
 def _dejavu(font_px: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(_font_path()), font_px)
+    return ImageFont.truetype(_font_path(), font_px)
+
+
+@functools.lru_cache(maxsize=1024)
+def _dejavu_has(letter: str) -> bool:
+    """It draws one and the same box for what it lacks, so for U+FFFF, which is no letter."""
+    return _looks(letter) != _looks("\uffff")
+
+
+def _looks(letter: str) -> bytes:
+    image = Image.new("L", (48, 48))
+    ImageDraw.Draw(image).text((16, 16), letter, fill=255, font=_plain_dejavu())
+    return image.tobytes()
 
 
 @functools.lru_cache(maxsize=1)
-def _dejavu_letters() -> frozenset[int]:
-    return frozenset(FT2Font(str(_font_path())).get_charmap())
+def _plain_dejavu() -> ImageFont.FreeTypeFont:
+    """In the basic layout: the other one puts accents that stand alone on a circle, whether there are any or not."""
+    return ImageFont.truetype(_font_path(), 16, layout_engine=ImageFont.Layout.BASIC)
 
 
 @functools.lru_cache(maxsize=1)
@@ -95,7 +111,7 @@ def _opencv_font() -> cv2.FontFace:
 
 
 def _dejavu_draws(text: str) -> bool:
-    missing = "".join(sorted({c for c in text if ord(c) not in _dejavu_letters() and not c.isspace()}))
+    missing = "".join(sorted({c for c in text if not c.isspace() and not _dejavu_has(c)}))
     if not missing:
         return True
     unknown = "".join(c for c in missing if not _opencv_has(c))

@@ -12,7 +12,8 @@ from image_core.ranges import Count
 from image_core.types import ImageFeatures
 from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
 from rvos.reading.matching import Bank, MatchingConfig, bank_of, read, search
-from rvos.reading.propagation import Propagator, PropagatorConfig, Stem, in_plain_order
+from rvos.reading.propagation import Propagator, PropagatorConfig, in_plain_order
+from rvos.reading.stem import Stem
 from rvos.view.frame_view import View
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from image_core.types import ImageFeatures
 from rvos.reading.matching import keys_of
-from rvos.reading.propagation import Stem
+from rvos.reading.stem import Stem
 
 
 @dataclass(frozen=True)

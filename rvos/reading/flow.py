@@ -21,7 +21,8 @@ from torch import Tensor
 
 from image_core.ranges import Range
 from image_core.types import ImageFeatures
-from rvos.reading.propagation import Propagator, PropagatorConfig, Stem, in_plain_order
+from rvos.reading.propagation import Propagator, PropagatorConfig, in_plain_order
+from rvos.reading.stem import Stem
 from rvos.view.frame_view import View
 from rvos.view.motion import flow_between, warp
 

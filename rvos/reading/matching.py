@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from image_core.ranges import Count, Range, check_ranges
-from rvos.reading.propagation import Stem
+from rvos.reading.stem import Stem
 
 _WHOLE_SEARCH_CELLS = 1024
 _CHUNK_CELLS = 256

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Generic, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from image_core.ranges import check_ranges
-from image_core.types import ImageFeatures
 from rvos.view.frame_view import View
 
+if TYPE_CHECKING:  # they bring torch, which the table of propagators is read without
+    from image_core.types import ImageFeatures
+    from rvos.reading.stem import Stem
+
 State = TypeVar("State")
-
-
-@dataclass(frozen=True)
-class Stem:
-    """Language-free features of one frame: cells (1, C0, h, w), one every `stride` pixels of the model's input."""
-
-    cells: Tensor
-    stride: int
-
-    def __post_init__(self) -> None:
-        if self.cells.ndim != 4 or len(self.cells) != 1:
-            raise ValueError(f"Stem.cells: expected (1, C0, h, w), got {tuple(self.cells.shape)}")
 
 
 @dataclass(frozen=True)

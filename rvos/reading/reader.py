@@ -16,12 +16,14 @@ import torch
 from torch import Tensor
 
 from image_core.answer import MaskAnswer
+from image_core.data.words import check_expressions
 from image_core.device import autocast
 from image_core.identity import name_of
 from image_core.mask_model import MaskModel, ask, describe
-from image_core.segmenter import ImageSegmenter, check_expressions
+from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, TextFeatures
-from rvos.reading.propagation import Propagator, Stem
+from rvos.reading.propagation import Propagator
+from rvos.reading.stem import Stem
 from rvos.view.frame_view import View
 
 State = TypeVar("State")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from image_core.ranges import Range, Share, Weight, check_ranges
 from rvos.tracking.box import Sizes
@@ -57,6 +56,8 @@ def assign(places: Sequence[Place], regions: Sequence[Region], config: Associati
     """Position of a region -> position of its track; regions of none are left out."""
     if not places or not regions:
         return {}
+    from scipy.optimize import linear_sum_assignment  # here: it takes half a second, and masks are followed without it
+
     worth = np.array([[affinity(place, region, config) for place in places] for region in regions])
     rows, columns = linear_sum_assignment(worth, maximize=True)
     return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if worth[r, c] > 0}

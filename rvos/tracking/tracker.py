@@ -15,7 +15,7 @@ from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
 if TYPE_CHECKING:
-    from image_core.device import Precision  # brings torch
+    from image_core.device_names import Precision
 
 State = TypeVar("State")
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from image_core.identity import name_of
 from image_core.language.motion_parser import timed
 from image_core.state import from_bytes, to_bytes
 from rvos.reading.key_frames import KeyFrames, KeyFrameState
-from rvos.reading.reader import Reader
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view.frame_view import view_of
+
+if TYPE_CHECKING:
+    from rvos.reading.reader import Reader
 
 SNAPSHOT_VERSION = 8
 EVERY_FRAME = KeyFrames(1)

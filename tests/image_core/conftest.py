@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from image_core.models.table import EncoderConfig, ModelConfig
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
 from image_core.training.config import OptimiserConfig, TrainConfig
 
@@ -22,7 +22,7 @@ _TEXT = {
     "intermediate_size": 16,
     "max_position_embeddings": 24,
 }
-_CONFIGS = {
+_CONFIGS: dict[str, dict[str, Any]] = {
     "s2rm": {"channels": 16, "fine_channels": 8, "heads": 2},
     "seqtr": {
         "fusion_channels": 16,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from image_core.models.table import EncoderConfig
+from image_core.models.description import EncoderConfig
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "s2rm": {},

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from image_core.data.records import ReferringRecord
+from image_core.data.words import check_expressions
 from image_core.errors import DataError, RvosError
 from image_core.geometry.rle import decode_polygons, decode_rle
-from image_core.segmenter import check_expressions
 
 SQUARE = [1.0, 1.0, 5.0, 1.0, 5.0, 5.0, 1.0, 5.0]
 

@@ -13,8 +13,9 @@ from image_core.layers.transformer import Memory
 from image_core.models.attention_consistency import layer_map, words_read
 from image_core.models.cell_head import CellHead, cell_loss
 from image_core.models.contour import contour_decoder
+from image_core.models.description import ModelConfig
 from image_core.models.safari import SafariConfig
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.table import build_model
 
 MakeSpec = Callable[..., ModelConfig]
 C = 4

@@ -23,7 +23,8 @@ from image_core.encoders.word_pieces import bert_document, read_word_pieces
 from image_core.errors import CheckpointError, ConfigError
 from image_core.models import token_grouping
 from image_core.models.cgformer import CGFormer, CGFormerConfig, KernelHead, LevelPositions, contrastive_loss
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.description import EncoderConfig, ModelConfig
+from image_core.models.table import build_model
 from image_core.models.token_grouping import Grouping, Load
 from image_core.types import ImageBatch
 from tests.image_core.test_lavt import WORDS

@@ -15,10 +15,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from image_core.checkpoint import FORMAT_VERSION, Provenance, load_model, read_header, save_model
+from image_core.checkpoint import Provenance, load_model, save_model
 from image_core.errors import CheckpointError
+from image_core.model_file import FORMAT_VERSION, read_header
 from image_core.models.base import Trainable
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 
 PROVENANCE = Provenance(

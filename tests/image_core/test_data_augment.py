@@ -12,7 +12,7 @@ import pytest
 from image_core.data.augment import COLOUR_LIMIT, Augmentation, augment, jitter_colours, mirror, random_crop
 from image_core.data.words import mirror_words, speaks_of_place, words_of
 from image_core.errors import ConfigError
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 
 @pytest.mark.parametrize(

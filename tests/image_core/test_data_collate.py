@@ -8,7 +8,7 @@ import torch
 
 from image_core.data.collate import collate
 from image_core.preprocessing import Preprocessing, Resize
-from image_core.types import ImageSample
+from image_core.sample import ImageSample
 
 torch.set_num_threads(1)
 

@@ -10,7 +10,8 @@ import pytest
 
 from image_core.errors import ConfigError
 from image_core.field_types import misfits
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from torch import Tensor
 from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import CheckpointError, ConfigError
 from image_core.losses import bce_loss, focal_loss
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.haris import Haris, HarisConfig
 from image_core.models.human_like_attention import HumanLikeAttention
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.types import ImageBatch
 from tests.tiny_networks import write_sam
 

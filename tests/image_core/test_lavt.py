@@ -23,8 +23,9 @@ from image_core.encoders.text import TextEncoder, Tokens
 from image_core.encoders.word_pieces import bert_document, read_word_pieces
 from image_core.errors import CheckpointError, ConfigError, DataError
 from image_core.losses import two_class_loss
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.lavt import Lavt
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.types import TextFeatures
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "red", "dog", "##gy", "left", ".")

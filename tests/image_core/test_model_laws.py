@@ -18,7 +18,9 @@ from torch.utils._pytree import tree_leaves
 from image_core.checkpoint import Provenance, load_model, save_model
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.models.base import Trainable, join_features
-from image_core.models.table import MODELS, ModelConfig, build_model, model_entry
+from image_core.models.description import ModelConfig
+from image_core.models.kinds import KINDS
+from image_core.models.table import MODELS, build_model, model_entry
 from image_core.preprocessing import Preprocessing
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 from tests.image_core.model_variants import CONTOURS, OTHER_ENCODERS, OWN_PATHS, VARIANTS
@@ -102,7 +104,7 @@ def assert_same(a: Prediction, b: Prediction, tolerance: float = 1e-5) -> None:
 
 
 def test_every_model_of_the_table_is_under_the_law() -> None:
-    assert {variant.split()[0] for variant in VARIANTS} == set(MODELS)
+    assert {variant.split()[0] for variant in VARIANTS} == set(MODELS) == set(KINDS)
 
 
 @torch.no_grad()

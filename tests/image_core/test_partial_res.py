@@ -24,9 +24,10 @@ from image_core.layers.co_content import CoContent
 from image_core.layers.point_attention import PointModulation, picture_grid
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import Memory
+from image_core.models.description import ModelConfig
 from image_core.models.partial_res import PartialRES, PartialResConfig, box_tokens
 from image_core.models.seqtr import SeqTR
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.types import ImageBatch

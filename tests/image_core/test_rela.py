@@ -20,9 +20,10 @@ from image_core.convert.rela import NEVER_LOADED, RELA, convert_rela, rela_descr
 from image_core.encoders.text import TextEncoder, Tokens
 from image_core.errors import CheckpointError, ConfigError
 from image_core.layers.deformable_attention import DeformableAttention, cells_of
+from image_core.models.description import ModelConfig
 from image_core.models.rela import Rela, reduced, second_less_first
 from image_core.models.rela_regions import squares_apart
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.types import ImageBatch, TextFeatures
 
 Spec = Callable[..., ModelConfig]

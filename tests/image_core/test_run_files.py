@@ -13,11 +13,11 @@ import torch
 
 from image_core.checkpoint import load_model
 from image_core.errors import DamagedError, DataError
+from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.recipe import train
-from image_core.types import ImageSample
 from image_core.weak.bootstrap import bootstrap
 from image_core.weak.box_source import TrueBoxes
 from image_core.weak.config import BootstrapConfig, FilterConfig

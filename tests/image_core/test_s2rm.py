@@ -21,6 +21,7 @@ from image_core.layers.blocks import (
     split_heads,
 )
 from image_core.losses import at_size
+from image_core.models.description import ModelConfig
 from image_core.models.recurrent_mining import (
     Balancing,
     Coparsing,
@@ -30,7 +31,7 @@ from image_core.models.recurrent_mining import (
     rolled,
 )
 from image_core.models.s2rm import CASGStage, RecurrentMining, S2RMConfig
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.types import TextFeatures
 
 UPDATES: tuple[Update, ...] = ("overwrite", "gated", "accumulate", "side_by_side")

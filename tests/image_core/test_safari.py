@@ -16,6 +16,7 @@ from image_core.encoders.text import TextEncoder, TextLayer, build_text_encoder
 from image_core.encoders.vision import VisionEncoder, build_vision_encoder
 from image_core.errors import ConfigError
 from image_core.models.base import Trainable
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.safari import (
     AdditiveGate,
     FusedLayer,
@@ -26,7 +27,7 @@ from image_core.models.safari import (
     SafariConfig,
     SafariExtras,
 )
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.types import ImageBatch, ImageFeatures

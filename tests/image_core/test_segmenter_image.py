@@ -12,12 +12,14 @@ import torch
 from image_core import weights
 from image_core.answer import MaskAnswer
 from image_core.checkpoint import LoadedModel, Provenance, save_model
+from image_core.data.words import check_expressions
 from image_core.device import autocast, resolve_device
 from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNameError
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
-from image_core.segmenter import ImageSegmenter, check_expressions, find_model
-from image_core.weights import embedded_models
+from image_core.segmenter import ImageSegmenter
+from image_core.weights import embedded_models, find_model
 
 EXPRESSIONS = ["the red star", "a small blue square left of the circle", "the red star"]
 

@@ -28,8 +28,9 @@ from image_core.models.contour import (
     soft_mask,
     token_loss,
 )
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.seqtr import SeqTR, SeqTRConfig
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.types import ImageBatch, Prediction
 
 BINS = 64

@@ -21,8 +21,9 @@ from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
 from image_core.errors import CheckpointError, DataError, UnknownNameError
 from image_core.models.contour import contours_of
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.seqtr import SeqTR
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.types import ImageFeatures
 
 WORDS = ("PAD", "UNK", "CLS", "the", "red", "dog", "left")

@@ -29,6 +29,25 @@ def told(split: str, pictures: int) -> list[Expression]:
     return [e for i in range(pictures) for e in data.describe(i)[1]]
 
 
+@cache
+def reader_of_words() -> tuple[nn.Module, dict[str, int]]:
+    """A network over words and pairs of words, trained on 8,000 training expressions, and its inputs by name."""
+    train = told("train", 2000)
+    seen = Counter(f for present in features([e.text for e in train]) for f in present)
+    columns = {name: i for i, name in enumerate(sorted(name for name, count in seen.items() if count >= 5))}
+    inputs, truth = matrix([e.text for e in train], columns), torch.from_numpy(absent(train)).float()
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(len(columns), 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 1))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.1)
+    for _ in range(5):
+        for rows in torch.randperm(len(inputs)).split(64):
+            loss = nn.functional.binary_cross_entropy_with_logits(network(inputs[rows])[:, 0], truth[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return network.eval(), columns
+
+
 def absent(expressions: list[Expression]) -> np.ndarray:
     return np.array([not e.targets for e in expressions])
 
@@ -66,21 +85,8 @@ def matrix(texts: list[str], columns: dict[str, int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("split", ["val", "test", "test_compositional"])
 def test_words_do_not_tell_absence(split: str) -> None:
-    """A network over words and pairs of words, trained on 8,000 training expressions."""
-    train, held_out = told("train", 2000), told(split, 600)
-    seen = Counter(f for present in features([e.text for e in train]) for f in present)
-    columns = {name: i for i, name in enumerate(sorted(name for name, count in seen.items() if count >= 5))}
-    inputs, truth = matrix([e.text for e in train], columns), torch.from_numpy(absent(train)).float()
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(len(columns), 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 1))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.1)
-    for _ in range(5):
-        for rows in torch.randperm(len(inputs)).split(64):
-            loss = nn.functional.binary_cross_entropy_with_logits(network(inputs[rows])[:, 0], truth[rows])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    network.eval()
+    held_out = told(split, 600)
+    network, columns = reader_of_words()
     with torch.no_grad():
         scores = network(matrix([e.text for e in held_out], columns))[:, 0].double().numpy()
     assert auc(scores, absent(held_out)) < LIMIT

@@ -46,10 +46,18 @@ from image_core.synthetic.splits import COMPOSITIONAL, HELD_OUT_PAIRS, SPLITS
 SIDES = {"left": "right", "right": "left"}
 
 
-@cache
 def described(split: str, count: int) -> list[tuple[Scene, tuple[Expression, ...]]]:
-    data = SyntheticImages(split)
-    return [data.describe(i) for i in range(count)]
+    return [_described(split, index) for index in range(count)]
+
+
+@cache
+def _described(split: str, index: int) -> tuple[Scene, tuple[Expression, ...]]:
+    return SyntheticImages(split).describe(index)
+
+
+def texts(split: str, pictures: int) -> list[str]:
+    """Those of `expression_texts`, as a test shows."""
+    return [e.text for _, expressions in described(split, pictures) for e in expressions]
 
 
 def answer_of(meaning: Any, scene: Scene, family: str) -> frozenset[int]:
@@ -109,7 +117,7 @@ def test_a_mirrored_meaning_has_the_mirrored_expression() -> None:
 
 
 def test_mirrored_is_an_involution_and_touches_sides_alone() -> None:
-    for expression in expression_texts("train", 1, 2000):
+    for expression in texts("train", 500):
         assert mirrored(mirrored(expression)) == expression
     table = {
         "the leftmost star": "the rightmost star",
@@ -158,18 +166,14 @@ def test_training_knows_neither_the_pairs_nor_the_phrasings() -> None:
             assert pair or e.novel, e.text
             both[pair, e.novel] += 1
     assert min(both[True, False], both[True, True], both[False, True]) > 200
-    trained = {s for split in ("train", "val", "test") for s in expression_texts(split, 0, 1500)}
+    trained = {text for split in ("train", "val", "test") for text in texts(split, 700)}
     novel = {e.text for _, es in described(COMPOSITIONAL, 700) for e in es if e.novel}
     assert not novel & trained
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_word_is_a_training_word(split: str) -> None:
-    words = {
-        word
-        for expression in expression_texts(split, 0, 4000 if split == "train" else 1500)
-        for word in expression.split()
-    }
+    words = {word for text in texts(split, 1000 if split == "train" else 700) for word in text.split()}
     assert words <= training_words()
     if split == "train":
         assert len(training_words() - words) <= 8

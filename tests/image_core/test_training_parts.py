@@ -16,14 +16,15 @@ import torch
 from torch import nn
 
 from image_core.errors import ConfigError, DamagedError, DataError
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
+from image_core.sample import ImageSample
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled
 from image_core.training.calibration import fit_presence
 from image_core.training.config import TRAINING, DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.log import TrainingLog, read_log
 from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
-from image_core.types import ImageSample
 
 MakeSettings = Callable[..., TrainConfig]
 

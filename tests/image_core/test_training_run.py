@@ -17,8 +17,10 @@ from image_core.checkpoint import load_model
 from image_core.errors import ConfigError, DataError, OutputError
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.folder import held
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
+from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.language import training_words
@@ -29,7 +31,6 @@ from image_core.training.engine import Engine, state_file
 from image_core.training.log import read_log
 from image_core.training.recipe import data_name, datasets, train
 from image_core.training.subset import labelled_indices
-from image_core.types import ImageSample
 
 MakeSettings = Callable[..., TrainConfig]
 

@@ -18,13 +18,13 @@ from image_core.errors import DataError, OutputError
 from image_core.evaluation.samples import Samples
 from image_core.folder import held
 from image_core.geometry.rle import decode_rle
+from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.training.batches import PseudoPart, TrainingBatches, shuffled
 from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.log import read_log
 from image_core.training.subset import labelled_indices
-from image_core.types import ImageSample
 from image_core.weak import bootstrap as module
 from image_core.weak.bootstrap import bootstrap
 from image_core.weak.box_source import BoxSource, NoBoxes, TrueBoxes

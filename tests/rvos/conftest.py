@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from image_core.answer import MaskAnswer
 from image_core.checkpoint import Provenance
-from image_core.device import Precision, resolve_device
+from image_core.device import resolve_device
+from image_core.device_names import Precision
 from image_core.errors import DataError
 from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
@@ -27,7 +28,7 @@ from image_core.models.base import FeatureModel
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, Prediction, TextFeatures
-from image_core.weights import DEFAULT
+from image_core.weights import DEFAULT, find_model
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
 from rvos.video import pictures
@@ -225,7 +226,6 @@ def rvos(
     colour_segmenter: ImageSegmenter,
 ) -> Callable[..., CommandOutcome]:
     """Runs `rvos ARGUMENTS` in this process with the model that sees colours in place of all of ours."""
-    from rvos.cli import main
 
     def load(name: str | Path, device: str = "auto", precision: Precision = "fp32") -> ImageSegmenter:
         resolve_device(device)
@@ -235,15 +235,38 @@ def rvos(
     def build(device: str, precision: Precision, weights: WeightsOf) -> ImageSegmenter:
         return load(DEFAULT, device, precision)
 
+    def found(name: str | Path) -> Path:
+        return stand_in if str(name).replace("-", "_") == "s2rm_tiny" else find_model(name)
+
     identity = ModelIdentity(DEFAULT, "1", "colours")
     monkeypatch.setitem(PACKAGED, DEFAULT, PackagedModel(build, lambda: identity, shows_features=True))
     stand_in = tmp_path / "colours.safetensors"
     stand_in.write_bytes(b"stands in for a model file")
     monkeypatch.setattr(ImageSegmenter, "load", staticmethod(load))
-    monkeypatch.setattr("image_core.segmenter.embedded_models", lambda: {"s2rm_tiny": stand_in})
+    monkeypatch.setattr("image_core.mask_model.find_model", found)
     monkeypatch.setenv("RVOS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")  # no test asks a registry
     monkeypatch.chdir(tmp_path)
+
+    return in_this_process(capsys)
+
+
+@pytest.fixture
+def offline(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., CommandOutcome]:
+    """Runs `rvos ARGUMENTS` in this process with our own models, without a network, and with the cache of the hub that
+    is in `tmp_path / "hub"`."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("RVOS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return in_this_process(capsys)
+
+
+def in_this_process(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandOutcome]:
+    """What runs `rvos ARGUMENTS` and gives what it said."""
+    from rvos.cli import main
 
     def run(*arguments: str | Path) -> CommandOutcome:
         capsys.readouterr()

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from image_core.hub.catalogue import CLIPSEG
 from tests.tiny_networks import WRITERS
@@ -27,7 +28,7 @@ def run(*arguments: str | Path, home: Path) -> subprocess.Popen[str]:
 
 
 def test_clipseg_out_of_the_cache_is_killed_and_continued_to_the_same_bytes(
-    make_clip: Callable[..., Path], tmp_path: Path
+    make_clip: Callable[..., Path], tmp_path: Path, offline: Callable[..., Any]
 ) -> None:
     cache = tmp_path / "hub" / "models--CIDAS--clipseg-rd64-refined" / "snapshots" / CLIPSEG.revision
     shutil.copytree(WRITERS["clipseg"](tmp_path / "written"), cache)
@@ -35,8 +36,8 @@ def test_clipseg_out_of_the_cache_is_killed_and_continued_to_the_same_bytes(
     clip = make_clip(frames)
     options = ("--model", "hub:clipseg", "--device", "cpu", "--save", "masks", "--quiet", "--out")
     common = ("segment", clip, *EXPRESSIONS, *options)
-    whole = run(*common, tmp_path / "whole", home=tmp_path)
-    assert whole.communicate()[1] == "" and whole.returncode == 0, "and --quiet says nothing"
+    whole = offline(*common, tmp_path / "whole")
+    assert whole.err == [] and whole.code == 0, "and --quiet says nothing"
     killed = run(*common, tmp_path / "killed", home=tmp_path)
     log = tmp_path / "killed" / "frames.jsonl"
     while killed.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > frames // 2):
@@ -44,7 +45,7 @@ def test_clipseg_out_of_the_cache_is_killed_and_continued_to_the_same_bytes(
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert not (tmp_path / "killed" / "result.json").exists(), "it was killed before its end"
-    assert run(*common, tmp_path / "killed", home=tmp_path).wait() == 0
+    assert offline(*common, tmp_path / "killed").code == 0
     assert log.read_bytes() == (tmp_path / "whole" / "frames.jsonl").read_bytes()
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole" / "masks").rglob("*.png"))
     assert files and all((tmp_path / "whole" / f).read_bytes() == (tmp_path / "killed" / f).read_bytes() for f in files)
@@ -52,19 +53,19 @@ def test_clipseg_out_of_the_cache_is_killed_and_continued_to_the_same_bytes(
     assert '"hub:clipseg"' in result and CLIPSEG.revision in result and "Apache-2.0" in result
 
 
-def test_a_pair_of_folders_segments_a_clip(make_clip: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_pair_of_folders_segments_a_clip(
+    make_clip: Callable[..., Path], tmp_path: Path, offline: Callable[..., Any]
+) -> None:
     name = "hub:" + "+".join(str(WRITERS[part](tmp_path / part)) for part in ("owlv2", "sam2"))
-    done = run("segment", make_clip(4), *EXPRESSIONS, "--model", name, "--out", tmp_path / "out", home=tmp_path)
-    said = done.communicate()[1]
-    assert done.returncode == 0, said
+    done = offline("segment", make_clip(4), *EXPRESSIONS, "--model", name, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
     assert (tmp_path / "out" / "frames.jsonl").read_bytes().count(b"\n") == 4 * len(EXPRESSIONS)
     assert f'"{name}"' in json.dumps(json.loads((tmp_path / "out" / "result.json").read_text()))
 
 
-def test_what_cannot_be_had_is_one_line_and_exit_2(make_clip: Callable[..., Path], tmp_path: Path) -> None:
-    process = run(
-        "segment", make_clip(2), "the dog", "--model", "hub:clipseg", "--out", tmp_path / "out", home=tmp_path
-    )
-    told = process.communicate()[1].splitlines()
-    assert process.returncode == 2 and len(told) == 1, told
-    assert "is not on this machine, and the hub cannot be reached: connect to the network once" in told[0]
+def test_what_cannot_be_had_is_one_line_and_exit_2(
+    make_clip: Callable[..., Path], tmp_path: Path, offline: Callable[..., Any]
+) -> None:
+    told = offline("segment", make_clip(2), "the dog", "--model", "hub:clipseg", "--out", tmp_path / "out")
+    assert told.code == 2 and len(told.err) == 1, told.err
+    assert "is not on this machine, and the hub cannot be reached: connect to the network once" in told.err[0]

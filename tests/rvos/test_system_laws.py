@@ -57,6 +57,18 @@ def records_of(session: Session, frames: Iterable[Frame]) -> list[list[FrameReco
     return [[to_record(result) for result in session.step(frame)] for frame in frames]
 
 
+@pytest.fixture
+def in_one_go(request: pytest.FixtureRequest, system: VideoSegmenter, clip: list[Frame]) -> list[list[FrameRecord]]:
+    """What the system says of the clip and all expressions, watched once for all tests."""
+    key = tuple(request.node.callspec.params[name] for name in ("image", "system"))
+    if key not in _WATCHED:
+        _WATCHED[key] = records_of(system.session(EXPRESSIONS), clip)
+    return _WATCHED[key]
+
+
+_WATCHED: dict[tuple[Any, ...], list[list[FrameRecord]]] = {}
+
+
 def images_of(clip: Sequence[Frame]) -> np.ndarray:
     return np.stack([frame.image for frame in clip])
 
@@ -82,13 +94,14 @@ def test_segment_is_stream_is_step_by_step(system: VideoSegmenter, clip: list[Fr
 
 
 @pytest.mark.parametrize("at", [0, 1, 4, 8])
-def test_killed_and_continued_is_in_one_go(system: VideoSegmenter, at: int, clip: list[Frame]) -> None:
-    wanted = records_of(system.session(EXPRESSIONS), clip)
+def test_killed_and_continued_is_in_one_go(
+    system: VideoSegmenter, at: int, clip: list[Frame], in_one_go: list[list[FrameRecord]]
+) -> None:
     first, second = system.session(EXPRESSIONS), system.session(EXPRESSIONS)
-    records_of(first, clip[:at])
+    assert records_of(first, clip[:at]) == in_one_go[:at]
     second.restore(first.snapshot())
     assert second.snapshot() == first.snapshot()
-    assert records_of(second, clip[at:]) == wanted[at:]
+    assert records_of(second, clip[at:]) == in_one_go[at:]
 
 
 @pytest.mark.parametrize("propagation", [name for name in sorted(PROPAGATORS) if PROPAGATORS[name].between_key_frames])
@@ -102,16 +115,19 @@ def test_a_real_network_is_continued_to_the_bit(propagation: str, clip: list[Fra
     assert records_of(second, clip[2:]) == wanted[2:]
 
 
-def test_expressions_together_are_expressions_apart(system: VideoSegmenter, clip: list[Frame]) -> None:
-    together = records_of(system.session(EXPRESSIONS), clip)
+def test_expressions_together_are_expressions_apart(
+    system: VideoSegmenter, clip: list[Frame], in_one_go: list[list[FrameRecord]]
+) -> None:
     for index, expression in enumerate(EXPRESSIONS):
         apart = records_of(system.session([expression]), clip)
-        assert [replace(records[index], expression_index=0) for records in together] == [alone for (alone,) in apart]
+        assert [replace(records[index], expression_index=0) for records in in_one_go] == [alone for (alone,) in apart]
 
 
-def test_two_sessions_in_turns_are_two_apart(system: VideoSegmenter, clip: list[Frame]) -> None:
+def test_two_sessions_in_turns_are_two_apart(
+    system: VideoSegmenter, clip: list[Frame], in_one_go: list[list[FrameRecord]]
+) -> None:
     other_clip = [replace(frame, image=frame.image[:, ::-1].copy()) for frame in clip]
-    wanted = [records_of(system.session(EXPRESSIONS), frames) for frames in (clip, other_clip)]
+    wanted = [in_one_go, records_of(system.session(EXPRESSIONS), other_clip)]
     one, other = system.session(EXPRESSIONS), system.session(EXPRESSIONS)
     in_turns = [(records_of(one, [a]), records_of(other, [b])) for a, b in zip(clip, other_clip, strict=True)]
     assert [a for (a,), _ in in_turns] == wanted[0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torchvision.ops import nms
+
+from image_core.vision_libraries import nms
 
 
 def keep_best(boxes_xyxy: np.ndarray, scores: np.ndarray, overlap: float, most: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from image_core.device import Precision
+from image_core.device_names import Precision
 from image_core.errors import ConfigError
 from image_core.hub.loading import Network, Where, read_network
 from image_core.hub.sources import find_source

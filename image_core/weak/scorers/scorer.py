@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from image_core.device import Precision
+from image_core.device_names import Precision
 from image_core.hub.sources import find_source
 from image_core.identity import ModelIdentity, file_identity
 from image_core.weak.scorers.clip import ClipScorer

@@ -18,7 +18,7 @@ from rvos.tracking.deciding.similarity import Scorer, Similarity, SimilarityConf
 from rvos.tracking.tracker import TrackerConfig
 
 if TYPE_CHECKING:
-    from image_core.device import Precision  # brings torch
+    from image_core.device_names import Precision
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from image_core.device import Precision
+from image_core.device_names import Precision
 from image_core.identity import ModelIdentity
 from rvos.tracking.hub.kinds import PREFIX, check_name, identity_of, source_of
 

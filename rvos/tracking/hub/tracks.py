@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from image_core.device import Precision
+from image_core.device_names import Precision
 from rvos.tracking.deciding.building import build_decider
 from rvos.tracking.deciding.decider import Decider
 from rvos.tracking.following import Placed

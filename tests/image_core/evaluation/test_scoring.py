@@ -14,11 +14,12 @@ from image_core.errors import ConfigError
 from image_core.evaluation.presence import collect_presence
 from image_core.evaluation.samples import asked
 from image_core.evaluation.scoring import evaluate_images, predict_with
-from image_core.models.table import ModelConfig, build_model
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
+from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.types import ImageSample
 
 EMPTY, TOP, LEFT, ALL = [[0, 0], [0, 0]], [[1, 1], [0, 0]], [[1, 0], [1, 0]], [[1, 1], [1, 1]]
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from image_core.checkpoint import Provenance, load_model, save_model
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.description import EncoderConfig, ModelConfig
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 from image_core.synthetic.dataset import SyntheticImages
 from rvos.cli import main

@@ -28,7 +28,7 @@ RED, GREEN = 3, 7
 def _no_model(monkeypatch: pytest.MonkeyPatch, rvos: Rvos) -> None:
     """After the command line's own stand-in: here nothing may load any."""
     monkeypatch.setattr(ImageSegmenter, "load", staticmethod(lambda *_: pytest.fail("the model was loaded")))
-    monkeypatch.setattr("image_core.segmenter.embedded_models", lambda: pytest.fail("models were listed"))
+    monkeypatch.setattr("image_core.weights.embedded_models", lambda: pytest.fail("models were listed"))
 
 
 @pytest.fixture

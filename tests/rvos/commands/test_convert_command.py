@@ -45,7 +45,7 @@ def test_a_converted_file_is_a_model(
     """The command hands over what it was given, and says what came out."""
     import image_core.convert.table
     from image_core.convert.reading import Asked
-    from image_core.models.table import EncoderConfig, ModelConfig
+    from image_core.models.description import EncoderConfig, ModelConfig
 
     calls: list[tuple] = []
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from image_core.answer import MaskAnswer
-from image_core.device import Precision, check_precision
+from image_core.device_names import Precision, check_precision
 from image_core.errors import CheckpointError, ConfigError
 from image_core.grounded.photo import PHOTO
 from image_core.identity import ModelIdentity

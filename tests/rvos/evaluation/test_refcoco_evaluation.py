@@ -15,9 +15,9 @@ from image_core.data.table import open_dataset
 from image_core.evaluation.prediction_log import PredictionLog
 from image_core.evaluation.protocols import PROTOCOLS
 from image_core.evaluation.run import OUTPUTS
+from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.layouts import write_grefcoco, write_refcoco
-from image_core.types import ImageSample
 
 Rvos = Callable[..., Any]
 RUN = ("--quiet", "--device", "cpu")

@@ -21,7 +21,7 @@ from rvos.reading.matching import (
     read,
     search,
 )
-from rvos.reading.propagation import Stem
+from rvos.reading.stem import Stem
 from rvos.types import Frame
 from rvos.view.frame_view import view_of
 

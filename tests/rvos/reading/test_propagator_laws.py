@@ -16,8 +16,9 @@ from image_core.state import from_bytes, to_bytes
 from image_core.types import ImageFeatures, TextFeatures
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import KeyFrames
-from rvos.reading.propagation import NoPropagation, Propagator, Stem
+from rvos.reading.propagation import NoPropagation, Propagator
 from rvos.reading.reader import FeatureReader
+from rvos.reading.stem import Stem
 from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of

@@ -19,7 +19,7 @@ from rvos import VideoSegmenter
 from rvos.configuration import system_config
 from rvos.image_model import ImageModelHandle
 from rvos.parts import tracker_config
-from rvos.run.job import Job, run
+from rvos.run.job import Job, Report, run
 from rvos.system import SystemConfig, VideoSystem
 from rvos.tracking.tracks import TracksConfig, TracksTracker
 from rvos.types import OutputError
@@ -70,12 +70,29 @@ def test_every_kind_decides_and_a_run_tells_how(
     assert again.result["decided"] == report.result["decided"]
 
 
+@pytest.fixture
+def in_one_go(
+    request: pytest.FixtureRequest, colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path
+) -> tuple[Path, Report]:
+    """The folder of a decider's network, and a run of eleven frames with it: made once for all tests."""
+    decider, kind = (request.node.callspec.params[name] for name in ("decider", "kind"))
+    if decider not in _IN_ONE_GO:
+        folder = written(kind, tmp_path / "network")
+        job = Job(str(make_clip(11)), EXPRESSIONS, tmp_path / "whole", ("masks",))
+        _IN_ONE_GO[decider] = folder, run(job, segmenter(colour_segmenter, decider, folder))
+    return _IN_ONE_GO[decider]
+
+
+_IN_ONE_GO: dict[str, tuple[Path, Report]] = {}
+
+
 @pytest.mark.parametrize("where", ["first pass", "first question", "later question", "second pass", "at the end"])
 @pytest.mark.parametrize(("decider", "kind"), [("mllm", "llava"), ("similarity", "clip")])
 def test_interrupted_and_continued_is_in_one_go(
     decider: str,
     kind: str,
     where: str,
+    in_one_go: tuple[Path, Report],
     colour_segmenter: ImageSegmenter,
     make_clip: Callable[..., Path],
     tmp_path: Path,
@@ -83,8 +100,8 @@ def test_interrupted_and_continued_is_in_one_go(
 ) -> None:
     """Frames 1 to 11 are the first pass, 12 to 22 the second; what was not decided whole is decided anew."""
     monkeypatch.setattr(rvos.run.recording, "SNAPSHOT_EVERY", 4)
-    clip, folder = str(make_clip(11)), written(kind, tmp_path / "network")
-    whole = run(Job(clip, EXPRESSIONS, tmp_path / "whole", ("masks",)), segmenter(colour_segmenter, decider, folder))
+    clip = str(make_clip(11))
+    folder, whole = in_one_go
     parts = Job(clip, EXPRESSIONS, tmp_path / "parts", ("masks",))
     broken = {"first pass": 5, "second pass": 17, "at the end": 21}
 
@@ -113,7 +130,7 @@ def test_interrupted_and_continued_is_in_one_go(
         monkeypatch.setattr(owner, method, failing(0, getattr(owner, method)))
     report = run(parts, segmenter(colour_segmenter, decider, folder))
     assert report.result["decided"] == whole.result["decided"]
-    logs = [(out / "frames.jsonl").read_bytes() for out in (parts.out, tmp_path / "whole")]
+    logs = [(out / "frames.jsonl").read_bytes() for out in (parts.out, whole.out)]
     assert logs[0] == logs[1]
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
+from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.safari import Safari
-from image_core.models.table import EncoderConfig, ModelConfig, build_model
+from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter

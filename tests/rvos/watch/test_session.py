@@ -18,8 +18,9 @@ from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import KeyFrames
-from rvos.reading.propagation import NoPropagation, Propagator, Stem
+from rvos.reading.propagation import NoPropagation, Propagator
 from rvos.reading.reader import FeatureReader, MaskReader
+from rvos.reading.stem import Stem
 from rvos.tracking import TRACKERS
 from rvos.tracking.tracker import NoTracker, NoTrackerConfig, Tracker
 from rvos.types import Frame, FrameResult, OutputError

@@ -1,0 +1,98 @@
+"""timm and torchvision without torch's compiler: everything here takes them from this file.
+
+Both import `torch._dynamo` for a function or two, with sympy and triton behind it: 1.4 of the 2.0 processor seconds
+that they take (torch 2.12). Nothing here compiles. So while they are imported a module stands in for it whose functions
+ask the real one when they are called. It is gone afterwards: whoever compiles gets the real one, then or later.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+_COMPILER, _QUESTIONS = "torch._dynamo", "torch._dynamo.utils"
+
+
+class _Later(ModuleType):
+    """Stands in for a module. What it was not given, it takes from the real one, which then comes in its place."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _step_aside()
+        return getattr(import_module(self.__name__), name)
+
+
+def _step_aside() -> None:
+    for name in (_COMPILER, _QUESTIONS):
+        if isinstance(sys.modules.get(name), _Later):
+            del sys.modules[name]
+
+
+def _asked_later(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module that is imported when it is called."""
+
+    def forward(*args: Any, **options: Any) -> Any:
+        return getattr(import_module(module), name)(*args, **options)
+
+    return forward
+
+
+def _disabled_later(function: Callable[..., Any], *args: Any, **options: Any) -> Callable[..., Any]:
+    """`torch._dynamo.disable`: what the compiler is to leave alone is told to it when it is there."""
+
+    @wraps(function)
+    def plain(*given: Any, **named: Any) -> Any:
+        compiler = sys.modules.get(_COMPILER)
+        return (compiler.disable(function, *args, **options) if compiler else function)(*given, **named)
+
+    return plain
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    if _COMPILER in sys.modules:
+        yield
+        return
+    compiler, questions = _Later(_COMPILER), _Later(_QUESTIONS)
+    compiler.__dict__.update(disable=_disabled_later, utils=questions, __path__=[])
+    questions.__dict__.update(is_compile_supported=_asked_later(_QUESTIONS, "is_compile_supported"))
+    sys.modules.update({_COMPILER: compiler, _QUESTIONS: questions})
+    try:
+        yield
+    finally:
+        _step_aside()
+
+
+with _without_compiler():
+    import timm
+    from timm.data.imagenet_info import ImageNetInfo
+    from timm.layers.conv2d_same import Conv2dSame
+    from timm.layers.helpers import make_divisible
+    from timm.layers.norm import LayerNorm2d
+    from timm.models.swin_transformer import SwinTransformerStage
+    from timm.models.swin_transformer_v2 import SwinTransformerV2Stage
+    from timm.models.tiny_vit import ConvNorm, PatchMerging, TinyVit, TinyVitBlock
+    from torchvision.models.detection import SSDLite320_MobileNet_V3_Large_Weights
+    from torchvision.ops import nms
+
+__all__ = [
+    "Conv2dSame",
+    "ConvNorm",
+    "ImageNetInfo",
+    "LayerNorm2d",
+    "PatchMerging",
+    "SSDLite320_MobileNet_V3_Large_Weights",
+    "SwinTransformerStage",
+    "SwinTransformerV2Stage",
+    "TinyVit",
+    "TinyVitBlock",
+    "make_divisible",
+    "nms",
+    "timm",
+]
