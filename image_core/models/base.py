@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from image_core.encoders.gru import GruTextEncoder
 from image_core.encoders.text import TextEncoder
 from image_core.encoders.vision import VisionEncoder
-from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
+from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
 
 
 class FeatureModel(nn.Module, ABC):
@@ -151,22 +151,62 @@ class EncoderModel(Trainable):
         return self.text.tokenizer_json()
 
 
+class EarlyFusionModel(EncoderModel):
+    """A model whose encoder hears the words. What comes before them is computed once a picture, the rest for each
+    frame-expression pair, at most `max_pairs` at a time."""
+
+    fuses_language_in_encoder = True
+
+    @abstractmethod
+    def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
+        """The stem of F pictures -> all that is known of each before it hears words, F rows of each tensor."""
+
+    @abstractmethod
+    def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
+        """N rows of `before_words` and N rows of text -> the features of N pairs."""
+
+    def encode_image(
+        self,
+        images: Tensor,
+        text: TextFeatures | None = None,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
+        if text is None:
+            name = type(self).__name__
+            raise ValueError(f"{name}.encode_image: expected the text, which is fused in the encoder, got none")
+        pictures, rows = len(images), len(text)
+        frames = torch.arange(pictures, device=images.device).repeat_interleave(rows)
+        pairs = text.select(torch.arange(rows, device=images.device).repeat(pictures))
+        return self.encode_pairs(images, pairs, frames, stem=stem, valid_px=valid_px)
+
+    def encode_pairs(
+        self,
+        images: Tensor,
+        text: TextFeatures,
+        frame_index: Tensor,
+        *,
+        stem: Tensor | None = None,
+        valid_px: Tensor | None = None,
+    ) -> ImageFeatures:
+        size_of(images, self.size_multiple)
+        valid_px = whole_px(images, valid_px)
+        before = self.before_words(self.vision.stem(images) if stem is None else stem)
+        parts = []
+        for rows in torch.arange(len(text), device=images.device).split(self.max_pairs):
+            frames = frame_index[rows]
+            chosen = tuple(tensor[frames] for tensor in before)
+            parts.append(self.with_words(chosen, text.select(rows), valid_px[frames]))
+        return parts[0] if len(parts) == 1 else join_features(parts)
+
+
 def whole_px(images: Tensor, valid_px: Tensor | None) -> Tensor:
     """(F, 2) long, (height, width): what is given, or the whole of each image (F, 3, H, W)."""
     if valid_px is not None:
         return valid_px
     return torch.tensor([images.shape[-2:]], device=images.device).expand(images.shape[0], 2)
-
-
-def all_pairs(name: str, images: Tensor, text: TextFeatures | None) -> tuple[TextFeatures, Tensor]:
-    """F pictures x E rows of `text`, frame by frame: text and picture of each of the F E pairs.
-
-    Raises `ValueError` without text, which the model `name` fuses in its encoder.
-    """
-    if text is None:
-        raise ValueError(f"{name}.encode_image: expected the text, which is fused in the encoder, got none")
-    frames = torch.arange(len(images), device=images.device).repeat_interleave(len(text))
-    return text.select(torch.arange(len(text), device=images.device).repeat(len(images))), frames
 
 
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:

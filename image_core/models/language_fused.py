@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from image_core.encoders.gru import GruTextEncoder
 from image_core.encoders.text import TextEncoder
 from image_core.encoders.vision import STRIDES, VisionEncoder
 from image_core.layers.pixel_word import LanguageGate, PixelWordAttention
-from image_core.models.base import EncoderModel, all_pairs, join_features, whole_px
-from image_core.types import ImageFeatures, TextFeatures, size_of
+from image_core.models.base import EarlyFusionModel
+from image_core.types import ImageFeatures, TextFeatures
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,12 @@ class Ungated(nn.Module):
         return x
 
 
-class LanguageFusedModel(EncoderModel):
+class LanguageFusedModel(EarlyFusionModel):
     """A model whose features, `encode_image`, are the levels above at strides 4, 8, 16, 32. Early fusion.
 
-    Stem and first stage run once a picture, the rest for each frame-expression pair, at most `max_pairs` at a time.
     Raises `ValueError` for encoders without these strides.
     """
 
-    fuses_language_in_encoder = True
     config: LanguageFusedConfig
 
     def __init__(
@@ -89,34 +86,9 @@ class LanguageFusedModel(EncoderModel):
         vision.use_segmentation_windows()
         self.fusion = FusedPyramid(vision.channels, text.channels, config.fusion_heads, config.fusion_gates)
 
-    def encode_image(
-        self,
-        images: Tensor,
-        text: TextFeatures | None = None,
-        *,
-        stem: Tensor | None = None,
-        valid_px: Tensor | None = None,
-    ) -> ImageFeatures:
-        """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
-        pairs, frames = all_pairs(type(self).__name__, images, text)
-        return self.encode_pairs(images, pairs, frames, stem=stem, valid_px=valid_px)
+    def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
+        return (stem,)
 
-    def encode_pairs(
-        self,
-        images: Tensor,
-        text: TextFeatures,
-        frame_index: Tensor,
-        *,
-        stem: Tensor | None = None,
-        valid_px: Tensor | None = None,
-    ) -> ImageFeatures:
+    def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
         """The four levels (N, C_i, H / s_i, W / s_i) of N pairs."""
-        size_of(images, self.size_multiple)
-        valid_px = whole_px(images, valid_px)
-        first = self.vision.stem(images) if stem is None else stem
-        stages, parts = list(self.vision.stages), []
-        for rows in torch.arange(len(text), device=images.device).split(self.max_pairs):
-            frames = frame_index[rows]
-            levels = self.fusion(first[frames], stages, text.select(rows))
-            parts.append(ImageFeatures(levels, STRIDES, valid_px[frames]))
-        return parts[0] if len(parts) == 1 else join_features(parts)
+        return ImageFeatures(self.fusion(before[0], list(self.vision.stages), text), STRIDES, valid_px)

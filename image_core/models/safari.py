@@ -4,7 +4,7 @@ Source: "SafaRi: Adaptive Sequence Transformer for Weakly Supervised Referring E
 2407.02389, ECCV 2024). There is no code, and the text could not be read: the fusion is that of the system figure.
 
 Where the parts are: X-FACt is `GatedCrossAttention` in `FusedLayer`, over the last M layers of both encoders, paired by
-depth (`Safari._fuse`). Memory: `Safari.remember`. Encoder, decoder and loss of the contour: SeqTR's, in
+depth (`Safari.with_words`). Memory: `Safari.remember`. Encoder, decoder and loss of the contour: SeqTR's, in
 `models/contour.py`. AMCR: `Safari.losses` with `models/attention_consistency.py`, L = L_tokens + lambda L_AMCR. MVF and
 SpARC, for few masks: `weak/validity.py`, `weak/sparc.py`.
 
@@ -43,7 +43,7 @@ from image_core.models.attention_consistency import (
     mass_loss,
     words_read,
 )
-from image_core.models.base import all_pairs, join_features, whole_px
+from image_core.models.base import EarlyFusionModel
 from image_core.models.contour import (
     ContourConfig,
     ContourModel,
@@ -51,7 +51,7 @@ from image_core.models.contour import (
     contour_decoder,
     transformer_encoder,
 )
-from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures, size_of
+from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
 Gate = Literal["normalised", "additive", "none"]
 Reads = Literal["attention", "residual"]
@@ -202,14 +202,13 @@ class SafariExtras(SequenceExtras):
     attention: Tensor  # (N, h, w) over the cells of stride 16, each row summing to one
 
 
-class Safari(ContourModel):
+class Safari(EarlyFusionModel, ContourModel):
     """SafaRi over timm's Swin and any text encoder of transformers, one frame-expression pair at a time.
 
     Early fusion: `encode_text` stops before the fused layers, and stem and unfused blocks run once a picture. What is
     fused is computed for each pair, at most `max_pairs` at a time.
     """
 
-    fuses_language_in_encoder = True
     config: SafariConfig
     text: TextEncoder
 
@@ -253,53 +252,20 @@ class Safari(ContourModel):
             hidden = layer(hidden, tokens.word_pad_mask)
         return self.text.collect(hidden, tokens)
 
-    def encode_image(
-        self,
-        images: Tensor,
-        text: TextFeatures | None = None,
-        *,
-        stem: Tensor | None = None,
-        valid_px: Tensor | None = None,
-    ) -> ImageFeatures:
-        """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
-        pairs, frames = all_pairs("Safari", images, text)
-        return self.encode_pairs(images, pairs, frames, stem=stem, valid_px=valid_px)
-
-    def encode_pairs(
-        self,
-        images: Tensor,
-        text: TextFeatures,
-        frame_index: Tensor,
-        *,
-        stem: Tensor | None = None,
-        valid_px: Tensor | None = None,
-    ) -> ImageFeatures:
-        """The stem, and the levels of the memory after fusion; `words` after fusion; `attention` (N, M, h w, 1) over
-        the cells of stride 16, a map a fused layer with the words already pooled (`layer_map`)."""
-        size_of(images, self.size_multiple)
-        valid_px = whole_px(images, valid_px)
-        first = self.vision.stem(images) if stem is None else stem
-        free, x = self._before_fusion(first)
-        parts = []
-        for rows in torch.arange(len(text), device=images.device).split(self.max_pairs):
-            frames = frame_index[rows]
-            chosen = [level[frames] for level in free]
-            parts.append(self._fuse(first[frames], chosen, x[frames], text.select(rows), valid_px[frames]))
-        return parts[0] if len(parts) == 1 else join_features(parts)
-
-    def _before_fusion(self, stem: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Of F pictures: the levels (NHWC) that no fused block touches, and what enters the first fused block."""
+    def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
+        """The stem, the levels (NHWC) that no fused block touches, and what enters the first fused block."""
         stages, (start, block) = self.vision.swin_stages(), self._blocks[0]
         levels, x = [], stem.permute(0, 2, 3, 1)
         for stage in stages[:start]:
             x = stage(x)
             levels.append(x)
-        return levels, stages[start](x, blocks=block)
+        return stem, *levels, stages[start](x, blocks=block)
 
-    def _fuse(
-        self, stem: Tensor, levels: list[Tensor], x: Tensor, text: TextFeatures, valid_px: Tensor
-    ) -> ImageFeatures:
-        """N rows of each, from the first fused block to the end of both encoders."""
+    def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
+        """From the first fused block to the end of both encoders: the stem, and the levels of the memory; `words` after
+        fusion; `attention` (N, M, h w, 1) over the cells of stride 16, a map a fused layer with the words already
+        pooled (`layer_map`)."""
+        stem, *levels, x = before
         stages, words, pad = self.vision.swin_stages(), text.words, text.word_pad_mask
         if self.config.position_in_tokens:
             n, h, w, channels = x.shape

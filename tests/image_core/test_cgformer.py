@@ -18,8 +18,6 @@ from torch import Tensor
 from image_core.checkpoint import load_model
 from image_core.convert.cgformer import CGFORMER, cgformer_description, convert_cgformer
 from image_core.convert.reading import Asked, fill
-from image_core.encoders.text import TextEncoder, Tokens
-from image_core.encoders.word_pieces import bert_document, read_word_pieces
 from image_core.errors import CheckpointError, ConfigError
 from image_core.models import token_grouping
 from image_core.models.cgformer import CGFormer, CGFormerConfig, KernelHead, LevelPositions, contrastive_loss
@@ -27,8 +25,7 @@ from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.table import build_model
 from image_core.models.token_grouping import Grouping, Load
 from image_core.types import ImageBatch
-from tests.image_core.test_lavt import WORDS
-from tests.image_core.test_lavt import published_names as names_of_fusion
+from tests.image_core.published_models import WORDS, names_in_lavt, narrow, read_words
 
 
 @torch.no_grad()
@@ -180,7 +177,7 @@ def published_names(model: torch.nn.Module) -> dict[str, Tensor]:
     """A model's tensors under the names of the release, written from the list of its keys and not from our rules."""
     names = {}
     parts = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "out": "proj"}
-    for key, value in names_of_fusion(model).items():
+    for key, value in names_in_lavt(model).items():
         key = key.replace(".fusion.", ".pwam_fusion.").replace(".res_gate.", ".pwam_gate.")
         key = re.sub(r"^tokens$", "decoder.tokens.weight", key)
         key = re.sub(r"^positions\.(\d)\.table", r"decoder.layers.\1.positional_embedding", key)
@@ -207,24 +204,9 @@ def published_names(model: torch.nn.Module) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> CGFormer:
-    """The release's architecture, narrow, of other sizes than published: windows of 3, heads by stage, four tokens."""
-    torch.manual_seed(0)
-    swin = {"embed_dim": 8, "depths": (1, 2, 3, 1), "num_heads": (1, 2, 4, 4), "window_size": 3, "mlp_ratio": 2.0}
-    bert: dict[str, Any] = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-    bert |= {"intermediate_size": 24, "max_position_embeddings": 24, "type_vocab_size": 2, "vocab_size": len(WORDS)}
-    spec = ModelConfig(
-        name="cgformer",
-        vision=EncoderConfig("swin_base_patch4_window12_384", options=swin | {"drop_path_rate": 0.3}),
-        text=EncoderConfig("bert-base-uncased", options=bert),
-        config={"channels": 24, "tokens": 4, "table_px": 160, "fusion_heads": (1, 2, 4, 8)},
-    )
-    path = tmp_path_factory.mktemp("words") / "vocab.txt"
-    path.write_text("\n".join(WORDS))
-    model = build_model(spec, tokenizer_json=bert_document(read_word_pieces(path), bert)).eval()
-    for name, tensor in model.state_dict().items():
-        if "presence" not in name and tensor.is_floating_point():
-            tensor.uniform_(0.5, 1.5) if name.endswith("running_var") else tensor.normal_(0, 0.3)
-    return cast(CGFormer, model)
+    """The release's architecture, narrow, of other sizes than published."""
+    config = {"channels": 24, "tokens": 4, "table_px": 160, "fusion_heads": (1, 2, 4, 8)}
+    return cast(CGFormer, narrow("cgformer", config, tmp_path_factory.mktemp("words")))
 
 
 @pytest.fixture
@@ -301,12 +283,7 @@ def test_parity_cgformer(shared_dir: Path, monkeypatch: pytest.MonkeyPatch) -> N
     published = load_file(folder / "state_dict.safetensors")
     model = cast(CGFormer, build_model(cgformer_description(published)).eval())
     fill(model, CGFORMER.renamed(published), "fixture")
-    encoder = cast(TextEncoder, model.text)
-    tokens = Tokens(io["text"].long(), io["l_mask"] == 0)
-    hidden = encoder.embed(tokens)
-    for layer in encoder.layers:
-        hidden = layer(hidden, tokens.word_pad_mask)
-    text = encoder.collect(hidden, tokens)
+    text = read_words(model, io["text"], io["l_mask"])
     features = model.encode_pairs(io["image"], text, torch.arange(2))
 
     def close(came: Tensor, wanted: str) -> None:

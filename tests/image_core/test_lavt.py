@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,68 +18,19 @@ from torch import Tensor
 from image_core.checkpoint import load_model
 from image_core.convert.lavt import LAVT, convert_lavt, lavt_description
 from image_core.convert.reading import Asked, fill
-from image_core.encoders.text import TextEncoder, Tokens
-from image_core.encoders.word_pieces import bert_document, read_word_pieces
 from image_core.errors import CheckpointError, ConfigError, DataError
 from image_core.losses import two_class_loss
 from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.lavt import Lavt
 from image_core.models.table import build_model
-from image_core.types import TextFeatures
-
-WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "red", "dog", "##gy", "left", ".")
-
-
-def published_names(model: torch.nn.Module) -> dict[str, Tensor]:
-    """A model's tensors under the names of the release, written from the list of its keys and not from our rules."""
-    parts = {"pixels": "vis_project", "mix": "project_mm"}
-    parts |= {name: f"image_lang_att.f_{name}" for name in ("query", "key", "value")} | {"out": "image_lang_att.W"}
-    names = {}
-    for key, value in model.state_dict().items():
-        if key.startswith("presence_"):
-            continue
-        key = key.replace("vision.stem.0.", "backbone.patch_embed.").replace("vision.stem.1.", "backbone.layers.0.")
-        if found := re.match(r"vision\.stages\.(\d)\.0\.(downsample)?", key):
-            stage = int(found[1]) + (found[2] is None)
-            key = key.replace(f"vision.stages.{found[1]}.0.", f"backbone.layers.{stage}.")
-        if found := re.match(r"fusion\.attention\.(\d)\.(\w+)\.(\w+)", key):
-            key = f"backbone.layers.{found[1]}.fusion.{parts[found[2]]}.0.{found[3]}"
-            value = value[..., None] if found[3] == "weight" else value
-        key = re.sub(r"fusion\.gates\.(\d)\.first", r"backbone.layers.\1.res_gate.0", key)
-        key = re.sub(r"fusion\.gates\.(\d)\.second", r"backbone.layers.\1.res_gate.2", key)
-        key = key.replace("fusion.norms.", "backbone.norm").replace("classes.", "classifier.conv1_1.")
-        if found := re.match(r"decoder\.(\d)\.blocks\.(\d)\.(\d)\.(.+)", key):
-            key = f"classifier.{'conv' if found[3] == '0' else 'bn'}{int(found[2]) + 1}_{4 - int(found[1])}.{found[4]}"
-        key = key.replace("text.embeddings.", "text_encoder.embeddings.")
-        key = re.sub(r"text\.layers\.(\d+)\.layer\.", r"text_encoder.encoder.layer.\1.", key)
-        names[key] = value
-    width = names["backbone.layers.3.fusion.vis_project.0.bias"].shape[0]
-    names |= {f"backbone.layers.3.res_gate.{i}.weight": torch.randn(width, width) for i in (0, 2)}
-    names["backbone.layers.0.blocks.0.attn.relative_position_index"] = torch.zeros(9, 9, dtype=torch.long)
-    names["text_encoder.embeddings.position_ids"] = torch.arange(24)[None]
-    return names
+from tests.image_core.published_models import WORDS, names_in_lavt, narrow, read_words
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Lavt:
-    """The release's architecture with its own encoders, narrow: windows of 3, another MLP, two layers of BERT."""
-    torch.manual_seed(0)
-    swin = {"embed_dim": 8, "depths": (1, 2, 3, 1), "num_heads": (1, 2, 4, 4), "window_size": 3, "mlp_ratio": 2.0}
-    bert: dict[str, Any] = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-    bert |= {"intermediate_size": 24, "max_position_embeddings": 24, "type_vocab_size": 2, "vocab_size": len(WORDS)}
-    spec = ModelConfig(
-        name="lavt",
-        vision=EncoderConfig("swin_base_patch4_window12_384", options=swin | {"drop_path_rate": 0.3}),
-        text=EncoderConfig("bert-base-uncased", options=bert),
-        config={"channels": 24, "fusion_heads": (1, 2, 4, 8)},
-    )
-    path = tmp_path_factory.mktemp("words") / "vocab.txt"
-    path.write_text("\n".join(WORDS))
-    model = build_model(spec, tokenizer_json=bert_document(read_word_pieces(path), bert)).eval()
-    for name, tensor in model.state_dict().items():
-        if "presence" not in name and tensor.is_floating_point():
-            tensor.uniform_(0.5, 1.5) if name.endswith("running_var") else tensor.normal_(0, 0.3)
-    return cast(Lavt, model)
+    """The release's architecture, narrow."""
+    config = {"channels": 24, "fusion_heads": (1, 2, 4, 8)}
+    return cast(Lavt, narrow("lavt", config, tmp_path_factory.mktemp("words")))
 
 
 @pytest.fixture
@@ -97,7 +47,7 @@ def same(a: torch.nn.Module, b: torch.nn.Module) -> None:
 @torch.no_grad()
 def test_a_file_of_lavt_one_becomes_a_model_file(small: Lavt, folder: Path) -> None:
     """The arguments of its training say the heads; the wrapper's prefix and the optimiser are left behind."""
-    names = published_names(small)
+    names = names_in_lavt(small)
     content = {
         "model": {f"module.{k}": v for k, v in names.items()},
         "optimizer": {"state": {}},
@@ -120,7 +70,7 @@ def test_a_file_of_lavt_one_becomes_a_model_file(small: Lavt, folder: Path) -> N
 
 
 def test_a_file_of_lavt_has_its_bert_beside(small: Lavt, folder: Path) -> None:
-    names = published_names(small)
+    names = names_in_lavt(small)
     bert = {k.removeprefix("text_encoder."): v for k, v in names.items() if k.startswith("text_encoder.")}
     content = {"model": {k: v for k, v in names.items() if not k.startswith("text_encoder.")}, "bert_model": bert}
     torch.save(content, folder / "lavt.pth")
@@ -141,7 +91,7 @@ def test_a_file_of_lavt_has_its_bert_beside(small: Lavt, folder: Path) -> None:
     ],
 )
 def test_the_converter_is_strict(small: Lavt, folder: Path, change: Callable[[dict], Any], message: str) -> None:
-    names = published_names(small)
+    names = names_in_lavt(small)
     change(names)
     torch.save({"model": names}, folder / "x.pth")
     with pytest.raises(CheckpointError, match=message) as error:
@@ -150,7 +100,7 @@ def test_the_converter_is_strict(small: Lavt, folder: Path, change: Callable[[di
 
 
 def test_what_it_is_not_given_or_given_wrongly(small: Lavt, folder: Path) -> None:
-    torch.save({"model": published_names(small)}, folder / "x.pth")
+    torch.save({"model": names_in_lavt(small)}, folder / "x.pth")
     for heads, message in (((2, 2), "expected one number or four, one a stage, got 2"), ((3,), "expected divisors")):
         with pytest.raises(ConfigError, match=message):
             convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked(fusion_heads=heads))
@@ -170,7 +120,7 @@ class Stranger:
 
 
 def test_a_pickle_that_asks_for_a_class_is_not_run(small: Lavt, folder: Path) -> None:
-    torch.save({"model": published_names(small), "args": Stranger()}, folder / "x.pth")
+    torch.save({"model": names_in_lavt(small), "args": Stranger()}, folder / "x.pth")
     with pytest.raises(CheckpointError, match="expected a file of tensors and plain values"):
         convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
 
@@ -180,7 +130,7 @@ def test_the_published_size_is_described_from_its_shapes() -> None:
     with torch.device("meta"):
         model = build_model(ModelConfig("lavt", EncoderConfig("swin_base_patch4_window12_384"), EncoderConfig("small")))
     bert = {"vocab_size": 30522, "num_hidden_layers": 12}
-    names = {k: v for k, v in published_names(model).items() if not k.startswith("text_encoder")}
+    names = {k: v for k, v in names_in_lavt(model).items() if not k.startswith("text_encoder")}
     text = "text_encoder.embeddings.{}_embeddings.weight"
     sizes = {"word": (30522, 768), "position": (512, 768), "token_type": (2, 768)}
     names |= {text.format(k): torch.empty(v, device="meta") for k, v in sizes.items()}
@@ -226,16 +176,6 @@ def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelConfig], con
     assert message in str(error.value)
 
 
-def read_words(model: torch.nn.Module, ids: Tensor, keep: Tensor) -> TextFeatures:
-    """The features of tokens that are given."""
-    text = cast(TextEncoder, model.text)
-    tokens = Tokens(ids.long(), keep == 0)
-    hidden = text.embed(tokens)
-    for layer in text.layers:
-        hidden = layer(hidden, tokens.word_pad_mask)
-    return text.collect(hidden, tokens)
-
-
 @pytest.mark.shared
 @torch.no_grad()
 def test_parity_lavt(shared_dir: Path, tmp_path: Path) -> None:
@@ -269,10 +209,10 @@ def test_parity_lavt(shared_dir: Path, tmp_path: Path) -> None:
 def test_word_rules_do_not_hide_a_change_of_heads(small: Lavt) -> None:
     """The number of heads is in no shape, and changes what comes out: that is why it is asked for."""
     one = build_model(
-        replace(lavt_description(published_names(small)), config={"channels": 24}),
+        replace(lavt_description(names_in_lavt(small)), config={"channels": 24}),
         tokenizer_json=small.tokenizer_json(),
     ).eval()
-    fill(one, LAVT.renamed(published_names(small)), "small")
+    fill(one, LAVT.renamed(names_in_lavt(small)), "small")
     images, text = torch.randn(1, 3, 32, 64), small.encode_text(["the red dog"])
     a, b = (m.encode_pairs(images, text, torch.zeros(1, dtype=torch.long)).levels[3] for m in (small, cast(Lavt, one)))
     assert (a - b).abs().max() > 1e-3

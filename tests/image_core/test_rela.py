@@ -17,14 +17,14 @@ from torch import Tensor
 from image_core.checkpoint import load_model
 from image_core.convert.reading import Asked, fill
 from image_core.convert.rela import NEVER_LOADED, RELA, convert_rela, rela_description
-from image_core.encoders.text import TextEncoder, Tokens
 from image_core.errors import CheckpointError, ConfigError
 from image_core.layers.deformable_attention import DeformableAttention, cells_of
 from image_core.models.description import ModelConfig
 from image_core.models.rela import Rela, reduced, second_less_first
 from image_core.models.rela_regions import squares_apart
 from image_core.models.table import build_model
-from image_core.types import ImageBatch, TextFeatures
+from image_core.types import ImageBatch
+from tests.image_core.published_models import read_words
 
 Spec = Callable[..., ModelConfig]
 
@@ -172,15 +172,6 @@ def fixture(shared_dir: Path, tmp_path: Path) -> tuple[dict[str, Tensor], dict[s
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(4, 120))]
     (tmp_path / "vocab.txt").write_text("\n".join(words))
     return load_file(folder / "state_dict.safetensors"), io, tmp_path
-
-
-def read_words(model: torch.nn.Module, ids: Tensor, keep: Tensor) -> TextFeatures:
-    text = cast(TextEncoder, model.text)
-    tokens = Tokens(ids.long(), keep == 0)
-    hidden = text.embed(tokens)
-    for layer in text.layers:
-        hidden = layer(hidden, tokens.word_pad_mask)
-    return text.collect(hidden, tokens)
 
 
 @pytest.mark.shared
