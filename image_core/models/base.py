@@ -191,6 +191,8 @@ class EarlyFusionModel(EncoderModel):
         stem: Tensor | None = None,
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
+        """Features of row i of `text` in picture `frame_index[i]`, pairs of several pictures in one pass. Raises
+        `ValueError` for a size that does not divide."""
         size_of(images, self.size_multiple)
         valid_px = whole_px(images, valid_px)
         before = self.before_words(self.vision.stem(images) if stem is None else stem)

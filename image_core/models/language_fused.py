@@ -87,6 +87,7 @@ class LanguageFusedModel(EarlyFusionModel):
         self.fusion = FusedPyramid(vision.channels, text.channels, config.fusion_heads, config.fusion_gates)
 
     def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
+        """The stem, first stage included: words enter after it."""
         return (stem,)
 
     def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
