@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.harness.command import Benchmark
 from image_core.models.base import Trainable
 from image_core.models.contour import ContourModel
+from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
 from rvos.configuration import train_config
 
@@ -39,13 +40,18 @@ def operations(model: Trainable, side_px: int, expressions: int, words: int) -> 
     return counter.get_total_flops() / 1e9
 
 
+def weightless(config: ModelConfig) -> Trainable:
+    """The model on the meta device, where only sizes are computed."""
+    vision, text = (replace(part, pretrained=False) for part in (config.vision, config.text))
+    with torch.device("meta"):
+        model = build_model(replace(config, vision=vision, text=text)).eval()
+    return model.requires_grad_(False)  # the counter asks of every parameter that does for its gradient
+
+
 def cost(experiment: str) -> str:
     """Raises `UnknownNameError` for an experiment that is not there."""
     settings = train_config([f"experiment={experiment}", "data.root=nowhere"])
-    vision, text = (replace(part, pretrained=False) for part in (settings.model.vision, settings.model.text))
-    with torch.device("meta"):
-        model = build_model(replace(settings.model, vision=vision, text=text)).eval()
-    model.requires_grad_(False)  # the counter asks of every parameter that does for its gradient
+    model = weightless(settings.model)
     side = settings.preprocessing.size_px
     one, two = (operations(model, side, count, settings.model.max_words) for count in (1, 2))
     millions = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in model.named_children()}

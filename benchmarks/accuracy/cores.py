@@ -1,0 +1,205 @@
+"""All cores on the same synthetic pictures, steps and seeds: masks, presence, families, cost; and ablations of papers.
+
+python -m benchmarks.accuracy.cores [--steps 1500] [--seeds 0 ...] [--only NAME ...]
+python -m benchmarks.accuracy.cores --ablations [--steps 1500]
+
+Every core is trained from scratch by the code of `rvos train`, with its experiment's network and learning rate, on the
+training pictures at 128 px, 8 pictures of 4 expressions a step. Figures are of the whole test split. A core's training
+takes from 20 minutes to an hour on one core; runs are kept under runs/cores and continue where they were killed, and
+the result holds those that are finished: `--only` names those that a call may train.
+
+The result is cores.json with cores.png, the masks of all cores on ten scenes (of the ablations: ablations.json alone).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks.accuracy.presence_figures import presence_figures
+from benchmarks.harness.command import Benchmark
+from benchmarks.harness.processes import one_thread
+from benchmarks.speed.model_cost import operations, weightless
+from image_core.evaluation.pictures import SyntheticPictures
+from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
+from image_core.mask_model import describe
+from image_core.sample import ImageSample
+from image_core.segmenter import ImageSegmenter
+from image_core.training.config import TrainConfig
+from image_core.training.recipe import finished, train
+from rvos.configuration import train_config
+from rvos.export.painter import Painter
+from rvos.export.prediction_sheet import PredictionSheet
+from rvos.export.style import OVERLAY_STYLE
+
+BENCHMARK = Benchmark(__file__, __doc__)
+RUNS = Path("runs/cores")
+SPLIT = "test"
+FIGURES = ("mIoU", "oIoU", "Pr@0.5", "Pr@0.9", "N-acc", "T-acc")
+SCENES = 10
+TIMED = 50
+TILE_PX = 144
+CAPTION_PX = 20
+
+
+@dataclass(frozen=True)
+class Core:
+    """One network: an experiment, what is changed in it, and what the comparison calls it."""
+
+    experiment: str
+    changes: tuple[str, ...] = ()
+
+
+CORES: dict[str, Core] = {
+    "s2rm": Core("synthetic_s2rm_tiny"),
+    "lavt": Core("synthetic_lavt_tiny"),
+    "cgformer": Core("synthetic_cgformer_tiny"),
+    "rela": Core("synthetic_rela_tiny"),
+    "haris": Core("synthetic_haris_tiny"),
+    "safari": Core("synthetic_safari_tiny"),
+    "partial_res": Core("synthetic_partial_res_tiny"),
+    "seqtr": Core("synthetic_partial_res_tiny", ("model=seqtr", "model.max_words=24")),
+}
+
+
+def _changed(core: str, *changes: str) -> Core:
+    return Core(CORES[core].experiment, tuple(f"model.config.{change}" for change in changes))
+
+
+ABLATIONS: dict[str, Core] = {
+    "cgformer, soft grouping": _changed("cgformer", "grouping=soft"),
+    "cgformer, no grouping": _changed("cgformer", "grouping=none"),
+    "cgformer, paper's form": _changed("cgformer", "form=paper"),
+    "rela, no language attention": _changed("rela", "language_attention=false"),
+    "rela, no region attention": _changed("rela", "region_attention=false"),
+    "rela, no loss of the minimap": _changed("rela", "minimap_weight=0"),
+    "rela, 4 x 4 regions": _changed("rela", "minimap=4"),
+    "haris, no feedback": _changed("haris", "feedback=false"),
+    "haris, no hierarchy": _changed("haris", "hierarchy=false"),
+    "haris, not vision-weighted": _changed("haris", "vision_weighted=false"),
+    "haris, not language-weighted": _changed("haris", "language_weighted=false", "feedback=false"),
+    "haris, cross-attention": _changed("haris", "block=cross_attention"),
+}
+
+
+def settings_of(name: str, core: Core, seed: int, steps: int) -> TrainConfig:
+    """One training. What experiments set otherwise for their own purposes is the same for all."""
+    folder = RUNS / f"{steps}_steps" / f"{name.replace(' ', '_').replace(',', '').replace(chr(39), '')}_{seed}"
+    return train_config(
+        [
+            f"experiment={core.experiment}", *core.changes, f"out={folder}", f"seed={seed}", f"steps={steps}",
+            "sizes=[]", "preprocessing.size_px=128", "data.augment=false", "data.images=null", "batch_images=8",
+            "ema=0.998", "save_every=50", f"eval_every={steps}", "eval_images=400", "device=cpu", "workers=0",
+            "optimiser.warmup_steps=100",
+        ]
+    )  # fmt: skip
+
+
+def figures_of(name: str, settings: TrainConfig) -> dict[str, Any]:
+    """What a trained core finds on the test split, and what it costs there."""
+    segmenter = ImageSegmenter.load(settings.out / "model.safetensors", "cpu")
+    out = settings.out / SPLIT
+    evaluation = ImageEvaluation(SyntheticPictures(SPLIT))
+    recorded = {"model": describe(segmenter).document()}
+    results = run_image_evaluation(evaluation, segmenter, recorded, out, PredictionSheet())
+    presence = presence_figures(SPLIT, out / "predictions.jsonl")
+    families = {
+        family: figures["N-acc" if family == "absent" else "mIoU"] for family, figures in results["families"].items()
+    }
+    return {
+        "core": name,
+        "seed": settings.seed,
+        **{key: results[key] for key in FIGURES},
+        "AUC": presence["AUC"],
+        "N-acc_at_T-acc_0.95": presence["N-acc_at_T-acc_0.95"],
+        "families": families,
+        "parameters": sum(p.numel() for p in segmenter.model.parameters()),
+        "GFLOP": round(gflop_of(settings), 3),
+        "cpu_ms": round(1e3 * cpu_s(segmenter), 1),
+    }
+
+
+def gflop_of(settings: TrainConfig) -> float:
+    """Of one picture with one expression, at the size of training."""
+    return operations(weightless(settings.model), settings.preprocessing.size_px, 1, settings.model.max_words)
+
+
+def cpu_s(segmenter: ImageSegmenter) -> float:
+    """Processor seconds a picture with one expression, the median of some."""
+    pictures, spent = SyntheticPictures(SPLIT), []
+    for index in range(TIMED):
+        sample = pictures.sample(index)
+        began = time.process_time()
+        segmenter.segment(sample.image, sample.expressions[:1])
+        spent.append(time.process_time() - began)
+    return float(np.median(spent))
+
+
+def draw(models: dict[str, Path], path: Path) -> None:
+    """A row a scene: the truth, then each core's mask of the scene's first expression."""
+    scenes = [SyntheticPictures(SPLIT).sample(index) for index in range(SCENES)]
+    rows = [[_tile(scene, scene.masks[0])] for scene in scenes]
+    for file in models.values():
+        segmenter = ImageSegmenter.load(file, "cpu")
+        for scene, row in zip(scenes, rows, strict=True):
+            (answer,) = segmenter.segment(scene.image, scene.expressions[:1])
+            row.append(_tile(scene, answer.mask(scene.image.shape[:2]) & (answer.presence >= 0.5)))
+    heads = np.hstack([_caption(name, TILE_PX) for name in ("truth", *models)])
+    lines = [heads]
+    for scene, row in zip(scenes, rows, strict=True):
+        lines += [_caption(scene.expressions[0], heads.shape[1]), np.hstack(row)]
+    cv2.imwrite(str(path), np.vstack(lines)[..., ::-1])
+
+
+def _tile(scene: ImageSample, mask: np.ndarray) -> np.ndarray:
+    picture = scene.image.copy()
+    Painter(OVERLAY_STYLE).masks(picture, [mask])
+    small = cv2.resize(picture, (TILE_PX - 4, TILE_PX - 4), interpolation=cv2.INTER_AREA)
+    return cv2.copyMakeBorder(small, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(32,) * 3)
+
+
+def _caption(text: str, width: int) -> np.ndarray:
+    strip = np.full((CAPTION_PX, width, 3), 32, np.uint8)
+    return cv2.putText(strip, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def main() -> None:
+    parser = BENCHMARK.parser()
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--ablations", action="store_true", help="the papers' ablations in place of the cores")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="train these alone")
+    arguments = parser.parse_args()
+    table = ABLATIONS if arguments.ablations else CORES
+    unknown = sorted(set(arguments.only or ()) - table.keys())
+    if unknown:
+        parser.error(f"--only: expected some of {', '.join(table)}, got {', '.join(unknown)}")
+    one_thread()
+    wanted = list(table) if arguments.only is None else arguments.only
+    rows, models = [], {}
+    for seed in arguments.seeds:
+        for name, core in table.items():
+            settings = settings_of(name, core, seed, arguments.steps)
+            if name in wanted:
+                train(settings, BENCHMARK.command())
+            if finished(settings) is not None:
+                rows.append(figures_of(name, settings))
+                models.setdefault(name, settings.out / "model.safetensors")
+                print({key: value for key, value in rows[-1].items() if key != "families"}, flush=True)
+    out = arguments.out
+    if arguments.ablations and out == BENCHMARK.result:
+        out = out.with_name("ablations.json")
+    BENCHMARK.write(
+        out, {"split": SPLIT, "pictures": len(SyntheticPictures(SPLIT)), "steps": arguments.steps, "rows": rows}
+    )
+    if not arguments.ablations:
+        draw(models, out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    BENCHMARK.start(main)
