@@ -133,19 +133,6 @@ def video_twins() -> str:
     )
 
 
-def video_checkpoints() -> str:
-    """The gain along the training of the image model."""
-    rows = []
-    for row in read("video_checkpoints")["checkpoints"]:
-        systems = row["systems"]
-        shown = [points(systems[name]["J&F"]) for name in ("frame_by_frame", "always_shown", "memory")]
-        gains = row["gain_over_frame_by_frame"]["memory"]
-        hidden = [points(1 - systems[name]["T-acc"]) for name in ("frame_by_frame", "memory")]
-        rows.append([f"{row['steps']:,}", *shown, gained(gains), *hidden])
-    header = ("steps", "frame by frame", "never gated", "memory", "gain of memory")
-    return table((*header, "hidden, frame by frame, %", "hidden, memory, %"), rows)
-
-
 def video_cores() -> str:
     """A contour model beside a dense one, in videos."""
     rows = []
