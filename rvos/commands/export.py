@@ -39,7 +39,12 @@ def export(
     check_path(known_name, out)
     with bar(str(out), quiet) as progress:
         export_run(FinishedRun.read(run), known_name, out, progress=progress)
+    tell_export(known_name, out, as_json)
+
+
+def tell_export(name: str, out: Path, as_json: bool) -> None:
+    """What was written, on stdout."""
     if as_json:
-        print(json.dumps({"format": known_name, "out": str(out)}, ensure_ascii=False))
+        print(json.dumps({"format": name, "out": str(out)}, ensure_ascii=False))
     else:
-        print(f"{known_name.replace('_', ' ')}: {out}")
+        print(f"{name.replace('_', ' ')}: {out}")

@@ -38,6 +38,7 @@ OUTPUTS: dict[str, Output] = {
     "contact_sheet": Output("contact_sheet.png", Made.PICTURES, "the whole video on one picture"),
     "compare": Output("compare.mp4", Made.PICTURES, "video, source and overlay side by side"),
     "frames": Output("frames", Made.PICTURES, "PNGs with masks, boxes and scores"),
+    "report": Output("report.html", Made.PICTURES, "one page: the film to scrub, timelines, changes"),
     "pictures": Output("pictures", Made.PICTURES, "PNGs of the frames, under the names that coco, cvat and via use"),
     "masks": Output("masks", Made.MASKS, "PNGs of 0 and 255, a folder an expression"),
     "palette": Output("palette", Made.MASKS, "PNGs of ids in DAVIS' palette"),
@@ -50,3 +51,5 @@ OUTPUTS: dict[str, Output] = {
     "via": Output("via.csv", Made.LOG, "boxes as VGG Image Annotator reads them"),
 }
 DEFAULT = ("overlay", "contact_sheet")
+DRAWN = ("overlay", "contact_sheet", "report", "frames", "compare")
+"""Those that follow an `OverlayStyle`."""

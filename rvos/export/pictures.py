@@ -137,9 +137,8 @@ class FramesExporter:
             if w:
                 colour = painter.style.colour_of(result.expression_index)
                 painter.box(image, (x, y, x + w, y + h), colour)
-                painter.caption(
-                    image, f"{rounded(result.score):.2f}", font_px, at=(y - line_height(font_px), x), colour=colour
-                )
+                top = y + h if painter.style.labels else y - line_height(font_px)  # above is the name
+                painter.caption(image, f"{rounded(result.score):.2f}", font_px, at=(top, x), colour=colour)
         painter.caption(image, frame_caption(frame), font_px, at=(0, 0))
         write_png(self._folder / paths.picture_name(frame.index), image)
 

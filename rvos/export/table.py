@@ -14,6 +14,7 @@ from rvos.export.documents.coco import write_coco
 from rvos.export.documents.cvat import write_cvat_boxes, write_cvat_masks
 from rvos.export.documents.via import write_via
 from rvos.export.documents.youtube_vis import write_youtube_vis
+from rvos.export.html.run_report import RunReportExporter
 from rvos.export.outputs import OUTPUTS, Made
 from rvos.export.overlay import CompareExporter, OverlayExporter
 from rvos.export.pictures import FramesExporter, MaskExporter, PaletteExporter, PicturesExporter
@@ -25,6 +26,7 @@ _EXPORTERS: dict[str, Callable[[Path, OverlayPainter, range | None], Exporter]] 
     "contact_sheet": lambda path, overlay, only: ContactSheetExporter(path, overlay.painter.style),
     "compare": lambda path, overlay, only: CompareExporter(path, overlay),
     "frames": lambda path, overlay, only: FramesExporter(path, overlay, only),
+    "report": lambda path, overlay, only: RunReportExporter(path, overlay.painter.style),
     "pictures": lambda path, overlay, only: PicturesExporter(path),
     "masks": lambda path, overlay, only: MaskExporter(path),
     "palette": lambda path, overlay, only: PaletteExporter(path),
