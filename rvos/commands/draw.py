@@ -9,7 +9,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.export import Run, tell_export
+from rvos.commands.export import Only, Run, chosen, tell_export
 from rvos.export.outputs import DRAWN, OUTPUTS
 
 
@@ -42,6 +42,7 @@ def draw(
             "legend, labels (names beside masks), boxes, ids (of tracks): true or false.",
         ),
     ] = None,
+    only: Only = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -52,7 +53,6 @@ def draw(
     from rvos.export.style_settings import style_of
     from rvos.export.table import known
     from rvos.run.export import check_path, export_run
-    from rvos.run.finished import FinishedRun
 
     style = style_of(settings or [])
     (drawn,) = known([name or _by_ending(out)])
@@ -60,7 +60,7 @@ def draw(
         raise ConfigError(f"--format: expected one of {', '.join(DRAWN)}, got '{drawn}': rvos export writes it")
     check_path(drawn, out)
     with bar(str(out), quiet) as progress:
-        export_run(FinishedRun.read(run), drawn, out, style=style, only_frames=frames, progress=progress)
+        export_run(chosen(run, only), drawn, out, style=style, only_frames=frames, progress=progress)
     tell_export(drawn, out, as_json)
 
 

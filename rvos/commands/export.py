@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rvos.commands import options
 from rvos.export.outputs import OUTPUTS
 
+if TYPE_CHECKING:
+    from rvos.run.finished import FinishedRun
+
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished `rvos segment`.")]
+Only = Annotated[
+    list[int] | None,
+    typer.Option("--only", metavar="N", help="The N-th expression or object alone, from 0; may be repeated."),
+]
 
 
 def export(
@@ -24,6 +31,7 @@ def export(
     out: Annotated[
         Path, typer.Option("--out", metavar="PATH", help="The new file or folder; what is there is never replaced.")
     ],
+    only: Only = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -33,13 +41,20 @@ def export(
     from rvos.commands.progress_bar import bar
     from rvos.export.table import known
     from rvos.run.export import check_path, export_run
-    from rvos.run.finished import FinishedRun
 
     (known_name,) = known([name])
     check_path(known_name, out)
     with bar(str(out), quiet) as progress:
-        export_run(FinishedRun.read(run), known_name, out, progress=progress)
+        export_run(chosen(run, only), known_name, out, progress=progress)
     tell_export(known_name, out, as_json)
+
+
+def chosen(folder: Path, only: list[int] | None) -> FinishedRun:
+    """The run in a folder, with all targets or those that `--only` names. Raises `RvosError`."""
+    from rvos.run.finished import FinishedRun
+
+    run = FinishedRun.read(folder)
+    return run if only is None else run.only(only)
 
 
 def tell_export(name: str, out: Path, as_json: bool) -> None:

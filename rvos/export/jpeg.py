@@ -7,11 +7,15 @@ import base64
 import cv2
 import numpy as np
 
+from image_core.errors import OutputError
+
 
 def jpeg_bytes(image: np.ndarray, quality: int) -> bytes:
-    """(H, W, 3) uint8 RGB, quality 0 to 100 -> a JPEG file."""
+    """(H, W, 3) uint8 RGB, quality 0 to 100 -> a JPEG file. Raises `OutputError` for a side that JPEG cannot have."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
+    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
+    if not encoded:
+        raise OutputError(f"JPEG: expected a picture of 1 to 65500 px a side, got {image.shape}: leave this format out")
     return data.tobytes()
 
 

@@ -19,10 +19,11 @@ _FLAT = (*_FAST, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write (H, W) grey (a mask) or (H, W, 3) RGB, uint8. Raises `OutputError`."""
+    """Write (H, W) grey (a mask), (H, W, 3) RGB or (H, W, 4) RGBA, uint8. Raises `OutputError`."""
     settings = _FLAT
     if image.ndim == 3:
-        image, settings = cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PHOTOGRAPH
+        swap = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+        image, settings = cv2.cvtColor(image, swap), _PHOTOGRAPH
     # Encoded in memory first: cv2.imwrite hides the reason of a failed write, the file system tells it.
     encoded, data = cv2.imencode(".png", image, settings)
     if not encoded:

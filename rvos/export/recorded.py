@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rvos.export.records import read_frames
@@ -40,6 +40,16 @@ class Recorded:
             return (result.records[i * many : (i + 1) * many] for i in range(result.frame_count))
 
         return cls(result.info, result.targets, result.frame_count, read)
+
+    def only(self, indices: Sequence[int]) -> Recorded:
+        """The targets at these positions alone, in this order, with positions of their own from 0."""
+        targets = tuple(replace(self.targets[i], index=index) for index, i in enumerate(indices))
+
+        def read() -> Iterator[Sequence[FrameRecord]]:
+            for records in self.read():
+                yield [replace(records[i], expression_index=index) for index, i in enumerate(indices)]
+
+        return replace(self, targets=targets, read=read)
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from image_core.errors import UnknownNameError
 from rvos.export.base import Exporter, OverlayPainter
 from rvos.export.contact_sheet import ContactSheetExporter
+from rvos.export.cutouts import CutoutExporter, MatteExporter, on_blur, on_green, with_alpha
 from rvos.export.davis import DavisExporter
 from rvos.export.documents.boxes_csv import write_boxes_csv
 from rvos.export.documents.coco import write_coco
@@ -20,6 +21,7 @@ from rvos.export.overlay import CompareExporter, OverlayExporter
 from rvos.export.pictures import FramesExporter, MaskExporter, PaletteExporter, PicturesExporter
 from rvos.export.recorded import Recorded
 from rvos.export.style import OVERLAY_STYLE
+from rvos.video.encoding import PRORES_4444, VP9_ALPHA
 
 _EXPORTERS: dict[str, Callable[[Path, OverlayPainter, range | None], Exporter]] = {
     "overlay": lambda path, overlay, only: OverlayExporter(path, overlay),
@@ -31,6 +33,11 @@ _EXPORTERS: dict[str, Callable[[Path, OverlayPainter, range | None], Exporter]] 
     "masks": lambda path, overlay, only: MaskExporter(path),
     "palette": lambda path, overlay, only: PaletteExporter(path),
     "davis": lambda path, overlay, only: DavisExporter(path),
+    "cutouts": lambda path, overlay, only: CutoutExporter(path),
+    "alpha_mov": lambda path, overlay, only: MatteExporter(path, with_alpha, PRORES_4444),
+    "alpha_webm": lambda path, overlay, only: MatteExporter(path, with_alpha, VP9_ALPHA),
+    "green_screen": lambda path, overlay, only: MatteExporter(path, on_green),
+    "blur": lambda path, overlay, only: MatteExporter(path, on_blur),
 }
 _DOCUMENTS: dict[str, Callable[[Path, Recorded], None]] = {
     "coco": write_coco,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from image_core.errors import DamagedError, DataError
+from image_core.errors import ConfigError, DamagedError, DataError
 from image_core.files import read_json
 from image_core.folder import stored_settings
 from rvos.export import paths
@@ -66,6 +66,14 @@ class FinishedRun:
         if got != frame_count:
             raise DamagedError(f"{log}: expected {frame_count} whole frames, got {got}: {_READ.anew}")
         return cls(folder, settings, result, Recorded.of_log(log, frame_count, info, targets))
+
+    def only(self, indices: Sequence[int]) -> FinishedRun:
+        """The same run as if only the targets at these positions had been asked for, in this order. Raises
+        `ConfigError` for a position that is not there."""
+        many = len(self.recorded.targets)
+        if not indices or not set(indices) <= set(range(many)) or len(set(indices)) < len(indices):
+            raise ConfigError(f"--only: expected different numbers from 0 to {many - 1}, got {list(indices)}")
+        return replace(self, recorded=self.recorded.only(indices))
 
     def frames(self, made_of: Made) -> Iterator[tuple[Frame, list[FrameResult]]]:
         """Each frame with its E results; black where the pictures are not asked for.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -15,55 +16,62 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from image_core.files import output_errors
 from rvos.types import OutputError
+from rvos.video.encoding import H264, Encoding
 
 TICKS_PER_S = 90_000
 _DEFAULT_RATE = 25.0
 _KEY_INTERVAL_S = 2.0
 _ASPECT_TERMS = 255
-_MOST_PX = 16384
 _LATE_S = 10.0
 """A clock that starts later than this does not count from the beginning of the video."""
-# With x264's macroblock tree the same frames become other bytes now and then (5 versions in 250 encodings on a busy
-# machine, 1 without it); a run that was continued must show what a run in one go shows.
-_ENCODER_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0", "threads": "2", "x264-params": "mbtree=0"}
-_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 
 
 class VideoWriter:
-    """Writes (H, W, 3) uint8 RGB frames as h264, yuv420p, BT.709, with exact times (1/90000 s).
+    """Writes frames as h264, yuv420p, BT.709, or in another encoding, with exact times (1/90000 s; .webm 1/1000 s).
 
-    size: (height, width); an odd one grows by one row or column, a copy of the last. rate: mean frames per second,
-    a hint to the encoder and the duration of a lone frame; None = unknown. pixel_aspect: width / height of a pixel,
-    which players apply. A frame lasts until the next, the last as long as the one before it. Times are kept, but for
-    those of a clock that starts more than 10 s late: there the first frame is at 0. The file grows under a hidden name
-    beside `path` and takes its name on `close`, also after an error: what was written is always a complete video.
+    size: (height, width); an odd one grows by one row or column, a copy of the last, where the encoding takes no odd
+    ones. rate: mean frames per second, a hint to the encoder and the duration of a lone frame; None = unknown.
+    pixel_aspect: width / height of a pixel, which players apply. A frame lasts until the next, the last as long as the
+    one before it. Times are kept, but for those of a clock that starts more than 10 s late: there the first frame is at
+    0. The file grows under a hidden name beside `path` and takes its name on `close`, also after an error: what was
+    written is always a complete video.
     Without a frame there is no file.
     Raises `OutputError` when the folder cannot be written or the suffix is not known.
     """
 
     def __init__(
-        self, path: str | Path, size: tuple[int, int], *, rate: float | None, pixel_aspect: float = 1.0
+        self,
+        path: str | Path,
+        size: tuple[int, int],
+        *,
+        rate: float | None,
+        pixel_aspect: float = 1.0,
+        encoding: Encoding = H264,
     ) -> None:
         self._path = Path(path)
         self._size = size
         self._rate = rate or _DEFAULT_RATE
-        if self._path.suffix.lower() not in _SUFFIXES:
+        self._encoding = encoding
+        if self._path.suffix.lower() not in encoding.suffixes:
+            suffixes = ", ".join(sorted(encoding.suffixes))
+            raise OutputError(f"'{path}': expected one of {suffixes}, got suffix '{self._path.suffix}'")
+        if max(size) > encoding.most_px:
             raise OutputError(
-                f"'{path}': expected one of {', '.join(sorted(_SUFFIXES))}, got suffix '{self._path.suffix}'"
-            )
-        if max(size) > _MOST_PX:
-            raise OutputError(
-                f"'{path}': expected a side of at most {_MOST_PX} px, which h264 takes, got {size[0]} x {size[1]} px "
-                "(height x width): leave it out, and save masks or frames"
+                f"'{path}': expected a side of at most {encoding.most_px} px, which {encoding.title} takes, "
+                f"got {size[0]} x {size[1]} px (height x width): leave it out, and save masks or frames"
             )
         self._partial = self._path.with_name(f".{self._path.stem}.partial{self._path.suffix}")
         # faststart: the index goes to the front, so that a browser can play while it loads.
-        # A colon in a path would begin the name of a protocol: hence the prefix.
+        # A colon in a path would begin the name of a protocol: hence the prefix. WebM has an id by chance otherwise.
+        is_webm = self._path.suffix.lower() == ".webm"
+        options = (
+            {"fflags": "bitexact"} if is_webm else {"movflags": "faststart", "video_track_timescale": str(TICKS_PER_S)}
+        )
         with _written(self._path):
             self._container = av.open(
                 f"file:{self._partial}",
                 "w",
-                options={"movflags": "faststart", "video_track_timescale": str(TICKS_PER_S)},
+                options=options,
             )
             self._stream = self._add_stream(pixel_aspect)
             self._container.start_encoding()
@@ -74,15 +82,16 @@ class VideoWriter:
         self._closed = False
 
     def _add_stream(self, pixel_aspect: float) -> av.VideoStream:
-        stream = self._container.add_stream("libx264", rate=Fraction(self._rate).limit_denominator(TICKS_PER_S))
+        rate = Fraction(self._rate).limit_denominator(TICKS_PER_S)
+        stream = cast(av.VideoStream, self._container.add_stream(self._encoding.codec, rate=rate))
         context = stream.codec_context
-        height, width = self._size
-        context.width, context.height = width + width % 2, height + height % 2
-        context.pix_fmt = "yuv420p"
+        height, width = (side + -side % self._encoding.multiple for side in self._size)
+        context.width, context.height = width, height
+        context.pix_fmt = self._encoding.stream_format
         context.sample_aspect_ratio = Fraction(pixel_aspect).limit_denominator(_ASPECT_TERMS)
         context.time_base = Fraction(1, TICKS_PER_S)
         context.gop_size = max(1, round(_KEY_INTERVAL_S * self._rate))
-        context.options = dict(_ENCODER_OPTIONS)
+        context.options = dict(self._encoding.options)
         context.color_range = ColorRange.MPEG
         context.colorspace = Colorspace.ITU709
         context.color_primaries = ColorPrimaries.BT709
@@ -90,12 +99,13 @@ class VideoWriter:
         return stream
 
     def write(self, image: np.ndarray, time_s: float) -> None:
-        """Append `image` (H, W, 3) uint8 RGB, shown from `time_s` on; times must increase. Raises `ValueError`."""
-        if image.shape != (*self._size, 3) or image.dtype != np.uint8:
-            raise ValueError(f"VideoWriter.write: expected uint8 {(*self._size, 3)}, got {image.dtype} {image.shape}")
+        """Append `image` (H, W, 3) uint8 RGB, (H, W, 4) for an encoding with alpha, shown from `time_s` on; times must
+        increase. Raises `ValueError`."""
+        shape = (*self._size, self._encoding.channels)
+        if image.shape != shape or image.dtype != np.uint8:
+            raise ValueError(f"VideoWriter.write: expected uint8 {shape}, got {image.dtype} {image.shape}")
         tick = self._tick(time_s)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(_even(image)), format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+        frame = self._encoding.frame(_grown(image, self._encoding.multiple))
         frame.pts = tick
         frame.time_base = Fraction(1, TICKS_PER_S)
         self._mux(self._stream.encode(frame))
@@ -161,9 +171,8 @@ def _written(path: Path) -> Iterator[None]:
             raise OutputError(f"'{path}': cannot be encoded ({str(error).split(': ')[0]}): leave it out") from error
 
 
-def _even(image: np.ndarray) -> np.ndarray:
-    """`image` with even height and width; yuv420p has no odd ones."""
+def _grown(image: np.ndarray, multiple: int) -> np.ndarray:
+    """`image` with sides that are multiples, by copies of the last row and column."""
     height, width = image.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
-        return image
-    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    more = (-height % multiple, -width % multiple)
+    return np.pad(image, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge") if any(more) else image

@@ -86,8 +86,9 @@ def _change(before: FrameResult | None, now: FrameResult) -> str:
 def _thumb(image: np.ndarray, result: FrameResult, painter: Painter) -> bytes:
     """A small JPEG of a frame with one target's mask."""
     height, width = image.shape[:2]
-    size = (_THUMB_PX, max(1, round(height * _THUMB_PX / width)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if width > _THUMB_PX else cv2.INTER_CUBIC)
+    scale = min(_THUMB_PX / width, 2 * _THUMB_PX / height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     mask = cv2.resize(result.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     colour = painter.style.colour_of(result.expression_index)
     inside = np.asarray(mask >= 0.5)
