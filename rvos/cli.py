@@ -27,6 +27,7 @@ from rvos.commands.doctor import doctor
 from rvos.commands.draw import draw
 from rvos.commands.evaluate import evaluate
 from rvos.commands.export import export
+from rvos.commands.importing import import_masks
 from rvos.commands.models import models
 from rvos.commands.score import score
 from rvos.commands.segment import segment
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 for command in (segment, demo, draw, export, synth, train, bootstrap, evaluate, score, submit, convert, doctor):
     app.command()(command)
+app.command("import")(import_masks)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 

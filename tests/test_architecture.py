@@ -45,7 +45,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("video",),
         ("reading", "data"),
         ("tracking", "export"),
-        ("parts", "synthetic"),
+        ("imports", "parts", "synthetic"),
         ("watch", "image_model"),
         ("carriers", "system"),
         ("segmenter",),

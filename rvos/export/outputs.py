@@ -52,6 +52,7 @@ OUTPUTS: dict[str, Output] = {
     "youtube_vis": Output("youtube_vis.json", Made.LOG, "YouTube-VIS, masks as RLE, an instance an expression"),
     "cvat": Output("cvat.xml", Made.LOG, "CVAT for video 1.1, masks as RLE"),
     "cvat_boxes": Output("cvat_boxes.xml", Made.LOG, "CVAT for video 1.1, a track of boxes an expression"),
+    "label_studio": Output("label_studio.json", Made.LOG, "Label Studio tasks, masks as brushes"),
     "csv": Output("boxes.csv", Made.LOG, "table of boxes, scores and tracks, a row a frame and expression"),
     "via": Output("via.csv", Made.LOG, "boxes as VGG Image Annotator reads them"),
 }

@@ -13,6 +13,7 @@ from rvos.export.davis import DavisExporter
 from rvos.export.documents.boxes_csv import write_boxes_csv
 from rvos.export.documents.coco import write_coco
 from rvos.export.documents.cvat import write_cvat_boxes, write_cvat_masks
+from rvos.export.documents.label_studio import write_label_studio
 from rvos.export.documents.via import write_via
 from rvos.export.documents.youtube_vis import write_youtube_vis
 from rvos.export.html.run_report import RunReportExporter
@@ -44,6 +45,7 @@ _DOCUMENTS: dict[str, Callable[[Path, Recorded], None]] = {
     "youtube_vis": write_youtube_vis,
     "cvat": write_cvat_masks,
     "cvat_boxes": write_cvat_boxes,
+    "label_studio": write_label_studio,
     "csv": write_boxes_csv,
     "via": write_via,
 }

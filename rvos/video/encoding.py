@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import av
 import numpy as np
@@ -51,12 +52,14 @@ class Encoding:
     def _with_alpha(self, colours: av.VideoFrame, inside: np.ndarray) -> av.VideoFrame:
         """The same with a plane of alpha, written as it is: FFmpeg's conversion would blur it in odd sizes."""
         whole = av.VideoFrame(colours.width, colours.height, self.stream_format)
-        for source, target in zip(colours.planes, whole.planes, strict=False):
+        planes: Any = whole.planes  # buffers, which PyAV's types do not tell
+        given: Any = colours.planes
+        for source, target in zip(given, planes, strict=False):
             rows = np.frombuffer(source, np.uint8).reshape(source.height, -1)
             target_rows = np.frombuffer(target, np.uint8).reshape(target.height, -1)
             used = min(rows.shape[1], target_rows.shape[1])
             target_rows[:, :used] = rows[:, :used]
-        plane = whole.planes[3]
+        plane = planes[3]
         alpha = np.frombuffer(plane, np.uint8 if self.full_alpha < 256 else "<u2").reshape(plane.height, -1)
         alpha[:, : inside.shape[1]] = np.where(inside, self.full_alpha, 0)
         return whole

@@ -64,14 +64,12 @@ class VideoWriter:
         # faststart: the index goes to the front, so that a browser can play while it loads.
         # A colon in a path would begin the name of a protocol: hence the prefix. WebM has an id by chance otherwise.
         is_webm = self._path.suffix.lower() == ".webm"
-        options = (
-            {"fflags": "bitexact"} if is_webm else {"movflags": "faststart", "video_track_timescale": str(TICKS_PER_S)}
-        )
+        mp4_options = {"movflags": "faststart", "video_track_timescale": str(TICKS_PER_S)}
         with _written(self._path):
             self._container = av.open(
                 f"file:{self._partial}",
                 "w",
-                options=options,
+                options={"fflags": "bitexact"} if is_webm else mp4_options,
             )
             self._stream = self._add_stream(pixel_aspect)
             self._container.start_encoding()

@@ -1,9 +1,9 @@
 """Label Studio: a task a frame, with the masks as brushes, ready to be imported as predictions.
 
-The brush is RGBA in run lengths, packed bit by bit. A reading of Label Studio's documentation ("Brush labels") and of the
-packing that it names, `@thi.ng/rle-pack`: 32 bits the count of values, 5 the size of a value less 1, four times 4 the
-sizes of lengths less 1; then for each run 1 bit that says it is one, 2 which size its length has, the length less 1, the
-value. It is decoded in the tests by Label Studio's own converter.
+The brush is RGBA in run lengths, packed bit by bit. A reading of Label Studio's documentation ("Brush labels") and of
+the packing that it names, `@thi.ng/rle-pack`: 32 bits the count of values, 5 the size of a value less 1, four times 4
+the sizes of lengths less 1; then for each run 1 bit that says it is one, 2 which size its length has, the length less
+1, the value. It is decoded in the tests by Label Studio's own converter.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def brush_rle(mask: np.ndarray) -> list[int]:
     starts = np.concatenate([[0], edges])
     lengths = 4 * np.diff(np.concatenate([starts, [flat.size]]))
     head = [(4 * flat.size, 32), (_VALUE_BITS - 1, 5), *((bits - 1, 4) for bits in _LENGTH_BITS)]
-    runs = (part for start, length in zip(starts, lengths, strict=True) for part in _run(int(length), bool(flat[start])))
+    runs = (
+        part for start, length in zip(starts, lengths, strict=True) for part in _run(int(length), bool(flat[start]))
+    )
     return _packed([*head, *runs])
 
 

@@ -16,6 +16,8 @@ import pytest
 from pycocotools import mask as coco_masks
 from pycocotools.coco import COCO
 
+from rvos.export.detections import fiftyone_fields, supervision_fields
+from rvos.export.documents.label_studio import brush_rle
 from rvos.export.outputs import OUTPUTS
 from rvos.export.recorded import Recorded
 from rvos.export.table import write_document
@@ -127,7 +129,7 @@ def test_via_has_a_rectangle_a_box(recorded: Recorded, tmp_path: Path) -> None:
     assert json.loads(rows[0]["region_attributes"])["name"] == NAMES[0]
 
 
-@pytest.mark.parametrize("name", ["coco", "youtube_vis", "cvat", "cvat_boxes", "csv", "via"])
+@pytest.mark.parametrize("name", ["coco", "youtube_vis", "cvat", "cvat_boxes", "label_studio", "csv", "via"])
 def test_documents_of_names_that_are_no_utf_8_can_be_written(name: str, recorded: Recorded, tmp_path: Path) -> None:
     odd = replace(recorded.targets[0], name="a\udc80\x07b")
     path = written(name, replace(recorded, targets=(odd, *recorded.targets[1:])), tmp_path)
@@ -141,3 +143,48 @@ def test_the_page_has_a_row_a_format() -> None:
     page = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1].strip().strip("`") for line in page.splitlines() if line.startswith("| `")]
     assert rows[: len(OUTPUTS)] and set(OUTPUTS) <= set(rows)
+
+
+def test_label_studios_converter_decodes_every_brush(recorded: Recorded, tmp_path: Path) -> None:
+    brush = pytest.importorskip("label_studio_converter.brush", reason="label-studio-converter is not installed")
+    tasks = json.loads(written("label_studio", recorded, tmp_path).read_bytes())
+    for index, task in zip(INDICES, tasks, strict=True):
+        found = np.zeros((3, *SIZE), bool)
+        for region in task["predictions"][0]["result"]:
+            values = brush.decode_rle(region["value"]["rle"]).reshape(*SIZE, 4)
+            found[NAMES.index(region["value"]["brushlabels"][0])] = values[..., 3] == 255
+            assert (values == values[..., :1]).all()
+        np.testing.assert_array_equal(found, true_masks(index))
+        assert task["data"]["frame_index"] == index
+
+
+def test_a_brush_is_packed_as_its_documentation_says() -> None:
+    """By hand: 8 values in 32 bits, sizes 8 and 3 8 16 16; a run of 4 values 0, a run of 4 values 255."""
+    bits = f"{8:032b}{7:05b}{2:04b}{7:04b}{15:04b}{15:04b}" + f"1{0:02b}{3:03b}{0:08b}" + f"1{0:02b}{3:03b}{255:08b}"
+    bits += "0" * (-len(bits) % 8)
+    expected = [int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)]
+    assert brush_rle(np.array([[False, True]])) == expected
+
+
+def test_supervision_gets_boxes_masks_and_ids(recorded: Recorded) -> None:
+    supervision = pytest.importorskip("supervision", reason="supervision is not installed")
+    for index, records in zip(INDICES, recorded.read(), strict=True):
+        detections = supervision.Detections(**supervision_fields(records, recorded.targets, SIZE))
+        there = [e for e in range(3) if true_masks(index)[e].any()]
+        assert len(detections) == len(there) and detections.class_id.tolist() == there
+        np.testing.assert_array_equal(detections.mask, true_masks(index)[there])
+        boxes = [record.box_xyxy for record in records if record.box_xyxy is not None]
+        np.testing.assert_array_equal(detections.xyxy, np.reshape(boxes, (-1, 4)))
+        assert detections.data["class_name"].tolist() == [NAMES[e] for e in there]
+
+
+def test_fiftyones_boxes_are_fractions_and_its_masks_lie_in_them(recorded: Recorded) -> None:
+    for index, records in zip(INDICES, recorded.read(), strict=True):
+        found = fiftyone_fields(records, recorded.targets, SIZE)
+        assert [each["label"] for each in found] == [n for e, n in enumerate(NAMES) if true_masks(index)[e].any()]
+        for each in found:
+            sides = (SIZE[1], SIZE[0]) * 2
+            x, y, w, h = (round(v * side) for v, side in zip(each["bounding_box"], sides, strict=True))
+            truth = true_masks(index)[each["index"] - 1]
+            np.testing.assert_array_equal(each["mask"], truth[y : y + h, x : x + w])
+            assert each["mask"].sum() == truth.sum()

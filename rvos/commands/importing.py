@@ -1,0 +1,37 @@
+"""`rvos import`: masks of another tool as a finished run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rvos.commands import options
+from rvos.imports.table import READERS
+
+
+def import_masks(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder of masks.")],
+    *,
+    name: Annotated[
+        str, typer.Option("--format", metavar="NAME", help=f"What it is: {', '.join(READERS)} (docs/exports.md).")
+    ],
+    source: Annotated[
+        str,
+        typer.Option("--source", metavar="SOURCE", help="The video that they were made on: a file or a folder."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the run.")],
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Read masks of another tool as a finished run, to be drawn, exported and looked at like any other."""
+    options.be_quiet(quiet)
+    from rvos.commands.progress_bar import bar
+    from rvos.run.importing import import_run
+
+    with bar(str(path), quiet) as progress:
+        import_run(path, name, source, out, overwrite=overwrite, progress=progress)
+    print(json.dumps({"out": str(out)}, ensure_ascii=False) if as_json else f"run: {out}")

@@ -1,0 +1,64 @@
+"""COCO's instances as the masks of a video: an image a frame, a category a target; RLE or polygons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_core.entries import natural_key
+from image_core.errors import DataError
+from image_core.geometry.rle import decode_polygons, decode_rle
+from rvos.imports.annotations import Annotations, Gathered
+from rvos.types import expression_targets
+
+
+def read_coco(path: Path) -> Annotations:
+    """Read a document. An image is the frame that its `frame_index` names, as `rvos export` writes it; where no image
+    has one, images are the frames in the natural order of their names. Several annotations of a category on one image
+    are one mask. Raises `DataError` for what is no such document."""
+    try:
+        document = json.loads(path.read_bytes())
+        categories = sorted(document["categories"], key=lambda category: category["id"])
+        target_of = {category["id"]: index for index, category in enumerate(categories)}
+        images = {image["id"]: image for image in document["images"]}
+        frame_of = _frames(list(images.values()))
+        gathered = Gathered()
+        for annotation in document["annotations"]:
+            image = images[annotation["image_id"]]
+            mask = _mask(annotation["segmentation"], (image["height"], image["width"]))
+            score = float(annotation.get("score", 1.0))
+            gathered.add(frame_of[image["id"]], target_of[annotation["category_id"]], mask, score)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}): check its name and its rights") from error
+    except KeyError as error:
+        raise DataError(f"{path}: expected COCO instances, got none with {error}: export them as COCO anew") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: expected COCO instances, got {error}: export them as COCO anew") from error
+    names = [str(category["name"]) for category in categories]
+    return Annotations(path, expression_targets(names), gathered.masks, gathered.scores)
+
+
+def _frames(images: list[Mapping[str, Any]]) -> dict[Any, int]:
+    """id of an image -> index of its frame."""
+    told = [image["frame_index"] for image in images if "frame_index" in image]
+    if len(told) == len(images):
+        if len(set(told)) < len(told) or not all(isinstance(index, int) and index >= 0 for index in told):
+            raise ValueError("frame_index of images that are no different whole numbers")
+        return {image["id"]: image["frame_index"] for image in images}
+    if told:
+        raise ValueError("frame_index of some images and not of others")
+    ordered = sorted(images, key=lambda image: natural_key(str(image["file_name"])))
+    return {image["id"]: index for index, image in enumerate(ordered)}
+
+
+def _mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
+    if isinstance(segmentation, list):
+        return decode_polygons(segmentation, size)
+    mask = decode_rle(segmentation)
+    if mask.shape != size:
+        raise ValueError(f"RLE of {mask.shape} on an image of {size}")
+    return mask

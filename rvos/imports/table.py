@@ -1,0 +1,18 @@
+"""The formats of `rvos import`, and what reads each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from image_core.lazy_table import LazyTable
+from rvos.imports.annotations import Annotations
+
+READERS: LazyTable[Callable[[Path], Annotations]] = LazyTable(
+    "import format",
+    {
+        "coco": "rvos.imports.coco:read_coco",
+        "cvat": "rvos.imports.cvat:read_cvat",
+        "davis": "rvos.imports.davis:read_davis",
+    },
+)

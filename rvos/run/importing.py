@@ -1,0 +1,70 @@
+"""Masks of other tools as a finished run, which everything that takes runs takes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from image_core.entries import fingerprint
+from image_core.errors import DataError
+from image_core.progress import Progress, no_progress
+from rvos.export.report import Summary, result_document
+from rvos.imports.annotations import Annotations
+from rvos.imports.table import READERS
+from rvos.run.folder import RunDirectory
+from rvos.run.job import state_of
+from rvos.types import VideoError
+from rvos.video.config import VideoConfig
+from rvos.video.source import camera_number
+from rvos.watch.source import open_source
+
+
+def import_run(
+    path: Path, name: str, source: str, out: Path, *, overwrite: bool = False, progress: Progress = no_progress
+) -> Path:
+    """Read masks in the format `name` (`rvos.imports.table`) and leave them in `out` as a run over the video `source`.
+
+    A target that is there has the confidence that the file tells, 1 where it tells none, and presence 1. The same call
+    on a finished `out` does nothing. Raises `RvosError`: an unknown format, what cannot be read, masks that do not fit
+    the video.
+    """
+    name = READERS.known(name)
+    if camera_number(source) is not None:
+        raise VideoError(f"--source: expected the video that the masks were made on, got {source}: name its file")
+    if not path.exists():
+        raise DataError(f"{path}: expected a file or a folder of masks, got none: check the path")
+    annotations = READERS[name](path)
+    if not annotations.targets:
+        raise DataError(f"{path}: expected masks of at least one target, got none: choose another file")
+    video = VideoConfig()
+    settings = _settings(path, name, source, annotations, video)
+    with RunDirectory(out, settings, annotations.targets, overwrite) as directory:
+        if not directory.finished:
+            _write(directory, annotations, source, video, progress)
+    return out
+
+
+def _settings(path: Path, name: str, source: str, annotations: Annotations, video: VideoConfig) -> dict[str, Any]:
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return {
+        "source": source,
+        "source_sha256": state_of(source),
+        "imported": {"format": name, "path": str(path), "sha256": fingerprint(files)},
+        "targets": [target.name for target in annotations.targets],
+        "video": {key: value for key, value in asdict(video).items() if key != "prefetch"},
+        "sampling": "all",
+    }
+
+
+def _write(
+    directory: RunDirectory, annotations: Annotations, source: str, video: VideoConfig, progress: Progress
+) -> None:
+    summary, count = Summary(annotations.targets), 0
+    with open_source(source, video, "all") as (info, frames):
+        for frame in frames:
+            summary.add(directory.append(annotations.results(frame)))
+            count += 1
+            progress(count, info.frame_count)
+    annotations.check(count)
+    directory.finish(result_document(info, directory.settings, annotations.targets, [], summary), {"frames": count})
