@@ -13,9 +13,10 @@ from image_core.entries import entries_of, fingerprint, is_there
 from image_core.pictures import is_picture
 from image_core.progress import Progress, no_progress
 from rvos.export import paths
-from rvos.export.outputs import DEFAULT, OUTPUTS
+from rvos.export.outputs import DEFAULT, OUTPUTS, Made
+from rvos.export.recorded import Recorded
 from rvos.export.report import result_document
-from rvos.export.table import build_exporters
+from rvos.export.table import build_exporters, write_document
 from rvos.run.folder import RunDirectory
 from rvos.run.recording import Recording
 from rvos.segmenter import VideoSegmenter, open_with_masks
@@ -57,14 +58,14 @@ class Job:
             asked = {"prompts": self.prompts.document(), **segmenter.mask_document()}
         return {
             "source": self.source,
-            "source_sha256": _state_of(self.source),
+            "source_sha256": state_of(self.source),
             **asked,
             "save": list(self.save),
             "only_frames": None if self.only_frames is None else [self.only_frames.start, self.only_frames.stop],
         }
 
 
-def _state_of(source: str) -> str | None:
+def state_of(source: str) -> str | None:
     """Another text where the file, or a picture of the folder, has changed; None for a camera. Raises `VideoError`."""
     if camera_number(source) is not None:
         return None
@@ -101,6 +102,7 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
             _first_pass(directory, session, job.source, segmenter)
         recording = Recording(directory, session, exporters)
         recording.run(info, frames, progress)
+        _write_documents(job, Recorded.of_log(directory.frames_log, recording.frame_count, info, job.targets))
         system, asked = segmenter.system, job.prompts is None
         unseen = system.unseen_words(job.expressions) if asked else ()
         understood = system.understood(job.expressions) if asked else None
@@ -117,6 +119,13 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         )
         directory.finish(result, recording.timing())
     return _report(job)
+
+
+def _write_documents(job: Job, recorded: Recorded) -> None:
+    """Those formats that are made of the whole log."""
+    for name in job.save:
+        if OUTPUTS[name].made_of is Made.LOG:
+            write_document(name, job.out / OUTPUTS[name].place, recorded)
 
 
 def _first_pass(directory: RunDirectory, session: StreamSession, source: str, segmenter: VideoSegmenter) -> None:
@@ -154,4 +163,4 @@ def is_finished(out: Path) -> bool:
 
 def _report(job: Job) -> Report:
     result = json.loads((job.out / paths.RESULT).read_bytes())
-    return Report(job.out, result, {name: job.out / OUTPUTS[name] for name in job.save})
+    return Report(job.out, result, {name: job.out / OUTPUTS[name].place for name in job.save})

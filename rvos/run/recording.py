@@ -57,6 +57,11 @@ class Recording:
             finally:
                 _abort(opened)
 
+    @property
+    def frame_count(self) -> int:
+        """The frames that have their results in the log."""
+        return self._written
+
     def _pass(self, worker: Worker, info: VideoInfo, frames: Iterable[Frame], progress: Progress) -> None:
         self._resume()
         for done, (frame, results, records) in enumerate(self._answered(worker, frames), 1):
