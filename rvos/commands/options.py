@@ -55,7 +55,10 @@ Tracker = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:i; by default auto.")
 ]
-Precision = Annotated[str | None, typer.Option("--precision", metavar="NAME", help="fp32 or bf16; by default fp32.")]
+Precision = Annotated[
+    str | None,
+    typer.Option("--precision", metavar="NAME", help="fp32, or bf16 where the device computes in it; by default fp32."),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
