@@ -88,4 +88,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "transformers": ("image_core/encoders/text.py", "image_core/encoders/sam_vision.py", "image_core/hub/loading.py"),
     "typer": ("rvos/cli.py", "rvos/commands/*"),
 }
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "google": "protobuf", "hydra": "hydra-core"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "google": "protobuf",
+    "griffe": "griffelib",
+    "hydra": "hydra-core",
+}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from image_core.errors import DataError
 from image_core.identity import name_of
 from image_core.language.motion_parser import timed
 from image_core.state import from_bytes, to_bytes
@@ -21,8 +23,9 @@ from rvos.view.frame_view import view_of
 if TYPE_CHECKING:
     from rvos.reading.reader import Reader
 
-SNAPSHOT_VERSION = 8
+SNAPSHOT_VERSION = 9
 EVERY_FRAME = KeyFrames(1)
+NOTHING: Mapping[int, np.ndarray] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,18 @@ class StreamSession:
         """The video is to be watched twice, with `rewind` between."""
         return self._tracker.both_ways
 
-    def step(self, frame: Frame) -> tuple[FrameResult, ...]:
+    def step(self, frame: Frame, given: Mapping[int, np.ndarray] = NOTHING) -> tuple[FrameResult, ...]:
         """What each of the E expressions means, in their order, on the frame that is `latency` frames back: () before
-        the first of them."""
+        the first of them.
+
+        given: position of an expression -> (H, W) bool, a mask of this frame. From this frame on the expression means
+        what the mask covers: it is the result of this frame, to the pixel, and is carried from there, whatever the
+        image model says. The other expressions, and the frames before, stay as they are. Raises `DataError` for an
+        empty mask, one of another size and an expression that is not there; `ConfigError` where the tracker carries
+        nothing.
+        """
+        for index, mask in given.items():
+            self._check_given(frame, index, mask)
         view = view_of(frame, self._picture)
         is_key, pace = self._key_frames.step(view, self._pace)
         asking = [] if is_key else [i for i, state in enumerate(self._tracks) if self._tracker.asks(state)]
@@ -98,12 +110,27 @@ class StreamSession:
             prepared = beside.submit(self._tracker.prepare, view)
             answers, reading = self._reader.read(view, is_key, asking, self._reading)
             prepared.result()
-        stepped = [self._tracker.step(view, answer, state) for answer, state in zip(answers, self._tracks, strict=True)]
+        stepped = [
+            self._tracker.corrected(view, given[index], state)
+            if index in given
+            else self._tracker.step(view, answer, state)
+            for index, (answer, state) in enumerate(zip(answers, self._tracks, strict=True))
+        ]
         # Only a frame that went all the way through is remembered.
         self._picture, self._pace, self._reading = view.picture, pace, reading
         self._tracks = tuple(state for _, state in stepped)
         self.frame_count += 1
         return tuple(result for result, _ in stepped if result is not None)
+
+    def _check_given(self, frame: Frame, index: int, mask: np.ndarray) -> None:
+        """Raise `DataError` for what cannot be meant by an expression on a frame."""
+        where = f"correction of frame {frame.index}"
+        if not 0 <= index < len(self.expressions):
+            raise DataError(f"{where}: expected an expression from 0 to {len(self.expressions) - 1}, got {index}")
+        if mask.dtype != np.bool_ or mask.shape != frame.size:
+            raise DataError(f"{where}: expected bool {frame.size}, as the frame, got {mask.dtype} {mask.shape}")
+        if not mask.any():
+            raise DataError(f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask")
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
         """The results of the frames that still wait for later ones: none will come."""
