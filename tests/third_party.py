@@ -24,6 +24,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/weak/proposals/colour_regions.py",
         "image_core/weak/scorers/pair.py",
         "image_core/weak/prompting.py",
+        "rvos/commands/machine.py",
         "rvos/export/*",
         "rvos/synthetic/*",
         "rvos/reading/flow.py",
