@@ -9,7 +9,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from image_core.adapters.masker_names import check_masker
+from image_core.answer import MaskAnswer
 from image_core.building import build
 from image_core.data.words import check_expressions
 from image_core.device_names import check_device, check_precision
@@ -291,6 +294,12 @@ class VideoSystem:
             _LOG.warning("%s: this model does not know what that is; another may: see --model", words)
             self._told_words.update(unseen)
         return session
+
+    def answers(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+        """What the image model says of each expression on one picture (H, W, 3) uint8 RGB, whatever came before.
+        Raises `RvosError` for expressions that cannot be asked."""
+        check_expressions(expressions)
+        return list(self.model.loaded.segment(image, self._questions(expressions)))
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         """The words that the model is asked and says it does not know, each once, in order."""

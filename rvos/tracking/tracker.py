@@ -110,12 +110,17 @@ class Tracker(ABC, Generic[State]):
         """`step` on a frame on which the user says what the expression means: mask (H, W) bool of the frame, not empty.
 
         The mask is shown on this frame as it is. From here on the expression means what it covers, whatever is
-        answered. Raises `ConfigError` of a tracker that carries nothing.
+        answered.
         """
-        raise ConfigError(
-            f"correction: expected a tracker that carries masks, such as tracks, got {type(self).__name__}: choose "
-            "another tracker"
-        )
+        raise TypeError(f"{type(self).__name__} carries nothing")
+
+    def check_correctable(self) -> None:
+        """Raise `ConfigError` where nobody can say what an expression means: nothing is carried."""
+        if type(self).corrected is Tracker.corrected:
+            raise ConfigError(
+                f"correction: expected a tracker that carries masks, such as tracks, got {type(self).__name__}: choose "
+                "another tracker"
+            )
 
     def asks(self, state: State) -> bool:
         """The expression wants the next frame to go through the whole network, key frame or not."""

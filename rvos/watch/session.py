@@ -101,6 +101,8 @@ class StreamSession:
         empty mask, one of another size and an expression that is not there; `ConfigError` where the tracker carries
         nothing.
         """
+        if given:
+            self._tracker.check_correctable()
         for index, mask in given.items():
             self._check_given(frame, index, mask)
         view = view_of(frame, self._picture)
