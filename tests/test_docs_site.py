@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 import rvos
@@ -109,3 +110,30 @@ def test_comments_of_fields_are_read_behind_and_above(tool) -> None:
     fields = ast.parse("\n".join(lines)).body[0].body  # type: ignore[attr-defined]
     told = [tool("marked_comments").marked_comment(lines, field) for field in fields]
     assert told == ["Above, two lines.", "Behind.", ""]
+
+
+def test_the_pictures_of_the_architecture_are_current(tool) -> None:
+    pictures = tool("architecture_pictures")
+    for package, path in pictures.PICTURES.items():
+        same = path.read_text(encoding="utf-8") == pictures.picture(package)
+        assert same, "run: python tools/architecture_pictures.py"
+
+
+def test_lines_that_follow_from_others_are_left_out(tool) -> None:
+    edges = {"roof": {"wall", "floor"}, "wall": {"floor"}, "floor": set()}
+    assert tool("architecture_pictures").reduced(edges) == {"roof": {"wall"}, "wall": {"floor"}, "floor": set()}
+
+
+def test_links_called_after_files_are_called_after_pages(tool, tmp_path: Path) -> None:
+    (tmp_path / "b.md").write_text("# A title\n\ntext", encoding="utf-8")
+    page = tmp_path / "a.md"
+    page.write_text("See [b.md](b.md#x), [b.md](b.md) and [text](b.md).", encoding="utf-8")
+    assert tool("docs_site").with_titles(page) == "See [A title](b.md#x), [A title](b.md) and [text](b.md)."
+
+
+def test_scenes_of_the_gallery_have_captions_and_areas(tool) -> None:
+    scenes = tool("gallery").read_scenes()
+    assert len({scene.name for scene in scenes}) == len(scenes) > 4
+    assert all(scene.caption.strip() and np.any(scene.areas) for scene in scenes)
+    assert not tool("gallery").has_changed(scenes[0], scenes[0].areas)
+    assert tool("gallery").has_changed(scenes[0], [[2 * area + 9 for area in row] for row in scenes[0].areas])

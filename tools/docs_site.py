@@ -25,6 +25,16 @@ from site_checks import faults_of
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "site"
 SETUP = ROOT / "docs" / "site"
+MADE_PAGE = "docs/gallery.md"
+GALLERY = ROOT / "build" / "gallery"
+NO_GALLERY = """# Gallery
+
+This site was built where the film that the gallery is made of is not at hand: it is not part of rvos.
+`rvos models fetch demo` and `rvos models fetch photo` bring it and the model; then `make docs` makes the gallery, too,
+in some minutes.
+"""
+SHOWN_SVG = re.compile(r"!\[[^\]]*\]\((\w+\.svg)\)")
+NAMED_AFTER_FILE = re.compile(r"\[((?:[\w/]+/)?\w+\.md)\]\(([\w./]*\1)(?=[)#])")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
@@ -45,7 +55,7 @@ def linked_files(page: Path) -> Iterator[Path]:
 
 
 def pages_in_order() -> list[Path]:
-    """The pages that the navigation names. Raises `SiteError` for one that is not there."""
+    """The pages of the repository that the navigation names. Raises `SiteError` for one that is not there."""
     ahead: list[Any] = [tomllib.loads((SETUP / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]]
     names: list[str] = []
     while ahead:
@@ -54,9 +64,10 @@ def pages_in_order() -> list[Path]:
             names.append(here)
         else:
             ahead = [*(here.values() if isinstance(here, dict) else here), *ahead]
-    if absent := [name for name in names if not (ROOT / name).is_file()]:
+    pages = [ROOT / name for name in names if name != MADE_PAGE]
+    if absent := [str(page.relative_to(ROOT)) for page in pages if not page.is_file()]:
         raise SiteError(f"docs/site/zensical.toml: expected pages that are there, got {', '.join(absent)}")
-    return [ROOT / name for name in names]
+    return pages
 
 
 def wanted_files() -> list[Path]:
@@ -80,7 +91,41 @@ def stage(folder: Path) -> None:
         target = folder / "pages" / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+        if path.suffix == ".md":
+            target.write_text(with_titles(path), encoding="utf-8")
+    show_svg_in_place(folder / "pages" / "docs" / "architecture.md")
+    stage_gallery(folder / "pages" / MADE_PAGE)
     stage_code(folder / "code")
+
+
+def with_titles(page: Path) -> str:
+    """The text of a page; a link that is called after the file that it leads to is called after that page's title."""
+
+    def titled(match: re.Match[str]) -> str:
+        title = re.search(r"^# (.+)$", (page.parent / match[2]).read_text(encoding="utf-8"), re.MULTILINE)
+        return f"[{title[1] if title else match[1]}]({match[2]}"
+
+    return NAMED_AFTER_FILE.sub(titled, page.read_text(encoding="utf-8"))
+
+
+def show_svg_in_place(page: Path) -> None:
+    """Put the pictures into the page: only there they answer the pointer, and follow the colours of the site."""
+
+    def inlined(match: re.Match[str]) -> str:
+        return f"<div>\n{(page.parent / match[1]).read_text(encoding='utf-8')}</div>"
+
+    page.write_text(SHOWN_SVG.sub(inlined, page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def stage_gallery(page: Path) -> None:
+    """Lay out the gallery, made before or now; where it cannot be made, a page that says how."""
+    done = subprocess.run([sys.executable, str(ROOT / "tools" / "gallery.py")], stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        page.write_text(NO_GALLERY, encoding="utf-8")
+        return
+    shutil.copyfile(GALLERY / "gallery.md", page)
+    for picture in GALLERY.glob("*.jpg"):
+        shutil.copyfile(picture, page.parent / picture.name)
 
 
 def stage_code(folder: Path) -> None:

@@ -2,17 +2,22 @@
 
 python tools/gallery.py         # into build/gallery, some minutes; needs `rvos models fetch demo` and `photo`
 
+`tools/docs_site.py` runs it.
+
 docs/site/gallery.toml holds the scenes, and a caption for each, written by a person who looked at the picture. The film
 of the street is not part of this repository, so the pictures are made where it is at hand. Beside a caption stands how
 much of each picture every mask covered when it was written; where that has changed much, the page says so.
+
+A scene whose picture is there is not computed again: remove build/gallery after a change of models or trackers.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,14 +26,14 @@ import cv2
 import numpy as np
 
 from image_core.errors import RvosError
-from image_core.files import make_folder
+from image_core.files import make_folder, read_json, write_json
 from image_core.geometry.rle import decode_rle
 from image_core.weights.cache import weights_of
 from rvos import VideoResult, VideoSegmenter, open_video
 from rvos.export.legend import video_legend
 from rvos.export.painter import Painter
 from rvos.export.style import OVERLAY_STYLE
-from rvos.synthetic.dataset import SyntheticVideos
+from rvos.synthetic.dataset import RATE, SyntheticVideos
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENES = ROOT / "docs" / "site" / "gallery.toml"
@@ -36,6 +41,8 @@ OUT = ROOT / "build" / "gallery"
 PAGE = "gallery.md"
 GAP_PX = 6
 COLUMNS = 2
+STREET_RATE = 25
+"""Frames a second."""
 CHANGED = 0.25
 """A mask whose area differs by more than this share of the larger one is another mask."""
 
@@ -57,6 +64,8 @@ class Scene:
     expressions: tuple[str, ...]
     #: Positions in the film of the frames that are shown.
     shown: tuple[int, ...]
+    #: A row of pictures an expression: where masks lie on each other.
+    apart: bool
     caption: str
     #: Of each frame shown: the thousandths of the picture that each mask covered when the caption was written.
     areas: tuple[tuple[int, ...], ...]
@@ -107,19 +116,27 @@ def has_changed(scene: Scene, areas: Sequence[Sequence[int]]) -> bool:
 
 
 def sheet(scene: Scene, frames: np.ndarray, result: VideoResult) -> np.ndarray:
-    """The frames shown beside each other, with masks and legend, (H, W, 3) uint8 RGB."""
-    painter, tiles = Painter(OVERLAY_STYLE), []
-    for at in (index - scene.frames[0] for index in scene.shown):
-        image = frames[at].copy()
-        records = [result.record(at, index) for index in range(len(scene.expressions))]
-        painter.masks(image, [decode_rle(record.rle) for record in records])
-        legend, corner = video_legend(scene.expressions, (image.shape[0], image.shape[1]), OVERLAY_STYLE)
-        legend.paint(image, corner, [record.present for record in records])
-        painter.caption(image, f"{at / (result.info.rate or 25):.1f} s", 13, at=(4, 4))
-        tiles.append(cv2.copyMakeBorder(image, 0, GAP_PX, 0, GAP_PX, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
-    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % COLUMNS)
-    rows = [np.hstack(tiles[first : first + COLUMNS]) for first in range(0, len(tiles), COLUMNS)]
-    return np.vstack(rows)[:-GAP_PX, :-GAP_PX]
+    """The frames shown, with masks and legend, (H, W, 3) uint8 RGB: beside each other, or a row an expression."""
+    everything = tuple(range(len(scene.expressions)))
+    rows = [(index,) for index in everything] if scene.apart else [everything]
+    tiles = [tile(scene, frames, result, at, asked) for asked in rows for at in scene.shown]
+    columns = len(scene.shown) if scene.apart else COLUMNS
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    return np.vstack([np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)])
+
+
+def tile(scene: Scene, frames: np.ndarray, result: VideoResult, at: int, asked: Sequence[int]) -> np.ndarray:
+    """The frame at a position in the film, with what some of the expressions mean on it."""
+    painter, position = Painter(OVERLAY_STYLE), at - scene.frames[0]
+    image = frames[position].copy()
+    records = [result.record(position, index) for index in asked]
+    painter.masks(image, [decode_rle(record.rle) for record in records])
+    names = [scene.expressions[index] for index in asked]
+    legend, corner = video_legend(names, (image.shape[0], image.shape[1]), OVERLAY_STYLE)
+    legend.paint(image, corner, [record.present for record in records])
+    rate = RATE if isinstance(scene.film, int) else STREET_RATE
+    painter.caption(image, f"{position / rate:.1f} s", 13, at=(4, 4))
+    return cv2.copyMakeBorder(image, 0, GAP_PX, 0, GAP_PX, cv2.BORDER_CONSTANT, value=(255, 255, 255))
 
 
 def section(scene: Scene, changed: bool) -> str:
@@ -139,23 +156,34 @@ The street is a film that `rvos models fetch demo` brings; it is not part of rvo
 """
 
 
+def made(scene: Scene) -> list[list[int]]:
+    """The areas of a scene whose picture is there; else it is computed and drawn. Raises `RvosError`."""
+    asked = {key: value for key, value in asdict(scene).items() if key not in ("title", "caption", "areas")}
+    record, asked = OUT / f"{scene.name}.json", json.loads(json.dumps(asked))
+    known = read_json(record, "remove it") if record.is_file() else {}
+    if known.get("asked") == asked:
+        return known["areas"]
+    frames = frames_of(scene)
+    result = segmenter_of(scene.model).segment(frames, scene.expressions)
+    picture = cv2.cvtColor(sheet(scene, frames, result), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(OUT / f"{scene.name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    areas = areas_of(scene, result)
+    write_json(record, {"asked": asked, "areas": areas})
+    return areas
+
+
 def main() -> int:
-    """Make the pictures and the page."""
+    """Make the pictures that are not there yet, and the page."""
     make_folder(OUT)
     sections = [INTRODUCTION]
     for scene in read_scenes():
         try:
-            frames = frames_of(scene)
-            result = segmenter_of(scene.model).segment(frames, scene.expressions)
+            areas = made(scene)
         except RvosError as error:
             print(f"the gallery: {error}", file=sys.stderr)
             return 2
-        areas = areas_of(scene, result)
-        cv2.imwrite(
-            str(OUT / f"{scene.name}.jpg"), sheet(scene, frames, result)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85]
-        )
         sections.append(section(scene, has_changed(scene, areas)))
-        print(f"{scene.name}: areas = {areas}")
+        print(f"{scene.name}: areas = {areas}", flush=True)
     (OUT / PAGE).write_text("\n".join(sections), encoding="utf-8")
     return 0
 
