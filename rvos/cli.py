@@ -19,6 +19,7 @@ from contextlib import contextmanager
 import typer
 
 from image_core.errors import ConfigError, RvosError
+from rvos.commands.app import app as page
 from rvos.commands.bootstrap import bootstrap
 from rvos.commands.convert import convert
 from rvos.commands.data import data
@@ -46,6 +47,7 @@ app = typer.Typer(
 for command in (segment, demo, draw, export, synth, train, bootstrap, evaluate, score, submit, convert, doctor):
     app.command()(command)
 app.command("import")(import_masks)
+app.command("app")(page)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 

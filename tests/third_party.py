@@ -24,6 +24,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/weak/proposals/colour_regions.py",
         "image_core/weak/scorers/pair.py",
         "image_core/weak/prompting.py",
+        "rvos/commands/machine.py",
+        "rvos/app/drawing.py",
         "rvos/export/*",
         "rvos/synthetic/*",
         "rvos/reading/flow.py",
@@ -35,6 +37,11 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "h5py": ("rvos/data/a2d_sentences.py", "rvos/synthetic/layouts/a2d_sentences.py"),
     "scipy": ("image_core/*", "rvos/*/jhmdb_sentences.py", "rvos/metrics/davis.py", "rvos/*/association.py"),
     "threadpoolctl": ("rvos/commands/machine.py",),
+    # The page, which is an extra.
+    "fastapi": ("rvos/app/routes.py", "rvos/app/serving.py"),
+    "gradio": ("rvos/app/page.py", "rvos/app/serving.py"),
+    "pydantic": ("rvos/app/routes.py",),
+    "uvicorn": ("rvos/app/serving.py",),
     "filelock": ("image_core/folder.py",),
     "google": ("image_core/grounded/onnx_tensors.py",),
     "huggingface_hub": ("image_core/hub/sources.py",),
@@ -87,4 +94,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "transformers": ("image_core/encoders/text.py", "image_core/encoders/sam_vision.py", "image_core/hub/loading.py"),
     "typer": ("rvos/cli.py", "rvos/commands/*"),
 }
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "google": "protobuf", "hydra": "hydra-core"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "google": "protobuf",
+    "griffe": "griffelib",
+    "hydra": "hydra-core",
+}
