@@ -94,19 +94,19 @@ class _Wired:
         self._workspace = workspace
 
     def enter(self, token: str) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         return visit.token, visit.token
 
     def upload(self, token: str, path: str | None) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         return visit.token, visit.token, None, self._taken(visit, path)
 
     def record(self, token: str, path: str | None) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         return visit.token, visit.token, None, self._taken(visit, path, "camera.webm")
 
     def example(self, token: str, name: str | None) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         example = next((each for each in self._workspace.offer.examples if each.name == name), None)
         if example is None:
             return visit.token, visit.token, gr.skip(), gr.skip(), gr.skip()
@@ -114,10 +114,16 @@ class _Wired:
         return visit.token, visit.token, *_filled(example), told
 
     def ask(self, token: str, words: str, model: str, tracker: str, key_frames: str) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         settings = Settings(model, tracker, key_frames)
         told = self._told(lambda: self._workspace.ask(visit, words, settings))
         return visit.token, visit.token, told
+
+    def _visit(self, token: str) -> Visit:
+        try:
+            return self._workspace.enter(token)
+        except RvosError as error:
+            raise gr.Error(escape(str(error)), print_exception=False) from error
 
     def _taken(self, visit: Visit, path: str | None, name: str = "") -> Any:
         if path is None:

@@ -10,7 +10,9 @@ const SVG = 'http://www.w3.org/2000/svg';
 let token = '', stamp = '', film = null, found = {expressions: [], frames: [], corrections: [], downloads: []};
 let frame = 0, view = 'overlay', mode = '', candidates = [], points = [], playing = null, pen = null, state = '';
 
-const address = (what, query = {}) => `visits/${token}/${what}?` + new URLSearchParams(query);
+// Where the page lies, also behind a proxy that shows it under a path of its own.
+const base = new URL((window.gradio_config || {}).root || document.baseURI, document.baseURI).pathname.replace(/\/*$/, '/');
+const address = (what, query = {}) => `${base}visits/${token}/${what}?` + new URLSearchParams(query);
 
 async function ask(what, query, body) {
   const options = body && {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)};
@@ -78,7 +80,7 @@ function show() {
   frameImage.alt = `Frame ${frame + 1} of ${film.name}`;
   const wanted = address('picture', {frame, view: drawn, stamp});
   if (frameImage.dataset.wanted !== wanted) { frameImage.dataset.wanted = wanted; frameImage.src = wanted; }
-  all('.row').forEach((row, i) => mark(row, found.expressions[i]));
+  all('.track').forEach((row, i) => mark(row, found.expressions[i]));
 }
 
 function go(to) {
@@ -89,10 +91,10 @@ function go(to) {
 // --- the timeline: presence as a line, score as an area, a bar where a mask is shown
 function rows() {
   const place = at('.rows');
-  const open = all('.row details').map((each) => each.open);
+  const open = all('.track details').map((each) => each.open);
   place.replaceChildren();
   found.expressions.forEach((expression, i) => {
-    const row = make('div', null, place, {className: 'row'});
+    const row = make('div', null, place, {className: 'track'});
     const name = make('div', null, row, {className: 'name'});
     make('i', '', name).style.background = expression.colour;
     make('b', expression.text, name);
@@ -132,7 +134,7 @@ function timeline(expression) {
   }
   frames.forEach((f, k) => {
     if (k >= dense.length) draw('rect', {x: x(f) - 2, y: y(expression.presence[k]), width: 4, height: 40 - y(expression.presence[k]) + 1, fill: expression.colour, opacity: .6});
-    if (expression.shown[k]) draw('rect', {x: k >= dense.length ? x(f) - 2 : x(f - .5), y: 45, width: k >= dense.length ? 4 : Math.max(1, 1000 / n), height: 5, fill: expression.colour});
+    if (expression.shown[k]) draw('rect', {x: k >= dense.length ? x(f) - 2 : x(f - .5), y: 45, width: k >= dense.length ? 4 : 1000 / n + 1, height: 5, fill: expression.colour});
   });
   const index = found.expressions.indexOf(expression);
   found.corrections.filter((each) => each.expression === index).forEach((each) =>
