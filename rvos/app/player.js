@@ -133,8 +133,13 @@ function timeline(expression) {
     draw('path', {d: path(expression.presence), fill: 'none', stroke: expression.colour, 'stroke-width': 2, 'vector-effect': 'non-scaling-stroke'});
   }
   frames.forEach((f, k) => {
-    if (k >= dense.length) draw('rect', {x: x(f) - 2, y: y(expression.presence[k]), width: 4, height: 40 - y(expression.presence[k]) + 1, fill: expression.colour, opacity: .6});
-    if (expression.shown[k]) draw('rect', {x: k >= dense.length ? x(f) - 2 : x(f - .5), y: 45, width: k >= dense.length ? 4 : 1000 / n + 1, height: 5, fill: expression.colour});
+    if (k >= dense.length) {
+      const line = {x1: x(f), x2: x(f), stroke: expression.colour, 'stroke-width': 4, 'vector-effect': 'non-scaling-stroke'};
+      draw('line', {...line, y1: y(expression.presence[k]), y2: 41, opacity: .6});
+      if (expression.shown[k]) draw('line', {...line, y1: 45, y2: 50});
+    } else if (expression.shown[k]) {
+      draw('rect', {x: x(f - .5), y: 45, width: 1000 / n + 1, height: 5, fill: expression.colour});
+    }
   });
   const index = found.expressions.indexOf(expression);
   found.corrections.filter((each) => each.expression === index).forEach((each) =>
@@ -236,6 +241,7 @@ async function offer() {
   place.replaceChildren();
   if (!candidates.length) make('span', 'The model holds nothing on this frame possible. Paint it instead.', place, {className: 'hint'});
   const colour = found.expressions[which.value].colour;
+  setTimeout(() => light(0));
   await Promise.all(candidates.map(async (candidate, i) => {
     const shape = make('i', '', shapes);
     shape.style.background = colour;
@@ -252,7 +258,6 @@ async function offer() {
     candidate.area = drawing.getImageData(0, 0, film.width, film.height).data.reduce((sum, value, k) => sum + (k % 4 === 3 && value > 127), 0);
   }));
   picture.classList.add('choosing');
-  light(0);
 }
 
 const light = (i) => [...shapes.children].forEach((shape, k) => shape.classList.toggle('on', k === i));
