@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR_DEMO := $(VENV)/.installed
 FOR_TEST := $(VENV)/.installed-dev
+FOR_DOCS := $(VENV)/.installed-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # The words of a user are never expanded by make ($(value)), and reach the shell in single quotes.
@@ -12,14 +13,16 @@ quoted = '$(subst ','\'',$(value $(1)))'
 unexport VIDEO TEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test coverage lint docs clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo                                 segment a short clip of a street; brings 78 MB the first time"
 	@echo "make demo VIDEO=clip.mp4 TEXT='the dog'   segment a video of your own"
-	@echo "make test                                 ruff, pyright, and pytest with its coverage"
+	@echo "make test                                 ruff, pyright and pytest"
+	@echo "make coverage                             pytest with its coverage, which takes half as long again"
 	@echo "make lint                                 ruff and pyright alone"
+	@echo "make docs                                 the documentation as a site, into build/site/html"
 	@echo "make clean                                remove .venv and what the tools left behind"
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer) that .venv is made with."
 
@@ -27,12 +30,18 @@ demo: $(FOR_DEMO)
 	@$(BIN)/rvos demo $(if $(value VIDEO),--video=$(call quoted,VIDEO)) $(if $(value TEXT),--text=$(call quoted,TEXT))
 
 test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: $(FOR_TEST)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov -n 2 --dist loadfile
 
 lint: $(FOR_TEST)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
+
+docs: $(FOR_DOCS)
+	@$(BIN)/python tools/docs_site.py
 
 $(FOR_DEMO): pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP) install -c constraints.txt -e .
@@ -41,6 +50,10 @@ $(FOR_DEMO): pyproject.toml constraints.txt | $(BIN)/pip
 # What the tests need includes what the demo needs.
 $(FOR_TEST): pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $(FOR_DEMO) $@
+
+$(FOR_DOCS): pyproject.toml constraints.txt | $(BIN)/pip
+	$(PIP) install -c constraints.txt -e '.[docs]'
 	@touch $(FOR_DEMO) $@
 
 $(BIN)/pip:

@@ -25,7 +25,9 @@ from rvos.commands.convert import convert
 from rvos.commands.data import data
 from rvos.commands.demo import demo
 from rvos.commands.doctor import doctor
+from rvos.commands.draw import draw
 from rvos.commands.evaluate import evaluate
+from rvos.commands.export import export
 from rvos.commands.models import models
 from rvos.commands.score import score
 from rvos.commands.segment import segment
@@ -41,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, demo, synth, train, bootstrap, evaluate, score, submit, convert, doctor):
+for command in (segment, demo, draw, export, synth, train, bootstrap, evaluate, score, submit, convert, doctor):
     app.command()(command)
 app.command("app")(page)
 app.add_typer(models, name="models")

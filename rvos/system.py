@@ -277,8 +277,9 @@ class VideoSystem:
         _ = self.model.loaded
         self.tracker.load()
 
-    def session(self, expressions: Sequence[str]) -> StreamSession:
-        """A session for one video. Words that the model says it does not know are logged, each once.
+    def session(self, expressions: Sequence[str], *, apart: bool = False) -> StreamSession:
+        """A session for one video; apart: as in `StreamSession`. Words that the model says it does not know are logged,
+        each once.
 
         Raises `RvosError` for expressions that cannot be asked, and `ConfigError` where the reading needs features and
         the model shows none.
@@ -286,7 +287,7 @@ class VideoSystem:
         check_expressions(expressions)
         self.tracker.load()
         asked = self._questions(expressions)
-        session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions)
+        session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions, apart)
         unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
         if unseen:
             words = ", ".join(unseen)

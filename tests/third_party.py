@@ -24,6 +24,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/weak/proposals/colour_regions.py",
         "image_core/weak/scorers/pair.py",
         "image_core/weak/prompting.py",
+        "rvos/commands/machine.py",
         "rvos/app/drawing.py",
         "rvos/export/*",
         "rvos/synthetic/*",
@@ -93,4 +94,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "transformers": ("image_core/encoders/text.py", "image_core/encoders/sam_vision.py", "image_core/hub/loading.py"),
     "typer": ("rvos/cli.py", "rvos/commands/*"),
 }
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "google": "protobuf", "hydra": "hydra-core"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "google": "protobuf",
+    "griffe": "griffelib",
+    "hydra": "hydra-core",
+}

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from marked_comments import marked_comment
+
 from rvos.parts import PartConfig
 from rvos.reading import PROPAGATORS
 from rvos.system import SystemConfig
@@ -54,22 +56,10 @@ def meanings_of(kind: type) -> dict[str, str]:
         lines, body = source.splitlines(), ast.parse(source).body[0].body  # type: ignore[attr-defined]
         for node, after in zip(body, [*body[1:], None], strict=True):
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                meanings[node.target.id] = _text_below(after) or _marked(lines, node)
+                meanings[node.target.id] = _text_below(after) or marked_comment(lines, node)
     return {name: " ".join(text.split()) for name, text in meanings.items()}
 
 
 def _text_below(node: ast.stmt | None) -> str:
     is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     return node.value.value if is_text else ""  # type: ignore[union-attr]
-
-
-def _marked(lines: list[str], node: ast.AnnAssign) -> str:
-    _, mark, behind = lines[(node.end_lineno or node.lineno) - 1].partition("#:")
-    if mark:
-        return behind
-    above: list[str] = []
-    for line in reversed(lines[: node.lineno - 1]):
-        if not line.strip().startswith("#:"):
-            break
-        above.insert(0, line.strip().removeprefix("#:"))
-    return " ".join(above)

@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.accuracy.presence_figures import presence_figures
 from benchmarks.harness.command import Benchmark
+from benchmarks.harness.operations import operations, weightless
 from benchmarks.harness.processes import one_thread
-from benchmarks.speed.model_cost import operations, weightless
 from image_core.evaluation.pictures import SyntheticPictures
 from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
 from image_core.mask_model import describe

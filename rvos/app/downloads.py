@@ -11,13 +11,16 @@ from image_core.errors import DataError, UnknownNameError
 from image_core.files import make_folder
 from rvos.app.watching import Watching
 from rvos.export import paths
-from rvos.export.outputs import OUTPUTS
+from rvos.export.outputs import OUTPUTS, Made
+from rvos.export.recorded import Recorded
 from rvos.export.records import to_line
-from rvos.export.table import build_exporters
+from rvos.export.table import build_exporters, write_document
 from rvos.types import expression_targets
 
 NAMES = ("records", *OUTPUTS)
 """What may be taken away: the log of what was found, and every output of a run."""
+TITLES = {"records": "a line of JSON a frame and expression", **{name: each.title for name, each in OUTPUTS.items()}}
+"""Name -> what it is, a line for people."""
 
 
 def made(watching: Watching, name: str, folder: Path) -> Path:
@@ -36,7 +39,12 @@ def made(watching: Watching, name: str, folder: Path) -> Path:
     if ready.is_file():
         return place / ready.read_text("utf-8")
     make_folder(place)
-    written = _log(watching, done, place) if name == "records" else _output(watching, done, name, place)
+    if name == "records":
+        written = _log(watching, done, place)
+    elif OUTPUTS[name].made_of is Made.LOG:
+        written = _document(watching, done, name, place)
+    else:
+        written = _output(watching, done, name, place)
     ready.write_text(written.name, "utf-8")
     return written
 
@@ -46,6 +54,13 @@ def _log(watching: Watching, done: int, place: Path) -> Path:
     with path.open("wb") as file:
         for index in range(done):
             file.writelines(map(to_line, watching.records(index) or ()))
+    return path
+
+
+def _document(watching: Watching, done: int, name: str, place: Path) -> Path:
+    path, log = place / OUTPUTS[name].place, _log(watching, done, place)
+    targets = expression_targets(watching.expressions)
+    write_document(name, path, Recorded.of_log(log, done, watching.film.info, targets))
     return path
 
 
@@ -59,7 +74,7 @@ def _output(watching: Watching, done: int, name: str, place: Path) -> Path:
                 exporter.write(frame, watching.results(frame.index))
         broken.pop_all()
     exporter.close()
-    path = place / OUTPUTS[name]
+    path = place / OUTPUTS[name].place
     return path if path.is_file() else _packed(path)
 
 

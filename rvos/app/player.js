@@ -182,7 +182,8 @@ function files() {
   const place = at('.files');
   if (place.childElementCount === found.downloads.length) return;
   place.replaceChildren();
-  found.downloads.forEach((name) => make('a', name.replaceAll('_', ' '), place, {href: address(`files/${name}`).replace(/\?$/, ''), download: ''}));
+  found.downloads.forEach(({name, title}) =>
+    make('a', name.replaceAll('_', ' '), place, {title, href: address(`files/${name}`).replace(/\?$/, ''), download: ''}));
 }
 
 async function send(what, body) {

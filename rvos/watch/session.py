@@ -53,6 +53,8 @@ class StreamSession:
     key_frames: which frames the image model sees whole. It knows nothing of the expressions, so that E expressions
     together are E apart; expressions: as the user gave them, where the reader asks for a part of each (`questions`),
     else those of the reader. Whether the parts can serve a video together is asked before (`rvos.system`).
+    apart: each expression is the only one of a run of its own, which `snapshot_of` is for: its results say that it is
+    the first.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class StreamSession:
         tracker: Tracker[Any],
         key_frames: KeyFrames = EVERY_FRAME,
         expressions: Sequence[str] | None = None,
+        apart: bool = False,
     ) -> None:
         """Raises `ValueError` where the reader asks for another number of expressions."""
         self.expressions = reader.expressions if expressions is None else tuple(expressions)
@@ -74,7 +77,9 @@ class StreamSession:
         self._picture: np.ndarray | None = None
         self._pace = key_frames.start()
         self._reading = reader.start()
-        self._tracks = tuple(tracker.start(index, timed(text)) for index, text in enumerate(self.expressions))
+        self._tracks = tuple(
+            tracker.start(0 if apart else index, timed(text)) for index, text in enumerate(self.expressions)
+        )
 
     @property
     def latency(self) -> int:
@@ -147,13 +152,20 @@ class StreamSession:
 
     def snapshot(self) -> bytes:
         """The states and the frame counter, for `restore` in a session that was made alike."""
+        return self._snapshot(range(len(self.expressions)), self._reading)
+
+    def snapshot_of(self, index: int) -> bytes:
+        """What a session of expression `index` alone would have left behind: where all are apart, it goes on alone."""
+        return self._snapshot((index,), self._reader.state_of(index, self._reading))
+
+    def _snapshot(self, of: Sequence[int], reading: Any) -> bytes:
         return to_bytes(
             SessionState(
-                identity=self._identity(),
+                identity=self._identity(of),
                 frame_count=self.frame_count,
                 pace=self._pace,
-                reading=to_bytes(self._reading),
-                tracks=tuple(to_bytes(state) for state in self._tracks),
+                reading=to_bytes(reading),
+                tracks=tuple(to_bytes(self._tracks[i]) for i in of),
                 picture=self._picture,
             )
         )
@@ -162,7 +174,7 @@ class StreamSession:
         """Go on from a snapshot. Raises `OutputError` when it is damaged, or of another session's making."""
         try:
             state = from_bytes(SessionState, data)
-            check_identity(self._identity(), state.identity)
+            check_identity(self._identity(range(len(self.expressions))), state.identity)
             reading = from_bytes(type(self._reading), state.reading, self._reader.device)
             tracks = tuple(from_bytes(type(own), kept) for own, kept in zip(self._tracks, state.tracks, strict=True))
         except ValueError as error:
@@ -170,15 +182,15 @@ class StreamSession:
         self.frame_count, self._picture, self._pace = state.frame_count, state.picture, state.pace
         self._reading, self._tracks = reading, tracks
 
-    def _identity(self) -> str:
+    def _identity(self, of: Sequence[int]) -> str:
         return json.dumps(
             {
                 "version": SNAPSHOT_VERSION,
                 "reading": self._reader.document(),
                 "tracker": {"class": name_of(type(self._tracker)), **self._tracker.document()},
                 "key_frames": asdict(self._key_frames),
-                "expressions": list(self.expressions),
-                "asked": list(self._reader.expressions),
+                "expressions": [self.expressions[i] for i in of],
+                "asked": [self._reader.expressions[i] for i in of],
             }
         )
 
