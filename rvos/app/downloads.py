@@ -19,6 +19,8 @@ from rvos.types import expression_targets
 
 NAMES = ("records", *OUTPUTS)
 """What may be taken away: the log of what was found, and every output of a run."""
+TITLES = {"records": "a line of JSON a frame and expression", **{name: each.title for name, each in OUTPUTS.items()}}
+"""Name -> what it is, a line for people."""
 
 
 def made(watching: Watching, name: str, folder: Path) -> Path:

@@ -23,7 +23,12 @@ THEME = gr.themes.Default(
 """Fonts of the visitor's own machine: none is fetched."""
 STYLE = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+.gradio-container, .gradio-container .main { min-width: 0 !important; box-sizing: border-box; }
+@media (max-width: 640px) { .gradio-container .main { padding: 12px !important; max-width: 100vw !important; } }
 footer { display: none !important; }
+#fault { color: #b3261e; }
+.dark #fault { color: #ff8a80; }
+#fault * { color: inherit; }
 .limits p { color: var(--body-text-color-subdued); font-size: 14px; margin: 0; }
 """
 
@@ -36,7 +41,7 @@ def built(workspace: Workspace) -> gr.Blocks:
         token = gr.BrowserState("", storage_key="rvos_visit")
         gr.Markdown(f"# {_TITLE}\nA video and some words in, a mask for every frame out.")
         with gr.Row(equal_height=False):
-            with gr.Column(scale=2, min_width=300):
+            with gr.Column(scale=2, min_width=260):
                 with gr.Tabs():
                     with gr.Tab("Upload"):
                         upload = gr.File(label="Video", file_types=["video", ".gif"], height=130)
@@ -64,7 +69,7 @@ def built(workspace: Workspace) -> gr.Blocks:
                     )
                 start = gr.Button("Find them", variant="primary")
                 fault = gr.Markdown(visible=False, elem_id="fault")
-            with gr.Column(scale=4, min_width=320):
+            with gr.Column(scale=4, min_width=260):
                 player = gr.HTML(
                     "",
                     html_template=_read("player.html"),
@@ -73,7 +78,7 @@ def built(workspace: Workspace) -> gr.Blocks:
                     elem_id="player",
                 )
         wired = _Wired(workspace)
-        page.load(wired.enter, [token], [token, player], show_progress="hidden", api_visibility="private")
+        page.load(wired.enter, [token], [token, player, words], show_progress="hidden", api_visibility="private")
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
         upload.upload(wired.upload, [token, upload], [token, player, upload, fault], **quiet)
         camera.stop_recording(wired.record, [token, camera], [token, player, camera, fault], **quiet)
@@ -94,19 +99,20 @@ class _Wired:
         self._workspace = workspace
 
     def enter(self, token: str) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
-        return visit.token, visit.token
+        visit = self._visit(token)
+        asked = "" if visit.watching is None else "\n".join(visit.watching.expressions)
+        return visit.token, visit.token, asked
 
     def upload(self, token: str, path: str | None) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         return visit.token, visit.token, None, self._taken(visit, path)
 
     def record(self, token: str, path: str | None) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         return visit.token, visit.token, None, self._taken(visit, path, "camera.webm")
 
     def example(self, token: str, name: str | None) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         example = next((each for each in self._workspace.offer.examples if each.name == name), None)
         if example is None:
             return visit.token, visit.token, gr.skip(), gr.skip(), gr.skip()
@@ -114,10 +120,16 @@ class _Wired:
         return visit.token, visit.token, *_filled(example), told
 
     def ask(self, token: str, words: str, model: str, tracker: str, key_frames: str) -> tuple[Any, ...]:
-        visit = self._workspace.enter(token)
+        visit = self._visit(token)
         settings = Settings(model, tracker, key_frames)
         told = self._told(lambda: self._workspace.ask(visit, words, settings))
         return visit.token, visit.token, told
+
+    def _visit(self, token: str) -> Visit:
+        try:
+            return self._workspace.enter(token)
+        except RvosError as error:
+            raise gr.Error(escape(str(error)), print_exception=False) from error
 
     def _taken(self, visit: Visit, path: str | None, name: str = "") -> Any:
         if path is None:

@@ -10,7 +10,9 @@ const SVG = 'http://www.w3.org/2000/svg';
 let token = '', stamp = '', film = null, found = {expressions: [], frames: [], corrections: [], downloads: []};
 let frame = 0, view = 'overlay', mode = '', candidates = [], points = [], playing = null, pen = null, state = '';
 
-const address = (what, query = {}) => `visits/${token}/${what}?` + new URLSearchParams(query);
+// Where the page lies, also behind a proxy that shows it under a path of its own.
+const base = new URL((window.gradio_config || {}).root || document.baseURI, document.baseURI).pathname.replace(/\/*$/, '/');
+const address = (what, query = {}) => `${base}visits/${token}/${what}?` + new URLSearchParams(query);
 
 async function ask(what, query, body) {
   const options = body && {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)};
@@ -78,7 +80,7 @@ function show() {
   frameImage.alt = `Frame ${frame + 1} of ${film.name}`;
   const wanted = address('picture', {frame, view: drawn, stamp});
   if (frameImage.dataset.wanted !== wanted) { frameImage.dataset.wanted = wanted; frameImage.src = wanted; }
-  all('.row').forEach((row, i) => mark(row, found.expressions[i]));
+  all('.track').forEach((row, i) => mark(row, found.expressions[i]));
 }
 
 function go(to) {
@@ -89,10 +91,10 @@ function go(to) {
 // --- the timeline: presence as a line, score as an area, a bar where a mask is shown
 function rows() {
   const place = at('.rows');
-  const open = all('.row details').map((each) => each.open);
+  const open = all('.track details').map((each) => each.open);
   place.replaceChildren();
   found.expressions.forEach((expression, i) => {
-    const row = make('div', null, place, {className: 'row'});
+    const row = make('div', null, place, {className: 'track'});
     const name = make('div', null, row, {className: 'name'});
     make('i', '', name).style.background = expression.colour;
     make('b', expression.text, name);
@@ -131,8 +133,13 @@ function timeline(expression) {
     draw('path', {d: path(expression.presence), fill: 'none', stroke: expression.colour, 'stroke-width': 2, 'vector-effect': 'non-scaling-stroke'});
   }
   frames.forEach((f, k) => {
-    if (k >= dense.length) draw('rect', {x: x(f) - 2, y: y(expression.presence[k]), width: 4, height: 40 - y(expression.presence[k]) + 1, fill: expression.colour, opacity: .6});
-    if (expression.shown[k]) draw('rect', {x: k >= dense.length ? x(f) - 2 : x(f - .5), y: 45, width: k >= dense.length ? 4 : Math.max(1, 1000 / n), height: 5, fill: expression.colour});
+    if (k >= dense.length) {
+      const line = {x1: x(f), x2: x(f), stroke: expression.colour, 'stroke-width': 4, 'vector-effect': 'non-scaling-stroke'};
+      draw('line', {...line, y1: y(expression.presence[k]), y2: 41, opacity: .6});
+      if (expression.shown[k]) draw('line', {...line, y1: 45, y2: 50});
+    } else if (expression.shown[k]) {
+      draw('rect', {x: x(f - .5), y: 45, width: 1000 / n + 1, height: 5, fill: expression.colour});
+    }
   });
   const index = found.expressions.indexOf(expression);
   found.corrections.filter((each) => each.expression === index).forEach((each) =>
@@ -175,7 +182,8 @@ function files() {
   const place = at('.files');
   if (place.childElementCount === found.downloads.length) return;
   place.replaceChildren();
-  found.downloads.forEach((name) => make('a', name.replaceAll('_', ' '), place, {href: address(`files/${name}`).replace(/\?$/, ''), download: ''}));
+  found.downloads.forEach(({name, title}) =>
+    make('a', name.replaceAll('_', ' '), place, {title, href: address(`files/${name}`).replace(/\?$/, ''), download: ''}));
 }
 
 async function send(what, body) {
@@ -234,6 +242,7 @@ async function offer() {
   place.replaceChildren();
   if (!candidates.length) make('span', 'The model holds nothing on this frame possible. Paint it instead.', place, {className: 'hint'});
   const colour = found.expressions[which.value].colour;
+  setTimeout(() => light(0));
   await Promise.all(candidates.map(async (candidate, i) => {
     const shape = make('i', '', shapes);
     shape.style.background = colour;
@@ -250,7 +259,6 @@ async function offer() {
     candidate.area = drawing.getImageData(0, 0, film.width, film.height).data.reduce((sum, value, k) => sum + (k % 4 === 3 && value > 127), 0);
   }));
   picture.classList.add('choosing');
-  light(0);
 }
 
 const light = (i) => [...shapes.children].forEach((shape, k) => shape.classList.toggle('on', k === i));

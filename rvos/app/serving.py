@@ -4,40 +4,46 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import uvicorn  # pyright: ignore[reportMissingImports]
+from fastapi import FastAPI  # pyright: ignore[reportMissingImports]
+
+from rvos.app.routes import add_routes
 from rvos.app.workspace import Workspace
 
 _SWEEP_S = 30.0
+_MOST_EVENTS = 8
+"""Of the face, that are answered at a time: uploads, questions. The player's own requests are not among them."""
 
 
-def serve(workspace: Workspace, uploads: Path, host: str, port: int, root_path: str = "") -> None:
-    """Serve the page until it is interrupted.
+def application(workspace: Workspace, uploads: Path, root_path: str, ready: Callable[[], None]) -> FastAPI:
+    """The page, for any server that speaks ASGI.
 
-    uploads: a folder of the page's own, where files arrive; root_path: the path that a proxy shows the page under.
-    Raises `OSError` where the place is taken.
+    uploads: a folder of the page's own, where files arrive; root_path: the path that a proxy shows the page under;
+    ready: called when it can be asked.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     # Gradio reads the environment when it is loaded.
     import gradio as gr  # pyright: ignore[reportMissingImports]
-    import uvicorn  # pyright: ignore[reportMissingImports]
-    from fastapi import FastAPI  # pyright: ignore[reportMissingImports]
 
     from rvos.app.page import STYLE, THEME, built
-    from rvos.app.routes import add_routes
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    @asynccontextmanager
+    async def told(app: FastAPI) -> AsyncIterator[None]:
+        ready()
+        yield
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=told)
     add_routes(app, workspace)
-    page = built(workspace).queue(default_concurrency_limit=8, max_size=64, api_open=False)
-    gr.mount_gradio_app(
+    page = built(workspace).queue(default_concurrency_limit=_MOST_EVENTS, max_size=64, api_open=False)
+    return gr.mount_gradio_app(
         app,
         page,
         path="/",
-        server_name=host,
-        server_port=port,
         footer_links=[],
         root_path=root_path or None,
         show_error=False,
@@ -46,12 +52,16 @@ def serve(workspace: Workspace, uploads: Path, host: str, port: int, root_path: 
         theme=THEME,
         css=STYLE,
     )
-    with _swept(workspace):
+
+
+def serve(app: FastAPI, workspace: Workspace, host: str, port: int) -> None:
+    """Serve the page until it is interrupted. No request is logged: its address holds a visitor's secret."""
+    with swept(workspace):
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 
 
 @contextmanager
-def _swept(workspace: Workspace) -> Iterator[None]:
+def swept(workspace: Workspace) -> Iterator[None]:
     """What has expired is deleted while this is entered."""
     left = threading.Event()
 

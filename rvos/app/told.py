@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rvos.app.downloads import NAMES
+from rvos.app.downloads import NAMES, TITLES
 from rvos.app.drawing import colour_of
 from rvos.app.visit import State, Status, Visit
 from rvos.app.watching import Meaning, Watching
@@ -50,7 +50,7 @@ def _found(watching: Watching) -> dict[str, Any]:
         "expressions": expressions,
         "frames": [index for index in looked_at if rows[index]],
         "corrections": [{"frame": frame, "expression": index} for frame, index in watching.corrected()],
-        "downloads": list(NAMES) if watching.done else [],
+        "downloads": [{"name": name, "title": TITLES[name]} for name in NAMES] if watching.done else [],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,7 +72,7 @@ def app(
     if not 0 < port < 65536:
         raise ConfigError(f"--port: expected 1 to 65535, got {port}")
     from rvos.app.limits import Limits
-    from rvos.app.serving import serve
+    from rvos.app.serving import application, serve
     from rvos.app.workspace import Workspace
 
     limits = Limits(
@@ -89,9 +90,12 @@ def app(
         workspace.system(offer.settings).system.load()
         if host not in _LOOPBACK:
             _LOG.warning("%s: whoever reaches this address may use the page; docs/app.md tells about proxies", host)
-        _LOG.info("rvos app: http://%s:%d%s", f"[{host}]" if ":" in host else host, port, root_path)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         try:
-            serve(workspace, Path(folder) / "uploads", host, port, root_path)
+            page = application(
+                workspace, Path(folder) / "uploads", root_path, partial(_LOG.info, "rvos app: %s", address)
+            )
+            serve(page, workspace, host, port)
         finally:
             workspace.close()
 

@@ -124,7 +124,7 @@ def test_a_film_is_looked_at_watched_corrected_and_taken_away(page: Callable[...
     document = told(visit)
     assert [each["text"] for each in document["expressions"]] == ["the thing", "nothing"]
     assert document["expressions"][0]["understood"] == ["thing: the thing"]
-    assert document["frames"] == list(range(FRAMES)) and document["downloads"] == list(NAMES)
+    assert document["frames"] == list(range(FRAMES)) and [each["name"] for each in document["downloads"]] == list(NAMES)
     assert "film" not in told(visit, document["stamp"])
     before, absent = shown(visit), shown(visit, 1)
     assert before.any((1, 2)).all() and not absent.any()
