@@ -66,6 +66,9 @@ OPEN_DOORS = {
 torch's compiler where somebody compiles after all.
 Anywhere else these tests would not see the import."""
 
+EXTRAS = ("app", "ray", "remote")
+"""What the packages use where it is installed."""
+
 LONGEST_FILE = 400
 EMPTY_NAMES = {"common", "helper", "helpers", "misc", "util", "utils"}
 FORBIDDEN_TEXT = {
@@ -234,15 +237,15 @@ def distributions(paths: Sequence[Path]) -> set[str]:
 
 
 def test_dependencies_are_what_is_imported() -> None:
-    assert distributions(PACKAGED) == declared("app")
-    assert distributions(SOURCES) <= declared("dev", "docs", "app")
+    assert distributions(PACKAGED) == declared(*EXTRAS)
+    assert distributions(SOURCES) <= declared("dev", "docs", *EXTRAS)
 
 
 def test_constraints_pin_every_dependency_and_nothing_of_one_machine() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._]+", line)] == []
     pinned = [normalised(line.partition("==")[0]) for line in lines]
-    assert len(pinned) == len(set(pinned)) and declared("dev", "docs", "app") <= set(pinned)
+    assert len(pinned) == len(set(pinned)) and declared("dev", "docs", *EXTRAS) <= set(pinned)
     assert [name for name in pinned if name.startswith(("nvidia-", "cuda-")) or name in {"triton", "rvos"}] == []
 
 

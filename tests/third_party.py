@@ -43,6 +43,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pydantic": ("rvos/app/routes.py",),
     "uvicorn": ("rvos/app/serving.py",),
     "filelock": ("image_core/folder.py",),
+    "fsspec": ("rvos/run/remote.py",),
     "google": ("image_core/grounded/onnx_tensors.py",),
     "huggingface_hub": ("image_core/hub/sources.py",),
     "hydra": ("rvos/configuration.py",),
@@ -51,6 +52,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "omegaconf": ("rvos/configuration.py",),
     "onnx": ("image_core/grounded/onnx_tensors.py",),
     "pycocotools": ("image_core/geometry/rle.py", "rvos/metrics/samples.py"),
+    "ray": ("rvos/run/on_ray.py",),
     "rich": ("rvos/commands/*",),
     "safetensors": (
         "image_core/checkpoint.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -12,33 +13,47 @@ from rvos.commands.machine import processes_for
 from rvos.commands.progress_bar import list_bar
 from rvos.commands.running import tell_all
 from rvos.run.joblist import jobs_of, read_rows
+from rvos.run.on_ray import run_on_ray
 from rvos.run.processes import run_in_processes
-from rvos.run.rows import is_done, run_units, split
+from rvos.run.remote import Here, Mirror, is_url, out_folder
+from rvos.run.rows import Outcome, is_done, run_units, split
 from rvos.system import SystemConfig
 
 
 def run_list(
     table: Path,
-    out: Path,
+    out: str,
     save: tuple[str, ...],
     only_frames: range | None,
     overwrite: bool,
     config: SystemConfig,
     processes: int | None,
+    ray: str | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Run the rows of a table, a folder a row; the exit code. Raises `RvosError` for what would break every row."""
     if processes is not None and processes < 1:
         raise ConfigError(f"--jobs: expected 1 or more, got {processes}")
+    if ray is not None and is_url(out):
+        raise ConfigError(f"--out: expected a folder that every node sees beside --ray, got {out}")
     rows = read_rows(table)
-    broken, units = split(rows, jobs_of(rows, out, save, only_frames, overwrite))
-    left = sum(not is_done(unit) for unit in units)
-    count = min(left, processes) if processes is not None else processes_for(left, options.is_cuda(config.device))
-    with list_bar(len(rows), quiet) as progress:
-        if count > 1:
+    with out_folder(out) as folder, list_bar(len(rows), quiet) as progress:
+        broken, units = split(rows, jobs_of(rows, folder.here, save, only_frames, overwrite))
+        left = sum(not is_done(unit) for unit in units)
+        count = min(left, processes) if processes is not None else processes_for(left, options.is_cuda(config.device))
+        if ray is not None:
+            outcomes = run_on_ray(units, partial(options.segmenter_of, config, quiet), ray, processes, progress)
+        elif count > 1:
             build = partial(options.segmenter_of_share, config, quiet, count)
             outcomes = run_in_processes(units, build, count, progress)
         else:
             outcomes = run_units(units, options.segmenter_of(config, quiet), progress)
-        return tell_all(chain(broken, outcomes), as_json)
+        return tell_all(chain(broken, _taken_back(outcomes, folder)), as_json, folder.named)
+
+
+def _taken_back(outcomes: Iterable[Outcome], folder: Here | Mirror) -> Iterator[Outcome]:
+    """The outcomes, each after its folder lies where it belongs."""
+    for outcome in outcomes:
+        folder.push(outcome.job.out)
+        yield outcome

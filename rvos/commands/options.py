@@ -91,6 +91,15 @@ Jobs = Annotated[
         "--jobs", metavar="N", help="Processes that share the rows of --list; by default one a core, or 1 with a GPU."
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Share the rows of --list over a cluster of Ray (extra `ray`): HOST:PORT, auto or local; --jobs is then "
+        "the number of processes in all, by default one a GPU, or one a core.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another run that is in DIR.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notes, only errors.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rvos.commands.progress_bar import bar
@@ -23,16 +24,20 @@ def run_watched(job: Job, segmenter: VideoSegmenter, quiet: bool) -> Report:
         return run(job, segmenter, progress)
 
 
-def tell(report: Report, as_json: bool) -> None:
+Named = Callable[[Path], str]
+"""How a path is told to the user."""
+
+
+def tell(report: Report, as_json: bool, named: Named = str) -> None:
     """What a run left, on stdout: a line an output (`contact sheet: PATH`), or one JSON document."""
     if as_json:
-        print(json.dumps(document_of(report), ensure_ascii=False))
+        print(json.dumps(document_of(report, named), ensure_ascii=False))
         return
     for name, path in report.outputs.items():
-        print(f"{name.replace('_', ' ')}: {path}")
+        print(f"{name.replace('_', ' ')}: {named(path)}")
 
 
-def tell_all(outcomes: Iterable[Outcome], as_json: bool) -> int:
+def tell_all(outcomes: Iterable[Outcome], as_json: bool, named: Named = str) -> int:
     """What many jobs left: as they end, a line a folder, an error on stderr; or one JSON document in the end, by rows.
 
     The exit code: 2 where a row was broken.
@@ -42,15 +47,15 @@ def tell_all(outcomes: Iterable[Outcome], as_json: bool) -> int:
     for outcome in outcomes:
         job, row = outcome.job, outcome.row
         if outcome.report is not None:
-            entries[row] = document_of(outcome.report)
+            entries[row] = document_of(outcome.report, named)
             if not as_json:
-                print(f"row {row}: {job.out}", flush=True)
+                print(f"row {row}: {named(job.out)}", flush=True)
             continue
         broken += 1
         _LOG.error("row %d (%s): %s", row, job.source, outcome.error)
         expressions = list(job.expressions)
         entries[row] = {
-            "out": str(job.out),
+            "out": named(job.out),
             "source": job.source,
             "expressions": expressions,
             "error": str(outcome.error),
@@ -60,7 +65,7 @@ def tell_all(outcomes: Iterable[Outcome], as_json: bool) -> int:
     return 2 if broken else 0
 
 
-def document_of(report: Report) -> dict[str, Any]:
+def document_of(report: Report, named: Named) -> dict[str, Any]:
     """A run for `--json`: its folder, its outputs by name, and the content of its `result.json`."""
-    outputs = {name: str(path) for name, path in report.outputs.items()}
-    return {"out": str(report.out), "outputs": outputs, **report.result}
+    outputs = {name: named(path) for name, path in report.outputs.items()}
+    return {"out": named(report.out), "outputs": outputs, **report.result}

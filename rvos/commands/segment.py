@@ -15,7 +15,8 @@ from rvos.export.outputs import DEFAULT, OUTPUTS
 
 def segment(
     source: Annotated[
-        str | None, typer.Argument(metavar="SOURCE", help="A video file, a folder of pictures, or camera:N.")
+        str | None,
+        typer.Argument(metavar="SOURCE", help="A video file, a folder of pictures, the URL of either, or camera:N."),
     ] = None,
     expressions: Annotated[
         list[str] | None, typer.Argument(metavar="EXPRESSION...", help='What is asked: "the dog on the left".')
@@ -30,12 +31,15 @@ def segment(
             "May be repeated. No model is needed.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for all results.")],
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="The folder for all results, or its URL (s3://, gs://).")
+    ],
     jobs: Annotated[
         Path | None,
         typer.Option("--list", metavar="JOBS.csv", help="Many jobs: a CSV of source and expression, a folder a row."),
     ] = None,
     processes: options.Jobs = None,
+    ray: options.Ray = None,
     save: Annotated[
         str,
         typer.Option("--save", metavar="NAMES", help=f"What to write, with commas between: {', '.join(OUTPUTS)}."),
@@ -67,19 +71,23 @@ def segment(
         raise ConfigError(f"segment: expected SOURCE before the expressions, got '{source}' first: change their order")
     if source is not None and jobs is not None:
         raise ConfigError(f"segment: expected SOURCE or --list, got both '{source}' and --list {jobs}")
-    if processes is not None and jobs is None:
-        raise ConfigError(f"--jobs: expected --list beside it, got --jobs {processes} alone: leave it out")
+    for name, value in (("--jobs", processes), ("--ray", ray)):
+        if value is not None and jobs is None:
+            raise ConfigError(f"{name}: expected --list beside it, got {name} {value} alone: leave it out")
     from rvos.commands.running import run_watched, tell
     from rvos.run.job import Job
+    from rvos.run.remote import out_folder
     from rvos.watch.prompts import read_prompts
 
     if jobs is not None:
         from rvos.commands.lists import run_list
 
-        return run_list(jobs, out, names, frames, overwrite, config, processes, quiet, as_json)
+        return run_list(jobs, out, names, frames, overwrite, config, processes, ray, quiet, as_json)
     prompts = read_prompts(masks) if masks else None
-    job = Job(str(source), tuple(expressions or ()), out, names, frames, overwrite, prompts)
-    tell(run_watched(job, options.segmenter_of(config, quiet, masks=bool(masks)), quiet), as_json)
+    segmenter = options.segmenter_of(config, quiet, masks=bool(masks))
+    with out_folder(out) as folder:
+        job = Job(str(source), tuple(expressions or ()), folder.here, names, frames, overwrite, prompts)
+        tell(run_watched(job, segmenter, quiet), as_json, folder.named)
     return 0
 
 

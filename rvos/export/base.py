@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +14,9 @@ from rvos.export.legend import video_legend
 from rvos.export.painter import Painter
 from rvos.export.style import OverlayStyle
 from rvos.types import Frame, FrameResult, Target, VideoInfo
+
+_PAINTED = 4
+"""Pictures that are kept for exporters which come to them later: they are as large as frames."""
 
 
 class Exporter(Protocol):
@@ -37,30 +42,42 @@ class Exporter(Protocol):
         ...
 
 
+class FrameByFrame:
+    """An exporter that leaves files of their own for every frame, and keeps nothing from one to the next: its `write`
+    may be called in any order, by several threads at once, and what an earlier pass has written stands."""
+
+
 class OverlayPainter:
-    """Draws masks and legend on frames; exporters that want the same picture of the same frame share one of these."""
+    """Draws masks and legend on frames; exporters that want the same picture of the same frame share one of these, in
+    threads of their own."""
 
     def __init__(self, style: OverlayStyle) -> None:
         self.painter = Painter(style)
-        self._last: tuple[Frame, np.ndarray] | None = None
+        self._painting = threading.Lock()
+        self._painted: deque[tuple[Frame, np.ndarray]] = deque(maxlen=_PAINTED)
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         """Make the legend of this video."""
         self._names = [target.name for target in targets]
         self._legend, self._corner = video_legend(self._names, info.size, self.painter.style)
-        self._last = None
+        self._painted.clear()
 
     def paint(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
         """(H, W, 3) uint8 RGB, read-only: `frame` with the masks of all targets, their marks and the legend."""
-        if self._last is not None and self._last[0] is frame:
-            return self._last[1]
+        with self._painting:
+            known = next((image for painted, image in self._painted if painted is frame), None)
+            if known is None:
+                known = self._paint(frame, results)
+                self._painted.append((frame, known))
+            return known
+
+    def _paint(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
         image = frame.image.copy()
         self.painter.masks(image, [result.mask for result in results])
         self.painter.marks(image, results, self._names)
         if self.painter.style.legend:
             self._legend.paint(image, self._corner, [result.present for result in results])
         image.flags.writeable = False
-        self._last = (frame, image)
         return image
 
 

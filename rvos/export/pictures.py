@@ -11,7 +11,7 @@ from PIL import Image
 
 from image_core.files import make_folder, output_errors
 from rvos.export import paths
-from rvos.export.base import OverlayPainter, frame_caption
+from rvos.export.base import FrameByFrame, OverlayPainter, frame_caption
 from rvos.export.legend import video_font_px
 from rvos.export.palette import davis_palette
 from rvos.export.png import write_png
@@ -48,7 +48,7 @@ def id_map(size: tuple[int, int], results: Sequence[FrameResult], labels: Sequen
     return ids
 
 
-class PicturesExporter:
+class PicturesExporter(FrameByFrame):
     """`<frame index>.png`: the frames themselves, under the names by which documents call them."""
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +67,7 @@ class PicturesExporter:
         """Every picture is whole already."""
 
 
-class MaskExporter:
+class MaskExporter(FrameByFrame):
     """`<expression index>/<frame index>.png`, or `object_<id>/...`: 0 or 255, one for every frame, all zero when
     absent."""
 
@@ -90,7 +90,7 @@ class MaskExporter:
         """Every picture is whole already."""
 
 
-class PaletteExporter:
+class PaletteExporter(FrameByFrame):
     """`<frame index>.png`: indexed colour, each target's `label` as id, 0 where there is none.
 
     Where masks overlap `id_map` decides.
@@ -113,7 +113,7 @@ class PaletteExporter:
         """Every picture is whole already."""
 
 
-class FramesExporter:
+class FramesExporter(FrameByFrame):
     """`<frame index>.png`: the overlay with index and time, a box and the score for each target that is
     present; only the frames in `only_frames`, all where it is None."""
 

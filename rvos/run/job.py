@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,22 @@ from rvos.export.report import result_document
 from rvos.export.table import build_exporters, write_document
 from rvos.run.folder import RunDirectory
 from rvos.run.recording import Recording
+from rvos.run.remote import at_hand, is_url, state_of_url
 from rvos.run.writing import RunWriter
 from rvos.segmenter import VideoSegmenter, open_with_masks
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
 from rvos.video.source import camera_number, path_of
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import StreamSession
-from rvos.watch.source import open_source
+from rvos.watch.source import SampledFrames, open_source
 from rvos.watch.stream import Session
 
 
 @dataclass(frozen=True)
 class Job:
     """One video, what is asked of it, and the folder for the results.
+
+    source: a file, a folder of pictures, `camera:N`, or the URL of a file or folder (`s3://`, `gs://`).
 
     expressions: what is asked in words; prompts: or the masks that objects are followed from, in place of expressions;
     save: outputs by name; only_frames: frame indices (0-based, half-open) that the output `frames` is made of, None for
@@ -70,6 +73,8 @@ def state_of(source: str) -> str | None:
     """Another text where the file, or a picture of the folder, has changed; None for a camera. Raises `VideoError`."""
     if camera_number(source) is not None:
         return None
+    if is_url(source):
+        return state_of_url(source)
     path = path_of(source)
     return fingerprint(p for p in entries_of(path) if is_picture(p)) if path.is_dir() else fingerprint([path])
 
@@ -96,14 +101,16 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         with RunDirectory(job.out, job.document(segmenter), job.targets):
             return report_of(job)
     exporters = build_exporters(job.save, job.out, only_frames=job.only_frames)
-    with _opened(job, segmenter) as (info, frames, directory, session), directory:
+    with at_hand(job.source) as here, _opened(job, here, segmenter) as (info, frames, directory, session), directory:
         if directory.frames_done and camera_number(job.source) is not None:
             raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
         if isinstance(session, StreamSession) and directory.load_snapshot() is None:
-            _first_pass(directory, session, job.source, segmenter)
+            _first_pass(directory, session, here, segmenter)
         writer = RunWriter(directory, job.targets, exporters)
-        recording = Recording(session, writer)
-        recording.run(info, frames, progress)
+        # Masks may be for frames among those that stand.
+        standing = writer.frames_standing if isinstance(frames, SampledFrames) else 0
+        recording = Recording(session, writer, standing)
+        recording.run(info, frames.after(standing) if isinstance(frames, SampledFrames) else frames, progress)
         decided = session.decided() if isinstance(session, StreamSession) else []
         finish(job, segmenter, writer, info, session.latency, decided, writer.timing(recording.seconds))
     return report_of(job)
@@ -149,18 +156,26 @@ def _first_pass(directory: RunDirectory, session: StreamSession, source: str, se
 
 
 @contextmanager
-def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, Iterator[Frame], RunDirectory, Session]]:
-    """The video of a job, the folder for it, which is not entered yet, and a session for what is asked."""
+def _opened(
+    job: Job, here: str, segmenter: VideoSegmenter
+) -> Iterator[tuple[VideoInfo, SampledFrames | Iterator[Frame], RunDirectory, Session]]:
+    """The video of a job, which lies `here`, the folder for it, which is not entered yet, and a session for what is
+    asked."""
     if job.prompts is not None:
         carrier = segmenter.carriers.ready()
-        with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, carrier) as opened:
+        with open_with_masks(here, job.prompts, segmenter.video, segmenter.sampling, carrier) as opened:
             info, frames, session = opened
-            yield info, frames, folder_of(job, segmenter), session
+            yield known_as(job.source, info), frames, folder_of(job, segmenter), session
         return
-    with open_source(job.source, segmenter.video, segmenter.sampling) as (info, frames):
+    with open_source(here, segmenter.video, segmenter.sampling) as (info, frames):
         # Before the model is loaded, for which weights may have to be brought.
         directory = folder_of(job, segmenter)
-        yield info, frames, directory, segmenter.session(job.expressions)
+        yield known_as(job.source, info), frames, directory, segmenter.session(job.expressions)
+
+
+def known_as(source: str, info: VideoInfo) -> VideoInfo:
+    """What is known of a video, under its URL where it has one."""
+    return replace(info, source=source) if is_url(source) else info
 
 
 def folder_of(job: Job, segmenter: VideoSegmenter) -> RunDirectory:

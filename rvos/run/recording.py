@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from image_core.progress import Progress
 from rvos.export.records import to_result
@@ -19,13 +20,15 @@ SNAPSHOT_EVERY = 50
 
 
 class Recording:
-    """One pass over a video, from its first frame.
+    """One pass over a video.
 
     Frames that an earlier, interrupted run has logged are not computed again: their results are read from the log and
-    shown to the exporters like the others, so that a video or a picture made of the whole is made of the whole.
+    shown to the exporters like the others, so that a video or a picture made of the whole is made of the whole. The
+    first `standing` of them, whose outputs stand, are not even decoded: the pass is given the frames after those.
     """
 
-    def __init__(self, session: Session, writer: Writer) -> None:
+    def __init__(self, session: Session, writer: Writer, standing: int = 0) -> None:
+        self._standing = standing
         self._session = session
         self._writer = writer
         self._seconds: dict[str, float] = defaultdict(float)
@@ -51,14 +54,16 @@ class Recording:
 
     def _pass(self, info: VideoInfo, frames: Iterable[Frame], progress: Progress) -> None:
         self._resume()
-        for done, (frame, results, records) in enumerate(self._answered(frames), 1):
+        for done, (frame, results, records) in enumerate(self._answered(frames), 1 + self._standing):
             with self._measured("waiting_for_writer_s"):
                 self._writer.write(frame, results, records)
             progress(done, info.frame_count)
 
     def _answered(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Results, list[FrameRecord] | None]]:
         """Every frame with its results, in order, and with its records where it is in the log already."""
-        logged, frames_done, frames_seen = self._writer.frames(), self._writer.frames_done, 0
+        logged, frames_done, frames_seen = self._writer.frames(), self._writer.frames_done, self._standing
+        for records in islice(logged, self._standing):
+            self._writer.pass_over(records)
         stream = Stream(self._session, frames_done)
         try:
             for frame in self._waited_for(frames):

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from image_core.progress import Progress
 from rvos.export.table import build_exporters
 from rvos.run.folder import RunDirectory
-from rvos.run.job import Job, Report, finish, folder_of, is_finished, report_of
+from rvos.run.job import Job, Report, finish, folder_of, is_finished, known_as, report_of
 from rvos.run.recording import Recording
+from rvos.run.remote import at_hand
 from rvos.run.writing import RowWriters, RunWriter
 from rvos.segmenter import VideoSegmenter
 from rvos.types import OutputError
@@ -25,7 +26,9 @@ def run_together(jobs: Sequence[Job], segmenter: VideoSegmenter, progress: Progr
     end of a broken video: what was written before it stays, and each can go on by itself.
     """
     with ExitStack() as stack:
-        info, frames = stack.enter_context(open_source(jobs[0].source, segmenter.video, segmenter.sampling))
+        here = stack.enter_context(at_hand(jobs[0].source))
+        info, frames = stack.enter_context(open_source(here, segmenter.video, segmenter.sampling))
+        info = known_as(jobs[0].source, info)
         endings: dict[int, Report | Exception] = {}
         entered: dict[int, RunDirectory] = {}
         for index, job in enumerate(jobs):
@@ -40,7 +43,7 @@ def run_together(jobs: Sequence[Job], segmenter: VideoSegmenter, progress: Progr
             return endings
         chosen = [jobs[i] for i in entered]
         session = segmenter.system.session([job.expressions[0] for job in chosen], apart=True)
-        if segmenter.first_pass(session, jobs[0].source):
+        if segmenter.first_pass(session, here):
             for row, directory in enumerate(entered.values()):
                 directory.save_snapshot(0, session.snapshot_of(row))
         writers = [

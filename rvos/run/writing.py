@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol
 
-from rvos.export.base import Exporter
+from rvos.export.base import Exporter, FrameByFrame
 from rvos.export.report import Summary
 from rvos.run.folder import RunDirectory
 from rvos.run.worker import Worker
@@ -17,6 +17,8 @@ from rvos.watch.session import StreamSession
 from rvos.watch.stream import Results, Session
 
 _LOG = logging.getLogger(__name__)
+_PICTURE_THREADS = 4
+"""That write pictures of one kind; encoding them holds no lock of the interpreter."""
 
 
 class Writer(Protocol):
@@ -34,6 +36,10 @@ class Writer(Protocol):
 
     def frames(self) -> Iterator[list[FrameRecord]]:
         """The records of those frames, in order."""
+        ...
+
+    def pass_over(self, records: list[FrameRecord]) -> None:
+        """Take in one of those frames that need not be written again."""
         ...
 
     def kept(self) -> bytes | None:
@@ -72,7 +78,9 @@ class RunWriter:
         self._targets = tuple(targets)
         self._exporters = exporters
         self._opened: list[Exporter] = []
-        self._worker = Worker("exports")
+        # Each output in a thread of its own, so that the slowest of them is all that is waited for.
+        self._exporting = [Worker("exports", threads=_PICTURE_THREADS if _is_apart(e) else 1) for e in exporters]
+        self._logging = Worker("log")
         self._behind = ExitStack()
         self._written = 0
 
@@ -92,25 +100,45 @@ class RunWriter:
     def frames(self) -> Iterator[list[FrameRecord]]:
         return self.directory.frames()
 
+    @property
+    def frames_standing(self) -> int:
+        """How many of the frames that are done need not be shown again: all where what was written of each stands; none
+        where a video or a picture is made of the whole."""
+        return self.frames_done if all(map(_is_apart, self._exporters)) else 0
+
+    def pass_over(self, records: list[FrameRecord]) -> None:
+        self.summary.add(records)
+        self._written += 1
+
     def kept(self) -> bytes | None:
         snapshot = self.directory.load_snapshot()
         return None if snapshot is None else snapshot[1]
 
     def open(self, info: VideoInfo) -> None:
-        self._behind.enter_context(self._worker)
+        for worker in (self._logging, *self._exporting):
+            self._behind.enter_context(worker)
         for exporter in self._exporters:
             exporter.open(info, self._targets)
             self._opened.append(exporter)
 
     def write(self, frame: Frame, results: Results, records: list[FrameRecord] | None) -> None:
-        self._worker.submit(partial(self._write, frame, results, records))
+        if records is not None and records[0].frame_index != frame.index:
+            raise OutputError(
+                f"{self.name}: expected frame {records[0].frame_index}, as in the log, got {frame.index}; the video "
+                "has changed since: pass --overwrite to start over"
+            )
+        for exporter, worker in zip(self._exporters, self._exporting, strict=True):
+            worker.submit(partial(exporter.write, frame, results))
+        self._logging.submit(partial(self._log, results, records))
 
     def keep(self, frames_logged: int, session: Session) -> None:
         self.keep_snapshot(frames_logged, session.snapshot())
 
     def keep_snapshot(self, frames_logged: int, snapshot: bytes) -> None:
         """`keep` for a state that is bytes already."""
-        self._worker.submit(partial(self.directory.save_snapshot, frames_logged, snapshot))
+        for worker in self._exporting:
+            worker.wait()  # a run that goes on from here finds the pictures of these frames
+        self._logging.submit(partial(self.directory.save_snapshot, frames_logged, snapshot))
 
     def close(self) -> None:
         self._behind.close()
@@ -130,22 +158,23 @@ class RunWriter:
 
     def timing(self, seconds: dict[str, float], together: int = 1) -> dict[str, float]:
         """For `timing.json`: frames, frames per second, and where the time of the pass went. `waiting_*` are the main
-        thread's; `writing_s` is the time that the writer's own thread was busy; together: runs that shared the pass."""
+        thread's; `writing_s` is the time that the writer's threads were busy, added up; together: runs that shared the
+        pass."""
         document = {"frames": self._written, "frames_replayed": self.frames_done, "runs_together": together}
-        rate = {"frames_per_s": self._written / seconds["wall_s"], "writing_s": self._worker.busy_s}
+        rate = {
+            "frames_per_s": self._written / seconds["wall_s"],
+            "writing_s": sum(worker.busy_s for worker in (self._logging, *self._exporting)),
+        }
         return document | rate | seconds
 
-    def _write(self, frame: Frame, results: Results, records: list[FrameRecord] | None) -> None:
-        """In the worker. `records` are those of a frame that is in the log already."""
-        if records is not None and records[0].frame_index != frame.index:
-            raise OutputError(
-                f"{self.name}: expected frame {records[0].frame_index}, as in the log, got {frame.index}; the video "
-                "has changed since: pass --overwrite to start over"
-            )
-        for exporter in self._exporters:
-            exporter.write(frame, results)
+    def _log(self, results: Results, records: list[FrameRecord] | None) -> None:
+        """In the log's thread. `records` are those of a frame that is in the log already."""
         self.summary.add(self.directory.append(results) if records is None else records)
         self._written += 1
+
+
+def _is_apart(exporter: Exporter) -> bool:
+    return isinstance(exporter, FrameByFrame)
 
 
 class RowWriters:
@@ -167,6 +196,9 @@ class RowWriters:
 
     def frames(self) -> Iterator[list[FrameRecord]]:
         return iter(())
+
+    def pass_over(self, records: list[FrameRecord]) -> None:
+        raise ValueError("rows that are watched together begin together")
 
     def kept(self) -> bytes | None:
         return None

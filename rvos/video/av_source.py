@@ -155,6 +155,14 @@ class AvSource:
         # Leading frames that cannot be decoded have packets but are never shown.
         return index if index is not None and index.pts[0] == self.first_pts else None
 
+    @property
+    def seeks(self) -> bool:
+        """A packet index tells all frames, and none of them is missing from the end of the file."""
+        if self.index is None:
+            return False
+        with open_stream(self.path, self._stream_number) as (container, video):
+            return not is_cut_off(self.path, container, video)
+
     def count_frames(self) -> int:
         """T: packets counted where each is a frame, else all frames decoded."""
         if self.index is not None:

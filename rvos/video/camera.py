@@ -33,6 +33,8 @@ class CameraSource:
         self._last_s = -1e-6
         self.info = VideoInfo(self._name, image.shape[:2], rate if rate > 0 else None)
 
+    seeks = False
+
     def frames(self) -> Iterator[Frame]:
         """Frames from now on; a second call goes on where the first stopped. Ends by `VideoError` or the caller."""
         while True:

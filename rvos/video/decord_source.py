@@ -36,6 +36,10 @@ class DecordSource:
         if reason:
             raise VideoError(f"'{path}': decord is not exact here ({reason}): use backend=\"av\"")
 
+    @property
+    def seeks(self) -> bool:
+        return self._reference.seeks
+
     def frames(self) -> Iterator[Frame]:
         """All frames in order, through av: an idle decord reader buffers without bound."""
         return self._reference.frames()

@@ -36,6 +36,8 @@ class PicturesSource:
         count = len(self._paths)
         self.info = VideoInfo(name, size, rate, count, count / self._rate)
 
+    seeks = True
+
     def frames(self) -> Iterator[Frame]:
         """All pictures in order. Raises `VideoError` at one that cannot be decoded."""
         return (self._read(i) for i in range(len(self._paths)))
@@ -88,6 +90,8 @@ class ArraySource:
         self._images = images
         self._rate = rate or PICTURE_RATE
         self.info = VideoInfo("array", first.shape[:2], rate, len(images), len(images) / self._rate)
+
+    seeks = True
 
     def frames(self) -> Iterator[Frame]:
         """All frames in order; the arrays are handed on, not copied."""

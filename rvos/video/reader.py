@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import cast
 
@@ -140,15 +140,25 @@ class VideoReader:
     def __iter__(self) -> Iterator[Frame]:
         """All frames in order, index from 0, times strictly increasing; raises `VideoError` where the data breaks."""
         self._check_open()
-        return self._source.frames() if self._prefetch == 0 else self._iterate_ahead()
+        return self._source.frames() if self._prefetch == 0 else self._ahead(self._source.frames())
 
-    def _iterate_ahead(self) -> Iterator[Frame]:
-        with Prefetch(self._source.frames(), self._prefetch) as frames:
-            self._running.append(frames)
+    def frames_from(self, index: int) -> Iterator[Frame]:
+        """The frames from `index` on, as iterating gives them: by seeking where that is exact, else past those
+        before."""
+        self._check_open()
+        if self._source.seeks:
+            frames = self._source.read(range(index, self._source.count_frames()))
+        else:
+            frames = islice(self._source.frames(), index, None)
+        return frames if self._prefetch == 0 else self._ahead(frames)
+
+    def _ahead(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        with Prefetch(frames, self._prefetch) as ahead:
+            self._running.append(ahead)
             try:
-                yield from frames
+                yield from ahead
             finally:
-                self._running.remove(frames)
+                self._running.remove(ahead)
 
     def __getitem__(self, index: int) -> Frame:
         """Frame `index`. Raises `IndexError` outside the video."""

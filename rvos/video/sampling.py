@@ -16,6 +16,10 @@ class FrameReader(Protocol):
 
     def __iter__(self) -> Iterator[Frame]: ...
 
+    def frames_from(self, index: int) -> Iterator[Frame]:
+        """The frames from `index` on, in order."""
+        ...
+
     def read(self, indices: Sequence[int]) -> Iterator[Frame]: ...
 
     def count_frames(self) -> int: ...
@@ -34,9 +38,10 @@ class Stride:
         """Positions in a video of `frame_count` frames."""
         return range(0, frame_count, self.every)
 
-    def select(self, video: FrameReader) -> Iterator[Frame]:
-        """The frames that are read, in order; they keep their index and time."""
-        return (frame for frame in video if frame.index % self.every == 0)
+    def select(self, video: FrameReader, skip: int = 0) -> Iterator[Frame]:
+        """The frames that are read, in order, without the first `skip` of them; they keep their index and time."""
+        frames = video.frames_from(skip * self.every) if skip else iter(video)
+        return (frame for frame in frames if frame.index % self.every == 0)
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,10 @@ class Uniform:
             return range(frame_count)
         return [(2 * i + 1) * frame_count // (2 * self.count) for i in range(self.count)]
 
-    def select(self, video: FrameReader) -> Iterator[Frame]:
-        """The frames that are read, in order. All are counted first: raises `VideoError` for a camera."""
-        return video.read(self.indices(video.count_frames()))
+    def select(self, video: FrameReader, skip: int = 0) -> Iterator[Frame]:
+        """The frames that are read, in order, without the first `skip` of them. All are counted first: raises
+        `VideoError` for a camera."""
+        return video.read(self.indices(video.count_frames())[skip:])
 
 
 Sampling = Stride | Uniform

@@ -28,6 +28,11 @@ class FrameSource(Protocol):
 
     info: VideoInfo
 
+    @property
+    def seeks(self) -> bool:
+        """Any frame can be read exactly without those before it, and all can be counted without being read."""
+        ...
+
     def frames(self) -> Iterator[Frame]:
         """All frames in order, one at a time. Raises `VideoError` where the source breaks."""
         ...

@@ -7,13 +7,28 @@ from contextlib import contextmanager
 
 from rvos.types import Frame, VideoInfo
 from rvos.video.config import VideoConfig
-from rvos.video.reader import open_video
-from rvos.video.sampling import parse_sampling
+from rvos.video.reader import VideoReader, open_video
+from rvos.video.sampling import Sampling, parse_sampling
 from rvos.video.source import Source
 
 
+class SampledFrames:
+    """The frames of an open video that are watched, each time from the first one on."""
+
+    def __init__(self, video: VideoReader, sampling: Sampling) -> None:
+        self._video = video
+        self._sampling = sampling
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._sampling.select(self._video)
+
+    def after(self, count: int) -> Iterator[Frame]:
+        """Those that follow the first `count`, by seeking where that is exact."""
+        return self._sampling.select(self._video, count)
+
+
 @contextmanager
-def open_source(source: Source, video: VideoConfig, sampling: str) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
+def open_source(source: Source, video: VideoConfig, sampling: str) -> Iterator[tuple[VideoInfo, SampledFrames]]:
     """What is known of the video, and the frames that are watched.
 
     source: a video file, a folder of pictures, pictures in order, `camera:N`, or (T, H, W, 3) uint8 RGB;
@@ -23,4 +38,4 @@ def open_source(source: Source, video: VideoConfig, sampling: str) -> Iterator[t
     with open_video(
         source, backend=video.backend, stream=video.stream, damage=video.damage, prefetch=video.prefetch
     ) as opened:
-        yield opened.info, chosen.select(opened)
+        yield opened.info, SampledFrames(opened, chosen)

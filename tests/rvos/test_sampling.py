@@ -59,6 +59,9 @@ class EndlessReader:
     def __iter__(self) -> Iterator[Frame]:
         return (Frame(i, float(i), np.zeros((2, 2, 3), np.uint8)) for i in itertools.count())
 
+    def frames_from(self, index: int) -> Iterator[Frame]:
+        raise AssertionError("from the first frame on there is nothing to seek")
+
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
         raise AssertionError("a stride must not ask for frames by index")
 

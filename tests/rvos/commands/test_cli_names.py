@@ -28,7 +28,7 @@ SEEN = "the red thing"
         (["segment", "x" * 300, SEEN, "--out", "out"], "cannot be opened (File name too long)"),
         (["segment", "clip.mp4", SEEN, "--out", "x" * 300], "cannot be written (File name too long)"),
         (["segment", "clip.mp4", "the \udce9 thing", "--out", "out"], "expression 1 holds half a character"),
-        (["segment", "https://example.org/clip.mp4", SEEN, "--out", "out"], "got a URL: download it first"),
+        (["segment", "nosuch://b/clip.mp4", SEEN, "--out", "out"], "expected a URL that can be read here"),
         (["segment", "clip.mp4", SEEN, "--out", "/dev/null"], "expected a folder, got a file"),
         (["segment", "--list", "gone.csv", "--out", "out"], "cannot be read (No such file"),
     ],

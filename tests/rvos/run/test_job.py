@@ -207,7 +207,8 @@ def test_an_output_that_fails_stops_the_run_and_the_others_stay_readable(
     out = tmp_path / "out"
     with pytest.raises(OutputError, match=r"no room left"):
         run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), make_segmenter())
-    assert 6 <= len(frames_of(out / "overlay.mp4")) <= 7 and not (out / "result.json").exists()
+    # The overlay is written beside the masks, and may be some frames ahead.
+    assert 6 <= len(frames_of(out / "overlay.mp4")) < 23 and not (out / "result.json").exists()
 
 
 def test_a_log_that_is_not_of_this_video_is_not_continued(

@@ -42,6 +42,23 @@ def test_submit_waits_when_the_queue_is_full() -> None:
     assert len(submitted) == 5
 
 
+def test_several_threads_work_side_by_side_and_are_waited_for() -> None:
+    together, done = threading.Barrier(3), []
+    with Worker("test", threads=3) as worker:
+        for index in range(9):
+            worker.submit(lambda index=index: (together.wait(timeout=5), done.append(index)))
+        worker.wait()
+        assert sorted(done) == list(range(9))
+    assert "test" not in names_of_threads()
+
+
+def test_what_fails_is_told_to_whoever_waits() -> None:
+    with pytest.raises(ZeroDivisionError), Worker("test", threads=2) as worker:
+        worker.submit(lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            worker.wait()
+
+
 def test_a_failure_reaches_the_producer_and_the_tasks_behind_it_are_dropped() -> None:
     done: list[int] = []
 

@@ -214,7 +214,7 @@ def test_an_output_that_cannot_be_left_readable_does_not_hide_why_the_run_failed
 
     with RunDirectory(tmp_path / "out", {}, TARGETS) as directory, pytest.raises(VideoError, match="scratched"):
         frames = breaking(numbers(23), 3, VideoError("scratched"))
-        writer = RunWriter(directory, TARGETS, [Failing(tmp_path / "out")])
+        writer = RunWriter(directory, TARGETS, [Failing(tmp_path / "out/palette")])
         Recording(Delayed(1), writer).run(INFO, frames, no_progress)
     assert "no room left" in caplog.text and len(list((tmp_path / "out/palette").iterdir())) == 3
 
