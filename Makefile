@@ -13,13 +13,14 @@ quoted = '$(subst ','\'',$(value $(1)))'
 unexport VIDEO TEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test coverage lint docs clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo                                 segment a short clip of a street; brings 78 MB the first time"
 	@echo "make demo VIDEO=clip.mp4 TEXT='the dog'   segment a video of your own"
-	@echo "make test                                 ruff, pyright, and pytest with its coverage"
+	@echo "make test                                 ruff, pyright and pytest"
+	@echo "make coverage                             pytest with its coverage, which takes half as long again"
 	@echo "make lint                                 ruff and pyright alone"
 	@echo "make docs                                 the documentation as a site, into build/site/html"
 	@echo "make clean                                remove .venv and what the tools left behind"
@@ -29,6 +30,9 @@ demo: $(FOR_DEMO)
 	@$(BIN)/rvos demo $(if $(value VIDEO),--video=$(call quoted,VIDEO)) $(if $(value TEXT),--text=$(call quoted,TEXT))
 
 test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: $(FOR_TEST)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov -n 2 --dist loadfile
 
 lint: $(FOR_TEST)

@@ -25,16 +25,27 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def resolve_precision(name: PrecisionOrAuto, device: torch.device) -> Precision:
-    """`auto` is bf16 where the device computes in it, else fp32; the others are what they are.
+    """`auto` is bf16 where the device computes in it, else fp32. Raises `ConfigError` for bf16 where it does not."""
+    if name == "auto":
+        return "bf16" if computes_bf16(device) else "fp32"
+    if name == "bf16" and not computes_bf16(device):
+        what = "processor" if device.type == "cpu" else "GPU"
+        raise ConfigError(
+            f"precision: expected fp32 on this {what}, which has no instructions for bf16 and would take 3 to 11 times "
+            "as long to imitate it, got bf16: use fp32"
+        )
+    return name
 
-    A processor without AMX or AVX512-BF16 emulates bf16, and a training step then takes eleven times as long.
-    """
-    if name != "auto":
-        return name
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bf16, and does not imitate it: a training step on a processor that does took eleven
+    times as long, an encoder eight times."""
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    can = torch.cpu.get_capabilities()
-    return "bf16" if can.get("amx_bf16") or can.get("avx512_bf16") else "fp32"
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        return False
+    can = torch.cpu.get_capabilities()  # oneDNN is content with any AVX-512, which also imitates it
+    return can.get("architecture") != "x86_64" or bool(can.get("amx_bf16") or can.get("avx512_bf16"))
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager:

@@ -13,7 +13,7 @@ from torch import Tensor
 from image_core.answer import DenseMap, MaskAnswer
 from image_core.checkpoint import Provenance, load_model
 from image_core.data.words import check_expressions, words_of
-from image_core.device import autocast, resolve_device
+from image_core.device import autocast, resolve_device, resolve_precision
 from image_core.device_names import Precision
 from image_core.identity import ModelIdentity, file_identity, name_of
 from image_core.models.base import FeatureModel, join_features
@@ -52,8 +52,10 @@ class ImageSegmenter:
 
     @classmethod
     def load(cls, name_or_path: str | Path, device: str = "auto", precision: Precision = "fp32") -> ImageSegmenter:
-        """An embedded model by name, or any model file. Raises `UnknownNameError` or `CheckpointError`."""
+        """An embedded model by name, or any model file. Raises `UnknownNameError` or `CheckpointError`, and
+        `ConfigError` for a device that is not there or does not compute in this precision."""
         where, path = resolve_device(device), find_model(name_or_path)
+        precision = resolve_precision(precision, where)
         loaded = load_model(path, where)
         return cls(
             loaded.model,

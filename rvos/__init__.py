@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from image_core.errors import RvosError
 
 if TYPE_CHECKING:
+    from rvos.export.drawing import draw
+    from rvos.export.style import OverlayStyle
     from rvos.segmenter import VideoSegmenter
     from rvos.types import Frame, FrameResult, VideoInfo, VideoResult
     from rvos.video import open_video
@@ -16,17 +18,21 @@ __version__ = "0.1.0"
 __all__ = [
     "Frame",
     "FrameResult",
+    "OverlayStyle",
     "RvosError",
     "VideoInfo",
     "VideoResult",
     "VideoSegmenter",
     "__version__",
+    "draw",
     "open_video",
 ]
 
 _HOMES = {
     "VideoSegmenter": "rvos.segmenter",
     "open_video": "rvos.video",
+    "draw": "rvos.export.drawing",
+    "OverlayStyle": "rvos.export.style",
     **dict.fromkeys(("Frame", "FrameResult", "VideoInfo", "VideoResult"), "rvos.types"),
 }
 

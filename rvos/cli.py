@@ -19,12 +19,15 @@ from contextlib import contextmanager
 import typer
 
 from image_core.errors import ConfigError, RvosError
+from rvos.commands.app import app as page
 from rvos.commands.bootstrap import bootstrap
 from rvos.commands.convert import convert
 from rvos.commands.data import data
 from rvos.commands.demo import demo
 from rvos.commands.doctor import doctor
+from rvos.commands.draw import draw
 from rvos.commands.evaluate import evaluate
+from rvos.commands.export import export
 from rvos.commands.models import models
 from rvos.commands.score import score
 from rvos.commands.segment import segment
@@ -40,8 +43,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, demo, synth, train, bootstrap, evaluate, score, submit, convert, doctor):
+for command in (segment, demo, draw, export, synth, train, bootstrap, evaluate, score, submit, convert, doctor):
     app.command()(command)
+app.command("app")(page)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 

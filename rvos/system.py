@@ -9,7 +9,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from image_core.adapters.masker_names import check_masker
+from image_core.answer import MaskAnswer
 from image_core.building import build
 from image_core.data.words import check_expressions
 from image_core.device_names import check_device, check_precision
@@ -274,8 +277,9 @@ class VideoSystem:
         _ = self.model.loaded
         self.tracker.load()
 
-    def session(self, expressions: Sequence[str]) -> StreamSession:
-        """A session for one video. Words that the model says it does not know are logged, each once.
+    def session(self, expressions: Sequence[str], *, apart: bool = False) -> StreamSession:
+        """A session for one video; apart: as in `StreamSession`. Words that the model says it does not know are logged,
+        each once.
 
         Raises `RvosError` for expressions that cannot be asked, and `ConfigError` where the reading needs features and
         the model shows none.
@@ -283,13 +287,19 @@ class VideoSystem:
         check_expressions(expressions)
         self.tracker.load()
         asked = self._questions(expressions)
-        session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions)
+        session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions, apart)
         unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
         if unseen:
             words = ", ".join(unseen)
             _LOG.warning("%s: this model does not know what that is; another may: see --model", words)
             self._told_words.update(unseen)
         return session
+
+    def answers(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
+        """What the image model says of each expression on one picture (H, W, 3) uint8 RGB, whatever came before.
+        Raises `RvosError` for expressions that cannot be asked."""
+        check_expressions(expressions)
+        return list(self.model.loaded.segment(image, self._questions(expressions)))
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         """The words that the model is asked and says it does not know, each once, in order."""

@@ -55,7 +55,10 @@ Tracker = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:i; by default auto.")
 ]
-Precision = Annotated[str | None, typer.Option("--precision", metavar="NAME", help="fp32 or bf16; by default fp32.")]
+Precision = Annotated[
+    str | None,
+    typer.Option("--precision", metavar="NAME", help="fp32, or bf16 where the device computes in it; by default fp32."),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -81,6 +84,12 @@ SplitBy = Annotated[
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", help="Processes that score; by default one a core.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", metavar="N", help="Processes that share the rows of --list; by default one a core, or 1 with a GPU."
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another run that is in DIR.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notes, only errors.")]
@@ -142,6 +151,23 @@ def segmenter_of(config: SystemConfig, quiet: bool, *, masks: bool = False) -> V
         packaged = PACKAGED.get(config.model)
         share_cores(all_for_the_network=packaged is not None and packaged.is_slow)
     return VideoSegmenter.of(config, partial(weights_at_hand, quiet=quiet))
+
+
+def segmenter_of_share(config: SystemConfig, quiet: bool, processes: int) -> VideoSegmenter:
+    """`segmenter_of` in one of so many processes that work side by side."""
+    from rvos.commands.machine import take_share
+
+    be_quiet(quiet)
+    segmenter = segmenter_of(config, quiet)
+    take_share(processes)
+    return segmenter
+
+
+def is_cuda(device: str) -> bool:
+    """Whether a GPU computes where this device is chosen. It brings torch; raises `ConfigError` as it is not there."""
+    from image_core.device import resolve_device
+
+    return resolve_device(device).type == "cuda"
 
 
 def workers_of(count: int | None) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Protocol
 
 from image_core.progress import Progress, no_progress
 
@@ -18,19 +19,40 @@ def bar(title: str, quiet: bool, unit: str = "frames") -> Iterator[Progress]:
     if quiet or not sys.stderr.isatty():
         yield no_progress
         return
-    with ExitStack() as shown:
-        steps: list[Progress] = []
+    with _later(title, unit) as advance:
+        yield advance
 
-        def advance(done: int, total: int | None) -> None:
+
+@contextmanager
+def list_bar(rows: int, quiet: bool) -> Iterator[Callable[[float, str], None]]:
+    """The same over the rows of a list, parts of rows included: how many are done, and what is being watched."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, what: None
+        return
+    with _later("", "rows") as advance:
+        yield lambda done, what: advance(done, rows, what)
+
+
+class _Advance(Protocol):
+    def __call__(self, done: float, total: int | None, title: str | None = None) -> None: ...
+
+
+@contextmanager
+def _later(name: str, unit: str) -> Iterator[_Advance]:
+    """A bar that is drawn from the first step on."""
+    with ExitStack() as shown:
+        steps: list[_Advance] = []
+
+        def advance(done: float, total: int | None, title: str | None = None) -> None:
             if not steps:
-                steps.append(shown.enter_context(_drawn(title, unit)))
-            steps[0](done, total)
+                steps.append(shown.enter_context(_drawn(title or name, unit)))
+            steps[0](done, total, title)
 
         yield advance
 
 
 @contextmanager
-def _drawn(title: str, unit: str) -> Iterator[Progress]:
+def _drawn(title: str, unit: str) -> Iterator[_Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -44,10 +66,11 @@ def _drawn(title: str, unit: str) -> Iterator[Progress]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
         task = drawn.add_task(title, total=None, rate="")
 
-        def advance(done: int, total: int | None) -> None:
+        def advance(done: float, total: int | None, title: str | None = None) -> None:
             speed = drawn.tasks[0].speed
             # A container may declare fewer frames than it holds: a bar past its end would look broken.
             known = total if total is not None and total >= done else None
-            drawn.update(task, completed=done, total=known, rate=f"{speed:.1f} {unit}/s" if speed else "")
+            told = f"{speed:.1f} {unit}/s" if speed else ""
+            drawn.update(task, description=title, completed=done, total=known, rate=told)
 
         yield advance

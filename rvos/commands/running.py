@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rvos.commands.progress_bar import bar
 from rvos.run.job import Job, Report, run
-from rvos.run.joblist import Outcome
+from rvos.run.rows import Outcome
 
 if TYPE_CHECKING:
     from rvos.segmenter import VideoSegmenter
@@ -33,27 +33,30 @@ def tell(report: Report, as_json: bool) -> None:
 
 
 def tell_all(outcomes: Iterable[Outcome], as_json: bool) -> int:
-    """What many jobs left, as they end: a line a folder, an error on stderr; or one JSON document in the end.
+    """What many jobs left: as they end, a line a folder, an error on stderr; or one JSON document in the end, by rows.
 
     The exit code: 2 where a row was broken.
     """
-    entries: list[dict[str, Any]] = []
+    entries: dict[int, dict[str, Any]] = {}
     broken = 0
-    for row, outcome in enumerate(outcomes):
-        job = outcome.job
+    for outcome in outcomes:
+        job, row = outcome.job, outcome.row
         if outcome.report is not None:
-            entries.append(document_of(outcome.report))
+            entries[row] = document_of(outcome.report)
             if not as_json:
-                print(f"row {row}: {job.out}")
+                print(f"row {row}: {job.out}", flush=True)
             continue
         broken += 1
         _LOG.error("row %d (%s): %s", row, job.source, outcome.error)
         expressions = list(job.expressions)
-        entries.append(
-            {"out": str(job.out), "source": job.source, "expressions": expressions, "error": str(outcome.error)}
-        )
+        entries[row] = {
+            "out": str(job.out),
+            "source": job.source,
+            "expressions": expressions,
+            "error": str(outcome.error),
+        }
     if as_json:
-        print(json.dumps({"jobs": entries, "broken": broken}, ensure_ascii=False))
+        print(json.dumps({"jobs": [entries[row] for row in sorted(entries)], "broken": broken}, ensure_ascii=False))
     return 2 if broken else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +35,7 @@ def segment(
         Path | None,
         typer.Option("--list", metavar="JOBS.csv", help="Many jobs: a CSV of source and expression, a folder a row."),
     ] = None,
+    processes: options.Jobs = None,
     save: Annotated[
         str,
         typer.Option("--save", metavar="NAMES", help=f"What to write, with commas between: {', '.join(OUTPUTS)}."),
@@ -67,16 +67,16 @@ def segment(
         raise ConfigError(f"segment: expected SOURCE before the expressions, got '{source}' first: change their order")
     if source is not None and jobs is not None:
         raise ConfigError(f"segment: expected SOURCE or --list, got both '{source}' and --list {jobs}")
-    from rvos.commands.running import run_watched, tell, tell_all
+    if processes is not None and jobs is None:
+        raise ConfigError(f"--jobs: expected --list beside it, got --jobs {processes} alone: leave it out")
+    from rvos.commands.running import run_watched, tell
     from rvos.run.job import Job
-    from rvos.run.joblist import jobs_of, read_rows, run_jobs
     from rvos.watch.prompts import read_prompts
 
     if jobs is not None:
-        rows = read_rows(jobs)
-        many = jobs_of(rows, out, names, frames, overwrite)
-        outcomes = run_jobs(rows, many, options.segmenter_of(config, quiet), partial(run_watched, quiet=quiet))
-        return tell_all(outcomes, as_json)
+        from rvos.commands.lists import run_list
+
+        return run_list(jobs, out, names, frames, overwrite, config, processes, quiet, as_json)
     prompts = read_prompts(masks) if masks else None
     job = Job(str(source), tuple(expressions or ()), out, names, frames, overwrite, prompts)
     tell(run_watched(job, options.segmenter_of(config, quiet, masks=bool(masks)), quiet), as_json)

@@ -15,6 +15,7 @@ from rvos.data.records import Expression, VideoRecord
 from rvos.evaluation.layouts import Layout
 from rvos.evaluation.scoring import ExpressionRow
 from rvos.export.base import OverlayPainter
+from rvos.export.outputs import OUTPUTS
 from rvos.export.overlay import OverlayExporter
 from rvos.export.style import OVERLAY_STYLE
 from rvos.types import FrameResult, expression_targets
@@ -47,7 +48,7 @@ class ReportPictures:
         """The whole video with the predicted masks, as `<out>/overlay.mp4`. Raises `RvosError`."""
         video, expression = self._find(video_id, expression_id)
         make_folder(out)
-        exporter = OverlayExporter(out, OverlayPainter(OVERLAY_STYLE))
+        exporter = OverlayExporter(out / OUTPUTS["overlay"].place, OverlayPainter(OVERLAY_STYLE))
         with open_video(video.watched, prefetch=0) as opened:
             exporter.open(opened.info, expression_targets([expression.text]))
             for frame in opened:

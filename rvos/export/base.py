@@ -46,17 +46,19 @@ class OverlayPainter:
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         """Make the legend of this video."""
-        names = [target.name for target in targets]
-        self._legend, self._corner = video_legend(names, info.size, self.painter.style)
+        self._names = [target.name for target in targets]
+        self._legend, self._corner = video_legend(self._names, info.size, self.painter.style)
         self._last = None
 
     def paint(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
-        """(H, W, 3) uint8 RGB, read-only: `frame` with the masks of all targets and the legend."""
+        """(H, W, 3) uint8 RGB, read-only: `frame` with the masks of all targets, their marks and the legend."""
         if self._last is not None and self._last[0] is frame:
             return self._last[1]
         image = frame.image.copy()
         self.painter.masks(image, [result.mask for result in results])
-        self._legend.paint(image, self._corner, [result.present for result in results])
+        self.painter.marks(image, results, self._names)
+        if self.painter.style.legend:
+            self._legend.paint(image, self._corner, [result.present for result in results])
         image.flags.writeable = False
         self._last = (frame, image)
         return image

@@ -1,4 +1,4 @@
-"""`contact_sheet.png`: the whole video on one picture."""
+"""The whole video on one picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rvos.export import paths
 from rvos.export.base import frame_caption
 from rvos.export.legend import Legend
 from rvos.export.painter import Painter
@@ -36,8 +35,8 @@ class ContactSheetExporter:
     one, every fourth, ...: 13 to 24 of a long video, each a multiple of one stride.
     """
 
-    def __init__(self, out: Path, style: OverlayStyle) -> None:
-        self._path = out / paths.CONTACT_SHEET
+    def __init__(self, path: Path, style: OverlayStyle) -> None:
+        self._path = path
         # The sheet is plain: nothing shines through a legend on it.
         self._painter = Painter(replace(style, backdrop_alpha=0.0))
 

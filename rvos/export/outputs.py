@@ -1,13 +1,55 @@
-"""The outputs that a run may leave beside its records: the names of `--save`, and where each lies in its folder."""
+"""The formats that a run can be had in: the names of `--save` and `rvos export`, and the place of each in a folder."""
 
 from __future__ import annotations
 
-OUTPUTS: dict[str, str] = {
-    "overlay": "overlay.mp4",
-    "contact_sheet": "contact_sheet.png",
-    "masks": "masks",
-    "palette": "palette",
-    "frames": "frames",
-    "compare": "compare.mp4",
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Made(Enum):
+    """What a format is made of."""
+
+    #: The pictures of the video, and what was found on them.
+    PICTURES = "pictures"
+    #: Masks alone, frame by frame: the video need not be there.
+    MASKS = "masks"
+    #: The log of a run that is done, as often as it takes: neither need the video be there.
+    LOG = "log"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One row of the table of formats."""
+
+    #: The name in the folder of a run: with an ending a file, without one a folder.
+    place: str
+    made_of: Made
+    #: What it is, a line for people.
+    title: str
+
+    @property
+    def suffix(self) -> str:
+        """ ".json" of a file, "" of a folder."""
+        return "." + self.place.rpartition(".")[2] if "." in self.place else ""
+
+
+OUTPUTS: dict[str, Output] = {
+    "overlay": Output("overlay.mp4", Made.PICTURES, "video with masks and legend"),
+    "contact_sheet": Output("contact_sheet.png", Made.PICTURES, "the whole video on one picture"),
+    "compare": Output("compare.mp4", Made.PICTURES, "video, source and overlay side by side"),
+    "frames": Output("frames", Made.PICTURES, "PNGs with masks, boxes and scores"),
+    "report": Output("report.html", Made.PICTURES, "one page: the film to scrub, timelines, changes"),
+    "pictures": Output("pictures", Made.PICTURES, "PNGs of the frames, under the names that coco, cvat and via use"),
+    "masks": Output("masks", Made.MASKS, "PNGs of 0 and 255, a folder an expression"),
+    "palette": Output("palette", Made.MASKS, "PNGs of ids in DAVIS' palette"),
+    "davis": Output("davis", Made.PICTURES, "a tree as DAVIS 2017's: pictures, palette PNGs, list of sequences"),
+    "coco": Output("coco.json", Made.LOG, "COCO instances, masks as RLE, a picture a frame"),
+    "youtube_vis": Output("youtube_vis.json", Made.LOG, "YouTube-VIS, masks as RLE, an instance an expression"),
+    "cvat": Output("cvat.xml", Made.LOG, "CVAT for video 1.1, masks as RLE"),
+    "cvat_boxes": Output("cvat_boxes.xml", Made.LOG, "CVAT for video 1.1, a track of boxes an expression"),
+    "csv": Output("boxes.csv", Made.LOG, "table of boxes, scores and tracks, a row a frame and expression"),
+    "via": Output("via.csv", Made.LOG, "boxes as VGG Image Annotator reads them"),
 }
 DEFAULT = ("overlay", "contact_sheet")
+DRAWN = ("overlay", "contact_sheet", "report", "frames", "compare")
+"""Those that follow an `OverlayStyle`."""

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import cv2
 
-from rvos.export import paths
 from rvos.export.base import OverlayPainter
 from rvos.types import Frame, FrameResult, Target, VideoInfo
 from rvos.video.writer import VideoWriter
 
 
 class OverlayExporter:
-    """`overlay.mp4`: every frame at its time and size, with masks and legend."""
+    """A video of every frame at its time and size, with masks and legend."""
 
-    def __init__(self, out: Path, overlay: OverlayPainter) -> None:
-        self._path = out / paths.OVERLAY
+    def __init__(self, path: Path, overlay: OverlayPainter) -> None:
+        self._path = path
         self._overlay = overlay
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
@@ -36,10 +35,10 @@ class OverlayExporter:
 
 
 class CompareExporter:
-    """`compare.mp4`: the source on the left, the overlay on the right, twice the width."""
+    """A video: the source on the left, the overlay on the right, twice the width."""
 
-    def __init__(self, out: Path, overlay: OverlayPainter) -> None:
-        self._path = out / paths.COMPARE
+    def __init__(self, path: Path, overlay: OverlayPainter) -> None:
+        self._path = path
         self._overlay = overlay
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from rvos.export.legend import video_font_px
 from rvos.export.records import mask_bytes
 from rvos.export.stamp import Stamp
 from rvos.export.style import Colour, OverlayStyle
 from rvos.export.text import line_height, render_line, wrap
+from rvos.types import FrameResult
 
 
 class Painter:
@@ -21,15 +23,44 @@ class Painter:
         self.style = style
 
     def masks(self, image: np.ndarray, masks: Sequence[np.ndarray]) -> None:
-        """Draw E masks (H, W) bool: fills that let the picture through, then sharp outlines over all fills.
+        """Draw E masks (H, W) bool: fills that let the picture through, then sharp outlines over all fills, and what is
+        in none of them dimmed where the style says so.
 
         Mask i has the colour of target i; an empty one leaves no mark.
         """
+        if self.style.dim:
+            self.dim_rest(image, masks)
         width = self.style.outline_px(image.shape[:2])
         for index, mask in enumerate(masks):
             self.fill(image, mask, self.style.colour_of(index))
-        for index, mask in enumerate(masks):
+        for index, mask in enumerate(masks if width else ()):
             self.outline(image, mask, self.style.colour_of(index), width)
+
+    def dim_rest(self, image: np.ndarray, masks: Sequence[np.ndarray]) -> None:
+        """Darken every pixel that is in none of `masks` (H, W) bool."""
+        rest = np.ones(image.shape[:2], bool)
+        for mask in masks:
+            rest &= ~mask
+        darker = cv2.LUT(image, _fill_table((0, 0, 0), self.style.dim))
+        cv2.copyTo(darker, mask_bytes(rest), image)
+
+    def marks(self, image: np.ndarray, results: Sequence[FrameResult], names: Sequence[str]) -> None:
+        """Draw what the style wants beside masks: boxes, names and ids of tracks, in the colours of their targets."""
+        font_px = video_font_px(image.shape[:2])
+        for result in results:
+            box, colour = _box(result.mask), self.style.colour_of(result.expression_index)
+            if box is None:
+                continue
+            if self.style.boxes:
+                self.box(image, box, colour)
+            if self.style.labels:
+                (name,) = wrap(names[result.expression_index], font_px, max(4 * font_px, image.shape[1] // 3), 1)
+                self.caption(image, name, font_px, at=(box[1] - line_height(font_px), box[0]), colour=colour)
+            for track_id, mask in result.track_masks.items() if self.style.ids else ():
+                inside = _box(mask)
+                if inside is not None:
+                    x, y = (inside[0] + inside[2] - font_px) // 2, (inside[1] + inside[3] - line_height(font_px)) // 2
+                    self.caption(image, str(track_id), font_px, at=(y, x), colour=colour)
 
     def fill(self, image: np.ndarray, mask: np.ndarray, colour: Colour) -> None:
         """Tint the pixels of `mask` (H, W) bool."""
@@ -51,7 +82,7 @@ class Painter:
     def box(self, image: np.ndarray, box_xyxy: tuple[int, int, int, int], colour: Colour) -> None:
         """Draw the outline of [x0, y0, x1, y1)."""
         x0, y0, x1, y1 = box_xyxy
-        cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), colour, self.style.outline_px(image.shape[:2]))
+        cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), colour, max(1, self.style.outline_px(image.shape[:2])))
 
     def caption(
         self, image: np.ndarray, text: str, font_px: int, *, at: tuple[int, int], colour: Colour | None = None
@@ -80,6 +111,12 @@ def _fill_table(colour: Colour, alpha: float) -> np.ndarray:
     """(1, 256, 3) uint8: what each value of each channel becomes under the fill."""
     values = np.arange(256, dtype=np.float32)[:, None]
     return np.rint(values * (1 - alpha) + np.array(colour, np.float32) * alpha).astype(np.uint8)[None]
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """[x0, y0, x1, y1) around a mask (H, W) bool; None where it is empty."""
+    x, y, w, h = cv2.boundingRect(mask_bytes(mask))
+    return (x, y, x + w, y + h) if w else None
 
 
 def _cropped(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:

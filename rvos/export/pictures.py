@@ -32,15 +32,50 @@ def write_id_picture(path: Path, ids: np.ndarray) -> None:
         picture.save(path, compress_level=1)
 
 
-class MaskExporter:
-    """`masks/<expression index>/<frame index>.png`, or `masks/object_<id>/...`: 0 or 255, one for every frame, all zero
-    when absent."""
+def labels_of(targets: Sequence[Target]) -> list[int]:
+    """The id of each target in a picture of ids. Raises `OutputError` for more than a palette holds."""
+    if len(targets) > _MAX_IDS:
+        raise OutputError(f"palette: expected at most {_MAX_IDS} targets, got {len(targets)}: save masks instead")
+    return [target.label for target in targets]
 
-    def __init__(self, out: Path) -> None:
-        self._out = out
+
+def id_map(size: tuple[int, int], results: Sequence[FrameResult], labels: Sequence[int]) -> np.ndarray:
+    """(H, W) uint8: where masks overlap the one with the higher score wins, as `frames.jsonl` rounds it; of equal
+    scores the first."""
+    ids = np.zeros(size, np.uint8)
+    for result in sorted(results, key=lambda r: (rounded(r.score), -r.expression_index)):
+        ids[result.mask] = labels[result.expression_index]
+    return ids
+
+
+class PicturesExporter:
+    """`<frame index>.png`: the frames themselves, under the names by which documents call them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        self._folders = [paths.mask_folder(self._out, target) for target in targets]
+        make_folder(self._folder)
+
+    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
+        write_png(self._folder / paths.picture_name(frame.index), frame.image)
+
+    def close(self) -> list[Path]:
+        return [self._folder]
+
+    def abort(self) -> None:
+        """Every picture is whole already."""
+
+
+class MaskExporter:
+    """`<expression index>/<frame index>.png`, or `object_<id>/...`: 0 or 255, one for every frame, all zero when
+    absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
+        self._folders = [self._folder / paths.mask_folder(target) for target in targets]
         for folder in self._folders:
             make_folder(folder)
 
@@ -56,25 +91,20 @@ class MaskExporter:
 
 
 class PaletteExporter:
-    """`palette/<frame index>.png`: indexed colour, each target's `label` as id, 0 where there is none.
+    """`<frame index>.png`: indexed colour, each target's `label` as id, 0 where there is none.
 
-    Where masks overlap the one with the higher score wins, as `frames.jsonl` rounds it; of equal scores the first.
+    Where masks overlap `id_map` decides.
     """
 
-    def __init__(self, out: Path) -> None:
-        self._folder = out / paths.PALETTE
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        if len(targets) > _MAX_IDS:
-            raise OutputError(f"palette: expected at most {_MAX_IDS} targets, got {len(targets)}: save masks instead")
-        self._labels = [target.label for target in targets]
+        self._labels = labels_of(targets)
         make_folder(self._folder)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        ids = np.zeros(frame.size, np.uint8)
-        for result in sorted(results, key=lambda r: (rounded(r.score), -r.expression_index)):
-            ids[result.mask] = self._labels[result.expression_index]
-        write_id_picture(self._folder / paths.picture_name(frame.index), ids)
+        write_id_picture(self._folder / paths.picture_name(frame.index), id_map(frame.size, results, self._labels))
 
     def close(self) -> list[Path]:
         return [self._folder]
@@ -84,11 +114,11 @@ class PaletteExporter:
 
 
 class FramesExporter:
-    """`frames/<frame index>.png`: the overlay with index and time, a box and the score for each target that is
+    """`<frame index>.png`: the overlay with index and time, a box and the score for each target that is
     present; only the frames in `only_frames`, all where it is None."""
 
-    def __init__(self, out: Path, overlay: OverlayPainter, only_frames: range | None) -> None:
-        self._folder = out / paths.FRAMES
+    def __init__(self, folder: Path, overlay: OverlayPainter, only_frames: range | None) -> None:
+        self._folder = folder
         self._overlay = overlay
         self._only_frames = only_frames
 
@@ -107,9 +137,8 @@ class FramesExporter:
             if w:
                 colour = painter.style.colour_of(result.expression_index)
                 painter.box(image, (x, y, x + w, y + h), colour)
-                painter.caption(
-                    image, f"{rounded(result.score):.2f}", font_px, at=(y - line_height(font_px), x), colour=colour
-                )
+                top = y + h if painter.style.labels else y - line_height(font_px)  # above is the name
+                painter.caption(image, f"{rounded(result.score):.2f}", font_px, at=(top, x), colour=colour)
         painter.caption(image, frame_caption(frame), font_px, at=(0, 0))
         write_png(self._folder / paths.picture_name(frame.index), image)
 

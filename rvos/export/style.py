@@ -30,7 +30,7 @@ def _shaded(hue: Colour, scale: float, lift: float) -> Colour:
 class OverlayStyle:
     """How targets are marked on a picture. Opacities go from 0, which shows nothing, to 1, which covers all.
 
-    Raises `ValueError` for no colour, a colour outside 0 to 255, or an opacity outside 0 to 1.
+    Raises `ValueError` for no colour, a colour outside 0 to 255, an opacity outside 0 to 1, or a width below 0.
     """
 
     #: The target at position i has colour i; behind the last one they begin again.
@@ -41,6 +41,18 @@ class OverlayStyle:
     halo: Colour = (20, 20, 20)
     #: Outlines are a pixel wide for each so many pixels of the picture's short side, and never thinner than one.
     px_per_outline_px: int = 270
+    #: Width of outlines as a multiple of that; 0 leaves them out.
+    outline: float = 1.0
+    #: How much black covers what is in no mask.
+    dim: float = 0.0
+    #: A panel with every target's colour and name.
+    legend: bool = True
+    #: The name of a target beside its mask.
+    labels: bool = False
+    #: The box around a target's mask.
+    boxes: bool = False
+    #: The id of every track of a target, on it.
+    ids: bool = False
     #: Letters: the names of targets that are present, captions, titles.
     text: Colour = (255, 255, 255)
     #: Letters: the names of targets that are absent.
@@ -54,9 +66,13 @@ class OverlayStyle:
         colours = (*self.colours, self.halo, self.text, self.absent_text, self.background)
         if not self.colours or not all(0 <= value <= 255 for colour in colours for value in colour):
             raise ValueError(f"OverlayStyle: expected at least one colour, values 0 to 255, got {colours}")
-        if not (0 <= self.fill_alpha <= 1 and 0 <= self.backdrop_alpha <= 1):
+        opacities = (self.fill_alpha, self.backdrop_alpha, self.dim)
+        if not all(0 <= opacity <= 1 for opacity in opacities):
+            raise ValueError(f"OverlayStyle: expected opacities from 0 to 1, got {opacities}")
+        if not 0 <= self.outline <= 100 or self.px_per_outline_px < 1:
             raise ValueError(
-                f"OverlayStyle: expected opacities from 0 to 1, got {self.fill_alpha} and {self.backdrop_alpha}"
+                f"OverlayStyle: expected outline from 0 to 100 and px_per_outline_px from 1, got {self.outline} and "
+                f"{self.px_per_outline_px}"
             )
 
     def colour_of(self, target_index: int) -> Colour:
@@ -64,8 +80,8 @@ class OverlayStyle:
         return self.colours[target_index % len(self.colours)]
 
     def outline_px(self, size: tuple[int, int]) -> int:
-        """The width of outlines on a picture of `size` (height, width)."""
-        return max(1, round(min(size) / self.px_per_outline_px))
+        """The width of outlines on a picture of `size` (height, width); 0 where there are none."""
+        return max(1, round(self.outline * min(size) / self.px_per_outline_px)) if self.outline else 0
 
 
 OVERLAY_STYLE = OverlayStyle()

@@ -23,6 +23,7 @@ from image_core.mask_model import MaskModel, ask, describe
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, TextFeatures
 from rvos.reading.propagation import Propagator
+from rvos.reading.rows import state_of_row
 from rvos.reading.stem import Stem
 from rvos.view.frame_view import View
 
@@ -60,6 +61,10 @@ class Reader(ABC, Generic[State]):
         asking: positions of the expressions that want this frame to go through the whole model though it is no key
         frame. What one expression asked for is not shown to the others: together they would differ from apart.
         """
+
+    def state_of(self, index: int, state: State) -> State:
+        """What a reader of expression `index` alone would remember."""
+        return state
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,9 @@ class FeatureReader(Reader[Any]):
 
     def start(self) -> Any:
         return self.propagator.start()
+
+    def state_of(self, index: int, state: Any) -> Any:
+        return state_of_row(self._row_of[index], state)
 
     @torch.inference_mode()
     def read(self, view: View, is_key: bool, asking: Sequence[int], state: Any) -> tuple[Answers, Any]:

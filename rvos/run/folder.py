@@ -166,5 +166,4 @@ class RunDirectory:
         truncate_frames(self.frames_log, self._targets, kept)
 
     def _clear(self) -> None:
-        folders = paths.picture_folders(self.path)
-        remove(list(paths.run_files(self.path)), [*folders, *{f.parent for f in folders if f.parent != self.path}])
+        remove(list(paths.run_files(self.path)), paths.picture_folders(self.path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,13 @@ from image_core.entries import entries_of, fingerprint, is_there
 from image_core.pictures import is_picture
 from image_core.progress import Progress, no_progress
 from rvos.export import paths
-from rvos.export.outputs import DEFAULT, OUTPUTS
+from rvos.export.outputs import DEFAULT, OUTPUTS, Made
+from rvos.export.recorded import Recorded
 from rvos.export.report import result_document
-from rvos.export.table import build_exporters
+from rvos.export.table import build_exporters, write_document
 from rvos.run.folder import RunDirectory
 from rvos.run.recording import Recording
+from rvos.run.writing import RunWriter
 from rvos.segmenter import VideoSegmenter, open_with_masks
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
 from rvos.video.source import camera_number, path_of
@@ -57,14 +59,14 @@ class Job:
             asked = {"prompts": self.prompts.document(), **segmenter.mask_document()}
         return {
             "source": self.source,
-            "source_sha256": _state_of(self.source),
+            "source_sha256": state_of(self.source),
             **asked,
             "save": list(self.save),
             "only_frames": None if self.only_frames is None else [self.only_frames.start, self.only_frames.stop],
         }
 
 
-def _state_of(source: str) -> str | None:
+def state_of(source: str) -> str | None:
     """Another text where the file, or a picture of the folder, has changed; None for a camera. Raises `VideoError`."""
     if camera_number(source) is not None:
         return None
@@ -92,31 +94,52 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
     """
     if not job.overwrite and is_finished(job.out):
         with RunDirectory(job.out, job.document(segmenter), job.targets):
-            return _report(job)
+            return report_of(job)
     exporters = build_exporters(job.save, job.out, only_frames=job.only_frames)
     with _opened(job, segmenter) as (info, frames, directory, session), directory:
         if directory.frames_done and camera_number(job.source) is not None:
             raise OutputError(f"{job.out}: what a camera showed is past and cannot be continued; pass --overwrite")
         if isinstance(session, StreamSession) and directory.load_snapshot() is None:
             _first_pass(directory, session, job.source, segmenter)
-        recording = Recording(directory, session, exporters)
+        writer = RunWriter(directory, job.targets, exporters)
+        recording = Recording(session, writer)
         recording.run(info, frames, progress)
-        system, asked = segmenter.system, job.prompts is None
-        unseen = system.unseen_words(job.expressions) if asked else ()
-        understood = system.understood(job.expressions) if asked else None
         decided = session.decided() if isinstance(session, StreamSession) else []
-        result = result_document(
-            info,
-            directory.settings,
-            job.targets,
-            unseen,
-            recording.summary,
-            session.latency,
-            understood=understood,
-            decided=decided if any(decided) else None,
-        )
-        directory.finish(result, recording.timing())
-    return _report(job)
+        finish(job, segmenter, writer, info, session.latency, decided, writer.timing(recording.seconds))
+    return report_of(job)
+
+
+def finish(
+    job: Job,
+    segmenter: VideoSegmenter,
+    writer: RunWriter,
+    info: VideoInfo,
+    latency: int,
+    decided: Sequence[dict[str, Any] | None],
+    timing: dict[str, float],
+) -> None:
+    """Leave the documents of a run whose frames are written. latency, decided: as its session tells them. Raises
+    `OutputError`."""
+    _write_documents(job, Recorded.of_log(writer.directory.frames_log, writer.frame_count, info, job.targets))
+    system, asked = segmenter.system, job.prompts is None
+    result = result_document(
+        info,
+        writer.directory.settings,
+        job.targets,
+        system.unseen_words(job.expressions) if asked else (),
+        writer.summary,
+        latency,
+        understood=system.understood(job.expressions) if asked else None,
+        decided=decided if any(decided) else None,
+    )
+    writer.directory.finish(result, timing)
+
+
+def _write_documents(job: Job, recorded: Recorded) -> None:
+    """Those formats that are made of the whole log."""
+    for name in job.save:
+        if OUTPUTS[name].made_of is Made.LOG:
+            write_document(name, job.out / OUTPUTS[name].place, recorded)
 
 
 def _first_pass(directory: RunDirectory, session: StreamSession, source: str, segmenter: VideoSegmenter) -> None:
@@ -132,15 +155,15 @@ def _opened(job: Job, segmenter: VideoSegmenter) -> Iterator[tuple[VideoInfo, It
         carrier = segmenter.carriers.ready()
         with open_with_masks(job.source, job.prompts, segmenter.video, segmenter.sampling, carrier) as opened:
             info, frames, session = opened
-            yield info, frames, _folder(job, segmenter), session
+            yield info, frames, folder_of(job, segmenter), session
         return
     with open_source(job.source, segmenter.video, segmenter.sampling) as (info, frames):
         # Before the model is loaded, for which weights may have to be brought.
-        directory = _folder(job, segmenter)
+        directory = folder_of(job, segmenter)
         yield info, frames, directory, segmenter.session(job.expressions)
 
 
-def _folder(job: Job, segmenter: VideoSegmenter) -> RunDirectory:
+def folder_of(job: Job, segmenter: VideoSegmenter) -> RunDirectory:
     """The folder of a job, which will be had. Raises `OutputError`."""
     directory = RunDirectory(job.out, job.document(segmenter), job.targets, job.overwrite)
     directory.check()
@@ -152,6 +175,7 @@ def is_finished(out: Path) -> bool:
     return is_there(out / paths.RESULT)
 
 
-def _report(job: Job) -> Report:
+def report_of(job: Job) -> Report:
+    """What a finished run left."""
     result = json.loads((job.out / paths.RESULT).read_bytes())
-    return Report(job.out, result, {name: job.out / OUTPUTS[name] for name in job.save})
+    return Report(job.out, result, {name: job.out / OUTPUTS[name].place for name in job.save})

@@ -1,18 +1,15 @@
-"""Many jobs from one table: a folder a row; a broken row does not stop the others."""
+"""Many jobs from one table: a folder a row."""
 
 from __future__ import annotations
 
 import csv
 import io
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_core.errors import ConfigError, RvosError
-from image_core.files import make_folder
-from rvos.run.job import Job, Report, is_finished
-from rvos.segmenter import VideoSegmenter
+from image_core.errors import ConfigError
+from rvos.run.job import Job
 
 _COLUMNS = ("source", "expression")
 _ADVICE = 'a cell with a comma stands in quotation marks, such as clip.mp4,"the dog, left"'
@@ -86,43 +83,3 @@ def jobs_of(
         Job(row.source, (row.expression,), out / f"{index:05d}", save, only_frames, overwrite)
         for index, row in enumerate(rows)
     ]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one job: its report, or what broke it, in one line."""
-
-    job: Job
-    report: Report | None = None
-    error: str | None = None
-
-
-def run_jobs(
-    rows: Sequence[Row],
-    jobs: Sequence[Job],
-    segmenter: VideoSegmenter,
-    run_one: Callable[[Job, VideoSegmenter], Report],
-) -> Iterator[Outcome]:
-    """Run the jobs of rows one after the other; finished ones are done at once. Whatever one of them raises is its own
-    failure.
-
-    run_one: `rvos.run.job.run`, or that with somebody watching. Raises `RvosError` for what would break every job: the
-    model, the folder of all.
-    """
-    for folder in {job.out.parent for job in jobs}:
-        make_folder(folder)
-    good = [job for row, job in zip(rows, jobs, strict=True) if row.fault is None]
-    if not all(is_finished(job.out) and not job.overwrite for job in good):
-        segmenter.system.load()  # a broken model is said once, and not a job at a time
-    for row, job in zip(rows, jobs, strict=True):
-        if row.fault is not None:
-            yield Outcome(job, error=row.fault)
-            continue
-        try:
-            yield Outcome(job, run_one(job, segmenter))
-        except RvosError as error:
-            yield Outcome(job, error=str(error))
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            told = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
-            yield Outcome(job, error=f"a fault of ours, or of the model: {told}")

@@ -9,6 +9,7 @@ where it can be trusted, and by appearance.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -136,10 +137,22 @@ class Track:
     path: Path = ()
     #: What was answered of it.
     belief: Belief = field(default_factory=Belief)
+    #: The user gave its mask: a candidate that differs is another thing.
+    given: bool = False
 
     def place(self, carried: np.ndarray | None, cut: bool) -> Place:
         """Where it is expected on the next frame."""
         return Place(carried, self.appearance, None if cut else self.centre, self.area, self.away)
+
+
+def new_track(track_id: int, region: Region) -> Track:
+    """A track that begins with a region, and is not placed yet."""
+    return Track(track_id, region.appearance, None, None, (0.0, 0.0), 0.0)
+
+
+def first_of(tracks: Sequence[Track]) -> Track | None:
+    """The track most likely meant, the oldest of equals."""
+    return max(tracks, key=lambda track: (track.log_odds, -track.id), default=None)
 
 
 @dataclass(frozen=True)
@@ -209,6 +222,28 @@ class Follower:
         mixed = region.quality * region.soft + (1 - region.quality) * carried
         return Placed(self._moved(track, mixed if (mixed > 0.5).any() else region.soft, region.quality))
 
+    def given(self, view: View, track: Track, region: Region) -> Placed:
+        """A track whose mask on this frame the user gave: a region with that mask. What was learned of the track
+        before it was first given may be of another thing, and goes."""
+        assert region.mask is not None
+        if track.given and track.memory is not None:
+            state = self.objects.renew(view, ObjectState(region.soft, track.memory), region.mask)
+        else:
+            state = self.objects.begin(view, region.mask)
+        track = replace(
+            track,
+            appearance=region.appearance,
+            flowed=Flowed(region.soft, np.ones_like(region.soft)),
+            memory=state.memory,
+            candidates=max(track.candidates + 1, self.config.least_candidates),
+            lessons=track.lessons + 1,
+            refused=0,
+            missed=0,
+            age=0,
+            given=True,
+        )
+        return Placed(replace(self._moved(track, region.soft, 1.0), since_lesson=0), region.mask, trusted=True)
+
     def mask(self, view: View, probs: np.ndarray) -> np.ndarray:
         """(H, W) bool at frame size: what was carried, its boundary moved to the nearest edge of the picture."""
         return snapped(view, probs)
@@ -241,7 +276,10 @@ class Follower:
     def _is_refused(self, view: View, track: Track, region: Region, differing: np.ndarray) -> bool:
         """The memory of the object's appearance speaks against the candidate where it differs from what was carried.
 
-        Over a gap that may be the carried mask's fault: there a candidate that is likely meant is taken."""
+        Over a gap that may be the carried mask's fault: there a candidate that is likely meant is taken. What the user
+        gave is not asked about."""
+        if track.given:
+            return True
         if track.memory is None or region.mask is None or track.refused >= self.config.most_refused:
             return False
         if track.age > 0 and region.likelihood >= self.config.likely:

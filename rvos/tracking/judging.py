@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from image_core.answer import MaskAnswer
-from rvos.tracking.following import Placed, Track
-from rvos.tracking.meaning import History, MeaningConfig, likelihood, moved_on
+from rvos.tracking.following import Placed, Track, first_of
+from rvos.tracking.meaning import History, MeaningConfig, Path, likelihood, moved_on
 from rvos.tracking.regions import Region
 from rvos.tracking.steadying import SteadyMap
 
@@ -44,3 +44,26 @@ def judged(
         track = replace(one.track, log_odds=history.log_odds, path=history.path, belief=belief)
         told.append(replace(one, track=track))
     return told
+
+
+def corrected(
+    frame_index: int, placed: Sequence[Placed], given: int, known: Sequence[Track], config: MeaningConfig
+) -> list[Placed]:
+    """The tracks on the frame on which the user said that one is meant: given, its id. The frames before keep the
+    history that led here."""
+    before = first_of(known)
+    path = (*(() if before is None else before.path), (frame_index, given))[-config.most_runs :]
+    return [_led(one, given, path, config) for one in placed]
+
+
+def pinned(placed: Sequence[Placed], given: int, known: Sequence[Track], config: MeaningConfig) -> list[Placed]:
+    """The tracks after an answer, where the user said before which is meant: that one leads, whatever is answered."""
+    path = next(track.path for track in known if track.id == given)
+    return [_led(one, given, path, config) for one in placed]
+
+
+def _led(one: Placed, given: int, path: Path, config: MeaningConfig) -> Placed:
+    """A track where the one with the id `given` leads."""
+    if one.track.id == given:
+        return replace(one, track=replace(one.track, log_odds=0.0, path=path))
+    return replace(one, track=replace(one.track, log_odds=min(one.track.log_odds, -config.switch - 1)))

@@ -12,6 +12,7 @@ from image_core.answer import Candidate
 from image_core.geometry.masks import resize_masks
 from image_core.ranges import Count, Share, check_ranges
 from rvos.tracking.appearance import pixel_features, work_size
+from rvos.tracking.object_tracker import at_work_size
 from rvos.tracking.steadying import SteadyMap
 from rvos.view.frame_view import View
 
@@ -67,6 +68,12 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
     """Intersection over union of two masks; 0 of two empty ones."""
     union = np.count_nonzero(one | other)
     return float(np.count_nonzero(one & other) / union) if union else 0.0
+
+
+def region_of_mask(view: View, mask: np.ndarray) -> Region:
+    """What is beyond doubt meant: a mask (H, W) bool of the frame, not empty."""
+    soft = at_work_size(view, mask)
+    return Region(mask, soft, 1.0, 1.0, appearance_of(view, soft))
 
 
 def regions_of_candidates(view: View, candidates: Sequence[Candidate], config: RegionsConfig) -> list[Region]:

@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
+import numpy as np
+
 from image_core.answer import MaskAnswer
+from image_core.errors import ConfigError
 from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Share, check_ranges
@@ -102,6 +105,22 @@ class Tracker(ABC, Generic[State]):
     def step(self, view: View, answer: MaskAnswer | None, state: State) -> tuple[FrameResult | None, State]:
         """What the expression means on the frame that is `lookahead` frames back (None before the first of them), and
         the state after this frame. answer: None on a frame that was not decoded."""
+
+    def corrected(self, view: View, mask: np.ndarray, state: State) -> tuple[FrameResult | None, State]:
+        """`step` on a frame on which the user says what the expression means: mask (H, W) bool of the frame, not empty.
+
+        The mask is shown on this frame as it is. From here on the expression means what it covers, whatever is
+        answered.
+        """
+        raise TypeError(f"{type(self).__name__} carries nothing")
+
+    def check_correctable(self) -> None:
+        """Raise `ConfigError` where nobody can say what an expression means: nothing is carried."""
+        if type(self).corrected is Tracker.corrected:
+            raise ConfigError(
+                f"correction: expected a tracker that carries masks, such as tracks, got {type(self).__name__}: choose "
+                "another tracker"
+            )
 
     def asks(self, state: State) -> bool:
         """The expression wants the next frame to go through the whole network, key frame or not."""

@@ -29,16 +29,17 @@ from rvos.tracking.deciding.album import Album, seen_of
 from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
 from rvos.tracking.deciding.decider import Decider, check_both_ways
 from rvos.tracking.deciding.decision import Decision
-from rvos.tracking.following import Follower, FollowingConfig, Placed, Track
+from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, first_of, new_track
 from rvos.tracking.gathered import Gathered, GatheredConfig
-from rvos.tracking.judging import judged
+from rvos.tracking.judging import corrected, judged, pinned
 from rvos.tracking.lifted import lifted
 from rvos.tracking.meaning import Claim, MeaningConfig, Path, chosen, meant_at
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.presence_levels import OTHERWISE, level_for
-from rvos.tracking.regions import Region, RegionsConfig, regions_of_candidates, regions_of_map
+from rvos.tracking.regions import Region, RegionsConfig, region_of_mask, regions_of_candidates, regions_of_map
 from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig
 from rvos.tracking.tracker import Tracker
+from rvos.tracking.waiting import TrackMask, WaitingFrame
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -82,33 +83,6 @@ class TracksConfig(DecidingConfig):
 
 
 @dataclass(frozen=True)
-class TrackMask:
-    """A track that might be shown on a frame."""
-
-    id: int
-    claim: Claim
-    #: (H, W) bool at frame size.
-    mask: np.ndarray
-
-
-@dataclass(frozen=True)
-class WaitingFrame:
-    """A frame until it is answered, which may wait for later ones."""
-
-    frame_index: int
-    time_s: float
-    #: (height, width)
-    size: tuple[int, int]
-    score: float
-    #: Of the answers up to this frame.
-    presence: Gathered
-    #: What the answer of this frame said of it, None where there was none.
-    observed: float | None
-    several: float
-    tracks: tuple[TrackMask, ...]
-
-
-@dataclass(frozen=True)
 class TracksState:
     """What is remembered of one expression on one video."""
 
@@ -133,6 +107,8 @@ class TracksState:
     album: Album | None = None
     #: Which tracks are meant, where that was decided between two passes.
     decision: Decision | None = None
+    #: The track that the user said is meant, from the frame on where that was said.
+    given: int | None = None
 
 
 class TracksTracker(Tracker[TracksState]):
@@ -194,6 +170,26 @@ class TracksTracker(Tracker[TracksState]):
             state = replace(state, unanswered=state.unanswered + 1)
         else:
             placed, state = self._answered(view, answer, carried, state)
+        return self._stepped(view, answer, placed, state)
+
+    def corrected(self, view: View, mask: np.ndarray, state: TracksState) -> tuple[FrameResult | None, TracksState]:
+        if view.cut:
+            state = replace(state, presence=Gathered())
+        carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
+        region, known = region_of_mask(view, mask), state.tracks
+        owner = assign([t.place(carried[t.id], view.cut) for t in known], [region], self.config.association).get(0)
+        track = new_track(state.next_id, region) if owner is None else known[owner]
+        placed = [self._follower.given(view, track, region)]
+        for other in (replace(other, given=False) for other in known if other.id != track.id):
+            placed.append(self._follower.continued(view, other, carried[other.id], region.core))
+        placed = corrected(view.frame.index, placed, track.id, known, self.config.meaning)
+        state = replace(state, given=track.id, next_id=max(state.next_id, track.id + 1))
+        return self._stepped(view, None, placed, state)
+
+    def _stepped(
+        self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
+    ) -> tuple[FrameResult | None, TracksState]:
+        """The end of a step: all tracks are where they are on the frame."""
         tracks = [one.track for one in placed]
         state = replace(state, motion=self._by_motion.after(view, tracks, state.expression, state.motion))
         if state.album is not None:
@@ -214,7 +210,7 @@ class TracksTracker(Tracker[TracksState]):
 
     def again(self, state: TracksState) -> TracksState:
         """The same tracks will come again; which of them is meant when is known already."""
-        first, decision = _first(state.tracks), None
+        first, decision = first_of(state.tracks), None
         if state.album is not None and self._decider is not None:
             album = state.album.settled(self.config.following.least_candidates)
             decision = self._decider.decide(state.expression.text, album)
@@ -245,15 +241,17 @@ class TracksTracker(Tracker[TracksState]):
         drawn = [one.track.probs > 0.5 for one in placed if one.track.probs is not None]
         taken = np.logical_or.reduce([np.zeros(work_size(view), bool), *drawn])
         placed += [
-            self._follower.continued(view, track, carried[track.id], taken)
+            self._follower.continued(view, track, carried[track.id], None if track.given else taken)
             for track in known
             if track.id not in region_of
         ]
         for next_id, region in enumerate(new, state.next_id):
-            track = Track(next_id, region.appearance, None, None, (0.0, 0.0), 0.0)
+            track = new_track(next_id, region)
             placed.append(self._follower.drawn(view, track, None, region))
             region_of[next_id] = region
         placed = judged(view.frame.index, answer, steady, placed, region_of, known, c.meaning)
+        if state.given is not None:
+            placed = pinned(placed, state.given, known, c.meaning)
         placed = self._taught(view, placed, region_of)
         several = float(steady is not None or sum(region.likelihood >= 0.5 for region in regions) > 1)
         state = replace(
@@ -287,9 +285,9 @@ class TracksTracker(Tracker[TracksState]):
     def _kept(self, placed: Sequence[Placed]) -> tuple[Track, ...]:
         """As many tracks as there is room for: those with a place first, then those most likely meant."""
         c = self.config.following
-        tracks = [one.track for one in placed if one.track.away <= c.forget and not self._was_nothing(one.track)]
+        tracks = [t for t in (one.track for one in placed) if t.given or not self._is_over(t)]
         best = sorted(tracks, key=lambda t: (t.probs is None, -t.log_odds, t.away, t.id))[: c.most_tracks]
-        first = _first(tracks)
+        first = first_of(tracks)
         if first is not None and first not in best:
             best[-1] = first
         return tuple(sorted(best, key=lambda track: track.id))
@@ -300,13 +298,14 @@ class TracksTracker(Tracker[TracksState]):
 
     def _seen(self, placed: Sequence[Placed]) -> float:
         """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says of it."""
-        first = _first([one.track for one in placed])
+        first = first_of([one.track for one in placed])
         return 0.0 if first is None or first.probs is None or first.memory is None else first.quality
 
-    def _was_nothing(self, track: Track) -> bool:
-        """It had few candidates, and as many answers since had none: a fault of the image model."""
+    def _is_over(self, track: Track) -> bool:
+        """It was away for too long; or it had few candidates, and as many answers since had none: a fault of the image
+        model."""
         c = self.config.following
-        return track.candidates < c.least_candidates and track.missed >= c.least_candidates
+        return track.away > c.forget or (track.candidates < c.least_candidates and track.missed >= c.least_candidates)
 
     def _waiting(
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
@@ -315,14 +314,16 @@ class TracksTracker(Tracker[TracksState]):
         claims = self._claims([one.track for one in placed], state)
         shown = set(claims) if self.lookahead else self._shown(claims, view.frame.index, state, state.decision)
         visible = [one for one in placed if one.track.id in shown]
+        given = next((one.track for one in placed if one.track.id == state.given), None)
         return WaitingFrame(
             frame_index=view.frame.index,
             time_s=view.frame.time_s,
             size=view.frame.size,
-            score=state.score,
+            score=state.score if given is None else given.quality,
             presence=state.presence,
             observed=None if answer is None else answer.presence,
             several=state.several,
+            given=state.given,
             tracks=tuple(TrackMask(one.track.id, claims[one.track.id], self._mask(view, one)) for one in visible),
         )
 
@@ -337,7 +338,7 @@ class TracksTracker(Tracker[TracksState]):
         """Track id -> what speaks for showing it, of all that have a place."""
         # A dense model's map says itself where nothing is: what it did not draw when it last answered is not there.
         oldest = math.inf if state.maps is None else state.unanswered
-        there = [track for track in tracks if track.probs is not None and track.age <= oldest]
+        there = [t for t in tracks if t.probs is not None and (t.given or t.age <= oldest)]
         return {
             t.id: Claim(t.log_odds, t.belief.value(self.config.meaning), is_sure=self._was_drawn(t, state))
             for t in there
@@ -347,7 +348,9 @@ class TracksTracker(Tracker[TracksState]):
         self, claims: Mapping[int, Claim], frame_index: int, state: TracksState, decision: Decision | None
     ) -> set[int]:
         """The ids of the tracks that are shown on a frame, as far as is known now."""
-        believed = _first(state.tracks)
+        if state.given is not None:
+            return claims.keys() & {state.given}
+        believed = first_of(state.tracks)
         first = meant_at(state.plan or (() if believed is None else believed.path), frame_index)
 
         def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
@@ -374,9 +377,10 @@ class TracksTracker(Tracker[TracksState]):
         shown = {track.id for track in frame.tracks}
         if self.lookahead:
             claims = {track.id: track.claim for track in frame.tracks}
-            shown = self._shown(claims, frame.frame_index, replace(state, several=frame.several), state.decision)
+            then = replace(state, several=frame.several, given=frame.given)
+            shown = self._shown(claims, frame.frame_index, then, state.decision)
         masks = {t.id: t.mask for t in frame.tracks if t.id in shown and t.mask.any()}
-        if state.decision is not None and not state.decision.is_open:
+        if frame.given is not None or (state.decision is not None and not state.decision.is_open):
             presence = 1.0 if masks else 0.0  # what was accepted is there where it is seen
         if presence < (OTHERWISE if c.presence_threshold is None else c.presence_threshold):
             masks = {}
@@ -389,8 +393,3 @@ class TracksTracker(Tracker[TracksState]):
             presence=presence,
             track_masks=masks,
         )
-
-
-def _first(tracks: Sequence[Track]) -> Track | None:
-    """The track most likely meant, the oldest of equals."""
-    return max(tracks, key=lambda track: (track.log_odds, -track.id), default=None)

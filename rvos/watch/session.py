@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from image_core.errors import DataError
 from image_core.identity import name_of
 from image_core.language.motion_parser import timed
 from image_core.state import from_bytes, to_bytes
@@ -21,8 +23,9 @@ from rvos.view.frame_view import view_of
 if TYPE_CHECKING:
     from rvos.reading.reader import Reader
 
-SNAPSHOT_VERSION = 8
+SNAPSHOT_VERSION = 9
 EVERY_FRAME = KeyFrames(1)
+NOTHING: Mapping[int, np.ndarray] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class StreamSession:
     key_frames: which frames the image model sees whole. It knows nothing of the expressions, so that E expressions
     together are E apart; expressions: as the user gave them, where the reader asks for a part of each (`questions`),
     else those of the reader. Whether the parts can serve a video together is asked before (`rvos.system`).
+    apart: each expression is the only one of a run of its own, which `snapshot_of` is for: its results say that it is
+    the first.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class StreamSession:
         tracker: Tracker[Any],
         key_frames: KeyFrames = EVERY_FRAME,
         expressions: Sequence[str] | None = None,
+        apart: bool = False,
     ) -> None:
         """Raises `ValueError` where the reader asks for another number of expressions."""
         self.expressions = reader.expressions if expressions is None else tuple(expressions)
@@ -71,7 +77,9 @@ class StreamSession:
         self._picture: np.ndarray | None = None
         self._pace = key_frames.start()
         self._reading = reader.start()
-        self._tracks = tuple(tracker.start(index, timed(text)) for index, text in enumerate(self.expressions))
+        self._tracks = tuple(
+            tracker.start(0 if apart else index, timed(text)) for index, text in enumerate(self.expressions)
+        )
 
     @property
     def latency(self) -> int:
@@ -83,9 +91,20 @@ class StreamSession:
         """The video is to be watched twice, with `rewind` between."""
         return self._tracker.both_ways
 
-    def step(self, frame: Frame) -> tuple[FrameResult, ...]:
+    def step(self, frame: Frame, given: Mapping[int, np.ndarray] = NOTHING) -> tuple[FrameResult, ...]:
         """What each of the E expressions means, in their order, on the frame that is `latency` frames back: () before
-        the first of them."""
+        the first of them.
+
+        given: position of an expression -> (H, W) bool, a mask of this frame. From this frame on the expression means
+        what the mask covers: it is the result of this frame, to the pixel, and is carried from there, whatever the
+        image model says. The other expressions, and the frames before, stay as they are. Raises `DataError` for an
+        empty mask, one of another size and an expression that is not there; `ConfigError` where the tracker carries
+        nothing.
+        """
+        if given:
+            self._tracker.check_correctable()
+        for index, mask in given.items():
+            self._check_given(frame, index, mask)
         view = view_of(frame, self._picture)
         is_key, pace = self._key_frames.step(view, self._pace)
         asking = [] if is_key else [i for i, state in enumerate(self._tracks) if self._tracker.asks(state)]
@@ -93,12 +112,27 @@ class StreamSession:
             prepared = beside.submit(self._tracker.prepare, view)
             answers, reading = self._reader.read(view, is_key, asking, self._reading)
             prepared.result()
-        stepped = [self._tracker.step(view, answer, state) for answer, state in zip(answers, self._tracks, strict=True)]
+        stepped = [
+            self._tracker.corrected(view, given[index], state)
+            if index in given
+            else self._tracker.step(view, answer, state)
+            for index, (answer, state) in enumerate(zip(answers, self._tracks, strict=True))
+        ]
         # Only a frame that went all the way through is remembered.
         self._picture, self._pace, self._reading = view.picture, pace, reading
         self._tracks = tuple(state for _, state in stepped)
         self.frame_count += 1
         return tuple(result for result, _ in stepped if result is not None)
+
+    def _check_given(self, frame: Frame, index: int, mask: np.ndarray) -> None:
+        """Raise `DataError` for what cannot be meant by an expression on a frame."""
+        where = f"correction of frame {frame.index}"
+        if not 0 <= index < len(self.expressions):
+            raise DataError(f"{where}: expected an expression from 0 to {len(self.expressions) - 1}, got {index}")
+        if mask.dtype != np.bool_ or mask.shape != frame.size:
+            raise DataError(f"{where}: expected bool {frame.size}, as the frame, got {mask.dtype} {mask.shape}")
+        if not mask.any():
+            raise DataError(f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask")
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
         """The results of the frames that still wait for later ones: none will come."""
@@ -118,13 +152,20 @@ class StreamSession:
 
     def snapshot(self) -> bytes:
         """The states and the frame counter, for `restore` in a session that was made alike."""
+        return self._snapshot(range(len(self.expressions)), self._reading)
+
+    def snapshot_of(self, index: int) -> bytes:
+        """What a session of expression `index` alone would have left behind: where all are apart, it goes on alone."""
+        return self._snapshot((index,), self._reader.state_of(index, self._reading))
+
+    def _snapshot(self, of: Sequence[int], reading: Any) -> bytes:
         return to_bytes(
             SessionState(
-                identity=self._identity(),
+                identity=self._identity(of),
                 frame_count=self.frame_count,
                 pace=self._pace,
-                reading=to_bytes(self._reading),
-                tracks=tuple(to_bytes(state) for state in self._tracks),
+                reading=to_bytes(reading),
+                tracks=tuple(to_bytes(self._tracks[i]) for i in of),
                 picture=self._picture,
             )
         )
@@ -133,7 +174,7 @@ class StreamSession:
         """Go on from a snapshot. Raises `OutputError` when it is damaged, or of another session's making."""
         try:
             state = from_bytes(SessionState, data)
-            check_identity(self._identity(), state.identity)
+            check_identity(self._identity(range(len(self.expressions))), state.identity)
             reading = from_bytes(type(self._reading), state.reading, self._reader.device)
             tracks = tuple(from_bytes(type(own), kept) for own, kept in zip(self._tracks, state.tracks, strict=True))
         except ValueError as error:
@@ -141,15 +182,15 @@ class StreamSession:
         self.frame_count, self._picture, self._pace = state.frame_count, state.picture, state.pace
         self._reading, self._tracks = reading, tracks
 
-    def _identity(self) -> str:
+    def _identity(self, of: Sequence[int]) -> str:
         return json.dumps(
             {
                 "version": SNAPSHOT_VERSION,
                 "reading": self._reader.document(),
                 "tracker": {"class": name_of(type(self._tracker)), **self._tracker.document()},
                 "key_frames": asdict(self._key_frames),
-                "expressions": list(self.expressions),
-                "asked": list(self._reader.expressions),
+                "expressions": [self.expressions[i] for i in of],
+                "asked": [self._reader.expressions[i] for i in of],
             }
         )
 

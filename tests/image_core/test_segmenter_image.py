@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from image_core import weights
 from image_core.answer import MaskAnswer
 from image_core.checkpoint import LoadedModel, Provenance, save_model
 from image_core.data.words import check_expressions
-from image_core.device import autocast, resolve_device
+from image_core.device import autocast, resolve_device, resolve_precision
 from image_core.errors import CheckpointError, ConfigError, RvosError, UnknownNameError
 from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
@@ -161,3 +162,30 @@ def test_devices_and_precisions_that_are_not_there() -> None:
         assert "\n" not in str(error.value)
     with pytest.raises(UnknownNameError, match="unknown precision 'fp16'"):
         autocast(torch.device("cpu"), "fp16")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("onednn", "can", "computes"),
+    [
+        (True, {"architecture": "x86_64", "avx512_bf16": True}, True),
+        (True, {"architecture": "x86_64", "amx_bf16": True, "avx512_bf16": False}, True),
+        (True, {"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False}, False),
+        (False, {"architecture": "x86_64", "avx2": True}, False),
+        (True, {"architecture": "aarch64"}, True),
+    ],
+    ids=["AVX512-BF16", "AMX", "AVX-512 alone", "AVX2", "Arm"],
+)
+def test_bf16_is_refused_where_the_processor_imitates_it(
+    onednn: bool, can: dict[str, Any], computes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: onednn)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can)
+    cpu = torch.device("cpu")
+    assert (
+        resolve_precision("auto", cpu) == ("bf16" if computes else "fp32") and resolve_precision("fp32", cpu) == "fp32"
+    )
+    if computes:
+        assert resolve_precision("bf16", cpu) == "bf16"
+        return
+    with pytest.raises(ConfigError, match=r"^precision: expected fp32 on this processor.*, got bf16: use fp32$"):
+        ImageSegmenter.load("s2rm_tiny", "cpu", "bf16")

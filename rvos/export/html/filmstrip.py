@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from rvos.export.jpeg import jpeg_bytes, jpeg_uri
 from rvos.export.painter import Painter
 from rvos.export.style import FILMSTRIP_STYLE
 
@@ -49,9 +49,7 @@ def paint(frame: np.ndarray, truth: np.ndarray | None, prediction: np.ndarray) -
 
 def data_uri(image: np.ndarray) -> str:
     """(H, W, 3) uint8 RGB as the address of an inline JPEG."""
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+    return jpeg_uri(jpeg_bytes(image, _QUALITY))
 
 
 def _scaled(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

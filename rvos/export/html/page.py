@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from image_core.files import write_atomic
 from rvos.export.html.charts import histogram
 from rvos.export.html.expressions import Row, Strip, filmstrips, over_time, score_name, score_of
 from rvos.export.html.markup import Html, h, joined
+from rvos.export.html.shell import page, write_page
 from rvos.export.html.summary import (
     Document,
     baseline,
@@ -21,8 +21,6 @@ from rvos.export.html.summary import (
     title_of,
 )
 
-# The browser itself then refuses whatever would come from elsewhere.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _CONTENTS = (
     ("protocols", "Protocols"),
     ("baseline", "Baseline"),
@@ -42,7 +40,7 @@ def write_report(path: Path, document: Document, rows: Sequence[Row], strip: Str
     "expression_id", "sentence", "labels", "frame_names", "J", "F" (a value a scored frame, F may be None), "visible",
     "predicted" (bool a scored frame), "J&F", "error" (text or None). Raises `OutputError`.
     """
-    write_atomic(path, ("<!doctype html>\n" + report(document, rows, strip) + "\n").encode("utf-8", "backslashreplace"))
+    write_page(path, report(document, rows, strip))
 
 
 def report(document: Document, rows: Sequence[Row], strip: Strip) -> Html:
@@ -60,17 +58,9 @@ def report(document: Document, rows: Sequence[Row], strip: Strip) -> Html:
             facts(document),
         ]
     )
-    head = h(
-        "head",
-        h("meta", charset="utf-8"),
-        h("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        h("title", title_of(document)),
-        h("style", _own_file("report.css")),
-    )
     contents = h("nav", *(h("a", name, href=f"#{key}") for key, name in _CONTENTS if f'id="{key}"' in parts))
     main = h("main", heading(document, _counts(rows)), contents, parts)
-    return h("html", head, h("body", main, h("script", _own_file("report.js"))), lang="en")
+    return page(title_of(document), main, styles=("report.css",), scripts=("report.js",))
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:
@@ -84,7 +74,3 @@ def _distribution(rows: Sequence[Row]) -> Html | None:
     if not rows:
         return None
     return section("distribution", "Distribution", histogram([score_of(row) for row in rows], score_name(rows)))
-
-
-def _own_file(name: str) -> Html:
-    return Html(Path(__file__).with_name(name).read_text(encoding="utf-8"))

@@ -89,6 +89,12 @@ class NetworkFollower(Follower):
         memory = self.network.shown(view, _frame_mask(view, region), before) if is_shown else guess.memory
         return replace(placed, track=replace(placed.track, network=memory))
 
+    def given(self, view: View, track: Track, region: Region) -> Placed:
+        """A track whose mask the user gave: the network is shown it, and keeps of before what was given, too."""
+        placed = super().given(view, track, region)
+        network = self.network.shown(view, _frame_mask(view, region), track.network if track.given else None)
+        return replace(placed, track=replace(placed.track, network=network))
+
     def learned(self, view: View, placed: Placed, region: Region) -> Placed:
         """A lesson about its appearance, as of any track; a new one is shown to the network."""
         taught = super().learned(view, placed, region)

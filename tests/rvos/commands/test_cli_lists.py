@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from image_core.errors import ConfigError
-from rvos.run import job as jobs
+from image_core.segmenter import ImageSegmenter
+from image_core.types import TextFeatures
 from rvos.run.joblist import Row, read_rows
 
 Rvos = Callable[..., Any]
@@ -70,23 +71,28 @@ def test_a_table_in_utf_16_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_ours_fails_its_row_alone(
-    rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rvos: Rvos,
+    make_clip: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    colour_segmenter: ImageSegmenter,
 ) -> None:
     make_clip(3)
     (tmp_path / "jobs.csv").write_text(
         "source,expression\nclip.mp4,the red thing\nclip.mp4,the red, thing\n"
         "clip.mp4,the blue thing\nclip.mp4,the green thing\n"
     )
-    run = jobs.run
+    decode = colour_segmenter.model.decode
 
-    def failing(job: jobs.Job, *rest: Any) -> jobs.Report:
-        if job.expressions == ("the blue thing",):
+    def failing(image: Any, text: TextFeatures, *rest: Any) -> Any:
+        if (text.sentence[:, 2] > 0).any():
             raise ValueError("31 is not a valid Type")
-        return run(job, *rest)
+        return decode(image, text, *rest)
 
-    monkeypatch.setattr("rvos.commands.running.run", failing)
-    said = rvos("segment", "--list", "jobs.csv", "--out", "out", "--save", "masks")
+    monkeypatch.setattr(colour_segmenter.model, "decode", failing)
+    said = rvos("segment", "--list", "jobs.csv", "--out", "out", "--save", "masks", "--jobs", "1")
     assert said.code == 2 and said.out == ["row 0: out/00000", "row 3: out/00003"]
-    assert said.err[0].startswith("row 1 (clip.mp4): expected 2 cells, got 3")
-    assert said.err[1].startswith("row 2 (clip.mp4): a fault of ours, or of the model: ValueError: 31 is not a valid")
-    assert len(said.err) == 2
+    first, alone, blue = said.err
+    assert first.startswith("row 1 (clip.mp4): expected 2 cells, got 3")
+    assert alone.startswith("clip.mp4: its 3 rows are run one by one, after: a fault of ours, or of the model: Val")
+    assert blue.startswith("row 2 (clip.mp4): a fault of ours, or of the model: ValueError: 31 is not a valid")

@@ -191,7 +191,7 @@ def starts(flags: np.ndarray) -> np.ndarray:
 
 def sheet_of(out: Path, size: tuple[int, int], reds: Sequence[int]) -> list[list[int]]:
     """The red of every tile, row by row, of a sheet of plain frames (red, 0, 255): no other mark has their colour."""
-    sheet = ContactSheetExporter(out, OVERLAY_STYLE)
+    sheet = ContactSheetExporter(out / "contact_sheet.png", OVERLAY_STYLE)
     sheet.open(VideoInfo("clip.mp4", size), expression_targets(["the box"]))
     for t, red in enumerate(reds):
         frame = Frame(t, t / 25, np.full((*size, 3), (red, 0, 255), np.uint8))
@@ -230,10 +230,10 @@ def test_a_change_of_style_reaches_everything_that_is_drawn(tmp_path: Path) -> N
         overlay = OverlayPainter(style)
         drive(
             [
-                OverlayExporter(out, overlay),
-                CompareExporter(out, overlay),
-                ContactSheetExporter(out, style),
-                FramesExporter(out, overlay, None),
+                OverlayExporter(out / "overlay.mp4", overlay),
+                CompareExporter(out / "compare.mp4", overlay),
+                ContactSheetExporter(out / "contact_sheet.png", style),
+                FramesExporter(out / "frames", overlay, None),
             ],
             out,
             2,
@@ -256,7 +256,7 @@ def test_a_style_that_cannot_be_drawn_is_refused(fault: dict[str, Any]) -> None:
 
 
 def test_a_run_that_broke_early_leaves_a_sheet_and_one_without_frames_none(tmp_path: Path) -> None:
-    sheet = ContactSheetExporter(tmp_path, OVERLAY_STYLE)
+    sheet = ContactSheetExporter(tmp_path / "contact_sheet.png", OVERLAY_STYLE)
     sheet.open(VideoInfo("clip.mp4", SIZE), expression_targets(["the box"]))
     sheet.abort()
     assert not list(tmp_path.iterdir())

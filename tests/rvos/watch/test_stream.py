@@ -20,6 +20,7 @@ from rvos.export.report import Summary, result_document
 from rvos.run.folder import RunDirectory
 from rvos.run.job import Job, run
 from rvos.run.recording import Recording
+from rvos.run.writing import RunWriter
 from rvos.types import Frame, FrameResult, OutputError, Target, VideoError, VideoInfo, VideoResult, expression_targets
 from rvos.watch.stream import Results, Session, Stream, watch
 
@@ -146,10 +147,11 @@ def record(out: Path, session: Session, frames: Iterable[Frame]) -> list[int]:
     """A run of `numbers` into `out`; what its progress said."""
     said: list[int] = []
     with RunDirectory(out, {"sampling": "all"}, TARGETS) as directory:
-        recording = Recording(directory, session, ())
+        writer = RunWriter(directory, TARGETS, ())
+        recording = Recording(session, writer)
         recording.run(INFO, frames, lambda done, total: said.append(done))
-        document = result_document(INFO, {"sampling": "all"}, TARGETS, (), recording.summary, session.latency)
-        directory.finish(document, recording.timing())
+        document = result_document(INFO, {"sampling": "all"}, TARGETS, (), writer.summary, session.latency)
+        directory.finish(document, writer.timing(recording.seconds))
     return said
 
 
@@ -212,7 +214,8 @@ def test_an_output_that_cannot_be_left_readable_does_not_hide_why_the_run_failed
 
     with RunDirectory(tmp_path / "out", {}, TARGETS) as directory, pytest.raises(VideoError, match="scratched"):
         frames = breaking(numbers(23), 3, VideoError("scratched"))
-        Recording(directory, Delayed(1), [Failing(tmp_path / "out")]).run(INFO, frames, no_progress)
+        writer = RunWriter(directory, TARGETS, [Failing(tmp_path / "out")])
+        Recording(Delayed(1), writer).run(INFO, frames, no_progress)
     assert "no room left" in caplog.text and len(list((tmp_path / "out/palette").iterdir())) == 3
 
 

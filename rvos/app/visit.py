@@ -1,0 +1,262 @@
+"""One visitor: a film, what is asked of it, and the work on it. Nothing of it is shared with another visitor."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from threading import Event, RLock
+
+import numpy as np
+
+from image_core.errors import DataError, RvosError
+from image_core.files import make_folder
+from rvos.app.drawing import candidate_mask
+from rvos.app.film import Film
+from rvos.app.limits import Limits
+from rvos.app.turns import Turns
+from rvos.app.watching import Watching
+from rvos.segmenter import VideoSegmenter
+
+
+class State(StrEnum):
+    """Where the work on a film is."""
+
+    EMPTY = "empty"
+    READY = "ready"
+    WAITING = "waiting"
+    WATCHING = "watching"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is told of the work."""
+
+    state: State
+    #: Frames that have their results, of `total`.
+    done: int = 0
+    total: int = 0
+    #: Films before this one, where it waits.
+    ahead: int = 0
+    #: Why it failed, in one line.
+    message: str = ""
+
+
+class Job:
+    """One go at a film, from where it stands to its end, or until somebody stops it."""
+
+    def __init__(self, watching: Watching, turns: Turns) -> None:
+        self.began = Event()
+        self.ended = Event()
+        self.failure = ""
+        self._watching = watching
+        self._turns = turns
+        self._stop = Event()
+
+    def run(self) -> None:
+        """Work, a frame a turn. Whatever goes wrong is told in `failure`; a fault of ours is raised, too."""
+        self.began.set()
+        try:
+            with closing(self._watching.steps()) as steps:
+                while not self._stop.is_set():
+                    with self._turns:
+                        if next(steps, self) is self:
+                            return
+        except RvosError as error:
+            self.failure = str(error)
+        except Exception as error:
+            self.failure = f"this is a fault of the program ({type(error).__name__}); its log says more"
+            raise
+        finally:
+            self.ended.set()
+
+    @property
+    def was_stopped(self) -> bool:
+        """Somebody stopped it."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Let it end after the frame that it is at; one that has not begun ends at once when its turn comes."""
+        self._stop.set()
+
+
+class Visit:
+    """The state of one visitor. Every method may be called from any thread.
+
+    token: a secret that stands for the visitor; folder: the visit's own, deleted with it; begin: puts a job in the
+    queue of the page; ahead: how many jobs are before one.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        folder: Path,
+        limits: Limits,
+        turns: Turns,
+        begin: Callable[[Job], None],
+        ahead: Callable[[Job], int],
+    ) -> None:
+        self.token = token
+        self.limits = limits
+        self.film: Film | None = None
+        self.watching: Watching | None = None
+        self._folder = folder
+        self._turns = turns
+        self._begin = begin
+        self._ahead = ahead
+        self._lock = RLock()
+        self._job: Job | None = None
+        self._asked = 0
+        make_folder(folder)
+
+    @property
+    def exports_folder(self) -> Path:
+        """Where files to take away are made."""
+        return self._folder / "exports"
+
+    def take(self, path: Path, name: str) -> Film:
+        """Take a file over as the film of this visit, in the place of one before. path: it is moved away from there.
+        Raises `DataError`: the file is no film, or beyond the limits; it is deleted then."""
+        with self._lock:
+            self._halt()
+            self._asked += 1
+            kept = self._folder / f"film_{self._asked}{path.suffix[:8]}"
+            shutil.move(path, kept)
+            try:
+                film = Film(kept, name, self.limits)
+            except RvosError:
+                kept.unlink(missing_ok=True)
+                raise
+            for other in self._folder.iterdir():
+                if other != kept:
+                    _delete(other)
+            self.film, self.watching, self._job = film, None, None
+            return film
+
+    def take_copy(self, path: Path, name: str) -> Film:
+        """`take` of a copy: for a film that is there for everybody."""
+        with self._lock:
+            copy = self._folder / f"example{path.suffix}"
+            shutil.copyfile(path, copy)
+            return self.take(copy, name)
+
+    def ask(self, expressions: tuple[str, ...], segmenter: VideoSegmenter) -> Watching:
+        """Begin to watch the film for some expressions. Raises `DataError`."""
+        self.limits.check_expressions(expressions)
+        with self._lock:
+            if self.film is None:
+                raise DataError("film: expected one, got none: upload a video, or choose an example")
+            self._halt()
+            self._asked += 1
+            _delete(self.exports_folder)
+            self.watching = Watching(self.film, segmenter, expressions, self._folder / f"question_{self._asked}")
+            self._go()
+            return self.watching
+
+    def stop(self) -> None:
+        """Stop the work after the frame that it is at. What was found stays."""
+        with self._lock:
+            if self._job is not None and not self._job.ended.is_set():
+                self._job.stop()
+
+    def go_on(self) -> None:
+        """Go on where it stopped. Raises `DataError` where nothing was asked."""
+        with self._lock:
+            self._asked_watching()
+            self._halt()
+            self._go()
+
+    def correct(self, frame_index: int, expression_index: int, mask: np.ndarray) -> None:
+        """From this frame on, mask (H, W) bool is what an expression means; the film is watched again from there.
+        Raises `DataError` or `ConfigError`."""
+        with self._lock:
+            watching = self._asked_watching()
+            self._halt()
+            try:
+                watching.correct(frame_index, expression_index, mask)
+            finally:
+                self._go()
+
+    def choose(self, frame_index: int, expression_index: int, candidate: int) -> None:
+        """`correct` with the mask of a candidate, by its position among `candidates`. Raises as both do."""
+        found = self.candidates(frame_index, expression_index)
+        if not 0 <= candidate < len(found):
+            raise DataError(f"candidate: expected one of the {len(found)} of this frame, got {candidate}")
+        self.correct(frame_index, expression_index, found[candidate][0])
+
+    def withdraw(self, frame_index: int, expression_index: int) -> None:
+        """Take a correction back; the film is watched again from there. Raises `DataError`."""
+        with self._lock:
+            watching = self._asked_watching()
+            self._halt()
+            try:
+                watching.withdraw(frame_index, expression_index)
+            finally:
+                self._go()
+
+    def candidates(self, frame_index: int, expression_index: int) -> list[tuple[np.ndarray, float]]:
+        """The regions of a frame that the image model holds possible, the likeliest first: masks (H, W) bool and how
+        likely each is meant, in [0, 1]. Raises `DataError`."""
+        watching = self._asked_watching()
+        with self._turns:
+            answers = watching.answers(frame_index)
+        if not 0 <= expression_index < len(answers):
+            raise DataError(f"expression: expected 0 to {len(answers) - 1}, got {expression_index}")
+        answer, size = answers[expression_index], watching.film.info.size
+        return [(candidate_mask(answer, candidate, size), candidate.likelihood) for candidate in answer.candidates]
+
+    def status(self) -> Status:
+        """Where the work is."""
+        with self._lock:
+            if self.film is None:
+                return Status(State.EMPTY)
+            watching, job = self.watching, self._job
+            if watching is None or job is None:
+                return Status(State.READY, total=self.film.frame_count)
+            done, total = watching.done, self.film.frame_count
+            if not job.ended.is_set():
+                if job.began.is_set():
+                    return Status(State.WATCHING, done, total)
+                return Status(State.WAITING, done, total, self._ahead(job))
+            if job.failure:
+                return Status(State.FAILED, done, total, message=job.failure)
+            return Status(State.DONE if watching.is_finished else State.STOPPED, done, total)
+
+    def leave(self) -> None:
+        """End the work, and delete all that there is of the visit."""
+        with self._lock:
+            self._halt()
+            self.film, self.watching, self._job = None, None, None
+            _delete(self._folder)
+
+    def _asked_watching(self) -> Watching:
+        with self._lock:
+            if self.watching is None:
+                raise DataError("expressions: expected some to be asked before, got none: ask first")
+            return self.watching
+
+    def _go(self) -> None:
+        assert self.watching is not None
+        self._job = Job(self.watching, self._turns)
+        self._begin(self._job)
+
+    def _halt(self) -> None:
+        """Stop the work and wait until it has stopped: at most a frame."""
+        if self._job is None:
+            return
+        self._job.stop()
+        if self._job.began.is_set():
+            self._job.ended.wait()
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

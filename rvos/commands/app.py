@@ -1,0 +1,134 @@
+"""`rvos app`: the page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from image_core.errors import ConfigError
+from rvos.commands import options
+
+if TYPE_CHECKING:
+    from rvos.app.workspace import Offer, Settings
+    from rvos.segmenter import VideoSegmenter
+
+_LOG = logging.getLogger(__name__)
+_SHAPES_MODEL = "s2rm_tiny"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def app(
+    *,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Where it listens; by default this machine alone hears it.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="N", help="Its port.")] = 7860,
+    root_path: Annotated[
+        str, typer.Option("--root-path", metavar="PATH", help="The path that a proxy shows it under, such as /rvos.")
+    ] = "",
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A model to choose, as in segment; may be repeated, the first is the default: photo, "
+            f"{_SHAPES_MODEL}.",
+        ),
+    ] = None,
+    trackers: Annotated[
+        list[str] | None,
+        typer.Option("--tracker", metavar="NAME", help="A tracker to choose; may be repeated: tracks, none."),
+    ] = None,
+    examples: Annotated[
+        list[Path] | None,
+        typer.Option("--example", metavar="VIDEO", help="A video that every visitor may choose; may be repeated."),
+    ] = None,
+    device: options.Device = None,
+    megabytes: Annotated[int, typer.Option("--most-megabytes", metavar="N", help="Of a file.")] = 200,
+    seconds: Annotated[float, typer.Option("--most-seconds", metavar="S", help="Of a film.")] = 60.0,
+    frames: Annotated[int, typer.Option("--most-frames", metavar="N", help="Of a film.")] = 1800,
+    megapixels: Annotated[float, typer.Option("--most-megapixels", metavar="N", help="Of a frame.")] = 2.1,
+    visits: Annotated[int, typer.Option("--most-visits", metavar="N", help="Visitors at a time.")] = 40,
+    at_once: Annotated[
+        int, typer.Option("--at-once", metavar="N", help="Films that are watched at a time; the others wait.")
+    ] = 2,
+    kept_minutes: Annotated[
+        float, typer.Option("--keep", metavar="MINUTES", help="After the last sign of a visitor all is deleted.")
+    ] = 60.0,
+    quiet: options.Quiet = False,
+) -> None:
+    """A page to try it on: upload a video, say what you look for, correct it, take the masks away. Needs the extra
+    `app`."""
+    options.be_quiet(quiet)
+    if find_spec("gradio") is None:
+        raise ConfigError('app: expected the extra app, got an installation without it: pip install "rvos[app]"')
+    if not 0 < port < 65536:
+        raise ConfigError(f"--port: expected 1 to 65535, got {port}")
+    from rvos.app.limits import Limits
+    from rvos.app.serving import serve
+    from rvos.app.workspace import Workspace
+
+    limits = Limits(
+        megabytes=megabytes,
+        seconds=seconds,
+        frames=frames,
+        megapixels=megapixels,
+        visits=visits,
+        at_once=at_once,
+        kept_minutes=kept_minutes,
+    )
+    with TemporaryDirectory(prefix="rvos-app-") as folder:
+        offer = _offer(models, trackers, examples, Path(folder))
+        workspace = Workspace(Path(folder) / "visits", offer, _systems(device, quiet), limits)
+        workspace.system(offer.settings).system.load()
+        if host not in _LOOPBACK:
+            _LOG.warning("%s: whoever reaches this address may use the page; docs/app.md tells about proxies", host)
+        _LOG.info("rvos app: http://%s:%d%s", f"[{host}]" if ":" in host else host, port, root_path)
+        try:
+            serve(workspace, Path(folder) / "uploads", host, port, root_path)
+        finally:
+            workspace.close()
+
+
+def _offer(models: list[str] | None, trackers: list[str] | None, examples: list[Path] | None, folder: Path) -> Offer:
+    """What visitors choose from. Raises `ConfigError` for an example that is not there."""
+    from rvos.app.workspace import Example, Offer
+    from rvos.synthetic.demo_clip import EXPRESSIONS, write_clip
+
+    known = tuple(dict.fromkeys(models or ("photo", _SHAPES_MODEL)))
+    given: list[Example] = []
+    for path in examples or ():
+        if not path.is_file():
+            raise ConfigError(f"--example: expected a video file, got {path}, which is none")
+        given.append(Example(path.stem, path))
+    if _SHAPES_MODEL in known:
+        shapes = folder / "shapes.mp4"
+        write_clip(shapes)
+        given.append(Example("drawn shapes", shapes, EXPRESSIONS, _SHAPES_MODEL))
+    return Offer(known, tuple(dict.fromkeys(trackers or ("tracks", "none"))), examples=tuple(given))
+
+
+def _systems(device: str | None, quiet: bool) -> Callable[[Settings], VideoSegmenter]:
+    """What builds the system of some settings; systems of one model share it."""
+    from rvos.image_model import ImageModelHandle
+    from rvos.segmenter import VideoSegmenter
+
+    handles: dict[str, ImageModelHandle] = {}
+
+    def make(settings: Settings) -> VideoSegmenter:
+        config = options.config_of(
+            settings.model, None, settings.tracker, device, None, [f"key_frames={settings.key_frames}"]
+        )
+        if settings.model not in handles:
+            segmenter = options.segmenter_of(config, quiet)
+            handles[settings.model] = segmenter.system.model
+            return segmenter
+        return VideoSegmenter(handles[settings.model], tracker=settings.tracker, key_frames=settings.key_frames)
+
+    return make

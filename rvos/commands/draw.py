@@ -1,0 +1,74 @@
+"""`rvos draw`: a finished run drawn anew, in another style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from image_core.errors import ConfigError
+from rvos.commands import options
+from rvos.commands.export import Run, tell_export
+from rvos.export.outputs import DRAWN, OUTPUTS
+
+
+def draw(
+    run: Run,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="PATH", help="The new file or folder; what is there is never replaced."),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help=f"What to draw: {', '.join(DRAWN)}; by default by the ending of PATH: .mp4 overlay, "
+            ".png contact_sheet, .html report, none frames.",
+        ),
+    ] = None,
+    only_frames: Annotated[
+        str | None, typer.Option("--only-frames", metavar="A:B", help="Frames that `frames` draws, B left out.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="May be repeated. colours=#rrggbb,...: of the expressions in order. fill_alpha=0..1: of masks. "
+            "outline=X: width, 1 as usual, 0 none. dim=0..1: how much darker the rest is. "
+            "legend, labels (names beside masks), boxes, ids (of tracks): true or false.",
+        ),
+    ] = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Draw a finished run anew, in another style; nothing is segmented again."""
+    options.be_quiet(quiet)
+    frames = options.frames_of(only_frames)
+    from rvos.commands.progress_bar import bar
+    from rvos.export.style_settings import style_of
+    from rvos.export.table import known
+    from rvos.run.export import check_path, export_run
+    from rvos.run.finished import FinishedRun
+
+    style = style_of(settings or [])
+    (drawn,) = known([name or _by_ending(out)])
+    if drawn not in DRAWN:
+        raise ConfigError(f"--format: expected one of {', '.join(DRAWN)}, got '{drawn}': rvos export writes it")
+    check_path(drawn, out)
+    with bar(str(out), quiet) as progress:
+        export_run(FinishedRun.read(run), drawn, out, style=style, only_frames=frames, progress=progress)
+    tell_export(drawn, out, as_json)
+
+
+def _by_ending(out: Path) -> str:
+    """The first format whose files end like that."""
+    suffix = out.suffix.lower()
+    found = [name for name in DRAWN if OUTPUTS[name].suffix == suffix]
+    if not found:
+        endings = ", ".join(sorted({OUTPUTS[name].suffix for name in DRAWN} - {""}))
+        raise ConfigError(f"--out: expected a folder, or a file that ends in {endings}, got '{out}'")
+    return found[0]

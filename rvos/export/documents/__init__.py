@@ -1,0 +1,1 @@
+"""Files of annotation that other tools open: each is written from what a run recorded, without the video."""

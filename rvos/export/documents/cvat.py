@@ -1,0 +1,128 @@
+"""CVAT for video 1.1: its XML, with masks as RLE, or with a track of boxes a target.
+
+A reading of CVAT's own writer and reader (`cvat/apps/dataset_manager/formats/cvat.py`). CVAT has no tracks of masks: it
+writes each mask as a track of one frame, which it reads back as a shape of that frame, and so does this. Boxes do make
+tracks, which an annotator can move and cut. Runs of a mask go along the rows of its box, background first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+
+from image_core.files import output_errors, replacing
+from image_core.geometry.rle import decode_rle
+from rvos.export.recorded import Recorded
+from rvos.export.style import OVERLAY_STYLE
+from rvos.types import FrameRecord, Target
+
+Box = tuple[int, int, int, int]
+
+
+def write_cvat_masks(path: Path, run: Recorded) -> None:
+    """Write every mask, to the pixel. Raises `OutputError`."""
+    _write(path, run, _mask_tracks(run))
+
+
+def write_cvat_boxes(path: Path, run: Recorded) -> None:
+    """Write a track of boxes a target, a key frame a frame that was watched; masks are not in it. Raises
+    `OutputError`."""
+    _write(path, run, _box_tracks(run))
+
+
+def _write(path: Path, run: Recorded, tracks: Iterator[str]) -> None:
+    with replacing(path) as temporary, output_errors(path), temporary.open("wb") as file:
+        for part in (_beginning(run), *tracks, "</annotations>\n"):
+            file.write(part.encode("utf-8", "replace"))
+
+
+def _beginning(run: Recorded) -> str:
+    height, width = run.info.size
+    length = max(run.info.frame_count or 0, run.last_frame_index + 1)
+    labels = "".join(
+        f"<label><name>{_text(target.name)}</name><color>#{bytes(OVERLAY_STYLE.colour_of(target.index)).hex()}</color>"
+        "<type>any</type><attributes><attribute><name>score</name><mutable>True</mutable><input_type>text</input_type>"
+        "<default_value></default_value><values></values></attribute></attributes></label>\n"
+        for target in run.targets
+    )
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task>'
+        f"<name>{_text(run.name)}</name><size>{length}</size><mode>interpolation</mode><overlap>0</overlap>"
+        f"<start_frame>0</start_frame><stop_frame>{length - 1}</stop_frame><frame_filter></frame_filter>\n"
+        f"<labels>\n{labels}</labels>\n"
+        f"<original_size><width>{width}</width><height>{height}</height></original_size>"
+        f"<source>{_text(Path(run.info.source).name)}</source></task></meta>\n"
+    )
+
+
+def _mask_tracks(run: Recorded) -> Iterator[str]:
+    track_id = 0
+    for records in run.read():
+        for target, record in zip(run.targets, records, strict=True):
+            if record.box_xyxy is not None:
+                shape = _mask_attributes(record, record.box_xyxy)
+                # As CVAT has it, the mask ends on the frame after; the reader takes the first shape alone.
+                shapes = _shape("mask", record.frame_index, 0, shape, record.score)
+                shapes += _shape("mask", record.frame_index + 1, 1, shape, record.score)
+                yield _track(track_id, target, shapes)
+                track_id += 1
+
+
+def _box_tracks(run: Recorded) -> Iterator[str]:
+    for target in run.targets:
+        shapes, last = "", None
+        for records in run.read():
+            record = records[target.index]
+            if record.box_xyxy is not None:
+                last = _box_attributes(record.box_xyxy)
+            if last is not None:
+                shapes += _shape("box", record.frame_index, int(record.box_xyxy is None), last, record.score)
+        if shapes:
+            yield _track(target.index, target, shapes)
+
+
+def _track(track_id: int, target: Target, shapes: str) -> str:
+    return f'<track id="{track_id}" label={_quoted(target.name)} source="auto">\n{shapes}</track>\n'
+
+
+def _shape(kind: str, frame_index: int, outside: int, where: str, score: float) -> str:
+    return (
+        f'<{kind} frame="{frame_index}" keyframe="1" outside="{outside}" occluded="0" {where} z_order="0">'
+        f'<attribute name="score">{score:.6f}</attribute></{kind}>\n'
+    )
+
+
+def _box_attributes(box: Box) -> str:
+    x0, y0, x1, y1 = box
+    return f'xtl="{x0}.00" ytl="{y0}.00" xbr="{x1}.00" ybr="{y1}.00"'
+
+
+def _mask_attributes(record: FrameRecord, box: Box) -> str:
+    x0, y0, x1, y1 = box
+    runs = ", ".join(map(str, runs_along_rows(decode_rle(record.rle)[y0:y1, x0:x1]).tolist()))
+    return f'rle="{runs}" left="{x0}" top="{y0}" width="{x1 - x0}" height="{y1 - y0}"'
+
+
+def runs_along_rows(mask: np.ndarray) -> np.ndarray:
+    """(h, w) bool -> int64 lengths of the runs along the rows, one after the other, background first (may be 0)."""
+    flat = mask.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    ends = np.concatenate([[0], edges, [flat.size]])
+    runs = np.diff(ends)
+    return np.concatenate([[0], runs]) if flat[0] else runs
+
+
+def _text(text: str) -> str:
+    return escape(_printable(text))
+
+
+def _quoted(text: str) -> str:
+    return quoteattr(_printable(text))
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which XML cannot hold."""
+    return "".join(c if c.isprintable() else " " for c in text)

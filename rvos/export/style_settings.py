@@ -1,0 +1,58 @@
+"""`key=value` -> `OverlayStyle`: every field of it by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from image_core.errors import ConfigError, UnknownNameError
+from rvos.export.style import OVERLAY_STYLE, Colour, OverlayStyle
+
+_DEFAULTS: dict[str, Any] = {field.name: getattr(OVERLAY_STYLE, field.name) for field in fields(OverlayStyle)}
+
+
+def style_of(settings: Sequence[str]) -> OverlayStyle:
+    """The style of videos with what is set: `fill_alpha=0.3`, `labels=true`, `colours=#ff0000,#00aaff`.
+
+    Raises `UnknownNameError` for a key that is no field, `ConfigError` for a value that it cannot have.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set: expected KEY=VALUE, for example fill_alpha=0.3, got '{setting}'")
+        if key not in _DEFAULTS:
+            raise UnknownNameError("style setting", key, list(_DEFAULTS))
+        values[key] = _value(key, text)
+    try:
+        return replace(OVERLAY_STYLE, **values)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _value(key: str, text: str) -> Any:
+    match _DEFAULTS[key]:
+        case bool():
+            if text not in ("true", "false"):
+                raise ConfigError(f"{key}: expected true or false, got '{text}'")
+            return text == "true"
+        case int() | float() as default:
+            try:
+                return type(default)(text)
+            except ValueError as error:
+                raise ConfigError(f"{key}: expected a number, got '{text}'") from error
+        case tuple() as colours if isinstance(colours[0], tuple):
+            return tuple(_colour(key, part) for part in text.split(","))
+        case _:
+            return _colour(key, text)
+
+
+def _colour(key: str, text: str) -> Colour:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ConfigError(
+            f"{key}: expected colours as #rrggbb, commas between them where there are several, got '{text}'"
+        )
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue

@@ -1,0 +1,47 @@
+"""A session that is told on some frames what its expressions mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rvos.types import Frame, Target
+from rvos.watch.session import NOTHING, StreamSession
+from rvos.watch.stream import Results
+
+
+class CorrectedSession:
+    """A `Session` whose frames come with corrections.
+
+    corrections: index of a frame -> position of an expression -> (H, W) bool, what it means from there on. A snapshot
+    is that of the session within: the corrections of frames to come are not part of it.
+    """
+
+    def __init__(self, session: StreamSession, corrections: Mapping[int, Mapping[int, np.ndarray]]) -> None:
+        self._session = session
+        self._corrections = corrections
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self._session.targets
+
+    @property
+    def frame_count(self) -> int:
+        return self._session.frame_count
+
+    @property
+    def latency(self) -> int:
+        return self._session.latency
+
+    def step(self, frame: Frame) -> Results:
+        return self._session.step(frame, self._corrections.get(frame.index, NOTHING))
+
+    def finish(self) -> list[Results]:
+        return self._session.finish()
+
+    def snapshot(self) -> bytes:
+        return self._session.snapshot()
+
+    def restore(self, data: bytes) -> None:
+        self._session.restore(data)

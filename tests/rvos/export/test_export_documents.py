@@ -1,0 +1,143 @@
+"""Files of annotation: the masks that they were made of come out of them again, to the pixel."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_masks
+from pycocotools.coco import COCO
+
+from rvos.export.outputs import OUTPUTS
+from rvos.export.recorded import Recorded
+from rvos.export.table import write_document
+from tests.rvos.export.small_run import INDICES, NAMES, SIZE, results_of, true_masks
+
+
+def written(name: str, run: Recorded, folder: Path) -> Path:
+    path = folder / f"out.{name}"
+    write_document(name, path, run)
+    assert [p.name for p in folder.iterdir()] == [path.name]
+    return path
+
+
+def test_pycocotools_reads_every_mask_of_coco(recorded: Recorded, tmp_path: Path) -> None:
+    with redirect_stdout(io.StringIO()):
+        opened: Any = COCO(str(written("coco", recorded, tmp_path)))
+    assert [category["name"] for category in opened.loadCats(opened.getCatIds())] == list(NAMES)
+    assert [image["frame_index"] for image in opened.loadImgs(sorted(opened.getImgIds()))] == list(INDICES)
+    for index in INDICES:
+        found = np.zeros((3, *SIZE), bool)
+        for annotation in opened.loadAnns(opened.getAnnIds([index + 1])):
+            mask = opened.annToMask(annotation).astype(bool)
+            found[annotation["category_id"] - 1] = mask
+            x, y, w, h = annotation["bbox"]
+            assert annotation["area"] == mask.sum() == mask[y : y + h, x : x + w].sum()
+            assert mask[:, x].any() and mask[y].any() and mask[:, x + w - 1].any() and mask[y + h - 1].any()
+        np.testing.assert_array_equal(found, true_masks(index))
+
+
+def test_coco_tells_scores_and_tracks(recorded: Recorded, tmp_path: Path) -> None:
+    first = json.loads(written("coco", recorded, tmp_path).read_bytes())["annotations"][0]
+    assert (first["score"], first["presence"], first["track_ids"]) == (0.9, 0.8, [4, 9])
+
+
+def test_youtube_vis_has_a_mask_or_null_for_each_frame(recorded: Recorded, tmp_path: Path) -> None:
+    document = json.loads(written("youtube_vis", recorded, tmp_path).read_bytes())
+    (video,) = document["videos"]
+    assert video["length"] == len(INDICES) and video["file_names"][-1] == "a film/00005.png"
+    assert [row["category_id"] for row in document["annotations"]] == [1, 2, 3]
+    for target, row in enumerate(document["annotations"]):
+        for index, rle in zip(INDICES, row["segmentations"], strict=True):
+            truth = true_masks(index)[target]
+            decoded: Any = np.zeros(SIZE) if rle is None else coco_masks.decode(rle)
+            np.testing.assert_array_equal(decoded.astype(bool), truth)
+            assert (rle is None) == (not truth.any())
+        lengths = {len(row[key]) for key in ("segmentations", "bboxes", "areas")}
+        assert lengths == {len(INDICES)}
+    assert document["annotations"][2]["score"] == 0.0 and document["annotations"][0]["score"] == 0.9
+
+
+def masks_of_cvat(path: Path) -> dict[tuple[str, int], np.ndarray]:
+    """As CVAT reads them: of a track of masks the first shape, its runs along the rows of its box."""
+    masks = {}
+    for track in ElementTree.parse(path).getroot().iter("track"):
+        shape = track[0]
+        numbers = {key: int(shape.attrib[key]) for key in ("left", "top", "width", "height", "frame", "outside")}
+        runs = np.array([int(run) for run in shape.attrib["rle"].split(",")])
+        flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+        whole = np.zeros(SIZE, bool)
+        rows, columns = (slice(numbers[a], numbers[a] + numbers[b]) for a, b in (("top", "height"), ("left", "width")))
+        whole[rows, columns] = flat.reshape(numbers["height"], numbers["width"])
+        assert not numbers["outside"] and (track.attrib["label"], numbers["frame"]) not in masks
+        masks[track.attrib["label"], numbers["frame"]] = whole
+    return masks
+
+
+def test_cvat_masks_are_exact(recorded: Recorded, tmp_path: Path) -> None:
+    path = written("cvat", recorded, tmp_path)
+    masks = masks_of_cvat(path)
+    expected = {(name, i): true_masks(i)[e] for i in INDICES for e, name in enumerate(NAMES) if true_masks(i)[e].any()}
+    assert masks.keys() == expected.keys()
+    assert all(np.array_equal(masks[key], expected[key]) for key in masks)
+    task = ElementTree.parse(path).getroot().find("meta/task")
+    assert task is not None and task.findtext("size") == "6"
+    assert [label.findtext("name") for label in task.iter("label")] == list(NAMES)
+
+
+def test_cvat_boxes_are_tracks_that_leave_and_come_back(recorded: Recorded, tmp_path: Path) -> None:
+    root = ElementTree.parse(written("cvat_boxes", recorded, tmp_path)).getroot()
+    tracks = {track.attrib["label"]: list(track) for track in root.iter("track")}
+    assert list(tracks) == list(NAMES[:2])  # what was never there has no track
+    boxes = tracks[NAMES[1]]
+    assert [(box.attrib["frame"], box.attrib["outside"]) for box in boxes] == [
+        *(("0", "0"), ("1", "0"), ("2", "1"), ("3", "0"), ("5", "0"))
+    ]
+    assert [float(boxes[3].attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr")] == [0, 0, SIZE[1], SIZE[0]]
+
+
+def test_the_table_has_a_row_a_target_and_a_track(recorded: Recorded, tmp_path: Path) -> None:
+    with written("csv", recorded, tmp_path).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for index in INDICES:
+        for e, result in enumerate(results_of(index)):
+            mine = [r for r in rows if int(r["frame_index"]) == index and r["target"] == NAMES[e]]
+            assert [r["track_id"] for r in mine] == ["", *map(str, sorted(result.track_masks))]
+            assert [int(r["area_px"]) for r in mine] == [
+                int(mask.sum()) for mask in (result.mask, *dict(sorted(result.track_masks.items())).values())
+            ]
+            assert (mine[0]["x0"] == "") == (mine[0]["present"] == "0") == (not result.mask.any())
+
+
+def test_via_has_a_rectangle_a_box(recorded: Recorded, tmp_path: Path) -> None:
+    with written("via", recorded, tmp_path).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    regions = [json.loads(row["region_shape_attributes"]) for row in rows]
+    assert regions[1] == {"name": "rect", "x": 0, "y": 0, "width": 1, "height": 1}
+    empty = [row for row, region in zip(rows, regions, strict=True) if not region]
+    assert [row["filename"] for row in empty] == ["00002.png"] and empty[0]["region_count"] == "0"
+    assert json.loads(rows[0]["region_attributes"])["name"] == NAMES[0]
+
+
+@pytest.mark.parametrize("name", ["coco", "youtube_vis", "cvat", "cvat_boxes", "csv", "via"])
+def test_documents_of_names_that_are_no_utf_8_can_be_written(name: str, recorded: Recorded, tmp_path: Path) -> None:
+    odd = replace(recorded.targets[0], name="a\udc80\x07b")
+    path = written(name, replace(recorded, targets=(odd, *recorded.targets[1:])), tmp_path)
+    data = path.read_text(encoding="utf-8")
+    if name.startswith("cvat"):
+        ElementTree.fromstring(data.encode())
+    assert data
+
+
+def test_the_page_has_a_row_a_format() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1].strip().strip("`") for line in page.splitlines() if line.startswith("| `")]
+    assert rows[: len(OUTPUTS)] and set(OUTPUTS) <= set(rows)

@@ -1,0 +1,98 @@
+"""`report.html` of a run: everything is inside, names are text, and its numbers are those of the run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from rvos.export.html.film import Film
+from rvos.run.export import export_run
+from rvos.run.finished import FinishedRun
+from rvos.types import Frame, FrameResult
+from tests.rvos.export.small_run import NAMES, SIZE, true_masks
+
+
+class Reader(HTMLParser):
+    """Gathers the addresses, the words and the data of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.words = ""
+        self.data = ""
+        self._inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = dict(attrs).get("id") or tag
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "run-data":
+            self.data += data
+        elif self._inside not in ("script", "style"):
+            self.words += data
+
+
+@pytest.fixture
+def page(finished: Callable[..., FinishedRun], tmp_path: Path) -> Reader:
+    path = export_run(finished(), "report", tmp_path / "report.html")
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    return reader
+
+
+def test_nothing_is_fetched_and_names_are_text(page: Reader) -> None:
+    assert page.addresses and all(address.startswith(("data:image/jpeg", "#")) for address in page.addresses)
+    assert all(name in page.words for name in NAMES)
+
+
+def test_the_page_holds_the_film_and_its_masks(page: Reader) -> None:
+    document: dict[str, Any] = json.loads(page.data)
+    film = document["film"]
+    assert film["indices"] == [0, 1, 2, 3, 4, 5] and film["size"] == list(SIZE) and document["frames"] == 6
+    first = base64.b64decode(film["pictures"][0].partition(",")[2])
+    assert np.asarray(cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR)).shape == (*SIZE, 3)
+    assert [target["present"] for target in document["targets"]] == [
+        [int(true_masks(i)[e].any()) for i in range(6)] for e in range(3)
+    ]
+    assert document["targets"][1]["presence"][:2] == [50, 60]
+    assert [[name for name, _ in tracks] for tracks in film["tracks"][0]] == [[4, 9], [1], []]
+
+
+def test_changes_are_told(page: Reader) -> None:
+    said = re.findall(r"frame (\d+) · [\d.]+ s" + re.escape(NAMES[1]) + r": (disappears|appears|jumps)", page.words)
+    assert said == [("2", "disappears"), ("3", "appears"), ("4", "jumps")]
+    assert f"{NAMES[2]}: absent at first" in page.words
+
+
+@pytest.mark.parametrize(("count", "held", "stride"), [(1, 1, 1), (160, 160, 1), (161, 81, 2), (700, 88, 8)])
+def test_a_long_film_is_thinned_evenly(count: int, held: int, stride: int) -> None:
+    film, image = Film((4, 6)), np.zeros((4, 6, 3), np.uint8)
+    for index in range(count):
+        film.add(Frame(index, index / 25, image), [FrameResult(index, index / 25, 0, image[..., 0] > 0, 0.0, 0.0)])
+    assert film.document()["positions"] == list(range(0, count, stride)) and film.stride == stride
+    assert len(film.document()["pictures"]) == held
+
+
+def test_outlines_have_their_holes_and_fit_the_picture() -> None:
+    mask = np.zeros((720, 1280), bool)
+    mask[200:520, 320:960] = True
+    mask[300:400, 500:700] = False
+    film = Film(mask.shape)
+    film.add(Frame(0, 0.0, np.zeros((720, 1280, 3), np.uint8)), [FrameResult(0, 0.0, 0, mask, 1.0, 1.0)])
+    document = film.document()
+    assert document["size"] == [360, 640]
+    parts = [
+        np.array(re.findall(r"([\d.]+) ([\d.]+)", part), float) for part in document["masks"][0][0].split("M") if part
+    ]
+    boxes = sorted([*part.min(0), *part.max(0)] for part in parts)
+    np.testing.assert_allclose(boxes, [[160, 100, 480, 260], [250, 150, 350, 200]], atol=1)
