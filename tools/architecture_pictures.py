@@ -40,7 +40,7 @@ STYLE = """
   .floors rect { fill: var(--room); stroke: var(--edge) }
   .floors path { fill: none; stroke: var(--edge); opacity: 0.55 }
   .floors line { stroke: var(--line) }
-  .floors .all { stroke: var(--lit); stroke-width: 1.6; opacity: 0 }
+  .floors .all { stroke: var(--lit); stroke-width: 1.6; opacity: 0; pointer-events: none }
   .floors g:hover .all { opacity: 1 }
   .floors g:hover rect { stroke: var(--lit); stroke-width: 2 }
 """

@@ -143,7 +143,8 @@ def section(scene: Scene, changed: bool) -> str:
     """The part of the page about a scene."""
     asked = ", ".join(f"*{expression}*" for expression in scene.expressions)
     warning = "\n\n**The masks have changed since this was written; the caption may be wrong.**" * changed
-    head = f"## {scene.title}\n\nModel `{scene.model}`. Asked: {asked}.\n\n![{scene.title}]({scene.name}.jpg)"
+    shown = f"[![{scene.title}]({scene.name}.jpg)]({scene.name}.jpg)"  # a link to itself: larger
+    head = f"## {scene.title}\n\nModel `{scene.model}`. Asked: {asked}.\n\n{shown}"
     return f"{head}\n\n{scene.caption.strip()}{warning}\n"
 
 
