@@ -6,7 +6,8 @@ python -m benchmarks.gain.motion_words --split test [--per-family 16]   a releas
 Every motion expression of the videos ("the circle moving left", "the square that stops"), with two image models: the
 embedded one, and the true masks of all objects that the still part fits ("the circle": every circle), which shows what
 the words of motion alone are worth. frame_by_frame asks the image model the whole text, as it was asked before.
-tracks: causal; tracks_both_ways: the second of two passes. All with the tracker's own presence threshold.
+tracks: causal; tracks_both_ways: the second of two passes. Thresholds of presence are those of a user's run: frame by
+frame one half, of `tracks` what the default `wanted_t_acc` takes with the model.
 
 Figures are means over expressions: J&F over the frames on which the target is visible; N-acc over the frames without it
 (of expressions that are true of nothing, too); identity: on how many of the frames with a visible target most of what
@@ -49,7 +50,7 @@ from rvos.watch.stream import watch
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/motion_words")
 MODELS = ("embedded", "true_masks")
-TRACKS = TracksTracker(TracksConfig(both_ways=True))
+BOTH_WAYS = TracksConfig(both_ways=True)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def rows_of(job: Job) -> list[Row]:
     for model in MODELS:
         with torch.inference_mode():
             clip = record(sample, loaded(job.model)) if model == "embedded" else truly_asked(sample, described, moving)
-            by_system = shown(clip, frame_by_frame=model == "embedded")
+            own = identify_model(job.model) if model == "embedded" else None
+            by_system = shown(clip, TracksTracker(BOTH_WAYS.for_model(own)), frame_by_frame=model == "embedded")
         for system, results in by_system.items():
             for e, number in enumerate(moving):
                 meaning = described.meanings[number]
@@ -88,7 +90,7 @@ def rows_of(job: Job) -> list[Row]:
 
 def truly_asked(sample: VideoSample, described: VideoDescription, moving: Sequence[int]) -> Clip:
     """The clip of a model that draws every object of a kind as it is, and knows nothing of motion."""
-    asked = questions([e.text for e in sample.expressions], TRACKS, draws_candidates=False)
+    asked = questions([e.text for e in sample.expressions], TracksTracker(BOTH_WAYS), draws_candidates=False)
     said = {}
     for question, number in zip(asked, moving, strict=True):
         meaning = described.meanings[number]
@@ -103,12 +105,12 @@ def _true_answer(track: np.ndarray, described: VideoDescription, kind: Kind) -> 
     return MaskAnswer(tuple(Candidate(track == i, 1.0, 1.0) for i in ids), 1.0 if ids else 0.0, 1.0 if ids else 0.0)
 
 
-def shown(clip: Clip, frame_by_frame: bool) -> dict[str, list[list[FrameResult]]]:
+def shown(clip: Clip, tracks: TracksTracker, frame_by_frame: bool) -> dict[str, list[list[FrameResult]]]:
     """System -> E lists of T results."""
     by_system: dict[str, list[list[FrameResult]]] = {}
     if frame_by_frame:
         by_system["frame_by_frame"] = _watched(clip.session(NoTracker()), clip)
-    session = clip.session(TRACKS)
+    session = clip.session(tracks)
     by_system["tracks"] = _watched(session, clip)
     session.rewind()
     by_system["tracks_both_ways"] = _watched(session, clip)
@@ -155,9 +157,11 @@ def main() -> None:
     parser.add_argument("--per-family", type=int, default=8)
     parser.add_argument("--model", default="s2rm_tiny", help="an embedded model's name, or a model file")
     arguments = parser.parse_args()
+    model = identify_model(arguments.model)
     settings = {
         "model": arguments.model,
-        "model_sha256": identify_model(arguments.model).revision,
+        "model_sha256": model.revision,
+        "presence_threshold": BOTH_WAYS.for_model(model).presence_threshold,
         "generator_sha256": generator_sha256(),
         "code_sha256": code_sha256(),
         "split": arguments.split,
@@ -176,9 +180,9 @@ def main() -> None:
     document = BENCHMARK.write(
         arguments.out or beside, {**settings, "per_family": arguments.per_family, "results": report(rows)}
     )
-    for model, by_system in document["results"].items():
+    for name, by_system in document["results"].items():
         for system, means in by_system.items():
-            print(model, system, {k: v for k, v in means.items() if k not in ("verbs", "families")})
+            print(name, system, {k: v for k, v in means.items() if k not in ("verbs", "families")})
 
 
 if __name__ == "__main__":
