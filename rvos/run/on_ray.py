@@ -76,9 +76,8 @@ def _outcomes(units: Sequence[Unit], build: Build, actors: int | None, progress:
 
 def _sent_out(units: Sequence[Unit], build: Build, actors: int | None) -> Any:
     """The dataset of what becomes of the units, a block each."""
-    from ray.data import ActorPoolStrategy, DataContext
-
     import ray
+    from ray.data import ActorPoolStrategy, DataContext
 
     there = ray.cluster_resources()
     gpus, cores = int(there.get("GPU", 0)), int(there.get("CPU", 1))
