@@ -24,6 +24,7 @@ SOURCES: dict[str, str] = {
     "real_faults": "gain/real_faults.json",
     "video_gain": "gain/video_gain.json",
     "motion_words": "gain/motion_words.json",
+    "video_ablations": "gain/video_ablations.json",
     "video_cores": "gain/video_cores.json",
     "few_masks": "few_masks/few_masks.json",
     "attention_pictures": "few_masks/attention_pictures.json",

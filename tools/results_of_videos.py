@@ -133,6 +133,22 @@ def video_twins() -> str:
     )
 
 
+def video_ablations() -> str:
+    """`tracks` with one part off at a time."""
+    document = read("video_ablations")
+    titles = {
+        "without_said": "what the image model pointed at, by appearance",
+        "without_shown": "what is learned of the masks shown",
+        "without_history": "the history of which track was meant",
+        "without_presence": "the mean of presence over frames",
+        "without_refusal": "the doubt about candidates",
+    }
+    causal, worth = document["stable"]["causal"], document["tracks_over_baselines"]
+    rows = [["nothing", points(causal["tracks"]["J&F"]), ""]]
+    rows += [[title, points(causal[name]["J&F"]), gained(worth[name])] for name, title in titles.items()]
+    return table(("part that is off", "J&F, target visible", "worth of the part"), rows)
+
+
 def video_cores() -> str:
     """A contour model beside a dense one, in videos."""
     rows = []
