@@ -96,9 +96,10 @@ class ImageSegmenter:
             text = self.model.encode_text(list(expressions))
             features = self.encode(images, text, valid_px=valid_px)
             if len(features) != len(text):
-                features = features.select(torch.zeros(len(text), dtype=torch.long, device=self.device))
+                rows = torch.zeros(len(text), dtype=torch.long, device=self.device)
+                features = self.model.readied(features).select(rows)
             prediction = self.model.decode(features, text)
-        return self.answers(prediction, features.valid_px)
+        return self.answers(prediction, [valid] * len(text))
 
     def encode(
         self, images: Tensor, text: TextFeatures, *, stem: Tensor | None = None, valid_px: Tensor | None = None
@@ -111,15 +112,17 @@ class ImageSegmenter:
         rows = torch.arange(len(text), device=self.device)
         return join_features([encode(text.select(chunk)) for chunk in rows.split(self.model.max_pairs)])
 
-    def answers(self, prediction: Prediction, valid_px: Tensor) -> list[MaskAnswer]:
-        """N rows of a prediction -> N answers; valid_px: (N, 2), of their input, (height, width) before padding."""
-        stride = self.model.mask_stride
-        maps = prediction.mask_logits.float().cpu().numpy()
-        presence = self.model.presence_probs(prediction).cpu().tolist()
-        score = prediction.score.float().cpu().tolist()
+    def answers(self, prediction: Prediction, valid_px: Sequence[tuple[int, int]]) -> list[MaskAnswer]:
+        """N rows of a prediction -> N answers, brought from the device in one copy; valid_px: of their input, (height,
+        width) before padding."""
+        logits = prediction.mask_logits.float()
+        presence_bits = self.model.presence_probs(prediction).view(torch.float32).view(-1, 2)  # double, kept to the bit
+        rows = torch.cat([presence_bits, prediction.score.float()[:, None], logits.flatten(1)], 1).cpu().numpy()
+        presence = rows[:, :2].copy().view(np.float64)[:, 0].tolist()
+        maps, stride = rows[:, 3:].reshape(logits.shape), self.model.mask_stride
         return [
-            MaskAnswer.of_map(_dense(maps[i], stride, (height, width)), presence[i], score[i])
-            for i, (height, width) in enumerate(valid_px.tolist())
+            MaskAnswer.of_map(_dense(maps[i], stride, valid), presence[i], float(rows[i, 2]))
+            for i, valid in enumerate(valid_px)
         ]
 
 

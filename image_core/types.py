@@ -61,6 +61,8 @@ class ImageFeatures:
     words: TextFeatures | None = None
     #: (N, heads, h*w, L), for models that are trained on it.
     attention: Tensor | None = None
+    #: Rows of what the parts of a decoder made of the levels alone (`FeatureModel.readied`); () where it has to.
+    made: tuple[tuple[Tensor, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.levels or len(self.levels) != len(self.strides):
@@ -82,10 +84,11 @@ class ImageFeatures:
         return tuple((stride, level) for stride, level in pairs if stride is not None)
 
     def with_maps(self, maps: Iterable[Tensor]) -> ImageFeatures:
-        """The same with other maps, in the order of `maps`; tokens stay."""
+        """The same with other maps, in the order of `maps`; tokens stay, and what was made of the old ones goes."""
         fresh = iter(maps)
         pairs = zip(self.strides, self.levels, strict=True)
-        return replace(self, levels=tuple(level if stride is None else next(fresh) for stride, level in pairs))
+        levels = tuple(level if stride is None else next(fresh) for stride, level in pairs)
+        return replace(self, levels=levels, made=())
 
     def __len__(self) -> int:
         return self.levels[0].shape[0]
@@ -103,6 +106,7 @@ class ImageFeatures:
             valid_px=pick(self.valid_px),
             words=None if self.words is None else self.words.select(index),
             attention=None if self.attention is None else pick(self.attention),
+            made=tuple(tuple(map(pick, part)) for part in self.made),
         )
 
 

@@ -56,7 +56,7 @@ class VideoSegmenter:
     model: `photo`, an embedded model's name, a model file, `module:factory`, or any object with `segment` (which brings
     its own device and precision);
     propagation, tracker: names, descriptions with numbers (`rvos.parts.tracker_config`), or objects; key_frames,
-    decode, sampling, device, precision, object_tracker, masker, refining: as in `SystemConfig`, whose objects
+    decode, chunk, sampling, device, precision, object_tracker, masker, refining: as in `SystemConfig`, whose objects
     `VideoSegmenter.of` takes whole.
 
     The model is loaded when it is first needed: `session`, `stream` and `segment` raise `UnknownNameError` or
@@ -72,6 +72,7 @@ class VideoSegmenter:
         *,
         key_frames: str | KeyFrames = AUTO,
         decode: str = AUTO,
+        chunk: int = 1,
         video: VideoConfig = PLAIN_VIDEO,
         sampling: str = "all",
         device: str = "auto",
@@ -92,7 +93,7 @@ class VideoSegmenter:
             if not isinstance(value, kind):
                 faults.add(f"{key}: expected {kind.__module__}.{kind.__name__}(...), got {type(value).__name__}")
         with faults.gathered():
-            self.system = VideoSystem(handle, Reading(key_frames, decode, propagation), tracker)
+            self.system = VideoSystem(handle, Reading(key_frames, decode, propagation, chunk), tracker)
         faults.raise_all()
         self.video = video
         self.sampling = sampling
@@ -107,6 +108,7 @@ class VideoSegmenter:
             config.tracker,
             key_frames=config.key_frames,
             decode=config.decode,
+            chunk=config.chunk,
             video=config.video,
             sampling=config.sampling,
             object_tracker=config.object_tracker,

@@ -48,11 +48,18 @@ if TYPE_CHECKING:
     from rvos.reading.reader import Reader
 
 _LOG = logging.getLogger(__name__)
+MOST_TOGETHER = 1000
+"""Frames of a chunk: all of them are held in memory."""
 
 
 def _check_decode(value: str) -> None:
     if value not in (AUTO, "every", "key"):
         raise UnknownNameError("decode", str(value), [AUTO, "every", "key"])
+
+
+def _check_chunk(value: int) -> None:
+    if type(value) is not int or not 1 <= value <= MOST_TOGETHER:
+        raise ConfigError(f"chunk: expected a whole number from 1 to {MOST_TOGETHER}, got {value!r}")
 
 
 def _check_masker(value: str) -> None:
@@ -102,6 +109,9 @@ class SystemConfig:
     decode: str = AUTO
     """What is decoded between key frames: every (all frames, from propagated features), key (none, the tracker carries
     the masks), or auto: every with a propagation, else key."""
+    chunk: int = 1
+    """Frames that are read together, 1 to 1000: for a GPU, whose passes then are batches. Results come when the last of
+    them was read; 1 answers every frame at once."""
     propagation: PartConfig = field(default_factory=propagation_config)
     tracker: PartConfig = field(default_factory=tracker_config)
     object_tracker: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
@@ -116,6 +126,8 @@ class SystemConfig:
         for key in ("device", "precision", "sampling", "masker"):
             with faults.gathered():
                 _TEXTS[key](getattr(self, key))
+        with faults.gathered():
+            _check_chunk(self.chunk)
         with faults.gathered():
             _check_decode(self.decode)
             propagation, tracker = PROPAGATORS[self.propagation.name], tracker_type(self.tracker.name)
@@ -137,7 +149,7 @@ class SystemConfig:
         carries = tracker_type(self.tracker.name).of_masks
         usual = SystemConfig(tracker=tracker_config(self.tracker.name if carries else DEFAULT_TRACKER))
         faults = Faults()
-        for key in ("key_frames", "decode", "propagation", "tracker", *(OF_MASKS if carries else ())):
+        for key in ("key_frames", "decode", "chunk", "propagation", "tracker", *(OF_MASKS if carries else ())):
             mine, plain = (_document(getattr(system, key)) for system in (self, usual))
             for name in (name for name, value in mine.items() if plain.get(name) != value):
                 if (key, name) == ("tracker", carries):
@@ -194,6 +206,9 @@ def _field_of(key: str, value: Any) -> Any:
     """One field of `SystemConfig` from its plain value."""
     if key not in SETTINGS:
         raise UnknownNameError("setting", key, list(SETTINGS))
+    if key == "chunk":
+        _check_chunk(value)
+        return value
     if key in _TEXTS:
         if not isinstance(value, str):
             raise ConfigError(f"{key}: expected a text, got {value!r}")
@@ -210,12 +225,13 @@ def _field_of(key: str, value: Any) -> Any:
 class Reading:
     """Which frames the whole model sees, and what the frames between get: texts and names, or objects.
 
-    key_frames: auto, all, every:K or adaptive:K; decode: auto, every or key.
+    key_frames: auto, all, every:K or adaptive:K; decode: auto, every or key; chunk: frames that are read together.
     """
 
     key_frames: str | KeyFrames = AUTO
     decode: str = AUTO
     propagation: str | PartConfig | Propagator[Any] = DEFAULT_PROPAGATION
+    chunk: int = 1
 
 
 class VideoSystem:
@@ -239,6 +255,8 @@ class VideoSystem:
         with faults.gathered():
             _check_decode(reading.decode)
         with faults.gathered():
+            _check_chunk(reading.chunk)
+        with faults.gathered():
             self.propagation_config = describe_propagation(reading.propagation)
         with faults.gathered():
             self.tracker_config = describe_tracker(tracker)
@@ -255,6 +273,7 @@ class VideoSystem:
             (self.propagation_config.name, type(self.propagator)),
             (self.tracker_config.name, type(self.tracker)),
         )
+        self.chunk = reading.chunk
         self._told_words: set[str] = set()
 
     @cached_property
@@ -287,7 +306,9 @@ class VideoSystem:
         check_expressions(expressions)
         self.tracker.load()
         asked = self._questions(expressions)
-        session = StreamSession(self._reader(asked), self.tracker, self.key_frames, expressions, apart)
+        session = StreamSession(
+            self._reader(asked), self.tracker, self.key_frames, expressions, apart=apart, chunk=self.chunk
+        )
         unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
         if unseen:
             words = ", ".join(unseen)
@@ -340,6 +361,7 @@ class VideoSystem:
             "precision": self.model.precision,
             "key_frames": str(self.key_frames),
             "decode": self.decode,
+            "chunk": self.chunk,
             "propagation": self.propagation_config.document(),
             "tracker": {"name": self.tracker_config.name, **self.tracker.document()},
         }
@@ -347,7 +369,7 @@ class VideoSystem:
 
 def _document(setting: Any) -> dict[str, Any]:
     """A field of `SystemConfig` as JSON values."""
-    if isinstance(setting, str):
+    if isinstance(setting, str | int):
         return {"": setting}
     return setting.document() if isinstance(setting, PartConfig) else asdict(setting)
 

@@ -29,7 +29,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("geometry", "promptable"),
         ("hub",),  # below the encoders: SAM's is read through it
         ("answer", "building", "folder", "json_lines", "language", "metrics", "preprocessing", "encoders"),
-        ("models", "data", "synthetic", "weights"),
+        ("models", "data", "synthetic", "weights", "resampling"),
         ("checkpoint",),
         ("segmenter", "convert"),
         ("mask_model",),

@@ -73,6 +73,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "image_core/losses.py",
         "image_core/layers/*",
         "image_core/preprocessing.py",
+        "image_core/resampling.py",
         "image_core/encoders/*",
         "image_core/models/*",
         "image_core/checkpoint.py",

@@ -50,6 +50,27 @@ def many_expressions() -> str:
     )
 
 
+def expressions_by_mode() -> str:
+    """What five expressions cost beside one, in every way of reading."""
+    rows = []
+    for name, modes in read("expressions_by_mode")["models"].items():
+        for mode, row in modes.items():
+            before = row["before"]
+            own = [number(row["one_ms"], 0), number(row["five_ms"], 0)]
+            rows.append([f"`{name}`", mode, *own, number(row["times_one"], 2), number(before["times_one"], 2)])
+    return table(("model", "reading", "one, ms", "five, ms", "five to one", "before"), rows)
+
+
+def chunk_counts() -> str:
+    """Kernels and waits for the device of a frame, frame by frame and in chunks."""
+    rows = []
+    for reading, by_count in read("chunk_counts")["a_frame_by_expressions"].items():
+        for count, chunks in by_count.items():
+            for chunk, row in chunks.items():
+                rows.append([reading, count, f"`{chunk}`", number(row["kernels"], 0), number(row["waits"], 2)])
+    return table(("reading", "expressions", "", "kernels a frame", "waits a frame"), rows)
+
+
 def tracking_cost() -> str:
     """What the tracker costs beside the image model, with the aims."""
     document = read("tracking_cost")

@@ -24,7 +24,12 @@ class RecordedReader(Reader[NothingRead]):
     def start(self) -> NothingRead:
         return NothingRead()
 
-    def read(self, view: View, is_key: bool, asking: Sequence[int], state: NothingRead) -> tuple[Answers, NothingRead]:
-        if not is_key:
-            return [None] * len(self.expressions), state
-        return list(self._answers[view.frame.index]), state
+    def read(
+        self, views: Sequence[View], keys: Sequence[bool], state: NothingRead
+    ) -> tuple[list[Answers], NothingRead]:
+        nothing: Answers = [None] * len(self.expressions)
+        pairs = zip(views, keys, strict=True)
+        return [list(self._answers[view.frame.index]) if is_key else nothing for view, is_key in pairs], state
+
+    def ask(self, view: View, of: Sequence[int]) -> Answers:
+        return [None] * len(of)

@@ -13,8 +13,9 @@ from rvos.types import Frame
 from rvos.watch.session import StreamSession
 from rvos.watch.stream import Results
 
-STAGES = ("stem", "encoder", "propagate", "decode", "track", "rest")
-"""rest: everything of a frame that is none of the others, such as bringing the picture to the network's size."""
+STAGES = ("stem", "encoder", "propagate", "ready", "decode", "track", "rest")
+"""ready: what a decoder makes of the features whatever the words are; rest: everything of a frame that is none of the
+others, such as bringing the picture to the network's size."""
 
 
 class StageClock:
@@ -45,10 +46,14 @@ class StageClock:
         assert isinstance(image, ImageSegmenter), "features are propagated of these alone"
         model = image.model
         watched: list[tuple[Any, str, str]] = [
-            (model, "encode_stem", "stem"), (model, "encode_image", "encoder"), (model, "decode", "decode")
+            (model, "encode_stem", "stem"), (model, "encode_image", "encoder"),
+            (model, "readied", "ready"), (model, "decode", "decode"),
         ]  # fmt: skip
         for segmenter in all_of_them:
-            watched += [(segmenter.system.propagator, "step", "propagate"), (segmenter.system.tracker, "step", "track")]
+            watched += [
+                (segmenter.system.propagator, "step", "propagate"),
+                (segmenter.system.tracker, "steps", "track"),
+            ]
         for owner, method, stage in watched:
             setattr(owner, method, self.timed(stage, getattr(owner, method)))
 

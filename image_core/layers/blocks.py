@@ -61,7 +61,11 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor, pad_mask: Tensor | None = None) -> Tensor:
         """`pad_mask` (B, K) bool, True on padding of the context."""
-        q = split_heads(self.to_q(x), self.heads)
+        return self.answered(self.to_q(x), context, pad_mask)
+
+    def answered(self, queries: Tensor, context: Tensor, pad_mask: Tensor | None = None) -> Tensor:
+        """`forward` from its queries (B, Q, C) on, what `to_q` made of its first input."""
+        q = split_heads(queries, self.heads)
         k, v = (split_heads(t, self.heads) for t in self.to_kv(context).chunk(2, dim=-1))
         return self.out(merge_heads(attend(q, k, v, None if pad_mask is None else pad_mask[:, None, None, :])))
 

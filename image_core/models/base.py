@@ -73,6 +73,11 @@ class FeatureModel(nn.Module, ABC):
         the whole input. Levels are maps of any strides, or tokens.
         """
 
+    def readied(self, image: ImageFeatures) -> ImageFeatures:
+        """The features with all that `decode` makes of them whatever the words are, so that it is made once for many
+        expressions and `decode` need not. By default the features as they are."""
+        return image
+
     @abstractmethod
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
         """N rows of features and N rows of text -> N predictions. `targets` serves teacher forcing alone."""
@@ -201,7 +206,7 @@ class EarlyFusionModel(EncoderModel):
             frames = frame_index[rows]
             chosen = tuple(tensor[frames] for tensor in before)
             parts.append(self.with_words(chosen, text.select(rows), valid_px[frames]))
-        return parts[0] if len(parts) == 1 else join_features(parts)
+        return join_features(parts)
 
 
 def whole_px(images: Tensor, valid_px: Tensor | None) -> Tensor:
@@ -212,7 +217,10 @@ def whole_px(images: Tensor, valid_px: Tensor | None) -> Tensor:
 
 
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:
-    """Rows of several calls, one after the other. Raises `ValueError` when their strides differ."""
+    """Rows of several calls, one after the other; of one call, as they are. Raises `ValueError` when their strides
+    differ."""
+    if len(parts) == 1:
+        return parts[0]
     if len({part.strides for part in parts}) != 1:
         raise ValueError(f"join_features: expected one set of strides, got {[p.strides for p in parts]}")
     words = [part.words for part in parts]
@@ -231,3 +239,11 @@ def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:
         words=joined,
         attention=torch.cat([a for a in attention if a is not None]) if all(a is not None for a in attention) else None,
     )
+
+
+def split_features(features: ImageFeatures, parts: int) -> list[ImageFeatures]:
+    """N rows in parts of as many rows each, in order."""
+    if parts == 1:
+        return [features]
+    rows = torch.arange(len(features), device=features.valid_px.device)
+    return [features.select(some) for some in rows.split(len(features) // parts)]

@@ -24,10 +24,16 @@ class LanguageDistribution(nn.Module):
 
     def forward(self, vision: Tensor, text: TextFeatures) -> Tensor:
         """(N, C, h, w) and N rows of words -> (N, C, h, w)."""
-        n, c, h, w = vision.shape
-        tokens = vision.flatten(2).transpose(1, 2)
-        gathered = self.attention(tokens, text.words, text.word_pad_mask)
-        return self.join(gathered.transpose(1, 2).reshape(n, c, h, w))
+        return self.spread(self.queries(vision), text, (vision.shape[2], vision.shape[3]))
+
+    def queries(self, vision: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, h w, C): what every cell asks the words, whatever they are."""
+        return self.attention.to_q(vision.flatten(2).transpose(1, 2))
+
+    def spread(self, queries: Tensor, text: TextFeatures, size: tuple[int, int]) -> Tensor:
+        """`forward` from its queries (N, h w, C) on, over h x w cells."""
+        gathered = self.attention.answered(queries, text.words, text.word_pad_mask)
+        return self.join(gathered.transpose(1, 2).unflatten(2, size))
 
 
 class OffsetCode(nn.Module):
@@ -82,57 +88,86 @@ class Coparsing(nn.Module):
 
     def forward(self, generator: Tensor, parsed: Tensor) -> Tensor:
         """Two maps (N, C, h, w), parsed along rows -> (N, C, h, w). For columns, transpose both before and after."""
-        if self.update == "side_by_side" and self.max_steps == 0:
-            return self._over_the_map(generator, parsed)
-        n, c, h, w = parsed.shape
-        shift = -(-h // (self.max_steps or h))
-        steps = -(-h // shift)
+        return self.parse(self.of_generator(generator), self.of_parsed(parsed))
+
+    def of_generator(self, generator: Tensor) -> tuple[Tensor, ...]:
+        """What is made of the generator map (N, C, h, w) alone: keys and values, N rows each."""
+        keys, values = self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1)
+        if self._is_over_the_map:
+            return keys, values
+        steps, shift = self._steps(generator.shape[2])
+        keys, values = rolled(keys, shift, steps), rolled(values, shift, steps)
+        if self.update == "side_by_side" and self.max_steps > 1:
+            keys = keys + self.shift_code[:steps, None]
+        return keys, values
+
+    def of_parsed(self, parsed: Tensor) -> tuple[Tensor, ...]:
+        """What is made of the parsed map (N, C, h, w) alone, N rows each: its slices, their queries where these stay,
+        and over the map what the codes add to the logits."""
         y = parsed.permute(0, 2, 3, 1)
-        keys, values = (rolled(x, shift, steps) for x in self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1))
+        if self.update in ("overwrite", "gated"):
+            return (y,)
+        q = self.to_q(y)
+        return (y, q, self._shift_bias(q)) if self._is_over_the_map else (y, q)
+
+    def parse(self, generator: tuple[Tensor, ...], parsed: tuple[Tensor, ...]) -> Tensor:
+        """`forward` from what `of_generator` and `of_parsed` gave."""
+        (keys, values), (y, *rest) = generator, parsed
+        if self._is_over_the_map:
+            return self._over_the_map(keys, values, y, *rest)
+        n, h, w, c = y.shape
+        steps = keys.shape[2]
 
         def slices(x: Tensor) -> Tensor:
             return split_heads(x.reshape(n * h, -1, c), self.heads)
 
-        def message(y: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            attended = attend(slices(self.to_q(y)), slices(k), slices(v))
+        def message(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            attended = attend(slices(q), slices(k), slices(v))
             return self.out(merge_heads(attended).view(n, h, w, c))
 
         if self.update == "side_by_side":
-            if self.max_steps > 1:
-                keys = keys + self.shift_code[:steps, None]
-            y = self.norm(y + message(y, keys, values))
+            y = self.norm(y + message(rest[0], keys, values))
         elif self.update == "accumulate":
-            attended = [message(y, keys[:, :, t], values[:, :, t]) for t in range(steps)]
+            attended = [message(rest[0], keys[:, :, t], values[:, :, t]) for t in range(steps)]
             y = self.norm(y + torch.stack(attended).mean(0))
         elif self.update == "overwrite":
             for t in range(steps):
-                y = self.norm(y + message(y, keys[:, :, t], values[:, :, t]))
+                y = self.norm(y + message(self.to_q(y), keys[:, :, t], values[:, :, t]))
         else:
             gates = (1 + self.gate(steps)[:, 0]) / steps if isinstance(self.gate, OffsetCode) else self.gate
             for t in range(steps):
-                y = y + gates[t] * message(self.query_norm(y), keys[:, :, t], values[:, :, t])
+                y = y + gates[t] * message(self.to_q(self.query_norm(y)), keys[:, :, t], values[:, :, t])
             y = self.norm(y)
         return y.permute(0, 3, 1, 2)
 
-    def _over_the_map(self, generator: Tensor, parsed: Tensor) -> Tensor:
-        """side_by_side over every row, without a copy of the keys for each shift: a code that a key would carry adds
-        q . code to its logit, which depends on the two rows alone."""
-        n, c, h, w = parsed.shape
-        y = parsed.permute(0, 2, 3, 1)
+    @property
+    def _is_over_the_map(self) -> bool:
+        return self.update == "side_by_side" and self.max_steps == 0
 
-        def cells(x: Tensor) -> Tensor:
-            return split_heads(x.reshape(n, h * w, c), self.heads)
+    def _steps(self, h: int) -> tuple[int, int]:
+        """How many shifts of how many rows there are over h rows."""
+        shift = -(-h // (self.max_steps or h))
+        return -(-h // shift), shift
 
-        q = cells(self.to_q(y))
-        keys, values = self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1)
+    def _over_the_map(self, keys: Tensor, values: Tensor, y: Tensor, q: Tensor, bias: Tensor) -> Tensor:
+        """side_by_side over every row, without a copy of the keys for each shift."""
+        n, h, w, c = y.shape
+        cells = [split_heads(x.reshape(n, h * w, c), self.heads) for x in (q, keys, values)]
+        attended = attend(*cells, bias=bias)
+        y = self.norm(y + self.out(merge_heads(attended).view(n, h, w, c)))
+        return y.permute(0, 3, 1, 2)
+
+    def _shift_bias(self, queries: Tensor) -> Tensor:
+        """(N, h, w, C) -> (N, heads, h w, h w): a code that a key would carry adds q . code to its logit, which depends
+        on the two rows alone."""
+        n, h, w, c = queries.shape
+        q = split_heads(queries.reshape(n, h * w, c), self.heads)
         codes = split_heads(self.offset_code(h)[None].to(q.dtype), self.heads)
         by_shift = ((q * q.shape[-1] ** -0.5) @ codes.transpose(-2, -1)).view(n, self.heads, h, w, h)
         rows = torch.arange(h, device=q.device)
         shifts = ((rows[:, None] - rows) % h)[:, None].expand(n, self.heads, h, w, h)
         bias = by_shift.gather(-1, shifts)[..., None].expand(-1, -1, -1, -1, -1, w)
-        attended = attend(q, cells(keys), cells(values), bias=bias.reshape(n, self.heads, h * w, h * w))
-        y = self.norm(y + self.out(merge_heads(attended).view(n, h, w, c)))
-        return y.permute(0, 3, 1, 2)
+        return bias.reshape(n, self.heads, h * w, h * w)
 
 
 def rolled(x: Tensor, shift: int, steps: int) -> Tensor:

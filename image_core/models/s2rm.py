@@ -13,8 +13,9 @@ Then CASG, `CASGStage` from deep to shallow: the deeper stage and the sentence g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -110,21 +111,39 @@ class RecurrentMining(nn.Module):
         self.join = ConvBlock(c, c, kernel=3)
 
     def forward(self, vision: Tensor, text: TextFeatures) -> Tensor:
+        return self.mine(vision, self.of_picture(vision), text)
+
+    def of_picture(self, vision: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        """(N, C, h, w) -> what is made of the picture whatever the words are, N rows each: what its cells ask the
+        words, and the picture's side of each group."""
         x = vision
         if self.position:
             x = x + sine_position_2d(x.shape[1], *x.shape[-2:], device=x.device, dtype=x.dtype)
-        language = self.distribution(x, text)
+        made: list[tuple[Tensor, ...]] = [(self.distribution.queries(x),)]
+        for direction, axis, coparse in self._groups():
+            own = x if axis == "row" else x.transpose(2, 3)
+            made.append(coparse.of_parsed(own) if direction == "l2v" else coparse.of_generator(own))
+        return tuple(made)
+
+    def mine(self, vision: Tensor, made: tuple[tuple[Tensor, ...], ...], text: TextFeatures) -> Tensor:
+        """`forward` from what `of_picture` made."""
+        (queries,), *sides = made
+        language = self.distribution.spread(queries, text, (vision.shape[2], vision.shape[3]))
         groups = []
-        for name, coparse in self.coparsing.items():
-            direction, axis = name.split("_")
-            generator, parsed = (language, x) if direction == "l2v" else (x, language)
-            if axis == "row":
-                groups.append(coparse(generator, parsed))
-            else:
-                groups.append(coparse(generator.transpose(2, 3), parsed.transpose(2, 3)).transpose(2, 3))
+        for (direction, axis, coparse), side in zip(self._groups(), sides, strict=True):
+            own = language if axis == "row" else language.transpose(2, 3)
+            pair = (coparse.of_generator(own), side) if direction == "l2v" else (side, coparse.of_parsed(own))
+            group = coparse.parse(*pair)
+            groups.append(group if axis == "row" else group.transpose(2, 3))
         if self.balancing is not None:
             groups = self.balancing(groups)
         return vision + self.join(torch.stack(groups).sum(0))
+
+    def _groups(self) -> Iterator[tuple[str, str, Coparsing]]:
+        """Direction, axis and coparsing of each."""
+        for name, coparse in self.coparsing.items():
+            direction, axis = name.split("_")
+            yield direction, axis, cast(Coparsing, coparse)
 
 
 class CASGStage(nn.Module):
@@ -220,9 +239,18 @@ class S2RM(EncoderModel):
             valid_px=whole_px(images, valid_px),
         )
 
+    def readied(self, image: ImageFeatures) -> ImageFeatures:
+        """With the picture's side of the mining, level by level."""
+        made = [mining.of_picture(level) for mining, level in zip(self._mining(), image.levels[1:], strict=True)]
+        return replace(image, made=tuple(part for level in made for part in level))
+
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
+        image = image if image.made else self.readied(image)
         fine, *rest = image.levels
-        fused = [fine, *(mine(level, text) for mine, level in zip(self.mining, rest, strict=True))]
+        parts = len(image.made) // len(rest)
+        of_levels = [image.made[start : start + parts] for start in range(0, len(image.made), parts)]
+        mined = zip(self._mining(), rest, of_levels, strict=True)
+        fused = [fine, *(mining.mine(level, made, text) for mining, level, made in mined)]
         stages: list[Tensor] = []
         deeper = fused[-1]
         for level, stage in zip(reversed(fused), reversed(self.decoder), strict=True):
@@ -241,6 +269,9 @@ class S2RM(EncoderModel):
             score=mask_score(mask_logits),
             extras=S2RMExtras(tuple(logits[:-1])) if self.training else None,
         )
+
+    def _mining(self) -> list[RecurrentMining]:
+        return [cast(RecurrentMining, mining) for mining in self.mining]
 
     def _presence(self, deepest: Tensor, decoded: Tensor, sentence: Tensor) -> Tensor:
         pooled = [f(x) for x in (deepest, decoded) for f in (lambda x: x.mean((2, 3)), lambda x: x.amax((2, 3)))]

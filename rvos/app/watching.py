@@ -146,11 +146,10 @@ class Watching:
         stream = Stream(corrected, answered)
         with self.film.frames(answered) as frames:
             for frame in frames:
-                is_new = stream.behind == 0
-                ready = stream.step(frame)
-                if ready is not None:
-                    self._add(ready[1])
-                if is_new and corrected.frame_count % SNAPSHOT_EVERY == 0:
+                seen_before = corrected.frame_count
+                for _, results in stream.step(frame):
+                    self._add(results)
+                if corrected.frame_count // SNAPSHOT_EVERY > seen_before // SNAPSHOT_EVERY:
                     self._keep(corrected, corrected.frame_count - stream.waiting)
                 yield
         for _, results in stream.finish():

@@ -10,6 +10,8 @@ calls hidden is better read along the flow than left where it was.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -19,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from image_core.models.base import join_features
 from image_core.ranges import Range
 from image_core.types import ImageFeatures
 from rvos.reading.propagation import Propagator, PropagatorConfig, in_plain_order
@@ -28,6 +31,8 @@ from rvos.view.motion import flow_between, warp
 
 _FLOW_PX = 16
 """Pictures narrower than this are taken as standing still: the flow's patches do not fit into them."""
+_FLOWS = 8
+"""Threads at most that compute the flow of the frames of a chunk."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,50 @@ class FlowPropagation(Propagator[FlowState]):
     def step(
         self, view: View, stem: Stem | None, features: ImageFeatures | None, state: FlowState
     ) -> tuple[ImageFeatures, FlowState]:
-        if features is not None:
-            return features, FlowState(in_plain_order(features))
-        if state.features is None:
-            raise ValueError(f"propagation 'flow': expected a key frame first, got frame {view.frame.index}")
-        motion = chain(motion_to_before(view, self.config.small_px), state.motion)
-        return warp_features(state.features, motion), replace(state, motion=motion)
+        return self.steps([view], [stem], [features], state)
+
+    def steps(
+        self,
+        views: Sequence[View],
+        stems: Sequence[Stem | None],
+        features: Sequence[ImageFeatures | None],
+        state: FlowState,
+    ) -> tuple[ImageFeatures, FlowState]:
+        """The flow of all frames side by side, for each needs two pictures alone; then all of them are warped at once,
+        level by level."""
+        after = self._states(views, features, state)
+        keys = [own for own in features if own is not None]
+        sources = [now.features for now, own in zip(after, features, strict=True) if own is None and now.features]
+        motions = [now.motion for now in after if now.motion is not None]
+        if not motions:
+            return join_features(keys), after[-1]
+        warped = warp_features(join_features(sources), motions)
+        if not keys:
+            return warped, after[-1]
+        rows, key, between = len(warped) // len(motions), iter(range(len(keys))), iter(range(len(keys), len(views)))
+        places = torch.tensor([next(between) if own is None else next(key) for own in features])
+        order = (places[:, None] * rows + torch.arange(rows)).flatten().to(warped.valid_px.device)
+        return join_features([*keys, warped]).select(order), after[-1]
+
+    def _states(
+        self, views: Sequence[View], features: Sequence[ImageFeatures | None], state: FlowState
+    ) -> list[FlowState]:
+        """The state after each frame."""
+        between, after = [view for view, own in zip(views, features, strict=True) if own is None], list[FlowState]()
+        with ThreadPoolExecutor(_FLOWS) as pool:
+            to_before = pool.map(self._to_before, between) if len(between) > 1 else map(self._to_before, between)
+            for view, own in zip(views, features, strict=True):
+                if own is not None:
+                    state = FlowState(in_plain_order(own))
+                elif state.features is None:
+                    raise ValueError(f"propagation 'flow': expected a key frame first, got frame {view.frame.index}")
+                else:
+                    state = replace(state, motion=chain(next(to_before), state.motion))
+                after.append(state)
+        return after
+
+    def _to_before(self, view: View) -> Motion:
+        return motion_to_before(view, self.config.small_px)
 
 
 def motion_to_before(view: View, small_px: int) -> Motion:
@@ -131,18 +174,28 @@ def chain(step: Motion, before: Motion | None) -> Motion:
     return Motion(step.flow + warp(before.flow, step.flow), hidden)
 
 
-def warp_features(features: ImageFeatures, motion: Motion) -> ImageFeatures:
-    """The features of the key frame, each map moved at its own stride; unwarped where it was hidden.
+def warp_features(features: ImageFeatures, motions: Sequence[Motion]) -> ImageFeatures:
+    """The features of the key frames, each map moved at its own stride; unwarped where it was hidden.
 
-    Padding at the bottom and the right stays where it is, and nothing is read out of it.
+    features: N rows, as many for each of F frames, of its key frame; motions: of the F frames since. Padding at the
+    bottom and the right stays where it is, and nothing is read out of it.
     """
     valid = features.valid_px[0].tolist()
-    return features.with_maps(_warp_map(level, stride, valid, motion) for stride, level in features.maps)
+    return features.with_maps(_warp_map(level, stride, valid, motions) for stride, level in features.maps)
 
 
-def _warp_map(level: Tensor, stride: int, valid: list[int], motion: Motion) -> Tensor:
+def _warp_map(level: Tensor, stride: int, valid: list[int], motions: Sequence[Motion]) -> Tensor:
     """(N, C, h, w) -> (N, C, h, w)."""
     cells = level.shape[-2], level.shape[-1]
+    moved = np.stack([_grid_and_weight(cells, stride, valid, motion) for motion in motions])
+    there = torch.from_numpy(moved).to(level.device).repeat_interleave(len(level) // len(motions), 0)
+    held = level.float()
+    read = F.grid_sample(held, there[..., :2], mode="bilinear", padding_mode="border", align_corners=False)
+    return (held + there[..., 2][:, None] * (read - held)).to(level.dtype)
+
+
+def _grid_and_weight(cells: tuple[int, int], stride: int, valid: list[int], motion: Motion) -> np.ndarray:
+    """(h, w, 3) float32: x and y in [-1, 1] that each cell is read from, and how much of what is read there counts."""
     per_px = [v / stride / pixels for v, pixels in zip(valid, motion.hidden.shape, strict=True)]
     flow = _on_cells(motion.flow, cells, per_px) * np.array(per_px[::-1], np.float32)
     hidden = _on_cells(motion.hidden, cells, per_px)
@@ -152,12 +205,8 @@ def _warp_map(level: Tensor, stride: int, valid: list[int], motion: Motion) -> T
     inside = (y <= last[0]) & (x <= last[1])
     x_from = np.where(inside, np.clip(x + flow[..., 0], 0, last[1]), x)
     y_from = np.where(inside, np.clip(y + flow[..., 1], 0, last[0]), y)
-    grid = np.stack([(2 * x_from + 1) / cells[1] - 1, (2 * y_from + 1) / cells[0] - 1], -1)
-    where = torch.from_numpy(grid.astype(np.float32)).to(level.device)[None].expand(len(level), -1, -1, -1)
-    weight = torch.from_numpy(((1 - hidden) * inside).astype(np.float32)).to(level.device)
-    held = level.float()
-    moved = F.grid_sample(held, where, mode="bilinear", padding_mode="border", align_corners=False)
-    return (held + weight * (moved - held)).to(level.dtype)
+    parts = (2 * x_from + 1) / cells[1] - 1, (2 * y_from + 1) / cells[0] - 1, (1 - hidden) * inside
+    return np.stack(parts, -1).astype(np.float32)
 
 
 def _on_cells(values: np.ndarray, cells: tuple[int, int], per_px: list[float]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
@@ -63,6 +64,23 @@ class Propagator(ABC, Generic[State]):
         Maps move; tokens, and what was fused with words, are copied from the last key frame. From the first key frame
         after a cut on, nothing of the scene before bears on what is given; until then there is nothing better.
         """
+
+    def steps(
+        self,
+        views: Sequence[View],
+        stems: Sequence[Stem | None],
+        features: Sequence[ImageFeatures | None],
+        state: State,
+    ) -> tuple[ImageFeatures, State]:
+        """`step` of F frames that follow each other: their features, frame by frame, and the state after them. A
+        propagator may compute together what they have in common."""
+        from image_core.models.base import join_features  # here: it brings torch
+
+        given = []
+        for view, stem, own in zip(views, stems, features, strict=True):
+            of_frame, state = self.step(view, stem, own, state)
+            given.append(of_frame)
+        return join_features(given), state
 
 
 @dataclass(frozen=True)

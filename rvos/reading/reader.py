@@ -20,21 +20,26 @@ from image_core.data.words import check_expressions
 from image_core.device import autocast
 from image_core.identity import name_of
 from image_core.mask_model import MaskModel, ask, describe
+from image_core.models.base import split_features
 from image_core.segmenter import ImageSegmenter
 from image_core.types import ImageFeatures, TextFeatures
 from rvos.reading.propagation import Propagator
 from rvos.reading.rows import state_of_row
 from rvos.reading.stem import Stem
+from rvos.reading.uploads import Uploads
 from rvos.view.frame_view import View
 
 State = TypeVar("State")
+AT_ONCE = 32
+"""On a GPU: what one pass of the network is given at most."""
 Answers = list[MaskAnswer | None]
 """One an expression; None where the frame was not decoded for it."""
 
 
 class Reader(ABC, Generic[State]):
-    """Answers of an image model for E expressions, frame by frame. It holds nothing that changes: what it remembers of
-    the video is in a frozen dataclass that `read` takes and returns. Equal expressions are asked once a frame."""
+    """Answers of an image model for E expressions, some frames at a time. It holds nothing that changes: what it
+    remembers of the video is in a frozen dataclass that `read` takes and returns. Equal expressions are asked once a
+    frame."""
 
     def __init__(self, expressions: Sequence[str]) -> None:
         """Raises `RvosError` for no expression or a blank one."""
@@ -55,11 +60,16 @@ class Reader(ABC, Generic[State]):
         """The state before the first frame."""
 
     @abstractmethod
-    def read(self, view: View, is_key: bool, asking: Sequence[int], state: State) -> tuple[Answers, State]:
-        """The answers of this frame, and the state after it.
+    def read(self, views: Sequence[View], keys: Sequence[bool], state: State) -> tuple[list[Answers], State]:
+        """The answers of F frames that follow each other, and the state after them.
 
-        asking: positions of the expressions that want this frame to go through the whole model though it is no key
-        frame. What one expression asked for is not shown to the others: together they would differ from apart.
+        keys: which of them are key frames. F frames in one call are given what they would be one by one, to rounding.
+        """
+
+    @abstractmethod
+    def ask(self, view: View, of: Sequence[int]) -> Answers:
+        """The answers of some expressions, by position, that want this frame to go through the whole model though it is
+        no key frame. What one expression asked for is not shown to the others: together they would differ from apart.
         """
 
     def state_of(self, index: int, state: State) -> State:
@@ -85,34 +95,43 @@ class MaskReader(Reader[NothingRead]):
     def start(self) -> NothingRead:
         return NothingRead()
 
-    def read(self, view: View, is_key: bool, asking: Sequence[int], state: NothingRead) -> tuple[Answers, NothingRead]:
-        read = range(len(self.expressions)) if is_key else asking
-        answers: Answers = [None] * len(self.expressions)
-        if read:
-            asked = list(dict.fromkeys(self.expressions[i] for i in read))
-            given = dict(zip(asked, ask(self.model, view.frame.image, asked), strict=True))
-            for i in read:
-                answers[i] = given[self.expressions[i]]
-        return answers, state
+    def read(
+        self, views: Sequence[View], keys: Sequence[bool], state: NothingRead
+    ) -> tuple[list[Answers], NothingRead]:
+        everyone = range(len(self.expressions))
+        nothing: Answers = [None for _ in everyone]
+        given = [self.ask(view, everyone) if is_key else nothing for view, is_key in zip(views, keys, strict=True)]
+        return [list(answers) for answers in given], state
+
+    def ask(self, view: View, of: Sequence[int]) -> Answers:
+        asked = list(dict.fromkeys(self.expressions[i] for i in of))
+        given = dict(zip(asked, ask(self.model, view.frame.image, asked), strict=True))
+        return [given[self.expressions[i]] for i in of]
 
 
 @dataclass(frozen=True)
 class Input:
-    """A frame as the network takes it in."""
+    """F frames as the network takes them in."""
 
-    #: (1, 3, H, W), padded to the model's input size.
+    #: (F, 3, H, W), padded to the model's input size.
     images: Tensor
-    #: (1, 2), (height, width) of it that show the frame.
-    valid_px: Tensor
-    #: Where somebody reads it.
+    #: (F, C0, h, w), where somebody reads it.
     stem: Tensor | None
+
+    def part(self, frames: slice) -> Input:
+        """Some of the frames."""
+        return Input(self.images[frames], None if self.stem is None else self.stem[frames])
 
 
 class FeatureReader(Reader[Any]):
     """Text is encoded once a video, and a frame once for all expressions; between key frames features propagate.
 
+    Frames that are read together go through the network together: key frames in batches, then every pair of frame and
+    expression, and what is made of them comes back in one copy a batch.
+
     decode_every: frames between key frames are decoded from propagated features; otherwise they are left to the
-    tracker.
+    tracker; at_once: key frames, and pairs, in a batch; None for 1 on a CPU, where more than one is slower (what is
+    worked on should stay in the processor's cache), and 32 elsewhere.
     """
 
     def __init__(
@@ -121,11 +140,14 @@ class FeatureReader(Reader[Any]):
         expressions: Sequence[str],
         propagator: Propagator[Any],
         decode_every: bool = True,
+        at_once: int | None = None,
     ) -> None:
         super().__init__(expressions)
         self.segmenter = segmenter
         self.propagator = propagator
         self.decode_every = decode_every
+        self._at_once = at_once or (1 if segmenter.device.type == "cpu" else AT_ONCE)
+        self._uploads = Uploads(segmenter.preprocessing, segmenter.device)
         self._asked = tuple(dict.fromkeys(self.expressions))
         # For each expression, where it stands in `_asked`.
         self._row_of = [self._asked.index(expression) for expression in self.expressions]
@@ -150,27 +172,36 @@ class FeatureReader(Reader[Any]):
         return state_of_row(self._row_of[index], state)
 
     @torch.inference_mode()
-    def read(self, view: View, is_key: bool, asking: Sequence[int], state: Any) -> tuple[Answers, Any]:
-        answers: Answers = [None] * len(self.expressions)
-        decode_all = is_key or self.decode_every
-        if not decode_all and not asking:
+    def read(self, views: Sequence[View], keys: Sequence[bool], state: Any) -> tuple[list[Answers], Any]:
+        key_frames = [f for f, is_key in enumerate(keys) if is_key]
+        decoded = list(range(len(views))) if self.decode_every else key_frames
+        answers: list[Answers] = [[None] * len(self.expressions) for _ in views]
+        if not decoded:
             return answers, state
-        taken = self._take_in(view) if is_key or asking or self.propagator.reads_stem else None
-        if decode_all:
-            fresh = self._encode(taken, range(len(self._asked))) if is_key and taken is not None else None
-            features, state = self.propagator.step(view, self._stem(taken), fresh, state)
-            rest = [i for i in range(len(answers)) if i not in asking]
-            rows = self._rows_of(rest)
-            shared = features if len(features) == 1 else self._rows(features, rows)
-            answers = self._with_decoded(answers, rest, rows, shared)
-        if asking and taken is not None:
-            rows = self._rows_of(asking)
-            answers = self._with_decoded(answers, asking, rows, self._encode(taken, rows))
+        everything, valid_px = list(range(len(self._asked))), self._valid_px(views[0])
+        # Where nobody reads the stems of the others, key frames alone are taken in. They come first.
+        seen = key_frames + [f for f in decoded if not keys[f] and self.propagator.reads_stem]
+        taken = self._take_in([views[f] for f in seen]) if seen else None
+        fresh: dict[int, ImageFeatures] = {}
+        if taken is not None and key_frames:
+            encoded = self._encode(taken.part(slice(len(key_frames))), everything, valid_px)
+            fresh = dict(zip(key_frames, encoded, strict=True))
+        stems = dict(zip(seen, self._stems(taken), strict=True))
+        features, state = self.propagator.steps(
+            [views[f] for f in decoded], [stems.get(f) for f in decoded], [fresh.get(f) for f in decoded], state
+        )
+        for f, given in zip(decoded, self._decode(features, len(decoded), everything, valid_px), strict=True):
+            answers[f] = [given[row] for row in self._row_of]
         return answers, state
 
-    def _rows_of(self, expressions: Sequence[int]) -> list[int]:
-        """Where what these expressions ask stands in `_asked`, each once."""
-        return list(dict.fromkeys(self._row_of[i] for i in expressions))
+    @torch.inference_mode()
+    def ask(self, view: View, of: Sequence[int]) -> Answers:
+        rows = list(dict.fromkeys(self._row_of[i] for i in of))
+        valid_px = self._valid_px(view)
+        (features,) = self._encode(self._take_in([view]), rows, valid_px)
+        (given,) = self._decode(features, 1, rows, valid_px)
+        answer_of = dict(zip(rows, given, strict=True))
+        return [answer_of[self._row_of[i]] for i in of]
 
     @torch.inference_mode()
     def _encode_text(self) -> TextFeatures:
@@ -181,49 +212,65 @@ class FeatureReader(Reader[Any]):
         """The precision of the network, for the network alone: what a propagator compares keeps all its digits."""
         return autocast(self.segmenter.device, self.segmenter.precision)
 
-    def _take_in(self, view: View) -> Input:
-        pixels, valid = self.segmenter.preprocessing.prepare(view.frame.image)
-        images = pixels[None].to(self.device)
+    def _take_in(self, views: Sequence[View]) -> Input:
+        images = self._uploads.prepared([view.frame.image for view in views])
         stem = None
         if self.propagator.reads_stem:
             with self._autocast():
-                stem = self.segmenter.model.encode_stem(images)
-        return Input(images, torch.tensor([valid], device=self.device), stem)
+                stem = torch.cat([self.segmenter.model.encode_stem(some) for some in images.split(self._at_once)])
+        return Input(images, stem)
 
-    def _stem(self, taken: Input | None) -> Stem | None:
-        if taken is None or taken.stem is None:
-            return None
-        return Stem(taken.stem, self.segmenter.model.stem_stride)
+    def _stems(self, taken: Input | None) -> list[Stem | None]:
+        if taken is None:
+            return []
+        if taken.stem is None:
+            return [None] * len(taken.images)
+        return [Stem(cells, self.segmenter.model.stem_stride) for cells in taken.stem.split(1)]
 
-    def _encode(self, taken: Input, of: Sequence[int]) -> ImageFeatures:
-        """One row where the model fuses language late, a row an expression of `of` where it fuses early."""
-        rows = torch.tensor(list(of), device=self.device)
-        with self._autocast():
-            return self.segmenter.encode(
-                taken.images, self._text.select(rows), stem=taken.stem, valid_px=taken.valid_px
-            )
+    def _valid_px(self, view: View) -> tuple[int, int]:
+        """(height, width) of the input that show the frame: of all frames of a video the same."""
+        return self.segmenter.preprocessing.content_size(*view.frame.size)
 
-    def _rows(self, features: ImageFeatures, of: Sequence[int]) -> ImageFeatures:
-        return features.select(torch.tensor(list(of), dtype=torch.long, device=self.device))
-
-    def _with_decoded(
-        self, answers: Answers, of: Sequence[int], asked: Sequence[int], features: ImageFeatures
-    ) -> Answers:
-        """The answers with those of the expressions `of`.
-
-        asked: where what they ask stands in `_asked`, each once; features: of these, one row for all, or a row each.
-        """
-        if not of:
-            return answers
-        rows, decoded = torch.tensor(list(asked), device=self.device), []
-        own = features if len(features) == len(rows) else features.select(torch.zeros_like(rows))
-        # What a processor works on should stay in its cache; on a GPU rows go side by side.
-        for chunk in torch.arange(len(rows), device=self.device).split(1 if self.device.type == "cpu" else len(rows)):
-            paired = own.select(chunk)
+    def _encode(self, taken: Input, of: Sequence[int], valid_px: tuple[int, int]) -> list[ImageFeatures]:
+        """Of each frame the features: one row where the model fuses language late, a row an expression of `of` where it
+        fuses early."""
+        early = self.segmenter.model.fuses_language_in_encoder
+        size, encoded = 1 if early else self._at_once, []
+        text = self._text if len(of) == len(self._asked) else self._text.select(self._rows(of))
+        for start in range(0, len(taken.images), size):
+            some = taken.part(slice(start, start + size))
+            sizes = self._uploads.on_device((valid_px,) * len(some.images))
             with self._autocast():
-                prediction = self.segmenter.model.decode(paired, self._text.select(rows[chunk]))
-            decoded += self.segmenter.answers(prediction, paired.valid_px)
-        answers, answer_of = list(answers), dict(zip(asked, decoded, strict=True))
-        for i in of:
-            answers[i] = answer_of[self._row_of[i]]
-        return answers
+                features = self.segmenter.encode(some.images, text, stem=some.stem, valid_px=sizes)
+            encoded += [features] if early else split_features(features, len(some.images))
+        return encoded
+
+    def _rows(self, of: Sequence[int]) -> Tensor:
+        if list(of) == list(range(len(of))):
+            return torch.arange(len(of), device=self.device)  # made where it is needed
+        return torch.tensor(list(of), dtype=torch.long, device=self.device)
+
+    def _decode(
+        self, features: ImageFeatures, frames: int, of: Sequence[int], valid_px: tuple[int, int]
+    ) -> list[list[MaskAnswer]]:
+        """Of each of F frames the answers to what stands in `_asked` at the places `of`. features: of F frames, one row
+        each, or a row each for every one of `of`."""
+        early, count, decoded = len(features) != frames, len(of), []
+        model, rows = self.segmenter.model, self._rows(of)
+        together = max(1, self._at_once // count)  # frames whose pairs are made ready together
+        for first in range(0, frames, together):
+            some = range(first, min(first + together, frames))
+            frame = torch.arange(len(some), device=self.device).repeat_interleave(count)
+            text = rows.repeat(len(some))
+            own = features
+            if len(some) < frames:
+                each = count if early else 1
+                own = features.select(torch.arange(some.start * each, some.stop * each, device=self.device))
+            with self._autocast():
+                own = model.readied(own)
+            pair = torch.arange(len(text), device=self.device) if early else frame
+            for chosen, asked in zip(pair.split(self._at_once), text.split(self._at_once), strict=True):
+                with self._autocast():
+                    prediction = model.decode(own.select(chosen), self._text.select(asked))
+                decoded += self.segmenter.answers(prediction, [valid_px] * len(chosen))
+        return [decoded[start : start + count] for start in range(0, len(decoded), count)]

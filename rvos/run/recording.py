@@ -72,12 +72,11 @@ class Recording:
                     records = next(logged)
                     yield frame, tuple(map(to_result, records)), records
                     continue
-                is_new = stream.behind == 0
+                seen_before = self._session.frame_count
                 with self._measured("network_s"):
                     ready = stream.step(frame)
-                if ready is not None:
-                    yield *ready, None
-                if is_new and self._session.frame_count % SNAPSHOT_EVERY == 0:
+                yield from ((*one, None) for one in ready)
+                if self._session.frame_count // SNAPSHOT_EVERY > seen_before // SNAPSHOT_EVERY:
                     self._keep_snapshot(stream)
         except VideoError:
             yield from self._owed(stream)

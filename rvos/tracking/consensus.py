@@ -8,6 +8,7 @@ memory is a pair of sums: of a fixed size, and free of order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,6 +21,10 @@ from rvos.tracking.box import Box
 from rvos.tracking.head import DIMENSION, Sums, fit, no_sums, weighted_sums
 from rvos.tracking.lifted import lifted
 from rvos.view.frame_view import View
+
+SCORED_AT_ONCE = 8
+"""Classifiers whose scores are one product. The lifted pixels do not fit into a processor's cache: to read them costs
+more than to multiply them."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,29 @@ class Classifier:
         sums = self.sums.faded(keep).plus(more)
         return Classifier(sums, fit(sums, ridge))
 
-    def scores(self, view: View, near: Box | None = None) -> np.ndarray:
+    def scores(self, view: View, near: Box) -> np.ndarray:
         """(h, w) float32 in [-1, 1] at work size: 1 where a pixel looks like what was meant, 0 where it looks like
         nothing that was seen, and above and below a box at work size that nothing is asked beyond."""
         scores = np.zeros(view.once(pixel_features).shape[:2], np.float32)
-        rows = slice(None) if near is None else near.halved().part[0]
+        rows = near.halved().part[0]
         lifted = view.once(lifted_picture).reshape(*scores.shape, -1)[rows]
         scores[rows] = np.clip(lifted @ self.theta, -1, 1)
         return cv2.resize(scores, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def scores_of_all(view: View, classifiers: Sequence[Classifier]) -> list[np.ndarray]:
+    """`Classifier.scores` of the whole picture, of several: the lifted pixels are read once for all of them."""
+    size = view.once(pixel_features).shape[:2]
+    scores: list[np.ndarray] = []
+    for start in range(0, len(classifiers), SCORED_AT_ONCE):
+        some = classifiers[start : start + SCORED_AT_ONCE]
+        # Of one width always: the scores of one classifier are then the same to the bit, whoever stands beside it.
+        thetas = np.zeros((DIMENSION, SCORED_AT_ONCE), np.float32)
+        for column, classifier in enumerate(some):
+            thetas[:, column] = classifier.theta
+        planes = np.clip(view.once(lifted_picture) @ thetas, -1, 1)
+        scores += [np.ascontiguousarray(planes[:, column]).reshape(size) for column in range(len(some))]
+    return [cv2.resize(plane, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR) for plane in scores]
 
 
 def blank_classifier() -> Classifier:

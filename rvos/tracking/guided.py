@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import cv2
 import numpy as np
 
 from image_core.ranges import Range
-from rvos.tracking.appearance import halved
+from rvos.tracking.appearance import halved, work_picture
 from rvos.tracking.box import box_of
 from rvos.view.frame_view import View
 
@@ -21,51 +22,91 @@ STEADY = 1e-3
 direction alone, and in single precision nothing else would keep the solution finite."""
 
 
-def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, eps: float) -> np.ndarray:
-    """(h, w) float32: in every window of side 2 radius + 1 as nearly `values` as a linear function of the guide can be.
+@dataclass(frozen=True)
+class Guide:
+    """A picture that maps are made to follow, with what is computed of it alone; all arrays but the first at half size,
+    means over the windows. Section 3.4 of the paper, with the 3 x 3 systems solved by cofactors."""
+
+    #: (h, w, 3) float32 in [0, 1], or uint8.
+    picture: np.ndarray
+    #: Its side, in pixels at half size.
+    window: int
+    #: The three channels at half size, and their means.
+    channels: tuple[np.ndarray, ...]
+    means: tuple[np.ndarray, ...]
+    #: The six cofactors of their covariances (00, 01, 02, 11, 12, 22), and one over the determinant.
+    cofactors: tuple[np.ndarray, ...]
+    over: np.ndarray
+
+    def mean(self, of: np.ndarray) -> np.ndarray:
+        """(h', w') -> its mean over every window."""
+        return cv2.boxFilter(of, -1, (self.window, self.window), borderType=cv2.BORDER_REFLECT_101)
+
+    def filtered(self, values: np.ndarray) -> np.ndarray:
+        """(h, w) float32: in every window as nearly `values` (h, w) as a linear function of the picture can be."""
+        height, width = values.shape
+        scale = _scale_of(self.picture)
+        of_channels = self._functions(halved(values))
+        *slopes, offset = (cv2.resize(of, (width, height), interpolation=cv2.INTER_LINEAR) for of in of_channels)
+        for slope, channel in zip(slopes, cv2.split(self.picture), strict=True):
+            offset += cv2.multiply(slope, channel, scale=float(scale), dtype=cv2.CV_32F)
+        return offset
+
+    def _functions(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Four (h', w') float32: what each channel is multiplied by, and what is added, means over all windows that a
+        pixel lies in."""
+        (g0, g1, g2), (m0, m1, m2), mean = self.channels, self.means, self.mean
+        i00, i01, i02, i11, i12, i22 = self.cofactors
+        middle = mean(values)
+        c0 = mean(g0 * values) - m0 * middle
+        c1 = mean(g1 * values) - m1 * middle
+        c2 = mean(g2 * values) - m2 * middle
+        a0 = (i00 * c0 + i01 * c1 + i02 * c2) * self.over
+        a1 = (i01 * c0 + i11 * c1 + i12 * c2) * self.over
+        a2 = (i02 * c0 + i12 * c1 + i22 * c2) * self.over
+        b = middle - a0 * m0 - a1 * m1 - a2 * m2
+        return mean(a0), mean(a1), mean(a2), mean(b)
+
+
+def guide_of(picture: np.ndarray, radius: int, eps: float) -> Guide:
+    """The guide of (h, w, 3) float32 in [0, 1], or uint8, with windows of side 2 radius + 1.
 
     The functions are found at half size (He and Sun, "Fast Guided Filter", 2015): a quarter of the cost, and half a
-    percent of the pixels change sides. guide: (h, w, 3) float32 in [0, 1], or uint8; values: (h, w) float32; eps:
-    variance of the guide, of 1, below which a window is taken to be of one colour.
+    percent of the pixels change sides. eps: variance, of 1, below which a window is taken to be of one colour.
     """
-    height, width = values.shape
-    scale = np.float32(1 / 255 if guide.dtype == np.uint8 else 1)
-    small = halved(guide).astype(np.float32) * scale
-    of_channels = _functions(small, halved(values), max(1, round(radius / 2)), eps)
-    *slopes, offset = (cv2.resize(of, (width, height), interpolation=cv2.INTER_LINEAR) for of in of_channels)
-    for slope, channel in zip(slopes, cv2.split(guide), strict=True):
-        offset += cv2.multiply(slope, channel, scale=float(scale), dtype=cv2.CV_32F)
-    return offset
-
-
-def _functions(guide: np.ndarray, values: np.ndarray, radius: int, eps: float) -> tuple[np.ndarray, ...]:
-    """Four (h, w) float32: what each channel of the guide is multiplied by, and what is added, means over all windows
-    that a pixel lies in. Section 3.4 of the paper, with the 3 x 3 systems solved by cofactors."""
-    window = (2 * radius + 1, 2 * radius + 1)
+    small = halved(picture).astype(np.float32) * _scale_of(picture)
+    window = 2 * max(1, round(radius / 2)) + 1
 
     def mean(of: np.ndarray) -> np.ndarray:
-        return cv2.boxFilter(of, -1, window, borderType=cv2.BORDER_REFLECT_101)
+        return cv2.boxFilter(of, -1, (window, window), borderType=cv2.BORDER_REFLECT_101)
 
-    g0, g1, g2 = cv2.split(guide)
-    m0, m1, m2 = mean(g0), mean(g1), mean(g2)
-    middle = mean(values)
+    g0, g1, g2 = channels = cv2.split(small)
+    m0, m1, m2 = means = mean(g0), mean(g1), mean(g2)
     s00, s11, s22 = mean(g0 * g0) - m0 * m0, mean(g1 * g1) - m1 * m1, mean(g2 * g2) - m2 * m2
     steady = eps + STEADY * (s00 + s11 + s22)
     s00, s11, s22 = s00 + steady, s11 + steady, s22 + steady
     s01 = mean(g0 * g1) - m0 * m1
     s02 = mean(g0 * g2) - m0 * m2
     s12 = mean(g1 * g2) - m1 * m2
-    c0 = mean(g0 * values) - m0 * middle
-    c1 = mean(g1 * values) - m1 * middle
-    c2 = mean(g2 * values) - m2 * middle
     i00, i01, i02 = s11 * s22 - s12 * s12, s02 * s12 - s01 * s22, s01 * s12 - s02 * s11
     i11, i12, i22 = s00 * s22 - s02 * s02, s01 * s02 - s00 * s12, s00 * s11 - s01 * s01
     over = 1.0 / np.maximum(s00 * i00 + s01 * i01 + s02 * i02, 1e-20)
-    a0 = (i00 * c0 + i01 * c1 + i02 * c2) * over
-    a1 = (i01 * c0 + i11 * c1 + i12 * c2) * over
-    a2 = (i02 * c0 + i12 * c1 + i22 * c2) * over
-    b = middle - a0 * m0 - a1 * m1 - a2 * m2
-    return mean(a0), mean(a1), mean(a2), mean(b)
+    return Guide(picture, window, tuple(channels), means, (i00, i01, i02, i11, i12, i22), over)
+
+
+def work_guide(view: View, radius: int, eps: float) -> Guide:
+    """That of the picture at work size. Ask by `view.once(work_guide, radius, eps)`."""
+    return guide_of(view.once(work_picture), radius, eps)
+
+
+def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, eps: float) -> np.ndarray:
+    """(h, w) float32: `values` (h, w) float32 made to follow a picture that nothing else is made to follow. Arguments
+    as of `guide_of`."""
+    return guide_of(guide, radius, eps).filtered(values)
+
+
+def _scale_of(picture: np.ndarray) -> np.float32:
+    return np.float32(1 / 255 if picture.dtype == np.uint8 else 1)
 
 
 def snapped(view: View, probs: np.ndarray) -> np.ndarray:

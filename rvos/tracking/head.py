@@ -88,8 +88,9 @@ def sums_of(lifted: np.ndarray, target: float, weights: np.ndarray) -> Sums:
 
 def weighted_sums(lifted: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Sums:
     """Examples (N, D) float32 with their targets (N,) in [-1, 1] and weights (N,) >= 0."""
-    weighted = lifted * weights.astype(np.float32)[:, None]
-    return Sums(weighted.T @ lifted, weighted.T @ targets.astype(np.float32))
+    roots = np.sqrt(weights).astype(np.float32)
+    rooted = lifted * roots[:, None]  # a matrix times itself: half of the product is the other half
+    return Sums(rooted.T @ rooted, rooted.T @ (roots * targets.astype(np.float32)))
 
 
 def fit(sums: Sums, ridge: float) -> np.ndarray:

@@ -8,6 +8,7 @@ anew, its borders at the edges of the picture. Models that draw masks of their o
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -16,11 +17,21 @@ import numpy as np
 
 from image_core.answer import MaskAnswer
 from image_core.ranges import PositiveShare, Range, Share, Weight, check_ranges
-from rvos.tracking.appearance import work_picture, work_size
+from rvos.tracking.appearance import work_size
 from rvos.tracking.box import Sizes, box_of, core_of
-from rvos.tracking.consensus import Classifier, ConsensusConfig, answer_examples, blank_classifier, mask_examples
-from rvos.tracking.guided import FilterRadius, guided_filter
+from rvos.tracking.consensus import (
+    Classifier,
+    ConsensusConfig,
+    answer_examples,
+    blank_classifier,
+    mask_examples,
+    scores_of_all,
+)
+from rvos.tracking.guided import FilterRadius, work_guide
 from rvos.view.frame_view import View
+
+FILTER_EPS = 1e-4
+"""Variance of the picture below which a window is taken to be of one colour."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,18 @@ class MapMemory:
 
 
 @dataclass(frozen=True)
+class HeardMap:
+    """A map of one frame, learned from and not yet made steady."""
+
+    #: (h, w) float32 at work size, its log-odds, calibrated.
+    logits: np.ndarray
+    #: What is remembered, this map among it.
+    memory: MapMemory
+    #: (h, w) float32 in [-1, 1] at work size, by the appearance of what was answered.
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
 class SteadyMap:
     """The map of one frame at work size, (h, w) float32 each."""
 
@@ -88,17 +111,29 @@ class Steadier:
     def __init__(self, config: SteadyingConfig) -> None:
         self.config = config
 
-    def steadied(self, view: View, answer: MaskAnswer, memory: MapMemory) -> tuple[SteadyMap, MapMemory]:
-        """The map of an answer that has one, and the memory with this answer in it."""
+    def heard(self, view: View, answers: Sequence[MaskAnswer], memories: Sequence[MapMemory]) -> list[HeardMap]:
+        """The maps of the answers of several expressions, which have one, each beside what was remembered of its own:
+        learned from, then compared with the picture all together."""
         c = self.config
-        logits = (answer.log_odds(work_size(view)) / c.temperature).astype(np.float32)
-        examples = answer_examples(view, logits, answer.presence**2 + c.unsure_weight, c.consensus)
-        memory = replace(memory, of_answers=memory.of_answers.learned(examples, c.keep, c.consensus.ridge))
-        weighed = np.clip(logits, -c.evidence_most, c.evidence_most)
-        probs = self._smooth(view, weighed + c.answer_weight * memory.of_answers.scores(view), c.filter_least + 2)
-        if (probs > 0.5).any() and memory.of_masks.theta.any():
-            probs = self._sharpened(view, probs, memory.of_masks)
-        return SteadyMap(1 / (1 + np.exp(-logits)), probs), memory
+        maps, learned = (
+            [(answer.log_odds(work_size(view)) / c.temperature).astype(np.float32) for answer in answers],
+            [],
+        )
+        for answer, logits, memory in zip(answers, maps, memories, strict=True):
+            examples = answer_examples(view, logits, answer.presence**2 + c.unsure_weight, c.consensus)
+            of_answers = memory.of_answers.learned(examples, c.keep, c.consensus.ridge)
+            learned.append(replace(memory, of_answers=of_answers))
+        scores = scores_of_all(view, [memory.of_answers for memory in learned])
+        return [HeardMap(*one) for one in zip(maps, learned, scores, strict=True)]
+
+    def steadied(self, view: View, heard: HeardMap) -> SteadyMap:
+        """A map made steady."""
+        c = self.config
+        weighed = np.clip(heard.logits, -c.evidence_most, c.evidence_most)
+        probs = self._smooth(view, weighed + c.answer_weight * heard.scores, c.filter_least + 2)
+        if (probs > 0.5).any() and heard.memory.of_masks.theta.any():
+            probs = self._sharpened(view, probs, heard.memory.of_masks)
+        return SteadyMap(1 / (1 + np.exp(-heard.logits)), probs)
 
     def learned(self, view: View, shown: np.ndarray, presence: float, memory: MapMemory) -> MapMemory:
         """The memory with what was shown in it, by how sure the image model is that the target is there at all.
@@ -125,4 +160,4 @@ class Steadier:
 
     def _smooth(self, view: View, logits: np.ndarray, radius: int) -> np.ndarray:
         soft = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        return guided_filter(view.once(work_picture), soft, radius, 1e-4)
+        return view.once(work_guide, radius, FILTER_EPS).filtered(soft)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
@@ -105,6 +106,13 @@ class Tracker(ABC, Generic[State]):
     def step(self, view: View, answer: MaskAnswer | None, state: State) -> tuple[FrameResult | None, State]:
         """What the expression means on the frame that is `lookahead` frames back (None before the first of them), and
         the state after this frame. answer: None on a frame that was not decoded."""
+
+    def steps(
+        self, view: View, answers: Sequence[MaskAnswer | None], states: Sequence[State]
+    ) -> list[tuple[FrameResult | None, State]]:
+        """`step` of all expressions of a frame, in their order. A tracker may compute together what they have in
+        common, as long as each comes out as it would alone."""
+        return [self.step(view, answer, state) for answer, state in zip(answers, states, strict=True)]
 
     def corrected(self, view: View, mask: np.ndarray, state: State) -> tuple[FrameResult | None, State]:
         """`step` on a frame on which the user says what the expression means: mask (H, W) bool of the frame, not empty.

@@ -24,7 +24,7 @@ from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
 from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
-from rvos.tracking.by_motion import ByMotion, ByMotionConfig, MotionMemory
+from rvos.tracking.by_motion import ByMotion, ByMotionConfig
 from rvos.tracking.deciding.album import Album, seen_of
 from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
 from rvos.tracking.deciding.decider import Decider, check_both_ways
@@ -33,11 +33,12 @@ from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, fi
 from rvos.tracking.gathered import Gathered, GatheredConfig
 from rvos.tracking.judging import corrected, judged, pinned
 from rvos.tracking.lifted import lifted
-from rvos.tracking.meaning import Claim, MeaningConfig, Path, chosen, meant_at
+from rvos.tracking.meaning import Claim, MeaningConfig, chosen, meant_at
 from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.presence_levels import OTHERWISE, level_for
 from rvos.tracking.regions import Region, RegionsConfig, region_of_mask, regions_of_candidates, regions_of_map
-from rvos.tracking.steadying import MapMemory, Steadier, SteadyingConfig
+from rvos.tracking.remembered import TracksState
+from rvos.tracking.steadying import HeardMap, MapMemory, Steadier, SteadyingConfig
 from rvos.tracking.tracker import Tracker
 from rvos.tracking.waiting import TrackMask, WaitingFrame
 from rvos.types import FrameResult
@@ -80,35 +81,6 @@ class TracksConfig(DecidingConfig):
         if self.presence_threshold is not None:
             return self
         return replace(self, presence_threshold=level_for(model, self.wanted_t_acc))
-
-
-@dataclass(frozen=True)
-class TracksState:
-    """What is remembered of one expression on one video."""
-
-    expression_index: int
-    expression: TimedExpression
-    tracks: tuple[Track, ...] = ()
-    next_id: int = 1
-    presence: Gathered = field(default_factory=Gathered)
-    #: Of the maps of a dense model; None before the first.
-    maps: MapMemory | None = None
-    #: How often several things were meant at once, [0, 1].
-    several: float = 0.0
-    score: float = 0.0
-    #: Frames since the image model last answered.
-    unanswered: int = 0
-    waiting: tuple[WaitingFrame, ...] = ()
-    #: Which track is meant when, where the video was watched before.
-    plan: Path = ()
-    #: Where the tracks went, where the words speak of motion.
-    motion: MotionMemory = field(default_factory=MotionMemory)
-    #: Pictures of the tracks; None where nobody decides by them.
-    album: Album | None = None
-    #: Which tracks are meant, where that was decided between two passes.
-    decision: Decision | None = None
-    #: The track that the user said is meant, from the frame on where that was said.
-    given: int | None = None
 
 
 class TracksTracker(Tracker[TracksState]):
@@ -162,6 +134,23 @@ class TracksTracker(Tracker[TracksState]):
             view.once(work_flow)
 
     def step(self, view: View, answer: MaskAnswer | None, state: TracksState) -> tuple[FrameResult | None, TracksState]:
+        return self.steps(view, [answer], [state])[0]
+
+    def steps(
+        self, view: View, answers: Sequence[MaskAnswer | None], states: Sequence[TracksState]
+    ) -> list[tuple[FrameResult | None, TracksState]]:
+        pairs = zip(answers, states, strict=True)
+        with_map = [(a, state.maps or MapMemory()) for a, state in pairs if a is not None and a.map is not None]
+        heard = iter(self._steadier.heard(view, *zip(*with_map, strict=True)) if with_map else ())
+        return [
+            self._step(view, answer, next(heard) if answer is not None and answer.map is not None else None, state)
+            for answer, state in zip(answers, states, strict=True)
+        ]
+
+    def _step(
+        self, view: View, answer: MaskAnswer | None, heard: HeardMap | None, state: TracksState
+    ) -> tuple[FrameResult | None, TracksState]:
+        """heard: the map of the answer, where it has one."""
         if view.cut:  # what was there says nothing of the new scene
             state = replace(state, presence=Gathered())
         carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
@@ -169,7 +158,7 @@ class TracksTracker(Tracker[TracksState]):
             placed = [self._follower.continued(view, track, carried[track.id], None) for track in state.tracks]
             state = replace(state, unanswered=state.unanswered + 1)
         else:
-            placed, state = self._answered(view, answer, carried, state)
+            placed, state = self._answered(view, answer, heard, carried, state)
         return self._stepped(view, answer, placed, state)
 
     def corrected(self, view: View, mask: np.ndarray, state: TracksState) -> tuple[FrameResult | None, TracksState]:
@@ -219,15 +208,20 @@ class TracksTracker(Tracker[TracksState]):
         return replace(started, plan=plan, album=None, decision=decision, motion=motion)
 
     def _answered(
-        self, view: View, answer: MaskAnswer, carried: Mapping[int, np.ndarray | None], state: TracksState
+        self,
+        view: View,
+        answer: MaskAnswer,
+        heard: HeardMap | None,
+        carried: Mapping[int, np.ndarray | None],
+        state: TracksState,
     ) -> tuple[list[Placed], TracksState]:
         """The tracks on a frame with an answer."""
         c = self.config
         steady, maps = None, None
-        if answer.map is None:
+        if heard is None:
             regions = regions_of_candidates(view, answer.candidates, c.regions)
         else:
-            steady, maps = self._steadier.steadied(view, answer, state.maps or MapMemory())
+            steady, maps = self._steadier.steadied(view, heard), heard.memory
             regions = regions_of_map(view, steady, c.regions)
         known = state.tracks
         owners = assign([t.place(carried[t.id], view.cut) for t in known], regions, c.association)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, TypeVar, cast
@@ -30,8 +30,8 @@ class View:
     before: np.ndarray | None = None
     #: The scene changed between the two.
     cut: bool = False
-    #: Function -> what it made of this view.
-    _made: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    #: Function and what it was given -> what it made of this view.
+    _made: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -40,13 +40,13 @@ class View:
                 f"View.before: expected the size of the picture, {self.picture.shape}, got {self.before.shape}"
             )
 
-    def once(self, make: Callable[[View], Made]) -> Made:
-        """`make(self)`, computed when it is first asked for and then kept: shared by all expressions of this frame and
-        by the threads that work at it."""
+    def once(self, make: Callable[..., Made], *given: Hashable) -> Made:
+        """`make(self, *given)`, computed when it is first asked for and then kept: shared by all expressions of this
+        frame and by the threads that work at it."""
         with self._lock:
-            if make not in self._made:
-                self._made[make] = make(self)
-            return cast(Made, self._made[make])
+            if (make, *given) not in self._made:
+                self._made[make, *given] = make(self, *given)
+            return cast(Made, self._made[make, *given])
 
 
 def picture_of(image: np.ndarray) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from rvos.types import Frame, Target
-from rvos.watch.session import NOTHING, StreamSession
+from rvos.watch.session import StreamSession
 from rvos.watch.stream import Results
 
 
@@ -34,8 +34,12 @@ class CorrectedSession:
     def latency(self) -> int:
         return self._session.latency
 
-    def step(self, frame: Frame) -> Results:
-        return self._session.step(frame, self._corrections.get(frame.index, NOTHING))
+    @property
+    def chunk(self) -> int:
+        return self._session.chunk
+
+    def steps(self, frames: Sequence[Frame]) -> list[Results]:
+        return self._session.steps(frames, self._corrections)
 
     def finish(self) -> list[Results]:
         return self._session.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,7 @@ class MaskSession:
     """
 
     latency = 0
+    chunk = 1
 
     def __init__(self, prompts: MaskPrompts, carrier: MaskCarrier | None = None) -> None:
         self.targets = prompts.targets
@@ -77,6 +78,10 @@ class MaskSession:
         self._picture, self._states = view.picture, states
         self.frame_count += 1
         return tuple(_result(frame, target, masks.get(target.label)) for target in self.targets)
+
+    def steps(self, frames: Sequence[Frame]) -> list[tuple[FrameResult, ...]]:
+        """`step` of each. Raises as it does."""
+        return [self.step(frame) for frame in frames]
 
     def _follow(self, view: View, given: dict[int, np.ndarray]) -> tuple[dict[int, ObjectGuess], dict[int, Any]]:
         """Object id -> where it is, and its state after this frame; only of objects that a prompt has shown by now."""

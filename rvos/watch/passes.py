@@ -10,6 +10,7 @@ from rvos.video.config import VideoConfig
 from rvos.video.source import Source, camera_number
 from rvos.watch.session import StreamSession
 from rvos.watch.source import open_source
+from rvos.watch.stream import watch
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ def first_pass(session: StreamSession, source: Source, video: VideoConfig, sampl
     with open_source(source, video, sampling) as (info, frames):
         _LOG.info("%s: watching it once, to know how it goes on", info.source)
         try:
-            for frame in frames:
-                session.step(frame)
+            for _ in watch(session, frames):
+                pass
         except VideoError:
             # The second pass comes to the same place, and says so with all frames before it on disk.
             _LOG.info("%s: the first pass ends at frame %d", info.source, session.frame_count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,14 +19,17 @@ from image_core.state import from_bytes, to_bytes
 from rvos.reading.key_frames import KeyFrames, KeyFrameState
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
-from rvos.view.frame_view import view_of
+from rvos.view.frame_view import View, view_of
 
 if TYPE_CHECKING:
-    from rvos.reading.reader import Reader
+    from rvos.reading.reader import Answers, Reader
 
-SNAPSHOT_VERSION = 9
+SNAPSHOT_VERSION = 10
+_PREPARING = 8
+"""Threads at most that compute what a tracker will ask of the frames of a chunk."""
 EVERY_FRAME = KeyFrames(1)
 NOTHING: Mapping[int, np.ndarray] = MappingProxyType({})
+UNCORRECTED: Mapping[int, Mapping[int, np.ndarray]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,16 @@ class StreamSession:
         key_frames: KeyFrames = EVERY_FRAME,
         expressions: Sequence[str] | None = None,
         apart: bool = False,
+        chunk: int = 1,
     ) -> None:
-        """Raises `ValueError` where the reader asks for another number of expressions."""
+        """chunk: how many frames are read together. Raises `ValueError` where the reader asks for another number of
+        expressions."""
         self.expressions = reader.expressions if expressions is None else tuple(expressions)
         if len(self.expressions) != len(reader.expressions):
             raise ValueError(f"expected a reader of {len(self.expressions)} expressions, got {len(reader.expressions)}")
         self.targets = expression_targets(self.expressions)
         self.frame_count = 0
+        self.chunk = chunk
         self._reader = reader
         self._tracker = tracker
         self._key_frames = key_frames
@@ -84,7 +91,7 @@ class StreamSession:
     @property
     def latency(self) -> int:
         """How many frames pass before the results of a frame are there."""
-        return self._tracker.lookahead
+        return self._tracker.lookahead + self.chunk - 1
 
     @property
     def both_ways(self) -> bool:
@@ -92,8 +99,8 @@ class StreamSession:
         return self._tracker.both_ways
 
     def step(self, frame: Frame, given: Mapping[int, np.ndarray] = NOTHING) -> tuple[FrameResult, ...]:
-        """What each of the E expressions means, in their order, on the frame that is `latency` frames back: () before
-        the first of them.
+        """What each of the E expressions means, in their order, on the frame that is the tracker's `lookahead` back: ()
+        before the first of them. A chunk of one frame.
 
         given: position of an expression -> (H, W) bool, a mask of this frame. From this frame on the expression means
         what the mask covers: it is the result of this frame, to the pixel, and is carried from there, whatever the
@@ -101,38 +108,70 @@ class StreamSession:
         empty mask, one of another size and an expression that is not there; `ConfigError` where the tracker carries
         nothing.
         """
+        results = self.steps([frame], {frame.index: given})
+        return results[0] if results else ()
+
+    def steps(
+        self, frames: Sequence[Frame], given: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED
+    ) -> list[tuple[FrameResult, ...]]:
+        """`step` of frames that follow each other, read together: all results that are ready then, in order. given: by
+        the index of a frame. Raises as `step` does."""
+        for frame in frames:
+            self._check_given(frame, given.get(frame.index, NOTHING))
+        views, keys, picture, pace = list[View](), [], self._picture, self._pace
+        for frame in frames:
+            views.append(view_of(frame, picture))
+            is_key, pace = self._key_frames.step(views[-1], pace)
+            keys.append(is_key)
+            picture = views[-1].picture
+        # No thread outlives a session that is left. OpenCV lets others run: frames are prepared side by side.
+        with ThreadPoolExecutor(min(len(views), _PREPARING)) as beside:
+            prepared = deque(beside.submit(self._tracker.prepare, view) for view in views)
+            answers, reading = self._reader.read(views, keys, self._reading)
+            results, tracks = [], self._tracks
+            for is_key, of_frame in zip(keys, answers, strict=True):
+                view = views.pop(0)  # what was computed of a frame goes with it
+                of_frame = of_frame if is_key else self._with_asked(view, of_frame, tracks)
+                prepared.popleft().result()
+                stepped = self._stepped(view, of_frame, given.get(view.frame.index, NOTHING), tracks)
+                tracks = tuple(state for _, state in stepped)
+                results.append(tuple(result for result, _ in stepped if result is not None))
+        # Only frames that went all the way through are remembered.
+        self._picture, self._pace, self._reading, self._tracks = picture, pace, reading, tracks
+        self.frame_count += len(frames)
+        return [of_frame for of_frame in results if of_frame]
+
+    def _with_asked(self, view: View, answers: Answers, tracks: Sequence[Any]) -> Answers:
+        """The answers of a frame between key frames, with those for which an expression wants the whole model."""
+        asking = [i for i, state in enumerate(tracks) if self._tracker.asks(state)]
+        if not asking:
+            return answers
+        asked = dict(zip(asking, self._reader.ask(view, asking), strict=True))
+        return [asked.get(i, answer) for i, answer in enumerate(answers)]
+
+    def _stepped(
+        self, view: View, answers: Answers, given: Mapping[int, np.ndarray], tracks: Sequence[Any]
+    ) -> list[tuple[FrameResult | None, Any]]:
+        """Results and states after a frame, on which some expressions are given what they mean."""
+        others = [i for i in range(len(tracks)) if i not in given]
+        stepped = iter(self._tracker.steps(view, [answers[i] for i in others], [tracks[i] for i in others]))
+        return [
+            self._tracker.corrected(view, given[i], state) if i in given else next(stepped)
+            for i, state in enumerate(tracks)
+        ]
+
+    def _check_given(self, frame: Frame, given: Mapping[int, np.ndarray]) -> None:
+        """Raise `DataError` for what cannot be meant by an expression on a frame, `ConfigError` where nothing can."""
         if given:
             self._tracker.check_correctable()
-        for index, mask in given.items():
-            self._check_given(frame, index, mask)
-        view = view_of(frame, self._picture)
-        is_key, pace = self._key_frames.step(view, self._pace)
-        asking = [] if is_key else [i for i, state in enumerate(self._tracks) if self._tracker.asks(state)]
-        with ThreadPoolExecutor(1) as beside:  # for one frame: no thread outlives a session that is left
-            prepared = beside.submit(self._tracker.prepare, view)
-            answers, reading = self._reader.read(view, is_key, asking, self._reading)
-            prepared.result()
-        stepped = [
-            self._tracker.corrected(view, given[index], state)
-            if index in given
-            else self._tracker.step(view, answer, state)
-            for index, (answer, state) in enumerate(zip(answers, self._tracks, strict=True))
-        ]
-        # Only a frame that went all the way through is remembered.
-        self._picture, self._pace, self._reading = view.picture, pace, reading
-        self._tracks = tuple(state for _, state in stepped)
-        self.frame_count += 1
-        return tuple(result for result, _ in stepped if result is not None)
-
-    def _check_given(self, frame: Frame, index: int, mask: np.ndarray) -> None:
-        """Raise `DataError` for what cannot be meant by an expression on a frame."""
         where = f"correction of frame {frame.index}"
-        if not 0 <= index < len(self.expressions):
-            raise DataError(f"{where}: expected an expression from 0 to {len(self.expressions) - 1}, got {index}")
-        if mask.dtype != np.bool_ or mask.shape != frame.size:
-            raise DataError(f"{where}: expected bool {frame.size}, as the frame, got {mask.dtype} {mask.shape}")
-        if not mask.any():
-            raise DataError(f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask")
+        for index, mask in given.items():
+            if not 0 <= index < len(self.expressions):
+                raise DataError(f"{where}: expected an expression from 0 to {len(self.expressions) - 1}, got {index}")
+            if mask.dtype != np.bool_ or mask.shape != frame.size:
+                raise DataError(f"{where}: expected bool {frame.size}, as the frame, got {mask.dtype} {mask.shape}")
+            if not mask.any():
+                raise DataError(f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask")
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
         """The results of the frames that still wait for later ones: none will come."""
@@ -189,6 +228,7 @@ class StreamSession:
                 "reading": self._reader.document(),
                 "tracker": {"class": name_of(type(self._tracker)), **self._tracker.document()},
                 "key_frames": asdict(self._key_frames),
+                "chunk": self.chunk,
                 "expressions": [self.expressions[i] for i in of],
                 "asked": [self._reader.expressions[i] for i in of],
             }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from rvos.types import Frame, FrameResult, Target, VideoError
@@ -30,9 +30,14 @@ class Session(Protocol):
         """How many frames at most pass before the results of a frame are there; 0 when they come at once."""
         ...
 
-    def step(self, frame: Frame) -> Results:
-        """Take in the next frame and give the results that are ready: of this frame, of an earlier one, or () when
-        none are."""
+    @property
+    def chunk(self) -> int:
+        """How many frames it is to be given at once, but for the last ones."""
+        ...
+
+    def steps(self, frames: Sequence[Frame]) -> list[Results]:
+        """Take in the next frames and give the results that are ready, in order: of these frames, of earlier ones, or
+        none."""
         ...
 
     def finish(self) -> list[Results]:
@@ -49,7 +54,7 @@ class Session(Protocol):
 
 
 class Stream:
-    """Gives a session its frames, and keeps those that it has seen and not yet answered: at most its `latency`.
+    """Gives a session its frames, a chunk at a time, and keeps those that are not yet answered: at most its `latency`.
 
     answered: how many frames have their results already, where the session goes on from a snapshot. The frames that it
     has seen beyond those (`behind` of them) come again and only wait.
@@ -57,30 +62,39 @@ class Stream:
 
     def __init__(self, session: Session, answered: int = 0) -> None:
         self._session = session
+        self._gathered: list[Frame] = []
         self._waiting: deque[Frame] = deque()
         self.behind = session.frame_count - answered
 
     @property
     def waiting(self) -> int:
-        """How many frames wait for their results."""
+        """How many frames the session has seen that wait for their results."""
         return len(self._waiting)
 
-    def step(self, frame: Frame) -> tuple[Frame, Results] | None:
-        """Take in the next frame; the frame whose results are ready, with them, or None."""
-        results = self._session.step(frame) if self.behind == 0 else ()
-        self._waiting.append(frame)
-        self.behind = max(0, self.behind - 1)
-        return self._matched(results) if results else None
+    def step(self, frame: Frame) -> list[tuple[Frame, Results]]:
+        """Take in the next frame; the frames whose results are ready, with them, in order."""
+        if self.behind:
+            self._waiting.append(frame)
+            self.behind -= 1
+            return []
+        self._gathered.append(frame)
+        return self._given() if len(self._gathered) == self._session.chunk else []
 
     def finish(self) -> list[tuple[Frame, Results]]:
         """The frames that still wait, with their results, in order; none while some have to come again, for which the
         session keeps them. Raises `ValueError` where frames stay without."""
         if self.behind:
             return []
-        given = [self._matched(results) for results in self._session.finish()]
+        given = [*(self._given() if self._gathered else ()), *map(self._matched, self._session.finish())]
         if self._waiting:
             raise ValueError(f"session: expected results of all frames when it finished, got none for {self.waiting}")
         return given
+
+    def _given(self) -> list[tuple[Frame, Results]]:
+        frames, self._gathered = self._gathered, []
+        results = self._session.steps(frames)
+        self._waiting.extend(frames)
+        return [self._matched(of_frame) for of_frame in results]
 
     def _matched(self, results: Results) -> tuple[Frame, Results]:
         frame = self._waiting.popleft()
@@ -95,9 +109,7 @@ def watch(session: Session, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Re
     stream = Stream(session)
     try:
         for frame in frames:
-            ready = stream.step(frame)
-            if ready is not None:
-                yield ready
+            yield from stream.step(frame)
     except VideoError:
         yield from stream.finish()
         raise

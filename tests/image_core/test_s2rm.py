@@ -227,6 +227,20 @@ def test_language_is_distributed_without_a_product_with_the_picture() -> None:
     torch.testing.assert_close(part(vision, TextFeatures(padded, sentence, pad)), out)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("update", "steps"), [("side_by_side", 0), ("side_by_side", 2), ("gated", 0), ("accumulate", 2)]
+)
+def test_what_is_made_of_the_picture_serves_every_expression_to_the_bit(update: Update, steps: int) -> None:
+    config = S2RMConfig(channels=C, heads=HEADS, update=update)
+    mining = RecurrentMining(config, text_channels=4, max_steps=steps).eval()
+    vision = torch.randn(1, C, 4, 5)
+    made = mining.of_picture(vision)
+    for _ in range(2):
+        text = TextFeatures(torch.randn(1, 3, 4), torch.randn(1, 4), torch.zeros(1, 3, dtype=torch.bool))
+        assert torch.equal(mining.mine(vision, made, text), mining(vision, text))
+
+
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_balancing_weighs_and_nothing_else(per_channel: bool) -> None:
     balancing = Balancing(3, C, per_channel)

@@ -15,7 +15,8 @@ from rvos.tracking.hub.handle import NetworkHandle
 from rvos.tracking.hub.objects import NetworkCarrier, NetworkConfig
 from rvos.tracking.object_tracker import ObjectTracker
 from rvos.tracking.regions import Region
-from rvos.tracking.tracks import TracksConfig, TracksState, TracksTracker
+from rvos.tracking.remembered import TracksState
+from rvos.tracking.tracks import TracksConfig, TracksTracker
 from rvos.view.frame_view import View
 
 

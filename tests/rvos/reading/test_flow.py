@@ -50,27 +50,27 @@ def test_flow_that_does_not_return_tells_of_something_hidden(there: float, back:
 
 
 def test_features_are_read_where_things_were() -> None:
-    (level,) = warp_features(columns(), moving(-4)).levels
+    (level,) = warp_features(columns(), [moving(-4)]).levels
     assert level[0, 0, 2].tolist() == pytest.approx([0, 0, 1, 2, 3, 4], abs=1e-5)
-    (half,) = warp_features(columns(), moving(2)).levels
+    (half,) = warp_features(columns(), [moving(2)]).levels
     assert half[0, 0, 2].tolist() == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.0], abs=1e-5)
 
 
 def test_pictures_and_input_may_differ_in_size() -> None:
-    (level,) = warp_features(columns(), moving(-8, size=(32, 48))).levels
+    (level,) = warp_features(columns(), [moving(-8, size=(32, 48))]).levels
     assert level[0, 0, 2].tolist() == pytest.approx([0, 0, 1, 2, 3, 4], abs=1e-5)
 
 
 def test_what_was_hidden_is_left_where_it_was() -> None:
     features = columns()
-    (level,) = warp_features(features, moving(-4, hidden=1.0)).levels
+    (level,) = warp_features(features, [moving(-4, hidden=1.0)]).levels
     assert torch.equal(level, features.levels[0])
 
 
 @pytest.mark.parametrize(("width", "row"), [(16, [1, 2, 3, 3, 4, 5]), (24, [1, 2, 3, 4, 5, 5])])
 def test_padding_stays_and_is_never_read(width: int, row: list[int]) -> None:
     features = columns(valid=(16, width))
-    (level,) = warp_features(features, moving(4, size=(16, width))).levels
+    (level,) = warp_features(features, [moving(4, size=(16, width))]).levels
     given = level[0, 0, 1].tolist()
     if width == 16:  # the last cell of picture reads half a cell on, never the padding
         assert given[:3] == row[:3] and given[3] == pytest.approx(3.5) and given[4:] == [4, 5]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +59,14 @@ def run_all(source: Path, out: Path, segmenter: VideoSegmenter) -> list[Outcome]
     return [*broken, *run_units(units, segmenter, lambda done, what: None)]
 
 
-def breaking(session: type[StreamSession], at: int, error: BaseException) -> Callable[[StreamSession, Frame], Any]:
-    """A `step` that raises on frame `at`."""
-    step = session.step
+def breaking(session: type[StreamSession], at: int, error: BaseException) -> Callable[..., Any]:
+    """Its `steps`, which raise on frame `at`."""
+    steps = session.steps
 
-    def broken(self: StreamSession, frame: Frame) -> Any:
-        if frame.index == at and len(self.expressions) > 1:
+    def broken(self: StreamSession, frames: Sequence[Frame], *given: Any) -> Any:
+        if at in [frame.index for frame in frames] and len(self.expressions) > 1:
             raise error
-        return step(self, frame)
+        return steps(self, frames, *given)
 
     return broken
 
@@ -89,7 +89,7 @@ def test_rows_of_one_video_leave_what_each_leaves_by_itself(
     assert [left_by(outcome.job.out) for outcome in together] == wanted
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(StreamSession, "step", breaking(StreamSession, 8, KeyboardInterrupt()))
+        broken.setattr(StreamSession, "steps", breaking(StreamSession, 8, KeyboardInterrupt()))
         run_all(clip, tmp_path / "stopped", segmenter)
     assert {o.job.out.name: left_by(o.job.out) for o in run_all(clip, tmp_path / "stopped", segmenter)} == {
         f"{row:05d}": left for row, left in enumerate(wanted)
@@ -128,7 +128,7 @@ def test_where_the_session_fails_each_row_goes_on_by_itself(
 ) -> None:
     segmenter, clip = VideoSegmenter(colour_segmenter), make_clip(9)
     wanted = list(alone(clip, tmp_path / "alone", segmenter))
-    monkeypatch.setattr(StreamSession, "step", breaking(StreamSession, 7, ValueError("31 is not a valid Type")))
+    monkeypatch.setattr(StreamSession, "steps", breaking(StreamSession, 7, ValueError("31 is not a valid Type")))
     outcomes = run_all(clip, tmp_path / "out", segmenter)
     assert [left_by(outcome.job.out) for outcome in outcomes] == wanted
 

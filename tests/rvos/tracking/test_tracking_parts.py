@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rvos.tracking.appearance import CHANNELS, pixel_features, work_size
+from rvos.tracking.appearance import CHANNELS, pixel_features, work_picture, work_size
 from rvos.tracking.box import Box, box_of, centre_of, core_of
-from rvos.tracking.guided import guided_filter
-from rvos.tracking.head import DIMENSION, Sums, fit, lift, lift_all, sums_of
+from rvos.tracking.consensus import SCORED_AT_ONCE, Classifier, scores_of_all
+from rvos.tracking.guided import guided_filter, work_guide
+from rvos.tracking.head import DIMENSION, Sums, fit, lift, lift_all, no_sums, sums_of
 from rvos.tracking.joint import resolve
 from rvos.tracking.lifted import TILE, LiftedPicture
 from rvos.tracking.object_tracker import ObjectGuess
@@ -62,6 +63,28 @@ def test_the_guided_filter_is_steady_where_two_flat_colours_meet() -> None:
             continue
         guide = np.where(inside[..., None] > 0, one, other).astype(np.float32)
         np.testing.assert_allclose(guided_filter(guide, inside, 6, 1e-5), inside, atol=0.1)
+
+
+def test_scores_of_all_are_the_scores_of_each_to_the_bit() -> None:
+    random = np.random.default_rng(0)
+    view = view_of(Frame(0, 0.0, random.integers(0, 256, (60, 90, 3), dtype=np.uint8)), None)
+    thetas = random.normal(size=(SCORED_AT_ONCE + 2, DIMENSION)).astype(np.float32) / 20
+    classifiers = [Classifier(no_sums(), theta) for theta in thetas]
+    together = scores_of_all(view, classifiers)
+    for classifier, scores in zip(classifiers, together, strict=True):
+        assert np.array_equal(scores_of_all(view, [classifier])[0], scores)
+        np.testing.assert_allclose(scores, classifier.scores(view, Box(0, 0, 90, 60)), atol=1e-5)
+    assert scores_of_all(view, []) == []
+
+
+def test_a_guide_is_made_once_a_frame_and_filters_as_one_made_anew() -> None:
+    random = np.random.default_rng(0)
+    view = view_of(Frame(0, 0.0, random.integers(0, 256, (40, 60, 3), dtype=np.uint8)), None)
+    guide = view.once(work_guide, 4, 1e-4)
+    assert view.once(work_guide, 4, 1e-4) is guide and view.once(work_guide, 5, 1e-4) is not guide
+    for _ in range(2):
+        soft = random.random((40, 60)).astype(np.float32)
+        assert np.array_equal(guide.filtered(soft), guided_filter(view.once(work_picture), soft, 4, 1e-4))
 
 
 @pytest.mark.parametrize(("size", "work"), [((480, 854), (240, 427)), ((32, 48), (32, 48)), ((90, 31), (90, 31))])

@@ -24,7 +24,7 @@ from rvos.reading import PROPAGATORS
 from rvos.tracking import TRACKERS
 from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame, FrameRecord
-from rvos.watch.stream import Session
+from rvos.watch.session import StreamSession
 
 EXPRESSIONS = ("the red star", "the big blue square on the left of the two circles", "a dog")
 SYSTEMS = [
@@ -74,7 +74,7 @@ def clip(frames: np.ndarray) -> list[Frame]:
     return [Frame(index, index / 25, image) for index, image in enumerate(images)]
 
 
-def records_of(session: Session, frames: list[Frame]) -> list[list[FrameRecord]]:
+def records_of(session: StreamSession, frames: list[Frame]) -> list[list[FrameRecord]]:
     return [[to_record(result) for result in session.step(frame)] for frame in frames]
 
 

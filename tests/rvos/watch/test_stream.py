@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,9 @@ class Delayed:
 
     both_ways = False
 
-    def __init__(self, latency: int) -> None:
+    def __init__(self, latency: int, chunk: int = 1) -> None:
         self.latency = latency
+        self.chunk = chunk
         self.targets: tuple[Target, ...] = TARGETS
         self.frame_count = 0
         self._pending: list[tuple[int, np.ndarray]] = []
@@ -43,6 +44,9 @@ class Delayed:
         self.frame_count += 1
         self._pending.append((frame.index, frame.image[..., 0] > 127))
         return self._next() if len(self._pending) > self.latency else ()
+
+    def steps(self, frames: Sequence[Frame]) -> list[Results]:
+        return [results for frame in frames if (results := self.step(frame))]
 
     def finish(self) -> list[Results]:
         return [self._next() for _ in range(len(self._pending))]
@@ -123,13 +127,12 @@ def test_a_restored_session_is_given_the_frames_again_that_it_has_not_answered(a
     whole = [results[0].score for _, results in watch(Delayed(3), numbers(12))]
     first, second = Delayed(3), Delayed(3)
     stream = Stream(first)
-    answered = sum(stream.step(frame) is not None for frame in numbers(at))
+    answered = sum(len(stream.step(frame)) for frame in numbers(at))
     second.restore(first.snapshot())
     stream, found = Stream(second, answered), []
     assert stream.behind == at - answered == min(at, 3)
     for frame in numbers(12, first=answered):
-        ready = stream.step(frame)
-        found += [] if ready is None else [ready[1][0].score]
+        found += [results[0].score for _, results in stream.step(frame)]
     assert stream.behind == 0
     assert found + [results[0].score for _, results in stream.finish()] == whole[answered:]
 
@@ -140,7 +143,7 @@ def test_nothing_is_given_while_frames_have_to_come_again() -> None:
         first.step(frame)
     second.restore(first.snapshot())
     stream = Stream(second, answered=2)
-    assert stream.step(next(numbers(3, first=2))) is None and stream.finish() == []
+    assert stream.step(next(numbers(3, first=2))) == [] and stream.finish() == []
 
 
 def record(out: Path, session: Session, frames: Iterable[Frame]) -> list[int]:
@@ -159,17 +162,17 @@ def left_by(out: Path) -> tuple[bytes, bytes]:
     return (out / "frames.jsonl").read_bytes(), (out / "result.json").read_bytes()
 
 
-@pytest.mark.parametrize("latency", [0, 2, 7, 40])
+@pytest.mark.parametrize(("latency", "chunk"), [(0, 1), (2, 1), (7, 1), (40, 1), (0, 4), (3, 7), (7, 40)])
 @pytest.mark.parametrize("breaks", [(3,), (5,), (13, 14), (22, 9, 17), (10, 11, 12)])
 def test_interrupted_and_continued_is_in_one_go(
-    breaks: tuple[int, ...], latency: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    breaks: tuple[int, ...], latency: int, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rvos.run.recording, "SNAPSHOT_EVERY", 5)
-    assert record(tmp_path / "whole", Delayed(latency), numbers(23)) == list(range(1, 24))
+    assert record(tmp_path / "whole", Delayed(latency, chunk), numbers(23)) == list(range(1, 24))
     for at in breaks:
         with pytest.raises(KeyboardInterrupt):
-            record(tmp_path / "parts", Delayed(latency), breaking(numbers(23), at, KeyboardInterrupt()))
-    record(tmp_path / "parts", Delayed(latency), numbers(23))
+            record(tmp_path / "parts", Delayed(latency, chunk), breaking(numbers(23), at, KeyboardInterrupt()))
+    record(tmp_path / "parts", Delayed(latency, chunk), numbers(23))
     assert left_by(tmp_path / "parts") == left_by(tmp_path / "whole")
 
 

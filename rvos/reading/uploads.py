@@ -1,0 +1,56 @@
+"""Frames on their way to the device that a network computes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from image_core.preprocessing import Preprocessing
+from image_core.resampling import prepare_many
+
+
+class Uploads:
+    """Prepares the frames of one video for a network. All have one size, as `View` sees to.
+
+    On a CPU frame by frame, as pictures are prepared everywhere. Elsewhere the frames of a chunk cross in one copy, as
+    they were decoded, out of one of two pinned buffers in turn: while one is on its way the other is filled. What the
+    device makes of them is what a CPU would, but for a grey level where rounding falls the other way.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
+        self._preprocessing = preprocessing
+        self._device = device
+        self._ring: list[tuple[Tensor, torch.cuda.Event]] = []
+        self._turn = 0
+        self._constants: dict[tuple[tuple[int, int], ...], Tensor] = {}
+
+    def prepared(self, images: Sequence[np.ndarray]) -> Tensor:
+        """F pictures (H, W, 3) uint8 RGB -> (F, 3, h, w) float32 on the device."""
+        if self._device.type != "cuda":
+            made = torch.stack([self._preprocessing.prepare(image)[0] for image in images])
+            return made.to(self._device)
+        return prepare_many(self._preprocessing, self._crossed(images))
+
+    def on_device(self, sizes: tuple[tuple[int, int], ...]) -> Tensor:
+        """(F, 2) long on the device, copied there once."""
+        if sizes not in self._constants:
+            self._constants[sizes] = torch.tensor(sizes, device=self._device)
+        return self._constants[sizes]
+
+    def _crossed(self, images: Sequence[np.ndarray]) -> Tensor:
+        """(F, H, W, 3) uint8 on the device; the copy may still be under way."""
+        count = len(images)
+        if not self._ring or len(self._ring[0][0]) < count or self._ring[0][0].shape[1:] != images[0].shape:
+            shape = (count, *images[0].shape)
+            self._ring = [(torch.empty(shape, dtype=torch.uint8, pin_memory=True), torch.cuda.Event()) for _ in "ab"]
+        buffer, crossed = self._ring[self._turn]
+        self._turn = 1 - self._turn
+        crossed.synchronize()  # what this buffer held before has arrived
+        for place, image in zip(buffer.numpy(), images, strict=False):
+            place[:] = image
+        there = buffer[:count].to(self._device, non_blocking=True)
+        crossed.record()
+        return there
