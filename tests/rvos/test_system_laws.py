@@ -54,7 +54,7 @@ def clip(frames: np.ndarray) -> list[Frame]:
 
 
 def records_of(session: Session, frames: Iterable[Frame]) -> list[list[FrameRecord]]:
-    return [[to_record(result) for result in session.step(frame)] for frame in frames]
+    return [[to_record(result) for results in session.steps([frame]) for result in results] for frame in frames]
 
 
 @pytest.fixture
