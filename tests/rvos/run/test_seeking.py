@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,17 @@ def test_killed_and_continued_is_in_one_go_and_what_came_before_is_not_decoded(
     segmenter = VideoSegmenter(
         colour_segmenter, tracker=tracker_config("tracks", lookahead=lookahead), sampling=sampling, key_frames="every:4"
     )
-    clip, step, shown = make_clip(23, keyint=4), StreamSession.step, []
+    clip, steps, shown = make_clip(23, keyint=4), StreamSession.steps, []
     whole, parts = (Job(str(clip), EXPRESSIONS, tmp_path / n, ("masks", "palette", "frames")) for n in ("one", "two"))
     run(whole, segmenter)
 
-    def stopping(self: StreamSession, frame: Frame) -> Any:
+    def stopping(self: StreamSession, frames: Sequence[Frame], *given: Any) -> Any:
         if self.frame_count == STOPPED_AT and not shown:
-            shown.append(frame.index)
+            shown.append(frames[0].index)
             raise KeyboardInterrupt
-        return step(self, frame)
+        return steps(self, frames, *given)
 
-    monkeypatch.setattr(StreamSession, "step", stopping)
+    monkeypatch.setattr(StreamSession, "steps", stopping)
     with pytest.raises(KeyboardInterrupt):
         run(parts, segmenter)
     assert shown
@@ -66,17 +66,17 @@ def test_a_picture_made_of_the_whole_is_made_of_the_whole(
     colour_segmenter: ImageSegmenter, make_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rvos.run.recording, "SNAPSHOT_EVERY", 3)
-    segmenter, clip, step = VideoSegmenter(colour_segmenter, tracker="none"), make_clip(9), StreamSession.step
+    segmenter, clip, steps = VideoSegmenter(colour_segmenter, tracker="none"), make_clip(9), StreamSession.steps
     run(Job(str(clip), EXPRESSIONS, tmp_path / "one", ("masks", "contact_sheet")), segmenter)
     job = Job(str(clip), EXPRESSIONS, tmp_path / "two", ("masks", "contact_sheet"))
 
-    def stopping(self: StreamSession, frame: Frame) -> Any:
-        if frame.index == 7:
+    def stopping(self: StreamSession, frames: Sequence[Frame], *given: Any) -> Any:
+        if frames[0].index == 7:
             raise KeyboardInterrupt
-        return step(self, frame)
+        return steps(self, frames, *given)
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(StreamSession, "step", stopping)
+        broken.setattr(StreamSession, "steps", stopping)
         run(job, segmenter)
     run(job, segmenter)
     assert left_by(job.out) == left_by(tmp_path / "one")
