@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from image_core.lazy_table import LazyTable
-from rvos.imports.annotations import Annotations
+
+if TYPE_CHECKING:
+    from rvos.imports.annotations import Annotations
 
 READERS: LazyTable[Callable[[Path], Annotations]] = LazyTable(
     "import format",
