@@ -17,7 +17,7 @@ from rvos.export.records import to_record
 from rvos.reading import PROPAGATORS
 from rvos.tracking import TRACKERS
 from rvos.types import Frame, FrameRecord
-from rvos.view.frame_view import View, view_of
+from rvos.view.frame_view import view_of
 from rvos.watch.stream import Session
 
 EXPRESSIONS = ("the red thing", "the green thing", "the blue thing")
@@ -156,9 +156,9 @@ def test_the_precision_is_the_networks_alone(
     propagation: str, precision: str, image: ImageSegmenter, clip: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Watched(PROPAGATORS[propagation]):  # type: ignore[misc]
-        def step(self, view: View, *given: Any) -> Any:
+        def steps(self, *given: Any) -> Any:
             inside.append(torch.is_autocast_enabled("cpu"))
-            return super().step(view, *given)
+            return super().steps(*given)
 
     inside: list[bool] = []
     made: Any = Watched
