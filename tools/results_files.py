@@ -25,7 +25,6 @@ SOURCES: dict[str, str] = {
     "video_gain": "gain/video_gain.json",
     "motion_words": "gain/motion_words.json",
     "video_ablations": "gain/video_ablations.json",
-    "video_cores": "gain/video_cores.json",
     "few_masks": "few_masks/few_masks.json",
     "attention_pictures": "few_masks/attention_pictures.json",
     "sparc_boxes": "few_masks/sparc_boxes.json",

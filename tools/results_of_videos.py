@@ -149,19 +149,6 @@ def video_ablations() -> str:
     return table(("part that is off", "J&F, target visible", "worth of the part"), rows)
 
 
-def video_cores() -> str:
-    """A contour model beside a dense one, in videos."""
-    rows = []
-    for row in read("video_cores")["models"]:
-        systems, tuned = row["systems"], row["tuned"]
-        never_gated = [points(tuned[name]["never_gated"]) for name in ("frame_by_frame", "memory", "memory_key_4")]
-        shown = [points(systems[name]["J&F"]) for name in ("frame_by_frame", "memory", "memory_key_4")]
-        gain = gained(row["gain_over_frame_by_frame"]["memory"])
-        rows.append([row["core"], points(row["training"]["val"]["mIoU"]), *shown, gain, " / ".join(never_gated)])
-    header = ("core", "mIoU, pictures", "J&F frame by frame", "memory", "memory on key frames", "gain of memory")
-    return table((*header, "never gated: the three"), rows)
-
-
 def mask_prompts() -> str:
     """J&F of objects followed from a mask, and frames a processor second of the trackers among the methods."""
     document = read("mask_prompts")

@@ -54,7 +54,7 @@ TABLES: dict[str, Callable[[], str]] = {
             videos.video_kinds,
             videos.video_twins,
         ),
-        *(videos.video_ablations, videos.video_cores, videos.mask_prompts),
+        *(videos.video_ablations, videos.mask_prompts),
         *(videos.real_tracks, videos.real_presence, videos.real_faults),
         *(speed.start_up, speed.segment_speed, speed.propagation_large, speed.propagation_embedded),
         *(speed.expressions_by_mode, speed.chunk_counts),
