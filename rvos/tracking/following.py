@@ -17,14 +17,14 @@ import cv2
 import numpy as np
 
 from image_core.ranges import Count, Range, Share, check_ranges
-from rvos.tracking.appearance import flow_trust, work_flow
 from rvos.tracking.association import Place
-from rvos.tracking.box import Sizes, box_of, centre_of
-from rvos.tracking.guided import snapped
+from rvos.tracking.belief.meaning import Belief, Path
+from rvos.tracking.carrying.appearance import flow_trust, work_flow
+from rvos.tracking.carrying.box import Sizes, box_of, centre_of
+from rvos.tracking.carrying.guided import snapped
+from rvos.tracking.carrying.lifted import scores
+from rvos.tracking.carrying.object_tracker import ObjectMemory, ObjectState, ObjectTracker
 from rvos.tracking.hub.memory import NetworkMemory
-from rvos.tracking.lifted import scores
-from rvos.tracking.meaning import Belief, Path
-from rvos.tracking.object_tracker import ObjectMemory, ObjectState, ObjectTracker
 from rvos.tracking.regions import Region
 from rvos.view.frame_view import View
 from rvos.view.motion import warp

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from image_core.answer import MaskAnswer
+from rvos.tracking.belief.meaning import History, MeaningConfig, Path, likelihood, moved_on
 from rvos.tracking.following import Placed, Track, first_of
-from rvos.tracking.meaning import History, MeaningConfig, Path, likelihood, moved_on
+from rvos.tracking.maps.steadying import SteadyMap
 from rvos.tracking.regions import Region
-from rvos.tracking.steadying import SteadyMap
 
 
 def judged(

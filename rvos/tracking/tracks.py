@@ -22,23 +22,23 @@ from image_core.answer import MaskAnswer
 from image_core.identity import ModelIdentity, name_of
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
-from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
-from rvos.tracking.by_motion import ByMotion, ByMotionConfig
+from rvos.tracking.belief.gathered import Gathered, GatheredConfig
+from rvos.tracking.belief.meaning import Claim, MeaningConfig, chosen, meant_at
+from rvos.tracking.belief.presence_levels import OTHERWISE, level_for
+from rvos.tracking.carrying.appearance import work_flow, work_size
+from rvos.tracking.carrying.lifted import lifted
+from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.deciding.album import Album, seen_of
 from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
 from rvos.tracking.deciding.decider import Decider, check_both_ways
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, first_of, new_track
-from rvos.tracking.gathered import Gathered, GatheredConfig
 from rvos.tracking.judging import corrected, judged, pinned
-from rvos.tracking.lifted import lifted
-from rvos.tracking.meaning import Claim, MeaningConfig, chosen, meant_at
-from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
-from rvos.tracking.presence_levels import OTHERWISE, level_for
+from rvos.tracking.maps.steadying import HeardMap, MapMemory, Steadier, SteadyingConfig
+from rvos.tracking.motion.by_motion import ByMotion, ByMotionConfig
 from rvos.tracking.regions import Region, RegionsConfig, region_of_mask, regions_of_candidates, regions_of_map
 from rvos.tracking.remembered import TracksState
-from rvos.tracking.steadying import HeardMap, MapMemory, Steadier, SteadyingConfig
 from rvos.tracking.tracker import Tracker
 from rvos.tracking.waiting import TrackMask, WaitingFrame
 from rvos.types import FrameResult
