@@ -235,7 +235,9 @@ class TracksTracker(Tracker[TracksState]):
         drawn = [one.track.probs > 0.5 for one in placed if one.track.probs is not None]
         taken = np.logical_or.reduce([np.zeros(work_size(view), bool), *drawn])
         placed += [
-            self._follower.continued(view, track, carried[track.id], None if track.given else taken)
+            self._follower.within(
+                self._follower.continued(view, track, carried[track.id], None if track.given else taken), regions
+            )
             for track in known
             if track.id not in region_of
         ]
@@ -243,7 +245,7 @@ class TracksTracker(Tracker[TracksState]):
             track = new_track(next_id, region)
             placed.append(self._follower.drawn(view, track, None, region))
             region_of[next_id] = region
-        placed = judged(view.frame.index, answer, steady, placed, region_of, known, c.meaning)
+        placed = judged(view.frame.index, answer, steady, placed, known, c.meaning)
         if state.given is not None:
             placed = pinned(placed, state.given, known, c.meaning)
         placed = self._taught(view, placed, region_of)
