@@ -75,6 +75,17 @@ def expressions_by_mode() -> str:
     return table(("model", "reading", "one, ms", "five, ms", "five to one", *beside), rows)
 
 
+def kernels() -> str:
+    """What other ways to compute the same give on a processor."""
+    document = read("kernels")
+    titles = {"encoder": f"encoder of `{document['experiment']}`", "five_decodes": "five decodes of `s2rm_tiny`"}
+    rows = []
+    for key, title in titles.items():
+        for way, row in document[key].items():
+            rows.append([title, way, number(row["ms"], 0), number(row["to_first"], 2), f"{row['differs']:.0e}"])
+    return table(("", "way", "ms", "to the first", "largest difference"), rows)
+
+
 def chunk_counts() -> str:
     """Kernels and waits for the device of a frame, frame by frame and in chunks."""
     rows = []

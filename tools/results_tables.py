@@ -58,7 +58,7 @@ TABLES: dict[str, Callable[[], str]] = {
         *(videos.real_tracks, videos.real_presence, videos.real_faults),
         *(speed.start_up, speed.segment_speed, speed.segment_writing),
         *(speed.propagation_large, speed.propagation_embedded),
-        *(speed.expressions_by_mode, speed.chunk_counts),
+        *(speed.expressions_by_mode, speed.kernels, speed.chunk_counts),
         *(speed.many_expressions, speed.tracking_cost, speed.memory_flat, speed.score_speed, speed.metric_speed),
         *(speed.sequence_decoder, speed.synthetic_speed, speed.photo_speed, speed.masker_inputs),
         sources,
