@@ -32,8 +32,8 @@ from benchmarks.harness.machine import REPOSITORY
 BENCHMARK = Benchmark(__file__, __doc__)
 MODELS = ("s2rm_tiny", "photo", "s2rm_refcoco_video", "safari_refcoco")
 MODES: dict[str, dict[str, str]] = {
-    "every frame": {},
-    "every frame, no tracker": {"tracker": "none"},
+    "every frame": {"key_frames": "all"},
+    "every frame, no tracker": {"key_frames": "all", "tracker": "none"},
     "every:5, decode=key": {"key_frames": "every:5", "decode": "key"},
     "every:5, flow": {"key_frames": "every:5", "propagation": "flow"},
     "every:5, affinity": {"key_frames": "every:5", "propagation": "affinity"},
