@@ -35,6 +35,7 @@ SOURCES: dict[str, str] = {
     "propagation_speed": "speed/propagation_speed.json",
     "many_expressions": "speed/many_expressions.json",
     "expressions_by_mode": "speed/expressions_by_mode.json",
+    "kernels": "speed/kernels.json",
     "chunk_counts": "speed/chunk_counts.json",
     "tracking_cost": "speed/tracking_cost.json",
     "memory_flat": "speed/memory_flat.json",

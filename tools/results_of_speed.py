@@ -7,11 +7,24 @@ from results_files import gained, number, points, read
 
 
 def segment_speed() -> str:
-    """The whole command, and its steps one by one on one thread."""
-    document = read("segment_speed")
-    steps = [[name, number(value)] for name, value in document["ms_a_frame_one_thread"].items()]
-    whole = number(document["end_to_end"]["frames_per_s"]) + " frames/s"
-    return table(("step", "ms a frame"), [["**the whole command, two cores**", whole], *steps])
+    """The steps of the command one by one on one thread, by height."""
+    by_height = read("segment_speed")["ms_a_frame_by_height"]
+    rows = [[step, *(number(of[step]) for of in by_height.values())] for step in next(iter(by_height.values()))]
+    return table(("processor ms a frame", *(f"{height}p" for height in by_height)), rows)
+
+
+def segment_writing() -> str:
+    """The command from a mask at the largest height, beside the code before."""
+    document = read("segment_speed")["from_a_mask"]
+    titles = {
+        "wall_s": "wall seconds of the command's pass",
+        "waiting_for_writer_s": "of these waiting for the writer",
+        "writing_s": "seconds that the writer's threads were busy, added up",
+        "processor_s": "processor seconds of the whole command",
+    }
+    codes = [document[which] for which in ("before", "now")]
+    rows = [[title, *(number(code[key]) for code in codes)] for key, title in titles.items()]
+    return table((f"{document['frames']} frames at {document['height']}p from a mask", "before", "now"), rows)
 
 
 def propagation_large() -> str:
@@ -51,14 +64,26 @@ def many_expressions() -> str:
 
 
 def expressions_by_mode() -> str:
-    """What five expressions cost beside one, in every way of reading."""
+    """What five expressions cost beside one, in every way of reading, and beside the code before."""
     rows = []
-    for name, modes in read("expressions_by_mode")["models"].items():
-        for mode, row in modes.items():
-            before = row["before"]
-            own = [number(row["one_ms"], 0), number(row["five_ms"], 0)]
-            rows.append([f"`{name}`", mode, *own, number(row["times_one"], 2), number(before["times_one"], 2)])
-    return table(("model", "reading", "one, ms", "five, ms", "five to one", "before"), rows)
+    for name, model in read("expressions_by_mode")["models"].items():
+        for mode, row in model["modes"].items():
+            own = [number(row["one_ms"], 0), number(row["five_ms"], 0), number(row["times_one"], 2)]
+            then = [number(row[key], 2) if key in row else "" for key in ("one_to_before", "five_to_before")]
+            rows.append([f"`{name}`", mode, *own, *then])
+    beside = ("one, to the code before", "five, to the code before")
+    return table(("model", "reading", "one, ms", "five, ms", "five to one", *beside), rows)
+
+
+def kernels() -> str:
+    """What other ways to compute the same give on a processor."""
+    document = read("kernels")
+    titles = {"encoder": f"encoder of `{document['experiment']}`", "five_decodes": "five decodes of `s2rm_tiny`"}
+    rows = []
+    for key, title in titles.items():
+        for way, row in document[key].items():
+            rows.append([title, way, number(row["ms"], 0), number(row["to_first"], 2), f"{row['differs']:.0e}"])
+    return table(("", "way", "ms", "to the first", "largest difference"), rows)
 
 
 def chunk_counts() -> str:

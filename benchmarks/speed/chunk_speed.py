@@ -1,14 +1,16 @@
 """Frames a second of videos read in chunks, for the day a GPU is there.
 
-python -m benchmarks.speed.chunk_speed [--device cuda] [--experiments s2rm_refcoco_video s2rm_refcoco] [--frames 240]
+python -m benchmarks.speed.chunk_speed [--device cuda] [--experiments s2rm_refcoco_video s2rm_refcoco] [--limit-s 200]
 python -m benchmarks.speed.chunk_speed --device cpu --experiments s2rm_tiny --frames 8 --chunks 1 4
 
 A video file of 854 x 480 is written first; decoding, the network, the tracker and the masks at frame size are timed,
-wall seconds, after a warm-up of one chunk. A key frame every fifth and flow between; fp32 and bf16, one expression and
-five, without a tracker and with `tracks`. Of every arm its masks are compared with those of frame by frame in fp32
-(least and mean IoU), and the most memory that the device held is told. Weights are random but for embedded models. On
-one GPU about ten minutes, most of it frame by frame; leave --chunks 1 out for less. Aim on an H200: 300 frames a second
-of `s2rm_refcoco_video`, bf16, decoding included.
+wall seconds, after a warm-up of one chunk. A key frame every fifth and flow between. Without a tracker: fp32 and bf16,
+one expression and five, each chunk; then `tracks` with one expression, frame by frame and in the largest chunks. What
+is slow, frame by frame and `tracks`, reads 60 frames, the rest --frames (240). Of every arm its masks are compared with
+those of frame by frame in fp32 (least and mean IoU), and the most memory that the device held is told. Weights are
+random but for embedded models. Made to end within four minutes: arms that would begin after --limit-s are left out, by
+name, and each row is on the disk when it is measured. Aim on an H200: 300 frames a second of `s2rm_refcoco_video`,
+bf16, decoding included.
 
 The result is chunk_speed.json, beside this file.
 """
@@ -19,7 +21,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +45,38 @@ from rvos.video.config import VideoConfig
 BENCHMARK = Benchmark(__file__, __doc__)
 SIZE = (480, 854)
 KEY_FRAMES = "every:5"
-TRACKERS = ("none", "tracks")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+SLOW_FRAMES = 60
 
 
-def segmenter_of(model: str, device: torch.device, precision: Precision, seed: int) -> ImageSegmenter:
+@dataclass(frozen=True)
+class Arm:
+    """One way to read the clip."""
+
+    precision: Precision
+    expressions: int
+    tracker: str
+    chunk: int
+    #: How many frames of the clip.
+    frames: int
+
+
+def arms_of(chunks: Sequence[int], frames: int, precisions: Sequence[Precision]) -> list[Arm]:
+    """What is measured of a model, in this order: the first of each number of expressions, with a tracker or without,
+    is what the others' masks are compared with."""
+    slow, least, most = min(frames, SLOW_FRAMES), min(chunks), max(chunks)
+    plain = [
+        Arm(precision, count, "none", chunk, slow if chunk == 1 else frames)
+        for count in (1, 5)
+        for precision in precisions
+        for chunk in sorted(chunks)
+    ]
+    return [*plain, Arm(precisions[0], 1, "tracks", least, slow), Arm(precisions[-1], 1, "tracks", most, slow)]
+
+
+def image_model(model: str, seed: int) -> ImageSegmenter:
     """An embedded model, or an experiment's with random weights."""
-    made = ImageSegmenter.load(model, "cpu") if model in embedded_models() else random_segmenter(model, seed)
-    return ImageSegmenter(made.model, made.preprocessing, device, precision)
+    return ImageSegmenter.load(model, "cpu") if model in embedded_models() else random_segmenter(model, seed)
 
 
 def watched(system: VideoSegmenter, clip: Path, expressions: Sequence[str]) -> tuple[float, list[np.ndarray]]:
@@ -59,50 +86,51 @@ def watched(system: VideoSegmenter, clip: Path, expressions: Sequence[str]) -> t
     return time.perf_counter() - start, masks
 
 
-def arm(
-    image: ImageSegmenter, clip: Path, warm_up: Path, count: int, tracker: str, chunk: int
-) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """The figures of one way to read the clip, and its masks."""
-    system = VideoSegmenter(
-        image, "flow", tracker, key_frames=KEY_FRAMES, chunk=chunk, video=VideoConfig(prefetch=max(4, chunk))
-    )
-    watched(system, warm_up, EXPRESSIONS[:count])
+def figures_of(arm: Arm, image: ImageSegmenter, folder: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """The figures of an arm, and its masks."""
+    prefetch = VideoConfig(prefetch=max(4, arm.chunk))
+    system = VideoSegmenter(image, "flow", arm.tracker, key_frames=KEY_FRAMES, chunk=arm.chunk, video=prefetch)
+    expressions = EXPRESSIONS[: arm.expressions]
+    watched(system, clip_of(max(2, arm.chunk), folder), expressions)
     is_gpu = image.device.type == "cuda"
     if is_gpu:
         torch.cuda.reset_peak_memory_stats(image.device)
-    seconds, masks = watched(system, clip, EXPRESSIONS[:count])
+    seconds, masks = watched(system, clip_of(arm.frames, folder), expressions)
     figures = {"frames_per_s": round(len(masks) / seconds, 2)}
     if is_gpu:
         figures["peak_device_mb"] = round(torch.cuda.max_memory_allocated(image.device) / 2**20)
     return figures, masks
 
 
+def clip_of(frames: int, folder: Path) -> Path:
+    """A clip of so many frames, written when it is first asked for."""
+    path = folder / f"{frames}.mp4"
+    if not path.is_file():
+        write_demo_clip(path, frames, SIZE)
+    return path
+
+
 def agreement(masks: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> dict[str, float]:
-    """IoU of masks with others of the same frames, least and mean; 1 where both are empty."""
-    pairs = [overlap(a, b) for now, then in zip(masks, wanted, strict=True) for a, b in zip(now, then, strict=True)]
+    """IoU of masks with others of the same frames, as far as both go, least and mean; 1 where both are empty."""
+    pairs = [overlap(a, b) for now, then in zip(masks, wanted, strict=False) for a, b in zip(now, then, strict=True)]
     values = [shared / union if union else 1.0 for shared, union in pairs]
     return {"least_iou": round(min(values), 4), "mean_iou": round(float(np.mean(values)), 4)}
 
 
 def measure(
-    model: str, device: torch.device, folder: Path, frames: int, chunks: Sequence[int], seed: int
-) -> list[dict[str, Any]]:
-    """All arms of a model, one after the other."""
-    clip, warm_up, rows = folder / "clip.mp4", folder / "warm_up.mp4", []
-    write_demo_clip(clip, frames, SIZE)
-    write_demo_clip(warm_up, min(frames, max(chunks)), SIZE)
-    reference: dict[tuple[int, str], list[np.ndarray]] = {}
-    for precision in PRECISIONS if device.type == "cuda" else PRECISIONS[:1]:
-        image = segmenter_of(model, device, precision, seed)
-        for count in (1, 5):
-            for tracker in TRACKERS:
-                for chunk in chunks:
-                    figures, masks = arm(image, clip, warm_up, count, tracker, chunk)
-                    wanted = reference.setdefault((count, tracker), masks)
-                    what = {"precision": precision, "expressions": count, "tracker": tracker, "chunk": chunk}
-                    rows.append(what | figures | agreement(masks, wanted))
-                    print(model, rows[-1], file=sys.stderr, flush=True)
-    return rows
+    model: str, device: torch.device, folder: Path, arms: Sequence[Arm], seed: int, until: float
+) -> Iterator[dict[str, Any]]:
+    """A row an arm, one after the other; of those that would begin after `until` (`time.monotonic`) only what they
+    are."""
+    made, reference = image_model(model, seed), dict[tuple[int, str], list[np.ndarray]]()
+    for arm in arms:
+        if time.monotonic() > until:
+            yield asdict(arm) | {"left_out": True}
+            continue
+        image = ImageSegmenter(made.model, made.preprocessing, device, arm.precision)
+        figures, masks = figures_of(arm, image, folder)
+        wanted = reference.setdefault((arm.expressions, arm.tracker), masks)
+        yield asdict(arm) | figures | agreement(masks, wanted)
 
 
 def main() -> None:
@@ -111,18 +139,24 @@ def main() -> None:
     parser.add_argument("--experiments", nargs="+", default=["s2rm_refcoco_video", "s2rm_refcoco"])
     parser.add_argument("--frames", type=int, default=240)
     parser.add_argument("--chunks", nargs="+", type=int, default=[1, 8, 40])
+    parser.add_argument("--limit-s", type=float, default=200)
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     if min(arguments.chunks) < 1 or arguments.frames < 1:
         raise ConfigError("--chunks, --frames: expected whole numbers of 1 or more")
-    with tempfile.TemporaryDirectory() as folder:
-        models = {
-            model: measure(model, device, Path(folder), arguments.frames, arguments.chunks, arguments.seed)
-            for model in arguments.experiments
-        }
+    precisions = PRECISIONS if device.type == "cuda" else PRECISIONS[:1]
+    arms, until = arms_of(arguments.chunks, arguments.frames, precisions), time.monotonic() + arguments.limit_s
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    figures = {"device": name, "seed": arguments.seed, "frames": arguments.frames, "size": SIZE, "models": models}
-    print(json.dumps(BENCHMARK.write(arguments.out, figures), indent=1))
+    models: dict[str, list[dict[str, Any]]] = {}
+    figures = {"device": name, "seed": arguments.seed, "size": SIZE, "models": models}
+    with tempfile.TemporaryDirectory() as folder:
+        for model in arguments.experiments:
+            rows = models[model] = []
+            for row in measure(model, device, Path(folder), arms, arguments.seed, until):
+                rows.append(row)
+                print(model, row, file=sys.stderr, flush=True)
+                BENCHMARK.write(arguments.out, figures)
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """What five expressions cost beside one, in every way of reading a video.
 
-python -m benchmarks.speed.expressions_by_mode [--models s2rm_tiny s2rm_refcoco_video] [--frames 10] [--before DIR]
+python -m benchmarks.speed.expressions_by_mode [--models s2rm_tiny photo s2rm_refcoco_video safari_refcoco]
+    [--modes MODE ...] [--frames 5] [--before DIR]
 
 A clip of 854 x 480, the default tracker unless told, one thread, processor seconds. The session of one expression and
-that of five take each frame in turn, after one that is not timed; of a full-scale experiment the weights are random.
-Each mode is a process of its own. --before: another checkout, whose processes come in turns with those of this one: the
-ratio of both codes is had in one run. Aim: at most 1.5 times one expression. Takes about 15 minutes of processor time.
+that of five take each frame in turn, after one that is not timed; of a full-scale experiment the weights are random;
+`photo` wants its weights (RVOS_HOME), and sees a real clip of RVOS_SHARED in place of drawn shapes. Features are
+propagated where a model shows any. Each mode is a process of its own, and its row is on the disk when it ends.
+--before: another checkout, whose process takes each frame in turn with that of this one: the ratio of both codes is had
+in one run. What was measured of other models stays in the result. Aim: at most 1.5 times one expression. Takes about 15
+minutes of processor time.
 
 The result is expressions_by_mode.json, beside this file.
 """
@@ -14,8 +18,11 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +30,10 @@ from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import REPOSITORY
 
 BENCHMARK = Benchmark(__file__, __doc__)
+MODELS = ("s2rm_tiny", "photo", "s2rm_refcoco_video", "safari_refcoco")
 MODES: dict[str, dict[str, str]] = {
-    "every frame": {},
-    "every frame, no tracker": {"tracker": "none"},
+    "every frame": {"key_frames": "all"},
+    "every frame, no tracker": {"key_frames": "all", "tracker": "none"},
     "every:5, decode=key": {"key_frames": "every:5", "decode": "key"},
     "every:5, flow": {"key_frames": "every:5", "propagation": "flow"},
     "every:5, affinity": {"key_frames": "every:5", "propagation": "affinity"},
@@ -34,7 +42,9 @@ CHILD = """
 import json, sys, time
 
 from benchmarks.harness.clips import demo_frames
+from benchmarks.harness.machine import SHARED
 from benchmarks.harness.processes import one_thread
+from benchmarks.harness.real_clips import read_clips
 from benchmarks.harness.systems import random_segmenter
 from benchmarks.speed.many_expressions import EXPRESSIONS
 from image_core.segmenter import ImageSegmenter
@@ -43,56 +53,97 @@ from rvos import VideoSegmenter
 
 model, count, parts = json.loads(sys.argv[1])
 one_thread()
-image = ImageSegmenter.load(model, "cpu") if model in embedded_models() else random_segmenter(model)
+if model == "photo":
+    image, asked = model, ("the dog", "the person on the left", "the biggest car", "a red bus", "the tree")
+    frames = read_clips(SHARED / "clips/masked", ["dog"])[0].frames[: 1 + count]
+else:
+    image = ImageSegmenter.load(model, "cpu") if model in embedded_models() else random_segmenter(model)
+    frames, asked = demo_frames(1 + count, (480, 854)), EXPRESSIONS
 segmenter = VideoSegmenter(image, **parts)
-sessions = {e: segmenter.session(EXPRESSIONS[:e]) for e in (1, 5)}
-spent = {e: 0.0 for e in sessions}
-for index, frame in enumerate(demo_frames(1 + count, (480, 854))):
-    for expressions, session in sessions.items():
+sessions = {e: segmenter.session(asked[:e]) for e in (1, 5)}
+for frame in frames:
+    sys.stdin.readline()
+    spent = []
+    for session in sessions.values():
         start = time.process_time()
         session.step(frame)
-        spent[expressions] += (time.process_time() - start) * (index > 0)
-print(json.dumps([1000 * seconds / count for seconds in spent.values()]))
+        spent.append(1000 * (time.process_time() - start))
+    print("spent", *spent, flush=True)
 """
 
 
-def measured(checkout: Path, model: str, frames: int, parts: dict[str, str]) -> tuple[float, float]:
-    """Processor milliseconds a frame of one expression and of five, by the code of a checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+def measured(checkouts: Sequence[Path], model: str, frames: int, parts: dict[str, str]) -> list[tuple[float, float]]:
+    """Of the code of each checkout, processor milliseconds a frame of one expression and of five. All take a frame
+    before the next one comes: whatever else the machine does, it does to all of them."""
     command = [sys.executable, "-c", CHILD, json.dumps([model, frames, parts])]
-    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=True)
-    one, five = json.loads(done.stdout.splitlines()[-1])
-    return one, five
+    with ExitStack() as running:
+        children = [
+            running.enter_context(
+                subprocess.Popen(
+                    command,
+                    cwd=checkout,
+                    env={**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+            )
+            for checkout in checkouts
+        ]
+        taken = [[stepped(child) for child in children] for _ in range(1 + frames)][1:]
+    means = [[statistics.mean(values) for values in zip(*of, strict=True)] for of in zip(*taken, strict=True)]
+    return [(one, five) for one, five in means]
+
+
+def stepped(child: subprocess.Popen[str]) -> tuple[float, float]:
+    """What the next frame costs a child."""
+    assert child.stdin is not None and child.stdout is not None
+    print(file=child.stdin, flush=True)
+    for line in child.stdout:
+        if line.startswith("spent "):
+            _, one, five = line.split()
+            return float(one), float(five)
+    raise SystemExit(f"{child.args}: expected figures of a frame, got none: run it to see why")
 
 
 def row_of(model: str, frames: int, parts: dict[str, str], before: Path | None) -> dict[str, Any]:
     """The figures of a mode; with those of another checkout, and what of its cost is left, where there is one."""
-    one, five = measured(REPOSITORY, model, frames, parts)
-    row: dict[str, Any] = {"one_ms": round(one, 1), "five_ms": round(five, 1), "times_one": round(five / one, 2)}
-    if before is not None:
-        one_before, five_before = measured(before, model, frames, parts)
-        row["before"] = {
-            "one_ms": round(one_before, 1),
-            "five_ms": round(five_before, 1),
-            "times_one": round(five_before / one_before, 2),
-        }
-        row["five_to_before"] = round(five / five_before, 2)
+    checkouts = [REPOSITORY] if before is None else [REPOSITORY, before.resolve()]
+    own, *others = measured(checkouts, model, frames, parts)
+    row = figures_of(*own)
+    for one, five in others:
+        row |= {"before": figures_of(one, five), "one_to_before": round(own[0] / one, 2)}
+        row["five_to_before"] = round(own[1] / five, 2)
     return row
+
+
+def figures_of(one: float, five: float) -> dict[str, Any]:
+    """Milliseconds of one expression and of five."""
+    return {"one_ms": round(one, 1), "five_ms": round(five, 1), "times_one": round(five / one, 2)}
+
+
+def modes_of(model: str, asked: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Those of the modes that a model can be read in."""
+    shows_features = model != "photo"
+    return {mode: MODES[mode] for mode in asked if shows_features or "propagation" not in MODES[mode]}
 
 
 def main() -> None:
     parser = BENCHMARK.parser()
-    parser.add_argument("--models", nargs="+", default=["s2rm_tiny", "s2rm_refcoco_video"])
-    parser.add_argument("--frames", type=int, default=10)
+    parser.add_argument("--models", nargs="+", default=list(MODELS))
+    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES))
+    parser.add_argument("--frames", type=int, default=5)
     parser.add_argument("--before", type=Path)
     arguments = parser.parse_args()
-    figures: dict[str, Any] = {"frames": arguments.frames, "models": {}}
+    known = json.loads(arguments.out.read_text())["models"] if arguments.out.is_file() else {}
     for model in arguments.models:
-        table = figures["models"][model] = {}
-        for mode, parts in MODES.items():
-            table[mode] = row_of(model, arguments.frames, parts, arguments.before)
-            print(f"{model}, {mode}: {table[mode]}", file=sys.stderr, flush=True)
-    print(json.dumps(BENCHMARK.write(arguments.out, figures), indent=1))
+        modes: dict[str, Any] = {}
+        known[model] = {**BENCHMARK.document({"frames": arguments.frames}), "modes": modes}
+        for mode, parts in modes_of(model, arguments.modes).items():
+            modes[mode] = row_of(model, arguments.frames, parts, arguments.before)
+            print(f"{model}, {mode}: {modes[mode]}", file=sys.stderr, flush=True)
+            BENCHMARK.write(arguments.out, {"models": known})
 
 
 if __name__ == "__main__":

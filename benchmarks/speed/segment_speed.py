@@ -1,9 +1,12 @@
-"""Frames per second of `rvos segment` with the embedded model, end to end, and where the time goes.
+"""What `rvos segment` costs with the embedded model, step by step, from 240p to 4K; and what writing at 4K holds up.
 
-python -m benchmarks.speed.segment_speed [--frames 200]
+python -m benchmarks.speed.segment_speed [--heights 240 480 720 1080 2160] [--frames 6] [--before DIR]
 
-A synthetic 854x480 clip, two expressions, overlay, contact sheet and masks, in a fresh process as a user would run it;
-then the same steps one by one in this process, one thread. Takes about a minute.
+Synthetic clips of 16:9, one expression, overlay, contact sheet and masks. By height, processor milliseconds a frame of
+each step in one thread, medians; "a step of a session, from a mask" has no image model. Then the command as a user
+gives it, from a mask at the largest height, 24 frames: its own account of wall seconds (`timing.json`), and processor
+seconds; wall seconds mean something on a quiet machine alone (`load_average`). --before: another checkout, whose
+command comes in turns with that of this one. Takes about two minutes of processor time.
 
 The result is segment_speed.json, beside this file.
 """
@@ -11,102 +14,129 @@ The result is segment_speed.json, beside this file.
 from __future__ import annotations
 
 import json
+import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
 import torch
 
 from benchmarks.harness.clips import EXPRESSIONS, write_demo_clip
 from benchmarks.harness.command import Benchmark
+from benchmarks.harness.machine import REPOSITORY
 from benchmarks.harness.processes import one_thread
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter, open_video
 from rvos.export.table import build_exporters
+from rvos.types import Frame
+from rvos.watch.mask_session import MaskSession
+from rvos.watch.prompts import prompts_of
 
 BENCHMARK = Benchmark(__file__, __doc__)
 MODEL = "s2rm_tiny"
-SIZE = (480, 854)
 SAVE = ("overlay", "contact_sheet", "masks")
+WRITTEN = 24
 
 
-def end_to_end(clip: Path, out: Path) -> dict[str, float]:
-    """The command as a user gives it: wall seconds, and its own account of them."""
-    command = [sys.executable, "-m", "rvos.cli", "segment", str(clip), *EXPRESSIONS, "--out", str(out), "--quiet"]
-    start = time.perf_counter()
-    subprocess.run([*command, "--model", MODEL, "--save", ",".join(SAVE)], check=True)
-    return {"wall_s": round(time.perf_counter() - start, 2), **json.loads((out / "timing.json").read_text())}
+def spent(call: Callable[[], object]) -> float:
+    """Processor milliseconds of one call."""
+    start = time.process_time()
+    call()
+    return 1000 * (time.process_time() - start)
 
 
-def parts(clip: Path, out: Path) -> dict[str, float]:
-    """Milliseconds a frame of each step, one thread: medians over the clip."""
+def median_of_frames(call: Callable[[Frame], object], frames: Iterable[Frame]) -> float:
+    """Median processor milliseconds of a call a frame; the first is not timed."""
+    return statistics.median([spent(lambda frame=frame: call(frame)) for frame in frames][1:])
+
+
+def disc(size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool, an object to follow."""
+    height, width = size
+    return cv2.circle(np.zeros(size, np.uint8), (width // 2, height // 2), height // 6, 1, -1) > 0
+
+
+def steps(clip: Path, out: Path, image: ImageSegmenter) -> dict[str, float]:
+    """Processor milliseconds a frame of each step, in one thread."""
     with open_video(clip, prefetch=0) as video:
-        start = time.perf_counter()
-        frames = list(video)
-        decoding = (time.perf_counter() - start) / len(frames)
+        frames: list[Frame] = []
+        decoding = spent(lambda: frames.extend(video)) / video.info.frame_count if video.info.frame_count else 0.0
         info = video.info
-    segmenter = VideoSegmenter(MODEL, device="cpu")
-    image = segmenter.system.model.loaded
-    assert isinstance(image, ImageSegmenter)
-    session = segmenter.session(EXPRESSIONS)
+    session, size = VideoSegmenter(image).session(EXPRESSIONS[:1]), frames[0].size
+    from_mask = MaskSession(prompts_of({0: disc(size)}))
+    results = []
     pixels, _ = image.preprocessing.prepare(frames[0].image)
     with torch.inference_mode():
-        features = image.model.encode_image(pixels[None])
-        text = image.model.encode_text(EXPRESSIONS)
-        pairs = features.select(torch.zeros(len(EXPRESSIONS), dtype=torch.long))
+        features, text = image.model.encode_image(pixels[None]), image.model.encode_text(EXPRESSIONS[:1])
         times = {
-            "decode the video": 1000 * decoding,
-            "resize and normalise": median_ms(lambda: image.preprocessing.prepare(frames[0].image)),
-            "encode the image": median_ms(lambda: image.model.encode_image(pixels[None])),
-            "decode two masks": median_ms(lambda: image.model.decode(pairs, text)),
+            "decode the video": decoding,
+            "resize and normalise": median_of_frames(lambda f: image.preprocessing.prepare(f.image), frames),
+            "encode the image": median_of_frames(lambda _: image.model.encode_image(pixels[None]), frames),
+            "decode the mask": median_of_frames(lambda _: image.model.decode(features, text), frames),
         }
-    results = [session.step(frame) for frame in frames]
-    start = time.perf_counter()
-    again = segmenter.session(EXPRESSIONS)
-    for frame in frames:
-        again.step(frame)
-    times["a whole step of a session"] = 1000 * (time.perf_counter() - start) / len(frames)
+    times["a whole step of a session"] = median_of_frames(lambda f: results.append(session.step(f)), frames)
+    times["a step of a session, from a mask"] = median_of_frames(from_mask.step, frames)
     for name, exporter in zip(SAVE, build_exporters(SAVE, out, only_frames=None), strict=True):
-        exporter.open(info, again.targets)
-        start = time.perf_counter()
-        for frame, answers in zip(frames, results, strict=True):
-            exporter.write(frame, answers)
+        exporter.open(info, session.targets)
+        start = time.process_time()
+        for frame, of_frame in zip(frames, results, strict=True):
+            exporter.write(frame, of_frame)
         exporter.close()
-        times[f"write {name}"] = 1000 * (time.perf_counter() - start) / len(frames)
+        times[f"write {name}"] = 1000 * (time.process_time() - start) / len(frames)
     return {name: round(value, 2) for name, value in times.items()}
 
 
-def median_ms(call: Callable[[], object], repeats: int = 15) -> float:
-    """Median wall milliseconds after one warm-up."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1000 * sorted(times)[repeats // 2]
+def whole_command(clip: Path, mask: Path, out: Path, checkout: Path) -> dict[str, float]:
+    """The command from a mask, by the code of a checkout: its account of wall seconds, and processor seconds."""
+    saved = ["--save", ",".join(SAVE), "--out", str(out), "--overwrite", "--quiet"]
+    command = [sys.executable, "-m", "rvos.cli", "segment", str(clip), "--mask", f"0={mask}", *saved]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    subprocess.run(command, cwd=checkout, env=environment, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    told: dict[str, Any] = json.loads((out / "timing.json").read_text())
+    seconds = {key: told[key] for key in ("wall_s", "network_s", "waiting_for_writer_s", "writing_s")}
+    return {key: round(value, 2) for key, value in {**seconds, "processor_s": used}.items()}
 
 
 def main() -> None:
     parser = BENCHMARK.parser()
-    parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--heights", nargs="+", type=int, default=[240, 480, 720, 1080, 2160])
+    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--before", type=Path)
     arguments = parser.parse_args()
     one_thread()
-    with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder) / "clip.mp4"
-        write_demo_clip(clip, arguments.frames, SIZE)
-        whole = end_to_end(clip, Path(folder) / "out")
-        (Path(folder) / "parts").mkdir()
-        pieces = parts(clip, Path(folder) / "parts")
-    measured = {
-        "clip": {"size": SIZE, "frames": arguments.frames, "expressions": len(EXPRESSIONS), "save": SAVE},
-        "end_to_end": whole | {"frames_per_s": round(arguments.frames / whole["wall_s"], 2)},
-        "ms_a_frame_one_thread": pieces,
-    }
-    print(json.dumps(BENCHMARK.write(arguments.out, measured), indent=1))
+    image = ImageSegmenter.load(MODEL, "cpu")
+    figures: dict[str, Any] = {"save": SAVE, "frames": arguments.frames, "ms_a_frame_by_height": {}}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for height in arguments.heights:
+            clip, out = folder / f"{height}.mp4", folder / f"{height}"
+            out.mkdir()
+            write_demo_clip(clip, arguments.frames, (height, 2 * round(height * 8 / 9)))
+            figures["ms_a_frame_by_height"][str(height)] = steps(clip, out, image)
+            print(height, figures["ms_a_frame_by_height"][str(height)], file=sys.stderr, flush=True)
+        size = arguments.heights[-1], 2 * round(arguments.heights[-1] * 8 / 9)
+        clip, mask = folder / "long.mp4", folder / "mask.png"
+        write_demo_clip(clip, WRITTEN, size)
+        cv2.imwrite(str(mask), 255 * disc(size).astype(np.uint8))
+        checkouts = {"now": REPOSITORY} | ({"before": arguments.before} if arguments.before else {})
+        runs: dict[str, list[dict[str, float]]] = {which: [] for which in checkouts}
+        for _ in range(2):
+            for which, checkout in checkouts.items():
+                runs[which].append(whole_command(clip, mask, folder / which, checkout))
+    best = {which: min(of, key=lambda run: run["wall_s"]) for which, of in runs.items()}
+    figures["from_a_mask"] = {"height": arguments.heights[-1], "frames": WRITTEN, **best}
+    print(json.dumps(BENCHMARK.write(arguments.out, figures), indent=1))
 
 
 if __name__ == "__main__":

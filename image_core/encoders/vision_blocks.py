@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from image_core.encoders.segmentation_windows import feed_forward, window_attention
+from image_core.layers.many_rows import use_linear_of_many
 from image_core.vision_libraries import SwinTransformerStage, SwinTransformerV2Stage
 
 
@@ -34,6 +35,15 @@ class SwinStage(nn.Module):
         self.blocks = stage.blocks
         self._norms_follow = isinstance(stage, SwinTransformerV2Stage)
         self._segmentation_windows = False
+        use_linear_of_many(self)
+
+    def train(self, mode: bool = True) -> Self:
+        """In use, windows attend by torch's fused kernel, which timm leaves out unless it is told: to 1e-7 the same,
+        in up to a third less time. With gradients the table of positions has one, and the kernel takes longer."""
+        for block in self.blocks:
+            if hasattr(block.attn, "fused_attn"):  # of Swin v1 alone
+                cast(Any, block.attn).fused_attn = not mode
+        return super().train(mode)
 
     def use_segmentation_windows(self) -> None:
         """From now on windows are those of `segmentation_windows.py`. Raises `ValueError` for Swin v2."""

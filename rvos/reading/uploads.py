@@ -11,6 +11,9 @@ from torch import Tensor
 from image_core.preprocessing import Preprocessing
 from image_core.resampling import prepare_many
 
+_RESIZED_AT_ONCE = 8
+"""Frames that are on the device as float at their own size: 40 of 4K would be 4 GB."""
+
 
 class Uploads:
     """Prepares the frames of one video for a network. All have one size, as `View` sees to.
@@ -32,7 +35,8 @@ class Uploads:
         if self._device.type != "cuda":
             made = torch.stack([self._preprocessing.prepare(image)[0] for image in images])
             return made.to(self._device)
-        return prepare_many(self._preprocessing, self._crossed(images))
+        some = self._crossed(images).split(_RESIZED_AT_ONCE)
+        return torch.cat([prepare_many(self._preprocessing, part) for part in some])
 
     def on_device(self, sizes: tuple[tuple[int, int], ...]) -> Tensor:
         """(F, 2) long on the device, copied there once."""
@@ -52,5 +56,5 @@ class Uploads:
         for place, image in zip(buffer.numpy(), images, strict=False):
             place[:] = image
         there = buffer[:count].to(self._device, non_blocking=True)
-        crossed.record()
+        crossed.record(torch.cuda.current_stream(self._device))  # which need not be the current device's
         return there

@@ -56,11 +56,23 @@ def assign(places: Sequence[Place], regions: Sequence[Region], config: Associati
     """Position of a region -> position of its track; regions of none are left out."""
     if not places or not regions:
         return {}
-    from scipy.optimize import linear_sum_assignment  # here: it takes half a second, and masks are followed without it
-
     worth = np.array([[affinity(place, region, config) for place in places] for region in regions])
-    rows, columns = linear_sum_assignment(worth, maximize=True)
-    return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if worth[r, c] > 0}
+    return {region: place for region, place in best_pairs(worth) if worth[region, place] > 0}
+
+
+def best_pairs(worth: np.ndarray) -> list[tuple[int, int]]:
+    """Region and place of each pair, so that the sum over all is as large as can be. worth: (R, P) >= 0.
+
+    On nearly all frames no two regions want one place, and each has the one that it would rather have.
+    """
+    wanted = worth.argmax(1)
+    of_worth = wanted[worth.max(1) > 0]
+    if len(np.unique(of_worth)) == len(of_worth):
+        return [(region, int(place)) for region, place in enumerate(wanted)]
+    from scipy.optimize import linear_sum_assignment  # here: it takes half a second, and few runs need it
+
+    regions, places = linear_sum_assignment(worth, maximize=True)
+    return [(int(region), int(place)) for region, place in zip(regions, places, strict=True)]
 
 
 def affinity(place: Place, region: Region, config: AssociationConfig) -> float:

@@ -81,6 +81,9 @@ class StreamSession:
         self._reader = reader
         self._tracker = tracker
         self._key_frames = key_frames
+        # OpenCV lets others run: frames are prepared beside the network, and beside each other. A thread that is made
+        # for every frame leaves memory behind, some MB a frame at first; these end with the session that is left.
+        self._beside = ThreadPoolExecutor(min(chunk, _PREPARING), "prepare")
         self._picture: np.ndarray | None = None
         self._pace = key_frames.start()
         self._reading = reader.start()
@@ -124,18 +127,16 @@ class StreamSession:
             is_key, pace = self._key_frames.step(views[-1], pace)
             keys.append(is_key)
             picture = views[-1].picture
-        # No thread outlives a session that is left. OpenCV lets others run: frames are prepared side by side.
-        with ThreadPoolExecutor(min(len(views), _PREPARING)) as beside:
-            prepared = deque(beside.submit(self._tracker.prepare, view) for view in views)
-            answers, reading = self._reader.read(views, keys, self._reading)
-            results, tracks = [], self._tracks
-            for is_key, of_frame in zip(keys, answers, strict=True):
-                view = views.pop(0)  # what was computed of a frame goes with it
-                of_frame = of_frame if is_key else self._with_asked(view, of_frame, tracks)
-                prepared.popleft().result()
-                stepped = self._stepped(view, of_frame, given.get(view.frame.index, NOTHING), tracks)
-                tracks = tuple(state for _, state in stepped)
-                results.append(tuple(result for result, _ in stepped if result is not None))
+        prepared = deque(self._beside.submit(self._tracker.prepare, view) for view in views)
+        answers, reading = self._reader.read(views, keys, self._reading)
+        results, tracks = [], self._tracks
+        for is_key, of_frame in zip(keys, answers, strict=True):
+            view = views.pop(0)  # what was computed of a frame goes with it
+            of_frame = of_frame if is_key else self._with_asked(view, of_frame, tracks)
+            prepared.popleft().result()
+            stepped = self._stepped(view, of_frame, given.get(view.frame.index, NOTHING), tracks)
+            tracks = tuple(state for _, state in stepped)
+            results.append(tuple(result for result, _ in stepped if result is not None))
         # Only frames that went all the way through are remembered.
         self._picture, self._pace, self._reading, self._tracks = picture, pace, reading, tracks
         self.frame_count += len(frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,15 @@ def test_a_chunk_spares_kernels_and_waits(colour_segmenter: ImageSegmenter) -> N
 def test_the_script_for_a_gpu_runs_on_a_cpu(
     tmp_path: Path, colour_segmenter: ImageSegmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunk_speed, "segmenter_of", lambda *_: colour_segmenter)
+    monkeypatch.setattr(chunk_speed, "image_model", lambda *_: colour_segmenter)
     monkeypatch.setattr(chunk_speed, "SIZE", (48, 80))
-    monkeypatch.setattr(chunk_speed, "TRACKERS", ("none",))
-    rows = chunk_speed.measure("colours", torch.device("cpu"), tmp_path, 6, (1, 4), seed=0)
-    assert [(row["expressions"], row["chunk"]) for row in rows] == [(1, 1), (1, 4), (5, 1), (5, 4)]
+    arms = chunk_speed.arms_of((4, 1), 6, ("fp32",))
+    rows = list(chunk_speed.measure("colours", torch.device("cpu"), tmp_path, arms, seed=0, until=math.inf))
+    assert [(row["expressions"], row["tracker"], row["chunk"]) for row in rows] == [
+        *((count, "none", chunk) for count in (1, 5) for chunk in (1, 4)),
+        *((1, "tracks", chunk) for chunk in (1, 4)),
+    ]
     assert all(row["frames_per_s"] > 0 and row["least_iou"] >= 0.999 for row in rows)
+    late = list(chunk_speed.measure("colours", torch.device("cpu"), tmp_path, arms, seed=0, until=0))
+    assert len(late) == len(arms) and all(row["left_out"] for row in late)
     assert chunk_speed.agreement([np.zeros((1, 2, 2), bool)], [np.zeros((1, 2, 2), bool)])["least_iou"] == 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from image_core.layers.many_rows import FEWEST_ROWS, linear_of_many
+from image_core.encoders.vision import build_vision_encoder
+from image_core.layers.many_rows import FEWEST_ROWS, LinearOfMany, linear_of_many, use_linear_of_many
 from image_core.layers.top_down import TopDownStep, convolved_enlarged, enlarged
 
 
@@ -40,6 +43,38 @@ def test_the_detour_is_taken_where_it_pays_and_nowhere_else(monkeypatch: pytest.
     linear_of_many(layer, torch.randn(521, 4))  # a prime
     linear_of_many(layer.double(), x.double())
     assert len(calls) == 1
+
+
+@torch.no_grad()
+def test_a_network_that_is_not_ours_takes_the_detour_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4, bias=False))
+    x, names = torch.randn(FEWEST_ROWS, 6), list(network.state_dict())
+    expected = network(x)
+    use_linear_of_many(network)
+    calls = []
+    monkeypatch.setattr(F, "conv2d", lambda *given, _real=F.conv2d: calls.append(1) or _real(*given))
+    torch.testing.assert_close(network(x), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(linear_of_many(network[0], x), network[0](x))
+    assert len(calls) == 4 and list(network.state_dict()) == names
+
+
+@torch.no_grad()
+def test_windows_attend_by_the_fused_kernel_in_use_alone() -> None:
+    torch.manual_seed(0)
+    encoder, images = build_vision_encoder("tiny_swin"), torch.randn(1, 3, 96, 64)  # of 4 x 4 cells, some shifted
+    fused: list[Any] = [block.attn for stage in encoder.swin_stages() for block in stage.blocks]
+    encoder.eval()
+    assert all(attention.fused_attn for attention in fused)
+    assert all(isinstance(attention.qkv, LinearOfMany) for attention in fused)
+    in_use = encoder(images)
+    encoder.train()
+    assert not any(attention.fused_attn for attention in fused)
+    encoder.eval()
+    for attention in fused:
+        attention.fused_attn = False
+    for level, expected in zip(in_use, encoder(images), strict=True):
+        torch.testing.assert_close(level, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("small", "large"), [((3, 4), (6, 8)), ((1, 1), (2, 2)), ((1, 3), (5, 3)), ((4, 2), (7, 9))])

@@ -7,6 +7,7 @@ fixed size, so pictures can be forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -63,21 +64,22 @@ def _projection() -> tuple[np.ndarray, np.ndarray]:
     return directions.astype(np.float32), (2 * np.pi * random.random(DIMENSION)).astype(np.float32)
 
 
-def lift(features: np.ndarray) -> np.ndarray:
-    """(N, C) float32 pixel features -> (N, D) random Fourier features in [-1, 1]."""
+def lift(features: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """(N, C) float32 pixel features -> (N, D) random Fourier features in [-1, 1], in `out` where that is given."""
     directions, phases = _projection()
-    lifted = features @ directions
+    lifted = np.matmul(features, directions, out=out)
     lifted += phases
     return np.cos(lifted, out=lifted)
 
 
-def lift_all(features: np.ndarray) -> np.ndarray:
-    """(h, w, C) float32 -> (h w, D), row by row."""
-    flat = features.reshape(-1, features.shape[-1])
-    lifted = np.empty((len(flat), DIMENSION), np.float32)
-    for start in range(0, len(flat), CHUNK):
-        lifted[start : start + CHUNK] = lift(flat[start : start + CHUNK])
-    return lifted
+def lifted_strips(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """(N, C) float32 -> `CHUNK` rows after another, and what they are lifted to: good until the next strip comes, which
+    takes its place in memory. All of it is never there at once: 26 MB for a picture, and to write and read them takes
+    longer than to lift."""
+    strip = np.empty((CHUNK, DIMENSION), np.float32)
+    for start in range(0, len(features), CHUNK):
+        some = features[start : start + CHUNK]
+        yield slice(start, start + len(some)), lift(some, strip[: len(some)])
 
 
 def sums_of(lifted: np.ndarray, target: float, weights: np.ndarray) -> Sums:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rvos.tracking.carrying.appearance import pixel_features, work_size
 from rvos.tracking.carrying.box import Box
-from rvos.tracking.carrying.head import DIMENSION, lift_all
+from rvos.tracking.carrying.head import DIMENSION, lift
 from rvos.view.frame_view import View
 
 TILE = 16
@@ -30,7 +30,7 @@ class LiftedPicture:
             top, left = TILE * (rows.start + row), TILE * (columns.start + column)
             tile = slice(top, top + TILE), slice(left, left + TILE)
             wanted = self._features[tile]
-            self._lifted[tile] = lift_all(wanted).reshape(*wanted.shape[:2], DIMENSION)
+            self._lifted[tile] = lift(wanted.reshape(-1, wanted.shape[2])).reshape(*wanted.shape[:2], DIMENSION)
         self._done[rows, columns] = True
         return self._lifted[box.part]
 

@@ -18,13 +18,12 @@ import numpy as np
 from image_core.ranges import Count, LogOdds, PositiveShare, Range, check_ranges
 from rvos.tracking.carrying.appearance import halved, pixel_features, work_size
 from rvos.tracking.carrying.box import Box
-from rvos.tracking.carrying.head import DIMENSION, Sums, fit, no_sums, weighted_sums
+from rvos.tracking.carrying.head import DIMENSION, Sums, fit, lift, lifted_strips, no_sums, weighted_sums
 from rvos.tracking.carrying.lifted import lifted
 from rvos.view.frame_view import View
 
 SCORED_AT_ONCE = 8
-"""Classifiers whose scores are one product. The lifted pixels do not fit into a processor's cache: to read them costs
-more than to multiply them."""
+"""Classifiers whose scores are one product: what is lifted then comes out of the processor's cache once for all."""
 
 
 @dataclass(frozen=True)
@@ -66,26 +65,26 @@ class Classifier:
 
     def scores(self, view: View, near: Box) -> np.ndarray:
         """(h, w) float32 in [-1, 1] at work size: 1 where a pixel looks like what was meant, 0 where it looks like
-        nothing that was seen, and above and below a box at work size that nothing is asked beyond."""
-        scores = np.zeros(view.once(pixel_features).shape[:2], np.float32)
-        rows = near.halved().part[0]
-        lifted = view.once(lifted_picture).reshape(*scores.shape, -1)[rows]
-        scores[rows] = np.clip(lifted @ self.theta, -1, 1)
+        nothing that was seen, and beyond a box at work size that nothing is asked beyond."""
+        scores, box = np.zeros(view.once(pixel_features).shape[:2], np.float32), near.halved()
+        scores[box.part] = np.clip(view.once(lifted).part(box) @ self.theta, -1, 1)
         return cv2.resize(scores, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def scores_of_all(view: View, classifiers: Sequence[Classifier]) -> list[np.ndarray]:
-    """`Classifier.scores` of the whole picture, of several: the lifted pixels are read once for all of them."""
-    size = view.once(pixel_features).shape[:2]
-    scores: list[np.ndarray] = []
-    for start in range(0, len(classifiers), SCORED_AT_ONCE):
-        some = classifiers[start : start + SCORED_AT_ONCE]
-        # Of one width always: the scores of one classifier are then the same to the bit, whoever stands beside it.
-        thetas = np.zeros((DIMENSION, SCORED_AT_ONCE), np.float32)
-        for column, classifier in enumerate(some):
-            thetas[:, column] = classifier.theta
-        planes = np.clip(view.once(lifted_picture) @ thetas, -1, 1)
-        scores += [np.ascontiguousarray(planes[:, column]).reshape(size) for column in range(len(some))]
+    """`Classifier.scores` of the whole picture, of several: its pixels are lifted once for all of them."""
+    features = view.once(pixel_features)
+    size, count = features.shape[:2], len(classifiers)
+    # Of one width always: the scores of one classifier are then the same to the bit, whoever stands beside it.
+    thetas = np.zeros((-(-count // SCORED_AT_ONCE), DIMENSION, SCORED_AT_ONCE), np.float32)
+    for place, classifier in enumerate(classifiers):
+        thetas[place // SCORED_AT_ONCE, :, place % SCORED_AT_ONCE] = classifier.theta
+    planes = np.empty((len(thetas), size[0] * size[1], SCORED_AT_ONCE), np.float32)
+    for rows, strip in lifted_strips(features.reshape(-1, features.shape[2])) if count else ():
+        for some, scored in zip(thetas, planes, strict=True):
+            np.matmul(strip, some, out=scored[rows])
+    np.clip(planes, -1, 1, out=planes)
+    scores = (planes[place // SCORED_AT_ONCE, :, place % SCORED_AT_ONCE].reshape(size) for place in range(count))
     return [cv2.resize(plane, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR) for plane in scores]
 
 
@@ -95,11 +94,10 @@ def blank_classifier() -> Classifier:
     return Classifier(sums, np.zeros_like(sums.target))
 
 
-def lifted_picture(view: View) -> np.ndarray:
-    """(h' w', D) float32, every pixel of half the work size as the classifiers see it: without its position. Ask by
-    `view.once(lifted_picture)`."""
-    height, width = view.once(pixel_features).shape[:2]
-    return view.once(lifted).part(Box(0, 0, width, height)).reshape(-1, DIMENSION)
+def lifted_at(view: View, positions: np.ndarray) -> np.ndarray:
+    """(N, D) float32, the pixels at N positions of half the work size, row by row, as the classifiers see them."""
+    features = view.once(pixel_features)
+    return lift(features.reshape(-1, features.shape[2])[positions])
 
 
 def answer_examples(view: View, logits: np.ndarray, weight: float, config: ConsensusConfig) -> Sums:
@@ -107,9 +105,9 @@ def answer_examples(view: View, logits: np.ndarray, weight: float, config: Conse
     height, width = view.once(pixel_features).shape[:2]
     small = cv2.resize(logits, (width, height), interpolation=cv2.INTER_AREA).ravel()
     likely = np.where(small > config.candidate, 1.0, config.elsewhere)
-    chosen = _drawn(view, likely, config.answer_examples)
+    chosen = drawn(view, likely, config.answer_examples)
     targets = np.tanh(small[chosen] / 2)  # 2 p - 1
-    return weighted_sums(view.once(lifted_picture)[chosen], targets, np.full(len(chosen), weight / len(chosen)))
+    return weighted_sums(lifted_at(view, chosen), targets, np.full(len(chosen), weight / len(chosen)))
 
 
 def mask_examples(view: View, probs: np.ndarray, weight: float, config: ConsensusConfig) -> Sums | None:
@@ -123,17 +121,19 @@ def mask_examples(view: View, probs: np.ndarray, weight: float, config: Consensu
         return None
     away = cv2.distanceTransform((~on).astype(np.uint8), cv2.DIST_L2, 5) / (np.sqrt(np.count_nonzero(on)) + 2)
     near = ~on & (away < config.around)
-    inside = _drawn(view, on.ravel().astype(np.float64), config.mask_examples)
-    outside = _drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), 2 * config.mask_examples)
+    inside = drawn(view, on.ravel().astype(np.float64), config.mask_examples)
+    outside = drawn(view, np.where(near, np.exp(-away) + 0.1, 0.0).ravel(), 2 * config.mask_examples)
     sureness = np.abs(2 * small.ravel() - 1) + 0.02
-    lifted = view.once(lifted_picture)
     weights = [weight * sureness[part] / sureness[part].sum() for part in (inside, outside)]
     targets = [np.ones(len(inside)), -np.ones(len(outside))]
-    return weighted_sums(lifted[np.r_[inside, outside]], np.concatenate(targets), np.concatenate(weights))
+    return weighted_sums(lifted_at(view, np.r_[inside, outside]), np.concatenate(targets), np.concatenate(weights))
 
 
-def _drawn(view: View, likely: np.ndarray, most: int) -> np.ndarray:
+def drawn(view: View, likely: np.ndarray, most: int) -> np.ndarray:
     """Positions drawn without repetition, as likely as they are said to be: the same for the same frame."""
-    count = min(most, np.count_nonzero(likely))
-    random = np.random.default_rng(view.frame.index)
-    return random.choice(len(likely), count, replace=False, p=likely / likely.sum())
+    random, share = np.random.default_rng(view.frame.index), likely / likely.sum()
+    able = np.flatnonzero(share)
+    if len(able) == len(share):
+        return random.choice(len(share), min(most, len(share)), replace=False, p=share)
+    # The same positions: those that cannot be drawn add nothing to the sums that numpy draws by, but take its time.
+    return random.choice(able, min(most, len(able)), replace=False, p=share[able])

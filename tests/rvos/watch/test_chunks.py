@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -128,3 +130,18 @@ def test_models_that_show_no_features_are_read_in_chunks_too(
         return StreamSession(reader, TRACKERS["tracks"](), KeyFrames(3), chunk=chunk)
 
     assert_alike(results_of(session(7), clip), results_of(session(1), clip))
+
+
+def test_frames_are_prepared_in_one_thread_that_ends_with_the_session(
+    clip: list[Frame], colour_segmenter: ImageSegmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of(colour_segmenter, "flow", 1, expressions=EXPRESSIONS[:1])
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(session._tracker, "prepare", lambda view: threads.append(threading.current_thread()))
+    for frame in clip[:3]:
+        session.step(frame)
+    assert len(threads) == 3 and len(set(threads)) == 1 and threads[0].is_alive()
+    del session
+    gc.collect()
+    threads[0].join(5)
+    assert not threads[0].is_alive()

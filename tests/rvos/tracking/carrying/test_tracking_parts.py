@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rvos.tracking.association import best_pairs
 from rvos.tracking.carrying.appearance import CHANNELS, pixel_features, work_picture, work_size
 from rvos.tracking.carrying.box import Box, box_of, centre_of, core_of
 from rvos.tracking.carrying.guided import guided_filter, work_guide
-from rvos.tracking.carrying.head import DIMENSION, Sums, fit, lift, lift_all, no_sums, sums_of
+from rvos.tracking.carrying.head import DIMENSION, Sums, fit, lift, no_sums, sums_of
 from rvos.tracking.carrying.joint import resolve
 from rvos.tracking.carrying.lifted import TILE, LiftedPicture
 from rvos.tracking.carrying.object_tracker import ObjectGuess
 from rvos.tracking.carrying.two_motions import motion_evidence
-from rvos.tracking.maps.consensus import SCORED_AT_ONCE, Classifier, scores_of_all
+from rvos.tracking.maps.consensus import SCORED_AT_ONCE, Classifier, drawn, scores_of_all
 from rvos.types import Frame
 from rvos.view.frame_view import view_of
 
@@ -99,7 +100,7 @@ def test_features_have_half_the_work_size_and_the_same_channels(size: tuple[int,
 
 def test_a_picture_is_lifted_where_it_is_asked_for_and_once() -> None:
     features = np.random.default_rng(0).random((2 * TILE + 5, 3 * TILE + 2, CHANNELS)).astype(np.float32)
-    whole = lift_all(features).reshape(*features.shape[:2], DIMENSION)
+    whole = lift(features.reshape(-1, CHANNELS)).reshape(*features.shape[:2], DIMENSION)
     picture, box = LiftedPicture(features), Box(TILE - 3, 4, 2 * TILE + 1, 2 * TILE + 5)
     np.testing.assert_allclose(picture.part(box), whole[box.part], atol=1e-5)
     features[:] = 0  # what is made is kept
@@ -145,3 +146,26 @@ def test_objects_are_made_exclusive_by_their_odds() -> None:
     total = first.probs + second.probs
     assert (total <= 1).all() and first.probs[0, 1] == pytest.approx(second.probs[0, 1])
     assert first.probs[0, 0] > 0.9 and second.probs[0, 2] > 0.5 and second.probs[0, 3] > 0.99
+
+
+def test_where_no_two_regions_want_one_place_nothing_has_to_be_weighed() -> None:
+    from scipy.optimize import linear_sum_assignment
+
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        worth = random.random(random.integers(1, 6, 2))
+        worth = np.where(worth > 0.4, worth, 0)
+        pairs = best_pairs(worth)
+        assert sum(worth[pair] for pair in pairs) == pytest.approx(worth[linear_sum_assignment(-worth)].sum())
+        taken = [place for region, place in pairs if worth[region, place] > 0]
+        assert len(set(taken)) == len(taken)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 1.0])
+def test_positions_are_drawn_as_numpy_draws_them_from_all(share: float) -> None:
+    random = np.random.default_rng(1)
+    view = view_of(Frame(7, 0.0, np.zeros((32, 48, 3), np.uint8)), None)
+    likely = random.random(4000) * (random.random(4000) < share)
+    count = min(50, np.count_nonzero(likely))
+    wanted = np.random.default_rng(7).choice(4000, count, replace=False, p=likely / likely.sum())
+    assert np.array_equal(drawn(view, likely, 50), wanted)
