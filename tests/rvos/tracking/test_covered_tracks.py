@@ -1,4 +1,4 @@
-"""Tracks that another candidate covers: hidden behind a thing, inside a mask that is too large, or a part of a whole."""
+"""Tracks that another candidate covers: hidden behind it, inside a mask that is too large, or a part of a whole."""
 
 from __future__ import annotations
 
