@@ -268,7 +268,9 @@ class Visit:
                 if job.began.is_set():
                     looked, looks = watching.first_look
                     return Status(State.WATCHING, done, total, looked, looks)
-                return Status(State.WAITING, done, total, ahead=self._ahead(job))
+                if not job.was_stopped:
+                    return Status(State.WAITING, done, total, ahead=self._ahead(job))
+                return Status(State.STOPPED, done, total)
             if job.failure:
                 return Status(State.FAILED, done, total, message=job.failure)
             return Status(State.DONE if watching.is_finished else State.STOPPED, done, total)
