@@ -156,11 +156,12 @@ class _Pool:
 
     def end(self) -> None:
         """End every process. Those that are at something see that nobody listens, and leave it as an interrupted run is
-        left."""
+        left; the others hold nothing, and need not even end loading a model."""
         for worker in self._workers:
             worker.connection.close()
         for worker in self._workers:
-            worker.process.join(_PATIENCE_S)
+            if worker.unit is not None:
+                worker.process.join(_PATIENCE_S)
             worker.process.kill()
             worker.process.join()
 
