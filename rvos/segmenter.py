@@ -33,11 +33,14 @@ from rvos.video.config import VideoConfig
 from rvos.video.reader import open_video
 from rvos.video.sampling import parse_sampling
 from rvos.video.source import Source
+from rvos.watch.corrected import corrected
+from rvos.watch.corrections import Corrections, corrections_of
+from rvos.watch.marked import MarkedFrames
 from rvos.watch.mask_session import MaskSession
 from rvos.watch.passes import first_pass
 from rvos.watch.prompts import MaskPrompts, prompts_of
-from rvos.watch.session import StreamSession
-from rvos.watch.source import open_source
+from rvos.watch.session import UNCORRECTED, StreamSession
+from rvos.watch.source import SampledFrames, open_source
 from rvos.watch.stream import Results, Session, watch
 
 PLAIN_VIDEO = VideoConfig()
@@ -124,26 +127,60 @@ class VideoSegmenter:
         """`rvos.watch.passes.first_pass`, the video opened and sampled as here."""
         return first_pass(session, source, self.video, self.sampling)
 
-    def stream(self, source: Source, expressions: Sequence[str]) -> Iterator[tuple[Frame, Results]]:
+    def stream(
+        self,
+        source: Source,
+        expressions: Sequence[str],
+        corrections: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED,
+    ) -> Iterator[tuple[Frame, Results]]:
         """Each frame that is watched with its E results, as they are made; memory does not grow with the video.
 
-        source: a video file, a folder of pictures, `camera:N`, or (T, H, W, 3) uint8 RGB. Raises `RvosError` at once
-        for expressions that cannot be asked, and `VideoError` on the way for a source that cannot be opened, or where
-        it breaks: the frames before are given first.
+        source: a video file, a folder of pictures, `camera:N`, or (T, H, W, 3) uint8 RGB; corrections: position of a
+        frame -> position of an expression -> (H, W) bool, what it means from that frame on, as in `StreamSession.step`.
+        Raises `RvosError` at once for expressions and corrections that cannot be, and on the way `VideoError` for a
+        source that cannot be opened, or where it breaks (the frames before are given first), and for a correction of a
+        frame that is not there.
         """
-        return self._stream(source, self.session(expressions))
+        session, given = self.session(expressions), self._given(expressions, corrections)
+        return self._stream(source, session, given)
 
-    def _stream(self, source: Source, session: StreamSession) -> Iterator[tuple[Frame, Results]]:
+    def _stream(
+        self, source: Source, session: StreamSession, corrections: Corrections | None
+    ) -> Iterator[tuple[Frame, Results]]:
         self.first_pass(session, source)
-        with open_source(source, self.video, self.sampling) as (_, frames):
-            yield from watch(session, frames)
+        with self.opened(source, corrections) as (_, frames):
+            yield from watch(corrected(session, corrections), frames)
 
-    def segment(self, source: Source, expressions: Sequence[str]) -> VideoResult:
+    def segment(
+        self,
+        source: Source,
+        expressions: Sequence[str],
+        corrections: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED,
+    ) -> VideoResult:
         """All of `stream`, masks as run lengths. Raises as it does."""
-        session = self.session(expressions)
+        session, given = self.session(expressions), self._given(expressions, corrections)
         self.first_pass(session, source)
-        with open_source(source, self.video, self.sampling) as (info, frames):
-            return _collected(info, frames, session)
+        with self.opened(source, given) as (info, frames):
+            return _collected(info, frames, corrected(session, given))
+
+    @contextmanager
+    def opened(
+        self, source: Source, corrections: Corrections | None
+    ) -> Iterator[tuple[VideoInfo, SampledFrames | Iterator[Frame]]]:
+        """A video as it is watched. Raises as `open_source` does, `DataError` for corrections of another size, and
+        `ConfigError` where the tracker takes none."""
+        if corrections is None:
+            with open_source(source, self.video, self.sampling) as (info, frames):
+                yield info, frames
+            return
+        self.system.tracker.check_correctable()
+        with _open_marked(source, corrections, self.video, self.sampling) as (info, frames):
+            yield info, frames
+
+    def _given(
+        self, expressions: Sequence[str], corrections: Mapping[int, Mapping[int, np.ndarray]]
+    ) -> Corrections | None:
+        return corrections_of(corrections, len(expressions)) if corrections else None
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:
         """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No image model is loaded; raises
@@ -217,10 +254,18 @@ def open_with_masks(
     Raises `DataError` for masks of another size than the video, and `VideoError` for one on a frame that is not there:
     at once where that can be known, else when the frames show it.
     """
+    with _open_marked(source, prompts, video, sampling) as (info, frames):
+        yield info, frames, MaskSession(prompts, carrier)
+
+
+@contextmanager
+def _open_marked(
+    source: Source, marked: MarkedFrames, video: VideoConfig, sampling: str
+) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
     with open_source(source, video, sampling) as (info, frames):
-        prompts.check_size(info.size)
-        prompts.check_length(info, partial(_count_frames, source, video))
-        yield info, prompts.guard(frames, info.source), MaskSession(prompts, carrier)
+        marked.check_size(info.size)
+        marked.check_length(info, partial(_count_frames, source, video))
+        yield info, marked.guard(frames, info.source)
 
 
 def _count_frames(source: Source, video: VideoConfig) -> int:

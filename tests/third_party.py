@@ -41,6 +41,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "fastapi": ("rvos/app/routes.py", "rvos/app/serving.py"),
     "gradio": ("rvos/app/page.py", "rvos/app/serving.py"),
     "pydantic": ("rvos/app/routes.py",),
+    "starlette": ("rvos/app/routes.py",),  # tells that somebody has gone while a film came
     "uvicorn": ("rvos/app/serving.py",),
     "filelock": ("image_core/folder.py",),
     "fsspec": ("rvos/run/remote.py",),

@@ -18,6 +18,8 @@ from rvos.export.style import OVERLAY_STYLE
 _PAINTER = Painter(OVERLAY_STYLE)
 _MASK_GROUND = 24
 """The grey that masks alone stand on."""
+_LONGEST_PX = 1600
+"""The longer side of a picture, at most: no screen shows more of it."""
 
 
 def _overlay(image: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
@@ -47,10 +49,13 @@ VIEWS: dict[str, Callable[[np.ndarray, Sequence[np.ndarray]], np.ndarray]] = {
 
 
 def picture_of(view: str, image: np.ndarray, masks: Sequence[np.ndarray]) -> bytes:
-    """A JPEG of a frame in a view. Raises `UnknownNameError`."""
+    """A JPEG of a frame in a view, smaller where the frame is larger than a screen. Raises `UnknownNameError`."""
     if view not in VIEWS:
         raise UnknownNameError("view", view, list(VIEWS))
     drawn = cv2.cvtColor(VIEWS[view](image, masks), cv2.COLOR_RGB2BGR)
+    shrink = _LONGEST_PX / max(drawn.shape)
+    if shrink < 1:
+        drawn = cv2.resize(drawn, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     return cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 

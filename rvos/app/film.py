@@ -16,6 +16,8 @@ from rvos.types import Frame, VideoError
 from rvos.video.reader import open_video
 
 _KEPT_FRAMES = 6
+_READ_PAST = 12
+"""Frames that are rather read past than sought."""
 
 
 class Film:
@@ -29,33 +31,53 @@ class Film:
         self._path = path
         self.name = name
         limits.check_size(path.stat().st_size, name)
-        with self._named_errors(), open_video(path, prefetch=0) as video:
-            self.info = replace(video.info, source=name)
+        with self._named_errors():
+            self._video = open_video(path, prefetch=0)  # it holds no file between passes
+            self.info = replace(self._video.info, source=name)
             limits.check_film(self.info, self.info.frame_count or 0, name)  # what is declared, before it is counted
-            self.frame_count = video.count_frames()
+            self.frame_count = self._video.count_frames()
         limits.check_film(self.info, self.frame_count, name)
         self._lock = Lock()
         self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._following: Iterator[Frame] | None = None
+        self._next = 0
+        self._was_asked = False
 
     def frame(self, index: int) -> Frame:
-        """Frame `index`. Raises `DataError` for one that is not there, or cannot be read."""
+        """Frame `index`; the one that follows it is had without seeking. Raises `DataError` for one that is not there,
+        or cannot be read."""
         with self._lock:
+            self._was_asked = True
             if index not in self._frames:
-                self._frames[index] = self._read(index)
-                while len(self._frames) > _KEPT_FRAMES:
-                    self._frames.popitem(last=False)
+                self._keep(self._read(index))
             self._frames.move_to_end(index)
             return self._frames[index]
+
+    def rest(self) -> None:
+        """Give back what is held for the next frame, unless one was asked for since this was last called."""
+        with self._lock:
+            if not self._was_asked:
+                self._following = None
+            self._was_asked = False
+
+    def _keep(self, frame: Frame) -> None:
+        self._frames[frame.index] = frame
+        while len(self._frames) > _KEPT_FRAMES:
+            self._frames.popitem(last=False)
 
     def _read(self, index: int) -> Frame:
         refusal = DataError(f"'{self.name}': expected a frame from 0 to {self.frame_count - 1}, got {index}")
         if not 0 <= index < self.frame_count:
             raise refusal
-        with self._named_errors(), open_video(self._path, prefetch=0) as video:
-            try:
-                return video[index]
-            except IndexError as error:  # the header says more than there is
-                raise refusal from error
+        following, self._following = self._following, None  # where reading breaks nothing follows
+        with self._named_errors():
+            if following is None or not self._next <= index <= self._next + _READ_PAST:
+                following, self._next = self._video.frames_from(index), index
+            frame = next(islice(following, index - self._next, None), None)
+        if frame is None:  # the header says more than there is
+            raise refusal
+        self._following, self._next = following, index + 1
+        return frame
 
     @contextmanager
     def frames(self, start: int = 0) -> Iterator[Iterator[Frame]]:
@@ -63,7 +85,7 @@ class Film:
         with self._named_errors():
             video = open_video(self._path, prefetch=2)
         with video:
-            yield islice(self._taken(iter(video)), start, None)
+            yield self._taken(video.frames_from(start))
 
     def _taken(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         while True:

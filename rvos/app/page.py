@@ -37,24 +37,19 @@ def built(workspace: Workspace) -> gr.Blocks:
     """The page of a workspace, not served yet."""
     offer, limits = workspace.offer, workspace.limits
     examples = {example.name: example for example in offer.examples}
-    with gr.Blocks(title=_TITLE, analytics_enabled=False, delete_cache=(600, 600)) as page:
+    with gr.Blocks(title=_TITLE, analytics_enabled=False) as page:
         token = gr.BrowserState("", storage_key="rvos_visit")
         gr.Markdown(f"# {_TITLE}\nA video and some words in, a mask for every frame out.")
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=260):
-                with gr.Tabs():
-                    with gr.Tab("Upload"):
-                        upload = gr.File(label="Video", file_types=["video", ".gif"], height=130)
-                    if examples:
-                        with gr.Tab("Example"):
-                            chosen = gr.Radio(list(examples), label="Film", value=None)
-                    with gr.Tab("Camera"):
-                        camera = gr.Video(label="Record", sources=["webcam"], include_audio=False, height=240)
+                bring = _html("bring")
                 kept = f"{limits.kept_minutes:g} minutes"
                 gr.Markdown(
                     f"Films of {limits.told()}. Yours is deleted {kept} after you leave, and nobody else sees it.",
                     elem_classes="limits",
                 )
+                if examples:
+                    chosen = gr.Dropdown(list(examples), label="Or an example", value=None)
                 words = gr.Textbox(
                     label=f"Expressions, one a line (at most {limits.expressions})",
                     placeholder="the dog on the left\nthe woman in red",
@@ -70,21 +65,14 @@ def built(workspace: Workspace) -> gr.Blocks:
                 start = gr.Button("Find them", variant="primary")
                 fault = gr.Markdown(visible=False, elem_id="fault")
             with gr.Column(scale=4, min_width=260):
-                player = gr.HTML(
-                    "",
-                    html_template=_read("player.html"),
-                    css_template=_read("player.css"),
-                    js_on_load=_read("player.js"),
-                    elem_id="player",
-                )
+                player = _html("player")
         wired = _Wired(workspace)
-        page.load(wired.enter, [token], [token, player, words], show_progress="hidden", api_visibility="private")
+        here = [token, bring, player]
+        page.load(wired.enter, [token], [*here, words], show_progress="hidden", api_visibility="private")
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-        upload.upload(wired.upload, [token, upload], [token, player, upload, fault], **quiet)
-        camera.stop_recording(wired.record, [token, camera], [token, player, camera, fault], **quiet)
-        start.click(wired.ask, [token, words, model, tracker, key_frames], [token, player, fault], **quiet)
+        start.click(wired.ask, [token, words, model, tracker, key_frames], [*here, fault], **quiet)
         if examples:
-            outputs = [token, player, words, model, fault]
+            outputs = [*here, words, model, fault]
             chosen.change(wired.example, [token, chosen], outputs, **quiet)  # pyright: ignore[reportPossiblyUnboundVariable]
     return page
 
@@ -101,40 +89,32 @@ class _Wired:
     def enter(self, token: str) -> tuple[Any, ...]:
         visit = self._visit(token)
         asked = "" if visit.watching is None else "\n".join(visit.watching.expressions)
-        return visit.token, visit.token, asked
-
-    def upload(self, token: str, path: str | None) -> tuple[Any, ...]:
-        visit = self._visit(token)
-        return visit.token, visit.token, None, self._taken(visit, path)
-
-    def record(self, token: str, path: str | None) -> tuple[Any, ...]:
-        visit = self._visit(token)
-        return visit.token, visit.token, None, self._taken(visit, path, "camera.webm")
+        return *self._here(visit), asked
 
     def example(self, token: str, name: str | None) -> tuple[Any, ...]:
         visit = self._visit(token)
         example = next((each for each in self._workspace.offer.examples if each.name == name), None)
         if example is None:
-            return visit.token, visit.token, gr.skip(), gr.skip(), gr.skip()
+            return *self._here(visit), gr.skip(), gr.skip(), gr.skip()
         told = self._told(lambda: visit.take_copy(example.path, example.name))
-        return visit.token, visit.token, *_filled(example), told
+        return *self._here(visit), *_filled(example), told
 
     def ask(self, token: str, words: str, model: str, tracker: str, key_frames: str) -> tuple[Any, ...]:
         visit = self._visit(token)
         settings = Settings(model, tracker, key_frames)
-        told = self._told(lambda: self._workspace.ask(visit, words, settings))
-        return visit.token, visit.token, told
+        return *self._here(visit), self._told(lambda: self._workspace.ask(visit, words, settings))
+
+    def _here(self, visit: Visit) -> tuple[Any, ...]:
+        """What the browser keeps, what brings films, and the player."""
+        limits = self._workspace.limits
+        bring = {"token": visit.token, "megabytes": limits.megabytes, "seconds": limits.seconds}
+        return visit.token, bring, visit.token
 
     def _visit(self, token: str) -> Visit:
         try:
             return self._workspace.enter(token)
         except RvosError as error:
             raise gr.Error(escape(str(error)), print_exception=False) from error
-
-    def _taken(self, visit: Visit, path: str | None, name: str = "") -> Any:
-        if path is None:
-            return gr.skip()
-        return self._told(lambda: visit.take(Path(path), name or Path(path).name))
 
     @staticmethod
     def _told(work: Any) -> Any:
@@ -144,6 +124,12 @@ class _Wired:
         except RvosError as error:
             return gr.Markdown(f"**{_plain(str(error))}**", visible=True)
         return gr.Markdown(visible=False)
+
+
+def _html(name: str) -> gr.HTML:
+    """A part of the page that is made here, and talks to the routes itself."""
+    template, style, script = (_read(f"{name}.{kind}") for kind in ("html", "css", "js"))
+    return gr.HTML("", html_template=template, css_template=style, js_on_load=script, elem_id=name, padding=False)
 
 
 def _filled(example: Example) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ const [says, bar, stage, frameImage, canvas, shapes] =
 const slider = at('.scrub input'), picture = at('.picture'), which = at('.which');
 const SVG = 'http://www.w3.org/2000/svg';
 let token = '', stamp = '', film = null, found = {expressions: [], frames: [], corrections: [], downloads: []};
-let frame = 0, view = 'overlay', mode = '', candidates = [], points = [], playing = null, pen = null, state = '';
+let frame = 0, view = 'overlay', mode = '', candidates = [], points = [], playing = null, pen = null, pace = null, state = '';
 
 // Where the page lies, also behind a proxy that shows it under a path of its own.
 const base = new URL((window.gradio_config || {}).root || document.baseURI, document.baseURI).pathname.replace(/\/*$/, '/');
@@ -49,7 +49,7 @@ async function poll() {
 }
 
 function tell(told) {
-  says.textContent = told.says;
+  says.textContent = told.says + left(told);
   says.classList.toggle('fault', told.state === 'failed');
   state = told.state;
   const works = ['watching', 'waiting'].includes(state);
@@ -73,12 +73,25 @@ function tell(told) {
   rows(); options(); corrections(); files(); show();
 }
 
+// How long it will take, when it has gone on for a while.
+function left(told) {
+  const now = performance.now();
+  if (told.state !== 'watching' || !told.done || !pace || told.done < pace.done) {
+    pace = told.state === 'watching' && told.done ? {done: told.done, at: now} : null;
+    return '';
+  }
+  const gone = (now - pace.at) / 1000, seconds = (told.total - told.done) * gone / (told.done - pace.done);
+  if (gone < 4 || !Number.isFinite(seconds)) return '';
+  return seconds < 90 ? ` About ${Math.max(1, Math.round(seconds))} s left.` : ` About ${Math.round(seconds / 60)} minutes left.`;
+}
+
 function show() {
   slider.value = frame;
   at('.scrub output').textContent = `${frame + 1} / ${film.frames} · ${(frame / film.rate).toFixed(2)} s`;
   const drawn = mode ? (mode === 'candidates' ? 'film' : view === 'film' ? 'film' : 'overlay') : view;
   frameImage.alt = `Frame ${frame + 1} of ${film.name}`;
-  const wanted = address('picture', {frame, view: drawn, stamp});
+  const known = frame < found.done ? 2 : found.frames.includes(frame) ? 1 : 0;
+  const wanted = address('picture', {frame, view: drawn, of: `${found.pictures || stamp}.${known}`});
   if (frameImage.dataset.wanted !== wanted) { frameImage.dataset.wanted = wanted; frameImage.src = wanted; }
   all('.track').forEach((row, i) => mark(row, found.expressions[i]));
 }
@@ -100,6 +113,8 @@ function rows() {
     make('b', expression.text, name);
     make('span', '', name);
     row.append(timeline(expression));
+    if (state === 'done' && !expression.shown.some(Boolean))
+      make('p', 'On no frame. Plainer words may help: one noun, a colour, a place.', row, {className: 'hint'});
     if (expression.understood.length) {
       const details = make('details', null, row);
       details.open = Boolean(open[i]);
@@ -182,8 +197,11 @@ function files() {
   const place = at('.files');
   if (place.childElementCount === found.downloads.length) return;
   place.replaceChildren();
-  found.downloads.forEach(({name, title}) =>
-    make('a', name.replaceAll('_', ' '), place, {title, href: address(`files/${name}`).replace(/\?$/, ''), download: ''}));
+  found.downloads.forEach(({name, title}) => {
+    const item = make('li', null, place);
+    make('a', name.replaceAll('_', ' '), item, {href: address(`files/${name}`).replace(/\?$/, ''), download: ''});
+    make('span', title, item);
+  });
 }
 
 async function send(what, body) {
@@ -372,6 +390,7 @@ function visitOf(value) {
   token = value; stamp = ''; film = null;
   poll();
 }
+window.addEventListener('rvos-film', poll);
 watch('value', () => visitOf(props.value));
 visitOf(props.value);
 poll();

@@ -1,15 +1,18 @@
-"""What the player on the page asks for while it is looked at: status, pictures, candidates, corrections, files.
+"""What the page itself asks for, beside Gradio: films that come, status, pictures, candidates, corrections, files.
 
 An address holds the visit's secret and no path; whoever does not know it gets nothing.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request  # pyright: ignore[reportMissingImports]
+from fastapi.concurrency import run_in_threadpool  # pyright: ignore[reportMissingImports]
 from fastapi.responses import FileResponse, JSONResponse, Response  # pyright: ignore[reportMissingImports]
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect  # pyright: ignore[reportMissingImports]
 
 from image_core.errors import RvosError
 from rvos.app.downloads import made
@@ -30,6 +33,9 @@ POLICY = "; ".join(
     )
 )
 """Nothing is fetched from outside, whatever a library would like."""
+
+_CLOSED = ("/gradio_api/upload", "/gradio_api/file", "/gradio_api/stream", "/gradio_api/proxy")
+"""What Gradio would offer for files. They come and go by the visits, under no path of this machine."""
 
 
 class Correction(BaseModel):
@@ -64,6 +70,14 @@ def add_routes(app: FastAPI, workspace: Workspace) -> None:
         masks = [] if visit.watching is None else [result.mask for result in visit.watching.results(frame)]
         data = picture_of(view, visit.film.frame(frame).image, masks)
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+
+    @routes.post("/film")
+    async def film(token: str, name: str, request: Request) -> dict[str, Any]:
+        with suppress(ClientDisconnect), workspace.visit(token).arriving(name) as arriving:
+            async for data in request.stream():
+                arriving.write(data)
+            await run_in_threadpool(arriving.take)
+        return {}
 
     @routes.get("/candidates")
     def candidates(token: str, frame: int, expression: int) -> list[dict[str, Any]]:
@@ -108,6 +122,8 @@ def add_routes(app: FastAPI, workspace: Workspace) -> None:
 
     @app.middleware("http")
     async def from_here_alone(request: Request, call_next: Any) -> Response:
+        if any(door in request.url.path for door in _CLOSED):
+            return Response(status_code=404)
         response = await call_next(request)
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["Referrer-Policy"] = "no-referrer"

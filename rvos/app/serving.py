@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -55,9 +56,15 @@ def application(workspace: Workspace, uploads: Path, root_path: str, ready: Call
 
 
 def serve(app: FastAPI, workspace: Workspace, host: str, port: int) -> None:
-    """Serve the page until it is interrupted. No request is logged: its address holds a visitor's secret."""
+    """Serve the page until it is interrupted or told to end. No request is logged: its address holds a visitor's
+    secret."""
+    signal.signal(signal.SIGTERM, _end)  # the server gives the signal on when it has ended: films are deleted after it
     with swept(workspace):
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 @contextmanager
@@ -68,6 +75,7 @@ def swept(workspace: Workspace) -> Iterator[None]:
     def sweep() -> None:
         while not left.wait(_SWEEP_S):
             workspace.sweep()
+            workspace.rest()
 
     broom = threading.Thread(target=sweep, name="broom", daemon=True)
     broom.start()

@@ -13,8 +13,9 @@ from rvos.app.watching import Meaning, Watching
 
 def told(visit: Visit, known: str = "") -> dict[str, Any]:
     """Where a visit stands. known: the `stamp` that the page has seen last; what it has is not told again."""
+    version = visit.version  # read first: what changes meanwhile is told the next time
     status, watching, film = visit.status(), visit.watching, visit.film
-    stamp = f"{id(film)}.{id(watching)}.{0 if watching is None else watching.revision}"
+    stamp = f"{version}.{0 if watching is None else watching.revision}.{status.state}"
     document: dict[str, Any] = {"stamp": stamp, "state": str(status.state), "says": sentence(status)}
     document |= {"done": status.done, "total": status.total}
     if known == stamp or film is None:
@@ -29,6 +30,7 @@ def told(visit: Visit, known: str = "") -> dict[str, Any]:
     }
     if watching is not None:
         document |= _found(watching)
+        document["pictures"] = f"{version}.{watching.corrected_times}"
     return document
 
 
@@ -82,10 +84,16 @@ def sentence(status: Status) -> str:
             before = "another film is" if status.ahead == 1 else f"{status.ahead} other films are"
             return "Waiting: " + (f"{before} before yours." if status.ahead else "yours is the next film.")
         case State.WATCHING:
-            return f"Watching: {done}." if status.done else "A first look at some frames ..."
+            return f"Watching: {done}." if status.done else _first_look(status)
         case State.STOPPED:
             return f"Stopped after {done}."
         case State.FAILED:
             return f"Broken off after {done}: {status.message}"
         case State.DONE:
             return f"Done: {done}."
+
+
+def _first_look(status: Status) -> str:
+    if status.looked < status.looks:
+        return f"A first look: {status.looked} of {status.looks} frames."
+    return "Watching the first frame."

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from threading import Event, RLock
+from typing import BinaryIO
 
 import numpy as np
 
@@ -42,6 +44,9 @@ class Status:
     #: Frames that have their results, of `total`.
     done: int = 0
     total: int = 0
+    #: Frames of the first look that were looked at, of `looks`.
+    looked: int = 0
+    looks: int = 0
     #: Films before this one, where it waits.
     ahead: int = 0
     #: Why it failed, in one line.
@@ -86,6 +91,26 @@ class Job:
         self._stop.set()
 
 
+class Arriving:
+    """A file that is on its way; `take` makes it the film of its visit."""
+
+    def __init__(self, visit: Visit, path: Path, name: str, file: BinaryIO) -> None:
+        self._visit = visit
+        self._path = path
+        self._file = file
+        self._name = _called(name)
+
+    def write(self, data: bytes) -> None:
+        """The next bytes. Raises `DataError` where these are too many."""
+        self._file.write(data)
+        self._visit.limits.check_size(self._file.tell(), self._name)
+
+    def take(self) -> Film:
+        """`Visit.take` of what has come. Raises as it does."""
+        self._file.close()
+        return self._visit.take(self._path, self._name)
+
+
 class Visit:
     """The state of one visitor. Every method may be called from any thread.
 
@@ -106,6 +131,8 @@ class Visit:
         self.limits = limits
         self.film: Film | None = None
         self.watching: Watching | None = None
+        self.version = 0
+        """Rises with every film and every question, after it is there."""
         self._folder = folder
         self._turns = turns
         self._begin = begin
@@ -113,6 +140,7 @@ class Visit:
         self._lock = RLock()
         self._job: Job | None = None
         self._asked = 0
+        self._arrived = 0
         make_folder(folder)
 
     @property
@@ -120,13 +148,27 @@ class Visit:
         """Where files to take away are made."""
         return self._folder / "exports"
 
+    @contextmanager
+    def arriving(self, name: str) -> Iterator[Arriving]:
+        """A film that comes from its owner, who calls it so. What is not taken is deleted when this is left."""
+        with self._lock:
+            self._arrived += 1
+            path = self._folder / f"arriving_{self._arrived}{_ending(name)}"
+        try:
+            with path.open("xb") as file:
+                yield Arriving(self, path, name, file)
+        finally:
+            path.unlink(missing_ok=True)
+
     def take(self, path: Path, name: str) -> Film:
         """Take a file over as the film of this visit, in the place of one before. path: it is moved away from there.
         Raises `DataError`: the file is no film, or beyond the limits; it is deleted then."""
         with self._lock:
+            if not path.is_file():
+                raise DataError(f"'{name}': another film came meanwhile, or the visit has ended: bring it again")
             self._halt()
             self._asked += 1
-            kept = self._folder / f"film_{self._asked}{path.suffix[:8]}"
+            kept = self._folder / f"film_{self._asked}{_ending(path.name)}"
             shutil.move(path, kept)
             try:
                 film = Film(kept, name, self.limits)
@@ -137,6 +179,7 @@ class Visit:
                 if other != kept:
                     _delete(other)
             self.film, self.watching, self._job = film, None, None
+            self.version += 1
             return film
 
     def take_copy(self, path: Path, name: str) -> Film:
@@ -156,6 +199,7 @@ class Visit:
             self._asked += 1
             _delete(self.exports_folder)
             self.watching = Watching(self.film, segmenter, expressions, self._folder / f"question_{self._asked}")
+            self.version += 1
             self._go()
             return self.watching
 
@@ -222,11 +266,20 @@ class Visit:
             done, total = watching.done, self.film.frame_count
             if not job.ended.is_set():
                 if job.began.is_set():
-                    return Status(State.WATCHING, done, total)
-                return Status(State.WAITING, done, total, self._ahead(job))
+                    looked, looks = watching.first_look
+                    return Status(State.WATCHING, done, total, looked, looks)
+                if not job.was_stopped:
+                    return Status(State.WAITING, done, total, ahead=self._ahead(job))
+                return Status(State.STOPPED, done, total)
             if job.failure:
                 return Status(State.FAILED, done, total, message=job.failure)
             return Status(State.DONE if watching.is_finished else State.STOPPED, done, total)
+
+    def rest(self) -> None:
+        """Give back what is held for frames that nobody asks for. Called now and then."""
+        film = self.film
+        if film is not None:
+            film.rest()
 
     def leave(self) -> None:
         """End the work, and delete all that there is of the visit."""
@@ -253,6 +306,18 @@ class Visit:
         self._job.stop()
         if self._job.began.is_set():
             self._job.ended.wait()
+
+
+def _called(name: str) -> str:
+    """A file's name without folders and what cannot be shown."""
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(sign if sign.isprintable() else " " for sign in last).strip()[:120] or "film"
+
+
+def _ending(name: str) -> str:
+    """The ending that tells the kind of a file; "" for one that tells nothing."""
+    found = re.search(r"\.[A-Za-z0-9]{1,7}$", name)
+    return "" if found is None else found[0]
 
 
 def _delete(path: Path) -> None:

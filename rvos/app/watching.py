@@ -48,10 +48,13 @@ class Watching:
         self.meanings: tuple[Meaning, ...] = ()
         self.revision = 0
         """Rises with everything that can be seen."""
+        self.corrected_times = 0
+        """Rises when what was found is forgotten: a frame that had its results may have others."""
         self._segmenter = segmenter
         self._folder = folder
         self._lock = Lock()
         self._records: list[tuple[FrameRecord, ...]] = []
+        self._looked = 0
         self._previews: dict[int, tuple[FrameRecord, ...]] = {}
         self._answers: dict[int, list[MaskAnswer]] = {}
         self._corrections: dict[int, dict[int, np.ndarray]] = {}
@@ -62,6 +65,11 @@ class Watching:
     def done(self) -> int:
         """Frames from the first on whose results are there."""
         return len(self._records)
+
+    @property
+    def first_look(self) -> tuple[int, int]:
+        """How many frames of the first look were looked at, and how many it has."""
+        return self._looked, len(preview_frames(self.film.frame_count))
 
     @property
     def is_finished(self) -> bool:
@@ -137,9 +145,11 @@ class Watching:
         session = self._segmenter.session(self.expressions)
         self._understand()
         yield
-        if not self._records and not self._previews:
-            for index in preview_frames(self.film.frame_count):
-                self._preview(index)
+        if not self._records:
+            for index in preview_frames(self.film.frame_count)[self._looked :]:
+                if self.records(index) is None:
+                    self._preview(index)
+                self._looked += 1
                 yield
         corrected = CorrectedSession(session, self._corrections)
         answered = self._restore(corrected)
@@ -210,6 +220,7 @@ class Watching:
             for seen in [seen for seen in self._snapshots if seen > frame_index]:
                 del self._snapshots[seen]
                 (self._folder / f"{seen}").unlink(missing_ok=True)
+        self.corrected_times += 1
         self.revision += 1
 
     def _check_place(self, frame_index: int, expression_index: int) -> None:

@@ -149,6 +149,13 @@ class Workspace:
             visit.leave()
         return len(gone)
 
+    def rest(self) -> None:
+        """Give back what is held for frames that nobody asks for. Called now and then."""
+        with self._lock:
+            visits = list(self._visits.values())
+        for visit in visits:
+            visit.rest()
+
     def close(self) -> None:
         """End all work and delete all films."""
         with self._lock:

@@ -18,6 +18,7 @@ from rvos.run.processes import run_in_processes
 from rvos.run.remote import Here, Mirror, is_url, out_folder
 from rvos.run.rows import Outcome, is_done, run_units, split
 from rvos.system import SystemConfig
+from rvos.types import OutputError
 
 
 def run_list(
@@ -53,7 +54,10 @@ def run_list(
 
 
 def _taken_back(outcomes: Iterable[Outcome], folder: Here | Mirror) -> Iterator[Outcome]:
-    """The outcomes, each after its folder lies where it belongs."""
+    """The outcomes, each after its folder lies where it belongs; one whose folder cannot be taken there has failed."""
     for outcome in outcomes:
-        folder.push(outcome.job.out)
+        try:
+            folder.take(outcome.job.out)
+        except OutputError as error:
+            outcome = Outcome(outcome.row, outcome.job, error=str(error))
         yield outcome

@@ -31,6 +31,15 @@ def segment(
             "May be repeated. No model is needed.",
         ),
     ] = None,
+    corrections: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--correct",
+            metavar="[N:]FRAME=PNG",
+            help="From that frame on, from 0, an expression means the object of this mask, whatever the model says; N: "
+            "which of several expressions, from 0, as in masks/N. May be repeated.",
+        ),
+    ] = None,
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="The folder for all results, or its URL (s3://, gs://).")
     ],
@@ -65,6 +74,9 @@ def segment(
     if masks and (expressions or jobs is not None):
         got = f"--list {jobs}" if jobs is not None else f"the expression '{(expressions or [''])[0]}'"
         raise ConfigError(f"segment: expected --mask or expressions, got both --mask {masks[0]} and {got}")
+    if corrections and not (expressions and jobs is None):
+        got = f"--list {jobs}" if jobs is not None else "--mask" if masks else "none"
+        raise ConfigError(f"--correct: expected SOURCE and the expressions that are corrected, got {got}")
     if source is None and jobs is None:
         raise ConfigError('segment: expected a SOURCE, got none; for example rvos segment clip.mp4 "the dog" --out DIR')
     if source is not None and expressions and _is_swapped(source, expressions):
@@ -77,6 +89,7 @@ def segment(
     from rvos.commands.running import run_watched, tell
     from rvos.run.job import Job
     from rvos.run.remote import out_folder
+    from rvos.watch.corrections import read_corrections
     from rvos.watch.prompts import read_prompts
 
     if jobs is not None:
@@ -84,9 +97,10 @@ def segment(
 
         return run_list(jobs, out, names, frames, overwrite, config, processes, ray, quiet, as_json)
     prompts = read_prompts(masks) if masks else None
+    given = read_corrections(corrections, len(expressions or ())) if corrections else None
     segmenter = options.segmenter_of(config, quiet, masks=bool(masks))
     with out_folder(out) as folder:
-        job = Job(str(source), tuple(expressions or ()), folder.here, names, frames, overwrite, prompts)
+        job = Job(str(source), tuple(expressions or ()), folder.here, names, frames, overwrite, prompts, given)
         tell(run_watched(job, segmenter, quiet), as_json, folder.named)
     return 0
 

@@ -24,9 +24,11 @@ from rvos.run.writing import RunWriter
 from rvos.segmenter import VideoSegmenter, open_with_masks
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
 from rvos.video.source import camera_number, path_of
+from rvos.watch.corrected import corrected
+from rvos.watch.corrections import Corrections
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import StreamSession
-from rvos.watch.source import SampledFrames, open_source
+from rvos.watch.source import SampledFrames
 from rvos.watch.stream import Session
 
 
@@ -37,8 +39,8 @@ class Job:
     source: a file, a folder of pictures, `camera:N`, or the URL of a file or folder (`s3://`, `gs://`).
 
     expressions: what is asked in words; prompts: or the masks that objects are followed from, in place of expressions;
-    save: outputs by name; only_frames: frame indices (0-based, half-open) that the output `frames` is made of, None for
-    all; overwrite: replace another run that is in `out`.
+    corrections: what expressions mean from some frames on; save: outputs by name; only_frames: frame indices (0-based,
+    half-open) that the output `frames` is made of, None for all; overwrite: replace another run that is in `out`.
     """
 
     source: str
@@ -48,6 +50,7 @@ class Job:
     only_frames: range | None = None
     overwrite: bool = False
     prompts: MaskPrompts | None = None
+    corrections: Corrections | None = None
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -60,10 +63,12 @@ class Job:
             asked = {"expressions": list(self.expressions), **segmenter.document()}
         else:
             asked = {"prompts": self.prompts.document(), **segmenter.mask_document()}
+        given = {} if self.corrections is None else {"corrections": self.corrections.document()}
         return {
             "source": self.source,
             "source_sha256": state_of(self.source),
             **asked,
+            **given,
             "save": list(self.save),
             "only_frames": None if self.only_frames is None else [self.only_frames.start, self.only_frames.stop],
         }
@@ -109,7 +114,8 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         writer = RunWriter(directory, job.targets, exporters)
         # Masks may be for frames among those that stand.
         standing = writer.frames_standing if isinstance(frames, SampledFrames) else 0
-        recording = Recording(session, writer, standing)
+        watched = corrected(session, job.corrections) if isinstance(session, StreamSession) else session
+        recording = Recording(watched, writer, standing)
         recording.run(info, frames.after(standing) if isinstance(frames, SampledFrames) else frames, progress)
         decided = session.decided() if isinstance(session, StreamSession) else []
         finish(job, segmenter, writer, info, session.latency, decided, writer.timing(recording.seconds))
@@ -167,7 +173,7 @@ def _opened(
             info, frames, session = opened
             yield known_as(job.source, info), frames, folder_of(job, segmenter), session
         return
-    with open_source(here, segmenter.video, segmenter.sampling) as (info, frames):
+    with segmenter.opened(here, job.corrections) as (info, frames):
         # Before the model is loaded, for which weights may have to be brought.
         directory = folder_of(job, segmenter)
         yield known_as(job.source, info), frames, directory, segmenter.session(job.expressions)

@@ -6,6 +6,7 @@ import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -80,9 +81,9 @@ class _Worker:
         return len(self.told) + self.share * (0 if self.unit is None else len(self.unit.jobs) - len(self.told))
 
     def give(self, unit: Unit) -> None:
-        """Have it run a unit."""
-        self.unit, self.share, self.told = unit, 0.0, set()
+        """Have it run a unit. Raises `OSError` where it has died."""
         self.connection.send(unit)
+        self.unit, self.share, self.told = unit, 0.0, set()
 
 
 class _Pool:
@@ -97,7 +98,7 @@ class _Pool:
     def run(self, units: Sequence[Unit], progress: ListProgress) -> Iterator[Outcome]:
         self._waiting.extend(units)
         # The others wait for the first, which may bring weights, or tell that the model cannot be had.
-        self._workers[0].give(self._waiting.popleft())
+        self._give(self._workers[0])
         while self._waiting or any(worker.unit for worker in self._workers):
             ready = wait([worker.connection for worker in self._workers])
             for worker in [w for w in self._workers if w.connection in ready]:
@@ -122,13 +123,19 @@ class _Pool:
             worker.share = message.share
         elif isinstance(message, _Ready):
             for other in self._workers:
-                if other.unit is None and self._waiting:
-                    other.give(self._waiting.popleft())
+                if other.unit is None:
+                    self._give(other)
         elif isinstance(message, _UnitDone):
             self._done += len(worker.told)
             worker.unit, worker.share, worker.told = None, 0.0, set()
-            if self._waiting:
-                worker.give(self._waiting.popleft())
+            self._give(worker)
+
+    def _give(self, worker: _Worker) -> None:
+        """Have it run what waits, if anything does. One that has died is heard of next, and another takes its place."""
+        if self._waiting:
+            with suppress(OSError):
+                worker.give(self._waiting[0])
+                self._waiting.popleft()
 
     def _died(self, worker: _Worker) -> Iterator[Outcome]:
         """What it was at is run again a row at a time, or has failed; another takes its place where there is work."""
@@ -145,15 +152,16 @@ class _Pool:
             yield Outcome(row, job, error=f"its process died ({how}): is there enough memory?")
         if self._waiting:
             self._workers.append(fresh := _Worker(self._build))
-            fresh.give(self._waiting.popleft())
+            self._give(fresh)
 
     def end(self) -> None:
         """End every process. Those that are at something see that nobody listens, and leave it as an interrupted run is
-        left."""
+        left; the others hold nothing, and need not even end loading a model."""
         for worker in self._workers:
             worker.connection.close()
         for worker in self._workers:
-            worker.process.join(_PATIENCE_S)
+            if worker.unit is not None:
+                worker.process.join(_PATIENCE_S)
             worker.process.kill()
             worker.process.join()
 

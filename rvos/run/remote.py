@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,12 +71,16 @@ class Mirror:
         with _told(OutputError, self.url):
             there = self._there()
             finished = {name.rpartition("/")[0] for name in there if name.rpartition("/")[2] == paths.RESULT}
-            for name in there:
-                folder, _, file = name.rpartition("/")
-                if folder not in finished or file in _TELL_OF_A_FINISHED_RUN:
-                    (here / name).parent.mkdir(parents=True, exist_ok=True)
-                    self._system.get_file(f"{self._root}/{name}", str(here / name))
-                    self._known[name] = _stamp(here / name)
+            brought = [
+                name
+                for name in there
+                if name.rpartition("/")[0] not in finished or name.rpartition("/")[2] in _TELL_OF_A_FINISHED_RUN
+            ]
+            for name in brought:
+                (here / name).parent.mkdir(parents=True, exist_ok=True)
+            if brought:  # in one call: a storage that can brings several at a time
+                self._system.get([f"{self._root}/{name}" for name in brought], [str(here / name) for name in brought])
+            self._known.update((name, _stamp(here / name)) for name in brought)
 
     def push(self, folder: Path) -> None:
         """Take back what changed in a folder below `here` (or in `here`), its `result.json` last; what was removed here
@@ -97,6 +102,13 @@ class Mirror:
                     self._system.put_file(str(files[name]), f"{self._root}/{name}")
                     self._known[name] = stamp
 
+    def take(self, folder: Path) -> None:
+        """`push` of a folder below `here` in which nothing more is done, and need not stay. Raises as it does."""
+        self.push(folder)
+        below = f"{folder.relative_to(self.here)}/"
+        self._known = {name: stamp for name, stamp in self._known.items() if not name.startswith(below)}
+        shutil.rmtree(folder, ignore_errors=True)
+
     def named(self, path: Path) -> str:
         """The URL of what lies below `here`."""
         inside = path.relative_to(self.here).as_posix()
@@ -113,7 +125,7 @@ class Here:
     def __init__(self, here: Path) -> None:
         self.here = here
 
-    def push(self, folder: Path) -> None:
+    def take(self, folder: Path) -> None:
         """Nothing: it is there."""
 
     def named(self, path: Path) -> str:

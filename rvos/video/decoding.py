@@ -25,6 +25,10 @@ _TRANSPORT_STREAM = "mpegts"
 _MOST_DEMUXER_FAULTS = 100
 """After so many a demuxer that makes no progress is given up."""
 
+_PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp"})
+_FORMATS = ",".join(sorted(av.formats_available - _PLAYLISTS))
+"""What is opened: nothing that names other files, or addresses, to be read in its place."""
+
 
 class BrokenDataError(Exception):
     """The data cannot be decoded from here on. All frames before have been delivered."""
@@ -40,7 +44,7 @@ def open_stream(path: Path, number: int | None) -> Iterator[tuple[InputContainer
     if not path.is_file():
         raise VideoError(f"no such file: '{path}': check the path")
     try:
-        container = av.open(av_name(path), metadata_errors="replace")
+        container = av.open(av_name(path), metadata_errors="replace", options={"format_whitelist": _FORMATS})
     except (FFmpegError, OSError) as error:
         if isinstance(error, PermissionError):
             raise VideoError(f"'{path}': no permission to read it: check the file's rights") from error

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rvos.types import Frame, Target
+from rvos.watch.corrections import Corrections
 from rvos.watch.session import StreamSession
-from rvos.watch.stream import Results
+from rvos.watch.stream import Results, Session
 
 
 class CorrectedSession:
@@ -49,3 +50,8 @@ class CorrectedSession:
 
     def restore(self, data: bytes) -> None:
         self._session.restore(data)
+
+
+def corrected(session: StreamSession, corrections: Corrections | None) -> Session:
+    """The session, told what was corrected where anything was."""
+    return session if corrections is None else CorrectedSession(session, corrections.masks)

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from image_core.errors import ConfigError, DataError
 from image_core.geometry.mask_files import VOID, Meaning, read_mask
-from rvos.types import Frame, Target, VideoError, VideoInfo, object_targets
+from rvos.types import Target, object_targets
+from rvos.watch.marked import MarkedFrames
 
 
 @dataclass(frozen=True)
-class MaskPrompts:
+class MaskPrompts(MarkedFrames):
     """Where objects are on the frames that were marked.
 
     ids: position of a frame in the video (0-based) -> (H, W) uint8, the id of the object (1 to 254) at each pixel, 0
     where there is none. All of one size, each with an object on it; made by `read_prompts` or `prompts_of`.
     """
 
+    called: ClassVar[str] = "masks"
     ids: Mapping[int, np.ndarray]
 
     def __post_init__(self) -> None:
@@ -35,20 +37,11 @@ class MaskPrompts:
                     f"MaskPrompts.ids: expected uint8 (H, W) with ids from 1 to 254, for frame 0 or later, got "
                     f"{ids.dtype} {ids.shape} up to {ids.max(initial=0)} for frame {frame_index}"
                 )
-        sizes = {index: ids.shape for index, ids in sorted(self.ids.items())}
-        first = next(iter(sizes))
-        for index, size in sizes.items():
-            if size != sizes[first]:
-                raise DataError(
-                    f"masks: expected one size, that of the video, got {_px(sizes[first])} for frame {first} and "
-                    f"{_px(size)} for frame {index}"
-                )
+        self.check_one_size()
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        height, width = next(iter(self.ids.values())).shape
-        return height, width
+    def marks(self) -> Sequence[tuple[int, tuple[int, int]]]:
+        return [(index, (ids.shape[0], ids.shape[1])) for index, ids in sorted(self.ids.items())]
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -73,41 +66,6 @@ class MaskPrompts:
             }
             for index, ids in sorted(self.ids.items())
         ]
-
-    def check_size(self, size: tuple[int, int]) -> None:
-        """Raise `DataError` unless the frames have the masks' size."""
-        if size != self.size:
-            raise DataError(
-                f"masks: expected the video's {_px(size)}, as it is displayed, got {_px(self.size)}: resize them, "
-                "nearest neighbour"
-            )
-
-    def check_length(self, info: VideoInfo, count_frames: Callable[[], int]) -> None:
-        """Raise `VideoError` where a mask is for a frame past the end.
-
-        What a header declares may be too few: only then are the frames counted. Where it declares nothing, or too many,
-        the end will tell (`guard`).
-        """
-        last = max(self.ids)
-        if info.frame_count is not None and last >= info.frame_count and last >= (count := count_frames()):
-            raise VideoError(_past_the_end(info.source, last, count - 1))
-
-    def guard(self, frames: Iterable[Frame], source: str) -> Iterator[Frame]:
-        """The frames, then `VideoError` where one that a mask was given for was not among them: before the next frame
-        when it was left out, at the end when that came too early."""
-        waiting, last = sorted(self.ids), -1
-        for frame in frames:
-            if waiting and waiting[0] < frame.index:
-                raise VideoError(
-                    f"'{source}': expected masks for frames that the sampling keeps, got one for frame {waiting[0]}: "
-                    "give another frame, or --set sampling=all"
-                )
-            if waiting and waiting[0] == frame.index:
-                waiting.pop(0)
-            last = frame.index
-            yield frame
-        if waiting:
-            raise VideoError(_past_the_end(source, waiting[-1], last))
 
 
 def prompts_of(masks: Mapping[int, np.ndarray]) -> MaskPrompts:
@@ -156,11 +114,3 @@ def _ids(values: np.ndarray, name: str) -> np.ndarray:
         void = "; 255 in ids is void (of no object): pass mask > 0, or save greyscale" if (values == VOID).any() else ""
         raise DataError(f"{name}: expected a mask with pixels above 0{void}, got none")
     return ids
-
-
-def _past_the_end(source: str, index: int, last: int) -> str:
-    return f"'{source}': expected masks for frames 0 to {last}, the last one, got one for frame {index}"
-
-
-def _px(size: tuple[int, ...]) -> str:
-    return f"{size[0]} x {size[1]} px (height x width)"

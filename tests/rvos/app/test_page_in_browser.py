@@ -55,6 +55,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]
     assert up.wait(120)
     with playwright.sync_playwright() as driver:
         options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        options += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         browser = driver.chromium.launch(executable_path=BROWSER, args=options)
         yield browser, f"http://127.0.0.1:{port}/"
         browser.close()
@@ -112,7 +113,7 @@ class Person:
         if folder := os.environ.get("RVOS_SCREENSHOTS"):
             self.page.screenshot(path=str(Path(folder) / f"{picture}.png"), full_page=True)
         away = [url for url in self.asked if not url.startswith((self.address, "data:", "blob:"))]
-        named = [url for url in self.asked if "tmp" in url or ("visits/" in url and ".mp4" in url)]
+        named = [url for url in self.asked if "tmp" in url or "gradio_api/file" in url]
         self.context.close()
         assert (self.faults, away, named) == ([], [], [])
 
@@ -183,16 +184,56 @@ def test_a_broken_file_is_told_beside_the_inputs(pages: tuple[Any, str], tmp_pat
     broken = tmp_path / "<b>holiday.mp4"
     broken.write_bytes(b"no film")
     person.upload(broken)
-    person.page.locator("#fault").get_by_text("holiday").wait_for()
-    told = person.page.locator("#fault").inner_text()
+    person.page.locator(".bring .wrong").get_by_text("holiday").wait_for()
+    told = person.page.locator(".bring .wrong").inner_text()
     assert "holiday.mp4" in told and "/" not in told and str(tmp_path) not in person.page.content()
     person.leave("broken")
 
 
+def test_what_the_camera_shows_is_a_film(pages: tuple[Any, str]) -> None:
+    person = Person(*pages)
+    person.page.get_by_role("button", name="Record with the camera").click()
+    person.page.get_by_role("button", name="Record", exact=True).click()
+    person.page.wait_for_function("() => document.querySelector('.bring output').textContent.startsWith('2 ')")
+    person.page.get_by_role("button", name="Stop recording").click()
+    person.says("frames. Say what you look for")
+    assert person.page.locator(".record").is_hidden()
+    person.leave("camera")
+
+
+def test_a_correction_by_candidate_and_brush_is_carried_and_undone(pages: tuple[Any, str], film: Path) -> None:
+    person = Person(*pages)
+    page = person.page
+    person.upload(film)
+    person.says(f"{FRAMES} frames")
+    person.find("the red circle")
+    person.go(3)
+    page.get_by_text("Correct a track").click()
+    page.get_by_role("button", name="Candidates").click()
+    page.locator(".found button").first.click()
+    page.get_by_text("From frame 4 on").wait_for()
+    person.says("Done")
+    page.get_by_role("button", name="Paint").click()
+    box = page.locator(".player canvas").bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.up()
+    page.get_by_role("button", name="Use this mask").click()
+    page.locator(".track .name span").get_by_text("presence 1.00 · score 1.00").wait_for()
+    person.says("Done")
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("() => !document.querySelector('.corrections li')")
+    person.says("Done")
+    page.get_by_label("Play").click()
+    page.wait_for_function(f"() => document.querySelector('.scrub output').textContent.startsWith('{FRAMES} /')")
+    person.leave("undone")
+
+
 def test_on_a_phone_in_the_dark_nothing_is_wider_than_the_screen(pages: tuple[Any, str]) -> None:
     person = Person(*pages, scheme="dark", width=375)
-    person.page.get_by_role("tab", name="Example").click()
-    person.page.get_by_label("shapes").click()
+    person.page.get_by_label("Or an example").click()
+    person.page.get_by_role("option", name="shapes").click()
     person.says(f"{FRAMES} frames")
     person.find("the blue star\nthe yellow triangle that is somewhere on the right of everything else there is")
     person.go(4)

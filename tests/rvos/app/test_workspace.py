@@ -18,6 +18,7 @@ from image_core.answer import Candidate, MaskAnswer
 from image_core.errors import ConfigError, DataError, RvosError, UnknownNameError
 from rvos.app.downloads import NAMES, made
 from rvos.app.drawing import VIEWS, painted, picture_of, shape_of
+from rvos.app.film import Film
 from rvos.app.limits import Limits
 from rvos.app.told import told
 from rvos.app.turns import Turns
@@ -25,6 +26,7 @@ from rvos.app.visit import State, Visit
 from rvos.app.watching import PREVIEWS, preview_frames
 from rvos.app.workspace import Offer, Settings, Workspace
 from rvos.segmenter import VideoSegmenter
+from rvos.video.reader import open_video
 
 FRAMES = 20
 SETTINGS = Settings("colours", "tracks", "all")
@@ -216,6 +218,7 @@ def test_films_wait_for_each_other_and_stop_where_they_are(
     assert (second.status().state, second.status().ahead) == (State.WAITING, 0)
     assert (third.status().ahead, workspace.counts()["waiting"]) == (1, 2)
     second.stop()
+    assert second.status().state == State.STOPPED  # what waits need not wait for its turn to stop
     first.stop()
     model.gate.set()
     assert (ended(first), ended(third), ended(second)) == (State.STOPPED, State.DONE, State.STOPPED)
@@ -310,6 +313,23 @@ def test_a_fault_is_told_and_what_was_found_before_stays(page: Callable[..., Wor
     for place in ((6, 0), (0, 1)):
         with pytest.raises(DataError):
             visit.correct(*place, np.ones((48, 80), bool))
+
+
+def test_a_frame_is_the_same_wherever_one_comes_from(make_clip: Callable[..., Path]) -> None:
+    path = make_clip(40)
+    with open_video(path, prefetch=0) as video:
+        wanted = [frame.image for frame in video]
+    film = Film(path, "film", Limits())
+    for index in (0, 1, 2, 30, 31, 39, 5, 17, 16, 18, 0):
+        np.testing.assert_array_equal(film.frame(index).image, wanted[index])
+        film.rest()
+        film.rest()  # nobody asked since: the next one is sought
+    for index in (3, 4, 12):
+        np.testing.assert_array_equal(film.frame(index).image, wanted[index])
+    with film.frames(33) as frames:
+        assert [frame.index for frame in frames] == list(range(33, 40))
+    with pytest.raises(DataError, match="'film': expected a frame from 0 to 39, got 40"):
+        film.frame(40)
 
 
 def test_turns_are_had_in_order() -> None:

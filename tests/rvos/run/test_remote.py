@@ -88,6 +88,44 @@ def test_a_list_into_a_url_leaves_its_folders_there_and_goes_on(
     assert not [path for path in Path().iterdir() if "memory" in path.name]
 
 
+def test_a_row_that_was_taken_there_does_not_stay_here(store: Any) -> None:
+    store.pipe("/runs/list/00001/settings.json", b"{}")
+    with out_folder("memory://runs/list") as folder:
+        for row in (0, 1):
+            (folder.here / f"0000{row}").mkdir(exist_ok=True)
+            (folder.here / f"0000{row}/frames.jsonl").write_bytes(b"a line")
+            folder.take(folder.here / f"0000{row}")
+            assert not (folder.here / f"0000{row}").exists()
+    assert sorted(store.find("/runs")) == [
+        f"/runs/list/0000{name}" for name in ("0/frames.jsonl", "1/frames.jsonl", "1/settings.json")
+    ]
+
+
+def test_a_row_that_cannot_be_taken_there_fails_alone(
+    store: Any,
+    rvos: Callable[..., Any],
+    make_clip: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_clip(3)
+    (tmp_path / "jobs.csv").write_text("source,expression\nclip.mp4,the red thing\nclip.mp4,the green thing\n")
+    put, refused = type(store).put_file, []
+
+    def once(self: Any, lpath: str, rpath: str, **given: Any) -> None:
+        if "00000/frames.jsonl" in rpath and not refused:
+            refused.append(rpath)
+            raise ConnectionError("reset")
+        put(self, lpath, rpath, **given)
+
+    monkeypatch.setattr(type(store), "put_file", once)
+    command = ("segment", "--list", "jobs.csv", "--save", "masks", "--jobs", "1", "--out", "memory://runs/list")
+    said = rvos(*command)
+    assert said.code == 2 and said.out == ["row 1: memory://runs/list/00001"]
+    assert [line for line in said.err if "ConnectionError: reset" in line and line.startswith("row 0 (clip.mp4)")]
+    assert rvos(*command).out == ["row 0: memory://runs/list/00000", "row 1: memory://runs/list/00001"]
+
+
 def test_what_cannot_be_reached_is_told_in_one_line(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         pytest.raises(VideoError, match=r"no such file: 'memory://videos/gone.mp4': check the name"),
@@ -97,7 +135,7 @@ def test_what_cannot_be_reached_is_told_in_one_line(store: Any, monkeypatch: pyt
     with pytest.raises(ConfigError, match=r"'nosuch://b/clip.mp4': expected a URL that can be read here"):
         state_of_url("nosuch://b/clip.mp4")
     store.pipe("/runs/one/frames.jsonl", b"")
-    monkeypatch.setattr(type(store), "get_file", lambda *_: (_ for _ in ()).throw(PermissionError("denied")))
+    monkeypatch.setattr(type(store), "get_file", lambda *_, **__: (_ for _ in ()).throw(PermissionError("denied")))
     denied = r"'memory://runs/one': cannot be reached \(PermissionError: denied\)"
     with pytest.raises(OutputError, match=denied), out_folder("memory://runs/one"):
         pass

@@ -27,6 +27,12 @@ def _text(folder: Path, clip: Path) -> Path:
     return path
 
 
+def _playlist(folder: Path, clip: Path) -> Path:
+    path = folder / "playlist.m3u8"
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:5,\n{clip}\n#EXT-X-ENDLIST\n")
+    return path
+
+
 def _notes(folder: Path, clip: Path) -> Path:
     path = folder / "notes.txt"
     path.write_text("Anmerkung für morgen\n" * 400)
@@ -72,6 +78,7 @@ def _missing(folder: Path, clip: Path) -> Path:
         (_empty, "the file is empty"),
         (_text, "expected a video file, got text"),
         (_notes, "expected a video file, got text"),
+        (_playlist, "expected a video file, got text"),
         (_no_index, r"cut off before its index \(no moov box\)"),
         (_garbage, "not a video that can be read"),
         (_audio, "expected a file with a video stream, got one with audio only"),

@@ -1,0 +1,80 @@
+"""Frames of a video that somebody marked with masks: what masks and video must agree in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import ClassVar
+
+from image_core.errors import DataError
+from rvos.types import Frame, VideoError, VideoInfo
+
+
+class MarkedFrames(ABC):
+    """Masks of one size for some frames of a video, at least one."""
+
+    #: What the masks are called in messages.
+    called: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def marks(self) -> Sequence[tuple[int, tuple[int, int]]]:
+        """Of each mask, by rising frame: the position of its frame in the video (0-based), and its (height, width) in
+        pixels."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.marks[0][1]
+
+    def check_one_size(self) -> None:
+        """Raise `DataError` where masks differ in size."""
+        first, *others = self.marks
+        for index, size in others:
+            if size != first[1]:
+                raise DataError(
+                    f"{self.called}: expected one size, that of the video, got {_px(first[1])} for frame {first[0]} "
+                    f"and {_px(size)} for frame {index}"
+                )
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `DataError` unless the frames have the masks' size."""
+        if size != self.size:
+            raise DataError(
+                f"{self.called}: expected the video's {_px(size)}, as it is displayed, got {_px(self.size)}: resize "
+                "them, nearest neighbour"
+            )
+
+    def check_length(self, info: VideoInfo, count_frames: Callable[[], int]) -> None:
+        """Raise `VideoError` where a mask is for a frame past the end.
+
+        What a header declares may be too few: only then are the frames counted. Where it declares nothing, or too many,
+        the end will tell (`guard`).
+        """
+        last = self.marks[-1][0]
+        if info.frame_count is not None and last >= info.frame_count and last >= (count := count_frames()):
+            raise VideoError(self._past_the_end(info.source, last, count - 1))
+
+    def guard(self, frames: Iterable[Frame], source: str) -> Iterator[Frame]:
+        """The frames, then `VideoError` where one that a mask was given for was not among them: before the next frame
+        when it was left out, at the end when that came too early."""
+        waiting, last = sorted({index for index, _ in self.marks}), -1
+        for frame in frames:
+            if waiting and waiting[0] < frame.index:
+                raise VideoError(
+                    f"'{source}': expected {self.called} for frames that the sampling keeps, got one for frame "
+                    f"{waiting[0]}: give another frame, or --set sampling=all"
+                )
+            if waiting and waiting[0] == frame.index:
+                waiting.pop(0)
+            last = frame.index
+            yield frame
+        if waiting:
+            raise VideoError(self._past_the_end(source, waiting[-1], last))
+
+    def _past_the_end(self, source: str, index: int, last: int) -> str:
+        return f"'{source}': expected {self.called} for frames 0 to {last}, the last one, got one for frame {index}"
+
+
+def _px(size: tuple[int, ...]) -> str:
+    return f"{size[0]} x {size[1]} px (height x width)"
