@@ -62,6 +62,7 @@ def test_without_the_video_what_needs_no_pictures_is_written(rvos: Rvos, clip: P
     ("arguments", "complaint"),
     [
         (("run", "--format", "coca", "--out", "o.json"), "unknown output 'coca': did you mean 'coco'?"),
+        (("run", "--format", "onnx", "--out", "o.onnx"), "got onnx, which is one of models: rvos models export"),
         (("run", "--format", "coco", "--out", "o.txt"), "expected a file that ends in .json for coco, got 'o.txt'"),
         (("run", "--format", "coco", "--out", "there.json"), "there.json: expected nothing there"),
         (("run", "--format", "masks", "--out", "run"), "run: expected nothing there"),
