@@ -30,7 +30,7 @@ class FakeWriter:
 
     made: list[FakeWriter]
 
-    def __init__(self, path: Path, size: tuple[int, int], *, rate: float | None, pixel_aspect: object) -> None:
+    def __init__(self, path: Path, size: tuple[int, int], *, rate: float | None, **_: object) -> None:
         self.path, self.size, self.rate = path, size, rate
         self.frames: list[tuple[np.ndarray, float]] = []
         self.closed = 0
@@ -47,7 +47,7 @@ class FakeWriter:
 @pytest.fixture
 def writers(monkeypatch: pytest.MonkeyPatch) -> list[FakeWriter]:
     FakeWriter.made = []
-    monkeypatch.setattr("rvos.export.overlay.VideoWriter", FakeWriter)
+    monkeypatch.setattr("rvos.export.base.VideoWriter", FakeWriter)
     return FakeWriter.made
 
 
