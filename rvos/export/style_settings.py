@@ -27,10 +27,7 @@ def style_of(settings: Sequence[str]) -> OverlayStyle:
         if key not in STYLE_SETTINGS:
             raise UnknownNameError("style setting", key, list(STYLE_SETTINGS))
         values[key] = _value(key, text)
-    try:
-        return replace(OVERLAY_STYLE, **values)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    return replace(OVERLAY_STYLE, **values)
 
 
 def _value(key: str, text: str) -> Any:

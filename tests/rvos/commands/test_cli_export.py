@@ -66,6 +66,7 @@ def test_without_the_video_what_needs_no_pictures_is_written(rvos: Rvos, clip: P
         (("run", "--format", "coco", "--out", "o.txt"), "expected a file that ends in .json for coco, got 'o.txt'"),
         (("run", "--format", "coco", "--out", "there.json"), "there.json: expected nothing there"),
         (("run", "--format", "masks", "--out", "run"), "run: expected nothing there"),
+        (("run", "--format", "masks", "--out", "masks.zip"), "expected a folder for masks, got 'masks.zip'"),
         (("nowhere", "--format", "coco", "--out", "o.json"), "nowhere: expected the folder of a run, got none"),
         ((".", "--format", "coco", "--out", "o.json"), "got one without settings.json"),
         (("other", "--format", "coco", "--out", "o.json"), "expected the folder of an 'rvos run', got an 'rvos train'"),
