@@ -59,6 +59,10 @@ class OnnxGraph(nn.Module):
     stride), ceil(w / stride)), presence (E,) and score (E,) in [0, 1], all float32.
     """
 
+    mean: Tensor
+    std: Tensor
+    valid_px: Tensor
+
     def __init__(self, model: S2RM, preprocessing: Preprocessing, size: tuple[int, int]) -> None:
         """size: (height, width) of `image`, as `Preprocessing.content_size` gives it."""
         super().__init__()
