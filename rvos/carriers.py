@@ -9,9 +9,9 @@ from typing import Any, cast
 from image_core.device_names import Precision
 from image_core.promptable import PromptableMasker
 from rvos.image_model import ImageModelHandle
-from rvos.tracking.mask_carrier import MaskCarrier
-from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
-from rvos.tracking.refining import NO_MASKER, RefinedCarrier, RefiningConfig
+from rvos.tracking.carrying.mask_carrier import MaskCarrier
+from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.carrying.refining import NO_MASKER, RefinedCarrier, RefiningConfig
 from rvos.tracking.tracker import Tracker
 
 

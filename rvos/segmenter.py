@@ -24,9 +24,9 @@ from rvos.reading.key_frames import AUTO, KeyFrames
 from rvos.reading.propagation import Propagator
 from rvos.system import Reading, SystemConfig, VideoSystem
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
-from rvos.tracking.mask_carrier import MaskCarrier
-from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
-from rvos.tracking.refining import NO_MASKER, RefiningConfig
+from rvos.tracking.carrying.mask_carrier import MaskCarrier
+from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.carrying.refining import NO_MASKER, RefiningConfig
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, VideoInfo, VideoResult
 from rvos.video.config import VideoConfig

@@ -37,8 +37,8 @@ from rvos.reading.key_frames import AUTO, KeyFrames, parse_key_frames
 from rvos.reading.propagation import Propagator
 from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import OF_HUB, TRACKERS, tracker_type
-from rvos.tracking.object_tracker import ObjectTrackerConfig
-from rvos.tracking.refining import NO_MASKER, RefiningConfig
+from rvos.tracking.carrying.object_tracker import ObjectTrackerConfig
+from rvos.tracking.carrying.refining import NO_MASKER, RefiningConfig
 from rvos.tracking.tracker import Tracker
 from rvos.video.config import VideoConfig
 from rvos.video.sampling import parse_sampling

@@ -27,7 +27,7 @@ from benchmarks.harness.processes import one_thread
 from benchmarks.harness.real_clips import clips_in, read_clips
 from rvos.metrics import region_and_boundary
 from rvos.segmenter import VideoSegmenter, stream_masks
-from rvos.tracking.refining import NO_MASKER
+from rvos.tracking.carrying.refining import NO_MASKER
 from rvos.view.motion import warp
 
 System = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from benchmarks.gain.clip import Clip, FrameAnswer
-from rvos.tracking.object_tracker import ObjectState, ObjectTracker
+from rvos.tracking.carrying.object_tracker import ObjectState, ObjectTracker
 from rvos.tracking.tracker import Tracker
 from rvos.view.frame_view import View
 from rvos.watch.stream import watch

@@ -8,7 +8,7 @@ frames in between (partly hidden, a trouser leg) count for neither. The model is
 tracker decides on all frames. The presence of trackers was chosen with these figures: they say how well it fits.
 
 The result is real_presence.json: T-acc and N-acc as shown, and which threshold a wanted T-acc takes. With --levels
-these become what `tracker.wanted_t_acc` goes by (rvos/tracking/presence_levels.json). Some minutes.
+these become what `tracker.wanted_t_acc` goes by (rvos/tracking/belief/presence_levels.json). Some minutes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from image_core.weights.cache import weights_of
 from rvos.parts import tracker_config
 from rvos.reading.key_frames import KeyFrames
 from rvos.tracking import TRACKERS
-from rvos.tracking.presence_levels import write_levels
+from rvos.tracking.belief.presence_levels import write_levels
 from rvos.video import open_video
 from rvos.watch.session import StreamSession
 from rvos.watch.stream import watch

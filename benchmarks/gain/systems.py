@@ -12,10 +12,10 @@ import numpy as np
 from benchmarks.gain.baselines import Method, carried_from_best, largest_components, tracked
 from benchmarks.gain.clip import FrameAnswer
 from benchmarks.gain.oracles import true_identity, true_propagation
+from rvos.tracking.belief.gathered import GatheredConfig
+from rvos.tracking.belief.meaning import MeaningConfig
 from rvos.tracking.following import FollowingConfig
-from rvos.tracking.gathered import GatheredConfig
-from rvos.tracking.meaning import MeaningConfig
-from rvos.tracking.steadying import SteadyingConfig
+from rvos.tracking.maps.steadying import SteadyingConfig
 from rvos.tracking.tracker import NoTracker, NoTrackerConfig
 from rvos.tracking.tracks import TracksConfig, TracksTracker
 

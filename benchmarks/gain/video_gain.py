@@ -38,7 +38,7 @@ from image_core.weights import find_model
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.synthetic.severity import FAMILIES
-from rvos.tracking.presence_levels import write_levels
+from rvos.tracking.belief.presence_levels import write_levels
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/video_gain")

@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 
 from image_core.ranges import Range, Share, Weight, check_ranges
-from rvos.tracking.box import Sizes
+from rvos.tracking.carrying.box import Sizes
 from rvos.tracking.regions import Region, overlap
 
 

@@ -3,7 +3,8 @@
 A track's mask is the candidate's, as the image model drew it. Where a candidate differs from what was carried there,
 the memory of the object's appearance is asked about the pixels on which they differ, and where it speaks clearly
 against the candidate, the mask is drawn anew from what was carried. Tracks without a candidate are carried: by the flow
-where it can be trusted, and by appearance.
+where it can be trusted, and by appearance. One that another candidate covers is hidden behind it, unless it still looks
+like itself: then the model drew the same thing too large, or its whole.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import cv2
 import numpy as np
 
 from image_core.ranges import Count, Range, Share, check_ranges
-from rvos.tracking.appearance import flow_trust, work_flow
 from rvos.tracking.association import Place
-from rvos.tracking.box import Sizes, box_of, centre_of
-from rvos.tracking.guided import snapped
+from rvos.tracking.belief.meaning import Belief, Path
+from rvos.tracking.carrying.appearance import flow_trust, work_flow
+from rvos.tracking.carrying.box import Sizes, box_of, centre_of
+from rvos.tracking.carrying.guided import snapped
+from rvos.tracking.carrying.lifted import scores
+from rvos.tracking.carrying.object_tracker import ObjectMemory, ObjectState, ObjectTracker
 from rvos.tracking.hub.memory import NetworkMemory
-from rvos.tracking.lifted import scores
-from rvos.tracking.meaning import Belief, Path
-from rvos.tracking.object_tracker import ObjectMemory, ObjectState, ObjectTracker
 from rvos.tracking.regions import Region
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
@@ -54,7 +55,7 @@ class FollowingConfig:
     thin: Sizes = 0.05
     #: How clearly the memory of appearance must speak against a doubted candidate, in [0, 1].
     against: Share = 0.2
-    #: Likelihood of a candidate from which on it is not refused over a gap between answers.
+    #: Likelihood of a candidate from which on it is not refused over a gap between answers, or is a track's whole.
     likely: Share = 0.5
     #: Candidates that are refused in a row: one that comes back is right.
     most_refused: Annotated[int, Range(0)] = 1
@@ -62,8 +63,12 @@ class FollowingConfig:
     flow_frames: Annotated[float, Range(0.1, 100)] = 10.0
     #: Quality of a carried mask below which the track is lost.
     lost: Share = 0.25
-    #: Share of a carried mask that lies on what is another track's, from which on it is hidden.
+    #: Share of a carried mask that lies on what is another track's, from which on it is hidden behind it, ...
     hidden: Share = 0.6
+    #: ... unless its quality is at least this: then the other was drawn around it, ...
+    seen: Share = 0.5
+    #: ... too large, or as the whole of which it is a part: a whole is at most so many times larger.
+    whole: Annotated[float, Range(1)] = 4.0
     #: Share of a new frame in the appearance of a track.
     appearance_rate: Share = 0.2
     #: Frames without a place after which a track ends.
@@ -164,6 +169,8 @@ class Placed:
     mask: np.ndarray | None = None
     #: Nothing speaks against its candidate.
     trusted: bool = False
+    #: [0, 1], the likelihood of its candidate, or of what the model drew around it; None where it drew neither.
+    said: float | None = None
 
 
 class Follower:
@@ -184,9 +191,8 @@ class Follower:
         """A track that has no candidate on this frame. taken: (h, w) bool, where other tracks were drawn."""
         if taken is not None:
             track = replace(track, missed=track.missed + 1)
-        if carried is not None and taken is not None and share_of(carried, taken) >= self.config.hidden:
-            carried = None
-        if carried is None or track.probs is None:
+        covered = carried is not None and taken is not None and share_of(carried, taken) >= self.config.hidden
+        if carried is None or track.probs is None or (covered and track.memory is None):
             return Placed(replace(track, probs=None, away=track.away + 1))
         if track.memory is None:
             return Placed(replace(self._moved(track, carried, self.config.good), age=track.age + 1))
@@ -196,10 +202,28 @@ class Follower:
             flowed = track.flowed.moved(view, math.exp(-1 / self.config.flow_frames) if track.age else 1.0)
             guess = replace(guess, probs=flowed.mixed_with(guess.probs))
             track = replace(track, flowed=flowed)
-        if guess.quality < self.config.lost or not (guess.probs > 0.5).any():
+        least = self.config.seen if covered else self.config.lost
+        if guess.quality < least or not (guess.probs > 0.5).any():
             return Placed(replace(track, probs=None, away=track.away + 1))
         memory = self.objects.update(view, state, guess).memory
         return Placed(replace(self._moved(track, guess.probs, guess.quality), memory=memory, age=track.age + 1))
+
+    def within(self, placed: Placed, regions: Sequence[Region]) -> Placed:
+        """A track without a candidate, where the model drew something around it: what is said of that is said of the
+        track. Where it is likely meant and not too large, it is the track's mask on this frame: the whole of a part.
+        What the user gave stays as it was given.
+
+        regions: those of the frame.
+        """
+        c, probs = self.config, placed.track.probs
+        if probs is None or placed.track.given:
+            return placed
+        around = [region for region in regions if share_of(probs, region.core) >= c.hidden]
+        most_px = c.whole * np.count_nonzero(probs > 0.5)
+        wholes = [r for r in around if r.likelihood >= c.likely and np.count_nonzero(r.core) <= most_px]
+        whole = max(wholes, key=lambda region: region.likelihood, default=None)
+        said = max((region.likelihood for region in around), default=None)
+        return replace(placed, mask=None if whole is None else whole.mask, said=said)
 
     def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
         """A track whose candidate on this frame is a region."""
@@ -214,13 +238,15 @@ class Follower:
             away=0,
         )
         if carried is not None and differing is not None and self._is_refused(view, track, region, differing):
-            return self.continued(view, replace(track, refused=track.refused + 1), carried, None)
+            refused = self.continued(view, replace(track, refused=track.refused + 1), carried, None)
+            return replace(refused, said=region.likelihood)
         flowed = Flowed(region.soft, np.ones_like(region.soft))
         track = replace(track, refused=0, flowed=flowed, age=0)
         if carried is None or region.quality >= self.config.good:
-            return Placed(self._moved(track, region.soft, region.quality), region.mask, trusted)
+            return Placed(self._moved(track, region.soft, region.quality), region.mask, trusted, region.likelihood)
         mixed = region.quality * region.soft + (1 - region.quality) * carried
-        return Placed(self._moved(track, mixed if (mixed > 0.5).any() else region.soft, region.quality))
+        soft = mixed if (mixed > 0.5).any() else region.soft
+        return Placed(self._moved(track, soft, region.quality), said=region.likelihood)
 
     def given(self, view: View, track: Track, region: Region) -> Placed:
         """A track whose mask on this frame the user gave: a region with that mask. What was learned of the track

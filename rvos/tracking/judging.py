@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from image_core.answer import MaskAnswer
+from rvos.tracking.belief.meaning import History, MeaningConfig, Path, likelihood, moved_on
 from rvos.tracking.following import Placed, Track, first_of
-from rvos.tracking.meaning import History, MeaningConfig, Path, likelihood, moved_on
-from rvos.tracking.regions import Region
-from rvos.tracking.steadying import SteadyMap
+from rvos.tracking.maps.steadying import SteadyMap
 
 
 def judged(
@@ -19,28 +18,26 @@ def judged(
     answer: MaskAnswer,
     steady: SteadyMap | None,
     placed: Sequence[Placed],
-    region_of: Mapping[int, Region],
     known: Sequence[Track],
     config: MeaningConfig,
 ) -> list[Placed]:
     """The tracks with what the answer of a frame says of each.
 
-    steady: its map, where it has one; placed: all tracks on the frame; region_of: by the id of its track; known: the
-    tracks of the frame before.
+    steady: its map, where it has one; placed: all tracks on the frame; known: the tracks of the frame before.
     """
-    said: dict[int, float | None] = {i: region.likelihood for i, region in region_of.items()}
+    said = {one.track.id: one.said for one in placed}
     if steady is not None:
         for track in (one.track for one in placed):
             if track.probs is not None:
                 said[track.id] = float(np.average(steady.answered, weights=track.probs))
-    values = {one.track.id: likelihood(answer.presence, said.get(one.track.id), config) for one in placed}
+    values = {one.track.id: likelihood(answer.presence, said[one.track.id], config) for one in placed}
     before = {track.id: History(track.log_odds, track.path) for track in known}
     after = moved_on(before, values, frame_index, config)
     weight = answer.presence + config.unsure_weight
     told = []
     for one in placed:
         history, before_it = after[one.track.id], one.track.belief
-        belief = before_it.after(said.get(one.track.id), weight, config)
+        belief = before_it.after(said[one.track.id], weight, config)
         track = replace(one.track, log_odds=history.log_odds, path=history.path, belief=belief)
         told.append(replace(one, track=track))
     return told

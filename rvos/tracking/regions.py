@@ -11,9 +11,9 @@ import numpy as np
 from image_core.answer import Candidate
 from image_core.geometry.masks import resize_masks
 from image_core.ranges import Count, Share, check_ranges
-from rvos.tracking.appearance import pixel_features, work_size
-from rvos.tracking.object_tracker import at_work_size
-from rvos.tracking.steadying import SteadyMap
+from rvos.tracking.carrying.appearance import pixel_features, work_size
+from rvos.tracking.carrying.object_tracker import at_work_size
+from rvos.tracking.maps.steadying import SteadyMap
 from rvos.view.frame_view import View
 
 

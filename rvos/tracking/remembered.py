@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from image_core.language.motion import TimedExpression
-from rvos.tracking.by_motion import MotionMemory
+from rvos.tracking.belief.gathered import Gathered
+from rvos.tracking.belief.meaning import Path
 from rvos.tracking.deciding.album import Album
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Track
-from rvos.tracking.gathered import Gathered
-from rvos.tracking.meaning import Path
-from rvos.tracking.steadying import MapMemory
+from rvos.tracking.maps.steadying import MapMemory
+from rvos.tracking.motion.by_motion import MotionMemory
 from rvos.tracking.waiting import WaitingFrame
 
 

@@ -14,7 +14,7 @@ from image_core.errors import ConfigError
 from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Share, check_ranges
-from rvos.tracking.mask_carrier import MaskCarrier
+from rvos.tracking.carrying.mask_carrier import MaskCarrier
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 

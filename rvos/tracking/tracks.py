@@ -22,23 +22,23 @@ from image_core.answer import MaskAnswer
 from image_core.identity import ModelIdentity, name_of
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
-from rvos.tracking.appearance import work_flow, work_size
 from rvos.tracking.association import AssociationConfig, assign
-from rvos.tracking.by_motion import ByMotion, ByMotionConfig
+from rvos.tracking.belief.gathered import Gathered, GatheredConfig
+from rvos.tracking.belief.meaning import Claim, MeaningConfig, chosen, meant_at
+from rvos.tracking.belief.presence_levels import OTHERWISE, level_for
+from rvos.tracking.carrying.appearance import work_flow, work_size
+from rvos.tracking.carrying.lifted import lifted
+from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.deciding.album import Album, seen_of
 from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
 from rvos.tracking.deciding.decider import Decider, check_both_ways
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, first_of, new_track
-from rvos.tracking.gathered import Gathered, GatheredConfig
 from rvos.tracking.judging import corrected, judged, pinned
-from rvos.tracking.lifted import lifted
-from rvos.tracking.meaning import Claim, MeaningConfig, chosen, meant_at
-from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
-from rvos.tracking.presence_levels import OTHERWISE, level_for
+from rvos.tracking.maps.steadying import HeardMap, MapMemory, Steadier, SteadyingConfig
+from rvos.tracking.motion.by_motion import ByMotion, ByMotionConfig
 from rvos.tracking.regions import Region, RegionsConfig, region_of_mask, regions_of_candidates, regions_of_map
 from rvos.tracking.remembered import TracksState
-from rvos.tracking.steadying import HeardMap, MapMemory, Steadier, SteadyingConfig
 from rvos.tracking.tracker import Tracker
 from rvos.tracking.waiting import TrackMask, WaitingFrame
 from rvos.types import FrameResult
@@ -235,7 +235,9 @@ class TracksTracker(Tracker[TracksState]):
         drawn = [one.track.probs > 0.5 for one in placed if one.track.probs is not None]
         taken = np.logical_or.reduce([np.zeros(work_size(view), bool), *drawn])
         placed += [
-            self._follower.continued(view, track, carried[track.id], None if track.given else taken)
+            self._follower.within(
+                self._follower.continued(view, track, carried[track.id], None if track.given else taken), regions
+            )
             for track in known
             if track.id not in region_of
         ]
@@ -243,7 +245,7 @@ class TracksTracker(Tracker[TracksState]):
             track = new_track(next_id, region)
             placed.append(self._follower.drawn(view, track, None, region))
             region_of[next_id] = region
-        placed = judged(view.frame.index, answer, steady, placed, region_of, known, c.meaning)
+        placed = judged(view.frame.index, answer, steady, placed, known, c.meaning)
         if state.given is not None:
             placed = pinned(placed, state.given, known, c.meaning)
         placed = self._taught(view, placed, region_of)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rvos.tracking.gathered import Gathered
-from rvos.tracking.meaning import Claim
+from rvos.tracking.belief.gathered import Gathered
+from rvos.tracking.belief.meaning import Claim
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import numpy as np
 
 from image_core.identity import name_of
 from image_core.state import from_bytes, to_bytes
-from rvos.tracking.joint import resolve
-from rvos.tracking.mask_carrier import MaskCarrier
-from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker
+from rvos.tracking.carrying.joint import resolve
+from rvos.tracking.carrying.mask_carrier import MaskCarrier
+from rvos.tracking.carrying.object_tracker import ObjectGuess, ObjectTracker
 from rvos.types import Frame, FrameResult, OutputError, Target
 from rvos.view.frame_view import View, view_of
 from rvos.watch.prompts import MaskPrompts

@@ -27,11 +27,11 @@ from rvos.reading.propagation import NoPropagation
 from rvos.run.job import Job, run
 from rvos.system import OF_MASKS, SETTINGS, Reading, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
+from rvos.tracking.belief.presence_levels import OTHERWISE
+from rvos.tracking.carrying.object_tracker import ObjectTrackerConfig
+from rvos.tracking.carrying.refining import RefiningConfig
 from rvos.tracking.hub.kinds import HUB_TRACKERS
-from rvos.tracking.object_tracker import ObjectTrackerConfig
-from rvos.tracking.presence_levels import OTHERWISE
-from rvos.tracking.refining import RefiningConfig
-from rvos.tracking.steadying import SteadyingConfig
+from rvos.tracking.maps.steadying import SteadyingConfig
 from rvos.tracking.tracker import NoTracker
 from rvos.video.config import VideoConfig
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from rvos.tracking.meaning import Claim
+from rvos.tracking.belief.meaning import Claim
 
 
 class Verdict(StrEnum):

@@ -13,11 +13,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from rvos.tracking.box import core_of
+from rvos.tracking.carrying.box import core_of
+from rvos.tracking.carrying.object_tracker import ObjectState, ObjectTracker
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, share_of
 from rvos.tracking.hub.memory import NetworkMemory
 from rvos.tracking.hub.objects import NetworkCarrier, NetworkGuess
-from rvos.tracking.object_tracker import ObjectState, ObjectTracker
 from rvos.tracking.regions import Region, overlap
 from rvos.view.frame_view import View
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from image_core.ranges import Range, Share, check_ranges
-from rvos.tracking.appearance import work_size
+from rvos.tracking.carrying.appearance import work_size
+from rvos.tracking.carrying.object_tracker import ObjectGuess, at_work_size
 from rvos.tracking.hub.handle import NetworkHandle
 from rvos.tracking.hub.memory import NetworkMemory
-from rvos.tracking.object_tracker import ObjectGuess, at_work_size
 from rvos.view.frame_view import View
 
 

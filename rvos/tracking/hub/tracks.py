@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from image_core.device_names import Precision
+from rvos.tracking.carrying.object_tracker import ObjectTracker
 from rvos.tracking.deciding.building import build_decider
 from rvos.tracking.deciding.decider import Decider
 from rvos.tracking.following import Placed
 from rvos.tracking.hub.following import NetworkFollower
 from rvos.tracking.hub.handle import NetworkHandle
 from rvos.tracking.hub.objects import NetworkCarrier, NetworkConfig
-from rvos.tracking.object_tracker import ObjectTracker
 from rvos.tracking.regions import Region
 from rvos.tracking.remembered import TracksState
 from rvos.tracking.tracks import TracksConfig, TracksTracker

@@ -18,7 +18,7 @@ from image_core.geometry.rle import decode_rle
 from image_core.segmenter import ImageSegmenter
 from rvos.export.palette import davis_palette
 from rvos.run import recording
-from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
 
 Rvos = Callable[..., Any]
 RED, GREEN = 3, 7

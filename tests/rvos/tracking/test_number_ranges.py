@@ -12,7 +12,7 @@ import pytest
 from image_core.answer import DenseMap, MaskAnswer
 from image_core.language.motion_parser import timed
 from image_core.ranges import range_of
-from rvos.tracking.object_tracker import ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.tracks import TracksConfig, TracksTracker
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rvos.tracking.association import AssociationConfig, Place, affinity, assign
-from rvos.tracking.gathered import Gathered, GatheredConfig
-from rvos.tracking.meaning import Belief, Claim, History, MeaningConfig, chosen, likelihood, meant_at, moved_on
+from rvos.tracking.belief.gathered import Gathered, GatheredConfig
+from rvos.tracking.belief.meaning import Belief, Claim, History, MeaningConfig, chosen, likelihood, meant_at, moved_on
 from rvos.tracking.regions import Region
 
 SIZE = (40, 60)

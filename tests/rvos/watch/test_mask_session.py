@@ -17,7 +17,7 @@ from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.export.records import to_record
 from rvos.segmenter import stream_masks, track
-from rvos.tracking.object_tracker import ObjectGuess, ObjectTracker, ObjectTrackerConfig
+from rvos.tracking.carrying.object_tracker import ObjectGuess, ObjectTracker, ObjectTrackerConfig
 from rvos.types import Frame, FrameResult, OutputError, VideoError
 from rvos.view.frame_view import View
 from rvos.watch.mask_session import MaskSession

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from rvos.tracking.belief.meaning import Claim
 from rvos.tracking.deciding.decision import Asked, Decision, Verdict
 from rvos.tracking.deciding.outlines import COLOURS
 from rvos.tracking.deciding.verdicts import question_of_all, question_of_one, read_verdicts
-from rvos.tracking.meaning import Claim
 
 ACCEPT, REJECT, UNSURE = Verdict
 

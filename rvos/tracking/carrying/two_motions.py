@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rvos.tracking.box import Box
+from rvos.tracking.carrying.box import Box
 
 STEP_PX = 4
 ROUNDS = 4

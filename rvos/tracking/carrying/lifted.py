@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rvos.tracking.appearance import pixel_features, work_size
-from rvos.tracking.box import Box
-from rvos.tracking.head import DIMENSION, lift_all
+from rvos.tracking.carrying.appearance import pixel_features, work_size
+from rvos.tracking.carrying.box import Box
+from rvos.tracking.carrying.head import DIMENSION, lift_all
 from rvos.view.frame_view import View
 
 TILE = 16

@@ -16,8 +16,8 @@ from image_core.language.motion_parser import timed
 from rvos import VideoSegmenter
 from rvos.parts import tracker_config
 from rvos.run.job import Job, run
-from rvos.tracking.by_motion import ByMotion, ByMotionConfig, MotionMemory
-from rvos.tracking.meaning import MeaningConfig
+from rvos.tracking.belief.meaning import MeaningConfig
+from rvos.tracking.motion.by_motion import ByMotion, ByMotionConfig, MotionMemory
 from rvos.types import Frame, FrameResult
 from rvos.watch.stream import watch
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rvos.tracking.appearance import flow_trust, work_flow, work_size
+from rvos.tracking.carrying.appearance import flow_trust, work_flow, work_size
 from rvos.view.frame_view import View
 
 GRID_PX = 8

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from image_core.ranges import Count, PositiveShare, Range, Share, Weight, check_ranges
-from rvos.tracking.appearance import halved, work_flow, work_picture, work_size
-from rvos.tracking.box import Box, Sizes, box_of, core_of
-from rvos.tracking.guided import FilterRadius, guided_filter, snapped
-from rvos.tracking.head import Sums, fit, sums_of
-from rvos.tracking.lifted import lifted, scores, whole
-from rvos.tracking.two_motions import motion_evidence
+from rvos.tracking.carrying.appearance import halved, work_flow, work_picture, work_size
+from rvos.tracking.carrying.box import Box, Sizes, box_of, core_of
+from rvos.tracking.carrying.guided import FilterRadius, guided_filter, snapped
+from rvos.tracking.carrying.head import Sums, fit, sums_of
+from rvos.tracking.carrying.lifted import lifted, scores, whole
+from rvos.tracking.carrying.two_motions import motion_evidence
 from rvos.view.frame_view import View
 from rvos.view.motion import warp
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from image_core.language.motion import Motion
-from rvos.tracking.deeds import SURE, TINY, UNKNOWN, Way, above, deed, way_of
-from rvos.tracking.trajectory import BOTTOM, LEFT, RIGHT, SEEN, TIME, TOP, Trajectory
+from rvos.tracking.motion.deeds import SURE, TINY, UNKNOWN, Way, above, deed, way_of
+from rvos.tracking.motion.trajectory import BOTTOM, LEFT, RIGHT, SEEN, TIME, TOP, Trajectory
 
 SEEN_ALREADY = 1.0
 """Log-odds that a motion gives at most whose words the image model is asked, too."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from image_core.state import from_bytes, to_bytes
-from rvos.tracking.camera_motion import camera_motion, zoom_of
-from rvos.tracking.trajectory import ANGLE, MOST_SAMPLES, SEEN, SIZE, TIME, Trajectory, X, Y
+from rvos.tracking.motion.camera_motion import camera_motion, zoom_of
+from rvos.tracking.motion.trajectory import ANGLE, MOST_SAMPLES, SEEN, SIZE, TIME, Trajectory, X, Y
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of
 

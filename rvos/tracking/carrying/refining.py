@@ -18,8 +18,8 @@ import numpy as np
 from image_core.geometry.masks import overlap
 from image_core.promptable import PromptableMasker
 from image_core.ranges import Count, Share, check_ranges
-from rvos.tracking.box import box_of
-from rvos.tracking.object_tracker import ObjectGuess, ObjectState, ObjectTracker
+from rvos.tracking.carrying.box import box_of
+from rvos.tracking.carrying.object_tracker import ObjectGuess, ObjectState, ObjectTracker
 from rvos.view.frame_view import View
 
 NO_MASKER = "none"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rvos.tracking.appearance import CHANNELS, pixel_features, work_picture, work_size
-from rvos.tracking.box import Box, box_of, centre_of, core_of
-from rvos.tracking.consensus import SCORED_AT_ONCE, Classifier, scores_of_all
-from rvos.tracking.guided import guided_filter, work_guide
-from rvos.tracking.head import DIMENSION, Sums, fit, lift, lift_all, no_sums, sums_of
-from rvos.tracking.joint import resolve
-from rvos.tracking.lifted import TILE, LiftedPicture
-from rvos.tracking.object_tracker import ObjectGuess
-from rvos.tracking.two_motions import motion_evidence
+from rvos.tracking.carrying.appearance import CHANNELS, pixel_features, work_picture, work_size
+from rvos.tracking.carrying.box import Box, box_of, centre_of, core_of
+from rvos.tracking.carrying.guided import guided_filter, work_guide
+from rvos.tracking.carrying.head import DIMENSION, Sums, fit, lift, lift_all, no_sums, sums_of
+from rvos.tracking.carrying.joint import resolve
+from rvos.tracking.carrying.lifted import TILE, LiftedPicture
+from rvos.tracking.carrying.object_tracker import ObjectGuess
+from rvos.tracking.carrying.two_motions import motion_evidence
+from rvos.tracking.maps.consensus import SCORED_AT_ONCE, Classifier, scores_of_all
 from rvos.types import Frame
 from rvos.view.frame_view import view_of
 

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from rvos.tracking.appearance import CHANNELS
+from rvos.tracking.carrying.appearance import CHANNELS
 
 DIMENSION = 256
 """Random features; memory and time grow with its square (a reading)."""

@@ -12,8 +12,8 @@ import pytest
 
 from image_core.errors import ConfigError
 from image_core.promptable import Drawing
-from rvos.tracking.object_tracker import ObjectTracker
-from rvos.tracking.refining import RefinedCarrier, RefiningConfig
+from rvos.tracking.carrying.object_tracker import ObjectTracker
+from rvos.tracking.carrying.refining import RefinedCarrier, RefiningConfig
 from rvos.types import Frame
 from rvos.watch.mask_session import MaskSession
 from rvos.watch.prompts import prompts_of

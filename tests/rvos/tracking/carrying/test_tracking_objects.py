@@ -12,7 +12,7 @@ import pytest
 
 from image_core.state import from_bytes, to_bytes
 from rvos.metrics import region_and_boundary
-from rvos.tracking.object_tracker import ObjectGuess, ObjectState, ObjectTracker
+from rvos.tracking.carrying.object_tracker import ObjectGuess, ObjectState, ObjectTracker
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from image_core.ranges import Range
-from rvos.tracking.appearance import halved, work_picture
-from rvos.tracking.box import box_of
+from rvos.tracking.carrying.appearance import halved, work_picture
+from rvos.tracking.carrying.box import box_of
 from rvos.view.frame_view import View
 
 FilterRadius = Annotated[int, Range(1, 1000)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rvos.tracking.object_tracker import ObjectGuess
+from rvos.tracking.carrying.object_tracker import ObjectGuess
 
 EDGE = 1e-4
 """Probabilities are kept this far from 0 and 1, so that their odds stay finite."""

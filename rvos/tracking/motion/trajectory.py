@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from rvos.tracking.appearance import work_flow
-from rvos.tracking.box import box_of, core_of
-from rvos.tracking.camera_motion import camera_motion, moved_point, roll_of, zoom_of
+from rvos.tracking.carrying.appearance import work_flow
+from rvos.tracking.carrying.box import box_of, core_of
+from rvos.tracking.motion.camera_motion import camera_motion, moved_point, roll_of, zoom_of
 from rvos.view.frame_view import View
 
 MOST_SAMPLES = 192

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from image_core.language.motion_parser import timed
-from rvos.tracking.deeds import SURE
-from rvos.tracking.motion_evidence import evidence
-from rvos.tracking.trajectory import ANGLE, BOTTOM, LEFT, RIGHT, SCENE, SEEN, SIZE, TIME, TOP, Trajectory, X, Y
+from rvos.tracking.motion.deeds import SURE
+from rvos.tracking.motion.motion_evidence import evidence
+from rvos.tracking.motion.trajectory import ANGLE, BOTTOM, LEFT, RIGHT, SCENE, SEEN, SIZE, TIME, TOP, Trajectory, X, Y
 
 FRAMES = 36
 Path = Callable[[float], tuple[float, float]]

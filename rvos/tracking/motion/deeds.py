@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from image_core.language.motion import Motion
-from rvos.tracking.trajectory import ANGLE, BOTTOM, LEFT, RIGHT, SCENE, SEEN, SIZE, TIME, TOP, Trajectory, X, Y
+from rvos.tracking.motion.trajectory import ANGLE, BOTTOM, LEFT, RIGHT, SCENE, SEEN, SIZE, TIME, TOP, Trajectory, X, Y
 
 SURE = 4.0
 """Log-odds that nothing goes beyond: tracks are no truth."""

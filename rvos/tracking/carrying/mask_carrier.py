@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from rvos.tracking.object_tracker import ObjectGuess
+from rvos.tracking.carrying.object_tracker import ObjectGuess
 from rvos.view.frame_view import View
 
 

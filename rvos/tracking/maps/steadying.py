@@ -17,9 +17,10 @@ import numpy as np
 
 from image_core.answer import MaskAnswer
 from image_core.ranges import PositiveShare, Range, Share, Weight, check_ranges
-from rvos.tracking.appearance import work_size
-from rvos.tracking.box import Sizes, box_of, core_of
-from rvos.tracking.consensus import (
+from rvos.tracking.carrying.appearance import work_size
+from rvos.tracking.carrying.box import Sizes, box_of, core_of
+from rvos.tracking.carrying.guided import FilterRadius, work_guide
+from rvos.tracking.maps.consensus import (
     Classifier,
     ConsensusConfig,
     answer_examples,
@@ -27,7 +28,6 @@ from rvos.tracking.consensus import (
     mask_examples,
     scores_of_all,
 )
-from rvos.tracking.guided import FilterRadius, work_guide
 from rvos.view.frame_view import View
 
 FILTER_EPS = 1e-4

@@ -9,7 +9,7 @@ import pytest
 from image_core.identity import ModelIdentity
 from rvos.parts import tracker_config
 from rvos.system import VideoSystem
-from rvos.tracking.presence_levels import FILE, OTHERWISE, level_for, write_levels
+from rvos.tracking.belief.presence_levels import FILE, OTHERWISE, level_for, write_levels
 from rvos.tracking.tracks import TracksConfig
 
 MODEL = ModelIdentity("ours", "abc", "file", "MIT")

@@ -18,11 +18,11 @@ import numpy as np
 
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Count, Range, Share, Weight, check_ranges
-from rvos.tracking.deeds import SURE
+from rvos.tracking.belief.meaning import MeaningConfig
 from rvos.tracking.following import Track
-from rvos.tracking.meaning import MeaningConfig
-from rvos.tracking.motion_evidence import bound, evidence
-from rvos.tracking.trajectory import SEEN, TIME, Trajectory
+from rvos.tracking.motion.deeds import SURE
+from rvos.tracking.motion.motion_evidence import bound, evidence
+from rvos.tracking.motion.trajectory import SEEN, TIME, Trajectory
 from rvos.view.frame_view import View
 
 LEAST_BELIEF = 0.02

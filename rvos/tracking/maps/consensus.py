@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 
 from image_core.ranges import Count, LogOdds, PositiveShare, Range, check_ranges
-from rvos.tracking.appearance import halved, pixel_features, work_size
-from rvos.tracking.box import Box
-from rvos.tracking.head import DIMENSION, Sums, fit, no_sums, weighted_sums
-from rvos.tracking.lifted import lifted
+from rvos.tracking.carrying.appearance import halved, pixel_features, work_size
+from rvos.tracking.carrying.box import Box
+from rvos.tracking.carrying.head import DIMENSION, Sums, fit, no_sums, weighted_sums
+from rvos.tracking.carrying.lifted import lifted
 from rvos.view.frame_view import View
 
 SCORED_AT_ONCE = 8

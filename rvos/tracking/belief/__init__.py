@@ -1,0 +1,1 @@
+"""Evidence over time: which track is meant, and whether the target is there."""

@@ -1,0 +1,1 @@
+"""Words of motion: the ways of tracks, the deeds told from them, and which tracks are meant by them."""
