@@ -21,6 +21,7 @@ from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
 from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.weak.config import BootstrapConfig
+from rvos.export.style_settings import STYLE_SETTINGS
 from rvos.system import SETTINGS, SystemConfig, config_of
 
 _FREE_FORM = ("model.config.", "encoder.options.", "text.options.")
@@ -109,6 +110,8 @@ def _setting(override: str) -> tuple[list[str], Any]:
         raise ConfigError(f"--set: expected KEY=VALUE, got '{override}'; for example --set video.stream=1")
     if first in _OF_OPTIONS:
         raise ConfigError(f"--set {first}: use --{first}")
+    if first in STYLE_SETTINGS:
+        raise ConfigError(f"--set {first}: expected a setting of the system, got one of drawing: rvos draw, afterwards")
     if first not in SETTINGS:
         raise UnknownNameError("setting", first, [known for known in SETTINGS if known not in _OF_OPTIONS])
     parsed = _parsed(f"{key}={value}", "--set: ")

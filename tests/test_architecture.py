@@ -31,7 +31,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("answer", "building", "folder", "json_lines", "language", "metrics", "preprocessing", "encoders"),
         ("models", "data", "synthetic", "weights", "resampling"),
         ("checkpoint",),
-        ("segmenter", "convert"),
+        ("segmenter", "convert", "onnx_file"),
         ("mask_model",),
         ("evaluation",),
         ("training",),
@@ -66,7 +66,7 @@ OPEN_DOORS = {
 torch's compiler where somebody compiles after all.
 Anywhere else these tests would not see the import."""
 
-EXTRAS = ("app", "ray", "remote")
+EXTRAS = ("app", "onnx", "ray", "remote")
 """What the packages use where it is installed."""
 
 LONGEST_FILE = 400

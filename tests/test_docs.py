@@ -59,7 +59,9 @@ def name_of(page: Path) -> str:
     return page.name
 
 
-BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+ELSEWHERE = ("onnx.md",)
+"""Run where their files are made: `tests/image_core/test_onnx_file.py`."""
+BLOCKS = [block for page in PAGES if page.name not in ELSEWHERE for block in blocks_of(page)]
 
 
 @pytest.fixture(scope="module")

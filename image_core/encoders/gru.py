@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
-from torch import Tensor, nn
+from torch import nn
 
-from image_core.encoders.text import small_tokenizer
+from image_core.encoders.text import Tokens, small_tokenizer
 from image_core.errors import ConfigError
 from image_core.types import TextFeatures
 
@@ -51,17 +51,23 @@ class GruTextEncoder(nn.Module):
 
     def forward(self, expressions: Sequence[str]) -> TextFeatures:
         """E expressions -> their features."""
+        return self.encode(self.tokenize(expressions))
+
+    def tokenize(self, expressions: Sequence[str]) -> Tokens:
+        """E expressions -> tokens on the device of the parameters, `max_words` each."""
         if not expressions:
             raise ValueError("GruTextEncoder: expected at least one expression, got none")
         rows = self._tokenizer.encode_batch(list(expressions))
         device = self.embedding.weight.device
-        word_pad_mask = torch.tensor([row.attention_mask for row in rows], device=device) == 0
-        word_pad_mask[:, 0] = False  # an expression of no known letter still has one token, its padding
-        return self.encode(torch.tensor([row.ids for row in rows], device=device), word_pad_mask)
+        input_ids = torch.tensor([row.ids for row in rows], device=device)
+        return Tokens(input_ids, torch.tensor([row.attention_mask for row in rows], device=device) == 0)
 
-    def encode(self, input_ids: Tensor, word_pad_mask: Tensor) -> TextFeatures:
-        """(E, L) long and (E, L) bool, True on padding -> the features of E expressions."""
-        words, _ = self.gru(self.embedding(input_ids))
+    def encode(self, tokens: Tokens) -> TextFeatures:
+        """`forward` from the tokens of E expressions on."""
+        words, _ = self.gru(self.embedding(tokens.input_ids))
+        # An expression of no known letter still has one token, its padding.
+        first = torch.arange(words.shape[1], device=words.device) == 0
+        word_pad_mask = tokens.word_pad_mask & ~first
         sentence = words.masked_fill(word_pad_mask[..., None], float("-inf")).amax(1)
         return TextFeatures(words, sentence, word_pad_mask)
 

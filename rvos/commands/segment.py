@@ -70,7 +70,8 @@ def segment(
     interrupted."""
     options.be_quiet(quiet)
     config = options.config_of(model, propagation, tracker, device, precision, settings, masks=bool(masks))
-    names, frames = options.names_of(save), options.frames_of(only_frames)
+    names = options.names_of(save)
+    frames = options.frames_of(only_frames, names)
     if masks and (expressions or jobs is not None):
         got = f"--list {jobs}" if jobs is not None else f"the expression '{(expressions or [''])[0]}'"
         raise ConfigError(f"segment: expected --mask or expressions, got both --mask {masks[0]} and {got}")

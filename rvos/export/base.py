@@ -1,8 +1,9 @@
-"""What every exporter obeys, and the overlay that several of them share."""
+"""What every exporter obeys, the two shapes that most have, and the overlay that several of them share."""
 
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Protocol
 
 import numpy as np
 
+from image_core.files import make_folder
 from rvos.export.legend import video_legend
 from rvos.export.painter import Painter
 from rvos.export.style import OverlayStyle
 from rvos.types import Frame, FrameResult, Target, VideoInfo
+from rvos.video.encoding import H264, Encoding
+from rvos.video.writer import VideoWriter
 
 _PAINTED = 4
 """Pictures that are kept for exporters which come to them later: they are as large as frames."""
@@ -43,8 +47,51 @@ class Exporter(Protocol):
 
 
 class FrameByFrame:
-    """An exporter that leaves files of their own for every frame, and keeps nothing from one to the next: its `write`
-    may be called in any order, by several threads at once, and what an earlier pass has written stands."""
+    """An exporter that leaves files of their own for every frame in a folder, and keeps nothing from one to the next:
+    its `write` may be called in any order, by several threads at once, and what an earlier pass has written stands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
+        make_folder(self.folder)
+
+    def close(self) -> list[Path]:
+        return [self.folder]
+
+    def abort(self) -> None:
+        """Every file is whole already."""
+
+
+class VideoExporter(ABC):
+    """An exporter that makes one video: a picture a frame, at its time."""
+
+    def __init__(self, path: Path, encoding: Encoding = H264) -> None:
+        self._path = path
+        self._encoding = encoding
+
+    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
+        self._writer = VideoWriter(
+            self._path, self.size(info), rate=info.rate, pixel_aspect=info.pixel_aspect, encoding=self._encoding
+        )
+
+    def size(self, info: VideoInfo) -> tuple[int, int]:
+        """(height, width) of the pictures: the video's."""
+        return info.size
+
+    @abstractmethod
+    def picture(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
+        """What is shown for a frame: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA where the encoding has alpha."""
+
+    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
+        self._writer.write(self.picture(frame, results), frame.time_s)
+
+    def close(self) -> list[Path]:
+        self._writer.close()
+        return [self._path]
+
+    def abort(self) -> None:
+        self._writer.close()
 
 
 class OverlayPainter:

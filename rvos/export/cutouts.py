@@ -11,14 +11,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from image_core.files import make_folder
 from rvos.export import paths
+from rvos.export.base import FrameByFrame, VideoExporter
 from rvos.export.png import write_png
 from rvos.export.records import mask_bytes
-from rvos.types import Frame, FrameResult, Target, VideoInfo
+from rvos.types import Frame, FrameResult
 from rvos.video.encoding import H264, Encoding
-from rvos.video.writer import VideoWriter
 
+Matte = Callable[[Frame, Sequence[FrameResult]], np.ndarray]
+"""A frame and its results -> (H, W, 3) RGB or (H, W, 4) RGBA, uint8."""
 _GREEN = (0, 177, 64)
 """Chroma-key green (RGB), as studios paint it."""
 _BLUR_SHARE = 0.03
@@ -56,49 +57,19 @@ def on_blur(frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
     return np.where(rest[..., None] > 0, around, frame.image)
 
 
-class CutoutExporter:
+class CutoutExporter(FrameByFrame):
     """`<frame index>.png`: RGBA, transparent where no target is, every colour as in the video where one is."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        make_folder(self._folder)
-
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        write_png(self._folder / paths.picture_name(frame.index), with_alpha(frame, results))
-
-    def close(self) -> list[Path]:
-        return [self._folder]
-
-    def abort(self) -> None:
-        """Every picture is whole already."""
+        write_png(self.folder / paths.picture_name(frame.index), with_alpha(frame, results))
 
 
-class MatteExporter:
-    """A video that `picture` makes of every frame, at its time and size."""
+class MatteExporter(VideoExporter):
+    """A video that one of the functions above makes of every frame."""
 
-    def __init__(
-        self,
-        path: Path,
-        picture: Callable[[Frame, Sequence[FrameResult]], np.ndarray],
-        encoding: Encoding = H264,
-    ) -> None:
-        self._path = path
-        self._picture = picture
-        self._encoding = encoding
+    def __init__(self, path: Path, matte: Matte, encoding: Encoding = H264) -> None:
+        super().__init__(path, encoding)
+        self._matte = matte
 
-    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        self._writer = VideoWriter(
-            self._path, info.size, rate=info.rate, pixel_aspect=info.pixel_aspect, encoding=self._encoding
-        )
-
-    def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        self._writer.write(self._picture(frame, results), frame.time_s)
-
-    def close(self) -> list[Path]:
-        self._writer.close()
-        return [self._path]
-
-    def abort(self) -> None:
-        self._writer.close()
+    def picture(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
+        return self._matte(frame, results)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from image_core.files import make_folder, output_errors
 from rvos.export import paths
+from rvos.export.base import FrameByFrame
 from rvos.export.jpeg import jpeg_bytes
 from rvos.export.pictures import id_map, labels_of, write_id_picture
 from rvos.types import Frame, FrameResult, Target, VideoInfo
@@ -19,22 +20,19 @@ ANNOTATIONS, PICTURES, LISTS = "Annotations/480p", "JPEGImages/480p", "ImageSets
 _QUALITY = 95
 
 
-class DavisExporter:
+class DavisExporter(FrameByFrame):
     """`Annotations/480p/NAME/<frame index>.png`, `JPEGImages/480p/NAME/<frame index>.jpg`, `ImageSets/2017/val.txt`.
 
     "480p" is the name of the folder in DAVIS; the pictures keep their size.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         self._labels = labels_of(targets)
         name = Path(info.source).stem or "video"
-        self._masks, self._pictures = (self._folder / part / name for part in (ANNOTATIONS, PICTURES))
-        for folder in (self._masks, self._pictures, self._folder / LISTS):
+        self._masks, self._pictures = (self.folder / part / name for part in (ANNOTATIONS, PICTURES))
+        for folder in (self._masks, self._pictures, self.folder / LISTS):
             make_folder(folder)
-        listed = self._folder / LISTS / "val.txt"
+        listed = self.folder / LISTS / "val.txt"
         with output_errors(listed):
             listed.write_bytes(name.encode("utf-8", "replace") + b"\n")
 
@@ -44,9 +42,3 @@ class DavisExporter:
         picture = (self._pictures / name).with_suffix(".jpg")
         with output_errors(picture):
             picture.write_bytes(jpeg_bytes(frame.image, _QUALITY))
-
-    def close(self) -> list[Path]:
-        return [self._folder]
-
-    def abort(self) -> None:
-        """Every picture is whole already."""

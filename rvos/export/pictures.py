@@ -51,31 +51,16 @@ def id_map(size: tuple[int, int], results: Sequence[FrameResult], labels: Sequen
 class PicturesExporter(FrameByFrame):
     """`<frame index>.png`: the frames themselves, under the names by which documents call them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        make_folder(self._folder)
-
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        write_png(self._folder / paths.picture_name(frame.index), frame.image)
-
-    def close(self) -> list[Path]:
-        return [self._folder]
-
-    def abort(self) -> None:
-        """Every picture is whole already."""
+        write_png(self.folder / paths.picture_name(frame.index), frame.image)
 
 
 class MaskExporter(FrameByFrame):
     """`<expression index>/<frame index>.png`, or `object_<id>/...`: 0 or 255, one for every frame, all zero when
     absent."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        self._folders = [self._folder / paths.mask_folder(target) for target in targets]
+        self._folders = [self.folder / paths.mask_folder(target) for target in targets]
         for folder in self._folders:
             make_folder(folder)
 
@@ -86,9 +71,6 @@ class MaskExporter(FrameByFrame):
     def close(self) -> list[Path]:
         return list(self._folders)
 
-    def abort(self) -> None:
-        """Every picture is whole already."""
-
 
 class PaletteExporter(FrameByFrame):
     """`<frame index>.png`: indexed colour, each target's `label` as id, 0 where there is none.
@@ -96,21 +78,12 @@ class PaletteExporter(FrameByFrame):
     Where masks overlap `id_map` decides.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         self._labels = labels_of(targets)
-        make_folder(self._folder)
+        super().open(info, targets)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        write_id_picture(self._folder / paths.picture_name(frame.index), id_map(frame.size, results, self._labels))
-
-    def close(self) -> list[Path]:
-        return [self._folder]
-
-    def abort(self) -> None:
-        """Every picture is whole already."""
+        write_id_picture(self.folder / paths.picture_name(frame.index), id_map(frame.size, results, self._labels))
 
 
 class FramesExporter(FrameByFrame):
@@ -118,13 +91,13 @@ class FramesExporter(FrameByFrame):
     present; only the frames in `only_frames`, all where it is None."""
 
     def __init__(self, folder: Path, overlay: OverlayPainter, only_frames: range | None) -> None:
-        self._folder = folder
+        super().__init__(folder)
         self._overlay = overlay
         self._only_frames = only_frames
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
         self._overlay.open(info, targets)
-        make_folder(self._folder)
+        super().open(info, targets)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
         if self._only_frames is not None and frame.index not in self._only_frames:
@@ -140,10 +113,4 @@ class FramesExporter(FrameByFrame):
                 top = y + h if painter.style.labels else y - line_height(font_px)  # above is the name
                 painter.caption(image, f"{rounded(result.score):.2f}", font_px, at=(top, x), colour=colour)
         painter.caption(image, frame_caption(frame), font_px, at=(0, 0))
-        write_png(self._folder / paths.picture_name(frame.index), image)
-
-    def close(self) -> list[Path]:
-        return [self._folder]
-
-    def abort(self) -> None:
-        """Every picture is whole already."""
+        write_png(self.folder / paths.picture_name(frame.index), image)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from image_core.errors import ConfigError
+from image_core.ranges import Count, Range, Share, check_ranges
 
 Colour = tuple[int, int, int]
 """(red, green, blue), each 0 to 255."""
@@ -30,21 +34,21 @@ def _shaded(hue: Colour, scale: float, lift: float) -> Colour:
 class OverlayStyle:
     """How targets are marked on a picture. Opacities go from 0, which shows nothing, to 1, which covers all.
 
-    Raises `ValueError` for no colour, a colour outside 0 to 255, an opacity outside 0 to 1, or a width below 0.
+    Raises `ConfigError` for no colour, a colour outside 0 to 255, and a number that is out of its range.
     """
 
     #: The target at position i has colour i; behind the last one they begin again.
     colours: tuple[Colour, ...] = tuple(_shaded(hue, *shade) for shade in _SHADES for hue in _HUES)
     #: Opacity of the fill of a mask.
-    fill_alpha: float = 0.45
+    fill_alpha: Share = 0.45
     #: The dark rim on both sides of an outline that is wider than a pixel.
     halo: Colour = (20, 20, 20)
     #: Outlines are a pixel wide for each so many pixels of the picture's short side, and never thinner than one.
-    px_per_outline_px: int = 270
+    px_per_outline_px: Count = 270
     #: Width of outlines as a multiple of that; 0 leaves them out.
-    outline: float = 1.0
+    outline: Annotated[float, Range(0, 100)] = 1.0
     #: How much black covers what is in no mask.
-    dim: float = 0.0
+    dim: Share = 0.0
     #: A panel with every target's colour and name.
     legend: bool = True
     #: The name of a target beside its mask.
@@ -58,22 +62,15 @@ class OverlayStyle:
     #: Letters: the names of targets that are absent.
     absent_text: Colour = (165, 165, 165)
     #: Opacity of the black behind legends and captions.
-    backdrop_alpha: float = 0.62
+    backdrop_alpha: Share = 0.62
     #: What a contact sheet is drawn on.
     background: Colour = (32, 32, 36)
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         colours = (*self.colours, self.halo, self.text, self.absent_text, self.background)
         if not self.colours or not all(0 <= value <= 255 for colour in colours for value in colour):
-            raise ValueError(f"OverlayStyle: expected at least one colour, values 0 to 255, got {colours}")
-        opacities = (self.fill_alpha, self.backdrop_alpha, self.dim)
-        if not all(0 <= opacity <= 1 for opacity in opacities):
-            raise ValueError(f"OverlayStyle: expected opacities from 0 to 1, got {opacities}")
-        if not 0 <= self.outline <= 100 or self.px_per_outline_px < 1:
-            raise ValueError(
-                f"OverlayStyle: expected outline from 0 to 100 and px_per_outline_px from 1, got {self.outline} and "
-                f"{self.px_per_outline_px}"
-            )
+            raise ConfigError(f"OverlayStyle: expected at least one colour, values 0 to 255, got {colours}")
 
     def colour_of(self, target_index: int) -> Colour:
         """The colour of the target at a position."""

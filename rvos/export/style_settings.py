@@ -10,7 +10,8 @@ from typing import Any
 from image_core.errors import ConfigError, UnknownNameError
 from rvos.export.style import OVERLAY_STYLE, Colour, OverlayStyle
 
-_DEFAULTS: dict[str, Any] = {field.name: getattr(OVERLAY_STYLE, field.name) for field in fields(OverlayStyle)}
+STYLE_SETTINGS: dict[str, Any] = {field.name: getattr(OVERLAY_STYLE, field.name) for field in fields(OverlayStyle)}
+"""Names with their defaults."""
 
 
 def style_of(settings: Sequence[str]) -> OverlayStyle:
@@ -23,17 +24,14 @@ def style_of(settings: Sequence[str]) -> OverlayStyle:
         key, equals, text = setting.partition("=")
         if not equals:
             raise ConfigError(f"--set: expected KEY=VALUE, for example fill_alpha=0.3, got '{setting}'")
-        if key not in _DEFAULTS:
-            raise UnknownNameError("style setting", key, list(_DEFAULTS))
+        if key not in STYLE_SETTINGS:
+            raise UnknownNameError("style setting", key, list(STYLE_SETTINGS))
         values[key] = _value(key, text)
-    try:
-        return replace(OVERLAY_STYLE, **values)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    return replace(OVERLAY_STYLE, **values)
 
 
 def _value(key: str, text: str) -> Any:
-    match _DEFAULTS[key]:
+    match STYLE_SETTINGS[key]:
         case bool():
             if text not in ("true", "false"):
                 raise ConfigError(f"{key}: expected true or false, got '{text}'")

@@ -23,18 +23,15 @@ class Annotations:
     masks: Mapping[tuple[int, int], dict]
     #: The same keys -> confidence in [0, 1]; 1 where it is not told.
     scores: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    #: How many frames the file speaks of where it tells their order alone; None where it tells the index of each.
+    frames_in_order: int | None = None
 
     def results(self, frame: Frame) -> list[FrameResult]:
-        """The E results of a frame. Raises `DataError` for masks of another size than the video."""
+        """The E results of a frame, of whose size the masks are (`check_size`)."""
         found = []
         for target in self.targets:
             key = (frame.index, target.index)
             mask = decode_rle(self.masks[key]) if key in self.masks else np.zeros(frame.size, bool)
-            if mask.shape != frame.size:
-                raise DataError(
-                    f"{self.path}: expected masks of {frame.size}, the size of the video, got {mask.shape} on frame "
-                    f"{frame.index}: name the video that they were made on"
-                )
             there = bool(mask.any())
             score = self.scores.get(key, 1.0) if there else 0.0
             found.append(
@@ -44,8 +41,23 @@ class Annotations:
             )
         return found
 
-    def check(self, frame_count: int) -> None:
-        """Raise `DataError` where a mask lies on a frame that a video of `frame_count` frames does not have."""
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise `DataError` for masks of another size (height, width) than the video's."""
+        for (frame_index, _), rle in self.masks.items():
+            if tuple(rle["size"]) != size:
+                raise DataError(
+                    f"{self.path}: expected masks of {size}, the size of the video, got {tuple(rle['size'])} on frame "
+                    f"{frame_index}: name the video that they were made on"
+                )
+
+    def check_count(self, frame_count: int) -> None:
+        """Raise `DataError` where a mask lies on a frame that a video of `frame_count` frames does not have, and where
+        the file knows frames by their order alone and has another number of them."""
+        if self.frames_in_order not in (None, frame_count):
+            raise DataError(
+                f"{self.path}: expected an image for each of the {frame_count} frames of the video, as only their "
+                f"order tells which is which, got {self.frames_in_order}: give each image its frame_index"
+            )
         last = max((index for index, _ in self.masks), default=-1)
         if last >= frame_count:
             raise DataError(

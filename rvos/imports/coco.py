@@ -18,7 +18,7 @@ from rvos.types import expression_targets
 
 def read_coco(path: Path) -> Annotations:
     """Read a document. An image is the frame that its `frame_index` names, as `rvos export` writes it; where no image
-    has one, images are the frames in the natural order of their names. Several annotations of a category on one image
+    has one, images are all frames in the natural order of their names. Several annotations of a category on one image
     are one mask. Raises `DataError` for what is no such document."""
     try:
         document = json.loads(path.read_bytes())
@@ -39,7 +39,8 @@ def read_coco(path: Path) -> Annotations:
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: expected COCO instances, got {error}: export them as COCO anew") from error
     names = [str(category["name"]) for category in categories]
-    return Annotations(path, expression_targets(names), gathered.masks, gathered.scores)
+    in_order = None if any("frame_index" in image for image in images.values()) else len(images)
+    return Annotations(path, expression_targets(names), gathered.masks, gathered.scores, in_order)
 
 
 def _frames(images: list[Mapping[str, Any]]) -> dict[Any, int]:

@@ -19,6 +19,7 @@ from rvos.export.table import build_exporter, known, write_document
 from rvos.run.finished import FinishedRun
 
 _ELSEWHERE = "choose another --out"
+_OF_FILES = {*(output.suffix for output in OUTPUTS.values() if output.suffix), ".zip", ".tar", ".gz", ".jpg"}
 
 
 def export_run(
@@ -39,6 +40,11 @@ def export_run(
     """
     (name,) = known([name])
     check_path(name, path)
+    if only_frames is not None and only_frames.start > run.recorded.last_frame_index:
+        raise ConfigError(
+            f"--only-frames: expected frames up to {run.recorded.last_frame_index}, the last of the run, got "
+            f"{only_frames.start}:{only_frames.stop}"
+        )
     with _whole(path) as partial:
         if OUTPUTS[name].made_of is Made.LOG:
             write_document(name, partial, run.recorded)
@@ -50,9 +56,11 @@ def export_run(
 def check_path(name: str, path: Path) -> None:
     """See whether a format can be written to `path`. Raises `ConfigError` for a wrong ending, `OutputError` for a place
     that is taken."""
-    suffix = OUTPUTS[name].suffix
-    if suffix and path.suffix.lower() != suffix:
+    suffix, given = OUTPUTS[name].suffix, path.suffix.lower()
+    if suffix and given != suffix:
         raise ConfigError(f"--out: expected a file that ends in {suffix} for {name}, got '{path}'")
+    if not suffix and given in _OF_FILES:
+        raise ConfigError(f"--out: expected a folder for {name}, got '{path}', which has the ending of a file")
     _check_free(path)
 
 

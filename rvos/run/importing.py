@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rvos.imports.annotations import Annotations
 from rvos.imports.table import READERS
 from rvos.run.folder import RunDirectory
 from rvos.run.job import state_of
-from rvos.types import VideoError
+from rvos.types import Frame, VideoError, VideoInfo
 from rvos.video.config import VideoConfig
 from rvos.video.source import camera_number
 from rvos.watch.source import open_source
@@ -39,9 +40,11 @@ def import_run(
         raise DataError(f"{path}: expected masks of at least one target, got none: choose another file")
     video = VideoConfig()
     settings = _settings(path, name, source, annotations, video)
-    with RunDirectory(out, settings, annotations.targets, overwrite) as directory:
-        if not directory.finished:
-            _write(directory, annotations, source, video, progress)
+    with open_source(source, video, "all") as (info, frames):
+        annotations.check_size(info.size)  # before a folder is begun
+        with RunDirectory(out, settings, annotations.targets, overwrite) as directory:
+            if not directory.finished:
+                _write(directory, annotations, info, frames, progress)
     return out
 
 
@@ -58,13 +61,12 @@ def _settings(path: Path, name: str, source: str, annotations: Annotations, vide
 
 
 def _write(
-    directory: RunDirectory, annotations: Annotations, source: str, video: VideoConfig, progress: Progress
+    directory: RunDirectory, annotations: Annotations, info: VideoInfo, frames: Iterable[Frame], progress: Progress
 ) -> None:
     summary, count = Summary(annotations.targets), 0
-    with open_source(source, video, "all") as (info, frames):
-        for frame in frames:
-            summary.add(directory.append(annotations.results(frame)))
-            count += 1
-            progress(count, info.frame_count)
-    annotations.check(count)
+    for frame in frames:
+        summary.add(directory.append(annotations.results(frame)))
+        count += 1
+        progress(count, info.frame_count)
+    annotations.check_count(count)
     directory.finish(result_document(info, directory.settings, annotations.targets, [], summary), {"frames": count})

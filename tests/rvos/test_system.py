@@ -196,6 +196,7 @@ def test_settings_are_read(pairs: list[str], wanted: dict[str, Any]) -> None:
         (["sampling=choice(all)"], ConfigError, ["with a plain value"]),
         (["sampling=${model}"], ConfigError, ["sampling: expected", "got '${model}'"]),
         (["tracker.meaning={1: 2}"], UnknownNameError, ["unknown setting of tracker.meaning '1'"]),
+        (["dim=0.4"], ConfigError, ["--set dim: expected a setting of the system, got one of drawing: rvos draw"]),
         (["tracker/near=1"], UnknownNameError, ["unknown setting 'tracker/near'"]),
         (["video.stream@x=1"], ConfigError, ["expected KEY=VALUE, got 'video.stream@x=1'"]),
         (["model=foo", "device=cpu", "precision=fp16"], ConfigError,

@@ -7,6 +7,8 @@ tracks, which an annotator can move and cut. Runs of a mask go along the rows of
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -17,9 +19,11 @@ from image_core.files import output_errors, replacing
 from image_core.geometry.rle import decode_rle
 from rvos.export.recorded import Recorded
 from rvos.export.style import OVERLAY_STYLE
-from rvos.types import FrameRecord, Target
+from rvos.types import FrameRecord
 
 Box = tuple[int, int, int, int]
+_NOT_IN_A_LINE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Control characters, ends of lines, half characters: XML 1.0, section 2.2, or not for a name."""
 
 
 def write_cvat_masks(path: Path, run: Recorded) -> None:
@@ -43,49 +47,50 @@ def _beginning(run: Recorded) -> str:
     height, width = run.info.size
     length = max(run.info.frame_count or 0, run.last_frame_index + 1)
     labels = "".join(
-        f"<label><name>{_text(target.name)}</name><color>#{bytes(OVERLAY_STYLE.colour_of(target.index)).hex()}</color>"
+        f"<label><name>{escape(label)}</name><color>#{bytes(OVERLAY_STYLE.colour_of(target.index)).hex()}</color>"
         "<type>any</type><attributes><attribute><name>score</name><mutable>True</mutable><input_type>text</input_type>"
         "<default_value></default_value><values></values></attribute></attributes></label>\n"
-        for target in run.targets
+        for target, label in zip(run.targets, _labels(run), strict=True)
     )
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task>'
-        f"<name>{_text(run.name)}</name><size>{length}</size><mode>interpolation</mode><overlap>0</overlap>"
+        f"<name>{escape(_plain(run.name))}</name><size>{length}</size><mode>interpolation</mode><overlap>0</overlap>"
         f"<start_frame>0</start_frame><stop_frame>{length - 1}</stop_frame><frame_filter></frame_filter>\n"
         f"<labels>\n{labels}</labels>\n"
         f"<original_size><width>{width}</width><height>{height}</height></original_size>"
-        f"<source>{_text(Path(run.info.source).name)}</source></task></meta>\n"
+        f"<source>{escape(_plain(Path(run.info.source).name))}</source></task></meta>\n"
     )
 
 
 def _mask_tracks(run: Recorded) -> Iterator[str]:
-    track_id = 0
+    labels, track_ids = _labels(run), itertools.count()
     for records in run.read():
-        for target, record in zip(run.targets, records, strict=True):
+        for label, record in zip(labels, records, strict=True):
             if record.box_xyxy is not None:
                 shape = _mask_attributes(record, record.box_xyxy)
                 # As CVAT has it, the mask ends on the frame after; the reader takes the first shape alone.
                 shapes = _shape("mask", record.frame_index, 0, shape, record.score)
                 shapes += _shape("mask", record.frame_index + 1, 1, shape, record.score)
-                yield _track(track_id, target, shapes)
-                track_id += 1
+                yield _track(next(track_ids), label, shapes)
 
 
 def _box_tracks(run: Recorded) -> Iterator[str]:
-    for target in run.targets:
-        shapes, last = "", None
-        for records in run.read():
-            record = records[target.index]
-            if record.box_xyxy is not None:
-                last = _box_attributes(record.box_xyxy)
-            if last is not None:
-                shapes += _shape("box", record.frame_index, int(record.box_xyxy is None), last, record.score)
-        if shapes:
-            yield _track(target.index, target, shapes)
+    shapes: list[list[str]] = [[] for _ in run.targets]  # all at once: a log is long to read
+    last: list[str | None] = [None] * len(run.targets)
+    for records in run.read():
+        for index, record in enumerate(records):
+            where = last[index] if record.box_xyxy is None else _box_attributes(record.box_xyxy)
+            if where is not None:
+                outside = int(record.box_xyxy is None)
+                shapes[index].append(_shape("box", record.frame_index, outside, where, record.score))
+            last[index] = where
+    for index, (label, of_target) in enumerate(zip(_labels(run), shapes, strict=True)):
+        if of_target:
+            yield _track(index, label, "".join(of_target))
 
 
-def _track(track_id: int, target: Target, shapes: str) -> str:
-    return f'<track id="{track_id}" label={_quoted(target.name)} source="auto">\n{shapes}</track>\n'
+def _track(track_id: int, label: str, shapes: str) -> str:
+    return f'<track id="{track_id}" label={quoteattr(label)} source="auto">\n{shapes}</track>\n'
 
 
 def _shape(kind: str, frame_index: int, outside: int, where: str, score: float) -> str:
@@ -115,14 +120,17 @@ def runs_along_rows(mask: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], runs]) if flat[0] else runs
 
 
-def _text(text: str) -> str:
-    return escape(_printable(text))
+def _labels(run: Recorded) -> list[str]:
+    """The label of each target: its name. CVAT knows labels by their names alone, so that of two equal ones the second
+    is told apart."""
+    labels = list[str]()
+    for target in run.targets:
+        name = _plain(target.name)
+        alike = (f"{name} ({count})" for count in itertools.count(2))
+        labels.append(name if name not in labels else next(label for label in alike if label not in labels))
+    return labels
 
 
-def _quoted(text: str) -> str:
-    return quoteattr(_printable(text))
-
-
-def _printable(text: str) -> str:
-    """Without control characters, which XML cannot hold."""
-    return "".join(c if c.isprintable() else " " for c in text)
+def _plain(text: str) -> str:
+    """One line without the characters that XML cannot hold."""
+    return _NOT_IN_A_LINE.sub(" ", text)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rvos.export.html.changes import Changes
 from rvos.export.html.charts import timeline
 from rvos.export.html.figures import NOTHING, counted, percent
 from rvos.export.html.film import Film
@@ -45,26 +46,12 @@ class Course:
         return f"#{bytes(self.colour).hex()}"
 
 
-@dataclass(frozen=True)
-class Change:
-    """A frame on which something of a target is new."""
-
-    position: int
-    frame_index: int
-    time_s: float
-    target_index: int
-    what: str
-    #: A small JPEG.
-    picture: bytes
-
-
 def write_run_page(
     path: Path,
     info: VideoInfo,
     courses: Sequence[Course],
     film: Film,
-    changes: Sequence[Change],
-    changes_left_out: int,
+    changes: Changes,
 ) -> None:
     """Write the page in one step. Raises `OutputError`."""
     name = Path(info.source).name or info.source
@@ -73,7 +60,7 @@ def write_run_page(
         _heading(name, info, film),
         _stage(courses, film),
         section("course", "Over time", _key(), h("div", *(_course(i, c) for i, c in enumerate(courses)), id="courses")),
-        _changes(courses, changes, changes_left_out),
+        _changes(courses, changes),
         _data(courses, film),
     )
     write_page(path, page(name, main, styles=("report.css", "run.css"), scripts=("run.js",)))
@@ -129,7 +116,7 @@ def _key() -> Html:
         "p",
         h("span", "presence", class_="key j"),
         h("span", "score of the mask", class_="key f"),
-        h("span", "mask shown", class_="key predicted"),
+        h("span", "mask shown", class_="key shown"),
         h("span", "A click goes to the frame."),
         class_="legend",
     )
@@ -138,19 +125,20 @@ def _key() -> Html:
 def _course(index: int, course: Course) -> Html:
     there = [score for score, present in zip(course.score, course.present, strict=True) if present]
     curves = {"j": course.presence, "f": course.score}
-    drawn = timeline(curves, {"predicted": course.present}, _MOST_POINTS, f"{course.name}: presence and score")
+    drawn = timeline(curves, {"shown": course.present}, _MOST_POINTS, f"{course.name}: presence and score")
     mean = percent(float(np.mean(there))) if there else NOTHING
     said = f" on {len(there):,} of {counted(len(course.present), 'frame')}, mean score {mean}"
     swatch = h("span", class_="swatch", style=f"background: {course.hex}")
     return h(
         "article",
         h("p", swatch, h("b", course.name), h("small", said)),
-        h("div", drawn, h("i", class_="cursor"), class_="course", data_target=str(index)),
+        h("div", drawn, h("i", class_="cursor"), class_="course", data_target=str(index), style=f"--own: {course.hex}"),
     )
 
 
-def _changes(courses: Sequence[Course], changes: Sequence[Change], left_out: int) -> Html | None:
-    if not changes:
+def _changes(courses: Sequence[Course], changes: Changes) -> Html | None:
+    kept = changes.in_order()
+    if not kept:
         return None
     figures = [
         h(
@@ -165,9 +153,10 @@ def _changes(courses: Sequence[Course], changes: Sequence[Change], left_out: int
             tabindex=0,
             style=f"border-color: {courses[change.target_index].hex}",
         )
-        for change in changes
+        for change in kept
     ]
-    more = h("p", f"{counted(left_out, 'later change')} left out.", class_="note") if left_out else None
+    left_out = changes.left_out
+    more = h("p", f"{counted(left_out, 'further change')} left out.", class_="note") if left_out else None
     return section("changes", "What changed", h("div", *figures, class_="changes"), more)
 
 

@@ -42,7 +42,14 @@ def test_help_answers_in_half_a_second_and_names_what_there_is(arguments: list[s
         (["segment", "clip.mp4", "the dog", "--out", "d", "--colour", "red"], "--colour"),
         (["segment", "--out", "d"], "expected a SOURCE"),
         (["segment", "clip.mp4", "--list", "jobs.csv", "--out", "d"], "expected SOURCE or --list"),
-        (["segment", "c.mp4", "a dog", "--out", "d", "--only-frames", "9:3"], "--only-frames: expected FIRST:LAST"),
+        (
+            ["segment", "c.mp4", "a", "--out", "d", "--only-frames", "3:9"],
+            "expected the format frames, which it is for",
+        ),
+        (
+            ["segment", "c.mp4", "a dog", "--out", "d", "--save", "frames", "--only-frames", "9:3"],
+            "--only-frames: expected FIRST:LAST",
+        ),
         (["segment", "c.mp4", "a dog", "--out", "d", "--save", " , "], "--save: expected"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.stream"], "expected KEY=VALUE"),
         (["segment", "c.mp4", "a dog", "--out", "d", "--set", "video.steam=1"], "did you mean 'stream'"),

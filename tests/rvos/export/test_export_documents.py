@@ -21,6 +21,7 @@ from rvos.export.documents.label_studio import brush_rle
 from rvos.export.outputs import OUTPUTS
 from rvos.export.recorded import Recorded
 from rvos.export.table import write_document
+from rvos.types import Target
 from tests.rvos.export.small_run import INDICES, NAMES, SIZE, results_of, true_masks
 
 
@@ -104,6 +105,30 @@ def test_cvat_boxes_are_tracks_that_leave_and_come_back(recorded: Recorded, tmp_
         *(("0", "0"), ("1", "0"), ("2", "1"), ("3", "0"), ("5", "0"))
     ]
     assert [float(boxes[3].attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr")] == [0, 0, SIZE[1], SIZE[0]]
+
+
+@pytest.mark.parametrize("name", ["cvat", "cvat_boxes"])
+def test_labels_of_cvat_are_told_apart_and_keep_their_letters(name: str, recorded: Recorded, tmp_path: Path) -> None:
+    """Joined letters and families of emoji hold characters that nobody sees; XML has no half and no control ones."""
+    names = ("\u0645\u06cc\u200c\u0631\u0648\u062f \U0001f468\u200d\U0001f469", "the dog", "the\ndog")
+    targets = tuple(Target(i, text) for i, text in enumerate((*names, "the dog")))
+    many = replace(recorded, targets=targets, read=lambda: ([*records, records[0]] for records in recorded.read()))
+    root = ElementTree.parse(written(name, many, tmp_path)).getroot()
+    labels = [names[0], "the dog", "the dog (2)", "the dog (3)"]
+    assert [label.findtext("name") for label in root.iter("label")] == labels
+    assert {track.attrib["label"] for track in root.iter("track")} == set(labels) - {"the dog (2)"}
+
+
+def test_cvats_own_library_decodes_every_mask(recorded: Recorded, tmp_path: Path) -> None:
+    masks = pytest.importorskip("cvat_sdk.masks", reason="cvat-sdk is not installed")
+    for track in ElementTree.parse(written("cvat", recorded, tmp_path)).getroot().iter("track"):
+        left, top, width, height, index = (
+            int(track[0].attrib[key]) for key in ("left", "top", "width", "height", "frame")
+        )
+        # Its server keeps a mask as its runs with the box behind them, the last pixel included.
+        points = [*map(int, track[0].attrib["rle"].split(",")), left, top, left + width - 1, top + height - 1]
+        mask = masks.decode_mask(points, image_width=SIZE[1], image_height=SIZE[0])
+        np.testing.assert_array_equal(mask, true_masks(index)[NAMES.index(track.attrib["label"])])
 
 
 def test_the_table_has_a_row_a_target_and_a_track(recorded: Recorded, tmp_path: Path) -> None:

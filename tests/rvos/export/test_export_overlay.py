@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from image_core.errors import ConfigError
 from rvos.export import paths
 from rvos.export.base import Exporter, OverlayPainter
 from rvos.export.contact_sheet import ContactSheetExporter
@@ -30,7 +31,7 @@ class FakeWriter:
 
     made: list[FakeWriter]
 
-    def __init__(self, path: Path, size: tuple[int, int], *, rate: float | None, pixel_aspect: object) -> None:
+    def __init__(self, path: Path, size: tuple[int, int], *, rate: float | None, **_: object) -> None:
         self.path, self.size, self.rate = path, size, rate
         self.frames: list[tuple[np.ndarray, float]] = []
         self.closed = 0
@@ -47,7 +48,7 @@ class FakeWriter:
 @pytest.fixture
 def writers(monkeypatch: pytest.MonkeyPatch) -> list[FakeWriter]:
     FakeWriter.made = []
-    monkeypatch.setattr("rvos.export.overlay.VideoWriter", FakeWriter)
+    monkeypatch.setattr("rvos.export.base.VideoWriter", FakeWriter)
     return FakeWriter.made
 
 
@@ -248,10 +249,11 @@ def test_a_change_of_style_reaches_everything_that_is_drawn(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "fault", [{"colours": ()}, {"halo": (0, 0, 256)}, {"fill_alpha": 1.5}, {"backdrop_alpha": -0.1}]
+    "fault",
+    [{"colours": ()}, {"halo": (0, 0, 256)}, {"fill_alpha": 1.5}, {"dim": float("nan")}, {"px_per_outline_px": 0}],
 )
 def test_a_style_that_cannot_be_drawn_is_refused(fault: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="OverlayStyle: expected"):
+    with pytest.raises(ConfigError, match=r"OverlayStyle.*: expected"):
         OverlayStyle(**fault)
 
 

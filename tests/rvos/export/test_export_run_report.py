@@ -14,7 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
+from rvos.export.html.changes import Changes, change
 from rvos.export.html.film import Film
+from rvos.export.painter import Painter
+from rvos.export.style import OVERLAY_STYLE
 from rvos.run.export import export_run
 from rvos.run.finished import FinishedRun
 from rvos.types import Frame, FrameResult
@@ -72,6 +75,56 @@ def test_changes_are_told(page: Reader) -> None:
     said = re.findall(r"frame (\d+) · [\d.]+ s" + re.escape(NAMES[1]) + r": (disappears|appears|jumps)", page.words)
     assert said == [("2", "disappears"), ("3", "appears"), ("4", "jumps")]
     assert f"{NAMES[2]}: absent at first" in page.words
+
+
+def seen(index: int, columns: slice | None, **tracks: slice) -> FrameResult:
+    """A target on some columns of a picture of ten, or absent; tracks: `t3=slice(...)`, the columns of track 3."""
+
+    def mask(of: slice | None) -> np.ndarray:
+        made = np.zeros((2, 10), bool)
+        if of is not None:
+            made[:, of] = True
+        return made
+
+    parts = {int(name[1:]): mask(of) for name, of in tracks.items()}
+    return FrameResult(index, index / 10, 0, mask(columns), 0.9, 0.9, track_masks=parts)
+
+
+LEFT, RIGHT, WHOLE = slice(0, 5), slice(5, 10), slice(0, 10)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "what", "weight"),
+    [
+        (None, seen(0, None), "absent at first", 1.0),
+        (None, seen(0, LEFT), "", 0.0),
+        (seen(0, None), seen(1, None), "", 0.0),
+        (seen(0, LEFT), seen(1, None), "disappears", 1.0),
+        (seen(0, None), seen(1, LEFT), "appears", 1.0),
+        (seen(0, LEFT), seen(1, RIGHT), "jumps", 1.0),
+        (seen(0, WHOLE), seen(1, LEFT), "", 0.0),
+        (seen(0, LEFT, t1=LEFT), seen(1, LEFT, t2=LEFT), "track 2 in place of 1", 0.5),
+        (seen(0, LEFT, t1=LEFT), seen(1, WHOLE, t1=LEFT, t2=RIGHT), "track 2 joins", 0.5),
+        (seen(0, WHOLE, t1=LEFT, t2=RIGHT), seen(1, LEFT, t1=LEFT, t2=slice(0, 0)), "track 2 leaves", 0.5),
+        (seen(0, WHOLE, t1=LEFT, t2=slice(9, 10)), seen(1, slice(0, 9), t1=LEFT), "", 0.0),
+    ],
+)
+def test_what_changed_is_told_in_words_and_weighed(
+    before: FrameResult | None, now: FrameResult, what: str, weight: float
+) -> None:
+    assert change(before, now) == (what, pytest.approx(weight))
+
+
+def test_of_many_changes_the_largest_are_kept_in_their_order() -> None:
+    """Sixty times track 2 joins or leaves, and once, at the end, all is gone."""
+    changes, image = Changes(Painter(OVERLAY_STYLE)), np.zeros((2, 10, 3), np.uint8)
+    for index in range(61):
+        both = {"t1": LEFT, "t2": RIGHT} if index % 2 else {"t1": LEFT}
+        changes.add(Frame(index, index / 10, image), [seen(index, WHOLE if index % 2 else LEFT, **both)])
+    changes.add(Frame(61, 6.1, image), [seen(61, None)])
+    kept = changes.in_order()
+    assert [each.position for each in kept] == [*range(1, 36), 61]  # of equal ones the first
+    assert (kept[0].what, kept[-1].what, changes.left_out) == ("track 2 joins", "disappears", 25)
 
 
 @pytest.mark.parametrize(("count", "held", "stride"), [(1, 1, 1), (160, 160, 1), (161, 81, 2), (700, 88, 8)])

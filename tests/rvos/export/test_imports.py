@@ -85,6 +85,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ("coco", "m.json", json.dumps(coco(images=[])), "expected COCO instances, got none with 1"),
     ("coco", "m.json", json.dumps(coco(categories=[])), "expected COCO instances"),
     ("coco", "m.json", json.dumps(coco(images=[IMAGES[0] | {"frame_index": 6}])), "got one on frame 6"),
+    ("coco", "m.json", json.dumps(coco()), "expected an image for each of the 6 frames of the video"),
     ("coco", "m.json", json.dumps(coco(images=[IMAGES[0] | {"height": 9}])), "RLE of (45, 64) on an image of (9, 64)"),
     ("cvat", "m.xml", "<annotations>", "expected masks as CVAT writes them"),
     ("cvat", "m.xml", "<html/>", "got <html>"),

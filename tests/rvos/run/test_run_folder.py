@@ -233,7 +233,7 @@ def test_overwrite_clears_all_that_the_exporters_write(tmp_path: Path, monkeypat
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr("rvos.export.overlay.VideoWriter", FileWriter)
+    monkeypatch.setattr("rvos.export.base.VideoWriter", FileWriter)
     with RunDirectory(tmp_path, SETTINGS, TARGETS) as run:
         names = ["overlay", "contact_sheet", "masks", "palette", "frames", "compare"]
         for exporter in build_exporters(names, tmp_path, only_frames=None):
