@@ -169,7 +169,7 @@ class Placed:
     mask: np.ndarray | None = None
     #: Nothing speaks against its candidate.
     trusted: bool = False
-    #: [0, 1], the likelihood of its candidate, or of what the model drew around it; None where it drew neither.
+    #: [0, 1], the likelihood of its candidate, or of what the model drew around it or of it; None where it drew nothing.
     said: float | None = None
 
 
@@ -208,21 +208,23 @@ class Follower:
         memory = self.objects.update(view, state, guess).memory
         return Placed(replace(self._moved(track, guess.probs, guess.quality), memory=memory, age=track.age + 1))
 
-    def within(self, placed: Placed, regions: Sequence[Region]) -> Placed:
-        """A track without a candidate, where the model drew something around it: what is said of that is said of the
-        track. Where it is likely meant and not too large, it is the track's mask on this frame: the whole of a part.
-        What the user gave stays as it was given.
+    def in_context(self, placed: Placed, regions: Sequence[Region]) -> Placed:
+        """A track without a candidate, where the model drew something around it, or a part of it: what is said of that
+        is said of the track. Its mask is what was drawn around it, if that is likely meant and no larger than a whole
+        is. What the user gave stays as it was given.
 
         regions: those of the frame.
         """
         c, probs = self.config, placed.track.probs
         if probs is None or placed.track.given:
             return placed
-        around = [region for region in regions if share_of(probs, region.core) >= c.hidden]
-        most_px = c.whole * np.count_nonzero(probs > 0.5)
-        wholes = [r for r in around if r.likelihood >= c.likely and np.count_nonzero(r.core) <= most_px]
+        own = probs > 0.5
+        px = np.count_nonzero(own)
+        around = [r for r in regions if share_of(probs, r.core) >= c.hidden]
+        parts = [r for r in regions if share_of(r.soft, own) >= c.hidden and px <= c.whole * np.count_nonzero(r.core)]
+        wholes = [r for r in around if r.likelihood >= c.likely and np.count_nonzero(r.core) <= c.whole * px]
         whole = max(wholes, key=lambda region: region.likelihood, default=None)
-        said = max((region.likelihood for region in around), default=None)
+        said = max((region.likelihood for region in (*around, *parts)), default=None)
         return replace(placed, mask=None if whole is None else whole.mask, said=said)
 
     def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:

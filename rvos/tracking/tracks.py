@@ -235,7 +235,7 @@ class TracksTracker(Tracker[TracksState]):
         drawn = [one.track.probs > 0.5 for one in placed if one.track.probs is not None]
         taken = np.logical_or.reduce([np.zeros(work_size(view), bool), *drawn])
         placed += [
-            self._follower.within(
+            self._follower.in_context(
                 self._follower.continued(view, track, carried[track.id], None if track.given else taken), regions
             )
             for track in known
