@@ -169,7 +169,7 @@ class Placed:
     mask: np.ndarray | None = None
     #: Nothing speaks against its candidate.
     trusted: bool = False
-    #: [0, 1], the likelihood of its candidate, or of what the model drew around it or of it; None where it drew nothing.
+    #: [0, 1], the likelihood of its candidate, of what was drawn around it or of a part; None of none.
     said: float | None = None
 
 
