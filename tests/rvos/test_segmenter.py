@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,9 @@ def test_a_stream_that_is_left_early_ends_its_threads(
     stream = VideoSegmenter(colour_segmenter).stream(make_clip(40), EXPRESSIONS)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
+    until = time.monotonic() + 30
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)  # nobody waits for the thread that prepares frames
     assert threading.active_count() == before
 
 

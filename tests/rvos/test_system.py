@@ -336,7 +336,7 @@ def test_contradictions_wait_for_neither_video_nor_weights(
     rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(ImageSegmenter, "load", lambda *_: pytest.fail("the model was loaded"))
-    monkeypatch.setattr("rvos.run.job.open_source", lambda *_: pytest.fail("the video was opened"))
+    monkeypatch.setattr("rvos.segmenter.open_source", lambda *_: pytest.fail("the video was opened"))
     said = rvos("segment", "camera:0", "the dog", "--out", "out", "--tracker", "nome", "--propagation", "nonne")
     assert said.code == 2 and "unknown propagation 'nonne'" in said.err[0] and "unknown tracker 'nome'" in said.err[0]
     assert not (tmp_path / "out").exists()
