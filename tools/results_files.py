@@ -44,6 +44,7 @@ SOURCES: dict[str, str] = {
     "synthetic_speed": "speed/synthetic_speed.json",
     "sequence_decoder": "speed/sequence_decoder.json",
     "photo_speed": "speed/photo_speed.json",
+    "core_cost": "speed/core_cost.json",
 }
 
 

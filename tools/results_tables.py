@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
+import results_of_cores as cores
 import results_of_models as models
 import results_of_photographs as photographs
 import results_of_speed as speed
@@ -61,6 +62,7 @@ TABLES: dict[str, Callable[[], str]] = {
         *(speed.expressions_by_mode, speed.kernels, speed.chunk_counts),
         *(speed.many_expressions, speed.tracking_cost, speed.memory_flat, speed.score_speed, speed.metric_speed),
         *(speed.sequence_decoder, speed.synthetic_speed, speed.photo_speed, speed.masker_inputs),
+        cores.core_cost,
         sources,
     )
 }
