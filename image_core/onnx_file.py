@@ -98,7 +98,7 @@ def write_onnx(loaded: LoadedModel, path: Path, picture_size: tuple[int, int]) -
     _check_extra()
     model = loaded.model
     if not isinstance(model, S2RM):
-        raise ConfigError(f"ONNX: expected a model of kind s2rm, got {loaded.spec.name}, which torch cannot write so")
+        raise ConfigError(f"ONNX: expected a model of kind s2rm, got {loaded.spec.name}, which is not checked yet")
     size = loaded.preprocessing.content_size(*picture_size)
     graph = OnnxGraph(model, loaded.preprocessing, size).eval()
     with replacing(path) as temporary:
