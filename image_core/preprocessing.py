@@ -114,7 +114,7 @@ class Preprocessing:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(f"image: expected uint8 (H, W, 3), got {image.dtype} {image.shape}")
         valid = self.content_size(*image.shape[:2])
-        content = torch.from_numpy(np.ascontiguousarray(resize_image(image, valid))).permute(2, 0, 1)
+        content = torch.tensor(np.ascontiguousarray(resize_image(image, valid))).permute(2, 0, 1)
         mean = torch.tensor(self.mean)[:, None, None]
         std = torch.tensor(self.std)[:, None, None]
         normalised = (content.float() / self.pixel_scale - mean) / std

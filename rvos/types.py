@@ -1,4 +1,5 @@
-"""The types that cross a border of `rvos`. Frozen, checked at birth; numpy only.
+"""The types that cross a border of `rvos`. Frozen, checked at birth; numpy only. Their arrays are read-only: trackers
+look at a frame and its masks again when the next frame comes, so who wants to draw on one takes a `.copy()`.
 
 Sizes are always (height, width); `mask` is bool; `_s` seconds, `_px` pixels; `*_index` a position, `*_id` an identity.
 """
@@ -56,6 +57,13 @@ class VideoInfo:
             raise ValueError(f"VideoInfo.size: expected (height, width) of at least 1 px, got {self.size}")
 
 
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """The same memory, which cannot be written to by this name."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True)
 class Frame:
     """One picture of a video. Raises `ValueError` for an image of another shape or dtype."""
@@ -64,12 +72,13 @@ class Frame:
     index: int
     #: Seconds, strictly increasing through the video.
     time_s: float
-    #: (H, W, 3) uint8 RGB.
+    #: (H, W, 3) uint8 RGB, read-only.
     image: np.ndarray
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
             raise ValueError(f"Frame.image: expected uint8 (H, W, 3), got {self.image.dtype} {self.image.shape}")
+        object.__setattr__(self, "image", _read_only(self.image))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -114,7 +123,7 @@ class FrameResult:
     time_s: float
     #: The target's `index`.
     expression_index: int
-    #: (H, W) bool at video size, all False when not present.
+    #: (H, W) bool at video size, read-only; all False when not present.
     mask: np.ndarray
     #: Confidence in the mask, [0, 1].
     score: float
@@ -128,6 +137,8 @@ class FrameResult:
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
             raise ValueError(f"FrameResult.mask: expected bool (H, W), got {self.mask.dtype} {self.mask.shape}")
+        object.__setattr__(self, "mask", _read_only(self.mask))
+        object.__setattr__(self, "track_masks", {i: _read_only(mask) for i, mask in self.track_masks.items()})
 
     @property
     def present(self) -> bool:

@@ -47,6 +47,23 @@ def test_an_array_is_a_video_and_a_record_holds_the_mask(colour_segmenter: Image
     assert alone[14, 13] and not alone[40, 13]
 
 
+@pytest.mark.filterwarnings("error")
+def test_who_draws_on_what_is_given_is_told_and_changes_nothing(
+    colour_segmenter: ImageSegmenter, frames: np.ndarray
+) -> None:
+    masks = {0: np.pad(np.ones((10, 10), bool), ((5, 33), (5, 65)))}
+    segmenter = VideoSegmenter(colour_segmenter)
+    for stream in (segmenter.stream(frames, EXPRESSIONS), segmenter.stream_masks(frames, masks)):
+        for frame, results in stream:
+            kept = [result.mask for result in results]
+            kept += [mask for result in results for mask in result.track_masks.values()]
+            for array in (frame.image, *kept):
+                with pytest.raises(ValueError, match="read-only"):
+                    array[:5] = 0
+            frame.image.copy()[results[0].mask] = 255
+    assert frames.flags.writeable and masks[0].flags.writeable
+
+
 def test_a_folder_is_the_array_of_its_pictures(
     colour_segmenter: ImageSegmenter, frames: np.ndarray, tmp_path: Path
 ) -> None:
