@@ -42,8 +42,8 @@ class UnknownNameError(RvosError):
     def __init__(self, kind: str, name: str, known: list[str], otherwise: str = "") -> None:
         import difflib
 
-        wanted = name.replace("-", "_")
-        nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
-        hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+        plain = {each.replace("-", "_"): each for each in known}
+        nearest = difflib.get_close_matches(name.replace("-", "_"), plain, n=1, cutoff=0.5)
+        hint = f"did you mean '{plain[nearest[0]]}'? " if nearest else ""
         listed = f"known are {', '.join(sorted(known))}" if known else "there are none"
         super().__init__(f"unknown {kind} '{name}': {hint}{listed}{otherwise}")

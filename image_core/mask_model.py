@@ -211,7 +211,7 @@ def _refuse_unknown(name: str | Path) -> None:
     try:
         find_model(name)
     except UnknownNameError as error:
-        others = ", a model file, or module:factory, a function of yours that returns a model"
+        others = ", hub:NAME, a model file, or module:factory, a function of yours that returns a model"
         raise UnknownNameError("model", str(name), [*PACKAGED, *embedded_models()], others) from error
 
 

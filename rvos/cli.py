@@ -68,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = app(args=None if arguments is None else list(arguments), prog_name="rvos", standalone_mode=False)
             sys.stdout.flush()
         except typer.TyperException as error:
-            _say(f"rvos: {error.format_message().rstrip('.')}; rvos --help tells what there is")
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "rvos"
+            _say(f"rvos: {error.format_message().rstrip('.')}; {command} --help tells what there is")
             return INPUT_FAULT
         except RvosError as error:
             _say(f"rvos: {error}")

@@ -46,9 +46,9 @@ class ImageModelHandle:
         check_precision(precision)
         if not isinstance(model, str | Path):
             if not is_model(model):
+                got = f"the class {model.__name__}: call it" if isinstance(model, type) else type(model).__name__
                 raise ConfigError(
-                    "model: expected a name, a file or an object with segment(image, expressions), "
-                    f"got {model.__name__ if isinstance(model, type) else type(model).__name__}"
+                    f"model: expected a name, a file or an object with segment(image, expressions), got {got}"
                 )
             _refuse_beside(model, device, precision)
         self._model = model

@@ -19,7 +19,7 @@ from image_core.device_names import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
 from image_core.language.motion_parser import timed
-from image_core.mask_model import MaskModel
+from image_core.mask_model import MaskModel, ask
 from image_core.weights import DEFAULT
 from rvos.image_model import ImageModelHandle
 from rvos.parts import (
@@ -318,9 +318,9 @@ class VideoSystem:
 
     def answers(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
         """What the image model says of each expression on one picture (H, W, 3) uint8 RGB, whatever came before.
-        Raises `RvosError` for expressions that cannot be asked."""
+        Raises `RvosError` for expressions that cannot be asked, and as `ask` does."""
         check_expressions(expressions)
-        return list(self.model.loaded.segment(image, self._questions(expressions)))
+        return ask(self.model.loaded, image, self._questions(expressions))
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         """The words that the model is asked and says it does not know, each once, in order."""

@@ -77,8 +77,8 @@ def check_predictions(dataset: VideoDataset, predictions: Path) -> None:
         layout.has(predictions, *pair) for pair in pairs
     ):
         raise DataError(
-            f"{predictions}: expected predictions of {dataset.name}, split '{dataset.split}', got none: "
-            "docs/datasets.md tells how they must lie"
+            f"{predictions}: expected predictions of {dataset.name}, split '{dataset.split}', got none at "
+            f"{' or '.join(dict.fromkeys(each.layout.text for each in dataset.protocols))}: docs/datasets.md tells more"
         )
 
 

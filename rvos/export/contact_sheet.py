@@ -47,7 +47,7 @@ class ContactSheetExporter:
         self._frame_count = 0
         self._stride = 1
         self._tiles: list[np.ndarray] = []
-        self._tile_size = _tile_size(info.size)
+        self._tile_size = _tile_size(info.size, info.pixel_aspect)
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
         for index, result in enumerate(results):
@@ -83,9 +83,10 @@ class ContactSheetExporter:
 
     def _header(self, width: int) -> np.ndarray:
         every = f", one in {self._stride} shown" if self._stride > 1 else ""
-        title = f"{Path(self._source).name} · {self._frame_count} frames{every}"
+        frames = f"{self._frame_count} frame{'s' if self._frame_count != 1 else ''}"
+        title = f"{Path(self._source).name} · {frames}{every}"
         names = [
-            f"{name}  (in {present} of {self._frame_count} frames)"
+            f"{name}  (in {present} of {frames})"
             for name, present in zip(self._names, self._frames_present, strict=True)
         ]
         legend = Legend(names, (_HIGHEST_LEGEND_PX, width - 2 * _GAP_PX), _FONT_PX, self._painter.style)
@@ -96,10 +97,11 @@ class ContactSheetExporter:
         return header
 
 
-def _tile_size(video_size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of a video's tiles: the video's shape, the same area for all."""
-    scale = math.sqrt(_TILE_AREA_PX / (video_size[0] * video_size[1]))
-    return max(1, round(video_size[0] * scale)), max(1, round(video_size[1] * scale))
+def _tile_size(video_size: tuple[int, int], pixel_aspect: float) -> tuple[int, int]:
+    """(height, width) of a video's tiles: its shape as players show it, the same area for all."""
+    height, width = video_size[0], video_size[1] * pixel_aspect
+    scale = math.sqrt(_TILE_AREA_PX / (height * width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _columns(tile_count: int, tile_size: tuple[int, int]) -> int:
@@ -116,7 +118,7 @@ def _columns(tile_count: int, tile_size: tuple[int, int]) -> int:
 def _tile(frame: Frame, results: Sequence[FrameResult], size: tuple[int, int], painter: Painter) -> np.ndarray:
     """The small picture of a frame, its caption below."""
     height, width = size
-    smaller = height < frame.size[0]
+    smaller = height * width < frame.size[0] * frame.size[1]
     image = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
     painter.masks(image, [_resized(result.mask, size) for result in results])
     caption = np.full((line_height(_CAPTION_PX), width, 3), painter.style.background, np.uint8)

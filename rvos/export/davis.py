@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from image_core.files import make_folder, output_errors
+from image_core.files import make_folder, output_errors, write_whole
 from rvos.export import paths
 from rvos.export.base import FrameByFrame
 from rvos.export.jpeg import jpeg_bytes
@@ -40,5 +40,4 @@ class DavisExporter(FrameByFrame):
         name = Path(paths.picture_name(frame.index))
         write_id_picture(self._masks / name, id_map(frame.size, results, self._labels))
         picture = (self._pictures / name).with_suffix(".jpg")
-        with output_errors(picture):
-            picture.write_bytes(jpeg_bytes(frame.image, _QUALITY))
+        write_whole(picture, jpeg_bytes(frame.image, _QUALITY))

@@ -153,7 +153,7 @@ class RunWriter:
             except OutputError as other:
                 _LOG.error("%s", other)  # the caller is told of what came first
         if isinstance(error, VideoError):
-            return VideoError(f"{error}; the {self._written} frames before are kept in {self.name}")
+            return VideoError(f"{error}{_kept(self._written, self.name)}")
         return error
 
     def timing(self, seconds: dict[str, float], together: int = 1) -> dict[str, float]:
@@ -171,6 +171,13 @@ class RunWriter:
         """In the log's thread. `records` are those of a frame that is in the log already."""
         self.summary.add(self.directory.append(results) if records is None else records)
         self._written += 1
+
+
+def _kept(frames: int, name: str) -> str:
+    """What is said of the frames before the one where a video broke."""
+    if not frames:
+        return ""
+    return f"; the {f'{frames} frames before are' if frames > 1 else 'frame before is'} kept in {name}"
 
 
 def _is_apart(exporter: Exporter) -> bool:

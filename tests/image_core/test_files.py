@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from image_core.errors import DamagedError, OutputError
-from image_core.files import make_folder, output_errors, read_json, remove, replacing, write_atomic, write_json
+from image_core.files import (
+    make_folder,
+    output_errors,
+    read_json,
+    remove,
+    replacing,
+    write_atomic,
+    write_json,
+    write_whole,
+)
 from image_core.json_lines import append_lines, cut_torn_line, read_lines
 
 _WRITER = """
@@ -80,6 +89,17 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path: Path, monkeyp
     with pytest.raises(OutputError, match=r"log cannot be written \(No space left on device\)"):
         append_lines(tmp_path / "log", [{}])
     assert (tmp_path / "a").read_bytes() == b"old"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_of_a_picture_that_does_not_fit_no_half_is_left(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a.png", b"old")
+    (tmp_path / "b.png").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"b.png cannot be written \(No space left on device\): check"):
+        write_whole(tmp_path / "b.png", b"new")
+    with pytest.raises(OutputError, match=r"c/d.png cannot be written \(No such file or directory\): check"):
+        write_whole(tmp_path / "c/d.png", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_json_comes_back_and_its_damage_is_named(tmp_path: Path) -> None:

@@ -143,9 +143,8 @@ def test_paths_and_names_are_no_modules(module: str, tmp_path: Path) -> None:
         assert not is_python(other), other
     Path("odd:name").touch()
     assert not is_python("odd:name"), "a file of that name is a model file"
-    told = (
-        "unknown model 'bright_model': known are photo, s2rm_tiny, a model file, or module:factory, a function of yours"
-    )
+    known = "photo, s2rm_tiny, hub:NAME, a model file, or module:factory, a function of yours"
+    told = f"unknown model 'bright_model': known are {known}"
     for look_up in (resolve_model, identify_model):
         with pytest.raises(UnknownNameError, match=told):
             look_up("bright_model")
@@ -220,3 +219,9 @@ def test_a_description_of_another_type_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"Vague.describe: expected a ModelIdentity, got str"):
         describe(Vague())
+
+
+@pytest.mark.parametrize("given", ["ref-ytvos", "ref_ytvos", "ref-yt-vos"])
+def test_the_nearest_name_is_told_however_it_is_hyphened(given: str) -> None:
+    told = UnknownNameError("dataset", given, ["mevis", "ref-youtube-vos", "revos"])
+    assert f"unknown dataset '{given}': did you mean 'ref-youtube-vos'? known are mevis," in str(told)

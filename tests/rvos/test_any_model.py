@@ -132,9 +132,12 @@ def test_device_and_precision_are_checked_at_birth_and_refused_beside_an_object(
         VideoSegmenter(ImageModelHandle(), **options)
 
 
-@pytest.mark.parametrize("wrong", [None, 3, Told, len])
-def test_what_is_no_model_is_refused_at_birth(wrong: Any) -> None:
-    with pytest.raises(ConfigError, match=r"model: expected a name, a file or an object with segment\(image, express"):
+@pytest.mark.parametrize(
+    ("wrong", "got"), [(None, "NoneType"), (3, "int"), (Told, "the class Told: call it"), (len, "builtin_func")]
+)
+def test_what_is_no_model_is_refused_at_birth(wrong: Any, got: str) -> None:
+    expected = r"model: expected a name, a file or an object with segment\(image, expressions\), got "
+    with pytest.raises(ConfigError, match=expected + got):
         VideoSegmenter(wrong)
 
 

@@ -111,7 +111,7 @@ class MaskPropagator:
 
     def seen(self, view: View) -> Seen:
         """The picture through the network's encoder. Ask by `view.once`: objects and expressions share it."""
-        pixels = self.network.prepared(view.frame.image)["pixel_values"]
+        pixels = self.network.prepared(view.frame.image.copy())["pixel_values"]  # torch wants a writable one
         with self.network.asked():
             outputs = self.network.model.get_image_features(pixels, return_dict=True)
         return Seen(pixels[0], outputs.fpn_hidden_states, outputs.fpn_position_encoding)

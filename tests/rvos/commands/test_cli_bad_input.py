@@ -89,6 +89,7 @@ def test_a_source_that_is_no_video(
         ([SEEN, "--model", "elsewhere/model.safetensors"], ("elsewhere/model.safetensors", "got nothing there")),
         ([SEEN, "--propagation", "non"], ("unknown propagation 'non'", "did you mean 'none'")),
         ([SEEN, "--tracker", "nome"], ("unknown tracker 'nome'", "did you mean 'none'")),
+        ([SEEN, "--sav", "overlay"], ("--sav", "rvos segment --help tells what there is")),
         ([SEEN, "--save", "overlya"], ("did you mean 'overlay'",)),
         ([SEEN, "--device", "cuda:7"], ("cuda:7", "--device")),
         ([SEEN, "--device", "abacus"], ("abacus",)),

@@ -55,7 +55,8 @@ def test_a_folder_without_any_prediction_is_refused(rvos: Callable, dataset: Pat
     assert (
         said.code == 2
         and len(said.err) == 1
-        and "expected predictions of ref_youtube_vos, split 'valid', got none" in said.err[0]
+        and "expected predictions of ref_youtube_vos, split 'valid', got none at Annotations/<video>/<exp"
+        in said.err[0]
     )
 
 

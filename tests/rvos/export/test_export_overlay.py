@@ -205,6 +205,21 @@ def sheet_of(out: Path, size: tuple[int, int], reds: Sequence[int]) -> list[list
     return [[int(picture[y, x, 0]) for x in columns if tiles[y, x]] for y in starts(tiles.any(axis=1))]
 
 
+@pytest.mark.parametrize(("size", "aspect"), [((48, 64), 2.0), ((48, 64), 0.5), ((480, 720), 64 / 51)])
+def test_the_contact_sheet_shows_a_video_in_the_shape_that_players_do(
+    size: tuple[int, int], aspect: float, tmp_path: Path
+) -> None:
+    sheet = ContactSheetExporter(tmp_path / "sheet.png", OVERLAY_STYLE)
+    sheet.open(VideoInfo("clip.mp4", size, pixel_aspect=aspect), expression_targets(["the box"]))
+    sheet.write(Frame(0, 0.0, np.full((*size, 3), (9, 0, 255), np.uint8)), results(0, [np.zeros(size, bool)]))
+    picture = cv2.imread(str(*sheet.close()), cv2.IMREAD_COLOR_RGB)
+    assert picture is not None
+    tile = (picture == (9, 0, 255)).all(axis=2)
+    height, width = tile.any(axis=1).sum(), tile.any(axis=0).sum()
+    assert width / height == pytest.approx(size[1] * aspect / size[0], rel=0.01)
+    assert height * width == pytest.approx(320 * 180, rel=0.01)
+
+
 @pytest.mark.parametrize(("frames", "stride"), [(1, 1), (24, 1), (25, 2), (48, 2), (49, 4), (100, 8), (1000, 64)])
 def test_the_contact_sheet_keeps_evenly_spaced_frames(tmp_path: Path, frames: int, stride: int) -> None:
     reds = [t % 251 for t in range(frames)]

@@ -188,6 +188,19 @@ def test_where_a_video_breaks_the_frames_before_are_kept_and_reported(
     assert run(Job(str(source), EXPRESSIONS, out, EVERYTHING), make_segmenter()).result["summary"]["frames"] == 12
 
 
+@pytest.mark.parametrize(("at", "said"), [(0, r"cannot be decoded$|be read$"), (1, "; the frame before is kept in /")])
+def test_one_frame_that_is_kept_is_said_to_be_one_and_none_is_not_spoken_of(
+    at: int,
+    said: str,
+    make_segmenter: Make,
+    frames: np.ndarray,
+    tmp_path: Path,
+    breaking_folder: Callable[[np.ndarray, int], Path],
+) -> None:
+    with pytest.raises(VideoError, match=said):
+        run(Job(str(breaking_folder(frames, at)), EXPRESSIONS, tmp_path / "out", ("masks",)), make_segmenter())
+
+
 def test_an_output_that_fails_stops_the_run_and_the_others_stay_readable(
     make_segmenter: Make,
     make_clip: Callable[..., Path],
