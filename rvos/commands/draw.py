@@ -9,7 +9,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.export import Only, Run, chosen, tell_export
+from rvos.commands.export import Moved, Only, Run, chosen, tell_export
 from rvos.export.outputs import DRAWN, OUTPUTS
 
 
@@ -43,6 +43,7 @@ def draw(
         ),
     ] = None,
     only: Only = None,
+    source: Moved = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -60,7 +61,7 @@ def draw(
     frames = options.frames_of(only_frames, [drawn])
     check_path(drawn, out)
     with bar(str(out), quiet) as progress:
-        export_run(chosen(run, only), drawn, out, style=style, only_frames=frames, progress=progress)
+        export_run(chosen(run, only, source), drawn, out, style=style, only_frames=frames, progress=progress)
     tell_export(drawn, out, as_json)
 
 

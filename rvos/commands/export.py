@@ -20,6 +20,10 @@ Only = Annotated[
     list[int] | None,
     typer.Option("--only", metavar="N", help="The N-th expression or object alone, from 0; may be repeated."),
 ]
+Moved = Annotated[
+    str | None,
+    typer.Option("--source", metavar="SOURCE", help="Where the video of the run lies now, if it was moved or copied."),
+]
 
 
 def export(
@@ -33,6 +37,7 @@ def export(
         Path, typer.Option("--out", metavar="PATH", help="The new file or folder; what is there is never replaced.")
     ],
     only: Only = None,
+    source: Moved = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -50,15 +55,17 @@ def export(
     (known_name,) = known([name])
     check_path(known_name, out)
     with bar(str(out), quiet) as progress:
-        export_run(chosen(run, only), known_name, out, progress=progress)
+        export_run(chosen(run, only, source), known_name, out, progress=progress)
     tell_export(known_name, out, as_json)
 
 
-def chosen(folder: Path, only: list[int] | None) -> FinishedRun:
-    """The run in a folder, with all targets or those that `--only` names. Raises `RvosError`."""
+def chosen(folder: Path, only: list[int] | None, source: str | None) -> FinishedRun:
+    """The run in a folder, with all targets or those that `--only` names, and its video where `--source` says that it
+    lies. Raises `RvosError`."""
     from rvos.run.finished import FinishedRun
 
     run = FinishedRun.read(folder)
+    run = run if source is None else run.at(source)
     return run if only is None else run.only(only)
 
 

@@ -18,11 +18,15 @@ from rvos.export.recorded import Recorded
 from rvos.export.records import count_frames, to_result
 from rvos.run.folder import KIND
 from rvos.run.job import state_of
+from rvos.run.remote import is_url
 from rvos.types import Frame, FrameResult, Target, VideoError, VideoInfo, expression_targets, object_targets
 from rvos.video.config import VideoConfig
 from rvos.video.source import camera_number
 from rvos.watch.source import open_source
 
+_SAME_TIME_S = 0.001
+"""How far times may lie apart: the log rounds them."""
+_NOT_IT = "it has changed, or is another video"
 _READ = replace(KIND, anew="run it again with --overwrite", elsewhere="name the folder of a finished rvos segment")
 
 
@@ -36,6 +40,8 @@ class FinishedRun:
     #: The content of `result.json`.
     result: dict[str, Any]
     recorded: Recorded
+    #: Where its video lies now, None where it lies where it was.
+    moved_to: str | None = None
 
     @classmethod
     def read(cls, folder: Path | str) -> FinishedRun:
@@ -75,40 +81,66 @@ class FinishedRun:
             raise ConfigError(f"--only: expected different numbers from 0 to {many - 1}, got {list(indices)}")
         return replace(self, recorded=self.recorded.only(indices))
 
+    def at(self, source: str) -> FinishedRun:
+        """The same run, its video read from where it was moved or copied to, whatever its time of change is there."""
+        return replace(self, moved_to=source)
+
     def frames(self, made_of: Made) -> Iterator[tuple[Frame, list[FrameResult]]]:
         """Each frame with its E results; black where the pictures are not asked for.
 
-        Raises `VideoError` where the video is not there, or no longer what it was.
+        Raises `VideoError` where the video is not there, or not what it was.
         """
         frames = self._pictures() if made_of is Made.PICTURES else self._blanks()
-        seen = 0
-        for frame, records in zip(frames, self.recorded.read(), strict=False):
-            if frame.index != records[0].frame_index:
+        recorded, seen = iter(self.recorded.read()), 0
+        for frame in frames:
+            records = next(recorded, None)
+            if records is None:
+                raise VideoError(f"{self._source}: expected {seen} frames, as in {self.folder}, got more: {_NOT_IT}")
+            index, time_s = records[0].frame_index, records[0].time_s
+            if frame.index != index or abs(frame.time_s - time_s) > _SAME_TIME_S:
                 raise VideoError(
-                    f"{self._source}: expected frame {records[0].frame_index}, got {frame.index}: it has changed"
+                    f"{self._source}: expected frame {index} at {time_s:.3f} s, as in {self.folder}, got frame "
+                    f"{frame.index} at {frame.time_s:.3f} s: {_NOT_IT}"
                 )
             yield frame, [to_result(record) for record in records]
             seen += 1
         if seen < self.recorded.frame_count:
-            raise VideoError(f"{self._source}: expected {self.recorded.frame_count} frames, got {seen}: it has changed")
+            expected = f"expected {self.recorded.frame_count} frames, as in {self.folder}"
+            raise VideoError(f"{self._source}: {expected}, got {seen}: {_NOT_IT}")
 
     @property
     def _source(self) -> str:
-        return str(self.settings["source"])
+        return str(self.settings["source"]) if self.moved_to is None else self.moved_to
 
     def _pictures(self) -> Iterator[Frame]:
+        if self.moved_to is None:
+            self._check_unmoved()
+        video, size = VideoConfig(**self.settings["video"]), self.recorded.info.size
+        with open_source(self._source, video, self.settings["sampling"]) as (info, frames):
+            if info.size != size:
+                raise VideoError(
+                    f"{self._source}: expected the video of {self.folder}, {size[0]} x {size[1]} px (height x width), "
+                    f"got one of {info.size[0]} x {info.size[1]} px"
+                )
+            yield from frames
+
+    def _check_unmoved(self) -> None:
+        """Raise `VideoError` unless the video lies where it was, as it was."""
         if camera_number(self._source) is not None:
             raise VideoError(
                 f"{self.folder}: expected a run of a file, got one of {self._source}, whose pictures are past: "
                 "choose a format that is made of masks alone"
             )
+        way_out = "name its place with --source, or choose a format that is made of masks alone"
+        if not is_url(self._source) and not Path(self._source).exists():
+            raise VideoError(
+                f"{self._source}: expected the video of {self.folder}, got nothing there: if it was moved, {way_out}"
+            )
         if state_of(self._source) != self.settings["source_sha256"]:
             raise VideoError(
-                f"{self._source}: expected the video of {self.folder}, got one that has changed since: "
-                "put it back, with its time of change, or choose a format that is made of masks alone"
+                f"{self._source}: expected the video of {self.folder}, got one that has changed since: if only its "
+                f"time of change has, {way_out}"
             )
-        with open_source(self._source, VideoConfig(**self.settings["video"]), self.settings["sampling"]) as (_, frames):
-            yield from frames
 
     def _blanks(self) -> Iterator[Frame]:
         blank = np.broadcast_to(np.zeros(3, np.uint8), (*self.recorded.info.size, 3))

@@ -52,7 +52,7 @@ def test_without_the_video_what_needs_no_pictures_is_written(rvos: Rvos, clip: P
     for name, output in OUTPUTS.items():
         said = rvos("export", "run", "--format", name, "--out", f"{name}{output.suffix}")
         if output.made_of is Made.PICTURES:
-            assert said.code == 2 and len(said.err) == 1 and "no such file" in said.err[0]
+            assert said.code == 2 and len(said.err) == 1 and "got nothing there: if it was moved, name" in said.err[0]
             assert not Path(f"{name}{output.suffix}").exists()
         else:
             assert said.code == 0
@@ -112,6 +112,33 @@ def test_a_video_that_changed_is_refused(rvos: Rvos, clip: Path, make_clip: Call
     make_clip(4, clip.name)
     said = rvos("export", "run", "--format", "overlay", "--out", "o.mp4")
     assert said.code == 2 and "got one that has changed since" in said.err[0]
+
+
+def test_a_video_that_was_moved_is_named_by_its_new_place(
+    rvos: Rvos, clip: Path, make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert rvos("export", "run", "--format", "pictures", "--out", "before").code == 0
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/film.mp4").write_bytes(clip.read_bytes())  # with another time of change
+    clip.unlink()
+    for command in ("export", "draw"):
+        said = rvos(
+            command, "run", "--format", "contact-sheet", "--out", f"{command}.png", "--source", "elsewhere/film.mp4"
+        )
+        assert (said.code, said.err) == (0, [])
+    assert bytes_of(tmp_path / "export.png") == bytes_of(tmp_path / "draw.png")
+    export = ("export", "run", "--format", "pictures", "--source")
+    assert rvos(*export, "elsewhere/film.mp4", "--out", "after").code == 0
+    assert bytes_of(tmp_path / "after") == bytes_of(tmp_path / "before")
+    for count, complaint in ((4, "expected 5 frames, as in run, got 4"), (6, "expected 5 frames, as in run, got more")):
+        said = rvos(*export, make_clip(count, "other.mp4"), "--out", "other")
+        assert said.code == 2 and len(said.err) == 1 and complaint in said.err[0] and "another video" in said.err[0]
+        assert not (tmp_path / "other").exists()
+    (tmp_path / "smaller").mkdir()
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / f"smaller/{index}.png"), np.zeros((8, 8, 3), np.uint8))
+    said = rvos(*export, "smaller", "--out", "other")
+    assert said.code == 2 and "48 x 80 px (height x width), got one of 8 x 8 px" in said.err[0]
 
 
 def test_pictures_are_the_frames(rvos: Rvos, clip: Path, tmp_path: Path) -> None:
