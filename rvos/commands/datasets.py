@@ -23,11 +23,16 @@ VIDEO_FIGURES = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-ac
 
 def tell_failures(failures: Sequence[Mapping[str, str]]) -> None:
     """The first of what broke while it was predicted or scored, a line each, on stderr."""
-    for failure in failures[:_MOST_TOLD]:
-        where = "/".join(text for key, text in failure.items() if key != "error")
-        _LOG.warning("%s: %s", where, failure["error"])
-    if len(failures) > _MOST_TOLD:
-        _LOG.warning("and %d more failures", len(failures) - _MOST_TOLD)
+    where = ("/".join(text for key, text in failure.items() if key != "error") for failure in failures)
+    tell_some([f"{place}: {failure['error']}" for place, failure in zip(where, failures, strict=True)])
+
+
+def tell_some(lines: Sequence[str]) -> None:
+    """The first of some lines, on stderr, and how many more there are."""
+    for line in lines[:_MOST_TOLD]:
+        _LOG.warning("%s", line)
+    if len(lines) > _MOST_TOLD:
+        _LOG.warning("and %d more of them, in the file", len(lines) - _MOST_TOLD)
 
 
 def in_words(names: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.datasets import VIDEO_FIGURES, in_words, tell_failures
+from rvos.commands.datasets import VIDEO_FIGURES, in_words, tell_failures, tell_some
 from rvos.data import DATASETS, open_dataset
 
 
@@ -102,8 +102,9 @@ def _tell(document: dict[str, Any], out: Path) -> None:
         for name in VIDEO_FIGURES:
             if block.get(name) is not None:
                 print(f"{name}: {block[name]:.4f}")
-    for name in ("missing", "failures"):
+    for name in ("missing", "misnamed", "failures"):
         if document[name]:
             print(f"{name}: {len(document[name])}")
+    tell_some(document["misnamed"])
     tell_failures(document["failures"])
     print(f"metrics: {out}")

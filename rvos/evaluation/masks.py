@@ -1,7 +1,8 @@
 """`rvos score masks`: two folders of masks that anybody made, <sequence>/<frame>.png in both.
 
 In a picture of 0 and 255 alone, 255 is one object. Other numbers are ids, and 255 among ids is void: see docs/masks.md.
-A predicted picture that is not there counts as empty, and is listed. Figures are means over frames, then over objects,
+A predicted picture that is not there counts as empty, and is listed; so is a sequence with pictures of other names
+beside. Figures are means over frames, then over objects,
 then over sequences.
 """
 
@@ -19,6 +20,7 @@ from image_core.errors import DataError, RvosError
 from image_core.geometry.mask_files import VOID, Meaning, read_mask
 from image_core.progress import Progress, no_progress
 from rvos.evaluation.figures import mean_of_known
+from rvos.evaluation.naming import misnamed
 from rvos.evaluation.processes import over_cores
 from rvos.evaluation.sequences import SequenceOutcome
 from rvos.metrics.bitmaps import pack
@@ -120,6 +122,7 @@ def score_folders(
         "sequences": sequences,
         "objects": sum(len(each.scores.objects) for each in outcomes if each.scores is not None),
         "missing": [name for each in outcomes for name in each.missing],
+        "misnamed": misnamed((predictions / name, [p.name for p in _masks_in(truth / name)], ()) for name in names),
         "failures": [{"sequence": each.name, "error": each.error} for each in outcomes if each.error is not None],
     }
 

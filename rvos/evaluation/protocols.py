@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from image_core.progress import Progress, no_progress
 from rvos.data.base import VideoDataset
 from rvos.data.protocol import Figures, IdTruth, MaskFolders, Protocol, ResultsFile
 from rvos.evaluation.figures import breakdowns, failures, headline, mean_figures, missing, sample_accuracies
-from rvos.evaluation.id_pictures import has_pictures, picture_figures
+from rvos.evaluation.id_pictures import folders_of, has_pictures, picture_figures
 from rvos.evaluation.layouts import MaskTree
+from rvos.evaluation.naming import misnamed
 from rvos.evaluation.processes import over_cores
 from rvos.evaluation.samples import SampleLayout, sample_figures
 from rvos.evaluation.scoring import ExpressionRow, MaskScoring, check_truth
@@ -40,7 +42,8 @@ class Scored:
 def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progress: Progress = no_progress) -> Scored:
     """Score what lies under `predictions` in the layout of the dataset.
 
-    Whatever is missing or broken counts 0, and is listed under "missing" and "failures". Raises `DataError` for a split
+    Whatever is missing or broken counts 0, and is listed under "missing" and "failures"; folders in which names seem to
+    count frames otherwise are listed under "misnamed". Raises `DataError` for a split
     without truth.
     """
     check_truth(dataset)
@@ -66,7 +69,21 @@ def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progre
     if id_truth is not None:
         block, lost = _both_protocols(dataset, id_truth, block, lost, predictions, workers)
     figures = {"dataset": dataset.name, "split": dataset.split, **block, "videos": len(dataset.videos)}
+    lost["misnamed"] = misnamed(_folders(dataset, predictions))
     return Scored(rows, {**figures, "notes": list(dataset.notes), **lost})
+
+
+def _folders(dataset: VideoDataset, predictions: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `misnamed` takes them, all folders of predicted pictures that a dataset may have."""
+    layout, id_truth = layout_of(dataset.rules), dataset.id_truth()
+    groups = [] if id_truth is None else folders_of(id_truth, predictions)
+    for video in dataset.videos:
+        names = [f"{name}.png" for name in video.frame_names]
+        yield from ((group / video.video_id, names, []) for group in groups)
+        if isinstance(layout, MaskTree):
+            for expression in video.expressions:
+                scored = names if expression.scored is None else [names[position] for position in expression.scored]
+                yield layout.folder(predictions, video, expression), scored, names
 
 
 def check_predictions(dataset: VideoDataset, predictions: Path) -> None:

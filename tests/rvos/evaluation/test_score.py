@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rvos.evaluation.masks import score_folders
+
 SCORE = ("score", "ref-youtube-vos", "--quiet", "--workers", "1")
 
 
@@ -47,6 +49,23 @@ def test_what_is_missing_or_broken_is_named(score: Callable, truth_tree: Callabl
     assert told["b", "0"].endswith("b/0, frame 00010: expected a mask of (48, 80), got (24, 40): resize it")
     # One frame of four is empty where it should not be, three expressions count 0, two are perfect.
     assert found["J"] == pytest.approx((0.75 + 2) / 6)
+
+
+def test_names_that_count_frames_otherwise_are_told(
+    rvos: Callable, dataset: Path, truth_tree: Callable, tmp_path: Path
+) -> None:
+    tree = truth_tree()
+    names = sorted(path.name for path in (tree / "Annotations/a/0").iterdir())
+    assert names == ["00000.png", "00005.png", "00010.png", "00015.png"]
+    for position, name in enumerate(names):  # by position: one of them hits a frame
+        (tree / "Annotations/a/0" / name).rename(tree / f"Annotations/a/0/{position:05d}.png")
+    (tree / "Annotations/b/0/00005.png").unlink()
+    (tree / "Annotations/b/1/00099.png").write_bytes(b"")  # missing or superfluous alone
+    said = rvos(*SCORE[:2], "--workers", "1", "--root", dataset, "--predictions", tree, "--out", tmp_path / "f.json")
+    (told,) = json.loads((tmp_path / "f.json").read_text())["misnamed"]
+    assert "misnamed: 1" in said.out and told in said.err
+    assert told.startswith(f"{tree}/Annotations/a/0: expected 4 pictures with the names of frames, got 3 with other")
+    assert "such as 00001.png, while 3 are missing, such as 00005.png" in told
 
 
 def test_a_folder_without_any_prediction_is_refused(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
@@ -106,6 +125,17 @@ def test_masks_by_other_ids_or_sizes(rvos: Callable, tmp_path: Path) -> None:
         "expected ids of the truth (2), got 3: save the same ids in both"
     )
     assert size["sequence"] == "b" and size["error"].startswith("b/0: prediction: expected (16, 16)")
+
+
+def test_a_sequence_whose_pictures_count_from_one_is_told(tmp_path: Path) -> None:
+    for index in range(3):
+        square(tmp_path / f"truth/v/{index:05d}.png", 4, 1, palette=True)
+        square(tmp_path / f"from_1/v/{index + 1:05d}.png", 4, 1, palette=True)
+    found = score_folders(tmp_path / "truth", tmp_path / "from_1", workers=1)
+    assert found["missing"] == ["v/00000"]
+    (told,) = found["misnamed"]
+    assert "got 1 with other names, such as 00003.png, while 1 are missing, such as 00000.png" in told
+    assert score_folders(tmp_path / "truth", tmp_path / "truth", workers=1)["misnamed"] == []
 
 
 @pytest.mark.parametrize(
