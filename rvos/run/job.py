@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import StreamSession
 from rvos.watch.source import SampledFrames
 from rvos.watch.stream import Session
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,11 @@ def finish(
 ) -> None:
     """Leave the documents of a run whose frames are written. latency, decided: as its session tells them. Raises
     `OutputError`."""
-    _write_documents(job, Recorded.of_log(writer.directory.frames_log, writer.frame_count, info, job.targets))
+    recorded = Recorded.of_log(writer.directory.frames_log, writer.frame_count, info, job.targets)
+    _write_documents(job, recorded)
+    if job.only_frames is not None and job.only_frames.start > (last := recorded.last_frame_index):
+        got = f"{job.only_frames.start}:{job.only_frames.stop}"
+        _LOG.warning("--only-frames: expected frames up to %d, the last, got %s: none is drawn", last, got)
     system, asked = segmenter.system, job.prompts is None
     result = result_document(
         info,

@@ -11,6 +11,16 @@ import cv2
 from rvos.types import Frame, VideoError, VideoInfo
 
 
+def _open_capture(number: int) -> cv2.VideoCapture:
+    """OpenCV's capture; what its backends print of a camera that is not there is said in one line by `CameraSource`."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        return cv2.VideoCapture(number)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
 class CameraSource:
     """Camera `number` through cv2. Times are seconds since the first frame, by the monotonic clock.
 
@@ -18,7 +28,7 @@ class CameraSource:
     camera cannot be opened or stops giving pictures.
     """
 
-    def __init__(self, number: int, open_capture: Callable[[int], Any] = cv2.VideoCapture) -> None:
+    def __init__(self, number: int, open_capture: Callable[[int], Any] = _open_capture) -> None:
         self._name = f"camera:{number}"
         self._capture = open_capture(number)
         opened = self._capture.isOpened()

@@ -266,3 +266,17 @@ def test_a_run_of_sampled_frames_names_them_by_their_place_in_the_video(
     run(Job(str(make_clip(23)), EXPRESSIONS, out, ("overlay", "masks")), make_segmenter(sampling="stride:4"))
     assert [p.name for p in sorted((out / "masks/0").iterdir())] == [f"{i:05d}.png" for i in range(0, 23, 4)]
     assert len(frames_of(out / "overlay.mp4")) == 6
+
+
+@pytest.mark.parametrize(("only", "told"), [(range(3, 9), []), (range(4, 9), ["up to 3, the last, got 4:9: none is"])])
+def test_frames_to_draw_that_the_video_has_not_are_told(
+    only: range,
+    told: list[str],
+    make_segmenter: Make,
+    make_clip: Callable[..., Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run(Job(str(make_clip(4)), EXPRESSIONS, tmp_path / "out", ("frames",), only), make_segmenter())
+    assert [text.partition("frames ")[2].partition(" drawn")[0] for text in caplog.messages] == told
+    assert len(list((tmp_path / "out/frames").iterdir())) == 1 - len(told)
