@@ -66,8 +66,9 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="May be repeated. video.stream=N: which video stream; by default the one marked as default, "
-        "else the largest. video.damage=stop|skip: what is done where data is damaged. video.backend=av|decord. "
-        "video.prefetch=N: frames decoded ahead. sampling=all|stride:K|uniform:N: which frames are watched. "
+        "else the largest. video.damage=stop|skip: what is done where data is damaged. video.rate=X: pictures a second "
+        "of a folder, by default 25. video.backend=av|decord. video.prefetch=N: frames decoded ahead. "
+        "sampling=all|stride:K|uniform:N: which frames are watched. "
         "key_frames=auto|all|every:K|adaptive:K: which of them the whole model sees; adaptive: at most K apart, sooner "
         "where the picture changes; auto: every:4 of a slow model, such as photo. "
         "decode=auto|every|key: whether the frames between them are decoded. chunk=N: frames that are read together, "

@@ -1,4 +1,5 @@
-"""How a video is opened, described: `video.stream`, `video.backend`, `video.damage`, `video.prefetch`."""
+"""How a video is opened, described: `video.stream`, `video.backend`, `video.damage`, `video.rate`,
+`video.prefetch`."""
 
 from __future__ import annotations
 
@@ -22,6 +23,8 @@ class VideoConfig:
     backend: str = "av"
     #: What to do at data that is damaged: stop there, or skip what cannot be decoded.
     damage: str = "stop"
+    #: Pictures a second of a folder, which has no times of its own; null: 25. Refused of a video file.
+    rate: float | None = None
     #: Frames decoded ahead, 0 for none.
     prefetch: int = 4
 
@@ -32,6 +35,8 @@ class VideoConfig:
         for name in ("stream", "prefetch"):
             if (getattr(self, name) or 0) < 0:
                 faults.add(f"video.{name}: expected 0 or more, got {getattr(self, name)}")
+        if self.rate is not None and self.rate <= 0:
+            faults.add(f"video.rate: expected more than 0 pictures a second, got {self.rate}")
         for name, known in (("backend", BACKENDS), ("damage", DAMAGE)):
             if getattr(self, name) not in known:
                 with faults.gathered():

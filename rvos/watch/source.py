@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from rvos.types import Frame, VideoInfo
 from rvos.video.config import VideoConfig
@@ -35,7 +36,5 @@ def open_source(source: Source, video: VideoConfig, sampling: str) -> Iterator[t
     sampling: all, stride:K or uniform:N. Raises `ConfigError`, `VideoError`.
     """
     chosen = parse_sampling(sampling)
-    with open_video(
-        source, backend=video.backend, stream=video.stream, damage=video.damage, prefetch=video.prefetch
-    ) as opened:
+    with open_video(source, **asdict(video)) as opened:
         yield opened.info, SampledFrames(opened, chosen)

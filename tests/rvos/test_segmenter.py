@@ -73,6 +73,23 @@ def test_a_folder_is_the_array_of_its_pictures(
     assert segmenter.segment(tmp_path, EXPRESSIONS).records == segmenter.segment(frames, EXPRESSIONS).records
 
 
+def test_a_folder_of_pictures_has_the_rate_that_is_said(
+    colour_segmenter: ImageSegmenter, frames: np.ndarray, tmp_path: Path, make_clip: Callable[..., Path]
+) -> None:
+    for index, image in enumerate(frames[:3]):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), image[..., ::-1])
+    for rate, step_s in ((10.0, 0.1), (None, 0.04)):
+        segmenter = VideoSegmenter(colour_segmenter, video=VideoConfig(rate=rate))
+        result = segmenter.segment(tmp_path, ["the red thing"])
+        assert [record.time_s for record in result.records] == pytest.approx([0, step_s, 2 * step_s])
+        assert result.info.rate == rate
+    with pytest.raises(VideoError, match=r"clip.mp4': it has times of its own, got rate 10.0: leave the rate out"):
+        VideoSegmenter(colour_segmenter, video=VideoConfig(rate=10.0)).segment(make_clip(2), ["the red thing"])
+    for wrong in (0, -1.0):
+        with pytest.raises(ConfigError, match=r"video.rate: expected more than 0 pictures a second, got"):
+            VideoConfig(rate=wrong)
+
+
 @pytest.mark.parametrize(
     ("sampling", "indices"), [("all", list(range(12))), ("stride:5", [0, 5, 10]), ("uniform:3", None)]
 )
