@@ -41,7 +41,7 @@ def test_a_core_begins_with_the_encoders_of_another_model(tmp_path: Path) -> Non
     settings = Start(None, 200).settings("haris", CORES["haris"], 0)
     with_encoders_of(find_model("s2rm_tiny"), settings, tmp_path / "start.safetensors")
     begun = load_model(tmp_path / "start.safetensors").model
-    assert type(begun).__name__ == "HARIS"
+    assert type(begun).__name__ == "Haris"
     for name, value in begun.state_dict().items():
         if name.startswith(("vision.", "text.")):
             assert torch.equal(value, given[name]), name
