@@ -24,7 +24,7 @@ from image_core.training.batches import StepBatches, TrainingBatches, loader, pi
 from image_core.training.calibration import fit_presence
 from image_core.training.config import TRAINING, DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.log import TrainingLog, read_log
-from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
+from image_core.training.optimiser import AveragedWeights, lr_factor, optimiser_of, parameter_groups
 
 MakeSettings = Callable[..., TrainConfig]
 
@@ -56,6 +56,33 @@ def test_every_parameter_is_in_one_group(tiny_spec: Callable[..., ModelConfig]) 
     assert set(settings.values()) == {(0.1, 0.5), (0.1, 0.0), (1.0, 0.5), (1.0, 0.0)}
 
 
+def test_vectors_are_decayed_where_asked(tiny_spec: Callable[..., ModelConfig]) -> None:
+    groups = parameter_groups(build_model(tiny_spec()), OptimiserConfig(weight_decay=0.5, decay_vectors=True))
+    assert [group["weight_decay"] for group in groups] == [0.5]
+    assert any(parameter.ndim < 2 for parameter in groups[0]["params"])
+
+
+def test_frozen_parts_do_not_learn(tiny_spec: Callable[..., ModelConfig]) -> None:
+    """`vision.stages.1` is no start of `vision.stages.10`: names are taken part by part."""
+    model = build_model(tiny_spec())
+    optimiser = optimiser_of(model, OptimiserConfig(frozen=("text.embeddings", "vision.stages.0")))
+    learning = {id(p) for group in optimiser.param_groups for p in group["params"]}
+    frozen = {name for name, p in model.named_parameters() if id(p) not in learning}
+    assert frozen == {n for n, _ in model.named_parameters() if n.startswith(("text.embeddings.", "vision.stages.0."))}
+    assert frozen and not any(p.requires_grad for name, p in model.named_parameters() if name in frozen)
+
+
+def test_a_frozen_part_that_is_not_there_is_refused(tiny_spec: Callable[..., ModelConfig]) -> None:
+    with pytest.raises(ConfigError, match=r"optimiser.frozen: expected the start of a tensor's name .*, got text.emb$"):
+        optimiser_of(build_model(tiny_spec()), OptimiserConfig(frozen=("text.emb",)))
+
+
+def test_an_optimiser_is_the_one_asked_for(tiny_spec: Callable[..., ModelConfig]) -> None:
+    optimiser = optimiser_of(build_model(tiny_spec()), OptimiserConfig(betas=(0.9, 0.98), eps=1e-9, amsgrad=True))
+    assert optimiser.defaults["betas"] == (0.9, 0.98)
+    assert optimiser.defaults["eps"] == 1e-9 and optimiser.defaults["amsgrad"] is True
+
+
 # ---------------------------------------------------------------------------------------------- schedules
 
 
@@ -67,6 +94,7 @@ def test_every_parameter_is_in_one_group(tiny_spec: Callable[..., ModelConfig]) 
         (OptimiserConfig(decay="poly", power=1.0), {0: 1, 1: 0.9, 5: 0.5, 9: 0.1}),
         (OptimiserConfig(decay="poly", power=0.9), {0: 1, 5: 0.5**0.9, 9: 0.1**0.9}),
         (OptimiserConfig(decay="poly", power=1.0, warmup_steps=2, final_factor=0.2), {1: 1, 2: 1, 6: 0.6, 9: 0.3}),
+        (OptimiserConfig(decay="steps", drops=(0.5, 0.9)), {0: 1, 4: 1, 5: 0.1, 8: 0.1, 9: 0.01}),
         (OptimiserConfig(decay="cosine"), {0: 1, 5: 0.5, 9: (1 + math.cos(0.9 * math.pi)) / 2}),
         (OptimiserConfig(decay="cosine", warmup_steps=2, final_factor=0.1), {0: 0.5, 2: 1, 6: 0.55}),
     ],
@@ -141,9 +169,14 @@ def test_sizes_over_a_run(tiny_settings: MakeSettings) -> None:
         ({"sizes": ((0.0,),)}, ["expected pairs"]),
         (
             {"optimiser": OptimiserConfig(decay="cosin")},  # type: ignore[arg-type]
-            ["optimiser.decay: expected one of cosine, poly, constant, got cosin"],
+            ["optimiser.decay: expected one of cosine, poly, steps, constant, got cosin"],
         ),
-        ({"optimiser": OptimiserConfig(lr=0.0)}, ["expected lr above 0"]),
+        ({"optimiser": OptimiserConfig(lr=0.0)}, ["expected lr and eps above 0"]),
+        (
+            {"optimiser": OptimiserConfig(decay="steps")},
+            ["optimiser.drops: expected shares with decay=steps, and none without, got () with steps"],
+        ),
+        ({"optimiser": OptimiserConfig(decay="steps", drops=(0.9, 0.5))}, ["rise between 0 and 1, got (0.9, 0.5)"]),
         ({"data": DataConfig(expressions_per_image=0)}, ["expressions_per_image: expected 1 or more, got 0"]),
         ({"data": DataConfig(images=0)}, ["data.images: expected 1 or more, got 0"]),
         (
