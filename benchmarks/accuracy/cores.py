@@ -11,7 +11,7 @@ changed, one each, and what frozen encoders are worth to HARIS.
 
 Figures are of the whole test split and of the compositional one. A core's training takes from 20 minutes to an hour on
 one core; runs are kept under runs/cores and continue where they were killed, and the result holds those that are
-finished: `--only` names those that a call may train, `--only none` trains nothing.
+finished: `--only` names those that a call trains, in this order, `--only none` trains nothing.
 
 The result is cores.json, cores_trained_encoders.json or ablations.json, each with a .png: masks on eight scenes.
 """
@@ -234,16 +234,16 @@ def main() -> None:
     one_thread()
     start = Start(encoders, arguments.steps)
     wanted = list(table) if arguments.only is None else arguments.only
+    runs = [(name, start.settings(name, core, seed)) for seed in arguments.seeds for name, core in table.items()]
+    for name, settings in sorted(runs, key=lambda run: wanted.index(run[0]) if run[0] in wanted else -1):
+        if name in wanted:
+            start.train(settings, BENCHMARK.command())
     rows, models = [], {}
-    for seed in arguments.seeds:
-        for name, core in table.items():
-            settings = start.settings(name, core, seed)
-            if name in wanted:
-                start.train(settings, BENCHMARK.command())
-            if finished(settings) is not None:
-                rows.append(figures_of(name, settings))
-                models.setdefault(name, settings.out / "model.safetensors")
-                print(f"{name}, seed {seed}: mIoU {rows[-1]['mIoU']:.3f}", flush=True)
+    for name, settings in runs:
+        if finished(settings) is not None:
+            rows.append(figures_of(name, settings))
+            models.setdefault(name, settings.out / "model.safetensors")
+            print(f"{name}, seed {settings.seed}: mIoU {rows[-1]['mIoU']:.3f}", flush=True)
     out = arguments.out
     if out == BENCHMARK.result and encoders is not None:
         out = out.with_name("ablations.json" if arguments.ablations else "cores_trained_encoders.json")
