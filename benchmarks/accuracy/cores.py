@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +112,22 @@ class Start:
     def settings(self, name: str, core: Core, seed: int) -> TrainConfig:
         """One training. What experiments set otherwise for their own purposes is the same for all."""
         run = f"{name.replace(' ', '_').replace(',', '').replace(chr(39), '')}_{seed}"
-        kind = "" if self.encoders is None else "_from_encoders"
+        scratch = self.encoders is None
+        out = RUNS / f"{self.steps}_steps{'' if scratch else '_from_encoders'}" / run
         return train_config(
             [
-                f"experiment={core.experiment}", *core.changes, f"out={RUNS / f'{self.steps}_steps{kind}' / run}",
-                f"seed={seed}", f"steps={self.steps}", "sizes=[]", "preprocessing.size_px=128", "data.augment=false",
-                "data.images=null", "batch_images=8", "ema=0.998", "save_every=50", f"eval_every={self.steps}",
-                "eval_images=400", "device=cpu", "workers=0", "optimiser.warmup_steps=100",
+                f"experiment={core.experiment}", *core.changes, f"init={'null' if scratch else f'{out}_start.safetensors'}",
+                f"out={out}", f"seed={seed}", f"steps={self.steps}", "sizes=[]", "preprocessing.size_px=128",
+                "data.augment=false", "data.images=null", "batch_images=8", "ema=0.998", "save_every=50",
+                f"eval_every={self.steps}", "eval_images=400", "device=cpu", "workers=0", "optimiser.warmup_steps=100",
             ]
         )  # fmt: skip
 
     def train(self, settings: TrainConfig, command: str) -> None:
         """Train, or go on with what an earlier call began."""
-        if self.encoders is not None:
-            start = settings.out.with_name(f"{settings.out.name}_start.safetensors")
-            if not start.exists():
-                make_folder(start.parent)
-                with_encoders_of(self.encoders, settings, start)
-            settings = replace(settings, init=str(start))
+        if self.encoders is not None and settings.init is not None and not Path(settings.init).exists():
+            make_folder(settings.out.parent)
+            with_encoders_of(self.encoders, settings, Path(settings.init))
         train(settings, command)
 
 
