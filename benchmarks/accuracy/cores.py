@@ -114,10 +114,11 @@ class Start:
         run = f"{name.replace(' ', '_').replace(',', '').replace(chr(39), '')}_{seed}"
         scratch = self.encoders is None
         out = RUNS / f"{self.steps}_steps{'' if scratch else '_from_encoders'}" / run
+        init = "null" if scratch else f"{out}_start.safetensors"
         return train_config(
             [
-                f"experiment={core.experiment}", *core.changes, f"init={'null' if scratch else f'{out}_start.safetensors'}",
-                f"out={out}", f"seed={seed}", f"steps={self.steps}", "sizes=[]", "preprocessing.size_px=128",
+                f"experiment={core.experiment}", *core.changes, f"init={init}", f"out={out}",
+                f"seed={seed}", f"steps={self.steps}", "sizes=[]", "preprocessing.size_px=128",
                 "data.augment=false", "data.images=null", "batch_images=8", "ema=0.998", "save_every=50",
                 f"eval_every={self.steps}", "eval_images=400", "device=cpu", "workers=0", "optimiser.warmup_steps=100",
             ]
