@@ -141,6 +141,19 @@ def test_what_is_no_model_is_refused_at_birth(wrong: Any, got: str) -> None:
         VideoSegmenter(wrong)
 
 
+def test_what_the_page_asks_of_one_picture_is_checked_as_in_a_video(frames: np.ndarray) -> None:
+    class Bare:
+        def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[Any]:
+            image[:] = 0
+            return [image[..., 0] == 0]
+
+    picture = frames[0].copy()
+    model: Any = Bare()
+    with pytest.raises(TypeError, match=r"Bare.segment: expected a list of MaskAnswer, got \['ndarray'\]"):
+        VideoSegmenter(model).system.answers(picture, ["anything"])
+    assert (picture == frames[0]).all()
+
+
 def test_a_model_that_writes_into_its_picture_changes_no_frame(frames: np.ndarray) -> None:
     class Writing:
         def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
