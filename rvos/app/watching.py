@@ -142,7 +142,7 @@ class Watching:
 
         Raises `RvosError`: what cannot be asked, or `DataError` where the film breaks, with all before it kept.
         """
-        session = self._segmenter.session(self.expressions)
+        session = self._segmenter.session(self.expressions, candidates=True)
         self._understand()
         yield
         if not self._records:

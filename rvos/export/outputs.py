@@ -26,6 +26,8 @@ class Output:
     made_of: Made
     #: What it is, a line for people.
     title: str
+    #: It shows what the image model held possible, which a run then keeps.
+    has_candidates: bool = False
 
     @property
     def suffix(self) -> str:
@@ -38,7 +40,7 @@ OUTPUTS: dict[str, Output] = {
     "contact_sheet": Output("contact_sheet.png", Made.PICTURES, "the whole video on one picture"),
     "compare": Output("compare.mp4", Made.PICTURES, "video, source and overlay side by side"),
     "frames": Output("frames", Made.PICTURES, "PNGs with masks, boxes and scores"),
-    "report": Output("report.html", Made.PICTURES, "one page: the film to scrub, timelines, changes"),
+    "report": Output("report.html", Made.PICTURES, "one page: the film to scrub, timelines, candidates, changes", True),
     "pictures": Output("pictures", Made.PICTURES, "PNGs of the frames, under the names that coco, cvat and via use"),
     "masks": Output("masks", Made.MASKS, "PNGs of 0 and 255, a folder an expression"),
     "palette": Output("palette", Made.MASKS, "PNGs of ids in DAVIS' palette"),
