@@ -39,7 +39,7 @@ from rvos.watch.marked import MarkedFrames
 from rvos.watch.mask_session import MaskSession
 from rvos.watch.passes import first_pass
 from rvos.watch.prompts import MaskPrompts, prompts_of
-from rvos.watch.session import UNCORRECTED, StreamSession
+from rvos.watch.session import UNCORRECTED, Given, StreamSession
 from rvos.watch.source import SampledFrames, open_source
 from rvos.watch.stream import Results, Session, watch
 
@@ -132,15 +132,16 @@ class VideoSegmenter:
         self,
         source: Source,
         expressions: Sequence[str],
-        corrections: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED,
+        corrections: Mapping[int, Given] = UNCORRECTED,
         *,
         candidates: bool = False,
     ) -> Iterator[tuple[Frame, Results]]:
         """Each frame that is watched with its E results, as they are made; memory does not grow with the video.
 
         source: a video file, a folder of pictures, `camera:N`, or (T, H, W, 3) uint8 RGB; corrections: position of a
-        frame -> position of an expression -> (H, W) bool, what it means from that frame on, as in `StreamSession.step`;
-        candidates: results come with what the image model held possible, as in `session`.
+        frame -> position of an expression -> (H, W) bool, what it means from that frame on, or None where it is not
+        there, as in `StreamSession.step`; candidates: results come with what the image model held possible, as in
+        `session`.
         Raises `RvosError` at once for expressions and corrections that cannot be, and on the way `VideoError` for a
         source that cannot be opened, or where it breaks (the frames before are given first), and for a correction of a
         frame that is not there.
@@ -160,7 +161,7 @@ class VideoSegmenter:
         self,
         source: Source,
         expressions: Sequence[str],
-        corrections: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED,
+        corrections: Mapping[int, Given] = UNCORRECTED,
         *,
         candidates: bool = False,
     ) -> VideoResult:
@@ -185,9 +186,7 @@ class VideoSegmenter:
         with _open_marked(source, corrections, self.video, self.sampling) as (info, frames):
             yield info, frames
 
-    def _given(
-        self, expressions: Sequence[str], corrections: Mapping[int, Mapping[int, np.ndarray]]
-    ) -> Corrections | None:
+    def _given(self, expressions: Sequence[str], corrections: Mapping[int, Given]) -> Corrections | None:
         return corrections_of(corrections, len(expressions)) if corrections else None
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:

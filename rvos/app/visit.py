@@ -215,8 +215,9 @@ class Visit:
             self._halt()
             self._go()
 
-    def correct(self, frame_index: int, expression_index: int, mask: np.ndarray) -> None:
-        """From this frame on, mask (H, W) bool is what an expression means; the film is watched again from there.
+    def correct(self, frame_index: int, expression_index: int, mask: np.ndarray | None) -> None:
+        """From this frame on, mask (H, W) bool is what an expression means, None: it is not there; the film is watched
+        again from there.
         Raises `DataError` or `ConfigError`."""
         with self._lock:
             watching = self._asked_watching()

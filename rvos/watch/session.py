@@ -29,8 +29,10 @@ SNAPSHOT_VERSION = 11
 _PREPARING = 8
 """Threads at most that compute what a tracker will ask of the frames of a chunk."""
 EVERY_FRAME = KeyFrames(1)
-NOTHING: Mapping[int, np.ndarray] = MappingProxyType({})
-UNCORRECTED: Mapping[int, Mapping[int, np.ndarray]] = MappingProxyType({})
+Given = Mapping[int, np.ndarray | None]
+"""Position of an expression -> (H, W) bool, what it means on a frame and from there on; None where it is not there."""
+NOTHING: Given = MappingProxyType({})
+UNCORRECTED: Mapping[int, Given] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -107,22 +109,21 @@ class StreamSession:
         """The video is to be watched twice, with `rewind` between."""
         return self._tracker.both_ways
 
-    def step(self, frame: Frame, given: Mapping[int, np.ndarray] = NOTHING) -> tuple[FrameResult, ...]:
+    def step(self, frame: Frame, given: Given = NOTHING) -> tuple[FrameResult, ...]:
         """What each of the E expressions means, in their order, on the frame that is the tracker's `lookahead` back: ()
         before the first of them. A chunk of one frame.
 
         given: position of an expression -> (H, W) bool, a mask of this frame. From this frame on the expression means
         what the mask covers: it is the result of this frame, to the pixel, and is carried from there, whatever the
-        image model says. The other expressions, and the frames before, stay as they are. Raises `DataError` for an
-        empty mask, one of another size and an expression that is not there; `ConfigError` where the tracker carries
-        nothing.
+        image model says. None says that the expression means nothing on this frame: nothing is shown, and what is to be
+        seen there is not what is meant, as long as it is followed; what comes into view later may be. The other
+        expressions, and the frames before, stay as they are. Raises `DataError` for an empty mask, one of another size
+        and an expression that is not there; `ConfigError` where the tracker carries nothing.
         """
         results = self.steps([frame], {frame.index: given})
         return results[0] if results else ()
 
-    def steps(
-        self, frames: Sequence[Frame], given: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED
-    ) -> list[tuple[FrameResult, ...]]:
+    def steps(self, frames: Sequence[Frame], given: Mapping[int, Given] = UNCORRECTED) -> list[tuple[FrameResult, ...]]:
         """`step` of frames that follow each other, read together: all results that are ready then, in order. given: by
         the index of a frame. Raises as `step` does."""
         for frame in frames:
@@ -160,17 +161,17 @@ class StreamSession:
         return [asked.get(i, answer) for i, answer in enumerate(answers)]
 
     def _stepped(
-        self, view: View, answers: Answers, given: Mapping[int, np.ndarray], tracks: Sequence[Any]
+        self, view: View, answers: Answers, given: Given, tracks: Sequence[Any]
     ) -> list[tuple[FrameResult | None, Any]]:
         """Results and states after a frame, on which some expressions are given what they mean."""
         others = [i for i in range(len(tracks)) if i not in given]
         stepped = iter(self._tracker.steps(view, [answers[i] for i in others], [tracks[i] for i in others]))
         return [
-            self._tracker.corrected(view, given[i], state) if i in given else next(stepped)
+            self._tracker.corrected(view, given[i], answers[i], state) if i in given else next(stepped)
             for i, state in enumerate(tracks)
         ]
 
-    def _check_given(self, frame: Frame, given: Mapping[int, np.ndarray]) -> None:
+    def _check_given(self, frame: Frame, given: Given) -> None:
         """Raise `DataError` for what cannot be meant by an expression on a frame, `ConfigError` where nothing can."""
         if given:
             self._tracker.check_correctable()
@@ -178,10 +179,15 @@ class StreamSession:
         for index, mask in given.items():
             if not 0 <= index < len(self.expressions):
                 raise DataError(f"{where}: expected an expression from 0 to {len(self.expressions) - 1}, got {index}")
+            if mask is None:
+                continue
             if mask.dtype != np.bool_ or mask.shape != frame.size:
                 raise DataError(f"{where}: expected bool {frame.size}, as the frame, got {mask.dtype} {mask.shape}")
             if not mask.any():
-                raise DataError(f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask")
+                raise DataError(
+                    f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask: give None where "
+                    "it is not there"
+                )
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
         """The results of the frames that still wait for later ones: none will come."""
