@@ -56,7 +56,7 @@ OUTPUTS: dict[str, Output] = {
     "cvat_boxes": Output("cvat_boxes.xml", Made.LOG, "CVAT for video 1.1, a track of boxes an expression"),
     "label_studio": Output("label_studio.json", Made.LOG, "Label Studio tasks, masks as brushes"),
     "csv": Output("boxes.csv", Made.LOG, "table of boxes, scores and tracks, a row a frame and expression"),
-    "via": Output("via.csv", Made.LOG, "boxes as VGG Image Annotator reads them"),
+    "via": Output("via.csv", Made.LOG, "tracks of boxes as VGG Image Annotator reads them"),
 }
 DEFAULT = ("overlay", "contact_sheet")
 DRAWN = ("overlay", "contact_sheet", "report", "frames", "compare")
