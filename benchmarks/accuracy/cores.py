@@ -1,18 +1,24 @@
 """All cores on the same synthetic pictures, steps and seeds: masks, presence, families, cost; and ablations of papers.
 
 python -m benchmarks.accuracy.cores [--steps 1500] [--seeds 0 ...] [--only NAME ...]
-python -m benchmarks.accuracy.cores --ablations [--steps 1500]
+python -m benchmarks.accuracy.cores --encoders s2rm_tiny [--ablations] ...
 
-Every core is trained from scratch by the code of `rvos train`, with its experiment's network and learning rate, on the
-training pictures at 128 px, 8 pictures of 4 expressions a step. Figures are of the whole test split. A core's training
-takes from 20 minutes to an hour on one core; runs are kept under runs/cores and continue where they were killed, and
-the result holds those that are finished: `--only` names those that a call may train.
+Every core is trained by the code of `rvos train`, with its experiment's network and learning rate, on the training
+pictures at 128 px, 8 pictures of 4 expressions a step. It begins from scratch, or with `--encoders` from the trained
+encoders of a model: the papers' begin from trained ones as well, and a short training then tells more of what is
+between and behind them. Only the cores whose encoders are the model's can begin so. `--ablations`: parts of the papers
+changed, one each, and what frozen encoders are worth to HARIS.
 
-The result is cores.json with cores.png, the masks of all cores on ten scenes (of the ablations: ablations.json alone).
+Figures are of the whole test split and of the compositional one. A core's training takes from 20 minutes to an hour on
+one core; runs are kept under runs/cores and continue where they were killed, and the result holds those that are
+finished: `--only` names those that a call trains, in this order, `--only none` trains nothing.
+
+The result is cores.json, cores_trained_encoders.json or ablations.json, each with a .png: masks on eight scenes.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +28,20 @@ import cv2
 import numpy as np
 
 from benchmarks.accuracy.presence_figures import presence_figures
+from benchmarks.accuracy.trained_encoders import with_encoders_of
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.operations import operations, weightless
 from benchmarks.harness.processes import one_thread
 from image_core.evaluation.pictures import SyntheticPictures
 from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
+from image_core.files import make_folder, write_atomic
+from image_core.identity import digest_of
 from image_core.mask_model import describe
 from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
 from image_core.training.config import TrainConfig
 from image_core.training.recipe import finished, train
+from image_core.weights import find_model
 from rvos.configuration import train_config
 from rvos.export.painter import Painter
 from rvos.export.prediction_sheet import PredictionSheet
@@ -39,9 +49,9 @@ from rvos.export.style import OVERLAY_STYLE
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/cores")
-SPLIT = "test"
+SPLITS = ("test", "test_compositional")
 FIGURES = ("mIoU", "oIoU", "Pr@0.5", "Pr@0.9", "N-acc", "T-acc")
-SCENES = 10
+SCENES = 8
 TIMED = 50
 TILE_PX = 144
 CAPTION_PX = 20
@@ -67,6 +77,10 @@ CORES: dict[str, Core] = {
 }
 
 
+DENSE = ("s2rm", "lavt", "cgformer", "rela", "haris")
+"""Those that have the encoders of `s2rm_tiny`; the sequence decoders have others."""
+
+
 def _changed(core: str, *changes: str) -> Core:
     return Core(CORES[core].experiment, tuple(f"model.config.{change}" for change in changes))
 
@@ -84,43 +98,76 @@ ABLATIONS: dict[str, Core] = {
     "haris, not vision-weighted": _changed("haris", "vision_weighted=false"),
     "haris, not language-weighted": _changed("haris", "language_weighted=false", "feedback=false"),
     "haris, cross-attention": _changed("haris", "block=cross_attention"),
+    "haris, frozen encoders": _changed("haris", "trainable=none"),
 }
 
 
-def settings_of(name: str, core: Core, seed: int, steps: int) -> TrainConfig:
-    """One training. What experiments set otherwise for their own purposes is the same for all."""
-    folder = RUNS / f"{steps}_steps" / f"{name.replace(' ', '_').replace(',', '').replace(chr(39), '')}_{seed}"
-    return train_config(
-        [
-            f"experiment={core.experiment}", *core.changes, f"out={folder}", f"seed={seed}", f"steps={steps}",
-            "sizes=[]", "preprocessing.size_px=128", "data.augment=false", "data.images=null", "batch_images=8",
-            "ema=0.998", "save_every=50", f"eval_every={steps}", "eval_images=400", "device=cpu", "workers=0",
-            "optimiser.warmup_steps=100",
-        ]
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Start:
+    """What all trainings of a comparison begin with: nothing, or the encoders of a model file; and how long they go."""
+
+    encoders: Path | None
+    steps: int
+
+    def settings(self, name: str, core: Core, seed: int) -> TrainConfig:
+        """One training. What experiments set otherwise for their own purposes is the same for all."""
+        run = f"{name.replace(' ', '_').replace(',', '').replace(chr(39), '')}_{seed}"
+        scratch = self.encoders is None
+        out = RUNS / f"{self.steps}_steps{'' if scratch else '_from_encoders'}" / run
+        init = "null" if scratch else f"{out}_start.safetensors"
+        return train_config(
+            [
+                f"experiment={core.experiment}", *core.changes, f"init={init}", f"out={out}",
+                f"seed={seed}", f"steps={self.steps}", "sizes=[]", "preprocessing.size_px=128",
+                "data.augment=false", "data.images=null", "batch_images=8", "ema=0.998", "save_every=50",
+                f"eval_every={self.steps}", "eval_images=400", "device=cpu", "workers=0", "optimiser.warmup_steps=100",
+            ]
+        )  # fmt: skip
+
+    def train(self, settings: TrainConfig, command: str) -> None:
+        """Train, or go on with what an earlier call began."""
+        if self.encoders is not None and settings.init is not None and not Path(settings.init).exists():
+            make_folder(settings.out.parent)
+            with_encoders_of(self.encoders, settings, Path(settings.init))
+        train(settings, command)
 
 
 def figures_of(name: str, settings: TrainConfig) -> dict[str, Any]:
-    """What a trained core finds on the test split, and what it costs there."""
-    segmenter = ImageSegmenter.load(settings.out / "model.safetensors", "cpu")
-    out = settings.out / SPLIT
-    evaluation = ImageEvaluation(SyntheticPictures(SPLIT))
+    """What a trained core finds on the splits, and what it costs there; computed once and kept in the run's folder."""
+    model, kept = settings.out / "model.safetensors", settings.out / "figures.json"
+    digest = digest_of(model)
+    if kept.exists() and (known := json.loads(kept.read_text()))["model_sha256"] == digest:
+        return known
+    segmenter = ImageSegmenter.load(model, "cpu")
+    scored = {split: _scored(segmenter, split, settings.out / split) for split in SPLITS}
+    figures = {
+        "core": name,
+        "seed": settings.seed,
+        "model_sha256": digest,
+        **scored[SPLITS[0]],
+        **{split: scored[split] for split in SPLITS[1:]},
+        "parameters": sum(p.numel() for p in segmenter.model.parameters()),
+        "GFLOP": round(gflop_of(settings), 3),
+        "cpu_ms": round(1e3 * cpu_s(segmenter), 1),
+    }
+    write_atomic(kept, json.dumps(figures).encode())
+    return figures
+
+
+def _scored(segmenter: ImageSegmenter, split: str, out: Path) -> dict[str, Any]:
     recorded = {"model": describe(segmenter).document()}
-    results = run_image_evaluation(evaluation, segmenter, recorded, out, PredictionSheet())
-    presence = presence_figures(SPLIT, out / "predictions.jsonl")
+    results = run_image_evaluation(
+        ImageEvaluation(SyntheticPictures(split)), segmenter, recorded, out, PredictionSheet()
+    )
+    presence = presence_figures(split, out / "predictions.jsonl")
     families = {
         family: figures["N-acc" if family == "absent" else "mIoU"] for family, figures in results["families"].items()
     }
     return {
-        "core": name,
-        "seed": settings.seed,
         **{key: results[key] for key in FIGURES},
         "AUC": presence["AUC"],
         "N-acc_at_T-acc_0.95": presence["N-acc_at_T-acc_0.95"],
         "families": families,
-        "parameters": sum(p.numel() for p in segmenter.model.parameters()),
-        "GFLOP": round(gflop_of(settings), 3),
-        "cpu_ms": round(1e3 * cpu_s(segmenter), 1),
     }
 
 
@@ -131,7 +178,7 @@ def gflop_of(settings: TrainConfig) -> float:
 
 def cpu_s(segmenter: ImageSegmenter) -> float:
     """Processor seconds a picture with one expression, the median of some."""
-    pictures, spent = SyntheticPictures(SPLIT), []
+    pictures, spent = SyntheticPictures(SPLITS[0]), []
     for index in range(TIMED):
         sample = pictures.sample(index)
         began = time.process_time()
@@ -142,7 +189,7 @@ def cpu_s(segmenter: ImageSegmenter) -> float:
 
 def draw(models: dict[str, Path], path: Path) -> None:
     """A row a scene: the truth, then each core's mask of the scene's first expression."""
-    scenes = [SyntheticPictures(SPLIT).sample(index) for index in range(SCENES)]
+    scenes = [SyntheticPictures(SPLITS[0]).sample(index) for index in range(SCENES)]
     rows = [[_tile(scene, scene.masks[0])] for scene in scenes]
     for file in models.values():
         segmenter = ImageSegmenter.load(file, "cpu")
@@ -172,33 +219,43 @@ def main() -> None:
     parser = BENCHMARK.parser()
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--encoders", metavar="MODEL", help="begin from this model's trained encoders")
     parser.add_argument("--ablations", action="store_true", help="the papers' ablations in place of the cores")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="train these alone")
     arguments = parser.parse_args()
-    table = ABLATIONS if arguments.ablations else CORES
-    unknown = sorted(set(arguments.only or ()) - table.keys())
+    encoders = None if arguments.encoders is None else find_model(arguments.encoders)
+    table = ABLATIONS if arguments.ablations else CORES if encoders is None else {name: CORES[name] for name in DENSE}
+    unknown = sorted(set(arguments.only or ()) - table.keys() - {"none"})
     if unknown:
-        parser.error(f"--only: expected some of {', '.join(table)}, got {', '.join(unknown)}")
+        parser.error(f"--only: expected some of {', '.join(table)}, or none, got {', '.join(unknown)}")
+    if arguments.ablations and encoders is None:
+        parser.error("--ablations: expected --encoders MODEL beside it; from scratch a short training tells nothing")
     one_thread()
+    start = Start(encoders, arguments.steps)
     wanted = list(table) if arguments.only is None else arguments.only
+    runs = [(name, start.settings(name, core, seed)) for seed in arguments.seeds for name, core in table.items()]
+    for name, settings in sorted(runs, key=lambda run: wanted.index(run[0]) if run[0] in wanted else -1):
+        if name in wanted:
+            start.train(settings, BENCHMARK.command())
     rows, models = [], {}
-    for seed in arguments.seeds:
-        for name, core in table.items():
-            settings = settings_of(name, core, seed, arguments.steps)
-            if name in wanted:
-                train(settings, BENCHMARK.command())
-            if finished(settings) is not None:
-                rows.append(figures_of(name, settings))
-                models.setdefault(name, settings.out / "model.safetensors")
-                print({key: value for key, value in rows[-1].items() if key != "families"}, flush=True)
+    for name, settings in runs:
+        if finished(settings) is not None:
+            rows.append(figures_of(name, settings))
+            models.setdefault(name, settings.out / "model.safetensors")
+            print(f"{name}, seed {settings.seed}: mIoU {rows[-1]['mIoU']:.3f}", flush=True)
     out = arguments.out
-    if arguments.ablations and out == BENCHMARK.result:
-        out = out.with_name("ablations.json")
+    if out == BENCHMARK.result and encoders is not None:
+        out = out.with_name("ablations.json" if arguments.ablations else "cores_trained_encoders.json")
     BENCHMARK.write(
-        out, {"split": SPLIT, "pictures": len(SyntheticPictures(SPLIT)), "steps": arguments.steps, "rows": rows}
+        out,
+        {
+            "splits": list(SPLITS),
+            "encoders": None if encoders is None else {"model": encoders.stem, "sha256": digest_of(encoders)},
+            "steps": arguments.steps,
+            "rows": rows,
+        },
     )
-    if not arguments.ablations:
-        draw(models, out.with_suffix(".png"))
+    draw(models, out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from image_core.folder import RunKind
 from image_core.models.description import ModelConfig
 from image_core.preprocessing import Preprocessing
 
-Decay = Literal["cosine", "poly", "constant"]
+Decay = Literal["cosine", "poly", "steps", "constant"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW. Norms, biases and other vectors are not decayed."""
+    """AdamW, which is Adam where nothing is decayed."""
 
     #: The highest learning rate.
     lr: float = 5e-5
@@ -47,8 +47,17 @@ class OptimiserConfig:
     #: Scalar gates between modalities learn at lr * gate_factor: AdamW moves a number by about lr a step, so that at
     #: 5e-5 a gate that starts shut (b = -4) stays shut.
     gate_factor: float = 1.0
+    #: Of matrices and kernels.
     weight_decay: float = 0.01
+    #: Decay norms, biases and other vectors as well.
+    decay_vectors: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
+    #: What is added below the fraction bar of an update.
+    eps: float = 1e-8
+    #: The largest second moment so far, in place of the present one.
+    amsgrad: bool = False
+    #: Parts that do not learn, by the start of their tensors' names: `text.embeddings`. Batch norms go on counting.
+    frozen: tuple[str, ...] = ()
     #: Largest gradient norm; 0: off.
     clip: float = 1.0
     #: Steps over which the rate rises, linearly.
@@ -57,6 +66,8 @@ class OptimiserConfig:
     decay: Decay = "poly"
     #: The exponent of poly.
     power: float = 0.9
+    #: Of steps: shares of the run, rising, after each of which the rate is a tenth.
+    drops: tuple[float, ...] = ()
     final_factor: float = 0.0
 
 
@@ -132,8 +143,12 @@ class TrainConfig:
         o = self.optimiser
         if o.decay not in get_args(Decay):
             yield f"optimiser.decay: expected one of {', '.join(get_args(Decay))}, got {o.decay}"
-        if not o.lr > 0 or min(o.encoder_factor, o.gate_factor, o.weight_decay, o.clip, o.final_factor) < 0:
-            yield "optimiser: expected lr above 0, and the other factors, weight_decay and clip from 0, got less"
+        if min(o.lr, o.eps) <= 0 or min(o.encoder_factor, o.gate_factor, o.weight_decay, o.clip, o.final_factor) < 0:
+            yield "optimiser: expected lr and eps above 0, and the factors, weight_decay and clip from 0, got less"
+        if list(o.drops) != sorted(set(o.drops)) or any(not 0 < share < 1 for share in o.drops):
+            yield f"optimiser.drops: expected shares of the run that rise between 0 and 1, got {o.drops}"
+        if (o.decay == "steps") != bool(o.drops):
+            yield f"optimiser.drops: expected shares with decay=steps, and none without, got {o.drops} with {o.decay}"
         if len(o.betas) != 2 or not all(0 <= beta < 1 for beta in o.betas):
             yield f"optimiser.betas: expected two numbers from 0 to below 1, got {o.betas}"
         if not 0 <= o.warmup_steps < self.steps:

@@ -26,7 +26,7 @@ from image_core.models.base import Trainable
 from image_core.training.batches import PseudoPart, Samples, StepBatches, TrainingBatches, loader
 from image_core.training.config import TRAINING, TrainConfig
 from image_core.training.log import TrainingLog
-from image_core.training.optimiser import AveragedWeights, lr_factor, parameter_groups
+from image_core.training.optimiser import AveragedWeights, lr_factor, optimiser_of
 from image_core.types import ImageBatch
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Engine:
             parts["pseudo_"] = TrainingBatches(pseudo.samples, pseudo.config_of(config), *place)
         self.parts = StepBatches(parts)
         self.weights = {"": 1.0, "pseudo_": 0.0 if pseudo is None else pseudo.weight}
-        optimiser = torch.optim.AdamW(parameter_groups(model, config.optimiser), betas=config.optimiser.betas)
+        optimiser = optimiser_of(model, config.optimiser)
         self.base_lrs = [group["lr"] for group in optimiser.param_groups]
         self.precision: Precision = resolve_precision(config.precision, device)
         # Convolutions are 6 % faster so, and give the same.

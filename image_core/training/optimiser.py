@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from image_core.errors import ConfigError
 from image_core.training.config import OptimiserConfig
 
 ENCODERS = ("vision.", "text.")
@@ -15,8 +16,28 @@ GATES = ".gate."
 """In the names of scalars that decide how much of one modality enters another."""
 
 
+def optimiser_of(model: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """The optimiser of a model, whose frozen parts learn no more afterwards. Raises `ConfigError` where there is no
+    such part."""
+    freeze(model, config.frozen)
+    return torch.optim.AdamW(
+        parameter_groups(model, config), betas=config.betas, eps=config.eps, amsgrad=config.amsgrad
+    )
+
+
+def freeze(model: nn.Module, parts: Sequence[str]) -> None:
+    """Let these parts learn no more, by the start of their tensors' names. Raises `ConfigError` for one without any."""
+    for part in parts:
+        named = [value for name, value in model.named_parameters() if name == part or name.startswith(f"{part}.")]
+        if not named:
+            known = ", ".join(sorted({name.split(".")[0] for name, _ in model.named_parameters()}))
+            raise ConfigError(f"optimiser.frozen: expected the start of a tensor's name ({known} ...), got {part}")
+        for value in named:
+            value.requires_grad_(False)
+
+
 def parameter_groups(model: nn.Module, config: OptimiserConfig) -> list[dict]:
-    """Groups of equal rate and decay: encoders, gates, the rest; vectors and scalars are not decayed. Frozen ones are
+    """Groups of equal rate and decay: encoders, gates, the rest; vectors and scalars apart. What does not learn is
     out."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -24,7 +45,7 @@ def parameter_groups(model: nn.Module, config: OptimiserConfig) -> list[dict]:
             factor = config.encoder_factor if name.startswith(ENCODERS) else 1.0
             if GATES in name and parameter.ndim == 0:
                 factor = config.gate_factor
-            groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((factor, parameter.ndim > 1 or config.decay_vectors), []).append(parameter)
     return [
         {
             "params": parameters,
@@ -36,11 +57,13 @@ def parameter_groups(model: nn.Module, config: OptimiserConfig) -> list[dict]:
 
 
 def lr_factor(step: int, steps: int, config: OptimiserConfig) -> float:
-    """The learning rate of `step` (0-based) as a share of its peak: linear warm-up, then cosine, poly or constant."""
+    """The learning rate of `step` (0-based) as a share of its peak: linear warm-up, then `config.decay`."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     if config.decay == "constant":
         return 1.0
+    if config.decay == "steps":
+        return 0.1 ** sum(step >= share * steps for share in config.drops)
     done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     left = (1 + math.cos(math.pi * done)) / 2 if config.decay == "cosine" else (1 - done) ** config.power
     return config.final_factor + (1 - config.final_factor) * left

@@ -123,6 +123,7 @@ def initial_model(config: TrainConfig) -> tuple[Trainable, Provenance]:
     settings describe.
     """
     if config.init is None:
+        _check_frozen(config)
         return build_model(config.model), Provenance()
     loaded = load_model(find_model(config.init))
     own, asked = (_parts_of(each) for each in (loaded.spec, without_weights(config.model)))
@@ -141,6 +142,19 @@ def initial_model(config: TrainConfig) -> tuple[Trainable, Provenance]:
         )
     model.load_state_dict(loaded.model.state_dict())
     return model, loaded.provenance
+
+
+def _check_frozen(config: TrainConfig) -> None:
+    """See that nothing that does not learn stays as it was drawn."""
+    trained = {
+        name for name in ("vision", "text") for it in (getattr(config.model, name),) if it.pretrained or it.folder
+    }
+    drawn = [part for part in config.optimiser.frozen if part.split(".")[0] not in trained]
+    if drawn:
+        raise ConfigError(
+            f"optimiser.frozen: expected parts with trained weights, got {', '.join(drawn)} of random ones: "
+            "give init=FILE, or optimiser.frozen=[] to let them learn"
+        )
 
 
 def _parts_of(config: ModelConfig) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.language import training_words
 from image_core.training import recipe
 from image_core.training.batches import PseudoPart
-from image_core.training.config import TRAINING, DataConfig, TrainConfig
+from image_core.training.config import TRAINING, DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.engine import Engine, state_file
 from image_core.training.log import read_log
 from image_core.training.recipe import data_name, datasets, train
@@ -363,6 +363,11 @@ def test_a_run_that_contradicts_itself_is_refused_before_it_begins(
         ),
         ({"data": DataConfig("refcoco", root=str(tmp_path / "none"))}, DataError, "none"),
         ({"batch_images": 2, "model": replace(tiny_settings().model, name="s2rn")}, Exception, "did you mean 's2rm'"),
+        (
+            {"optimiser": OptimiserConfig(frozen=("text.embeddings",))},
+            ConfigError,
+            "frozen: expected parts with trained weights, got text.embeddings of random ones: give init=FILE",
+        ),
     ]
     for changes, kind, message in cases:
         with pytest.raises(kind, match=message) as error:
