@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -135,6 +135,12 @@ class MaskAnswer:
         meant = [c.mask for c in self.candidates if c.likelihood >= 0.5]
         return np.logical_or.reduce([np.zeros(size, dtype=bool), *(_resized(mask, size) for mask in meant)])
 
+    def candidates_at(self, size: tuple[int, int], most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
+        """The likeliest candidates, at most so many, with masks at a size (height, width), whatever the presence: with
+        the fine edge of the map where there is one."""
+        above = None if self.map is None else self.map.at(size) > 0
+        return tuple(replace(one, mask=_fine(_resized(one.mask, size), above)) for one in self.candidates[:most])
+
     def log_odds(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W) float32 at a size (height, width): the evidence that each pixel is of what is meant, if it is there.
 
@@ -186,6 +192,15 @@ def check_answers(answers: Sequence[MaskAnswer], expressions: Sequence[str], own
 
 def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return mask if mask.shape == size else resize_masks(mask[None], size)[0]
+
+
+def _fine(mask: np.ndarray, above: np.ndarray | None) -> np.ndarray:
+    """A region of a map, (H, W) bool, with the edge that the map has at this size. above: (H, W) bool, the map above
+    0; None where there is no map."""
+    if above is None:
+        return mask
+    fine = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & above
+    return fine if fine.any() else mask
 
 
 def _take_shares(owner: Candidate | MaskAnswer, *names: str) -> None:

@@ -39,7 +39,7 @@ from rvos.watch.marked import MarkedFrames
 from rvos.watch.mask_session import MaskSession
 from rvos.watch.passes import first_pass
 from rvos.watch.prompts import MaskPrompts, prompts_of
-from rvos.watch.session import UNCORRECTED, StreamSession
+from rvos.watch.session import UNCORRECTED, Given, StreamSession
 from rvos.watch.source import SampledFrames, open_source
 from rvos.watch.stream import Results, Session, watch
 
@@ -119,9 +119,10 @@ class VideoSegmenter:
             refining=config.refining,
         )
 
-    def session(self, expressions: Sequence[str]) -> StreamSession:
-        """A session for one video. Words that the model has never seen are logged, each once. Raises `RvosError`."""
-        return self.system.session(expressions)
+    def session(self, expressions: Sequence[str], *, candidates: bool = False) -> StreamSession:
+        """A session for one video. Words that the model has never seen are logged, each once. candidates: results come
+        with what the image model held possible (`FrameResult.candidates`). Raises `RvosError`."""
+        return self.system.session(expressions, candidates_of=range(len(expressions)) if candidates else ())
 
     def first_pass(self, session: StreamSession, source: Source) -> bool:
         """`rvos.watch.passes.first_pass`, the video opened and sampled as here."""
@@ -131,17 +132,22 @@ class VideoSegmenter:
         self,
         source: Source,
         expressions: Sequence[str],
-        corrections: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED,
+        corrections: Mapping[int, Given] = UNCORRECTED,
+        *,
+        candidates: bool = False,
     ) -> Iterator[tuple[Frame, Results]]:
         """Each frame that is watched with its E results, as they are made; memory does not grow with the video.
 
         source: a video file, a folder of pictures, `camera:N`, or (T, H, W, 3) uint8 RGB; corrections: position of a
-        frame -> position of an expression -> (H, W) bool, what it means from that frame on, as in `StreamSession.step`.
+        frame -> position of an expression -> (H, W) bool, what it means from that frame on, or None where it is not
+        there, as in `StreamSession.step`; candidates: results come with what the image model held possible, as in
+        `session`.
         Raises `RvosError` at once for expressions and corrections that cannot be, and on the way `VideoError` for a
         source that cannot be opened, or where it breaks (the frames before are given first), and for a correction of a
         frame that is not there.
         """
-        session, given = self.session(expressions), self._given(expressions, corrections)
+        session = self.session(expressions, candidates=candidates)
+        given = self._given(expressions, corrections)
         return self._stream(source, session, given)
 
     def _stream(
@@ -155,10 +161,13 @@ class VideoSegmenter:
         self,
         source: Source,
         expressions: Sequence[str],
-        corrections: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED,
+        corrections: Mapping[int, Given] = UNCORRECTED,
+        *,
+        candidates: bool = False,
     ) -> VideoResult:
         """All of `stream`, masks as run lengths. Raises as it does."""
-        session, given = self.session(expressions), self._given(expressions, corrections)
+        session = self.session(expressions, candidates=candidates)
+        given = self._given(expressions, corrections)
         self.first_pass(session, source)
         with self.opened(source, given) as (info, frames):
             return _collected(info, frames, corrected(session, given))
@@ -177,9 +186,7 @@ class VideoSegmenter:
         with _open_marked(source, corrections, self.video, self.sampling) as (info, frames):
             yield info, frames
 
-    def _given(
-        self, expressions: Sequence[str], corrections: Mapping[int, Mapping[int, np.ndarray]]
-    ) -> Corrections | None:
+    def _given(self, expressions: Sequence[str], corrections: Mapping[int, Given]) -> Corrections | None:
         return corrections_of(corrections, len(expressions)) if corrections else None
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -296,9 +296,11 @@ class VideoSystem:
         _ = self.model.loaded
         self.tracker.load()
 
-    def session(self, expressions: Sequence[str], *, apart: bool = False) -> StreamSession:
-        """A session for one video; apart: as in `StreamSession`. Words that the model says it does not know are logged,
-        each once.
+    def session(
+        self, expressions: Sequence[str], *, apart: bool = False, candidates_of: Collection[int] = ()
+    ) -> StreamSession:
+        """A session for one video; apart, candidates_of: as in `StreamSession`. Words that the model says it does not
+        know are logged, each once.
 
         Raises `RvosError` for expressions that cannot be asked, and `ConfigError` where the reading needs features and
         the model shows none.
@@ -307,7 +309,13 @@ class VideoSystem:
         self.tracker.load()
         asked = self._questions(expressions)
         session = StreamSession(
-            self._reader(asked), self.tracker, self.key_frames, expressions, apart=apart, chunk=self.chunk
+            self._reader(asked),
+            self.tracker,
+            self.key_frames,
+            expressions,
+            apart=apart,
+            chunk=self.chunk,
+            candidates_of=candidates_of,
         )
         unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
         if unseen:

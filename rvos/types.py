@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from image_core.answer import Candidate
 from image_core.errors import OutputError as OutputError
 from image_core.errors import RvosError
 
@@ -133,6 +134,9 @@ class FrameResult:
     track_masks: dict[int, np.ndarray] = field(default_factory=dict)
     #: The target's `object_id`.
     object_id: int | None = None
+    #: What the image model held possible on this frame, the likeliest first, (H, W) at video size. None where it was
+    #: not asked, or where a session keeps no candidates.
+    candidates: tuple[Candidate, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
@@ -156,6 +160,15 @@ class TrackRecord:
 
 
 @dataclass(frozen=True)
+class CandidateRecord:
+    """One of `FrameResult.candidates` as `FrameRecord` keeps it."""
+
+    likelihood: float
+    quality: float
+    rle: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class FrameRecord:
     """A `FrameResult` as a line of `frames.jsonl`; what is not told here is as it is there."""
 
@@ -173,6 +186,7 @@ class FrameRecord:
     #: In the order of their ids.
     tracks: tuple[TrackRecord, ...] = ()
     object_id: int | None = None
+    candidates: tuple[CandidateRecord, ...] | None = None
 
 
 @dataclass(frozen=True)

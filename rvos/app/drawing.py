@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from image_core.answer import Candidate, MaskAnswer
 from image_core.errors import DataError, UnknownNameError
-from image_core.geometry.masks import resize_masks
 from rvos.export.painter import Painter
 from rvos.export.style import OVERLAY_STYLE
 
@@ -63,15 +61,6 @@ def colour_of(expression_index: int) -> str:
     """The colour of an expression, as CSS writes it."""
     red, green, blue = OVERLAY_STYLE.colour_of(expression_index)
     return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def candidate_mask(answer: MaskAnswer, candidate: Candidate, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool: a candidate of an answer at a size, with the fine edge of the map where the answer has one."""
-    mask = candidate.mask if candidate.mask.shape == size else resize_masks(candidate.mask[None], size)[0]
-    if answer.map is None:
-        return mask
-    fine = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & (answer.map.at(size) > 0)
-    return fine if fine.any() else mask
 
 
 def shape_of(mask: np.ndarray) -> str:

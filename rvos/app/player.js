@@ -188,8 +188,9 @@ function corrections() {
   list.replaceChildren();
   found.corrections.forEach((each) => {
     const item = make('li', null, list);
-    make('span', `From frame ${each.frame + 1} on: ${found.expressions[each.expression].text}`, item);
-    make('button', 'Undo', item, {type: 'button', onclick: () => send('withdraw', each)});
+    const {frame, expression, absent} = each, {text} = found.expressions[expression];
+    make('span', absent ? `Not on frame ${frame + 1}: ${text}` : `From frame ${frame + 1} on: ${text}`, item);
+    make('button', 'Undo', item, {type: 'button', onclick: () => send('withdraw', {frame, expression})});
   });
 }
 
@@ -347,6 +348,7 @@ at('.use').onclick = () => {
   const mask = canvas.toDataURL('image/png');
   send('correct', {frame, expression: Number(which.value), mask});
 };
+at('.absent').onclick = () => send('correct', {frame, expression: Number(which.value), absent: true});
 at('.clear').onclick = () => { points = []; ink().clearRect(0, 0, canvas.width, canvas.height); };
 which.onchange = () => { if (mode === 'candidates') { shapes.replaceChildren(); candidates = []; offer(); } };
 all('[data-mode]').forEach((button) => { button.onclick = () => enter(button.dataset.mode); });

@@ -39,12 +39,14 @@ _CLOSED = ("/gradio_api/upload", "/gradio_api/file", "/gradio_api/stream", "/gra
 
 
 class Correction(BaseModel):
-    """From a frame on, what an expression means: the candidate with that number, or what was painted."""
+    """From a frame on, what an expression means: the candidate with that number, what was painted, or nothing that is
+    there."""
 
     frame: int
     expression: int
     candidate: int | None = None
     mask: str | None = None
+    absent: bool = False
 
 
 class Withdrawal(BaseModel):
@@ -89,6 +91,8 @@ def add_routes(app: FastAPI, workspace: Workspace) -> None:
         visit = workspace.visit(token)
         if wanted.candidate is not None:
             visit.choose(wanted.frame, wanted.expression, wanted.candidate)
+        elif wanted.absent:
+            visit.correct(wanted.frame, wanted.expression, None)
         elif visit.film is not None:
             visit.correct(wanted.frame, wanted.expression, painted(wanted.mask or "", visit.film.info.size))
         return {}

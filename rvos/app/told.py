@@ -51,7 +51,10 @@ def _found(watching: Watching) -> dict[str, Any]:
     return {
         "expressions": expressions,
         "frames": [index for index in looked_at if rows[index]],
-        "corrections": [{"frame": frame, "expression": index} for frame, index in watching.corrected()],
+        "corrections": [
+            {"frame": frame, "expression": index, "absent": not is_there}
+            for frame, index, is_there in watching.corrected()
+        ],
         "downloads": [{"name": name, "title": TITLES[name]} for name in NAMES] if watching.done else [],
     }
 

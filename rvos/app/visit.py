@@ -16,7 +16,6 @@ import numpy as np
 
 from image_core.errors import DataError, RvosError
 from image_core.files import make_folder
-from rvos.app.drawing import candidate_mask
 from rvos.app.film import Film
 from rvos.app.limits import Limits
 from rvos.app.turns import Turns
@@ -216,8 +215,9 @@ class Visit:
             self._halt()
             self._go()
 
-    def correct(self, frame_index: int, expression_index: int, mask: np.ndarray) -> None:
-        """From this frame on, mask (H, W) bool is what an expression means; the film is watched again from there.
+    def correct(self, frame_index: int, expression_index: int, mask: np.ndarray | None) -> None:
+        """From this frame on, mask (H, W) bool is what an expression means, None: it is not there; the film is watched
+        again from there.
         Raises `DataError` or `ConfigError`."""
         with self._lock:
             watching = self._asked_watching()
@@ -252,8 +252,8 @@ class Visit:
             answers = watching.answers(frame_index)
         if not 0 <= expression_index < len(answers):
             raise DataError(f"expression: expected 0 to {len(answers) - 1}, got {expression_index}")
-        answer, size = answers[expression_index], watching.film.info.size
-        return [(candidate_mask(answer, candidate, size), candidate.likelihood) for candidate in answer.candidates]
+        found = answers[expression_index].candidates_at(watching.film.info.size)
+        return [(candidate.mask, candidate.likelihood) for candidate in found]
 
     def status(self) -> Status:
         """Where the work is."""

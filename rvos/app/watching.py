@@ -57,7 +57,7 @@ class Watching:
         self._looked = 0
         self._previews: dict[int, tuple[FrameRecord, ...]] = {}
         self._answers: dict[int, list[MaskAnswer]] = {}
-        self._corrections: dict[int, dict[int, np.ndarray]] = {}
+        self._corrections: dict[int, dict[int, np.ndarray | None]] = {}
         self._snapshots: dict[int, int] = {}  # frames seen -> frames answered by then
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -92,10 +92,14 @@ class Watching:
         with self._lock:
             return sorted({*range(len(self._records)), *self._previews})
 
-    def corrected(self) -> list[tuple[int, int]]:
-        """The corrections as (frame, expression), in order."""
+    def corrected(self) -> list[tuple[int, int, bool]]:
+        """The corrections as (frame, expression, whether it is there), in order."""
         with self._lock:
-            return sorted((frame, index) for frame, masks in self._corrections.items() for index in masks)
+            return sorted(
+                (frame, index, mask is not None)
+                for frame, masks in self._corrections.items()
+                for index, mask in masks.items()
+            )
 
     def answers(self, frame_index: int) -> list[MaskAnswer]:
         """What the image model says of a frame by itself, an answer an expression. Raises `DataError`."""
@@ -111,30 +115,40 @@ class Watching:
             self._answers[frame_index] = answers
         return answers
 
-    def correct(self, frame_index: int, expression_index: int, mask: np.ndarray) -> None:
-        """From this frame on, that is what an expression means: mask (H, W) bool. What was found from there on is
-        forgotten. Raises `DataError` or `ConfigError` for what cannot be."""
+    def correct(self, frame_index: int, expression_index: int, mask: np.ndarray | None) -> None:
+        """From this frame on, that is what an expression means: mask (H, W) bool, None where it is not there. What was
+        found from there on is forgotten. Raises `DataError` or `ConfigError` for what cannot be."""
         self._segmenter.system.tracker.check_correctable()
         self._check_place(frame_index, expression_index)
-        if mask.shape != self.film.info.size or mask.dtype != np.bool_:
-            raise DataError(f"correction: expected bool {self.film.info.size}, got {mask.dtype} {mask.shape}")
-        if not mask.any():
-            raise DataError(f"correction: expected the pixels of '{self.expressions[expression_index]}', got none")
+        if mask is not None:
+            self._check_mask(mask, expression_index)
         before = self.results(frame_index)
         self._forget_from(frame_index)
         with self._lock:
             self._corrections.setdefault(frame_index, {})[expression_index] = mask
             if before:  # seen at once, before the film is watched so far again
-                meant = replace(before[expression_index], mask=mask, score=1.0, presence=1.0, track_masks={})
+                is_there = float(mask is not None)
+                seen = np.zeros(self.film.info.size, bool) if mask is None else mask
+                meant = replace(before[expression_index], mask=seen, score=is_there, presence=is_there, track_masks={})
                 shown = [meant if i == expression_index else other for i, other in enumerate(before)]
                 self._previews[frame_index] = tuple(map(to_record, shown))
+
+    def _check_mask(self, mask: np.ndarray, expression_index: int) -> None:
+        if mask.shape != self.film.info.size or mask.dtype != np.bool_:
+            raise DataError(f"correction: expected bool {self.film.info.size}, got {mask.dtype} {mask.shape}")
+        if not mask.any():
+            raise DataError(
+                f"correction: expected the pixels of '{self.expressions[expression_index]}', got none: where it is not "
+                "there, say so"
+            )
 
     def withdraw(self, frame_index: int, expression_index: int) -> None:
         """Take a correction back. Raises `DataError` where there is none."""
         self._check_place(frame_index, expression_index)
         with self._lock:
-            if self._corrections.get(frame_index, {}).pop(expression_index, None) is None:
+            if expression_index not in self._corrections.get(frame_index, {}):
                 raise DataError(f"correction: expected one on frame {frame_index}, got none: nothing is to be undone")
+            del self._corrections[frame_index][expression_index]
         self._forget_from(frame_index)
 
     def steps(self) -> Generator[None, None, None]:
@@ -142,7 +156,7 @@ class Watching:
 
         Raises `RvosError`: what cannot be asked, or `DataError` where the film breaks, with all before it kept.
         """
-        session = self._segmenter.session(self.expressions)
+        session = self._segmenter.session(self.expressions, candidates=True)
         self._understand()
         yield
         if not self._records:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,6 +71,7 @@ def app(
     if not 0 < port < 65536:
         raise ConfigError(f"--port: expected 1 to 65535, got {port}")
     from rvos.app.limits import Limits
+    from rvos.app.own_folder import own_folder
     from rvos.app.serving import application, serve
     from rvos.app.workspace import Workspace
 
@@ -84,17 +84,15 @@ def app(
         at_once=at_once,
         kept_minutes=kept_minutes,
     )
-    with TemporaryDirectory(prefix="rvos-app-") as folder:
-        offer = _offer(models, trackers, examples, Path(folder))
-        workspace = Workspace(Path(folder) / "visits", offer, _systems(device, quiet), limits)
+    with own_folder() as folder:
+        offer = _offer(models, trackers, examples, folder)
+        workspace = Workspace(folder / "visits", offer, _systems(device, quiet), limits)
         workspace.system(offer.settings).system.load()
         if host not in _LOOPBACK:
             _LOG.warning("%s: whoever reaches this address may use the page; docs/app.md tells about proxies", host)
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         try:
-            page = application(
-                workspace, Path(folder) / "uploads", root_path, partial(_LOG.info, "rvos app: %s", address)
-            )
+            page = application(workspace, folder / "uploads", root_path, partial(_LOG.info, "rvos app: %s", address))
             serve(page, workspace, host, port)
         finally:
             workspace.close()

@@ -35,9 +35,10 @@ def segment(
         list[str] | None,
         typer.Option(
             "--correct",
-            metavar="[N:]FRAME=PNG",
-            help="From that frame on, from 0, an expression means the object of this mask, whatever the model says; N: "
-            "which of several expressions, from 0, as in masks/N. May be repeated.",
+            metavar="[N:]FRAME=PNG|absent",
+            help="From that frame on, from 0, an expression means the object of this mask, whatever the model says; "
+            "absent: it is not there, and what is seen there is something else. N: which of several expressions, from "
+            "0, as in masks/N. May be repeated.",
         ),
     ] = None,
     out: Annotated[

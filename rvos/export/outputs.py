@@ -26,6 +26,8 @@ class Output:
     made_of: Made
     #: What it is, a line for people.
     title: str
+    #: It shows what the image model held possible, which a run then keeps.
+    has_candidates: bool = False
 
     @property
     def suffix(self) -> str:
@@ -38,7 +40,7 @@ OUTPUTS: dict[str, Output] = {
     "contact_sheet": Output("contact_sheet.png", Made.PICTURES, "the whole video on one picture"),
     "compare": Output("compare.mp4", Made.PICTURES, "video, source and overlay side by side"),
     "frames": Output("frames", Made.PICTURES, "PNGs with masks, boxes and scores"),
-    "report": Output("report.html", Made.PICTURES, "one page: the film to scrub, timelines, changes"),
+    "report": Output("report.html", Made.PICTURES, "one page: the film to scrub, timelines, candidates, changes", True),
     "pictures": Output("pictures", Made.PICTURES, "PNGs of the frames, under the names that coco, cvat and via use"),
     "masks": Output("masks", Made.MASKS, "PNGs of 0 and 255, a folder an expression"),
     "palette": Output("palette", Made.MASKS, "PNGs of ids in DAVIS' palette"),
@@ -54,7 +56,7 @@ OUTPUTS: dict[str, Output] = {
     "cvat_boxes": Output("cvat_boxes.xml", Made.LOG, "CVAT for video 1.1, a track of boxes an expression"),
     "label_studio": Output("label_studio.json", Made.LOG, "Label Studio tasks, masks as brushes"),
     "csv": Output("boxes.csv", Made.LOG, "table of boxes, scores and tracks, a row a frame and expression"),
-    "via": Output("via.csv", Made.LOG, "boxes as VGG Image Annotator reads them"),
+    "via": Output("via.csv", Made.LOG, "tracks of boxes as VGG Image Annotator reads them"),
 }
 DEFAULT = ("overlay", "contact_sheet")
 DRAWN = ("overlay", "contact_sheet", "report", "frames", "compare")

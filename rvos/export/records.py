@@ -11,9 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from image_core.answer import Candidate
 from image_core.files import output_errors
 from image_core.geometry.rle import decode_rle, encode_rle, rle_area
-from rvos.types import FrameRecord, FrameResult, Target, TrackRecord
+from rvos.types import CandidateRecord, FrameRecord, FrameResult, Target, TrackRecord
 
 Box = tuple[int, int, int, int]
 
@@ -45,7 +46,12 @@ def to_record(result: FrameResult) -> FrameRecord:
         rle=rle,
         tracks=tuple(TrackRecord(i, *_box_and_rle(mask)) for i, mask in sorted(result.track_masks.items())),
         object_id=result.object_id,
+        candidates=None if result.candidates is None else tuple(map(_candidate_record, result.candidates)),
     )
+
+
+def _candidate_record(candidate: Candidate) -> CandidateRecord:
+    return CandidateRecord(rounded(candidate.likelihood), rounded(candidate.quality), encode_rle(candidate.mask))
 
 
 def to_result(record: FrameRecord) -> FrameResult:
@@ -59,12 +65,16 @@ def to_result(record: FrameRecord) -> FrameResult:
         presence=record.presence,
         track_masks={track.track_id: decode_rle(track.rle) for track in record.tracks},
         object_id=record.object_id,
+        candidates=None
+        if record.candidates is None
+        else tuple(Candidate(decode_rle(one.rle), one.likelihood, one.quality) for one in record.candidates),
     )
 
 
 def to_line(record: FrameRecord) -> bytes:
     """One line of JSON, keys in the order of `FrameRecord`: an expression's has its `expression_index`, an object's its
-    `object_id` in that place; `tracks` come last, where the tracker keeps any."""
+    `object_id` in that place; `tracks` come after those, where the tracker keeps any, and `candidates` last, where they
+    are kept and the image model was asked."""
     is_object = record.object_id is not None
     document: dict[str, Any] = {
         "frame_index": record.frame_index,
@@ -78,6 +88,8 @@ def to_line(record: FrameRecord) -> bytes:
     }
     if record.tracks:
         document["tracks"] = [vars(track) for track in record.tracks]
+    if record.candidates is not None:
+        document["candidates"] = [vars(candidate) for candidate in record.candidates]
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
@@ -91,10 +103,19 @@ def _from_line(line: bytes, target: Target) -> FrameRecord:
     tracks = tuple(
         TrackRecord(track["track_id"], _box(track["box_xyxy"]), track["rle"]) for track in document.pop("tracks", ())
     )
-    box = _box(document.pop("box_xyxy"))
+    box, candidates = _box(document.pop("box_xyxy")), _candidates(document.pop("candidates", None))
     return FrameRecord(
-        **document, expression_index=target.index, box_xyxy=box, tracks=tracks, object_id=target.object_id
+        **document,
+        expression_index=target.index,
+        box_xyxy=box,
+        tracks=tracks,
+        object_id=target.object_id,
+        candidates=candidates,
     )
+
+
+def _candidates(documents: Sequence[dict[str, Any]] | None) -> tuple[CandidateRecord, ...] | None:
+    return None if documents is None else tuple(CandidateRecord(**document) for document in documents)
 
 
 def _box(values: Sequence[int] | None) -> Box | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from image_core.errors import DataError
 from image_core.geometry.rle import decode_rle, encode_rle
-from rvos.types import Frame, FrameResult, Target
+from rvos.types import FrameResult, Target
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,16 @@ class Annotations:
     #: How many frames the file speaks of where it tells their order alone; None where it tells the index of each.
     frames_in_order: int | None = None
 
-    def results(self, frame: Frame) -> list[FrameResult]:
-        """The E results of a frame, of whose size the masks are (`check_size`)."""
+    def results(self, frame_index: int, time_s: float, size: tuple[int, int]) -> list[FrameResult]:
+        """The E results of a frame. size: (height, width), that of the masks (`check_size`)."""
         found = []
         for target in self.targets:
-            key = (frame.index, target.index)
-            mask = decode_rle(self.masks[key]) if key in self.masks else np.zeros(frame.size, bool)
+            key = (frame_index, target.index)
+            mask = decode_rle(self.masks[key]) if key in self.masks else np.zeros(size, bool)
             there = bool(mask.any())
             score = self.scores.get(key, 1.0) if there else 0.0
             found.append(
-                FrameResult(
-                    frame.index, frame.time_s, target.index, mask, score, float(there), object_id=target.object_id
-                )
+                FrameResult(frame_index, time_s, target.index, mask, score, float(there), object_id=target.object_id)
             )
         return found
 

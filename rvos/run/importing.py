@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from rvos.export.report import Summary, result_document
 from rvos.imports.annotations import Annotations
 from rvos.imports.table import READERS
 from rvos.run.folder import RunDirectory
-from rvos.run.job import state_of
+from rvos.run.job import is_finished, state_of
 from rvos.types import Frame, VideoError, VideoInfo
 from rvos.video.config import VideoConfig
 from rvos.video.source import camera_number
@@ -28,7 +28,7 @@ def import_run(
 
     A target that is there has the confidence that the file tells, 1 where it tells none, and presence 1. The same call
     on a finished `out` does nothing. Raises `RvosError`: an unknown format, what cannot be read, masks that do not fit
-    the video.
+    the video, a video that breaks. `out` is then as it was before.
     """
     name = READERS.known(name)
     if camera_number(source) is not None:
@@ -40,11 +40,16 @@ def import_run(
         raise DataError(f"{path}: expected masks of at least one target, got none: choose another file")
     video = VideoConfig()
     settings = _settings(path, name, source, annotations, video)
-    with open_source(source, video, "all") as (info, frames):
-        annotations.check_size(info.size)  # before a folder is begun
-        with RunDirectory(out, settings, annotations.targets, overwrite) as directory:
-            if not directory.finished:
-                _write(directory, annotations, info, frames, progress)
+    directory = RunDirectory(out, settings, annotations.targets, overwrite)
+    directory.check()
+    if not is_finished(out) or overwrite:
+        with open_source(source, video, "all") as (info, frames):
+            annotations.check_size(info.size)
+            times = _times(frames, info, progress)
+        annotations.check_count(len(times))
+    with directory:
+        if not directory.finished:
+            _write(directory, annotations, info, times)
     return out
 
 
@@ -60,13 +65,20 @@ def _settings(path: Path, name: str, source: str, annotations: Annotations, vide
     }
 
 
-def _write(
-    directory: RunDirectory, annotations: Annotations, info: VideoInfo, frames: Iterable[Frame], progress: Progress
-) -> None:
-    summary, count = Summary(annotations.targets), 0
+def _times(frames: Iterable[Frame], info: VideoInfo, progress: Progress) -> list[tuple[int, float]]:
+    """(index, time in seconds) of every frame: only the whole video tells how many there are."""
+    times: list[tuple[int, float]] = []
     for frame in frames:
-        summary.add(directory.append(annotations.results(frame)))
-        count += 1
-        progress(count, info.frame_count)
-    annotations.check_count(count)
-    directory.finish(result_document(info, directory.settings, annotations.targets, [], summary), {"frames": count})
+        times.append((frame.index, frame.time_s))
+        progress(len(times), info.frame_count)
+    return times
+
+
+def _write(
+    directory: RunDirectory, annotations: Annotations, info: VideoInfo, times: Sequence[tuple[int, float]]
+) -> None:
+    summary = Summary(annotations.targets)
+    for frame_index, time_s in times:
+        summary.add(directory.append(annotations.results(frame_index, time_s, info.size)))
+    document = result_document(info, directory.settings, annotations.targets, [], summary)
+    directory.finish(document, {"frames": len(times)})

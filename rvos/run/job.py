@@ -60,6 +60,11 @@ class Job:
         """What results come of, in their order."""
         return expression_targets(self.expressions) if self.prompts is None else self.prompts.targets
 
+    @property
+    def tells_candidates(self) -> bool:
+        """An output shows what the image model held possible on the frames that it was asked about."""
+        return self.prompts is None and any(OUTPUTS[name].has_candidates for name in self.save)
+
     def document(self, segmenter: VideoSegmenter) -> dict[str, Any]:
         """Everything that the results depend on, as JSON values."""
         if self.prompts is None:
@@ -183,7 +188,8 @@ def _opened(
     with segmenter.opened(here, job.corrections) as (info, frames):
         # Before the model is loaded, for which weights may have to be brought.
         directory = folder_of(job, segmenter)
-        yield known_as(job.source, info), frames, directory, segmenter.session(job.expressions)
+        session = segmenter.session(job.expressions, candidates=job.tells_candidates)
+        yield known_as(job.source, info), frames, directory, session
 
 
 def known_as(source: str, info: VideoInfo) -> VideoInfo:

@@ -42,7 +42,11 @@ def run_together(jobs: Sequence[Job], segmenter: VideoSegmenter, progress: Progr
         if len(entered) < 2:
             return endings
         chosen = [jobs[i] for i in entered]
-        session = segmenter.system.session([job.expressions[0] for job in chosen], apart=True)
+        session = segmenter.system.session(
+            [job.expressions[0] for job in chosen],
+            apart=True,
+            candidates_of=[row for row, job in enumerate(chosen) if job.tells_candidates],
+        )
         if segmenter.first_pass(session, here):
             for row, directory in enumerate(entered.values()):
                 directory.save_snapshot(0, session.snapshot_of(row))

@@ -144,6 +144,8 @@ class Track:
     belief: Belief = field(default_factory=Belief)
     #: The user gave its mask: a candidate that differs is another thing.
     given: bool = False
+    #: The user said that what is meant was not there while this was to be seen: it is something else.
+    denied: bool = False
 
     def place(self, carried: np.ndarray | None, cut: bool) -> Place:
         """Where it is expected on the next frame."""
@@ -269,8 +271,25 @@ class Follower:
             missed=0,
             age=0,
             given=True,
+            denied=False,
         )
         return Placed(replace(self._moved(track, region.soft, 1.0), since_lesson=0), region.mask, trusted=True)
+
+    def kept(self, tracks: Sequence[Track]) -> tuple[Track, ...]:
+        """As many tracks as there is room for: those with a place first, then those most likely meant."""
+        going_on = [track for track in tracks if track.given or not self._is_over(track)]
+        ranked = sorted(going_on, key=lambda t: (t.probs is None, -t.log_odds, t.away, t.id))
+        best, first = ranked[: self.config.most_tracks], first_of(going_on)
+        if first is not None and first not in best:
+            best[-1] = first
+        return tuple(sorted(best, key=lambda track: track.id))
+
+    def _is_over(self, track: Track) -> bool:
+        """It was away for too long; it is known to be something else and lost, after which nothing is known; or it had
+        few candidates, and as many answers since had none: a fault of the image model."""
+        c = self.config
+        is_fault = track.candidates < c.least_candidates and track.missed >= c.least_candidates
+        return track.away > c.forget or is_fault or (track.denied and track.probs is None)
 
     def mask(self, view: View, probs: np.ndarray) -> np.ndarray:
         """(H, W) bool at frame size: what was carried, its boundary moved to the nearest edge of the picture."""

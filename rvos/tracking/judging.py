@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from image_core.answer import MaskAnswer
-from rvos.tracking.belief.meaning import History, MeaningConfig, Path, likelihood, moved_on
+from rvos.tracking.belief.meaning import LEAST, History, MeaningConfig, Path, likelihood, moved_on
 from rvos.tracking.following import Placed, Track, first_of
 from rvos.tracking.maps.steadying import SteadyMap
+
+NOBODY = 0
+"""The id of no track: what is meant on a frame where the user said that it is not there."""
 
 
 def judged(
@@ -23,19 +26,26 @@ def judged(
 ) -> list[Placed]:
     """The tracks with what the answer of a frame says of each.
 
-    steady: its map, where it has one; placed: all tracks on the frame; known: the tracks of the frame before.
+    steady: its map, where it has one; placed: all tracks on the frame; known: the tracks of the frame before. Of those
+    that the user denied nothing is said.
     """
     said = {one.track.id: one.said for one in placed}
     if steady is not None:
         for track in (one.track for one in placed):
             if track.probs is not None:
                 said[track.id] = float(np.average(steady.answered, weights=track.probs))
-    values = {one.track.id: likelihood(answer.presence, said[one.track.id], config) for one in placed}
-    before = {track.id: History(track.log_odds, track.path) for track in known}
+    open_ones = [one.track.id for one in placed if not one.track.denied]
+    values = {i: likelihood(answer.presence, said[i], config) for i in open_ones}
+    before = {track.id: History(track.log_odds, track.path) for track in known if not track.denied}
+    if not before and known:
+        before = {NOBODY: History(0.0, known[0].path)}
     after = moved_on(before, values, frame_index, config)
     weight = answer.presence + config.unsure_weight
     told = []
     for one in placed:
+        if one.track.denied:
+            told.append(one)
+            continue
         history, before_it = after[one.track.id], one.track.belief
         belief = before_it.after(said[one.track.id], weight, config)
         track = replace(one.track, log_odds=history.log_odds, path=history.path, belief=belief)
@@ -48,15 +58,40 @@ def corrected(
 ) -> list[Placed]:
     """The tracks on the frame on which the user said that one is meant: given, its id. The frames before keep the
     history that led here."""
-    before = first_of(known)
-    path = (*(() if before is None else before.path), (frame_index, given))[-config.most_runs :]
+    path = _path_to(frame_index, given, known, config)
     return [_led(one, given, path, config) for one in placed]
+
+
+def denied(frame_index: int, placed: Sequence[Placed], known: Sequence[Track], config: MeaningConfig) -> list[Placed]:
+    """The tracks on the frame on which the user said that what is meant is not there: those that have a place are
+    something else. The frames before keep the history that led here."""
+    path = _path_to(frame_index, NOBODY, known, config)
+    return [_denied(one, path, config) if one.track.probs is not None else one for one in placed]
+
+
+def open_share(placed: Sequence[Placed]) -> float:
+    """[0, 1]: how much of the presence of an answer is of tracks that the user did not deny. It is that of what was
+    found likeliest (ours)."""
+    said = [(one.said, one.track.denied) for one in placed if one.said is not None]
+    if not any(is_denied for _, is_denied in said):
+        return 1.0
+    return max((value for value, is_denied in said if not is_denied), default=0.0) / max(max(said)[0], LEAST)
 
 
 def pinned(placed: Sequence[Placed], given: int, known: Sequence[Track], config: MeaningConfig) -> list[Placed]:
     """The tracks after an answer, where the user said before which is meant: that one leads, whatever is answered."""
     path = next(track.path for track in known if track.id == given)
     return [_led(one, given, path, config) for one in placed]
+
+
+def _path_to(frame_index: int, meant: int, known: Sequence[Track], config: MeaningConfig) -> Path:
+    """The history of the frames before, after which the track with the id `meant` is the one."""
+    before = first_of(known)
+    return (*(() if before is None else before.path), (frame_index, meant))[-config.most_runs :]
+
+
+def _denied(one: Placed, path: Path, config: MeaningConfig) -> Placed:
+    return replace(one, track=replace(one.track, denied=True, log_odds=-config.switch - 1, path=path))
 
 
 def _led(one: Placed, given: int, path: Path, config: MeaningConfig) -> Placed:

@@ -114,11 +114,15 @@ class Tracker(ABC, Generic[State]):
         common, as long as each comes out as it would alone."""
         return [self.step(view, answer, state) for answer, state in zip(answers, states, strict=True)]
 
-    def corrected(self, view: View, mask: np.ndarray, state: State) -> tuple[FrameResult | None, State]:
-        """`step` on a frame on which the user says what the expression means: mask (H, W) bool of the frame, not empty.
+    def corrected(
+        self, view: View, mask: np.ndarray | None, answer: MaskAnswer | None, state: State
+    ) -> tuple[FrameResult | None, State]:
+        """`step` on a frame on which the user says what the expression means: mask (H, W) bool of the frame, not empty;
+        None where it is not there.
 
         The mask is shown on this frame as it is. From here on the expression means what it covers, whatever is
-        answered.
+        answered. Without one nothing is shown on this frame, and what is to be seen on it is not what is meant, as long
+        as it is followed; what comes into view later may be.
         """
         raise TypeError(f"{type(self).__name__} carries nothing")
 

@@ -34,13 +34,13 @@ from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decid
 from rvos.tracking.deciding.decider import Decider, check_both_ways
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, first_of, new_track
-from rvos.tracking.judging import corrected, judged, pinned
+from rvos.tracking.judging import NOBODY, corrected, denied, judged, open_share, pinned
 from rvos.tracking.maps.steadying import HeardMap, MapMemory, Steadier, SteadyingConfig
 from rvos.tracking.motion.by_motion import ByMotion, ByMotionConfig
 from rvos.tracking.regions import Region, RegionsConfig, region_of_mask, regions_of_candidates, regions_of_map
 from rvos.tracking.remembered import TracksState
 from rvos.tracking.tracker import Tracker
-from rvos.tracking.waiting import TrackMask, WaitingFrame
+from rvos.tracking.waiting import TrackMask, WaitingFrame, observed_after
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
 
@@ -139,29 +139,38 @@ class TracksTracker(Tracker[TracksState]):
     def steps(
         self, view: View, answers: Sequence[MaskAnswer | None], states: Sequence[TracksState]
     ) -> list[tuple[FrameResult | None, TracksState]]:
+        heard = self._heard(view, answers, states)
+        return [
+            self._stepped(view, answer, *self._moved(view, answer, one, state))
+            for answer, one, state in zip(answers, heard, states, strict=True)
+        ]
+
+    def _heard(
+        self, view: View, answers: Sequence[MaskAnswer | None], states: Sequence[TracksState]
+    ) -> list[HeardMap | None]:
+        """Of each answer its map, where it has one."""
         pairs = zip(answers, states, strict=True)
         with_map = [(a, state.maps or MapMemory()) for a, state in pairs if a is not None and a.map is not None]
         heard = iter(self._steadier.heard(view, *zip(*with_map, strict=True)) if with_map else ())
-        return [
-            self._step(view, answer, next(heard) if answer is not None and answer.map is not None else None, state)
-            for answer, state in zip(answers, states, strict=True)
-        ]
+        return [next(heard) if answer is not None and answer.map is not None else None for answer in answers]
 
-    def _step(
+    def _moved(
         self, view: View, answer: MaskAnswer | None, heard: HeardMap | None, state: TracksState
-    ) -> tuple[FrameResult | None, TracksState]:
-        """heard: the map of the answer, where it has one."""
+    ) -> tuple[list[Placed], TracksState]:
+        """The tracks on the next frame. heard: the map of the answer, where it has one."""
         if view.cut:  # what was there says nothing of the new scene
             state = replace(state, presence=Gathered())
         carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
         if answer is None:
             placed = [self._follower.continued(view, track, carried[track.id], None) for track in state.tracks]
-            state = replace(state, unanswered=state.unanswered + 1)
-        else:
-            placed, state = self._answered(view, answer, heard, carried, state)
-        return self._stepped(view, answer, placed, state)
+            return placed, replace(state, unanswered=state.unanswered + 1)
+        return self._answered(view, answer, heard, carried, state)
 
-    def corrected(self, view: View, mask: np.ndarray, state: TracksState) -> tuple[FrameResult | None, TracksState]:
+    def corrected(
+        self, view: View, mask: np.ndarray | None, answer: MaskAnswer | None, state: TracksState
+    ) -> tuple[FrameResult | None, TracksState]:
+        if mask is None:
+            return self._denied(view, answer, state)
         if view.cut:
             state = replace(state, presence=Gathered())
         carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
@@ -175,6 +184,19 @@ class TracksTracker(Tracker[TracksState]):
         state = replace(state, given=track.id, next_id=max(state.next_id, track.id + 1))
         return self._stepped(view, None, placed, state)
 
+    def _denied(
+        self, view: View, answer: MaskAnswer | None, state: TracksState
+    ) -> tuple[FrameResult | None, TracksState]:
+        """A step on a frame on which nothing is meant: all that the image model draws there is something else."""
+        known = tuple(replace(track, given=False) for track in state.tracks)
+        state = replace(state, tracks=known, given=None)
+        (heard,) = self._heard(view, [answer], [state])
+        placed, state = self._moved(view, answer, heard, state)
+        placed = denied(view.frame.index, placed, known, self.config.meaning)
+        absent = Gathered().after(0.0, 0.0, self.config.presence)
+        result, state = self._stepped(view, answer, placed, replace(state, given=NOBODY, presence=absent))
+        return result, replace(state, given=None)
+
     def _stepped(
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
     ) -> tuple[FrameResult | None, TracksState]:
@@ -183,7 +205,7 @@ class TracksTracker(Tracker[TracksState]):
         state = replace(state, motion=self._by_motion.after(view, tracks, state.expression, state.motion))
         if state.album is not None:
             state = replace(state, album=state.album.after(view, seen_of(placed), self.config.album))
-        state = replace(state, tracks=self._kept(placed))
+        state = replace(state, tracks=self._follower.kept(tracks))
         state = replace(state, waiting=(*state.waiting, self._waiting(view, answer, placed, state)))
         if len(state.waiting) <= self.lookahead:
             return None, state
@@ -253,7 +275,7 @@ class TracksTracker(Tracker[TracksState]):
         state = replace(
             state,
             next_id=state.next_id + len(new),
-            presence=state.presence.after(answer.presence, self._seen(placed), c.presence),
+            presence=state.presence.after(answer.presence * open_share(placed), self._seen(placed), c.presence),
             several=1.0 if steady is not None else state.several + c.meaning.several_rate * (several - state.several),
             score=answer.score,
             unanswered=0,
@@ -278,30 +300,14 @@ class TracksTracker(Tracker[TracksState]):
         ]
         return taught + [replace(one, track=replace(one.track, memory=None, lessons=0)) for one in ranked[most:]]
 
-    def _kept(self, placed: Sequence[Placed]) -> tuple[Track, ...]:
-        """As many tracks as there is room for: those with a place first, then those most likely meant."""
-        c = self.config.following
-        tracks = [t for t in (one.track for one in placed) if t.given or not self._is_over(t)]
-        best = sorted(tracks, key=lambda t: (t.probs is None, -t.log_odds, t.away, t.id))[: c.most_tracks]
-        first = first_of(tracks)
-        if first is not None and first not in best:
-            best[-1] = first
-        return tuple(sorted(best, key=lambda track: track.id))
-
     def _was_drawn(self, track: Track, state: TracksState) -> bool:
         """By the last answer, or before more than once: it is no fault of one frame."""
         return track.age <= state.unanswered or track.candidates >= self.config.following.least_candidates
 
     def _seen(self, placed: Sequence[Placed]) -> float:
         """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says of it."""
-        first = first_of([one.track for one in placed])
+        first = first_of([one.track for one in placed if not one.track.denied])
         return 0.0 if first is None or first.probs is None or first.memory is None else first.quality
-
-    def _is_over(self, track: Track) -> bool:
-        """It was away for too long; or it had few candidates, and as many answers since had none: a fault of the image
-        model."""
-        c = self.config.following
-        return track.away > c.forget or (track.candidates < c.least_candidates and track.missed >= c.least_candidates)
 
     def _waiting(
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
@@ -318,6 +324,7 @@ class TracksTracker(Tracker[TracksState]):
             score=state.score if given is None else given.quality,
             presence=state.presence,
             observed=None if answer is None else answer.presence,
+            observed_open=None if answer is None else answer.presence * open_share(placed),
             several=state.several,
             given=state.given,
             tracks=tuple(TrackMask(one.track.id, claims[one.track.id], self._mask(view, one)) for one in visible),
@@ -334,7 +341,7 @@ class TracksTracker(Tracker[TracksState]):
         """Track id -> what speaks for showing it, of all that have a place."""
         # A dense model's map says itself where nothing is: what it did not draw when it last answered is not there.
         oldest = math.inf if state.maps is None else state.unanswered
-        there = [t for t in tracks if t.probs is not None and (t.given or t.age <= oldest)]
+        there = [t for t in tracks if t.probs is not None and not t.denied and (t.given or t.age <= oldest)]
         return {
             t.id: Claim(t.log_odds, t.belief.value(self.config.meaning), is_sure=self._was_drawn(t, state))
             for t in there
@@ -368,7 +375,7 @@ class TracksTracker(Tracker[TracksState]):
         """That of the first frame that waits, by all that is known now."""
         c = self.config
         frame, *later = state.waiting
-        presence = frame.presence.smoothed([f.observed for f in later if f.observed is not None], c.presence)
+        presence = frame.presence.smoothed(observed_after(later), c.presence)
         presence *= state.motion.there
         shown = {track.id for track in frame.tracks}
         if self.lookahead:

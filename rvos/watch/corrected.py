@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from rvos.types import Frame, Target
 from rvos.watch.corrections import Corrections
-from rvos.watch.session import StreamSession
+from rvos.watch.session import Given, StreamSession
 from rvos.watch.stream import Results, Session
 
 
 class CorrectedSession:
     """A `Session` whose frames come with corrections.
 
-    corrections: index of a frame -> position of an expression -> (H, W) bool, what it means from there on. A snapshot
-    is that of the session within: the corrections of frames to come are not part of it.
+    corrections: index of a frame -> what is `Given` on it. A snapshot is that of the session within: the corrections of
+    frames to come are not part of it.
     """
 
-    def __init__(self, session: StreamSession, corrections: Mapping[int, Mapping[int, np.ndarray]]) -> None:
+    def __init__(self, session: StreamSession, corrections: Mapping[int, Given]) -> None:
         self._session = session
         self._corrections = corrections
 

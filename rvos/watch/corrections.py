@@ -14,7 +14,10 @@ import numpy as np
 from image_core.errors import ConfigError, DataError
 from image_core.geometry.mask_files import VOID, Meaning, read_mask
 from rvos.watch.marked import MarkedFrames
+from rvos.watch.session import Given
 
+ABSENT = "absent"
+"""In place of a PNG: what is meant is not there. A file of that name is `./absent`."""
 _FORM = re.compile(r"(?:([0-9]{1,4}):)?([0-9]{1,9})=(.+)", re.DOTALL)
 
 
@@ -22,41 +25,46 @@ _FORM = re.compile(r"(?:([0-9]{1,4}):)?([0-9]{1,9})=(.+)", re.DOTALL)
 class Corrections(MarkedFrames):
     """What expressions mean from some frames on.
 
-    masks: position of a frame in the video (0-based) -> position of an expression -> (H, W) bool. All of one size, none
-    empty; made by `read_corrections` or `corrections_of`.
+    masks: position of a frame in the video (0-based) -> position of an expression -> (H, W) bool, or None where it is
+    not there. All masks of one size, none empty; made by `read_corrections` or `corrections_of`.
     """
 
     called: ClassVar[str] = "corrections"
-    masks: Mapping[int, Mapping[int, np.ndarray]]
+    masks: Mapping[int, Given]
 
     def __post_init__(self) -> None:
         if not self.marks:
             raise DataError("corrections: expected at least one, got none")
         for frame_index, index, mask in self._each():
-            if frame_index < 0 or mask.ndim != 2 or mask.dtype != np.bool_ or not mask.any():
+            if frame_index < 0:
+                raise DataError(f"corrections: expected the position of a frame, from 0, got {frame_index}")
+            if mask is not None and (mask.ndim != 2 or mask.dtype != np.bool_ or not mask.any()):
                 raise DataError(
                     f"correction of frame {frame_index}: expected bool (H, W) with the pixels of expression {index}, "
-                    f"got {mask.dtype} {mask.shape} with {np.count_nonzero(mask)}"
+                    f"got {mask.dtype} {mask.shape} with {np.count_nonzero(mask)}: give None where it is not there"
                 )
         self.check_one_size()
 
     @property
-    def marks(self) -> Sequence[tuple[int, tuple[int, int]]]:
-        return [(frame_index, (mask.shape[0], mask.shape[1])) for frame_index, _, mask in self._each()]
+    def marks(self) -> Sequence[tuple[int, tuple[int, int] | None]]:
+        return [
+            (frame_index, None if mask is None else (mask.shape[0], mask.shape[1]))
+            for frame_index, _, mask in self._each()
+        ]
 
     def document(self) -> list[dict[str, Any]]:
         """What was given, as JSON values, by rising frame: whose it is, and a digest of what the mask says (the same
-        mask in another file is the same)."""
+        mask in another file is the same), None where it is not there."""
         return [
             {
                 "frame_index": frame_index,
                 "expression_index": index,
-                "sha256": hashlib.sha256(str(mask.shape).encode() + mask.tobytes()).hexdigest(),
+                "sha256": None if mask is None else _digest(mask),
             }
             for frame_index, index, mask in self._each()
         ]
 
-    def _each(self) -> list[tuple[int, int, np.ndarray]]:
+    def _each(self) -> list[tuple[int, int, np.ndarray | None]]:
         """(frame, expression, mask), by rising frame, then expression."""
         return [
             (frame_index, index, mask)
@@ -65,25 +73,30 @@ class Corrections(MarkedFrames):
         ]
 
 
-def corrections_of(masks: Mapping[int, Mapping[int, np.ndarray]], expression_count: int) -> Corrections:
-    """Corrections from arrays: position of a frame -> position of an expression -> (H, W) bool. Raises `DataError`."""
-    given: dict[int, dict[int, np.ndarray]] = {}
+def _digest(mask: np.ndarray) -> str:
+    return hashlib.sha256(str(mask.shape).encode() + mask.tobytes()).hexdigest()
+
+
+def corrections_of(masks: Mapping[int, Given], expression_count: int) -> Corrections:
+    """Corrections from arrays, as in `Corrections`. Raises `DataError`."""
+    given: dict[int, dict[int, np.ndarray | None]] = {}
     for frame_index, of_frame in masks.items():
         for index, mask in of_frame.items():
             if not 0 <= index < expression_count:
                 raise DataError(f"corrections: expected an expression from 0 to {expression_count - 1}, got {index}")
-            given.setdefault(int(frame_index), {})[int(index)] = np.asarray(mask)
+            given.setdefault(int(frame_index), {})[int(index)] = None if mask is None else np.asarray(mask)
     return Corrections(given)
 
 
 def read_corrections(texts: Sequence[str], expression_count: int) -> Corrections:
     """Corrections from `FRAME=PNG` texts, or `N:FRAME=PNG` where there are several expressions; N counts from 0, as in
-    `masks/N`. A PNG shows one object, as docs/masks.md says: 0 and 255, or any one id.
+    `masks/N`. A PNG shows one object, as docs/masks.md says: 0 and 255, or any one id; `absent` in its place: what is
+    meant is not there.
 
     Raises `ConfigError` for a text of another form, an expression that is not there or one that is corrected twice on a
     frame, `DataError` for a picture that is no mask of one object.
     """
-    masks: dict[int, dict[int, np.ndarray]] = {}
+    masks: dict[int, dict[int, np.ndarray | None]] = {}
     for text in texts:
         match = _FORM.fullmatch(text)
         if match is None or (match[1] is None and expression_count > 1):
@@ -97,7 +110,7 @@ def read_corrections(texts: Sequence[str], expression_count: int) -> Corrections
         of_frame = masks.setdefault(frame_index, {})
         if index in of_frame:
             raise ConfigError(f"--correct: expected one mask for expression {index} on frame {frame_index}, got two")
-        of_frame[index] = _object(Path(match[3]), text)
+        of_frame[index] = None if match[3] == ABSENT else _object(Path(match[3]), text)
     return Corrections(masks)
 
 
@@ -108,5 +121,9 @@ def _object(path: Path, text: str) -> np.ndarray:
     shown = [int(i) for i in np.unique(ids) if 0 < i < VOID]
     if len(shown) != 1:
         got = f"the ids {', '.join(map(str, shown))}" if shown else "none"
-        raise DataError(f"--correct {text}: expected a mask of one object, got {got}: save 0 and 255, in grey")
+        place = text.partition("=")[0]
+        raise DataError(
+            f"--correct {text}: expected a mask of one object, got {got}: save 0 and 255, in grey, or say "
+            f"{place}={ABSENT} where it is not there"
+        )
     return ids == shown[0]

@@ -11,39 +11,39 @@ from rvos.types import Frame, VideoError, VideoInfo
 
 
 class MarkedFrames(ABC):
-    """Masks of one size for some frames of a video, at least one."""
+    """Marks on some frames of a video, at least one; their masks are of one size."""
 
     #: What the masks are called in messages.
     called: ClassVar[str]
 
     @property
     @abstractmethod
-    def marks(self) -> Sequence[tuple[int, tuple[int, int]]]:
-        """Of each mask, by rising frame: the position of its frame in the video (0-based), and its (height, width) in
-        pixels."""
+    def marks(self) -> Sequence[tuple[int, tuple[int, int] | None]]:
+        """Of each mark, by rising frame: the position of its frame in the video (0-based), and the (height, width) in
+        pixels of its mask, None of one without."""
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        return self.marks[0][1]
+    def _sizes(self) -> list[tuple[int, tuple[int, int]]]:
+        return [(index, size) for index, size in self.marks if size is not None]
 
     def check_one_size(self) -> None:
         """Raise `DataError` where masks differ in size."""
-        first, *others = self.marks
-        for index, size in others:
-            if size != first[1]:
+        sizes = self._sizes
+        for index, size in sizes[1:]:
+            if size != sizes[0][1]:
                 raise DataError(
-                    f"{self.called}: expected one size, that of the video, got {_px(first[1])} for frame {first[0]} "
-                    f"and {_px(size)} for frame {index}"
+                    f"{self.called}: expected one size, that of the video, got {_px(sizes[0][1])} for frame "
+                    f"{sizes[0][0]} and {_px(size)} for frame {index}"
                 )
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise `DataError` unless the frames have the masks' size."""
-        if size != self.size:
-            raise DataError(
-                f"{self.called}: expected the video's {_px(size)}, as it is displayed, got {_px(self.size)}: resize "
-                "them, nearest neighbour"
-            )
+        for _, own in self._sizes:
+            if size != own:
+                raise DataError(
+                    f"{self.called}: expected the video's {_px(size)}, as it is displayed, got {_px(own)}: resize "
+                    "them, nearest neighbour"
+                )
 
     def check_length(self, info: VideoInfo, count_frames: Callable[[], int]) -> None:
         """Raise `VideoError` where a mask is for a frame past the end.

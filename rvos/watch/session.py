@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -20,16 +20,19 @@ from rvos.reading.key_frames import KeyFrames, KeyFrameState
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view.frame_view import View, view_of
+from rvos.watch.asked import AskedFrames
 
 if TYPE_CHECKING:
     from rvos.reading.reader import Answers, Reader
 
-SNAPSHOT_VERSION = 10
+SNAPSHOT_VERSION = 11
 _PREPARING = 8
 """Threads at most that compute what a tracker will ask of the frames of a chunk."""
 EVERY_FRAME = KeyFrames(1)
-NOTHING: Mapping[int, np.ndarray] = MappingProxyType({})
-UNCORRECTED: Mapping[int, Mapping[int, np.ndarray]] = MappingProxyType({})
+Given = Mapping[int, np.ndarray | None]
+"""Position of an expression -> (H, W) bool, what it means on a frame and from there on; None where it is not there."""
+NOTHING: Given = MappingProxyType({})
+UNCORRECTED: Mapping[int, Given] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class SessionState:
     pace: KeyFrameState
     reading: bytes
     tracks: tuple[bytes, ...]
+    #: One an expression whose candidates are told.
+    asked: tuple[AskedFrames, ...]
     #: The last picture at working size, (h, w, 3) uint8.
     picture: np.ndarray | None = None
 
@@ -59,6 +64,7 @@ class StreamSession:
     else those of the reader. Whether the parts can serve a video together is asked before (`rvos.system`).
     apart: each expression is the only one of a run of its own, which `snapshot_of` is for: its results say that it is
     the first.
+    candidates_of: positions of the expressions whose results come with what the image model held possible.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class StreamSession:
         expressions: Sequence[str] | None = None,
         apart: bool = False,
         chunk: int = 1,
+        candidates_of: Collection[int] = (),
     ) -> None:
         """chunk: how many frames are read together. Raises `ValueError` where the reader asks for another number of
         expressions."""
@@ -90,6 +97,7 @@ class StreamSession:
         self._tracks = tuple(
             tracker.start(0 if apart else index, timed(text)) for index, text in enumerate(self.expressions)
         )
+        self._asked = {index: AskedFrames() for index in sorted(candidates_of)}
 
     @property
     def latency(self) -> int:
@@ -101,22 +109,21 @@ class StreamSession:
         """The video is to be watched twice, with `rewind` between."""
         return self._tracker.both_ways
 
-    def step(self, frame: Frame, given: Mapping[int, np.ndarray] = NOTHING) -> tuple[FrameResult, ...]:
+    def step(self, frame: Frame, given: Given = NOTHING) -> tuple[FrameResult, ...]:
         """What each of the E expressions means, in their order, on the frame that is the tracker's `lookahead` back: ()
         before the first of them. A chunk of one frame.
 
         given: position of an expression -> (H, W) bool, a mask of this frame. From this frame on the expression means
         what the mask covers: it is the result of this frame, to the pixel, and is carried from there, whatever the
-        image model says. The other expressions, and the frames before, stay as they are. Raises `DataError` for an
-        empty mask, one of another size and an expression that is not there; `ConfigError` where the tracker carries
-        nothing.
+        image model says. None says that the expression means nothing on this frame: nothing is shown, and what is to be
+        seen there is not what is meant, as long as it is followed; what comes into view later may be. The other
+        expressions, and the frames before, stay as they are. Raises `DataError` for an empty mask, one of another size
+        and an expression that is not there; `ConfigError` where the tracker carries nothing.
         """
         results = self.steps([frame], {frame.index: given})
         return results[0] if results else ()
 
-    def steps(
-        self, frames: Sequence[Frame], given: Mapping[int, Mapping[int, np.ndarray]] = UNCORRECTED
-    ) -> list[tuple[FrameResult, ...]]:
+    def steps(self, frames: Sequence[Frame], given: Mapping[int, Given] = UNCORRECTED) -> list[tuple[FrameResult, ...]]:
         """`step` of frames that follow each other, read together: all results that are ready then, in order. given: by
         the index of a frame. Raises as `step` does."""
         for frame in frames:
@@ -129,16 +136,19 @@ class StreamSession:
             picture = views[-1].picture
         prepared = deque(self._beside.submit(self._tracker.prepare, view) for view in views)
         answers, reading = self._reader.read(views, keys, self._reading)
-        results, tracks = [], self._tracks
+        results, tracks, asked = [], self._tracks, self._asked
         for is_key, of_frame in zip(keys, answers, strict=True):
             view = views.pop(0)  # what was computed of a frame goes with it
             of_frame = of_frame if is_key else self._with_asked(view, of_frame, tracks)
             prepared.popleft().result()
             stepped = self._stepped(view, of_frame, given.get(view.frame.index, NOTHING), tracks)
             tracks = tuple(state for _, state in stepped)
-            results.append(tuple(result for result, _ in stepped if result is not None))
+            told = [[] if result is None else [result] for result, _ in stepped]
+            asked = {i: frames.after(view.frame, of_frame[i]) for i, frames in asked.items()}
+            told, asked = _with_candidates(told, asked)
+            results.append(tuple(result for ready in told for result in ready))
         # Only frames that went all the way through are remembered.
-        self._picture, self._pace, self._reading, self._tracks = picture, pace, reading, tracks
+        self._picture, self._pace, self._reading, self._tracks, self._asked = picture, pace, reading, tracks, asked
         self.frame_count += len(frames)
         return [of_frame for of_frame in results if of_frame]
 
@@ -151,17 +161,17 @@ class StreamSession:
         return [asked.get(i, answer) for i, answer in enumerate(answers)]
 
     def _stepped(
-        self, view: View, answers: Answers, given: Mapping[int, np.ndarray], tracks: Sequence[Any]
+        self, view: View, answers: Answers, given: Given, tracks: Sequence[Any]
     ) -> list[tuple[FrameResult | None, Any]]:
         """Results and states after a frame, on which some expressions are given what they mean."""
         others = [i for i in range(len(tracks)) if i not in given]
         stepped = iter(self._tracker.steps(view, [answers[i] for i in others], [tracks[i] for i in others]))
         return [
-            self._tracker.corrected(view, given[i], state) if i in given else next(stepped)
+            self._tracker.corrected(view, given[i], answers[i], state) if i in given else next(stepped)
             for i, state in enumerate(tracks)
         ]
 
-    def _check_given(self, frame: Frame, given: Mapping[int, np.ndarray]) -> None:
+    def _check_given(self, frame: Frame, given: Given) -> None:
         """Raise `DataError` for what cannot be meant by an expression on a frame, `ConfigError` where nothing can."""
         if given:
             self._tracker.check_correctable()
@@ -169,14 +179,20 @@ class StreamSession:
         for index, mask in given.items():
             if not 0 <= index < len(self.expressions):
                 raise DataError(f"{where}: expected an expression from 0 to {len(self.expressions) - 1}, got {index}")
+            if mask is None:
+                continue
             if mask.dtype != np.bool_ or mask.shape != frame.size:
                 raise DataError(f"{where}: expected bool {frame.size}, as the frame, got {mask.dtype} {mask.shape}")
             if not mask.any():
-                raise DataError(f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask")
+                raise DataError(
+                    f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask: give None where "
+                    "it is not there"
+                )
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
         """The results of the frames that still wait for later ones: none will come."""
-        return list(zip(*(self._tracker.finish(state) for state in self._tracks), strict=True))
+        told, _ = _with_candidates([self._tracker.finish(state) for state in self._tracks], self._asked)
+        return list(zip(*told, strict=True))
 
     def decided(self) -> list[dict[str, Any] | None]:
         """How it was decided what each of the E expressions means, JSON values; None where there is nothing to tell."""
@@ -189,6 +205,7 @@ class StreamSession:
         self._pace = self._key_frames.start()
         self._reading = self._reader.start()
         self._tracks = tuple(self._tracker.again(state) for state in self._tracks)
+        self._asked = dict.fromkeys(self._asked, AskedFrames())
 
     def snapshot(self) -> bytes:
         """The states and the frame counter, for `restore` in a session that was made alike."""
@@ -206,6 +223,7 @@ class StreamSession:
                 pace=self._pace,
                 reading=to_bytes(reading),
                 tracks=tuple(to_bytes(self._tracks[i]) for i in of),
+                asked=tuple(self._asked[i] for i in of if i in self._asked),
                 picture=self._picture,
             )
         )
@@ -217,10 +235,11 @@ class StreamSession:
             check_identity(self._identity(range(len(self.expressions))), state.identity)
             reading = from_bytes(type(self._reading), state.reading, self._reader.device)
             tracks = tuple(from_bytes(type(own), kept) for own, kept in zip(self._tracks, state.tracks, strict=True))
+            asked = dict(zip(self._asked, state.asked, strict=True))
         except ValueError as error:
             raise OutputError(f"snapshot: damaged ({error}); start over with --overwrite") from error
         self.frame_count, self._picture, self._pace = state.frame_count, state.picture, state.pace
-        self._reading, self._tracks = reading, tracks
+        self._reading, self._tracks, self._asked = reading, tracks, asked
 
     def _identity(self, of: Sequence[int]) -> str:
         return json.dumps(
@@ -232,8 +251,18 @@ class StreamSession:
                 "chunk": self.chunk,
                 "expressions": [self.expressions[i] for i in of],
                 "asked": [self._reader.expressions[i] for i in of],
+                "candidates_of": [position for position, i in enumerate(of) if i in self._asked],
             }
         )
+
+
+def _with_candidates(
+    told: list[list[FrameResult]], asked: Mapping[int, AskedFrames]
+) -> tuple[list[list[FrameResult]], dict[int, AskedFrames]]:
+    """The results of each expression, with candidates where these are told, and what still waits."""
+    joined = {i: frames.told(told[i]) for i, frames in asked.items()}
+    results = [joined[i][0] if i in joined else ready for i, ready in enumerate(told)]
+    return results, {i: waiting for i, (_, waiting) in joined.items()}
 
 
 def questions(expressions: Sequence[str], tracker: Tracker[Any], draws_candidates: bool) -> tuple[str, ...]:

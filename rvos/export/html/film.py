@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from image_core.answer import Candidate
+from image_core.geometry.masks import overlap
 from rvos.export.jpeg import jpeg_bytes, jpeg_uri
 from rvos.export.records import rounded
 from rvos.types import Frame, FrameResult
@@ -17,6 +19,22 @@ from rvos.types import Frame, FrameResult
 _MOST = 160
 _AREA_PX = 640 * 360
 _QUALITY = 72
+_COARSE_PX = 0.7
+"""How far the outline of a candidate may be off, in pixels of the picture: there are many of them."""
+_TAKEN = 0.5
+"""Overlap (IoU) with a mask that is shown from which on a candidate is said to be that mask's."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A candidate as the page has it."""
+
+    #: Percent.
+    likelihood: int
+    quality: int
+    #: It became what is shown.
+    is_taken: bool
+    path: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,8 @@ class _Shot:
     masks: list[str]
     #: [track id, path] of each track of each target.
     tracks: list[list[tuple[int, str]]]
+    #: What the image model held possible of each target; None where it was not asked, or nobody kept it.
+    candidates: list[list[_Held] | None]
 
 
 class Film:
@@ -52,7 +72,7 @@ class Film:
 
     def document(self) -> dict[str, Any]:
         """For the page's script: JSON values, a list entry a frame that is held."""
-        return {
+        document = {
             "size": list(self.size),
             "positions": [shot.position for shot in self._shots],
             "indices": [shot.frame_index for shot in self._shots],
@@ -61,6 +81,17 @@ class Film:
             "masks": [shot.masks for shot in self._shots],
             "tracks": [shot.tracks for shot in self._shots],
         }
+        if self.has_candidates:
+            document["candidates"] = [
+                [None if held is None else [list(vars(one).values()) for one in held] for held in shot.candidates]
+                for shot in self._shots
+            ]
+        return document
+
+    @property
+    def has_candidates(self) -> bool:
+        """On some frame that is held it is known what the image model held possible."""
+        return any(held is not None for shot in self._shots for held in shot.candidates)
 
     @property
     def stride(self) -> int:
@@ -79,9 +110,17 @@ class Film:
             jpeg_bytes(small, _QUALITY),
             [self._path(result.mask) for result in results],
             [[(i, self._path(mask)) for i, mask in sorted(r.track_masks.items()) if mask.any()] for r in results],
+            [self._held(result) for result in results],
         )
 
-    def _path(self, mask: np.ndarray) -> str:
+    def _held(self, result: FrameResult) -> list[_Held] | None:
+        return None if result.candidates is None else [self._candidate(one, result) for one in result.candidates]
+
+    def _candidate(self, one: Candidate, result: FrameResult) -> _Held:
+        path = self._path(one.mask, coarse=True)
+        return _Held(_percent(one.likelihood), _percent(one.quality), is_taken(one, result), path)
+
+    def _path(self, mask: np.ndarray, coarse: bool = False) -> str:
         """The outlines of a mask (H, W) bool as an SVG path, holes too (to be filled by even and odd)."""
         height, width = self.size
         # Twice as fine as the picture: so edges are smooth when the browser enlarges it.
@@ -92,6 +131,24 @@ class Film:
         borders, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
         parts = []
         for border in borders:
+            if coarse:
+                border = cv2.approxPolyDP(border, 2 * _COARSE_PX, closed=True)
             points = " ".join(f"{x / 2:g} {y / 2:g}" for x, y in border[:, 0].tolist())
             parts.append(f"M{points}Z")
         return "".join(parts)
+
+
+def is_taken(candidate: Candidate, result: FrameResult) -> bool:
+    """A candidate of a result is a track that is shown; without tracks, most of it is in the mask, which may have
+    been put together."""
+    shown = list(result.track_masks.values()) or [result.mask & candidate.mask]
+    return bool(candidate.mask.any()) and any(_iou(candidate.mask, mask) >= _TAKEN for mask in shown)
+
+
+def _iou(one: np.ndarray, other: np.ndarray) -> float:
+    intersection, union = overlap(one, other)
+    return intersection / union
+
+
+def _percent(share: float) -> int:
+    return round(100 * rounded(share))

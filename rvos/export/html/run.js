@@ -7,6 +7,7 @@ const scale = canvas.width / film.size[1];
 const count = film.pictures.length;
 const pictures = [];
 let shown = 0, timer = 0;
+let lit = [];  // target and number of the candidate that is pointed at
 scrub.max = Math.max(0, count - 1);
 
 function picture(i) {
@@ -29,7 +30,29 @@ function paint() {
   const wanted = targets.map((target, t) => [target, t]).filter(([, t]) => on(t));
   if (byId("dim").checked) dimRest(image, wanted);
   for (const [target, t] of wanted) mark(new Path2D(film.masks[shown][t]), target.colour, byId("fill").checked);
-  if (byId("tracks").checked) for (const [target, t] of wanted) for (const track of film.tracks[shown][t]) name(track, target.colour);
+  if (byId("tracks").checked) for (const [target, t] of wanted) for (const [id, path] of film.tracks[shown][t]) name(id, middle(path), target.colour);
+  if (isOffering()) for (const [target, t] of wanted) outlines(film.candidates[shown][t] || [], target.colour, lit[0] === t ? lit[1] : -1);
+}
+
+// Candidates: dashed; below them the one that is pointed at is filled.
+function outlines(candidates, colour, pointed) {
+  candidates.filter((_, i) => i === pointed).forEach(([, , , path]) => {
+    context.fillStyle = "rgba(255, 255, 255, 0.5)";
+    context.fill(new Path2D(path), "evenodd");
+  });
+  candidates.forEach(([, , , path], i) => outline(path, i, colour));
+}
+
+function outline(path, i, colour) {
+  const shape = new Path2D(path);
+  for (const [style, width, dash] of [["rgba(20, 20, 20, 0.8)", 3, []], [colour, 1.8, [5, 4]]]) {
+    context.strokeStyle = style;
+    context.lineWidth = width;
+    context.setLineDash(dash);
+    context.stroke(shape);
+  }
+  context.setLineDash([]);
+  name(i + 1, highest(path), colour);
 }
 
 function dimRest(image, wanted) {
@@ -58,20 +81,63 @@ function mark(path, colour, filled) {
   }
 }
 
-function name([id, path], colour) {
+const points = (path) => {
   const numbers = path.match(/[\d.]+/g).map(Number);
-  const middle = (axis) => {
-    const of = numbers.filter((_, i) => i % 2 === axis);
-    return (Math.min(...of) + Math.max(...of)) / 2;
-  };
+  return numbers.filter((_, i) => i % 2 === 0).map((x, i) => [x, numbers[2 * i + 1]]);
+};
+
+function middle(path) {
+  const between = (of) => (Math.min(...of) + Math.max(...of)) / 2;
+  return [0, 1].map((axis) => between(points(path).map((point) => point[axis])));
+}
+
+// Where a number stands on the edge: outlines that lie within each other have different tops.
+function highest(path) {
+  const [x, y] = points(path).reduce((best, point) => (point[1] < best[1] ? point : best));
+  return [Math.max(8, Math.min(film.size[1] - 8, x)), Math.max(9, y)];
+}
+
+function name(text, [x, y], colour) {
   context.font = "600 13px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.lineWidth = 4;
   context.strokeStyle = "#141414";
-  context.strokeText(id, middle(0), middle(1));
+  context.strokeText(text, x, y);
   context.fillStyle = colour;
-  context.fillText(id, middle(0), middle(1));
+  context.fillText(text, x, y);
+}
+
+// What the image model held possible on this frame, a button each.
+const isOffering = () => Boolean(film.candidates) && byId("candidates").checked;
+
+function offer() {
+  lit = [];
+  for (const place of document.querySelectorAll(".candidates")) {
+    place.replaceChildren();
+    if (!isOffering()) continue;
+    const t = Number(place.dataset.target), held = film.candidates[shown][t];
+    if (!held) {
+      const asked = film.candidates.flatMap((of, i) => (of[t] ? [i] : []));
+      if (!asked.length) continue;
+      const near = asked.reduce((best, i) => (Math.abs(i - shown) < Math.abs(best - shown) ? i : best));
+      place.append("The model was not asked on this frame. ");
+      button(place, `Go to frame ${film.indices[near]}`).addEventListener("click", () => { stop(); go(near); });
+    } else if (!held.length) place.append("The model held nothing on this frame possible.");
+    else held.forEach(([likelihood, quality, isTaken], i) => {
+      const choice = button(place, `${i + 1}: ${likelihood} %${isTaken ? " shown" : ""}`);
+      choice.title = `how likely it is meant, if it is there; quality of its outline ${quality} %`;
+      const point = (at) => () => { lit = at; paint(); };
+      for (const event of ["pointerenter", "focus", "click"]) choice.addEventListener(event, point([t, i]));
+      for (const event of ["pointerleave", "blur"]) choice.addEventListener(event, point([]));
+    });
+  }
+}
+
+function button(place, text) {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: text });
+  place.append(made);
+  return made;
 }
 
 function go(i) {
@@ -86,6 +152,7 @@ function go(i) {
   });
   const left = frames > 1 ? (100 * position) / (frames - 1) : 50;
   for (const cursor of document.querySelectorAll(".cursor")) cursor.style.left = `${left}%`;
+  offer();
   paint();
   if (shown + 1 < count) picture(shown + 1);
 }
@@ -113,7 +180,7 @@ play.addEventListener("click", () => {
   advance();
 });
 scrub.addEventListener("input", () => { stop(); go(Number(scrub.value)); });
-for (const input of document.querySelectorAll("input[type=checkbox]")) input.addEventListener("change", paint);
+for (const input of document.querySelectorAll("input[type=checkbox]")) input.addEventListener("change", () => { offer(); paint(); });
 for (const course of document.querySelectorAll(".course")) {
   const follow = (event) => {
     const box = course.getBoundingClientRect();
@@ -131,5 +198,6 @@ for (const figure of document.querySelectorAll(".changes figure")) {
 document.addEventListener("keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (step && event.target.type !== "range") { stop(); go(shown + step); }
+  if (film.candidates && event.key.toLowerCase() === "c" && !event.ctrlKey && !event.metaKey && !event.altKey) byId("candidates").click();
 });
 go(0);

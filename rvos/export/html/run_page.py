@@ -86,13 +86,14 @@ def _stage(courses: Sequence[Course], film: Film) -> Html:
                 h("span", course.name, class_="name"),
             ),
             h("output", data_target=str(i)),
+            h("div", class_="candidates", data_target=str(i)) if film.has_candidates else None,
         )
         for i, course in enumerate(courses)
     ]
-    switches = [
-        h("label", h("input", type="checkbox", id=key, checked=on), f" {text}")
-        for key, text, on in (("fill", "fill", True), ("tracks", "tracks", False), ("dim", "dim the rest", False))
-    ]
+    texts = [("fill", "fill", True), ("tracks", "tracks", False), ("dim", "dim the rest", False)]
+    if film.has_candidates:
+        texts.append(("candidates", "candidates (key C)", False))
+    switches = [h("label", h("input", type="checkbox", id=key, checked=on), f" {text}") for key, text, on in texts]
     controls = h(
         "div",
         h("button", "Play", id="play", type="button"),

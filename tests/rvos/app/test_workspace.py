@@ -141,7 +141,7 @@ def test_a_film_is_looked_at_watched_corrected_and_taken_away(page: Callable[...
     np.testing.assert_array_equal(after[5], green)
     assert [index for index in range(5, FRAMES) if not after[index, 28:44, 50:70].mean() > 0.9] in ([], [9, 19])
     assert not after[6:, 6:22, :40].any() and not shown(visit, 1).any()
-    assert told(visit)["corrections"] == [{"frame": 5, "expression": 0}]
+    assert told(visit)["corrections"] == [{"frame": 5, "expression": 0, "absent": False}]
 
     # A second one before it keeps the first: each counts from its frame on.
     mask = np.zeros((48, 80), bool)
@@ -152,8 +152,10 @@ def test_a_film_is_looked_at_watched_corrected_and_taken_away(page: Callable[...
     np.testing.assert_array_equal(shown(visit, 1)[2], mask)
     visit.withdraw(2, 1)
     visit.withdraw(5, 0)
+    visit.correct(12, 0, None)  # after a cut, before another
     assert ended(visit) == State.DONE
-    np.testing.assert_array_equal(shown(visit), before)
+    np.testing.assert_array_equal(shown(visit)[:12], before[:12])
+    assert not shown(visit)[12:19].any() and told(visit)["corrections"][0]["absent"]
 
 
 def test_every_download_is_there_and_says_nothing_of_this_machine(

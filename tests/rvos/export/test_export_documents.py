@@ -149,9 +149,27 @@ def test_via_has_a_rectangle_a_box(recorded: Recorded, tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     regions = [json.loads(row["region_shape_attributes"]) for row in rows]
     assert regions[1] == {"name": "rect", "x": 0, "y": 0, "width": 1, "height": 1}
-    empty = [row for row, region in zip(rows, regions, strict=True) if not region]
-    assert [row["filename"] for row in empty] == ["00002.png"] and empty[0]["region_count"] == "0"
-    assert json.loads(rows[0]["region_attributes"])["name"] == NAMES[0]
+    assert [row["filename"] for row in rows] == [f"{i:05d}.png" for i in (0, 0, 1, 1, 3, 3, 5, 5)]
+    said = json.loads(rows[0]["region_attributes"])
+    assert (said["name"], said["track"], said["confidence"]) == (NAMES[0], "1", "0.900000")
+
+
+def test_a_reader_of_vias_tracks_follows_every_box(recorded: Recorded, tmp_path: Path) -> None:
+    load = pytest.importorskip("movement.io.load_bboxes", reason="movement is not installed")
+    path = written("via", recorded, tmp_path).rename(tmp_path / "via.csv")
+    tracks = load.from_via_tracks_file(path, use_frame_numbers_from_file=True)
+    assert tracks.individuals.values.tolist() == ["id_1", "id_2"]
+    for index, records in zip(INDICES, recorded.read(), strict=True):
+        for record in records[:2]:
+            name = f"id_{record.expression_index + 1}"
+            if record.box_xyxy is None:
+                assert index not in tracks.time
+                continue
+            x0, y0, x1, y1 = record.box_xyxy
+            found = tracks.sel(time=index, individuals=name)
+            assert found.shape.values.tolist() == [x1 - x0, y1 - y0]
+            assert found.position.values.tolist() == [(x0 + x1) / 2, (y0 + y1) / 2]
+            assert float(found.confidence) == pytest.approx(record.score)
 
 
 @pytest.mark.parametrize("name", ["coco", "youtube_vis", "cvat", "cvat_boxes", "label_studio", "csv", "via"])
@@ -213,3 +231,40 @@ def test_fiftyones_boxes_are_fractions_and_its_masks_lie_in_them(recorded: Recor
             truth = true_masks(index)[each["index"] - 1]
             np.testing.assert_array_equal(each["mask"], truth[y : y + h, x : x + w])
             assert each["mask"].sum() == truth.sum()
+
+
+def test_fiftyone_draws_every_mask_where_it_was(recorded: Recorded) -> None:
+    """Its objects need no database."""
+    fiftyone = pytest.importorskip("fiftyone", reason="fiftyone is not installed")
+    sample = fiftyone.Sample(filepath="film.mp4")
+    for records in recorded.read():
+        found = [fiftyone.Detection(**each) for each in fiftyone_fields(records, recorded.targets, SIZE)]
+        sample.frames[records[0].frame_index + 1] = fiftyone.Frame(masks=fiftyone.Detections(detections=found))
+    for index in INDICES:
+        detections = sample.frames[index + 1].masks.detections
+        assert [each.label for each in detections] == [n for e, n in enumerate(NAMES) if true_masks(index)[e].any()]
+        for each in detections:
+            drawn = each.to_segmentation(frame_size=SIZE[::-1], target=1).mask
+            np.testing.assert_array_equal(drawn == 1, true_masks(index)[each.index - 1])
+
+
+def test_datumaro_reads_every_mask_and_every_box(recorded: Recorded, tmp_path: Path) -> None:
+    """Of CVAT the boxes: its reader knows masks of images, not those of tracks."""
+    datumaro = pytest.importorskip("datumaro", reason="datumaro is not installed")
+    coco, cvat = tmp_path / "coco/annotations/instances_default.json", tmp_path / "cvat/boxes.xml"
+    for name, path in (("coco", coco), ("cvat_boxes", cvat)):
+        path.parent.mkdir(parents=True)
+        write_document(name, path, recorded)
+    (tmp_path / "coco/images/default").mkdir(parents=True)
+    read = datumaro.Dataset.import_from
+    masks = {item.id: item.annotations for item in read(str(tmp_path / "coco"), "coco_instances")}
+    boxes = {item.id: item.annotations for item in read(str(tmp_path / "cvat"), "cvat")}
+    for index, records in zip(INDICES, recorded.read(), strict=True):
+        found = {one.label: one.image for one in masks[f"{index:05d}"] if isinstance(one, datumaro.Mask)}
+        truth = true_masks(index)
+        assert set(found) == {e for e in range(3) if truth[e].any()}
+        for label, mask in found.items():
+            np.testing.assert_array_equal(mask.astype(bool), truth[label])
+        there = {record.expression_index: record.box_xyxy for record in records if record.box_xyxy is not None}
+        shown = [one for one in boxes.get(f"frame_{index:06d}", ()) if not one.attributes["outside"]]
+        assert {one.label: tuple(one.points) for one in shown} == there

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from image_core.answer import Candidate
 from image_core.geometry.rle import decode_rle, encode_rle, rle_area
 from rvos.export.records import (
     FrameLog,
@@ -37,6 +38,22 @@ def write_log(path: Path, frames: int, expressions: int = 2) -> None:
     for t in range(frames):
         log.append([to_record(some_result(t, e)) for e in range(expressions)])
     log.close()
+
+
+def test_candidates_are_kept_where_the_model_was_asked(tmp_path: Path) -> None:
+    """The first expression was asked and had two, the second was asked and had none; nobody was asked on frame 1."""
+    found = tuple(Candidate(some_result(t).mask, 0.123456789 / t, 0.5) for t in (1, 2))
+    log = FrameLog(tmp_path / "frames.jsonl")
+    log.append([to_record(replace(some_result(0, e), candidates=found if e == 0 else ())) for e in (0, 1)])
+    log.append([to_record(some_result(1, e)) for e in (0, 1)])
+    log.close()
+    lines = (tmp_path / "frames.jsonl").read_text().splitlines()
+    assert [list(json.loads(line).get("candidates", "-")) for line in lines[1:]] == [[], ["-"], ["-"]]
+    logged = read_frames(tmp_path / "frames.jsonl", TARGETS)
+    (asked, nothing), not_asked = ([to_result(record).candidates for record in records] for records, _ in logged)
+    assert nothing == () and not_asked == [None, None] and asked is not None
+    assert [(one.likelihood, one.quality) for one in asked] == [(0.123457, 0.5), (0.061728, 0.5)]
+    assert all(np.array_equal(one.mask, other.mask) for one, other in zip(asked, found, strict=True))
 
 
 @pytest.mark.parametrize("fill", ["empty", "full", "random", "one pixel", "a view"])

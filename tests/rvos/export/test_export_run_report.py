@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
+from image_core.answer import Candidate
 from rvos.export.html.changes import Changes, change
-from rvos.export.html.film import Film
+from rvos.export.html.film import Film, is_taken
 from rvos.export.painter import Painter
 from rvos.export.style import OVERLAY_STYLE
 from rvos.run.export import export_run
@@ -134,6 +136,36 @@ def test_a_long_film_is_thinned_evenly(count: int, held: int, stride: int) -> No
         film.add(Frame(index, index / 25, image), [FrameResult(index, index / 25, 0, image[..., 0] > 0, 0.0, 0.0)])
     assert film.document()["positions"] == list(range(0, count, stride)) and film.stride == stride
     assert len(film.document()["pictures"]) == held
+
+
+def test_candidates_stand_on_the_frames_that_were_asked_about() -> None:
+    film, image, result = Film((2, 10)), np.zeros((2, 10, 3), np.uint8), seen(0, LEFT, t1=LEFT)
+    left, right = (Candidate(seen(0, of).mask, *shares) for of, shares in ((LEFT, (0.84, 0.9)), (RIGHT, (0.2, 0.5))))
+    film.add(Frame(0, 0.0, image), [replace(result, candidates=(left, right))])
+    film.add(Frame(1, 0.1, image), [replace(seen(1, LEFT), candidates=None)])
+    film.add(Frame(2, 0.2, image), [replace(seen(2, None), candidates=())])
+    (first,), *others = film.document()["candidates"]
+    assert [held[:3] for held in first] == [[84, 90, True], [20, 50, False]] and others == [[None], [[]]]
+    assert all(re.fullmatch(r"M[\d. ]+Z", path) for *_, path in first)
+
+
+def test_a_film_that_kept_no_candidates_has_no_word_of_them(page: Reader) -> None:
+    assert "candidates" not in json.loads(page.data)["film"] and "key C" not in page.words
+
+
+@pytest.mark.parametrize(
+    ("candidate", "result", "taken"),
+    [
+        (LEFT, seen(0, WHOLE, t1=LEFT, t2=RIGHT), True),  # one of two tracks
+        (LEFT, seen(0, WHOLE, t1=WHOLE), True),
+        (slice(0, 4), seen(0, WHOLE, t1=WHOLE), False),  # a part of it
+        (LEFT, seen(0, WHOLE), True),  # of a mask that may have been put together
+        (LEFT, seen(0, RIGHT), False),
+        (slice(0, 0), seen(0, None), False),
+    ],
+)
+def test_which_candidate_is_shown(candidate: slice, result: FrameResult, taken: bool) -> None:
+    assert is_taken(Candidate(seen(0, candidate).mask), result) is taken
 
 
 def test_outlines_have_their_holes_and_fit_the_picture() -> None:

@@ -123,7 +123,21 @@ def test_what_does_not_fit_is_told(
     with pytest.raises(RvosError) as told:
         import_run(path, name, str(tmp_path / "frames"), tmp_path / "back")
     assert complaint in str(told.value) and "\n" not in str(told.value)
-    assert not (tmp_path / "back/result.json").exists()
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_failed_import_leaves_what_was_there(finished: Callable[..., FinishedRun], tmp_path: Path) -> None:
+    """Masks past the last frame, which only the whole video tells."""
+    path = exported(finished(), "cvat", tmp_path)
+    import_run(path, "cvat", str(tmp_path / "frames"), tmp_path / "back")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "back").iterdir()}
+    later = tmp_path / "later.xml"
+    later.write_text(path.read_text().replace('frame="5"', 'frame="6"'))
+    for out, overwrite in ((tmp_path / "back", True), (tmp_path / "new", False)):
+        with pytest.raises(RvosError, match="expected masks on the 6 frames of the video, got one on frame 6"):
+            import_run(later, "cvat", str(tmp_path / "frames"), out, overwrite=overwrite)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "back").iterdir()} == before
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("files", [{}, {"a.png": 1}, {"1.png": 1, "01.png": 1}, {"0.png": 0}])

@@ -117,7 +117,7 @@ def _recorded(segmenter: VideoSegmenter, frames: np.ndarray, given: dict[int, di
         (["2:6={meant}"], 2, "expected an expression from 0 to 1, got '2:6="),
         (["6={meant}", "0:6={meant}"], 1, "expected one mask for expression 0 on frame 6, got two"),
         (["6={gone}"], 1, "gone.png"),
-        (["6={empty}"], 1, "expected a mask of one object, got none: save 0 and 255"),
+        (["6={empty}"], 1, "expected a mask of one object, got none: save 0 and 255, in grey, or say 6=absent where"),
         (["6={two}"], 1, "expected a mask of one object, got the ids 3, 7"),
         (["6={meant}", "7={small}"], 1, "corrections: expected one size.* 48 x 80 px.* for frame 6 and 6 x 8 px"),
     ],
@@ -136,6 +136,21 @@ def test_what_is_no_correction_is_refused(
     }
     with pytest.raises(RvosError, match=words):
         read_corrections([text.format(**paths) for text in texts], expressions)
+
+
+def test_absent_is_a_correction_that_runs_record(
+    colour_segmenter: ImageSegmenter, make_clip: Clip, save: Callable[..., Path], tmp_path: Path
+) -> None:
+    given = read_corrections([f"0:{AT}=absent", f"1:{AT + 1}={save()}"], 2)
+    assert [row["sha256"] is None for row in given.document()] == [True, False]
+    job = Job(str(make_clip(FRAMES)), EXPRESSIONS, tmp_path / "out", ("masks",), corrections=given)
+    report = run(job, VideoSegmenter(colour_segmenter))
+    assert [first.present for first, _ in watched(job.out)] == [True] * AT + [False] * (FRAMES - AT)
+    assert report.result["settings"]["corrections"] == given.document()
+    with pytest.raises(DataError, match="position of a frame, from 0, got -1"):
+        corrections_of({-1: {0: None}}, 1)
+    with pytest.raises(DataError, match="with 0: give None where it is not there"):
+        corrections_of({1: {0: ~BOX & BOX}}, 1)
 
 
 def test_what_cannot_be_corrected_is_told_before_a_folder_is_touched(

@@ -25,7 +25,7 @@ from rvos.types import Frame, FrameResult, OutputError, VideoError, expression_t
 
 EXPRESSIONS = ("the red thing", "the green thing", "the blue thing")
 Make = Callable[..., VideoSegmenter]
-EVERYTHING = ("overlay", "contact_sheet", "masks", "palette", "frames", "compare")
+EVERYTHING = ("overlay", "contact_sheet", "masks", "palette", "frames", "compare", "report")
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,8 @@ def frames_of(video: Path) -> list[np.ndarray]:
 
 def assert_same_run(one: Path, other: Path) -> None:
     """Byte-identical but for videos, which are equal frame by frame, and for settings, times and paths."""
-    exact = ("frames.jsonl", "masks/*/*.png", "palette/*.png", "frames/*.png", "contact_sheet.png", "result.json")
+    pictures = ("masks/*/*.png", "palette/*.png", "frames/*.png", "contact_sheet.png")
+    exact = ("frames.jsonl", *pictures, "report.html", "result.json")
     assert files_of(one, *exact) == files_of(other, *exact)
     for video in ("overlay.mp4", "compare.mp4"):
         if (one / video).exists() or (other / video).exists():
@@ -74,7 +75,7 @@ def test_a_run_leaves_what_the_contract_says(
         for records, _ in read_frames(out / "frames.jsonl", expression_targets(EXPRESSIONS))
         for record in records
     ]
-    assert logged == segmenter.segment(clip, EXPRESSIONS).records
+    assert logged == segmenter.segment(clip, EXPRESSIONS, candidates=True).records
     for index in range(3):
         assert len(list((out / "masks" / str(index)).glob("*.png"))) == 23
     mask = cv2.imread(str(out / "masks" / "1" / "00008.png"), cv2.IMREAD_UNCHANGED)

@@ -22,7 +22,7 @@ from rvos.types import Frame, OutputError
 from rvos.watch.session import StreamSession
 
 EXPRESSIONS = ("the red thing", "the green thing", "the blue thing")
-SAVE = ("masks", "contact_sheet")
+SAVE = ("masks", "contact_sheet", "report")
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def segmenter(
 
 def left_by(out: Path) -> dict[str, bytes]:
     """What must be the same to the byte."""
-    names = ("frames.jsonl", "result.json", "settings.json", "contact_sheet.png", "masks/0/*.png")
+    names = ("frames.jsonl", "result.json", "settings.json", "contact_sheet.png", "report.html", "masks/0/*.png")
     return {str(path.relative_to(out)): path.read_bytes() for name in names for path in sorted(out.glob(name))}
 
 
@@ -82,7 +82,7 @@ def test_rows_of_one_video_leave_what_each_leaves_by_itself(
 ) -> None:
     clip, wanted = make_clip(13), []
     wanted = list(alone(clip, tmp_path / "alone", segmenter))
-    assert all(len(left) == 4 + 13 for left in wanted) and len({left["frames.jsonl"] for left in wanted}) == 3
+    assert all(len(left) == 5 + 13 for left in wanted) and len({left["frames.jsonl"] for left in wanted}) == 3
 
     together = run_all(clip, tmp_path / "together", segmenter)
     assert [outcome.row for outcome in together] == [0, 1, 2] and not any(outcome.error for outcome in together)
@@ -97,8 +97,8 @@ def test_rows_of_one_video_leave_what_each_leaves_by_itself(
 
 
 def test_a_snapshot_of_one_of_several_is_that_of_a_session_of_it(segmenter: VideoSegmenter, frames: np.ndarray) -> None:
-    together = segmenter.system.session(EXPRESSIONS, apart=True)
-    apart = [segmenter.session([expression]) for expression in EXPRESSIONS]
+    together = segmenter.system.session(EXPRESSIONS, apart=True, candidates_of=[1])
+    apart = [segmenter.session([expression], candidates=i == 1) for i, expression in enumerate(EXPRESSIONS)]
     for index in range(6):
         frame = Frame(index, index / 25, frames[index])
         for session in (together, *apart):

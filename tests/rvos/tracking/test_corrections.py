@@ -18,7 +18,7 @@ from rvos.parts import tracker_config
 from rvos.reading.key_frames import KeyFrames
 from rvos.tracking import TRACKERS
 from rvos.types import Frame, FrameResult
-from rvos.watch.session import StreamSession
+from rvos.watch.session import Given, StreamSession
 
 SIZE = (144, 240)
 FRAMES, AT = 18, 6
@@ -57,17 +57,27 @@ def drawn(masks: np.ndarray, kind: str) -> list[MaskAnswer]:
     return [MaskAnswer.of_map(DenseMap(8 * m - 4, 4, SIZE), 0.9, 0.9) for m in small]
 
 
-def session_of(kind: str = "candidates", every: int = 1, name: str = "tracks", **numbers: Any) -> StreamSession:
-    """A session in which both expressions are answered with the ball."""
-    _, balls, _ = film()
+def session_of(
+    kind: str = "candidates",
+    every: int = 1,
+    name: str = "tracks",
+    box_from: int = FRAMES,
+    box_likely: float = 0.95,
+    **numbers: Any,
+) -> StreamSession:
+    """A session in which both expressions are answered with the ball; from frame `box_from` on the second is answered
+    with the ball and the box."""
+    _, balls, boxes = film()
     answers = {t: [answer, answer] for t, answer in enumerate(drawn(balls, kind))}
+    for t in range(box_from, FRAMES):
+        answers[t][1] = MaskAnswer((Candidate(balls[t], 0.95), Candidate(boxes[t], box_likely)), 0.9)
     config = tracker_config(name, **numbers)
     reader = RecordedReader(list(WORDS), answers, "film")
     return StreamSession(reader, TRACKERS[config.name](config.numbers), KeyFrames(every))
 
 
 def watched(
-    session: StreamSession, given: Mapping[int, Mapping[int, np.ndarray]], frames: Sequence[Frame]
+    session: StreamSession, given: Mapping[int, Given], frames: Sequence[Frame]
 ) -> list[tuple[FrameResult, ...]]:
     results = [session.step(frame, given.get(frame.index, {})) for frame in frames]
     return [ready for ready in (*results, *session.finish()) if ready]
@@ -113,9 +123,59 @@ def test_what_was_drawn_too_large_stays_as_the_user_drew_it() -> None:
     assert overlap(results[AT + 3][0].mask, upper[AT + 3]) > overlap(results[AT + 3][0].mask, balls[AT + 3])
 
 
-def test_it_is_carried_from_a_state_that_was_bytes() -> None:
+@pytest.mark.parametrize(("kind", "every", "lookahead"), [("candidates", 1, 0), ("candidates", 4, 3), ("map", 4, 0)])
+def test_where_it_is_not_there_nothing_that_was_seen_is_it(kind: str, every: int, lookahead: int) -> None:
+    """The ball is not shown again as long as it is followed, whatever is answered of it."""
+    frames, _, _ = film()
+    plain = watched(session_of(kind, every, lookahead=lookahead), {}, frames)
+    results = watched(session_of(kind, every, lookahead=lookahead), {AT: {1: None}}, frames)
+    assert all(both[1].present for both in plain) and [r[0].frame_index for r in results] == list(range(FRAMES))
+    assert not any(both[1].present for both in results[AT:]) and results[AT][1].presence == 0
+    assert all(equal(one[0], other[0]) for one, other in zip(results, plain, strict=True))
+    assert all(equal(one[1], other[1]) for one, other in zip(results[:AT], plain[:AT], strict=True))
+
+
+def test_also_where_the_first_answer_of_all_is_wrong() -> None:
+    results = watched(session_of(every=4), {0: {1: None}}, film()[0])
+    assert all(one.present and not other.present for one, other in results)
+
+
+def test_what_is_found_much_less_likely_than_what_was_denied_does_not_take_its_place() -> None:
+    frames, _, _ = film()
+    results = watched(session_of(box_from=AT + 4, box_likely=0.2), {AT: {1: None}}, frames)
+    assert not any(both[1].present for both in results[AT:])
+
+
+@pytest.mark.parametrize("lookahead", [0, 3])
+def test_what_comes_into_view_later_may_be_it(lookahead: int) -> None:
+    frames, balls, boxes = film()
+    results = watched(session_of(box_from=AT + 4, lookahead=lookahead), {AT: {1: None}}, frames)
+    assert not any(both[1].present for both in results[AT : AT + 4])
+    assert min(overlap(results[t][1].mask, boxes[t]) for t in range(AT + 6, FRAMES)) > 0.85
+    assert not any((both[1].mask & balls[t]).any() for t, both in enumerate(results[AT:], AT))
+
+
+def test_said_again_with_a_mask_it_is_the_one_after_all_and_a_mask_is_taken_back_so() -> None:
+    frames, balls, boxes = film()
+    results = watched(session_of(), {AT: {1: None}, AT + 3: {1: balls[AT + 3]}}, frames)
+    assert not results[AT + 2][1].present and overlap(results[-1][1].mask, balls[-1]) > 0.85
+    results = watched(session_of(), {AT: {1: boxes[AT]}, AT + 3: {1: None}}, frames)
+    assert overlap(results[AT + 2][1].mask, boxes[AT + 2]) > 0.85
+    assert not any(both[1].present for both in results[AT + 3 :])
+
+
+def test_after_a_cut_nothing_is_known_of_what_was_denied() -> None:
+    frames, balls, _ = film()
+    dark = [Frame(f.index, f.time_s, f.image if f.index < AT + 3 else 255 - f.image) for f in frames]
+    results = watched(session_of(), {AT: {1: None}}, dark)
+    assert not any(both[1].present for both in results[AT : AT + 3])
+    assert overlap(results[-1][1].mask, balls[-1]) > 0.85
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_it_is_carried_from_a_state_that_was_bytes(is_there: bool) -> None:
     frames, _, boxes = film()
-    frames, given = frames[: AT + 6], {AT: {1: boxes[AT]}}
+    frames, given = frames[: AT + 6], {AT: {1: boxes[AT] if is_there else None}}
     wanted = watched(session_of(), given, frames)
     first, second = session_of(), session_of()
     watched(first, given, frames[: AT + 2])
@@ -137,7 +197,11 @@ def test_a_speck_on_the_first_frame_is_taken() -> None:
     ("index", "mask", "words"),
     [
         (2, np.ones(SIZE, bool), "expected an expression from 0 to 1, got 2"),
-        (0, np.zeros(SIZE, bool), "expected the pixels of 'the ball', got an empty mask"),
+        (
+            0,
+            np.zeros(SIZE, bool),
+            "expected the pixels of 'the ball', got an empty mask: give None where it is not there",
+        ),
         (0, np.ones((3, 4), bool), r"expected bool \(144, 240\)"),
         (0, np.ones(SIZE, np.uint8), "got uint8"),
     ],
@@ -154,3 +218,5 @@ def test_a_tracker_that_carries_nothing_refuses_it() -> None:
     frames, balls, _ = film()
     with pytest.raises(ConfigError, match="expected a tracker that carries masks, such as tracks"):
         session_of(name="none").step(frames[0], {0: balls[0]})
+    with pytest.raises(ConfigError, match="expected a tracker that carries masks, such as tracks"):
+        session_of(name="none").step(frames[0], {0: None})

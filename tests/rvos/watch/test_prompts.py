@@ -52,7 +52,7 @@ def save(path: Path, values: np.ndarray, mode: str) -> Path:
 def test_what_a_picture_says(values: np.ndarray, mode: str, wanted: np.ndarray, tmp_path: Path) -> None:
     prompts = read_prompts([f"4={save(tmp_path / 'mask.png', values, mode)}"])
     assert list(prompts.ids) == [4] and np.array_equal(prompts.ids[4], wanted)
-    assert prompts.size == SIZE
+    assert prompts.marks[0][1] == SIZE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""The folder of a page: alone while it is there, gone afterwards, and with it what pages that were killed have left."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from image_core.errors import InUseError
+from image_core.folder import LOCK, RunKind, held
+from rvos.app.own_folder import own_folder
+
+
+def test_what_killed_pages_left_goes_and_living_ones_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = ("rvos-app-killed", "rvos-app-just-made", "rvos-app-of-somebody", "other-folder")
+    killed, new, foreign, other = (tmp_path / name for name in names)
+    for folder in (killed, new, foreign, other):
+        (folder / "visits").mkdir(parents=True)
+    for folder in (killed, new, other):
+        (folder / LOCK).touch()
+    long_ago = time.time() - 60
+    for folder in (killed, other):
+        os.utime(folder / LOCK, (long_ago, long_ago))
+    (tmp_path / "rvos-app-link").symlink_to(other, target_is_directory=True)
+
+    with own_folder() as first:
+        os.utime(first / LOCK, (long_ago, long_ago))
+        with own_folder() as second:
+            assert first.is_dir() and second.is_dir() and not killed.exists()
+            with pytest.raises(InUseError), held(second, RunKind("rvos app")):
+                pass
+    assert not first.exists() and not second.exists()
+    assert (new / "visits").is_dir() and (foreign / "visits").is_dir() and (other / "visits").is_dir()
