@@ -26,6 +26,7 @@ SOURCES: dict[str, str] = {
     "motion_words": "gain/motion_words.json",
     "video_ablations": "gain/video_ablations.json",
     "few_masks": "few_masks/few_masks.json",
+    "few_masks_cells": "few_masks/few_masks_cells.json",
     "attention_pictures": "few_masks/attention_pictures.json",
     "sparc_boxes": "few_masks/sparc_boxes.json",
     "parser_coverage": "few_masks/parser_coverage.json",
@@ -45,6 +46,8 @@ SOURCES: dict[str, str] = {
     "sequence_decoder": "speed/sequence_decoder.json",
     "photo_speed": "speed/photo_speed.json",
     "core_cost": "speed/core_cost.json",
+    "cores": "accuracy/cores.json",
+    "video_cores": "gain/video_cores.json",
 }
 
 

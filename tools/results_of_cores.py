@@ -1,9 +1,30 @@
-"""The table of the cores, the networks of the papers: what they cost at full size."""
+"""The tables of the cores, the networks of the papers: trained alike, in videos, and what they cost at full size."""
 
 from __future__ import annotations
 
 from marked_tables import table
-from results_files import number, read
+from results_files import gained, number, points, read
+
+
+def cores() -> str:
+    """All cores after the same training, on test pictures."""
+    header = ("core", "mIoU", "oIoU", "Pr@0.5", "Pr@0.9", "AUC of presence", "N-acc at T-acc .95")
+    rows = []
+    for row in sorted(read("cores")["rows"], key=lambda row: -row["mIoU"]):
+        shares = [points(row[key]) for key in ("mIoU", "oIoU", "Pr@0.5", "Pr@0.9")]
+        presence = [number(row["AUC"], 3), points(row["N-acc_at_T-acc_0.95"])]
+        cost = [number(row["parameters"] / 1e6), number(row["GFLOP"], 2), number(row["cpu_ms"], 0)]
+        rows.append([row["core"], *shares, *presence, *cost])
+    return table((*header, "parameters, M", "GFLOP", "ms"), rows)
+
+
+def core_families() -> str:
+    """mIoU by family of expression."""
+    rows = sorted(read("cores")["rows"], key=lambda row: -row["mIoU"])
+    families = [name for name in rows[0]["families"] if name != "absent"]
+    return table(
+        ("core", *families), ([row["core"], *(points(row["families"][name]) for name in families)] for row in rows)
+    )
 
 
 def core_cost() -> str:
@@ -25,3 +46,15 @@ def core_cost() -> str:
         )
     header = ("core", "parameters, M", "GFLOP", "published: both", "processor s", "form of the release, s")
     return table((*header, "ratio (aim)", "peak MB"), rows)
+
+
+def video_cores() -> str:
+    """The same models in videos: without time, with the default tracker, and with it on key frames."""
+    header = ("core", "frame by frame", "never gated", "tracks", "gain of tracks", "tracks, every 4th decoded")
+    rows = []
+    for row in read("video_cores")["models"]:
+        systems = row["systems"]
+        shown = [points(systems[name]["J&F"]) for name in ("frame_by_frame", "always_shown", "tracks")]
+        gain = gained(row["gain_over_frame_by_frame"]["tracks"])
+        rows.append([row["core"], *shown, gain, points(systems["tracks_key_4"]["J&F"])])
+    return table(header, rows)

@@ -49,6 +49,15 @@ def few_masks() -> str:
     return table(("masks", *methods.values()), rows)
 
 
+def few_masks_start() -> str:
+    """What tells a contour where to begin, with all masks."""
+    rows = []
+    for title, source in (("AMCR", "few_masks"), ("a head on the cells, and no AMCR", "few_masks_cells")):
+        (row,) = (row for row in read(source)["arms"] if row["arm"]["name"] == "labels_100_s0")
+        rows.append([title, points(row["mIoU"]), points(row["Pr@0.5"]), points(row["attention_inside"])])
+    return table(("told by", "mIoU", "Pr@0.5", "attention inside the object, %"), rows)
+
+
 def few_masks_ablations() -> str:
     """The full method at a tenth, one seed, with one part off."""
     titles = {

@@ -43,6 +43,7 @@ TABLES: dict[str, Callable[[], str]] = {
     make.__name__: make
     for make in (
         *(models.embedded_model, models.embedded_families, models.few_masks, models.few_masks_ablations),
+        models.few_masks_start,
         *(models.few_masks_filter, models.attention_pictures, models.sparc_boxes, models.s2rm_readings),
         *(photographs.photo_clips, photographs.photo_clips_parts, photographs.photo_by_hand),
         *(photographs.photo_by_hand_failures, photographs.photo_presence),
@@ -62,7 +63,7 @@ TABLES: dict[str, Callable[[], str]] = {
         *(speed.expressions_by_mode, speed.kernels, speed.chunk_counts),
         *(speed.many_expressions, speed.tracking_cost, speed.memory_flat, speed.score_speed, speed.metric_speed),
         *(speed.sequence_decoder, speed.synthetic_speed, speed.photo_speed, speed.masker_inputs),
-        cores.core_cost,
+        *(cores.cores, cores.core_families, cores.core_cost, cores.video_cores),
         sources,
     )
 }

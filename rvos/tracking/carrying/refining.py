@@ -136,6 +136,5 @@ class RefinedCarrier:
 
     def _encoded(self, view: View) -> Any:
         """Ask by `view.once`."""
-        return self._masker.encoded(
-            view.frame.image.copy()
-        )  # a masker may be anybody's, and torch's want a writable one
+        writable = view.frame.image.copy()  # a masker may be anybody's, and torch's want such a one
+        return self._masker.encoded(writable)
