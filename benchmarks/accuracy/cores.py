@@ -13,7 +13,7 @@ Figures are of the whole test split and of the compositional one. A core's train
 one core; runs are kept under runs/cores and continue where they were killed, and the result holds those that are
 finished: `--only` names those that a call trains, in this order, `--only none` trains nothing.
 
-The result is cores.json, cores_trained_encoders.json or ablations.json, each with a .png: masks on eight scenes.
+The result is cores.json, cores_trained_encoders.json or ablations.json, each with a .jpg: masks on eight scenes.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def draw(models: dict[str, Path], path: Path) -> None:
     lines = [heads]
     for scene, row in zip(scenes, rows, strict=True):
         lines += [_caption(scene.expressions[0], heads.shape[1]), np.hstack(row)]
-    cv2.imwrite(str(path), np.vstack(lines)[..., ::-1])
+    cv2.imwrite(str(path), np.vstack(lines)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 def _tile(scene: ImageSample, mask: np.ndarray) -> np.ndarray:
@@ -255,7 +255,7 @@ def main() -> None:
             "rows": rows,
         },
     )
-    draw(models, out.with_suffix(".png"))
+    draw(models, out.with_suffix(".jpg"))
 
 
 if __name__ == "__main__":
