@@ -36,7 +36,7 @@ def test_every_format_is_what_save_would_have_written(rvos: Rvos, clip: Path, tm
     assert rvos("segment", clip, "the red thing", "the green thing", "--out", "all", "--save", names).code == 0
     for name, output in OUTPUTS.items():
         out = tmp_path / f"exported{output.suffix}" / output.place
-        said = rvos("export", "run", "--format", name.replace("_", "-"), "--out", out)
+        said = rvos("export", "all", "--format", name.replace("_", "-"), "--out", out)
         assert (said.code, said.err, said.out) == (0, [], [f"{name.replace('_', ' ')}: {out}"])
         assert bytes_of(out) == bytes_of(tmp_path / "all" / output.place), name
         assert sorted(p.name for p in out.parent.iterdir() if p.name.startswith(".")) == []

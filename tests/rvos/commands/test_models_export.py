@@ -32,11 +32,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[LoadedModel, tuple[int,
 def test_the_embedded_model_is_written_for_pictures_of_a_shape(rvos: Rvos, asked: list[Any]) -> None:
     said = rvos("models", "export", "s2rm_tiny", "--out", "m.onnx", "--pictures", "640x480")
     assert (said.code, said.err) == (0, [])
-    assert said.out == ["onnx: m.onnx", "takes pictures of 224x160; differs from torch by 1.0e-05 at most"]
+    assert said.out == ["onnx: m.onnx", "takes pictures of 256x192; differs from torch by 1.0e-05 at most"]
     ((loaded, size),) = asked
     assert (loaded.spec.name, size) == ("s2rm", (480, 640))
     said = rvos("models", "export", "s2rm_tiny", "--out", "m.onnx", "--json")
-    document = {"model": "s2rm_tiny", "out": "m.onnx", "size": [160, 288], "largest_difference": 1e-5}
+    document = {"model": "s2rm_tiny", "out": "m.onnx", "size": [192, 352], "largest_difference": 1e-5}
     assert json.loads("\n".join(said.out)) == document
 
 

@@ -36,7 +36,7 @@ def finished(tmp_path: Path) -> Callable[..., FinishedRun]:
         for index in range(6):
             picture = np.random.default_rng(index).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
             cv2.imwrite(str(pictures / f"{index}.png"), picture)
-        video = {"stream": None, "backend": "av", "damage": "stop"}
+        video = {"stream": None, "backend": "av", "damage": "stop", "rate": 10.0}
         settings = {
             "source": str(pictures),
             "source_sha256": state_of(str(pictures)),
@@ -49,7 +49,7 @@ def finished(tmp_path: Path) -> Callable[..., FinishedRun]:
             for index in range(6):
                 summary.add(directory.append(results_of(index)))
             if ends:
-                info = VideoInfo(str(pictures), SIZE, 25.0, 6)
+                info = VideoInfo(str(pictures), SIZE, 10.0, 6)
                 directory.finish(result_document(info, settings, targets, [], summary), {})
         return FinishedRun.read(tmp_path / "run")
 

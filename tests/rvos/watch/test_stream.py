@@ -248,7 +248,7 @@ def test_a_run_and_the_python_door_take_a_session_that_looks_ahead(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(VideoSegmenter, "session", lambda *_: Delayed(5))
+    monkeypatch.setattr(VideoSegmenter, "session", lambda *_, candidates=False: Delayed(5))
     segmenter = VideoSegmenter(colour_segmenter)
     assert [frame.index for frame, _ in segmenter.stream(frames, ["bright", "dark"])] == list(range(12))
     collected = segmenter.segment(frames, ["bright", "dark"])
