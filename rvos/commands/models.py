@@ -195,7 +195,8 @@ def _document(bundle: Bundle) -> dict[str, Any]:
 
 def _tell(bundle: dict[str, Any]) -> None:
     note = " (--model photo, the default)" if bundle["default"] else ""
-    print(f"  {bundle['name']}{note}: {bundle['summary']}, {bundle['bytes'] / 1e6:.1f} MB, {bundle['state']}")
+    sizes = f"{size_of(bundle['download_bytes'])} to bring, {size_of(bundle['bytes'])} on disk"
+    print(f"  {bundle['name']}{note}: {bundle['summary']}, {sizes}, {bundle['state']}")
     for package in bundle["packages"]:
         source = f"{package['package']} {package['version']} ({package['manager']})"
         print(f"    {package['title']}: {package['what']}; licence {package['licence']}; from {source}")
