@@ -112,8 +112,8 @@ def test_killed_and_continued_is_in_one_go(
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert not (tmp_path / "parts/result.json").exists()
     said = rvos(*command, "parts")
-    # The last snapshot is written behind: the kill may have come before it.
-    assert said.code == 0 and said.err[0] in ("parts: going on from frame 6", "parts: going on from frame 9")
+    # Snapshots are written behind: on a busy machine the kill may come before the last two.
+    assert said.code == 0 and said.err[0] in [f"parts: going on from frame {frame}" for frame in (3, 6, 9)]
     patterns = ("frames.jsonl", "result.json", "masks/*/*.png", "palette/*.png", "contact_sheet.png")
     files = [
         {p.relative_to(out): p.read_bytes() for pattern in patterns for p in out.glob(pattern)}
