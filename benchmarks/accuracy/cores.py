@@ -28,10 +28,10 @@ import cv2
 import numpy as np
 
 from benchmarks.accuracy.presence_figures import presence_figures
-from benchmarks.accuracy.trained_encoders import with_encoders_of
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.operations import operations, weightless
 from benchmarks.harness.processes import one_thread
+from benchmarks.harness.trained_encoders import with_encoders_of
 from image_core.evaluation.pictures import SyntheticPictures
 from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
 from image_core.files import make_folder, write_atomic

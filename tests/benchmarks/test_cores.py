@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.accuracy.cores import ABLATIONS, CORES, DENSE, Start
-from benchmarks.accuracy.trained_encoders import with_encoders_of
+from benchmarks.harness.trained_encoders import with_encoders_of
 from image_core.checkpoint import load_model
 from image_core.errors import ConfigError
 from image_core.weights import find_model
@@ -49,5 +49,5 @@ def test_a_core_begins_with_the_encoders_of_another_model(tmp_path: Path) -> Non
 
 def test_other_encoders_are_refused(tmp_path: Path) -> None:
     settings = Start(None, 200).settings("safari", CORES["safari"], 0)
-    with pytest.raises(ConfigError, match=r"expected the encoders of safari, got those of .*s2rm_tiny"):
+    with pytest.raises(ConfigError, match=r"expected those of the safari of the settings, got those of .*s2rm_tiny"):
         with_encoders_of(find_model("s2rm_tiny"), settings, tmp_path / "start.safetensors")

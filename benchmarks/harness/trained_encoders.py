@@ -21,9 +21,9 @@ def with_encoders_of(model: Path, settings: TrainConfig, out: Path) -> None:
     given = load_model(model)
     spec = without_weights(settings.model)
     if (spec.vision, spec.text, spec.max_words) != (given.spec.vision, given.spec.text, given.spec.max_words):
-        raise ConfigError(f"--encoders: expected the encoders of {spec.name}, got those of {model}")
+        raise ConfigError(f"encoders: expected those of the {spec.name} of the settings, got those of {model}")
     if not isinstance(given.model, EncoderModel):
-        raise ConfigError(f"--encoders: expected a model of two encoders, got {type(given.model).__name__}")
+        raise ConfigError(f"encoders: expected a model of two encoders, got {type(given.model).__name__}")
     torch.manual_seed(settings.seed)
     built = build_model(spec, tokenizer_json=given.model.tokenizer_json())
     built.vision.load_state_dict(given.model.vision.state_dict())

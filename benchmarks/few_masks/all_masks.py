@@ -1,0 +1,126 @@
+"""SafaRi on all masks of `few_masks`, 2,500 steps in one schedule: encoders from scratch, or trained by a dense loss.
+
+python -m benchmarks.few_masks.all_masks [--only ARM ...]
+
+In the paper both encoders are trained before SafaRi begins. Here a dense model, S2RM over SafaRi's own encoders, is
+trained on the same masks, and SafaRi begins with its encoders. The figures tell what is left to win: how often the
+first point is within 16 px of the true one, mIoU with the true first point handed in, and mIoU of the head on the
+cells. Runs are kept under runs/all_masks; the same command continues a killed one. The dense model takes about 40
+minutes on a whole core, an arm about as long.
+
+The result is all_masks.json, beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from benchmarks.few_masks.attention import attention_inside
+from benchmarks.few_masks.contour_start import asked
+from benchmarks.few_masks.few_masks import DATA, write_data
+from benchmarks.harness.command import Benchmark
+from benchmarks.harness.processes import one_thread
+from benchmarks.harness.rows import Rows
+from benchmarks.harness.trained_encoders import with_encoders_of
+from image_core.data.collate import collate
+from image_core.data.table import open_dataset
+from image_core.evaluation.scoring import evaluate_images, predict_with
+from image_core.files import make_folder
+from image_core.models.safari import Safari
+from image_core.segmenter import ImageSegmenter
+from image_core.training.config import TrainConfig
+from image_core.training.recipe import train
+from rvos.configuration import train_config
+
+BENCHMARK = Benchmark(__file__, __doc__)
+RUNS = Path("runs/all_masks")
+STEPS = 2500
+ASKED_PICTURES = 100
+
+COMMON = (
+    "data=refcoco", f"data.root={DATA}", "data.expressions_per_image=4", "data.augment=true", "data.images=null",
+    "workers=0", "device=cpu", "seed=0", "eval_images=100", "save_every=50",
+)  # fmt: skip
+
+DENSE = (
+    "experiment=synthetic_s2rm_tiny", "encoder=tiny_swin", "~encoder.options.channels", "~encoder.options.layers",
+    "text.options.hidden_size=96", "text.options.num_hidden_layers=6", "text.options.num_attention_heads=4",
+    "text.options.intermediate_size=192", "model.config.presence_head=false", "model.config.presence_weight=0",
+    "steps=4000", "sizes=[[0.0,96],[0.4,128]]", "ema=0.998", "eval_every=1000",
+)  # fmt: skip
+"""S2RM over the encoders of experiment=synthetic_safari_tiny."""
+
+ARMS: dict[str, tuple[bool, tuple[str, ...]]] = {
+    "from scratch": (False, ()),
+    "encoders of the dense model": (True, ()),
+}
+"""Arm -> whether its encoders are trained, and what it changes in the settings of the experiment."""
+
+
+def main() -> None:
+    parser = BENCHMARK.parser()
+    parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")
+    arguments = parser.parse_args()
+    one_thread()
+    write_data()
+    with Rows(RUNS, "arms", {"steps": STEPS, "common": COMMON, "dense": DENSE}) as file:
+        done = {row["arm"]: row["figures"] for row in file.rows}
+        for name in arguments.only:
+            if name not in done:
+                done[name] = figures_of(trained(name, BENCHMARK.command()))
+                file.append([{"arm": name, "figures": done[name]}])
+                print(name, done[name], flush=True)
+    dense = figures_of_dense() if any(ARMS[name][0] for name in done) else None
+    arms = {name: {"changes": changes, **done[name]} for name, (_, changes) in ARMS.items() if name in done}
+    BENCHMARK.write(arguments.out, {"steps": STEPS, "dense": dense, "arms": arms})
+
+
+def settings_of(overrides: Sequence[str], out: Path, init: Path | None) -> TrainConfig:
+    """One training."""
+    return train_config([*overrides, *COMMON, f"out={out}", f"init={init or 'null'}"])
+
+
+def trained(name: str, command: str) -> Path:
+    """An arm at its end; the model file."""
+    dense, changes = ARMS[name]
+    out = RUNS / name.replace(" ", "_").replace(",", "")
+    own = ("experiment=synthetic_safari_tiny", f"steps={STEPS}", "ema=0.99", f"eval_every={STEPS}", *changes)
+    start = out.with_name(f"{out.name}_start.safetensors") if dense else None
+    settings = settings_of(own, out, start)
+    if start is not None and not start.exists():
+        make_folder(RUNS)
+        with_encoders_of(train(settings_of(DENSE, RUNS / "dense", None), command), settings, start)
+    return train(settings, command)
+
+
+def figures_of(path: Path) -> dict[str, Any]:
+    """What a SafaRi finds on the test pictures, and what its contours go wrong by on the first of them."""
+    segmenter, test = ImageSegmenter.load(path, "cpu"), open_dataset("refcoco", DATA, "test")
+    report = evaluate_images(predict_with(segmenter), test)
+    model = cast(Safari, segmenter.model)
+    found: dict[str, list[float]] = {}
+    with torch.inference_mode():
+        for index in range(ASKED_PICTURES):
+            batch = collate([test[index]], segmenter.preprocessing)
+            for key, values in asked(model, batch).items():
+                found.setdefault(key, []).extend(values)
+    kept = {key: report[key] for key in ("expressions", "mIoU", "oIoU", "Pr@0.5", "Pr@0.7")}
+    families = {key: row["mIoU"] for key, row in report["families"].items()}
+    contours = {key: float(np.mean(values)) for key, values in found.items()}
+    return {**kept, "families": families, "contours": contours, "attention_inside": attention_inside(segmenter, test)}
+
+
+def figures_of_dense() -> dict[str, Any]:
+    """What the dense model finds on the test pictures."""
+    segmenter = ImageSegmenter.load(RUNS / "dense" / "model.safetensors", "cpu")
+    report = evaluate_images(predict_with(segmenter), open_dataset("refcoco", DATA, "test"))
+    return {key: report[key] for key in ("mIoU", "oIoU", "Pr@0.5", "Pr@0.7")}
+
+
+if __name__ == "__main__":
+    BENCHMARK.start(main)
