@@ -199,3 +199,30 @@ def masker_inputs() -> str:
         beside = "" if row["same"] == 1 else gained(row["difference"])
         rows.append([name, points(row["J"]), beside, number(row["same"], 3), number(row["encoder_s"], 2)])
     return table(("what is encoded", "J", "difference", "IoU with the release's masks", "encoder, s"), rows)
+
+
+def list_speed() -> str:
+    """A list beside a command a clip, in processes, and rows of one clip together."""
+    document = read("list_speed")
+    setting, seconds = document["setting"], document["seconds"]
+    titles = {
+        "a_command_a_clip": f"{setting['clips']} clips, a command each",
+        "list_in_one_process": f"{setting['clips']} clips, one list, `--jobs 1`",
+        "list_in_processes": f"{setting['clips']} clips, one list, `--jobs {setting['processes']}`",
+        "a_list_a_row": "five sentences on a clip, a list each",
+        "rows_of_one_clip": "five sentences on a clip, one list",
+    }
+    clocks = ("wall_s", "processor_s")
+    rows = [[title, *(number(seconds[key][clock]) for clock in clocks)] for key, title in titles.items()]
+    return table(("", "wall s", "processor s"), rows)
+
+
+def training_speed() -> str:
+    """Pictures that a training step takes in a processor second, by what is changed."""
+    ways = read("training_speed")["ways"]
+    first = next(iter(ways.values()))["pictures_a_processor_s"]
+    rows = []
+    for name, way in ways.items():
+        speed = way["pictures_a_processor_s"]
+        rows.append([name, number(speed), number(speed / first, 2), number(way["loss"], 3)])
+    return table(("`s2rm_tiny`", "pictures a processor second", "to the first", "loss of the step"), rows)

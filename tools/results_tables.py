@@ -63,6 +63,7 @@ TABLES: dict[str, Callable[[], str]] = {
         *(speed.expressions_by_mode, speed.kernels, speed.chunk_counts),
         *(speed.many_expressions, speed.tracking_cost, speed.memory_flat, speed.score_speed, speed.metric_speed),
         *(speed.sequence_decoder, speed.synthetic_speed, speed.photo_speed, speed.masker_inputs),
+        *(speed.list_speed, speed.training_speed),
         *(cores.cores, cores.core_families, cores.core_cost, cores.video_cores),
         sources,
     )
