@@ -8,12 +8,22 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from image_core.geometry.masks import overlap
 from rvos.export.legend import video_font_px
 from rvos.export.records import mask_bytes
 from rvos.export.stamp import Stamp
 from rvos.export.style import Colour, OverlayStyle
 from rvos.export.text import line_height, render_line, wrap
 from rvos.types import FrameResult
+
+_ALIKE_IOU = 0.9
+"""From here on two masks cover the same: their outlines would lie on each other."""
+
+_ALIKE_PX = 8
+"""How far the sides of their boxes may be apart."""
+
+_DASH_WIDTHS = 12
+"""A dash of a shared outline is so many widths of the line long."""
 
 
 class Painter:
@@ -26,15 +36,17 @@ class Painter:
         """Draw E masks (H, W) bool: fills that let the picture through, then sharp outlines over all fills, and what is
         in none of them dimmed where the style says so.
 
-        Mask i has the colour of target i; an empty one leaves no mark.
+        Mask i has the colour of target i; an empty one leaves no mark. Masks that cover the same share one outline, in
+        dashes of their colours: the later would hide the earlier.
         """
         if self.style.dim:
             self.dim_rest(image, masks)
         width = self.style.outline_px(image.shape[:2])
         for index, mask in enumerate(masks):
             self.fill(image, mask, self.style.colour_of(index))
-        for index, mask in enumerate(masks if width else ()):
-            self.outline(image, mask, self.style.colour_of(index), width)
+        for group in _alike(masks) if width else ():
+            for turn, index in enumerate(group):
+                self.outline(image, masks[index], self.style.colour_of(index), width, (turn, len(group)))
 
     def dim_rest(self, image: np.ndarray, masks: Sequence[np.ndarray]) -> None:
         """Darken every pixel that is in none of `masks` (H, W) bool."""
@@ -69,15 +81,26 @@ class Painter:
         if region.size:
             cv2.copyTo(cv2.LUT(region, _fill_table(colour, self.style.fill_alpha)), inside, region)
 
-    def outline(self, image: np.ndarray, mask: np.ndarray, colour: Colour, width_px: int) -> None:
-        """Draw the edges of `mask` (H, W) bool, those of its holes too; wider than a pixel they get a dark rim."""
+    def outline(
+        self, image: np.ndarray, mask: np.ndarray, colour: Colour, width_px: int, turn: tuple[int, int] = (0, 1)
+    ) -> None:
+        """Draw the edges of `mask` (H, W) bool, those of its holes too; wider than a pixel they get a dark rim.
+
+        turn: (i, n) draws every n-th dash from the i-th on; the first turn also draws the rim of all of them."""
         inside, (y, x) = _cropped(mask)
         if not inside.size:
             return
-        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-        if width_px > 1:
-            cv2.drawContours(image, contours, -1, self.style.halo, width_px + 2, cv2.LINE_8, offset=(x, y))
-        cv2.drawContours(image, contours, -1, colour, width_px, cv2.LINE_AA, offset=(x, y))
+        first, of = turn
+        every_point = cv2.CHAIN_APPROX_SIMPLE if of == 1 else cv2.CHAIN_APPROX_NONE
+        contours, _ = cv2.findContours(inside, cv2.RETR_LIST, every_point, offset=(x, y))
+        if width_px > 1 and first == 0:
+            cv2.drawContours(image, contours, -1, self.style.halo, width_px + 2, cv2.LINE_8)
+        if of == 1:
+            cv2.drawContours(image, contours, -1, colour, width_px, cv2.LINE_AA)
+            return
+        px = _DASH_WIDTHS * width_px
+        dashes = [c[start : start + px + 1] for c in contours for start in range(first * px, len(c), of * px)]
+        cv2.polylines(image, dashes, False, colour, width_px, cv2.LINE_AA)
 
     def box(self, image: np.ndarray, box_xyxy: tuple[int, int, int, int], colour: Colour) -> None:
         """Draw the outline of [x0, y0, x1, y1)."""
@@ -117,6 +140,24 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     """[x0, y0, x1, y1) around a mask (H, W) bool; None where it is empty."""
     x, y, w, h = cv2.boundingRect(mask_bytes(mask))
     return (x, y, x + w, y + h) if w else None
+
+
+def _alike(masks: Sequence[np.ndarray]) -> list[list[int]]:
+    """Positions of masks (H, W) bool in groups that cover the same, nearly; a mask like no other is a group of one."""
+    groups: list[list[int]] = []
+    boxes = [_box(mask) for mask in masks]
+    for index, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
+        for group in groups:
+            other = boxes[group[0]]
+            # Boxes first: they are at hand, and masks of other objects differ in them.
+            if box and other and max(abs(np.subtract(box, other))) <= _ALIKE_PX:
+                intersection, union = overlap(mask, masks[group[0]])
+                if intersection >= _ALIKE_IOU * union:
+                    group.append(index)
+                    break
+        else:
+            groups.append([index])
+    return groups
 
 
 def _cropped(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -32,6 +33,23 @@ def test_bare_masks_are_tinted_and_outlined_and_nothing_else_is_touched() -> Non
     beyond = ~BOX
     beyond[99:141, 119:201] = False
     assert not changed(drawn)[beyond].any()
+
+
+def test_masks_that_cover_the_same_share_their_outline() -> None:
+    """Two sentences about one object: the later outline would hide the earlier."""
+    nearly, style = BOX.copy(), style_of(["fill_alpha=0", "colours=#ff0000,#00ff00,#0000ff", "legend=false"])
+    nearly[100] = False
+    elsewhere = np.roll(BOX, 40, axis=0)
+    edge, other = BOX & ~cv2.erode(BOX.astype(np.uint8), np.ones((3, 3))).astype(bool), elsewhere & ~BOX
+
+    def shares(*masks: np.ndarray) -> list[float]:
+        drawn = rvos.draw(GREY, list(masks), style=style)[edge]
+        return [float((drawn[:, channel] > 200).mean()) for channel in range(3)]
+
+    red, green, blue = shares(BOX, nearly, BOX)
+    assert min(red, green, blue) > 0.15 and red + green + blue > 0.6
+    assert shares(BOX, elsewhere)[0] > 0.6 and (rvos.draw(GREY, [BOX, elsewhere], style=style)[other] != 128).any()
+    assert shares(BOX)[0] == 1.0
 
 
 def test_each_setting_of_a_style_marks_its_own_place() -> None:
