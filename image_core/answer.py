@@ -126,8 +126,11 @@ class MaskAnswer:
     def mask(self, size: tuple[int, int], presence_threshold: float = 0.5) -> np.ndarray:
         """(H, W) bool at a size (height, width): all False where the presence is below the threshold.
 
-        The part of the map above 0; without a map, all candidates with a likelihood of at least one half.
+        The part of the map above 0; without a map, all candidates with a likelihood of at least one half. Raises
+        `ValueError` for a size below 1 px.
         """
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError(f"MaskAnswer.mask: expected a size (height, width) of at least 1 px, got {size}")
         if self.presence < presence_threshold:
             return np.zeros(size, dtype=bool)
         if self.map is not None:

@@ -30,7 +30,7 @@ def read_tasks(root: Path, dataset: str, author: str, split: str | None) -> tupl
     if not folder.is_dir():
         there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         raise DataError(
-            f"{folder}: no such folder: expected {FOLDER} under --root, got {', '.join(there) or 'no folder'}"
+            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got {', '.join(there) or 'no folder'}"
         )
     if split is None:
         names = [name for name in SPLITS if _file(folder, name).is_file()] or [SPLITS[0]]

@@ -48,7 +48,8 @@ def dataset_folder(root: Path, dataset: str) -> Path:
         there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         above = "; it looks like the dataset's own folder: give the one above" * (root / "instances.json").is_file()
         raise DataError(
-            f"{folder}: no such folder: expected {dataset} under --root, got {', '.join(there) or 'no folder'}{above}"
+            f"{folder}: no such folder: expected {dataset} in the dataset's root, got "
+            f"{', '.join(there) or 'no folder'}{above}"
         )
     return folder
 

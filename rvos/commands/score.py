@@ -63,12 +63,24 @@ def _check_out(out: Path) -> None:
 
     if out.is_dir():
         raise ConfigError(f"--out: expected a file, for example {out}/metrics.json, got the folder '{out}'")
+    if out.exists() and not _is_figures(out):
+        raise ConfigError(f"--out: {out} is there and holds no figures of rvos score: name another file")
     make_folder(out.parent)
     new = not out.exists()
     with output_errors(out):
         out.open("ab").close()
         if new:  # what fails later leaves nothing empty behind
             out.unlink()
+
+
+def _is_figures(path: Path) -> bool:
+    """Whether a file is what this command writes, or empty: any other is somebody's."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text) if text else {"failures": []}
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and "failures" in document
 
 
 def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from image_core.errors import ConfigError
 from rvos.commands import options
 
 
@@ -22,7 +23,9 @@ def train(
     """Train an image model; the same command continues a run that was interrupted."""
     options.be_quiet(quiet)
     from image_core.training.recipe import train as run
-    from rvos.configuration import train_config
+    from rvos.configuration import experiments, train_config
 
     words = overrides or []
+    if not words:  # a full-size network on drawn shapes is what nobody means
+        raise ConfigError(f"train: expected experiment=NAME, got nothing; known are {', '.join(experiments())}")
     print(f"model: {run(train_config(words), command=shlex.join(['rvos', 'train', *words]))}")

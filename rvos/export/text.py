@@ -128,7 +128,8 @@ def _opencv_has(letter: str) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _warn_of_missing(letters: str) -> None:
-    _LOG.warning("no font here has the letters %s: they are drawn as boxes in legends", letters)
+    shown = "".join(c if c.isprintable() else f" U+{ord(c):04X} " for c in letters)  # a terminal acts on some
+    _LOG.warning("no font here has the letters %s: they are drawn as boxes in legends", shown.strip())
 
 
 def _render_dejavu(text: str, font_px: int) -> np.ndarray:

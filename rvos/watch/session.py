@@ -117,9 +117,11 @@ class StreamSession:
         what the mask covers: it is the result of this frame, to the pixel, and is carried from there, whatever the
         image model says. None says that the expression means nothing on this frame: nothing is shown, and what is to be
         seen there is not what is meant, as long as it is followed; what comes into view later may be. The other
-        expressions, and the frames before, stay as they are. Raises `DataError` for an empty mask, one of another size
-        and an expression that is not there; `ConfigError` where the tracker carries nothing.
+        expressions, and the frames before, stay as they are. Raises `DataError` for what is no `Frame`, an empty mask,
+        one of another size and an expression that is not there; `ConfigError` where the tracker carries nothing.
         """
+        if not isinstance(frame, Frame):
+            raise DataError(f"step: expected rvos.Frame(index, time_s, image), got {type(frame).__name__}")
         results = self.steps([frame], {frame.index: given})
         return results[0] if results else ()
 

@@ -29,6 +29,9 @@ def test_a_mask_comes_back_as_it_is_and_at_other_sizes_where_it_was() -> None:
     assert candidate.box_xyxy == (20, 10, 36, 26) and candidate.likelihood == candidate.quality == 1
     nothing = MaskAnswer.of_mask(np.zeros((4, 4), bool), presence=0.2)
     assert nothing.candidates == () and not nothing.mask((8, 8)).any()
+    for size in ((0, 5), (4,)):
+        with pytest.raises(ValueError, match=r"expected a size \(height, width\) of at least 1 px, got \("):
+            answer.mask(size)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("presence", "shown"), [(0.5, True), (0.499, False), (1.0, True), (0.0, False)])

@@ -119,5 +119,5 @@ def test_broken_files_are_told(tree: Path) -> None:
     (folder / "refer_test.json").write_text("{}")
     with pytest.raises(DataError, match="expected a list of tasks, a dict each, got dict"):
         open_dataset("phrasecut", tree, "test")
-    with pytest.raises(DataError, match=r"no such folder: expected VGPhraseCut_v0 under --root"):
+    with pytest.raises(DataError, match=r"no such folder: expected VGPhraseCut_v0 in the dataset's root"):
         open_dataset("phrasecut", folder, "test")

@@ -133,6 +133,7 @@ def test_train_writes_a_model_that_segments(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
+        ([], "expected experiment=NAME, got nothing; known are cgformer_refcoco, "),
         (["experiment=synthetic_s2rm_tin"], "did you mean 'synthetic_s2rm_tiny'?"),
         (["experiment=s2rm_refcoco"], "data.root=FOLDER"),
         (["experiment=synthetic_s2rm_tiny", "step=3"], "steps"),

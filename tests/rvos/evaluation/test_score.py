@@ -153,3 +153,17 @@ def test_bad_input_is_one_line(rvos: Callable, tmp_path: Path, arguments: tuple[
     (tmp_path / "truth").mkdir()
     said = rvos("score", *arguments, "--out", tmp_path / "figures.json", "--quiet")
     assert said.code == 2 and len(said.err) == 1 and message in said.err[0]
+
+
+def test_a_file_of_others_is_not_replaced(rvos: Callable, tmp_path: Path) -> None:
+    truth, out = tmp_path / "truth", tmp_path / "expressions.json"
+    (truth / "a").mkdir(parents=True)
+    Image.fromarray(np.ones((4, 4), np.uint8)).save(truth / "a/00000.png")
+    score = ("score", "masks", truth, truth, "--out", out, "--workers", "1", "--quiet")
+    for content in ('{"videos": {}}', "[1]", "no JSON"):
+        out.write_text(content)
+        said = rvos(*score)
+        assert said.code == 2 and "holds no figures of rvos score: name another file" in said.err[0]
+        assert out.read_text() == content
+    out.write_text("")
+    assert rvos(*score).code == 0 and rvos(*score).code == 0 and "failures" in json.loads(out.read_text())

@@ -33,6 +33,13 @@ def test_letters_that_no_font_has_are_named_once(caplog: pytest.LogCaptureFixtur
     assert "ꡀꡁ" in caplog.records[0].getMessage()
 
 
+def test_a_control_character_is_told_by_its_number(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        render_line("a\x1b[31mb", 20)
+    (record,) = caplog.records
+    assert "the letters U+001B:" in record.getMessage() and "\x1b" not in record.getMessage()
+
+
 @pytest.mark.parametrize("width", [30, 60, 100, 200, 400, 2000])
 @pytest.mark.parametrize("max_lines", [1, 2, 3, 50])
 @pytest.mark.parametrize("text", [LONG, "x" * 80, "左边的狗" * 12])

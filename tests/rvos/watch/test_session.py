@@ -93,6 +93,12 @@ def test_none_x_none_is_the_image_model_frame_by_frame_to_the_bit(
     assert seen == 12 + 11  # red always, green but once, blue never
 
 
+def test_an_array_is_no_frame(colour_segmenter: ImageSegmenter) -> None:
+    picture: Any = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(RvosError, match=r"expected rvos.Frame\(index, time_s, image\), got ndarray"):
+        session_of(colour_segmenter).step(picture)
+
+
 @pytest.mark.parametrize("kind", ["colour_segmenter", "early_segmenter"])
 def test_a_frame_is_encoded_once_and_an_expression_once_a_video(
     kind: str, frames: np.ndarray, request: pytest.FixtureRequest
