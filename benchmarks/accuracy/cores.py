@@ -13,7 +13,7 @@ Figures are of the whole test split and of the compositional one. A core's train
 one core; runs are kept under runs/cores and continue where they were killed, and the result holds those that are
 finished: `--only` names those that a call trains, in this order, `--only none` trains nothing.
 
-The result is cores.json, cores_trained_encoders.json or ablations.json, each with a .jpg: masks on eight scenes.
+The result is cores.json, cores_trained_encoders.json or ablations.json, each with a .jpg: masks on ten scenes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/cores")
 SPLITS = ("test", "test_compositional")
 FIGURES = ("mIoU", "oIoU", "Pr@0.5", "Pr@0.9", "N-acc", "T-acc")
-SCENES = 8
+SCENES = 10
 TIMED = 50
 TILE_PX = 144
 CAPTION_PX = 20
