@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from image_core.encoders.segmentation_windows import feed_forward, window_attention
 from image_core.layers.many_rows import use_linear_of_many
+from image_core.layers.processor import has_avx512
 from image_core.vision_libraries import SwinTransformerStage, SwinTransformerV2Stage
 
 
@@ -39,10 +40,13 @@ class SwinStage(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         """In use, windows attend by torch's fused kernel, which timm leaves out unless it is told: to 1e-7 the same,
-        in up to a third less time. With gradients the table of positions has one, and the kernel takes longer."""
+        in up to a third less time. Of processors, those with AVX-512 alone gain by it and take it; which device it is
+        is seen here, so a network is moved there first. With gradients the table of positions has one, and the kernel
+        takes longer."""
+        fused = not mode and (next(self.parameters()).device.type != "cpu" or has_avx512())
         for block in self.blocks:
             if hasattr(block.attn, "fused_attn"):  # of Swin v1 alone
-                cast(Any, block.attn).fused_attn = not mode
+                cast(Any, block.attn).fused_attn = fused
         return super().train(mode)
 
     def use_segmentation_windows(self) -> None:

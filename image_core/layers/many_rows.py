@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from image_core.layers.processor import has_avx512
+
 FEWEST_ROWS = 512
 """Below it the detour costs what it gains."""
 BATCH = 16
@@ -15,9 +17,9 @@ BATCH = 16
 def linear_of_many(layer: nn.Module, x: Tensor) -> Tensor:
     """`layer(x)` of an `nn.Linear` over (..., C), to rounding.
 
-    Without gradients, on a CPU and in fp32, many rows are a convolution of one cell over a batch. oneDNN then computes
-    it, whose kernels use all of AVX-512 where torch's matrix product, on processors that are not Intel's, uses half of
-    it: 1.1 to 2 times as fast.
+    Without gradients, in fp32 and on a CPU with AVX-512, many rows are a convolution of one cell over a batch. oneDNN
+    then computes it, whose kernels use all of AVX-512 where torch's matrix product, on processors that are not Intel's,
+    uses half of it: 1.1 to 2 times as fast. With AVX2 nothing is gained, and torch's own product is taken.
     """
     return _of_many(layer.weight, layer.bias, x) if type(layer) is nn.Linear else layer(x)
 
@@ -39,7 +41,7 @@ def use_linear_of_many(network: nn.Module) -> None:
 def _of_many(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
     rows = x.numel() // x.shape[-1]
     plain = torch.is_grad_enabled() or x.device.type != "cpu" or x.dtype is not torch.float32
-    if plain or rows < FEWEST_ROWS:
+    if plain or rows < FEWEST_ROWS or not has_avx512():
         return F.linear(x, weight, bias)
     batch = next((b for b in range(BATCH, 2 * BATCH + 1) if rows % b == 0), None)
     if batch is None:

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from image_core.encoders.vision import build_vision_encoder
-from image_core.layers.many_rows import FEWEST_ROWS, LinearOfMany, linear_of_many, use_linear_of_many
+from image_core.layers import processor
+from image_core.layers.many_rows import BATCH, FEWEST_ROWS, LinearOfMany, linear_of_many, use_linear_of_many
 from image_core.layers.top_down import TopDownStep, convolved_enlarged, enlarged
+from image_core.models.description import ModelConfig
+from image_core.models.table import build_model
+from image_core.preprocessing import Preprocessing
+from image_core.segmenter import ImageSegmenter
+
+
+@pytest.fixture(autouse=True)
+def capability(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """What the processor is said to do from now on; AVX512 wherever these tests run, until they say another."""
+
+    def say(name: str) -> None:
+        monkeypatch.setattr(processor, "CAPABILITY", name)
+
+    say("AVX512")
+    return say
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -25,7 +44,9 @@ def test_many_rows_are_the_rows_of_the_layer(shape: tuple[int, ...], bias: bool)
 
 
 @torch.no_grad()
-def test_the_detour_is_taken_where_it_pays_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_detour_is_taken_where_it_pays_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, capability: Callable[[str], None]
+) -> None:
     calls: list[torch.Size] = []
     convolve = F.conv2d
 
@@ -41,7 +62,10 @@ def test_the_detour_is_taken_where_it_pays_and_nowhere_else(monkeypatch: pytest.
         linear_of_many(layer, x)
     linear_of_many(layer, x[:-1])
     linear_of_many(layer, torch.randn(521, 4))  # a prime
-    linear_of_many(layer.double(), x.double())
+    linear_of_many(nn.Linear(4, 4).double(), x.double())
+    for other in ("AVX2", "DEFAULT", "SVE256"):
+        capability(other)
+        linear_of_many(layer, x)
     assert len(calls) == 1
 
 
@@ -60,7 +84,7 @@ def test_a_network_that_is_not_ours_takes_the_detour_by_itself(monkeypatch: pyte
 
 
 @torch.no_grad()
-def test_windows_attend_by_the_fused_kernel_in_use_alone() -> None:
+def test_windows_attend_by_the_fused_kernel_in_use_alone(capability: Callable[[str], None]) -> None:
     torch.manual_seed(0)
     encoder, images = build_vision_encoder("tiny_swin"), torch.randn(1, 3, 96, 64)  # of 4 x 4 cells, some shifted
     fused: list[Any] = [block.attn for stage in encoder.swin_stages() for block in stage.blocks]
@@ -70,11 +94,42 @@ def test_windows_attend_by_the_fused_kernel_in_use_alone() -> None:
     in_use = encoder(images)
     encoder.train()
     assert not any(attention.fused_attn for attention in fused)
+    capability("AVX2")
     encoder.eval()
-    for attention in fused:
-        attention.fused_attn = False
+    assert not any(attention.fused_attn for attention in fused)
     for level, expected in zip(in_use, encoder(images), strict=True):
         torch.testing.assert_close(level, expected, rtol=1e-4, atol=1e-5)
+    encoder.to("meta").eval()  # any device that is no processor
+    assert all(attention.fused_attn for attention in fused)
+
+
+def test_masks_are_the_same_on_every_processor(
+    tiny_spec: Callable[..., ModelConfig],
+    preprocessing: Preprocessing,
+    monkeypatch: pytest.MonkeyPatch,
+    capability: Callable[[str], None],
+) -> None:
+    """LAVT, whose encoder has windows and whose fusion has many rows, at 128 px: 1,024 cells at stride 4."""
+    torch.manual_seed(0)
+    model, image = build_model(tiny_spec("lavt")), np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    batches: list[int] = []
+    convolve = F.conv2d
+
+    def counted(x: Tensor, *given: Any, **named: Any) -> Tensor:
+        batches.append(len(x))
+        return convolve(x, *given, **named)
+
+    monkeypatch.setattr(F, "conv2d", counted)
+    answers, detours = {}, {}
+    for name in ("AVX2", "AVX512"):
+        capability(name)
+        batches.clear()
+        segmenter = ImageSegmenter(model, replace(preprocessing, size_px=128))
+        answers[name] = segmenter.segment(image, ["the red circle", "the square"])
+        detours[name] = sum(batch >= BATCH for batch in batches)  # of two expressions nothing else makes so many
+    assert detours["AVX2"] == 0 and detours["AVX512"] > 10
+    for plain, detoured in zip(answers["AVX2"], answers["AVX512"], strict=True):
+        np.testing.assert_allclose(plain.log_odds((128, 128)), detoured.log_odds((128, 128)), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("small", "large"), [((3, 4), (6, 8)), ((1, 1), (2, 2)), ((1, 3), (5, 3)), ((4, 2), (7, 9))])
