@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rvos.export.style import OverlayStyle
     from rvos.segmenter import VideoSegmenter
     from rvos.types import Frame, FrameResult, VideoInfo, VideoResult
-    from rvos.video import open_video
+    from rvos.video.reader import open_video
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 
 _HOMES = {
     "VideoSegmenter": "rvos.segmenter",
-    "open_video": "rvos.video",
+    "open_video": "rvos.video.reader",
     "draw": "rvos.export.drawing",
     "OverlayStyle": "rvos.export.style",
     **dict.fromkeys(("Frame", "FrameResult", "VideoInfo", "VideoResult"), "rvos.types"),

@@ -249,6 +249,13 @@ def test_constraints_pin_every_dependency_and_nothing_of_one_machine() -> None:
     assert [name for name in pinned if name.startswith(("nvidia-", "cuda-")) or name in {"triton", "rvos"}] == []
 
 
+def with_faces(module: str) -> list[str]:
+    """A module of a package's room, and the packages above it, whose `__init__` runs before; that of our packages
+    themselves loads on first use alone."""
+    parts = module.split(".")
+    return [".".join(parts[:depth]) for depth in range(2, len(parts) + 1)]
+
+
 def closure(path: Path) -> set[Path]:
     """The files that a file imports, directly or not, at the top or inside functions."""
     seen, ahead = set(), [path]
@@ -256,7 +263,7 @@ def closure(path: Path) -> set[Path]:
         here = ahead.pop()
         if here not in seen:
             seen.add(here)
-            ahead += [MODULES[i.module] for i in IMPORTS[here] if i.module in MODULES]
+            ahead += [MODULES[name] for i in IMPORTS[here] for name in with_faces(i.module) if name in MODULES]
     return seen
 
 

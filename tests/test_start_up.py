@@ -14,23 +14,29 @@ import cv2
 import numpy as np
 import pytest
 
+from rvos.cli import app
+
 HEAVY = {
-    *("accelerate", "av", "cv2", "decord", "h5py", "huggingface_hub", "hydra", "matplotlib", "numpy", "omegaconf"),
-    *("onnx", "pandas", "PIL", "pycocotools", "rich", "scipy", "sympy", "timm", "torch", "torch._dynamo"),
-    *("torchvision", "transformers", "triton"),
+    *("accelerate", "av", "cv2", "decord", "gradio", "h5py", "huggingface_hub", "hydra", "matplotlib", "numpy"),
+    *("omegaconf", "onnx", "pandas", "PIL", "pycocotools", "ray", "rich", "scipy", "sympy", "timm", "torch"),
+    *("torch._dynamo", "torchvision", "transformers", "triton"),
 }
 """What takes a tenth of a second or ten megabytes, or more, and what they bring."""
 
 PICTURES = {"numpy", "cv2", "PIL"}
 FILMS = PICTURES | {"av", "pycocotools"}
 NETWORKS = {"torch", "timm", "torchvision", "huggingface_hub"}
+TRAINING = PICTURES | NETWORKS | {"accelerate", "hydra", "omegaconf", "pycocotools"}
 
 RUN = """
-import json, sys
+import json, shlex, sys
 from rvos.cli import main
-code = main(sys.argv[1:])
+after = []
+for words in sys.argv[1:]:
+    code = main(shlex.split(words))
+    after.append([code, sorted(sys.modules)])
 with open("loaded.json", "w") as file:
-    json.dump([code, sorted(sys.modules)], file)
+    json.dump(after, file)
 """
 
 
@@ -59,14 +65,38 @@ COMMANDS = {
     "settings": Command("segment clip --set masker=none --mask 0=mask.png --out set", FILMS | {"hydra", "omegaconf"}),
 }
 
+CHAINS = {
+    # One process each, for its time: from a command to the next it may load more, never less.
+    "from masks on": (
+        Command("app --port 0", set(), ends=2),
+        Command("segment clip --mask 0=mask.png --out run", FILMS),
+        Command("export run --format coco --out coco.json", FILMS),
+        Command("draw run --out drawn.png", FILMS),
+        Command("import coco.json --format coco --source clip --out imported", FILMS),
+        Command("demo --video gone.mp4 --text circle --model s2rm_tiny --out demo", FILMS, ends=2),
+        Command("evaluate mevis --root data --out evaluated", FILMS | NETWORKS | {"scipy"}, ends=2),
+    ),
+    "networks": (
+        Command("convert lavt gone.pth converted.safetensors", PICTURES | NETWORKS, ends=2),
+        Command("train experiment=safari_refcoco data.root=data", TRAINING, ends=2),
+        Command("bootstrap experiment=safari_refcoco data.root=data", TRAINING, ends=2),
+        Command("doctor", FILMS | TRAINING | {"onnx", "scipy"}),
+    ),
+}
 
-def loaded_by(words: Iterable[str], folder: Path, **environment: str) -> tuple[int, set[str]]:
-    """The exit code of a command line in a process of its own, and which of the heavy packages it has loaded."""
-    command = [sys.executable, "-c", RUN, *words]
+
+def loaded_by(lines: Iterable[str], folder: Path, **environment: str) -> list[tuple[int, set[str]]]:
+    """Command lines one after the other in a process of their own: of each its exit code, and which of the heavy
+    packages are loaded after it."""
+    command = [sys.executable, "-c", RUN, *lines]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **environment})
     assert done.returncode == 0, done.stderr
-    code, modules = json.loads((folder / "loaded.json").read_text())
-    return code, HEAVY & set(modules)
+    return [(code, HEAVY & set(modules)) for code, modules in json.loads((folder / "loaded.json").read_text())]
+
+
+def check(command: Command, code: int, loaded: set[str]) -> None:
+    assert code == command.ends, command.words
+    assert loaded <= command.may_load, f"rvos {command.words}: loads {', '.join(sorted(loaded - command.may_load))}"
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +114,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_loads_what_it_uses(name: str, place: Path) -> None:
-    command = COMMANDS[name]
-    code, loaded = loaded_by(command.words.split(), place)
-    assert code == command.ends
-    assert loaded <= command.may_load, f"rvos {command.words}: loads {', '.join(sorted(loaded - command.may_load))}"
+    check(COMMANDS[name], *loaded_by([COMMANDS[name].words], place)[0])
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_command_after_another_loads_what_it_uses(name: str, place: Path) -> None:
+    """The commands that the table above lacks. Without weights, which `doctor` would hash and load."""
+    after = loaded_by([command.words for command in CHAINS[name]], place, RVOS_HOME="no_weights")
+    for command, (code, loaded) in zip(CHAINS[name], after, strict=True):
+        check(command, code, loaded)
+
+
+def test_every_command_has_a_row() -> None:
+    rows = [*COMMANDS.values(), *(command for chain in CHAINS.values() for command in chain)]
+    commands, groups = app.registered_commands, app.registered_groups
+    named = {each.name or each.callback.__name__ for each in commands if each.callback} | {g.name for g in groups}
+    assert named == {row.words.split()[0] for row in rows} - {"--help"}
 
 
 @pytest.mark.weights
 def test_the_default_model_loads_what_it_uses(place: Path) -> None:
-    words = ["segment", "clip", "the dog", "--out", "photo"]
-    code, loaded = loaded_by(words, place)
+    ((code, loaded),) = loaded_by(["segment clip 'the dog' --out photo"], place)
     assert code == 0 and loaded <= FILMS | NETWORKS | {"onnx", "scipy"}

@@ -30,7 +30,7 @@ from rvos.parts import tracker_config
 from rvos.reading.key_frames import KeyFrames
 from rvos.tracking import TRACKERS
 from rvos.tracking.belief.presence_levels import write_levels
-from rvos.video import open_video
+from rvos.video.reader import open_video
 from rvos.watch.session import StreamSession
 from rvos.watch.stream import watch
 

@@ -9,7 +9,7 @@ import cv2
 from rvos.synthetic.dataset import VideoSample
 from rvos.synthetic.demo_clip import FRAME_COUNT, RATE, draw_frame
 from rvos.types import Frame
-from rvos.video import VideoWriter
+from rvos.video.writer import VideoWriter
 
 EXPRESSIONS = ("the red circle", "the blue star")
 

@@ -76,7 +76,7 @@ class Reader:
 
 def _read_video(path: Path, random: Random) -> None:
     """As `rvos segment` does, in either way of treating damage, and by places as random access does."""
-    from rvos.video import open_video
+    from rvos.video.reader import open_video
 
     with open_video(path, damage=random.choice(("stop", "skip")), prefetch=random.choice((0, 4))) as video:
         seen = sum(1 for _ in islice(video, 200))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rvos.data.records import VideoRecord
 from rvos.types import StoredPictures
-from rvos.video import open_video
+from rvos.video.reader import open_video
 
 
 def frame_size(video: VideoRecord) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from rvos.export.outputs import OUTPUTS
 from rvos.export.overlay import OverlayExporter
 from rvos.export.style import OVERLAY_STYLE
 from rvos.types import FrameResult, expression_targets
-from rvos.video import open_video
+from rvos.video.reader import open_video
 
 Shown = tuple[np.ndarray, np.ndarray | None, np.ndarray]
 """A frame (H, W, 3) uint8 RGB, its truth (H, W) bool or None where that broke, its prediction (H, W) bool."""

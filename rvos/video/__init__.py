@@ -1,8 +1,1 @@
-"""Videos in and out: `open_video`, `VideoWriter`."""
-
-from __future__ import annotations
-
-from rvos.video.reader import VideoReader, open_video
-from rvos.video.writer import VideoWriter
-
-__all__ = ["VideoReader", "VideoWriter", "open_video"]
+"""Videos in and out: `reader.open_video`, `writer.VideoWriter`. Settings of a video are read without either."""

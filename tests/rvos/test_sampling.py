@@ -13,7 +13,7 @@ from image_core.errors import ConfigError
 from image_core.state import from_bytes, to_bytes
 from rvos.reading.key_frames import KeyFrames, KeyFrameState, parse_key_frames
 from rvos.types import Frame
-from rvos.video import open_video
+from rvos.video.reader import open_video
 from rvos.video.sampling import Stride, Uniform, parse_sampling
 from rvos.view.frame_view import View, view_of
 

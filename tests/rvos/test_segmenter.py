@@ -22,8 +22,8 @@ from rvos.reading.flow import FlowConfig, FlowPropagation
 from rvos.reading.key_frames import KeyFrames
 from rvos.tracking.tracker import Tracker
 from rvos.types import VideoError
-from rvos.video import open_video
 from rvos.video.config import VideoConfig
+from rvos.video.reader import open_video
 
 EXPRESSIONS = ["the red thing", "the green thing"]
 

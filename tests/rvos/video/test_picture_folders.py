@@ -12,8 +12,8 @@ from PIL import Image
 from image_core.errors import DataError
 from image_core.pictures import picture_size, read_picture
 from rvos.types import StoredPictures, VideoError
-from rvos.video import open_video
 from rvos.video.picture_folder import pictures_in
+from rvos.video.reader import open_video
 
 
 def fill(folder: Path, names: list[str]) -> Path:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from rvos.types import OutputError, VideoError
-from rvos.video import VideoWriter, open_video
 from rvos.video.picture import display_matrix, orient, turns_sideways
+from rvos.video.reader import open_video
 from rvos.video.timeline import Timeline
+from rvos.video.writer import VideoWriter
 
 FAULTS = Path(__file__).resolve().parents[2] / "faults"
 

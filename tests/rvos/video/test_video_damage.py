@@ -12,7 +12,7 @@ import pytest
 from av.stream import Disposition
 
 from rvos.types import Frame, VideoError
-from rvos.video import open_video
+from rvos.video.reader import open_video
 
 
 def _empty(folder: Path, clip: Path) -> Path:

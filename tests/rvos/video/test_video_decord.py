@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rvos.types import VideoError
-from rvos.video import open_video
+from rvos.video.reader import open_video
 
 pytest.importorskip("decord")
 

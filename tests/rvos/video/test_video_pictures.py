@@ -12,8 +12,8 @@ from PIL import Image
 
 from image_core.entries import natural_key
 from rvos.types import VideoError
-from rvos.video import open_video
 from rvos.video.camera import CameraSource
+from rvos.video.reader import open_video
 
 
 def shade(level: int, size: tuple[int, int] = (6, 8)) -> np.ndarray:

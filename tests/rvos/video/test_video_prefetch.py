@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rvos.video import open_video
 from rvos.video.prefetch import Prefetch
+from rvos.video.reader import open_video
 
 
 @pytest.fixture(autouse=True)

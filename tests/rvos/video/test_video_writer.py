@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rvos.types import OutputError
-from rvos.video import VideoWriter, open_video
+from rvos.video.reader import open_video
+from rvos.video.writer import VideoWriter
 
 TIMES = {
     "25": [i / 25 for i in range(30)],

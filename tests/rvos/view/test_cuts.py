@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rvos.types import Frame
-from rvos.video import open_video
+from rvos.video.reader import open_video
 from rvos.view.cuts import THUMBNAIL, cut_score, is_cut, thumbnail
 from rvos.view.frame_view import picture_of, view_of
 
