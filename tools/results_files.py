@@ -27,6 +27,7 @@ SOURCES: dict[str, str] = {
     "video_ablations": "gain/video_ablations.json",
     "few_masks": "few_masks/few_masks.json",
     "few_masks_cells": "few_masks/few_masks_cells.json",
+    "all_masks": "few_masks/all_masks.json",
     "attention_pictures": "few_masks/attention_pictures.json",
     "sparc_boxes": "few_masks/sparc_boxes.json",
     "parser_coverage": "few_masks/parser_coverage.json",

@@ -49,13 +49,32 @@ def few_masks() -> str:
     return table(("masks", *methods.values()), rows)
 
 
-def few_masks_start() -> str:
-    """What tells a contour where to begin, with all masks."""
+def all_masks() -> str:
+    """SafaRi on all masks, by what tells a contour where to begin and how the encoders began."""
     rows = []
-    for title, source in (("AMCR", "few_masks"), ("a head on the cells, and no AMCR", "few_masks_cells")):
+    for title, source in (("AMCR", "few_masks"), ("a head on the cells", "few_masks_cells")):
         (row,) = (row for row in read(source)["arms"] if row["arm"]["name"] == "labels_100_s0")
-        rows.append([title, points(row["mIoU"]), points(row["Pr@0.5"]), points(row["attention_inside"])])
-    return table(("told by", "mIoU", "Pr@0.5", "attention inside the object, %"), rows)
+        rows.append([title, "scratch", "three", points(row["mIoU"]), points(row["Pr@0.5"])])
+    for arm, encoders in (("from scratch", "scratch"), ("encoders of the dense model", "a dense loss")):
+        if arm in (arms := read("all_masks")["arms"]):
+            figures = [points(arms[arm][key]) for key in ("mIoU", "Pr@0.5")]
+            rows.append(["a head on the cells", encoders, "one", *figures])
+    return table(("told where to begin by", "encoders from", "schedules", "mIoU", "Pr@0.5"), rows)
+
+
+def all_masks_contours() -> str:
+    """What the contours of SafaRi go wrong by."""
+    titles = {
+        "first_point_near": "first point within 16 px, %",
+        "mIoU": "mIoU",
+        "mIoU_true_start": "mIoU, the first point given",
+        "mIoU_cells": "mIoU of the head on the cells",
+    }
+    arms = read("all_masks")["arms"]
+    return table(
+        ("encoders from", *titles.values()),
+        ([name, *(points(arm["contours"][key]) for key in titles)] for name, arm in arms.items()),
+    )
 
 
 def few_masks_ablations() -> str:

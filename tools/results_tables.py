@@ -43,7 +43,7 @@ TABLES: dict[str, Callable[[], str]] = {
     make.__name__: make
     for make in (
         *(models.embedded_model, models.embedded_families, models.few_masks, models.few_masks_ablations),
-        models.few_masks_start,
+        *(models.all_masks, models.all_masks_contours),
         *(models.few_masks_filter, models.attention_pictures, models.sparc_boxes, models.s2rm_readings),
         *(photographs.photo_clips, photographs.photo_clips_parts, photographs.photo_by_hand),
         *(photographs.photo_by_hand_failures, photographs.photo_presence),

@@ -92,12 +92,16 @@ ABLATIONS: dict[str, Core] = {
     "rela, no language attention": _changed("rela", "language_attention=false"),
     "rela, no region attention": _changed("rela", "region_attention=false"),
     "rela, no loss of the minimap": _changed("rela", "minimap_weight=0"),
+    "rela, hard regions": _changed("rela", "looks=squares"),
     "rela, 4 x 4 regions": _changed("rela", "minimap=4"),
+    "rela, 8 x 8 regions": _changed("rela", "minimap=8"),
+    "rela, 12 x 12 regions": _changed("rela", "minimap=12"),
     "haris, no feedback": _changed("haris", "feedback=false"),
     "haris, no hierarchy": _changed("haris", "hierarchy=false"),
     "haris, not vision-weighted": _changed("haris", "vision_weighted=false"),
     "haris, not language-weighted": _changed("haris", "language_weighted=false", "feedback=false"),
     "haris, cross-attention": _changed("haris", "block=cross_attention"),
+    "haris, averaged words": _changed("haris", "decoder=averaged_words"),
     "haris, frozen encoders": _changed("haris", "trainable=none"),
 }
 

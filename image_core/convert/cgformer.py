@@ -11,7 +11,7 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
-from image_core.convert.reading import Asked, KeyTable, Shapes, differing, fill, read_published
+from image_core.convert.reading import Asked, KeyTable, Shapes, differing, fill, read_content, tensors_of
 from image_core.encoders.word_pieces import bert_document
 from image_core.models.cgformer import CGFormerConfig
 from image_core.models.description import ModelConfig
@@ -87,18 +87,19 @@ def cgformer_description(
 
 
 def convert_cgformer(source: Path, out: Path, asked: Asked) -> ModelConfig:
-    """A checkpoint of CGFormer and BERT's vocabulary -> a model file of ours, for pictures of the side that its tables
-    of positions are for (480 px as published).
+    """A checkpoint of CGFormer and BERT's vocabulary -> a model file of ours, for pictures of the side asked for, else
+    of the one that its tables of positions are for (480 px as published).
 
     Heads of the fusion are those asked for, else 8. Raises `CheckpointError`, `ConfigError` or `DataError`.
     """
-    state = read_published(source)
+    content = read_content(source)
+    state = tensors_of(content, source) | fused_swin.bert_beside(content, source)
     heads = fused_swin.stage_heads(asked.fusion_heads, FUSION_HEADS)
     spec = cgformer_description(state, asked.max_words or fused_swin.WORDS, heads)
     words = fused_swin.bert_words(source, asked.vocabulary, state)
     model = build_model(spec, tokenizer_json=bert_document(words, spec.text.options))
     fill(model, CGFORMER.renamed(state, str(source)), str(source))
-    side = spec.config.get("table_px", CGFormerConfig.table_px)
+    side = asked.size_px or spec.config.get("table_px", CGFormerConfig.table_px)
     preprocessing = replace(fused_swin.PREPROCESSING, size_px=side)
     save_model(out, model, spec, preprocessing, Provenance(data=f"converted from CGFormer's {source.name}"))
     return spec

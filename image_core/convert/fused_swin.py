@@ -15,7 +15,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from image_core.convert.reading import Rule, Shapes
+from image_core.convert.reading import Rule, Shapes, tensors_of
 from image_core.encoders.word_pieces import read_word_pieces
 from image_core.errors import CheckpointError, ConfigError, DataError
 from image_core.models.description import EncoderConfig
@@ -63,7 +63,7 @@ UNUSED = (
     r"backbone\.layers\.\d+\.blocks\.\d+\.attn\.relative_position_index",
     r"backbone\.layers\.\d+\.blocks\.\d+\.attn_mask",
     r"backbone\.layers\.3\.(?:res|pwam)_gate\.\d\.weight",  # its result goes nowhere
-    r"text_encoder\.embeddings\.position_ids",
+    r"text_encoder\.embeddings\.(?:position|token_type)_ids",
     r"text_encoder\.pooler\..+",
 )
 """Tables that are computed anew, and weights that the releases store and never use."""
@@ -137,6 +137,13 @@ def bert_words(source: Path, asked: Path | None, state: Mapping[str, Tensor]) ->
     if words != rows:
         raise DataError(f"{path}: expected {rows} words, one for each of the checkpoint's rows, got {words}")
     return tokenizer
+
+
+def bert_beside(content: Any, source: Path) -> dict[str, Tensor]:
+    """BERT's tensors as `text_encoder`, where they lie beside the network's under a name of their own. Raises
+    `CheckpointError` where what lies there is no state dict."""
+    beside = content.get("bert_model") if isinstance(content, dict) else None
+    return {} if beside is None else {f"text_encoder.{key}": v for key, v in tensors_of(beside, source).items()}
 
 
 def stage_heads(asked: tuple[int, ...] | None, usual: int) -> tuple[int, int, int, int]:

@@ -6,6 +6,7 @@ Read off the names and shapes of its tensors; its code is GPL-3.0 and was not re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
-from image_core.convert.reading import Asked, KeyTable, Shapes, differing, fill, read_content, tensors_of
+from image_core.convert.reading import (
+    Asked,
+    KeyTable,
+    Shapes,
+    argument_of,
+    differing,
+    fill,
+    read_content,
+    tensors_of,
+)
 from image_core.encoders.word_pieces import bert_document
 from image_core.errors import CheckpointError
 from image_core.models.description import ModelConfig
@@ -54,13 +64,13 @@ def lavt_description(
 
 
 def convert_lavt(source: Path, out: Path, asked: Asked) -> ModelConfig:
-    """A checkpoint of `lavt` or `lavt_one` and BERT's vocabulary -> a model file of ours, 480 px as published.
+    """A checkpoint of `lavt` or `lavt_one` and BERT's vocabulary -> a model file of ours.
 
-    Heads of the fusion are those asked for, else those of the training's arguments in the file, else one. Raises
-    `CheckpointError` or `DataError`.
+    Heads of the fusion and the side of pictures are those asked for, else those of the training's arguments in the
+    file, else one and 480 px. Raises `CheckpointError` or `DataError`.
     """
     content = read_content(source)
-    state = tensors_of(content, source) | _bert_beside(content, source)
+    state = tensors_of(content, source) | fused_swin.bert_beside(content, source)
     heads = _heads_told(content, source)
     if asked.fusion_heads is not None:
         given = fused_swin.stage_heads(asked.fusion_heads, 1)
@@ -74,19 +84,26 @@ def convert_lavt(source: Path, out: Path, asked: Asked) -> ModelConfig:
     words = fused_swin.bert_words(source, asked.vocabulary, state)
     model = build_model(spec, tokenizer_json=bert_document(words, spec.text.options))
     fill(model, LAVT.renamed(state, str(source)), str(source))
-    save_model(out, model, spec, fused_swin.PREPROCESSING, Provenance(data=f"converted from LAVT's {source.name}"))
+    preprocessing = replace(fused_swin.PREPROCESSING, size_px=_size_px(asked, content, source))
+    save_model(out, model, spec, preprocessing, Provenance(data=f"converted from LAVT's {source.name}"))
     return spec
 
 
-def _bert_beside(content: Any, source: Path) -> dict[str, Tensor]:
-    """BERT's tensors as `text_encoder`, where they lie beside the network's under a name of their own."""
-    beside = content.get("bert_model") if isinstance(content, dict) else None
-    return {} if beside is None else {f"text_encoder.{key}": v for key, v in tensors_of(beside, source).items()}
+def _size_px(asked: Asked, content: Any, source: Path) -> int:
+    """The side of the pictures: asked for, of the training's arguments (`img_size`), or as published."""
+    told = argument_of(content, "img_size")
+    if told is not None and (type(told) is not int or told < 1):
+        raise CheckpointError(f"{source}: expected img_size as a number of pixels among its arguments, got {told!r}")
+    if None not in (told, asked.size_px) and told != asked.size_px:
+        raise CheckpointError(
+            f"{source}: expected size_px {told}, which its own arguments say, got {asked.size_px}: leave it out"
+        )
+    return asked.size_px or told or fused_swin.PREPROCESSING.size_px
 
 
 def _heads_told(content: Any, source: Path) -> tuple[int, int, int, int] | None:
     """The heads of the fusion that the arguments of the training name (`mha`, "a-b-c-d"), or None."""
-    told = getattr(content.get("args"), "mha", None) if isinstance(content, dict) else None
+    told = argument_of(content, "mha")
     if not told:
         return None
     parts = str(told).split("-")

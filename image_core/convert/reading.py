@@ -13,7 +13,7 @@ import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -28,22 +28,29 @@ Rule = tuple[str, str]
 """A pattern of a whole published key, and our key. `{q,k,v}` in ours shares a stacked tensor out, equal rows each;
 `<linear>` at its end takes off the last axes of length 1: a convolution of one cell is a linear layer here."""
 
-_SCALAR = np.float64(0).__reduce__()[0]
-"""What a pickle calls for a number of numpy."""
+_MADE_BY: tuple[Any, ...] = (np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0])
+"""What a pickle calls for a number and for an array of numpy."""
 
 PLAIN: tuple[Any, ...] = (
     argparse.Namespace,  # LAVT keeps the arguments of its training beside the weights
-    (_SCALAR, "numpy.core.multiarray.scalar"),  # figures of merit, as numpy before 2 wrote them
-    _SCALAR,
+    # Figures of merit; numpy before 2 wrote another name.
+    *(each for made in _MADE_BY for each in (made, (made, f"numpy.core.multiarray.{made.__name__}"))),
+    np.ndarray,
     np.dtype,
-    np.dtypes.Float32DType,
-    np.dtypes.Float64DType,
-    np.dtypes.Int64DType,
+    *(getattr(np.dtypes, f"{kind}DType") for kind in ("Float32", "Float64", "Int32", "Int64", "Bool")),
+    *(
+        (path, f"pathlib{module}.{name}")
+        for path, name in ((PurePosixPath, "PosixPath"), (PureWindowsPath, "WindowsPath"))
+        for module in ("", "._local")  # from Python 3.13 on
+    ),
 )
 """All that a checkpoint may hold beside tensors and Python's plain values: they are values, and run nothing."""
 
 _WRAPPERS = r"^(?:module\.|_orig_mod\.)+"
-"""What wrappers for many processes and for compilation put before every key."""
+"""What wrappers for many processes and for compilation put before keys."""
+
+_HOLDERS = ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model")
+"""Names of a state dict inside a file, averaged weights first."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,10 @@ class Asked:
     max_words: int | None = None
     #: Heads of the attention inside the backbone, one number a stage or one for all.
     fusion_heads: tuple[int, ...] | None = None
+    #: Heads of the transformer behind the encoders.
+    heads: int | None = None
+    #: The side of the pictures in training.
+    size_px: int | None = None
 
 
 def renamed(
@@ -103,13 +114,18 @@ class KeyTable:
 
 
 def fill(model: torch.nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load strictly; presence calibration is ours and stays. Raises `CheckpointError` for all else that differs."""
+    """Load strictly; presence calibration is ours and stays. Raises `CheckpointError` for all else that differs, and
+    for numbers that are not finite."""
     own = model.state_dict()
     wanted = {key for key in own if key not in ("presence_scale", "presence_offset")}
     differing = sorted(k for k in wanted & state.keys() if own[k].shape != state[k].shape)
     faults = [
         told(sorted(keys), label)
         for label, keys in (
+            (
+                "with numbers that are not finite",
+                {k for k, v in state.items() if not v.is_meta and not v.isfinite().all()},
+            ),
             ("missing", wanted - state.keys()),
             ("unexpected", state.keys() - wanted),
             ("of another shape", differing),
@@ -133,25 +149,56 @@ def read_content(source: Path) -> Any:
             return load_file(source)
         with torch.serialization.safe_globals(list(PLAIN)):
             return torch.load(source, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        if asked is None:
+            raise _unreadable(source, error) from error
         raise CheckpointError(
-            f"{source}: expected a file of tensors and plain values, got one that cannot be read "
-            f"({type(error).__name__}): check that it is whole and that its suffix is right"
+            f"{source}: expected a file of tensors and plain values, got one that asks for {asked[1]}; nothing of it "
+            "was run: save its state dict by itself"
         ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{source}: expected a file of tensors and plain values, got one that cannot be read "
+        f"({type(error).__name__}): check that it is whole and that its suffix is right"
+    )
 
 
 def tensors_of(content: Any, source: Path) -> dict[str, Tensor]:
-    """The state dict in what was read: averaged weights before plain ones, wrappers' prefixes taken off.
+    """The state dict in what was read: averaged weights before plain ones, else the only one under any name; without
+    the prefixes of wrappers, and without one that all keys share.
 
     Raises `CheckpointError` where there is none.
     """
-    for name in ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(name), dict) and content[name]:
-            content = content[name]
-            break
-    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{source}: expected a state dict of tensors, got {type(content).__name__}")
-    return {re.sub(_WRAPPERS, "", str(key)): value for key, value in content.items()}
+    held = content
+    if isinstance(content, dict) and not _is_state(content):
+        named = [content[name] for name in _HOLDERS if isinstance(content.get(name), dict) and content[name]]
+        others = [value for value in content.values() if _is_state(value)]
+        held = named[0] if named else others[0] if len(others) == 1 else content
+    if not _is_state(held):
+        raise CheckpointError(f"{source}: expected a state dict of tensors, got {type(held).__name__}{_keys(held)}")
+    state = {re.sub(_WRAPPERS, "", str(key)): value for key, value in held.items()}
+    while len(state) > 1 and len({key.partition(".")[0] for key in state}) == 1:
+        state = {key.partition(".")[2]: value for key, value in state.items()}  # a network inside another
+    return state
+
+
+def _is_state(content: Any) -> bool:
+    return isinstance(content, dict) and bool(content) and all(isinstance(v, Tensor) for v in content.values())
+
+
+def _keys(content: Any) -> str:
+    return f" with {', '.join(map(str, list(content)[:5]))}" if isinstance(content, dict) and content else ""
+
+
+def argument_of(content: Any, name: str) -> Any:
+    """What the arguments of a training that lie beside the weights say, or None."""
+    arguments = content.get("args") if isinstance(content, dict) else None
+    return arguments.get(name) if isinstance(arguments, dict) else getattr(arguments, name, None)
 
 
 def read_published(source: Path) -> dict[str, Tensor]:

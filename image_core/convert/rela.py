@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
-from image_core.convert.reading import Asked, KeyTable, Rule, Shapes, differing, fill, read_published
+from image_core.convert.reading import Asked, KeyTable, Rule, Shapes, differing, fill, read_content, tensors_of
 from image_core.encoders.gru import fixed_length
 from image_core.encoders.word_pieces import bert_document
 from image_core.errors import CheckpointError
@@ -90,9 +91,13 @@ RELA = KeyTable(
 
 
 def rela_description(
-    state: Mapping[str, Tensor], max_words: int = fused_swin.WORDS, fusion_heads: tuple[int, ...] = (1, 1, 1, 1)
+    state: Mapping[str, Tensor],
+    max_words: int = fused_swin.WORDS,
+    fusion_heads: tuple[int, ...] = (1, 1, 1, 1),
+    heads: int | None = None,
 ) -> ModelConfig:
-    """The model that the tensors belong to. A cell reads 4 places, as in every release, which tells the heads.
+    """The model that the tensors belong to. heads: of the pixel decoder; None: each reads 4 places, as in every
+    release, which tells how many there are.
 
     Raises `CheckpointError` when a tensor that tells the sizes is missing, or tells what cannot be.
     """
@@ -103,17 +108,23 @@ def rela_description(
     if side * side != queries:
         raise CheckpointError(f"{shapes.expected}, got one with {queries} queries, which make no square of regions")
     places = shapes.of(f"{pixels}.transformer.encoder.layers.0.self_attn.attention_weights.bias")[0]
-    points = RelaConfig().points
+    points = RelaConfig().points if heads is None else places // (3 * heads)
+    heads = places // (3 * points) if points else 0
+    if places != 3 * heads * points:
+        raise CheckpointError(f"{shapes.expected}, got one with {places} places, which {heads} heads cannot share")
+    gates = [value for key, value in state.items() if re.fullmatch(_GATE, key)]
     config = {
         "minimap": side,
         "channels": channels,
-        "heads": places // (3 * points),
+        "heads": heads,
+        "points": points,
         "pixel_layers": shapes.count(r"sem_seg_head\.pixel_decoder\.transformer\.encoder\.layers\.(\d+)\."),
         "pixel_hidden": shapes.of(f"{pixels}.transformer.encoder.layers.0.linear1.weight")[0],
         "region_layers": shapes.count(r"sem_seg_head\.predictor\.RIA_layers\.(\d+)\."),
         "region_hidden": shapes.of(f"{regions}.transformer_ffn_layers.0.linear1.weight")[0],
         "fusion_heads": fusion_heads,
-        "fusion_gates": any(bool(v.any()) for k, v in state.items() if re.fullmatch(_GATE, k) and not v.is_meta),
+        # Gates that are not there are missing; those that are all zero are left out.
+        "fusion_gates": not gates or any(bool(v.any()) for v in gates if not v.is_meta),
         "reads_padding": True,
     }
     return ModelConfig(
@@ -126,19 +137,21 @@ def rela_description(
 
 
 def convert_rela(source: Path, out: Path, asked: Asked) -> ModelConfig:
-    """A checkpoint of GRES with Swin and BERT's vocabulary -> a model file of ours, 480 px as published.
+    """A checkpoint of GRES with Swin and BERT's vocabulary -> a model file of ours, for a side of 480 px or the one
+    asked for.
 
     Raises `CheckpointError` or `DataError`.
     """
-    state = read_published(source)
+    content = read_content(source)
+    state = tensors_of(content, source) | fused_swin.bert_beside(content, source)
     max_words = asked.max_words or fused_swin.WORDS
-    spec = rela_description(state, max_words, fused_swin.stage_heads(asked.fusion_heads, 1))
+    spec = rela_description(state, max_words, fused_swin.stage_heads(asked.fusion_heads, 1), asked.heads)
     words = fixed_length(fused_swin.bert_words(source, asked.vocabulary, state), max_words)
-    if NEVER_LOADED in state:
-        state[NEVER_LOADED] = torch.zeros_like(state[NEVER_LOADED])
+    state[NEVER_LOADED] = torch.zeros_like(state[NEVER_LOADED]) if NEVER_LOADED in state else torch.zeros(())
     if not spec.config.get("fusion_gates", True):
         state = {key: value for key, value in state.items() if not re.fullmatch(_GATE, key)}
     model = build_model(spec, tokenizer_json=bert_document(words, spec.text.options))
     fill(model, RELA.renamed(state, str(source)), str(source))
-    save_model(out, model, spec, fused_swin.PREPROCESSING, Provenance(data=f"converted from ReLA's {source.name}"))
+    preprocessing = replace(fused_swin.PREPROCESSING, size_px=asked.size_px or fused_swin.PREPROCESSING.size_px)
+    save_model(out, model, spec, preprocessing, Provenance(data=f"converted from ReLA's {source.name}"))
     return spec

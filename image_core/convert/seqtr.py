@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from zipfile import BadZipFile
@@ -25,7 +26,7 @@ from image_core.convert.reading import (
 from image_core.data.annotation_files import read_json, read_plain_pickle
 from image_core.encoders.darknet import LEVEL_ENDS, darknet53
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
-from image_core.errors import DataError
+from image_core.errors import CheckpointError, DataError
 from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.seqtr import SeqTRConfig
 from image_core.models.table import build_model
@@ -84,16 +85,20 @@ SEQTR = KeyTable(_RULES, place=_place)
 
 
 def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> ModelConfig:
-    """The model that SeqTR's published tensors belong to, read off their shapes; 8 heads, as every release has.
+    """The model that SeqTR's published tensors belong to, read off their shapes; 8 heads, which no shape tells.
 
     Only what differs from the published sizes is named, so that it equals a configuration that says as little.
-    Raises `CheckpointError` when one of the tensors that tell the sizes is missing.
+    Raises `CheckpointError` when one of the tensors that tell the sizes is missing, and for a model of boxes.
     """
-
     shapes = Shapes(state, "SeqTR checkpoint: expected a segmentation model with its encoders")
     shape, count = shapes.of, shapes.count
     tokens, channels = shape("head.transformer.query_embedding.weight")
     embedding = shape(_VECTORS)[1]
+    positions = shape("head.transformer.seq_positional_encoding.embedding.weight")[0]
+    if positions % 2 == 0 or positions <= 5:  # 4 numbers of a box and the end
+        raise CheckpointError(
+            f"{shapes.expected}, got one of {positions} places: contours have 7 or more, an odd number"
+        )
     hidden = shape("lan_enc.lstm.weight_hh_l0")[1]
     width = shape("vis_enc.darknet.0.conv.weight")[0]
     vision = {
@@ -107,7 +112,7 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> Mo
         "encoder_layers": count(r"head\.transformer\.encoder\.layers\.(\d+)\."),
         "decoder_layers": count(r"head\.transformer\.decoder\.layers\.(\d+)\."),
         "bins": tokens - 1,
-        "points": (shape("head.transformer.seq_positional_encoding.embedding.weight")[0] - 1) // 2,
+        "points": positions // 2,
         "bin_offset": 0.0,
     }
     return ModelConfig(
@@ -127,8 +132,8 @@ def convert_seqtr(
     table: KeyTable = SEQTR,
     description: Callable[[Mapping[str, Tensor], int], ModelConfig] = seqtr_description,
 ) -> ModelConfig:
-    """A segmentation checkpoint of SeqTR's family and its vocabulary -> a model file of ours, 640 px as published.
-    Word vectors lie in it, or in word_emb.npz beside it.
+    """A segmentation checkpoint of SeqTR's family and its vocabulary -> a model file of ours, for the longer side asked
+    for, else 640 px. Word vectors lie in it, or in word_emb.npz beside it.
 
     The vocabulary is the release's token_to_ix, a pickle or JSON of word -> row, with PAD and UNK. Raises
     `CheckpointError` or `DataError`.
@@ -141,6 +146,8 @@ def convert_seqtr(
     if vocabulary is None:
         raise DataError(f"{source}: no token_to_ix.pkl or .json beside it; put it there, or name it (--vocabulary)")
     spec = description(state, max_words)
+    if asked.heads is not None:
+        spec = replace(spec, config={**spec.config, **differing({"heads": asked.heads}, SeqTRConfig)})
     words = _vocabulary(vocabulary, state[_VECTORS].shape[0])
     options = cast(dict[str, Any], spec.text.options)
     text = GruTextEncoder(
@@ -149,7 +156,9 @@ def convert_seqtr(
     )
     model = build_model(spec, tokenizer_json=text.tokenizer_json())
     fill(model, table.renamed(state, str(source)), str(source))
-    preprocessing = Preprocessing(640, "keep_ratio", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), pixel_scale=1.0)
+    preprocessing = Preprocessing(
+        asked.size_px or 640, "keep_ratio", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), pixel_scale=1.0
+    )
     provenance = Provenance(data=f"converted from {spec.name}'s {source.name}", words=tuple(sorted(words)))
     save_model(out, model, spec, preprocessing, provenance)
     return spec

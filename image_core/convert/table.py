@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -22,30 +22,49 @@ class Project:
 
     convert: Callable[[Path, Path, Asked], ModelConfig]
     summary: str
-    #: Fields of `Asked` that it reads.
-    asks: frozenset[str] = frozenset({"vocabulary", "max_words"})
+    #: Fields of `Asked` that no shape tells -> what is taken where they are not given. It reads no others.
+    usual: Mapping[str, str]
 
 
 PROJECTS: dict[str, Project] = {
     "cgformer": Project(
         convert_cgformer,
         "CGFormer's network with BERT's vocabulary (vocab.txt)",
-        asks=frozenset({"vocabulary", "max_words", "fusion_heads"}),
+        {
+            "max_words": "20 tokens an expression",
+            "fusion_heads": "8 heads in each stage of the backbone",
+            "size_px": "pictures of the side that its tables of positions are for",
+        },
     ),
     "lavt": Project(
         convert_lavt,
         "LAVT's lavt or lavt_one with BERT's vocabulary (vocab.txt)",
-        asks=frozenset({"vocabulary", "max_words", "fusion_heads"}),
+        {
+            "max_words": "20 tokens an expression",
+            "fusion_heads": "1 head in each stage of the backbone unless its own arguments say others",
+            "size_px": "pictures of 480 px unless its own arguments say others",
+        },
     ),
     "partial_res": Project(
-        convert_partial_res, "Partial-RES' segmentation model with its vocabulary (token_to_ix.pkl)"
+        convert_partial_res,
+        "Partial-RES' segmentation model with its vocabulary (token_to_ix.pkl)",
+        {"max_words": "15 tokens an expression", "size_px": "pictures of 640 px"},
     ),
     "rela": Project(
         convert_rela,
         "ReLA's GRES with a Swin backbone, with BERT's vocabulary (vocab.txt)",
-        asks=frozenset({"vocabulary", "max_words", "fusion_heads"}),
+        {
+            "max_words": "20 tokens an expression",
+            "fusion_heads": "1 head in each stage of the backbone",
+            "heads": "heads of the pixel decoder that read 4 places each",
+            "size_px": "pictures of 480 px",
+        },
     ),
-    "seqtr": Project(convert_seqtr, "SeqTR's segmentation model with its vocabulary (token_to_ix.pkl)"),
+    "seqtr": Project(
+        convert_seqtr,
+        "SeqTR's segmentation model with its vocabulary (token_to_ix.pkl)",
+        {"max_words": "15 tokens an expression", "heads": "8 heads", "size_px": "pictures of 640 px"},
+    ),
 }
 
 
@@ -63,9 +82,10 @@ def convert(name: str, source: Path, out: Path, asked: Asked) -> ModelConfig:
     Raises `UnknownNameError`, `ConfigError` for what this project has not, `CheckpointError` and `DataError`.
     """
     row = project(name)
-    given = {f.name for f in fields(asked) if getattr(asked, f.name) is not None}
-    if given - row.asks:
+    given = {f.name for f in fields(asked) if getattr(asked, f.name) is not None} - {"vocabulary"}
+    if given - row.usual.keys():
         raise ConfigError(
-            f"{name}: expected none of {', '.join(sorted(given - row.asks))}, as it has none: leave it out"
+            f"{name}: expected none of {', '.join(sorted(given - row.usual.keys()))}, as its shapes tell them or it "
+            "has none: leave it out"
         )
     return row.convert(source, out, asked)

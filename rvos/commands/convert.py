@@ -11,6 +11,8 @@ import typer
 from image_core.errors import RvosError
 from rvos.commands import options
 
+_OPTIONS = {"max_words": "--words", "fusion_heads": "--fusion-heads", "heads": "--heads", "size_px": "--size"}
+
 
 def convert(
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="cgformer, lavt, partial_res, rela or seqtr.")],
@@ -33,8 +35,21 @@ def convert(
         typer.Option(
             "--fusion-heads",
             metavar="N[,N,N,N]",
-            help="Heads of the attention to words in each stage of the backbone, which no file tells; as published, "
-            "if not given.",
+            help="Heads of the attention to words in each stage of the backbone (1, or 8 for CGFormer).",
+        ),
+    ] = None,
+    heads: Annotated[
+        int | None,
+        typer.Option(
+            "--heads",
+            metavar="N",
+            help="Heads of SeqTR's transformer (8) or ReLA's pixel decoder (4 places read by each).",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            "--size", metavar="PX", help="Side of the pictures in training (480, or 640 for SeqTR and its kin)."
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")] = False,
@@ -52,14 +67,20 @@ def convert(
         raise RvosError(f"OUT {out}: is there already; take another name, or --overwrite")
     if not out.parent.is_dir():
         raise RvosError(f"OUT {out}: there is no folder {out.parent}; make it first")
-    if words is not None and words < 1:
-        raise RvosError(f"--words: expected 1 or more, got {words}")
-    spec = convert_checkpoint(project, source, out, Asked(vocabulary, words, _heads(fusion_heads)))
+    for option, number in (("--words", words), ("--heads", heads), ("--size", size)):
+        if number is not None and number < 1:
+            raise RvosError(f"{option}: expected 1 or more, got {number}")
+    asked = Asked(vocabulary, words, _heads(fusion_heads), heads, size)
+    spec = convert_checkpoint(project, source, out, asked)
+    usual = {_OPTIONS[key]: said for key, said in project_of(project).usual.items() if getattr(asked, key) is None}
     if as_json:
-        print(json.dumps({"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict()}))
+        figures = {"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict(), "taken": usual}
+        print(json.dumps(figures))
         return
     print(f"model: {out}")
     print(f"kind: {spec.name}, {out.stat().st_size / 1e6:.1f} MB")
+    for option, said in usual.items():
+        print(f"taken, as no shape tells it: {said} ({option} says another)")
 
 
 def _heads(text: str | None) -> tuple[int, ...] | None:

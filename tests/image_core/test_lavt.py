@@ -69,6 +69,20 @@ def test_a_file_of_lavt_one_becomes_a_model_file(small: Lavt, folder: Path) -> N
         convert_lavt(folder / "lavt_one.pth", folder / "b.safetensors", Asked(fusion_heads=(8,)))
 
 
+def test_arguments_of_the_training_say_heads_and_side(small: Lavt, folder: Path) -> None:
+    content: dict[str, Any] = {"net": names_in_lavt(small), "args": {"mha": "1-2-4-8", "img_size": 96}}
+    torch.save(content, folder / "x.pth")
+    spec = convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+    assert spec.config["fusion_heads"] == (1, 2, 4, 8)
+    assert load_model(folder / "ours.safetensors").preprocessing.size_px == 96
+    with pytest.raises(CheckpointError, match="expected size_px 96, which its own arguments say, got 128"):
+        convert_lavt(folder / "x.pth", folder / "b.safetensors", Asked(size_px=128))
+    content["args"] = {"mha": "1-2-4-8", "img_size": "96"}
+    torch.save(content, folder / "x.pth")
+    with pytest.raises(CheckpointError, match="expected img_size as a number of pixels among its arguments, got '96'"):
+        convert_lavt(folder / "x.pth", folder / "b.safetensors", Asked())
+
+
 def test_a_file_of_lavt_has_its_bert_beside(small: Lavt, folder: Path) -> None:
     names = names_in_lavt(small)
     bert = {k.removeprefix("text_encoder."): v for k, v in names.items() if k.startswith("text_encoder.")}

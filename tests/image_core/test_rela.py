@@ -229,6 +229,16 @@ def test_traps_of_the_published_files(fixture: tuple[dict[str, Tensor], dict[str
     assert loaded.state_dict()["regions.layers.0.share"] == 0
     assert not any("gates" in key for key in loaded.state_dict())
     assert loaded.encode_text(["w5"]).words.shape[1] == 12
+    del closed[NEVER_LOADED]  # a file without it runs as one that has it
+    asked = Asked(max_words=12, heads=2, size_px=96)
+    torch.save({"model": closed}, folder / "gres.pth")
+    spec_of_two = convert_rela(folder / "gres.pth", folder / "two.safetensors", asked)
+    assert (spec_of_two.config["heads"], spec_of_two.config["points"]) == (2, 8)
+    two = load_model(folder / "two.safetensors")
+    assert two.preprocessing.size_px == 96 and two.model.state_dict()["regions.layers.0.share"] == 0
+    with pytest.raises(CheckpointError, match="places, which 5 heads cannot share"):
+        convert_rela(folder / "gres.pth", folder / "b.safetensors", replace(asked, heads=5))
+    closed[NEVER_LOADED] = published[NEVER_LOADED]
     gated = build_model(replace(spec, config={**spec.config, "fusion_gates": True})).eval()
     words = read_words(loaded, io["lang_tokens"], io["lang_mask"])
     fill(gated, RELA.renamed(closed), "closed")
@@ -242,6 +252,10 @@ def test_traps_of_the_published_files(fixture: tuple[dict[str, Tensor], dict[str
     [
         (lambda s: s.pop("sem_seg_head.predictor.decoder_norm.bias"), r"1 missing \(regions.norm.bias\)"),
         (lambda s: s.update({"criterion.x": torch.zeros(1)}), r"1 not of this project as it is known \(criterion.x\)"),
+        (
+            lambda s: [s.pop(key) for key in list(s) if "res_gate" in key],
+            r"6 missing \(fusion.gates.0.first.weight, ",
+        ),
         (lambda s: s.pop("backbone.layers.0.blocks.0.attn.relative_position_bias_table"), "GRES with a Swin backbone"),
         (
             lambda s: s.update({"sem_seg_head.predictor.query_feat.weight": torch.zeros(8, 32)}),

@@ -107,6 +107,26 @@ def test_a_published_file_becomes_a_model_file(small: SeqTR, file: Path) -> None
     torch.testing.assert_close(alone.sentence[0], a.sentence[1])
 
 
+def test_what_no_shape_tells_is_asked(file: Path) -> None:
+    usual, told = file.with_name("usual.safetensors"), file.with_name("told.safetensors")
+    convert_seqtr(file, usual, Asked())
+    convert_seqtr(file, told, Asked(heads=2, size_px=320, max_words=20))
+    heads = [load_model(path).spec.config.get("heads", 8) for path in (usual, told)]
+    assert heads == [8, 2] and load_model(told).spec.max_words == 20
+    assert [load_model(path).preprocessing.size_px for path in (usual, told)] == [640, 320]
+
+
+@pytest.mark.parametrize("places", [5, 8])
+def test_a_model_of_boxes_is_no_model_of_contours(small: SeqTR, file: Path, places: int) -> None:
+    """4 numbers and the end: converted, its boxes would be read as two points of a contour."""
+    names = published_names(small)
+    key = "head.transformer.seq_positional_encoding.embedding.weight"
+    names[key] = torch.zeros(places, names[key].shape[1])
+    torch.save(names, file)
+    with pytest.raises(CheckpointError, match=f"got one of {places} places: contours have 7 or more, an odd number"):
+        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+
+
 def test_a_pickled_vocabulary_is_read_and_nothing_else_of_it(file: Path) -> None:
     import pickle
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,11 @@ from rvos.cli import main
         (["seqtr", "in.pth", "nowhere/out.safetensors"], "there is no folder nowhere"),
         (["seqtr", "in.pth", "there.safetensors"], "is there already; take another name, or --overwrite"),
         (["seqtr", "in.pth", "out.safetensors", "--words", "0"], "--words: expected 1 or more, got 0"),
+        (["seqtr", "in.pth", "out.safetensors", "--size", "0"], "--size: expected 1 or more, got 0"),
+        (
+            ["lavt", "in.pth", "out.safetensors", "--heads", "4"],
+            "lavt: expected none of heads, as its shapes tell them",
+        ),
     ],
 )
 def test_faults_are_one_line(
@@ -54,11 +61,18 @@ def test_a_converted_file_is_a_model(
         out.write_bytes(b"12")
         return ModelConfig("seqtr", EncoderConfig("darknet53"), EncoderConfig("gru"))
 
-    row = image_core.convert.table.Project(converted, "stands in")
+    usual = {"max_words": "15 tokens", "heads": "8 heads", "size_px": "pictures of 640 px"}
+    row = image_core.convert.table.Project(converted, "stands in", usual)
     monkeypatch.setitem(image_core.convert.table.PROJECTS, "seqtr", row)
     out = tmp_path / "out.safetensors"
     out.touch()
     arguments = ["convert", "seqtr", "in.pth", str(out), "--vocabulary", "v.json", "--words", "20", "--overwrite"]
     assert main([*arguments, "--json"]) == 0
-    assert calls == [(Path("in.pth"), out, Asked(Path("v.json"), 20))]
-    assert '"bytes": 2' in capsys.readouterr().out
+    said = json.loads(capsys.readouterr().out)
+    assert said["bytes"] == 2 and said["taken"] == {"--heads": "8 heads", "--size": "pictures of 640 px"}
+    assert main([*arguments, "--heads", "4"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "taken, as no shape tells it: pictures of 640 px (--size says another)"
+    ]
+    asked = Asked(Path("v.json"), 20)
+    assert calls == [(Path("in.pth"), out, asked), (Path("in.pth"), out, replace(asked, heads=4))]
