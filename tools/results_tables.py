@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import results_of_cores as cores
 import results_of_models as models
@@ -24,19 +25,29 @@ RESULTS = ROOT / "docs" / "results.md"
 
 
 def sources() -> str:
-    """Where every figure comes from: file, picture, command, day and machine."""
+    """Where every figure comes from: file, picture, command, day and machine; a row for each run of a result."""
     rows = []
     for name, file in SOURCES.items():
-        document, path = read(name), BENCHMARKS / file
-        machine, here = document["machine"], path.parent.relative_to(ROOT).as_posix()
+        path = BENCHMARKS / file
+        here = path.parent.relative_to(ROOT).as_posix()
         links = [f"[{name}](../{here}/{path.name})"]
         pictures = [path.with_suffix(suffix) for suffix in (".png", ".jpg")]
         links += [f"[picture](../{here}/{picture.name})" for picture in pictures if picture.is_file()]
-        command = re.sub(r"benchmarks/(\w+)\.py", rf"-m {here.replace('/', '.')}.\1", document["command"])
-        command = re.sub(r"benchmarks/(?=\w+\.json)", f"{here}/", command)
-        row = [", ".join(links), f"`{command}`", machine["date"], f"{machine['processor']}, {machine['cores']} cores"]
-        rows.append(row)
+        for what, run in runs(read(name)).items():
+            machine = run["machine"]
+            command = re.sub(r"benchmarks/(\w+)\.py", rf"-m {here.replace('/', '.')}.\1", run["command"])
+            command = re.sub(r"benchmarks/(?=\w+\.json)", f"{here}/", command)
+            told = [f"`{command}`", machine["date"], f"{machine['processor']}, {machine['cores']} cores"]
+            rows.append([", ".join(links) + what, *told])
     return table(("result", "command", "measured", "machine"), rows)
+
+
+def runs(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What a run measured -> its header: of a result whose models were measured one by one those of the models, for the
+    document's own is that of the last; else of the whole."""
+    models = document.get("models")
+    apart = {name: of for name, of in models.items() if "command" in of} if isinstance(models, dict) else {}
+    return {f": `{name}`": of for name, of in apart.items()} or {"": document}
 
 
 TABLES: dict[str, Callable[[], str]] = {
