@@ -12,8 +12,10 @@ import torch
 from image_core.building import build
 from image_core.checkpoint import Provenance
 from image_core.errors import ConfigError, RvosError, UnknownNameError
+from image_core.models.safari import SafariConfig
 from image_core.models.table import build_model
 from image_core.training.config import OptimiserConfig, TrainConfig
+from image_core.training.optimiser import lr_factor
 from image_core.training.recipe import datasets
 from rvos.configuration import (
     bootstrap_config,
@@ -101,6 +103,15 @@ def test_the_model_of_every_experiment_can_be_built(name: str) -> None:
         model = build_model(plain)
     assert settings.preprocessing.multiple % model.size_multiple == 0
     assert settings.out == Path("runs") / name
+
+
+@pytest.mark.parametrize("name", [name for name in experiments() if "safari" in name])
+def test_the_gates_of_safari_can_open(name: str) -> None:
+    """AdamW moves a number by about its learning rate a step; a gate is open from b = 0 on."""
+    settings = train_config([f"experiment={name}", ROOT])
+    rates = [lr_factor(step, settings.steps, settings.optimiser) for step in range(settings.steps)]
+    way = settings.optimiser.lr * settings.optimiser.gate_factor * sum(rates)
+    assert way > -build(SafariConfig, settings.model.config, "model").gate_start > 0
 
 
 def test_the_synthetic_experiment_in_particular() -> None:
