@@ -34,6 +34,11 @@ BENCHMARK = Benchmark(__file__, __doc__)
 DOCS = REPOSITORY / "docs"
 SPLITS = ("test", "test_compositional")
 FIGURES = ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc")
+SIDE_BY_SIDE = (
+    "- How cells hear each other (`update: side_by_side`) is ours, and no recurrence of the paper: where every row is",
+    "  heard it is attention over the whole map",
+)
+"""What the card says of a model that is not the paper's."""
 
 
 def evaluate(model: str) -> dict[str, dict[str, Any]]:
@@ -84,6 +89,7 @@ def card(
     """The model card, Markdown; `training` is what `history` gives."""
     origin = header["provenance"]
     hours = f"{sum(part['hours'] for part in training):.1f} hours of training steps on two shared cores"
+    side_by_side = header["model"]["config"].get("update") == "side_by_side"
     lines = [
         f"# {name}",
         "",
@@ -91,6 +97,7 @@ def card(
         "It has never seen a photograph. `python -m benchmarks.accuracy.embedded_model` wrote this card and recomputes",
         "every figure.",
         "",
+        *(SIDE_BY_SIDE if side_by_side else ()),
         f"- Training: `{origin['command']}`, seed {origin['seed']}, {origin['steps']} steps,",
         f"  commit {origin['commit'][:12]}, {origin['date']}",
         f"- Data: {origin['data']} (`image_core/synthetic`), training split, never the same picture twice;",
