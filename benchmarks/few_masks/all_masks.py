@@ -70,6 +70,7 @@ class Arm:
 
 ARMS = {
     "2,500 more steps": Arm(2500, "few_masks"),
+    "2,500 more steps, points read adrift": Arm(2500, "few_masks", ("model.config.read_drift=1.0",)),
     "500 steps from scratch": Arm(500, "scratch"),
     "500 steps, dense encoders": Arm(500, "dense encoders"),
     "500 steps, dense encoders, gates of the paper": Arm(

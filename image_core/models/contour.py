@@ -73,6 +73,9 @@ class ContourConfig:
     first_weight: float = 1.0
     cell_weight: float = 0.0  # ours: of the loss of a head on the memory's cells, see `cell_head`; 0: no head
     start_from_cells: bool = False  # ours: the decoder's first input is read where that head is sure
+    # ours: in training the decoder reads points that walk away from the true ones, by this standard deviation in bins a
+    # point. True ones teach it to go on from its neighbours, and what it goes on from in use is a little off.
+    read_drift: float = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -87,7 +90,7 @@ class ContourConfig:
         for name in ("dropout", "shuffle_share", "smoothing", "end_weight", "bin_offset"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{kind}.{name}: expected 0 to 1, got {getattr(self, name)}")
-        for name in ("label_spread", "first_weight", "cell_weight"):
+        for name in ("label_spread", "first_weight", "cell_weight", "read_drift"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{kind}.{name}: expected 0 or more, got {getattr(self, name)}")
         if self.start_from_cells and self.cell_weight == 0:
@@ -149,10 +152,18 @@ class ContourModel(EncoderModel):
         if targets is None:
             generated = self.decoder.generate(memory)
             return self._answer(generated.tokens, generated.logits, image)
-        logits = self.decoder(memory, targets)
+        logits = self.decoder(memory, self._drifted(targets) if self.training else targets)
         end = torch.full_like(targets[:, :1], self.decoder.end)
         answer = self._answer(logits.argmax(-1), logits, image)
         return replace(answer, extras=SequenceExtras(logits, torch.cat([targets, end], dim=1), memory.cell_logits))
+
+    def _drifted(self, targets: Tensor) -> Tensor:
+        """(N, 2 points) long: what the decoder reads in place of the true tokens, see `read_drift`; ends stay."""
+        if self.config.read_drift == 0:
+            return targets
+        steps = self.config.read_drift * torch.randn(len(targets), self.config.points, 2, device=targets.device)
+        walked = targets + steps.cumsum(1).flatten(1).round().long()
+        return torch.where(targets == self.decoder.end, targets, walked.clamp(0, self.config.bins - 1))
 
     def _answer(self, tokens: Tensor, logits: Tensor, image: ImageFeatures) -> Prediction:
         h, w = (4 * n for n in image.levels[0].shape[-2:])

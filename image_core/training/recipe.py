@@ -159,13 +159,14 @@ def _check_frozen(config: TrainConfig) -> None:
 
 def _parts_of(config: ModelConfig) -> dict[str, Any]:
     """What makes two models the same: "config.heads" -> value and so on, without what one is trained for: the weights
-    of the losses, the task (Partial-RES learns boxes first, with the same tensors), and what is frozen (HARIS)."""
+    of the losses, the task (Partial-RES learns boxes first, with the same tensors), what is frozen (HARIS), and what
+    contours are read while they are learnt."""
     plain = json.loads(json.dumps(config.to_dict()))
     own = plain.pop("config")
     return plain | {
         f"config.{key}": value
         for key, value in own.items()
-        if not key.endswith("_weight") and key not in ("task", "trainable")
+        if not key.endswith("_weight") and key not in ("task", "trainable", "read_drift")
     }
 
 

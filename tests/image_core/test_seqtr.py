@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -183,6 +184,29 @@ def test_training_reads_the_truth_and_says_what_it_should_have_said(model: SeqTR
         model.losses(model.eval()(batch), batch)
 
 
+def test_points_that_training_reads_walk_away_from_the_true_ones(
+    tiny_spec: Callable[..., ModelConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a random walk: later points are off by more. Ends stay, and what is to be said stays."""
+    torch.manual_seed(0)
+    model = cast(SeqTR, build_model(tiny_spec("seqtr", dropout=0.0, read_drift=1.0)))
+    masks = torch.cat([*[square(8, 8, 40)] * 40, torch.zeros(1, 64, 64)])
+    asked = {"expressions": ("the star",) * 41, "frame_index": torch.zeros(41, dtype=torch.long), "masks": masks}
+    batch, bins, read = replace(batch_of(square(8, 8, 40)), **asked), model.config.bins, list[Tensor]()
+    decoder = model.decoder.forward
+    monkeypatch.setattr(model.decoder, "forward", lambda memory, tokens: read.append(tokens) or decoder(memory, tokens))
+    truth = model.targets(batch)
+    said = model.train()(batch).extras
+    assert torch.equal(said.token_targets[:, :-1], truth)
+    assert (read[0][-1] == bins).all() and (read[0][:-1] < bins).all() and (read[0] >= 0).all()
+    off = (read[0] - truth)[:-1].float().std(0)
+    assert 0.5 < off[:2].mean() < 1.5 and off[-2:].mean() > 1.3 * off[:2].mean()
+    with torch.no_grad():
+        image = model.eval().encode_pairs(batch.images, text := model.encode_text(batch.expressions), batch.frame_index)
+        model.decode(image, text, truth)
+    assert torch.equal(read[1], truth)
+
+
 def test_two_pictures_can_be_learnt_by_heart(model: SeqTR) -> None:
     """Text and picture both count: one picture with two expressions, one of them without a target."""
     batch = batch_of(square(8, 8, 40), torch.zeros(1, 64, 64), square(4, 30, 24))
@@ -249,6 +273,7 @@ def test_the_network_makes_no_tensor_on_another_device(model: SeqTR) -> None:
         ({"channels": 18}, "channels: expected a multiple of heads (2) and of 4, got 18"),
         ({"points": 0}, "points: expected at least 1, got 0"),
         ({"smoothing": 1.5}, "smoothing: expected 0 to 1, got 1.5"),
+        ({"read_drift": -1.0}, "read_drift: expected 0 or more, got -1"),
     ],
 )
 def test_configs_that_cannot_be_built(tiny_spec: Callable[..., ModelConfig], config: dict, message: str) -> None:
