@@ -56,7 +56,8 @@ def all_masks() -> str:
         (row,) = (row for row in read(source)["arms"] if row["arm"]["name"] == "labels_100_s0")
         rows.append([title, "2,500", points(row["mIoU"]), points(row["Pr@0.5"]), points(row["attention_inside"])])
     more = read("all_masks")["arms"]["2,500 more steps"]
-    rows.append(["a head on the cells", "5,000", *(points(more[key]) for key in ("mIoU", "Pr@0.5", "attention_inside"))])
+    figures = [points(more[key]) for key in ("mIoU", "Pr@0.5", "attention_inside")]
+    rows.append(["a head on the cells", "5,000", *figures])
     return table(("told where to begin by", "steps", "mIoU", "Pr@0.5", "attention inside the object, %"), rows)
 
 
