@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_other_files_are_refused(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "noise.pth").write_bytes(weights.read_bytes()[:5000])
     torch.save({key: value for key, value in state.items() if key != "_fc.bias"}, tmp_path / "short.pth")
     torch.save({**state, "_blocks.21._bn0.weight": torch.ones(3)}, tmp_path / "long.pth")
-    torch.save({"weights": Path("code")}, tmp_path / "code.pth")
+    torch.save({"weights": shutil.rmtree}, tmp_path / "code.pth")
     for name, message in (
         ("noise", "cannot be read"),
         ("short", "missing"),
