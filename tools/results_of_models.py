@@ -68,7 +68,9 @@ def all_masks_contours() -> str:
         "mIoU": "mIoU",
         "first_point_near": "first point within 16 px, %",
         "mIoU_true_start": "mIoU, the first point given",
+        "mIoU_true_points": "all points given",
         "mIoU_cells": "mIoU of the head on the cells",
+        "mIoU_truth": "of the true tokens",
     }
     arms = read("all_masks")["arms"]
     return table(

@@ -5,9 +5,10 @@ python -m benchmarks.few_masks.all_masks [--only ARM ...]
 More steps: another 2,500 after the 2,500 of `few_masks --only labels_100_s0`, which has to be there. Encoders: in the
 paper both are trained before SafaRi begins. Here a dense model, S2RM over SafaRi's own encoders, is trained on the same
 masks, and SafaRi begins with its encoders, for 500 steps beside 500 from scratch. The figures tell what is left to win:
-how often the first point is within 16 px of the true one, mIoU with the true first point handed in, and mIoU of the
-head on the cells. Runs are kept under runs/all_masks; the same command continues a killed one. On a whole core the
-dense model takes 40 minutes, more steps take as long, and 500 steps take seven minutes.
+how often the first point is within 16 px of the true one, mIoU with the true first point handed in, and with all true
+points, each before the next is said; mIoU of the head on the cells, and of the true tokens. Runs are kept under
+runs/all_masks; the same command continues a killed one. The dense model takes 40 minutes on a whole core, 2,500 steps
+half an hour, and 500 steps seven minutes.
 
 The result is all_masks.json, beside this file.
 """
