@@ -7,7 +7,7 @@ Every core is trained by the code of `rvos train`, with its experiment's network
 pictures at 128 px, 8 pictures of 4 expressions a step. It begins from scratch, or with `--encoders` from the trained
 encoders of a model: the papers' begin from trained ones as well, and a short training then tells more of what is
 between and behind them. Only the cores whose encoders are the model's can begin so. `--ablations`: parts of the papers
-changed, one each, and what frozen encoders are worth to HARIS.
+changed, one each, the readings of S2RM's recurrence, and what frozen encoders are worth to HARIS.
 
 Figures are of the whole test split and of the compositional one. A core's training takes from 20 minutes to an hour on
 one core; runs are kept under runs/cores and continue where they were killed, and the result holds those that are
@@ -86,6 +86,9 @@ def _changed(core: str, *changes: str) -> Core:
 
 
 ABLATIONS: dict[str, Core] = {
+    "s2rm, overwrite": _changed("s2rm", "update=overwrite"),
+    "s2rm, gated": _changed("s2rm", "update=gated"),
+    "s2rm, accumulate": _changed("s2rm", "update=accumulate"),
     "cgformer, soft grouping": _changed("cgformer", "grouping=soft"),
     "cgformer, no grouping": _changed("cgformer", "grouping=none"),
     "cgformer, paper's form": _changed("cgformer", "form=paper"),
