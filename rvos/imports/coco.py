@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from image_core.data.annotation_files import read_json
 from image_core.entries import natural_key
 from image_core.errors import DataError
 from image_core.geometry.rle import decode_polygons, decode_rle
@@ -19,12 +20,12 @@ from rvos.types import expression_targets
 def read_coco(path: Path) -> Annotations:
     """Read a document. An image is the frame that its `frame_index` names, as `rvos export` writes it; where no image
     has one, images are all frames in the natural order of their names. Several annotations of a category on one image
-    are one mask. Raises `DataError` for what is no such document."""
+    are one mask. Raises `DataError` for what is no such document, and where an id or a key is there twice."""
+    document = read_json(path)
     try:
-        document = json.loads(path.read_bytes())
         categories = sorted(document["categories"], key=lambda category: category["id"])
-        target_of = {category["id"]: index for index, category in enumerate(categories)}
-        images = {image["id"]: image for image in document["images"]}
+        target_of = {key: index for index, key in enumerate(_by_id("category", categories))}
+        images = _by_id("image", document["images"])
         frame_of = _frames(list(images.values()))
         gathered = Gathered()
         for annotation in document["annotations"]:
@@ -32,8 +33,6 @@ def read_coco(path: Path) -> Annotations:
             mask = _mask(annotation["segmentation"], (image["height"], image["width"]))
             score = float(annotation.get("score", 1.0))
             gathered.add(frame_of[image["id"]], target_of[annotation["category_id"]], mask, score)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): check its name and its rights") from error
     except KeyError as error:
         raise DataError(f"{path}: expected COCO instances, got none with {error}: export them as COCO anew") from error
     except (ValueError, TypeError, AttributeError) as error:
@@ -41,6 +40,14 @@ def read_coco(path: Path) -> Annotations:
     names = [str(category["name"]) for category in categories]
     in_order = None if any("frame_index" in image for image in images.values()) else len(images)
     return Annotations(path, expression_targets(names), gathered.masks, gathered.scores, in_order)
+
+
+def _by_id(what: str, rows: Sequence[Mapping[str, Any]]) -> dict[Any, Mapping[str, Any]]:
+    found = {row["id"]: row for row in rows}
+    if len(found) < len(rows):
+        counts = Counter(row["id"] for row in rows)
+        raise ValueError(f"the {what} with id {next(key for key, count in counts.items() if count > 1)} twice")
+    return found
 
 
 def _frames(images: list[Mapping[str, Any]]) -> dict[Any, int]:

@@ -80,7 +80,10 @@ def coco(**changes: Any) -> dict[str, Any]:
 
 IMAGES = coco()["images"]
 BROKEN: list[tuple[str, str, str, str]] = [
-    ("coco", "m.json", "{", "expected COCO instances"),
+    ("coco", "m.json", "{", "expected JSON"),
+    ("coco", "m.json", '{"images": [], "images": []}', "expected each key once in an object, got 'images' again"),
+    ("coco", "m.json", json.dumps(coco(images=2 * IMAGES)), "got the image with id 1 twice"),
+    ("coco", "m.json", json.dumps(coco(categories=2 * coco()["categories"])), "got the category with id 1 twice"),
     ("coco", "m.json", "[]", "expected COCO instances"),
     ("coco", "m.json", json.dumps(coco(images=[])), "expected COCO instances, got none with 1"),
     ("coco", "m.json", json.dumps(coco(categories=[])), "expected COCO instances"),
