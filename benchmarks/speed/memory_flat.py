@@ -6,7 +6,7 @@ The demonstration's objects at 240 x 426, going back and forth, one expression, 
 the command as a user gives it, one thread; the resident memory of its processes, children included, is read four times
 a second together with how many frames are logged. Least squares over the frames from a fifth of the stream on (600 to
 3,000) give the slope: at most 0.01 MB a frame. Takes about 7 processor minutes an arm, and one from a mask.
-The last jump of a curve is the end of the process, where torch's libraries are touched: it does not depend on the video.
+A curve's last jump is the end of the process, where torch's libraries are touched: it does not depend on the video.
 
 The result is memory_flat.json with memory_flat.png, beside this file.
 """
