@@ -30,6 +30,7 @@ from rvos.commands.evaluate import evaluate
 from rvos.commands.export import export
 from rvos.commands.importing import import_masks
 from rvos.commands.models import models
+from rvos.commands.options import SET_HELP
 from rvos.commands.score import score
 from rvos.commands.segment import segment
 from rvos.commands.submit import submit
@@ -45,7 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (segment, demo, draw, export, synth, train, bootstrap, evaluate, score, submit, convert, doctor):
-    app.command()(command)
+    app.command(epilog=SET_HELP if command in (segment, demo, evaluate) else None)(command)
 app.command("import")(import_masks)
 app.command("app")(page)
 app.add_typer(models, name="models")

@@ -102,22 +102,24 @@ class SystemConfig:
     """fp32 or bf16."""
     video: VideoConfig = field(default_factory=VideoConfig)
     sampling: str = "all"
-    """Which frames are watched: all, stride:K or uniform:N."""
+    """Frames to process: all, stride:K (every K-th) or uniform:N (N, spread evenly over the video)."""
     key_frames: str = AUTO
-    """Which of those the whole model sees: all, every:K, adaptive:K (at most K apart, sooner where the picture
-    changes), or auto: every:4 of a model that is slow, such as photo, and with a propagation; else all."""
+    """Key frames, those on which the full image model runs: all, every:K, adaptive:K (at most K frames apart, sooner
+    after a cut or a large change), or auto: every:4 for a slow model, such as photo, and with a propagation; else
+    all."""
     decode: str = AUTO
-    """What is decoded between key frames: every (all frames, from propagated features), key (none, the tracker carries
-    the masks), or auto: every with a propagation, else key."""
+    """Frames on which the model's mask decoder runs: every (also between key frames, on propagated features), key (only
+    on key frames; between them the tracker carries the masks), or auto: every with a propagation, else key."""
     chunk: int = 1
-    """Frames that are read together, 1 to 1000: for a GPU, whose passes then are batches. Results come when the last of
-    them was read; 1 answers every frame at once."""
+    """Number of frames that the image model processes as one batch, 1 to 1000: for a GPU. The results of a batch come
+    after its last frame; with 1, every frame has its result at once."""
     propagation: PartConfig = field(default_factory=propagation_config)
     tracker: PartConfig = field(default_factory=tracker_config)
     object_tracker: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
     """How objects are followed from masks."""
     masker: str = NO_MASKER
-    """What draws the objects of masks anew now and then: none, photo (MobileSAM), hub:OWNER/NAME or hub:FOLDER."""
+    """Network that redraws the tracked objects of masks every few frames: none, photo (MobileSAM), hub:OWNER/NAME or
+    hub:FOLDER."""
     refining: RefiningConfig = field(default_factory=RefiningConfig)
     """How that is done."""
 

@@ -86,8 +86,8 @@ def _options(command: Any) -> list[Any]:
 def _row(option: Any) -> tuple[str, str]:
     """An option as it is written, and what it means with its default."""
     written = " ".join([option.opts[0], *([option.metavar] if option.metavar else [])])
-    notes = ["needed"] if option.required else []
-    if not option.required and option.default is not None and option.default is not False:
+    notes = ["required"] if option.required else []
+    if not option.required and option.default is not False and option.default not in (None, ""):
         notes.append(f"default `{option.default}`")
     return f"`{written}`", _one_line(option.help) + (f" ({', '.join(notes)})" if notes else "")
 

@@ -35,8 +35,8 @@ DOCS = REPOSITORY / "docs"
 SPLITS = ("test", "test_compositional")
 FIGURES = ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc")
 SIDE_BY_SIDE = (
-    "- How cells hear each other (`update: side_by_side`) is ours, and no recurrence of the paper: where every row is",
-    "  heard it is attention over the whole map",
+    "- The cells of the feature map exchange information by `update: side_by_side`. It is ours, and replaces the",
+    "  recurrence of the paper; if it covers every row, it is attention over the whole map",
 )
 """What the card says of a model that is not the paper's."""
 
@@ -93,27 +93,28 @@ def card(
     lines = [
         f"# {name}",
         "",
-        "S2RM + CASG (`image_core/models/s2rm.py`), from scratch on synthetic pictures: shapes, colours, fills, place.",
-        "It has never seen a photograph. `python -m benchmarks.accuracy.embedded_model` wrote this card and recomputes",
-        "every figure.",
+        "S2RM + CASG (`image_core/models/s2rm.py`), trained from scratch on synthetic images: shapes, colours, fills,",
+        "places. It has never seen a photograph. `python -m benchmarks.accuracy.embedded_model` writes this card and",
+        "recomputes every figure.",
         "",
         *(SIDE_BY_SIDE if side_by_side else ()),
         f"- Training: `{origin['command']}`, seed {origin['seed']}, {origin['steps']} steps,",
         f"  commit {origin['commit'][:12]}, {origin['date']}",
-        f"- Data: {origin['data']} (`image_core/synthetic`), training split, never the same picture twice;",
-        "  earlier runs of the command on the pictures of their time",
+        f"- Data: {origin['data']} (`image_core/synthetic`), training split, never the same image twice;",
+        "  earlier runs of the command used the generator of their time",
         f"- Time: {hours} (validation not counted)",
-        f"- Evaluated: {date}; 1,000 pictures of 192 x 192 px a split, 4 expressions each, masks at that size; fp32",
+        f"- Evaluated: {date}; 1,000 images of 192 x 192 px per split, 4 expressions each, masks at that size; fp32",
         "",
         "| split | " + " | ".join(FIGURES) + " |",
         "|---|" + "---|" * len(FIGURES),
         *(row(split, figures) for split, figures in results.items()),
         "",
-        "Shuffled is the text-blind control: every picture is asked the expressions of another one. mIoU, oIoU, Pr@0.5",
-        "are over expressions that have a target, and a target judged absent counts as an empty mask; N-acc is the",
-        "share of expressions without a target that are judged absent, T-acc the share of the others judged present.",
+        "*Shuffled* is a control, in which every image gets the expressions of another image. mIoU, oIoU and Pr@0.5",
+        "are over expressions with a target; if the model judges it absent, its mask counts as empty. N-acc is the",
+        "share of expressions without a target that are judged absent, T-acc the share of the others that are judged",
+        "present.",
         "",
-        "By family (mIoU; for `absent` N-acc):",
+        "By family of expressions (mIoU; for `absent` N-acc):",
         "",
         "| family | " + " | ".join(SPLITS) + " |",
         "|---|" + "---|" * len(SPLITS),
@@ -133,10 +134,11 @@ def presence_lines(header: dict[str, Any], results: dict[str, dict[str, Any]]) -
     """What presence is worth, Markdown."""
     odds = header["provenance"]["scores"].get("presence_odds")
     lines = [
-        "Presence: AUC, and N-acc where 95 % of the expressions with a target are kept (the threshold taken from the",
-        "split itself, so that models can be compared; the model's own is 0.5, and was chosen on validation).",
+        "Presence: AUC, and N-acc at the threshold that keeps 95 % of the expressions with a target. This threshold is",
+        "taken from the split itself, so that models can be compared. The model's own threshold, 0.5, was chosen on",
+        "the validation split.",
         "",
-        "| split | AUC | N-acc at T-acc 0.95 | N-acc of unseen pairs | of held-out phrasings |",
+        "| split | AUC | N-acc at T-acc 0.95 | N-acc of unseen pairs | N-acc of held-out phrasings |",
         "|---|---|---|---|---|",
     ]
     for split in SPLITS:
@@ -144,8 +146,9 @@ def presence_lines(header: dict[str, Any], results: dict[str, dict[str, Any]]) -
         of = [told["N-acc_of"].get(name) for name in ("unseen pairs", "held-out phrasings")]
         values = [told["AUC"], told["N-acc_at_T-acc_0.95"], *of]
         lines.append(f"| {split} | " + " | ".join("" if v is None else f"{v:.3f}" for v in values) + " |")
+    lines += ["", "*Unseen pairs* of shape and colour, and *held-out phrasings*, do not occur in training."]
     if odds is not None:
-        lines += ["", f"Presence is the probability of a target where there are {odds:.1f} targets to one absence."]
+        lines += ["", f"Presence is the probability of a target if there are {odds:.1f} targets to one absence."]
     return lines
 
 

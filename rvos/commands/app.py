@@ -26,45 +26,62 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def app(
     *,
     host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", help="Where it listens; by default this machine alone hears it.")
+        str,
+        typer.Option(
+            "--host", metavar="ADDRESS", help="Address to listen on. With the default only this machine can connect."
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="N", help="Its port.")] = 7860,
+    port: Annotated[int, typer.Option("--port", metavar="N", help="Port to listen on.")] = 7860,
     root_path: Annotated[
-        str, typer.Option("--root-path", metavar="PATH", help="The path that a proxy shows it under, such as /rvos.")
+        str,
+        typer.Option(
+            "--root-path", metavar="PATH", help="Path under which a reverse proxy serves the page, such as /rvos."
+        ),
     ] = "",
     models: Annotated[
         list[str] | None,
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="A model to choose, as in segment; may be repeated, the first is the default: photo, "
-            f"{_SHAPES_MODEL}.",
+            help="A model that visitors may choose, as in `rvos segment`. May be repeated; the first one is selected "
+            f"at the start. Default: photo, {_SHAPES_MODEL}.",
         ),
     ] = None,
     trackers: Annotated[
         list[str] | None,
-        typer.Option("--tracker", metavar="NAME", help="A tracker to choose; may be repeated: tracks, none."),
+        typer.Option(
+            "--tracker",
+            metavar="NAME",
+            help="A tracker that visitors may choose. May be repeated. Default: tracks, none.",
+        ),
     ] = None,
     examples: Annotated[
         list[Path] | None,
-        typer.Option("--example", metavar="VIDEO", help="A video that every visitor may choose; may be repeated."),
+        typer.Option("--example", metavar="VIDEO", help="A video that every visitor may choose. May be repeated."),
     ] = None,
     device: options.Device = None,
-    megabytes: Annotated[int, typer.Option("--most-megabytes", metavar="N", help="Of a file.")] = 200,
-    seconds: Annotated[float, typer.Option("--most-seconds", metavar="S", help="Of a film.")] = 60.0,
-    frames: Annotated[int, typer.Option("--most-frames", metavar="N", help="Of a film.")] = 1800,
-    megapixels: Annotated[float, typer.Option("--most-megapixels", metavar="N", help="Of a frame.")] = 2.1,
-    visits: Annotated[int, typer.Option("--most-visits", metavar="N", help="Visitors at a time.")] = 40,
+    megabytes: Annotated[int, typer.Option("--most-megabytes", metavar="N", help="Largest file, in megabytes.")] = 200,
+    seconds: Annotated[float, typer.Option("--most-seconds", metavar="S", help="Longest video, in seconds.")] = 60.0,
+    frames: Annotated[int, typer.Option("--most-frames", metavar="N", help="Longest video, in frames.")] = 1800,
+    megapixels: Annotated[
+        float, typer.Option("--most-megapixels", metavar="N", help="Largest frame, in megapixels.")
+    ] = 2.1,
+    visits: Annotated[int, typer.Option("--most-visits", metavar="N", help="Most visitors at one time.")] = 40,
     at_once: Annotated[
-        int, typer.Option("--at-once", metavar="N", help="Films that are watched at a time; the others wait.")
+        int, typer.Option("--at-once", metavar="N", help="Videos processed at the same time; others wait.")
     ] = 2,
     kept_minutes: Annotated[
-        float, typer.Option("--keep", metavar="MINUTES", help="After the last sign of a visitor all is deleted.")
+        float,
+        typer.Option(
+            "--keep",
+            metavar="MINUTES",
+            help="Delete the files of a visitor this long after the page was last open.",
+        ),
     ] = 60.0,
     quiet: options.Quiet = False,
 ) -> None:
-    """A page to try it on: upload a video, say what you look for, correct it, take the masks away. Needs the extra
-    `app`."""
+    """Start a web page to try rvos on. Upload a video, say what to look for, correct the result, download the masks.
+    Needs the extra `app`."""
     options.be_quiet(quiet)
     if find_spec("gradio") is None:
         raise ConfigError('app: expected the extra app, got an installation without it: pip install "rvos[app]"')

@@ -16,12 +16,13 @@ def bootstrap(
         list[str] | None,
         typer.Argument(
             metavar="[experiment=NAME] [labels=SHARE] [KEY=VALUE]...",
-            help="An experiment of configs/, the share of pictures with masks, and changes to the experiment.",
+            help="An experiment from configs/, the share of images with masks, and changes to its settings.",
         ),
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train an image model on few masks, in rounds; the same command continues one that was interrupted."""
+    """Train an image model from few masks. It works in rounds of pseudo labels. Run the same command again to continue
+    an interrupted run."""
     options.be_quiet(quiet)
     from image_core.weak.bootstrap import bootstrap as run
     from rvos.configuration import bootstrap_config

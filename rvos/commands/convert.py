@@ -16,26 +16,26 @@ _OPTIONS = {"max_words": "--words", "fusion_heads": "--fusion-heads", "heads": "
 
 def convert(
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="cgformer, lavt, partial_res, rela or seqtr.")],
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The published file (.pth or .safetensors).")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The published checkpoint (.pth or .safetensors).")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The model file to write (.safetensors).")],
     vocabulary: Annotated[
         Path | None,
         typer.Option(
             "--vocabulary",
             metavar="FILE",
-            help="Its words; by default token_to_ix.pkl, vocab.txt or tokenizer.json beside IN.",
+            help="Vocabulary file. Default: token_to_ix.pkl, vocab.txt or tokenizer.json beside IN.",
         ),
     ] = None,
     words: Annotated[
         int | None,
-        typer.Option("--words", metavar="N", help="Tokens an expression had in training (SeqTR on RefCOCOg: 20)."),
+        typer.Option("--words", metavar="N", help="Tokens per expression in training (SeqTR on RefCOCOg: 20)."),
     ] = None,
     fusion_heads: Annotated[
         str | None,
         typer.Option(
             "--fusion-heads",
             metavar="N[,N,N,N]",
-            help="Heads of the attention to words in each stage of the backbone (1, or 8 for CGFormer).",
+            help="Attention heads of the language fusion in each stage of the backbone (1; CGFormer 8).",
         ),
     ] = None,
     heads: Annotated[
@@ -43,19 +43,17 @@ def convert(
         typer.Option(
             "--heads",
             metavar="N",
-            help="Heads of SeqTR's transformer (8) or ReLA's pixel decoder (4 places read by each).",
+            help="Heads of SeqTR's transformer (8), or of ReLA's pixel decoder (so many that each samples 4 points).",
         ),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(
-            "--size", metavar="PX", help="Side of the pictures in training (480, or 640 for SeqTR and its kin)."
-        ),
+        typer.Option("--size", metavar="PX", help="Side of the images in training (480; SeqTR and Partial-RES 640)."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Bring a published checkpoint into a model file that every command takes (--model OUT)."""
+    """Convert a published checkpoint to a model file. Every command accepts it as --model OUT."""
     from image_core.convert.reading import Asked
     from image_core.convert.table import convert as convert_checkpoint
     from image_core.convert.table import project as project_of

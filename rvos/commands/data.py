@@ -31,16 +31,22 @@ def _group() -> None:
 @data.command()
 def check(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words([*DATASETS, *SPLITS_BY])}.")],
-    root: Annotated[Path, typer.Option("--root", metavar="DIR", help="The dataset, as its download lies on disk.")],
+    root: Annotated[
+        Path, typer.Option("--root", metavar="DIR", help="The folder of the dataset, with the layout of its download.")
+    ],
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="NAME", help="By default the one that has truth; of picture datasets all."),
+        typer.Option(
+            "--split",
+            metavar="NAME",
+            help="Split to check. Default: the one that has ground truth; of image datasets all.",
+        ),
     ] = None,
     split_by: options.SplitBy = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Tell what of a dataset is there, what is missing and what to do; ends with "ready", or with exit code 2."""
+    """Check a dataset on disk: report what is there, what is missing and what to do. Exit code 2 if not ready."""
     options.check_dataset(dataset, list(SPLITS_BY))
     check_kind, tree_of = (_pictures, _picture_tree) if is_picture_dataset(dataset) else (_videos, _video_tree)
     try:

@@ -22,15 +22,20 @@ _SHAPES_MODEL = "s2rm_tiny"
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the results.")] = Path("rvos-demo"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The output folder.")] = Path("rvos-demo"),
     video: Annotated[
-        str | None, typer.Option("--video", metavar="SOURCE", help="A video in place of this one.")
+        str | None,
+        typer.Option("--video", metavar="SOURCE", help="A video of your own instead of the clip. Needs --text."),
     ] = None,
     texts: Annotated[
-        list[str] | None, typer.Option("--text", metavar="EXPRESSION", help="What is asked of it; may be repeated.")
+        list[str] | None,
+        typer.Option("--text", metavar="EXPRESSION", help="What to segment, in words. May be repeated."),
     ] = None,
     synthetic: Annotated[
-        bool, typer.Option("--synthetic", help=f"Drawn shapes and the model {_SHAPES_MODEL}: nothing is brought.")
+        bool,
+        typer.Option(
+            "--synthetic", help=f"A clip of drawn shapes, and the model {_SHAPES_MODEL}. Nothing is downloaded."
+        ),
     ] = False,
     model: options.Model = None,
     propagation: options.Propagation = None,
@@ -42,8 +47,8 @@ def demo(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Segment a short clip of a street, of drawn shapes, or of yours. The clip of the street, 2 MB, and the weights of
-    the model are brought at first use."""
+    """Segment a short example clip, or a video of your own. The example is a street scene, or drawn shapes with
+    --synthetic. The street clip (2 MB) and the model's weights are downloaded on first use."""
     options.be_quiet(quiet)
     if video is not None and synthetic:
         raise ConfigError(f"demo: expected --video or --synthetic, got both --video {video} and --synthetic")

@@ -31,7 +31,7 @@ _ENCODER = "libx264"
 
 
 def doctor(as_json: options.Json = False) -> None:
-    """Tell what this machine can do, and whether the model loads."""
+    """Report what this machine has: packages, devices, codecs. Also reports whether the default model loads."""
     sections = examine()
     if as_json:
         print(json.dumps(sections, ensure_ascii=False))

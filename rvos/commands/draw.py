@@ -18,28 +18,32 @@ def draw(
     *,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="PATH", help="The new file or folder; what is there is never replaced."),
+        typer.Option("--out", metavar="PATH", help="A new file or folder. An existing one is never replaced."),
     ],
     name: Annotated[
         str | None,
         typer.Option(
             "--format",
             metavar="NAME",
-            help=f"What to draw: {', '.join(DRAWN)}; by default by the ending of PATH: .mp4 overlay, "
-            ".png contact_sheet, .html report, none frames.",
+            help=f"What to draw: {', '.join(DRAWN)}. By default the ending of PATH decides: .mp4 is overlay, "
+            ".png contact_sheet, .html report, a name without ending frames.",
         ),
     ] = None,
     only_frames: Annotated[
-        str | None, typer.Option("--only-frames", metavar="A:B", help="Frames that `frames` draws, B left out.")
+        str | None,
+        typer.Option(
+            "--only-frames", metavar="A:B", help="Frames to draw with `frames`: from A up to, not including, B."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="May be repeated. colours=#rrggbb,...: of the expressions in order. fill_alpha=0..1: of masks. "
-            "outline=X: width, 1 as usual, 0 none. dim=0..1: how much darker the rest is. "
-            "legend, labels (names beside masks), boxes, ids (of tracks): true or false.",
+            help="Change a setting of the style. May be repeated. colours=#rrggbb,...: one colour per expression, in "
+            "order. fill_alpha=0..1: opacity of the masks. outline=X: line width as a multiple of the usual one, 0 for "
+            "no outline. dim=0..1: how much to darken everything outside the masks. legend, labels (names beside the "
+            "masks), boxes, ids (of the tracks): true or false. docs/cli.md names the others.",
         ),
     ] = None,
     only: Only = None,
@@ -47,7 +51,7 @@ def draw(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Draw a finished run anew, in another style; nothing is segmented again."""
+    """Draw a finished run again in another style. No model runs."""
     options.be_quiet(quiet)
     from rvos.commands.progress_bar import bar
     from rvos.export.style_settings import style_of

@@ -28,30 +28,45 @@ _PICTURE_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions.png"}
 
 def evaluate(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words(ALL)}.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where predictions, metrics and report go.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for predictions, metrics and report.")],
     root: Annotated[
-        Path | None, typer.Option("--root", metavar="DIR", help="The dataset's folder; synthetic-images need none.")
+        Path | None, typer.Option("--root", metavar="DIR", help="The folder of the dataset. Not for synthetic-images.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", metavar="NAME", help="By default the one that papers report.")
+        str | None, typer.Option("--split", metavar="NAME", help="Split to use. Default: the one that papers report.")
     ] = None,
     split_by: options.SplitBy = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the first N videos or pictures.")
+        int | None, typer.Option("--limit", metavar="N", help="Use only the first N videos or images.")
     ] = None,
     shard: Annotated[
         str | None,
-        typer.Option("--shard", metavar="I/N", help="Only every N-th video from the I-th on, into the same DIR."),
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Process only every N-th video, starting with the I-th. Shards share one DIR. Videos only.",
+        ),
     ] = None,
     baseline: Annotated[
-        bool, typer.Option("--baseline", help="Also frame by frame, and what time adds to that.")
+        bool,
+        typer.Option(
+            "--baseline",
+            help="Also run the image model on every frame by itself, and report the gain over that. Videos only.",
+        ),
     ] = False,
     shuffle_expressions: Annotated[
         bool,
-        typer.Option("--shuffle-expressions", help="Text-blind control on pictures: another picture's words."),
+        typer.Option(
+            "--shuffle-expressions",
+            help="Control experiment: ask each image for the expressions of another image. Images only.",
+        ),
     ] = False,
     seqtr_crowd_iou: Annotated[
-        bool, typer.Option("--seqtr-crowd-iou", help="Also SeqTR's lenient IoU where a truth has several polygons.")
+        bool,
+        typer.Option(
+            "--seqtr-crowd-iou",
+            help="Also report SeqTR's lenient IoU for masks of several polygons. RefCOCO family only.",
+        ),
     ] = False,
     model: options.Model = None,
     propagation: options.Propagation = None,
@@ -64,7 +79,7 @@ def evaluate(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Run a model over a dataset and score it; the same command continues a run that was interrupted."""
+    """Run a model on a dataset and score it. Run the same command again to continue an interrupted run."""
     options.be_quiet(quiet)
     options.check_dataset(dataset, [SYNTHETIC, *SPLITS_BY])
     if limit is not None and limit < 1:

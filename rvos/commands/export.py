@@ -15,14 +15,14 @@ from rvos.export.outputs import OUTPUTS
 if TYPE_CHECKING:
     from rvos.run.finished import FinishedRun
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished `rvos segment`.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
 Only = Annotated[
     list[int] | None,
-    typer.Option("--only", metavar="N", help="The N-th expression or object alone, from 0; may be repeated."),
+    typer.Option("--only", metavar="N", help="Only expression or object number N, counted from 0. May be repeated."),
 ]
 Moved = Annotated[
     str | None,
-    typer.Option("--source", metavar="SOURCE", help="Where the video of the run lies now, if it was moved or copied."),
+    typer.Option("--source", metavar="SOURCE", help="Where the video of the run is now, if it was moved or copied."),
 ]
 
 
@@ -31,18 +31,18 @@ def export(
     *,
     name: Annotated[
         str,
-        typer.Option("--format", metavar="NAME", help=f"What to write: {', '.join(OUTPUTS)} (docs/exports.md)."),
+        typer.Option("--format", metavar="NAME", help=f"Format to write: {', '.join(OUTPUTS)} (docs/exports.md)."),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="PATH", help="The new file or folder; what is there is never replaced.")
+        Path, typer.Option("--out", metavar="PATH", help="A new file or folder. An existing one is never replaced.")
     ],
     only: Only = None,
     source: Moved = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write a finished run in the format of another tool. No model is needed, and the video only where the format has
-    pictures."""
+    """Write a finished run in the format of another tool. No model is needed. The video is needed only for formats that
+    contain images."""
     options.be_quiet(quiet)
     if name == "onnx":
         raise ConfigError(

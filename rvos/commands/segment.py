@@ -16,10 +16,11 @@ from rvos.export.outputs import DEFAULT, OUTPUTS
 def segment(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="SOURCE", help="A video file, a folder of pictures, the URL of either, or camera:N."),
+        typer.Argument(metavar="SOURCE", help="A video file, a folder of images, the URL of either, or camera:N."),
     ] = None,
     expressions: Annotated[
-        list[str] | None, typer.Argument(metavar="EXPRESSION...", help='What is asked: "the dog on the left".')
+        list[str] | None,
+        typer.Argument(metavar="EXPRESSION...", help='What to segment, in words: "the dog on the left".'),
     ] = None,
     *,
     masks: Annotated[
@@ -27,8 +28,8 @@ def segment(
         typer.Option(
             "--mask",
             metavar="FRAME=PNG",
-            help="Instead of words: the objects of a mask (0 and 255, or ids: docs/masks.md) on that frame, from 0. "
-            "May be repeated. No model is needed.",
+            help="Track the objects of a mask instead of using expressions. FRAME is the number of a frame, counted "
+            "from 0; PNG holds 0 and 255, or object ids (docs/masks.md). No image model is needed. May be repeated.",
         ),
     ] = None,
     corrections: Annotated[
@@ -36,26 +37,33 @@ def segment(
         typer.Option(
             "--correct",
             metavar="[N:]FRAME=PNG|absent",
-            help="From that frame on, from 0, an expression means the object of this mask, whatever the model says; "
-            "absent: it is not there, and what is seen there is something else. N: which of several expressions, from "
-            "0, as in masks/N. May be repeated.",
+            help="Correct an expression: from this frame on (counted from 0) it means the object of this mask, "
+            "whatever the model says. absent: its target is not visible on this frame, and every object seen there is "
+            "something else. N: the number of the expression, counted from 0 as in masks/N; needed if there are "
+            "several. May be repeated.",
         ),
     ] = None,
-    out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="The folder for all results, or its URL (s3://, gs://).")
-    ],
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="The output folder, or its URL (s3://, gs://).")],
     jobs: Annotated[
         Path | None,
-        typer.Option("--list", metavar="JOBS.csv", help="Many jobs: a CSV of source and expression, a folder a row."),
+        typer.Option(
+            "--list",
+            metavar="JOBS.csv",
+            help="Run many jobs: a CSV file with the columns source and expression. Each row gets its own folder in "
+            "DIR: 00000, 00001, ...",
+        ),
     ] = None,
     processes: options.Jobs = None,
     ray: options.Ray = None,
     save: Annotated[
         str,
-        typer.Option("--save", metavar="NAMES", help=f"What to write, with commas between: {', '.join(OUTPUTS)}."),
+        typer.Option("--save", metavar="NAMES", help=f"Formats to write, separated by commas: {', '.join(OUTPUTS)}."),
     ] = ",".join(DEFAULT),
     only_frames: Annotated[
-        str | None, typer.Option("--only-frames", metavar="A:B", help="Frames that `--save frames` draws, B left out.")
+        str | None,
+        typer.Option(
+            "--only-frames", metavar="A:B", help="Frames to draw with `--save frames`: from A up to, not including, B."
+        ),
     ] = None,
     model: options.Model = None,
     propagation: options.Propagation = None,
@@ -67,8 +75,8 @@ def segment(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> int:
-    """Segment what the expressions name in a video, or follow the objects of masks. The same command continues what was
-    interrupted."""
+    """Segment what expressions name in a video, or track given masks. Run the same command again to continue an
+    interrupted run."""
     options.be_quiet(quiet)
     config = options.config_of(model, propagation, tracker, device, precision, settings, masks=bool(masks))
     names = options.names_of(save)

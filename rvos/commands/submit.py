@@ -16,20 +16,23 @@ def submit(
     dataset: Annotated[
         str,
         typer.Argument(
-            metavar="DATASET", help="A video dataset that is scored by a server; a wrong name is answered with those."
+            metavar="DATASET", help="A video dataset with an evaluation server. An unknown name lists them."
         ),
     ],
-    root: Annotated[Path, typer.Option("--root", metavar="DIR", help="The dataset, as its download lies on disk.")],
-    predictions: Annotated[
-        Path, typer.Option("--predictions", metavar="DIR", help="The masks, as `rvos evaluate` leaves them.")
+    root: Annotated[
+        Path, typer.Option("--root", metavar="DIR", help="The folder of the dataset, with the layout of its download.")
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="ZIP", help="The file to upload.")],
+    predictions: Annotated[
+        Path, typer.Option("--predictions", metavar="DIR", help="The masks, as `rvos evaluate` writes them.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="ZIP", help="The ZIP file to write, for upload.")],
     split: Annotated[
-        str | None, typer.Option("--split", metavar="NAME", help="By default the one that the server scores.")
+        str | None,
+        typer.Option("--split", metavar="NAME", help="Split to submit. Default: the one that the server scores."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check predictions against a dataset's metadata and pack them for its server."""
+    """Check predictions and pack them for an evaluation server. The check compares them with the dataset's metadata."""
     from rvos.evaluation.submission import pack_submission, server_of
 
     server = server_of(dataset)

@@ -22,7 +22,7 @@ _LEAST_PX = 32
 
 
 def synth(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder that becomes the dataset's root.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write, the root of the new dataset.")],
     kind: Annotated[str, typer.Option("--kind", metavar="NAME", help="images or videos.")] = "images",
     layout: Annotated[
         str | None,
@@ -32,26 +32,33 @@ def synth(
             help=f"Images: {in_words(IMAGE_LAYOUTS)}. Videos: {in_words(LAYOUTS)}. By default the first.",
         ),
     ] = None,
-    count: Annotated[int, typer.Option("--count", metavar="N", help="How many pictures or videos.")] = 100,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="No seed reaches the scenes of training.")] = 0,
+    count: Annotated[int, typer.Option("--count", metavar="N", help="Number of images or videos.")] = 100,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", metavar="S", help="Random seed. For every seed, train, val and test have different scenes."
+        ),
+    ] = 0,
     split: Annotated[
         str,
         typer.Option(
-            "--split", metavar="NAME", help="train, val or test; images also testA, testB and test_compositional."
+            "--split", metavar="NAME", help="train, val or test. Images also: testA, testB and test_compositional."
         ),
     ] = "test",
     side_px: Annotated[
         int | None,
         typer.Option(
-            "--size", metavar="PX", help="Side of the pictures (320); height of the videos (288), 16/9 as wide."
+            "--size", metavar="PX", help="Side of the images (320), or height of the videos (288), which are 16:9."
         ),
     ] = None,
-    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Videos: frames of each, 24 or more.")] = 36,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace such a dataset that is in OUT.")] = False,
+    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Frames per video, 24 or more.")] = 36,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing dataset of this layout in OUT.")
+    ] = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write synthetic data in a public dataset's layout."""
+    """Write a synthetic dataset in the layout of a public one."""
     options.be_quiet(quiet)
     kind = kind.replace("-", "_")
     if kind not in _DEFAULT_PX:

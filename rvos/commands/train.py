@@ -15,12 +15,12 @@ def train(
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[experiment=NAME] [KEY=VALUE]...", help="An experiment of configs/, and changes to it."
+            metavar="[experiment=NAME] [KEY=VALUE]...", help="An experiment from configs/, and changes to its settings."
         ),
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train an image model; the same command continues a run that was interrupted."""
+    """Train an image model. Run the same command again to continue an interrupted run."""
     options.be_quiet(quiet)
     from image_core.training.recipe import train as run
     from rvos.configuration import experiments, train_config

@@ -21,7 +21,7 @@ from rvos.view.frame_view import View
 class AffinityConfig(PropagatorConfig):
     """Every number of the propagator."""
 
-    #: Recent key frames that are remembered beside the first one of the scene.
+    #: Number of recent key frames in the memory, in addition to the first one of the scene.
     capacity: Count = 3
     matching: MatchingConfig = field(default_factory=MatchingConfig)
 

@@ -39,7 +39,7 @@ _FLOWS = 8
 class FlowConfig(PropagatorConfig):
     """Every number of the propagator."""
 
-    #: Short side of the pictures that flow is computed on; smaller videos keep their size.
+    #: Short side of the images on which optical flow is computed; smaller videos keep their size.
     small_px: Annotated[int, Range(_FLOW_PX)] = 144
 
 

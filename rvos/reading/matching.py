@@ -29,11 +29,11 @@ _CHUNK_CELLS = 256
 class MatchingConfig:
     """The numbers of matching."""
 
-    #: Places of the memory that a cell reads.
+    #: Number of memory cells that a cell reads from: the best matches.
     top: Count = 4
-    #: Of squared distances, in units of the variance of the memory's cells.
+    #: Temperature of the softmax over squared feature distances, in units of the variance of the memory's cells.
     temperature: Annotated[float, Range(1e-3, 1000)] = 0.1
-    #: What a match costs that lies as far away as the picture's longer side, in the same units.
+    #: Penalty for a match at a distance of the longer side of the image, in the same units.
     nearness: Annotated[float, Range(0, 1000)] = 3.0
 
     def __post_init__(self) -> None:

@@ -155,7 +155,7 @@ class Tracker(ABC, Generic[State]):
 class NoTrackerConfig(TrackerConfig):
     """The one number of the tracker `none`."""
 
-    #: Calibrated presence from which on a mask is shown.
+    #: A mask is shown if the calibrated presence is at least this.
     presence_threshold: Share = 0.5
 
 

@@ -52,12 +52,12 @@ if TYPE_CHECKING:
 class TracksConfig(DecidingConfig):
     """Every number of the tracker (ours)."""
 
-    #: Later frames that the answer to a frame waits for.
+    #: Number of later frames that the result of a frame waits for, and uses.
     lookahead: Annotated[int, Range(0)] = 0
-    #: Share of visible targets that is to be shown. What presence that takes was found on validation videos for the
-    #: models of this project; of others a target is shown from a presence of one half on.
+    #: Share of visible targets for which a mask is to be shown. It selects the presence threshold, as measured on
+    #: validation videos for the models of this project; other models use 0.5.
     wanted_t_acc: Share = 0.95
-    #: Presence from which on anything is shown, whatever `wanted_t_acc` says.
+    #: A mask is shown if the presence is at least this; overrides `wanted_t_acc`.
     presence_threshold: Share | None = None
     #: How answers become regions.
     regions: RegionsConfig = field(default_factory=RegionsConfig)

@@ -17,15 +17,15 @@ DAMAGE = ("stop", "skip")
 class VideoConfig:
     """What `open_video` is asked. Raises `ConfigError` or `UnknownNameError`, all that is wrong in one."""
 
-    #: Which of the file's video streams, from 0; null: the one that is marked as default, else the largest.
+    #: Video stream of the file, counted from 0; null: the stream marked as default, else the largest.
     stream: int | None = None
-    #: av, the reference, or decord.
+    #: Library that decodes the video: av, the reference, or decord.
     backend: str = "av"
-    #: What to do at data that is damaged: stop there, or skip what cannot be decoded.
+    #: What to do at damaged data: stop there, or skip what cannot be decoded.
     damage: str = "stop"
-    #: Pictures a second of a folder, which has no times of its own; null: 25. Refused of a video file.
+    #: Frames per second of a folder of images, which has no timestamps; null: 25. Not allowed for a video file.
     rate: float | None = None
-    #: Frames decoded ahead, 0 for none.
+    #: Number of frames to decode ahead; 0 for none.
     prefetch: int = 4
 
     def __post_init__(self) -> None:

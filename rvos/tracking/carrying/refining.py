@@ -30,12 +30,12 @@ NO_MASKER = "none"
 class RefiningConfig:
     """The numbers by which carried masks are drawn anew (ours)."""
 
-    #: Frames from one drawing to the next.
+    #: Number of frames from one redrawing to the next.
     every: Count = 2
-    #: Overlap (IoU) of what the masker draws on the frame that a mask is given on with that mask, from which on it can
-    #: draw the object.
+    #: The masker is used for an object if, on the frame with the given mask, its drawing has at least this IoU with
+    #: the mask.
     skill: Share = 0.85
-    #: Overlap (IoU) of a drawing with the carried mask from which on it is taken.
+    #: A drawing is accepted if it has at least this IoU with the tracked mask.
     agreement: Share = 0.5
 
     def __post_init__(self) -> None:

@@ -34,11 +34,11 @@ OBLONG = 4
 class AlbumConfig:
     """How much is kept for those who decide by pictures."""
 
-    #: Tracks of which there are pictures: those that were drawn most often.
+    #: Number of tracks of which images are kept: those that the image model drew on the most frames.
     tracks: Count = 12
-    #: Pictures of each track, spread over its life.
+    #: Images per track, spread over its life.
     views: Count = 4
-    #: Short side of a picture in pixels; smaller films are enlarged when they are shown.
+    #: Short side of an image in pixels; images of smaller videos are enlarged for the model.
     picture_px: Annotated[int, Range(64, 480)] = 360
 
     def __post_init__(self) -> None:

@@ -28,9 +28,9 @@ class DecidingConfig(TrackerConfig):
     Raises `UnknownNameError` for no name of a decider, `ConfigError` for one where a video is watched once.
     """
 
-    #: The video is watched twice, the second time knowing how it goes on.
+    #: Process the video twice. The second pass uses what the first found on later frames.
     both_ways: bool = False
-    #: Who decides which tracks are meant: rules, similarity or mllm; the last two with `both_ways` alone.
+    #: What decides which tracks are meant: rules, similarity or mllm. The last two need `both_ways`.
     decider: str = "rules"
     #: The pictures of tracks that the last two decide by.
     album: AlbumConfig = field(default_factory=AlbumConfig)

@@ -30,13 +30,13 @@ class MllmConfig:
 
     #: An image-text-to-text model of transformers: OWNER/NAME or OWNER/NAME@COMMIT of the hub, or a folder.
     model: str = ""
-    #: Questions about one expression at most; one that is repeated counts twice.
+    #: Most questions about one expression; a repeated question counts twice.
     questions: Count = 8
-    #: Frames of the question about all tracks, at most.
+    #: Most frames in the question about all tracks.
     frames: Count = 4
-    #: Frames of a question about one track, at most; each is shown whole and near.
+    #: Most frames in a question about one track; each is shown as a whole and as a close-up.
     own_frames: Count = 2
-    #: Tokens of an answer at most.
+    #: Most tokens of an answer.
     tokens: Annotated[int, Range(8, 4096)] = 256
 
     def __post_init__(self) -> None:

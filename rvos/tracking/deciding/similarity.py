@@ -28,11 +28,11 @@ SPARC = SparcConfig()
 class SimilarityConfig:
     """How an image-text scorer is asked."""
 
-    #: CLIP, SigLIP or SigLIP 2: OWNER/NAME or OWNER/NAME@COMMIT of the hub, or a folder; several with commas between.
+    #: CLIP, SigLIP or SigLIP 2: OWNER/NAME or OWNER/NAME@COMMIT of the hub, or a folder; several separated by commas.
     model: str = ""
-    #: Pictures of each track that are scored, at most.
+    #: Most images per track that are scored.
     frames: Count = 4
-    #: Share of the likeliest track's probability below which a track is rejected.
+    #: A track is rejected if its probability is below this share of the most likely track's.
     reject: Share = 0.5
 
     def __post_init__(self) -> None:

@@ -19,9 +19,9 @@ from rvos.view.frame_view import View
 class NetworkConfig:
     """The numbers by which a network of the hub carries masks."""
 
-    #: Frames with a shown mask that are remembered of an object: the first, and the latest ones (SAM 3's is 4).
+    #: Frames with a given mask that are remembered per object: the first and the latest ones (4 in SAM 3).
     anchors: Annotated[int, Range(1, 64)] = 4
-    #: Overlap (IoU) of a candidate with what the network carried, below which the network is shown the candidate.
+    #: The network is given the mask of a candidate if its IoU with the mask that it carried is below this.
     agreement: Share = 0.8
 
     def __post_init__(self) -> None:
