@@ -119,7 +119,7 @@ def _metadata(loaded: LoadedModel, model: S2RM, size: tuple[int, int]) -> dict[s
 
 
 def _bytes_of(graph: OnnxGraph, size: tuple[int, int], metadata: Mapping[str, str]) -> bytes:
-    """The file's content. Counts of expressions and words are dynamic: several are traced, as one is taken for fixed."""
+    """The file's content. Counts of expressions and words are dynamic: several are traced, as one counts as fixed."""
     image = torch.zeros((*size, 3), dtype=torch.uint8)
     words = graph.model.text(_PROBES[1]).word_pad_mask
     inputs = image, torch.zeros(words.shape, dtype=torch.long), torch.ones(words.shape, dtype=torch.long)

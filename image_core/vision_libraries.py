@@ -45,7 +45,7 @@ def _asked_later(module: str, name: str) -> Callable[..., Any]:
 
 
 def _disabled_later(function: Callable[..., Any], *args: Any, **options: Any) -> Callable[..., Any]:
-    """`torch._dynamo.disable` without importing the compiler: it is asked at each call, if it has been imported then."""
+    """`torch._dynamo.disable` without importing the compiler: it is applied at calls, once others have imported it."""
 
     @wraps(function)
     def plain(*given: Any, **named: Any) -> Any:
