@@ -18,7 +18,7 @@ from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
 
 FUSION_HEADS = 8
-"""Of every stage, in its own training."""
+"""Heads of the fusion in every stage, as in the release's training."""
 
 CGFORMER = KeyTable(
     rules=(

@@ -47,11 +47,11 @@ class PictureSet(ABC):
 
     @abstractmethod
     def polygons(self, index: int) -> tuple[int, ...]:
-        """Of how many polygons the truth of each expression consists, 0 where it is drawn otherwise."""
+        """The number of polygons of each true mask, 0 for other masks."""
 
     @abstractmethod
     def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
-        """(h, w) bool of each expression: its truth drawn at `size`, and not resized to it. Raises `DataError`."""
+        """(h, w) bool of each expression: its true mask rasterised at `size`, not resized. Raises `DataError`."""
 
     @abstractmethod
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
