@@ -67,7 +67,7 @@ def cgformer_description(
 ) -> ModelConfig:
     """The model that the tensors belong to: tokens, width, and the picture its tables of positions are for.
 
-    Raises `CheckpointError` when a tensor that tells a size is missing.
+    Raises `CheckpointError` when a tensor that determines a size is missing.
     """
     shapes = Shapes(state, "CGFormer checkpoint: expected the network with its BERT")
     tokens, channels = shapes.of("decoder.tokens.weight")

@@ -99,7 +99,7 @@ def rela_description(
     """The model that the tensors belong to. heads: of the pixel decoder; None: as many as follow from 4 sampling points
     in each, as in every release.
 
-    Raises `CheckpointError` when a tensor that tells the sizes is missing, or tells what cannot be.
+    Raises `CheckpointError` when a tensor that determines a size is missing, or its shape is not possible.
     """
     shapes = Shapes(state, "ReLA checkpoint: expected GRES with a Swin backbone")
     pixels, regions = "sem_seg_head.pixel_decoder", "sem_seg_head.predictor"

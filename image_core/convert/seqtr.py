@@ -88,7 +88,7 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> Mo
     """The model that SeqTR's published tensors belong to, read off their shapes; 8 heads, which no shape tells.
 
     Only what differs from the published sizes is set, so that it equals a configuration with the same settings.
-    Raises `CheckpointError` when one of the tensors that tell the sizes is missing, and for a model of boxes.
+    Raises `CheckpointError` when a tensor that determines a size is missing, and for a model of boxes.
     """
     shapes = Shapes(state, "SeqTR checkpoint: expected a segmentation model with its encoders")
     shape, count = shapes.of, shapes.count

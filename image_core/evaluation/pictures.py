@@ -25,7 +25,7 @@ class PictureSet(ABC):
 
     #: As the command line takes it.
     name: str
-    #: What tells it from another set, for `settings.json`.
+    #: What distinguishes it from other sets, for `settings.json`.
     settings: dict[str, Any]
     #: Names of `image_core.evaluation.protocols.PROTOCOLS` that its papers use.
     protocols: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class PictureSet(ABC):
 
     @abstractmethod
     def sample(self, index: int) -> ImageSample:
-        """A picture with its expressions and truth. Raises `DataError` where one of them is missing or broken."""
+        """A picture with its expressions and true masks. Raises `DataError` where one is missing or broken."""
 
     @abstractmethod
     def expressions(self, index: int) -> tuple[str, ...]:

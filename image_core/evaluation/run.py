@@ -88,7 +88,7 @@ class ImageEvaluation:
         return self.pictures.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
 
     def sample(self, index: int) -> ImageSample:
-        """What is asked of a picture, and its truth. Raises `DataError`."""
+        """A picture with the expressions that are asked of it, and their true masks. Raises `DataError`."""
         sample = self.pictures.sample(index)
         if not self.shuffle_expressions or not sample.expressions:
             return sample
@@ -238,7 +238,7 @@ class _Run:
                 score.add(answer.masks[plane], truth, answer.presence, polygons[i], there)
 
     def _drawn(self, picture: _Asked) -> list[np.ndarray]:
-        """The truth of all expressions as it is drawn at 480 x 480, where a protocol asks for it."""
+        """The true masks of all expressions, rasterised at 480 x 480, where a protocol wants that."""
         asked = any(score.protocol.drawn for score in self.published.values())
         return self.evaluation.pictures.drawn(picture.index, SQUASHED) if asked else []
 

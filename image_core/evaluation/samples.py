@@ -11,7 +11,7 @@ from image_core.sample import ImageSample
 
 
 class Samples(Protocol):
-    """A map-style set of pictures with expressions and truth."""
+    """A map-style set of pictures with expressions and true masks."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> ImageSample: ...

@@ -77,7 +77,7 @@ def _by_classifier(thing: Thing, regions: Sequence[Region], config: GroundedConf
 
 
 def _of_another_kind(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
-    """(N,) in [0, 1]: how sure the detector is that a box holds no animal, if an animal is asked, and no vehicle."""
+    """(N,) in [0, 1]: for an animal, the detector's confidence that a box shows none; the same for a vehicle."""
     kind = kind_of(thing.meaning)
     if kind is None:
         return np.zeros(len(regions))

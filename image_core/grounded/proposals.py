@@ -71,8 +71,8 @@ def proposals_of(detections: Sequence[Detection], size: tuple[int, int], config:
 def worth_a_mask(
     image: np.ndarray, proposals: Sequence[Proposal], understood: Understanding, config: GroundedConfig
 ) -> list[Proposal]:
-    """Of what is meant at most `config.most_boxes`, and half as many more where several are, or one by its place among
-    others; of each other thing `config.most_landmarks`. In the order of the proposals."""
+    """At most `config.most_boxes` for the target (half as many more for several targets, or one told by its place among
+    others), and `config.most_landmarks` for each landmark. In the order of the proposals."""
     many = understood.several or understood.also or understood.referent.superlatives
     own = config.most_boxes * 3 // 2 if many else config.most_boxes
     taken: set[int] = set()

@@ -65,7 +65,7 @@ class Motion:
             raise ValueError(f"Motion.deed: expected one of {', '.join(DEEDS)}, got {self.deed!r}")
 
     def document(self) -> dict[str, Any]:
-        """What is told of it, as JSON values."""
+        """Its fields that are set, as JSON values."""
         told = asdict(self)
         return {f.name: told[f.name] for f in fields(self) if f.name == "deed" or told[f.name] != f.default}
 
@@ -93,7 +93,7 @@ class TimedExpression:
         return any(not motion.is_seen for motion in self.motions)
 
     def document(self) -> dict[str, Any]:
-        """What is told of it in a result, as JSON values."""
+        """What a result records of it, as JSON values."""
         if not self.motions:
             return {}
         return {"still": self.still, "asked": self.asked, "motions": [motion.document() for motion in self.motions]}

@@ -76,7 +76,7 @@ def _context(auxiliary: str, is_led: bool, negated: bool) -> str:
 
 
 def _picks_one(still: str) -> bool:
-    """Whether the still part alone says which one is meant, by place, size or order."""
+    """Whether the still part alone picks out one target, by place, size or order."""
     from_words = set(still.split())
     return bool(from_words & (words.SIDES.keys() | words.MOST.keys() | words.ORDINALS.keys()))
 

@@ -67,7 +67,7 @@ class DeformableAttention(nn.Module):
         """query: (N, S, C), one for each cell of all maps; x: (N, S, C), what the maps hold -> (N, S, C)."""
         n, count, channels = query.shape
         shape = (n, count, self.heads, self.levels, self.points)
-        # Positions are always in fp32: bfloat16 cannot count cells beyond the 256th, nor fractions of a cell before.
+        # Positions are always in fp32: bfloat16 cannot count cells beyond the 256th, and rounds fractions coarsely.
         offsets = linear_of_many(self.offsets, query).float().view(*shape, 2)
         share = linear_of_many(self.weights, query).float().view(n, count, self.heads, -1).softmax(-1).view(shape)
         rows, weights = self._bags(cells, offsets, share)

@@ -9,6 +9,6 @@ CAPABILITY = torch.backends.cpu.get_cpu_capability()
 
 
 def has_avx512() -> bool:
-    """Whether torch computes with AVX-512 here, the most that it tells of a processor (torch 2.12); others answer AVX2,
+    """Whether torch computes with AVX-512 here, the highest level that it reports (torch 2.12); others answer AVX2,
     DEFAULT, or what is not x86."""
     return CAPABILITY == "AVX512"

@@ -63,7 +63,7 @@ class ContourConfig:
     end_weight: float = 0.1  # loss weight of end tokens
     bin_offset: float = 0.5  # position within its bin that a token decodes to: reading 0.5, the middle; published 0.0
     # ours, for encoders trained from scratch: positions are added to the picture's tokens, not only to their keys. The
-    # decoder reads values. Without this, values tell a position only as far as the encoder learned it from its padding.
+    # decoder reads values. Without this, values carry only the positions that the encoder learned from its padding.
     position_in_tokens: bool = False
     # ours, for short trainings: standard deviation, in bins, of the normal distribution that smooths coordinate labels
     label_spread: float = 0.0

@@ -125,7 +125,7 @@ class GridProjection(nn.Module):
 
 
 class QueryLayer(nn.Module):
-    """A layer of DETR's decoder: x <- LN(x + SA(x)), LN(x + CA(x, cells)), LN(x + FFN(x)). Keys carry positions."""
+    """A layer of DETR's decoder: x <- LN(x + SA(x)), LN(x + CA(x, cells)), LN(x + FFN(x)). CA's keys have positions."""
 
     def __init__(self, config: HarisConfig) -> None:
         super().__init__()

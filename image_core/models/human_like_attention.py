@@ -58,7 +58,8 @@ class HumanLikeAttention(nn.Module):
         self, channels: int, sentence_channels: int, *, feedback: bool, language_weighted: bool, vision_weighted: bool
     ) -> None:
         super().__init__()
-        # No biases: one that all cells share has no effect on the softmax over cells, nor one of words on the other.
+        # No biases: a bias of the cells would have no effect on the softmax over cells, nor one of the words on that
+        # over words.
         self.vision_to_similarity = nn.Linear(channels, channels, bias=False)
         self.words_to_similarity = nn.Linear(channels, channels, bias=False)
         self.language_weighted = LanguageWeighted(channels) if language_weighted else None

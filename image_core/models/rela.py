@@ -17,7 +17,7 @@ a region, here a probability (reading); every layer attends to words; F_r = MLP(
 norms (reading); the label of a minimap cell is the share of it that is covered (reading).
 
 Departures, so that it can be trained from scratch: the encoder's gates and the projection of words do not start at
-zero, where the release's gates never leave. `reads_padding` True repeats an oversight of the release, in which regions
+zero, where the release's gates would stay. `reads_padding` True repeats an oversight of the release, in which regions
 also attend to padding words; it needs a tokenizer of fixed length, which the converter makes. Padded pixels are not
 masked.
 """

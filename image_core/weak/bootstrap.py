@@ -114,7 +114,7 @@ def _round(
 def _label(
     round: int, config: BootstrapConfig, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
 ) -> dict[str, Any]:
-    """Pseudo labels of a round by the model of the one before; gives the counts, which tell that it is done."""
+    """Pseudo labels of a round by the model of the one before. Returns the counts, whose file marks it as done."""
     done = config.train.out / f"labels_{round}.json"
     if done.exists():
         return _as_counted(read_json(done, "remove it, and it is made again"), round, ledger, done)

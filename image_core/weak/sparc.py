@@ -22,7 +22,7 @@ from image_core.weak.prompting import PromptStyle, crop_proposals, show_proposal
 
 
 class Scorer(Protocol):
-    """Any model that tells how well a text fits a picture, CLIP for one."""
+    """Any model that scores how well a text fits a picture, such as CLIP."""
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) logits, ready for a softmax over N."""
