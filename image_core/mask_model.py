@@ -71,7 +71,7 @@ class Adapter:
     build: Callable[[str, str, Precision, WeightsOf], MaskModel]
     #: What a run records of it, known without the weights.
     identity: Callable[[str], ModelIdentity]
-    #: `is_slow` of all its models.
+    #: As the word of a `MaskModel`, of all its models.
     is_slow: bool = False
 
 

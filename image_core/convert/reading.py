@@ -54,7 +54,7 @@ _HOLDERS = ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "mo
 
 @dataclass(frozen=True)
 class Asked:
-    """Settings of a model that its file does not contain. None: as published."""
+    """What a file does not tell of its model. None: as published."""
 
     #: The file with its words; None: the one of the usual name beside the checkpoint.
     vocabulary: Path | None = None
