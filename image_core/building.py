@@ -37,7 +37,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
         try:
             built = kind(**fitting)
         except TypeError as error:
-            # Where something was left out for its fault, no more can be said.
+            # After a fault its field is missing, and the constructor would only complain about that.
             if not faults:
                 raise ConfigError(f"{where}: {error}") from error
         except ValueError as error:

@@ -63,9 +63,9 @@ def save_model(
     preprocessing: Preprocessing,
     provenance: Provenance,
 ) -> None:
-    """Write a model file at once (a temporary file, then a rename).
+    """Write a model file in one step (a temporary file, then a rename).
 
-    Raises `TypeError` for a model that is not made of two encoders: its file could not rebuild it.
+    Raises `TypeError` for a model that is not an `EncoderModel`, since its file could not rebuild it.
     """
     if not isinstance(model, EncoderModel):
         raise TypeError(f"save_model: expected a model of two encoders, got {type(model).__name__}")
@@ -83,7 +83,7 @@ def save_model(
 
 
 def without_weights(spec: ModelConfig) -> ModelConfig:
-    """The file brings its weights: a rebuilt encoder must not go looking for pretrained ones."""
+    """The description without sources of pretrained weights: a file contains all weights, so none must be loaded."""
 
     def plain(encoder: EncoderConfig) -> EncoderConfig:
         return replace(encoder, pretrained=False, folder=None)

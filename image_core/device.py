@@ -38,13 +38,13 @@ def resolve_precision(name: PrecisionOrAuto, device: torch.device) -> Precision:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bf16, and does not imitate it: a training step on a processor that does took eleven
-    times as long, an encoder eight times."""
+    """Whether a device computes in bf16 itself. On a processor that emulates it, a training step took eleven times as
+    long, and an encoder eight times."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False
-    can = torch.cpu.get_capabilities()  # oneDNN is content with any AVX-512, which also imitates it
+    can = torch.cpu.get_capabilities()  # oneDNN also says yes where it emulates bf16 with plain AVX-512
     return can.get("architecture") != "x86_64" or bool(can.get("amx_bf16") or can.get("avx512_bf16"))
 
 

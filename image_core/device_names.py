@@ -1,4 +1,4 @@
-"""What may be said of where a model runs and in which precision. Light to import: a name is checked without torch."""
+"""The names of devices and precisions. Light to import: a name is checked without torch."""
 
 from __future__ import annotations
 

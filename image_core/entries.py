@@ -33,7 +33,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def is_there(name: str | Path) -> bool:
-    """Something has this name; False also where nothing can, as it is too long."""
+    """Whether a file or folder of this name exists. False also for names that none can have, as they are too long."""
     try:
         return Path(name).exists()
     except (OSError, ValueError):
@@ -41,9 +41,9 @@ def is_there(name: str | Path) -> bool:
 
 
 def fingerprint(paths: Iterable[Path], *, times: bool = True) -> str:
-    """SHA-256 of names, sizes and times of change (to the nanosecond), in the order given: another one where a file
-    was replaced, added, renamed or removed. What is missing counts as that. times: False where several machines, each
-    with a copy, must agree."""
+    """SHA-256 of names, sizes and modification times (to the nanosecond), in the order given. It changes when a file is
+    replaced, added, renamed or removed; a missing file is hashed as missing. times: False leaves out the times, for
+    several machines that each have a copy and must agree."""
     digest = hashlib.sha256()
     for path in paths:
         try:

@@ -1,8 +1,8 @@
-"""The errors that are the input's fault. Free of heavy imports: the command line catches them before torch loads."""
+"""The errors that the user's input causes. Without heavy imports: the command line catches them before torch loads."""
 
 
 class RvosError(Exception):
-    """Base of everything that is the input's fault.
+    """Base of all errors that the user's input causes.
 
     The message is one line: what was expected, what came, and the fix. The command line prints it and exits with 2.
     """
@@ -13,7 +13,7 @@ class CheckpointError(RvosError):
 
 
 class FetchError(RvosError):
-    """Packaged weights that did not arrive, or not as they should be."""
+    """Packaged weights that could not be downloaded, or whose files are not the expected ones."""
 
 
 class ConfigError(RvosError):

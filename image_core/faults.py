@@ -1,4 +1,4 @@
-"""Several things that are wrong with what was asked, said in one line."""
+"""Several errors in the user's input, reported together in one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Faults:
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """What the block raises of `RvosError` is kept for later."""
+        """Keep an `RvosError` that the block raises, for `raise_all`."""
         try:
             yield
         except RvosError as error:

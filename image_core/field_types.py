@@ -1,4 +1,4 @@
-"""Do plain values fit the fields of a config dataclass? Its own checks compare and count, and want the right types."""
+"""Checks plain values against the field types of a config dataclass, before the dataclass compares and counts them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _PLAIN = (int, float, str, bool)
 def misfits(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = False) -> Iterator[str]:
     """One line for each value of another type than the field of that name in `kind`: what was expected, what came.
 
-    Floats have to be finite, whole numbers are floats, too, and lists are tuples. Types that YAML has not are let pass.
-    plain: look at numbers, texts and truth values alone, for a `kind` that tells better what its others may be.
+    Floats must be finite. A whole number is accepted as a float, and a list as a tuple. Types that YAML does not have
+    are not checked. plain: check only numbers, texts and booleans, for a `kind` that checks its other fields itself.
     """
     hints = get_type_hints(kind)
     for key, value in values.items():

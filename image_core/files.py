@@ -88,8 +88,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def json_bytes(document: Any, indent: int | None = None, *, allow_nan: bool = False) -> bytes:
-    """JSON with its end of line, keys in the order given. Half characters, of names that are no UTF-8 or of damaged
-    texts, become escapes, which readers of JSON give back. Raises `ValueError` on NaN, unless `allow_nan`."""
+    """JSON with a final newline, keys in the order given. Lone surrogates, from file names that are not UTF-8 or from
+    damaged texts, become escapes, which JSON readers turn back. Raises `ValueError` on NaN, unless `allow_nan`."""
     text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=allow_nan) + "\n"
     return text.encode("utf-8", "backslashreplace")
 

@@ -1,9 +1,9 @@
 """The folder of a run: who may write into it, and which run it holds.
 
-Parts that a run puts together as it needs: `held` (one run at a time, or the shards of one run), `check_settings` and
-`write_settings` (the same call continues, another is refused), `settle` (both, with overwriting), `claimed` (all of
-these), `refuse_foreign` (what is not of our making).
-What a run writes there is its own matter: see `image_core.files` and `image_core.json_lines`.
+A run combines the parts that it needs: `held` (one run at a time, or the shards of one run), `check_settings` and
+`write_settings` (a run with the same settings continues, another is refused), `settle` (both, with overwriting),
+`claimed` (all of these), `refuse_foreign` (folders that no run of ours made).
+For writing files see `image_core.files` and `image_core.json_lines`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from image_core.files import make_folder, output_errors, read_json, write_json
 SETTINGS = "settings.json"
 LOCK = ".lock"
 _DOOR = ".settings.lock"
-"""Held while a run enters a folder that shards may enter, too: who came first is never in doubt."""
+"""Held while a run or a shard enters a folder, so that they enter one after the other."""
 Shard = tuple[int, int]
 """(i, n): part i of n of a run, from 1."""
 WHOLE: Shard = (1, 1)
@@ -33,21 +33,23 @@ _PROJECT = "rvos "
 
 @dataclass(frozen=True)
 class RunKind:
-    """What sort of run a folder is for, and what its users are advised where they cannot have it.
+    """The kind of run that a folder is for, and the advice in the error messages about the folder.
 
     Raises `ValueError` for a name of another form.
     """
 
-    #: Stands in `settings.json`, begins with "rvos ".
+    #: Written to `settings.json`; begins with "rvos ".
     name: str
-    #: Of what such a run writes; runs of other versions are not continued.
+    #: Version of the files that such a run writes; runs of other versions are not continued.
     version: int = 1
     #: The settings, by dotted key, in which a run and its continuation may differ.
     free: frozenset[str] = frozenset()
-    #: How long to wait for a run that is ending: the helper processes of one that was killed keep its lock for a
-    #: few seconds, until they notice.
+    #: Seconds to wait for a run that is ending: the helper processes of a killed run keep its lock for a few seconds,
+    #: until they notice.
     patience_s: float = 0.0
+    #: Advice how to replace another run.
     anew: str = "pass --overwrite"
+    #: Advice how to avoid the folder.
     elsewhere: str = "choose another --out"
 
     def __post_init__(self) -> None:
@@ -55,14 +57,14 @@ class RunKind:
             raise ValueError(f"RunKind.name: expected '{_PROJECT}...', got '{self.name}'")
 
     def differing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-        """The dotted keys in which two runs differ that must not, sorted. Both are plain JSON values."""
+        """The dotted keys, without those of `free`, in which two runs differ, sorted. Both are plain JSON values."""
         return [key for key in differing_keys(old, new) if key not in self.free]
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
     """The dotted keys ("tracker.gate") whose values differ, sorted; a key that only one has differs.
 
-    Of two parts with different names, only the name is told: their numbers are not the same numbers.
+    Where two parts have different names, only the name is listed: their other settings do not correspond.
     """
     if prefix and one.get("name") != other.get("name"):
         return [f"{prefix}name"]
@@ -83,9 +85,9 @@ def digest_of(settings: Mapping[str, Any]) -> str:
 
 @contextmanager
 def held(folder: Path, kind: RunKind, shard: Shard = WHOLE) -> Iterator[None]:
-    """Have a folder, which is made where there is none, to oneself, or to the shards of one n.
+    """Lock a folder, which is created if missing, for one run or for the shards of one n.
 
-    Shards of one n are in it side by side; a whole run, or shards of another n, are not in it beside them. Raises
+    Shards of the same n may hold it together, but not together with a whole run or with shards of another n. Raises
     `InUseError`, and `OutputError` where it cannot be written.
     """
     make_folder(folder, kind.elsewhere)
@@ -120,8 +122,8 @@ def _taken(folder: Path, name: str, kind: RunKind) -> Iterator[None]:
 def stored_settings(folder: Path, kind: RunKind) -> dict[str, Any] | None:
     """The settings of the run that lies in a folder; None where there is no `settings.json`.
 
-    Raises `OutputError` where that is not of our making, or of another kind or version, and `DamagedError` where it
-    cannot be read.
+    Raises `OutputError` where that file is not ours, or of another kind or version, and `DamagedError` where it cannot
+    be read.
     """
     path = folder / SETTINGS
     with output_errors(folder, kind.elsewhere):
@@ -142,9 +144,10 @@ def stored_settings(folder: Path, kind: RunKind) -> dict[str, Any] | None:
 
 
 def refuse_foreign(folder: Path, kind: RunKind, names: Sequence[str]) -> None:
-    """See that a folder is one of ours, or empty. names: what lies there that no run makes before its settings.
+    """Check that a folder holds a run of ours, or nothing of anybody's. names: entries of the folder that a run makes
+    only after its settings.
 
-    Raises `OutputError` for the folder of somebody else, which must not be written to, and never be cleared.
+    Raises `OutputError` for a folder of somebody else, which must not be written to and never be cleared.
     """
     try:
         is_ours = stored_settings(folder, kind) is not None
@@ -159,7 +162,7 @@ def _no_run(folder: Path, name: str) -> OutputError:
 
 
 def check_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> bool:
-    """See whether a folder holds a run of these settings: False where it holds none. Nothing is written.
+    """Whether a folder holds a run of these settings; False where it holds none. Nothing is written.
 
     Raises `OutputError` where it holds another run; the message names the settings that differ.
     """
@@ -175,15 +178,15 @@ def check_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> 
 
 
 def write_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> None:
-    """Leave the settings of a run in its folder, in one step. Raises `OutputError`."""
+    """Write the settings of a run to its folder, in one step. Raises `OutputError`."""
     write_json(folder / SETTINGS, {"kind": kind.name, "version": kind.version, "settings": _plain(settings)})
 
 
 def settle(folder: Path, kind: RunKind, settings: Mapping[str, Any], clear: Callable[[], None] | None = None) -> bool:
-    """Make a folder that is held the one of this run. True where it holds the beginning of it already.
+    """Make a folder, already locked by `held`, the folder of this run. True where it holds the beginning of it already.
 
-    clear: removes what another run left there, whose settings are replaced after that; None where nothing may be
-    overwritten. What is not of a run of this kind is never cleared. Raises `OutputError`.
+    clear: removes the files of another run, before its settings are replaced; None where nothing may be overwritten.
+    A folder that holds no run of this kind is never cleared. Raises `OutputError`.
     """
     if clear is None:
         if check_settings(folder, kind, settings):
@@ -204,8 +207,8 @@ def claimed(
     clear: Callable[[], None] | None = None,
     shard: Shard = WHOLE,
 ) -> Iterator[None]:
-    """Own a folder, or shard i of n of it, for a run of these settings: `held` and `settle`, also where shards start
-    together. Raises `OutputError`: in use, of another run, or not to be written."""
+    """`held` and `settle` for a run of these settings, or for shard i of n of it, also where shards start at the same
+    time. Raises `OutputError` where the folder is in use, holds another run, or cannot be written."""
     make_folder(folder, kind.elsewhere)
     with ExitStack() as stack:
         with output_errors(folder, kind.elsewhere), FileLock(folder / _DOOR):

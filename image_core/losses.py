@@ -21,8 +21,8 @@ def dice_loss(logits: Tensor, targets: Tensor, *, weight: Tensor | None = None) 
     """1 - (2 sum(p t) + 1) / (sum(p) + sum(t) + 1), p = sigmoid(logits); sums over the pixels of a sample.
 
     logits, targets: (N, h, w), targets in [0, 1]. The form is that of CGFormer's release. On an empty target it is
-    sum(p) / (sum(p) + 1), which hardly has a gradient where much is predicted: pass `weight=has_target` where another
-    loss teaches absence.
+    sum(p) / (sum(p) + 1), which has hardly any gradient where much is predicted. So pass `weight=has_target` if another
+    loss covers expressions without a target.
     """
     return dice_loss_of_probs(torch.sigmoid(logits.float()), targets, weight=weight)
 
@@ -44,9 +44,9 @@ def focal_loss(
     logits: Tensor, targets: Tensor, *, alpha: float = 0.25, gamma: float = 2.0, weight: Tensor | None = None
 ) -> Tensor:
     """Binary focal loss (Lin et al., ICCV 2017), mean over the pixels of a sample: cross-entropy times (1 - q)^gamma, q
-    the probability of the truth, and times alpha where there is a target, 1 - alpha elsewhere.
+    the probability of the true class, and times alpha on the target, 1 - alpha on the background.
 
-    logits, targets: (N, h, w), targets in [0, 1]; between the two, q and alpha lie between theirs.
+    logits, targets: (N, h, w), targets in [0, 1]; for targets between 0 and 1, q and alpha are interpolated.
     """
     x, t = _flat_pair(logits.float(), targets)
     p = torch.sigmoid(x)
@@ -57,10 +57,10 @@ def focal_loss(
 
 
 def two_class_loss(logits: Tensor, targets: Tensor, weights: tuple[float, float]) -> Tensor:
-    """Cross-entropy of two classes with a weight each, the mean over all cells of all samples, each with its weight.
+    """Weighted cross-entropy of two classes: the weighted mean over all cells of all samples. LAVT's and ReLA's loss.
 
-    logits: any shape, the second class' less the first's; targets: the same shape, the share of the second class in
-    [0, 1]; weights: of the first and of the second class. LAVT's and ReLA's loss.
+    logits: any shape, the logit of the second class minus that of the first; targets: the same shape, the share of the
+    second class in [0, 1]; weights: of the first and of the second class.
     """
     if logits.shape != targets.shape:
         raise ValueError(f"loss: expected targets of shape {tuple(logits.shape)}, got {tuple(targets.shape)}")

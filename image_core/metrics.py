@@ -1,7 +1,7 @@
-"""Figures of referring image segmentation, streaming: `update` with one expression at a time, `compute`, `reset`.
+"""Metrics of referring image segmentation, streaming: `update` with one expression at a time, `compute`, `reset`.
 
-Only sums are kept. All figures are fractions in [0, 1]; one that has no expression to be taken over is None. Keys are
-the published names.
+Only sums are kept. All metrics are fractions in [0, 1]; a metric over no expressions is None. Keys are the published
+names.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ class GrefcocoMetrics:
     """gIoU, cIoU, N-acc, T-acc and Pr@0.7 / 0.8 / 0.9 by ReLA's evaluator.
 
     gIoU = mean IoU of all, cIoU = sum(I) / sum(U). The true mask tells whether an expression has a target:
-    - With one: predicted absent is I = 0, and U stays. Pr@X counts IoU >= X over these alone.
-    - Without one: predicted absent is IoU 1 and adds nothing to I and U; else IoU 0, and the predicted pixels join U.
+    - With one: if predicted absent, I is 0 and U is unchanged. Pr@X counts IoU >= X over these expressions only.
+    - Without one: if predicted absent, IoU is 1 and I and U get nothing; else IoU is 0 and U gets the predicted pixels.
     N-acc: share of the expressions without a target predicted absent; T-acc: share of the others predicted present.
-    Where there is no expression without a target the evaluator prints 0 for both; here N-acc is None and T-acc stays.
+    Where every expression has a target, the evaluator prints 0 for both. Here N-acc is None, and T-acc is computed.
     """
 
     def __init__(self) -> None:
@@ -125,10 +125,10 @@ class GrefcocoMetrics:
 
 
 class ReferringMetrics:
-    """What `metrics.json` holds: everything above for a model that also answers "not there", in all and by family.
+    """What `metrics.json` holds: all metrics above for a model that also predicts absence, over all and by family.
 
-    mIoU, oIoU and Pr@X (lavt rule) are over expressions that have a target, and a mask predicted absent counts as empty
-    (that is what a user gets); gIoU, cIoU, N-acc and T-acc are over all, by ReLA's rule.
+    mIoU, oIoU and Pr@X (lavt rule) are over expressions that have a target, and a mask predicted absent counts as
+    empty, which is what a user gets; gIoU, cIoU, N-acc and T-acc are over all, by ReLA's rule.
     """
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ class ReferringMetrics:
             self.by_family.setdefault(family, _Tally()).add(intersection, union, area, predicted_present)
 
     def fail(self, truth: np.ndarray | None, has_target: bool, family: str = "") -> None:
-        """An expression that could not be asked: IoU 0, wrong about presence; the truth None where it is not known."""
+        """An expression that got no answer: IoU 0, wrong about presence. truth: (H, W) bool, None where not known."""
         area = 0 if truth is None else int(np.count_nonzero(truth))
         self.whole.fail(area, has_target)
         if family:
@@ -163,7 +163,7 @@ class ReferringMetrics:
 
 
 class _Tally:
-    """One line of the table: the figures of one set of expressions."""
+    """The metrics of one set of expressions: all, or those of a family."""
 
     def __init__(self) -> None:
         self.segmentation = RefcocoMetrics()

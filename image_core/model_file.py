@@ -1,4 +1,4 @@
-"""What stands at the head of a model file, and what another file is told from it by. Light to import: no torch.
+"""The header of a model file, and how other files are told apart from model files. Light to import: no torch.
 
 The file is of safetensors. Its metadata key "rvos" is JSON: the format version, the model's description, its
 preprocessing, its tokenizer and its provenance.
@@ -35,7 +35,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 @contextmanager
 def opened(path: Path, framework: Literal["pt", "np"]) -> Iterator[tuple[dict[str, Any], safe_open]]:
-    """The checked header, and the open file, whose tensors are of a framework.
+    """The checked header, and the open file, which gives tensors of `framework` (torch or numpy).
 
     Raises `CheckpointError`, in one line, for a file that is missing, truncated, a pickle or another project's.
     """
@@ -85,7 +85,7 @@ def _header(path: Path, text: str) -> dict[str, Any]:
 
 
 def damaged(path: Path, reason: str) -> CheckpointError:
-    """What is raised for a file whose header is not what it should be."""
+    """The error for a file whose header is not valid."""
     return CheckpointError(f"model file {path}: its header {reason}; download or copy it again, or update rvos")
 
 

@@ -1,7 +1,7 @@
 """A model of ours as an ONNX file, for programs without torch (extra `onnx`).
 
-The file is whole: resizing and tokenising are left to the caller, and what both need lies in its metadata. Sizes of
-pictures are fixed, as the networks build their grids from them; expressions and words are as many as are given.
+Resizing and tokenising are left to the caller; the file's metadata has what both need. The size of pictures is fixed,
+because the networks build their grids from it. The numbers of expressions and words are dynamic.
 """
 
 # What the extra brings is not installed everywhere.
@@ -32,7 +32,7 @@ from image_core.preprocessing import Preprocessing
 INPUTS = ("image", "input_ids", "attention_mask")
 OUTPUTS = ("mask_logits", "presence", "score")
 TOLERANCE = 1e-4
-"""How far onnxruntime may be from torch, in each output: log-odds and probabilities."""
+"""Largest allowed difference between onnxruntime and torch in each output: log-odds and probabilities."""
 _OPSET = 20
 _PROBES = (
     ("the red circle",),
@@ -46,9 +46,9 @@ class OnnxFile:
     """What was written."""
 
     path: Path
-    #: (height, width) that pictures are brought to before they are given.
+    #: (height, width) that the caller resizes pictures to.
     size: tuple[int, int]
-    #: The largest difference to torch that the check saw.
+    #: The largest difference to torch that the check found.
     difference: float
 
 
@@ -89,8 +89,8 @@ class OnnxGraph(nn.Module):
 
 
 def write_onnx(loaded: LoadedModel, path: Path, picture_size: tuple[int, int]) -> OnnxFile:
-    """Write a model to `path` for pictures of a size (height, width), or of its shape, and compare the file with the
-    model on both inputs of `_PROBES`.
+    """Write a model to `path` for pictures of a size (height, width), or of that aspect ratio, and compare the file
+    with the model on both inputs of `_PROBES`.
 
     Raises `ConfigError` where the extra is missing or the model is of a kind that is not written, `CheckpointError`
     where onnxruntime does not agree with torch to `TOLERANCE`, `OutputError`.
@@ -119,12 +119,12 @@ def _metadata(loaded: LoadedModel, model: S2RM, size: tuple[int, int]) -> dict[s
 
 
 def _bytes_of(graph: OnnxGraph, size: tuple[int, int], metadata: Mapping[str, str]) -> bytes:
-    """The file. Counts of expressions and words stay open; two of each are traced, for one would be taken for fixed."""
+    """The file's content. Counts of expressions and words are dynamic: several are traced, as one counts as fixed."""
     image = torch.zeros((*size, 3), dtype=torch.uint8)
     words = graph.model.text(_PROBES[1]).word_pad_mask
     inputs = image, torch.zeros(words.shape, dtype=torch.long), torch.ones(words.shape, dtype=torch.long)
     open_sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    # Of the other kernels of attention strides are traced that what is written in their place does not have.
+    # With the other attention kernels, the trace has strides that the exported operators do not have.
     with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
         warnings.simplefilter("ignore")  # of torch about itself
         program: Any = torch.onnx.export(

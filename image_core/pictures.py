@@ -1,4 +1,4 @@
-"""Pictures on disk: the one reader of both packages. What may mean something else is refused, never guessed."""
+"""Pictures on disk: the one reader of both packages. An ambiguous file is refused; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def is_picture(path: Path) -> bool:
 def read_picture(path: Path, *, turned: bool) -> np.ndarray:
     """(H, W, 3) uint8 RGB.
 
-    turned: as displayed, EXIF orientation applied, or as stored, which the truth of datasets speaks of. Alpha is left
-    out; 16 bits become 8. Raises `DataError` for a file that is missing, cut off or no picture, that holds several
-    pictures (pages, an animation), or numbers that are no colours.
+    turned: True applies the EXIF orientation, as viewers do; False gives the picture as stored, which the ground truth
+    of datasets refers to. Alpha is left out; 16 bits become 8. Raises `DataError` for a file that is missing, cut off
+    or no picture, that holds several pictures (pages, an animation), or numbers that are no colours.
     """
     with opened(path) as picture:
         if picture.mode in _SIXTEEN_BITS:
@@ -44,8 +44,8 @@ def read_picture(path: Path, *, turned: bool) -> np.ndarray:
 
 
 def picture_size(path: Path, *, turned: bool) -> tuple[int, int]:
-    """(height, width) of what `read_picture` gives, from the header alone; raises as it does, but for what only the
-    rest of the file tells."""
+    """(height, width) of what `read_picture` gives, from the header alone. Raises as it does, except for faults that
+    only the rest of the file shows."""
     with _readable(path, "picture"), path.open("rb") as file, Image.open(file) as picture:
         _check(path, picture)
         width, height = picture.size
@@ -57,14 +57,14 @@ def picture_size(path: Path, *, turned: bool) -> tuple[int, int]:
 
 
 def check_whole(path: Path) -> tuple[int, int]:
-    """(height, width) as stored. Raises as `read_picture` does, but for damage within, which decoding alone tells."""
+    """(height, width) as stored. Raises as `read_picture` does, except for damage that only decoding shows."""
     with opened(path) as picture:
         return picture.height, picture.width
 
 
 @contextmanager
 def opened(path: Path, *, png_alone: bool = False) -> Iterator[Image.Image]:
-    """A picture of one frame, its pixels not decoded yet; what fails in the block, too, is told as `DataError`.
+    """A picture of one frame, its pixels not decoded yet. Errors of reading inside the block become `DataError`, too.
 
     png_alone: other formats are refused, as lossy ones change the numbers of a mask.
     """
@@ -83,7 +83,7 @@ def opened(path: Path, *, png_alone: bool = False) -> Iterator[Image.Image]:
 
 @contextmanager
 def _readable(path: Path, kind: str) -> Iterator[None]:
-    """What reading a picture raises, as `DataError`."""
+    """Turns what reading a picture raises into `DataError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; what matters raises

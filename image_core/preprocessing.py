@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Resize = Literal["squash", "keep_ratio", "short_side"]
 
 CELL_PX = 4
-"""What `multiple` divides by: the finest cells of the encoders here have this side."""
+"""`multiple` must be a multiple of this, the side of the finest cells of the encoders here."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Preprocessing:
     Raises `ConfigError` for values that cannot be.
     """
 
-    #: The side that `resize` speaks of.
+    #: The side that `resize` refers to.
     size_px: int
     resize: Resize
-    #: What height and width of the input divide by.
+    #: Height and width of the input are multiples of it.
     multiple: int
     #: RGB, of pixel values divided by `pixel_scale`.
     mean: tuple[float, float, float]
-    #: The same.
+    #: RGB, of pixel values divided by `pixel_scale`.
     std: tuple[float, float, float]
     #: Pixel values are divided by it before `mean` and `std` are applied.
     pixel_scale: float = 255.0

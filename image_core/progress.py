@@ -1,12 +1,12 @@
-"""How long work tells how far it is."""
+"""How long-running work reports its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int | None], None]
-"""Called with how many items are done, and how many there are, None where nobody knows."""
+"""Called with the number of items done and the number of all items, None where that is not known."""
 
 
 def no_progress(done: int, total: int | None) -> None:
-    """The `Progress` that tells nobody."""
+    """A `Progress` that does nothing."""

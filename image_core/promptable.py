@@ -1,7 +1,7 @@
-"""Maskers as whoever has an object's box asks them: for all that a network draws of it.
+"""The interface of networks that segment what is in a box, such as SAM: all masks that they predict for it.
 
-A box may be filled by a thing, by a part of it, or by two things: a network that knows that draws them all. Who asks
-may know which is meant.
+A box may contain an object, a part of one, or two objects. A network that predicts several masks for a box returns them
+all, since the caller may know which one is meant.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Drawing:
-    """One thing that may be meant by a box. Raises `ValueError` for a mask of another rank or type."""
+    """One mask that a network predicts for a box. Raises `ValueError` for a mask of another rank or type."""
 
     #: (H, W) bool, of the picture's size.
     mask: np.ndarray
-    #: [0, 1], the overlap with the true mask that the network expects.
+    #: [0, 1], the network's estimate of the mask's IoU with the true mask.
     quality: float
 
     def __post_init__(self) -> None:
@@ -28,12 +28,13 @@ class Drawing:
 
 
 class PromptableMasker(Protocol):
-    """A network that draws what fills a box; it holds no state between calls."""
+    """A network that predicts masks from boxes. It holds no state between calls."""
 
     def encoded(self, image: np.ndarray) -> Any:
-        """(H, W, 3) uint8 RGB -> what `drawings` takes of the picture, for all boxes."""
+        """(H, W, 3) uint8 RGB -> the encoding of the picture that `drawings` takes, for all boxes."""
         ...
 
     def drawings(self, encoded: Any, boxes_xyxy: Sequence[tuple[float, float, float, float]]) -> list[list[Drawing]]:
-        """A picture and N boxes in its pixels -> N lists, all that the network draws of each, in its own order."""
+        """An encoded picture and N boxes in its pixels -> N lists, all masks that the network predicts for each box, in
+        its own order."""
         ...

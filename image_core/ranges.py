@@ -12,7 +12,7 @@ from image_core.field_types import misfits
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers from `least` to `most`, both of them in it; None where there is no end."""
+    """The numbers from `least` to `most`, both included; None where there is no bound."""
 
     least: float | None = None
     most: float | None = None
@@ -29,7 +29,7 @@ class Range:
 Share = Annotated[float, Range(0, 1)]
 PositiveShare = Annotated[float, Range(1e-6, 1)]
 Weight = Annotated[float, Range(0, 100)]
-"""Log-odds that something adds at most."""
+"""The most log-odds that one kind of evidence adds."""
 LogOdds = Annotated[float, Range(-20, 20)]
 Count = Annotated[int, Range(1)]
 
@@ -43,7 +43,7 @@ def range_of(kind: type, name: str) -> Range | None:
 
 
 def out_of_range(kind: type, values: Mapping[str, Any], where: str) -> Iterator[str]:
-    """One line for each value, of the type of its field in `kind`, that the field's range does not have."""
+    """One line for each value outside the range of its field in `kind`. The values have the types of their fields."""
     for name, value in values.items():
         declared = range_of(kind, name)
         if declared is not None and value is not None and value not in declared:
@@ -51,7 +51,8 @@ def out_of_range(kind: type, values: Mapping[str, Any], where: str) -> Iterator[
 
 
 def check_ranges(config: Any) -> None:
-    """For `__post_init__`: see that numbers are numbers, and in their ranges. Raises `ConfigError`, all in one."""
+    """For `__post_init__`: check that numbers are numbers, and in their ranges. Raises one `ConfigError` with all
+    faults."""
     kind = type(config)
     values = {each.name: getattr(config, each.name) for each in fields(config)}
     faults = list(misfits(kind, values, kind.__name__)) or list(out_of_range(kind, values, kind.__name__))

@@ -1,4 +1,4 @@
-"""Pictures of one size, prepared for a network where they lie, on a GPU or elsewhere."""
+"""Prepares pictures of one size for a network, on the device that they are on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from image_core.preprocessing import Preprocessing, pad_to
 
 
 def prepare_many(preprocessing: Preprocessing, images: Tensor) -> Tensor:
-    """(F, H, W, 3) uint8 RGB -> (F, 3, h, w) float32 normalised, on their device: what `Preprocessing.prepare` gives,
-    but for one grey level where rounding falls the other way."""
+    """(F, H, W, 3) uint8 RGB -> (F, 3, h, w) float32 normalised, on their device: as `Preprocessing.prepare`, up to one
+    grey level where rounding differs."""
     height, width = images.shape[1:3]
     content = resize_many(images.permute(0, 3, 1, 2).float(), preprocessing.content_size(height, width))
     mean, std = (_of_channels(values, images.device) for values in (preprocessing.mean, preprocessing.std))
@@ -22,8 +22,8 @@ def prepare_many(preprocessing: Preprocessing, images: Tensor) -> Tensor:
 
 def resize_many(images: Tensor, size: tuple[int, int]) -> Tensor:
     """(F, C, H, W) float32 of whole grey levels -> the same at `size` (height, width), as `geometry.masks.resize_image`
-    resizes bytes: each axis by the mean of what a cell covers where it shrinks, then bilinear where it grows, rounded
-    after each."""
+    resizes bytes: first axes that shrink, by the mean of the area under each cell, then axes that grow, linearly;
+    rounded after each of the two."""
     shrunk = min(size[0], images.shape[-2]), min(size[1], images.shape[-1])
     for goal, weights_of in ((shrunk, area_weights), (size, linear_weights)):
         if goal == tuple(images.shape[-2:]):
@@ -36,7 +36,7 @@ def resize_many(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def area_weights(cells: int, pixels: int) -> np.ndarray:
-    """(cells, pixels) float32: the share of each cell's mean that each of at least as many pixels has."""
+    """(cells, pixels) float32: the weight of each pixel in the mean of each cell, cells <= pixels."""
     edges = np.arange(cells + 1) * (pixels / cells)
     left, right = edges[:-1, None], edges[1:, None]
     place = np.arange(pixels)
@@ -45,7 +45,7 @@ def area_weights(cells: int, pixels: int) -> np.ndarray:
 
 
 def linear_weights(cells: int, pixels: int) -> np.ndarray:
-    """(cells, pixels) float32: linear interpolation between the middles of at most as many pixels; borders go on."""
+    """(cells, pixels) float32: linear interpolation between pixel centres, cells >= pixels; borders are repeated."""
     place = np.clip((np.arange(cells) + 0.5) * (pixels / cells) - 0.5, 0, pixels - 1)
     return np.clip(1 - np.abs(place[:, None] - np.arange(pixels)), 0, None).astype(np.float32)
 

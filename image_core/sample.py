@@ -1,4 +1,4 @@
-"""A picture with expressions and their truth, as data gives it; how arrays are checked. Light to import: no torch."""
+"""A picture with expressions and their true masks; how the shapes of arrays are checked. Light to import: no torch."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class ImageSegmenter:
         """identity: what `describe` tells; by default the name of the model's class."""
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
-        # Channels last: convolutions and attention then read one order, and nothing is copied between them.
+        # Channels last: convolutions and attention then use the same memory layout, and nothing is copied between them.
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (torch's stub lacks it)
         self.preprocessing = preprocessing
         self.provenance = provenance or Provenance()
@@ -113,8 +113,8 @@ class ImageSegmenter:
         return join_features([encode(text.select(chunk)) for chunk in rows.split(self.model.max_pairs)])
 
     def answers(self, prediction: Prediction, valid_px: Sequence[tuple[int, int]]) -> list[MaskAnswer]:
-        """N rows of a prediction -> N answers, brought from the device in one copy; valid_px: of their input, (height,
-        width) before padding."""
+        """N rows of a prediction -> N answers, copied from the device at once. valid_px: (height, width) of each input
+        before padding."""
         logits = prediction.mask_logits.float()
         presence_bits = self.model.presence_probs(prediction).view(torch.float32).view(-1, 2)  # double, kept to the bit
         rows = torch.cat([presence_bits, prediction.score.float()[:, None], logits.flatten(1)], 1).cpu().numpy()

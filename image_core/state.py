@@ -1,5 +1,5 @@
-"""State as data: a frozen dataclass becomes bytes and comes back equal. Whoever remembers something declares a
-dataclass, and can be resumed.
+"""State as data: a frozen dataclass becomes bytes, and an equal one is read back. A component that keeps its state in
+such a dataclass can be resumed.
 
 Fields may be numbers, texts, truth values, None, `bytes`, enums of text, NumPy arrays, torch tensors of any dtype,
 further dataclasses, tuples of these, and mappings from numbers or texts to them. The bytes are a safetensors file, so

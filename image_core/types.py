@@ -1,4 +1,4 @@
-"""The types of tensors that cross a border of `image_core` (`sample` has that of pictures). Frozen, checked at birth.
+"""The types of tensors that the parts of `image_core` exchange (`sample` has that of pictures). Frozen and checked.
 
 Letters: F frames (images) of a call, E expressions, N frame-expression pairs, H W pixels, C channels, L words,
 P contour points. Sizes are always (height, width). `*_pad_mask` is True on padding.
@@ -61,7 +61,7 @@ class ImageFeatures:
     words: TextFeatures | None = None
     #: (N, heads, h*w, L), for models that are trained on it.
     attention: Tensor | None = None
-    #: Rows of what the parts of a decoder made of the levels alone (`FeatureModel.readied`); () where it has to.
+    #: What `FeatureModel.readied` computed from the levels, tensors of N rows; () where `decode` still has to.
     made: tuple[tuple[Tensor, ...], ...] = ()
 
     def __post_init__(self) -> None:
@@ -79,12 +79,13 @@ class ImageFeatures:
 
     @property
     def maps(self) -> tuple[tuple[int, Tensor], ...]:
-        """(stride, level) of the levels that are maps: what has a place in the picture, and can move in it."""
+        """(stride, level) of the levels that are maps and no tokens: only these can be warped."""
         pairs = zip(self.strides, self.levels, strict=True)
         return tuple((stride, level) for stride, level in pairs if stride is not None)
 
     def with_maps(self, maps: Iterable[Tensor]) -> ImageFeatures:
-        """The same with other maps, in the order of `maps`; tokens stay, and what was made of the old ones goes."""
+        """A copy with other maps, in the order of `maps`. Tokens are kept; `made` is cleared, for it came from the old
+        maps."""
         fresh = iter(maps)
         pairs = zip(self.strides, self.levels, strict=True)
         levels = tuple(level if stride is None else next(fresh) for stride, level in pairs)
@@ -112,7 +113,7 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of N frame-expression pairs, as tensors. Raises `ValueError` for lengths that differ."""
+    """The outputs of a model for N frame-expression pairs, as tensors. Raises `ValueError` for lengths that differ."""
 
     #: (N, h, w) raw, a cell every `mask_stride` pixels of the input, padding included.
     mask_logits: Tensor
@@ -120,7 +121,7 @@ class Prediction:
     presence_logit: Tensor
     #: (N,) in [0, 1], confidence in the mask.
     score: Tensor
-    #: A model's own typed outputs of training.
+    #: What the model's own losses need besides, in training.
     extras: Any = None
 
     def __post_init__(self) -> None:

@@ -1,8 +1,9 @@
 """timm and torchvision without torch's compiler: everything here takes them from this file.
 
-Both import `torch._dynamo` for a function or two, with sympy and triton behind it: 1.4 of the 2.0 processor seconds
-that they take (torch 2.12). Nothing here compiles. So while they are imported a module stands in for it whose functions
-ask the real one when they are called. It is gone afterwards: whoever compiles gets the real one, then or later.
+Both import `torch._dynamo` for a function or two, and with it sympy and triton: 1.4 of the 2.0 processor seconds that
+they take (torch 2.12). Nothing here compiles. So while they are imported, a stand-in takes the place of that module,
+and its functions ask the real one when they are called. Afterwards the stand-in is removed, and code that compiles
+gets the real module.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _COMPILER, _QUESTIONS = "torch._dynamo", "torch._dynamo.utils"
 
 
 class _Later(ModuleType):
-    """Stands in for a module. What it was not given, it takes from the real one, which then comes in its place."""
+    """Stands in for a module. For an attribute that it lacks, it imports the real module, which then replaces it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -44,7 +45,7 @@ def _asked_later(module: str, name: str) -> Callable[..., Any]:
 
 
 def _disabled_later(function: Callable[..., Any], *args: Any, **options: Any) -> Callable[..., Any]:
-    """`torch._dynamo.disable`: what the compiler is to leave alone is told to it when it is there."""
+    """`torch._dynamo.disable` without importing the compiler: it is applied at calls, once others have imported it."""
 
     @wraps(function)
     def plain(*given: Any, **named: Any) -> Any:

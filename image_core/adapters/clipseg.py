@@ -19,8 +19,7 @@ MODEL_TYPES = ("clipseg",)
 class ClipSeg:
     """A dense map of each expression. The picture is encoded once; each expression is decoded alone.
 
-    CLIPSeg has no word for "not there": the probability of its surest pixel stands for the presence, and nothing
-    calibrates it.
+    CLIPSeg does not predict absence. The presence is the probability of its most certain pixel, uncalibrated.
     """
 
     is_slow = True

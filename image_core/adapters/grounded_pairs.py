@@ -38,8 +38,8 @@ class Parts:
 
     @classmethod
     def of(cls, sources: Sequence[Source]) -> Parts:
-        """By what they are, in whatever order they were named. Raises `ConfigError` for anything else than one
-        detector, at most one masker and at most one scorer."""
+        """Assigns each network to its part by its kind, in whatever order they were named. Raises `ConfigError` for
+        anything else than one detector, at most one masker and at most one scorer."""
         roles = [ROLES.get(source.model_type, f"a {source.model_type}") for source in sources]
         if "detector" not in roles or len(set(roles)) < len(roles) or not set(roles) <= set(ROLES.values()):
             raise ConfigError(
@@ -64,8 +64,8 @@ class Parts:
 def build(parts: Parts, identity: ModelIdentity, where: Where, weights: WeightsOf) -> Grounded:
     """weights: gives the packaged masker. Raises `CheckpointError` where any part cannot be read.
 
-    Of a detector asked with words the presence is one half where its authors begin to take a box; nothing calibrates
-    it.
+    With a detector that is asked with words, the presence is one half at its authors' score threshold. It is not
+    calibrated.
     """
     masker: Masker = read_masker(parts.masker, where) if parts.masker else packaged_masker(weights)
     detector = read_detector(parts.detector, where)

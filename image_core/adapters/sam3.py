@@ -1,4 +1,4 @@
-"""SAM 3 (Meta, 2025) as a `MaskModel`: it finds all instances of a noun phrase, and our rules read the rest."""
+"""SAM 3 (Meta, 2025) as a `MaskModel`: it finds all instances of a noun phrase, and our rules choose among them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ MODEL_TYPES = ("sam3", "sam3_video")
 MOST = 20
 """Instances of one phrase."""
 CONFIG = GroundedConfig(least_score=0.25, presence_at=0.5)
-"""SAM 3 takes an instance from 0.5 on, which is where the presence is one half. Half of it is looked at."""
+"""SAM 3 accepts instances from a score of 0.5 on; there the presence is one half. Half that score is the least here."""
 _LONGEST = 32
 """Word pieces of a phrase, as the network was trained."""
 
 
 class Sam3:
-    """All instances of the noun phrases of an expression ("white car"), each with a mask. Which of them is meant, by
-    place, colour or number, is read by the rules of `Grounded`.
+    """All instances of the noun phrases of an expression ("white car"), each with a mask. The rules of `Grounded`
+    choose the target among them by place, colour or number.
 
     An instance's score is SAM 3's own, times its score that the phrase is in the picture at all. The presence is a
-    logistic curve over the best of them, which nothing calibrates.
+    logistic curve over the best score, uncalibrated.
     """
 
     is_slow = True
@@ -70,7 +70,7 @@ class Instances:
             return [self._detections(seen, phrase, (image.shape[0], image.shape[1])) for phrase in phrases]
 
     def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
-        """The masks of boxes that were found. SAM 3 says nothing of their quality, which is told as 1."""
+        """The masks of boxes that were found. SAM 3 does not estimate their quality, which is given as 1."""
         return [(self._drawn[box], 1.0) for box in boxes_xyxy]
 
     def _detections(self, seen: Any, phrase: str, size: tuple[int, int]) -> list[Detection]:

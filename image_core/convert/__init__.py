@@ -1,1 +1,1 @@
-"""Published checkpoints into ours, a file a project: a table of key patterns, and what its shapes tell of the model."""
+"""Converts published checkpoints to ours. A file a project: a table of key patterns, and model sizes from shapes."""

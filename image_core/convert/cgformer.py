@@ -18,7 +18,7 @@ from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
 
 FUSION_HEADS = 8
-"""Of every stage, in its own training."""
+"""Heads of the fusion in every stage, as in the release's training."""
 
 CGFORMER = KeyTable(
     rules=(
@@ -67,7 +67,7 @@ def cgformer_description(
 ) -> ModelConfig:
     """The model that the tensors belong to: tokens, width, and the picture its tables of positions are for.
 
-    Raises `CheckpointError` when a tensor that tells a size is missing.
+    Raises `CheckpointError` when a tensor that determines a size is missing.
     """
     shapes = Shapes(state, "CGFormer checkpoint: expected the network with its BERT")
     tokens, channels = shapes.of("decoder.tokens.weight")

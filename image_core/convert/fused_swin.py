@@ -1,7 +1,7 @@
 """What the releases of LAVT, CGFormer and ReLA share: Swin with pixel-word attention inside, and BERT.
 
-Window, heads and sizes of Swin are told by the shapes of its tables; the heads of the attention inside the backbone are
-not. A window is a square. BERT's heads are 64 channels wide, as in all its releases.
+Window, heads and sizes of Swin follow from the shapes of its tables (a window is a square); the heads of the attention
+inside the backbone do not. BERT's heads are 64 channels wide, as in all its releases.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ BERT: tuple[Rule, ...] = (
 UNUSED = (
     r"backbone\.layers\.\d+\.blocks\.\d+\.attn\.relative_position_index",
     r"backbone\.layers\.\d+\.blocks\.\d+\.attn_mask",
-    r"backbone\.layers\.3\.(?:res|pwam)_gate\.\d\.weight",  # its result goes nowhere
+    r"backbone\.layers\.3\.(?:res|pwam)_gate\.\d\.weight",  # its result is not used
     r"text_encoder\.embeddings\.(?:position|token_type)_ids",
     r"text_encoder\.pooler\..+",
 )
@@ -70,7 +70,7 @@ UNUSED = (
 
 
 def place(name: str) -> str:
-    """The first stage of Swin stands in our stem, behind the patches; the others are stages by themselves."""
+    """The first stage of Swin is in our stem, after the patch embedding; the others are stages by themselves."""
 
     def part(match: re.Match[str]) -> str:
         stage = int(match[1]) + bool(match[2])

@@ -51,7 +51,7 @@ LAVT = KeyTable(
 def lavt_description(
     state: Mapping[str, Tensor], max_words: int = fused_swin.WORDS, fusion_heads: tuple[int, ...] = (1, 1, 1, 1)
 ) -> ModelConfig:
-    """The model that the tensors belong to. Raises `CheckpointError` when one that tells the sizes is missing."""
+    """The model that the tensors belong to. Raises `CheckpointError` when one that determines a size is missing."""
     shapes = Shapes(state, "LAVT checkpoint: expected lavt or lavt_one with its BERT")
     config = {"channels": shapes.of("classifier.conv1_1.weight")[1], "fusion_heads": fusion_heads}
     return ModelConfig(

@@ -24,9 +24,9 @@ PARTIAL_RES = replace(
 
 
 def partial_res_description(state: Mapping[str, Tensor], max_words: int = 15) -> ModelConfig:
-    """`seqtr_description` of Partial-RES' tensors, which were learnt with rows and columns in each other's place.
+    """`seqtr_description` of Partial-RES' tensors, which were trained with rows and columns swapped.
 
-    Its queries have four numbers a head for where they attend, so that its heads are told.
+    The number of heads follows from the point modulation, which has four outputs a head.
     """
     spec = seqtr_description(state, max_words)
     points = state.get("head.transformer.decoder.layers.0.point.4.weight")

@@ -1,8 +1,7 @@
-"""What every project shares: its file is read without running anything of it, and its tensors get our names.
+"""What every project shares: its file is read without running anything in it, and its tensors get our names.
 
-A file is a state dict, or holds one under a known name; averaged weights are taken where there are both. Every tensor
-must match one pattern of the project's table, and the model that the shapes describe must be filled to the last
-tensor.
+A file is a state dict, or contains one under a known name; averaged weights are preferred. Every tensor must match one
+pattern of the project's table, and every tensor of the model that the shapes describe must be filled.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from torch import Tensor
 from image_core.errors import CheckpointError
 
 Rule = tuple[str, str]
-"""A pattern of a whole published key, and our key. `{q,k,v}` in ours shares a stacked tensor out, equal rows each;
-`<linear>` at its end takes off the last axes of length 1: a convolution of one cell is a linear layer here."""
+"""A pattern of a whole published key, and our key. `{q,k,v}` in ours splits a stacked tensor into equal rows;
+`<linear>` at its end removes trailing axes of length 1, since a 1x1 convolution is a linear layer here."""
 
 _MADE_BY: tuple[Any, ...] = (np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0])
-"""What a pickle calls for a number and for an array of numpy."""
+"""The functions that a pickle calls to make a number and an array of NumPy."""
 
 PLAIN: tuple[Any, ...] = (
     argparse.Namespace,  # LAVT keeps the arguments of its training beside the weights
-    # Figures of merit; numpy before 2 wrote another name.
+    # Scores, as NumPy numbers and arrays; NumPy before 2 wrote another name.
     *(each for made in _MADE_BY for each in (made, (made, f"numpy.core.multiarray.{made.__name__}"))),
     np.ndarray,
     np.dtype,
@@ -44,10 +43,10 @@ PLAIN: tuple[Any, ...] = (
         for module in ("", "._local")  # from Python 3.13 on
     ),
 )
-"""All that a checkpoint may hold beside tensors and Python's plain values: they are values, and run nothing."""
+"""All that a checkpoint may contain besides tensors and Python's plain values. None of them runs code."""
 
 _WRAPPERS = r"^(?:module\.|_orig_mod\.)+"
-"""What wrappers for many processes and for compilation put before keys."""
+"""Prefixes of keys from wrappers for several processes and for compilation."""
 
 _HOLDERS = ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model")
 """Names of a state dict inside a file, averaged weights first."""
@@ -72,7 +71,7 @@ class Asked:
 def renamed(
     state: Mapping[str, Tensor], rules: Sequence[Rule], source: str = "checkpoint", place: Callable[[str], str] = str
 ) -> dict[str, Tensor]:
-    """Published keys -> our keys. `place` has the last word on ours, where they depend on a number in theirs.
+    """Published keys -> our keys. `place` is applied to ours at the end, where they depend on a number in theirs.
 
     Raises `CheckpointError` for keys that no rule, or more than one, knows.
     """
@@ -98,11 +97,11 @@ def renamed(
 
 @dataclass(frozen=True)
 class KeyTable:
-    """What a project calls its tensors."""
+    """The tensor names of a project."""
 
-    #: Each published key has one that matches it.
+    #: Exactly one must match each published key.
     rules: tuple[Rule, ...]
-    #: Patterns of tensors that its files hold and its code never uses, or computes anew.
+    #: Patterns of tensors in its files that its code does not use, or computes again.
     unused: tuple[str, ...] = ()
     #: See `renamed`.
     place: Callable[[str], str] = str
@@ -114,8 +113,8 @@ class KeyTable:
 
 
 def fill(model: torch.nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load strictly; presence calibration is ours and stays. Raises `CheckpointError` for all else that differs, and
-    for numbers that are not finite."""
+    """Load strictly, except presence calibration, which is ours and stays. Raises `CheckpointError` for any other
+    difference, and for numbers that are not finite."""
     own = model.state_dict()
     wanted = {key for key in own if key not in ("presence_scale", "presence_offset")}
     differing = sorted(k for k in wanted & state.keys() if own[k].shape != state[k].shape)
@@ -196,7 +195,7 @@ def _keys(content: Any) -> str:
 
 
 def argument_of(content: Any, name: str) -> Any:
-    """What the arguments of a training that lie beside the weights say, or None."""
+    """The value of a training argument that is stored beside the weights, or None."""
     arguments = content.get("args") if isinstance(content, dict) else None
     return arguments.get(name) if isinstance(arguments, dict) else getattr(arguments, name, None)
 

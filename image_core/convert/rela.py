@@ -1,9 +1,9 @@
 """ReLA's release with Swin: detectron2's files of GRES.
 
-Two traps of the release are kept, since its figures were made with them. Its code never reads `lang_weight`, the share
-of the words that regions hear, out of a file: whatever it learnt, 0 is what runs. And regions hear padding words, so
-that every expression is padded to its full length. Gates of the backbone that are all zero, as those of its training
-from scratch stay, are left out, which is the same and can learn.
+Two errors of the release are kept, since its published results have them. Its code never loads `lang_weight`, the
+weight of the words in a region, from a file: whatever was learned, it runs with 0. And regions attend to padding words,
+so every expression is padded to its full length. Gates of the backbone that are all zero, as they stay in its training,
+are left out: the result is the same.
 """
 
 from __future__ import annotations
@@ -96,10 +96,10 @@ def rela_description(
     fusion_heads: tuple[int, ...] = (1, 1, 1, 1),
     heads: int | None = None,
 ) -> ModelConfig:
-    """The model that the tensors belong to. heads: of the pixel decoder; None: each reads 4 places, as in every
-    release, which tells how many there are.
+    """The model that the tensors belong to. heads: of the pixel decoder; None: as many as follow from 4 sampling points
+    in each, as in every release.
 
-    Raises `CheckpointError` when a tensor that tells the sizes is missing, or tells what cannot be.
+    Raises `CheckpointError` when a tensor that determines a size is missing, or its shape is not possible.
     """
     shapes = Shapes(state, "ReLA checkpoint: expected GRES with a Swin backbone")
     pixels, regions = "sem_seg_head.pixel_decoder", "sem_seg_head.predictor"
@@ -123,7 +123,7 @@ def rela_description(
         "region_layers": shapes.count(r"sem_seg_head\.predictor\.RIA_layers\.(\d+)\."),
         "region_hidden": shapes.of(f"{regions}.transformer_ffn_layers.0.linear1.weight")[0],
         "fusion_heads": fusion_heads,
-        # Gates that are not there are missing; those that are all zero are left out.
+        # A file without gates lacks them, which is an error later; gates that are all zero are left out.
         "fusion_gates": not gates or any(bool(v.any()) for v in gates if not v.is_meta),
         "reads_padding": True,
     }

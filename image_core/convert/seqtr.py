@@ -67,11 +67,11 @@ _RULES: tuple[Rule, ...] = (
     (r"head\.predictor\.1\.fc\.(.+)", r"decoder.head.2.\1"),
     (r"head\.predictor\.2\.fc\.(.+)", r"decoder.head.4.\1"),
 )
-"""Encoder layers lie bare in our model, and `<i>` is the part that holds module i."""
+"""Encoder layers are a plain list in our model, and `<i>` is the part that has module i."""
 
 
 def _place(name: str) -> str:
-    """Encoder layers are a bare list in our model; a DarkNet module lies in the stem or a stage by its number."""
+    """Encoder layers are a plain list in our model; a DarkNet module is in the stem or a stage, by its number."""
     name = re.sub(r"^encoder\.layers\.", "encoder.", name)
 
     def part(match: re.Match[str]) -> str:
@@ -87,8 +87,8 @@ SEQTR = KeyTable(_RULES, place=_place)
 def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> ModelConfig:
     """The model that SeqTR's published tensors belong to, read off their shapes; 8 heads, which no shape tells.
 
-    Only what differs from the published sizes is named, so that it equals a configuration that says as little.
-    Raises `CheckpointError` when one of the tensors that tell the sizes is missing, and for a model of boxes.
+    Only what differs from the published sizes is set, so that it equals a configuration with the same settings.
+    Raises `CheckpointError` when a tensor that determines a size is missing, and for a model of boxes.
     """
     shapes = Shapes(state, "SeqTR checkpoint: expected a segmentation model with its encoders")
     shape, count = shapes.of, shapes.count

@@ -22,7 +22,7 @@ class Project:
 
     convert: Callable[[Path, Path, Asked], ModelConfig]
     summary: str
-    #: Fields of `Asked` that no shape tells -> what is taken where they are not given. It reads no others.
+    #: The fields of `Asked` that this project reads, since no shape gives them -> their default, in words.
     usual: Mapping[str, str]
 
 

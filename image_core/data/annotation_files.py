@@ -27,8 +27,8 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file in UTF-8, with or without its mark. Raises `DataError` when it is missing or broken,
-    and where an object has a key twice, of which one would be lost."""
+    """The content of a JSON file in UTF-8, with or without a byte order mark. Raises `DataError` when it is missing or
+    broken, and where an object has a key twice, of which one would be lost."""
     data = _bytes(path)
     try:
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)

@@ -1,4 +1,4 @@
-"""Augmentation that keeps every expression true: what a transformation would make false is changed or not done."""
+"""Augmentation that keeps every expression true: a transformation also changes the expressions, or is not done."""
 
 from __future__ import annotations
 

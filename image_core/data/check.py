@@ -1,4 +1,4 @@
-"""What of a referring picture dataset lies on disk: checked before an hour of training or evaluation finds out."""
+"""Checks the files of a referring picture dataset, before training or evaluation fails on them after an hour."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from image_core.pictures import check_whole
 from image_core.progress import Progress, no_progress
 
 MOST_NAMED = 5
-"""So many of what is missing are named; the others are counted."""
+"""How many missing items are named; the others are only counted."""
 
 PUBLISHED_REFS = {
     ("refcoco", "unc"): {"train": 42404, "val": 3811, "testA": 1975, "testB": 1810},
@@ -176,7 +176,7 @@ def _usable(
         name = f"reference {row.get('ref_id', '?')}"
         try:
             record = layout.build_record(row, instances, images)
-            fewest = 4 if record.outlined else 6  # an outline makes a line an area
+            fewest = 4 if record.outlined else 6  # where outlines are drawn, a line of two points has an area
             for polygon in (part for parts in record.segmentations if not isinstance(parts, Mapping) for part in parts):
                 if not isinstance(polygon, Mapping) and (len(polygon) < fewest or len(polygon) % 2):
                     raise ValueError(f"a polygon of {len(polygon)} numbers")

@@ -60,7 +60,7 @@ class ReferringImages:
         return tuple(f"{record.ref_id}_{e.expression_id}" for record in self.groups[index] for e in record.expressions)
 
     def polygons(self, index: int) -> tuple[int, ...]:
-        """Of how many polygons the truth of each expression of item `index` consists."""
+        """The number of polygons of each true mask of item `index`."""
         return tuple(record.polygons for record in self.groups[index] for _ in record.expressions)
 
     def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:

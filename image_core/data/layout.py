@@ -1,4 +1,4 @@
-"""How a referring dataset lies on disk: what its adapter tells the rest of this room."""
+"""How a referring dataset lies on disk: the functions that its adapter provides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of a referring dataset's index: what is asked of which picture, and where the truth is."""
+"""A row of a referring dataset's index: expressions, their picture, and the segmentations of their targets."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class ReferringRecord:
     split: str
     image_id: int
     image_path: Path
-    size: tuple[int, int]  # (height, width) of the picture, which `segmentations` speak of
+    size: tuple[int, int]  # (height, width) of the picture, in whose pixels `segmentations` are
     expressions: tuple[ReferringExpression, ...]
     annotation_ids: tuple[int, ...]  # one an object
     segmentations: tuple[Segmentation, ...]  # one an object
-    # polygons have whole corners, cut off and not rounded, and hold their outline (PhraseCut); else COCO's rule
+    # corners of polygons are rounded down, and the outline belongs to the mask (PhraseCut); else COCO's rule
     outlined: bool = False
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class ReferringRecord:
 
     @property
     def polygons(self) -> int:
-        """Of how many polygons the truth consists; run lengths are none."""
+        """The number of polygons of the true mask; run lengths are none."""
         lists = (s for s in self.segmentations if not isinstance(s, Mapping))
         return sum(not isinstance(part, Mapping) for parts in lists for part in parts)
 

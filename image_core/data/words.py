@@ -9,7 +9,7 @@ from image_core.errors import RvosError
 
 
 def text_fault(text: object) -> str | None:
-    """Why something cannot be asked: no text, half a character in it, no letter or digit; None where it can."""
+    """Why a value cannot be an expression: no text, a lone surrogate, no letter or digit; None where it can."""
     if not isinstance(text, str):
         return f"is no text, but {type(text).__name__}"
     try:
@@ -110,7 +110,7 @@ def mirror_words(text: str) -> str | None:
     left and right change places, in compounds too (leftmost, left-hand, bottomright); upper and lower case are kept.
     None for words whose mirror is not known (clockwise, west), for written text, single letters and numbers, which read
     backwards in a mirror (ordinals such as 2nd do not), for misspelt sides, and for "left" and "right" that are no side
-    ("right behind", "left over"). A None too many costs a flip; one too few makes an expression false.
+    ("right behind", "left over"). A needless None only costs a flip; a missing one makes an expression false.
     """
     if _QUOTED.search(text) or _NOT_A_SIDE.search(text):
         return None
@@ -127,10 +127,10 @@ def mirror_words(text: str) -> str | None:
 
 
 def speaks_of_place(text: str) -> bool:
-    """Whether the truth of the expression can change when the border of the picture moves and everything is enlarged.
+    """Whether cropping and enlarging the picture can make the expression false.
 
     Decided by a list of words: place, relation to another thing, order, count, comparison and size. "the red striped
-    star" and "man in blue" are free of them; "second dog", "cup on the table" and "the small star" are not.
+    star" and "man in blue" have none of them; "second dog", "cup on the table" and "the small star" have.
     """
     tokens = [token for token in _TOKEN.findall(text.lower()) if not _INNOCENT.fullmatch(token)]
     return any(t in _PLACE or t[0].isdigit() or "left" in t or "right" in t for t in tokens)

@@ -1,7 +1,7 @@
 """BERT's and RoBERTa's encoder (Devlin et al., NAACL 2019; Liu et al., 2019), whose layers can be stepped and cut.
 
-It is written out because transformers takes three seconds to import, which whoever segments one picture would wait for.
-Names of parts, and so keys of weights, are those of the published checkpoints.
+It is implemented here because transformers takes three seconds to import, too long for segmenting a single picture.
+Modules, and so the keys of weights, have the names of the published checkpoints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from image_core.errors import ConfigError
 
 _ONLY = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
-"""What a published configuration may say of things that are not a choice here."""
+"""The only values that a published configuration may have for these keys."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class BertConfig:
     intermediate_size: int = 3072  # width inside of a feed-forward part
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
-    max_position_embeddings: int = 512  # the most word pieces; of roberta two fewer
-    type_vocab_size: int = 2  # kinds of segment; an expression is of the first
+    max_position_embeddings: int = 512  # most word pieces of an expression; two fewer for roberta
+    type_vocab_size: int = 2  # token types; all words of an expression have the first
     layer_norm_eps: float = 1e-12
     initializer_range: float = 0.02  # standard deviation of random weights
     pad_token_id: int = 0
@@ -48,8 +48,8 @@ class BertConfig:
 
     @classmethod
     def from_published(cls, values: Mapping[str, Any]) -> BertConfig:
-        """From the content of a config.json, which has much more in it. Raises `ConfigError` for another architecture
-        of that name."""
+        """From the content of a config.json, whose other keys are ignored. Raises `ConfigError` for a variant of the
+        architecture that is not supported."""
         for key, wanted in _ONLY.items():
             if values.get(key, wanted) != wanted:
                 raise ConfigError(f"text encoder: expected {key} {wanted!r}, got {values[key]!r}: take another model")
@@ -62,7 +62,7 @@ class BertConfig:
 
 
 class BertEmbeddings(nn.Module):
-    """Word pieces -> what the first layer takes: the piece, its place and the first kind of segment, added up."""
+    """Input embeddings: layer norm of the sum of word piece, position and first token type."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class BertEmbeddings(nn.Module):
         self._first = config.pad_token_id + 1 if config.model_type == "roberta" else 0
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """(E, L) long -> (E, L, C). Padding must be at the end: places are counted from the start."""
+        """(E, L) long -> (E, L, C). Padding must be at the end: positions are counted from the start."""
         places = torch.arange(self._first, self._first + input_ids.shape[1], device=input_ids.device)
         segment = self.token_type_embeddings(torch.zeros_like(places))
         summed = self.word_embeddings(input_ids) + segment + self.position_embeddings(places)
@@ -83,7 +83,7 @@ class BertEmbeddings(nn.Module):
 
 
 class _Projection(nn.Module):
-    """What ends a part of a layer: its result at the layer's width, and the norm of the sum with what it was given."""
+    """The end of a sublayer: a projection to the layer's width, and the layer norm that follows the residual sum."""
 
     def __init__(self, inputs: int, config: BertConfig) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class BertLayer(nn.Module):
 
 
 def build_bert(config: BertConfig) -> tuple[BertEmbeddings, list[BertLayer]]:
-    """Its parts with random weights, drawn as the published models were begun with."""
+    """Embeddings and layers with random weights, initialised as the published models were."""
     embeddings, layers = BertEmbeddings(config), [BertLayer(config) for _ in range(config.num_hidden_layers)]
     for module in nn.ModuleList([embeddings, *layers]).modules():
         if isinstance(module, nn.Linear | nn.Embedding):

@@ -38,7 +38,7 @@ class GruConfig:
 class GruTextEncoder(nn.Module):
     """Expressions -> `TextFeatures`: words (E, max_words, 2 hidden), sentence = maximum over the words, (E, 2 hidden).
 
-    The tokenizer pads to a fixed length and cuts to it; its padding token is what is not a word.
+    The tokenizer pads and cuts to a fixed length; its padding token marks what is no word.
     """
 
     def __init__(self, config: GruConfig, tokenizer: Tokenizer) -> None:
@@ -63,7 +63,7 @@ class GruTextEncoder(nn.Module):
         return Tokens(input_ids, torch.tensor([row.attention_mask for row in rows], device=device) == 0)
 
     def encode(self, tokens: Tokens) -> TextFeatures:
-        """`forward` from the tokens of E expressions on."""
+        """The rest of `forward`, given the tokens of E expressions."""
         words, _ = self.gru(self.embedding(tokens.input_ids))
         # An expression of no known letter still has one token, its padding.
         first = torch.arange(words.shape[1], device=words.device) == 0
@@ -72,7 +72,7 @@ class GruTextEncoder(nn.Module):
         return TextFeatures(words, sentence, word_pad_mask)
 
     def tokenizer_json(self) -> str:
-        """Tokenizer and sizes as one JSON text, from which `build_gru_encoder` rebuilds the encoder but its weights."""
+        """Tokenizer and sizes as one JSON text, from which `build_gru_encoder` rebuilds the encoder without weights."""
         return json.dumps({"gru": asdict(self.config), "tokenizer": json.loads(self._tokenizer.to_str())})
 
 

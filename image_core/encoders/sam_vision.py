@@ -1,8 +1,8 @@
 """The picture encoder of SAM (Kirillov et al., ICCV 2023) as a stem and three stages, all at stride 16.
 
-What this file hides: transformers' encoder takes pictures of one size alone and gives the last block alone. Here its
-table of positions is interpolated to the grid of the picture; the tables of its blocks are by transformers, and windows
-are padded. transformers is imported only when an encoder is built, and the hub only when weights are read.
+transformers' encoder takes pictures of one size only and returns only the last block. Here its table of positions is
+interpolated to the grid of the picture; transformers itself interpolates the tables of the blocks and pads windows.
+transformers is imported only when an encoder is built, and the hub only when weights are read.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ SAM_ENCODERS: dict[str, dict[str, Any]] = {
         "mlp_dim": 96,
     },
 }
-"""Names of the hub, and one of ours: what differs from the defaults of transformers' `SamVisionConfig`. With it they
-can be rebuilt where there is no hub."""
+"""Hub names, and one of ours -> the fields that differ from the defaults of transformers' `SamVisionConfig`. With them
+an encoder can be rebuilt without the hub."""
 
 _TOLD = (
     *("hidden_size", "num_hidden_layers", "num_attention_heads", "mlp_dim", "image_size", "patch_size"),

@@ -1,8 +1,8 @@
-"""Swin v1's window attention as its code for segmentation has it, on the blocks of timm.
+"""Swin v1's window attention as in its code for segmentation, for the blocks of timm.
 
-timm follows the code for classification: it shifts a grid before padding it to whole windows, and a grid that fits in
-one window is not shifted. Networks for segmentation pad first and always shift, so that their published weights want
-this form wherever a grid is no multiple of the window. Everything here is NHWC.
+timm follows the code for classification: it shifts a grid before padding it to whole windows, and does not shift a grid
+that fits in one window. Networks for segmentation pad first and always shift. Their published weights need this form
+wherever a grid is no multiple of the window. Everything here is NHWC.
 Source: "Swin Transformer" (Liu et al., ICCV 2021), section 3.2; the order of padding and shift is that of the release.
 """
 
@@ -18,7 +18,7 @@ from image_core.layers.blocks import attend, merge_heads
 from image_core.layers.many_rows import linear_of_many
 
 _APART = -100.0
-"""What is added to the logits of cells that the shift brought together from two sides of the picture."""
+"""Attention bias between cells that share a window only because the shift is cyclic."""
 
 
 def window_attention(block: Any, x: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def feed_forward(block: Any, x: Tensor) -> Tensor:
 
 
 def _apart(windows: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], like: Tensor) -> Tensor:
-    """(rows * columns, cells, cells): what is added to the logits of each window of a shifted grid."""
+    """(rows * columns, cells, cells): the attention bias of each window of a shifted grid."""
     bands = []
     for count, size, by in zip(windows, window, shift, strict=True):
         place = torch.arange(count * size, device=like.device)

@@ -1,8 +1,8 @@
 """Text encoders as an embedding and layers that can be stepped one by one.
 
-The 1 = keep masks of other libraries become ours (True = padding) in this file alone. transformers is imported only
-where published files are read and for CLIP: the import costs seconds. What a checkpoint of ours describes, and what is
-"small", needs none.
+Other libraries' masks (1 = keep) are turned into ours (True = padding) only in this file. transformers takes seconds to
+import, so it is imported only to read published files and for CLIP. "small", and BERT and RoBERTa from our own
+checkpoints, need no import.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class Tokens(NamedTuple):
 
 
 class TextLayer(nn.Module):
-    """One transformer layer, called alike for every family: `layer(hidden, word_pad_mask)`.
+    """One transformer layer with the same call for every family: `layer(hidden, word_pad_mask)`.
 
-    A causal one lets word i see words 0..i only. `norm` follows the layer: the final norm of families that end in one
-    belongs to their last layer, so that stepping through all layers gives what the family itself gives.
+    In a causal layer word i attends to words 0..i only. `norm` follows the layer: where a family ends in a norm, its
+    last layer gets it, so that running all layers gives the output of the whole encoder.
     """
 
     def __init__(self, layer: nn.Module, *, causal: bool, norm: nn.Module | None = None) -> None:
@@ -142,7 +142,7 @@ class TextEncoder(nn.Module):
         return self.encode(self.tokenize(expressions))
 
     def encode(self, tokens: Tokens) -> TextFeatures:
-        """`forward` from the tokens of E expressions on."""
+        """The rest of `forward`, given the tokens of E expressions."""
         hidden = self.embed(tokens)
         for layer in self.layers:
             hidden = layer(hidden, tokens.word_pad_mask)

@@ -192,7 +192,7 @@ def _darknet(weights_asked: bool, levels: int, options: Mapping[str, Any]) -> Vi
 
 
 def _size_settings(architecture: str) -> dict[str, Any]:
-    """What timm must be told so that the encoder takes images of other sizes than it was published for."""
+    """The options of timm with which the encoder takes images of other sizes than it was published for."""
     if not timm.is_model(architecture) or timm.model_entrypoint(architecture).__module__ not in _SWIN_MODULES:
         return {}
     # always_partition keeps the trained window and shift whatever the size built for; see SwinStage for the rest.

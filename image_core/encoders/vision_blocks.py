@@ -39,10 +39,10 @@ class SwinStage(nn.Module):
         use_linear_of_many(self)
 
     def train(self, mode: bool = True) -> Self:
-        """In use, windows attend by torch's fused kernel, which timm leaves out unless it is told: to 1e-7 the same,
-        in up to a third less time. Of processors, those with AVX-512 alone gain by it and take it; which device it is
-        is seen here, so a network is moved there first. With gradients the table of positions has one, and the kernel
-        takes longer."""
+        """In eval mode windows use torch's fused attention kernel, which timm does not use by default. The result is
+        the same to 1e-7, in up to a third less time. Of processors only those with AVX-512 gain by it and use it. The
+        device is looked up here, so a network is moved to its device first. In training the table of positions needs
+        a gradient, with which the kernel takes longer."""
         fused = not mode and (next(self.parameters()).device.type != "cpu" or has_avx512())
         for block in self.blocks:
             if hasattr(block.attn, "fused_attn"):  # of Swin v1 alone
@@ -65,7 +65,7 @@ class SwinStage(nn.Module):
         return cast(int, cast(Any, self.blocks[i]).attn.num_heads)
 
     def forward(self, x: Tensor, blocks: int | None = None) -> Tensor:
-        """(N, h, w, C) of the stage before -> this stage's cells after its first `blocks` blocks, all unless told."""
+        """(N, h, w, C) of the stage before -> this stage's cells after its first `blocks` blocks; None: all blocks."""
         x = self.downsample(x)
         for i, block in enumerate(list(self.blocks)[:blocks]):
             if self._segmentation_windows:

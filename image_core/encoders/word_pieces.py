@@ -1,4 +1,4 @@
-"""BERT's way to tokens from its own vocabulary, a list of word pieces: what a checkpoint of other people comes with."""
+"""BERT's tokenizer, made from a vocabulary of word pieces as it comes with published checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
 def read_word_pieces(path: Path) -> Tokenizer:
-    """vocab.txt, a word piece a line, as bert-base-uncased has it; or a tokenizer.json, which says all by itself.
+    """From vocab.txt, a word piece a line, as in bert-base-uncased; or from a tokenizer.json, which is complete.
 
     Lower case, accents off, [CLS] before and [SEP] behind; padded at the end. Raises `DataError` for a file that is
     missing, broken, or lacks one of the special tokens.

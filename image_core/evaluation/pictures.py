@@ -25,7 +25,7 @@ class PictureSet(ABC):
 
     #: As the command line takes it.
     name: str
-    #: What tells it from another set, for `settings.json`.
+    #: What distinguishes it from other sets, for `settings.json`.
     settings: dict[str, Any]
     #: Names of `image_core.evaluation.protocols.PROTOCOLS` that its papers use.
     protocols: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class PictureSet(ABC):
 
     @abstractmethod
     def sample(self, index: int) -> ImageSample:
-        """A picture with its expressions and truth. Raises `DataError` where one of them is missing or broken."""
+        """A picture with its expressions and true masks. Raises `DataError` where one is missing or broken."""
 
     @abstractmethod
     def expressions(self, index: int) -> tuple[str, ...]:
@@ -47,11 +47,11 @@ class PictureSet(ABC):
 
     @abstractmethod
     def polygons(self, index: int) -> tuple[int, ...]:
-        """Of how many polygons the truth of each expression consists, 0 where it is drawn otherwise."""
+        """The number of polygons of each true mask, 0 for other masks."""
 
     @abstractmethod
     def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
-        """(h, w) bool of each expression: its truth drawn at `size`, and not resized to it. Raises `DataError`."""
+        """(h, w) bool of each expression: its true mask rasterised at `size`, not resized. Raises `DataError`."""
 
     @abstractmethod
     def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:

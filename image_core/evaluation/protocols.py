@@ -1,9 +1,9 @@
-"""The published ways to compare a predicted mask with the truth of a referring picture, as one table of pure rules.
+"""The published ways to compare a predicted mask with the true mask of a referring picture, as a table of pure rules.
 
-All begin with what our models give, raw logits at the picture's own size. A paper that compares at the size of its
-network has no such logits: they are brought to that size here, so those rules are rebuilt and not verified, whereas the
-IoU and the thresholds themselves agree with the papers' own evaluators (`metrics.py`). Every protocol is asked every
-expression of a reference; where a paper takes one, its text says so.
+All begin with the output of our models, logits at the picture's own size. A paper that compares at the size of its
+network has no such logits. Here they are resized to that size, so those rules are rebuilt and not verified; the IoU and
+the thresholds themselves agree with the papers' own evaluators (`metrics.py`). Every protocol scores every expression
+of a reference; where a paper takes only one, the protocol's text says so.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from image_core.geometry.planes import resize_logits
 from image_core.metrics import GrefcocoMetrics, RefcocoMetrics
 
 Plane = Literal["native", "squash_480", "bicubic", "keep_ratio_640"]
-"""Where two masks are compared: at the picture's own size; squashed to 480 x 480; at its own size after a way through
-480 x 480 and back as probabilities; with 640 px at the longer side."""
+"""The size at which two masks are compared: the picture's own; squashed to 480 x 480; the picture's own, after resizing
+to 480 x 480 and back as probabilities; 640 px at the longer side."""
 
 SQUASHED = (480, 480)
 LONGER_PX = 640
@@ -42,13 +42,13 @@ class ImageProtocol:
     rule: Literal["lavt", "cgformer", "rela"]
     #: When an answer is "no target": never, by the model's presence, or for a mask of fewer than `FEW_PIXELS`.
     absent: Literal["never", "presence", "few_pixels"] = "never"
-    #: The truth on the plane is drawn there, polygon by polygon, and not resized.
+    #: The true mask is rasterised on the plane, polygon by polygon, and not resized.
     drawn: bool = False
-    #: IoU = I / P where the truth has more than one polygon.
+    #: IoU = I / P, P the predicted pixels, where the true mask has more than one polygon.
     crowd: bool = False
-    #: oIoU is among its figures.
+    #: oIoU is among its metrics.
     has_overall: bool = True
-    #: The whole way from picture to figure agrees with the paper's own code.
+    #: The whole computation, from picture to metric, agrees with the paper's own code.
     verified: bool = False
 
 
@@ -144,9 +144,9 @@ class ProtocolScore:
         polygons: int = 1,
         drawn: np.ndarray | None = None,
     ) -> None:
-        """predicted: bool mask on the protocol's plane; truth: (H, W) bool at the picture's own size; presence: [0, 1];
-        polygons: of how many the truth consists; drawn: the truth as it is drawn on the plane, where the protocol says
-        so; else it is resized."""
+        """predicted: bool mask on the protocol's plane; truth: (H, W) bool, the true mask at the picture's own size;
+        presence: [0, 1]; polygons: their number in the true mask; drawn: the true mask rasterised on the plane, for
+        protocols that want it; None: it is resized."""
         there = true_mask(truth, self.protocol.plane) if drawn is None else drawn
         intersection, union = overlap(predicted, there)
         area = int(np.count_nonzero(predicted))
@@ -156,7 +156,7 @@ class ProtocolScore:
         self.count(intersection, union, has_target=bool(truth.any()), present=present)
 
     def fail(self, truth: np.ndarray | None, has_target: bool) -> None:
-        """An expression that could not be asked: IoU 0, wrong about presence; the truth None where it is not known."""
+        """An expression that got no answer: IoU 0, wrong about presence. truth: (H, W) bool, None where not known."""
         union = 0 if truth is None else int(np.count_nonzero(true_mask(truth, self.protocol.plane)))
         self.count(0, union, has_target=has_target, present=not has_target)
 

@@ -29,12 +29,12 @@ from image_core.sample import ImageSample
 KIND = RunKind("rvos evaluation of pictures")
 CROWD = "seqtr_crowd_iou"
 GROUP = 8
-"""Pictures that are asked together: of a model that takes them one by one, this is all the same."""
+"""Pictures in a batch. It makes no difference for a model that takes them one by one."""
 OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
 
 
 class Sheet(Protocol):
-    """Whoever draws answers beside the truth. Drawing is no part of this room: it is handed in."""
+    """Draws answers beside the true masks. Drawing is no part of this package, so it is passed in."""
 
     def add(self, sample: ImageSample, masks: Sequence[np.ndarray], presence: Sequence[float]) -> None:
         """A picture with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
@@ -54,7 +54,7 @@ class ImageEvaluation:
     limit: int | None = None
     #: The text-blind control: each picture is asked the expressions of the next one that has some.
     shuffle_expressions: bool = False
-    #: Also by SeqTR's lenient rule, which is scored and not predicted anew: a protocol on the same plane is needed.
+    #: Also score by SeqTR's lenient rule. Nothing is predicted again, so a protocol on the same plane is needed.
     seqtr_crowd_iou: bool = False
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class ImageEvaluation:
         return self.pictures.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
 
     def sample(self, index: int) -> ImageSample:
-        """What is asked of a picture, and its truth. Raises `DataError`."""
+        """A picture with the expressions that are asked of it, and their true masks. Raises `DataError`."""
         sample = self.pictures.sample(index)
         if not self.shuffle_expressions or not sample.expressions:
             return sample
@@ -201,7 +201,7 @@ class _Run:
         return _Asked(index, sample, tuple(i for i, text in enumerate(sample.expressions) if words_of(text)))
 
     def _ask(self, questions: Sequence[ImageSample]) -> None:
-        """What is not known is asked, and logged."""
+        """Ask the model about pictures without logged answers, and log the answers."""
         new = [question for question in questions if self.log.known(question) is None]
         if not new:
             return
@@ -213,7 +213,7 @@ class _Run:
             self.log.append(question, [LoggedAnswer.of(answer, question.size, planes) for answer in answers])
 
     def _score(self, picture: _Asked) -> None:
-        """What was answered to one picture, and a failure for each expression without words."""
+        """Score the answers to one picture, and a failure for each expression without words."""
         sample = picture.sample
         for i in (i for i in range(len(sample.expressions)) if i not in picture.keep):
             self._count_failure(sample.masks[i], bool(sample.masks[i].any()), sample.families[i])
@@ -238,7 +238,7 @@ class _Run:
                 score.add(answer.masks[plane], truth, answer.presence, polygons[i], there)
 
     def _drawn(self, picture: _Asked) -> list[np.ndarray]:
-        """The truth of all expressions as it is drawn at 480 x 480, where a protocol asks for it."""
+        """The true masks of all expressions, rasterised at 480 x 480, where a protocol wants that."""
         asked = any(score.protocol.drawn for score in self.published.values())
         return self.evaluation.pictures.drawn(picture.index, SQUASHED) if asked else []
 

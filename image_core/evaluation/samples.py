@@ -11,7 +11,7 @@ from image_core.sample import ImageSample
 
 
 class Samples(Protocol):
-    """A map-style set of pictures with expressions and truth."""
+    """A map-style set of pictures with expressions and true masks."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> ImageSample: ...
@@ -21,8 +21,8 @@ def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterat
     """The first `limit` pictures with the expressions that are asked of them; a picture without any is left out.
 
     shuffled: the text-blind control. Each picture is asked the expressions of the next one that has some (after the
-    last comes the first) and keeps its own truth and families: what is scored then can be had without reading. Raises
-    `ConfigError` where there is no other picture with expressions.
+    last comes the first) and keeps its own true masks and families: its score is what a model reaches without the
+    text. Raises `ConfigError` where there is no other picture with expressions.
     """
     count = len(samples) if limit is None else min(limit, len(samples))
     if shuffled:
@@ -43,8 +43,8 @@ def check_can_be_shuffled(count: int) -> None:
 
 
 def expressions_of_another(expressions: Callable[[int], Sequence[str]], index: int, count: int) -> Sequence[str]:
-    """The expressions of the first picture after `index` that has some, round and round among `count`; expressions:
-    those of a picture. Raises `ConfigError` where no other has."""
+    """The expressions of the first picture after `index` that has some, cyclically among `count`. expressions: index of
+    a picture -> its expressions. Raises `ConfigError` where no other has."""
     for step in range(1, count):
         theirs = expressions((index + step) % count)
         if theirs:
@@ -53,6 +53,6 @@ def expressions_of_another(expressions: Callable[[int], Sequence[str]], index: i
 
 
 def asking(sample: ImageSample, others: Sequence[str]) -> ImageSample:
-    """The sample with as many expressions of another picture, taken round and round."""
+    """The sample with as many expressions of another picture, repeated if there are fewer."""
     theirs = tuple(others[i % len(others)] for i in range(len(sample.expressions)))
     return replace(sample, expressions=theirs)

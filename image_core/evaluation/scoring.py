@@ -12,7 +12,7 @@ from image_core.metrics import ReferringMetrics
 from image_core.sample import ImageSample
 
 Predict = Callable[[ImageSample], Sequence[MaskAnswer]]
-"""A picture with its expressions -> an answer for each; it does not see the truth."""
+"""A picture with its expressions -> an answer for each. It must not read the true masks."""
 
 
 def predict_with(model: MaskModel) -> Predict:

@@ -3,8 +3,8 @@
 A point (x, y) names the pixel in column x and row y, whole numbers lie on pixel centres, and an outline runs through
 the outermost pixels of its part. So a full outline, rasterised, is its part again, to the pixel.
 
-One outline says less than a mask can hold: holes are filled, and of several parts only the largest is told (SeqTR's
-rule). `outlines` gives them all; a mask without foreground has none.
+One outline cannot describe every mask: holes are filled, and of several parts only the largest is kept (SeqTR's rule).
+`outlines` gives the outlines of all parts; a mask without foreground has none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Masks as PNG files: the one reader of both packages. docs/masks.md has the table of what each is read as.
 
-A PNG tells numbers and colours, not what they mean. What is meant follows from both, and from the other pictures of the
-same sequence; where that leaves two readings, the picture is refused.
+A PNG contains numbers and colours, but not their meaning. The meaning is inferred from both, and from the other
+pictures of the same sequence; where two readings remain, the picture is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from image_core.errors import DataError
 from image_core.pictures import opened
 
 VOID = 255
-"""In ids: of pixels that nobody decided about; of no object."""
+"""The id of pixels that annotators left undecided. They belong to no object."""
 WHITE = 255
 """In grey pictures without ids: the object."""
 
@@ -67,18 +67,18 @@ def read_mask(path: Path) -> MaskPicture:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What the values of pictures that belong together are read as: what one of them leaves open another may tell."""
+    """How the values of pictures of one sequence are read: what one picture leaves open, another may decide."""
 
     #: Without void, increasing; 0 and 255 in grey are one object, the id 1.
     object_ids: tuple[int, ...]
     #: 255 in grey is the object.
     white_is_object: bool
-    #: The pictures tell of one object where it is, and give it no id: 0 and 255, or 0 and 1, in grey.
+    #: The pictures are binary masks of one object without an id: 0 and 255, or 0 and 1, in grey.
     yes_or_no: bool
 
     @classmethod
     def of(cls, pictures: Iterable[MaskPicture]) -> Meaning:
-        """Read off pictures, one after the other; none is kept.
+        """Inferred from pictures, one after the other; none is kept in memory.
 
         Raises `DataError` where two readings fit: 255 among other grey levels, soft edges, or a palette of colours in
         which 255, void, is all there is.

@@ -9,9 +9,9 @@ import numpy as np
 def resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(E, H, W) bool -> (E, h, w) bool: a cell is on when at least half of it is covered.
 
-    Coverage is the area average where a side shrinks and bilinear where it grows; against nearest-neighbour this keeps
-    area and place unbiased and loses no thin part by chance. A mask that is not empty stays so: when no cell reaches a
-    half, the best covered cells are kept, because an emptied mask would turn a target into "no target".
+    Coverage is the area average where a side shrinks and bilinear where it grows. Unlike nearest neighbour, this keeps
+    area and position unbiased and loses no thin part by chance. A mask that is not empty stays so: when no cell reaches
+    a half, the best covered cells are kept, because an empty mask would turn a target into "no target".
     """
     height, width = masks.shape[1:]
     if (height, width) == size:

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear, half-pixel centres (`align_corners=False`): (N, h, w) raw logits -> (N, H, W).
 
-    Logits and not probabilities are interpolated, so that the zero crossing (the mask's border) is the one of the
-    network's own output plane and no value is squeezed twice.
+    Logits are interpolated, not probabilities, so that the zero crossing (the mask's border) is that of the network's
+    own output, and no value goes through a sigmoid twice.
     """
     if logits.shape[-2:] == size:
         return logits

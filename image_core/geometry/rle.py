@@ -65,7 +65,7 @@ def decode_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) 
 
 
 def _runs(rle: Mapping[str, Any]) -> tuple[np.ndarray, tuple[int, int]]:
-    """int64 run lengths down the columns, of background and mask in turn, that fill (H, W), which is told, too."""
+    """int64 run lengths down the columns, of background and mask in turn, that fill (H, W); and (H, W)."""
     size: Any = rle.get("size")
     counts: Any = rle.get("counts")
     if not _is_size(size) or not isinstance(counts, (str, bytes, list)):

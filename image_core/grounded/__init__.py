@@ -1,2 +1,2 @@
-"""Detector x masker x words: an expression is answered by the boxes, masks and classes that other people's networks
-give."""
+"""A detector, a masker and rules for words: expressions are answered from the boxes, masks and classes of published
+networks."""

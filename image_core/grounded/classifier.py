@@ -1,4 +1,4 @@
-"""EfficientNet-lite2 (Tan and Le, 2019): what ImageNet class is in a box."""
+"""EfficientNet-lite2 (Tan and Le, 2019): the ImageNet class of what is in a box."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from image_core.vision_libraries import ImageNetInfo, timm
 SIDE = 260
 MEAN, DEVIATION = 0.498, 0.502
 CPU_BATCH, CUDA_BATCH = 1, 16
-"""Crops at once. On a CPU two to four take as long as one by one, eight longer; and rounding would depend on them."""
+"""Crops in a batch. On a CPU, batches of two to four take as long as single crops, and of eight longer; rounding would
+depend on the batch."""
 
 ENDS: tuple[Rule, ...] = (
     (r"_conv_stem\.(.+)", r"conv_stem.\1"),
@@ -39,11 +40,11 @@ BLOCK = {
     "_project_conv": "conv_pwl",
     "_bn2": "bn3",
 }
-"""Keys of the release -> timm's; the first block has no widening."""
+"""Keys of the release -> timm's; the first block has no expansion."""
 
 
 def rules(blocks_of_stages: Sequence[int]) -> Iterator[Rule]:
-    """The release counts the blocks through, timm in each stage."""
+    """Renaming rules for the blocks: the release numbers them consecutively, timm within each stage."""
     yield from ENDS
     places = [(stage, i) for stage, count in enumerate(blocks_of_stages) for i in range(count)]
     for number, (stage, i) in enumerate(places):
@@ -84,7 +85,7 @@ class EfficientNetLite2:
 
 
 def _fold(module: nn.Module) -> None:
-    """Put batch norms into the convolutions before them, and leave their activations: a quarter less time on a CPU."""
+    """Fold batch norms into the convolutions before them and keep their activations: a quarter less time on a CPU."""
     for (name, layer), (after, norm) in pairwise(list(module.named_children())):
         if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             module.register_module(name, fuse_conv_bn_eval(layer, norm))

@@ -1,4 +1,4 @@
-"""How much of a thing is of a colour, measured on the pixels of its mask.
+"""How much of an object has a colour, measured on the pixels of its mask.
 
 A name stands for ranges of hue, saturation and value that are wide enough for photographs, with shade and sun; they
 overlap, as names do. The ranges are proposed, and were fitted to no data.
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 MOST_PIXELS = 4096
-"""Of a thing, evenly taken: enough for a share of it."""
+"""Pixels taken evenly from a mask: enough to estimate the share of a colour."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ TONES: dict[str, tuple[Range, ...]] = {
     "bright": (Range(value=(0.62, 1)),),
     "pale": (Range(saturation=(0, 0.4), value=(0.55, 1)),),
 }
-"""Words that, without a colour behind them, tell how bright a thing is."""
+"""Words that say how bright a thing is, if no colour follows them."""
 
 
 def pixels_of(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -1,5 +1,5 @@
-"""The numbers of `Grounded`. The score is that of a prototype; what was chosen on no pictures, or after a look at some,
-says so."""
+"""The settings of `Grounded`. The scoring is that of a prototype. Where a number was chosen without pictures, or after
+a look at some, its comment says so."""
 
 from __future__ import annotations
 
@@ -19,51 +19,53 @@ _ABOVE_0 = (
 class GroundedConfig:
     """How evidence becomes an answer. Raises `ConfigError` for numbers out of their range."""
 
-    #: Boxes below it are not looked at.
+    #: Boxes with a lower score are ignored.
     least_score: float = 0.1
-    #: Boxes that are masked for what an expression means (half as many more where several are meant, or one by its
-    #: place among others), and for each thing that it is related to.
+    #: Most boxes that get a mask for the target of an expression (half as many more for several targets, or for a
+    #: target told by its place among others), and for each landmark.
     most_boxes: int = 8
     most_landmarks: int = 4
-    #: So many better boxes of its class within a box make a group of it, which is left out. Proposed after a
-    #: look at a frame of DAVIS dance-twirl.
+    #: A box that contains so many better boxes of its class is a group, and is left out. Proposed after a look at a
+    #: frame of DAVIS dance-twirl.
     group: int = 3
-    #: IoU above which two boxes, and two masks, are of one thing.
+    #: IoU above which two boxes, and two masks, are of one object.
     same_box: float = 0.75
     same_mask: float = 0.8
-    #: What a box counts that nothing says is of the class.
+    #: Weight of a box without any evidence for the class.
     class_floor: float = 0.02
-    #: What a thing counts of which no pixel has the colour.
+    #: Weight of a region in which no pixel has the colour.
     colour_floor: float = 0.05
-    #: The probability of the classifier at which a crop counts half as one of a noun's class; times the square root of
-    #: the count of its classes.
+    #: The classifier's probability at which the class evidence of a crop is one half; it is multiplied by the square
+    #: root of the number of the noun's classes.
     class_half: float = 0.02
-    #: How much of what the detector says is doubted where the classifier is sure of another animal, or another vehicle.
+    #: Share by which the detector's evidence is reduced where the classifier is sure of another animal or vehicle, and
+    #: the classifier's where the detector is sure of something else.
     rival_doubt: float = 0.9
-    #: Class evidence from which a box is of the noun's class, and the share of the best one's that it must have. Chosen
+    #: Class evidence from which a box is of the noun's class, and the share of the best box's that it must have. Chosen
     #: on no pictures.
     least_evidence: float = 0.05
     least_share: float = 0.1
-    #: The part of the best one's weight from which several targets are meant. Chosen on no pictures.
+    #: For several targets: the share of the best region's probability from which another region is a target, too.
+    #: Chosen on no pictures.
     several_share: float = 0.3
     #: Presence: a logistic curve over the best evidence; where it is one half, and how steep. Chosen on 29 pictures
     #: that come with packages of Python, and 60 nouns: benchmarks/accuracy/photo_presence.py.
     presence_at: float = 0.3
     presence_slope: float = 12.0
-    #: The share of a thing's pixels from which a colour of its own, one that it wears, and one of a hat or another
-    #: detail is fully there.
+    #: The share of a region's pixels at which a colour counts fully: its own colour, the colour of clothes and the
+    #: like, and the colour of a hat or another detail.
     colour_own: float = 0.4
     colour_worn: float = 0.2
     colour_detail: float = 0.02
-    #: What is left of the evidence, for the presence, where no pixel has a colour that was told. Chosen on the
-    #: same pictures.
+    #: Factor of the evidence for presence where no pixel has a colour that the expression names. Chosen on the same
+    #: pictures.
     colour_doubt: float = 0.1
-    #: The power of a thing's size where a place is told ("on the left"): a large thing is still the likelier one meant,
-    #: but less so.
+    #: Exponent of a region's size where the expression names a place ("on the left"): large regions are still
+    #: preferred, but less.
     place_size: float = 0.5
-    #: What a phrase is put into for a scorer.
+    #: The prompt that a phrase is put into for a scorer.
     template: str = "a photo of {}"
-    #: Where things lie. Ranks count what comes before, so that a small wrong box in a corner is not "the left one".
+    #: Rules of place. Ranks count what comes before, so that a small wrong box in a corner is not "the left one".
     spatial: SpatialRules = field(default_factory=lambda: SpatialRules(superlative="count"))
 
     def __post_init__(self) -> None:

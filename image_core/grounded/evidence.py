@@ -1,4 +1,4 @@
-"""How much speaks for each region being what a noun phrase asks for."""
+"""The evidence that a region is what a noun phrase asks for: class, colours and size."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from image_core.grounded.understanding import Thing
 from image_core.language.nouns import NounMeaning, meaning_of
 
 KINDS = ("animal", "vehicle")
-"""Nouns of kinds of which one box shows one."""
+"""Nouns of kinds whose members exclude each other: a box shows one animal, or one vehicle."""
 
 
 def class_evidence(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
-    """(N,) in [0, 1]: how sure it is that the detector or the classifier names the noun's class right.
+    """(N,) in [0, 1]: the evidence, from detector or classifier, that a region is of the noun's class.
 
-    Of a phrase without a noun: that there is anything. A classifier counts less where the detector is not sure that the
-    box holds one thing, and not half of it.
+    For a phrase without a noun: that it is any object. The classifier counts less where the detector is not sure that
+    the box holds one whole object.
     """
     scores = np.array([region.score for region in regions], np.float64)
     classified = _by_classifier(thing, regions, config) * np.sqrt(scores)
@@ -29,7 +29,7 @@ def class_evidence(thing: Thing, regions: Sequence[Region], config: GroundedConf
 
 
 def weights(thing: Thing, regions: Sequence[Region], config: GroundedConfig, size_power: float) -> np.ndarray:
-    """(N,) above 0: class, colours and size, multiplied. Where any region is of the class, others are 0.
+    """(N,) of 0 or more: class, colours and size, multiplied. Where any region is of the class, others are 0.
 
     (0.02 + evidence of the class) * (0.05 + colours) * sqrt(area) ** power
     """
@@ -49,7 +49,7 @@ def colours_seen(thing: Thing, regions: Sequence[Region], config: GroundedConfig
 
 
 def presence_of(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> float:
-    """[0, 1]: how sure it is that the picture shows such a thing, by its best region."""
+    """[0, 1]: the presence of such a thing in the picture, by its best region."""
     if not regions or not (thing.is_anything or thing.meaning.known or _by_detector(thing, regions, config).any()):
         return 0.0
     seen = colours_seen(thing, regions, config).prod(1)
@@ -58,7 +58,7 @@ def presence_of(thing: Thing, regions: Sequence[Region], config: GroundedConfig)
 
 
 def _by_detector(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
-    """(N,): the best score under a name that fits the noun, doubted where the classifier is sure of a rival."""
+    """(N,): the best score under a name that fits the noun, reduced where the classifier is sure of a rival."""
     scores = np.array([named(thing, region.labels) for region in regions], np.float64)
     rivals = rivals_of(thing.meaning)
     doubt = np.array([sum(region.synsets.get(name, 0.0) for name in rivals) for region in regions], np.float64)
@@ -66,9 +66,10 @@ def _by_detector(thing: Thing, regions: Sequence[Region], config: GroundedConfig
 
 
 def _by_classifier(thing: Thing, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
-    """(N,): from the probability of the noun's classes on the crop. Of a thousand classes, a tenth for one is much, and
-    for the 118 of dogs it is what any crop gets. A classifier that knows no people calls them anything: what it says of
-    animals and vehicles is doubted where the detector is sure of neither."""
+    """(N,): from the probability of the noun's classes on the crop. With a thousand classes, 0.1 for one class is much,
+    but any crop gets that for the 118 classes of dogs together. The classifier has no class for people and gives them
+    arbitrary ones. So its evidence for an animal or a vehicle is reduced where the detector is sure of something
+    else."""
     sums = [sum(region.synsets.get(name, 0.0) for name in thing.meaning.synsets) for region in regions]
     shares = np.clip(np.array(sums, np.float64), 0, 1)
     half = config.class_half * np.sqrt(max(len(thing.meaning.synsets), 1))
@@ -76,7 +77,7 @@ def _by_classifier(thing: Thing, regions: Sequence[Region], config: GroundedConf
 
 
 def _of_another_kind(thing: Thing, regions: Sequence[Region]) -> np.ndarray:
-    """(N,) in [0, 1]: how sure the detector is that a box holds no animal, if an animal is asked, and no vehicle."""
+    """(N,) in [0, 1]: for an animal, the detector's confidence that a box shows none; the same for a vehicle."""
     kind = kind_of(thing.meaning)
     if kind is None:
         return np.zeros(len(regions))
@@ -93,6 +94,6 @@ def kind_of(meaning: NounMeaning) -> NounMeaning | None:
 
 @cache
 def rivals_of(meaning: NounMeaning) -> frozenset[str]:
-    """The classes of a classifier that an animal, or a vehicle, is not: those of all other ones."""
+    """The classifier's classes that exclude an animal or a vehicle: those of all other animals, or vehicles."""
     kind = kind_of(meaning)
     return frozenset() if kind is None else kind.synsets - meaning.synsets

@@ -28,7 +28,7 @@ class HubDetector:
 class HubPhraseDetector:
     """A `PhraseDetector`: GroundingDINO, MM-GroundingDINO, OWL-ViT or OWLv2.
 
-    Boxes from half of the score from which their authors take one.
+    Boxes have at least half of the score threshold of the network's authors.
     """
 
     def __init__(self, detector: WordDetector) -> None:

@@ -47,19 +47,19 @@ class HubMasker:
         self.network = network
 
     def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
-        """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and the overlap with the true one
-        that the network expects, in [0, 1]. Without boxes nothing is computed."""
+        """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and the network's estimate of its IoU
+        with the true mask, in [0, 1]. Without boxes nothing is computed."""
         if not len(boxes_xyxy):
             return []
         drawn = self._drawn(self.encoded(image), boxes_xyxy, every=False)
         return [(one.mask, one.quality) for (one,) in drawn]
 
     def drawings(self, encoded: Encoded, boxes_xyxy: Sequence[Box]) -> list[list[Drawing]]:
-        """An encoded picture and N boxes in its pixels -> all masks that the network draws of each."""
+        """An encoded picture and N boxes in its pixels -> all masks that the network predicts for each."""
         return self._drawn(encoded, boxes_xyxy, every=True)
 
     def encoded(self, image: np.ndarray) -> Encoded:
-        """(H, W, 3) uint8 RGB -> what its boxes are decoded from."""
+        """(H, W, 3) uint8 RGB -> the encoding that boxes are decoded from."""
         shown, _ = thickened(image)
         with self.network.asked():
             seen = self.network.model.get_image_embeddings(self.network.prepared(shown)["pixel_values"])
@@ -68,7 +68,7 @@ class HubMasker:
         return Encoded(image, {"image_embeddings": seen})
 
     def _drawn(self, encoded: Encoded, boxes_xyxy: Sequence[Box], every: bool) -> list[list[Drawing]]:
-        """For each box the one mask that the network gives for it, or `every` one."""
+        """For each box the network's single mask, or with `every` all of its masks."""
         processor, model = self.network.processor, self.network.model
         shown, (rows, columns) = thickened(encoded.image)
         asked = [[[x0 * columns, y0 * rows, x1 * columns, y1 * rows] for x0, y0, x1, y1 in boxes_xyxy]]

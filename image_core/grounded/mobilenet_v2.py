@@ -27,12 +27,12 @@ class Convolution(Conv2dSame):
 
 
 def depthwise(channels: int, stride: int = 1) -> Convolution:
-    """3x3, each channel apart, ReLU6."""
+    """3x3 depthwise convolution, ReLU6."""
     return Convolution(channels, channels, 3, stride, groups=channels)
 
 
 class InvertedResidual(nn.Module):
-    """Widen by `expansion`, filter each channel apart, narrow; added to its input where the two have one shape."""
+    """Expansion by `expansion`, depthwise convolution, projection; added to the input where the shapes are equal."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class InvertedResidual(nn.Module):
         self.adds = stride == 1 and inputs == outputs
 
     def narrow(self, expanded: Tensor) -> Tensor:
-        """What follows the widening, without the sum."""
+        """Everything after the expansion, without the sum."""
         return self.project(self.depthwise(expanded))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""`Grounded`: a detector, a masker and the meaning of words make a `MaskModel` that was never trained on expressions.
+"""`Grounded`: a detector, a masker and rules for words make a `MaskModel` that was never trained on expressions.
 
-It is SpARC (SafaRi, ECCV 2024) taken to inference: proposals, each judged by what the words say it is, and by where it
-lies. Where SpARC asks CLIP what a proposal shows, the noun is held against the classes of a detector and a classifier,
-and colours against the pixels of the mask.
+It is SpARC (SafaRi, ECCV 2024) used for inference: proposals, each judged by what the words say it is, and by where it
+lies. Where SpARC asks CLIP what a proposal shows, here the noun is compared with the classes of a detector and a
+classifier, and colours with the pixels of the mask.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _COMPARED = frozenset({"bigger", "smaller"})
 
 
 class Judge(Protocol):
-    """How much speaks for each region being a thing."""
+    """Weighs the evidence that each region is a given thing."""
 
     def __call__(self, thing: Thing, *, size_power: float) -> np.ndarray: ...
 
@@ -42,9 +42,9 @@ class Judge(Protocol):
 class Grounded:
     """A `MaskModel` of parts.
 
-    detector: of its own classes, or one that is asked with words. classifier, scorer: may be left out; then what the
-    detector tells is all that is known. A scorer (CLIP and its kin) is shown each region as SpARC shows a proposal,
-    and asked for all that was said about a thing.
+    detector: of its own classes, or one that is asked with words. classifier, scorer: optional; without them only the
+    detector's classes are known. A scorer (CLIP and its kin) is shown each region as SpARC shows a proposal, and scores
+    it against everything that was said about a thing.
     """
 
     is_slow = True
@@ -67,7 +67,7 @@ class Grounded:
         self.identity = identity
 
     def describe(self) -> ModelIdentity:
-        """The identity that it was given by who chose the parts."""
+        """The identity that was given with the parts."""
         return self.identity
 
     @property
@@ -84,7 +84,7 @@ class Grounded:
         return understand(expression, any_noun=self.takes_words)
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
-        """Nouns of what is meant that no class of COCO or, with a classifier, ImageNet fits; each once."""
+        """Nouns of targets that no class of COCO or, with a classifier, ImageNet fits; each once."""
         if self.takes_words:
             return []
         things = [
@@ -161,13 +161,13 @@ class Grounded:
     def _judged(
         self, thing: Thing, size_power: float, regions: Sequence[Region], shown: Mapping[str, np.ndarray]
     ) -> np.ndarray:
-        """(N,) above 0: how much speaks for each region being a thing, wherever it lies."""
+        """(N,) of 0 or more: the evidence that each region is a thing, wherever it lies."""
         return weights(thing, regions, self.config, size_power) * shown.get(thing.phrase, 1.0)
 
     def _chances(
         self, understood: Understanding, regions: list[Region], judge: Judge, size: tuple[int, int]
     ) -> np.ndarray:
-        """(N,) that sum to one: which region the expression speaks of, by what it is and where it lies."""
+        """(N,) that sum to one: the probability that each region is the target, by what it is and where it lies."""
         referent = _answerable(understood.referent, understood, regions, self.config)
         power = self._size_power(understood, referent)
         judged = {thing.key: _distribution(judge(thing, size_power=power)) for thing in understood.things}
@@ -175,18 +175,20 @@ class Grounded:
         return compose(referent, boxes, size, judged, self._rules(understood))
 
     def _size_power(self, understood: Understanding, referent: Referent) -> float:
-        """A large thing is the likelier one meant, unless several are meant or there is a rule that picks one."""
+        """Exponent of a region's size. Large regions are preferred, unless there are several targets or a rule picks
+        one."""
         compared = any(s.kind in _COMPARED or s.rank > 1 for s in referent.superlatives)
         if understood.several or understood.is_strict or compared:
             return 0.0
         return self.config.place_size if referent.superlatives else 1.0
 
     def _rules(self, understood: Understanding) -> SpatialRules:
-        """Of several meant, none is the only one at the left: pairs are weighed, which fades towards the right."""
+        """With several targets, no single one is "at the left": regions are compared in pairs, which falls off
+        gradually."""
         return replace(self.config.spatial, superlative="pairs") if understood.several else self.config.spatial
 
     def _several(self, understood: Understanding, chances: np.ndarray) -> np.ndarray:
-        """(N,) in [0, 1]: above one half for as many as were counted, or for all that come near the best."""
+        """(N,) in [0, 1]: above one half for as many regions as the expression counts, or for all close to the best."""
         ranked = np.sort(chances)[::-1]
         bar = self.config.several_share * ranked[0]
         if understood.count is not None and understood.count < len(ranked):
@@ -195,7 +197,7 @@ class Grounded:
 
 
 def against_the_rival(chances: np.ndarray) -> np.ndarray:
-    """(N,) of 0 or more -> (N,) in [0, 1]: the probability that each is meant, and not the best of the others."""
+    """(N,) of 0 or more -> (N,) in [0, 1]: the probability that each is the target rather than the best other one."""
     if len(chances) == 1:
         return (chances > 0).astype(np.float64)
     order = np.argsort(-chances, kind="stable")
@@ -203,7 +205,7 @@ def against_the_rival(chances: np.ndarray) -> np.ndarray:
     rivals[order[0]] = chances[order[1]]
     total = chances + rivals
     shares = np.divide(chances, total, out=np.zeros_like(chances), where=total > 0)
-    # Of equals the better detected one is drawn, not both.
+    # Of two equals only the better detected one becomes the mask.
     shares[order[1:]] = np.minimum(shares[order[1:]], 0.499)
     return shares
 
@@ -231,5 +233,5 @@ def _answerable(
 
 
 def _differs(other: Referent, referent: Referent) -> bool:
-    """Whether what is excluded is something else than what is meant, once what cannot be answered is left out."""
+    """Whether what is excluded still differs from the target once everything that cannot be answered is left out."""
     return other.phrase != referent.phrase or other.is_spatial

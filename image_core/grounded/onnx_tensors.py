@@ -1,7 +1,7 @@
 """The tensors of ONNX files, named after the layers that they belong to. Nothing of such a file is run.
 
-An export keeps the names of some tensors and numbers the others, where it turned or folded them; but the node that a
-tensor goes into is always named after its layer. Networks are written down as torch modules, and filled from here.
+An export keeps the names of some tensors and numbers others, those that it transposed or folded; but the node that a
+tensor goes into is always named after its layer. Networks are written as torch modules, which are filled from here.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from image_core.errors import CheckpointError
 
 FIX = "get the model again"
 NUMBERED = "onnx::"
-"""How the names of tensors begin that the export made."""
+"""Prefix of the tensor names that the export made up."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors by name, in the order of the file: `layers.0.fc.bias` where the export kept the name, else the name of
-    the node without its first stroke, and which input of it: `layers.0/fc/MatMul:1`. Constants that a graph computes
-    with are under the names of their own nodes, those of two axes or more.
+    the node without its first slash, and the number of its input: `layers.0/fc/MatMul:1`. Constants of the graph's
+    arithmetic with two axes or more have the names of their own nodes.
 
-    Numbered weights of linear layers, which lie turned in the file, come as (out, in), and numbered factors and
-    summands, which lie as (C, 1, 1), as (C,).
+    Numbered weights of linear layers, which are transposed in the file, are returned as (out, in), and numbered factors
+    and summands, which are (C, 1, 1) there, as (C,).
 
     Raises `CheckpointError` for a file that cannot be read, or is no whole model.
     """

@@ -1,4 +1,4 @@
-"""The parts that a grounded model is made of. Whoever has another network writes a class with the same method."""
+"""The parts that a grounded model is made of. Another network becomes a part by a class with the same method."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PhraseDetector(Protocol):
 
 
 class Masker(Protocol):
-    """Draws the object that fills a box."""
+    """Segments the object that fills a box."""
 
     def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
         """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and its quality in [0, 1]."""
@@ -53,7 +53,7 @@ class Masker(Protocol):
 
 
 class Classifier(Protocol):
-    """Says what is inside a box."""
+    """Classifies what is inside a box."""
 
     synsets: tuple[str, ...]  # WordNet ids such as "n02084071"
 

@@ -1,7 +1,7 @@
 """Which boxes of a detector are worth a mask, for one expression.
 
-A crowd has more people than masks can be drawn of. The boxes of the things that an expression names come first, by what
-the detector calls them and by their colours; where the detector has no name for a thing, every box may show it.
+A crowd has more people than there is time to mask. The boxes of the things that an expression names come first, by the
+detector's classes and by their colours; where the detector has no class for a thing, every box may show it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from image_core.language.predicates import inside
 MOSTLY = 0.8
 """Share of a box that lies in another, from which it counts as inside."""
 CENTRE = 0.6
-"""Share of each side of a box within which its colours are looked for, as long as it has no mask."""
+"""Share of each side of a box in which its colours are measured before it has a mask."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def proposals_of(detections: Sequence[Detection], size: tuple[int, int], config:
 def worth_a_mask(
     image: np.ndarray, proposals: Sequence[Proposal], understood: Understanding, config: GroundedConfig
 ) -> list[Proposal]:
-    """Of what is meant at most `config.most_boxes`, and half as many more where several are, or one by its place among
-    others; of each other thing `config.most_landmarks`. In the order of the proposals."""
+    """At most `config.most_boxes` for the target (half as many more for several targets, or one told by its place among
+    others), and `config.most_landmarks` for each landmark. In the order of the proposals."""
     many = understood.several or understood.also or understood.referent.superlatives
     own = config.most_boxes * 3 // 2 if many else config.most_boxes
     taken: set[int] = set()
@@ -91,9 +91,9 @@ def best_of(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str
 
 
 def named(thing: Thing, labels: Mapping[str, float]) -> float:
-    """[0, 1]: how sure a detector is that a box shows a thing, by its names for the box; 0 where none fits the noun,
-    also where the names are not COCO's. A name that is weaker than another one is doubted as much as it is weaker: one
-    box holds one thing. Of a phrase without a noun: that it holds anything."""
+    """[0, 1]: the detector's confidence that a box shows a thing, by its names for the box; 0 where none fits the noun,
+    also where the names are not COCO's. The score of a name is multiplied by its ratio to the best name's, since a box
+    shows one thing. For a phrase without a noun: the confidence that the box shows anything."""
     best = max(labels.values())
     if thing.is_anything:
         return best
@@ -104,8 +104,8 @@ def named(thing: Thing, labels: Mapping[str, float]) -> float:
 def colours_match(hsv: np.ndarray, thing: Thing, config: GroundedConfig) -> np.ndarray:
     """(P, 3) pixels of a region -> (C,) in [0, 1]: how well each of a thing's colours is seen.
 
-    A colour of its own fills a good part of a thing, a colour that it wears a smaller one: a man in red has blue
-    trousers, hair and a face as well. More than that is no better.
+    An object's own colour fills a good part of it, the colour of clothes a smaller part: a man in red has blue
+    trousers, hair and a face as well. A larger share than that counts no more.
     """
     enough = [
         *[config.colour_own / max(len(thing.colours), 1)] * len(thing.colours),
@@ -117,8 +117,8 @@ def colours_match(hsv: np.ndarray, thing: Thing, config: GroundedConfig) -> np.n
 
 
 def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: GroundedConfig) -> float:
-    """How likely a mask of the box helps: 0 where the detector has names for the thing, and none of them for the box,
-    and no classifier could say more."""
+    """How much a mask of the box is worth: 0 where the detector has names for the thing, the box has none of them, and
+    no classifier has a class for the thing."""
     unnamed = config.class_floor * proposal.score if thing.meaning.synsets or not thing.meaning.coco else 0.0
     judged = max(named(thing, proposal.labels), unnamed)
     if not thing.all_colours:
@@ -133,6 +133,6 @@ def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: Ground
 
 
 def _is_group(box: np.ndarray, label: str, better: Sequence[Proposal], least: int) -> bool:
-    """Whether a box is around several that are of its class and better: a crowd that was taken for one."""
+    """Whether a box contains several better boxes of its class: a crowd that was detected as one."""
     own = [other.box_xyxy for other in better if label == other.label]
     return len(own) >= least and int((inside(np.stack(own), box[None]) > MOSTLY).sum()) >= least

@@ -1,6 +1,6 @@
-"""What stands in a picture, before anything is asked of it: masks, the classes of their boxes, their colours.
+"""The regions of a picture that expressions are compared with: masks, the classes of their boxes, their colours.
 
-Many expressions cost one encoding of the picture, and each is answered as if alone.
+The picture is encoded once for many expressions, and each is answered as if alone.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def regions_of(
     config: GroundedConfig,
 ) -> list[list[Region]]:
     """(H, W, 3) uint8 RGB and G lists of proposals -> G lists of regions, in their order. Masker and classifier are
-    asked once for all, about each box once; each list is as if alone. named: G, whether a list is shown to the
-    classifier."""
+    called once for all lists, with each box once; each list is as if alone. named: G bools, whether the boxes of a list
+    are classified."""
     asked = _corners(proposals)
     if not asked:
         return [[] for _ in proposals]
@@ -72,7 +72,7 @@ def _corners(proposals: Sequence[Sequence[Proposal]]) -> list[Box]:
 
 
 def _drawn(image: np.ndarray, boxes: Sequence[Box], masker: Masker) -> list[tuple[np.ndarray, float]]:
-    """What the masker draws, checked."""
+    """The masker's masks and their quality, checked."""
     size = image.shape[:2]
     drawn = masker.masks(image, boxes)
     if len(drawn) != len(boxes):

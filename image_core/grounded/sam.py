@@ -23,8 +23,8 @@ MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
 
 CPU_BATCH, CUDA_BATCH = 1, 16
-"""Boxes decoded at once. On a CPU four together would take a fifth less each, but rounding, and so a pixel of a mask,
-would depend on what else is asked; more than four are slower, for they fill the caches."""
+"""Boxes decoded in a batch. On a CPU a batch of four would take a fifth less for each, but rounding, and so a pixel of
+a mask, would depend on the other boxes; larger batches are slower, because they fill the caches."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class MobileSam:
 
     encoder, decoder: the two ONNX files, of which tensors alone are read. A picture is scaled so that its longer side
     is `side_px`, 1024 in the release. The release pads it to a square. Here the padding is not encoded with each
-    picture: the decoder is shown what the encoder makes of an empty one. pads: as the release does it, to meet its
-    figures; for a picture of 16:9 that takes 1.8 times as long.
+    picture; the decoder gets the encoding of an empty picture for it. pads: pad as the release does, to reproduce its
+    outputs; for a picture of 16:9 that takes 1.8 times as long.
 
     Raises `CheckpointError` for files that are not whole or of another model.
     """
@@ -60,20 +60,20 @@ class MobileSam:
             self._padding = self._encoder(torch.zeros(1, 3, *[self.side_px // COARSE] * 2, device=self.device))
 
     def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
-        """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and the overlap with the true one
-        that the network expects, in [0, 1]. Without boxes nothing is computed."""
+        """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and the network's estimate of its IoU
+        with the true mask, in [0, 1]. Without boxes nothing is computed."""
         if not len(boxes_xyxy):
             return []
         best = self._decoded(self.encoded(image), boxes_xyxy, every=False)
         return [(one.mask, one.quality) for (one,) in best]
 
     def drawings(self, encoded: Embedded, boxes_xyxy: Sequence[Box]) -> list[list[Drawing]]:
-        """An encoded picture and N boxes in its pixels -> three masks of each: for a box they are readings of it."""
+        """An encoded picture and N boxes in its pixels -> three masks for each, alternative readings of the box."""
         return self._decoded(encoded, boxes_xyxy, every=True)
 
     @torch.inference_mode()
     def encoded(self, image: np.ndarray) -> Embedded:
-        """(H, W, 3) uint8 RGB -> what its boxes are decoded from."""
+        """(H, W, 3) uint8 RGB -> the encoding that boxes are decoded from."""
         height, width = self._scaled(image.shape[:2])
         pixels = (resized(image, (height, width), BILINEAR) - MEAN) / DEVIATION
         batch = torch.from_numpy(pixels)[None].to(self.device).permute(0, 3, 1, 2)
@@ -82,7 +82,7 @@ class MobileSam:
 
     @torch.inference_mode()
     def _decoded(self, encoded: Embedded, boxes_xyxy: Sequence[Box], every: bool) -> list[list[Drawing]]:
-        """For each box one mask, that of the best quality, or `every` one."""
+        """For each box the mask of the best quality, or with `every` all of its masks."""
         size = encoded.size
         # The release counts pixels by their centres.
         boxes = (np.asarray(boxes_xyxy, np.float32) * np.float32(self.side_px / max(size)) + 0.5) / STRIDE

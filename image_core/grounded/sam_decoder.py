@@ -1,10 +1,10 @@
 """SAM's prompt encoder and mask decoder (Kirillov et al., 2023, appendix A), for boxes.
 
-Of a picture's cells there are thousands, and of tokens seven. Wherever the two attend to each other, the projection of
-the cells is multiplied into the tokens first, which is the same and half the work.
+A picture has thousands of cells, and there are seven tokens. Where the two attend to each other, the projection of the
+cells is multiplied into the tokens first: the result is the same, with half the work.
 
-In training, pictures were padded to a square, and the tokens have learnt to use the padding. Masks tend to be worse
-without it, but it may be coarse: here it has half the resolution, and each of its cells is heard as four.
+In training, pictures were padded to a square, and the tokens have learned to use the padding. Masks tend to be worse
+without it, but it may be coarse: here it has half the resolution, and in attention each of its cells counts as four.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from image_core.grounded.onnx_tensors import FIX, read_tensors
 
 HEADS = 8
 MASKS = 4
-"""Masks that are drawn for a prompt. The first is for prompts of several points, and is never the answer to a box."""
+"""Masks that are predicted for a prompt. The first is for prompts of several points, and is never used for a box."""
 
 COARSE = 2
 """Cells of an embedding in a cell of its padding, along each side."""
@@ -49,7 +49,7 @@ GRID = "pe_layer/Constant"
 UNUSED = re.compile(
     _LEARNT + r"(mask_downscaling\..+|not_a_point_embed.+|point_embeddings\.[01]\..+)|mask_downscaling/.+|Constant_\d+"
 )
-"""Of prompts that are no boxes, and of the graph's arithmetic."""
+"""Tensors that are not used: those of prompts that are no boxes, and of the graph's arithmetic."""
 
 
 class Attention(nn.Module):
@@ -68,16 +68,16 @@ class Attention(nn.Module):
         return self.out_proj(_joined(weights @ v))
 
     def to_cells(self, queries: Tensor, placed: Tensor, cells: Tensor, counts: Tensor) -> Tensor:
-        """What the tokens get of the cells, (N, T, C). placed: the cells with their places, which keys are made of.
-        counts: (P,) above 0, as how many cells each is heard."""
+        """Tokens attend to cells: (N, T, C). placed: cells plus position embeddings, from which keys are made. counts:
+        (P,) above 0, as how many cells each one counts."""
         asked = _heads(self.q_proj(queries)) @ _by_head(self.k_proj.weight)
-        # The bias of the keys adds the same to all cells, which a softmax does not see.
+        # The bias of the keys adds the same to all cells, which has no effect on the softmax.
         weights = (asked.flatten(1, 2) @ placed.mT * self.scale + counts.log()).softmax(-1)
         heard = (weights @ cells).unflatten(1, (HEADS, -1)) @ _by_head(self.v_proj.weight).mT
         return self.out_proj(_joined(heard) + self.v_proj.bias)
 
     def from_cells(self, placed: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """What the cells get of the tokens, (N, P, C)."""
+        """Cells attend to tokens: (N, P, C)."""
         k, v = _heads(self.k_proj(keys)), _heads(self.v_proj(values))
         offset = k @ self.q_proj.bias.view(HEADS, -1, 1)
         asked = (k @ _by_head(self.q_proj.weight)).flatten(1, 2)
@@ -115,7 +115,7 @@ class MLP(nn.Module):
 
 
 class TwoWayLayer(nn.Module):
-    """Tokens hear each other, then the cells; then the cells hear the tokens."""
+    """Tokens attend to each other, then to the cells; then the cells attend to the tokens."""
 
     def __init__(self, channels: int, hidden: int, is_first: bool) -> None:
         super().__init__()
@@ -161,11 +161,12 @@ class TwoWayTransformer(nn.Module):
 
 
 class Cells(NamedTuple):
-    """A picture as it is decoded: P cells, of which the first h * w are drawn and the others heard."""
+    """What the decoder gets of a picture: P cells. The first h * w become the mask; the others are padding, which is
+    only attended to."""
 
     values: Tensor  # (1, P, C)
-    places: Tensor  # (P, C)
-    counts: Tensor  # (P,): as how many cells each is heard
+    places: Tensor  # (P, C), position embeddings
+    counts: Tensor  # (P,): as how many cells each one counts in attention
     height: int  # h
     width: int  # w
 
@@ -174,7 +175,7 @@ class BoxDecoder(nn.Module):
     """An embedding and boxes in its picture -> the masks of what fills them.
 
     channels: of the embedding. hidden, layers: of the transformer. side: cells of the square that pictures were padded
-    to in training; places are told in shares of it.
+    to in training; positions are relative to it.
     """
 
     def __init__(self, channels: int, hidden: int, layers: int, side: int) -> None:
@@ -194,7 +195,7 @@ class BoxDecoder(nn.Module):
 
     def cells_of(self, embedding: Tensor, padding: Tensor) -> Cells:
         """What all boxes of a picture share. embedding: (1, C, h, w). padding: (1, C, side / 2, side / 2) of the whole
-        square, of which the part beside the embedding is heard."""
+        square, of which the part beside the embedding is used."""
         height, width = embedding.shape[-2:]
         counts = self._beside(height, width)
         beside = counts > 0
@@ -203,8 +204,9 @@ class BoxDecoder(nn.Module):
         return Cells(values, places, torch.cat([counts.new_ones(height * width), counts[beside]]), height, width)
 
     def forward(self, picture: Cells, boxes: Tensor, every: bool = False) -> tuple[Tensor, Tensor]:
-        """Boxes x0, y0, x1, y1 in cells (N, 4) -> log-odds (N, M, 4 h, 4 w) and the overlap with the true mask that is
-        expected, (N, M) in about [0, 1]. M is 1, the mask of the best overlap, or with `every` all that are drawn."""
+        """Boxes x0, y0, x1, y1 in cells (N, 4) -> log-odds (N, M, 4 h, 4 w) and estimates of their IoU with the true
+        mask, (N, M) in about [0, 1]. M is 1, the mask of the best estimate, or with `every` `MASKS` - 1, all but the
+        first."""
         height, width = picture.height, picture.width
         tokens, cells = self.transformer(self._prompts(boxes), picture.values, picture.places, picture.counts)
         cells = cells[:, : height * width]
@@ -218,23 +220,23 @@ class BoxDecoder(nn.Module):
         return planes.reshape(len(boxes), -1, 4 * height, 4 * width), overlaps
 
     def _prompts(self, boxes: Tensor) -> Tensor:
-        """(N, T, C): the tokens that masks and overlaps are read off, and two corners."""
+        """(N, T, C): the output tokens, from which masks and IoU are computed, and two corners."""
         corners = self._places(boxes.view(-1, 2, 2)) + torch.cat([self.upper_left, self.lower_right])
         return torch.cat([self.output_tokens.expand(len(boxes), -1, -1), corners], 1)
 
     def _beside(self, height: int, width: int) -> Tensor:
-        """(side / 2 * side / 2,): of the cells that each coarse one stands for, how many lie beside an embedding."""
+        """(side / 2 * side / 2,): how many of the cells in each coarse cell lie outside an embedding."""
         outside = self.frequencies.new_ones(1, self.side, self.side)
         outside[:, :height, :width] = 0
         return F.avg_pool2d(outside, COARSE, divisor_override=1).flatten()
 
     def _grid(self, height: int, width: int, step: int = 1) -> Tensor:
-        """(P, C): the places of cells that are `step` cells large."""
+        """(P, C): position embeddings of cells that are `step` cells large."""
         rows, columns = (step * (torch.arange(n, device=self.frequencies.device) + 0.5) for n in (height, width))
         return self._places(torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)).flatten(0, 1)
 
     def _places(self, xy: Tensor) -> Tensor:
-        """(..., 2) in cells -> (..., C)."""
+        """(..., 2) in cells -> (..., C), position embeddings."""
         waves = 2 * math.pi * ((2 * xy / self.side - 1) @ self.frequencies)
         return torch.cat([waves.sin(), waves.cos()], -1)
 

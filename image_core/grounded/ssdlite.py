@@ -31,13 +31,13 @@ ANCHORS = (3, 6, 6, 6, 6, 6)
 """Anchors of a cell, for each map."""
 
 LEAST_NAMED = 0.05
-"""Score from which a name that is not a box's first is told."""
+"""Least score of a box's further names."""
 STEP_SHARE, CUT_SHARE = 0.6, 0.02
-"""Windows: how far one begins behind the other at most, and how near to its edge a box is cut there; both in sides of
-it. Proposed."""
+"""Windows: the largest step from one to the next, and the distance to an edge below which a box counts as cut by it;
+both as shares of a window's side. Proposed."""
 
 CENTRE_STEP, SIZE_STEP = 0.1, 0.2
-"""What a box is told in: shifts of the centre in tenths of its anchor's sides, log sizes in fifths."""
+"""Units of the box encoding: shifts of the centre in tenths of its anchor's sides, log sizes in fifths."""
 
 _EXTRAS: tuple[Rule, ...] = tuple(
     (rf"FeatureExtractor/MobilenetV2/layer_19_{theirs}", f"extras.{i}.{ours}")
@@ -125,7 +125,7 @@ class Extra(nn.Module):
 
 
 def predictor(inputs: int, outputs: int) -> nn.Sequential:
-    """What every cell of a map says of its anchors."""
+    """The prediction head of a map: the values of all anchors at each cell."""
     return nn.Sequential(depthwise(inputs), nn.Conv2d(inputs, outputs, 1))
 
 
@@ -152,10 +152,9 @@ def read_ssdlite(model_json: Path) -> SSDLite:
 class SSDLiteDetector:
     """A `Detector`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
 
-    The picture is looked at as a whole, squeezed into a square as in training, and in squares of its shorter side, each
-    overlapping the next (`most_squares` at most): what is small or squeezed in the whole is found there. Suppression
-    does not look at classes: one object gets one box, and the names of all boxes that gave way to it. model_json: what
-    `read_ssdlite` reads.
+    The network sees the whole picture, squashed to a square as in training, and overlapping squares of its shorter side
+    (`most_squares` at most), in which it finds what is small or distorted in the whole. Suppression ignores classes:
+    one object gets one box, with the names of all boxes that it suppressed. model_json: what `read_ssdlite` reads.
     """
 
     def __init__(
@@ -183,7 +182,7 @@ class SSDLiteDetector:
         kept = nms(torch.from_numpy(boxes), best, self.overlap)[: self.most].numpy()
         if not len(kept):
             return []
-        # What overlaps a box that was kept: of these names the best score of each.
+        # Of all boxes that overlap a kept box, the best score of each name.
         same = box_iou_matrix(boxes[kept], boxes) > self.overlap
         return [self._named_box(boxes[k], scores[k], scores[row].max(0)) for k, row in zip(kept, same, strict=True)]
 
@@ -198,8 +197,8 @@ class SSDLiteDetector:
 
     @torch.inference_mode()
     def _seen(self, image: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Scores (N, 80) and boxes (N, 4), pixels of the whole picture, of the anchors of `score` or more. A box that
-        ends where a window ends inside the picture is left out: it is cut there, and another window has the whole."""
+        """Scores (N, 80) and boxes (N, 4), pixels of the whole picture, of the anchors of `score` or more. A box at an
+        edge of the window inside the picture is left out: it is cut there, and another window has it whole."""
         height, width = image.shape[:2]
         x0, y0, x1, y1 = window
         pixels = torch.from_numpy(resized(image[y0:y1, x0:x1], (SIDE, SIDE), BILINEAR) / np.float32(127.5) - 1)
@@ -218,8 +217,8 @@ Window = tuple[int, int, int, int]
 
 
 def windows(height: int, width: int, most_squares: int) -> list[Window]:
-    """The whole picture, and, where it is no square, squares of its shorter side that overlap, unless that took more
-    than so many."""
+    """The whole picture and, if it is no square, squares of its shorter side. They overlap, unless that would take more
+    than `most_squares`."""
     side, long = sorted((height, width))
     count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), most_squares)
     starts = [round(start) for start in np.linspace(0, long - side, count)] if long > side else []

@@ -1,6 +1,6 @@
 """Graph models of TensorFlow.js: their weights, and how these become the weights of torch modules.
 
-Only the weights are read; the graph is written down by hand as a torch module. Batch norms are folded into the
+Only the weights are read; the network is written by hand as a torch module. Batch norms are folded into the
 convolutions before them, as the export did with most of them already.
 """
 
@@ -32,14 +32,14 @@ PARTS = {
     "BatchNorm/moving_mean": "mean",
     "BatchNorm/moving_variance": "variance",
 }
-"""How the tensors of a layer are called there -> what they are."""
+"""Names of a layer's tensors there -> what they are."""
 
 NORM = {"gamma", "beta", "mean", "variance"}
 NORM_EPSILON = 1e-3
 
 TYPES = ("float32", "int32", "uint8", "bool")
 STORED_TYPES = ("uint8", "uint16", "float16")
-"""What quantised numbers are stored as. float16 stands for itself, the others are steps of a scale from a minimum."""
+"""Types that quantised numbers are stored in. float16 is the value itself; integers count steps from a minimum."""
 
 FIX = "get the model again"
 
@@ -111,9 +111,9 @@ def convolutions(
 ) -> dict[str, Tensor]:
     """Weights of a graph -> the state of a module whose convolutions have a bias and no batch norm.
 
-    layers: patterns of whole names of layers there, and ours; others: of single tensors, which stay as they are;
-    unused: of tensors that belong to the graph's arithmetic. Raises `CheckpointError`, which begins with `source`, for
-    a tensor that none or several of them know, and for a layer with other parts than a convolution.
+    layers: patterns of whole names of layers there, and our names; others: the same for single tensors, which stay as
+    they are; unused: patterns of tensors that belong to the graph's arithmetic. Raises `CheckpointError`, which begins
+    with `source`, for a tensor that no pattern or several match, and for a layer with other parts than a convolution.
     """
     rules = [
         (f"{layer}/{re.escape(part)}", f"{ours}.{ours_part}")
@@ -143,7 +143,7 @@ def _folded(parts: dict[str, Tensor], layer: str) -> tuple[Tensor, Tensor]:
     rest = parts.keys() - kernels
     if len(kernels) != 1 or rest not in ({"bias"}, {"scale", "bias"}, NORM):
         raise CheckpointError(f"{layer}: expected a kernel, and a bias or a batch norm, got {', '.join(sorted(parts))}")
-    # Kernels lie as (h, w, in, out) there, those of depthwise convolutions as (h, w, out, 1).
+    # Kernels are (h, w, in, out) there, those of depthwise convolutions (h, w, out, 1).
     kernel = parts["kernel"].permute(3, 2, 0, 1) if "kernel" in parts else parts["depthwise"].permute(2, 3, 0, 1)
     if differing := [name for name in rest if parts[name].shape != kernel.shape[:1]]:
         raise CheckpointError(

@@ -21,7 +21,7 @@ from image_core.grounded.onnx_tensors import read_tensors
 from image_core.vision_libraries import ConvNorm, LayerNorm2d, PatchMerging, TinyVit, TinyVitBlock
 
 STRIDE = 16
-"""Pixels of a cell. TinyViT halves once more before its last stage; MobileSAM does not."""
+"""Pixels per cell. TinyViT downsamples once more before its last stage; MobileSAM does not."""
 
 _CONVOLUTIONS: tuple[Rule, ...] = tuple(
     (f"{theirs}/Conv:{index}", f"{ours}.{part}")
@@ -45,12 +45,12 @@ RULES: tuple[Rule, ...] = (
     (r"neck/neck\.([13])/Mul:0", r"neck.\1.weight"),
     (r"neck/neck\.([13])/Add_1:1", r"neck.\1.bias"),
 )
-"""Tensors of the released file -> parts of `ImageEncoder`; timm counts what narrows a map to the stage after it."""
+"""Tensors of the released file -> parts of `ImageEncoder`. In timm, downsampling belongs to the stage after it."""
 
 
 @dataclass(frozen=True)
 class EncoderSizes:
-    """What the release's sizes are, or those of a stand-in."""
+    """Sizes of the encoder: those of the release, or of a stand-in."""
 
     #: Of the four stages.
     channels: tuple[int, int, int, int]
@@ -93,10 +93,10 @@ class ImageEncoder(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """timm's `Attention` of TinyViT, with a bias for every pair of places as the release has them.
+    """timm's `Attention` of TinyViT, with a bias for every pair of positions, as in the release.
 
-    They have an axis for the batch: torch falls back to a slow attention where it is missing, which costs the whole
-    encoder a fifth.
+    The biases have a batch axis: without it torch falls back to a slow attention kernel, which costs the whole encoder
+    a fifth.
     """
 
     def __init__(self, channels: int, heads: int, places: int) -> None:
@@ -115,7 +115,7 @@ class WindowAttention(nn.Module):
 
 
 def _fold(module: nn.Module) -> None:
-    """Put one convolution with a bias in the place of every convolution with a batch norm."""
+    """Replace every convolution with a batch norm by one convolution with a bias."""
     for name, child in module.named_children():
         if isinstance(child, ConvNorm):
             setattr(module, name, child.fuse())

@@ -1,7 +1,7 @@
-"""What an expression is understood as: words that some evidence answers, and words that nothing does.
+"""How `Grounded` understands an expression: which words it has evidence for, and which words have no effect.
 
-The parser of SpARC says what the expression speaks of; the table of nouns, the colours and the spatial predicates say
-which of that can be told from a picture. Only that is kept.
+The parser of SpARC says what the expression refers to; the table of nouns, the colours and the spatial predicates say
+which of that can be decided from a picture. Only that is kept.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ DETAILS = _set(
 )
 """What is worn or had and fills little of a thing."""
 _SMALL = words.ARTICLES | words.RELATIVES | _set("this these those and is are being of with it in on at")
-"""Words whose lack of effect is not worth telling."""
+"""Words that are not reported when they have no effect."""
 _TOUCHING = _set(
     "with has have having on by riding rides ridden ride holding holds held hold carrying carries carried driving"
     " drives driven pushing pushes pushed pulling pulls pulled leading leads led petting hugging kissing feeding eating"
     " using playing kicking throwing catching hitting swinging sitting leaning lying touching wearing washing grabbing"
 )
-"""Words of a relation without predicate that tell that its landmark is close."""
+"""Words of relations without a predicate, which say that the landmark is close."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Thing:
 
     #: As it was said, with the word before it where both are one noun ("cell phone"); "" for anything.
     noun: str
-    #: All that was said about the thing itself ("girl in blue dress twirling"), for parts that are asked with words.
+    #: Everything said about the thing itself ("girl in blue dress twirling"), for parts that are asked with words.
     phrase: str = ""
     meaning: NounMeaning = UNKNOWN
     #: Names of `COLOURS` and `TONES`, each to be seen on it: its own, those of clothes and the like, and those of a hat
@@ -75,12 +75,12 @@ class Thing:
 
     @property
     def key(self) -> str:
-        """What stands for it as the phrase of a `Referent`."""
+        """The phrase of a `Referent` that stands for the thing."""
         return " ".join([*self.all_colours, self.noun or "thing"])
 
     @property
     def all_colours(self) -> tuple[str, ...]:
-        """Every colour that was told."""
+        """Every colour that the expression names for it."""
         return *self.colours, *self.worn, *self.details
 
     @property
@@ -94,28 +94,28 @@ class Understanding:
     """One expression, understood."""
 
     expression: str
-    #: For the predicates; the phrase of each referent is the key of its thing. Only what can be answered is in it.
+    #: For the predicates; the phrase of each referent is the key of its thing. It has only what can be answered.
     referent: Referent
-    #: What the phrases ask for; the first is what the expression speaks of.
+    #: What the phrases ask for; the first is the target.
     things: tuple[Thing, ...]
-    #: More things meant beside it ("the dog and the cat"), by themselves.
+    #: Further targets ("the dog and the cat"), each by itself.
     also: tuple[Thing, ...] = ()
-    #: Whether several of a kind are meant, and how many where that was said.
+    #: Whether there are several targets of a kind, and how many if the expression says so.
     several: bool = False
     count: int | None = None
-    #: Whether a superlative says that there is nothing beyond ("the leftmost", not "on the left").
+    #: Whether a superlative says that nothing lies beyond ("the leftmost", not "on the left").
     is_strict: bool = False
-    #: Words that nothing here answers, in their order.
+    #: Words without effect, in their order.
     without_effect: tuple[str, ...] = ()
 
     @property
     def thing(self) -> Thing:
-        """What the expression speaks of."""
+        """The target."""
         return self.things[0]
 
     @property
     def phrases(self) -> tuple[str, ...]:
-        """What parts that are asked with words are asked, each once."""
+        """The phrases for parts that are asked with words, each once."""
         return tuple(dict.fromkeys(thing.phrase for thing in (*self.things, *self.also)))
 
     @property
@@ -133,7 +133,7 @@ class Understanding:
         return next(thing for thing in self.things if thing.key == phrase)
 
     def unknown_nouns(self) -> list[str]:
-        """Nouns of what is meant that no class fits."""
+        """Nouns of targets that no class fits."""
         return [t.noun for t in (self.thing, *self.also) if not (t.is_anything or t.meaning.known)]
 
     def document(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Understanding:
 def understand(expression: str, any_noun: bool = False) -> Understanding:
     """The understanding of an expression in any spelling. Never fails.
 
-    any_noun: whether all nouns can be told from a picture, as a detector does that is asked with words, and not only
+    any_noun: whether every noun can be found in a picture, as by a detector that is asked with words, and not only
     those of the noun table.
     """
     text = expression.lower()
@@ -175,7 +175,7 @@ def understand(expression: str, any_noun: bool = False) -> Understanding:
 
 
 class _Reader:
-    """Makes a referent of what can be answered, and gathers its things in the order they are met."""
+    """Makes a referent of what can be answered, and collects its things in the order of their occurrence."""
 
     def __init__(self, any_noun: bool) -> None:
         self.any_noun = any_noun
@@ -203,7 +203,7 @@ class _Reader:
         return replace(relation, landmarks=tuple(self.referent(mark) for mark in relation.landmarks))
 
     def thing(self, parsed: Referent) -> tuple[Thing, tuple[Superlative, ...]]:
-        """What a referent asks of a box by itself, and how its size compares with others."""
+        """What a referent asks of a box by itself, and its superlatives of size."""
         phrase = parsed.phrase.split()
         own = Counter(phrase) - Counter(w for r in parsed.relations if self.is_beside(r) for w in _words_of(r))
         noun = "" if parsed.noun in ANYTHING else _longest_noun(phrase, parsed.noun)
@@ -221,13 +221,13 @@ class _Reader:
         return Thing(noun, parsed.phrase or "object", meaning, described, worn, small), sizes[:1]
 
     def tells(self, parsed: Referent) -> bool:
-        """Whether a landmark or what is excluded can be told from a picture."""
+        """Whether a landmark, or something excluded, can be found in a picture."""
         if not parsed.noun:
             return parsed.is_spatial
         return self.any_noun or meaning_of(_longest_noun(parsed.phrase.split(), parsed.noun)).known
 
     def is_beside(self, relation: Relation) -> bool:
-        """Whether a relation without predicate tells of something that a detector finds close by: "riding a horse"."""
+        """Whether a relation without a predicate has a landmark close by that a detector finds: "riding a horse"."""
         if relation.kind != "with" or relation.words not in _TOUCHING:
             return False
         nouns = [_longest_noun(mark.phrase.split(), mark.noun) for mark in relation.landmarks]
@@ -276,7 +276,7 @@ def _is_strict(text: str) -> bool:
 def _effective_words(
     text: str, parsed: Referent, referent: Referent, reader: _Reader, also: tuple[Thing, ...], several: bool
 ) -> set[str]:
-    """The words that something answers."""
+    """The words that have an effect."""
     known = [thing for thing in (*reader.things.values(), *also) if reader.is_told(thing)]
     said = {word for thing in known for word in (*thing.noun.split(), *thing.all_colours)} | ANYTHING
     said |= {word for token in tokenise(text) if token.kind in ("place", "relation") for word in token.text.split()}
@@ -293,7 +293,7 @@ def _effective_words(
 
 
 def _content_words(text: str) -> list[str]:
-    """The words of an expression but articles and the like."""
+    """The words of an expression without articles and the like."""
     return [word for word in re.findall(r"[\w'-]+", respelled(text)) if word not in _SMALL]
 
 

@@ -1,7 +1,7 @@
 """The short names behind `hub:`: which repositories, at which commit, under which licence, how large. Light to import.
 
-The commits, sizes and licences were read off public code that pins the same weights by hash, in November 2026; the hub
-itself was out of reach. Weights of another commit are never taken for these: a commit is a hash of its files.
+Commits, sizes and licences come from public code that pins the same weights by hash, as of November 2026; the hub
+itself could not be reached. Weights of another commit are never taken for these: a commit is a hash of its files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Repository:
     model_type: str  # as its config.json has it
     licence: str
     download_bytes: int  # of the weights; what lies beside them is small
-    gated: bool = False  # the owner lets only those in who accepted the licence
+    gated: bool = False  # only users who accepted the licence can download it
 
     @property
     def size(self) -> str:

@@ -1,7 +1,7 @@
 """Detectors of transformers: those that are asked with words, and those of their own classes.
 
-Each phrase is asked of the network alone, on one encoding of the picture: what it finds does not depend, to the bit,
-on what else was asked.
+The network gets each phrase by itself, on one encoding of the picture: the boxes of a phrase do not depend, to the bit,
+on the other phrases.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Boxes:
 class WordDetector(ABC):
     """A detector that is asked with words."""
 
-    #: The score from which its authors take a box: of the examples published with the weights, calibrated on nothing.
+    #: Its authors' score threshold, from the examples published with the weights; not calibrated.
     threshold: float
-    #: As its tokenizer is told: OWL was trained on texts of one length.
+    #: The tokenizer's option of this name: OWL was trained on texts of one length.
     padding: bool | str = False
 
     def __init__(self, network: Network) -> None:
@@ -97,7 +97,7 @@ class WordDetector(ABC):
 class GroundingDino(WordDetector):
     """GroundingDINO (Liu et al., ECCV 2024) and MM-GroundingDINO (Zhao et al., 2024).
 
-    A phrase is a sentence with a full stop. The backbone sees the picture once; the encoder mixes it with each phrase.
+    A phrase is a sentence with a full stop. The backbone runs once a picture; the encoder fuses it with each phrase.
     """
 
     threshold = 0.35
@@ -173,8 +173,8 @@ def read_detector(source: Source, where: Where) -> WordDetector | ClassDetector:
 
 @contextmanager
 def computed_once(module: nn.Module) -> Iterator[None]:
-    """Within it, the module computes what it is called with first, and gives copies of that to all later calls, which
-    must be about the same. For a network that takes no features from outside."""
+    """In the block, the module computes its first call only; later calls, which must have the same input, get copies of
+    that result. For a network that cannot be given features."""
     forward, kept = module.forward, []
 
     def once(*args: Any, **kwargs: Any) -> Any:
@@ -190,7 +190,7 @@ def computed_once(module: nn.Module) -> Iterator[None]:
 
 
 def _boxes(found: dict[str, Tensor], image: np.ndarray, repeated: tuple[int, int], labels: Sequence[str]) -> Boxes:
-    """repeated: how often rows and columns of the picture were, for what was found."""
+    """repeated: how often the rows and columns of the picture were repeated before detection (`thickened`)."""
     rows, columns = repeated
     scaled = found["boxes"].double().cpu().numpy().reshape(-1, 4) / [columns, rows, columns, rows]
     boxes = clip_boxes(scaled, (image.shape[0], image.shape[1]))
@@ -201,5 +201,5 @@ def _boxes(found: dict[str, Tensor], image: np.ndarray, repeated: tuple[int, int
 
 
 def _bare(phrase: str) -> str:
-    """Without an article, for the sentence has one."""
+    """The phrase without an article, since the sentence has one."""
     return next((phrase[len(article) :] for article in _ARTICLES if phrase.lower().startswith(article)), phrase)

@@ -27,7 +27,7 @@ class ImageTextModel:
     def answer(self, pictures: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
         """N pictures (h, w, 3) uint8 RGB of any sizes, shown in this order before the question -> what it writes.
 
-        most_tokens: of the answer. Always the likeliest next token: the same question has the same answer.
+        most_tokens: of the answer. Decoding is greedy, so that the same question has the same answer.
 
         Raises `CheckpointError` where the model cannot take such a question: its context or its device is too small.
         """
@@ -41,7 +41,7 @@ class ImageTextModel:
                 tokenize=True,
                 return_dict=True,
                 return_tensors="pt",
-                # A picture can be a few pixels wide: the place of the channels must not be guessed from the shape.
+                # A picture can be a few pixels wide: the channel axis must not be guessed from the shape.
                 processor_kwargs={"images_kwargs": {"input_data_format": "channels_last"}},
             ).to(self.network.device)
             written = self.network.model.generate(**inputs, do_sample=False, num_beams=1, max_new_tokens=most_tokens)
@@ -74,8 +74,8 @@ def read_image_text_model(source: Source, where: Where) -> ImageTextModel:
 
 
 def _take_the_likeliest(network: Network) -> None:
-    """Published models say how they draw their words by lot; none is drawn here, and transformers would warn at every
-    question."""
+    """Turns sampling off, and removes the sampling settings of published models, of which transformers would warn at
+    every question."""
     config, tokenizer = network.model.generation_config, network.processor.tokenizer
     config.update(do_sample=False, temperature=None, top_p=None, top_k=None)
     if config.pad_token_id is None:

@@ -20,7 +20,7 @@ from image_core.errors import CheckpointError, ConfigError
 from image_core.hub.sources import Source, bring, told
 
 MOST_OBLONG = 32
-"""Times that a picture may be as long as it is wide for a network that keeps its proportions."""
+"""Largest aspect ratio of a picture for a network that keeps it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Network:
     def prepared(self, images: np.ndarray | list[np.ndarray]) -> dict[str, torch.Tensor]:
         """A picture (H, W, 3) uint8 RGB, or several of any sizes -> what the model takes of them, on its device."""
         prepare = getattr(self.processor, "image_processor", self.processor)
-        # A picture can be a few pixels wide: the place of the channels must not be guessed from the shape.
+        # A picture can be a few pixels wide: the channel axis must not be guessed from the shape.
         return dict(prepare(images=images, input_data_format="channels_last", return_tensors="pt").to(self.device))
 
 
@@ -114,7 +114,7 @@ def _quiet(log: Any) -> Iterator[None]:
 
 
 def _refuse_other_kind(source: Source, folder: Path, model: str) -> None:
-    """A class that stands for a kind of networks cannot read those of another kind."""
+    """Raise `CheckpointError` where the class of transformers is for networks of another kind."""
     import transformers
 
     kinds = {"AutoModelForImageTextToText": transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING}
@@ -125,7 +125,7 @@ def _refuse_other_kind(source: Source, folder: Path, model: str) -> None:
 
 
 def _refuse_incomplete(source: Source, model: torch.nn.Module, info: dict[str, Any]) -> None:
-    """Weights that the files do not bring are random ones, and no answer may come from them."""
+    """Raise `CheckpointError` where the files lack weights: those would be random, and so would the answers."""
     parameters = {name for name, _ in model.named_parameters()}
     lacking = sorted(parameters & set(info["missing_keys"]))
     other = sorted(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"])
@@ -138,8 +138,8 @@ def _refuse_incomplete(source: Source, model: torch.nn.Module, info: dict[str, A
 
 
 def thickened(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """(H, W, 3) -> the picture, and how often its rows and its columns were repeated: once, but in a picture of which
-    nothing would be left when its longer side is made to fit a network."""
+    """(H, W, 3) -> the picture, and how often its rows and columns are repeated in it: once, except in a picture so
+    oblong that its shorter side would vanish when it is resized for a network."""
     height, width = image.shape[:2]
     rows, columns = (max(1, -(-longer // (MOST_OBLONG * side))) for longer, side in ((width, height), (height, width)))
     return image.repeat(rows, axis=0).repeat(columns, axis=1), (rows, columns)

@@ -1,7 +1,7 @@
 """Where the files of one network lie: a folder, or a repository of the hub at a commit.
 
-A repository whose commit is known is never asked for the newest one. Of another one the commit of today is resolved
-when it is first needed, and recorded with the results. huggingface_hub keeps what was downloaded, and works offline
+A repository whose commit is known is always read at that commit. For another one the current commit is resolved when
+it is first needed, and recorded with the results. huggingface_hub keeps what was downloaded, and works offline
 afterwards, or always with HF_HUB_OFFLINE=1.
 """
 
@@ -50,7 +50,7 @@ CARD = "README.md"
 _WEIGHTS = "*.safetensors"
 _BESIDE = ("*.json", "*.txt", "*.model", "*.jinja")
 _READ = (_WEIGHTS, *_BESIDE)
-"""What a network and its processor are read from. Pickles are left where they are."""
+"""The files that a network and its processor are read from. Pickles are never read."""
 
 
 @dataclass(frozen=True)
@@ -61,29 +61,29 @@ class Source:
     name: str
     #: The commit of a repository; of a folder the digest of its files.
     revision: str
-    #: What its config.json says that it is, such as "clipseg".
+    #: The `model_type` of its config.json, such as "clipseg".
     model_type: str
-    #: Of the weights, "" where it is not told.
+    #: Of the weights, "" where it is not known.
     licence: str = ""
     #: Where it lies, for a folder.
     folder: Path | None = None
 
     @property
     def commit(self) -> str | None:
-        """What keeps transformers at this commit; None of a folder."""
+        """The `revision` argument of transformers; None for a folder."""
         return None if self.folder else self.revision
 
     @property
     def text(self) -> str:
-        """What `find_source` makes the same source of, also when the repository has gone on."""
+        """The text from which `find_source` makes the same source, also when the repository has newer commits."""
         return self.name if self.folder else f"{self.name}@{self.revision}"
 
 
 def find_source(text: str) -> Source:
-    """A folder, OWNER/NAME, or OWNER/NAME@COMMIT. Of a repository that the catalogue does not know, two small files are
-    downloaded: its configuration, which tells the kind and the commit, and its card, which tells the licence.
+    """The source that a folder, OWNER/NAME or OWNER/NAME@COMMIT names. For a repository that is not in the catalogue
+    two small files are downloaded: its configuration, for kind and commit, and its card, for the licence.
 
-    Raises `ConfigError` for what is none of them, and `CheckpointError` where it cannot be read.
+    Raises `ConfigError` for another text, and `CheckpointError` where the source cannot be read.
     """
     folder = Path(text)
     if folder.is_dir():
@@ -127,7 +127,7 @@ def bring(source: Source) -> Path:
 
 
 def is_here(repository: Repository) -> bool:
-    """A repository of the catalogue was downloaded before, whole, at its commit. Nothing is asked of the hub."""
+    """Whether a repository of the catalogue was downloaded before, whole, at its commit. The hub is not asked."""
     return _downloaded(repository.name, repository.revision) is not None
 
 
@@ -229,7 +229,7 @@ def _downloaded(name: str, revision: str) -> Path | None:
 
 
 def _download_bytes(source: Source) -> int:
-    """Of what a download would bring."""
+    """The size of a download."""
     files = snapshot_download(source.name, allow_patterns=list(_READ), dry_run=True, revision=source.commit)
     return sum(file.file_size or 0 for file in files if file.will_download)
 
@@ -242,7 +242,7 @@ def _model_type(name: str, path: Path) -> str:
 
 
 def _licence(name: str, revision: str) -> str:
-    """What the head of the model's card says; "" where there is no card, or no licence in it."""
+    """The licence in the header of the model's card; "" without a card or a licence in it."""
     try:
         card = Path(hf_hub_download(name, CARD, revision=revision)).read_text(encoding="utf-8")
     except EntryNotFoundError:

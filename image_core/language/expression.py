@@ -15,7 +15,7 @@ class Superlative:
 
 @dataclass(frozen=True)
 class Relation:
-    """How a thing lies to its landmarks: two for between, else one. kind "with": no predicate answers `words`."""
+    """The relation of a thing to its landmark, or two for between. kind "with": there is no predicate for `words`."""
 
     kind: str
     words: str
@@ -24,7 +24,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Referent:
-    """What an expression, or a part of it, speaks of."""
+    """What an expression, or a part of it, refers to."""
 
     noun: str = ""  # the head noun; "" where it is left unsaid ("far left", "the tall one")
     phrase: str = ""  # the words about the thing itself, for the scorer; "" where there are none

@@ -1,7 +1,7 @@
-"""What an expression says of motion and time: no still picture can answer that, and what is left of it can be asked.
+"""What an expression says about motion and time, which no still picture shows, and the rest of it, which one does.
 
-"the car moving left" is, for a still picture, "the car"; and to see which of them does, it has to be asked for "the
-cars".
+For a still picture "the car moving left" is "the car". To find out which of several cars moves left, an image model is
+asked for "the cars".
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ DEEDS = {
 
 @dataclass(frozen=True)
 class Motion:
-    """One thing that is said of how a target moves. Raises `ValueError` for a deed that is not known."""
+    """One statement about how a target moves. Raises `ValueError` for a deed that is not known."""
 
     #: One of `DEEDS`.
     deed: str
-    #: left, right, up or down; of `enters` and `leaves` the side; of `sways` across or along; "" where none is told.
+    #: left, right, up or down; for `enters` and `leaves` the side; for `sways` across or along; "" where none is given.
     direction: str = ""
     #: What it is done to, or where, as it was said: "the tree", "another"; "" without.
     landmark: str = ""
-    #: It is not done.
+    #: The expression says that the target does not do it.
     negated: bool = False
-    #: slow, fast, slowest or fastest; "" where it is not told.
+    #: slow, fast, slowest or fastest; "" where it is not given.
     speed: str = ""
-    #: 1: the first to do it, 2: the second, -1: the last; 0 where it is not told.
+    #: 1: the first to do it, 2: the second, -1: the last; 0 where it is not given.
     rank: int = 0
-    #: beginning or end; "" where it is not told.
+    #: beginning or end; "" where it is not given.
     when: str = ""
-    #: How often; 0 where it is not told.
+    #: How often; 0 where it is not given.
     times: int = 0
-    #: It comes after the one before.
+    #: It comes after the motion before it.
     then: bool = False
-    #: The words stay in the still part too, for a picture shows something of it: "walking", "parked".
+    #: The words also stay in the still part, since a picture shows something of it: "walking", "parked".
     is_seen: bool = False
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Motion:
             raise ValueError(f"Motion.deed: expected one of {', '.join(DEEDS)}, got {self.deed!r}")
 
     def document(self) -> dict[str, Any]:
-        """What is told of it, as JSON values."""
+        """Its fields that are set, as JSON values."""
         told = asdict(self)
         return {f.name: told[f.name] for f in fields(self) if f.name == "deed" or told[f.name] != f.default}
 
@@ -78,22 +78,22 @@ class TimedExpression:
     text: str
     #: The expression without its words of motion; the text itself where there are none.
     still: str
-    #: Of its motions all hold.
+    #: All of them must hold.
     motions: tuple[Motion, ...] = ()
-    #: The still part for all that may be meant: "the cars" for "the car moving left"; the text where nothing moves.
+    #: The still part for all candidates: "the cars" for "the car moving left"; the text itself without motion.
     asked: str = ""
-    #: Several things are meant, ...
+    #: Whether there are several targets.
     several: bool = False
-    #: ... and how many, where it is told.
+    #: Their number, where it is given.
     count: int | None = None
 
     @property
     def is_told_by_motion(self) -> bool:
-        """It says of motion what no picture shows anything of: "moving left", but not "walking" alone."""
+        """Whether it has a motion of which a picture shows nothing: "moving left", but not "walking" alone."""
         return any(not motion.is_seen for motion in self.motions)
 
     def document(self) -> dict[str, Any]:
-        """What is told of it in a result, as JSON values."""
+        """What a result records of it, as JSON values."""
         if not self.motions:
             return {}
         return {"still": self.still, "asked": self.asked, "motions": [motion.document() for motion in self.motions]}

@@ -1,4 +1,4 @@
-"""Which deed a verb tells, by what stands behind it. For the rules of `motion_parser`."""
+"""Which deed a verb means, by the words behind it. For the rules of `motion_parser`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Read = tuple[Motion, Clause]
 
 
 class Deeds(Phrases):
-    """Reads the verb at a position, with all that belongs to it; None where it tells nothing that is known."""
+    """Reads the verb at a position, with all that belongs to it; None where its meaning is not known."""
 
     def state(self, at: int, auxiliary: str) -> Read | None:
         """ "is motionless", "in motion", "at rest"."""
@@ -185,7 +185,7 @@ class Deeds(Phrases):
         return self._judged(at, verb, clause, negated)
 
     def _judged(self, at: int, verb: Verb, clause: Clause, negated: bool) -> Read | None:
-        """What a verb that changes place tells, with what stands behind it."""
+        """The deed of a verb of changing place, with the words behind it."""
         pose = verb.stem in known.GAITS or (verb.stem in ("drive", "go", "come", "head") and not clause.is_told)
         if clause.deed in ("joins", "parts") and clause.landmark:
             clause.kept = (at, clause.end)

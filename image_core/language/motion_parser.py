@@ -1,8 +1,8 @@
-"""Rules that find what an expression says of motion and time, and take it out of what a still picture is asked.
+"""Rules that find what an expression says about motion and time, and remove it from the still part.
 
 A clause of motion is a verb of `motion_words` where a verb can stand, with what belongs to it: where to, how fast, in
 which order, when. A side behind a verb of motion is a direction ("moving left", "walking to the left"); behind "on" or
-"at", or without such a verb, it stays a place. What the rules do not know stays where it is.
+"at", or without such a verb, it stays a place. What the rules do not know stays in the still part.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _context(auxiliary: str, is_led: bool, negated: bool) -> str:
 
 
 def _picks_one(still: str) -> bool:
-    """Whether the still part alone says which one is meant, by place, size or order."""
+    """Whether the still part alone picks out one target, by place, size or order."""
     from_words = set(still.split())
     return bool(from_words & (words.SIDES.keys() | words.MOST.keys() | words.ORDINALS.keys()))
 

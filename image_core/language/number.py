@@ -1,4 +1,4 @@
-"""Whether an expression means one thing or several, how many, and how all of a kind are asked for."""
+"""Whether an expression has one target or several, how many, and the expression that asks for all of a kind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ARTICLE = re.compile(r"^(?:the|a|an|one|another) ")
 
 
 def number_of(text: str, noun: str | None = None) -> tuple[bool, int | None]:
-    """Whether several are meant, and how many where that is told; by the words up to the noun, its head."""
+    """Whether there are several targets, and their number where it is given; by the words up to the head noun."""
     said = respelled(text).split()
     is_whole = noun is None
     noun = _head_of(text) if noun is None else noun

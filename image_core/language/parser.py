@@ -1,8 +1,8 @@
-"""A referring expression parsed by rules into what it speaks of: head, relations to landmarks, superlatives.
+"""A rule-based parser of referring expressions: head noun, relations to landmarks, superlatives.
 
-SpARC needs no more grammar than that: a phrase for the scorer, and what is left for the spatial predicates. There is no
-tagger behind it: a noun phrase ends where a known place, relation or verb begins, and its head is its last word that is
-no adjective. What the rules do not know stays in the phrase, so that nothing that was said is lost to the scorer.
+SpARC needs no more grammar than that: a phrase for the scorer, and the rest for the spatial predicates. No tagger is
+used: a noun phrase ends where a known place, relation or verb begins, and its head is its last word that is no
+adjective. What the rules do not know stays in the phrase, so that the scorer loses nothing of the expression.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class _Open:
 class _Reader:
     """Reads tokens from left to right.
 
-    `root` is what the expression speaks of; `recent` what a place or relation behind it belongs to: the root, or the
-    last landmark of a spatial relation. A comma, "is", "that" and the like turn back to the root.
+    `root` is the target; `recent` is what the next place or relation belongs to: the root, or the last landmark of a
+    spatial relation. A comma, "is", "that" and the like turn back to the root.
     """
 
     def __init__(self, tokens: list[Token]) -> None:

@@ -1,8 +1,8 @@
-"""Spatial predicates over boxes, and how a parsed expression puts them together with what each phrase looks like.
+"""Spatial predicates over boxes, and how a parsed expression combines them with the scores of its phrases.
 
 The predicates of the keywords left ... inside, the ternary between, and the composition are ReCLIP's (Subramanian et
 al., 2022), which SpARC is taken to adopt. Ours, since no rule is published: middle, near, far, "second from", negation.
-Nothing is a relation to itself: a box is no landmark of its own.
+A box is never its own landmark.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from image_core.language.expression import Referent, Relation, Superlative
 Size = tuple[int, int]
 """Height and width of the picture, in pixels."""
 Predicate = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(N, 4) and (M, 4) xyxy -> (N, M) in [0, 1]: how much box n is so to box m."""
+"""(N, 4) and (M, 4) xyxy -> (N, M) in [0, 1]: the degree to which box n stands in the relation to box m."""
 
 
 @dataclass(frozen=True)
 class SpatialRules:
     """How the spatial predicates judge boxes. None of this is published; it is proposed."""
 
-    # "pairs" weighs a box by the others that it is more than (ReCLIP); "count" by the probability that nothing comes
-    # before it, so that of boxes that look alike only the first is left. Ranks above 1 always count.
+    # "pairs" weighs a box by the summed probability of the boxes that it exceeds (ReCLIP); "count" by the probability
+    # that no box comes before it, so that of equally likely boxes only the first is left. Ranks above 1 always count.
     superlative: Literal["pairs", "count"] = "pairs"
     near_scale: float = 0.1  # distance between rims at which nearness is 1/e, in diagonals of the picture
     own_predicates: bool = True  # whether middle, near, far, ranks and negation count at all
@@ -122,10 +122,10 @@ def compose(
     looks: Mapping[str, np.ndarray],
     rules: SpatialRules = SpatialRules(),
 ) -> np.ndarray:
-    """(N,) probabilities over N boxes that sum to one: which of them the expression speaks of.
+    """(N,) probabilities that sum to one: that each of N boxes is the target.
 
     looks: phrase -> (N,) probabilities that a box shows it, for every phrase of `phrases_of(referent)`.
-    A rule under which no box is left says nothing.
+    A rule that would leave no box is ignored.
     """
     count = len(boxes_xyxy)
     scores = looks[referent.phrase] if referent.phrase else np.full(count, 1 / count)
@@ -150,7 +150,7 @@ def phrases_of(referent: Referent) -> list[str]:
 def _relation(
     relation: Relation, boxes: np.ndarray, size: Size, looks: Mapping[str, np.ndarray], rules: SpatialRules
 ) -> np.ndarray:
-    """(N,): how well each box lies to the landmarks, wherever these may be."""
+    """(N,): how well each box fits the relation to the landmarks, whose boxes are uncertain."""
     marks = [compose(landmark, boxes, size, looks, rules) for landmark in relation.landmarks]
     apart = 1 - np.eye(len(boxes))
     if relation.kind == "between":
@@ -167,7 +167,7 @@ def _relation(
 def _superlative(
     superlative: Superlative, scores: np.ndarray, boxes: np.ndarray, size: Size, rules: SpatialRules
 ) -> np.ndarray:
-    """(N,): how well each box answers to the superlative among boxes that may be meant by `scores`."""
+    """(N,): how well each box fits the superlative among boxes that are the target with probabilities `scores`."""
     counts = superlative.rank > 1 or superlative.kind == "middle"
     if counts and not rules.own_predicates:
         return np.ones(len(boxes))

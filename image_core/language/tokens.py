@@ -1,6 +1,6 @@
 """A referring expression as tokens: places, superlatives and relations are found as phrases, all else is single words.
 
-Only what can be told from the words themselves is decided here; what depends on the expression is left to the parser.
+Only what the words themselves decide is decided here; what depends on the rest of the expression is left to the parser.
 """
 
 from __future__ import annotations

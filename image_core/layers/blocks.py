@@ -29,7 +29,7 @@ def resize_to(x: Tensor, like: Tensor) -> Tensor:
 def sine_position_2d(channels: int, h: int, w: int, *, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(1, channels, h, w): sines and cosines of the cell centres, half of the channels for y, half for x.
 
-    Centres are scaled to (0, 2 pi), so that a place in the picture has one code at every resolution.
+    Centres are scaled to (0, 2 pi), so that a position in the picture has the same embedding at every resolution.
     Source: DETR (Carion et al. 2020), section A.4, normalised form. Raises `ValueError` unless channels divide by 4.
     """
     if channels % 4:
@@ -64,7 +64,7 @@ class CrossAttention(nn.Module):
         return self.answered(self.to_q(x), context, pad_mask)
 
     def answered(self, queries: Tensor, context: Tensor, pad_mask: Tensor | None = None) -> Tensor:
-        """`forward` from its queries (B, Q, C) on, what `to_q` made of its first input."""
+        """The rest of `forward`, given its queries `to_q(x)`, (B, Q, C)."""
         q = split_heads(queries, self.heads)
         k, v = (split_heads(t, self.heads) for t in self.to_kv(context).chunk(2, dim=-1))
         return self.out(merge_heads(attend(q, k, v, None if pad_mask is None else pad_mask[:, None, None, :])))
@@ -74,8 +74,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None, bias
     """softmax(q k^T / sqrt(d) + bias) v over (B, heads, Q, d) and (B, heads, K, d); `pad_mask` (broadcast, True =
     padding) or `bias` (B, heads, Q, K), not both.
 
-    In bfloat16 on a CPU it is written out: there, on thousands of slices of a few dozen tokens, the fused kernel is the
-    slower one.
+    In bfloat16 on a CPU it is computed without the fused kernel, which is slower there on thousands of slices of a few
+    dozen tokens.
     """
     if q.dtype is not torch.bfloat16 or q.device.type != "cpu":
         seen = bias if pad_mask is None else ~pad_mask

@@ -1,4 +1,4 @@
-"""Co-content teacher forcing: what a coordinate token reads besides its own code, the picture along the line it names.
+"""Co-content teacher forcing: a coordinate token also reads the picture's features along the line that it names.
 
 Source: Partial-RES (Qu et al., CVPR 2023). The token of an x gets the mean of the memory's column there, the token of a
 y the mean of its row, in training (true tokens) and in testing (the model's own).
@@ -16,13 +16,13 @@ from image_core.layers.transformer import Memory
 
 @dataclass(frozen=True)
 class Lines:
-    """Means of N pictures' memories along their lines, computed once a memory.
+    """Means of N memories along their columns and rows, computed once for each memory.
 
-    h and w change places where the lines are transposed.
+    With `transposed`, h and w are swapped.
     """
 
-    x: Tensor  # (N, w, C), what an x reads
-    y: Tensor  # (N, h, C), what a y reads
+    x: Tensor  # (N, w, C), the mean of each column, read by an x
+    y: Tensor  # (N, h, C), the mean of each row, read by a y
     last_x: Tensor  # (N, 1) long, the last column that is no padding
     last_y: Tensor  # (N, 1) long, the last row that is no padding
 
@@ -35,7 +35,7 @@ class CoContent:
     transposed: bool = False  # an x reads a row and a y a column, as the release has it
 
     def lines(self, memory: Memory) -> Lines:
-        """Means over the cells that are no padding. Raises `ValueError` for a memory that does not tell its cells."""
+        """Means over the cells that are no padding. Raises `ValueError` for a memory without cells."""
         if memory.cells is None:
             raise ValueError("CoContent: expected a memory of a picture, got one without cells")
         h, w = memory.cells
@@ -49,9 +49,9 @@ class CoContent:
         return Lines(columns, rows, width - 1, height - 1)
 
     def read(self, tokens: Tensor, first: int, lines: Lines) -> Tensor:
-        """(N, T) long, numbers `first` and on of a sequence x1, y1, x2, ... -> (N, T, C).
+        """T tokens (N, T) long of sequences x1, y1, x2, ..., from position `first` on -> (N, T, C).
 
-        Of n lines a token reads number floor(token / bins * (n - 1)); the end so reads the last one, as published.
+        Of n lines a token reads line floor(token / bins * (n - 1)). So the end token reads the last one, as published.
         """
 
         def line(means: Tensor, last: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Attention to a few places of several maps, each of them read between its cells, in plain PyTorch.
+"""Multi-scale deformable attention in plain PyTorch: each query samples a few points of several maps, bilinearly.
 
-Source: "Deformable DETR" (Zhu et al., ICLR 2021), section 4.1. A place is a weighted sum of rows, the four cells
-around it, so that all places of a query are one bag of `embedding_bag`, which on a CPU reads memory in order where
+Source: "Deformable DETR" (Zhu et al., ICLR 2021), section 4.1. A sample is a weighted sum of the four cells around its
+point, so all samples of a query are one bag of `embedding_bag`. On a CPU that reads memory in order, which
 `grid_sample` does not.
 """
 
@@ -20,7 +20,7 @@ from image_core.layers.transformer import FeedForward
 
 
 class Cells(NamedTuple):
-    """Maps of several sizes, their cells in one row behind each other."""
+    """The cells of maps of several sizes, flattened and concatenated."""
 
     sizes: tuple[tuple[int, int], ...]  # (h, w) of each map
     centres: Tensor  # (S, 2) float32, (x, y) of each cell in its map, in [0, 1]
@@ -36,10 +36,10 @@ def cells_of(sizes: Sequence[tuple[int, int]], device: torch.device) -> Cells:
 
 
 class DeformableAttention(nn.Module):
-    """Queries read `points` places in each of `levels` maps, around their own centre, and weigh what they read.
+    """Each query samples `points` points in each of `levels` maps around its own centre, and takes a weighted sum.
 
       out = W_o sum_lp A_lp v_l(centre + offset_lp / size_l),  offsets = W_p q,  A = softmax over l and p of W_a q
-    with v = W_v x, in each of `heads` heads apart. Outside a map is zero. Offsets are (x, y), in cells.
+    with v = W_v x, separately in each of `heads` heads. Points outside a map give zero. Offsets are (x, y), in cells.
     Raises `ValueError` for heads that do not divide the channels.
     """
 
@@ -52,12 +52,12 @@ class DeformableAttention(nn.Module):
         self.weights = nn.Linear(channels, heads * levels * points)
         self.values = nn.Linear(channels, channels)
         self.out = nn.Linear(channels, channels)
-        for layer in (self.offsets, self.weights):  # published: zero, from which positions learn nothing at first
+        for layer in (self.offsets, self.weights):  # published: zero, which at first gives queries no gradient
             nn.init.trunc_normal_(layer.weight, std=1e-3)
         nn.init.zeros_(self.weights.bias)
         angle = torch.arange(heads, dtype=torch.float32) * (2 * math.pi / heads)
         ways = torch.stack([angle.cos(), angle.sin()], -1)
-        ways = ways / ways.abs().amax(-1, keepdim=True)  # each head looks its own way, each point one cell farther
+        ways = ways / ways.abs().amax(-1, keepdim=True)  # a direction for each head; each point is one cell farther
         steps = torch.arange(1, points + 1, dtype=torch.float32)
         start = ways[:, None, None] * steps[None, None, :, None] * torch.ones(levels)[None, :, None, None]
         with torch.no_grad():
@@ -67,7 +67,7 @@ class DeformableAttention(nn.Module):
         """query: (N, S, C), one for each cell of all maps; x: (N, S, C), what the maps hold -> (N, S, C)."""
         n, count, channels = query.shape
         shape = (n, count, self.heads, self.levels, self.points)
-        # Places in fp32 whatever the rest is in: bfloat16 has no cells beyond the 256th, and no thirds of one before.
+        # Positions are always in fp32: bfloat16 cannot count cells beyond the 256th, and rounds fractions coarsely.
         offsets = linear_of_many(self.offsets, query).float().view(*shape, 2)
         share = linear_of_many(self.weights, query).float().view(n, count, self.heads, -1).softmax(-1).view(shape)
         rows, weights = self._bags(cells, offsets, share)
@@ -77,7 +77,7 @@ class DeformableAttention(nn.Module):
         return linear_of_many(self.out, read.view(n, count, channels))
 
     def _bags(self, cells: Cells, offsets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        """For each query and head, the rows of the table that its places lie between, and their weights: two
+        """For each query and head, the rows of the value table around its points, and their weights: two
         (N * S * heads, 4 * levels * points)."""
         n, count = offsets.shape[:2]
         device = offsets.device

@@ -1,10 +1,10 @@
-"""A 3x3 convolution of a map that was doubled bilinearly: the same numbers for a quarter of the multiplications.
+"""A 3x3 convolution of a bilinearly upsampled map, with a quarter of the multiplications and the same result.
 
-Doubling a map x, a value at every second place, is p(z) x(z^2) with p = (1 + z)^3 / 4 along each axis, in every channel
-alone; a convolution with k mixes channels, the same everywhere. The two commute: k(z) p(z) x(z^2) is also p after
-k(z) x(z^2), which is a transposed convolution of stride 2 over the small map. It takes 9 products a cell of the small
-map, where the convolution of the large one takes 36; p is a 4x4 filter a channel. Both hold inside: at the border the
-convolution sees zeros and p sees the map go on, so what lies one pixel outside is taken off again.
+In the z-transform, bilinear upsampling of a map x by 2 is p(z) x(z^2) with p = (1 + z)^3 / 4 along each axis, the same
+in every channel. A convolution with k mixes channels, the same everywhere. The two commute, so p can be applied after
+k(z) x(z^2), which is a transposed convolution of stride 2 over the small map. That takes 9 products for a cell of the
+small map, where the convolution of the large map takes 36; p is a depthwise 4x4 filter. This holds inside the map. At
+the border the convolution pads with zeros, while p continues the map; what this adds is subtracted again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 BAND = 31
-"""Rows of the small map that are computed at a time where the large map is not kept. Odd: see `spread_rows`."""
+"""Rows of the small map that are computed at a time, so that the large map is never whole. Odd: see `spread_rows`."""
 
 
 class DoubledConv(nn.Module):
-    """Bilinear doubling, 3x3 convolution without bias, batch norm, ReLU: (N, C_in, h, w) -> (N, C_out, 2 h, 2 w).
+    """Bilinear upsampling, 3x3 convolution without bias, batch norm, ReLU: (N, C_in, h, w) -> (N, C_out, 2 h, 2 w).
 
-    In training it does what it says, in this order; in use what stands above, to rounding.
+    In training mode these steps run in order; in eval mode as described above, with the same result up to rounding.
     """
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
@@ -36,8 +36,8 @@ class DoubledConv(nn.Module):
         return self._rows(x, self._folded(x), 0, x.shape[2])
 
     def reduced(self, x: Tensor, reduce: Callable[[Tensor], Tensor]) -> Tensor:
-        """`reduce` of the large map, which takes (N, C_out, rows, 2 w) to the same rows of fewer channels and mixes no
-        rows. In use the large map is made band by band and never whole."""
+        """`reduce(self(x))`. `reduce` maps (N, C_out, rows, 2 w) to the same rows with fewer channels, each row by
+        itself. In eval mode the large map is computed in bands of rows and never whole."""
         if self.training:
             return reduce(self._as_it_reads(x))
         folded, h = self._folded(x), x.shape[2]
@@ -98,14 +98,14 @@ def spread_rows(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 class _Folded:
-    """What all bands of a map share: kernels with the batch norm in them, and what the border has too much of."""
+    """What all bands of a map share: kernels with the batch norm folded in, and the terms to subtract at the border."""
 
     def __init__(self, x: Tensor, kernel: Tensor, shift: Tensor) -> None:
         binomial = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device, dtype=x.dtype) / 4
         self.filter = (binomial[:, None] * binomial).expand(len(kernel), 1, 4, 4).contiguous()
         self.spread = kernel.flip(2, 3).transpose(0, 1)
         self.shift = shift
-        # One pixel outside of the large map stands what stands on its edge. The corners count for top and bottom.
+        # One pixel outside, p repeats the edge of the large map. The corners belong to the top and the bottom.
         self.top = F.conv1d(_along(x[:, :, 0], corners=True), kernel[:, :, 0])
         self.bottom = F.conv1d(_along(x[:, :, -1], corners=True), kernel[:, :, 2])
         self.left = F.conv1d(_along(x[..., 0], corners=False), kernel[..., 0])

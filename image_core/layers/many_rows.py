@@ -1,4 +1,4 @@
-"""A linear layer over very many rows, on a CPU, in use."""
+"""A faster linear layer over very many rows, at inference on a CPU."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from image_core.layers.processor import has_avx512
 FEWEST_ROWS = 512
 """Below it the detour costs what it gains."""
 BATCH = 16
-"""From so many on, torch computes convolutions of one cell with oneDNN even on one thread."""
+"""From this batch size on, torch computes 1x1 convolutions with oneDNN even on one thread."""
 
 
 def linear_of_many(layer: nn.Module, x: Tensor) -> Tensor:
     """`layer(x)` of an `nn.Linear` over (..., C), to rounding.
 
-    Without gradients, in fp32 and on a CPU with AVX-512, many rows are a convolution of one cell over a batch. oneDNN
-    then computes it, whose kernels use all of AVX-512 where torch's matrix product, on processors that are not Intel's,
-    uses half of it: 1.1 to 2 times as fast. With AVX2 nothing is gained, and torch's own product is taken.
+    Without gradients, in fp32 and on a CPU with AVX-512, many rows are computed as a 1x1 convolution over a batch, by
+    oneDNN. Its kernels use the full width of AVX-512; on processors that are not Intel's, torch's matrix product uses
+    half of it. That is 1.1 to 2 times as fast. With AVX2 nothing is gained, and torch's own product is used.
     """
     return _of_many(layer.weight, layer.bias, x) if type(layer) is nn.Linear else layer(x)
 
 
 class LinearOfMany(nn.Linear):
-    """An `nn.Linear` that computes as `linear_of_many` by itself."""
+    """An `nn.Linear` whose `forward` is `linear_of_many`."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _of_many(self.weight, self.bias, input)

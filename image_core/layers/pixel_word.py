@@ -1,4 +1,4 @@
-"""Pixel-word attention: how a level of the picture hears the words inside the encoder, and what of it goes on.
+"""Pixel-word attention: fuses a level of the vision encoder with the words, and gates what the next stage gets of it.
 
 Source: LAVT (Yang et al., CVPR 2022), section 3.1; CGFormer and ReLA have the same inside their backbones. Written from
 a description of its formulas, and agrees with the figures of all three releases (parity tests).
@@ -47,9 +47,10 @@ class PixelWordAttention(nn.Module):
 
 
 class LanguageGate(nn.Module):
-    """x + tanh(W_2 ReLU(W_1 y)) * y: how much of what was heard the next stage gets. (N, P, C) twice -> (N, P, C).
+    """x + tanh(W_2 ReLU(W_1 y)) * y: gates the language features for the next stage. (N, P, C) twice -> (N, P, C).
 
-    Both matrices are drawn anew (0.02), as in LAVT. Zeros in both, as ReLA's release begins with, never learn.
+    Both matrices start at random (standard deviation 0.02), as in LAVT. ReLA's release starts both at zero, where
+    neither ever gets a gradient.
     """
 
     def __init__(self, channels: int) -> None:

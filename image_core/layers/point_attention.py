@@ -1,14 +1,14 @@
-"""Point-modulated cross-attention: each query and head attends more to cells near a place of its own choice.
+"""Point-modulated cross-attention: each query and head attends more to cells near a point that it predicts.
 
 Source: Partial-RES (Qu et al., CVPR 2023), after SMCA (Gao et al., ICCV 2021). For the cell g of a picture of `size`
 cells without its padding, query q and head h, a small network on the query gives a centre p in [0, 1]^2 and a scale s
 in R^2, and the attention logit gets
   b = - 1/8 * sum over x and y of s_d^2 (p_d * size_d - (g_d + 1/2))^2
-Tokens of the memory that are no cells get nothing.
+Tokens of the memory that are no cells get no bias.
 
-The last layer is published as starting at zero, which gives plain attention. But the scale counts squared: at zero
-its gradient and that of the centre are zero too, and nothing would ever be learnt. The release draws all matrices of
-its transformer anew after that, so that only the bias starts at zero; it is so here.
+As published, the last layer starts at zero, which gives plain attention. But the scale enters squared: at zero its own
+gradient and that of the centre are zero too, and nothing would ever be learned. The release initialises all matrices
+of its transformer again afterwards, so that only the bias starts at zero. So it does here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from image_core.layers.transformer import Memory
 
 @dataclass(frozen=True)
 class PictureGrid:
-    """Where the cells of N memories lie, in cells."""
+    """Positions of the cells of N memories, in units of cells."""
 
     centres: Tensor  # (h w, 2) x, y, the first at 0.5, 0.5
     size: Tensor  # (N, 2) width and height without padding
@@ -32,7 +32,7 @@ class PictureGrid:
 
 
 def picture_grid(memory: Memory) -> PictureGrid:
-    """Raises `ValueError` for a memory that does not tell its cells."""
+    """The grid of N memories. Raises `ValueError` for a memory without cells."""
     if memory.cells is None:
         raise ValueError("picture_grid: expected a memory of a picture, got one without cells")
     (h, w), tokens = memory.cells, memory.tokens
@@ -44,9 +44,9 @@ def picture_grid(memory: Memory) -> PictureGrid:
 
 
 class PointModulation(nn.Module):
-    """(N, T, C) queries -> (N, heads, T, M) to add to the logits of their attention; C -> C/2 -> C/4 -> 4 heads.
+    """(N, T, C) queries -> (N, heads, T, M), the bias b of their attention. Network: C -> C/2 -> C/4 -> 4 heads.
 
-    The first half of the output are the centres, x and y of each head in turn, the second the scales.
+    The first half of its output are the centres, x and y of each head in turn; the second half are the scales.
     """
 
     def __init__(self, channels: int, heads: int) -> None:

@@ -1,10 +1,10 @@
 """The autoregressive coordinate decoder: a picture's memory -> x1, y1, x2, y2, ..., end, one token a step.
 
 Source: SeqTR (Zhu et al., ECCV 2022). A token is a bin 0 .. bins - 1 of a coordinate, x and y in turn, or `end` = bins.
-Step t reads the tokens before it (zero at the first, or what the memory says) and attends to the memory. In every layer
-a learned position of the step joins queries and keys of the self-attention and queries of the cross-attention, and the
-memory's position its keys; values carry none. Three parts of Partial-RES can be handed in: a learned first input, what
-tokens read of the picture (`co_content`), and where queries attend (`point_attention`).
+Step t reads the tokens before it (the first step zero, or the memory's `start`) and attends to the memory. In every
+layer a learned embedding of the step is added to the queries and keys of the self-attention and to the queries of the
+cross-attention, and the memory's position to its keys; values carry none. Three parts of Partial-RES are optional: a
+learned first input, features of the picture for each token (`co_content`), and a bias on attention (`point_attention`).
 
 Keys and values of past steps are kept in a `DecoderCache` that the caller owns, so a step costs one token and not the
 whole prefix (benchmarks/speed/sequence_decoder.py). The module itself keeps nothing between calls.
@@ -29,10 +29,10 @@ KeysValues = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class DecoderCache:
-    """What `CoordinateDecoder.step` goes on from; a step gives a new one and leaves the old as it was."""
+    """The state between two calls of `CoordinateDecoder.step`. A step returns a new one and does not change the old."""
 
-    memory: tuple[KeysValues, ...]  # of the memory, a layer each
-    past: tuple[KeysValues, ...]  # of the steps done, a layer each; K = steps
+    memory: tuple[KeysValues, ...]  # of the memory, one for each layer
+    past: tuple[KeysValues, ...]  # of the steps done, one for each layer; K = steps
     pad_mask: Tensor  # (N, M) bool, of the memory
     steps: int = 0  # how many are done
     lines: Lines | None = None  # of the memory, for co-content
@@ -71,7 +71,7 @@ class DecoderLayer(nn.Module):
         pad_mask: Tensor,
         grid: PictureGrid | None = None,
     ) -> tuple[Tensor, KeysValues]:
-        """T new tokens (N, T, C) after those of `past` -> (N, T, C), and `past` with the new ones behind it."""
+        """T new tokens (N, T, C) after those of `past` -> (N, T, C), and `past` with the new ones appended."""
         placed = x + position
         new = self.self_attention.keys_values(placed, x)
         keys, values = (torch.cat(pair, dim=2) for pair in zip(past, new, strict=True))
@@ -87,8 +87,8 @@ class CoordinateDecoder(nn.Module):
     """Memory -> logits over bins + 1 tokens at each of 2 points + 1 steps.
 
     channels: C of memory and decoder; bins: values of a coordinate; points: most contour points; hidden: width of the
-    feed-forward parts; task: one row, the input of the first step (None: zero); co_content: added to the codes of
-    tokens; modulations: one for each layer, or none. The last two need a memory that tells its cells.
+    feed-forward parts; task: one row, the input of the first step (None: zero); co_content: its result is added to the
+    embeddings of tokens; modulations: one for each layer, or none. The last two need a memory with cells.
     """
 
     def __init__(
@@ -159,9 +159,9 @@ class CoordinateDecoder(nn.Module):
         return logits[:, 0], cache
 
     def generate(self, memory: Memory, *, coordinates: int | None = None) -> Generated:
-        """All steps, each with the likeliest token after those before it; once a row has ended it stays so.
+        """Greedy decoding over all steps; after its first end token a row has only end tokens.
 
-        coordinates: exactly this many steps, none of which may end (4: a box); None: all of them.
+        coordinates: exactly this many steps, in which the end token is excluded (4 for a box); None: all steps.
         """
         cache, token = self.begin(memory), None
         tokens, all_logits = [], []
@@ -183,7 +183,7 @@ class CoordinateDecoder(nn.Module):
         return first if cache.start is None else first + cache.start[:, None]
 
     def _read(self, tokens: Tensor, first: int, cache: DecoderCache) -> Tensor:
-        """Tokens (N, T), numbers `first` and on of their sequence -> what the next steps read, (N, T, C)."""
+        """T tokens (N, T), from position `first` of their sequences on -> the inputs of the next steps, (N, T, C)."""
         codes = self.embedding(tokens)
         if self.co_content is None or cache.lines is None:
             return codes

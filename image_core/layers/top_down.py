@@ -1,8 +1,9 @@
 """A decoder's step from a deep level to the next finer one, as LAVT and CGFormer have it.
 
-Enlarging a map bilinearly mixes places and no channels; each of the nine taps of a convolution mixes channels and moves
-by whole cells. So the taps can be multiplied on the small map, a quarter of the cells, and what they give be enlarged,
-moved and added: along each axis that is one matrix. The numbers are the same to rounding, borders included.
+Bilinear upsampling mixes positions but not channels; each of the nine taps of a 3 x 3 convolution mixes channels and
+shifts by whole cells. So the taps can be multiplied on the small map, which has a quarter of the cells, and their
+products then be upsampled, shifted and added; along each axis that is one matrix. The result is the same up to
+rounding, borders included.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from image_core.layers.blocks import ConvBlock
 
 
 class TopDownStep(nn.Module):
-    """[deep, enlarged; fine] -> two 3 x 3 convolutions with batch norm and ReLU.
+    """[deep, upsampled; fine] -> two 3 x 3 convolutions with batch norm and ReLU.
 
-    (N, C_deep, h, w), (N, C_fine, H, W) -> (N, C, H, W). Enlarging is bilinear with corner cells on corner cells. In
-    training it is done as it reads; in use the deep part of the first convolution is `convolved_enlarged`.
+    (N, C_deep, h, w), (N, C_fine, H, W) -> (N, C, H, W). Upsampling is bilinear with aligned corners. In training mode
+    these steps run in order; in eval mode `convolved_enlarged` computes the deep part of the first convolution.
     """
 
     def __init__(self, deep: int, fine: int, channels: int, *, bias: bool = False) -> None:
@@ -43,7 +44,7 @@ class TopDownStep(nn.Module):
 
 
 def enlarged(x: Tensor, height: int, width: int) -> Tensor:
-    """(N, C, h, w) -> (N, C, height, width), bilinear, corner cells on corner cells."""
+    """(N, C, h, w) -> (N, C, height, width), bilinear, corners aligned."""
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
 
 
@@ -62,7 +63,7 @@ def convolved_enlarged(x: Tensor, weight: Tensor, height: int, width: int) -> Te
 
 
 def moved(long: int, short: int, like: Tensor) -> Tensor:
-    """(long, 3 short): enlarging one axis, for taps that look one cell back, at the place, and one ahead."""
+    """(long, 3 short): three matrices that upsample an axis, for the taps one cell before, at and one after a cell."""
     steps = torch.eye(short, device=like.device, dtype=like.dtype)[None, :, :, None]
     grown = enlarged(steps, long, 1)[0, :, :, 0].T
     return torch.cat([F.pad(grown, (0, 0, 1, 0))[:-1], grown, F.pad(grown, (0, 0, 0, 1))[1:]], dim=1)

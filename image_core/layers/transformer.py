@@ -20,14 +20,14 @@ class Memory:
     tokens: Tensor  # (N, M, C)
     position: Tensor  # (N, M, C), added to keys alone
     pad_mask: Tensor  # (N, M) bool, True on padding
-    # (h, w) where the first h w tokens are the cells of a picture, row by row; None: not told
+    # (h, w) where the first h w tokens are the cells of a picture, row by row; None: not known
     cells: tuple[int, int] | None = None
-    cell_logits: Tensor | None = None  # (N, h, w), which cells belong to what is meant; None: nothing tells
-    start: Tensor | None = None  # (N, C), joins what the decoder's first step reads; None: nothing does
+    cell_logits: Tensor | None = None  # (N, h, w), which cells belong to the target; None without a head for it
+    start: Tensor | None = None  # (N, C), added to the input of the decoder's first step
 
 
 class Attention(nn.Module):
-    """Multi-head attention in two halves, so that keys and values can be kept: `keys_values`, then `forward`."""
+    """Multi-head attention in two halves, so that keys and values can be cached: `keys_values`, then `forward`."""
 
     def __init__(self, channels: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Attention(nn.Module):
     def forward(
         self, queries_from: Tensor, keys: Tensor, values: Tensor, unseen: Tensor, bias: Tensor | None = None
     ) -> Tensor:
-        """(N, Q, C) over kept keys and values -> (N, Q, C). `unseen` (broadcast to N, heads, Q, K): True = left out;
+        """(N, Q, C) over cached keys and values -> (N, Q, C). `unseen` (broadcast to N, heads, Q, K): True = masked;
         `bias` (N, heads, Q, K): added to the logits."""
         q = split_heads(self.to_q(queries_from), self.heads)
         dropout = self.dropout if self.training else 0.0
@@ -98,8 +98,8 @@ def sine_position_of_valid(pad_mask: Tensor, channels: int, dtype: torch.dtype) 
     """(N, h, w) bool, True on padding -> (N, h * w, channels): half of the channels for y, half for x.
 
     Cells are counted from 1 along each axis, padding excluded, and scaled so that the last one that is no padding is at
-    2 pi: a place in the picture has one code whatever the padding. Sines and cosines alternate, wavelengths rise to
-    10,000 turns. Source: DETR (Carion et al. 2020), section A.4. Raises `ValueError` unless channels divide by 4.
+    2 pi: a position has the same embedding whatever the padding. Sines and cosines alternate, wavelengths rise to
+    10,000 times 2 pi. Source: DETR (Carion et al. 2020), section A.4. Raises `ValueError` unless channels divide by 4.
     """
     if channels % 4:
         raise ValueError(f"sine_position_of_valid: expected channels in multiples of 4, got {channels}")

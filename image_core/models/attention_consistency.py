@@ -1,9 +1,9 @@
-"""AMCR, attention mask consistency: cross-attention over the picture is taught to stay inside the object.
+"""AMCR, attention mask consistency: a loss that keeps cross-attention over the picture inside the object.
 
-Source: the system figure of SafaRi (arXiv 2407.02389) shows such a loss on the picture branch, and maps that are
-compact blobs inside the object. Its formula could not be read; what is here is a reading. The maps come from one of two
-sources (`layer_map`, `attention_map`), the loss has one of two forms (`mass_loss`, `margin_loss`). Maps of layers at
-other strides are resized to stride 16. Expressions without a target are left out.
+Source: the system figure of SafaRi (arXiv 2407.02389) shows such a loss on the picture branch, and attention maps that
+are compact blobs inside the object. Its formula could not be read, so everything here is a reading: two sources of the
+maps (`layer_map`, `attention_map`) and two forms of the loss (`mass_loss`, `margin_loss`). Maps of layers at other
+strides are resized to stride 16. Expressions without a target are left out.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MAP_STRIDE = 16
 
 
 def words_read(word_pad: Tensor, words: Words) -> Tensor:
-    """(N, L) bool padding -> the same, with all words but the first as padding where only that one is taught.
+    """(N, L) bool padding -> the words that the loss does not read: padding, and with "first" all but the first token.
 
-    The first token of BERT and RoBERTa stands for the whole expression. Of "the star left of the square" the word
-    "square" must not be taught to look at the star.
+    The first token of BERT and RoBERTa stands for the whole expression. With "all", the loss also makes "square" in
+    "the star left of the square" attend to the star.
     """
     if words == "all":
         return word_pad
@@ -42,8 +42,9 @@ def layer_map(similarity: Tensor, word_pad: Tensor, cell_pad: Tensor, source: So
 
     similarity: before the softmax, (N, heads, cells, L) of the picture branch ("i2t") or (N, heads, L, cells) of the
     text branch ("t2i"); word_pad: (N, L) bool; cell_pad: (N, cells) bool.
-    "i2t": the softmax of the picture branch is over words and tells no place, so the similarity before it is taken: its
-    maximum over words, the mean over heads. "t2i": the softmax over cells as it is, the mean over heads and words.
+    "i2t": the picture branch normalises over words, which says nothing about places. So the map is the similarity
+    before the softmax: the maximum over words, then the mean over heads. "t2i": the softmax over cells, averaged over
+    heads and words.
     """
     if source == "i2t":
         return similarity.masked_fill(word_pad[:, None, None], float("-inf")).amax(-1).mean(1)
@@ -70,7 +71,7 @@ def attention_map(maps: Tensor, cell_pad: Tensor, source: Source) -> Tensor:
 def attention_share(attention: Tensor, masks: Tensor) -> Tensor:
     """(N,) in [0, 1]: share of the attention (N, h, w) inside the masks (N, H, W); 0 where a mask is empty.
 
-    A cell counts by the share of it that the mask covers, so that 1 is reached inside the outline alone.
+    Each cell counts with the share of its area that the mask covers.
     """
     inside = at_size(masks.float(), attention)
     return (attention * inside).flatten(1).sum(1) / attention.flatten(1).sum(1).clamp(min=1e-12)
@@ -87,8 +88,9 @@ def mass_loss(attention: Tensor, masks: Tensor) -> Tensor:
 def margin_loss(attention: Tensor, masks: Tensor, margins: tuple[float, float]) -> Tensor:
     """max(0, mean outside - mean inside + m_1) + max(0, max outside - max inside + m_2), a scaled to maximum 1.
 
-    The mean over expressions with a target. Inside is a cell that the mask covers to a half, or as much as it covers
-    any. A picture that is all inside costs nothing. After Attention Mask Consistency (Yang et al., CVPR 2023).
+    The mean over expressions with a target. A cell is inside if the mask covers at least half of it; where the mask
+    covers half of no cell, the most covered cell is. The loss is 0 for a picture without outside cells. After
+    Attention Mask Consistency (Yang et al., CVPR 2023).
     """
     a = attention.flatten(1)
     a = a / a.amax(1, keepdim=True).clamp(min=1e-12)

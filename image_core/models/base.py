@@ -1,6 +1,6 @@
-"""The two laws of our own image models: what video and many expressions need of one, and what training needs besides.
+"""Interfaces of the image models of this package: `FeatureModel` for inference, `Trainable` for training.
 
-A model that is only used owes neither: see `image_core.mask_model`.
+A model that is only used needs neither: it implements the smaller interface of `image_core.mask_model`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
 
 class FeatureModel(nn.Module, ABC):
-    """A referring image segmentation model in four steps, so that features can be shared: encode text, encode a stem,
-    encode an image, decode pairs of the two.
+    """A referring image segmentation model in four steps: encode text, encode a stem, encode an image, decode pairs.
 
-    Models are built from parts by keyword, hold no state between calls, and know neither configuration files nor data.
-    `presence_scale` and `presence_offset` calibrate `presence_logit`; they are fitted on a validation split and
-    travel in the checkpoint, so that callers read one comparable probability from every model.
+    The steps are separate so that frames and expressions can share features. Models are built from parts by keyword,
+    hold no state between calls, and know neither configuration files nor data. `presence_scale` and `presence_offset`
+    calibrate `presence_logit`. They are fitted on a validation split and stored in the checkpoint, so that the
+    probabilities of different models can be compared.
     """
 
     fuses_language_in_encoder: ClassVar[bool] = False
@@ -74,8 +74,8 @@ class FeatureModel(nn.Module, ABC):
         """
 
     def readied(self, image: ImageFeatures) -> ImageFeatures:
-        """The features with all that `decode` makes of them whatever the words are, so that it is made once for many
-        expressions and `decode` need not. By default the features as they are."""
+        """The features, with everything that `decode` computes from the image alone, so that it is computed once for
+        many expressions. By default the features unchanged."""
         return image
 
     @abstractmethod
@@ -85,24 +85,24 @@ class FeatureModel(nn.Module, ABC):
     def presence_probs(self, prediction: Prediction) -> Tensor:
         """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its picture.
 
-        In double precision: a sure answer is not rounded to certainty, and the logit can be had back from it.
+        In double precision, so that a confident answer is not rounded to 1 and the logit can be recovered from it.
         """
         return torch.sigmoid(prediction.presence_logit.double() * self.presence_scale + self.presence_offset)
 
 
 class Trainable(FeatureModel):
-    """A `FeatureModel` that can be trained: it knows what it is taught with, and what it is to minimise."""
+    """A `FeatureModel` that can be trained: it defines its losses and, for teacher forcing, its targets."""
 
     @abstractmethod
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is what training minimises."""
 
     def targets(self, batch: ImageBatch) -> Any:
-        """What `decode` is given in training: nothing, unless the model is taught with the truth as its input."""
+        """The `targets` of `decode` in training. None for models without teacher forcing."""
         return None
 
     def forward(self, batch: ImageBatch) -> Prediction:
-        """The composition: N predictions in the order of `batch.expressions`. Equal expressions are encoded once."""
+        """All steps: N predictions in the order of `batch.expressions`. Equal expressions are encoded once."""
         unique = list(dict.fromkeys(batch.expressions))
         rank = {expression: i for i, expression in enumerate(unique)}
         text_index = torch.tensor([rank[e] for e in batch.expressions], device=batch.images.device)
@@ -114,10 +114,10 @@ class Trainable(FeatureModel):
     def encode_pairs(
         self, images: Tensor, text: TextFeatures, frame_index: Tensor, *, valid_px: Tensor | None = None
     ) -> ImageFeatures:
-        """Features of row i of `text` in picture `frame_index[i]`: N rows, in that order.
+        """Features of N pairs: row i of `text` with picture `frame_index[i]`, in that order.
 
-        Here an early-fusion model is given one picture at a time, with at most `max_pairs` of its expressions. One that
-        can fuse pairs of several pictures in one pass overrides this; the result is the same.
+        By default an early-fusion model encodes one picture at a time, with at most `max_pairs` of its expressions.
+        A model that can fuse pairs of several pictures in one pass overrides this; the result is the same.
         """
         if not self.fuses_language_in_encoder:
             return self.encode_image(images, valid_px=valid_px).select(frame_index)
@@ -157,14 +157,14 @@ class EncoderModel(Trainable):
 
 
 class EarlyFusionModel(EncoderModel):
-    """A model whose encoder hears the words. What comes before them is computed once a picture, the rest for each
-    frame-expression pair, at most `max_pairs` at a time."""
+    """A model that fuses the words inside its vision encoder. The layers before fusion run once a picture, the others
+    once for each frame-expression pair, at most `max_pairs` pairs at a time."""
 
     fuses_language_in_encoder = True
 
     @abstractmethod
     def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
-        """The stem of F pictures -> all that is known of each before it hears words, F rows of each tensor."""
+        """The stem of F pictures -> all features that are computed before fusion, F rows of each tensor."""
 
     @abstractmethod
     def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
@@ -196,8 +196,8 @@ class EarlyFusionModel(EncoderModel):
         stem: Tensor | None = None,
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
-        """Features of row i of `text` in picture `frame_index[i]`, pairs of several pictures in one pass. Raises
-        `ValueError` for a size that does not divide."""
+        """Features of N pairs: row i of `text` with picture `frame_index[i]`, pairs of several pictures in one pass.
+        Raises `ValueError` for images whose sides are no multiple of `size_multiple`."""
         size_of(images, self.size_multiple)
         valid_px = whole_px(images, valid_px)
         before = self.before_words(self.vision.stem(images) if stem is None else stem)
@@ -210,15 +210,15 @@ class EarlyFusionModel(EncoderModel):
 
 
 def whole_px(images: Tensor, valid_px: Tensor | None) -> Tensor:
-    """(F, 2) long, (height, width): what is given, or the whole of each image (F, 3, H, W)."""
+    """(F, 2) long, (height, width): `valid_px`, or if it is None the whole size of the images (F, 3, H, W)."""
     if valid_px is not None:
         return valid_px
     return torch.tensor([images.shape[-2:]], device=images.device).expand(images.shape[0], 2)
 
 
 def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:
-    """Rows of several calls, one after the other; of one call, as they are. Raises `ValueError` when their strides
-    differ."""
+    """The rows of all parts, concatenated in order. A single part is returned as it is. Raises `ValueError` when their
+    strides differ."""
     if len(parts) == 1:
         return parts[0]
     if len({part.strides for part in parts}) != 1:
@@ -242,7 +242,7 @@ def join_features(parts: Sequence[ImageFeatures]) -> ImageFeatures:
 
 
 def split_features(features: ImageFeatures, parts: int) -> list[ImageFeatures]:
-    """N rows in parts of as many rows each, in order."""
+    """The N rows split into `parts` of N / parts rows each, in order."""
     if parts == 1:
         return [features]
     rows = torch.arange(len(features), device=features.valid_px.device)

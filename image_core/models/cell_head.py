@@ -1,8 +1,8 @@
-"""Which cells of the memory belong to what is meant, and where a contour may begin: ours, off in published models.
+"""A head on the memory's cells: which of them belong to the target, and where the contour starts. Ours.
 
-With encoders trained from scratch the tokens of a contour do not teach where the object is: the first point is a guess,
-while the shape that follows a true first point is learned early. A head on the cells is taught so directly, and the
-decoder's first step then reads the place that the head is surest of.
+With encoders trained from scratch, the loss on contour tokens does not teach where the object is: the first point stays
+a guess, while the shape that follows a true first point is learned early. The head is supervised with the mask itself,
+and the decoder's first step can read the position that the head is most certain of. Off in published models.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from image_core.losses import at_size, bce_loss, dice_loss
 
 
 class CellHead(nn.Module):
-    """One linear logit for each cell of a memory of C channels; `starts`: it also gives the decoder's first input."""
+    """One linear logit for each cell of a memory of C channels. `starts`: it also makes the decoder's first input."""
 
     def __init__(self, channels: int, starts: bool) -> None:
         super().__init__()
@@ -25,8 +25,9 @@ class CellHead(nn.Module):
         self.start = nn.Linear(channels, channels) if starts else None
 
     def forward(self, memory: Memory) -> Memory:
-        """The memory with its `cell_logits`, and with `start`, where it is given: a linear layer of the mean of z + pos
-        over the cells, weighed by the softmax of their logits. Raises `ValueError` for a memory without cells."""
+        """The memory with `cell_logits` (N, h, w), and with `starts` also with `start` (N, C): a linear layer of the
+        mean of z + pos over the cells, weighted by the softmax of their logits. Raises `ValueError` for a memory
+        without cells."""
         if memory.cells is None:
             raise ValueError("CellHead: expected a memory of a picture, got one without cells")
         h, w = memory.cells
@@ -41,7 +42,8 @@ class CellHead(nn.Module):
 
 
 def cell_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """(N, h, w) against the share of each cell that (N, H, W) masks cover: BCE, and dice where there is a target."""
+    """Logits (N, h, w) against the share of each cell that the masks (N, H, W) cover: BCE, plus dice over the rows that
+    have a target."""
     truth = at_size(masks, logits)
     has_target = (masks.flatten(1).amax(1) > 0).to(torch.float32)
     return bce_loss(logits, truth) + dice_loss(logits, truth, weight=has_target)

@@ -1,19 +1,20 @@
-"""CGFormer: query tokens that share the cells of the picture out among them, the last one being what is meant.
+"""CGFormer: query tokens compete for the cells of the picture; the last token stands for the target.
 
-Source: "Contrastive Grouping with Transformer for Referring Image Segmentation" (Tang et al., CVPR 2023), through the
-notes of a seminar, and a description of the authors' release. The two differ, and `form` chooses:
+Source: "Contrastive Grouping with Transformer for Referring Image Segmentation" (Tang et al., CVPR 2023), known from
+the notes of a seminar and from a description of the authors' release. The two differ, and `form` chooses:
 
-  release  two tokens; the last one alone reads words, from the second level on; no residual; no contrastive term; a
-           second sigmoid on the shares in their loss; the mask's kernel runs over a border of one cell
-  paper    N + 1 tokens that all read words at every level; a residual (Eq. 5); the contrastive term; no border
+  release  two tokens; only the last one attends to words, from the second level on; no residual; no contrastive term;
+           the loss of the assignments has a second sigmoid; the mask's kernel runs over a border of one cell
+  paper    N + 1 tokens that all attend to words at every level; a residual (Eq. 5); the contrastive term; no border
 
-Words enter inside the encoder (`language_fused.py`). From deep to shallow two neighbouring levels are fused to one of C
-channels; on it tokens load words and group cells (`token_grouping.py`). The last token, through a linear layer, is the
-kernel of a 1x1 convolution over the finest level, doubled twice. Presence: `presence_from_mask`.
+Words enter inside the encoder (`language_fused.py`). The decoder runs from deep to shallow: each step fuses two
+neighbouring levels into a map of C channels, on which the tokens attend to words and group the cells
+(`token_grouping.py`). The last token, through a linear layer, is the kernel of a 1x1 convolution over the finest map,
+upsampled by 4. Presence: `presence_from_mask`.
 
-Readings: N = 8; the contrastive term is InfoNCE over cosines at 0.07, weight 0.1, against the other tokens of a picture
-and the other expressions of a batch; all tokens read at every level in the paper's form; groups of the second and third
-level share their weights in both forms, as released.
+Readings: N = 8; the contrastive term is InfoNCE over cosines with temperature 0.07 and weight 0.1, its negatives are
+the other tokens of the pair and the other expressions of the batch; in the paper's form all tokens attend to words at
+every level; the groupings of the second and third level share their weights in both forms, as released.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ class CGFormerConfig(LanguageFusedConfig):
 
     fusion_heads: tuple[int, ...] = (8, 8, 8, 8)
     form: Form = "release"
-    tokens: int = 0  # with the one that is meant; 0: those of the form, 2 or 9
+    tokens: int = 0  # number of tokens, with the target's; 0: as many as the form has, 2 or 9
     channels: int = 512
     grouping: Share = "hard"  # "soft" and "none": the ablations
-    table_px: int = 480  # side of the picture that the tables of positions are for; others get them interpolated
-    dropout: float = 0.1  # of loading and grouping
+    table_px: int = 480  # picture side that the tables of positions fit; they are interpolated for other sizes
+    dropout: float = 0.1  # of `Load` and `Grouping`
     dice_weight: float = 1.0
     bce_weight: float = 1.0
-    share_weights: tuple[float, ...] = (0.001, 0.01, 0.1)  # of the dice on the last token's share, a level each
+    share_weights: tuple[float, ...] = (0.001, 0.01, 0.1)  # of the dice on the last token's cells, one a level
     contrastive_weight: float = 0.1  # paper's form
     contrastive_temperature: float = 0.07
 
@@ -80,17 +81,17 @@ class CGFormerConfig(LanguageFusedConfig):
 
     @property
     def token_count(self) -> int:
-        """T, the last one of which is what is meant."""
+        """T, the number of tokens; the last one stands for the target."""
         return self.tokens or (2 if self.form == "release" else OTHER_TOKENS + 1)
 
     @property
     def is_contrastive(self) -> bool:
-        """There is a contrastive term, and what it needs."""
+        """Whether the loss has a contrastive term (and the model the linear layer for it)."""
         return self.form == "paper" and self.contrastive_weight > 0
 
 
 class LevelPositions(nn.Module):
-    """A learned table of n x n positions, brought to any grid: (1, h w, C)."""
+    """A learned table of n x n position embeddings, interpolated (bicubic) to any grid: (1, h w, C)."""
 
     def __init__(self, n: int, channels: int) -> None:
         super().__init__()
@@ -105,11 +106,11 @@ class LevelPositions(nn.Module):
 
 
 class KernelHead(nn.Module):
-    """The mask of the meant token: the map doubled twice, a 1x1 convolution, and the token's own 1x1 kernel over that.
+    """The target's mask: two `DoubledConv`, a 1x1 convolution, and a 1x1 convolution whose kernel is made of the token.
 
-    (N, C, h, w) and (N, C) -> (N, 4 h, 4 w). Both convolutions are linear, so that together they are one product with
-    a vector, which is all that is computed. `border`: the release pads the map before the token's kernel, so that its
-    mask has a frame of the kernel's bias, and resizes it (corners aligned) to the picture again.
+    (N, C, h, w) and (N, C) -> (N, 4 h, 4 w). Both 1x1 convolutions are linear, so they are folded into one product with
+    a vector. `border`: the release pads the map by one cell before the token's kernel, so that its mask has a frame of
+    the kernel's bias, and resizes the mask (corners aligned) to the picture's size.
     """
 
     def __init__(self, channels: int, border: bool) -> None:
@@ -124,7 +125,7 @@ class KernelHead(nn.Module):
         return enlarged(mask, mask.shape[2] - 2, mask.shape[3] - 2)[:, 0] if self.border else mask[:, 0]
 
     def convolved(self, x: Tensor, token: Tensor) -> Tensor:
-        """What both convolutions give: (N, 1, 4 h, 4 w), with a border two more each way."""
+        """Logits before the border is resized away: (N, 1, 4 h, 4 w), with `border` (N, 1, 4 h + 2, 4 w + 2)."""
         weights, bias = self.kernel(token).split([x.shape[1], 1], 1)
         folded = weights @ self.project.weight
         mask = self.second.reduced(self.first(x), lambda y: torch.einsum("nchw,nc->nhw", y, folded)[:, None])
@@ -134,10 +135,11 @@ class KernelHead(nn.Module):
 
 @dataclass(frozen=True)
 class CGFormerExtras:
-    """What training needs beside the mask."""
+    """What the losses need besides the mask."""
 
-    shares: tuple[Tensor, ...]  # of the meant token, (N, h_i, w_i) in [0, 1], strides 16, 8, 4; () without groups
-    tokens: Tensor | None  # (N, T, C) at the end, for the contrastive term; None: there is none
+    #: Share of each cell that goes to the target's token, (N, h_i, w_i) in [0, 1], strides 16, 8, 4; () for "none".
+    shares: tuple[Tensor, ...]
+    tokens: Tensor | None  # (N, T, C) after the last level; None without a contrastive term
     sentence: Tensor | None  # (N, C)
 
 
@@ -176,8 +178,8 @@ class CGFormer(LanguageFusedModel):
         )
 
     def read(self, image: ImageFeatures, text: TextFeatures) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The finest fused map (N, C, H/4, W/4), the tokens at the end (N, T, C), and what cells each token got at
-        each level, (N, T, h_i, w_i), strides 16, 8, 4."""
+        """The finest fused map (N, C, H/4, W/4), the tokens after the last level (N, T, C), and the cells that each
+        token got at each level, (N, T, h_i, w_i), strides 16, 8, 4."""
         *finer, x = image.levels
         tokens = self.tokens.expand(len(x), -1, -1)
         shares = []
@@ -199,9 +201,10 @@ class CGFormer(LanguageFusedModel):
         )
 
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
-        """dice (over expressions that have a target), bce; in training shares, and in the paper's form contrastive.
+        """dice (over expressions that have a target) and bce; in training also shares, and contrastive in the paper's
+        form.
 
-        The release's loss of shares has a second sigmoid over what is 0 or 1 already.
+        In the release's form, shares applies a sigmoid to values that are 0 or 1 already, as published.
         """
         c, logits, has_target = self.config, prediction.mask_logits, batch.has_target
         truth = at_size(batch.masks, logits)
@@ -227,11 +230,11 @@ class CGFormer(LanguageFusedModel):
 def contrastive_loss(
     tokens: Tensor, sentence: Tensor, expressions: tuple[str, ...], has_target: Tensor, temperature: float
 ) -> Tensor:
-    """-log of e(meant, s) over the sum of e(meant, s), e(other, s) of the other tokens of the pair, and e(meant, s') of
-    the other expressions of the batch, e = exp(cos / temperature); mean over pairs that have a target.
+    """InfoNCE: -log(e(t, s) / (e(t, s) + sum_i e(t_i, s) + sum_j e(t, s_j))), e(a, b) = exp(cos(a, b) / temperature).
 
-    tokens: (N, T, C), the last one meant; sentence: (N, C). The same words said of another picture are no other
-    expression. Ours in its form: what could be read names the term, not its formula.
+    tokens: (N, T, C), the last of which is the target's, t, the others are t_i; sentence: (N, C), s of the pair and s_j
+    of the other expressions of the batch. Pairs with the same expression are no negatives of each other. The mean over
+    pairs that have a target. The formula is ours: the sources only name the term.
     """
     t, s = F.normalize(tokens.float(), dim=-1), F.normalize(sentence.float(), dim=-1)
     within = torch.einsum("ntc,nc->nt", t, s) / temperature  # the last one is the positive

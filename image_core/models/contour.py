@@ -1,9 +1,10 @@
-"""What models that answer with a contour share: the sequence transformer, true masks as tokens, tokens as a prediction.
+"""What models that predict a contour share: the sequence transformer, masks to tokens, and tokens to a prediction.
 
-Source of the transformer and its training: SeqTR (Zhu et al., ECCV 2022); Partial-RES and SafaRi stand on it.
+Source of the transformer and its training: SeqTR (Zhu et al., ECCV 2022); Partial-RES and SafaRi build on it.
 
-Coordinates are relative to the picture padded up to the model's `size_multiple`, each axis by itself, whatever else a
-batch pads. Outlines are traced and filled in numpy, so these functions bring masks and tokens to the CPU and back.
+Coordinates are relative to each picture padded up to the model's `size_multiple`, x to its width and y to its height;
+what a batch pads beyond that does not count. Outlines are traced and filled in numpy, so these functions move masks and
+tokens to the CPU and back.
 """
 
 from __future__ import annotations
@@ -55,26 +56,25 @@ class ContourConfig:
     encoder_layers: int = 6
     decoder_layers: int = 3
     dropout: float = 0.1
-    bins: int = 1000  # values of a coordinate
+    bins: int = 1000  # values that a coordinate can have
     points: int = 18  # most points of a contour; 12 for RefCOCO+ and RefCOCOg
     shuffle_share: float = 0.0  # of training pictures whose points come in random order; 0.2 with 12 points
     smoothing: float = 0.1  # of the labels
-    end_weight: float = 0.1  # of targets that are the end
-    bin_offset: float = 0.5  # where in its bin a token lies: reading 0.5, the middle; published 0.0
-    # ours, for encoders trained from scratch: the picture's tokens carry their position, and not their keys alone.
-    # Values are what a decoder reads; without this they tell a place only by what the encoder learns from its padded
-    # borders.
+    end_weight: float = 0.1  # loss weight of end tokens
+    bin_offset: float = 0.5  # position within its bin that a token decodes to: reading 0.5, the middle; published 0.0
+    # ours, for encoders trained from scratch: positions are added to the picture's tokens, not only to their keys. The
+    # decoder reads values. Without this, values carry only the positions that the encoder learned from its padding.
     position_in_tokens: bool = False
-    # ours, for few steps: standard deviation in bins by which a coordinate's label is shared with its neighbours
+    # ours, for short trainings: standard deviation, in bins, of the normal distribution that smooths coordinate labels
     label_spread: float = 0.0
-    # ours, for few steps: codes of coordinates start as sines of their place, so that neighbours start alike
+    # ours, for short trainings: embeddings of coordinates start as sines, so that neighbouring bins start alike
     sine_codes: bool = False
-    # ours: of the first point's two tokens. They alone tell where the object is; the others follow their neighbours.
+    # ours: loss weight of the first point's two tokens. Only they say where the object is; later ones follow them.
     first_weight: float = 1.0
-    cell_weight: float = 0.0  # ours: of the loss of a head on the memory's cells, see `cell_head`; 0: no head
-    start_from_cells: bool = False  # ours: the decoder's first input is read where that head is sure
-    # ours: in training the decoder reads points that walk away from the true ones, by this standard deviation in bins a
-    # point. True ones teach it to go on from its neighbours, and what it goes on from in use is a little off.
+    cell_weight: float = 0.0  # ours: loss weight of a head on the memory's cells, see `cell_head`; 0: no head
+    start_from_cells: bool = False  # ours: the decoder's first input is read where that head is most certain
+    # ours: in training the decoder reads the true points plus a random walk with steps of this standard deviation, in
+    # bins. At inference it continues its own points, which are slightly off; exact points do not prepare it for that.
     read_drift: float = 0.0
 
     def __post_init__(self) -> None:
@@ -99,17 +99,17 @@ class ContourConfig:
 
 @dataclass(frozen=True)
 class SequenceExtras:
-    """What training needs of a sequence."""
+    """What the losses need besides the mask."""
 
     token_logits: Tensor  # (N, 2 points + 1, bins + 1)
     token_targets: Tensor  # (N, 2 points + 1), the true tokens
-    cell_logits: Tensor | None  # (N, h, w) of the memory's cells, where a head tells them
+    cell_logits: Tensor | None  # (N, h, w) of the memory's cells; None without a cell head
 
 
 class ContourModel(EncoderModel):
-    """A model whose `remember` makes a memory and whose decoder reads a contour out of it.
+    """A model that encodes each pair into a memory (`remember`) and decodes a contour from it.
 
-    Level 0 of its image features is the stem, which gives the input's size.
+    Level 0 of its image features is the stem, from whose size the input's size is computed.
     """
 
     config: ContourConfig
@@ -135,7 +135,7 @@ class ContourModel(EncoderModel):
         return memory if self.cell_head is None else self.cell_head(memory)
 
     def targets(self, batch: ImageBatch) -> Tensor:
-        """(N, 2 points) long: the contours of the true masks as tokens, ended where they are shorter."""
+        """(N, 2 points) long: the contours of the true masks as tokens, filled up with end tokens."""
         seed = int(torch.randint(2**31, (), device="cpu").item()) if self.config.shuffle_share > 0 else 0
         return contour_tokens(
             batch.masks,
@@ -147,7 +147,7 @@ class ContourModel(EncoderModel):
         )
 
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Tensor | None = None) -> Prediction:
-        """`targets` (N, 2 points) long: the true tokens, read in place of the model's own (training)."""
+        """`targets` (N, 2 points) long: the true tokens, for teacher forcing. None: the model reads its own tokens."""
         memory = self.remember(image, text)
         if targets is None:
             generated = self.decoder.generate(memory)
@@ -233,8 +233,8 @@ def contour_decoder(
 
 
 def coordinate_codes(bins: int, channels: int, device: torch.device | None = None) -> Tensor:
-    """(bins, channels): sines, then cosines, of the middle of each bin; wavelengths from 4 frames down to 1/16 of one,
-    each a constant factor shorter than the one before."""
+    """(bins, channels): sines, then cosines, of the middle of each bin. Wavelengths form a geometric sequence from 4
+    down to 1/16 of the picture's side."""
     middle = (torch.arange(bins, device=device) + 0.5) / bins
     turns = 2.0 ** torch.linspace(-2, 4, channels // 2, device=device)
     angle = 2 * math.pi * middle[:, None] * turns
@@ -275,7 +275,7 @@ def contour_prediction(
 
     size: (H, W) of the input; frame_px: (N, 2) sides that coordinates are relative to.
     score: mean probability of the tokens before the end, 0 where there is none.
-    presence_logit: log-odds, at the first step, of any coordinate against the end: no contour, no target.
+    presence_logit: log-odds at the first step of any coordinate against the end, which means that there is no target.
     mask_logits: `soft_mask` of the filled contour.
     """
     end = logits.shape[2] - 1
@@ -312,11 +312,11 @@ def contours_of(tokens: Tensor, frame_px: Tensor, *, bins: int, offset: float) -
 
 
 def soft_mask(mask: Tensor, score: Tensor) -> Tensor:
-    """(N, H, W) bool and (N,) scores -> (N, H/4, W/4) logits of 0.5 + 0.5 score inside and 0 outside.
+    """(N, H, W) bool and (N,) scores -> (N, H/4, W/4) logits of probability 0.5 + 0.5 score inside and 0 far outside.
 
-    With a = logit(0.5 + 0.5 score), a cell that the mask covers to the share c > 0 has a (2 c - 1), and the cells that
-    touch such a one -a: enlarged, the logits cross zero where the contour runs, instead of being drawn inwards by the
-    far outside. A mask too small to cover half a cell anywhere is enlarged in share until it does.
+    Let a = logit(0.5 + 0.5 score). A cell of which the mask covers a share c > 0 gets a (2 c - 1), its uncovered
+    neighbours get -a, and all other cells `OUTSIDE`. So the upsampled logits cross zero on the contour; with `OUTSIDE`
+    right beside it, the mask would shrink. Where a mask covers half of no cell, shares are divided by the largest one.
     """
     share = F.avg_pool2d(mask[:, None].float(), 4)
     peak = share.amax((2, 3), keepdim=True)
@@ -337,10 +337,10 @@ def token_loss(
 ) -> Tensor:
     """Label-smoothed cross-entropy, summed and divided by the number of tokens.
 
-    logits: (N, S, V); targets: (N, S) long. The target has 1 - smoothing, every other token smoothing / V; a target
-    that is the end (V - 1) counts `end_weight`, the first two tokens `first_weight`. spread: standard deviation, in
-    bins, of a normal distribution by which a coordinate's 1 - smoothing is shared with its neighbours; the end is no
-    one's neighbour.
+    logits: (N, S, V); targets: (N, S) long. The target has probability 1 - smoothing, every other token smoothing / V.
+    A position weighs `end_weight` where the target is the end (V - 1), and the first two positions `first_weight` times
+    as much. spread: above 0, a normal distribution of this standard deviation, in bins, divides a coordinate's
+    1 - smoothing among the bins around it; the end token takes no part in that.
     """
     log_probs = logits.float().log_softmax(-1)
     size = log_probs.shape[-1]

@@ -11,29 +11,29 @@ from image_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """An encoder. Where its weights come from matters at training only: a checkpoint carries its own."""
+    """An encoder. The source of its weights matters only when training starts: a checkpoint contains them."""
 
-    #: Of the vision or text encoders' table; a hub name or a folder for a text encoder of transformers.
+    #: A name in the table of vision or text encoders; for a text encoder of transformers a hub name or a folder.
     name: str
-    #: Take the hub's weights.
+    #: Load the hub's weights.
     pretrained: bool = False
-    #: Take those of a local file or folder (vision; a text encoder's folder is its name).
+    #: Load weights from a local file or folder. For vision encoders; a text encoder's folder is its `name`.
     folder: str | None = None
-    #: For its builder's architecture.
+    #: Options of its architecture, which its builder reads.
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that rebuilds a model but its weights; what a checkpoint stores."""
+    """Everything that is needed to rebuild a model, except its weights. A checkpoint stores it."""
 
-    #: Of `MODELS`.
+    #: A name in `MODELS`.
     name: str
     vision: EncoderConfig
     text: EncoderConfig
     #: Fields of the model's config dataclass; the others keep their defaults.
     config: Mapping[str, Any] = field(default_factory=dict)
-    #: The most word pieces of an expression; the rest is cut off.
+    #: Maximum number of word pieces of an expression; the rest is cut off.
     max_words: int = 20
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> ModelConfig:
-        """The inverse of `to_dict`. Raises `ConfigError` on fields that are not there or missing."""
+        """The inverse of `to_dict`. Raises `ConfigError` for unknown or missing fields."""
         try:
             parts = dict(value)
             return cls(vision=EncoderConfig(**parts.pop("vision")), text=EncoderConfig(**parts.pop("text")), **parts)

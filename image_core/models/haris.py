@@ -1,18 +1,18 @@
-"""HARIS: frozen encoders, human-like attention with feedback from shallow to deep, a query that reads out the mask.
+"""HARIS: frozen encoders, human-like attention with feedback from shallow to deep, and a query that gives the mask.
 
-Source: "HARIS: Human-Like Attention for Reference Image Segmentation" (arXiv 2405.10707). There is no code, and every
-formula is stripped from the text that could be read. What it tells: SAM sees the picture and CLIP reads the words, both
-frozen; three depths of SAM, flattened, one block each (`human_like_attention.py`); what leaves a block joins the next
-depth through convolutions (Eq. 4); a transformer decoder over [query; words as the last block saw them]; the query
-times the up-sampled cells is the mask; focal and dice loss.
+Source: "HARIS: Human-Like Attention for Reference Image Segmentation" (arXiv 2405.10707). There is no code, and the
+text that could be read has lost its formulas. It says: SAM encodes the picture and CLIP the words, both frozen; the
+features of three depths of SAM, flattened, go through one attention block each (`human_like_attention.py`); a block's
+output is added to the next depth through convolutions (Eq. 4); a transformer decoder runs over [query; words from the
+last block]; the product of the query and the upsampled cells is the mask; the loss is focal and dice.
 
 Readings (ours; fields of `HarisConfig` where one can choose):
-- The depths are a third, two thirds and the whole of the encoder. Of a pyramid its last three levels: they are brought
-  to the grid of `grid_stride`, as the text has one height and width for all.
+- The depths lie after one third, two thirds and all of the encoder. From a pyramid the last three levels are taken and
+  resized to the grid of `grid_stride`, since the text has one height and width for all.
 - Each depth and the words are layer-normed before they are projected to d: SAM's blocks end without a norm.
-- The words of a block are those that the block before it has seen. Padded words and cells are seen by nobody.
+- A block gets the words that the block before it returned. Padded words and cells are masked in every attention.
 - Convolutions of Eq. 4 are 3x3 of stride 1. ReLU follows every batch norm.
-- Positions are sines, added to the keys of the decoder (DETR's); the product with the query is divided by sqrt(d).
+- Positions are sines, added to the decoder's keys as in DETR; the product with the query is divided by sqrt(d).
 - No MLP between the query and the product, since the text has none.
 - Weights of the losses are SAM's. Presence: `presence_from_mask`, as of every model without a head for it.
 """
@@ -43,7 +43,7 @@ Block = Literal["human_like", "cross_attention"]
 Decoder = Literal["transformer", "averaged_words"]
 
 UPSAMPLED = 4
-"""Cells of the mask along each side of a cell of the grid: two blocks that double."""
+"""Mask cells along each side of a grid cell: two blocks upsample by 2 each."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ class HarisConfig:
     hidden: int = 2048  # of the decoder's feed-forward parts
     dropout: float = 0.1  # of the decoder
     grid_stride: int = 16  # pixels per cell of the tokens, SAM's
-    trainable: Trained = "none"  # what of the encoders learns; "adapters" and "all" are ours
+    trainable: Trained = "none"  # which parameters of the encoders are trained; "adapters" and "all" are ours
     adapter_channels: int = 64  # width of an adapter, one after each stage of SAM and each layer of CLIP
-    position_in_tokens: bool = False  # ours, for encoders that know no place: cells also carry their positions
+    position_in_tokens: bool = False  # ours, for encoders without positions: added to the cells as well
     hierarchy: bool = True  # False: the deepest level alone
     decoder: Decoder = "transformer"  # "averaged_words": cells times the mean of the words
     block: Block = "human_like"  # "cross_attention": plain, without the three parts below
-    feedback: bool = True  # the second look; there is none without language_weighted
-    vision_weighted: bool = True  # words weigh the picture
-    language_weighted: bool = True  # cells weigh the words
+    feedback: bool = True  # the second attention pass (Eq. 3); there is none without language_weighted
+    vision_weighted: bool = True  # words attend to cells
+    language_weighted: bool = True  # cells attend to words
     focal_weight: float = 20.0
     focal_alpha: float = 0.25
     focal_gamma: float = 2.0
@@ -110,7 +110,7 @@ class Adapter(nn.Module):
 
 
 class GridProjection(nn.Module):
-    """LN over channels, then linear, then to the grid: (F, C, h', w') -> (F, d, h, w). Finer cells are averaged."""
+    """LN over channels, linear, resize: (F, C, h', w') -> (F, d, h, w). Finer maps are averaged, coarser enlarged."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class GridProjection(nn.Module):
 
 
 class QueryLayer(nn.Module):
-    """A layer of DETR's decoder: x <- LN(x + SA(x)), LN(x + CA(x, cells)), LN(x + FFN(x)). Keys of cells are placed."""
+    """A layer of DETR's decoder: x <- LN(x + SA(x)), LN(x + CA(x, cells)), LN(x + FFN(x)). CA's keys have positions."""
 
     def __init__(self, config: HarisConfig) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ class Haris(EncoderModel):
         return max(self.vision.size_multiple, self.config.grid_stride)
 
     def train(self, mode: bool = True) -> Haris:
-        """Frozen encoders know no training: neither dropout nor batch statistics change what they see."""
+        """Keeps frozen encoders in eval mode, so that neither dropout nor batch statistics change their features."""
         super().train(mode)
         if self.config.trainable != "all":
             self.vision.eval()
@@ -284,8 +284,8 @@ class Haris(EncoderModel):
     def _product(self, cells: Tensor, query: Tensor) -> Tensor:
         """(N, d, h, w) cells and (N, d) query -> (N, 4 h, 4 w) logits.
 
-        The last doubling is linear in every channel, and so is the product: the product comes first, which gives the
-        same and spares a map of d channels at the size of the mask.
+        The last upsampling treats every channel alike, so it commutes with the product over channels. The product comes
+        first, which saves a map of d channels at the size of the mask.
         """
         first, last = self.upsampling
         finer = last(_doubled(first(cells)))

@@ -14,7 +14,7 @@ from image_core.layers.blocks import CrossAttention
 
 
 class LanguageWeighted(nn.Module):
-    """LN(F_v + softmax over words(A) F_t U_t): cells (N, P, d), with what they find of the words."""
+    """Cells attend to words: LN(F_v + softmax over words(A) F_t U_t), (N, P, d)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class LanguageWeighted(nn.Module):
 
 
 class VisionWeighted(nn.Module):
-    """LN(F_t + softmax over cells(A^T) F_v U_v): words (N, L, d), with what they find in the picture."""
+    """Words attend to cells: LN(F_t + softmax over cells(A^T) F_v U_v), (N, L, d)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -42,23 +42,24 @@ class VisionWeighted(nn.Module):
 
 
 class HumanLikeAttention(nn.Module):
-    """Cells and words, each weighted by the other; then a second look at the picture, told what the first one found.
+    """Cells and words attend to each other; the result of this first pass is fed back into a second pass of the cells.
 
       A = (F_v W_v)(F_t W_t)^T / sqrt(d)                                           similarity, one head (Eq. 1)
       V = LW(F_v, F_t), T = VW(F_v, F_t)                                           both ways (Eq. 2)
       V' = LW(F_v + MLP(V * sigmoid(W_s s)), F_t)                                  feedback (Eq. 3), the same LW again
-    s is the vector of the expression. Eq. 3 is stripped of its symbols in what could be read: that the sentence gates
-    the cells of the first look, and how, is a reading.
+    s is the sentence vector. The symbols of Eq. 3 could not be read: that the sentence gates the cells of the first
+    pass, and how, is a reading.
 
-    Without `language_weighted` cells go through as they came, and there is no feedback; without `vision_weighted` words
-    go through as they came.
+    Without `language_weighted` the cells are returned unchanged, and there is no feedback; without `vision_weighted`
+    the words are.
     """
 
     def __init__(
         self, channels: int, sentence_channels: int, *, feedback: bool, language_weighted: bool, vision_weighted: bool
     ) -> None:
         super().__init__()
-        # No biases: one of all cells or of all words would leave one of the softmaxes as it is.
+        # No biases: a bias of the cells would have no effect on the softmax over cells, nor one of the words on that
+        # over words.
         self.vision_to_similarity = nn.Linear(channels, channels, bias=False)
         self.words_to_similarity = nn.Linear(channels, channels, bias=False)
         self.language_weighted = LanguageWeighted(channels) if language_weighted else None
@@ -89,7 +90,7 @@ class HumanLikeAttention(nn.Module):
 
 
 class PlainAttention(nn.Module):
-    """The ablation: LN(F_v + CA(F_v, F_t)), heads and all; words go through as they came."""
+    """The ablation, multi-head cross-attention: LN(F_v + CA(F_v, F_t)). The words are returned unchanged."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()

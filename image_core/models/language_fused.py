@@ -1,8 +1,8 @@
-"""What LAVT, CGFormer and ReLA share: a pyramid whose every level hears the words before the next one is computed.
+"""The encoder of LAVT, CGFormer and ReLA: each level of a pyramid is fused with the words before the next is computed.
 
-Source: LAVT (Yang et al., CVPR 2022), section 3. With x_i what stage i of the encoder gives and t the words:
-  y_i = PWA_i(x_i, t),  level i = LN_i(y_i),  what stage i + 1 gets = x_i + gate_i(y_i) * y_i
-PWA and gate are in `layers/pixel_word.py`. The first stage hears no words, so that it is computed once a picture.
+Source: LAVT (Yang et al., CVPR 2022), section 3. With x_i the output of stage i of the encoder, and t the words:
+  y_i = PWA_i(x_i, t),  level i = LN_i(y_i),  input of stage i + 1 = x_i + gate_i(y_i) * y_i
+PWA and gate are in `layers/pixel_word.py`. The first stage is computed before fusion, once a picture.
 
 Any encoder with strides 4 to 32 will do. Swin v1, the published one, gets the windows of its code for segmentation.
 """
@@ -27,7 +27,7 @@ class LanguageFusedConfig:
     """Fields of the fusion inside the encoder, beside which each paper has its own."""
 
     fusion_heads: tuple[int, ...] = (1, 1, 1, 1)  # of the pixel-word attention of each level, fine to coarse
-    fusion_gates: bool = True  # what a level heard goes on to the next; False: its own level alone gets it
+    fusion_gates: bool = True  # False: the next stage gets x_i alone, without the gated y_i
 
     def __post_init__(self) -> None:
         if len(self.fusion_heads) != len(STRIDES):
@@ -38,7 +38,7 @@ class LanguageFusedConfig:
 
 
 class FusedPyramid(nn.Module):
-    """The words' way into each level: what belongs to the fusion alone. Stem and stages are the encoder's."""
+    """Attention, gate and norm of each level. Stem and stages belong to the encoder."""
 
     def __init__(self, channels: Sequence[int], text_channels: int, heads: Sequence[int], gates: bool) -> None:
         super().__init__()
@@ -63,14 +63,14 @@ class FusedPyramid(nn.Module):
 
 
 class Ungated(nn.Module):
-    """Nothing of what was heard goes on: (N, P, C) twice -> the first."""
+    """The next stage gets no language features: (N, P, C) twice -> the first."""
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return x
 
 
 class LanguageFusedModel(EarlyFusionModel):
-    """A model whose features, `encode_image`, are the levels above at strides 4, 8, 16, 32. Early fusion.
+    """A model whose image features are the fused levels at strides 4, 8, 16, 32. Early fusion.
 
     Raises `ValueError` for encoders without these strides.
     """

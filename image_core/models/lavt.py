@@ -1,4 +1,4 @@
-"""LAVT: the words are heard inside the vision encoder, level by level; what is left to the decoder is to enlarge.
+"""LAVT: the words are fused into the vision encoder, level by level; the decoder only joins and upsamples the levels.
 
 Source: "LAVT: Language-Aware Vision Transformer for Referring Image Segmentation" (Yang et al., CVPR 2022). Its code is
 GPL-3.0 and was not read: this is written from a description, and agrees with the figures of its release (parity test).
@@ -10,10 +10,10 @@ Loss: cross-entropy of the two classes with weights 0.9 and 1.1 (`lavt`); of `la
 both classes, which no code shows: `loss` "dice" is our reading, the mean of the two.
 
 Readings and departures:
-- `presence_logit` is ours, as the published data have no absent targets: the mean of the strongest mask logits. The
-  rule that ReLA's authors use for such networks, fewer than 50 pixels at 480 x 480 are none, is a protocol of
-  evaluation (`rela_50px`).
-- In its training BERT's embeddings and last two layers are in no group of the optimiser. Here all of it learns.
+- `presence_logit` is ours, as the published data have no absent targets: the mean of the strongest mask logits. For
+  such networks ReLA's authors count a mask of fewer than 50 pixels at 480 x 480 as no target. That rule is a protocol
+  of evaluation here (`rela_50px`).
+- The release leaves BERT's embeddings and last two layers out of its optimiser. Here all of BERT is trained.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LavtConfig(LanguageFusedConfig):
 
     channels: int = 512  # of the decoder; half of the coarsest level in the release
     loss: Literal["cross_entropy", "dice"] = "cross_entropy"
-    class_weights: tuple[float, float] = (0.9, 1.1)  # of the cross-entropy: elsewhere, target
+    class_weights: tuple[float, float] = (0.9, 1.1)  # of the cross-entropy: background, target
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -67,7 +67,7 @@ class Lavt(LanguageFusedModel):
         self.classes = nn.Conv2d(c, 2, 1)
 
     def class_logits(self, image: ImageFeatures) -> Tensor:
-        """The raw logits of both classes at stride 4, (N, 2, h, w): elsewhere, target."""
+        """The logits of both classes at stride 4, (N, 2, h, w): background, target."""
         *fine, x = image.levels
         for step, level in zip(self.decoder, reversed(fine), strict=True):
             x = step(x, level)

@@ -1,8 +1,8 @@
-"""Partial-RES: SeqTR whose decoder is told its task and attends to the picture point by point, for few masks.
+"""Partial-RES: SeqTR with a task token and point-modulated attention in its decoder, for training with few masks.
 
 Source: "Learning to Segment Every Referring Object Point by Point" (Qu et al., CVPR 2023), its supplement, and what is
-known of its release. No weights of its segmentation model are published. What is not said here is SeqTR's
-(`models/seqtr.py`). New are the sentence in the memory (`PartialRES.remember`) and three parts of the decoder
+known of its release. No weights of its segmentation model are published. What is not described here is as in SeqTR
+(`models/seqtr.py`). New are a sentence token in the memory (`PartialRES.remember`) and three parts of the decoder
 (`PartialRES.make_decoder`): a learnt first input [TASK], co-content teacher forcing, CCTF (`layers/co_content.py`), and
 point-modulated attention, PMA (`layers/point_attention.py`).
 
@@ -12,10 +12,10 @@ projection loss below 0.1), and do (2) again with both.
 
 Readings and departures:
 - `cctf_transposed`: the release reads a row for an x and a column for a y. Its weights need True.
-- Lines, and the size in PMA, count the cells that are no padding, whatever a batch pads.
+- The lines of CCTF and the size in PMA count only cells that are no padding, so that they do not depend on the batch.
 - Step (1) trains this network, [TASK] and modulation included; the release starts from plain SeqTR. A box's first
-  coordinate has weight 1 (1.5 in SeqTR), and its sequence has no end. An expression without a target is taught as four
-  ends, which only `presence_logit` reads.
+  coordinate has loss weight 1 (1.5 in SeqTR), and its sequence has no end token. For an expression without a target the
+  true sequence is four end tokens, which only `presence_logit` reads.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 Task = Literal["mask", "box"]
 
 _RECTANGLE = [0, 1, 2, 1, 2, 3, 0, 3]
-"""Of x0, y0, x1, y1: the outline's four corners."""
+"""Indices into (x0, y0, x1, y1) that give the four corners of the outline."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PartialResConfig(SeqTRConfig):
     """SeqTR's fields and two more."""
 
     cctf_transposed: bool = False  # an x reads a row and a y a column, for weights of the release
-    task: Task = "mask"  # what a sequence tells: a mask's contour, or its box (step 1)
+    task: Task = "mask"  # what a sequence encodes: a mask's contour, or its box (step 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,7 +79,7 @@ class PartialRES(SeqTR):
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N rows of each -> z = encoder(GN(conv1x1([F_1, ..., F_hw, tanh(y)]))), h w + 1 tokens, the sentence last.
 
-        The sentence has position zero and is no padding; the group norm counts all tokens.
+        The sentence token has position zero and is never padding; the group norm runs over all tokens.
         """
         joined = self.join(image, text)
         sentence = torch.tanh(self.sentence(text.sentence))

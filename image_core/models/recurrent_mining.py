@@ -1,4 +1,4 @@
-"""The parts of S2RM's mining: words spread over a picture, slices that hear shifted slices, groups that are weighed."""
+"""The three steps of S2RM's mining: language feature distribution, recurrent coparsing, and balancing."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class LanguageDistribution(nn.Module):
         return self.spread(self.queries(vision), text, (vision.shape[2], vision.shape[3]))
 
     def queries(self, vision: Tensor) -> Tensor:
-        """(N, C, h, w) -> (N, h w, C): what every cell asks the words, whatever they are."""
+        """(N, C, h, w) -> (N, h w, C): the query of every cell, which does not depend on the words."""
         return self.attention.to_q(vision.flatten(2).transpose(1, 2))
 
     def spread(self, queries: Tensor, text: TextFeatures, size: tuple[int, int]) -> Tensor:
-        """`forward` from its queries (N, h w, C) on, over h x w cells."""
+        """The rest of `forward`, given the queries (N, h w, C) of h x w cells."""
         gathered = self.attention.answered(queries, text.words, text.word_pad_mask)
         return self.join(gathered.transpose(1, 2).unflatten(2, size))
 
 
 class OffsetCode(nn.Module):
-    """A learned function of how far a shift goes round the axis: sines and cosines of 1 to 8 turns, then linear.
+    """A learned embedding of a shift, measured as a fraction of the axis: sines and cosines of 1 to 8 periods, linear.
 
-    It is cyclic as the shifts are, and one distance has one code at every size of the picture. Ours.
+    It is cyclic, as the shifts are, and a fraction has the same embedding at every size of the picture. Ours.
     """
 
     def __init__(self, channels: int, bias: bool) -> None:
@@ -58,16 +58,16 @@ class OffsetCode(nn.Module):
 
 
 class Coparsing(nn.Module):
-    """Slices of `parsed` attend to slices of `generator` that are rolled along the other axis, shift after shift.
+    """Slices of `parsed` attend to slices of `generator`, which is shifted cyclically along the other axis.
 
-    Rows: slice i of the parsed map (w tokens) meets row i - t * shift of the generator, t = 0 .. K - 1, wrapping
-    round: near and remote slices alike. Weights are shared over t; slices are folded into the batch. `update` is a
+    For rows: in step t = 0 .. K - 1, row i of the parsed map (w tokens) attends to row i - t * shift of the generator,
+    so that it reaches near and remote rows. Weights are shared over t; slices are folded into the batch. `update` is a
     reading:
     - overwrite: Y <- LN(Y + A_t v_t) at every step
-    - gated: Y <- Y + g_t * A_t v_t with queries from LN(Y), a learned gate a step, one LN at the end
-    - accumulate: the queries stay, LN(Y + mean_t A_t v_t) once
-    - side_by_side: ours, and no recurrence: one softmax over all K shifted slices, whose keys carry a code of their
-      shift, LN once; over every row it is attention over the whole map
+    - gated: Y <- Y + g_t * A_t v_t with queries from LN(Y), a learned gate for each step, one LN at the end
+    - accumulate: the queries are computed once, Y <- LN(Y + mean_t A_t v_t)
+    - side_by_side: ours, and no recurrence: one softmax over all K shifted slices, whose keys carry an embedding of
+      their shift, then one LN; with a shift for every row it is attention over the whole map
     """
 
     def __init__(self, channels: int, heads: int, max_steps: int, update: Update) -> None:
@@ -79,7 +79,7 @@ class Coparsing(nn.Module):
         self.norm = nn.LayerNorm(channels)
         if update == "side_by_side" and max_steps == 0:
             self.offset_code = OffsetCode(channels, bias=False)
-        elif update == "side_by_side" and max_steps > 1:  # a softmax over one slice does not see what its keys share
+        elif update == "side_by_side" and max_steps > 1:  # over one slice, a code that all keys share has no effect
             self.shift_code = nn.Parameter(nn.init.trunc_normal_(torch.zeros(max_steps, channels), std=0.02))
         if update == "gated":
             self.query_norm = nn.LayerNorm(channels)
@@ -91,7 +91,7 @@ class Coparsing(nn.Module):
         return self.parse(self.of_generator(generator), self.of_parsed(parsed))
 
     def of_generator(self, generator: Tensor) -> tuple[Tensor, ...]:
-        """What is made of the generator map (N, C, h, w) alone: keys and values, N rows each."""
+        """What depends on the generator map (N, C, h, w) alone: keys and values, N rows each."""
         keys, values = self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1)
         if self._is_over_the_map:
             return keys, values
@@ -102,8 +102,8 @@ class Coparsing(nn.Module):
         return keys, values
 
     def of_parsed(self, parsed: Tensor) -> tuple[Tensor, ...]:
-        """What is made of the parsed map (N, C, h, w) alone, N rows each: its slices, their queries where these stay,
-        and over the map what the codes add to the logits."""
+        """What depends on the parsed map (N, C, h, w) alone, N rows each: its slices; their queries, where the update
+        does not recompute them; and for attention over the whole map the bias of `_shift_bias`."""
         y = parsed.permute(0, 2, 3, 1)
         if self.update in ("overwrite", "gated"):
             return (y,)
@@ -111,7 +111,7 @@ class Coparsing(nn.Module):
         return (y, q, self._shift_bias(q)) if self._is_over_the_map else (y, q)
 
     def parse(self, generator: tuple[Tensor, ...], parsed: tuple[Tensor, ...]) -> Tensor:
-        """`forward` from what `of_generator` and `of_parsed` gave."""
+        """The rest of `forward`, given the results of `of_generator` and `of_parsed`."""
         (keys, values), (y, *rest) = generator, parsed
         if self._is_over_the_map:
             return self._over_the_map(keys, values, y, *rest)
@@ -145,12 +145,12 @@ class Coparsing(nn.Module):
         return self.update == "side_by_side" and self.max_steps == 0
 
     def _steps(self, h: int) -> tuple[int, int]:
-        """How many shifts of how many rows there are over h rows."""
+        """(number of shifts, rows of one shift) of a map of h rows."""
         shift = -(-h // (self.max_steps or h))
         return -(-h // shift), shift
 
     def _over_the_map(self, keys: Tensor, values: Tensor, y: Tensor, q: Tensor, bias: Tensor) -> Tensor:
-        """side_by_side over every row, without a copy of the keys for each shift."""
+        """side_by_side with a shift for every row, without a copy of the keys for each shift."""
         n, h, w, c = y.shape
         cells = [split_heads(x.reshape(n, h * w, c), self.heads) for x in (q, keys, values)]
         attended = attend(*cells, bias=bias)
@@ -158,8 +158,8 @@ class Coparsing(nn.Module):
         return y.permute(0, 3, 1, 2)
 
     def _shift_bias(self, queries: Tensor) -> Tensor:
-        """(N, h, w, C) -> (N, heads, h w, h w): a code that a key would carry adds q . code to its logit, which depends
-        on the two rows alone."""
+        """(N, h, w, C) -> (N, heads, h w, h w), the attention bias that takes the place of shift codes on the keys: a
+        code adds q . code to a logit, and depends only on the rows of the query and the key."""
         n, h, w, c = queries.shape
         q = split_heads(queries.reshape(n, h * w, c), self.heads)
         codes = split_heads(self.offset_code(h)[None].to(q.dtype), self.heads)
@@ -190,7 +190,7 @@ class Balancing(nn.Module):
         )
 
     def forward(self, groups: list[Tensor]) -> list[Tensor]:
-        """Equal maps (N, C, h, w) in, the same maps weighed out."""
+        """Maps (N, C, h, w) of one shape -> the same maps, weighted."""
         pooled = torch.cat([g.mean((2, 3)) for g in groups], dim=1)
         weights = self.mlp(pooled).sigmoid().unflatten(1, (self.groups, -1))
         return [g * weights[:, i, :, None, None] for i, g in enumerate(groups)]

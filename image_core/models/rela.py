@@ -1,24 +1,25 @@
-"""ReLA: a picture in P x P regions that look at it, hear the words and each other; several targets, or none.
+"""ReLA: P x P regions that attend to the picture, to the words and to each other; several targets, or none.
 
 Source: "GRES: Generalized Referring Expression Segmentation" (Liu et al., CVPR 2023), sections 3 and 4, and what is
 known of its release, with whose figures this agrees (parity test).
 
 Where the parts are: the fused encoder in `models/language_fused.py`, the pixel decoder in `models/rela_pixels.py`,
-region-image and region-language attention, minimap and no-target head in `models/rela_regions.py`. With f_n the mask
-embedding of region n, x_n what its minimap head says, F the pixels:
+region-image and region-language attention, minimap and no-target head in `models/rela_regions.py`. With q_n the last
+state of region n, f_n its mask embedding, x_n the output of its minimap head and F the pixel features:
   target = (sum_n x_n f_n) F,  absent = mean_n MLP(q_n)
   loss = 5 (CE(target, at full size) + 0.1 CE(minimap) + 0.1 CE(absent)),  classes weighted 0.9 and 1.1 in all three
-The loss is on the last layer alone. `presence_logit` is the no-target head's; a target is the union of all that are
-meant, and what is apart in the mask becomes a candidate each.
+Only the output of the last layer has a loss. `presence_logit` comes from the no-target head. The mask is the union of
+all targets; separate parts of it become separate candidates.
 
-Two forms. `release`, the published code: x has two numbers, one for each class of the target; the words are heard in
-the first layer; a minimap cell is true where bilinear reduction gives 1 to the last digit. `paper`, the text: x is one
-number a region, here a probability (reading), the words are heard in every layer, F_r = MLP(F_r1 + F_r2 + F'_r) with
-transformer norms (reading), and a minimap cell is true by the share of it that is covered (reading).
+Two forms. `release`, the published code: x has two numbers, one for each class of the target; only the first layer
+attends to words; a minimap cell is true where bilinear downsampling gives exactly 1. `paper`, the text: x is one number
+a region, here a probability (reading); every layer attends to words; F_r = MLP(F_r1 + F_r2 + F'_r) with transformer
+norms (reading); the label of a minimap cell is the share of it that is covered (reading).
 
-Departures, so that it learns from its own start: gates of the encoder and the projection of words do not begin at zero,
-where the release's gates stay for ever. `reads_padding` True is the release's oversight that padding words are heard by
-regions; it wants a tokenizer of fixed length, as its converter makes. Padded pixels are pixels like others.
+Departures, so that it can be trained from scratch: the encoder's gates and the projection of words do not start at
+zero, where the release's gates would stay. `reads_padding` True repeats an oversight of the release, in which regions
+also attend to padding words; it needs a tokenizer of fixed length, which the converter makes. Padded pixels are not
+masked.
 """
 
 from __future__ import annotations
@@ -52,14 +53,14 @@ class RelaConfig(LanguageFusedConfig):
     heads: int = 8  # of all attentions after the encoder
     pixel_layers: int = 6  # of deformable attention
     pixel_hidden: int = 1024  # width of their feed-forward nets
-    points: int = 4  # places that a cell reads in each level, in each head
+    points: int = 4  # sampling points of a cell in each level and head
     region_layers: int = 9
     region_hidden: int = 2048  # width of their feed-forward nets
-    looks: Looks = "attended"  # "squares": the ablation of a hard split
+    looks: Looks = "attended"  # "squares": the ablation with a hard split
     language_attention: bool = True  # False: regions times averaged words, the ablation's baseline
-    region_attention: bool = True  # False: regions do not hear each other
-    reads_padding: bool = False  # the release's: regions hear padding words as well
-    class_weights: tuple[float, float] = (0.9, 1.1)  # elsewhere and target; something and nothing is meant
+    region_attention: bool = True  # False: regions do not attend to each other
+    reads_padding: bool = False  # True, as released: regions also attend to padding words
+    class_weights: tuple[float, float] = (0.9, 1.1)  # background and target; for absent: a target and no target
     minimap_weight: float = 0.1  # 0: without supervision of the minimap, an ablation
     absent_weight: float = 0.1
     loss_weight: float = 5.0
@@ -86,7 +87,7 @@ class RelaConfig(LanguageFusedConfig):
 
 @dataclass(frozen=True)
 class RelaExtras:
-    """Of training: what the minimap's loss needs."""
+    """What the minimap's loss needs, in training."""
 
     minimap_logits: Tensor  # (N, P, P), log-odds that a region holds a target
 
@@ -121,7 +122,7 @@ class Rela(LanguageFusedModel):
         )
 
     def say(self, image: ImageFeatures, text: TextFeatures) -> Regions:
-        """What the regions of N pairs say, raw."""
+        """The logits of the region decoder for N pairs."""
         pad = torch.zeros_like(text.word_pad_mask) if self.config.reads_padding else text.word_pad_mask
         return self.regions(self.pixels(image.levels), text.words, pad)
 
@@ -133,7 +134,7 @@ class Rela(LanguageFusedModel):
         return Prediction(mask_logits, said.absent[:, 0] - said.absent[:, 1], mask_score(mask_logits), extras)
 
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
-        """mask: at the size of the truth; minimap; absent: whether nothing is meant."""
+        """mask: at the size of the true masks; minimap; absent: whether there is no target."""
         c, masks = self.config, batch.masks
         weights, scale = c.class_weights, c.loss_weight
         full = F.interpolate(
@@ -151,14 +152,14 @@ class Rela(LanguageFusedModel):
 
 
 def second_less_first(logits: Tensor, axis: int) -> Tensor:
-    """Log-odds of the second of two classes along an axis; of one class, what it says. The axis goes."""
+    """Log-odds of the second of two classes along an axis; the logit of a single class as it is. Removes the axis."""
     if logits.shape[axis] == 1:
         return logits.squeeze(axis)
     return logits.select(axis, 1) - logits.select(axis, 0)
 
 
 def reduced(masks: Tensor, side: int) -> Tensor:
-    """(N, H, W) in {0, 1} -> (N, side, side) in {0, 1}: bilinear, then cut off to a whole number, as the release has
-    it, so that a cell is 1 only where the pixels around its centre all are."""
+    """(N, H, W) in {0, 1} -> (N, side, side) in {0, 1}: bilinear, then rounded down, as in the release. So a cell is 1
+    only if all pixels around its centre are."""
     small = F.interpolate(masks[:, None].float(), size=(side, side), mode="bilinear", align_corners=False)
     return small[:, 0].floor().to(masks.dtype)

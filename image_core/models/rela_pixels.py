@@ -1,4 +1,4 @@
-"""ReLA's pixel decoder: cells of three levels attend to each other, and the finest is joined to the result.
+"""ReLA's pixel decoder: deformable attention among the cells of three levels; the result is added to the finest level.
 
 Source: "Masked-attention Mask Transformer" (Cheng et al., CVPR 2022), section 4, as ReLA's release has it.
 """
@@ -18,7 +18,7 @@ from image_core.layers.transformer import sine_position_of_valid
 
 
 class Pixels(NamedTuple):
-    """What the regions are drawn on and what they look at."""
+    """The map that masks are computed on, and the maps that regions attend to."""
 
     features: Tensor  # (N, C, h, w) at stride 4
     levels: tuple[Tensor, ...]  # (N, C, h_i, w_i) at strides 32, 16, 8
@@ -61,6 +61,6 @@ class PixelDecoder(nn.Module):
 
 
 def sine_position(x: Tensor) -> Tensor:
-    """(1, h w, C): the code of the cells of a map (N, C, h, w) without padding."""
+    """(1, h w, C): sine position embeddings of the cells of a map (N, C, h, w) without padding."""
     whole = torch.zeros(1, *x.shape[2:], dtype=torch.bool, device=x.device)
     return sine_position_of_valid(whole, x.shape[1], x.dtype)

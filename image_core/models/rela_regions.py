@@ -1,4 +1,4 @@
-"""ReLA's regions: they look at the picture, hear the words and each other, and say where what is meant lies.
+"""ReLA's region decoder: regions attend to the picture, to the words and to each other, and predict the target's mask.
 
 Source: "GRES: Generalized Referring Expression Segmentation" (Liu et al., CVPR 2023), section 4. `form` "release" is
 that of the published code, "paper" that of the text, see `models/rela.py`.
@@ -20,25 +20,25 @@ Form = Literal["release", "paper"]
 Looks = Literal["attended", "squares"]
 
 LANGUAGE_SHARE = 0.1
-"""Of what a region hears in the words, in the release; its configuration names a number that its code never reads."""
+"""Factor of the words' part in the release. Its configuration has a number for it, which its code never reads."""
 
 
 class Regions(NamedTuple):
-    """What P x P regions say."""
+    """Logits of P x P regions."""
 
-    masks: Tensor  # (N, P P, h, w) raw, of each region
-    minimap: Tensor  # (N, P P, k) raw: whether a region holds a target; of two classes (release) or one number (paper)
-    target: Tensor  # (N, k, h, w) raw, what is meant
-    absent: Tensor  # (N, 2) raw: something is meant, nothing is
+    masks: Tensor  # (N, P P, h, w), the mask of each region
+    minimap: Tensor  # (N, P P, k), whether a region contains a target; k is 2 (release: two classes) or 1 (paper)
+    target: Tensor  # (N, k, h, w), the target's mask
+    absent: Tensor  # (N, 2): there is a target, there is none
 
 
 class RegionLayer(nn.Module):
-    """One round: regions look at one level of the picture (RIA), hear the words and each other (RLA), and think.
+    """One layer: regions attend to one level of the picture (RIA), then to the words and to each other (RLA); an FFN.
 
-    release: q <- LN(q + look), q <- q + 0.1 sigmoid(w) LN(q + hear), q <- LN(q + each other), q <- LN(q + FFN(q))
-    paper:   q <- LN(q + look), s = LN(q + each other + hear), q <- LN(s + FFN(s))
-    In the release the first layer alone hears the words. Without attention to words, all of them averaged multiply the
-    regions in its stead.
+    release: q <- LN(q + look), q <- q + 0.1 sigmoid(w) LN(q + hear), q <- LN(q + relate), q <- LN(q + FFN(q))
+    paper:   q <- LN(q + look), s = LN(q + relate + hear), q <- LN(s + FFN(s))
+    look and hear: cross-attention to the picture and to the words; relate: self-attention. In the release only the
+    first layer has hear. Without attention to words, hear is q times the mean word.
     """
 
     def __init__(
@@ -88,8 +88,9 @@ class RegionLayer(nn.Module):
 class RegionDecoder(nn.Module):
     """Pixels and words -> `Regions`. Region n belongs to cell n of the minimap, row by row.
 
-    Before each layer the regions draw their masks; a region then looks where its own is (`looks` "attended"; at all
-    cells where it is nowhere) or at its own square of the picture ("squares", the ablation of a hard split).
+    Before each layer every region predicts a mask. In the layer a region attends to the cells inside its mask (`looks`
+    "attended"; to all cells if the mask is empty), or to its own square of the picture ("squares", the ablation with a
+    hard split).
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class RegionDecoder(nn.Module):
         self.minimap = nn.Linear(channels, 2 if form == "release" else 1)
 
     def forward(self, pixels: Pixels, words: Tensor, pad: Tensor) -> Regions:
-        """words: (N, L, C_text); pad: (N, L) bool, True on what is no word."""
+        """words: (N, L, C_text); pad: (N, L) bool, True on padding."""
         n = len(words)
         words = self.words(words)
         q, place = (table.weight.expand(n, -1, -1) for table in (self.start, self.place))
@@ -155,7 +156,7 @@ class RegionDecoder(nn.Module):
         )
 
     def _unseen(self, q: Tensor, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """(N, R, h w) bool: the cells of a level of this size that a region does not look at; no row is all True."""
+        """(N, R, h w) bool: the cells of a level of this size that a region must not attend to; no row is all True."""
         if self.looks == "squares":
             hidden = squares_apart(self.side, size, q.device).expand(len(q), -1, -1)
         else:

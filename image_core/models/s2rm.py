@@ -7,8 +7,8 @@ The trilogy, at each fused level (N, C, h, w):
 1. `LanguageDistribution`: every pixel gathers the words it attends to; no product with the picture.
 2. `Coparsing`: slices (rows or columns) of a parsed map attend to cyclically shifted slices of a generator map, from
    language to vision and from vision to language, along both axes: four groups.
-3. `Balancing`: a pooled, sigmoid-weighted vector weighs the four groups before they are joined.
-Then CASG, `CASGStage` from deep to shallow: the deeper stage and the sentence gate channels and places of a level.
+3. `Balancing`: weights in [0, 1], computed from the pooled groups, scale the four groups before they are joined.
+Then CASG, `CASGStage` from deep to shallow: the deeper stage and the sentence gate a level's channels and positions.
 """
 
 from __future__ import annotations
@@ -46,14 +46,15 @@ class S2RMConfig:
     fine_channels: int = 256  # of the stride-4 level
     fused_strides: tuple[int, ...] = (8, 16, 32)  # levels that are mined (the stride-4 level only decodes)
     heads: int = 8  # of all attentions
-    # shifts of a level. 0: one for every row, so that a cell hears the whole map, and a code of how far each goes;
-    # 1: none, a cell hears its own row and column; k > 1: shifts of ceil(length / k) cells, numbered, a lattice
+    # number of shifts, for each level. 0: one for every row, so that a cell attends to the whole map; what is learned
+    # of a shift is a function of its distance. 1: none, a cell attends to its own row and column. k > 1: at most k
+    # shifts of ceil(length / k) cells each; what is learned of them is learned for each alone
     max_steps: tuple[int, ...] = (1, 0, 0)
-    update: Update = "gated"  # reading: how the recurrence writes, see `Coparsing`
+    update: Update = "gated"  # reading: how a step of the recurrence updates the map, see `Coparsing`
     directions: tuple[str, ...] = ("l2v", "v2l")  # with `axes`, which of the four groups exist
     axes: tuple[str, ...] = ("row", "column")
     balancing: Balance = "channel"  # a weight for each channel, for each group, or none
-    position: bool = True  # ours: sine positions join the picture before coparsing, for words of place
+    position: bool = True  # ours: sine positions are added to the picture before coparsing, for words such as "left"
     casg_attention: bool = True  # gates of the decoder
     presence_head: bool = False  # ours: a head for "no target"
     dice_weight: float = 1.0  # the published loss is dice alone
@@ -114,8 +115,8 @@ class RecurrentMining(nn.Module):
         return self.mine(vision, self.of_picture(vision), text)
 
     def of_picture(self, vision: Tensor) -> tuple[tuple[Tensor, ...], ...]:
-        """(N, C, h, w) -> what is made of the picture whatever the words are, N rows each: what its cells ask the
-        words, and the picture's side of each group."""
+        """(N, C, h, w) -> everything that depends on the picture alone, N rows each: the cells' queries to the words,
+        and the picture's side of each group."""
         x = vision
         if self.position:
             x = x + sine_position_2d(x.shape[1], *x.shape[-2:], device=x.device, dtype=x.dtype)
@@ -126,7 +127,7 @@ class RecurrentMining(nn.Module):
         return tuple(made)
 
     def mine(self, vision: Tensor, made: tuple[tuple[Tensor, ...], ...], text: TextFeatures) -> Tensor:
-        """`forward` from what `of_picture` made."""
+        """The rest of `forward`, given the result of `of_picture`."""
         (queries,), *sides = made
         language = self.distribution.spread(queries, text, (vision.shape[2], vision.shape[3]))
         groups = []
@@ -147,11 +148,11 @@ class RecurrentMining(nn.Module):
 
 
 class CASGStage(nn.Module):
-    """One decoding stage of CASG: the deeper map and the sentence gate channels and places of this level's map.
+    """One decoding stage of CASG: the deeper map and the sentence gate the channels and positions of this level's map.
 
     a_c = sigmoid(MLP([GAP(u); s])), a_s = sigmoid(Conv7x7([mean_c(u * s'), max_c(u * s')])) with u the deeper map
-    brought to this size and s' = W s; D = ConvBlock([F * a_c * a_s; u]). The deepest stage has no deeper map: u is the
-    map itself.
+    resized to this level and s' = W s; D = ConvBlock([F * a_c * a_s; u]). The deepest stage has no deeper map: u is
+    the map itself.
     """
 
     def __init__(
@@ -182,7 +183,7 @@ class CASGStage(nn.Module):
 
 @dataclass(frozen=True)
 class S2RMExtras:
-    """Of training, for auxiliary losses."""
+    """What the auxiliary losses need, in training."""
 
     deeper_mask_logits: tuple[Tensor, ...]  # of the deeper decoding stages, deep to shallow, each (N, h_i, w_i)
 
@@ -194,7 +195,7 @@ class S2RM(EncoderModel):
         super().__init__(vision, text, config)
         fused = config.fused_strides
         if vision.strides[0] != 4 or not set(fused) <= set(vision.strides[1:]) or fused[-1] != vision.strides[-1]:
-            # A stage past the last fused one would be computed for nothing, and its weights would have no gradient.
+            # The output of a stage after the last fused one would not be used, and its weights would get no gradient.
             raise ValueError(
                 f"expected fused_strides that end with the encoder, which begins at 4, got encoder strides "
                 f"{vision.strides} and fused_strides {fused}"

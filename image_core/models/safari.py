@@ -1,4 +1,4 @@
-"""SafaRi: pictures and words fused in the last layers of both encoders (X-FACt), a contour read out as a sequence.
+"""SafaRi: picture and words are fused in the last layers of both encoders (X-FACt), then decoded as a contour sequence.
 
 Source: "SafaRi: Adaptive Sequence Transformer for Weakly Supervised Referring Expression Segmentation" (arXiv
 2407.02389, ECCV 2024). There is no code, and the text could not be read: the fusion is that of the system figure.
@@ -11,10 +11,12 @@ SpARC, for few masks: `weak/validity.py`, `weak/sparc.py`.
 Readings (ours; fields of `SafariConfig` where one can choose):
 - M = 6, as in FIBER: in Swin-B the last four blocks at stride 16 and both at stride 32, in RoBERTa layers 7 to 12.
 - b starts at -4 (beta = 0.018), which hardly disturbs pretrained encoders.
-- The input of CA is layer-normed, since SA without its residual has no scale of its own. FIBER norms the queries.
-- `cross_reads` "residual", for encoders trained from scratch: untrained attention averages, so that SA tells neither
-  the cells of a window nor the words of an expression apart.
-- `position_in_tokens` also adds the position where words meet the picture: what a word gathers then tells a place.
+- The inputs of CA are layer-normed, since the scale of SA's output without the residual is not fixed. FIBER norms the
+  queries.
+- `cross_reads` "residual", for encoders trained from scratch: untrained attention averages its inputs, so that SA's
+  output hardly differs between the cells of a window, or between the words of an expression.
+- `position_in_tokens` also adds positions before the first fused layer, so that words can learn where the cells lie
+  that they attend to.
 """
 
 from __future__ import annotations
@@ -64,12 +66,12 @@ class SafariConfig(ContourConfig):
     fused_layers: int = 6  # M
     gate: Gate = "normalised"  # "additive": FIBER's; "none": the ablation without gates
     gate_start: float = -4.0  # b of the normalised gate before training
-    cross_norm: bool = True  # layer norms on what CA reads
-    cross_reads: Reads = "attention"  # "attention": s, published; "residual": r, ours
+    cross_norm: bool = True  # layer norms on the inputs of CA
+    cross_reads: Reads = "attention"  # inputs of CA. "attention": s, published; "residual": r, ours
     memory_stride: int = 32  # 32, or 16 for small pictures
     amcr_weight: float = 0.1  # lambda of AMCR; 0: off
     amcr_source: Source = "i2t"  # "i2t": similarity of the picture branch; "t2i": softmax of the text branch
-    amcr_words: Words = "all"  # "first": the maps of the token that stands for the expression; ours
+    amcr_words: Words = "all"  # "first" (ours): only the first token's map, which stands for the whole expression
     amcr_form: Form = "mass"
     amcr_margins: tuple[float, float] = (0.0, 0.5)  # of the margin form: for the mean, for the maximum
 
@@ -123,7 +125,7 @@ def build_gate(config: SafariConfig) -> nn.Module:
 
 
 class AttentionOutput(NamedTuple):
-    """What one modality gets of the other."""
+    """Output of the cross-attention of one modality to the other."""
 
     mixed: Tensor  # (N, Q, C), what goes on to the FFN
     similarity: Tensor  # (N, heads, Q, K), before the softmax over K
@@ -135,7 +137,7 @@ class GatedCrossAttention(nn.Module):
     With x this modality's tokens, s_x = SA(x) and r = x + s_x of the host layer, s_y the other modality's:
       c = CA(Q from s_x; K, V from s_y)
       x' = FFN(gate(r, c)),  published: (1 - beta) r + beta c
-    `forward` gives what goes into the FFN, which is the host layer's. With beta = 0 the encoder is as it was.
+    `forward` returns gate(r, c), the input of the host layer's FFN. With beta = 0 the encoder is unchanged.
 
     channels, heads: of the host layer; other_channels: width of the other modality; norm: layer norms before queries,
     keys and values.
@@ -164,8 +166,8 @@ class GatedCrossAttention(nn.Module):
 class FusedLayer(nn.Module):
     """X-FACt of one pair: a vision block and a text layer of the same depth, each attending to the other.
 
-    The host layers are handed in, since they belong to their encoders. Swin's windows matter to SA alone: the
-    cross-attention of every cell is over all words.
+    The host layers are passed to `forward`, since they belong to their encoders. Swin's windows apply to SA only: in
+    cross-attention every cell attends to all words.
     """
 
     def __init__(self, *, channels: int, heads: int, text_channels: int, text_heads: int, config: SafariConfig) -> None:
@@ -181,7 +183,7 @@ class FusedLayer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """x: (N, h, w, C) with padding cell_pad (N, h, w); words: (N, L, C_t) with padding pad (N, L).
 
-        Gives both after the layer, and its attention over the picture, (N, h, w) (`layer_map`).
+        Returns both after the layer, and the layer's attention over the picture, (N, h, w) (`layer_map`).
         """
         n, h, w, _ = x.shape
         s_image, s_text = stage.attend(block, x), layer.attend(words, pad)
@@ -205,8 +207,8 @@ class SafariExtras(SequenceExtras):
 class Safari(EarlyFusionModel, ContourModel):
     """SafaRi over timm's Swin and any text encoder of transformers, one frame-expression pair at a time.
 
-    Early fusion: `encode_text` stops before the fused layers, and stem and unfused blocks run once a picture. What is
-    fused is computed for each pair, at most `max_pairs` at a time.
+    Early fusion: `encode_text` stops before the fused layers; stem and unfused blocks run once a picture. The fused
+    layers run for each pair, at most `max_pairs` at a time.
     """
 
     config: SafariConfig
@@ -245,7 +247,7 @@ class Safari(EarlyFusionModel, ContourModel):
         self.decoder = contour_decoder(config)
 
     def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
-        """Words before the fused layers: what does not depend on the picture."""
+        """Words before the fused layers. Up to there they do not depend on the picture."""
         tokens = self.text.tokenize(expressions)
         hidden = self.text.embed(tokens)
         for layer in self.text.layers[: len(self.text.layers) - len(self.fused)]:
@@ -262,9 +264,9 @@ class Safari(EarlyFusionModel, ContourModel):
         return stem, *levels, stages[start](x, blocks=block)
 
     def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
-        """From the first fused block to the end of both encoders: the stem, and the levels of the memory; `words` after
-        fusion; `attention` (N, M, h w, 1) over the cells of stride 16, a map a fused layer with the words already
-        pooled (`layer_map`)."""
+        """Runs both encoders from the first fused block to the end. Levels: the stem, and the maps that become the
+        memory. `words`: after fusion. `attention` (N, M, h w, 1): over the cells of stride 16, one map for each fused
+        layer, pooled over words (`layer_map`)."""
         stem, *levels, x = before
         stages, words, pad = self.vision.swin_stages(), text.words, text.word_pad_mask
         if self.config.position_in_tokens:
@@ -295,8 +297,9 @@ class Safari(EarlyFusionModel, ContourModel):
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """z = [proj(picture); proj(words)] of N pairs, through the encoder; `text`, from before fusion, is not read.
 
-        Positions are sines for the picture and zero for words. Picture tokens are those at stride 32; with
-        `memory_stride` 16 those at stride 16, to which the enlarged ones of stride 32 are added.
+        Positions are sines for the picture and zero for words. Picture tokens are those at stride 32. With
+        `memory_stride` 16 they are those at stride 16, plus the upsampled ones of stride 32. Raises `ValueError` for
+        features without words.
         """
         if image.words is None:
             raise ValueError("Safari.remember: expected features of `encode_image`, got some without words")
@@ -316,8 +319,9 @@ class Safari(EarlyFusionModel, ContourModel):
         return self.encode(tokens, position, unseen, (h, w))
 
     def attention(self, image: ImageFeatures) -> Tensor:
-        """(N, h, w) over the cells of stride 16, each row summing to one: where all fused layers and all words attend,
-        in the reading of `amcr_source`."""
+        """(N, h, w) over the cells of stride 16, each row summing to one: the attention of all fused layers, pooled
+        over layers and words, from the maps that `amcr_source` names. Raises `ValueError` for features without
+        attention."""
         if image.attention is None:
             raise ValueError("Safari.attention: expected features of `encode_image`, got some without attention")
         h, w = (4 * n // MAP_STRIDE for n in image.levels[0].shape[-2:])

@@ -3,22 +3,24 @@
 Source: "SeqTR: A Simple yet Universal Network for Visual Grounding" (Zhu et al., ECCV 2022), and what is known of its
 release. Its repository has no licence; this is written from a description and agrees with its figures (parity test).
 
-The picture at three strides becomes one map x (`BottomUpFusion`), F = tanh(x) * tanh(y) with the sentence vector y
-(`SeqTR.join`), GN(conv1x1(F)) the tokens of an encoder (`SeqTR.encode_joined`). A decoder reads a contour out of it,
-coordinate by coordinate (`models/contour.py`, `layers/sequence_decoder.py`):
+`BottomUpFusion` joins the picture's features at three strides into one map x. With the sentence vector y it becomes
+F = tanh(x) * tanh(y) (`SeqTR.join`), and GN(conv1x1(F)) are the tokens of a transformer encoder, whose output is the
+memory z (`SeqTR.encode_joined`). A decoder reads a contour from z, coordinate by coordinate (`models/contour.py`,
+`layers/sequence_decoder.py`):
   P(s_t | s_<t, picture, expression) = softmax(MLP(decoder(s_<t, z)))    over bins + 1 tokens
-In testing the likeliest token is taken, up to the first `end`, and the polygon is filled. What a contour cannot say is
-not learnt: holes are filled and smaller parts left out. Late fusion: a frame is encoded once for all expressions.
+At inference decoding is greedy, up to the first `end`, and the polygon is filled. One contour cannot describe every
+mask: holes are filled and smaller parts left out. Late fusion: a frame is encoded once for all expressions.
 
 Readings and departures:
 - `bin_offset` 0.5 decodes a token to the middle of its bin. Published is the lower edge (0.0), half a bin off.
-- Polygons are filled with the outline inside, by OpenCV. Two points are a line, which the release hands to a rule for
-  boxes, and one is a cell, where the release has nothing.
-- `presence_logit` is ours, since the published data have no absent targets: an expression without a target is taught
-  as a sequence of ends.
-- `memory_stride` 16 (ours): x at stride 16, [t16; v32 enlarged], where stride 32 would leave too few cells.
-- Sides are those of each picture padded to a multiple of 32 px by itself, as published, whatever the batch pads.
-- `sentence` is a linear map where the text encoder's width is not `fusion_channels`; the published widths agree.
+- Polygons are filled by OpenCV, the outline included. Two points are filled as a line, which the release treats by its
+  rule for boxes, and one point as a pixel, for which the release gives nothing.
+- `presence_logit` is ours, since the published data have no absent targets: the true sequence of an expression without
+  a target is all `end`.
+- `memory_stride` 16 (ours): x at stride 16, [t16; v32 upsampled], where stride 32 would leave too few cells.
+- Coordinates are relative to each picture padded by itself to a multiple of 32 px, as published, whatever the batch
+  pads.
+- `sentence` is a linear layer where the text encoder's width is not `fusion_channels`; the published widths are equal.
 """
 
 from __future__ import annotations
@@ -64,10 +66,10 @@ class SeqTRConfig(ContourConfig):
 
 
 class BottomUpFusion(nn.Module):
-    """Strides 8, 16, 32 -> one map (F, C, h, w) at stride 32: finer maps are pooled, convolved and put in front.
+    """Strides 8, 16, 32 -> one map (F, C, h, w) at stride 32: finer maps are pooled, convolved and concatenated.
 
       t16 = [conv3x3(avgpool2(v8)); v16],  t32 = [conv3x3(avgpool2(t16)); v32],  x = conv1x1(conv3x3(t32))
-    Every convolution has batch norm and leaky ReLU. Stride 16 ends one level earlier, with the coarsest map enlarged.
+    Every convolution has batch norm and leaky ReLU. With stride 16, t32 is replaced by [t16; v32 upsampled].
     """
 
     def __init__(self, widths: Sequence[int], channels: int, stride: int) -> None:
@@ -105,7 +107,7 @@ class SeqTR(ContourModel):
         self.decoder = self.make_decoder()
 
     def make_decoder(self) -> CoordinateDecoder:
-        """What reads the contour out of the memory; a model with another decoder says so here."""
+        """The decoder that reads the contour from the memory. Subclasses with another decoder override this."""
         return contour_decoder(self.config)
 
     @property
@@ -134,7 +136,7 @@ class SeqTR(ContourModel):
         return torch.tanh(image.levels[1]) * torch.tanh(self.sentence(text.sentence))[:, :, None, None]
 
     def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
-        """F of the two through the encoder."""
+        """N rows of each -> F through the encoder."""
         return self.encode_joined(self.join(image, text), image.valid_px)
 
     def encode_joined(self, joined: Tensor, valid_px: Tensor) -> Memory:

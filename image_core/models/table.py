@@ -24,7 +24,7 @@ from image_core.models.seqtr import SeqTR, SeqTRConfig
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A row of the table: the module (by keyword: vision, text, config) and its config."""
+    """A row of the table: the model's class, which is built by keyword (vision, text, config), and its config class."""
 
     module: Callable[..., EncoderModel]
     config: type
@@ -40,7 +40,7 @@ MODELS: dict[str, ModelEntry] = {
     "safari": ModelEntry(Safari, SafariConfig),
     "seqtr": ModelEntry(SeqTR, SeqTRConfig),
 }
-"""Those of `KINDS`."""
+"""Name -> row. The names are those of `KINDS`."""
 
 
 def model_entry(name: str) -> ModelEntry:
@@ -89,5 +89,5 @@ def build_model(spec: ModelConfig, *, tokenizer_json: str | None = None) -> Enco
         )
     try:
         return entry.module(vision=vision, text=text, config=config)
-    except ValueError as error:  # parts that are well each by itself and do not fit each other
+    except ValueError as error:  # each part is valid by itself, but they do not fit together
         raise ConfigError(f"model '{spec.name}': {error}") from error

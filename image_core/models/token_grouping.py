@@ -1,7 +1,7 @@
-"""The two steps that CGFormer's tokens take at a level: they load words, and they share the picture out among them.
+"""CGFormer's two steps at a level: the tokens attend to the words (`Load`), then compete for the cells (`Grouping`).
 
 Source: "Contrastive Grouping with Transformer for Referring Image Segmentation" (Tang et al., CVPR 2023), sections 3.2
-and 3.3, as told in a seminar's notes; and a description of what the authors released, which differs. N pairs, T tokens,
+and 3.3, known from the notes of a seminar; and a description of the authors' release, which differs. N pairs, T tokens,
 L words, P cells, C channels.
 """
 
@@ -32,9 +32,9 @@ class TokenMLP(nn.Module):
 
 
 class Load(nn.Module):
-    """Tokens read the words: (N, T, C) -> (N, T, C), T <- MLP(LN(T + CA(LN(T), LN(words)))), one head, no biases.
+    """Tokens attend to words: (N, T, C) -> (N, T, C), T <- MLP(LN(T + CA(LN(T), LN(words)))), one head, no biases.
 
-    `last`: the last token alone reads, as released; the others pass the MLP as they are.
+    `last`: only the last token attends, as released; the others skip CA.
     """
 
     def __init__(self, channels: int, text_channels: int, dropout: float, last: bool) -> None:
@@ -64,17 +64,17 @@ class Load(nn.Module):
 
 
 class Grouping(nn.Module):
-    """Each cell goes to one token, tokens become what they got: (N, T, C), (N, P, C) -> (N, T, C), shares (N, T, P).
+    """Assigns each cell to one token and updates the tokens: (N, T, C), (N, P, C) -> (N, T, C), shares S (N, T, P).
 
-      S = softmax over tokens((cos(W_q LN(T), W_k D) + G) / tau),  D = LN(cells),  G Gumbel noise in training alone
-      hard: one 1 a cell, with the gradient of S; soft: S itself
-      release: T <- MLP(LN(W_o (S W_v D / (n + 1)) + T)),  n the share of each token, summed
+      S = softmax over tokens((cos(W_q LN(T), W_k D) + G) / tau),  D = LN(cells),  G Gumbel noise, in training only
+      hard: S becomes one-hot for each cell, with the gradient of the softmax; soft: S itself
+      release: T <- MLP(LN(W_o (S W_v D / (n + 1)) + T)),  n the sum of S over cells
       paper:   T <- MLP(S W_k D / n) + T                   (Eq. 5; that D there is W_k D is a reading)
-    The release draws its noise in use as well, so that its published figures are of chance; here nothing is.
-    "none" is the ablation: ordinary attention, tokens over cells, and no shares.
+    The release also draws noise at inference, so its published figures depend on chance; here inference is
+    deterministic. "none" is the ablation: ordinary attention of tokens over cells, which gives no assignment.
 
-    tau is exp(min(p, 0)) in the release, where p starts at 1 and has no gradient there: it is kept, not learnt. In the
-    paper it is learnt, exp(p) from p = 0.
+    In the release tau = exp(min(p, 0)), where p starts at 1 and so has no gradient: here p is a buffer. In the paper
+    tau is learned, as exp(p) from p = 0.
     """
 
     def __init__(self, channels: int, form: Form, share: Share, dropout: float) -> None:
@@ -120,5 +120,5 @@ class Grouping(nn.Module):
 
 
 def gumbel_noise(like: Tensor) -> Tensor:
-    """-log(-log(u)), u uniform: what makes the likeliest of noisy logits a draw from their softmax."""
+    """-log(-log(u)), u uniform. The argmax of logits plus this noise is a sample from their softmax."""
     return -torch.empty_like(like).exponential_().log()

@@ -1,8 +1,8 @@
-"""Absence: expressions of other pictures that mean nothing here.
+"""Absence: expressions of other pictures that have no target here.
 
-What a picture lacks must not show in the words alone, or a network learns to tell absence without looking. So an absent
-expression is one that was said of another picture, where it is true, and so has the form of those that have a target.
-Where it means something here too, one word of it is changed until it does not.
+The words alone must not show that there is no target, or a network learns to predict absence without looking. So an
+absent expression is taken from another picture, where it is true; it then has the same form as expressions with a
+target. Where it has a target here too, one word of it is changed until it has none.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MAY_PASS_FOR = {
 
 
 def means_nothing(meaning: Meaning, scene: Scene) -> bool:
-    """Whether, without dispute, nothing in the scene is meant and nothing in it might pass for what is."""
+    """Whether, without dispute, the scene has no target, and nothing that might pass for one."""
     try:
         return not asked_elsewhere(meaning, scene) and not almost_there(scene, meaning)
     except Disputable:
@@ -62,7 +62,7 @@ def asked_elsewhere(meaning: Meaning, scene: Scene) -> frozenset[int]:
 
 
 def always_there(meaning: Meaning) -> bool:
-    """Whether every picture has an answer, or a dispute, and none lacks what is meant: "the leftmost thing"."""
+    """Whether every picture has a target, or a dispute about it: "the leftmost thing"."""
     match meaning:
         case Extreme(of) | Except(of):
             return of == Kind()

@@ -21,7 +21,7 @@ _LENDERS_TRIED = 6
 _OWN_TURNED = 0.4
 """Share of absences made of what is true here, by one word: all of it is in the scene, but not on one object."""
 _RARER = 0.6
-"""Share left out of what has an answer in every picture, since its words alone tell that something is there."""
+"""Share left out of the expressions that have a target in every picture, since their words alone show presence."""
 
 AnotherScene = Callable[[], Scene]
 """Draws the scene of another picture of the same split."""
@@ -107,8 +107,8 @@ def _borrow(
 ) -> Expression | None:
     """One new expression without a target here: that of another scene, or of this one, if need be with a word changed.
 
-    Of each lender one expression is taken and no second: to look on for one that is easily absent would tell absence by
-    its form again.
+    Only one expression of each other scene is tried: searching on for one that is easily absent would again make
+    absence visible in the form of the words.
     """
     for _ in range(_LENDERS_TRIED):
         lender = scene if rng.random() < _OWN_TURNED else another()

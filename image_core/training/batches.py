@@ -53,7 +53,7 @@ class PseudoPart:
     images: int  # pictures a step, over all processes
 
     def config_of(self, config: TrainConfig) -> TrainConfig:
-        """Those of the run, for the batches of this part: another size, and draws of its own."""
+        """The settings of the run, changed for this part's batches: their size, and a seed of their own."""
         return replace(config, batch_images=self.images, seed=config.seed + 1_000_003)
 
 
@@ -78,7 +78,8 @@ class StepBatches(Dataset[dict[str, ImageBatch]]):
 
 @dataclass(frozen=True)
 class _Fault:
-    """What was wrong with the data of a step. As a value: a worker's exception arrives as a traceback in one string."""
+    """A fault in the data of a step, passed as a value: a worker's exception would arrive as one string, traceback
+    included."""
 
     message: str
 
@@ -97,7 +98,7 @@ class _Told(Dataset[dict[str, ImageBatch] | _Fault]):
 
 
 def shuffled(position: int, length: int, seed: int) -> int:
-    """The index that stands at `position` of an endless sequence of shuffled passes. Unbounded data keeps its order."""
+    """The index at `position` of an endless sequence of passes, each shuffled. Unbounded data keeps its order."""
     if length > 10_000_000:
         return position
     epoch, within = divmod(position, length)

@@ -1,4 +1,4 @@
-"""Presence calibration: two numbers, fitted on a validation split, that make presence a probability one can compare."""
+"""Presence calibration: two numbers, fitted on a validation split, that turn presence logits into probabilities."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ import numpy as np
 
 
 class PresenceFit(NamedTuple):
-    """presence = sigmoid(scale * logit + offset), and what it is the probability of."""
+    """presence = sigmoid(scale * logit + offset), and the odds at which that is the probability of a target."""
 
     scale: float
     offset: float
-    #: Targets to one absence, where presence is the probability of a target; None where nothing was fitted.
+    #: Presence is the probability of a target where there are so many targets to one absence; None: nothing was fitted.
     odds: float | None
 
 
 def fit_presence(logits: np.ndarray, has_target: np.ndarray, keep: float = 0.96, iterations: int = 50) -> PresenceFit:
-    """Scale and offset such that 0.5 keeps the share `keep` of the expressions with a target, and what they mean.
+    """Fits scale and offset so that presence is at least 0.5 for the share `keep` of the expressions with a target.
 
-    logits: (N,) float; has_target: (N,) bool, at natural odds: as many of each as the split has. Losing a target costs
-    its whole mask, so the threshold 0.5 is put where `keep` of them are kept, or more where that refuses no fewer
-    absent ones. Another offset is another share of targets: presence then is the probability where there are `odds`
-    targets to one absence. With one kind of expression alone there is nothing to fit: (1, 0, None).
+    logits: (N,) float; has_target: (N,) bool, both classes as often as in the split. A missed target costs its whole
+    mask. So the fitted offset is moved until the threshold 0.5 keeps the share `keep` of the targets, or more if that
+    accepts no more absent ones. The moved offset corresponds to other odds: presence then is the probability of a
+    target where there are `odds` targets to one absence. If all expressions are of one class, there is nothing to fit:
+    (1, 0, None).
 
-    Platt scaling, after Lin, Lin and Weng (2007): Newton steps are halved until they help, since plain ones can diverge
-    where the classes are far apart.
+    Platt scaling, after Lin, Lin and Weng (2007): Newton steps are halved until they lower the cost, since full steps
+    can diverge where the classes are far apart.
     """
     positive = int(has_target.sum())
     negative = len(has_target) - positive
@@ -60,7 +61,7 @@ def fit_presence(logits: np.ndarray, has_target: np.ndarray, keep: float = 0.96,
 
 
 def _threshold(logits: np.ndarray, has_target: np.ndarray, keep: float) -> float:
-    """Half way from the lowest target that must be kept down to the next absent one."""
+    """Half way between the lowest logit of a target that must be kept and the next lower logit of an absent one."""
     lowest_kept = float(np.quantile(logits[has_target], 1 - keep, method="lower"))
     below = logits[~has_target & (logits < lowest_kept)]
     return (lowest_kept + float(below.max())) / 2 if len(below) else lowest_kept

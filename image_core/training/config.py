@@ -1,4 +1,4 @@
-"""Every setting of a training run, as frozen dataclasses: checked at birth, no configuration library below."""
+"""Every setting of a training run, as frozen dataclasses that check their values; no configuration library is used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DataConfig:
     expressions_per_image: int = 4
     #: Flips, colours, crops.
     augment: bool = True
-    #: Pictures of the synthetic training split; None: no end of them.
+    #: Pictures of the synthetic training split; None: unlimited.
     images: int | None = None
     #: Share of the training pictures whose masks are used, in (0, 1].
     labels: float = 1.0
@@ -42,31 +42,32 @@ class OptimiserConfig:
 
     #: The highest learning rate.
     lr: float = 5e-5
-    #: Encoders learn at lr * encoder_factor.
+    #: The learning rate of encoders is lr * encoder_factor.
     encoder_factor: float = 1.0
-    #: Scalar gates between modalities learn at lr * gate_factor: AdamW moves a number by about lr a step, so that at
-    #: 5e-5 a gate that starts shut (b = -4) stays shut.
+    #: The learning rate of scalar gates between modalities is lr * gate_factor: AdamW moves a number by about lr a
+    #: step, so that at 5e-5 a gate that starts shut (b = -4) stays shut.
     gate_factor: float = 1.0
     #: Of matrices and kernels.
     weight_decay: float = 0.01
     #: Decay norms, biases and other vectors as well.
     decay_vectors: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
-    #: What is added below the fraction bar of an update.
+    #: Added to the denominator of an update.
     eps: float = 1e-8
-    #: The largest second moment so far, in place of the present one.
+    #: Use the largest second moment so far in place of the current one.
     amsgrad: bool = False
-    #: Parts that do not learn, by the start of their tensors' names: `text.embeddings`. Batch norms go on counting.
+    #: Parts that are not trained, by the start of their parameters' names: `text.embeddings`. Batch norms in them still
+    #: update their statistics.
     frozen: tuple[str, ...] = ()
     #: Largest gradient norm; 0: off.
     clip: float = 1.0
     #: Steps over which the rate rises, linearly.
     warmup_steps: int = 0
-    #: The way of the rate after the warm-up, down to lr * final_factor.
+    #: How the rate falls after the warm-up, down to lr * final_factor.
     decay: Decay = "poly"
-    #: The exponent of poly.
+    #: The exponent of `poly`.
     power: float = 0.9
-    #: Of steps: shares of the run, rising, after each of which the rate is a tenth.
+    #: For `steps`: rising shares of the run, after each of which the rate is divided by ten.
     drops: tuple[float, ...] = ()
     final_factor: float = 0.0
 
@@ -192,4 +193,5 @@ TRAINING = RunKind(
     anew="remove it",
     elsewhere="take another out=",
 )
-"""The folder of a training. Places, and how often something is written, do not change what is learned."""
+"""The folder of a training. Paths, and how often something is written, may differ when a run is continued: they do not
+change what is learned."""

@@ -40,7 +40,7 @@ dies, so nothing hangs that long."""
 
 
 class Engine:
-    """Owns the optimiser, the averaged weights and the step counter of one run; the model is handed in.
+    """Owns the optimiser, the averaged weights and the step counter of one run. The model is passed in.
 
     With a `pseudo` part a step minimises L(batch of `samples`) + weight * L(batch of pseudo labels).
     """
@@ -81,7 +81,7 @@ class Engine:
     def run(self, validate: Validate, again: bool = False) -> None:
         """Train to the last step, resuming from the run's folder where it holds an unfinished run of equal settings.
 
-        again: what the last validation left is gone, so validate where the run stands, though the log has its figures.
+        again: validate at the current step even if the log has its metrics, for what the last validation wrote is gone.
         """
         s = self.config
         self._resume()
@@ -136,9 +136,9 @@ class Engine:
         return terms
 
     def _gradients(self, batches: Mapping[str, ImageBatch]) -> dict[str, Tensor]:
-        """Add up the gradients of the parts, each with its weight, and tell the terms and the sum of their losses.
+        """Add up the gradients of the parts, each with its weight, and return the terms and the sum of their losses.
 
-        One part after the other, so that no more than one is in memory; processes exchange gradients with the last.
+        One part after the other, so that only one is in memory; processes exchange gradients with the last.
         """
         told: dict[str, Tensor] = {}
         losses = []

@@ -1,4 +1,4 @@
-"""What a run leaves behind: `log.jsonl`, a line of progress, and `curves.png`."""
+"""What a run writes about its progress: `log.jsonl`, a line on the terminal, and `curves.png`."""
 
 from __future__ import annotations
 

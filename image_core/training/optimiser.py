@@ -13,12 +13,12 @@ from image_core.training.config import OptimiserConfig
 
 ENCODERS = ("vision.", "text.")
 GATES = ".gate."
-"""In the names of scalars that decide how much of one modality enters another."""
+"""Part of the parameter names of scalar gates between modalities."""
 
 
 def optimiser_of(model: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """The optimiser of a model, whose frozen parts learn no more afterwards. Raises `ConfigError` where there is no
-    such part."""
+    """The optimiser of a model, whose parts `config.frozen` it freezes. Raises `ConfigError` for a part that the model
+    does not have."""
     freeze(model, config.frozen)
     return torch.optim.AdamW(
         parameter_groups(model, config), betas=config.betas, eps=config.eps, amsgrad=config.amsgrad
@@ -26,7 +26,7 @@ def optimiser_of(model: nn.Module, config: OptimiserConfig) -> torch.optim.Optim
 
 
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:
-    """Let these parts learn no more, by the start of their tensors' names. Raises `ConfigError` for one without any."""
+    """Freeze the parameters whose names start with one of `parts`. Raises `ConfigError` for a part without any."""
     for part in parts:
         named = [value for name, value in model.named_parameters() if name == part or name.startswith(f"{part}.")]
         if not named:
@@ -37,8 +37,8 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
 
 
 def parameter_groups(model: nn.Module, config: OptimiserConfig) -> list[dict]:
-    """Groups of equal rate and decay: encoders, gates, the rest; vectors and scalars apart. What does not learn is
-    out."""
+    """Groups of equal rate and decay: encoders, gates, the rest; vectors and scalars separately. Frozen parameters are
+    left out."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

@@ -37,7 +37,7 @@ from image_core.weights import find_model
 logger = logging.getLogger(__name__)
 
 Datasets = tuple[Samples, Samples, tuple[str, ...] | None]
-"""Training split, validation split, the words of the training expressions where they can be told."""
+"""Training split, validation split, and the words of the training expressions, None where they are not known."""
 
 
 def train(config: TrainConfig, command: str = "") -> Path:
@@ -65,8 +65,8 @@ def train_on(
     pseudo: PseudoPart | None = None,
     init: str | None = None,
 ) -> Path:
-    """`train` on data that is already open, beside pseudo labels where there are some. init: in place of that of the
-    settings, for a run that is a part of another one."""
+    """`train` on data that is already open, and on pseudo labels if there are any. init: replaces that of the settings,
+    for a run that is a part of another one."""
     training, validation, words = data
     resolve_device(config.device)
     import torch
@@ -119,7 +119,7 @@ def train_on(
 def initial_model(config: TrainConfig) -> tuple[Trainable, Provenance]:
     """The model that training starts from, and the origin of its weights: fresh, or those of `init`.
 
-    The terms of the loss may be weighed anew; raises `ConfigError` where `init` is a model of other parts than the
+    Loss weights may differ from those of `init`. Raises `ConfigError` where the parts of `init` are not those that the
     settings describe.
     """
     if config.init is None:
@@ -145,7 +145,7 @@ def initial_model(config: TrainConfig) -> tuple[Trainable, Provenance]:
 
 
 def _check_frozen(config: TrainConfig) -> None:
-    """See that nothing that does not learn stays as it was drawn."""
+    """Check that no frozen part has random weights."""
     trained = {
         name for name in ("vision", "text") for it in (getattr(config.model, name),) if it.pretrained or it.folder
     }
@@ -158,9 +158,9 @@ def _check_frozen(config: TrainConfig) -> None:
 
 
 def _parts_of(config: ModelConfig) -> dict[str, Any]:
-    """What makes two models the same: "config.heads" -> value and so on, without what one is trained for: the weights
-    of the losses, the task (Partial-RES learns boxes first, with the same tensors), what is frozen (HARIS), and what
-    contours are read while they are learnt."""
+    """What two models must have in common to share weights: "config.heads" -> value and so on. Settings that only
+    training uses are left out: the weights of the losses, the task (Partial-RES learns boxes first, with the same
+    tensors), what is frozen (HARIS), and the drift of the contours that are read in training."""
     plain = json.loads(json.dumps(config.to_dict()))
     own = plain.pop("config")
     return plain | {
@@ -203,7 +203,7 @@ def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
 
 
 def data_name(data: DataConfig) -> str:
-    """The data as a model's provenance names it: of pictures that are made, also by what."""
+    """The data as a model's provenance names it; synthetic pictures with the fingerprint of their generator."""
     if data.name != "synthetic":
         return data.name
     from image_core.synthetic.fingerprint import pictures_sha256

@@ -16,8 +16,8 @@ from image_core.sample import ImageSample
 def labelled_indices(count: int, share: float, seed: int) -> list[int]:
     """The max(1, ceil(share * count)) pictures whose masks may be used, rising; a pure function of its arguments.
 
-    Nested: the pictures of a smaller share are among those of a larger one with the same seed. Pictures are drawn and
-    not expressions, so that no mask of a picture gets out through another of its expressions. `share` in (0, 1].
+    Nested: the pictures of a smaller share are among those of a larger one with the same seed. Pictures are drawn, not
+    expressions, so that no mask of an unlabelled picture is seen through another of its expressions. `share` in (0, 1].
     """
     labelled = max(1, math.ceil(share * count - 1e-9))  # 0.1 * 30 is a hair above 3
     return sorted(np.random.default_rng((seed, count)).permutation(count)[:labelled].tolist())

@@ -75,7 +75,7 @@ def bootstrap(config: BootstrapConfig, command: str = "", make_boxes: MakeBoxes 
 def _rounds(
     config: BootstrapConfig, data: Datasets, unlabelled: Unlabelled, boxes: BoxSource, command: str
 ) -> dict[str, Any]:
-    """All rounds; what became of each, and the model of the last."""
+    """All rounds: the results of each, and the model of the last."""
     ledger = Ledger(config.train.out / "ledger.jsonl")
     model, told = _round(0, config, data, None, command)
     rounds = [told]
@@ -96,13 +96,14 @@ def _rounds(
 def _round(
     round: int, config: BootstrapConfig, data: Datasets, pictures: PseudoLabelled | None, command: str
 ) -> tuple[Path, dict[str, Any]]:
-    """Train a round on both kinds of pictures, where there are both; its model and what is told of it."""
+    """Train a round on labelled and, if there are any, pseudo-labelled pictures. Its model, and its part of the
+    summary."""
     training, validation, words = data
     own, pseudo = config.round(round), None
     if pictures:
         pseudo = PseudoPart(pictures, config.gamma(round), config.pseudo_images or own.batch_images)
         words = None if words is None else tuple(sorted({*words, *pictures.words()}))
-    # Which round it begins with, the outer settings tell; the path of that file would tie the run to its place.
+    # The settings of the whole run say where a round starts from; a path here would bind the run to its folder.
     kept = replace(own, init=config.train.init)
     model = finished(kept) or train_on(
         (training, validation, words), kept, f"{command} (round {round})", pseudo, own.init
@@ -113,7 +114,7 @@ def _round(
 def _label(
     round: int, config: BootstrapConfig, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
 ) -> dict[str, Any]:
-    """Pseudo labels of a round by the model of the one before; gives the counts, which tell that it is done."""
+    """Pseudo labels of a round by the model of the one before. Returns the counts, whose file marks it as done."""
     done = config.train.out / f"labels_{round}.json"
     if done.exists():
         return _as_counted(read_json(done, "remove it, and it is made again"), round, ledger, done)
@@ -138,7 +139,7 @@ def _as_counted(told: Any, round: int, ledger: Ledger, done: Path) -> dict[str, 
 
 
 def box_source(config: BootstrapConfig, samples: Samples) -> BoxSource:
-    """Where boxes come from, by the settings; `samples` is the truth, of which only `truth` sees a mask."""
+    """The source of boxes that the settings name. `samples` have true masks, which only "truth" reads."""
     if config.boxes == "none" or config.gamma_max == 0:
         return NoBoxes()
     if config.boxes == "truth":

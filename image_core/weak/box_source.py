@@ -18,7 +18,7 @@ class BoxSource(Protocol):
     """Gives every expression of a picture its box."""
 
     def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
-        """E boxes (4,) xyxy in pixels, None where there is none. Raises `DataError` where it cannot tell."""
+        """E boxes (4,) xyxy in pixels, None where there is none. Raises `DataError` where they cannot be determined."""
         ...
 
 

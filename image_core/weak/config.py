@@ -1,4 +1,4 @@
-"""Every setting of bootstrapping, as frozen dataclasses: checked at birth, all contradictions told together."""
+"""Every setting of bootstrapping, as frozen dataclasses that check their values and report all faults together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Start = Literal["previous", "first"]
 Boxes = Literal["sparc", "truth", "none"]
 
 _SEED_OF_ROUND = 1000
-"""Added to the seed from round to round, or each would see the same pictures, cut and coloured alike."""
+"""Added to the seed in each round. Otherwise every round would draw the same pictures with the same augmentation."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FilterConfig:
     box_iou: float | None = None
 
     def faults(self) -> Iterator[str]:
-        """What contradicts itself."""
+        """One line for each contradiction."""
         if self.name not in get_args(FilterName):
             yield f"filter.name: expected one of {', '.join(get_args(FilterName))}, got {self.name}"
         if self.name != "mask_in_box" and (self.strict or self.box_iou is not None):
@@ -77,11 +77,11 @@ class BootstrapConfig:
     round_steps: int
     #: T, without round 0.
     rounds: int = 2
-    #: 0 labels nothing: the control, labels alone for as many steps.
+    #: 0: no pseudo labels, the control run on true labels alone for as many steps.
     gamma_max: float = 1.0
     gamma_schedule: GammaSchedule = "linear"
-    #: The weights a round begins with: of the round before (SafaRi) or of `train.init` (Partial-RES), fresh ones where
-    #: there is none.
+    #: The weights that a round starts from: those of the round before (SafaRi) or of `train.init` (Partial-RES; random
+    #: ones without it).
     start: Start = "previous"
     filter: FilterConfig = field(default_factory=FilterConfig)
     #: sparc, none, or truth, which is 100 % box labels.

@@ -1,6 +1,7 @@
-"""One round of pseudo labels: every unlabelled picture asked, judged, and written down.
+"""One round of pseudo labels: every unlabelled picture is predicted, filtered and recorded.
 
-The mask alone is judged. `presence` is written down and decides nothing: its calibration has seen validation truth.
+Only the mask is judged. `presence` is recorded but decides nothing: its calibration has used the true masks of the
+validation split.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Labeller:
             if index < last:
                 continue
             labels = self._label(round, pictures, index)
-            # A picture that was begun may fail when it is asked again: that is told, too.
+            # A picture that was begun may fail when it is predicted again: that is recorded, too.
             begun = index == last and not labels[0].of_picture
             ledger.append(labels[lines:] if begun else labels)
             if done % _TOLD_EVERY == 0:
@@ -64,7 +65,7 @@ class Labeller:
         return [self._judged(label, *next(judged)) if words_of(label.text) else label for label in unanswered]
 
     def _judged(self, label: PseudoLabel, mask: np.ndarray, answer: MaskAnswer, box: np.ndarray | None) -> PseudoLabel:
-        """mask: (H, W) bool, what was answered whether or not the target was judged present."""
+        """mask: (H, W) bool, the predicted mask, whatever the presence."""
         verdict = self.judge(mask, box)
         return replace(
             label,

@@ -39,9 +39,9 @@ class PseudoLabel:
     expression_id: str = ""
     #: Of the expression.
     text: str = ""
-    #: The model's confidence in its mask, [0, 1]; told and not used.
+    #: The model's confidence in its mask, [0, 1]; recorded, not used.
     score: float | None = None
-    #: The model's probability of a target, [0, 1]; told and not used.
+    #: The model's probability of a target, [0, 1]; recorded, not used.
     presence: float | None = None
     #: xyxy in pixels.
     box: tuple[float, float, float, float] | None = None
@@ -59,7 +59,7 @@ class PseudoLabel:
 
     @property
     def of_picture(self) -> bool:
-        """It stands for a whole picture, which failed."""
+        """Whether the line stands for a whole picture that failed."""
         return self.verdict == "failed" and not self.expression_id
 
 
@@ -77,8 +77,8 @@ class Ledger:
         return (label for label in lines if label.round == round)
 
     def written(self, round: int) -> tuple[int, int]:
-        """(the last picture of a round that has lines, how many it has); (-1, 0) before the first. Where that picture
-        failed as a whole its one line is all: (that picture + 1, 0)."""
+        """(index of the last picture with lines of a round, number of its lines); (-1, 0) before the first. A picture
+        that failed as a whole is complete with its one line: (its index + 1, 0)."""
         last, lines = -1, 0
         for label in self.labels(round):
             last, lines = label.index, 1 + (lines if label.index == last else 0)

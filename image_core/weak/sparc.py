@@ -1,9 +1,9 @@
 """SpARC, "Spatially Aware Red-box CLIP" (SafaRi, ECCV 2024): a box from words and proposals, without box labels.
 
 Published: proposals of a detector, each shown as a red rectangle over the blurred picture; an image-text scorer for
-what things look like, rules for where they are; one box out. The rules are ReCLIP's; `predicates` tells what is ours.
-A phrase here is more than ReCLIP's noun chunk: it keeps clothes, belongings and doings ("man in red holding a bat"),
-which no rule answers. The whole expression is scored on the same pictures as the phrases.
+what things look like, rules for where they are; one box out. The rules are ReCLIP's; `predicates` says which are ours.
+A phrase here is longer than ReCLIP's noun chunk: it keeps clothes, belongings and actions ("man in red holding a bat"),
+for which there are no rules. The whole expression is scored on the same pictures as the phrases.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from image_core.weak.prompting import PromptStyle, crop_proposals, show_proposal
 
 
 class Scorer(Protocol):
-    """Any model that tells how well a text fits a picture, CLIP for one."""
+    """Any model that scores how well a text fits a picture, such as CLIP."""
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) logits, ready for a softmax over N."""
@@ -38,8 +38,8 @@ class SparcConfig:
     rules: bool = True  # False asks the scorer for the whole expression and nothing else
     spatial: SpatialRules = field(default_factory=SpatialRules)
     template: str = "a photo of {}"  # what a phrase is put into
-    # power to which the distribution of the whole expression is multiplied in at the end: 1 is ReCLIP's, 0 leaves it
-    # out
+    # at the end, the result is multiplied by the distribution of the whole expression to this power: 1 as in ReCLIP, 0
+    # leaves it out
     caption_weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class Located:
 
 
 class Sparc:
-    """Finds the proposals that expressions speak of."""
+    """Finds the proposals that expressions refer to."""
 
     def __init__(self, scorer: Scorer, config: SparcConfig = SparcConfig()) -> None:
         self.scorer = scorer
@@ -127,7 +127,7 @@ class Question:
 
 
 def question_of(expression: str, config: SparcConfig) -> Question:
-    """The texts of an expression. With nothing for the predicates to do it is its own only phrase."""
+    """The texts of an expression. If it has nothing for the predicates, the whole expression is the only phrase."""
     text = " ".join(expression.lower().split())
     referent = parse_expression(expression) if config.rules else Referent()
     if not referent.is_spatial:

@@ -1,6 +1,6 @@
-"""Pictures whose truth is out of reach, and the same pictures with pseudo labels.
+"""Pictures without access to their true masks, and the same pictures with pseudo labels.
 
-Whatever labels or learns from unlabelled pictures is given these views; neither has a true mask to give.
+Code that labels unlabelled pictures or learns from them gets these views, so it cannot read a true mask.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class UnlabelledPicture:
     expression_ids: tuple[str, ...]  # their names
 
     def with_words(self) -> UnlabelledPicture:
-        """The same without expressions that have no words, which nobody can answer."""
+        """The same without expressions that have no words."""
         kept = [i for i, text in enumerate(self.expressions) if words_of(text)]
         expressions, names = (tuple(values[i] for i in kept) for values in (self.expressions, self.expression_ids))
         return replace(self, expressions=expressions, expression_ids=names)

@@ -1,4 +1,4 @@
-"""Is a predicted mask good enough to be learned from? Filters of pseudo labels, judged by a box.
+"""Filters of pseudo labels: whether a predicted mask is good enough to train on, judged by a box.
 
 A pixel (x, y) is in a box where its centre (x + 0.5, y + 0.5) is; boxes are xyxy in pixels.
 """
@@ -71,9 +71,9 @@ class ProjectionLoss:
     """Partial-RES' selection: mask and filled box, each projected on both axes by its maximum; two dice losses added.
 
     The dice has squared denominators and an eps of 1e-5, as published; the sum is the score, in [0, 2], and a mask is
-    kept where it is below `threshold` (published: 0.1). All parts of a mask are judged together, a reading: the release
-    compares each polygon of a prediction by itself with the whole box, and so turns nearly all masks of several parts
-    down.
+    kept if it is below `threshold` (published: 0.1). All parts of a mask are judged together, a reading: the release
+    compares each polygon of a prediction by itself with the whole box, and so rejects nearly all masks of several
+    parts.
     """
 
     threshold: float = 0.1

@@ -1,8 +1,8 @@
 """Proposals from pixels alone: connected regions of one or two colours with an edge all around them.
 
-For synthetic pictures: things of one colour, or of a colour and a pattern's second tone, on soft textures. The picture
-is painted with the few colours of a palette. Each colour, and each pair of them (a shaded thing has two), leaves
-connected regions. A region is the better a proposal the more its outline lies on edges, and the larger it is.
+For synthetic pictures: objects of one colour, or of a colour and a pattern's second tone, on soft textures. The picture
+is reduced to the few colours of a palette. Each colour, and each pair of them (a shaded object has two), forms
+connected regions. A region is a better proposal the more its outline lies on edges, and the larger it is.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ _SHORTEST_SIDE_PX = 4
 _SAMPLED_EVERY = 4
 """Pixels, for the palette; it wants as many samples as colours at least."""
 _WORN_EDGE = 20
-"""Percentile of the edges along an outline that stands for its weakest stretch."""
+"""Percentile of the edge strengths along an outline that is taken as its weakest stretch."""
 
 
 @dataclass(frozen=True)
 class RegionConfig:
     """What makes a region a proposal."""
 
-    palettes: tuple[int, ...] = (6, 10)  # numbers of colours; the picture is painted once with each
+    palettes: tuple[int, ...] = (6, 10)  # numbers of colours; the picture is reduced to each in turn
     smallest: float = 0.003  # share of the picture that a box must cover
     largest: float = 0.4  # share of the picture that a box may cover
     filled: float = 0.25  # share of its box that a region must cover
     solid: float = 0.6  # share of its convex hull that a region must cover
     inside: float = 0.6  # share of its outline that must not lie on the picture's border
-    sharp: float = 40.0  # colour difference (Lab) from which an edge is as good as any
-    edge: float = 0.3  # that the outline's weakest stretch must have, as a share of `sharp`
+    sharp: float = 40.0  # colour difference (Lab) from which an edge counts fully
+    edge: float = 0.3  # least strength of the outline's weakest stretch, as a share of `sharp`
     overlap: float = 0.7  # IoU above which the worse of two boxes is dropped
     most: int = 20  # boxes kept
 
@@ -69,7 +69,7 @@ class ColourRegions:
         return boxes[kept]
 
     def _judge(self, outline: np.ndarray, edges: np.ndarray) -> tuple[tuple[int, int, int, int], float] | None:
-        """(P, 1, 2) outline -> its box and score, or None where it is no thing."""
+        """(P, 1, 2) outline -> its box and score, or None where it is no object."""
         s = self.config
         height, width = edges.shape
         x, y, w, h = cv2.boundingRect(outline)

@@ -16,8 +16,8 @@ from image_core.weak.proposals.suppression import keep_best
 
 
 def nouns_of(expressions: Sequence[str]) -> tuple[str, ...]:
-    """What a detector that is asked with words is asked: the nouns of the things that expressions speak of, of those
-    that they lie to, too, each once."""
+    """The queries for a detector that is asked with words: the nouns of the targets and landmarks of expressions, each
+    once."""
     nouns = [noun for expression in expressions for noun in _nouns(parse_expression(expression))]
     return tuple(dict.fromkeys(nouns))
 

@@ -1,4 +1,4 @@
-"""Where things may be, before anybody says which: the interface, boxes from a file, and the way to name a proposer."""
+"""Object proposals: the interface, boxes from a file, and how a proposer is named."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BoxesFile:
     """Boxes that somebody else found: a JSON file {sample_id: [[x0, y0, x1, y1], ...]}, pixels of the whole picture.
 
     A row may have a score as its fifth number; then the best comes first, else the order is the file's. Boxes are cut
-    to the picture, and those beyond it dropped. Raises `DataError` for a file that is not so.
+    to the picture, and those outside it dropped. Raises `DataError` for a file of another form.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,7 +1,7 @@
 """CLIP, SigLIP or SigLIP 2 from transformers as SpARC's scorer, one model or several whose logits are summed.
 
-The published ensemble is CLIP ViT-B/32 with RN50x16. transformers has only the ViT models of CLIP, so the second has no
-place here; "openai/clip-vit-base-patch32" with "openai/clip-vit-base-patch16" is what comes near.
+The published ensemble is CLIP ViT-B/32 with RN50x16. transformers has only the ViT models of CLIP, so the second cannot
+be used here; the nearest is "openai/clip-vit-base-patch32" with "openai/clip-vit-base-patch16".
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class ClipScorer:
         return logits.cpu().numpy()
 
     def _text(self, network: Network, text: str) -> Tensor:
-        """(1, C): its direction."""
+        """(1, C): the text's embedding, of length 1."""
         config = network.model.config
-        # SigLIP was trained on texts of one length, and pays heed to the padding.
+        # SigLIP was trained on texts padded to one length, and attends to the padding.
         tokens = network.processor.tokenizer(
             text,
             padding=False if config.model_type == "clip" else "max_length",
@@ -78,7 +78,7 @@ class ClipScorer:
 
 
 def _direction(features: Any) -> Tensor:
-    """What a tower gives -> (N, C) float64 of length 1."""
+    """The output of an encoder -> (N, C) float64, rows of length 1."""
     return torch.nn.functional.normalize(features.pooler_output.double(), dim=-1)
 
 

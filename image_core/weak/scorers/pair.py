@@ -1,8 +1,8 @@
-"""A small image-text pair in the manner of CLIP, for synthetic pictures: what SpARC asks when there is no CLIP.
+"""A small pair of picture and text encoders like CLIP's, for synthetic pictures: SpARC's scorer where there is no CLIP.
 
-A picture becomes a grid of cells, a text one vector, and a picture fits a text as well as its best cells do: the soft
-maximum of their similarities. Pictures hold several objects and a text speaks of one, so an average over the picture,
-as CLIP's, would tell little after short training. See `pair_training` for how it learns.
+A picture becomes a grid of vectors and a text one vector. Their score is the soft maximum (log-mean-exp) of the
+similarities over the grid. Pictures contain several objects and a text names one, so a vector of the whole picture, as
+in CLIP, would tell little after a short training. See `pair_training` for the training.
 """
 
 from __future__ import annotations

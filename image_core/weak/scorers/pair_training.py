@@ -1,12 +1,12 @@
 """Trains the image-text pair on synthetic pictures and expressions: symmetric InfoNCE, no labelled boxes or masks.
 
-A picture is a bag of regions that `ColourRegions` finds in its pixels, each shown as SpARC shows a proposal. It is
-known that an expression speaks of something in the picture, but not of which region. So a bag fits a text as well as
-its best showings do (multiple-instance learning). Further:
+`ColourRegions` finds regions in the pixels of a picture. Each is shown as SpARC shows a proposal (a *showing*); those
+of a picture form a bag. It is known that an expression describes something in the picture, but not which region. So
+the score of a bag is the soft maximum of its showings' scores (multiple-instance learning). Further:
 - Texts are the expressions and the phrases that SpARC's parser finds in them, in SpARC's template.
 - Showings are cut out at the picture's own scale, with some of the blurred surroundings and the red line.
-- Decoys are showings of a picture that is blurred all over. They must fit the picture's texts worse than its bag.
-- Another picture is left out for a text where one of its own texts says the same or more.
+- Decoys are showings of a picture that is blurred all over. They must score lower on the picture's texts than its bag.
+- A picture is no negative for a text if one of its own texts says the same or more.
 """
 
 from __future__ import annotations
@@ -157,12 +157,12 @@ def of_bags(logits: Tensor, bags: Tensor, count: int) -> Tensor:
 
 
 def contrastive_loss(logits: Tensor, left_out: Tensor, pictures: int) -> Tensor:
-    """(B + D, B T) logits and bool -> the mean of both directions; decoys are wrong answers to texts, nothing else."""
+    """(B + D, B T) logits and bool -> InfoNCE, the mean of both directions. Decoys are negatives of texts only."""
     texts = logits.shape[1] // pictures
     own = torch.arange(logits.shape[1], device=logits.device) // texts
     masked = logits.masked_fill(left_out, -math.inf)
     to_pictures = F.cross_entropy(masked.T, own)
-    # Each text of a picture against the texts of others: its own other texts are no wrong answers.
+    # Each text of a picture against the texts of others: its own other texts are no negatives.
     rows = masked[:pictures].repeat_interleave(texts, 0)
     columns = torch.arange(logits.shape[1], device=logits.device)
     siblings = (own[:, None] == own[None]) & (columns[:, None] != columns[None])
