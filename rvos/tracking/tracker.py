@@ -36,8 +36,8 @@ class TrackerConfig:
         check_ranges(self)
 
     def for_model(self, model: ModelIdentity | None) -> Self:
-        """These numbers, where those that were left open are set as measured for an image model of this project. model:
-        None for any other."""
+        """These numbers, with those that were left open set to what was measured for an image model of this project.
+        model: None for any other model."""
         return self
 
 

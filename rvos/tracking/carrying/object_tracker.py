@@ -90,7 +90,7 @@ class Examples:
     around: Sums
 
     def mixed(self, other: Examples, share: float) -> Examples:
-        """Both together; the other has the weight `share` in [0, 1]."""
+        """`share` in [0, 1] of the other, the rest of this."""
         return Examples(self.on.mixed(other.on, share), self.around.mixed(other.around, share))
 
 

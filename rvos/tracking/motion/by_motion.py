@@ -43,9 +43,10 @@ class ByMotionConfig:
     fleeting: Weight = 2.0
     #: If several objects are meant: log-odds from which on a track is one of them.
     least: Annotated[float, Range(-10, 10)] = 0.0
-    #: If one object is meant: log-odds from which on another track is shown while the best one is lost.
+    #: If one object is meant: log-odds from which on another track is shown while the best one is lost, even if both
+    #: were seen together.
     clear: Weight = 1.0
-    #: Frames on which two tracks may be seen together and still be one object that was lost in between.
+    #: Most frames on which two tracks may be seen together and still be one object that was lost in between.
     together: Annotated[int, Range(0)] = 3
     #: How far behind the best track, in log-odds, a track may lie that is shown while the best one is lost.
     behind: Weight = 4.0
@@ -170,8 +171,8 @@ class ByMotion:
         return {one.id: float(value) for one, value in zip(known, values, strict=True)}
 
     def _share_seen(self, known: Sequence[Known]) -> np.ndarray:
-        """(N,) in [0, 1], the share of the frames that are enough on which each track was seen; 1 for the one seen
-        most."""
+        """(N,) in [0, 1]: frames on which each track was seen, divided by `enough`, or by the most of any track if that
+        is fewer."""
         seen = np.array([one.seen for one in known], dtype=np.float64)
         return np.minimum(1.0, seen / np.clip(seen.max(initial=1.0), 1.0, self.config.enough))
 
