@@ -52,7 +52,7 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
     print("networks of the hub that carry masks (--tracker hub:NAME):")
     _tell_hub(trackers)
     print("  hub:OWNER/NAME or hub:FOLDER: docs/trackers.md tells which")
-    print("a model of your own (--model module:factory): docs/models.md tells how")
+    print("a model of your own (--model module:factory): docs/your_model.md tells how")
     print("kinds of model (rvos train):")
     for kind in kinds:
         print(f"  {kind['name']}: {kind['summary']}")

@@ -14,13 +14,13 @@ from rvos.metrics.presence import Presence
 
 
 def headline(rows: Sequence[ExpressionRow]) -> list[ExpressionRow]:
-    """The expressions that the figures at the top are over: all of the real datasets but those whose metadata says that
-    nothing is meant; of the synthetic ones also none that only motion tells, for no still image can tell it."""
+    """The expressions of the figures at the top: those that have a target by the dataset's metadata. Of synthetic data
+    those whose meaning depends on motion alone are left out, since no still image can tell it."""
     return [row for row in rows if row.has_target and not row.motion]
 
 
 def mean_figures(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[str, Any]:
-    """J&F, J, F, tIoU and vIoU: means over expressions; what was not predicted or broke counts 0.
+    """J&F, J, F, tIoU and vIoU: means over expressions; one without a prediction, or whose scoring failed, counts 0.
 
     Besides, over the expressions that could be scored: J&F over the frames where the target is visible, N-acc and T-acc
     counted over frames, and stability. boundary: False gives "IoU" and what needs no boundary. A mean over nothing is
@@ -56,8 +56,9 @@ def breakdowns(rows: Sequence[ExpressionRow], boundary: bool = True) -> dict[str
 
 
 def sample_accuracies(rows: Sequence[ExpressionRow]) -> dict[str, float | None]:
-    """N-acc: share of the expressions without target whose prediction is empty on every frame; T-acc: share of those
-    with one whose prediction is not (MeViS v2, after Liu et al., "GRES", CVPR 2023). One that is missing is wrong."""
+    """N-acc: share of the expressions without a target whose prediction is empty on every frame; T-acc: share of those
+    with a target whose prediction is not (MeViS v2, after Liu et al., "GRES", CVPR 2023). A missing prediction counts
+    as wrong."""
     right = [row.scores is not None and bool(row.scores.predicted.any()) == row.has_target for row in rows]
     targets = [each for row, each in zip(rows, right, strict=True) if row.has_target]
     absences = [each for row, each in zip(rows, right, strict=True) if not row.has_target]
@@ -65,7 +66,7 @@ def sample_accuracies(rows: Sequence[ExpressionRow]) -> dict[str, float | None]:
 
 
 def failures(rows: Sequence[ExpressionRow]) -> list[dict[str, str]]:
-    """What broke while it was scored."""
+    """The expressions whose scoring failed."""
     return [
         {"video": row.video_id, "expression": row.expression_id, "error": row.error}
         for row in rows
@@ -84,8 +85,8 @@ def missing(rows: Sequence[ExpressionRow]) -> list[str]:
 
 
 def gain(ours: Sequence[ExpressionRow], baseline: Sequence[ExpressionRow], boundary: bool) -> dict[str, Any]:
-    """Ours less the baseline's over the headline's expressions: mean, and its 95 % interval over videos; of J&F, or of
-    J where the boundary is not scored."""
+    """Ours minus the baseline's, over the expressions of `headline`: mean, and its 95 % interval over videos; of J&F,
+    or of J if the boundary is not scored."""
     before = {row.key: row.value(boundary) for row in baseline}
     rows = headline(ours)
     if not rows:
@@ -96,6 +97,6 @@ def gain(ours: Sequence[ExpressionRow], baseline: Sequence[ExpressionRow], bound
 
 
 def mean_of_known(values: Sequence[Any]) -> float | None:
-    """The mean of those that are not None; None where there is none."""
+    """The mean of the values that are not None; None if there are none."""
     known = [float(value) for value in values if value is not None]
     return float(np.mean(known)) if known else None

@@ -1,9 +1,9 @@
-"""A second protocol beside that of single expressions: those of a group share one picture of ids a frame.
+"""A second protocol beside that of single expressions: the expressions of a group share one picture of ids per frame.
 
-Ref-DAVIS17 has it as protocol A: each object has four expressions, of two annotators and two ways of watching, and
+This is protocol A of Ref-DAVIS17: each object has four expressions, of two annotators and two ways of watching, and
 those of one annotator together make <folder>/anno_<k>/<video>/<frame>.png, indexed colour: object n of the video has
-the id n + 1. The groups are scored apart (DAVIS 2017 unsupervised: all frames, void left out, predicted ids given to
-true ones such that most agrees) and their figures averaged.
+the id n + 1. Each group is scored by itself (DAVIS 2017 unsupervised: all frames, void ignored, predicted ids assigned
+to true ones for the highest scores), and the figures of the groups are averaged.
 """
 
 from __future__ import annotations
@@ -41,15 +41,13 @@ def folders_of(truth: IdTruth, predictions: Path) -> list[Path]:
 
 
 def has_pictures(truth: IdTruth, predictions: Path) -> bool:
-    """The folder of any group is there."""
+    """Whether the folder of any group exists."""
     return any(folder.is_dir() for folder in folders_of(truth, predictions))
 
 
 def write_pictures(truth: IdTruth, video: VideoRecord, layout: MaskTree, predictions: Path, records: Records) -> None:
-    """Make the pictures of a video anew from the masks of its expressions; one that is not predicted shows nothing.
-
-    Raises `RvosError`, and leaves no picture of a group that has none of its expressions predicted.
-    """
+    """Write the pictures of a video from the masks of its expressions. An expression without a prediction has no
+    pixels; a group without any prediction has no pictures. Raises `RvosError`."""
     for group_folder, expressions in zip(folders_of(truth, predictions), truth.groups(video), strict=True):
         folder = group_folder / video.video_id
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,7 +66,8 @@ def write_pictures(truth: IdTruth, video: VideoRecord, layout: MaskTree, predict
 
 
 def merged(masks: Sequence[np.ndarray], scores: Sequence[float]) -> np.ndarray:
-    """(H, W) uint8: each pixel is of the object that claims it with most confidence, the first of equals; 0 of none.
+    """(H, W) uint8: each pixel has the number of the mask that covers it with the highest score, from 1 on, the first
+    of equals; 0 if there is none.
 
     masks: (H, W) bool, at least one; scores: [0, 1]. The protocol's argmax over probabilities of at least 0.5 and a
     background of 0.1, where a mask of confidence s has the probability 0.5 + 0.5 s inside and 0 outside (reading: the
@@ -109,9 +108,9 @@ class GroupScoring:
 def picture_figures(
     truth: IdTruth, videos: Sequence[VideoRecord], predictions: Path, workers: int
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """The protocol with its figures and each group's J&F; and what is "missing" or broke ("failures").
+    """The protocol with its figures and each group's J&F; and what is "missing" or failed ("failures").
 
-    Where a video's pictures are missing or broken, each of its objects counts 0 (the reference stops there).
+    If a video's pictures are missing or cannot be read, each of its objects counts 0 (the reference stops there).
     """
     folders = folders_of(truth, predictions)
     tasks = [(folder, video) for folder in folders for video in videos]
@@ -133,7 +132,7 @@ def picture_figures(
 
 
 def _nothing(video: VideoRecord) -> SequenceScores:
-    """0 on every frame for every object that is spoken of."""
+    """0 on every frame for every object that an expression means."""
     zeros = np.zeros(len(video.frame_names))
     objects = {i for expression in video.expressions for i in expression.object_ids}
     return SequenceScores(video.video_id, tuple(ObjectScores(i, zeros, zeros) for i in range(1, len(objects) + 1)))

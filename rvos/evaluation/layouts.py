@@ -23,7 +23,7 @@ class Layout(Protocol):
     """Where the prediction of an expression is found."""
 
     def has(self, root: Path, video: VideoRecord, expression: Expression) -> bool:
-        """There is any prediction of it under `root`."""
+        """Whether there is any prediction of it under `root`."""
         ...
 
     def read(self, root: Path, video: VideoRecord, expression: Expression, index: int) -> np.ndarray | None:

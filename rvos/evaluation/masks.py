@@ -1,9 +1,8 @@
-"""`rvos score masks`: two folders of masks that anybody made, <sequence>/<frame>.png in both.
+"""`rvos score masks`: two folders of masks of any origin, <sequence>/<frame>.png in both.
 
 In a picture of 0 and 255 alone, 255 is one object. Other numbers are ids, and 255 among ids is void: see docs/masks.md.
-A predicted picture that is not there counts as empty, and is listed; so is a sequence with pictures of other names
-beside. Figures are means over frames, then over objects,
-then over sequences.
+A predicted picture that is missing counts as empty, and is listed; so is a sequence with pictures of other names beside
+missing ones. Figures are means over frames, then over objects, then over sequences.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class FolderScoring:
             return SequenceOutcome(name, None, tuple(missing), str(error))
 
     def _scores(self, name: str, missing: list[str]) -> SequenceScores:
-        """Of every id that occurs in the truth; one that is predicted alone scores nothing."""
+        """For every id in the truth; an id that is only predicted is not scored."""
         paths = _masks_in(self.truth / name)
         predicted = {path: self.predictions / name / path.name for path in paths}
         missing += [f"{name}/{path.stem}" for path in paths if not predicted[path].exists()]
@@ -71,7 +70,8 @@ class FolderScoring:
         return SequenceScores(name, tuple(ObjectScores(i, j, f) for i, j, f in objects))
 
     def _check_ids(self, name: str, true: Meaning, ours: Meaning) -> None:
-        """Raise `DataError` where predictions name other objects than the truth, or none of several."""
+        """Raise `DataError` if the predictions name other objects than the truth, or do not tell several objects
+        apart."""
         if not ours.object_ids or (ours.yes_or_no and len(true.object_ids) == 1):
             return
         where = f"{self.predictions / name}: expected ids of the truth ({_told(true.object_ids)})"
@@ -97,10 +97,10 @@ def score_folders(
     uint8_bins: bool = False,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """The content of `metrics.json`. A sequence that breaks counts 0 and is listed.
+    """The content of `metrics.json`. A sequence whose scoring fails counts 0 and is listed.
 
     uint8_bins: reproduce the reference's mistake in the decay of sequences of 256 frames and more. Raises `DataError`
-    for a folder that is not there, and where no sequence of the truth has a predicted picture.
+    for a missing folder, and if no sequence of the truth has a predicted picture.
     """
     for folder in (truth, predictions):
         if not folder.is_dir():

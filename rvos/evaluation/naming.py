@@ -1,7 +1,7 @@
-"""Predictions whose names count frames otherwise than the truth does: from 1, by position, under another prefix.
+"""Predictions whose file names count frames differently from the truth: from 1, by position, or with another prefix.
 
-Some of their names may hit a frame by chance, and are scored as that frame. Nothing can tell, but names do: some that
-are wanted are missing where others are of no frame.
+Some of these names may be those of a frame by chance, and are scored as that frame. Such a folder is recognised by its
+names: some that are wanted are missing, while others belong to no frame.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from image_core.entries import entries_of
 
 
 def misnamed(folders: Iterable[tuple[Path, Collection[str], Collection[str]]]) -> list[str]:
-    """What to say of folders of predicted pictures in which names are missing while others are superfluous, a line
-    each. A folder, the file names that are wanted in it, at least one, and those that may be there beside."""
+    """A line for each folder of predicted pictures in which names are missing while others are superfluous.
+
+    folders: (folder, the file names that are wanted in it, at least one, and others that may be there).
+    """
     return [line for folder, wanted, beside in folders if (line := _misnamed(folder, wanted, beside))]
 
 

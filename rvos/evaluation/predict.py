@@ -1,4 +1,4 @@
-"""Runs a video system over the videos of a dataset; whatever breaks is noted, and the rest goes on."""
+"""Runs a video system over the videos of a dataset. A video that fails is recorded, and the run goes on."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Predictor:
     """A system, and the folders that its predictions and records go to."""
 
     segmenter: VideoSegmenter
-    #: What is no tree of masks is kept as run lengths, by the records.
+    #: Predictions that are not a tree of masks are kept as run lengths in the records.
     layout: Layout
     #: The folder of the masks.
     predictions: Path
     records: Records
-    #: What broke, a row an expression.
+    #: One row for each expression that failed.
     failures: list[dict[str, Any]] = field(default_factory=list)
-    #: How many were watched.
+    #: Frames watched so far.
     frames: int = 0
-    #: Ids of the videos that were watched, to their end or not.
+    #: Ids of the videos that were watched, completely or not.
     tried: set[str] = field(default_factory=set)
 
     def run(self, videos: Sequence[VideoRecord], progress: Progress) -> None:
-        """Every expression of the videos that has no record yet. Raises `ConfigError` where frames would be left out,
-        `OutputError`, and what is wrong with the model."""
+        """Every expression of the videos that has no record yet. Raises `ConfigError` if the sampling leaves out
+        frames, `OutputError`, and the errors of loading the model."""
         if self.segmenter.sampling != "all":
             sampling = self.segmenter.sampling
             raise ConfigError(f"sampling: expected all, for a dataset scores every frame that it lists, got {sampling}")
@@ -50,7 +50,7 @@ class Predictor:
             waiting = [e for e in video.expressions if self.records.load(video, e) is None]
             asked = [e for e in waiting if self._can_be_asked(video, e)]
             if asked:
-                self.segmenter.system.load()  # a broken model is no video's failure
+                self.segmenter.system.load()  # raised here, since a broken model is not the failure of a video
             progress(done, len(videos))
             if asked:
                 self._watch(video, asked)
@@ -98,7 +98,7 @@ class Predictor:
 
 
 class _Row:
-    """The predictions of one expression as they are made."""
+    """The predictions of one expression while they are made."""
 
     def __init__(self, video: VideoRecord, expression: Expression, layout: Layout, folder: Path) -> None:
         self.video, self.expression = video, expression
@@ -114,7 +114,7 @@ class _Row:
             self._layout.start(self._folder, self.video, self.expression)
 
     def discard(self) -> None:
-        """Leave no mask of another run, or of half a video, to be scored."""
+        """Remove the masks of another run, or of an incomplete video, so that they are not scored."""
         if self._layout is not None:
             self._layout.discard(self._folder, self.video, self.expression)
 
@@ -128,7 +128,7 @@ class _Row:
             self._rles[str(result.frame_index)] = encode_rle(np.ascontiguousarray(result.mask))
 
     def finish(self) -> None:
-        """A frame that is scored and lies past the end of its clip has the last one's answer, as in the reference."""
+        """A scored frame past the end of its clip gets the answer of the last frame, as in the reference."""
         if self._layout is None and self._last is not None:
             for position in self.expression.scored or ():
                 if position >= len(self._scores):

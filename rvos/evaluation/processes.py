@@ -1,4 +1,4 @@
-"""Independent tasks shared out to processes, one a core."""
+"""Independent tasks distributed over processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def over_cores(
     workers: int,
     progress: Progress = no_progress,
 ) -> Iterator[Done]:
-    """`call` of every task, in order, shared out to processes where there is more than one worker."""
+    """`call` of every task, in order, distributed over processes if there is more than one worker."""
     if workers == 1 or len(tasks) < 2:
         yield from _counted(map(call, tasks), len(tasks), progress)
         return

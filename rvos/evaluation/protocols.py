@@ -1,4 +1,4 @@
-"""A dataset scored from disk, by the protocols that its adapter names."""
+"""Scores the predictions of a dataset on disk, by the protocols that its adapter names."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ class Scored:
 def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progress: Progress = no_progress) -> Scored:
     """Score what lies under `predictions` in the layout of the dataset.
 
-    Whatever is missing or broken counts 0, and is listed under "missing" and "failures"; folders in which names seem to
-    count frames otherwise are listed under "misnamed". Raises `DataError` for a split
-    without truth.
+    What is missing or fails counts 0, and is listed under "missing" and "failures". Folders whose file names seem to
+    count frames differently are listed under "misnamed". Raises `DataError` for a split without truth.
     """
     check_truth(dataset)
     rules = dataset.rules
@@ -74,7 +73,7 @@ def score_dataset(dataset: VideoDataset, predictions: Path, workers: int, progre
 
 
 def _folders(dataset: VideoDataset, predictions: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """As `misnamed` takes them, all folders of predicted pictures that a dataset may have."""
+    """All folders of predicted pictures that a dataset may have, in the form that `misnamed` takes."""
     layout, id_truth = layout_of(dataset.rules), dataset.id_truth()
     groups = [] if id_truth is None else folders_of(id_truth, predictions)
     for video in dataset.videos:
@@ -100,7 +99,7 @@ def check_predictions(dataset: VideoDataset, predictions: Path) -> None:
 
 
 def _apart(rows: list[ExpressionRow]) -> dict[str, Any]:
-    """Figures of the expressions that are not in the summary."""
+    """Figures of the expressions that are not part of the summary."""
     parts = {
         "motion": [row for row in rows if row.motion and row.has_target],
         "no_target": [row for row in rows if not row.has_target],
@@ -116,10 +115,11 @@ def _both_protocols(
     predictions: Path,
     workers: int,
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """The block of a dataset with a protocol of pictures of ids beside that of single expressions, and what is lost.
+    """The figures of a dataset that has a protocol of pictures of ids beside that of single expressions, and what is
+    missing or failed.
 
-    Each stands in a block of its own, as far as its predictions are there. The summary is that of the pictures where
-    they are there, which most papers report.
+    Each protocol has a block of its own, if its predictions exist. The summary is that of the pictures if they exist,
+    since most papers report it.
     """
     rules = dataset.rules
     blocks: dict[str, dict[str, Any]] = {}

@@ -1,8 +1,8 @@
-"""What an evaluation leaves of each expression while it runs, and its folder: `records/<video>/<expression>.json`.
+"""What an evaluation writes for each expression while it runs: `records/<video>/<expression>.json`.
 
-An expression is done when its record is there: written last and in one step, with the digest of the settings that it
-was made with. So a killed run goes on where it stopped, shards of one run fill one folder, and what was made with other
-settings is never taken for done.
+An expression is done when its record exists: it is written last and atomically, with the digest of the settings that
+were used. So a killed run can be continued, shards of one run can write into one folder, and results of other settings
+never count as done.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from rvos.data.records import Expression, VideoRecord
 
 @dataclass(frozen=True)
 class ExpressionRecord:
-    """What one expression was answered on the frames of its video."""
+    """The answers for one expression on the frames of its video."""
 
     #: Of the expression.
     text: str
-    #: [0, 1], one a frame.
+    #: [0, 1], one per frame.
     scores: tuple[float, ...]
-    #: Wall time, the expression's share of its video's.
+    #: Wall time: the time of the video, divided by the number of expressions that were asked together.
     seconds: float
-    #: COCO run lengths by the position of the frame, where a dataset's predictions are no pictures.
+    #: COCO run lengths by the position of the frame, if the predictions of the dataset are not pictures.
     rles: dict[str, dict[str, Any]]
 
     @property
@@ -40,15 +40,15 @@ class ExpressionRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """The records under one folder that were made with settings of one digest."""
+    """The records under one folder that were made with the settings of one digest."""
 
     folder: Path
     digest: str
     _sources: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def load(self, video: VideoRecord, expression: Expression) -> ExpressionRecord | None:
-        """None where it is not done: there is no whole record, or one of other settings, another text, other files, or
-        another number of frames."""
+        """None if the expression is not done: it has no complete record, or one of other settings, another text, other
+        files, or another number of frames."""
         path = self._path(video, expression)
         try:
             document = json.loads(path.read_bytes())
@@ -62,7 +62,7 @@ class Records:
         return record if record.frames == len(video.frame_names) or not video.frame_names else None
 
     def save(self, video: VideoRecord, expression: Expression, record: ExpressionRecord) -> None:
-        """The expression is done. Raises `OutputError`."""
+        """Mark the expression as done. Raises `OutputError`."""
         path = self._path(video, expression)
         make_folder(path.parent)
         row = asdict(record)
@@ -71,12 +71,13 @@ class Records:
         write_atomic(path, json.dumps(document).encode())
 
     def forget(self, videos: Sequence[VideoRecord]) -> None:
-        """Nothing of these videos is done."""
+        """Remove the records of these videos."""
         for video in videos:
             shutil.rmtree(self.folder / video.video_id, ignore_errors=True)
 
     def _source_of(self, video: VideoRecord) -> str:
-        """Another text where pictures of the video were replaced; looked up once, for a hundred thousand files."""
+        """A fingerprint of the pictures of the video, which changes if they are replaced. It is computed once, since
+        there may be a hundred thousand files."""
         if video.video_id not in self._sources:
             paths = [video.source] if isinstance(video.source, Path) else video.source
             self._sources[video.video_id] = fingerprint(paths, times=False)

@@ -1,4 +1,4 @@
-"""What an evaluation shows: single frames with truth and prediction for the report, and overlays of a few videos."""
+"""Pictures for the report of an evaluation: single frames with truth and prediction, and overlays of a few videos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rvos.types import FrameResult, expression_targets
 from rvos.video.reader import open_video
 
 Shown = tuple[np.ndarray, np.ndarray | None, np.ndarray]
-"""A frame (H, W, 3) uint8 RGB, its truth (H, W) bool or None where that broke, its prediction (H, W) bool."""
+"""A frame (H, W, 3) uint8 RGB, its truth (H, W) bool or None if that cannot be read, its prediction (H, W) bool."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def write_overlays(
 ) -> dict[str, str]:
     """Overlays of the `count` best and the `count` worst expressions: <video>/<expression> -> path, relative to `out`.
 
-    boundary: see `ExpressionRow.value`, by which they are ranked. A video that cannot be drawn is left out: that it is
-    broken is said elsewhere.
+    boundary: see `ExpressionRow.value`, by which they are ranked. A video that cannot be drawn is left out; its error
+    is reported elsewhere.
     """
     ranked = sorted((row for row in rows if row.error is None), key=lambda row: row.value(boundary))
     drawn = {}

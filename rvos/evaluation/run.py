@@ -1,9 +1,9 @@
-"""`rvos evaluate`: a system over a dataset into a folder, scored at the end; a killed run goes on where it stopped.
+"""`rvos evaluate`: runs a system over a dataset into a folder and scores it at the end. A killed run can be continued.
 
 OUT/settings.json           what the predictions depend on; a folder of other settings is refused
 OUT/predictions/            masks in the layout of the dataset (`layouts`), written while running
 OUT/records/                what is done, an expression a file (`records`)
-OUT/baseline/               predictions and records of the same, frame by frame
+OUT/baseline/               predictions and records of the frame-by-frame baseline
 OUT/metrics.json            the figures
 OUT/expressions.jsonl       a line an expression, J and F frame by frame
 OUT/timing.json             speed and memory
@@ -50,15 +50,16 @@ KIND = RunKind("rvos evaluation")
 FRAME_BY_FRAME = "frame_by_frame"
 METRICS = "metrics.json"
 OVERLAYS = 6
-"""Videos drawn of the best and of the worst expressions each, as many as the report shows."""
+"""How many of the best and how many of the worst expressions have overlays: as many as the report shows."""
 Watched = Callable[[str], AbstractContextManager[Progress]]
-"""Title -> a bar to advance."""
+"""Title -> a progress bar."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is run: a dataset, of it the first `limit` videos, of those every n-th from the i-th on where shard = (i, n)
-    with i from 1; baseline: also frame by frame, without propagation and tracker; workers: processes that score."""
+    """What is evaluated: the first `limit` videos of a dataset, and of those every n-th from the i-th on for shard =
+    (i, n), with i from 1; baseline: also frame by frame, without propagation and tracker; workers: processes that
+    score."""
 
     dataset: VideoDataset
     limit: int | None = None
@@ -88,9 +89,9 @@ class Evaluation:
 def run_evaluation(
     evaluation: Evaluation, segmenter: VideoSegmenter, out: Path, watched: Watched, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Predict, score and write; the content of `metrics.json`, or of what a shard did, which scores nothing.
+    """Predict, score and write. Returns the content of `metrics.json`; for a shard, which scores nothing, what it did.
 
-    Videos and expressions that break are listed under "failures" and count 0. Raises `RvosError` for whatever stops the
+    Videos and expressions that fail are listed under "failures" and count 0. Raises `RvosError` for whatever stops the
     run as a whole.
     """
     dataset = evaluation.dataset
@@ -116,7 +117,7 @@ def run_evaluation(
 
 
 def _clear(evaluation: Evaluation, out: Path) -> None:
-    """What another run left, but for the videos of other shards: they may be running."""
+    """Remove what another run left, except for the videos of other shards, which may be running."""
     for folder in (out, out / "baseline"):
         Records(folder / "records", "").forget(evaluation.videos)
     for name in (METRICS, "expressions.jsonl", "timing.json", "report.html"):
@@ -125,14 +126,14 @@ def _clear(evaluation: Evaluation, out: Path) -> None:
 
 
 def frame_by_frame(segmenter: VideoSegmenter) -> VideoSegmenter:
-    """The same image model, loaded once for both, without anything that knows time."""
+    """The same image model, loaded once for both, without propagation and tracker."""
     return VideoSegmenter(segmenter.system.model, "none", "none", video=segmenter.video)
 
 
 def _predicted(
     evaluation: Evaluation, segmenter: VideoSegmenter, settings: dict[str, Any], out: Path, watched: Watched, what: str
 ) -> Predictor:
-    """Predictions of the shard's videos under `out`, and what a dataset makes of them when they are complete."""
+    """Predictions of the shard's videos under `out`, and the files that the dataset needs once they are complete."""
     dataset = evaluation.dataset
     layout, id_truth = layout_of(dataset.rules), dataset.id_truth()
     records = Records(out / "records", digest_of(settings))
@@ -195,13 +196,14 @@ def _scored(
 
 
 def _labelled(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """For the report: where there are several protocols, by which one expressions are broken down; name: that one's."""
+    """For the report of a dataset with several protocols: labels that say by which one expressions are broken down.
+    name: of that protocol."""
     block = document.get("protocols", {}).get(name)
     return {} if block is None else {"by": {f"{label} (protocol {name})": row for label, row in block["by"].items()}}
 
 
 def _plain(scored: Scored) -> dict[str, Any]:
-    """Figures of the baseline without what is the same in both."""
+    """The figures of the baseline, without those that are the same in both."""
     same = ("dataset", "split", "protocol", "verified", "videos", "expressions_in_all", "notes")
     return {key: value for key, value in scored.figures.items() if key not in same}
 
@@ -219,8 +221,8 @@ def _document(evaluation: Evaluation, settings: dict[str, Any], figures: dict[st
 
 
 def _timing(evaluation: Evaluation, ours: Predictor, baseline: Predictor | None) -> dict[str, Any]:
-    """Frames, seconds and frames per second of everything that is done, whichever process did it, and how many of the
-    frames this one did; memory is this process's."""
+    """Frames, seconds and frames per second over all records, whichever process made them, and how many of the frames
+    this process computed; memory is this process's."""
 
     def row(predictor: Predictor) -> dict[str, Any]:
         frames, seconds = 0, 0.0

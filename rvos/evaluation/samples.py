@@ -56,7 +56,7 @@ class SampleLayout:
 
 
 def mask_of(rle: Any) -> np.ndarray:
-    """(H, W) bool. Raises `DataError` for run lengths that are none."""
+    """(H, W) bool. Raises `DataError` for invalid run lengths."""
     try:
         return decode_rle(rle).astype(bool)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -83,14 +83,14 @@ def _guesses(path: Path, modified_ns: int) -> dict[str, list[Guess]]:
 def sample_figures(
     dataset: VideoDataset, layout: SampleLayout, predictions: Path
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """The published figures of all samples, and what broke. What is missing or broken counts as IoU 0."""
+    """The published figures of all samples, and what failed. What is missing or failed counts as IoU 0."""
     samples, failures = [], []
     for video in dataset.videos:
         for expression in video.expressions:
             for position in expression.scored or ():
                 sample_id = layout.file.image_id(video, expression, position)
                 try:
-                    # One sample at a time: what breaks on one frame is no other's fault.
+                    # One sample at a time, so that a failure on one frame does not affect the others.
                     truth = encode_rle(next(dataset.truth(video, replace(expression, scored=(position,)))))
                 except DataError as error:
                     failures.append(_failure(video, expression, error))

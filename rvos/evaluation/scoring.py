@@ -23,7 +23,7 @@ WORD_RANGES = ((1, 4), (5, 8), (9, 12))
 
 @dataclass(frozen=True)
 class ExpressionRow:
-    """One expression and how its prediction fared."""
+    """One expression with the scores of its prediction."""
 
     video_id: str
     expression_id: str
@@ -32,15 +32,15 @@ class ExpressionRow:
     labels: dict[str, str]
     #: Of the scored frames, (T,).
     frame_names: tuple[str, ...]
-    #: As the dataset's metadata says.
+    #: Whether it has a target, by the dataset's metadata.
     has_target: bool
-    #: Only what moves tells what is meant.
+    #: Its meaning depends on motion alone.
     motion: bool
-    #: None where there is no prediction, or where something broke.
+    #: None if there is no prediction, or the scoring failed.
     scores: ExpressionScores | None = None
-    #: Those without a file, which count as empty masks.
+    #: Frames without a file, which count as empty masks.
     missing_frames: tuple[str, ...] = ()
-    #: What broke.
+    #: What failed; None if nothing did.
     error: str | None = None
 
     @property
@@ -90,7 +90,8 @@ class MaskScoring:
     missing_is_empty: bool = False
 
     def __call__(self, video: VideoRecord) -> list[ExpressionRow]:
-        """Frame by frame, of each frame all expressions: its truth is then decoded once and not kept."""
+        """The scores of all expressions of a video. All expressions of a frame are scored together, so that its truth
+        is decoded once and not kept."""
         states = [_ExpressionState(video, expression) for expression in video.expressions]
         there = [self.layout.has(self.predictions, video, state.expression) for state in states]
         for state, has_prediction in zip(states, there, strict=True):
@@ -105,7 +106,7 @@ class MaskScoring:
         return [self._row(state) for state in states]
 
     def _score(self, state: _ExpressionState, position: int) -> None:
-        """One expression on one frame; what is broken ends the expression and no other."""
+        """One expression on one frame; a failure ends this expression and no other."""
         video, expression, name = state.video, state.expression, state.video.frame_name(position)
         try:
             truth = next(state.truth, None)
@@ -179,7 +180,7 @@ def check_truth(dataset: VideoDataset) -> None:
 
 
 def has_truth(dataset: VideoDataset) -> bool:
-    """Some mask of the split is there, and the metadata says what it is of."""
+    """Whether the true mask of any expression of the split can be read."""
     return any(_is_there(dataset, video, expression) for video in dataset.videos for expression in video.expressions)
 
 

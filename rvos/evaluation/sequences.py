@@ -1,4 +1,4 @@
-"""What became of one sequence of id pictures when it was scored."""
+"""The outcome of scoring one sequence of id pictures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rvos.metrics.davis import SequenceScores
 
 @dataclass(frozen=True)
 class SequenceOutcome:
-    """scores: None where something broke, as `error` says; missing: frames without a predicted picture, by their paths
-    without suffix, which count as empty."""
+    """scores: None if scoring failed; `error` says why; missing: frames without a predicted picture, which count as
+    empty, by their paths without suffix."""
 
     name: str
     scores: SequenceScores | None

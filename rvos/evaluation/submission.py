@@ -24,7 +24,7 @@ from rvos.data.protocol import MaskFolders, Server
 from rvos.data.records import VideoRecord
 
 MOST_LISTED = 20
-"""So many faults are named; the others are counted."""
+"""Most faults that are named; the others are counted."""
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644 << 16
@@ -94,7 +94,7 @@ def submission_faults(dataset: VideoDataset, predictions: Path) -> list[Fault]:
 def pack_submission(dataset: VideoDataset, predictions: Path, out: Path) -> int:
     """Check the predictions and write them to the zip `out`, atomically; the same files give the same bytes.
 
-    Gives the number of files. Raises `DataError`, with at most `MOST_LISTED` faults by name and a count of each kind,
+    Returns the number of files. Raises `DataError`, with at most `MOST_LISTED` faults by name and a count of each kind,
     before anything is written; `ConfigError` for an `out` that is no zip or lies among the predictions; `OutputError`.
     """
     if out.suffix.lower() != ".zip":

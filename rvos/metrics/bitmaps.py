@@ -1,6 +1,5 @@
-"""Masks with 64 pixels to a word: what J and F need of them (counting, outlining, dilating) is then a few passes over
-few words. How fast that is beside the dilation of whole pictures is measured in `benchmarks/speed/metric_speed.py`.
-"""
+"""Masks packed 64 pixels to a word: counting, outlining and dilating, which J and F need, then take few passes over few
+words. Their speed against the dilation of unpacked pictures is measured in `benchmarks/speed/metric_speed.py`."""
 
 from __future__ import annotations
 
@@ -69,7 +68,7 @@ def crop_together(first: Bitmaps, second: Bitmaps, room_px: int) -> Bitmaps:
         return Bitmaps(np.zeros((n + len(second.words), 1, 1 + room), _WORD), first.last_column)
     top, bottom = max(rows[0] - 1, 0), rows[-1] + 2
     left, right = int(columns[0]), columns[-1] + 1
-    if left and in_column[left] & _WORD.type(1):  # the outline of a mask that begins with a word begins before it
+    if left and in_column[left] & _WORD.type(1):  # its outline lies one column further left, in the word before
         left -= 1
     part = np.s_[:, top:bottom, left:right]
     height, width = covered[part[1:]].shape

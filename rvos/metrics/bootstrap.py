@@ -1,4 +1,4 @@
-"""How sure a mean is: bootstrap over videos, since expressions about one video stand or fall together.
+"""Confidence intervals of means: bootstrap over videos, since the scores of expressions about one video are correlated.
 
 The rules are those of the synthetic benchmark: videos are drawn with replacement, within strata, 10,000 times; the
 figure of a draw is the mean over all expressions of the drawn videos, so a video with more expressions weighs more, as
@@ -16,7 +16,8 @@ DRAWS = 10_000
 LEVEL = 0.95
 WORST_MEAN = -0.005
 WORST_BOUND = -0.02
-"""What "not worse" tolerates of a difference in J&F, as fractions: half a point in the mean, two at the lower bound."""
+"""How much lower than the baseline's J&F "not worse" may be, as fractions: half a point in the mean, two at the lower
+bound."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ def mean_interval(
 ) -> Interval:
     """The mean of `values`, one per expression, (N,) float, and its interval; deterministic in `seed`.
 
-    For a paired difference of two systems give the differences. videos: which video each expression is of; strata:
-    which family that video is of, the same for all its expressions; each draw holds as many videos of every family as
-    there are. Raises `ValueError` on lengths that differ, on none, and on a video in two strata.
+    For a paired difference of two systems give the differences. videos: the video of each expression; strata: the
+    family of that video, the same for all its expressions; each draw has as many videos of every family as there are.
+    Raises `ValueError` if the lengths differ, for no values, and for a video in two strata.
     """
     return _interval(values, _draw_means(values, videos, strata, seed))
 
@@ -58,10 +59,11 @@ def no_family_worse(
 ) -> tuple[FamilyVerdict, ...]:
     """Each family on its own, sorted by name: mean above `WORST_MEAN` and lower bound above `WORST_BOUND`.
 
-    differences: ours less the baseline's, one per expression, (N,) float fractions; families: of the expressions (a
-    video may be in several). That the lower end of a 95 % interval lies above a value is a one-sided test at 2.5 %;
-    over the families these are taken in Holm's order, so that the verdicts hold together: a family is not worse when
-    its adjusted p is at most 2.5 %, which its own interval then implies. Raises `ValueError` as `mean_interval` does.
+    differences: ours minus the baseline's, one per expression, (N,) float fractions; families: of the expressions (a
+    video may be in several). Whether the lower end of a 95 % interval lies above a value is a one-sided test at 2.5 %.
+    The p-values of the families are adjusted by Holm's method, so that the verdicts hold together: a family is not
+    worse if its adjusted p is at most 2.5 %, which implies that its own interval lies above the bound. Raises
+    `ValueError` as `mean_interval` does.
     """
     _check(differences, videos, families)
     names = sorted(set(families))

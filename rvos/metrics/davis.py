@@ -53,11 +53,14 @@ class SequenceScores:
 def score_sequence(name: str, frames: IdMaps, task: DavisTask) -> SequenceScores:
     """The frames of one sequence in order, each (prediction, truth), both (H, W) integers; read one by one.
 
-    How many objects there are is said by the truth's first frame alone (its highest id). A predicted object that is
-    missing counts as empty masks.
+    The number of objects is the highest id in the truth's first frame. A predicted object that is missing counts as
+    empty masks.
+
     semi-supervised: ids correspond, first and last frame are not scored, void is background;
-    unsupervised: all frames are scored, void pixels count for nothing, and predicted objects are given to true ones
-    such that the sum of the means of (J + F) / 2 is largest: swapped identities are not punished.
+
+    unsupervised: all frames are scored, void pixels are ignored, and predicted objects are assigned to true ones such
+    that the sum of the means of (J + F) / 2 is largest: swapped identities are not punished.
+
     Raises `DataError` for a prediction of another size, for more predicted objects than the task allows (as many as
     true ones; 20), and when no frame is left to score.
     """

@@ -16,6 +16,6 @@ def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole; 1 where there is nothing to have a part of."""
+    """part / whole; 1 where the whole is 0."""
     part, whole = np.broadcast_arrays(part, whole)
     return np.divide(part, whole, out=np.ones(whole.shape), where=whole > 0)

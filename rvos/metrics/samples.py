@@ -23,7 +23,7 @@ from rvos.metrics.frames import check_same_size
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 MOST_DETECTIONS = 100
-"""mAP counts no more predictions of a sample than these, the best ones."""
+"""Most predictions of a sample that mAP counts, those with the highest scores."""
 _EPS = np.float32(1e-6)
 
 Rle = Mapping[str, Any]
@@ -103,7 +103,7 @@ def _overlap_figures(samples: Sequence[Sample]) -> dict[str, float | None]:
     if not samples:
         return {**{f"P@{k}": None for k in THRESHOLDS}, "oIoU": None, "mIoU": None}
     shared, whole = np.array([_intersection_and_union(sample) for sample in samples]).T
-    # Two empty masks are 1. A mask and no mask at all are not the same: that is 0 even where nothing is to be found.
+    # Two empty masks have IoU 1. A sample without any prediction has IoU 0, even if its true mask is empty.
     overlaps = ((shared.astype(np.float32) + _EPS) / (whole.astype(np.float32) + _EPS)).astype(np.float64)
     overlaps[[not sample.predictions for sample in samples]] = 0.0
     return {

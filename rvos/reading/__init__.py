@@ -1,4 +1,4 @@
-"""Time in features: the table of propagators, which bring what the encoder gave on key frames to the frames between."""
+"""The table of propagators, which carry the encoder's features from key frames to the frames between them."""
 
 from __future__ import annotations
 

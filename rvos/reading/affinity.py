@@ -1,4 +1,5 @@
-"""Features read from a memory of key frames, by how alike the stem features are. Knows no motion, needs no pictures."""
+"""Features read from a memory of key frames, by the similarity of stem features. It uses neither motion nor
+pictures."""
 
 from __future__ import annotations
 
@@ -32,18 +33,18 @@ class AffinityState:
 
     #: Key frames of one scene.
     memory: FeatureMemory
-    #: A cut came after them, and no key frame yet.
+    #: A cut came after them, and no key frame since.
     scene_over: bool = False
 
     @cached_property
     def bank(self) -> Bank | None:
-        """The memory, laid out to be read; None while it is empty."""
+        """The memory, arranged to be read; None while it is empty."""
         entries = self.memory.entries
         return bank_of([(e.keys, [level for _, level in e.features.maps]) for e in entries]) if entries else None
 
 
 class AffinityPropagation(Propagator[AffinityState]):
-    """Every map read from the memory of key frames, which begins anew with the first key frame after a cut."""
+    """Reads every map from the memory of key frames, which starts anew with the first key frame after a cut."""
 
     between_key_frames = True
     reads_stem = True
@@ -70,14 +71,14 @@ class AffinityPropagation(Propagator[AffinityState]):
         maps = (
             read(rows, matches[stride], like) for rows, (stride, like) in zip(state.bank.maps, last.maps, strict=True)
         )
-        # The same object while nothing changes: its bank is kept with it.
+        # The same object if nothing changed, so that its cached bank is kept.
         after = replace(state, scene_over=True) if view.cut and not state.scene_over else state
         return last.with_maps(maps), after
 
 
 def remember(memory: FeatureMemory, entry: KeyFrameEntry) -> FeatureMemory:
-    """The memory with one more key frame. When it is full, of the two neighbours in time that are most alike the older
-    goes, never the first and never the new one: what is kept spreads over what was seen."""
+    """The memory with one more key frame. If it is full, the older of the two neighbours in time that are most alike is
+    dropped, but never the first or the new one. So the key frames that are kept spread over what was seen."""
     if memory.full:
         apart = [_distance(a.stem.cells, b.stem.cells) for a, b in pairwise((*memory.recent, entry))]
         memory = memory.drop(apart.index(min(apart)))

@@ -1,5 +1,5 @@
-"""Storage for key frames: the first for good and a few recent ones. Which ones, and who reads them, is decided
-elsewhere."""
+"""Storage for key frames: the first one permanently, and a few recent ones. Other modules decide which, and read
+them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rvos.reading.stem import Stem
 
 @dataclass(frozen=True)
 class KeyFrameEntry:
-    """One key frame: the stem that it is compared with others by, and the features that the encoder gave."""
+    """One key frame: its stem, by which it is compared with other frames, and the encoder's features."""
 
     stem: Stem
     features: ImageFeatures
 
     @cached_property
     def keys(self) -> Mapping[int, Tensor]:
-        """By stride of every grid of h x w cells that will be searched, what its cells are found by, (h w, D)."""
+        """The keys of the cells, (h w, D), by stride, for every grid of h x w cells that is searched."""
         return keys_of(self.stem, [stride for stride, _ in self.features.maps])
 
 
@@ -52,7 +52,7 @@ class FeatureMemory:
 
     @property
     def full(self) -> bool:
-        """One has to go before another comes."""
+        """One has to be dropped before another is written."""
         return self.permanent is not None and len(self.recent) == self.capacity
 
     def write(self, entry: KeyFrameEntry) -> FeatureMemory:

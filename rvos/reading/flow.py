@@ -1,11 +1,13 @@
-"""Features carried from the last key frame along optical flow. The encoder rests between key frames, stem and all.
+"""Features carried from the last key frame along optical flow. Between key frames the encoder does not run, stem
+included.
 
-Flow is computed between neighbouring small pictures and chained: where a pixel was on the key frame is where it was on
-the frame before, and where that was before. Chaining bears faster motion than one flow from here to the key frame, and
-pictures of 144 px do nearly as well as larger ones: a cell of the features is wider than an error of the flow.
-What was hidden then is found as Sundaram et al. do ("Dense Point Trajectories by GPU-Accelerated Large Displacement
-Optical Flow", ECCV 2010): flow there and back ends elsewhere. Their bound is too tight for pictures this small: what it
-calls hidden is better read along the flow than left where it was.
+Flow is computed between neighbouring small pictures and chained back to the key frame. This copes with faster motion
+than one flow from here to the key frame. Pictures of 144 px do nearly as well as larger ones, since a cell of the
+features is wider than an error of the flow.
+
+Pixels that were hidden on the earlier frame are found as by Sundaram et al. ("Dense Point Trajectories by
+GPU-Accelerated Large Displacement Optical Flow", ECCV 2010): forward and backward flow disagree. Their bound is too
+tight for pictures this small: pixels that it calls hidden are better read along the flow than left unwarped.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ from rvos.view.frame_view import View
 from rvos.view.motion import flow_between, warp
 
 _FLOW_PX = 16
-"""Pictures narrower than this are taken as standing still: the flow's patches do not fit into them."""
+"""Pictures narrower than this count as standing still, since the patches of the flow do not fit into them."""
 _FLOWS = 8
-"""Threads at most that compute the flow of the frames of a chunk."""
+"""Most threads that compute the flow of the frames of a chunk."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ class FlowConfig(PropagatorConfig):
 
 @dataclass(frozen=True)
 class Motion:
-    """From this frame back to an earlier one, at the size of the small pictures."""
+    """The motion from this frame back to an earlier one, at the size of the small pictures."""
 
-    #: (h, w, 2) float32, where each pixel was, x and y in pixels.
+    #: (h, w, 2) float32, from each pixel to where it was, x and y in pixels.
     flow: np.ndarray
-    #: (h, w) float32 in [0, 1], 1 where there was nothing of it to see.
+    #: (h, w) float32 in [0, 1], 1 where the pixel was hidden on the earlier frame.
     hidden: np.ndarray
 
     def __post_init__(self) -> None:
@@ -65,12 +67,13 @@ class FlowState:
 
     #: Of the last key frame, None before the first.
     features: ImageFeatures | None = None
-    #: Since then, None on the key frame itself.
+    #: Since then; None on the key frame itself.
     motion: Motion | None = None
 
 
 class FlowPropagation(Propagator[FlowState]):
-    """Every map of the last key frame, warped to where things are now; what was hidden then stays unwarped."""
+    """Warps every map of the last key frame to this frame; cells that were hidden on the key frame are left
+    unwarped."""
 
     between_key_frames = True
     reads_stem = False
@@ -92,8 +95,8 @@ class FlowPropagation(Propagator[FlowState]):
         features: Sequence[ImageFeatures | None],
         state: FlowState,
     ) -> tuple[ImageFeatures, FlowState]:
-        """The flow of all frames side by side, for each needs two pictures alone; then all of them are warped at once,
-        level by level."""
+        """Computes the flow of all frames in parallel, since each needs only two pictures; then all frames are warped
+        at once, level by level."""
         after = self._states(views, features, state)
         keys = [own for own in features if own is not None]
         sources = [now.features for now, own in zip(after, features, strict=True) if own is None and now.features]
@@ -130,8 +133,8 @@ class FlowPropagation(Propagator[FlowState]):
 
 
 def motion_to_before(view: View, small_px: int) -> Motion:
-    """Where each pixel of the small picture was on the frame before. Across a cut, and on the first frame, all of it
-    was hidden."""
+    """Where each pixel of the small picture was on the frame before. On the first frame and across a cut all pixels
+    count as hidden."""
     now = _small(view.picture, small_px)
     size = now.shape[:2]
     if view.before is None or view.cut:
@@ -152,9 +155,9 @@ def _small(picture: np.ndarray, small_px: int) -> np.ndarray:
 
 
 def hidden_before(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """(h, w) float32 in {0, 1}: following `flow` (h, w, 2) there and `back` again ends elsewhere.
+    """(h, w) float32 in {0, 1}: 1 where forward and backward flow, (h, w, 2) each, disagree.
 
-    What came in from outside the picture is not hidden: the features at the border are the best guess.
+    A pixel that comes from outside the picture is not hidden: the features at the border are the best guess for it.
     """
     height, width = flow.shape[:2]
     y, x = np.mgrid[:height, :width]
@@ -167,7 +170,8 @@ def hidden_before(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
 
 
 def chain(step: Motion, before: Motion | None) -> Motion:
-    """The motion to the frame before, and from there on to the key frame (None: the frame before was it)."""
+    """The motion to the frame before, and from there on to the key frame. before: None if the frame before is the key
+    frame."""
     if before is None:
         return step
     hidden = np.maximum(step.hidden, warp(before.hidden, step.flow))
@@ -175,10 +179,10 @@ def chain(step: Motion, before: Motion | None) -> Motion:
 
 
 def warp_features(features: ImageFeatures, motions: Sequence[Motion]) -> ImageFeatures:
-    """The features of the key frames, each map moved at its own stride; unwarped where it was hidden.
+    """The features of the key frames, each map warped at its own stride; cells that were hidden are left unwarped.
 
-    features: N rows, as many for each of F frames, of its key frame; motions: of the F frames since. Padding at the
-    bottom and the right stays where it is, and nothing is read out of it.
+    features: N rows, the same number for each of F frames, of its key frame; motions: of the F frames, since their key
+    frames. Padding at the bottom and the right stays where it is, and is not read from.
     """
     valid = features.valid_px[0].tolist()
     return features.with_maps(_warp_map(level, stride, valid, motions) for stride, level in features.maps)
@@ -195,12 +199,13 @@ def _warp_map(level: Tensor, stride: int, valid: list[int], motions: Sequence[Mo
 
 
 def _grid_and_weight(cells: tuple[int, int], stride: int, valid: list[int], motion: Motion) -> np.ndarray:
-    """(h, w, 3) float32: x and y in [-1, 1] that each cell is read from, and how much of what is read there counts."""
+    """(h, w, 3) float32: x and y in [-1, 1] from which each cell is read, and the weight of what is read there."""
     per_px = [v / stride / pixels for v, pixels in zip(valid, motion.hidden.shape, strict=True)]
     flow = _on_cells(motion.flow, cells, per_px) * np.array(per_px[::-1], np.float32)
     hidden = _on_cells(motion.hidden, cells, per_px)
     y, x = np.mgrid[: cells[0], : cells[1]].astype(np.float32)
-    # The place in the middle of the last half cell of picture; padding lies beyond and reads itself.
+    # The edge of the picture, in cells from the centre of the first one; cells beyond it are padding and stay as they
+    # are.
     last = [max(0.0, v / stride - 0.5) for v in valid]
     inside = (y <= last[0]) & (x <= last[1])
     x_from = np.where(inside, np.clip(x + flow[..., 0], 0, last[1]), x)
@@ -210,8 +215,8 @@ def _grid_and_weight(cells: tuple[int, int], stride: int, valid: list[int], moti
 
 
 def _on_cells(values: np.ndarray, cells: tuple[int, int], per_px: list[float]) -> np.ndarray:
-    """(h, w) or (h, w, 2) of the small picture -> its mean over each of `cells` (rows, columns), of which `per_px` lie
-    on a pixel; cells beyond the picture repeat its border."""
+    """(h, w) or (h, w, 2) of the small picture -> its mean over each of `cells` (rows, columns); cells beyond the
+    picture repeat its border. per_px: cells per pixel, down and across."""
     rows, columns = (max(n, round(c / p)) for n, c, p in zip(values.shape[:2], cells, per_px, strict=True))
     down, across = rows - values.shape[0], columns - values.shape[1]
     whole = cv2.copyMakeBorder(values, 0, down, 0, across, cv2.BORDER_REPLICATE)

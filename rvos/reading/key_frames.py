@@ -1,4 +1,4 @@
-"""Which of the frames that are watched are key frames: those that go through the whole encoder."""
+"""Which of the watched frames are key frames: those that go through the whole encoder."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _CHANGED_SHARE = 0.2
 """Share of a thumbnail's cells, those that changed most, over which change is averaged."""
 
 _LARGE_CHANGE = 45.0
-"""Grey levels. On the synthetic validation videos adaptive:8 has about as many key frames with it as every:3."""
+"""Grey levels. With this value adaptive:8 has about as many key frames as every:3 on the synthetic validation
+videos."""
 
 
 @dataclass(frozen=True)
 class KeyFrameState:
     """What is remembered between frames."""
 
-    #: Frames watched since the last key frame, that one counted; 0 = the next one is due.
+    #: Frames watched since the last key frame, that one included; 0 if the next one is a key frame.
     since: int = 0
-    #: (18, 32, 3) uint8, of the last key frame, where the policy compares with it.
+    #: (18, 32, 3) uint8, of the last key frame, if the policy compares with it.
     thumbnail: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -37,10 +38,10 @@ class KeyFrameState:
 
 @dataclass(frozen=True)
 class KeyFrames:
-    """Every `every`-th of the frames that are watched is a key frame, beginning with the first.
+    """Every `every`-th of the watched frames is a key frame, beginning with the first.
 
-    adaptive: `every` is the most that may lie from one key frame to the next; a cut, or a picture that has changed much
-    since the last key frame, opens one before. It depends on the frames alone, never on an expression.
+    adaptive: `every` is the largest distance between key frames; a cut, or a picture that has changed much since the
+    last key frame, is a key frame before that. It depends on the frames alone, never on an expression.
     """
 
     every: int = 1
@@ -50,7 +51,7 @@ class KeyFrames:
         check_positive("key_frames", self.every)
 
     def __str__(self) -> str:
-        """As `parse_key_frames` takes it."""
+        """In the form that `parse_key_frames` takes."""
         return "all" if self == KeyFrames() else f"{'adaptive' if self.adaptive else 'every'}:{self.every}"
 
     @property
@@ -75,15 +76,16 @@ class KeyFrames:
 
 
 def picture_change(before: np.ndarray, now: np.ndarray) -> float:
-    """Mean difference (grey levels, 0 to 255) of the fifth of the cells that changed most between two thumbnails."""
+    """Mean difference (grey levels, 0 to 255) between two thumbnails, over the fifth of their cells that changed
+    most."""
     change = np.abs(now.astype(np.int16) - before.astype(np.int16)).max(-1).ravel()
     count = round(_CHANGED_SHARE * change.size)
     return float(np.partition(change, -count)[-count:].mean())
 
 
 def parse_key_frames(text: str) -> KeyFrames | None:
-    """`all`, `every:K` or `adaptive:K` with K >= 1; None for `auto`, which depends on the parts. Raises
-    `ConfigError`, also for what is no text."""
+    """`all`, `every:K` or `adaptive:K` with K >= 1; None for `auto`, which depends on the parts. Raises `ConfigError`,
+    also if it is not a string."""
     if text == AUTO:
         return None
     if text == "all":

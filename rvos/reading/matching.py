@@ -1,9 +1,9 @@
-"""Which cells of remembered key frames are most like each cell of this frame, and what is read from there.
+"""Finds the cells of remembered key frames that are most like each cell of this frame, and reads from them.
 
-Every cell takes the mean of the features of the most similar cells of the memory, weighed by a softmax (the reading of
+Every cell takes the mean of the features of the most similar cells of the memory, weighted by a softmax (the reading of
 space-time memory networks, Oh et al., ICCV 2019, with the top-k of Cheng et al., CVPR 2021). Coarse grids are searched
-whole; on finer ones a cell looks only where the coarse cell around it found something. Being far away counts like being
-different: a place is two more dimensions of what is compared.
+completely; on finer ones a cell searches only where the coarse cell that contains it found matches. Distance in the
+picture counts like difference in appearance: the position is two more dimensions of the keys.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rvos.reading.stem import Stem
 
 _WHOLE_SEARCH_CELLS = 1024
 _CHUNK_CELLS = 256
-"""Compared at a time: so few stay in the processor's cache."""
+"""Cells that are compared at a time, few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class MatchingConfig:
 
 @dataclass(frozen=True)
 class Keys:
-    """Of one grid of h x w cells, over m key frames, one after the other."""
+    """The keys of one grid of h x w cells, over m key frames, one after the other."""
 
     #: (m h w, D)
     values: Tensor
@@ -52,7 +52,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Bank:
-    """A memory of m key frames, laid out to be read."""
+    """A memory of m key frames, arranged to be read."""
 
     #: By stride of the grid.
     keys: Mapping[int, Keys]
@@ -62,9 +62,9 @@ class Bank:
 
 @dataclass(frozen=True)
 class Matches:
-    """For each of n cells the k places in the memory that it reads."""
+    """For each of n cells the k cells of the memory that it reads."""
 
-    #: (n, k) long, over all cells of all entries, entry by entry.
+    #: (n, k) long, over all cells of all key frames, one key frame after the other.
     index: Tensor
     #: (n, k), summing to 1.
     weight: Tensor
@@ -90,14 +90,14 @@ def _rows(level: Tensor) -> Tensor:
 
 
 def keys_of(stem: Stem, strides: Sequence[int]) -> dict[int, Tensor]:
-    """What the cells of every grid that will be searched are found by, (h w, D) by stride."""
+    """The keys of the cells, (h w, D), by stride, for every grid that is searched."""
     return {stride: describe(stem, stride) for stride in grid_strides(stem, strides)}
 
 
 def search(
     stem: Stem, keys: Mapping[int, Keys], strides: Sequence[int], config: MatchingConfig
 ) -> Iterator[tuple[int, Matches]]:
-    """(stride, matches) of every grid of `grid_strides`; stem: of this frame."""
+    """(stride, matches) for every grid of `grid_strides`. stem: of this frame; keys: of the memory."""
     matches: Matches | None = None
     for stride in grid_strides(stem, strides):
         grid = grid_of(stem, stride)
@@ -109,8 +109,9 @@ def search(
 
 
 def grid_strides(stem: Stem, strides: Sequence[int]) -> list[int]:
-    """From the coarsest of `strides`, or coarser where that has too many cells to be searched whole, to the finest,
-    each half as wide as the one before. Raises `ValueError` for strides that are no multiples of the stem's."""
+    """The strides of the grids that are searched: from the coarsest of `strides`, or a coarser one if that has too many
+    cells to be searched completely, down to the finest, halved each time. Raises `ValueError` for strides that are no
+    multiples of the stem's."""
     if any(stride % stem.stride for stride in strides):
         raise ValueError(f"affinity: expected maps of multiples of the stem's stride {stem.stride}, got {strides}")
     stride = max(strides)
@@ -139,10 +140,10 @@ def describe(stem: Stem, stride: int) -> Tensor:
 def match(
     here: Tensor, keys: Keys, grid: tuple[int, int], candidates: Tensor | None, config: MatchingConfig
 ) -> Matches:
-    """The `config.top` places of the memory that are most like each cell.
+    """The `config.top` cells of the memory that are most like each cell.
 
-    here: (n, D) of a grid of n cells (rows, columns); keys: of that grid, (m n, D); candidates: (n, c) places to look
-    at, None = all.
+    here: (n, D) of a grid of n cells (rows, columns); keys: of that grid, (m n, D); candidates: (n, c) cells of the
+    memory to search, None = all.
     """
     place = _places(*grid, here.device) * (config.nearness * keys.variance) ** 0.5
     there = torch.cat([keys.values, place.repeat(len(keys.values) // len(here), 1)], 1)
@@ -158,8 +159,8 @@ def match(
 
 
 def _squared(one: Tensor, other: Tensor, near: Tensor | None) -> Tensor:
-    """(a, D), (b, D) -> (a, b) squared distances, less what is the same in a row; or (a, c) to the rows `near` (a, c)
-    of `other` alone."""
+    """(a, D), (b, D) -> (a, b) squared distances, up to a constant for each row; or (a, c), to the rows `near` (a, c)
+    of `other` only."""
     if near is not None:
         apart = other[near]
         apart -= one[:, None]
@@ -175,7 +176,8 @@ def _places(rows: int, columns: int, device: torch.device) -> Tensor:
 
 
 def _inherited(index: Tensor, coarse: tuple[int, int], fine: tuple[int, int]) -> Tensor:
-    """(h w, 4 k): where the cells of the fine grid look, given (h' w', k) what the coarse cells around them found."""
+    """(h w, 4 k): the candidates of the cells of the fine grid, from (h' w', k) the matches of the coarse cells that
+    contain them."""
     y = torch.arange(fine[0], device=index.device) // 2
     x = torch.arange(fine[1], device=index.device) // 2
     candidates = index[(y[:, None] * coarse[1] + x).flatten()]

@@ -1,4 +1,4 @@
-"""The seam where features travel through time, and the propagator that does nothing."""
+"""The interface of propagators, and the propagator `none`, with which every frame is a key frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from image_core.ranges import check_ranges
 from rvos.view.frame_view import View
 
-if TYPE_CHECKING:  # they bring torch, which the table of propagators is read without
+if TYPE_CHECKING:  # they import torch, which the table of propagators does without
     from image_core.types import ImageFeatures
     from rvos.reading.stem import Stem
 
@@ -19,10 +19,10 @@ State = TypeVar("State")
 
 @dataclass(frozen=True)
 class PropagatorConfig:
-    """The numbers of a propagator; those of a subclass of `Propagator` are a subclass of this, beside it.
+    """The numbers of a propagator. A subclass of `Propagator` names a subclass of this as its `config_type`.
 
-    Every field that is a number declares its range (`image_core.ranges`). Raises `ConfigError` for values out of them,
-    all in one.
+    Every field that is a number declares its range (`image_core.ranges`). Raises `ConfigError` for values out of range,
+    with all faults in one message.
     """
 
     def __post_init__(self) -> None:
@@ -30,20 +30,20 @@ class PropagatorConfig:
 
 
 class Propagator(ABC, Generic[State]):
-    """Gives every frame its features, though only key frames went through the whole encoder.
+    """Gives every frame features, although only key frames go through the whole encoder.
 
-    A propagator is shared by all sessions and holds nothing that changes; what it remembers of one video is in a frozen
+    A propagator is shared by all sessions and holds nothing that changes. What it remembers of one video is in a frozen
     dataclass that `step` takes and returns, and that `image_core.state` turns into bytes.
     """
 
     between_key_frames: ClassVar[bool]
-    """It can serve frames without fresh features. Where it cannot, every frame has to be a key frame."""
+    """Whether it can process frames without the encoder's features. If not, every frame has to be a key frame."""
 
     reads_stem: ClassVar[bool]
-    """It needs the stem of every frame. Where it does not, the network may rest between key frames altogether."""
+    """Whether it needs the stem of every frame. If not, the network does not run between key frames."""
 
     config_type: ClassVar[type[PropagatorConfig]] = PropagatorConfig
-    """The dataclass of its numbers: what `propagation.KEY=VALUE` sets."""
+    """The dataclass of its numbers, which `propagation.KEY=VALUE` sets."""
 
     def __init__(self, config: PropagatorConfig | None = None) -> None:
         """config: of `config_type`; its defaults where None."""
@@ -59,10 +59,10 @@ class Propagator(ABC, Generic[State]):
     ) -> tuple[ImageFeatures, State]:
         """Features of this frame, and the state after it.
 
-        stem: None only where `reads_stem` is False. features: the encoder's, on key frames alone: one row where the
-        model fuses language late, a row an expression where it fuses early; a key frame's are given back as they are.
-        Maps move; tokens, and what was fused with words, are copied from the last key frame. From the first key frame
-        after a cut on, nothing of the scene before bears on what is given; until then there is nothing better.
+        stem: None only if `reads_stem` is False. features: the encoder's, on key frames only, which are returned as
+        they are; one row if the model fuses language late, one row per expression if it fuses early. Maps are moved;
+        tokens, and what was fused with words, are copied from the last key frame. From the first key frame after a cut
+        on, nothing of the earlier scene is used; until then its features are the best there are.
         """
 
     def steps(
@@ -72,9 +72,9 @@ class Propagator(ABC, Generic[State]):
         features: Sequence[ImageFeatures | None],
         state: State,
     ) -> tuple[ImageFeatures, State]:
-        """`step` of F frames that follow each other: their features, frame by frame, and the state after them. A
-        propagator may compute together what they have in common."""
-        from image_core.models.base import join_features  # here: it brings torch
+        """`step` for F consecutive frames: their features, frame by frame, and the state after them. A propagator may
+        share computations between them."""
+        from image_core.models.base import join_features  # here: it imports torch
 
         given = []
         for view, stem, own in zip(views, stems, features, strict=True):
@@ -89,7 +89,7 @@ class NoPropagationState:
 
 
 class NoPropagation(Propagator[NoPropagationState]):
-    """Every frame goes through the encoder; the image model never learns that there was another."""
+    """Every frame goes through the encoder, independent of the others."""
 
     between_key_frames = False
     reads_stem = False
@@ -106,9 +106,9 @@ class NoPropagation(Propagator[NoPropagationState]):
 
 
 def in_plain_order(features: ImageFeatures) -> ImageFeatures:
-    """The same features, laid out in memory as they are read back from a snapshot.
+    """The same features, contiguous in memory, as they are after reading them from a snapshot.
 
-    What goes on from one has to add up the same numbers in the same order as what was never stopped, and channels-last
-    encoders lay theirs out otherwise.
+    A run that continues from a snapshot has to add the same numbers in the same order as one that was never stopped;
+    channels-last encoders use another memory layout.
     """
     return replace(features, levels=tuple(level.contiguous() for level in features.levels))

@@ -1,7 +1,7 @@
-"""How the frames of a video are read: which answers of the image model each of them gets.
+"""Readers: they ask an image model about the frames of a video, and decide which frames get answers.
 
 A reader asks one image model for the expressions of one video. `FeatureReader` shares features between expressions and,
-through a propagator, between frames; `MaskReader` asks a model of which nothing is known but `segment`.
+through a propagator, between frames; `MaskReader` asks a model of which only `segment` is known.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from rvos.view.frame_view import View
 
 State = TypeVar("State")
 AT_ONCE = 32
-"""On a GPU: what one pass of the network is given at most."""
+"""Largest batch of the network on a GPU."""
 Answers = list[MaskAnswer | None]
-"""One an expression; None where the frame was not decoded for it."""
+"""One per expression; None if the frame was not decoded for it."""
 
 
 class Reader(ABC, Generic[State]):
-    """Answers of an image model for E expressions, some frames at a time. It holds nothing that changes: what it
-    remembers of the video is in a frozen dataclass that `read` takes and returns. Equal expressions are asked once a
+    """The answers of an image model for E expressions, some frames at a time. It holds nothing that changes: what it
+    remembers of the video is in a frozen dataclass that `read` takes and returns. Equal expressions are asked once per
     frame."""
 
     def __init__(self, expressions: Sequence[str]) -> None:
@@ -48,12 +48,12 @@ class Reader(ABC, Generic[State]):
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors of its state lie."""
+        """The device of the tensors in its state."""
         return torch.device("cpu")
 
     @abstractmethod
     def document(self) -> dict[str, Any]:
-        """What its answers depend on, as JSON values: a state goes on in a reader of an equal document."""
+        """What its answers depend on, as JSON values. A state can be continued in a reader with an equal document."""
 
     @abstractmethod
     def start(self) -> State:
@@ -61,19 +61,19 @@ class Reader(ABC, Generic[State]):
 
     @abstractmethod
     def read(self, views: Sequence[View], keys: Sequence[bool], state: State) -> tuple[list[Answers], State]:
-        """The answers of F frames that follow each other, and the state after them.
+        """The answers on F consecutive frames, and the state after them.
 
-        keys: which of them are key frames. F frames in one call are given what they would be one by one, to rounding.
+        keys: which of them are key frames. The answers are those that the frames would get one by one, up to rounding.
         """
 
     @abstractmethod
     def ask(self, view: View, of: Sequence[int]) -> Answers:
-        """The answers of some expressions, by position, that want this frame to go through the whole model though it is
-        no key frame. What one expression asked for is not shown to the others: together they would differ from apart.
-        """
+        """The answers for some expressions, by position, that need the whole model on this frame although it is no key
+        frame. The other expressions do not get them, so that expressions asked together have the same results as
+        alone."""
 
     def state_of(self, index: int, state: State) -> State:
-        """What a reader of expression `index` alone would remember."""
+        """The state that a reader of expression `index` alone would have."""
         return state
 
 
@@ -83,7 +83,7 @@ class NothingRead:
 
 
 class MaskReader(Reader[NothingRead]):
-    """Key frames are segmented, the others are left to the tracker."""
+    """Segments key frames; on the others the model is not asked, and the tracker carries the masks."""
 
     def __init__(self, model: MaskModel, expressions: Sequence[str]) -> None:
         super().__init__(expressions)
@@ -111,11 +111,11 @@ class MaskReader(Reader[NothingRead]):
 
 @dataclass(frozen=True)
 class Input:
-    """F frames as the network takes them in."""
+    """F frames, prepared for the network."""
 
     #: (F, 3, H, W), padded to the model's input size.
     images: Tensor
-    #: (F, C0, h, w), where somebody reads it.
+    #: (F, C0, h, w), if the propagator reads it.
     stem: Tensor | None
 
     def part(self, frames: slice) -> Input:
@@ -124,14 +124,14 @@ class Input:
 
 
 class FeatureReader(Reader[Any]):
-    """Text is encoded once a video, and a frame once for all expressions; between key frames features propagate.
+    """Encodes text once per video, and a frame once for all expressions; features are propagated between key frames.
 
-    Frames that are read together go through the network together: key frames in batches, then every pair of frame and
-    expression, and what is made of them comes back in one copy a batch.
+    Frames that are read together go through the network together: first the key frames in batches, then all pairs of a
+    frame and an expression. The outputs of a batch are copied from the device at once.
 
-    decode_every: frames between key frames are decoded from propagated features; otherwise they are left to the
-    tracker; at_once: key frames, and pairs, in a batch; None for 1 on a CPU, where more than one is slower (what is
-    worked on should stay in the processor's cache), and 32 elsewhere.
+    decode_every: whether frames between key frames are decoded from propagated features; if not, they get no answer,
+    and the tracker carries the masks; at_once: key frames, and pairs, in a batch. None for 1 on a CPU, where larger
+    batches are slower (the data should stay in the processor's cache), and 32 elsewhere.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class FeatureReader(Reader[Any]):
         self._at_once = at_once or (1 if segmenter.device.type == "cpu" else AT_ONCE)
         self._uploads = Uploads(segmenter.preprocessing, segmenter.device)
         self._asked = tuple(dict.fromkeys(self.expressions))
-        # For each expression, where it stands in `_asked`.
+        # The position of each expression in `_asked`.
         self._row_of = [self._asked.index(expression) for expression in self.expressions]
         self._text = self._encode_text()
 
@@ -179,7 +179,7 @@ class FeatureReader(Reader[Any]):
         if not decoded:
             return answers, state
         everything, valid_px = list(range(len(self._asked))), self._valid_px(views[0])
-        # Where nobody reads the stems of the others, key frames alone are taken in. They come first.
+        # Frames between key frames are only prepared if the propagator reads their stems. Key frames come first.
         seen = key_frames + [f for f in decoded if not keys[f] and self.propagator.reads_stem]
         taken = self._take_in([views[f] for f in seen]) if seen else None
         fresh: dict[int, ImageFeatures] = {}
@@ -209,7 +209,7 @@ class FeatureReader(Reader[Any]):
             return self.segmenter.model.encode_text(self._asked)
 
     def _autocast(self) -> AbstractContextManager[None]:
-        """The precision of the network, for the network alone: what a propagator compares keeps all its digits."""
+        """The precision of the network, for the network alone: what a propagator compares keeps its full precision."""
         return autocast(self.segmenter.device, self.segmenter.precision)
 
     def _take_in(self, views: Sequence[View]) -> Input:
@@ -228,11 +228,11 @@ class FeatureReader(Reader[Any]):
         return [Stem(cells, self.segmenter.model.stem_stride) for cells in taken.stem.split(1)]
 
     def _valid_px(self, view: View) -> tuple[int, int]:
-        """(height, width) of the input that show the frame: of all frames of a video the same."""
+        """(height, width) of the part of the input that shows the frame; the same for all frames of a video."""
         return self.segmenter.preprocessing.content_size(*view.frame.size)
 
     def _encode(self, taken: Input, of: Sequence[int], valid_px: tuple[int, int]) -> list[ImageFeatures]:
-        """Of each frame the features: one row where the model fuses language late, a row an expression of `of` where it
+        """The features of each frame: one row if the model fuses language late, one row per expression of `of` if it
         fuses early."""
         early = self.segmenter.model.fuses_language_in_encoder
         size, encoded = 1 if early else self._at_once, []
@@ -247,17 +247,17 @@ class FeatureReader(Reader[Any]):
 
     def _rows(self, of: Sequence[int]) -> Tensor:
         if list(of) == list(range(len(of))):
-            return torch.arange(len(of), device=self.device)  # made where it is needed
+            return torch.arange(len(of), device=self.device)  # made on the device, without a copy
         return torch.tensor(list(of), dtype=torch.long, device=self.device)
 
     def _decode(
         self, features: ImageFeatures, frames: int, of: Sequence[int], valid_px: tuple[int, int]
     ) -> list[list[MaskAnswer]]:
-        """Of each of F frames the answers to what stands in `_asked` at the places `of`. features: of F frames, one row
-        each, or a row each for every one of `of`."""
+        """For each of F frames, the answers for the expressions at the positions `of` of `_asked`. features: of F
+        frames, with one row each, or one row for each position of `of`."""
         early, count, decoded = len(features) != frames, len(of), []
         model, rows = self.segmenter.model, self._rows(of)
-        together = max(1, self._at_once // count)  # frames whose pairs are made ready together
+        together = max(1, self._at_once // count)  # frames whose pairs are prepared together
         for first in range(0, frames, together):
             some = range(first, min(first + together, frames))
             frame = torch.arange(len(some), device=self.device).repeat_interleave(count)

@@ -1,4 +1,4 @@
-"""What a propagator remembers of several expressions, and what of it is one expression's alone."""
+"""Selects what a propagator remembers of one expression out of what it remembers of several."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from image_core.types import ImageFeatures
 
 
 def state_of_row(row: int, state: Any) -> Any:
-    """A propagator's state with the features of one row alone, wherever in its dataclasses and tuples they lie.
-    Features of a single row are those of every expression, and stay."""
+    """A propagator's state with only one row of its features, wherever in its dataclasses and tuples they are. Features
+    of a single row belong to every expression, and are kept."""
     if isinstance(state, ImageFeatures):
         return state if len(state) == 1 else state.select(torch.tensor([row], device=state.valid_px.device))
     if isinstance(state, tuple):

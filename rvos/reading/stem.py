@@ -1,4 +1,4 @@
-"""What of a frame is there without its words, for those that carry features."""
+"""The language-free features of a frame, for propagators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames on their way to the device that a network computes on."""
+"""Copies frames to the device that a network computes on."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from image_core.preprocessing import Preprocessing
 from image_core.resampling import prepare_many
 
 _RESIZED_AT_ONCE = 8
-"""Frames that are on the device as float at their own size: 40 of 4K would be 4 GB."""
+"""Frames that are on the device as float at full size at a time: 40 of 4K would be 4 GB."""
 
 
 class Uploads:
-    """Prepares the frames of one video for a network. All have one size, as `View` sees to.
+    """Prepares the frames of one video for a network. All have one size, which `View` checks.
 
-    On a CPU frame by frame, as pictures are prepared everywhere. Elsewhere the frames of a chunk cross in one copy, as
-    they were decoded, out of one of two pinned buffers in turn: while one is on its way the other is filled. What the
-    device makes of them is what a CPU would, but for a grey level where rounding falls the other way.
+    On a CPU frames are prepared one by one, as all pictures are. Elsewhere the frames of a chunk are copied at once, as
+    they were decoded, from one of two pinned buffers in turn: one is filled while the other is copied. The result is
+    that of a CPU, up to one grey level where rounding goes the other way.
     """
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
@@ -39,22 +39,22 @@ class Uploads:
         return torch.cat([prepare_many(self._preprocessing, part) for part in some])
 
     def on_device(self, sizes: tuple[tuple[int, int], ...]) -> Tensor:
-        """(F, 2) long on the device, copied there once."""
+        """Sizes as (F, 2) long on the device, copied there once."""
         if sizes not in self._constants:
             self._constants[sizes] = torch.tensor(sizes, device=self._device)
         return self._constants[sizes]
 
     def _crossed(self, images: Sequence[np.ndarray]) -> Tensor:
-        """(F, H, W, 3) uint8 on the device; the copy may still be under way."""
+        """(F, H, W, 3) uint8 on the device; the copy may not be finished yet."""
         count = len(images)
         if not self._ring or len(self._ring[0][0]) < count or self._ring[0][0].shape[1:] != images[0].shape:
             shape = (count, *images[0].shape)
             self._ring = [(torch.empty(shape, dtype=torch.uint8, pin_memory=True), torch.cuda.Event()) for _ in "ab"]
         buffer, crossed = self._ring[self._turn]
         self._turn = 1 - self._turn
-        crossed.synchronize()  # what this buffer held before has arrived
+        crossed.synchronize()  # the last copy out of this buffer is finished
         for place, image in zip(buffer.numpy(), images, strict=False):
             place[:] = image
         there = buffer[:count].to(self._device, non_blocking=True)
-        crossed.record(torch.cuda.current_stream(self._device))  # which need not be the current device's
+        crossed.record(torch.cuda.current_stream(self._device))  # of this device, which need not be the current one
         return there

@@ -1,4 +1,4 @@
-"""Time in masks: the table of trackers, which say how what was answered on one frame bears on the next."""
+"""The table of trackers. A tracker turns the answers of an image model on single frames into the masks of a video."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TRACKERS: LazyTable[type[Tracker[Any]]] = LazyTable(
     },
 )
 OF_HUB: LazyTable[type[HubTracks]] = LazyTable("tracker", {"hub": "rvos.tracking.hub.tracks:HubTracks"})
-"""What a name with the prefix `hub:` makes."""
+"""The class of the trackers whose names have the prefix `hub:`."""
 DEFAULT = "tracks"
-"""The one that won (`benchmarks/gain/real_video.py`, `video_gain.py`)."""
+"""The one with the best results in `benchmarks/gain/real_video.py` and `video_gain.py`."""
 
 
 def known_tracker(name: str) -> str:
-    """The name as the table has it, or as it is behind `hub:`. Raises `UnknownNameError`."""
+    """The name as it is in the table; a name with the prefix `hub:` unchanged. Raises `UnknownNameError`."""
     if not name.startswith(PREFIX):
         return TRACKERS.known(name)
     check_name(name.removeprefix(PREFIX))
@@ -33,5 +33,5 @@ def known_tracker(name: str) -> str:
 
 
 def tracker_type(name: str) -> type[Tracker[Any]]:
-    """The class of a tracker by a name that is known."""
+    """The class of a tracker. name: as returned by `known_tracker`."""
     return OF_HUB["hub"] if name.startswith(PREFIX) else TRACKERS[name]

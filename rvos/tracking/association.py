@@ -1,5 +1,8 @@
-"""Which track a region of this frame belongs to: by overlap with where the track was carried, by appearance and by
-motion, all regions together (Hungarian assignment)."""
+"""Data association: decides which track each region of a frame belongs to.
+
+All regions are assigned together (Hungarian algorithm), by their overlap with the carried masks of the tracks. A region
+without enough overlap can still be assigned by its appearance, size and distance.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,19 @@ from rvos.tracking.regions import Region, overlap
 
 @dataclass(frozen=True)
 class AssociationConfig:
-    """The numbers by which regions are given to tracks."""
+    """The numbers by which regions are assigned to tracks."""
 
-    #: Overlap (IoU) from which on a region is where a track was carried.
+    #: Least overlap (IoU) of a region with the carried mask of a track for an assignment by overlap.
     least_overlap: Share = 0.2
-    #: Distance of mean features beyond which two appearances have nothing in common.
+    #: Distance between mean pixel features from which on two appearances are not similar at all.
     same_appearance: Annotated[float, Range(1e-3)] = 0.25
-    #: How much looking the same counts beside lying in the same place.
+    #: Weight of the similarity in appearance; that of the overlap is 1.
     appearance_weight: Weight = 0.5
-    #: How far off its place something that looks the same may come up, in its sizes, ...
+    #: How far from a track a region of similar appearance may lie without overlap, in sizes of the track.
     reach: Sizes = 1.0
-    #: ... and how much farther with every frame that it was away, up to anywhere.
+    #: Added to `reach` for each frame that the track has been lost, without limit.
     reach_growth: Sizes = 0.25
-    #: Largest ratio of two areas of one thing that was not carried here.
+    #: Largest ratio between the areas of a track and a region that is assigned without overlap.
     area_ratio: Annotated[float, Range(1)] = 3.0
 
     def __post_init__(self) -> None:
@@ -40,20 +43,20 @@ class AssociationConfig:
 class Place:
     """Where a track is expected on this frame, and what it looked like."""
 
-    #: (h, w) float32 where it was carried; None of one that has no place, or across a cut.
+    #: (h, w) float32 at work size, the carried mask; None if there is none, as across a cut.
     carried: np.ndarray | None
-    #: (C,) float32
+    #: (C,) float32, mean pixel features.
     appearance: np.ndarray
-    #: (x, y) at work size, where it is or was last; None where nothing was anywhere.
+    #: (x, y) of its last mask, in pixels at work size; None across a cut, where its position is unknown.
     centre: tuple[float, float] | None
-    #: Pixels at work size.
+    #: Of its last mask, in pixels at work size.
     area: float
-    #: Frames that it has been without a place.
+    #: Frames for which it has been lost.
     away: int
 
 
 def assign(places: Sequence[Place], regions: Sequence[Region], config: AssociationConfig) -> dict[int, int]:
-    """Position of a region -> position of its track; regions of none are left out."""
+    """Position of a region -> position of its track. Regions that fit no track are left out."""
     if not places or not regions:
         return {}
     worth = np.array([[affinity(place, region, config) for place in places] for region in regions])
@@ -61,22 +64,22 @@ def assign(places: Sequence[Place], regions: Sequence[Region], config: Associati
 
 
 def best_pairs(worth: np.ndarray) -> list[tuple[int, int]]:
-    """Region and place of each pair, so that the sum over all is as large as can be. worth: (R, P) >= 0.
+    """(region, place) pairs for which the sum of `worth` is largest. worth: (R, P) float >= 0.
 
-    On nearly all frames no two regions want one place, and each has the one that it would rather have.
+    On nearly all frames every region has the highest worth at a different place, and no solver is needed.
     """
     wanted = worth.argmax(1)
     of_worth = wanted[worth.max(1) > 0]
     if len(np.unique(of_worth)) == len(of_worth):
         return [(region, int(place)) for region, place in enumerate(wanted)]
-    from scipy.optimize import linear_sum_assignment  # here: it takes half a second, and few runs need it
+    from scipy.optimize import linear_sum_assignment  # imported here: it takes half a second, and few runs need it
 
     regions, places = linear_sum_assignment(worth, maximize=True)
     return [(int(region), int(place)) for region, place in zip(regions, places, strict=True)]
 
 
 def affinity(place: Place, region: Region, config: AssociationConfig) -> float:
-    """How much speaks for a region being a track: 0 where it cannot be."""
+    """How much speaks for a region belonging to a track, >= 0; 0 if it cannot."""
     alike = max(0.0, 1 - float(np.linalg.norm(place.appearance - region.appearance)) / config.same_appearance)
     shared = 0.0 if place.carried is None else overlap(place.carried > 0.5, region.core)
     if shared >= config.least_overlap:

@@ -1,10 +1,11 @@
-"""The tracks of an expression as objects: where each is, what it looks like, and whose mask is drawn.
+"""Follows the tracks of an expression: where each one is, what it looks like, and which mask it has.
 
-A track's mask is the candidate's, as the image model drew it. Where a candidate differs from what was carried there,
-the memory of the object's appearance is asked about the pixels on which they differ, and where it speaks clearly
-against the candidate, the mask is drawn anew from what was carried. Tracks without a candidate are carried: by the flow
-where it can be trusted, and by appearance. One that another candidate covers is hidden behind it, unless it still looks
-like itself: then the model drew the same thing too large, or its whole.
+A track with a candidate takes the candidate's mask as the image model drew it. Where the candidate differs from the
+carried mask, the appearance memory scores the pixels on which they differ; if it clearly contradicts the candidate, the
+candidate is refused and the carried mask is kept. A track without a candidate is carried: by optical flow where the
+flow can be trusted, elsewhere by appearance. One that the candidate of another track covers counts as hidden, unless
+the appearance memory still recognises it: then the model drew the same object again, too large or as a whole of which
+the track is a part.
 """
 
 from __future__ import annotations
@@ -35,43 +36,45 @@ from rvos.view.motion import warp
 class FollowingConfig:
     """The numbers by which tracks are followed."""
 
-    #: Tracks of one expression that are kept, with a place or without.
+    #: Most tracks of one expression that are kept, lost ones included.
     most_tracks: Count = 12
-    #: Those most likely meant whose appearance is learned; the others are carried by optical flow alone.
+    #: Tracks most likely meant that have an appearance memory; the others are carried by optical flow alone.
     most_learned: Count = 4
-    #: A track of fewer candidates that has had none for as many answers was a fault of the image model.
+    #: A track that had fewer candidates, and then none for as many answers in a row, was an error of the image model.
     least_candidates: Count = 2
-    #: Frames after which a candidate is learned from that differs from what was carried, ...
+    #: Frames between two updates of the appearance memory if the new candidate differs from the carried mask.
     learn_late: Count = 12
-    #: ... and from one lesson to the next, ...
+    #: Frames between two updates of the appearance memory if the new candidate agrees with the carried mask.
     learn_every: Count = 5
-    #: ... and what a lesson counts at least among those before it.
+    #: Least share of an update in the appearance memory.
     lesson_share: Share = 0.2
-    #: Quality from which on a candidate's mask is taken as it is and learned from.
+    #: Quality from which on a candidate's mask is taken as it is and learned from; below, it is averaged with the
+    #: carried mask.
     good: Share = 0.5
-    #: Share of what candidate and carried mask cover on which they differ, from which on the candidate is doubted; ...
+    #: A candidate differs from the carried mask if they differ on at least this share of their union.
     doubt: Share = 0.15
-    #: ... seams that are thinner, in sizes of the object, do not count: every mask is a little off.
+    #: Strips of the difference that are thinner than this, in sizes of the object, do not count: no outline is exact.
     thin: Sizes = 0.05
-    #: How clearly the memory of appearance must speak against a doubted candidate, in [0, 1].
+    #: How clearly the appearance memory must contradict a candidate that differs for it to be refused, in [0, 1].
     against: Share = 0.2
-    #: Likelihood of a candidate from which on it is not refused over a gap between answers, or is a track's whole.
+    #: Likelihood from which on a candidate is taken after frames without one, and a containing region becomes a track's
+    #: mask.
     likely: Share = 0.5
-    #: Candidates that are refused in a row: one that comes back is right.
+    #: Most candidates that are refused in a row; the next one is taken.
     most_refused: Annotated[int, Range(0)] = 1
-    #: Frames after which what the flow carries counts as much less as e says, against what is drawn by appearance.
+    #: Frames after which the trust in a mask carried by flow has fallen to 1/e; the rest is predicted by appearance.
     flow_frames: Annotated[float, Range(0.1, 100)] = 10.0
     #: Quality of a carried mask below which the track is lost.
     lost: Share = 0.25
-    #: Share of a carried mask that lies on what is another track's, from which on it is hidden behind it, ...
+    #: Share of a carried mask inside the candidate of another track from which on the track counts as hidden.
     hidden: Share = 0.6
-    #: ... unless its quality is at least this: then the other was drawn around it, ...
+    #: Quality of a carried mask from which on a covered track is still recognised, and does not count as hidden.
     seen: Share = 0.5
-    #: ... too large, or as the whole of which it is a part: a whole is at most so many times larger.
+    #: A region that contains a track can be a whole of which it is a part if it is at most this many times larger.
     whole: Annotated[float, Range(1)] = 4.0
-    #: Share of a new frame in the appearance of a track.
+    #: Share of a new candidate in the mean appearance of its track.
     appearance_rate: Share = 0.2
-    #: Frames without a place after which a track ends.
+    #: Frames for which a track may be lost before it ends.
     forget: Annotated[int, Range(1)] = 300
 
     def __post_init__(self) -> None:
@@ -80,53 +83,53 @@ class FollowingConfig:
 
 @dataclass(frozen=True)
 class Flowed:
-    """A candidate that optical flow alone has carried on: for some frames the best that there is, where flow can be
-    trusted."""
+    """A candidate that was carried on by optical flow alone. For some frames this is the best estimate where the flow
+    can be trusted."""
 
-    #: (h, w) float32 at work size.
+    #: (h, w) float32 at work size, probabilities.
     probs: np.ndarray
-    #: (h, w) float32 in [0, 1], how much every pixel of it is trusted.
+    #: (h, w) float32 in [0, 1], how much each pixel is trusted.
     trust: np.ndarray
 
     def moved(self, view: View, keep: float) -> Flowed:
-        """One frame later. keep: what stays of the trust whatever the flow."""
+        """One frame later. keep: factor in [0, 1] on the trust, beside that of the flow."""
         flow = view.once(work_flow)
         both = warp(np.dstack([self.probs, self.trust]), flow)
         return Flowed(both[..., 0].copy(), np.float32(keep) * both[..., 1] * view.once(flow_trust))
 
     def mixed_with(self, probs: np.ndarray) -> np.ndarray:
-        """(h, w) float32: what was carried where it is trusted, `probs` where it is not."""
+        """(h, w) float32: the carried probabilities where they are trusted, `probs` elsewhere."""
         trust = cv2.blur(self.trust, (5, 5))
         return trust * self.probs + (1 - trust) * probs
 
 
 @dataclass(frozen=True)
 class Track:
-    """One object that may be what the words mean."""
+    """One object that the expression may mean."""
 
     #: Never changes.
     id: int
     #: (C,) float32, mean pixel features.
     appearance: np.ndarray
-    #: (h, w) float32 at work size, where it is; None of one that is lost.
+    #: (h, w) float32 at work size, its mask as probabilities; None while it is lost.
     probs: np.ndarray | None
-    #: Its last candidate, carried by optical flow alone; None of one that had none.
+    #: Its last candidate, carried by optical flow alone; None if it had none.
     flowed: Flowed | None
-    #: (x, y) at work size, where it was last.
+    #: (x, y) of its last mask, in pixels at work size.
     centre: tuple[float, float]
-    #: Pixels at work size that it had last.
+    #: Of its last mask, in pixels at work size.
     area: float
-    #: [0, 1], how good its mask on the last frame is.
+    #: [0, 1], of its mask on the last frame.
     quality: float = 0.0
-    #: What its pixels look like, once that was learned.
+    #: Its appearance memory; None if it has none.
     memory: ObjectMemory | None = None
-    #: What a network of the hub remembers of it, where one carries its mask.
+    #: What a network of the hub remembers of it; None if no network carries its mask.
     network: NetworkMemory | None = None
-    #: Candidates that it has had.
+    #: Candidates so far.
     candidates: int = 0
-    #: Lessons about its appearance.
+    #: Updates of its appearance memory.
     lessons: int = 0
-    #: Frames since the last one.
+    #: Frames since the last update.
     since_lesson: int = 0
     #: Candidates refused in a row.
     refused: int = 0
@@ -134,44 +137,45 @@ class Track:
     missed: int = 0
     #: Frames since the last candidate.
     age: int = 0
-    #: Frames without a place.
+    #: Frames for which it has been lost.
     away: int = 0
-    #: Log-odds that it is the one meant, 0 for the first of all tracks.
+    #: Log-odds that it is the one meant, relative to the best track, which has 0.
     log_odds: float = 0.0
-    #: The history of the expression that ends with it.
+    #: The best history that ends with this track.
     path: Path = ()
-    #: What was answered of it.
+    #: Fading mean of the likelihoods that the answers gave it.
     belief: Belief = field(default_factory=Belief)
-    #: The user gave its mask: a candidate that differs is another thing.
+    #: The user gave its mask: a candidate that differs much is refused.
     given: bool = False
-    #: The user said that what is meant was not there while this was to be seen: it is something else.
+    #: The user said that the target was absent while this track was visible: it is not the target.
     denied: bool = False
 
     def place(self, carried: np.ndarray | None, cut: bool) -> Place:
-        """Where it is expected on the next frame."""
+        """Where it is expected on the next frame. carried: its carried mask."""
         return Place(carried, self.appearance, None if cut else self.centre, self.area, self.away)
 
 
 def new_track(track_id: int, region: Region) -> Track:
-    """A track that begins with a region, and is not placed yet."""
+    """A track that begins with a region, and has no mask yet."""
     return Track(track_id, region.appearance, None, None, (0.0, 0.0), 0.0)
 
 
 def first_of(tracks: Sequence[Track]) -> Track | None:
-    """The track most likely meant, the oldest of equals."""
+    """The track most likely meant, the oldest of equals; None if there are none."""
     return max(tracks, key=lambda track: (track.log_odds, -track.id), default=None)
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A track on this frame, and its mask where that is at hand."""
+    """A track on this frame, and its mask at frame size if that is known already."""
 
     track: Track
-    #: (H, W) bool at frame size; None of one that was carried, whose mask is drawn when it is shown.
+    #: (H, W) bool at frame size; None for a carried mask, which is computed at frame size only when it is shown.
     mask: np.ndarray | None = None
-    #: Nothing speaks against its candidate.
+    #: It has a candidate, and nothing speaks against it.
     trusted: bool = False
-    #: [0, 1], the likelihood of its candidate, of what was drawn around it or of a part; None of none.
+    #: [0, 1], the likelihood that the answer gives it: that of its candidate, or of a region that contains it or is a
+    #: part of it; None if there is no such region.
     said: float | None = None
 
 
@@ -183,14 +187,19 @@ class Follower:
         self.objects = objects
 
     def carried(self, view: View, track: Track) -> np.ndarray | None:
-        """(h, w) float32: where the flow carries a track; None of one that is lost, or leaves the picture."""
+        """(h, w) float32 at work size: the mask of a track carried by optical flow; None if the track is lost or leaves
+        the picture, and across a cut."""
         if track.probs is None or view.cut:
             return None
         probs = warp(track.probs, view.once(work_flow))
         return probs if probs.max() > 0.5 else None
 
     def continued(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> Placed:
-        """A track that has no candidate on this frame. taken: (h, w) bool, where other tracks were drawn."""
+        """A track without a candidate on this frame.
+
+        taken: (h, w) bool at work size, the candidates of the other tracks; None on a frame without an answer, and for
+        a track whose mask the user gave.
+        """
         if taken is not None:
             track = replace(track, missed=track.missed + 1)
         covered = carried is not None and taken is not None and share_of(carried, taken) >= self.config.hidden
@@ -211,9 +220,9 @@ class Follower:
         return Placed(replace(self._moved(track, guess.probs, guess.quality), memory=memory, age=track.age + 1))
 
     def in_context(self, placed: Placed, regions: Sequence[Region]) -> Placed:
-        """A track without a candidate, where the model drew something around it, or a part of it: what is said of that
-        is said of the track. Its mask is what was drawn around it, if that is likely meant and no larger than a whole
-        is. What the user gave stays as it was given.
+        """A track without a candidate, given the regions that contain it or are a part of it: the highest likelihood of
+        these counts for the track. The likeliest containing region becomes its mask, if that is likely meant and not
+        too large to be a whole. A track whose mask the user gave is left as it is.
 
         regions: those of the frame.
         """
@@ -230,9 +239,9 @@ class Follower:
         return replace(placed, mask=None if whole is None else whole.mask, said=said)
 
     def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
-        """A track whose candidate on this frame is a region."""
+        """A track that has a candidate on this frame. carried: its carried mask, or None; region: the candidate."""
         differing = None if carried is None else self._differing(track, carried, region)
-        # Over a gap a mask that was carried may well be off.
+        # After frames without a candidate the carried mask may well be off.
         trusted = carried is not None and (differing is None or (track.age > 0 and not track.refused))
         track = replace(
             track,
@@ -253,8 +262,8 @@ class Follower:
         return Placed(self._moved(track, soft, region.quality), said=region.likelihood)
 
     def given(self, view: View, track: Track, region: Region) -> Placed:
-        """A track whose mask on this frame the user gave: a region with that mask. What was learned of the track
-        before it was first given may be of another thing, and goes."""
+        """A track whose mask on this frame the user gave. region: one with that mask. At the first such mask the
+        appearance memory starts anew, since what it has learned may be of another object."""
         assert region.mask is not None
         if track.given and track.memory is not None:
             state = self.objects.renew(view, ObjectState(region.soft, track.memory), region.mask)
@@ -276,7 +285,8 @@ class Follower:
         return Placed(replace(self._moved(track, region.soft, 1.0), since_lesson=0), region.mask, trusted=True)
 
     def kept(self, tracks: Sequence[Track]) -> tuple[Track, ...]:
-        """As many tracks as there is room for: those with a place first, then those most likely meant."""
+        """The tracks that are kept, by rising id: at most `most_tracks`, those with a mask first, then those most
+        likely meant."""
         going_on = [track for track in tracks if track.given or not self._is_over(track)]
         ranked = sorted(going_on, key=lambda t: (t.probs is None, -t.log_odds, t.away, t.id))
         best, first = ranked[: self.config.most_tracks], first_of(going_on)
@@ -285,18 +295,18 @@ class Follower:
         return tuple(sorted(best, key=lambda track: track.id))
 
     def _is_over(self, track: Track) -> bool:
-        """It was away for too long; it is known to be something else and lost, after which nothing is known; or it had
-        few candidates, and as many answers since had none: a fault of the image model."""
+        """It was lost for too long; it is denied and lost; or it had few candidates, and none in as many answers since:
+        an error of the image model."""
         c = self.config
         is_fault = track.candidates < c.least_candidates and track.missed >= c.least_candidates
         return track.away > c.forget or is_fault or (track.denied and track.probs is None)
 
     def mask(self, view: View, probs: np.ndarray) -> np.ndarray:
-        """(H, W) bool at frame size: what was carried, its boundary moved to the nearest edge of the picture."""
+        """(H, W) bool at frame size: the carried mask, its boundary moved to the nearest edge of the picture."""
         return snapped(view, probs)
 
     def learned(self, view: View, placed: Placed, region: Region) -> Placed:
-        """The same with a lesson about its appearance, where one is due: sooner where its candidate is trusted."""
+        """With an update of its appearance memory, if one is due: sooner if its candidate is trusted."""
         c, track = self.config, placed.track
         if track.probs is None or region.mask is None or placed.mask is not region.mask:
             return placed
@@ -314,17 +324,18 @@ class Follower:
         return replace(placed, track=replace(track, memory=memory, lessons=track.lessons + 1, since_lesson=0))
 
     def _differing(self, track: Track, carried: np.ndarray, region: Region) -> np.ndarray | None:
-        """(h, w) bool: where a candidate and the carried mask differ in earnest; None where they agree."""
+        """(h, w) bool: where a candidate and the carried mask differ substantially; None if they agree."""
         before, now = carried > 0.5, region.core
         differing = _bulk(before ^ now, self.config.thin * math.sqrt(track.area))
         is_large = np.count_nonzero(differing) >= self.config.doubt * np.count_nonzero(before | now)
         return differing if is_large and differing.any() else None
 
     def _is_refused(self, view: View, track: Track, region: Region, differing: np.ndarray) -> bool:
-        """The memory of the object's appearance speaks against the candidate where it differs from what was carried.
+        """Whether the appearance memory contradicts the candidate where it differs from the carried mask.
 
-        Over a gap that may be the carried mask's fault: there a candidate that is likely meant is taken. What the user
-        gave is not asked about."""
+        After frames without a candidate the carried mask may be at fault, so a candidate that is likely meant is taken.
+        For a track whose mask the user gave, every candidate that differs is refused.
+        """
         if track.given:
             return True
         if track.memory is None or region.mask is None or track.refused >= self.config.most_refused:
@@ -349,12 +360,12 @@ class Follower:
 
 
 def _bulk(differing: np.ndarray, width: float) -> np.ndarray:
-    """What of a difference (h, w) bool is at least so wide in pixels."""
+    """The parts of a difference (h, w) bool that are at least `width` pixels wide."""
     side = max(2, round(width))
     return cv2.morphologyEx(differing.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0
 
 
 def share_of(carried: np.ndarray, taken: np.ndarray) -> float:
-    """Of what was carried, (h, w) in [0, 1], the share that lies on (h, w) bool."""
+    """Share of a carried mask, (h, w) in [0, 1], that lies inside `taken`, (h, w) bool."""
     core = carried > 0.5
     return np.count_nonzero(core & taken) / max(1, np.count_nonzero(core))

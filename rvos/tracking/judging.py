@@ -1,4 +1,4 @@
-"""What an answer says of each track: evidence that it is the one meant, and that it is one of those meant."""
+"""What an answer says about each track: evidence that it is the one meant, and that it is among several meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rvos.tracking.following import Placed, Track, first_of
 from rvos.tracking.maps.steadying import SteadyMap
 
 NOBODY = 0
-"""The id of no track: what is meant on a frame where the user said that it is not there."""
+"""The id of no track. It stands in a history where the user said that the target is absent."""
 
 
 def judged(
@@ -24,10 +24,10 @@ def judged(
     known: Sequence[Track],
     config: MeaningConfig,
 ) -> list[Placed]:
-    """The tracks with what the answer of a frame says of each.
+    """The tracks, with log-odds, history and belief updated by the answer of a frame.
 
-    steady: its map, where it has one; placed: all tracks on the frame; known: the tracks of the frame before. Of those
-    that the user denied nothing is said.
+    steady: the steady map of the answer, if it has one; placed: all tracks on the frame; known: the tracks of the frame
+    before. Denied tracks are left as they are.
     """
     said = {one.track.id: one.said for one in placed}
     if steady is not None:
@@ -56,22 +56,22 @@ def judged(
 def corrected(
     frame_index: int, placed: Sequence[Placed], given: int, known: Sequence[Track], config: MeaningConfig
 ) -> list[Placed]:
-    """The tracks on the frame on which the user said that one is meant: given, its id. The frames before keep the
-    history that led here."""
+    """The tracks on a frame on which the user gave the mask of one of them. given: its id. On earlier frames the best
+    history so far stays."""
     path = _path_to(frame_index, given, known, config)
     return [_led(one, given, path, config) for one in placed]
 
 
 def denied(frame_index: int, placed: Sequence[Placed], known: Sequence[Track], config: MeaningConfig) -> list[Placed]:
-    """The tracks on the frame on which the user said that what is meant is not there: those that have a place are
-    something else. The frames before keep the history that led here."""
+    """The tracks on a frame on which the user said that the target is absent: all that have a place on it are denied.
+    On earlier frames the best history so far stays."""
     path = _path_to(frame_index, NOBODY, known, config)
     return [_denied(one, path, config) if one.track.probs is not None else one for one in placed]
 
 
 def open_share(placed: Sequence[Placed]) -> float:
-    """[0, 1]: how much of the presence of an answer is of tracks that the user did not deny. It is that of what was
-    found likeliest (ours)."""
+    """[0, 1], the factor on the presence of an answer for the tracks that the user denied (ours): the highest
+    likelihood of a track that is not denied, divided by the highest of all."""
     said = [(one.said, one.track.denied) for one in placed if one.said is not None]
     if not any(is_denied for _, is_denied in said):
         return 1.0
@@ -79,13 +79,14 @@ def open_share(placed: Sequence[Placed]) -> float:
 
 
 def pinned(placed: Sequence[Placed], given: int, known: Sequence[Track], config: MeaningConfig) -> list[Placed]:
-    """The tracks after an answer, where the user said before which is meant: that one leads, whatever is answered."""
+    """The tracks after an answer, where the user gave the mask of one before: that one stays the one meant, whatever
+    the answer."""
     path = next(track.path for track in known if track.id == given)
     return [_led(one, given, path, config) for one in placed]
 
 
 def _path_to(frame_index: int, meant: int, known: Sequence[Track], config: MeaningConfig) -> Path:
-    """The history of the frames before, after which the track with the id `meant` is the one."""
+    """The best history so far, continued by the track with the id `meant` from this frame on."""
     before = first_of(known)
     return (*(() if before is None else before.path), (frame_index, meant))[-config.most_runs :]
 
@@ -95,7 +96,7 @@ def _denied(one: Placed, path: Path, config: MeaningConfig) -> Placed:
 
 
 def _led(one: Placed, given: int, path: Path, config: MeaningConfig) -> Placed:
-    """A track where the one with the id `given` leads."""
+    """A track, where the one with the id `given` is the one meant."""
     if one.track.id == given:
         return replace(one, track=replace(one.track, log_odds=0.0, path=path))
     return replace(one, track=replace(one.track, log_odds=min(one.track.log_odds, -config.switch - 1)))

@@ -1,4 +1,4 @@
-"""The candidates of an answer as regions of a frame: what tracks are made of."""
+"""The regions of an answer on a frame, which are assigned to tracks."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from rvos.view.frame_view import View
 class RegionsConfig:
     """The numbers by which an answer becomes regions."""
 
-    #: The likeliest candidates of an answer, or largest regions of a map, that are looked at.
+    #: Most regions of an answer: the likeliest candidates, or the largest connected components of a map.
     most: Count = 8
-    #: Pixels at work size; a smaller one is a crumb, unless the answer has nothing larger.
+    #: Least area of a region in pixels at work size. If all candidates are smaller, the likeliest is kept.
     least_px: Count = 12
-    #: Overlap (IoU) from which on two candidates are one thing; the likelier stands for both.
+    #: Overlap (IoU) from which on two candidates show the same object; only the likelier is kept.
     same: Share = 0.7
-    #: Probability above which a pixel is of a region of a map.
+    #: Probability above which a pixel of a map belongs to a region.
     candidate: Share = 0.4
 
     def __post_init__(self) -> None:
@@ -36,27 +36,27 @@ class RegionsConfig:
 
 @dataclass(frozen=True)
 class Region:
-    """One thing that an image model drew on a frame."""
+    """One candidate of an answer, or one connected component of its map."""
 
-    #: (H, W) bool at frame size, as the model drew it; None of one that is drawn from `soft`.
+    #: (H, W) bool at frame size, as the model drew it; None for a region of a map, whose mask is made from `soft`.
     mask: np.ndarray | None
-    #: (h, w) float32 in [0, 1] at work size: the share of each pixel that is in it; of a map, its probability.
+    #: (h, w) float32 in [0, 1] at work size: the share of each pixel inside the mask; of a map, its probabilities.
     soft: np.ndarray
-    #: [0, 1], the probability that this is meant, if anything is.
+    #: [0, 1], the probability that this is meant, if the target is present.
     likelihood: float
-    #: [0, 1], what the mask is worth.
+    #: [0, 1], the quality of the mask.
     quality: float
     #: (C,) float32, mean pixel features.
     appearance: np.ndarray
 
     @property
     def core(self) -> np.ndarray:
-        """(h, w) bool at work size."""
+        """(h, w) bool at work size: `soft` above 0.5."""
         return self.soft > 0.5
 
 
 def appearance_of(view: View, soft: np.ndarray) -> np.ndarray:
-    """(C,) float32: the mean pixel features of what is more in than out of (h, w) at work size."""
+    """(C,) float32: the mean pixel features inside a mask. soft: (h, w) in [0, 1] at work size; above 0.5 is inside."""
     features = view.once(pixel_features)
     height, width = features.shape[:2]
     small = cv2.resize(soft, (width, height), interpolation=cv2.INTER_AREA)
@@ -65,19 +65,20 @@ def appearance_of(view: View, soft: np.ndarray) -> np.ndarray:
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two masks; 0 of two empty ones."""
+    """Intersection over union of two masks; 0 for two empty ones."""
     union = np.count_nonzero(one | other)
     return float(np.count_nonzero(one & other) / union) if union else 0.0
 
 
 def region_of_mask(view: View, mask: np.ndarray) -> Region:
-    """What is beyond doubt meant: a mask (H, W) bool of the frame, not empty."""
+    """The region of a mask that the user gave, (H, W) bool of the frame, not empty: likelihood and quality are 1."""
     soft = at_work_size(view, mask)
     return Region(mask, soft, 1.0, 1.0, appearance_of(view, soft))
 
 
 def regions_of_candidates(view: View, candidates: Sequence[Candidate], config: RegionsConfig) -> list[Region]:
-    """The candidates of an answer, the likeliest first; one that shows what a likelier one shows is left out."""
+    """The candidates of an answer, the likeliest first. One that shows the same object as a likelier one is left
+    out."""
     kept: list[Region] = []
     height, width = work_size(view)
     for candidate in candidates[: config.most]:
@@ -92,7 +93,7 @@ def regions_of_candidates(view: View, candidates: Sequence[Candidate], config: R
 
 
 def regions_of_map(view: View, steady: SteadyMap, config: RegionsConfig) -> list[Region]:
-    """The connected parts of a map above `candidate`, the likeliest first."""
+    """The connected components of a map above `candidate`, the likeliest first."""
     above = (steady.probs > config.candidate).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]

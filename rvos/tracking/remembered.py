@@ -24,21 +24,21 @@ class TracksState:
     tracks: tuple[Track, ...] = ()
     next_id: int = 1
     presence: Gathered = field(default_factory=Gathered)
-    #: Of the maps of a dense model; None before the first.
+    #: Memory of the maps of a dense model; None before the first.
     maps: MapMemory | None = None
-    #: How often several things were meant at once, [0, 1].
+    #: [0, 1], moving average of whether an answer means several objects.
     several: float = 0.0
     score: float = 0.0
     #: Frames since the image model last answered.
     unanswered: int = 0
     waiting: tuple[WaitingFrame, ...] = ()
-    #: Which track is meant when, where the video was watched before.
+    #: In the second of two passes, the best history that the first one found.
     plan: Path = ()
-    #: Where the tracks went, where the words speak of motion.
+    #: Trajectories of the tracks, if the expression speaks of motion.
     motion: MotionMemory = field(default_factory=MotionMemory)
-    #: Pictures of the tracks; None where nobody decides by them.
+    #: Pictures of the tracks; None if no decider needs them.
     album: Album | None = None
-    #: Which tracks are meant, where that was decided between two passes.
+    #: Which tracks are meant, if a decider decided that between two passes.
     decision: Decision | None = None
-    #: The track that the user said is meant, from the frame on where that was said.
+    #: Id of the track that the user said is meant; None if the user said nothing.
     given: int | None = None

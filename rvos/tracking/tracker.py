@@ -1,4 +1,4 @@
-"""The seam where masks travel through time, and the tracker that does nothing."""
+"""The interface of trackers, and the tracker `none`, which takes the answer of each frame as it is."""
 
 from __future__ import annotations
 
@@ -26,43 +26,42 @@ State = TypeVar("State")
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """The numbers of a tracker; those of a subclass of `Tracker` are a subclass of this, beside it.
+    """The numbers of a tracker. A subclass of `Tracker` names a subclass of this as its `config_type`.
 
-    Every field that is a number declares its range (`image_core.ranges`).
-    Raises `ConfigError` for values out of them, all in one.
+    Every field that is a number declares its range (`image_core.ranges`). Raises `ConfigError` for values out of range,
+    with all faults in one message.
     """
 
     def __post_init__(self) -> None:
         check_ranges(self)
 
     def for_model(self, model: ModelIdentity | None) -> Self:
-        """These numbers, with those that were left open as they were found for an image model of this project; None of
-        any other."""
+        """These numbers, with those that were left open set to what was measured for an image model of this project.
+        model: None for any other model."""
         return self
 
 
 class Tracker(ABC, Generic[State]):
-    """Turns what an image model answers on single frames into what one expression means on a video.
+    """Turns the answers of an image model on single frames into the masks of one expression in a video.
 
-    A tracker is shared by all sessions and holds nothing that changes; what it remembers of one expression on one video
+    A tracker is shared by all sessions and holds nothing that changes. What it remembers of one expression on one video
     is in a frozen dataclass that `step` takes and returns, and that `image_core.state` turns into bytes.
     """
 
     between_decodes: ClassVar[bool]
-    """It can serve frames that were not decoded. Where it cannot, every frame has to be."""
+    """Whether it can process frames without an answer. If not, the image model has to answer every frame."""
 
     config_type: ClassVar[type[TrackerConfig]] = TrackerConfig
-    """The dataclass of its numbers: what `tracker.KEY=VALUE` sets."""
+    """The dataclass of its numbers, which `tracker.KEY=VALUE` sets."""
 
     of_masks: ClassVar[str] = ""
-    """Which of its numbers count, by their group, where objects are followed from masks; "" where masks are followed
-    without it."""
+    """The group of its numbers that applies when objects are followed from masks; "" if it does not follow them."""
 
     lookahead: int = 0
-    """How many later frames the answer to a frame waits for."""
+    """How many later frames the result of a frame waits for."""
 
     both_ways: bool = False
-    """The video is watched twice, the second time from `again`, knowing how it goes on."""
+    """Whether the video is watched twice; the second pass starts with the state that `again` returns."""
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         """config: of `config_type`; its defaults where None."""
@@ -70,15 +69,15 @@ class Tracker(ABC, Generic[State]):
 
     @classmethod
     def built(cls, config: Any, device: str, precision: Precision) -> Self:
-        """One of these numbers (`config_type`), whose models, if it has any, compute on a device in a precision.
+        """A tracker with these numbers (`config_type`). Its models, if it has any, compute on `device` in `precision`.
         Nothing is loaded yet. Raises `ConfigError`."""
         return cls(config)
 
     def question(self, expression: TimedExpression, draws_candidates: bool) -> str:
-        """What the image model is asked for an expression. A tracker that judges by motion itself asks for the still
-        part; any other leaves all of the text to the model, which may know what to do with it.
+        """The text that the image model is asked for an expression: by default all of it. A tracker that judges motion
+        itself asks for the still part.
 
-        draws_candidates: the model draws a mask of everything that may be meant; any other has one map for all.
+        draws_candidates: the model draws a mask of each object that may be meant; other models return one map for all.
         """
         return expression.text
 
@@ -87,47 +86,49 @@ class Tracker(ABC, Generic[State]):
         """The state of expression number `expression_index` before the first frame."""
 
     def load(self) -> None:
-        """Bring what it needs beside its numbers, such as the weights of a network, before the first frame. Raises
-        `RvosError`, in one line, where that cannot be had."""
+        """Load what it needs beside its numbers, such as the weights of a network, before the first frame. Raises
+        `RvosError` with a message of one line if that is not available."""
 
     def document(self) -> dict[str, Any]:
-        """What results depend on, as JSON values, beside its name: its numbers, and its models with their revisions.
-        Raises as `load` does, of what it can know without loading."""
+        """What results depend on beside its name, as JSON values: its numbers, and its models with their revisions.
+        Raises as `load` does, as far as that is known without loading."""
         return asdict(self.config)
 
     def mask_carrier(self) -> MaskCarrier | None:
-        """What follows the objects of masks where this tracker is chosen; None where masks are followed without it."""
+        """What follows objects from masks when this tracker is chosen; None if masks are followed without it."""
         return None
 
     def prepare(self, view: View) -> None:
-        """Compute `once` what `step` will ask of the picture alone, whatever is answered: done beside the network."""
+        """Compute by `view.once` what `step` needs of the picture, whatever the answers. Runs in parallel with the
+        network."""
 
     @abstractmethod
     def step(self, view: View, answer: MaskAnswer | None, state: State) -> tuple[FrameResult | None, State]:
-        """What the expression means on the frame that is `lookahead` frames back (None before the first of them), and
-        the state after this frame. answer: None on a frame that was not decoded."""
+        """The result of the frame that is `lookahead` frames back (None before the first of them), and the state after
+        this frame. answer: None if the image model gave none on this frame."""
 
     def steps(
         self, view: View, answers: Sequence[MaskAnswer | None], states: Sequence[State]
     ) -> list[tuple[FrameResult | None, State]]:
-        """`step` of all expressions of a frame, in their order. A tracker may compute together what they have in
-        common, as long as each comes out as it would alone."""
+        """`step` for all expressions of a frame, in their order. A tracker may share computations between them, as long
+        as each result is what it would be alone."""
         return [self.step(view, answer, state) for answer, state in zip(answers, states, strict=True)]
 
     def corrected(
         self, view: View, mask: np.ndarray | None, answer: MaskAnswer | None, state: State
     ) -> tuple[FrameResult | None, State]:
-        """`step` on a frame on which the user says what the expression means: mask (H, W) bool of the frame, not empty;
-        None where it is not there.
+        """`step` on a frame on which the user says what the expression means. mask: (H, W) bool of the frame, not
+        empty; None if the target is absent.
 
-        The mask is shown on this frame as it is. From here on the expression means what it covers, whatever is
-        answered. Without one nothing is shown on this frame, and what is to be seen on it is not what is meant, as long
-        as it is followed; what comes into view later may be.
+        A mask is the result of this frame as it is. From here on the expression means the object that it covers,
+        whatever the answers. Without a mask nothing is shown on this frame, and the objects visible on it are not the
+        target as long as they are followed; what comes into view later may be. Raises `TypeError` if this tracker takes
+        no corrections.
         """
         raise TypeError(f"{type(self).__name__} carries nothing")
 
     def check_correctable(self) -> None:
-        """Raise `ConfigError` where nobody can say what an expression means: nothing is carried."""
+        """Raise `ConfigError` if this tracker takes no corrections, because it carries no masks."""
         if type(self).corrected is Tracker.corrected:
             raise ConfigError(
                 f"correction: expected a tracker that carries masks, such as tracks, got {type(self).__name__}: choose "
@@ -135,19 +136,20 @@ class Tracker(ABC, Generic[State]):
             )
 
     def asks(self, state: State) -> bool:
-        """The expression wants the next frame to go through the whole network, key frame or not."""
+        """Whether the expression needs the answer of the whole network on the next frame even if that is no key
+        frame."""
         return False
 
     def finish(self, state: State) -> list[FrameResult]:
-        """The answers that still wait for later frames, in order: none will come."""
+        """The results of the frames that still wait for later ones, in order, at the end of the video."""
         return []
 
     def decided(self, state: State) -> dict[str, Any] | None:
-        """How it was decided what the expression means, as JSON values; None where there is nothing to tell."""
+        """How it was decided which tracks the expression means, as JSON values; None if there is nothing to report."""
         return None
 
     def again(self, state: State) -> State:
-        """The state to begin the same video with once more, knowing how it went on."""
+        """The state with which the second pass over the same video starts, given the state after the first."""
         raise TypeError(f"{type(self).__name__} gains nothing from a second pass")
 
 
@@ -167,7 +169,7 @@ class NoTrackerState:
 
 
 class NoTracker(Tracker[NoTrackerState]):
-    """Every frame stands for itself: the mask is the image model's."""
+    """Takes the answer of each frame as it is."""
 
     between_decodes = False
     config_type = NoTrackerConfig

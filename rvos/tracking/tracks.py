@@ -1,12 +1,11 @@
-"""The tracker `tracks`: candidates become tracks, masks are carried, evidence adds up, and what is believed is shown as
-the image model drew it.
+"""The tracker `tracks`: turns candidates into tracks, carries their masks, and decides which tracks are meant.
 
-On a frame with an answer the regions that the image model drew are joined to tracks (`association`); the others go on
-as their masks are carried (`following`). Every answer says how likely each track is the one meant, which adds up along
-the best history (`meaning`). Whether anything is there at all is the mean of what the answers say of it (`presence`).
+On a frame with an answer the regions of the answer are assigned to tracks (`association`); the other tracks are carried
+on (`following`). Each answer gives a likelihood for every track; these add up along the best history (`meaning`).
+Whether the target is there at all is a fading mean of the presence of the answers (`gathered`).
 
-Which track is meant changes nothing about where tracks are. So a look-ahead, and the second of two passes, see the same
-tracks with the same ids, and choose among them by what is known then.
+Which track is meant does not change where the tracks are. So a look-ahead and the second of two passes see the same
+tracks with the same ids, and use later frames only to choose among them.
 """
 
 from __future__ import annotations
@@ -63,36 +62,36 @@ class TracksConfig(DecidingConfig):
     regions: RegionsConfig = field(default_factory=RegionsConfig)
     #: How the maps of dense models are made steady.
     steadying: SteadyingConfig = field(default_factory=SteadyingConfig)
-    #: How regions become tracks.
+    #: How regions are assigned to tracks.
     association: AssociationConfig = field(default_factory=AssociationConfig)
     #: How tracks are followed.
     following: FollowingConfig = field(default_factory=FollowingConfig)
-    #: How their masks are carried.
+    #: How masks are carried.
     carrying: ObjectTrackerConfig = field(default_factory=ObjectTrackerConfig)
     #: Which track is meant.
     meaning: MeaningConfig = field(default_factory=MeaningConfig)
-    #: How motion decides, where the words speak of it.
+    #: How motion decides, if the expression speaks of it.
     motion: ByMotionConfig = field(default_factory=ByMotionConfig)
-    #: How the presence of frames adds up.
+    #: How the presence of the answers is averaged.
     presence: GatheredConfig = field(default_factory=GatheredConfig)
 
     def for_model(self, model: ModelIdentity | None) -> Self:
-        """With the threshold of presence that `wanted_t_acc` takes, unless one was given."""
+        """With the presence threshold for `wanted_t_acc`, unless a threshold was given."""
         if self.presence_threshold is not None:
             return self
         return replace(self, presence_threshold=level_for(model, self.wanted_t_acc))
 
 
 class TracksTracker(Tracker[TracksState]):
-    """Candidates become tracks: see the module."""
+    """The tracker `tracks`: see the module."""
 
     between_decodes = True
     config_type = TracksConfig
     config: TracksConfig
 
     def __init__(self, config: TracksConfig | None = None, decider: Decider | None = None) -> None:
-        """decider: who decides which tracks are meant; None for the evidence of the answers. Raises `ConfigError` for
-        one without `both_ways`."""
+        """decider: decides which tracks are meant, and needs `both_ways`; None if the answers decide. Raises
+        `ConfigError` without `both_ways`, `ValueError` if the config names a decider and none is given."""
         super().__init__(config)
         self.both_ways = self.config.both_ways
         self.lookahead = self.config.lookahead
@@ -148,7 +147,7 @@ class TracksTracker(Tracker[TracksState]):
     def _heard(
         self, view: View, answers: Sequence[MaskAnswer | None], states: Sequence[TracksState]
     ) -> list[HeardMap | None]:
-        """Of each answer its map, where it has one."""
+        """For each answer its map, which the memory has learned from; None if it has no map."""
         pairs = zip(answers, states, strict=True)
         with_map = [(a, state.maps or MapMemory()) for a, state in pairs if a is not None and a.map is not None]
         heard = iter(self._steadier.heard(view, *zip(*with_map, strict=True)) if with_map else ())
@@ -157,8 +156,8 @@ class TracksTracker(Tracker[TracksState]):
     def _moved(
         self, view: View, answer: MaskAnswer | None, heard: HeardMap | None, state: TracksState
     ) -> tuple[list[Placed], TracksState]:
-        """The tracks on the next frame. heard: the map of the answer, where it has one."""
-        if view.cut:  # what was there says nothing of the new scene
+        """The tracks on this frame. heard: the map of the answer, if it has one."""
+        if view.cut:  # the presence in the old scene says nothing about the new one
             state = replace(state, presence=Gathered())
         carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
         if answer is None:
@@ -187,7 +186,7 @@ class TracksTracker(Tracker[TracksState]):
     def _denied(
         self, view: View, answer: MaskAnswer | None, state: TracksState
     ) -> tuple[FrameResult | None, TracksState]:
-        """A step on a frame on which nothing is meant: all that the image model draws there is something else."""
+        """A step on a frame on which the user said that the target is absent: every track on it is denied."""
         known = tuple(replace(track, given=False) for track in state.tracks)
         state = replace(state, tracks=known, given=None)
         (heard,) = self._heard(view, [answer], [state])
@@ -200,7 +199,7 @@ class TracksTracker(Tracker[TracksState]):
     def _stepped(
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
     ) -> tuple[FrameResult | None, TracksState]:
-        """The end of a step: all tracks are where they are on the frame."""
+        """The end of a step, once all tracks have their places on the frame."""
         tracks = [one.track for one in placed]
         state = replace(state, motion=self._by_motion.after(view, tracks, state.expression, state.motion))
         if state.album is not None:
@@ -212,7 +211,7 @@ class TracksTracker(Tracker[TracksState]):
         return self._result(state), replace(state, waiting=state.waiting[1:])
 
     def asks(self, state: TracksState) -> bool:
-        """Nothing of the expression has a place, as after a cut: it is sought after 1, 2, 4, 8, ... frames."""
+        """No track of the expression has a place, as after a cut: the model is asked after 1, 2, 4, 8, ... frames."""
         lost = not any(track.probs is not None for track in state.tracks)
         return lost and (state.unanswered & (state.unanswered + 1)) == 0
 
@@ -220,7 +219,7 @@ class TracksTracker(Tracker[TracksState]):
         return [self._result(replace(state, waiting=state.waiting[waited:])) for waited in range(len(state.waiting))]
 
     def again(self, state: TracksState) -> TracksState:
-        """The same tracks will come again; which of them is meant when is known already."""
+        """The same tracks will come again; which of them is meant on each frame is known by then."""
         first, decision = first_of(state.tracks), None
         if state.album is not None and self._decider is not None:
             album = state.album.settled(self.config.following.least_candidates)
@@ -291,7 +290,7 @@ class TracksTracker(Tracker[TracksState]):
         return placed, replace(state, maps=maps)
 
     def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
-        """The tracks after a lesson: those most likely meant have a memory of their appearance, the others none."""
+        """With updated appearance memories: the tracks most likely meant have one, the others have none."""
         most = self.config.following.most_learned
         ranked = sorted(placed, key=lambda one: (-one.track.log_odds, one.track.id))
         taught = [
@@ -301,18 +300,18 @@ class TracksTracker(Tracker[TracksState]):
         return taught + [replace(one, track=replace(one.track, memory=None, lessons=0)) for one in ranked[most:]]
 
     def _was_drawn(self, track: Track, state: TracksState) -> bool:
-        """By the last answer, or before more than once: it is no fault of one frame."""
+        """Whether the last answer drew it, or several answers before: it is no error on a single frame."""
         return track.age <= state.unanswered or track.candidates >= self.config.following.least_candidates
 
     def _seen(self, placed: Sequence[Placed]) -> float:
-        """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says of it."""
+        """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says about it."""
         first = first_of([one.track for one in placed if not one.track.denied])
         return 0.0 if first is None or first.probs is None or first.memory is None else first.quality
 
     def _waiting(
         self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
     ) -> WaitingFrame:
-        """The frame with the masks of all tracks that may come to be shown."""
+        """The frame with the masks of all tracks that may be shown on it."""
         claims = self._claims([one.track for one in placed], state)
         shown = set(claims) if self.lookahead else self._shown(claims, view.frame.index, state, state.decision)
         visible = [one for one in placed if one.track.id in shown]
@@ -331,15 +330,15 @@ class TracksTracker(Tracker[TracksState]):
         )
 
     def _remembered(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
-        """The ids of the tracks that a map is remembered for: where motion decides, all that may yet be meant. No
-        decision is heeded: on both passes over a video tracks are the same."""
+        """The ids of the tracks that the map's memory learns as shown: if motion decides, all that may yet be meant.
+        Decisions are ignored, so that the tracks are the same on both passes over a video."""
         if state.expression.is_told_by_motion:
             return {track.id for track in tracks if track.probs is not None}
         return self._shown(self._claims(tracks, state), frame_index, replace(state, tracks=tuple(tracks)), None)
 
     def _claims(self, tracks: Sequence[Track], state: TracksState) -> dict[int, Claim]:
-        """Track id -> what speaks for showing it, of all that have a place."""
-        # A dense model's map says itself where nothing is: what it did not draw when it last answered is not there.
+        """Track id -> what speaks for showing it, for all tracks that have a place."""
+        # A map also says where nothing is: a track that the last map did not contain is not there.
         oldest = math.inf if state.maps is None else state.unanswered
         there = [t for t in tracks if t.probs is not None and not t.denied and (t.given or t.age <= oldest)]
         return {
@@ -350,7 +349,7 @@ class TracksTracker(Tracker[TracksState]):
     def _shown(
         self, claims: Mapping[int, Claim], frame_index: int, state: TracksState, decision: Decision | None
     ) -> set[int]:
-        """The ids of the tracks that are shown on a frame, as far as is known now."""
+        """The ids of the tracks that are shown on a frame, by what is known so far."""
         if state.given is not None:
             return claims.keys() & {state.given}
         believed = first_of(state.tracks)
@@ -372,7 +371,7 @@ class TracksTracker(Tracker[TracksState]):
         return self._follower.mask(view, placed.track.probs)
 
     def _result(self, state: TracksState) -> FrameResult:
-        """That of the first frame that waits, by all that is known now."""
+        """The result of the first waiting frame, by all that is known so far."""
         c = self.config
         frame, *later = state.waiting
         presence = frame.presence.smoothed(observed_after(later), c.presence)
@@ -384,7 +383,7 @@ class TracksTracker(Tracker[TracksState]):
             shown = self._shown(claims, frame.frame_index, then, state.decision)
         masks = {t.id: t.mask for t in frame.tracks if t.id in shown and t.mask.any()}
         if frame.given is not None or (state.decision is not None and not state.decision.is_open):
-            presence = 1.0 if masks else 0.0  # what was accepted is there where it is seen
+            presence = 1.0 if masks else 0.0  # an accepted track is present where it is seen
         if presence < (OTHERWISE if c.presence_threshold is None else c.presence_threshold):
             masks = {}
         return FrameResult(

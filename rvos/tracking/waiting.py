@@ -1,4 +1,4 @@
-"""Frames that the tracker `tracks` has seen and not answered yet."""
+"""Frames that the tracker `tracks` has processed and whose results are still to come."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ class TrackMask:
 
 @dataclass(frozen=True)
 class WaitingFrame:
-    """A frame until it is answered, which may wait for later ones."""
+    """A frame until its result is given, which may wait for later frames."""
 
     frame_index: int
     time_s: float
     #: (height, width)
     size: tuple[int, int]
     score: float
-    #: Of the answers up to this frame.
+    #: Gathered from the answers up to this frame.
     presence: Gathered
-    #: What the answer of this frame said of it, None where there was none.
+    #: Presence of the answer on this frame, None if there was none.
     observed: float | None
-    #: The part of it that is of tracks which the user had not denied by then.
+    #: The same, scaled down for the tracks that the user had denied by then (`open_share`).
     observed_open: float | None
     several: float
-    #: The track that the user had said is meant, `NOBODY` where it is not there, None where nothing was said by then.
+    #: Id of the track that the user had said is meant by then; `NOBODY` if absent, None if nothing was said.
     given: int | None
     tracks: tuple[TrackMask, ...]
 
 
 def observed_after(later: Sequence[WaitingFrame]) -> list[float]:
-    """What the answers of later frames say of the presence on an earlier one: a denial counts from its frame on."""
+    """The presence of the answers on later frames, as it counts for an earlier one. If tracks were denied only after
+    the earlier frame, the denial does not count for it: the presence is taken as it was answered."""
     denied_later = any(frame.given == NOBODY for frame in later)
     said = [frame.observed if denied_later else frame.observed_open for frame in later]
     return [presence for presence in said if presence is not None]

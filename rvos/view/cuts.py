@@ -1,8 +1,8 @@
-"""Scene cuts: whether two pictures that follow each other show two scenes. Small thumbnails and index arithmetic.
+"""Scene cuts: whether two consecutive pictures show different scenes. Computed on small thumbnails.
 
-A cut changes what is where and which colours there are. Motion and camera pans keep the colours; a flash or a change of
-light keeps what is where. So two measures are added, each blind to one of those: what is left of the difference when
-every place may look for its like nearby, light taken out; and how far the colour histograms lie apart.
+A cut changes both the layout of the picture and its colours. Motion and camera pans keep the colours; a flash or a
+change of light keeps the layout. So two measures are added: the difference that remains if every place may be matched
+to a place nearby, with mean and contrast normalised; and the distance of the colour histograms.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ THUMBNAIL = (18, 32)
 """(height, width) of a thumbnail, whatever the picture's shape."""
 
 _REACH = (2, 3)
-"""Cells (down, across) that a place looks around for its like: a tenth of the picture."""
+"""Cells (down, across) within which a place may be matched: a tenth of the picture."""
 
 _COLOUR_WEIGHT = 0.3
 _THRESHOLD = 0.43
 """Nearly all pairs of pictures from different clips lie above it, and neighbours within one clip below (a reading)."""
 
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
-"""Three channels to their mean, for `cv2.transform`."""
+"""Averages three channels, for `cv2.transform`."""
 
 _FLAT = 4.0
-"""Grey levels: contrast below which a picture counts as flat, so that noise is not enlarged."""
+"""Grey levels, added to the contrast, so that noise is not amplified in flat pictures."""
 
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:
     """(h, w, 3) uint8 -> (18, 32, 3) uint8."""
-    # Every few pixels are enough for means over cells.
+    # Every few pixels are enough for the means of cells.
     step = max(1, min(picture.shape[0] // (4 * THUMBNAIL[0]), picture.shape[1] // (4 * THUMBNAIL[1])))
     coarse = np.ascontiguousarray(picture[::step, ::step])
     return cv2.resize(coarse, THUMBNAIL[::-1], interpolation=cv2.INTER_AREA)
 
 
 def is_cut(before: np.ndarray, now: np.ndarray) -> bool:
-    """The scene changed between two thumbnails (18, 32, 3) uint8."""
+    """Whether the scene changed between two thumbnails (18, 32, 3) uint8."""
     return cut_score(before, now) > _THRESHOLD
 
 
@@ -51,14 +51,14 @@ def cut_score(before: np.ndarray, now: np.ndarray) -> float:
 
 
 def _without_light(picture: np.ndarray) -> np.ndarray:
-    """Colours without their mean and their contrast."""
+    """Colours with mean and contrast normalised."""
     values = picture.astype(np.float32)
     values -= values.mean((0, 1))
     return values / (values.std() + _FLAT)
 
 
 def _unmatched(before: np.ndarray, now: np.ndarray) -> float:
-    """Mean difference of each place (3x3 cells) of `now` from what is most like it nearby in `before`."""
+    """Mean difference of each place (3x3 cells) of `now` from the most similar place nearby in `before`."""
     down, across = _REACH
     height, width = now.shape[:2]
     around = cv2.copyMakeBorder(before, down, down, across, across, cv2.BORDER_REPLICATE)
@@ -71,7 +71,7 @@ def _unmatched(before: np.ndarray, now: np.ndarray) -> float:
 
 
 def _colour_distance(before: np.ndarray, now: np.ndarray) -> float:
-    """How far the colours of two thumbnails lie apart: 0 = the same histograms, 1 = nothing in common."""
+    """Distance of the colour histograms of two thumbnails: 0 = equal, 1 = nothing in common."""
     one, other = (
         np.bincount(((picture >> 4) + np.arange(0, 48, 16, dtype=np.uint8)).ravel(), minlength=48)
         for picture in (before, now)

@@ -1,4 +1,4 @@
-"""One frame as everything that knows time sees it: with the frame before, and with what is computed of it once."""
+"""A frame as propagators and trackers see it: with the frame before, and with what is computed once for all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rvos.types import Frame
 from rvos.view.cuts import is_cut, thumbnail
 
 PICTURE_PX = 480
-"""Short side of the pictures that motion is read from; smaller videos keep their size."""
+"""Short side of the pictures that motion is measured on; smaller videos keep their size."""
 
 Made = TypeVar("Made")
 
@@ -28,9 +28,9 @@ class View:
     picture: np.ndarray
     #: The same of the frame watched before this one, None on the first.
     before: np.ndarray | None = None
-    #: The scene changed between the two.
+    #: Whether the scene changed between the two.
     cut: bool = False
-    #: Function and what it was given -> what it made of this view.
+    #: Function and arguments -> what it returned for this view.
     _made: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
 
@@ -41,8 +41,8 @@ class View:
             )
 
     def once(self, make: Callable[..., Made], *given: Hashable) -> Made:
-        """`make(self, *given)`, computed when it is first asked for and then kept: shared by all expressions of this
-        frame and by the threads that work at it."""
+        """`make(self, *given)`, computed on the first request and then kept: shared by all expressions on this frame,
+        and by the threads that work on it."""
         with self._lock:
             if (make, *given) not in self._made:
                 self._made[make, *given] = make(self, *given)

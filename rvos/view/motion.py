@@ -1,4 +1,4 @@
-"""How pixels move from one picture to the next: dense optical flow, and carrying maps along it.
+"""Dense optical flow between two pictures, and warping along it.
 
 DIS flow (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016), as OpenCV computes it.
 """
@@ -11,8 +11,8 @@ import numpy as np
 from rvos.view.frame_view import View
 
 _LEAST_PX = 32
-"""Sides that DIS can take: below them it refuses some sizes and reads beyond its memory on others, such as 16 x 90. A
-smaller picture is continued beyond its edge."""
+"""Least side that DIS can process: below, it refuses some sizes and reads beyond its memory on others, such as 16 x 90.
+A smaller picture is padded by repeating its border."""
 
 
 def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -26,15 +26,16 @@ def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
     beyond = (0, max(0, _LEAST_PX - height), 0, max(0, _LEAST_PX - width))
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (now, other)]
     grey = [cv2.copyMakeBorder(picture, *beyond, cv2.BORDER_REPLICATE) for picture in grey]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # one a call: it keeps buffers, threads differ
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # one per call: it keeps buffers, threads differ
     flow = dis.calc(grey[0], grey[1], None)  # pyright: ignore[reportCallIssue, reportArgumentType]
     return flow[:height, :width]
 
 
 def flow_to_before(view: View) -> np.ndarray:
-    """(h, w, 2): where each pixel of the view's picture was on the frame before. Ask by `view.once(flow_to_before)`.
+    """(h, w, 2): from each pixel of the view's picture to where it was on the frame before. Ask by
+    `view.once(flow_to_before)`.
 
-    Zeros on the first frame and across a cut, where nothing was anywhere.
+    Zeros on the first frame and across a cut.
     """
     if view.before is None or view.cut:
         return np.zeros((*view.picture.shape[:2], 2), np.float32)
@@ -42,7 +43,8 @@ def flow_to_before(view: View) -> np.ndarray:
 
 
 def flow_from_before(view: View) -> np.ndarray:
-    """(h, w, 2): where each pixel of the frame before is on the view's picture. Ask by `view.once(flow_from_before)`.
+    """(h, w, 2): from each pixel of the frame before to where it is on the view's picture. Ask by
+    `view.once(flow_from_before)`.
 
     Zeros on the first frame and across a cut.
     """
@@ -52,8 +54,8 @@ def flow_from_before(view: View) -> np.ndarray:
 
 
 def warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """Carry (h, w) or (h, w, C) float32 `values` of the other picture here: out[p] = values[p + flow[p]], bilinear,
-    0 from outside."""
+    """Warp (h, w) or (h, w, C) float32 `values` of the other picture to this one: out[p] = values[p + flow[p]],
+    bilinear, 0 outside."""
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return cv2.remap(values, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

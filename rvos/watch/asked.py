@@ -1,4 +1,5 @@
-"""What the image model held possible on the frames of an expression, kept until the results of these frames come."""
+"""The candidates of the image model on the frames of an expression, kept until the results of these frames are
+ready."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from image_core.answer import Candidate, MaskAnswer
 from rvos.types import Frame, FrameResult
 
 MOST = 5
-"""Candidates of a frame and expression that are kept: the likeliest."""
+"""Most candidates that are kept for a frame and expression: the likeliest."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class AskedFrame:
 
 @dataclass(frozen=True)
 class AskedFrames:
-    """The frames of one expression whose results are still to come, in their order."""
+    """The frames of one expression whose results are still to come, in order."""
 
     frames: tuple[AskedFrame, ...] = ()
 

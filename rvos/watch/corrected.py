@@ -1,4 +1,4 @@
-"""A session that is told on some frames what its expressions mean."""
+"""A session with corrections: on some frames it is told what its expressions mean."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rvos.watch.stream import Results, Session
 
 
 class CorrectedSession:
-    """A `Session` whose frames come with corrections.
+    """A `Session` that passes corrections on with its frames.
 
-    corrections: index of a frame -> what is `Given` on it. A snapshot is that of the session within: the corrections of
-    frames to come are not part of it.
+    corrections: index of a frame -> what is `Given` on it. A snapshot is that of the wrapped session, without the
+    corrections of later frames.
     """
 
     def __init__(self, session: StreamSession, corrections: Mapping[int, Given]) -> None:
@@ -51,5 +51,5 @@ class CorrectedSession:
 
 
 def corrected(session: StreamSession, corrections: Corrections | None) -> Session:
-    """The session, told what was corrected where anything was."""
+    """The session, with its corrections if there are any."""
     return session if corrections is None else CorrectedSession(session, corrections.masks)

@@ -17,7 +17,7 @@ from rvos.watch.marked import MarkedFrames
 from rvos.watch.session import Given
 
 ABSENT = "absent"
-"""In place of a PNG: what is meant is not there. A file of that name is `./absent`."""
+"""In place of a PNG: the target is absent. A file of that name is `./absent`."""
 _FORM = re.compile(r"(?:([0-9]{1,4}):)?([0-9]{1,9})=(.+)", re.DOTALL)
 
 
@@ -25,8 +25,8 @@ _FORM = re.compile(r"(?:([0-9]{1,4}):)?([0-9]{1,9})=(.+)", re.DOTALL)
 class Corrections(MarkedFrames):
     """What expressions mean from some frames on.
 
-    masks: position of a frame in the video (0-based) -> position of an expression -> (H, W) bool, or None where it is
-    not there. All masks of one size, none empty; made by `read_corrections` or `corrections_of`.
+    masks: position of a frame in the video (0-based) -> position of an expression -> (H, W) bool, or None if the target
+    is absent. All masks have one size, and none is empty; made by `read_corrections` or `corrections_of`.
     """
 
     called: ClassVar[str] = "corrections"
@@ -53,8 +53,8 @@ class Corrections(MarkedFrames):
         ]
 
     def document(self) -> list[dict[str, Any]]:
-        """What was given, as JSON values, by rising frame: whose it is, and a digest of what the mask says (the same
-        mask in another file is the same), None where it is not there."""
+        """What was given, as JSON values, by rising frame: the expression, and a digest of the pixels of the mask (the
+        same for the same mask in another file), None if the target is absent."""
         return [
             {
                 "frame_index": frame_index,
@@ -89,12 +89,12 @@ def corrections_of(masks: Mapping[int, Given], expression_count: int) -> Correct
 
 
 def read_corrections(texts: Sequence[str], expression_count: int) -> Corrections:
-    """Corrections from `FRAME=PNG` texts, or `N:FRAME=PNG` where there are several expressions; N counts from 0, as in
-    `masks/N`. A PNG shows one object, as docs/masks.md says: 0 and 255, or any one id; `absent` in its place: what is
-    meant is not there.
+    """Corrections from `FRAME=PNG` texts, or `N:FRAME=PNG` if there are several expressions; N counts from 0, as in
+    `masks/N`. A PNG shows one object, as docs/masks.md says: 0 and 255, or any one id. `absent` in its place: the
+    target is not there.
 
-    Raises `ConfigError` for a text of another form, an expression that is not there or one that is corrected twice on a
-    frame, `DataError` for a picture that is no mask of one object.
+    Raises `ConfigError` for a text of another form, an unknown expression, and two corrections of an expression on one
+    frame; `DataError` for a picture that is no mask of one object.
     """
     masks: dict[int, dict[int, np.ndarray | None]] = {}
     for text in texts:

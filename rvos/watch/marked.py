@@ -1,4 +1,4 @@
-"""Frames of a video that somebody marked with masks: what masks and video must agree in."""
+"""Frames of a video for which the user gave masks, and checks that masks and video fit together."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class MarkedFrames(ABC):
     @property
     @abstractmethod
     def marks(self) -> Sequence[tuple[int, tuple[int, int] | None]]:
-        """Of each mark, by rising frame: the position of its frame in the video (0-based), and the (height, width) in
-        pixels of its mask, None of one without."""
+        """For each mark, by rising frame: the position of its frame in the video (0-based), and the (height, width) in
+        pixels of its mask, None if it has none."""
 
     @property
     def _sizes(self) -> list[tuple[int, tuple[int, int]]]:
@@ -46,18 +46,18 @@ class MarkedFrames(ABC):
                 )
 
     def check_length(self, info: VideoInfo, count_frames: Callable[[], int]) -> None:
-        """Raise `VideoError` where a mask is for a frame past the end.
+        """Raise `VideoError` if a mask is for a frame past the end.
 
-        What a header declares may be too few: only then are the frames counted. Where it declares nothing, or too many,
-        the end will tell (`guard`).
+        The number of frames in a header may be too low, so in that case they are counted. If it is missing or too high,
+        `guard` finds out at the end.
         """
         last = self.marks[-1][0]
         if info.frame_count is not None and last >= info.frame_count and last >= (count := count_frames()):
             raise VideoError(self._past_the_end(info.source, last, count - 1))
 
     def guard(self, frames: Iterable[Frame], source: str) -> Iterator[Frame]:
-        """The frames, then `VideoError` where one that a mask was given for was not among them: before the next frame
-        when it was left out, at the end when that came too early."""
+        """The frames. Raises `VideoError` if a frame that has a mask is not among them: before the next frame if it was
+        left out, at the end if the video ended too early."""
         waiting, last = sorted({index for index, _ in self.marks}), -1
         for frame in frames:
             if waiting and waiting[0] < frame.index:

@@ -1,4 +1,4 @@
-"""A session that starts from masks instead of words: several objects followed side by side."""
+"""A session that starts from masks instead of words, and follows several objects together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SNAPSHOT_VERSION = 5
 
 @dataclass(frozen=True)
 class MaskSessionState:
-    """All that the frames so far have left behind."""
+    """All that is remembered of the frames so far."""
 
     #: Which session this is of, as JSON.
     identity: str
@@ -48,11 +48,12 @@ class ObjectMask:
 
 
 class MaskSession:
-    """One video being watched for the objects of some mask prompts.
+    """One video, watched for the objects of some mask prompts.
 
-    An object is absent until its first prompt. On a frame with a prompt its mask is the prompt's, to the pixel; further
-    prompts of an object that is followed already are further anchors. No pixel belongs to two objects. Every frame is
-    answered at once. The carrier is shared and holds nothing that changes: all that this video has left behind is here.
+    An object is absent until its first prompt. On a frame with a prompt its mask is the prompt's, pixel for pixel;
+    further prompts of an object are learned in addition to the first. No pixel belongs to two objects. Every frame has
+    its results at once. The carrier is shared and holds nothing that changes: all that is remembered of this video is
+    here.
     """
 
     latency = 0
@@ -74,7 +75,7 @@ class MaskSession:
         given = self._prompts.masks(frame.index)
         guesses, states = self._follow(view, given)
         masks = self._masks(view, given, guesses)
-        # Only a frame that went all the way through is remembered.
+        # The state changes only after a frame was processed completely.
         self._picture, self._states = view.picture, states
         self.frame_count += 1
         return tuple(_result(frame, target, masks.get(target.label)) for target in self.targets)
@@ -84,7 +85,7 @@ class MaskSession:
         return [self.step(frame) for frame in frames]
 
     def _follow(self, view: View, given: dict[int, np.ndarray]) -> tuple[dict[int, ObjectGuess], dict[int, Any]]:
-        """Object id -> where it is, and its state after this frame; only of objects that a prompt has shown by now."""
+        """Object id -> its guess, and its state after this frame, for the objects that have had a prompt by now."""
         carrier, states = self._carrier, dict(self._states)
         guesses = {i: carrier.predict(view, state) for i, state in states.items() if i not in given}
         for i, mask in given.items():
@@ -100,7 +101,8 @@ class MaskSession:
     def _masks(
         self, view: View, given: dict[int, np.ndarray], guesses: dict[int, ObjectGuess]
     ) -> dict[int, ObjectMask]:
-        """Object id -> where it is. What is given keeps its pixels, then the surer object keeps them."""
+        """Object id -> its mask. Given masks keep all their pixels; of the others the object of higher quality keeps a
+        pixel."""
         masks = {i: ObjectMask(mask, 1.0, 1.0) for i, mask in given.items()}
         taken = np.logical_or.reduce([np.zeros(view.frame.size, dtype=bool), *given.values()])
         for i in sorted(guesses.keys() - given.keys(), key=lambda i: (-guesses[i].quality, i)):
@@ -110,7 +112,7 @@ class MaskSession:
         return masks
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
-        """Nothing: every frame was answered at once."""
+        """Nothing: every frame had its results at once."""
         return []
 
     def snapshot(self) -> bytes:
@@ -119,7 +121,7 @@ class MaskSession:
         return to_bytes(MaskSessionState(self._identity(), self.frame_count, objects, self._picture))
 
     def restore(self, data: bytes) -> None:
-        """Go on from a snapshot. Raises `OutputError` when it is damaged, or of another session's making."""
+        """Continue from a snapshot. Raises `OutputError` if it is damaged, or of another session."""
         try:
             state = from_bytes(MaskSessionState, data)
             check_identity(self._identity(), state.identity)

@@ -1,4 +1,4 @@
-"""The first of two passes over a video: what it teaches is there when the second one begins."""
+"""The first of two passes over a video."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LOG = logging.getLogger(__name__)
 
 
 def first_pass(session: StreamSession, source: Source, video: VideoConfig, sampling: str) -> bool:
-    """Show a session all of a video and bring it back to the beginning, if it wants that; False if it does not.
+    """Give a session all frames of a video and rewind it, if it needs two passes; False if it does not.
 
-    Raises `ConfigError` for a camera, and `VideoError` for what cannot be opened.
+    Raises `ConfigError` for a camera, and `VideoError` for a source that cannot be opened.
     """
     if not session.both_ways:
         return False
@@ -30,7 +30,7 @@ def first_pass(session: StreamSession, source: Source, video: VideoConfig, sampl
             for _ in watch(session, frames):
                 pass
         except VideoError:
-            # The second pass comes to the same place, and says so with all frames before it on disk.
+            # The second pass stops at the same frame and raises the error then, with all frames before it on disk.
             _LOG.info("%s: the first pass ends at frame %d", info.source, session.frame_count)
     session.rewind()
     return True

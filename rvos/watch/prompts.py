@@ -56,8 +56,8 @@ class MaskPrompts(MarkedFrames):
         return {int(i): ids == i for i in np.unique(ids) if i}
 
     def document(self) -> list[dict[str, Any]]:
-        """What was given, as JSON values, by rising frame: its objects, and a digest of what the mask says (the same
-        mask in another file is the same)."""
+        """What was given, as JSON values, by rising frame: its objects, and a digest of the pixels of the mask (the
+        same for the same mask in another file)."""
         return [
             {
                 "frame_index": index,

@@ -1,4 +1,4 @@
-"""The one code path of video: a session takes a frame and gives where every target is on it."""
+"""Sessions: the one code path of video. A session takes a frame and returns the result of every target on it."""
 
 from __future__ import annotations
 
@@ -27,44 +27,45 @@ if TYPE_CHECKING:
 
 SNAPSHOT_VERSION = 11
 _PREPARING = 8
-"""Threads at most that compute what a tracker will ask of the frames of a chunk."""
+"""Most threads that compute what a tracker needs of the frames of a chunk."""
 EVERY_FRAME = KeyFrames(1)
 Given = Mapping[int, np.ndarray | None]
-"""Position of an expression -> (H, W) bool, what it means on a frame and from there on; None where it is not there."""
+"""Position of an expression -> (H, W) bool, what it means on a frame and from there on; None if the target is
+absent."""
 NOTHING: Given = MappingProxyType({})
 UNCORRECTED: Mapping[int, Given] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class SessionState:
-    """All that the frames so far have left behind. The states of reader and trackers are bytes of their own: what they
-    are is known to those who made them."""
+    """All that is remembered of the frames so far. The states of reader and trackers are stored as bytes, since only
+    reader and trackers know their types."""
 
-    #: Which session this is of, as JSON: a snapshot goes on in a session that was made alike.
+    #: Which session this is of, as JSON: a snapshot can be continued only in a session with the same settings.
     identity: str
     frame_count: int
     pace: KeyFrameState
     reading: bytes
     tracks: tuple[bytes, ...]
-    #: One an expression whose candidates are told.
+    #: One for each expression whose candidates are reported.
     asked: tuple[AskedFrames, ...]
     #: The last picture at working size, (h, w, 3) uint8.
     picture: np.ndarray | None = None
 
 
 class StreamSession:
-    """One video being watched for E expressions.
+    """One video, watched for E expressions.
 
-    The image model, the propagator and the tracker are shared and hold nothing that changes; all that this video has
-    left behind is here: the last picture, the key-frame counter, the reader's state, a tracker state an expression, and
-    how many frames have passed. Frames are given in order, by one thread.
+    The image model, the propagator and the tracker are shared and hold nothing that changes. All that is remembered of
+    this video is here: the last picture, the key-frame counter, the reader's state, a tracker state per expression, and
+    the number of frames so far. Frames are given in order, by one thread. Whether the parts can process a video
+    together is checked before (`rvos.system`).
 
-    key_frames: which frames the image model sees whole. It knows nothing of the expressions, so that E expressions
-    together are E apart; expressions: as the user gave them, where the reader asks for a part of each (`questions`),
-    else those of the reader. Whether the parts can serve a video together is asked before (`rvos.system`).
-    apart: each expression is the only one of a run of its own, which `snapshot_of` is for: its results say that it is
-    the first.
-    candidates_of: positions of the expressions whose results come with what the image model held possible.
+    key_frames: which frames are key frames. They do not depend on the expressions, so that E expressions together have
+    the same results as E runs; expressions: as the user gave them, if the reader asks for a part of each (`questions`),
+    else those of the reader; apart: each expression is treated as the only one of a run of its own, which `snapshot_of`
+    is for: its results have the expression index 0; candidates_of: positions of the expressions whose results include
+    the candidates of the image model.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class StreamSession:
         chunk: int = 1,
         candidates_of: Collection[int] = (),
     ) -> None:
-        """chunk: how many frames are read together. Raises `ValueError` where the reader asks for another number of
+        """chunk: how many frames are read together. Raises `ValueError` if the reader has another number of
         expressions."""
         self.expressions = reader.expressions if expressions is None else tuple(expressions)
         if len(self.expressions) != len(reader.expressions):
@@ -88,8 +89,9 @@ class StreamSession:
         self._reader = reader
         self._tracker = tracker
         self._key_frames = key_frames
-        # OpenCV lets others run: frames are prepared beside the network, and beside each other. A thread that is made
-        # for every frame leaves memory behind, some MB a frame at first; these end with the session that is left.
+        # OpenCV releases the interpreter lock, so frames are prepared in parallel with the network, and with each
+        # other. A new thread for every frame would leave memory behind, some MB a frame at first; these threads end
+        # with the session.
         self._beside = ThreadPoolExecutor(min(chunk, _PREPARING), "prepare")
         self._picture: np.ndarray | None = None
         self._pace = key_frames.start()
@@ -101,24 +103,24 @@ class StreamSession:
 
     @property
     def latency(self) -> int:
-        """How many frames pass before the results of a frame are there."""
+        """How many frames at most pass before the results of a frame are ready."""
         return self._tracker.lookahead + self.chunk - 1
 
     @property
     def both_ways(self) -> bool:
-        """The video is to be watched twice, with `rewind` between."""
+        """Whether the video is to be watched twice, with `rewind` in between."""
         return self._tracker.both_ways
 
     def step(self, frame: Frame, given: Given = NOTHING) -> tuple[FrameResult, ...]:
-        """What each of the E expressions means, in their order, on the frame that is the tracker's `lookahead` back: ()
+        """The results of the E expressions, in their order, on the frame that is the tracker's `lookahead` back: ()
         before the first of them. A chunk of one frame.
 
-        given: position of an expression -> (H, W) bool, a mask of this frame. From this frame on the expression means
-        what the mask covers: it is the result of this frame, to the pixel, and is carried from there, whatever the
-        image model says. None says that the expression means nothing on this frame: nothing is shown, and what is to be
-        seen there is not what is meant, as long as it is followed; what comes into view later may be. The other
-        expressions, and the frames before, stay as they are. Raises `DataError` for what is no `Frame`, an empty mask,
-        one of another size and an expression that is not there; `ConfigError` where the tracker carries nothing.
+        given: position of an expression -> (H, W) bool, a mask of this frame. It is the result of this frame, pixel for
+        pixel, and from this frame on the expression means the object that it covers, whatever the image model answers.
+        None says that the target is absent: nothing is shown on this frame, and the objects visible on it are not the
+        target as long as they are followed; what comes into view later may be. The other expressions, and the frames
+        before, stay as they are. Raises `DataError` for anything but a `Frame`, an empty mask, one of another size and
+        an unknown expression; `ConfigError` if the tracker takes no corrections.
         """
         if not isinstance(frame, Frame):
             raise DataError(f"step: expected rvos.Frame(index, time_s, image), got {type(frame).__name__}")
@@ -126,7 +128,7 @@ class StreamSession:
         return results[0] if results else ()
 
     def steps(self, frames: Sequence[Frame], given: Mapping[int, Given] = UNCORRECTED) -> list[tuple[FrameResult, ...]]:
-        """`step` of frames that follow each other, read together: all results that are ready then, in order. given: by
+        """`step` for consecutive frames, which are read together: all results that are ready then, in order. given: by
         the index of a frame. Raises as `step` does."""
         for frame in frames:
             self._check_given(frame, given.get(frame.index, NOTHING))
@@ -140,7 +142,7 @@ class StreamSession:
         answers, reading = self._reader.read(views, keys, self._reading)
         results, tracks, asked = [], self._tracks, self._asked
         for is_key, of_frame in zip(keys, answers, strict=True):
-            view = views.pop(0)  # what was computed of a frame goes with it
+            view = views.pop(0)  # what was computed for a frame is freed with it
             of_frame = of_frame if is_key else self._with_asked(view, of_frame, tracks)
             prepared.popleft().result()
             stepped = self._stepped(view, of_frame, given.get(view.frame.index, NOTHING), tracks)
@@ -149,13 +151,13 @@ class StreamSession:
             asked = {i: frames.after(view.frame, of_frame[i]) for i, frames in asked.items()}
             told, asked = _with_candidates(told, asked)
             results.append(tuple(result for ready in told for result in ready))
-        # Only frames that went all the way through are remembered.
+        # The state changes only after the frames were processed completely.
         self._picture, self._pace, self._reading, self._tracks, self._asked = picture, pace, reading, tracks, asked
         self.frame_count += len(frames)
         return [of_frame for of_frame in results if of_frame]
 
     def _with_asked(self, view: View, answers: Answers, tracks: Sequence[Any]) -> Answers:
-        """The answers of a frame between key frames, with those for which an expression wants the whole model."""
+        """The answers on a frame between key frames, with those of the expressions that need the whole model on it."""
         asking = [i for i, state in enumerate(tracks) if self._tracker.asks(state)]
         if not asking:
             return answers
@@ -165,7 +167,7 @@ class StreamSession:
     def _stepped(
         self, view: View, answers: Answers, given: Given, tracks: Sequence[Any]
     ) -> list[tuple[FrameResult | None, Any]]:
-        """Results and states after a frame, on which some expressions are given what they mean."""
+        """Results and states after a frame. given: the corrections on it."""
         others = [i for i in range(len(tracks)) if i not in given]
         stepped = iter(self._tracker.steps(view, [answers[i] for i in others], [tracks[i] for i in others]))
         return [
@@ -174,7 +176,8 @@ class StreamSession:
         ]
 
     def _check_given(self, frame: Frame, given: Given) -> None:
-        """Raise `DataError` for what cannot be meant by an expression on a frame, `ConfigError` where nothing can."""
+        """Raise `DataError` for a correction that does not fit the frame or the expressions, and `ConfigError` if the
+        tracker takes none."""
         if given:
             self._tracker.check_correctable()
         where = f"correction of frame {frame.index}"
@@ -192,16 +195,17 @@ class StreamSession:
                 )
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
-        """The results of the frames that still wait for later ones: none will come."""
+        """The results of the frames that still wait for later ones, at the end of the video."""
         told, _ = _with_candidates([self._tracker.finish(state) for state in self._tracks], self._asked)
         return list(zip(*told, strict=True))
 
     def decided(self) -> list[dict[str, Any] | None]:
-        """How it was decided what each of the E expressions means, JSON values; None where there is nothing to tell."""
+        """For each of the E expressions, how it was decided which tracks it means, as JSON values; None if there is
+        nothing to report."""
         return [self._tracker.decided(state) for state in self._tracks]
 
     def rewind(self) -> None:
-        """Begin the video once more, with all that its trackers have learned of it."""
+        """Start the same video again, with what the trackers have found on the first pass."""
         self.frame_count = 0
         self._picture = None
         self._pace = self._key_frames.start()
@@ -210,11 +214,12 @@ class StreamSession:
         self._asked = dict.fromkeys(self._asked, AskedFrames())
 
     def snapshot(self) -> bytes:
-        """The states and the frame counter, for `restore` in a session that was made alike."""
+        """The states and the frame counter, for `restore` in a session with the same settings."""
         return self._snapshot(range(len(self.expressions)), self._reading)
 
     def snapshot_of(self, index: int) -> bytes:
-        """What a session of expression `index` alone would have left behind: where all are apart, it goes on alone."""
+        """The snapshot that a session of expression `index` alone would have: if all are `apart`, it can be continued
+        alone."""
         return self._snapshot((index,), self._reader.state_of(index, self._reading))
 
     def _snapshot(self, of: Sequence[int], reading: Any) -> bytes:
@@ -231,7 +236,7 @@ class StreamSession:
         )
 
     def restore(self, data: bytes) -> None:
-        """Go on from a snapshot. Raises `OutputError` when it is damaged, or of another session's making."""
+        """Continue from a snapshot. Raises `OutputError` if it is damaged, or of another session."""
         try:
             state = from_bytes(SessionState, data)
             check_identity(self._identity(range(len(self.expressions))), state.identity)
@@ -261,19 +266,19 @@ class StreamSession:
 def _with_candidates(
     told: list[list[FrameResult]], asked: Mapping[int, AskedFrames]
 ) -> tuple[list[list[FrameResult]], dict[int, AskedFrames]]:
-    """The results of each expression, with candidates where these are told, and what still waits."""
+    """The results of each expression, with candidates for those that report them, and the frames that still wait."""
     joined = {i: frames.told(told[i]) for i, frames in asked.items()}
     results = [joined[i][0] if i in joined else ready for i, ready in enumerate(told)]
     return results, {i: waiting for i, (_, waiting) in joined.items()}
 
 
 def questions(expressions: Sequence[str], tracker: Tracker[Any], draws_candidates: bool) -> tuple[str, ...]:
-    """What an image model is asked for each expression, where this tracker makes a video of the answers."""
+    """The texts that the image model is asked for the expressions with this tracker."""
     return tuple(tracker.question(timed(expression), draws_candidates) for expression in expressions)
 
 
 def check_identity(own: str, other: str) -> None:
-    """Raise `OutputError` where a snapshot is of another session than this, `ValueError` where it is no JSON."""
+    """Raise `OutputError` if a snapshot is of another session than this, `ValueError` if it is no JSON."""
     if own == other:
         return
     mine, theirs = json.loads(own), json.loads(other)

@@ -1,4 +1,4 @@
-"""A video as a run watches it: opened as described, and of its frames those that the sampling names."""
+"""Opens a video for a run, and selects the frames that the sampling names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rvos.video.source import Source
 
 
 class SampledFrames:
-    """The frames of an open video that are watched, each time from the first one on."""
+    """The frames of an open video that are watched; every iteration starts with the first one."""
 
     def __init__(self, video: VideoReader, sampling: Sampling) -> None:
         self._video = video
@@ -24,7 +24,7 @@ class SampledFrames:
         return self._sampling.select(self._video)
 
     def after(self, count: int) -> Iterator[Frame]:
-        """Those that follow the first `count`, by seeking where that is exact."""
+        """Those after the first `count`, by seeking if that is exact."""
         return self._sampling.select(self._video, count)
 
 

@@ -1,4 +1,4 @@
-"""Frames into a session and out again with their results, which may come later than the frame."""
+"""Gives frames to a session and returns them with their results, which may be ready only after later frames."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Protocol
 from rvos.types import Frame, FrameResult, Target, VideoError
 
 Results = tuple[FrameResult, ...]
-"""Of one frame: one for each target, in their order."""
+"""Of one frame: one per target, in their order."""
 
 
 class Session(Protocol):
-    """One video being watched for some targets; frames are given in order, by one thread."""
+    """One video, watched for some targets; frames are given in order, by one thread."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -27,12 +27,12 @@ class Session(Protocol):
 
     @property
     def latency(self) -> int:
-        """How many frames at most pass before the results of a frame are there; 0 when they come at once."""
+        """How many frames at most pass before the results of a frame are ready; 0 if they are ready at once."""
         ...
 
     @property
     def chunk(self) -> int:
-        """How many frames it is to be given at once, but for the last ones."""
+        """How many frames it is given at a time; the last time it may be fewer."""
         ...
 
     def steps(self, frames: Sequence[Frame]) -> list[Results]:
@@ -45,19 +45,20 @@ class Session(Protocol):
         ...
 
     def snapshot(self) -> bytes:
-        """Everything that the frames so far have left behind, results still to come among it."""
+        """All that is remembered of the frames so far, results that are not given yet included."""
         ...
 
     def restore(self, data: bytes) -> None:
-        """Go on from a snapshot. Raises `OutputError` when it is damaged, or of another session's making."""
+        """Continue from a snapshot. Raises `OutputError` if it is damaged, or of another session."""
         ...
 
 
 class Stream:
-    """Gives a session its frames, a chunk at a time, and keeps those that are not yet answered: at most its `latency`.
+    """Gives a session its frames, a chunk at a time, and keeps the frames that wait for their results: at most its
+    `latency`.
 
-    answered: how many frames have their results already, where the session goes on from a snapshot. The frames that it
-    has seen beyond those (`behind` of them) come again and only wait.
+    answered: how many frames have their results already, if the session continues from a snapshot. The frames that it
+    has seen beyond those (`behind` of them) come again, and are not given to it again.
     """
 
     def __init__(self, session: Session, answered: int = 0) -> None:
@@ -68,11 +69,11 @@ class Stream:
 
     @property
     def waiting(self) -> int:
-        """How many frames the session has seen that wait for their results."""
+        """How many frames the session has seen whose results are not ready."""
         return len(self._waiting)
 
     def step(self, frame: Frame) -> list[tuple[Frame, Results]]:
-        """Take in the next frame; the frames whose results are ready, with them, in order."""
+        """Take in the next frame. Returns the frames whose results are ready, with their results, in order."""
         if self.behind:
             self._waiting.append(frame)
             self.behind -= 1
@@ -81,8 +82,8 @@ class Stream:
         return self._given() if len(self._gathered) == self._session.chunk else []
 
     def finish(self) -> list[tuple[Frame, Results]]:
-        """The frames that still wait, with their results, in order; none while some have to come again, for which the
-        session keeps them. Raises `ValueError` where frames stay without."""
+        """The frames that still wait, with their results, in order. None as long as frames have to come again, since
+        their results stay in the session. Raises `ValueError` if a frame has no results."""
         if self.behind:
             return []
         given = [*(self._given() if self._gathered else ()), *map(self._matched, self._session.finish())]
@@ -104,8 +105,8 @@ class Stream:
 
 
 def watch(session: Session, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Results]]:
-    """Each frame with its results, in order, as soon as these are there. Where the frames break off by a `VideoError`,
-    those before are given first."""
+    """Each frame with its results, in order, as soon as these are ready. If the frames end in a `VideoError`, the
+    results of those before are given first."""
     stream = Stream(session)
     try:
         for frame in frames:

@@ -1,4 +1,5 @@
-"""Whether the target is there: a fading mean of what the answers say of it, before and, where they are known, after."""
+"""Whether the target is there: a fading mean of the presence of the answers, of earlier ones and, if known, later
+ones."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ EDGE = 1e-3
 class GatheredConfig:
     """The numbers of the mean."""
 
-    #: What an answer still counts when the next one comes.
+    #: Weight that an answer keeps when the next one arrives.
     keep: Share = 0.5
-    #: Log-odds beyond which an answer is not surer.
+    #: Largest absolute log-odds of one answer.
     most: LogOdds = 4.0
 
     def __post_init__(self) -> None:
@@ -28,7 +29,7 @@ class GatheredConfig:
 class Gathered:
     """The presence of the answers so far."""
 
-    #: Log-odds, summed by weight.
+    #: Weighted sum of the log-odds.
     total: float = 0.0
     #: The sum of the weights.
     weight: float = 0.0
@@ -36,15 +37,16 @@ class Gathered:
     def after(self, presence: float, seen: float, config: GatheredConfig) -> Gathered:
         """With one more answer.
 
-        presence: what it says, [0, 1]; seen: how well the target's own track is seen on the frame, [0, 1]: an answer
-        that speaks against what is seen counts that much less.
+        presence: of the answer, [0, 1]; seen: how well the track most likely meant is seen on the frame, [0, 1]. An
+        answer that says "not there" counts less the better that track is seen.
         """
         weight = 1.0 if presence >= 0.5 else 1 - seen
         kept = Gathered(config.keep * self.total, config.keep * self.weight)
         return Gathered(kept.total + weight * _log_odds(presence, config), kept.weight + weight)
 
     def smoothed(self, later: Sequence[float], config: GatheredConfig) -> float:
-        """[0, 1]: the presence on the frame of the last answer, given those of the answers after it."""
+        """[0, 1], the presence on the frame of the last answer, given the presence of the answers after it; 0 without
+        any answer."""
         weights = [config.keep ** (1 + n) for n in range(len(later))]
         total = self.total + sum(w * _log_odds(p, config) for w, p in zip(weights, later, strict=True))
         weight = self.weight + sum(weights)

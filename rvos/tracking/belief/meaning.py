@@ -1,9 +1,9 @@
-"""Which track an expression means: a hidden Markov model whose states are the tracks, decoded by Viterbi.
+"""Which track an expression means: a hidden Markov model whose states are the tracks, decoded by the Viterbi algorithm.
 
-Every answer says of each track how likely it is the one meant. These log-likelihoods add up along the best history of
-each track; a history may change tracks at the price of `switch`. So no track can fall further behind the first than
-that: evidence is bounded and what is old is forgotten, a look-alike has to lead for several frames, and a wrong first
-guess is left. The history behind the best track at the end says which track was meant on all frames before.
+Each answer gives a likelihood for every track. The log-likelihoods add up along the best history of each track; a
+change of track within a history costs `switch`. So when an answer is added, no track is further behind the best one
+than `switch`: old evidence is forgotten, a look-alike has to lead for several frames before it takes over, and a wrong
+first guess can be corrected. The history of the best track at the end says which track was meant on all frames before.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Annotated
 from image_core.ranges import Count, Range, Share, Weight, check_ranges
 
 Path = tuple[tuple[int, int], ...]
-"""Runs of a history: from which frame on, and the id of the track that was meant from there."""
+"""Runs of a history: the frame from which on, and the id of the track that is meant from there."""
 LEAST = 0.02
-"""No answer is held to be less likely: a model may be wrong."""
+"""Least likelihood of an answer: a model may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,23 @@ class MeaningConfig:
 
     #: Log-odds that a change from one track to another costs.
     switch: Weight = 3.0
-    #: Share of a frame's log-likelihood that counts: the errors of an image model last for frames.
+    #: Factor on the log-likelihood of an answer: the errors of an image model last for several frames.
     trust: Share = 0.5
-    #: How often a target that is there has no candidate.
+    #: Probability that a target that is present has no candidate.
     missed: Annotated[float, Range(1e-3, 1)] = 0.1
-    #: What an answer without any presence still counts in the belief in a track.
+    #: Weight of an answer with presence 0 in the belief in a track.
     unsure_weight: Share = 0.05
-    #: Runs of a history that are kept.
+    #: Most runs of a history that are kept.
     most_runs: Count = 64
-    #: Share of a new answer in whether several things are meant, ...
+    #: Share of a new answer in the moving average that tells whether several objects are meant.
     several_rate: Share = 0.2
-    #: ... what stays of the evidence for each from one answer to the next, ...
+    #: Weight that an answer keeps in the belief in a track when the next one arrives.
     keep: Share = 0.97
-    #: ... the weight of "half" that every track begins with, ...
+    #: Weight of the prior belief in every track, which is 0.5.
     prior: Annotated[float, Range(1e-6)] = 1.0
-    #: ... the belief below which none is meant, ...
+    #: If several objects are meant: belief below which a track is not shown.
     least: Share = 0.3
-    #: ... and how far behind the first one that is meant, too, may lie.
+    #: If several objects are meant: how far below the highest belief that of a shown track may lie.
     lead: Share = 0.3
 
     def __post_init__(self) -> None:
@@ -54,20 +54,20 @@ class MeaningConfig:
 class History:
     """The best history that ends with a certain track."""
 
-    #: Log-likelihood, 0 for the best of all tracks.
+    #: Log-likelihood relative to the best track, which has 0.
     log_odds: float
     path: Path
 
 
 NEW = History(0.0, ())
-"""Of a track before which there was none."""
+"""The history of the first track."""
 
 
 def likelihood(presence: float, probability: float | None, config: MeaningConfig) -> float:
-    """How likely an answer is, if a track is the one meant.
+    """Likelihood of an answer if a track is the one meant, from `LEAST` to 1.
 
-    presence: of the answer; probability: what the answer gives the track, None where it says nothing of it: then the
-    target is away or was missed.
+    presence: of the answer; probability: the likelihood of the track in the answer, None if the answer says nothing of
+    it: then the target is absent or was missed.
     """
     if probability is None:
         return max(LEAST, 1 - presence + presence * config.missed)
@@ -80,7 +80,8 @@ def moved_on(
     frame_index: int,
     config: MeaningConfig,
 ) -> dict[int, History]:
-    """Track id -> its history after one more answer. likelihoods: of all tracks there are now, new ones among them."""
+    """One step of the Viterbi algorithm: track id -> its best history after one more answer. likelihoods: of all tracks
+    on the frame, new ones included."""
     best_id = max(histories, key=lambda i: (histories[i].log_odds, -i), default=None)
     following = {}
     for i, value in likelihoods.items():
@@ -97,29 +98,31 @@ def moved_on(
 
 
 def meant_at(path: Path, frame_index: int) -> int | None:
-    """The track that a history holds to be meant on a frame, that of its beginning for frames before it."""
+    """The track that a history says is meant on a frame; before the history begins, its first one. None for an empty
+    history."""
     ids = [i for start, i in path if start <= frame_index]
     return ids[-1] if ids else path[0][1] if path else None
 
 
 @dataclass(frozen=True)
 class Belief:
-    """What was answered of a track by itself, whatever was answered of the others: a fading mean."""
+    """The fading mean of the likelihoods that the answers gave a track, independent of the other tracks."""
 
-    #: Probabilities that answers gave it, summed by weight.
+    #: Weighted sum of the likelihoods.
     support: float = 0.0
-    #: The sum of these weights.
+    #: The sum of the weights.
     weight: float = 0.0
 
     def after(self, probability: float | None, weight: float, config: MeaningConfig) -> Belief:
-        """After one more answer; None where it said nothing of the track."""
+        """After one more answer. probability: the likelihood of the track in it; None if it says nothing of the track,
+        which only fades the earlier ones."""
         kept = Belief(config.keep * self.support, config.keep * self.weight)
         if probability is None:
             return kept
         return Belief(kept.support + weight * probability, kept.weight + weight)
 
     def value(self, config: MeaningConfig) -> float:
-        """[0, 1]"""
+        """[0, 1], with the prior."""
         return (self.support + 0.5 * config.prior) / (self.weight + config.prior)
 
 
@@ -130,22 +133,22 @@ class Claim:
     log_odds: float
     #: [0, 1]
     belief: float
-    #: It is no fault of one frame; else it is shown only where it is the one that is believed.
+    #: It is no error on a single frame; otherwise it is shown only if it is the track of the best history.
     is_sure: bool = True
 
 
 def chosen(claims: Mapping[int, Claim], first: int | None, several: bool, config: MeaningConfig) -> set[int]:
-    """The ids of the tracks that are shown: one, or all that are believed where several are meant.
+    """The ids of the tracks that are shown: one, or all with enough belief if several are meant.
 
-    claims: of the tracks that have a place; first: the one that is believed to be meant.
+    claims: of the tracks that have a place; first: the track of the best history on this frame.
     """
     if not claims:
         return set()
     if several:
         enough = max(config.least, max(claim.belief for claim in claims.values()) - config.lead)
         return {i for i, claim in claims.items() if claim.belief >= enough}
-    # While the track that is believed has no place, the one stands in of which most was answered by itself: whether
-    # anything is there at all is for presence to say.
+    # While the track of the best history is lost, the one with the highest belief stands in. Whether the target is
+    # there at all is for the presence to decide.
     if first is not None and first in claims:
         return {first}
     return {max(claims, key=lambda i: (claims[i].belief, claims[i].log_odds, -i))}

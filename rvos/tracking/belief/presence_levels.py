@@ -1,4 +1,4 @@
-"""Which presence a wanted T-acc takes, by image model: found on validation videos."""
+"""The presence threshold for a wanted T-acc, by image model, as measured on validation videos."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from image_core.identity import ModelIdentity
 
 FILE = Path(__file__).with_name("presence_levels.json")
 OTHERWISE = 0.5
-"""For models whose presence was never looked at on videos: what is more likely there than not."""
+"""The threshold for models without such a measurement: the target is shown if it is more likely present than absent."""
 
 
 def level_for(model: ModelIdentity | None, wanted_t_acc: float, file: Path = FILE) -> float:
-    """The presence, [0, 1], from which on `wanted_t_acc` of all visible targets were shown on validation videos.
+    """The presence threshold, [0, 1], at which the share `wanted_t_acc` of all visible targets was shown on validation
+    videos.
 
-    model: one of this project; None for any other, and one of another revision: `OTHERWISE`.
+    model: one of this project. `OTHERWISE` for None, for a model without a measurement and for another revision.
     """
     known = json.loads(file.read_text()) if model is not None and file.is_file() else {}
     entry = known.get(model.name) if model is not None else None
@@ -32,7 +33,7 @@ def level_for(model: ModelIdentity | None, wanted_t_acc: float, file: Path = FIL
 def write_levels(
     name: str, revision: str, found_by: str, levels: Sequence[tuple[float, float]], file: Path = FILE
 ) -> None:
-    """Enter what was found for a model. levels: (T-acc, threshold); found_by: the command."""
+    """Write the measurement of a model. levels: (T-acc, threshold) pairs; found_by: the command that measured them."""
     known = json.loads(file.read_text()) if file.is_file() else {}
     known[name] = {"revision": revision, "found_by": found_by, "levels": [list(level) for level in levels]}
     write_atomic(file, (json.dumps(known, indent=1) + "\n").encode())

@@ -1,1 +1,1 @@
-"""Masks of objects carried from frame to frame, without words: by optical flow, by appearance, redrawn by a masker."""
+"""Carries masks of objects from frame to frame, without words: by optical flow, by appearance, and by a masker."""

@@ -1,7 +1,7 @@
-"""What a pixel looks like: colour at five scales, and edge directions at two.
+"""Pixel features: colour at five scales, and edge directions at two.
 
-Computed once a frame for all objects (`view.once`). Objects are tracked at a short side of at most `WORK_PX`; features
-have half of that: a quarter of the cost, and what they lose in sharpness the guided filter brings back.
+Computed once a frame for all objects (`view.once`). Objects are tracked at a short side of at most `WORK_PX`. Features
+have half that resolution, which takes a quarter of the time; the guided filter restores the sharpness.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ EDGE_SIGMAS = (2.0, 5.0)
 EDGE_GAIN = 8.0
 CHANNELS = 3 * (1 + len(COLOUR_SIGMAS)) + 4 * len(EDGE_SIGMAS)
 CHANGE = 0.15
-"""Difference of colour, of 1, at which the flow is trusted little."""
+"""Difference of colour (of 1) at which the trust in the flow has fallen to 1/e."""
 LAB_RANGE = np.array((100.0, 60.0, 60.0), np.float32)
 
 
 def work_size(view: View) -> tuple[int, int]:
-    """(h, w) that this video is tracked at."""
+    """(h, w) of the pictures that objects of this video are tracked on."""
     height, width = view.picture.shape[:2]
     factor = min(1.0, WORK_PX / min(height, width))
     return max(1, round(height * factor)), max(1, round(width * factor))
@@ -51,14 +51,14 @@ def _at_work_size(view: View, flow: np.ndarray) -> np.ndarray:
 
 
 def flow_trust(view: View) -> np.ndarray:
-    """(h, w) float32 in [0, 1] at work size: 1 where the flow agrees with the flow back, and where what it brings looks
-    like what is there. Ask by `view.once(flow_trust)`."""
+    """(h, w) float32 in [0, 1] at work size: 1 where forward and backward flow agree and the warped colours match the
+    frame; 0 on the first frame and across a cut. Ask by `view.once(flow_trust)`."""
     height, width = work_size(view)
     if view.before is None or view.cut:
         return np.zeros((height, width), np.float32)
     there = view.once(work_flow)
     back = warp(_at_work_size(view, view.once(flow_from_before)), there)
-    astray = np.maximum(0, _length(there + back) - 0.05 * _length(there))  # in pixels, less a twentieth of the way
+    astray = np.maximum(0, _length(there + back) - 0.05 * _length(there))  # in pixels, less a twentieth of the flow
     before = cv2.resize(view.before, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     red, green, blue = cv2.split(cv2.absdiff(warp(before, there), view.once(work_picture)))
     change = cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3)) / CHANGE
@@ -98,9 +98,10 @@ def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _edges(light: np.ndarray) -> np.ndarray:
-    """(h, w, 4): how much edge there is in each of four directions, whichever side is brighter.
+    """(h, w, 4): strength of edges in four directions, whichever side is brighter.
 
-    The gradient's angle is doubled, so that an edge and its reverse agree, and split into half-rectified parts.
+    The angle of the gradient is doubled, so that opposite gradients agree. Its components are split into their positive
+    and negative parts.
     """
     fine = cv2.GaussianBlur(light, (0, 0), FINE_SIGMA)
     dx, dy = cv2.Sobel(fine, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(fine, cv2.CV_32F, 0, 1, scale=1 / 8)

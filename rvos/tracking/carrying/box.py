@@ -1,4 +1,4 @@
-"""The part of a picture that an object is sought in, and where the object lies."""
+"""Boxes in a picture, and where an object lies in it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from image_core.ranges import Range
 
 Sizes = Annotated[float, Range(0, 100)]
-"""A length in sizes of what is followed, sqrt(area) + 4 pixels."""
+"""A length in sizes of an object; its size is sqrt(area) + 4 pixels."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """Part of a picture. Pixels, ends outside."""
+    """A box in a picture, in pixels; right and bottom are outside."""
 
     left: int
     top: int
@@ -52,7 +52,8 @@ def box_of(inside: np.ndarray, margin: int = 0) -> Box:
 
 
 def core_of(probs: np.ndarray) -> np.ndarray:
-    """(h, w) bool, the pixels that are more likely in than out; the likeliest where none is, as in a tiny object."""
+    """(h, w) bool: the pixels with a probability above 0.5; the most probable ones if there are none, as in a tiny
+    object."""
     inside = probs > 0.5
     return inside if inside.any() else probs >= probs.max()
 

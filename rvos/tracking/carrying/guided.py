@@ -1,4 +1,5 @@
-"""The guided filter (He, Sun and Tang, "Guided Image Filtering", ECCV 2010): a map made to follow a picture's edges."""
+"""The guided filter (He, Sun and Tang, "Guided Image Filtering", ECCV 2010): aligns a map with the edges of a
+picture."""
 
 from __future__ import annotations
 
@@ -18,18 +19,18 @@ FilterRadius = Annotated[int, Range(1, 1000)]
 SNAP_RADIUS = 6
 SNAP_EPS = 1e-5
 STEADY = 1e-3
-"""Of a window's variance, added to that of every channel: where two flat colours meet, their covariance has one
-direction alone, and in single precision nothing else would keep the solution finite."""
+"""Share of the variance of a window that is added to that of every channel. Where two flat colours meet, the covariance
+has rank one, and in single precision nothing else would keep the solution finite."""
 
 
 @dataclass(frozen=True)
 class Guide:
-    """A picture that maps are made to follow, with what is computed of it alone; all arrays but the first at half size,
-    means over the windows. Section 3.4 of the paper, with the 3 x 3 systems solved by cofactors."""
+    """A guide picture, with all that depends on it alone. All arrays but the picture are at half size, and are means
+    over the windows. Section 3.4 of the paper, with the 3 x 3 systems solved by cofactors."""
 
     #: (h, w, 3) float32 in [0, 1], or uint8.
     picture: np.ndarray
-    #: Its side, in pixels at half size.
+    #: Side of a window, in pixels at half size.
     window: int
     #: The three channels at half size, and their means.
     channels: tuple[np.ndarray, ...]
@@ -43,7 +44,7 @@ class Guide:
         return cv2.boxFilter(of, -1, (self.window, self.window), borderType=cv2.BORDER_REFLECT_101)
 
     def filtered(self, values: np.ndarray) -> np.ndarray:
-        """(h, w) float32: in every window as nearly `values` (h, w) as a linear function of the picture can be."""
+        """(h, w) float32: in every window the linear function of the picture that fits `values` (h, w) best."""
         height, width = values.shape
         scale = _scale_of(self.picture)
         of_channels = self._functions(halved(values))
@@ -53,8 +54,8 @@ class Guide:
         return offset
 
     def _functions(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Four (h', w') float32: what each channel is multiplied by, and what is added, means over all windows that a
-        pixel lies in."""
+        """Four (h', w') float32: the slope of each channel, and the offset, as means over all windows that a pixel lies
+        in."""
         (g0, g1, g2), (m0, m1, m2), mean = self.channels, self.means, self.mean
         i00, i01, i02, i11, i12, i22 = self.cofactors
         middle = mean(values)
@@ -71,8 +72,9 @@ class Guide:
 def guide_of(picture: np.ndarray, radius: int, eps: float) -> Guide:
     """The guide of (h, w, 3) float32 in [0, 1], or uint8, with windows of side 2 radius + 1.
 
-    The functions are found at half size (He and Sun, "Fast Guided Filter", 2015): a quarter of the cost, and half a
-    percent of the pixels change sides. eps: variance, of 1, below which a window is taken to be of one colour.
+    The linear functions are fitted at half size (He and Sun, "Fast Guided Filter", 2015): this takes a quarter of the
+    time, and half a percent of the pixels change sides. eps: variance, of 1, below which a window counts as of one
+    colour.
     """
     small = halved(picture).astype(np.float32) * _scale_of(picture)
     window = 2 * max(1, round(radius / 2)) + 1
@@ -95,13 +97,13 @@ def guide_of(picture: np.ndarray, radius: int, eps: float) -> Guide:
 
 
 def work_guide(view: View, radius: int, eps: float) -> Guide:
-    """That of the picture at work size. Ask by `view.once(work_guide, radius, eps)`."""
+    """The guide of the picture at work size. Ask by `view.once(work_guide, radius, eps)`."""
     return guide_of(view.once(work_picture), radius, eps)
 
 
 def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, eps: float) -> np.ndarray:
-    """(h, w) float32: `values` (h, w) float32 made to follow a picture that nothing else is made to follow. Arguments
-    as of `guide_of`."""
+    """(h, w) float32: `values` (h, w) float32 filtered with a guide that is used only once. Arguments as of
+    `guide_of`."""
     return guide_of(guide, radius, eps).filtered(values)
 
 

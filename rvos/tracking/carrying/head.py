@@ -1,8 +1,8 @@
-"""A classifier of pixels that is learned while watching: ridge regression on random Fourier features.
+"""A pixel classifier that is trained while the video is watched: ridge regression on random Fourier features.
 
 Rahimi and Recht, "Random Features for Large-Scale Kernel Machines", NeurIPS 2007, with directions that are orthogonal
-in groups (Yu et al., "Orthogonal Random Features", NeurIPS 2016). All it remembers of what it has seen are sums of a
-fixed size, so pictures can be forgotten.
+in groups (Yu et al., "Orthogonal Random Features", NeurIPS 2016). It remembers only sums of a fixed size, so pictures
+need not be kept.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import numpy as np
 from rvos.tracking.carrying.appearance import CHANNELS
 
 DIMENSION = 256
-"""Random features; memory and time grow with its square (a reading)."""
+"""Number of random features; memory and time grow with its square (a reading)."""
 BANDWIDTH = 2.0
 SEED = 0
 CHUNK = 512
-"""Pixels that are scored at a time, so that their lifted features stay in the processor's cache."""
+"""Pixels that are scored at a time, so that their features stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What ridge regression needs of weighted examples. gram: (D, D) float32; target: (D,) float32."""
+    """The sums over weighted examples that ridge regression needs. gram: (D, D) float32; target: (D,) float32."""
 
     gram: np.ndarray
     target: np.ndarray
@@ -39,7 +39,7 @@ class Sums:
         return Sums(self.gram + other.gram, self.target + other.target)
 
     def faded(self, keep: float) -> Sums:
-        """What is left of them: `keep` in [0, 1] of every weight."""
+        """The sums with every weight multiplied by `keep` in [0, 1]."""
         return Sums(keep * self.gram, keep * self.target)
 
     def mixed(self, other: Sums, share: float) -> Sums:
@@ -73,9 +73,9 @@ def lift(features: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
 
 
 def lifted_strips(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """(N, C) float32 -> `CHUNK` rows after another, and what they are lifted to: good until the next strip comes, which
-    takes its place in memory. All of it is never there at once: 26 MB for a picture, and to write and read them takes
-    longer than to lift."""
+    """(N, C) float32 -> strips of `CHUNK` rows, as a slice and the features of these rows. Each strip is valid until
+    the next one, which reuses its memory. The features of a whole picture would be 26 MB, and writing and reading them
+    takes longer than computing them."""
     strip = np.empty((CHUNK, DIMENSION), np.float32)
     for start in range(0, len(features), CHUNK):
         some = features[start : start + CHUNK]
@@ -83,7 +83,7 @@ def lifted_strips(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def sums_of(lifted: np.ndarray, target: float, weights: np.ndarray) -> Sums:
-    """Examples (N, D) of one class with one target; weights (N,) are made to sum to one."""
+    """The sums of examples (N, D) of one class with one target. weights: (N,), normalised to sum to one."""
     weights = weights / max(float(weights.sum()), 1e-6)
     return weighted_sums(lifted, np.full(len(lifted), target, np.float32), weights)
 
@@ -91,12 +91,12 @@ def sums_of(lifted: np.ndarray, target: float, weights: np.ndarray) -> Sums:
 def weighted_sums(lifted: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Sums:
     """Examples (N, D) float32 with their targets (N,) in [-1, 1] and weights (N,) >= 0."""
     roots = np.sqrt(weights).astype(np.float32)
-    rooted = lifted * roots[:, None]  # a matrix times itself: half of the product is the other half
+    rooted = lifted * roots[:, None]  # a matrix times its own transpose is symmetric: half the work
     return Sums(rooted.T @ rooted, rooted.T @ (roots * targets.astype(np.float32)))
 
 
 def fit(sums: Sums, ridge: float) -> np.ndarray:
-    """(D,) float32, the weights theta of the classifier phi theta.
+    """(D,) float32, the weights theta of the classifier; a pixel with the features phi has the score phi theta.
 
     ridge: as a share of the mean diagonal of the gram matrix.
     """

@@ -1,4 +1,4 @@
-"""Several objects of one frame made exclusive."""
+"""Makes the masks of several objects on one frame exclusive."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ EDGE = 1e-4
 
 
 def resolve(guesses: Sequence[ObjectGuess]) -> list[ObjectGuess]:
-    """The same guesses after soft aggregation: what one object is sure of, the others give up.
+    """The same guesses after soft aggregation: where one object is certain, the probabilities of the others fall.
 
-    Odds of the objects and of the background, which is what none of them claims, are made to sum to one (Oh et al.,
-    "Fast Video Object Segmentation by Reference-Guided Mask Propagation", CVPR 2018, section 3.4).
+    The odds of each object are divided by the sum of the odds of all objects and of the background. The probability of
+    the background is that no object covers the pixel (Oh et al., "Fast Video Object Segmentation by Reference-Guided
+    Mask Propagation", CVPR 2018, section 3.4).
     """
     if len(guesses) < 2:
         return list(guesses)

@@ -1,4 +1,5 @@
-"""The pixels of a frame as the classifiers see them: lifted once for all that is followed, and where it is asked."""
+"""The random Fourier features of the pixels of a frame, computed once for all classifiers, and only where they are
+needed."""
 
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ from rvos.tracking.carrying.head import DIMENSION, lift
 from rvos.view.frame_view import View
 
 TILE = 16
-"""Pixels at half the work size: how much is lifted at a time."""
+"""Side of a tile, in pixels at half the work size; features are computed tile by tile."""
 
 
 class LiftedPicture:
-    """(h', w', D) random Fourier features of the pixels at half the work size (`head`), made tile by tile."""
+    """(h', w', D) random Fourier features of the pixels at half the work size (`head`), computed tile by tile on
+    request."""
 
     def __init__(self, features: np.ndarray) -> None:
         """features: (h', w', C) float32."""
@@ -24,7 +26,7 @@ class LiftedPicture:
         self._done = np.zeros((-(-features.shape[0] // TILE), -(-features.shape[1] // TILE)), bool)
 
     def part(self, box: Box) -> np.ndarray:
-        """(h'', w'', D) float32: those of a box at half the work size."""
+        """(h'', w'', D) float32: those in a box at half the work size."""
         rows, columns = (slice(a // TILE, -(-b // TILE)) for a, b in ((box.top, box.bottom), (box.left, box.right)))
         for row, column in zip(*np.nonzero(~self._done[rows, columns]), strict=True):
             top, left = TILE * (rows.start + row), TILE * (columns.start + column)
@@ -36,13 +38,13 @@ class LiftedPicture:
 
 
 def lifted(view: View) -> LiftedPicture:
-    """That of a frame. Ask by `view.once(lifted)`."""
+    """The features of a frame. Ask by `view.once(lifted)`."""
     return LiftedPicture(view.once(pixel_features))
 
 
 def scores(view: View, theta: np.ndarray, box: Box) -> np.ndarray:
-    """(h, w) float32 of a box at work size: about 1 where pixels look like what was learned, and -1 where they look
-    like what was around it. theta: (D,)."""
+    """(h, w) float32 in a box at work size: about 1 on pixels that look like the object, and about -1 on pixels that
+    look like its surroundings. theta: (D,), the weights of the classifier."""
     half = box.halved()
     small = view.once(lifted).part(half) @ theta
     height, width = half.size

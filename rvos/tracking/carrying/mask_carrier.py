@@ -1,4 +1,4 @@
-"""What carries the masks of objects through a video, whatever it does it by: appearance and flow, or a network."""
+"""The interface of what carries masks of objects through a video: appearance and flow, or a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rvos.view.frame_view import View
 
 class MaskCarrier(Protocol):
     """Follows objects; shared, and holds nothing that changes. The state of an object is a frozen dataclass that
-    `image_core.state` turns into bytes; it has `probs`, (h, w) float32 at work size, where the object was."""
+    `image_core.state` turns into bytes. It has `probs`, (h, w) float32 at work size: where the object was on the last
+    frame."""
 
     state_type: ClassVar[type]
     """The dataclass of a state."""
@@ -27,8 +28,8 @@ class MaskCarrier(Protocol):
         ...
 
     def update(self, view: View, state: Any, guess: Any) -> Any:
-        """The state after this frame. guess: what `predict` gave, perhaps with pixels taken that are another
-        object's."""
+        """The state after this frame. guess: what `predict` returned, perhaps without pixels that belong to other
+        objects."""
         ...
 
     def renew(self, view: View, state: Any, mask: np.ndarray) -> Any:

@@ -1,4 +1,4 @@
-"""One object followed through a video from a mask, without words and without anything learned beforehand."""
+"""Follows one object through a video from a mask, without words and without training beforehand."""
 
 from __future__ import annotations
 
@@ -20,56 +20,60 @@ from rvos.view.frame_view import View
 from rvos.view.motion import warp
 
 EMPTY_PX = 8.0
-"""Probability mass, in pixels at work size, below which there is nothing to see; a quarter of what the object used to
-have where that is less."""
+"""Least probability mass of a visible object, in pixels at work size; for a small object a quarter of its usual
+mass."""
 HISTORY = 10
 EDGE = 0.03
-"""What is carried is never surer than this."""
+"""Carried probabilities are kept this far from 0 and 1."""
 
 
 @dataclass(frozen=True)
 class ObjectTrackerConfig:
-    """Every number of the method; lengths in pixels at work size, or in object sizes s = sqrt(area) + 4."""
+    """Every number of the method; lengths in pixels at work size, or in sizes of the object, s = sqrt(area) + 4."""
 
-    #: Log-odds of the mask that was carried here.
+    #: Weight of the log-odds of the carried mask.
     carried_weight: Weight = 0.7
-    #: Log-odds of the classifier.
+    #: Log-odds that the classifier adds at most.
     head_weight: Weight = 8.0
-    #: Log-odds of the two motions.
+    #: Log-odds that moving with the object or with its surroundings adds at most.
     motion_weight: Weight = 2.0
-    #: Log-odds that a distance of one s from the carried mask costs, ...
+    #: Log-odds that a distance of one size from the carried mask costs.
     distance_weight: Weight = 10.0
-    #: ... beyond this many s ...
+    #: Distance from the carried mask that costs nothing, in sizes.
     distance_free: Sizes = 0.15
-    #: ... and up to this many more.
+    #: Distance beyond the free one from which on the cost no longer grows, in sizes.
     distance_most: Sizes = 5.0
-    #: What the first mask keeps in the memory of the object, whatever comes, ...
+    #: Share of the masks that were given in what the classifier learns of the object; the rest is of later frames.
     first_share: Share = 0.9
-    #: ... and in that of what is around it.
+    #: Share of the masks that were given in what it learns of the surroundings.
     first_share_rest: Share = 0.5
-    #: Share of a new frame in the rest of the memory.
+    #: Share of a new frame in the moving average over later frames.
     forgetting: Share = 0.15
-    #: Frames from one fit of the classifier to the next.
+    #: Frames between two fits of the classifier.
     fit_every: Count = 5
-    #: Quality from which on a frame is learned from.
+    #: Quality of a mask from which on the memory learns from it.
     write_quality: Share = 0.3
-    #: An area of more than this many times the usual one is refused.
+    #: A mask of more than this many times the usual area is rejected.
     area_most: Annotated[float, Range(1)] = 3.0
+    #: Regularisation of the classifier, as a share of the mean diagonal of its gram matrix.
     ridge: PositiveShare = 0.02
-    #: Margin of the box that is searched, in sides of the object's box, ...
+    #: Margin of the box that is searched, in sides of the object's box.
     margin_share: Sizes = 0.55
-    #: ... and in pixels.
+    #: Added to that margin, in pixels at work size.
     margin_px: Annotated[float, Range(1, 1e4)] = 16.0
-    #: Radius of the guided filter in s, at least and at most so many pixels.
+    #: Radius of the guided filter, in sizes.
     filter_share: Sizes = 0.16
+    #: Least radius of the guided filter, in pixels at work size.
     filter_least: FilterRadius = 5
+    #: Largest radius of the guided filter, in pixels at work size.
     filter_most: FilterRadius = 20
+    #: Variance of the picture below which a window of the guided filter counts as of one colour.
     filter_eps: Share = 1e-5
-    #: How steeply filtered probabilities become a mask.
+    #: Slope of the sigmoid that is applied to the filtered probabilities.
     sharpness: Annotated[float, Range(0, 1000)] = 12.0
-    #: Pixels on the object that are learned from, at most, ...
+    #: Most pixels on the object that the classifier learns from on a frame.
     object_samples: Count = 1000
-    #: ... and pixels around it.
+    #: Most pixels around the object that the classifier learns from on a frame.
     rest_samples: Count = 1000
 
     def __post_init__(self) -> None:
@@ -78,7 +82,7 @@ class ObjectTrackerConfig:
 
 @dataclass(frozen=True)
 class Examples:
-    """What the classifier can learn from one frame, or from many."""
+    """Training examples of the classifier, of one frame or of several."""
 
     #: Of pixels on the object.
     on: Sums
@@ -86,13 +90,13 @@ class Examples:
     around: Sums
 
     def mixed(self, other: Examples, share: float) -> Examples:
-        """Both, the other one counting `share` in [0, 1]."""
+        """`share` in [0, 1] of the other, the rest of this."""
         return Examples(self.on.mixed(other.on, share), self.around.mixed(other.around, share))
 
 
 @dataclass(frozen=True)
 class ObjectMemory:
-    """What one object looks like, and how large it is: arrays of a fixed size."""
+    """The appearance memory of an object, and how large it is: arrays of a fixed size."""
 
     #: Of the masks that were given.
     first: Examples
@@ -133,7 +137,7 @@ class ObjectTracker:
     """Follows objects; shared, and holds nothing that changes."""
 
     state_type: ClassVar[type] = ObjectState
-    """The frozen dataclass that everything about one object is in; `image_core.state` turns it into bytes."""
+    """The frozen dataclass that holds all that is remembered of an object; `image_core.state` turns it into bytes."""
 
     def __init__(self, config: ObjectTrackerConfig = ObjectTrackerConfig()) -> None:
         self.config = config
@@ -149,7 +153,7 @@ class ObjectTracker:
     def predict(self, view: View, state: ObjectState) -> ObjectGuess:
         """Where the object is on this frame.
 
-        Across a cut nothing was anywhere, and only appearance counts.
+        Across a cut its position is unknown, and only appearance counts.
         """
         c = self.config
         usual = float(np.median(state.memory.areas))
@@ -172,7 +176,7 @@ class ObjectTracker:
         return ObjectGuess(probs, _quality(probs, carried, head, box, usual))
 
     def update(self, view: View, state: ObjectState, guess: ObjectGuess) -> ObjectState:
-        """The state after this frame; a guess of too low a quality moves the mask on and leaves the memory alone."""
+        """The state after this frame; the memory does not learn from a guess of low quality."""
         c = self.config
         memory = replace(state.memory, clock=state.memory.clock + 1)
         mass = float(guess.probs.sum())
@@ -185,10 +189,11 @@ class ObjectTracker:
         return ObjectState(guess.probs, memory)
 
     def renew(self, view: View, state: ObjectState, mask: np.ndarray, share: float = 0.5) -> ObjectState:
-        """A further anchor: `mask` (H, W) bool joins the permanent memory and is where the object is now.
+        """The state after a frame on which a further mask is given: `mask` (H, W) bool joins the permanent memory, and
+        is where the object is now.
 
-        share: what it counts there in [0, 1], by default as much as all anchors before it together. Raises `ValueError`
-        for an empty mask, or one of another size than the frame.
+        share: its weight there in [0, 1], by default as much as all masks that were given before it together. Raises
+        `ValueError` for an empty mask, or one of another size than the frame.
         """
         probs = at_work_size(view, mask)
         first = state.memory.first.mixed(self._examples(view, probs, state.memory.clock), share)
@@ -204,13 +209,14 @@ class ObjectTracker:
         return asdict(self.config)
 
     def _box(self, inside: np.ndarray) -> Box:
-        """Where the object is sought."""
+        """The box in which the object is searched."""
         tight = box_of(inside)
         side = math.sqrt(tight.size[0] * tight.size[1])
         return box_of(inside, round(self.config.margin_share * side + self.config.margin_px))
 
     def _prior(self, view: View, carried: np.ndarray, box: Box, scale: float) -> np.ndarray:
-        """Log-odds (h', w') that the past gives the pixels of a box: the mask carried here, motion, and distance."""
+        """Log-odds (h', w') of the pixels of a box without their appearance: by the carried mask, motion, and
+        distance."""
         c = self.config
         near = np.clip(carried[box.part], EDGE, 1 - EDGE)
         away = cv2.distanceTransform((~core_of(carried)[box.part]).astype(np.uint8), cv2.DIST_L2, 5) / scale
@@ -219,7 +225,7 @@ class ObjectTracker:
         return logits - c.distance_weight * np.clip(away - c.distance_free, 0, c.distance_most)
 
     def _filtered(self, view: View, logits: np.ndarray, box: Box, scale: float) -> np.ndarray:
-        """Probabilities (h', w') that follow the edges of the picture."""
+        """Probabilities (h', w'), aligned with the edges of the picture."""
         c = self.config
         radius = round(min(max(c.filter_share * scale, c.filter_least), c.filter_most))
         soft = _sigmoid(logits).astype(np.float32)
@@ -227,7 +233,7 @@ class ObjectTracker:
         return _sigmoid(c.sharpness * (smooth - 0.5))
 
     def _examples(self, view: View, probs: np.ndarray, clock: int) -> Examples:
-        """What the classifier learns of this frame, were `probs` true."""
+        """What the classifier learns from this frame, if `probs` are the truth."""
         c = self.config
         half = self._box(core_of(probs)).halved()
         scale = math.sqrt(probs.sum()) + 4
@@ -245,7 +251,7 @@ class ObjectTracker:
         )
 
     def _refitted(self, memory: ObjectMemory) -> ObjectMemory:
-        """The memory with the classifier that follows from it."""
+        """The memory with its classifier fitted anew."""
         c = self.config
         on = memory.first.on.mixed(memory.recent.on, 1 - c.first_share)
         around = memory.first.around.mixed(memory.recent.around, 1 - c.first_share_rest)
@@ -253,7 +259,7 @@ class ObjectTracker:
 
 
 def at_work_size(view: View, mask: np.ndarray) -> np.ndarray:
-    """(h, w) float32: of each pixel at work size the share that is in a mask (H, W) bool of the frame. Raises
+    """(h, w) float32: the share of each pixel at work size that lies inside a mask (H, W) bool of the frame. Raises
     `ValueError` for an empty mask, or one of another size."""
     if mask.shape != view.frame.size or mask.dtype != np.bool_:
         raise ValueError(f"mask: expected bool {view.frame.size}, got {mask.dtype} {mask.shape}")
@@ -264,12 +270,12 @@ def at_work_size(view: View, mask: np.ndarray) -> np.ndarray:
 
 
 def _areas(probs: np.ndarray) -> np.ndarray:
-    """The history of an object that was always as large as here."""
+    """The areas of an object that has always been as large as here."""
     return np.full(HISTORY, probs.sum(), np.float32)
 
 
 def _least(usual: float) -> float:
-    """Probability mass that an object which usually has `usual` must have to be seen."""
+    """Least probability mass of a visible object that usually has the mass `usual`."""
     return min(EMPTY_PX, usual / 4)
 
 
@@ -278,8 +284,8 @@ def _lost(probs: np.ndarray) -> ObjectGuess:
 
 
 def _quality(probs: np.ndarray, carried: np.ndarray, head: np.ndarray, box: Box, usual: float) -> float:
-    """Geometric mean of three: the classifier's margin inside the mask, how well the carried mask agrees (across a cut
-    there is none, and that one is left out), and the area's ratio to the usual one."""
+    """Geometric mean of three: the classifier's mean score inside the mask, the overlap (IoU) with the carried mask
+    (left out across a cut, where there is none), and the ratio of the area to the usual one."""
     held = probs > 0.5
     if not held.any():
         return 0.0

@@ -1,10 +1,10 @@
-"""Masks that are carried, drawn anew now and then by a network that draws what fills a box.
+"""Carried masks that a masker, a network that segments what a box contains, draws anew on some frames.
 
-Such a network draws edges that appearance and flow do not see, and finds its way back to them after a drift. But a box
-may be filled by a part of the object, or by a rider with the bicycle. Whether it can draw this object is seen on the
-frame that the mask was given on: there it is asked for the box of the mask, and where nothing that it draws is the
-mask, it is never asked again. Later its drawings are compared with the mask that was carried; of them the most alike is
-taken, if it is alike enough.
+Such a network finds edges that appearance and flow do not see, and corrects drift. But a box may also be filled by a
+part of the object, or by a rider together with the bicycle. The masker is therefore tested on each frame for which a
+mask is given: it is asked about the box of the mask, and if none of its masks overlaps enough with the given one, it is
+not used for that object. On later frames the one of its masks that overlaps most with the carried mask is taken, if it
+overlaps enough.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rvos.tracking.carrying.object_tracker import ObjectGuess, ObjectState, Obje
 from rvos.view.frame_view import View
 
 NO_MASKER = "none"
-"""In the place of a masker's name."""
+"""Stands for no masker, in place of a name."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class RefinedState:
     """Everything remembered of one object."""
 
     object: ObjectState
-    #: [0, 1], the overlap with the mask that was given of what the masker drew there.
+    #: [0, 1], overlap (IoU) of the masker's best mask with the given one.
     skill: float
     #: The frame on which the masker was last asked.
     asked_on: int
@@ -62,15 +62,15 @@ class RefinedState:
 class RefinedGuess(ObjectGuess):
     """Where an object is on a frame on which the masker was asked."""
 
-    #: (H, W) bool at frame size, as it was drawn; None where no drawing was taken.
+    #: (H, W) bool at frame size, the masker's mask; None if none was taken.
     drawing: np.ndarray | None
 
 
 class RefinedCarrier:
-    """A `MaskCarrier`: carries by appearance and flow, and asks a masker now and then.
+    """A `MaskCarrier` that carries by appearance and flow, and asks a masker on some frames.
 
-    identity: what a run records of the masker, as JSON values. A picture is encoded once for all objects, which are
-    asked for on the same frames.
+    identity: what a run records of the masker, as JSON values. A picture is encoded once for all objects, since the
+    masker is asked about all of them on the same frames.
     """
 
     state_type: ClassVar[type] = RefinedState
@@ -124,7 +124,8 @@ class RefinedCarrier:
         return self._most_alike(view, mask)[1]
 
     def _most_alike(self, view: View, mask: np.ndarray) -> tuple[np.ndarray, float]:
-        """Of what fills the box of a mask (H, W) bool, the drawing that is most like it, and their overlap."""
+        """The one of the masker's masks in the box of a mask (H, W) bool that overlaps most with it, and their overlap
+        (IoU)."""
         if not mask.any():
             return mask, 0.0
         box = box_of(mask)
@@ -136,5 +137,5 @@ class RefinedCarrier:
 
     def _encoded(self, view: View) -> Any:
         """Ask by `view.once`."""
-        writable = view.frame.image.copy()  # a masker may be anybody's, and torch's want such a one
+        writable = view.frame.image.copy()  # a masker may be of any make; those of torch need a writable array
         return self._masker.encoded(writable)

@@ -1,7 +1,7 @@
-"""Whether a pixel moves with an object or with what surrounds it.
+"""Whether a pixel moves with an object or with its surroundings.
 
-Both are given one affine motion (the layers of Wang and Adelson, "Representing Moving Images with Layers", IEEE TIP
-1994), fitted to the optical flow by iteratively reweighted least squares.
+One affine motion is fitted to the optical flow of each of the two, by iteratively reweighted least squares (the layers
+of Wang and Adelson, "Representing Moving Images with Layers", IEEE TIP 1994).
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ STEP_PX = 4
 ROUNDS = 4
 INLIER_PX = 0.5
 NOISE_PX = 1.0
-"""Differences of motion below this say nothing: flow is not better."""
+"""Accuracy of the flow: differences of motion below this are no evidence."""
 
 
 def motion_evidence(flow: np.ndarray, carried: np.ndarray, box: Box) -> np.ndarray:
-    """(h', w') float32 in [-1, 1] over a box: 1 moves with the object, -1 with the rest, 0 where that is all the same.
+    """(h', w') float32 in [-1, 1] over a box: 1 moves with the object, -1 with its surroundings, 0 if both fit equally.
 
-    flow: (h, w, 2) in pixels; carried: (h, w) probabilities of the object, by which pixels are given to the two.
+    flow: (h, w, 2) in pixels; carried: (h, w) probabilities that a pixel belongs to the object rather than its
+    surroundings.
     """
     height, width = box.size
     here = (slice(box.top, box.bottom, STEP_PX), slice(box.left, box.right, STEP_PX))
@@ -35,7 +36,7 @@ def motion_evidence(flow: np.ndarray, carried: np.ndarray, box: Box) -> np.ndarr
 
 
 def _affine_error(basis: np.ndarray, moved: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(N,) float32: squared distance in px of each pixel's motion from the affine one that most of the weight has."""
+    """(N,) float32: squared distance in px of the motion of each pixel from the affine motion of most of the weight."""
     trusted = weights
     error = np.zeros(len(basis), np.float32)
     for _ in range(ROUNDS):

@@ -1,1 +1,1 @@
-"""Who decides which of the tracks of a film an expression means: the table of deciders, and how one is made."""
+"""Deciders: they judge, after a video was watched, which of its tracks an expression means."""

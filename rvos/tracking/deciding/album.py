@@ -1,9 +1,10 @@
-"""An album of the tracks of a film: a few pictures of each, spread over its life, for those who decide by pictures.
+"""An album: a few pictures of each track of a video, from different parts of its life, for deciders that judge
+pictures.
 
-It is gathered while the film is watched, and its size does not depend on how long that is. Of every track the album
-keeps at most `views` pictures. Its life is cut into as many stretches, and each has the best picture of the track in
-it; when the stretches are full they are made twice as long, and of two that become one the better picture stays. So a
-film of any length is covered, without knowing how long it will be.
+It is collected while the video is watched, and its size does not depend on the length of the video. At most `views`
+pictures of each track are kept. The life of a track is divided into as many stretches, and each keeps the best picture
+in it. When the stretches are full they are made twice as long: of two that become one, the better picture is kept. So
+the pictures cover a video of any length, which need not be known in advance.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from rvos.tracking.following import Placed
 from rvos.view.frame_view import View
 
 BETTER = 1.1
-"""A picture takes the place of another of the same stretch if it is so many times better: most frames are alike."""
+"""How many times better a picture must be to replace another of the same stretch: most frames are alike."""
 JPEG_QUALITY = 95
 LEAST_QUALITY = 0.01
 OBLONG = 4
-"""Times that a picture is as long as it is wide, at most, if its short side is to have the pixels that are wanted."""
+"""Largest ratio of the sides of a picture at which its short side has the pixels that are wanted."""
 
 
 @dataclass(frozen=True)
 class AlbumConfig:
-    """How much is kept for those who decide by pictures."""
+    """How many pictures are kept for deciders."""
 
     #: Number of tracks of which images are kept: those that the image model drew on the most frames.
     tracks: Count = 12
@@ -47,20 +48,20 @@ class AlbumConfig:
 
 @dataclass(frozen=True)
 class Seen:
-    """A track that the image model drew on the frame that is watched."""
+    """A track that has a candidate on this frame."""
 
     track_id: int
-    #: (h, w) bool, not empty, the whole picture at any resolution: the same for all tracks.
+    #: (h, w) bool, not empty, the whole picture at any resolution, which is the same for all tracks.
     mask: np.ndarray
     #: How good a picture of the track this frame is, above 0.
     worth: float
-    #: How often it was drawn, this frame among them.
+    #: Candidates so far, that of this frame included.
     times_drawn: int
 
 
 def seen_of(placed: Sequence[Placed]) -> list[Seen]:
-    """The tracks that were drawn on a frame: where others are is a guess, which is not shown to anybody who decides. A
-    large mask of good quality makes a good picture."""
+    """The tracks that have a candidate on a frame; carried masks are estimates, and no decider is shown them. The
+    larger a mask and the higher its quality, the better is the picture."""
     seen = []
     for track in (one.track for one in placed):
         mask = None if track.probs is None or track.age else track.probs > 0.5
@@ -72,25 +73,26 @@ def seen_of(placed: Sequence[Placed]) -> list[Seen]:
 
 @dataclass(frozen=True)
 class Page:
-    """One frame of the film, with the tracks that were drawn on it."""
+    """One frame of the video, with the tracks that have a candidate on it."""
 
     frame_index: int
     #: The picture, encoded.
     jpeg: bytes
     #: (height, width) of the masks.
     size: tuple[int, int]
-    #: Track id -> its mask, COCO's run lengths.
+    #: Track id -> its mask, as COCO run lengths.
     masks: Mapping[int, str]
 
     def picture(self, short_side: int) -> np.ndarray:
-        """`fitted` to a short side of so many pixels: (h, w, 3) uint8 RGB."""
+        """The picture with a short side of `short_side` pixels (see `fitted`), (h, w, 3) uint8 RGB. Raises `ValueError`
+        if it cannot be decoded."""
         stored = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
         if stored is None:
             raise ValueError(f"Page: expected a JPEG of frame {self.frame_index}, got none")
         return fitted(stored, short_side)
 
     def mask(self, track_id: int, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) bool at a size (height, width). Raises `KeyError` for a track that was not drawn here."""
+        """(H, W) bool at a size (height, width). Raises `KeyError` for a track without a candidate here."""
         stored = decode_rle({"size": list(self.size), "counts": self.masks[track_id]})
         return resize_masks(stored[None], size)[0]
 
@@ -113,7 +115,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where the pictures of one track are."""
+    """Which pictures of one track are kept."""
 
     #: Its first frame, from which stretches are counted, and their length in frames.
     first: int
@@ -123,7 +125,7 @@ class Shelf:
     times_drawn: int = 0
 
     def after(self, frame_index: int, worth: float, times_drawn: int, views: int) -> Shelf:
-        """With one more frame on which the track was drawn."""
+        """With one more frame on which the track has a candidate."""
         shelf = self
         while (frame_index - shelf.first) // shelf.length >= views:
             shelf = replace(shelf, length=2 * shelf.length, picks=_merged(shelf.picks))
@@ -148,26 +150,26 @@ def _merged(picks: Sequence[Pick]) -> tuple[Pick, ...]:
 
 @dataclass(frozen=True)
 class Album:
-    """The pictures of the tracks of a film."""
+    """The pictures of the tracks of a video."""
 
-    #: Track id -> where its pictures are.
+    #: Track id -> which pictures of it are kept.
     shelves: Mapping[int, Shelf] = field(default_factory=dict)
     #: Frame index -> the frame, in their order.
     pages: Mapping[int, Page] = field(default_factory=dict)
 
     @property
     def tracks(self) -> tuple[int, ...]:
-        """Ids of the tracks, those first that were drawn most often."""
+        """Ids of the tracks, those with the most candidates first."""
         return tuple(sorted(self.shelves, key=lambda i: (-self.shelves[i].times_drawn, i)))
 
     def settled(self, least: int) -> Album:
-        """Without the tracks that were drawn less than so often, unless all were: they are faults of the image
-        model."""
+        """Without the tracks that have fewer than `least` candidates, which are errors of the image model; as it is if
+        that leaves none."""
         shelves = {i: shelf for i, shelf in self.shelves.items() if shelf.times_drawn >= least}
         return Album(shelves, self.pages) if shelves else self
 
     def views(self, track_id: int, most: int) -> list[Page]:
-        """The best pages of a track, at most so many, in the order of the film."""
+        """The best pages of a track, at most `most`, in the order of the video."""
         best = sorted(self.shelves[track_id].picks, key=lambda pick: (-pick.worth, pick.frame_index))[:most]
         return [self.pages[index] for index in sorted(pick.frame_index for pick in best)]
 
@@ -192,8 +194,8 @@ class Album:
 
 
 def fitted(picture: np.ndarray, short_side: int) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same with a short side of so many pixels; of fewer in a picture more oblong than `OBLONG`,
-    whose long side would be out of measure."""
+    """(H, W, 3) uint8 -> the same picture with a short side of `short_side` pixels. In a picture more oblong than
+    `OBLONG` it has fewer, so that the long side stays bounded."""
     height, width = picture.shape[:2]
     factor = min(short_side / min(height, width), OBLONG * short_side / max(height, width))
     return resize_image(picture, (max(1, round(height * factor)), max(1, round(width * factor))))

@@ -1,4 +1,4 @@
-"""Deciders by name, made of their numbers, a device and a precision: the only place that knows where their models come
+"""Builds deciders by name, from their numbers, a device and a precision. No other module knows where their models come
 from. Nothing is loaded yet."""
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DecidingConfig(TrackerConfig):
-    """The numbers of a tracker whose tracks are decided about.
+    """The numbers of a tracker whose tracks can be judged by a decider.
 
-    Raises `UnknownNameError` for no name of a decider, `ConfigError` for one where a video is watched once.
+    Raises `UnknownNameError` for an unknown decider, and `ConfigError` for a decider without `both_ways`.
     """
 
     #: Process the video twice. The second pass uses what the first found on later frames.
@@ -90,12 +90,12 @@ DECIDERS: dict[str, Callable[[DecidingConfig, str, Precision], Decider]] = {
     "mllm": _mllm,
 }
 DEFAULT = "rules"
-"""The evidence of the answers decides, on every frame anew: no decider is asked."""
+"""The answers decide, on every frame; no decider is asked."""
 
 
 def build_decider(config: DecidingConfig, device: str, precision: Precision) -> Decider | None:
-    """None for `DEFAULT`. Raises `ConfigError`, all in one, for a decider without its model and for numbers of one that
-    is not asked."""
+    """None for `DEFAULT`. Raises `ConfigError`, with all faults in one message, for a decider without its model and for
+    numbers of a decider that is not chosen."""
     name, faults = config.decider, Faults()
     read = () if name == DEFAULT else ("album", name)
     for part in (part for part in ("album", *DECIDERS) if part not in read):

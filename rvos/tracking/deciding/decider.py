@@ -1,4 +1,4 @@
-"""The seam of deciders: who says which of the tracks of a film an expression means."""
+"""The interface of deciders, which say which of the tracks of a video an expression means."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ Model = TypeVar("Model")
 
 
 class Decider(ABC):
-    """Says which of the tracks of a film an expression means, once all of it was watched.
+    """Decides which of the tracks of a video an expression means, after all of it was watched.
 
-    It decides by an album of pictures, which is gathered on the first of two passes, and is asked between them, never
-    on a frame. It is shared by all sessions, made where the system is put together, and holds nothing that changes but
-    the model that it has loaded.
+    It judges an album of pictures that was collected on the first of two passes, and is asked between the passes, never
+    on a frame. It is shared by all sessions, and holds nothing that changes except the model that it has loaded.
     """
 
     def load(self) -> None:  # noqa: B027 - not everyone has something to load
-        """Load what it needs now, so that what is missing is told before a film is watched. Raises `RvosError`."""
+        """Load what it needs, so that a missing model is reported before a video is watched. Raises `RvosError`."""
 
     def document(self) -> dict[str, Any]:
         """What its decisions depend on beside its numbers, as JSON values: the model, with its revision."""
@@ -31,13 +30,13 @@ class Decider(ABC):
 
     @abstractmethod
     def decide(self, expression: str, album: Album) -> Decision | None:
-        """What is decided of the tracks of an album; None leaves it to the evidence of the answers. The same album and
-        expression give the same decision. Raises `RvosError` for a model that cannot be asked."""
+        """The decision about the tracks of an album; None leaves it to the answers. The same album and expression give
+        the same decision. Raises `RvosError` if the model cannot be asked."""
 
 
 class ModelDecider(Decider, Generic[Model]):
-    """One that asks a model. load: gives it, when it is first needed; identity: what a run records of it, JSON values;
-    album: of its pictures."""
+    """A decider that asks a model. album: of its pictures; load: returns the model, called when it is first needed;
+    identity: returns what a run records of it, as JSON values."""
 
     def __init__(
         self, config: Any, album: AlbumConfig, load: Callable[[], Model], identity: Callable[[], dict[str, Any]]
@@ -59,7 +58,7 @@ class ModelDecider(Decider, Generic[Model]):
 
 
 def check_both_ways(decider: str, both_ways: bool) -> None:
-    """Raise `ConfigError` where a decider is to decide of a video that is watched once."""
+    """Raise `ConfigError` for a decider where the video is watched only once."""
     if not both_ways:
         raise ConfigError(
             f"tracker.both_ways: expected true with {decider}, which sees the tracks of the whole video before it "

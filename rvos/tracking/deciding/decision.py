@@ -1,4 +1,4 @@
-"""What was decided of the tracks of a film, and what was asked and answered on the way."""
+"""The decision about the tracks of a video, with the questions and answers that led to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rvos.tracking.belief.meaning import Claim
 
 
 class Verdict(StrEnum):
-    """What is held of one track."""
+    """The verdict on one track."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -20,15 +20,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """One question to a model, and what came of it."""
+    """One question to a model, with its answer."""
 
     #: The frames that were shown, in their order.
     frames: tuple[int, ...]
-    #: The number that stood at an outline -> the id of the track.
+    #: The number at an outline -> the id of the track.
     numbers: Mapping[int, int]
     question: str
     answer: str
-    #: Number -> verdict; None where the answer could not be read, and all are unsure.
+    #: Number -> verdict; None if the answer was invalid: then all stay unsure.
     verdicts: Mapping[int, Verdict] | None
 
     def document(self) -> dict[str, Any]:
@@ -44,9 +44,9 @@ class Decision:
 
     #: Track id -> verdict, of the tracks that were judged.
     verdicts: Mapping[int, Verdict]
-    #: Track id -> [0, 1], how likely it is the one meant, where the decider tells.
+    #: Track id -> [0, 1], how likely it is meant, if the decider says so.
     scores: Mapping[int, float] = field(default_factory=dict)
-    #: The questions, where a model was asked some.
+    #: The questions, if a model was asked any.
     asked: tuple[Asked, ...] = ()
 
     @property
@@ -56,13 +56,14 @@ class Decision:
 
     @property
     def is_open(self) -> bool:
-        """No track was accepted, and of some it is not known: the evidence of the answers decides among those."""
+        """No track was accepted and some are unsure: the answers decide among those that were not rejected."""
         return not self.accepted and bool(self._of(Verdict.UNSURE))
 
     def shown(self, claims: Mapping[int, Claim], by_evidence: Callable[[Mapping[int, Claim]], set[int]]) -> set[int]:
         """The ids of the tracks that are shown on a frame: those accepted.
 
-        claims: of the tracks that may be shown there; by_evidence: what chooses among claims where this is open.
+        claims: of the tracks that may be shown there; by_evidence: chooses among claims by the answers, if the decision
+        is open.
         """
         if self.is_open:
             rejected = self._of(Verdict.REJECT)

@@ -1,8 +1,8 @@
-"""The decider `mllm`: a multimodal language model is shown the tracks, numbered, and accepts, rejects or leaves open
-each of them; those left open are asked about again, each on frames of its own.
+"""The decider `mllm`: a multimodal language model is shown the tracks with numbers, and accepts or rejects each of them
+or is unsure. About each track that is unsure it is asked once more, with frames of that track alone.
 
-After AgentRVOS (arXiv 2603.23489), whose prompts are not ours. Pictures and answers of one film know nothing of
-another's.
+After AgentRVOS (arXiv 2603.23489), whose prompts are not ours. Every question stands by itself: the model keeps nothing
+of earlier ones.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Answerer(Protocol):
     """A model that answers questions about pictures."""
 
     def answer(self, pictures: Sequence[np.ndarray], question: str, most_tokens: int) -> str:
-        """N pictures (h, w, 3) uint8 RGB and a question -> what it writes."""
+        """N pictures (h, w, 3) uint8 RGB and a question -> its answer, of at most `most_tokens` tokens."""
         ...
 
 
@@ -90,7 +90,7 @@ class Mllm(ModelDecider[Answerer]):
         return interview.ask([page.frame_index for page in pages], pictures, question, {number: track_id})
 
     def _numbered(self, page: Page, number_of: dict[int, int]) -> np.ndarray:
-        """(h, w, 3) uint8 RGB: a page with all tracks outlined that have a number."""
+        """(h, w, 3) uint8 RGB: a page with the outlines of all tracks that have a number."""
         plain = page.picture(self._picture_px)
         size = plain.shape[0], plain.shape[1]
         masks = {number: page.mask(track_id, size) for track_id, number in number_of.items() if track_id in page.masks}
@@ -98,7 +98,7 @@ class Mllm(ModelDecider[Answerer]):
 
 
 class _Interview:
-    """The questions about one expression, as many as are allowed."""
+    """The questions about one expression, up to the limit."""
 
     def __init__(self, model: Answerer, config: MllmConfig) -> None:
         self.asked: list[Asked] = []
@@ -108,7 +108,8 @@ class _Interview:
     def ask(
         self, frames: Sequence[int], pictures: Sequence[np.ndarray], question: str, numbers: dict[int, int]
     ) -> dict[int, Verdict]:
-        """Track id -> verdict; once more where the answer cannot be read. {} where no question is left."""
+        """Track id -> verdict. After an invalid answer the question is repeated once; {} if that fails too, or no
+        question is left."""
         for text in (question, f"{question} {AGAIN}"):
             if len(self.asked) >= self._config.questions:
                 return {}
@@ -121,8 +122,8 @@ class _Interview:
 
 
 def pages_of_all(album: Album, most: int) -> list[Page]:
-    """The pages, at most so many, on which as many tracks as can be are seen; then those that lie farthest from the
-    others in time. In the order of the film."""
+    """At most `most` pages, in the order of the video. They are chosen one by one: the page that shows the most tracks
+    not seen yet, and of equals the one farthest in time from those chosen."""
     left, unseen, chosen = dict(album.pages), set(album.tracks), []
     while left and len(chosen) < most:
         news = {index: len(unseen & page.masks.keys()) for index, page in left.items()}

@@ -1,6 +1,6 @@
-"""Tracks shown to a model that is asked about them: an outline around each, and its number beside it.
+"""Pictures of tracks for a model that is asked about them: each track has an outline, and its number beside it.
 
-Nothing of the tracks is painted over: outlines and numbers lie outside of all masks, as far as there is room.
+Outlines and numbers lie outside of all masks if there is room, so that they hide nothing of the tracks.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ COLOURS: tuple[tuple[str, Colour], ...] = (
     ("brown", (160, 90, 30)),
     ("olive", (140, 150, 0)),
 )
-"""Name and value of the colour of each number from 1 on, over and over: far apart, those of few tracks the farthest."""
+"""Name and value of the colour of each number, from 1 on, repeated. They are far apart, the first ones the farthest."""
 LINE_SHARE = 1 / 120
-"""Width of an outline in short sides of the picture; of its dark rim half as much."""
+"""Width of an outline, as a share of the short side of the picture; its dark rim is half as wide."""
 TEXT_SHARE = 1 / 16
-"""Height of a number in short sides of the picture."""
+"""Height of a number, as a share of the short side of the picture."""
 LEAST_FREE = 1 / 3
-"""Share of an outline that has to be left where it gives way to other tracks; else it is drawn over them."""
+"""An outline leaves out the pixels of other tracks if at least this share of it remains; else it is drawn over them."""
 AROUND = 0.25
-"""How much is shown around an object from near, in longer sides of its box."""
+"""Margin of a close-up, in longer sides of the object's box."""
 DARK: Colour = (0, 0, 0)
 
 
@@ -47,7 +47,7 @@ def colour_of(number: int) -> tuple[str, Colour]:
 
 
 def outlined(picture: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray:
-    """(h, w, 3) uint8 RGB and number -> (h, w) bool, not empty -> a new picture with numbered outlines."""
+    """A copy of a picture, (h, w, 3) uint8 RGB, with numbered outlines. masks: number -> (h, w) bool, not empty."""
     shown = picture.copy()
     side = min(picture.shape[:2])
     line, rim = max(2, round(side * LINE_SHARE)), max(1, round(side * LINE_SHARE / 2))
@@ -67,8 +67,8 @@ def outlined(picture: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray
 
 
 def cropped(picture: np.ndarray, mask: np.ndarray, short_side: int) -> np.ndarray:
-    """The part of a picture around a mask (h, w) bool, not empty, as it is, with a margin of `AROUND`, `fitted` to a
-    short side of so many pixels."""
+    """A close-up: the part of a picture around a mask (h, w) bool, not empty, with a margin of `AROUND`, and a short
+    side of `short_side` pixels (see `fitted`)."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     room = max(4, round(AROUND * max(bottom - top, right - left)))
@@ -81,7 +81,7 @@ def _grown(mask: np.ndarray, by: int) -> np.ndarray:
 
 
 def _band(mask: np.ndarray, every: np.ndarray, width: int) -> np.ndarray:
-    """(h, w) bool: what lies around a mask, and off the others where that leaves enough."""
+    """(h, w) bool: the outline of a mask, without the pixels of other masks if enough of it remains."""
     around = _grown(mask, width) & ~mask
     free = around & ~every
     return free if np.count_nonzero(free) >= LEAST_FREE * np.count_nonzero(around) else around
@@ -89,7 +89,7 @@ def _band(mask: np.ndarray, every: np.ndarray, width: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Tag:
-    """A number on a plate of its colour."""
+    """A number on a rectangle of its colour."""
 
     number: int
     scale: float
@@ -113,7 +113,7 @@ class _Tag:
         return self.letters[1] + 2 * self.pad
 
     def stamp(self, picture: np.ndarray, top: int, left: int) -> None:
-        """Draw it, black or white on its colour, whichever is easier to read, with a dark rim."""
+        """Draw it with a dark rim; the number is black or white, whichever has more contrast."""
         colour = colour_of(self.number)[1]
         plate = picture[top : top + self.height, left : left + self.width]
         plate[:] = DARK
@@ -130,7 +130,7 @@ def _thickness(height: int) -> int:
 
 
 def _place(tag: _Tag, mask: np.ndarray, taken: np.ndarray) -> tuple[int, int]:
-    """(top, left) of a tag near a mask, within the picture, where it covers least of what is taken."""
+    """(top, left) of a tag near a mask, inside the picture, where it covers the fewest pixels of `taken`."""
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

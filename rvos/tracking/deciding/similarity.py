@@ -1,9 +1,10 @@
-"""The decider `similarity`: SpARC (SafaRi, ECCV 2024) in time. Each track is shown in a red box on several frames, and
-an image-text scorer such as CLIP or SigLIP tells how well the words fit.
+"""The decider `similarity`: SpARC (SafaRi, ECCV 2024), applied to video. Each track is shown in a red box on several
+frames, and an image-text scorer such as CLIP or SigLIP tells how well the words fit.
 
-What a phrase fits is the mean of a track's logits over its frames, and a softmax over all tracks of the film. Places
-("on the left") can be judged only among tracks that are seen on one frame: the rules of SpARC share out there what its
-tracks have together, and the mean over frames is taken. That tracks come and go on a film is not in SpARC: a reading.
+The score of a phrase is a softmax over all tracks of the video, of the mean of each track's logits over its frames.
+Words of place ("on the left") can be judged only among tracks that are seen on the same frame. There the rules of SpARC
+share out the probability that its tracks have together, and the mean over the frames is taken. SpARC does not deal with
+tracks that come and go: a reading.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Similarity(ModelDecider[Scorer]):
         return Decision(dict(zip(tracks, verdicts, strict=True)), told)
 
     def _looks(self, question: Question, album: Album, tracks: Sequence[int]) -> dict[str, np.ndarray]:
-        """Text -> (N,) softmax over the tracks of their mean logits."""
+        """Text -> (N,) softmax over the tracks, of the mean of their logits."""
         texts = list(dict.fromkeys(question.texts))
         asked = [SPARC.template.format(text) for text in texts]
         means = []
@@ -73,7 +74,7 @@ class Similarity(ModelDecider[Scorer]):
         return dict(zip(texts, softmax(np.stack(means)).T, strict=True))
 
     def _boxed(self, page: Page, track_id: int) -> np.ndarray:
-        """(h, w, 3) uint8 RGB: a page with a track in a red box, blurred around."""
+        """(h, w, 3) uint8 RGB: a page with a track in a red box, blurred outside of it."""
         picture = page.picture(self._picture_px)
         box = page.box(track_id, (picture.shape[0], picture.shape[1]))
         return next(show_proposals(picture, np.array([box], np.float64), SPARC.style))
@@ -88,9 +89,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def placed(
     question: Question, album: Album, tracks: Sequence[int], looks: Mapping[str, np.ndarray], side_px: int
 ) -> np.ndarray:
-    """(N,) summing to one: how likely each track is meant by what it looks like and where it is.
+    """(N,) summing to one: how likely each track is meant, by its appearance and its place.
 
-    looks: phrase -> (N,) summing to one; side_px: short side of the pictures that places are read from.
+    looks: phrase -> (N,) summing to one; side_px: short side of the pictures that places are measured on.
     """
     own = looks[question.referent.phrase] if question.referent.phrase else np.full(len(tracks), 1 / len(tracks))
     if not question.referent.is_spatial:
@@ -108,6 +109,6 @@ def placed(
 
 
 def _shares(masses: np.ndarray) -> np.ndarray:
-    """(N,) summing to one; alike where there is nothing to share out."""
+    """(N,) normalised to sum to one; equal shares if all are 0."""
     total = masses.sum()
     return masses / total if total > 0 else np.full(len(masses), 1 / len(masses))

@@ -1,5 +1,4 @@
-"""What a language model is asked about numbered outlines, and its answer read strictly: what is not plainly one verdict
-is none."""
+"""The questions to a language model about numbered outlines, and the strict reading of its answers."""
 
 from __future__ import annotations
 
@@ -12,12 +11,13 @@ from rvos.tracking.deciding.decision import Verdict
 from rvos.tracking.deciding.outlines import colour_of
 
 AGAIN = "Your last answer was not that JSON object. Answer with the JSON object alone."
-"""What is added to a question that is asked once more."""
+"""Added to a question that is repeated."""
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 
 def question_of_all(expression: str, numbers: Sequence[int], pictures: int) -> str:
-    """Which of the numbered objects are meant, on pictures of the whole film. numbers: those that are outlined."""
+    """Which of the numbered objects are meant, with `pictures` pictures of the whole video. numbers: of the
+    outlines."""
     return (
         f"{_pictures(pictures)} of one video, in order. {_outlined(numbers)} "
         f'Which of them does this expression mean: "{_plain(expression)}"? '
@@ -26,7 +26,7 @@ def question_of_all(expression: str, numbers: Sequence[int], pictures: int) -> s
 
 
 def question_of_one(expression: str, number: int, frames: int) -> str:
-    """Whether one object is meant, on frames of its own, each shown whole and then near."""
+    """Whether one object is meant, with frames of that object alone, each shown whole and as a close-up."""
     return (
         f"{_pictures(2 * frames)} of one video, in order: a frame with one object outlined, number {number} "
         f"({colour_of(number)[0]}), then the object from near without the outline{', and so on' * (frames > 1)}. "
@@ -35,8 +35,9 @@ def question_of_one(expression: str, number: int, frames: int) -> str:
 
 
 def read_verdicts(answer: str, numbers: Sequence[int]) -> dict[int, Verdict] | None:
-    """Number -> verdict, of a JSON object that has nothing around it but a code fence. Numbers that it leaves out are
-    unsure; with others than those asked, with one twice, or with another word, it cannot be read: None."""
+    """Number -> verdict, from one JSON object that has nothing around it but a code fence; numbers that it leaves out
+    are unsure. None for an invalid answer, such as one with a number that was not asked about, a number twice, or
+    another word."""
     text = answer.strip()
     fenced = _FENCED.fullmatch(text)
     try:

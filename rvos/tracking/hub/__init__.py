@@ -1,3 +1,4 @@
-"""Networks of the hub that carry masks: SAM 2 and its kin in place of flow and appearance.
+"""Networks of the hub that carry masks: SAM 2 and related networks, in place of flow and appearance.
 
-torch is imported in `propagator.py` alone, and that only where such a network is used."""
+torch is imported only in `propagator.py`, and only if such a network is used.
+"""

@@ -1,9 +1,9 @@
-"""Tracks whose masks a network of the hub carries: that is all it does in `tracks`.
+"""Tracks whose masks are carried by a network of the hub. It replaces carrying, and nothing else in `tracks`.
 
-Which candidate belongs to which track, whether it is refused, and which track is meant stay as they are. A network
-follows the tracks most likely meant; the others are carried by optical flow. It is shown a track's first candidate, and
-later ones where they differ from what it carried; where they agree, its own mask is what it learns from. It sees a
-track again after an occlusion or a cut, where flow loses it.
+Association, refusal and the choice of the track that is meant stay as they are. The network follows the tracks that are
+most likely meant; the others are carried by optical flow. It is shown the first candidate of a track, and later ones
+that differ from the mask that it carried; otherwise it goes on from its own mask. It can find a track again after an
+occlusion or a cut, where flow loses it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from rvos.view.frame_view import View
 
 
 class _Guessing:
-    """A network's guess on a frame, computed once (`view.once`): two are equal that ask the same of the same."""
+    """A network's guess on a frame, computed once (`view.once`): two are equal if they ask the same network with the
+    same memory."""
 
     def __init__(self, carrier: NetworkCarrier, memory: NetworkMemory) -> None:
         self.carrier = carrier
@@ -40,22 +41,22 @@ class _Guessing:
 
 
 class NetworkFollower(Follower):
-    """Moves tracks from frame to frame by a network; shared, and holds nothing that changes."""
+    """Carries the masks of tracks by a network; shared, and holds nothing that changes."""
 
     def __init__(self, config: FollowingConfig, objects: ObjectTracker, network: NetworkCarrier) -> None:
         super().__init__(config, objects)
         self.network = network
 
     def carried(self, view: View, track: Track) -> np.ndarray | None:
-        """(h, w) float32: where the network sees a track, also one that was lost; by flow of one that it does not
-        follow."""
+        """(h, w) float32 at work size: where the network sees a track, even if the track was lost; None if it does not
+        see it. By optical flow for a track that the network does not follow."""
         if track.network is None:
             return super().carried(view, track)
         guess = self._guess(view, track.network)
         return guess.probs if guess.quality >= self.config.lost and guess.probs.max() > 0.5 else None
 
     def continued(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> Placed:
-        """A track that has no candidate on this frame: its mask is the network's, which learns from it."""
+        """A track without a candidate on this frame: its mask is the network's, which goes on from it."""
         memory = track.network
         if memory is None:
             return super().continued(view, track, carried, taken)
@@ -63,7 +64,7 @@ class NetworkFollower(Follower):
             track = replace(track, missed=track.missed + 1)
         guess = self._guess(view, memory)
         if carried is not None and taken is not None and share_of(carried, taken) >= self.config.hidden:
-            # What it sees there is another thing.
+            # What the network sees there is the other object.
             memory, carried = self.network.skipped(memory), None
         else:
             memory = guess.memory
@@ -77,8 +78,8 @@ class NetworkFollower(Follower):
         return Placed(moved, self.network.mask(view, guess))
 
     def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
-        """A track whose candidate on this frame is a region, drawn as any; where it differs from what the network
-        carried, the network is shown it."""
+        """A track that has a candidate on this frame. If the candidate differs from the mask that the network carried,
+        the network is shown the candidate."""
         before = track.network
         placed = super().drawn(view, track, carried, region)
         if before is None or placed.track.network is not before:
@@ -90,13 +91,15 @@ class NetworkFollower(Follower):
         return replace(placed, track=replace(placed.track, network=memory))
 
     def given(self, view: View, track: Track, region: Region) -> Placed:
-        """A track whose mask the user gave: the network is shown it, and keeps of before what was given, too."""
+        """A track whose mask the user gave: the network is shown the mask. Its memory of earlier frames is kept only if
+        the user gave a mask of this track before."""
         placed = super().given(view, track, region)
         network = self.network.shown(view, _frame_mask(view, region), track.network if track.given else None)
         return replace(placed, track=replace(placed.track, network=network))
 
     def learned(self, view: View, placed: Placed, region: Region) -> Placed:
-        """A lesson about its appearance, as of any track; a new one is shown to the network."""
+        """An update of the appearance memory, as for any track. A track that the network does not follow yet is shown
+        to it."""
         taught = super().learned(view, placed, region)
         if taught.track.network is not None or taught.mask is not region.mask:
             return taught
@@ -108,7 +111,8 @@ class NetworkFollower(Follower):
 
 
 def _frame_mask(view: View, region: Region) -> np.ndarray:
-    """(H, W) bool, not empty: what was drawn, or the likeliest of what a map has."""
+    """(H, W) bool, not empty: the mask of a region as the model drew it, or the likeliest pixels of a region of a
+    map."""
     if region.mask is not None:
         return region.mask
     height, width = view.frame.size

@@ -1,6 +1,6 @@
-"""A network of the hub that carries masks: named, loaded once when it is first needed, and known by what a run records.
+"""A network of the hub that carries masks: by name, loaded once when it is first needed, with what a run records of it.
 
-torch is imported when the network is loaded, and not before.
+torch is imported only when the network is loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class NetworkHandle:
     """The network that `hub:TEXT` names.
 
-    Raises `UnknownNameError` for a short name that is none; nothing else is asked or opened yet.
+    Raises `UnknownNameError` for an unknown short name; nothing is downloaded or opened yet.
     """
 
     def __init__(self, name: str, device: str = "auto", precision: Precision = "fp32") -> None:
@@ -35,8 +35,7 @@ class NetworkHandle:
 
     @cached_property
     def propagator(self) -> MaskPropagator:
-        """The network itself, downloaded where it is not here yet. Raises `ConfigError` or `CheckpointError`, in one
-        line."""
+        """The network itself, downloaded at first use. Raises `ConfigError` or `CheckpointError`, in one line."""
         from image_core.hub.loading import Where
         from rvos.tracking.hub.propagator import read_propagator
 

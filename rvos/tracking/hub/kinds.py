@@ -53,8 +53,7 @@ HUB_TRACKERS = {
 
 
 def check_name(text: str) -> None:
-    """Raise `UnknownNameError` for what stands behind `hub:` and is neither OWNER/NAME, nor a folder, nor a short
-    name."""
+    """Raise `UnknownNameError` unless the text behind `hub:` is OWNER/NAME, a folder, or a short name."""
     if text not in HUB_TRACKERS and "/" not in text and not Path(text).is_dir():
         raise UnknownNameError("tracker hub:", text, list(HUB_TRACKERS), ", OWNER/NAME of the hub, or a folder")
 
@@ -76,6 +75,7 @@ def source_of(text: str) -> Source:
 
 
 def identity_of(text: str) -> ModelIdentity:
-    """What a run records of the network that `hub:TEXT` names, known without its weights. Raises as `source_of`."""
+    """What a run records of the network that `hub:TEXT` names; its weights are not needed for it. Raises as
+    `source_of`."""
     source = source_of(text)
     return ModelIdentity(f"{PREFIX}{text}", source.revision, ADAPTER, source.licence)

@@ -43,7 +43,7 @@ class NetworkGuess(ObjectGuess):
 
     #: (h', w') float32 log-odds at the network's own size.
     logits: np.ndarray
-    #: After this frame.
+    #: What the network remembers after this frame.
     memory: NetworkMemory
 
 
@@ -75,17 +75,17 @@ class NetworkCarrier:
         return {**self.handle.document(), **asdict(self.config)}
 
     def guess(self, view: View, memory: NetworkMemory) -> NetworkGuess:
-        """Where an object is on this frame that the network remembers so."""
+        """Where an object is on this frame. memory: what the network remembers of it."""
         network = self.handle.propagator
         carried = network.carried(view, memory)
         probs = network.probs(carried.logits, work_size(view))
         return NetworkGuess(probs, carried.quality, carried.logits, carried.memory)
 
     def shown(self, view: View, mask: np.ndarray, memory: NetworkMemory | None) -> NetworkMemory:
-        """What is remembered after a frame on which the network was shown the object's mask (H, W) bool; memory: of
-        before, None of a new object."""
+        """What is remembered after a frame on which the network was shown the object's mask (H, W) bool. memory: what
+        it remembered before, None for a new object."""
         return self.handle.propagator.shown(view, mask, self.config.anchors, memory)
 
     def skipped(self, memory: NetworkMemory) -> NetworkMemory:
-        """What is remembered after a frame of which nothing is to be."""
+        """What is remembered after a frame that is itself not remembered."""
         return memory.without_frame(self.handle.propagator.reach)

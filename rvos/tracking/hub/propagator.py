@@ -1,9 +1,9 @@
 """The networks of transformers that carry masks through a video: SAM 2 (Ravi et al., 2024), EdgeTAM (Zhou et al., CVPR
-2025) and the tracker of SAM 3 (Meta, 2025). The only room of `rvos.tracking` with torch in it.
+2025) and the tracker of SAM 3 (Meta, 2025). The only module of `rvos.tracking` that imports torch.
 
-transformers keeps all that such a network remembers in a session, which grows with every frame. Here a session lives
-for one object on one frame: it is filled from what is remembered (`memory`), asked once, and read out. The network sees
-objects one by one in either case, so that the masks are those of a session that forgets nothing.
+transformers keeps all that such a network remembers in a session, which grows with every frame. Here a session exists
+for one object on one frame: it is filled from what is remembered (`memory`), asked once, and read out. The network
+processes objects one by one in either case, so that the masks are those of a session that keeps everything.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from rvos.tracking.hub.memory import FrameMemory, NetworkMemory, Reach
 from rvos.view.frame_view import View
 
 _OBJECT = 1
-"""The one object of a session, by the id it has there."""
+"""The id of the only object of a session."""
 _SHOWN, _CARRIED = "cond_frame_outputs", "non_cond_frame_outputs"
 _STABLE = 1.0
-"""Log-odds around 0 within which a pixel is not sure (Segment Anything, Kirillov et al., 2023, section 5)."""
+"""Log-odds around 0 within which a pixel is uncertain (Segment Anything, Kirillov et al., 2023, section 5)."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Carried:
 
     #: (h, w) float32 log-odds at the network's own size.
     logits: np.ndarray
-    #: [0, 1], how sure it is that the object is to be seen, times how sharp the mask is; 0 of an empty mask.
+    #: [0, 1], the probability that the object is visible, times the stability of the mask; 0 for an empty mask.
     quality: float
     memory: NetworkMemory
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture as the network sees it."""
+    """What the network's encoder makes of a picture."""
 
     pixels: Tensor
     features: Any
@@ -59,9 +59,9 @@ class MaskPropagator:
         self.reach = Reach(config.num_maskmem - 1, config.max_object_pointers_in_encoder - 1)
 
     def shown(self, view: View, mask: np.ndarray, most: int, memory: NetworkMemory | None = None) -> NetworkMemory:
-        """What is remembered of an object after it was shown on this frame with a mask (H, W) bool.
+        """What is remembered of an object after the network was shown its mask (H, W) bool on this frame.
 
-        most: frames with a shown mask that are remembered; memory: of before, None of a new object.
+        most: frames with a shown mask that are remembered; memory: what was remembered before, None for a new object.
         """
         index = 0 if memory is None else memory.clock
         _, session = self._ask(view, index, memory, mask)
@@ -80,11 +80,11 @@ class MaskPropagator:
         return Carried(logits, there * sure / max(maybe, 1), memory.with_frame(frame, self.reach))
 
     def mask(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Log-odds of the network's own size -> the mask (H, W) bool of a frame of `size`."""
+        """Log-odds at the network's own size -> the mask (H, W) bool of a frame of `size`."""
         return self._resized(logits, size) > 0
 
     def probs(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Log-odds of the network's own size -> probabilities (h, w) float32 in a picture of `size`."""
+        """Log-odds at the network's own size -> probabilities (h, w) float32 in a picture of `size`."""
         return 1 / (1 + np.exp(-np.clip(self._resized(logits, size), -60, 60)))
 
     def _resized(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -92,9 +92,9 @@ class MaskPropagator:
         return large[0, 0].numpy()
 
     def _ask(self, view: View, index: int, memory: NetworkMemory | None, mask: np.ndarray | None) -> tuple[Any, Any]:
-        """What the network says of the object on frame number `index`, and the session that was asked.
+        """The network's output for the object on frame number `index`, and the session that was asked.
 
-        mask: (H, W) bool, where it is shown to the network.
+        mask: (H, W) bool, if it is shown to the network.
         """
         processor, device, seen = self.network.processor, self.network.device, view.once(self.seen)
         session = processor.init_video_session(inference_device=device)
@@ -110,8 +110,8 @@ class MaskPropagator:
             return self.network.model(inference_session=session, frame_idx=index, frame=seen.pixels), session
 
     def seen(self, view: View) -> Seen:
-        """The picture through the network's encoder. Ask by `view.once`: objects and expressions share it."""
-        pixels = self.network.prepared(view.frame.image.copy())["pixel_values"]  # torch wants a writable one
+        """The picture encoded by the network. Ask by `view.once`: objects and expressions share it."""
+        pixels = self.network.prepared(view.frame.image.copy())["pixel_values"]  # torch needs a writable array
         with self.network.asked():
             outputs = self.network.model.get_image_features(pixels, return_dict=True)
         return Seen(pixels[0], outputs.fpn_hidden_states, outputs.fpn_position_encoding)
@@ -123,7 +123,7 @@ def read_propagator(source: Source, where: Where) -> MaskPropagator:
 
 
 def _output(frame: FrameMemory, places: Tensor) -> dict[str, Tensor]:
-    """What is remembered of a frame, as a session of transformers has it."""
+    """What is remembered of a frame, in the form of a session of transformers."""
     output = {"object_pointer": torch.from_numpy(frame.pointer).to(places.device)}
     if frame.features is not None:
         features = torch.from_numpy(frame.features).to(places.device)
@@ -133,7 +133,7 @@ def _output(frame: FrameMemory, places: Tensor) -> dict[str, Tensor]:
 
 
 def _frame_memory(session: Any, kind: str, index: int) -> tuple[FrameMemory, np.ndarray]:
-    """The same read out of a session, and the places."""
+    """What a session remembers of a frame, and the position encoding."""
     output = session.output_dict_per_obj[0][kind][index]
     features = output["maskmem_features"]
     bits = features.view(torch.int16) if features.dtype == torch.bfloat16 else features.float()

@@ -29,9 +29,9 @@ class HubTracksConfig(TracksConfig):
 
 
 class HubTracks(TracksTracker):
-    """Candidates become tracks, and a network of the hub carries them.
+    """`tracks`, with its masks carried by a network of the hub.
 
-    At most `following.most_learned` tracks of an expression are the network's, those most likely meant. What it
+    The network follows at most `following.most_learned` tracks of an expression, those most likely meant. What it
     remembers of each is of a fixed size, and part of the state.
     """
 
@@ -63,11 +63,11 @@ class HubTracks(TracksTracker):
         return {**super().document(), **self.handle.document()}
 
     def asks(self, state: TracksState) -> bool:
-        """Also where nothing is known of the presence, as after a cut: a network may see things there."""
+        """Also if the presence is unknown, as after a cut: the network may find tracks in the new scene."""
         return super().asks(state if state.presence.weight else replace(state, tracks=()))
 
     def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
-        """The network follows those most likely meant, which come first, and forgets the others."""
+        """The network follows the tracks most likely meant, which come first, and forgets the others."""
         taught, most = super()._taught(view, placed, region_of), self.config.following.most_learned
         rest = [replace(one, track=replace(one.track, network=None)) for one in taught[most:]]
         return [*taught[:most], *rest]

@@ -1,9 +1,10 @@
-"""What an expression has meant so far, by appearance: two classifiers of pixels that are learned while watching.
+"""What an expression has meant so far, by appearance: two pixel classifiers that are trained while the video is
+watched.
 
-One learns what the image model answers of pixels that look alike, on all frames together: its errors on single frames
-average out, and no object has to be followed for that. The other learns to tell what was shown from what was around it:
-its borders are sharper than the image model's. Both are ridge regressions on random Fourier features (`head`), whose
-memory is a pair of sums: of a fixed size, and free of order.
+One learns what the image model answers for pixels of similar appearance on all frames: errors on single frames average
+out, and no object has to be followed for that. The other learns to tell what was shown from its surroundings: its
+boundaries are sharper than the image model's. Both are ridge regressions on random Fourier features (`head`), which
+remember a pair of sums of a fixed size.
 """
 
 from __future__ import annotations
@@ -23,24 +24,25 @@ from rvos.tracking.carrying.lifted import lifted
 from rvos.view.frame_view import View
 
 SCORED_AT_ONCE = 8
-"""Classifiers whose scores are one product: what is lifted then comes out of the processor's cache once for all."""
+"""Classifiers that are scored in one matrix product, so that the features are read from the processor's cache for all
+of them together."""
 
 
 @dataclass(frozen=True)
 class ConsensusConfig:
-    """The numbers by which the two classifiers learn."""
+    """The numbers by which the two classifiers are trained."""
 
-    #: Log-odds above which a pixel may be meant: it teaches more than one that the image model is sure about.
+    #: Log-odds of the answer above which a pixel may be meant; such pixels are drawn more often as examples.
     candidate: LogOdds = -3.0
-    #: How likely a pixel below is to be an example, against one above.
+    #: How likely a pixel below `candidate` is drawn as an example, relative to one above.
     elsewhere: PositiveShare = 0.05
-    #: Examples of a frame for what is answered.
+    #: Examples from the answer on a frame.
     answer_examples: Count = 1000
-    #: Examples of what is shown; twice as many of what is around it.
+    #: Examples from what is shown on a frame; twice as many are drawn from its surroundings.
     mask_examples: Count = 500
-    #: How far around what is shown examples of the rest are taken, in its sizes.
+    #: How far from what is shown examples of the surroundings are drawn, in sizes of what is shown.
     around: Annotated[float, Range(0.1, 100)] = 4.0
-    #: Pixels at half the work size; less that is shown teaches nothing.
+    #: Least area of what is shown to learn from, in pixels at half the work size.
     least_px: Count = 8
     #: Regularisation of the regressions.
     ridge: PositiveShare = 0.02
@@ -53,29 +55,31 @@ class ConsensusConfig:
 class Classifier:
     """A ridge regression on pixels."""
 
-    #: All that was learned.
+    #: The sums over all examples so far.
     sums: Sums
-    #: (D,) float32, what follows from it.
+    #: (D,) float32, the weights that follow from them.
     theta: np.ndarray
 
     def learned(self, more: Sums, keep: float, ridge: float) -> Classifier:
-        """After further examples; `keep` in [0, 1] of what was known before counts on."""
+        """After further examples. keep: factor in [0, 1] on the weight of the earlier ones; ridge: see `fit`."""
         sums = self.sums.faded(keep).plus(more)
         return Classifier(sums, fit(sums, ridge))
 
     def scores(self, view: View, near: Box) -> np.ndarray:
         """(h, w) float32 in [-1, 1] at work size: 1 where a pixel looks like what was meant, 0 where it looks like
-        nothing that was seen, and beyond a box at work size that nothing is asked beyond."""
+        nothing that was seen, and 0 outside of `near`, a box at work size."""
         scores, box = np.zeros(view.once(pixel_features).shape[:2], np.float32), near.halved()
         scores[box.part] = np.clip(view.once(lifted).part(box) @ self.theta, -1, 1)
         return cv2.resize(scores, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def scores_of_all(view: View, classifiers: Sequence[Classifier]) -> list[np.ndarray]:
-    """`Classifier.scores` of the whole picture, of several: its pixels are lifted once for all of them."""
+    """`Classifier.scores` of several classifiers on the whole picture, whose features are computed once for all of
+    them."""
     features = view.once(pixel_features)
     size, count = features.shape[:2], len(classifiers)
-    # Of one width always: the scores of one classifier are then the same to the bit, whoever stands beside it.
+    # The width is constant, so that the scores of a classifier are the same to the bit whatever others are scored with
+    # it.
     thetas = np.zeros((-(-count // SCORED_AT_ONCE), DIMENSION, SCORED_AT_ONCE), np.float32)
     for place, classifier in enumerate(classifiers):
         thetas[place // SCORED_AT_ONCE, :, place % SCORED_AT_ONCE] = classifier.theta
@@ -95,13 +99,14 @@ def blank_classifier() -> Classifier:
 
 
 def lifted_at(view: View, positions: np.ndarray) -> np.ndarray:
-    """(N, D) float32, the pixels at N positions of half the work size, row by row, as the classifiers see them."""
+    """(N, D) float32: the random Fourier features of N pixels at half the work size. positions: (N,), row by row."""
     features = view.once(pixel_features)
     return lift(features.reshape(-1, features.shape[2])[positions])
 
 
 def answer_examples(view: View, logits: np.ndarray, weight: float, config: ConsensusConfig) -> Sums:
-    """What the image model answers on this frame. logits: (h, w) float32 log-odds at work size."""
+    """Examples of what the image model answers on this frame. logits: (h, w) float32 log-odds at work size; weight: of
+    all examples together."""
     height, width = view.once(pixel_features).shape[:2]
     small = cv2.resize(logits, (width, height), interpolation=cv2.INTER_AREA).ravel()
     likely = np.where(small > config.candidate, 1.0, config.elsewhere)
@@ -111,7 +116,7 @@ def answer_examples(view: View, logits: np.ndarray, weight: float, config: Conse
 
 
 def mask_examples(view: View, probs: np.ndarray, weight: float, config: ConsensusConfig) -> Sums | None:
-    """What is shown on this frame against what is around it, both alike in weight; None where too little is shown.
+    """Examples of what is shown on this frame and of its surroundings, of the same weight; None if too little is shown.
 
     probs: (h, w) float32 at work size, below 0.5 where nothing is shown.
     """
@@ -130,10 +135,11 @@ def mask_examples(view: View, probs: np.ndarray, weight: float, config: Consensu
 
 
 def drawn(view: View, likely: np.ndarray, most: int) -> np.ndarray:
-    """Positions drawn without repetition, as likely as they are said to be: the same for the same frame."""
+    """At most `most` positions, drawn without replacement with probabilities in proportion to `likely`: the same for
+    the same frame."""
     random, share = np.random.default_rng(view.frame.index), likely / likely.sum()
     able = np.flatnonzero(share)
     if len(able) == len(share):
         return random.choice(len(share), min(most, len(share)), replace=False, p=share)
-    # The same positions: those that cannot be drawn add nothing to the sums that numpy draws by, but take its time.
+    # This draws the same positions: those of probability 0 add nothing to the sums that numpy draws by, but take time.
     return random.choice(able, min(most, len(able)), replace=False, p=share[able])

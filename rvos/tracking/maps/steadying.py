@@ -1,8 +1,9 @@
-"""The map of a dense model, made steady: weighed against what the model answered on all frames before, by appearance.
+"""Makes the maps of a dense model steady, by what the model answered on earlier frames for pixels of similar
+appearance.
 
-A dense model errs cell by cell and draws coarsely. Two classifiers of pixels are learned while watching (`consensus`):
-what was answered of pixels that look alike, and what was shown against what is around it. With both the map is drawn
-anew, its borders at the edges of the picture. Models that draw masks of their own are not touched by this.
+A dense model errs cell by cell, and its maps are coarse. Two pixel classifiers are trained while the video is watched
+(`consensus`): one on the answers, one on what was shown and its surroundings. The map is combined with their scores and
+aligned with the edges of the picture. Candidates, which other models draw themselves, are left as they are.
 """
 
 from __future__ import annotations
@@ -31,42 +32,42 @@ from rvos.tracking.maps.consensus import (
 from rvos.view.frame_view import View
 
 FILTER_EPS = 1e-4
-"""Variance of the picture below which a window is taken to be of one colour."""
+"""Variance of the picture below which a window counts as of one colour."""
 
 
 @dataclass(frozen=True)
 class SteadyingConfig:
     """The numbers by which maps are made steady (chosen on the validation split of the synthetic videos)."""
 
-    #: What the model's log-odds are divided by to be calibrated.
+    #: Divisor of the model's log-odds that calibrates them.
     temperature: Annotated[float, Range(0.01, 100)] = 1.5
-    #: The largest log-odds of an answer that count.
+    #: Largest absolute log-odds of an answer.
     evidence_most: Weight = 4.0
-    #: Log-odds that the appearance of what was answered adds at most.
+    #: Log-odds that the classifier of the answers adds at most.
     answer_weight: Weight = 8.0
-    #: Log-odds that the appearance of what was shown adds at most.
+    #: Log-odds that the classifier of what was shown adds at most.
     mask_weight: Weight = 3.0
-    #: What a frame without any presence still counts in the memory.
+    #: Weight of a frame with presence 0 in the training of the classifiers.
     unsure_weight: PositiveShare = 0.05
-    #: What stays of both appearances from one frame to the next.
+    #: Weight that earlier frames keep in both classifiers when the next one is learned.
     keep: Share = 0.995
-    #: What is drawn is never surer than this.
+    #: Probabilities are kept this far from 0 and 1.
     edge: Annotated[float, Range(1e-6, 0.5)] = 0.02
-    #: How far around what may be shown the appearance is compared, in its sizes: farther is too far anyway.
+    #: Margin around the regions in which the classifier of what was shown is used, in sizes of the regions.
     near: Sizes = 0.6
-    #: What distance from what is a region already costs, in log-odds by its size.
+    #: Log-odds that a distance of one size from the regions costs.
     distance_weight: Weight = 10.0
-    #: Distance that costs nothing, in sizes of the region.
+    #: Distance from the regions that costs nothing, in sizes of the regions.
     distance_free: Sizes = 0.15
-    #: Distance beyond which nothing more is added, in sizes of the region.
+    #: Distance beyond the free one from which on the cost no longer grows, in sizes of the regions.
     distance_most: Sizes = 5.0
-    #: Radius of the guided filter, in sizes of the region, ...
+    #: Radius of the guided filter, in sizes of the regions.
     filter_share: Sizes = 0.16
-    #: ... but at least this, in pixels at work size, ...
+    #: Least radius of the guided filter, in pixels at work size.
     filter_least: FilterRadius = 5
-    #: ... and at most this.
+    #: Largest radius of the guided filter, in pixels at work size.
     filter_most: FilterRadius = 20
-    #: How the two classifiers of appearance learn.
+    #: How the two classifiers are trained.
     consensus: ConsensusConfig = field(default_factory=ConsensusConfig)
 
     def __post_init__(self) -> None:
@@ -77,31 +78,31 @@ class SteadyingConfig:
 class MapMemory:
     """What is remembered of the maps of one expression."""
 
-    #: Appearance of what the image model answered.
+    #: The classifier that learns what the image model answered.
     of_answers: Classifier = field(default_factory=blank_classifier)
-    #: Appearance of what was shown, against its surroundings.
+    #: The classifier that learns what was shown, against its surroundings.
     of_masks: Classifier = field(default_factory=blank_classifier)
 
 
 @dataclass(frozen=True)
 class HeardMap:
-    """A map of one frame, learned from and not yet made steady."""
+    """The map of one answer after the memory has learned from it, and before it is made steady."""
 
-    #: (h, w) float32 at work size, its log-odds, calibrated.
+    #: (h, w) float32 at work size, calibrated log-odds.
     logits: np.ndarray
-    #: What is remembered, this map among it.
+    #: The memory, this map included.
     memory: MapMemory
-    #: (h, w) float32 in [-1, 1] at work size, by the appearance of what was answered.
+    #: (h, w) float32 in [-1, 1] at work size, of the classifier of the answers.
     scores: np.ndarray
 
 
 @dataclass(frozen=True)
 class SteadyMap:
-    """The map of one frame at work size, (h, w) float32 each."""
+    """The map of one frame at work size; probabilities, (h, w) float32 each."""
 
     #: As the model answered it, calibrated.
     answered: np.ndarray
-    #: Drawn anew.
+    #: Made steady.
     probs: np.ndarray
 
 
@@ -112,8 +113,8 @@ class Steadier:
         self.config = config
 
     def heard(self, view: View, answers: Sequence[MaskAnswer], memories: Sequence[MapMemory]) -> list[HeardMap]:
-        """The maps of the answers of several expressions, which have one, each beside what was remembered of its own:
-        learned from, then compared with the picture all together."""
+        """The maps of the answers of several expressions, each with its own memory. The memories learn from them one by
+        one; then all classifiers are scored on the picture together."""
         c = self.config
         maps, learned = (
             [(answer.log_odds(work_size(view)) / c.temperature).astype(np.float32) for answer in answers],
@@ -136,7 +137,7 @@ class Steadier:
         return SteadyMap(1 / (1 + np.exp(-heard.logits)), probs)
 
     def learned(self, view: View, shown: np.ndarray, presence: float, memory: MapMemory) -> MapMemory:
-        """The memory with what was shown in it, by how sure the image model is that the target is there at all.
+        """The memory after learning what was shown, weighted by the presence of the answer.
 
         shown: (h, w) float32 at work size, its probabilities, below 0.5 where nothing is shown.
         """
@@ -147,7 +148,7 @@ class Steadier:
         return replace(memory, of_masks=memory.of_masks.learned(examples, c.keep, c.consensus.ridge))
 
     def _sharpened(self, view: View, probs: np.ndarray, of_masks: Classifier) -> np.ndarray:
-        """The map with what tells the shown from its surroundings, near what is a region already."""
+        """The map combined with the scores of the classifier of what was shown, near the regions."""
         c = self.config
         core = core_of(probs)
         size = math.sqrt(np.count_nonzero(core)) + 4

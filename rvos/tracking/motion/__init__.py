@@ -1,1 +1,1 @@
-"""Words of motion: the ways of tracks, the deeds told from them, and which tracks are meant by them."""
+"""Words of motion: the trajectories of tracks, motions measured on them, and the tracks that are meant by them."""

@@ -1,9 +1,9 @@
-"""Which tracks are meant where an expression speaks of motion: what the image model says of each by itself, and what
-its way says, added up in log-odds.
+"""Which tracks are meant if an expression speaks of motion: the log-odds of what the image model says of each track and
+those of its trajectory are added.
 
-The image model was asked for the still part ("the car", or "the cars"), so its answers say which tracks are of the
-kind, and which of them it would rather mean; the ways say which of these do what the words say. What was seen in a
-first pass is known in the second one from its first frame on.
+The image model is asked for the still part ("the car", or "the cars"). Its answers say which tracks are of that kind,
+and which of them it prefers; the trajectories say which of these move as the words say. On the second of two passes the
+whole trajectories are known from the first frame on.
 """
 
 from __future__ import annotations
@@ -26,32 +26,33 @@ from rvos.tracking.motion.trajectory import SEEN, TIME, Trajectory
 from rvos.view.frame_view import View
 
 LEAST_BELIEF = 0.02
-"""No track is held to be less, or more surely, of the kind."""
+"""The belief that a track is of the kind is kept this far from 0 and 1."""
 
 
 @dataclass(frozen=True)
 class ByMotionConfig:
-    """The numbers by which motion and appearance are weighed."""
+    """The numbers by which motion and the answers of the image model are weighed."""
 
-    #: What the log-odds of a way count beside those of the image model's answers.
+    #: Weight of the log-odds of the motion; that of the belief is 1.
     weight: Weight = 1.0
-    #: How much the log-odds count that the answers give a track against the others, where one thing is meant.
+    #: Weight of the log-odds that a track rather than another is meant, by the answers, if one object is meant.
     against_others: Share = 0.5
-    #: Frames on which a track has to be seen for its way to count in full.
+    #: Frames on which a track has to be seen for its log-odds to count in full.
     enough: Count = 8
-    #: Log-odds against one that was seen hardly at all.
+    #: Log-odds against a track that was hardly seen.
     fleeting: Weight = 2.0
-    #: Log-odds from which on one of several is meant.
+    #: If several objects are meant: log-odds from which on a track is one of them.
     least: Annotated[float, Range(-10, 10)] = 0.0
-    #: Log-odds from which on one is shown, too, while the one that is meant more has no place.
+    #: If one object is meant: log-odds from which on another track is shown while the best one is lost, even if both
+    #: were seen together.
     clear: Weight = 1.0
-    #: Frames that two tracks may be seen together on and still be one thing that was lost between.
+    #: Most frames on which two tracks may be seen together and still be one object that was lost in between.
     together: Annotated[int, Range(0)] = 3
-    #: How far behind the one that is meant the track of the same thing may lie, in log-odds.
+    #: How far behind the best track, in log-odds, a track may lie that is shown while the best one is lost.
     behind: Weight = 4.0
-    #: Tracks are judged again after that part of the frames so far.
+    #: Tracks are judged again after one N-th of the frames so far; this is N.
     judged_every: Count = 48
-    #: Ended tracks whose ways are kept.
+    #: Most ended tracks whose trajectories are kept.
     most_ended: Count = 12
 
     def __post_init__(self) -> None:
@@ -64,33 +65,33 @@ class Known:
 
     id: int
     way: Trajectory
-    #: [0, 1], what was answered of it.
+    #: [0, 1], the belief in it.
     belief: float
     #: Frames on which it was seen.
     seen: int
-    #: That it alone is meant, by the answers: 0 for the first of all tracks.
+    #: Log-odds that it is the one meant, by the answers, relative to the best track, which has 0.
     log_odds: float = 0.0
 
 
 @dataclass(frozen=True)
 class MotionMemory:
-    """What is remembered of the ways of an expression's tracks."""
+    """What is remembered of the trajectories of an expression's tracks."""
 
     known: tuple[Known, ...] = ()
-    #: Track id -> log-odds that it is meant, or one of those, as it was judged last.
+    #: Track id -> log-odds that it is meant, or one of those meant, when the tracks were judged last.
     worth: dict[int, float] = field(default_factory=dict)
-    #: [0, 1], what a presence is multiplied by: little where nothing does what the words say, once that is known.
+    #: [0, 1], factor on the presence: small if it is known that no track moves as the words say.
     there: float = 1.0
-    #: When they were judged last.
+    #: The frame on which the tracks were judged last.
     judged_at: int = -1
     #: The first frame of the scene.
     scene: int = 0
-    #: All of the video is known.
+    #: The whole video is known.
     is_final: bool = False
 
 
 class ByMotion:
-    """Weighs tracks by their ways; shared, and holds nothing that changes."""
+    """Judges tracks by their motion; shared, and holds nothing that changes."""
 
     def __init__(self, config: ByMotionConfig, meaning: MeaningConfig) -> None:
         self.config = config
@@ -99,7 +100,8 @@ class ByMotion:
     def after(
         self, view: View, tracks: Sequence[Track], expression: TimedExpression, memory: MotionMemory
     ) -> MotionMemory:
-        """The memory after one more frame; as it is where the expression says nothing of motion, or all is known."""
+        """The memory after one more frame; unchanged if the expression does not speak of motion, or the whole video is
+        known."""
         if not expression.is_told_by_motion or memory.is_final:
             return memory
         scene = view.frame.index if view.cut else memory.scene
@@ -108,19 +110,19 @@ class ByMotion:
         ids = {track.id for track in tracks}
         ended = sorted((one for one in memory.known if one.id not in ids), key=lambda one: (-one.seen, one.id))
         memory = replace(memory, known=(*known, *ended[: self.config.most_ended]), scene=scene)
-        # In a long video a frame more changes little.
+        # In a long video one more frame changes little.
         since = view.frame.index - memory.judged_at
         if since <= view.frame.index // self.config.judged_every and ids <= memory.worth.keys():
             return memory
         return replace(memory, worth=self._worth(expression, memory.known), judged_at=view.frame.index)
 
     def final(self, expression: TimedExpression, memory: MotionMemory) -> MotionMemory:
-        """The memory with which the same video is watched once more."""
+        """The memory with which the second pass over the same video starts."""
         if not memory.known:
             return memory
         ways = [one.way for one in memory.known]
         told = float((self._share_seen(memory.known) * evidence(expression.motions, ways)).max())
-        # What a way tells badly hides nothing.
+        # Motions that cannot be measured well hide nothing.
         is_told = all(bound(motion) == SURE for motion in expression.motions)
         there = min(1.0, 2 / (1 + math.exp(-told))) if is_told else 1.0
         return replace(memory, worth=self._worth(expression, memory.known), there=there, is_final=True)
@@ -128,14 +130,17 @@ class ByMotion:
     def chosen(
         self, expression: TimedExpression, memory: MotionMemory, visible: Collection[int], barred: Collection[int] = ()
     ) -> set[int]:
-        """The ids of `visible` that are shown: the one that is meant, or all of them where several are. barred: those
-        that have a place and may be faults of the image model: neither shown, nor a reason to show nothing."""
+        """The ids of `visible` that are shown: the track that is meant, or all of them if several are.
+
+        barred: tracks that have a place, but may be errors of the image model. They are not shown, and they do not keep
+        others from being shown.
+        """
         worth = memory.worth
         ranked = sorted(worth.keys() - set(barred), key=lambda i: (-worth[i], i))
         if expression.several:
             meant = [i for i in ranked if worth[i] >= self.config.least] or ranked[:1]
             return set(meant[: expression.count]) & set(visible)
-        # The same thing may have been lost, and found as another track.
+        # The object may have been lost, and found again as another track.
         ways = {one.id: one.way for one in memory.known}
         shown = (
             i
@@ -149,7 +154,7 @@ class ByMotion:
         return set(islice(shown, 1))
 
     def _moved_on(self, view: View, track: Track, before: Known | None, scene: int) -> Known:
-        """What is known of a track, its way one frame longer."""
+        """What is known of a track, its trajectory one frame longer."""
         way = (Trajectory() if before is None else before.way).moved_on(view, track.probs, scene)
         seen = (0 if before is None else before.seen) + (track.probs is not None)
         return Known(track.id, way, track.belief.value(self.meaning), seen, track.log_odds)
@@ -160,13 +165,14 @@ class ByMotion:
         told = np.log(beliefs / (1 - beliefs)) + self.config.weight * moved
         if not expression.several:
             told = told + self.config.against_others * np.array([one.log_odds for one in known])
-        # What was seen shortly may be a fault of the image model.
+        # A track that was seen only briefly may be an error of the image model.
         share = self._share_seen(known)
         values = share * told - (1 - share) * self.config.fleeting
         return {one.id: float(value) for one, value in zip(known, values, strict=True)}
 
     def _share_seen(self, known: Sequence[Known]) -> np.ndarray:
-        """(N,) in [0, 1]: how much of what is enough each was seen; the one seen most is seen enough."""
+        """(N,) in [0, 1]: frames on which each track was seen, divided by `enough`, or by the most of any track if that
+        is fewer."""
         seen = np.array([one.seen for one in known], dtype=np.float64)
         return np.minimum(1.0, seen / np.clip(seen.max(initial=1.0), 1.0, self.config.enough))
 

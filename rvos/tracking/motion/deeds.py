@@ -1,7 +1,8 @@
-"""What the ways of tracks say of a deed: for each track the log-odds that it does what the words say.
+"""Measures motions on the trajectories of tracks: for each track the log-odds that it moves as the words say.
 
-Every deed is measured in short sides of the picture, radians, or the logarithm of a size, and compared with a bound in
-units of how sharp it is: halfway at the bound, clear a unit or two away from it. Bounds and units are ours.
+Motions are measured in short sides of the picture, radians, or the logarithm of a size. The log-odds are the difference
+between the measured value and a bound, in units that tell how sharp the bound is: 0 at the bound, and clear a unit or
+two away from it. Bounds and units are ours.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from image_core.language.motion import Motion
 from rvos.tracking.motion.trajectory import ANGLE, BOTTOM, LEFT, RIGHT, SCENE, SEEN, SIZE, TIME, TOP, Trajectory, X, Y
 
 SURE = 4.0
-"""Log-odds that nothing goes beyond: tracks are no truth."""
+"""Largest absolute log-odds of a motion: tracks may be wrong."""
 UNKNOWN = 0.0
 TINY = 1e-6
 LEAST_SAMPLES = 3
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 _EDGE = 0.015
-"""Share of the picture within which a box reaches its edge."""
+"""A box reaches the picture's edge within this share of the picture."""
 _GAP = 0.06
-"""Share of the frames so far, at least two, that something is out of view before it is said to have come or gone."""
+"""Share of the frames so far, at least two, for which a track must be out of view to count as having come or gone."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """The seen part of a trajectory, or of a span of it, smoothed."""
+    """The samples of a trajectory, or of a span of it, on which the track was seen, with smoothed positions."""
 
-    #: (N, 11) float64, the samples on which it was seen.
+    #: (N, 11) float64, the samples on which it was seen; columns as `trajectory.TIME`.
     seen: np.ndarray
-    #: (N, 2) smoothed places.
+    #: (N, 2) smoothed positions.
     places: np.ndarray
     #: The first frame and the last one of the span, or of the scenes in which it was seen.
     begin: float
@@ -41,27 +42,27 @@ class Way:
 
     @property
     def is_short(self) -> bool:
-        """There is too little of it to tell anything."""
+        """There are too few samples to measure anything."""
         return len(self.seen) < LEAST_SAMPLES
 
     @property
     def net(self) -> np.ndarray:
-        """(2,) from the first place to the last."""
+        """(2,) from the first position to the last."""
         return self.places[-1] - self.places[0]
 
     @property
     def length(self) -> float:
-        """Of the whole way."""
+        """The length of the path."""
         return float(np.hypot(*np.diff(self.places, axis=0).T).sum())
 
     @property
     def extent(self) -> float:
-        """The diagonal of the box of all places."""
+        """The diagonal of the bounding box of all positions."""
         return float(np.hypot(*np.ptp(self.places, axis=0)))
 
     @property
     def whole(self) -> np.ndarray:
-        """The samples on which the picture's edge cuts nothing off; all where there are none."""
+        """The samples on which the picture's edge cuts nothing off; all samples if these are too few."""
         inside = ~reaches_edge(self.seen)
         return self.seen[inside] if inside.sum() >= LEAST_SAMPLES else self.seen
 
@@ -77,7 +78,7 @@ class Way:
 
 
 def way_of(trajectory: Trajectory, begin: float = -math.inf, end: float = math.inf) -> Way:
-    """The way between two frames, both included."""
+    """The part of a trajectory between two frames, both included."""
     samples = trajectory.samples.astype(np.float64)
     within = samples[(samples[:, TIME] >= begin) & (samples[:, TIME] <= end)]
     seen = within[within[:, SEEN] > 0]
@@ -89,7 +90,7 @@ def way_of(trajectory: Trajectory, begin: float = -math.inf, end: float = math.i
 
 
 def _smoothed(places: np.ndarray) -> np.ndarray:
-    """Means of three neighbours, twice: what trembles has no way."""
+    """The mean of three neighbours, twice, so that jitter is not measured as motion."""
     for _ in range(2):
         if len(places) > 2:
             inner = (places[:-2] + places[1:-1] + places[2:]) / 3
@@ -104,12 +105,12 @@ def reaches_edge(samples: np.ndarray) -> np.ndarray:
 
 
 def above(value: float, bound: float, unit: float) -> float:
-    """Log-odds that a value is meant to be above a bound."""
+    """Log-odds that a value lies above a bound: one for each `unit`, at most `SURE`."""
     return float(np.clip((value - bound) / unit, -SURE, SURE))
 
 
 def goes(way: Way, direction: str) -> float:
-    """Moves in a direction of the picture, on the whole and without coming back."""
+    """Moves in a direction of the picture, by and large straight and without coming back."""
     along = float(way.net @ DIRECTIONS[direction])
     net = float(np.hypot(*way.net))
     far = above(along, 0.09, 0.04)
@@ -119,7 +120,7 @@ def goes(way: Way, direction: str) -> float:
 
 
 def moves(way: Way) -> float:
-    """Changes its place."""
+    """Changes its position."""
     return above(way.extent, 0.05, 0.02)
 
 
@@ -135,8 +136,8 @@ def starts(way: Way) -> tuple[float, float]:
 
 
 def _rests_from(way: Way, places: np.ndarray, times: np.ndarray) -> tuple[float, float]:
-    """The best time to divide a way into motion and rest, the rest a sixth of it at least; of times that are about as
-    good, the first."""
+    """(log-odds, when): divides a trajectory into motion and rest at the best time. The rest is at least a sixth of it.
+    Of times that are about as good, the first is taken."""
     count = len(places)
     cuts = np.arange(2, count - max(3, count // 6) + 1)
     if not len(cuts):
@@ -151,7 +152,7 @@ def _rests_from(way: Way, places: np.ndarray, times: np.ndarray) -> tuple[float,
 
 
 def _extents(places: np.ndarray) -> np.ndarray:
-    """(N,) the extent of a way up to each of its places."""
+    """(N,) the extent of a path up to each of its positions."""
     spans = np.maximum.accumulate(places) - np.minimum.accumulate(places)
     return np.hypot(*spans.T)
 
@@ -164,12 +165,12 @@ def paces(way: Way) -> float:
 
 
 def turned(way: Way) -> float:
-    """Radians by which it has turned round itself."""
+    """Radians by which it has rotated in the image plane."""
     return float(np.ptp(way.whole[:, ANGLE]))
 
 
 def bent(way: Way) -> float:
-    """Radians between where it went at first and where it goes at last, clockwise; 0 of what hardly moves."""
+    """Radians between its first and its last direction of motion, clockwise; 0 if it hardly moves."""
     third = max(1, len(way.places) // 3)
     first, last = way.places[third] - way.places[0], way.places[-1] - way.places[-1 - third]
     if min(np.hypot(*first), np.hypot(*last)) < 0.04:
@@ -178,24 +179,24 @@ def bent(way: Way) -> float:
 
 
 def spins(way: Way) -> float:
-    """Turns round itself, one way round: what trembles turns there and back."""
+    """Rotates in one sense; jitter rotates to and fro."""
     steps = np.abs(np.diff(way.whole[:, ANGLE]))
     return min(above(turned(way), 1.3, 0.35), above(turned(way) / max(float(steps.sum()), TINY), 0.42, 0.08))
 
 
 def turns(way: Way, direction: str) -> float:
-    """Turns into another direction, or round itself."""
+    """Turns into another direction, or rotates."""
     if direction in DIRECTIONS:
         half = way.places[len(way.places) // 2 :]
         last = half[-1] - half[0]
         there = float(last @ DIRECTIONS[direction]) / max(float(np.hypot(*last)), TINY)
         return min(above(abs(bent(way)), 0.6, 0.2), above(there, 0.5, 0.2))
-    # Where one thing bends its way and another turns on the spot, the second is meant.
+    # If one object bends its path and another rotates on the spot, the second is meant.
     return max(spins(way), min(0.5, above(abs(bent(way)), 1.0, 0.3)))
 
 
 def circles(way: Way) -> float:
-    """Goes round a middle of its own way, most of a round at least."""
+    """Goes round the centre of its own path, most of a full circle at least."""
     off = way.places - (way.places.max(0) + way.places.min(0)) / 2
     radii = np.hypot(*off.T)
     angles = np.unwrap(np.arctan2(off[:, 1], off[:, 0]))
@@ -205,7 +206,7 @@ def circles(way: Way) -> float:
 
 
 def sways(way: Way, direction: str) -> float:
-    """Goes there and back, twice at least."""
+    """Goes to and fro, at least twice."""
     axes = {"across": (0,), "along": (1,)}.get(direction, (0, 1))
     return max(above(_returns(way.places[:, axis], max(0.02, 0.1 * way.size)), 1.5, 0.4) for axis in axes)
 
@@ -224,28 +225,29 @@ def _returns(values: np.ndarray, least: float) -> int:
 
 
 def grows(way: Way, sign: int) -> float:
-    """Becomes larger (sign 1) or smaller (-1), zoom and what the picture's edge cuts off apart."""
+    """Becomes larger (sign 1) or smaller (-1), without the effects of zoom and of the picture's edge."""
     sizes = _smoothed(way.whole[:, SIZE][:, None])[:, 0]
     change = sign * float(np.median(sizes[-3:]) - np.median(sizes[:3]))
     return above(change, 0.17, 0.06)
 
 
 def enters(way: Way, direction: str) -> tuple[float, float]:
-    """(log-odds, when): was out of the picture and comes in, by that side where one is told."""
+    """(log-odds, when): was out of the picture and comes in, by the given side if there is one."""
     return _passes_edge(way, way.seen[0], way.seen[0, TIME] - way.begin, direction)
 
 
 def leaves(way: Way, direction: str) -> tuple[float, float]:
-    """(log-odds, when): was in the picture and goes out, by that side where one is told."""
+    """(log-odds, when): was in the picture and goes out, by the given side if there is one."""
     value, when = _passes_edge(way, way.seen[-1], way.end - way.seen[-1, TIME], direction)
     if way.seen[-1, TIME] >= way.end:
-        # On its way out.
+        # Still seen at the end, but perhaps on its way out.
         value = 0.0 if reaches_edge(way.seen[-1:])[0] and not reaches_edge(way.seen[:1])[0] else value
     return value, when
 
 
 def _passes_edge(way: Way, sample: np.ndarray, gap: float, direction: str) -> tuple[float, float]:
-    """From the sample nearest to where it was out of the picture, and the frames for which it was."""
+    """(log-odds, when). sample: the one nearest in time to when it was out of the picture; gap: frames for which it
+    was."""
     least = max(2.0, _GAP * (way.end - way.begin))
     out = above(gap, least / 2, least / 4)
     reach = max(0.08, 0.5 * way.size)
@@ -287,11 +289,11 @@ ALONE: dict[str, Single] = {
     "shrinks": lambda way, motion: grows(way, -1),
     "crosses": lambda way, motion: crosses(way, motion.direction),
 }
-"""Deeds that a way shows by itself, without a moment of their own."""
+"""Motions that are measured on one trajectory and do not happen at a certain moment."""
 
 
 def deed(way: Way, motion: Motion) -> tuple[float, float]:
-    """(log-odds, when it was done) of a deed that a track does by itself."""
+    """(log-odds, when it was done) of a motion that does not involve another track."""
     match motion.deed:
         case "stops":
             return stops(way)
@@ -306,7 +308,7 @@ def deed(way: Way, motion: Motion) -> tuple[float, float]:
 
 
 def _begun(way: Way, motion: Motion) -> float:
-    """When it has done half of what it does."""
+    """When it has covered half of its path."""
     travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(way.places, axis=0).T))])
     half = int(np.searchsorted(travelled, travelled[-1] / 2))
     return float(way.seen[min(half, len(way.seen) - 1), TIME])

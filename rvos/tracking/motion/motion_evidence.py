@@ -1,7 +1,7 @@
-"""Which tracks do what an expression says of motion: log-odds of each, told from the ways of all of them.
+"""Which tracks move as an expression says: log-odds of each, measured on the trajectories of all.
 
-Words that compare ("fastest", "first", "chasing another") are asked of the tracks together; a sequence ("left and then
-right") is asked of every way of cutting the time in two.
+Words that compare ("fastest", "first", "chasing another") are measured on all tracks together. For a sequence ("left
+and then right") several times are tried at which the first part may end.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from rvos.tracking.motion.deeds import SURE, TINY, UNKNOWN, Way, above, deed, wa
 from rvos.tracking.motion.trajectory import BOTTOM, LEFT, RIGHT, SEEN, TIME, TOP, Trajectory
 
 SEEN_ALREADY = 1.0
-"""Log-odds that a motion gives at most whose words the image model is asked, too."""
+"""Largest absolute log-odds of a motion whose words are also part of the question to the image model."""
 IN_DEPTH = 1.0
-"""The same of a turn without a direction: one about an upright axis shows none in the picture, and a mask that trembles
-shows one."""
+"""The same for a turn without a direction: a turn about an upright axis is no rotation in the picture, and a jittering
+mask seems to rotate."""
 _SPLITS = 12
-"""Times at which a sequence is cut in two."""
+"""Times at which a sequence is divided."""
 _SHARED = 5
-"""Samples that two ways must share to be compared frame by frame."""
+"""Least number of samples that two trajectories must share to be compared frame by frame."""
 
 
 def evidence(motions: Sequence[Motion], trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """(N,) log-odds that each of N tracks does all that is said, 0 where nothing can be told."""
+    """(N,) log-odds that each of N tracks does all that the motions say, 0 where nothing can be measured."""
     steps: list[list[Motion]] = [[]]
     for motion in motions:
         if motion.then and steps[-1]:
@@ -39,7 +39,7 @@ def evidence(motions: Sequence[Motion], trajectories: Sequence[Trajectory]) -> n
 
 
 def _in_order(steps: Sequence[Sequence[Motion]], trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """(N,) the best of all ways to cut the time between the first step and the rest, each track by itself."""
+    """(N,) the best of all times to divide the first step from the rest, for each track by itself."""
     times = np.unique(np.concatenate([t.samples[:, TIME] for t in trajectories])) if trajectories else np.zeros(0)
     if len(times) < 4:
         return np.full(len(trajectories), UNKNOWN)
@@ -58,7 +58,7 @@ def _all_of(motions: Sequence[Motion], trajectories: Sequence[Trajectory], begin
     values = [_of_one(motion, trajectories, begin, end) for motion in motions]
     if not values:
         return np.full(len(trajectories), UNKNOWN)
-    # What is sure to be false decides; what holds adds up little.
+    # The minimum decides: one motion that is clearly not done rules a track out.
     return np.min(values, axis=0)
 
 
@@ -84,14 +84,14 @@ def _of_one(motion: Motion, trajectories: Sequence[Trajectory], begin: float, en
 
 
 def bound(motion: Motion) -> float:
-    """Log-odds that a motion gives at most."""
+    """Largest absolute log-odds of a motion."""
     if motion.is_seen:
         return SEEN_ALREADY
     return IN_DEPTH if motion.deed in ("spins", "turns") and not motion.direction else SURE
 
 
 def _span(motion: Motion, trajectories: Sequence[Trajectory], begin: float, end: float) -> tuple[float, float]:
-    """The third of the time of which "at the end" or "at the beginning" speaks."""
+    """The first or last third of the time, for "at the beginning" or "at the end"."""
     if not motion.when or not trajectories:
         return begin, end
     first = max(begin, min(float(t.samples[0, TIME]) for t in trajectories))
@@ -101,7 +101,7 @@ def _span(motion: Motion, trajectories: Sequence[Trajectory], begin: float, end:
 
 
 def _by_speed(speed: str, ways: Sequence[Way], told: np.ndarray) -> np.ndarray:
-    """(N,) log-odds that each is as fast as it is said to be, among the others."""
+    """(N,) log-odds that each is as fast as the words say, compared with the others."""
     speeds = np.array([way.speed if is_told else 0.0 for way, is_told in zip(ways, told, strict=True)])
     logs = np.log(speeds + 1e-3)
     values = np.zeros(len(ways))
@@ -128,7 +128,7 @@ def _by_order(rank: int, values: np.ndarray, times: np.ndarray, told: np.ndarray
             result[i] = min([SURE, *(above(times[i] - other, 0.0, spread) for other in others)])
             continue
         earlier = np.sort(others)
-        # Behind the one before it, ahead of the one after it.
+        # After the one ranked before it, and before the one ranked after it.
         before = earlier[rank - 2] if rank > 1 and len(earlier) >= rank - 1 else None
         after = earlier[rank - 1] if len(earlier) >= rank else None
         if rank > 1 and before is None:
@@ -141,7 +141,7 @@ def _by_order(rank: int, values: np.ndarray, times: np.ndarray, told: np.ndarray
     return result
 
 
-# What tracks do to each other
+# Motions relative to another track
 
 _BETWEEN = ("follows", "leads", "overtakes", "joins", "parts")
 
@@ -149,8 +149,8 @@ _BETWEEN = ("follows", "leads", "overtakes", "joins", "parts")
 def _to_others(
     motion: Motion, i: int, trajectories: Sequence[Trajectory], ways: Sequence[Way], begin: float, end: float
 ) -> float:
-    """Log-odds that track i does it to any other; of a landmark that is no track of this expression nothing is known
-    but that the track moves."""
+    """Log-odds that track i does it relative to any other track. If the landmark is not a track of this expression, it
+    is only measured that the track moves."""
     if motion.is_seen:
         return deed(ways[i], Motion("moves"))[0]
     pairs = [_shared(trajectories[i], t, begin, end) for j, t in enumerate(trajectories) if j != i]
@@ -159,7 +159,8 @@ def _to_others(
 
 
 def _shared(one: Trajectory, other: Trajectory, begin: float, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 2) twice: where two tracks are, in shares of the picture's width and height, on frames that show both."""
+    """(N, 2) twice: the positions of two tracks, in shares of the picture's width and height, on frames that show
+    both."""
     rows = [t.samples[(t.samples[:, SEEN] > 0)].astype(np.float64) for t in (one, other)]
     rows = [r[(r[:, TIME] >= begin) & (r[:, TIME] <= end)] for r in rows]
     times = np.intersect1d(rows[0][:, TIME], rows[1][:, TIME])
@@ -187,7 +188,7 @@ def _leads(mine: np.ndarray, others: np.ndarray) -> float:
 
 
 def _overtakes(mine: np.ndarray, others: np.ndarray) -> float:
-    """Is behind the other at first, and ahead of it at last, on the same way."""
+    """Is behind the other at first and ahead of it at last, along their common direction."""
     way = (mine[-1] - mine[0]) + (others[-1] - others[0])
     length = float(np.hypot(*way))
     if length < 0.05:

@@ -1,8 +1,8 @@
-"""The way of a track through the video, with the motion of the camera taken out of it.
+"""The trajectory of a track through the video, relative to the camera.
 
-A way is integrated from frame to frame: how far the track moved beyond what the camera did. So left is the picture's
-left on every frame, a pan over something that stands still is no motion of it, and over a gap, or across a cut, nothing
-is made up. Memory is bounded: of a long way every second sample goes, and samples are taken half as often.
+It is the sum, from frame to frame, of how far the track moved beyond the motion of the camera. So left is the picture's
+left on every frame, an object that stands still does not move in a pan, and gaps and cuts are not interpolated. Memory
+is bounded: when a trajectory has too many samples, every second one is dropped and the stride is doubled.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from rvos.tracking.motion.camera_motion import camera_motion, moved_point, roll_
 from rvos.view.frame_view import View
 
 MOST_SAMPLES = 192
-"""Samples of a way that are kept: two of them a frame apart at first, and further in a long video."""
+"""Most samples of a trajectory: one on each frame at first, fewer in a long video."""
 TIME, X, Y, SIZE, ANGLE, SEEN, LEFT, TOP, RIGHT, BOTTOM, SCENE = range(11)
-"""Columns of a sample: index of the frame; how far it has moved beyond the camera, in short sides of the picture; the
-logarithm of its size (square root of the area) in them, zoom taken out; by how much it has turned round itself, in
-radians; 1 where it was seen; its box in shares of the picture's width and height; the first frame of the scene."""
+"""Columns of a sample: index of the frame; displacement relative to the camera, x and y, in short sides of the picture;
+the logarithm of its size (square root of the area, in short sides) with zoom removed; its rotation in the image plane,
+in radians; 1 if it was seen; its box in shares of the picture's width and height; the first frame of the scene."""
 _EDGE_PX = 2
 LEAST_SHAPE = 0.04
-"""Spread of a rim, in sizes, below which a thing is too round to tell whether it turns."""
+"""Standard deviation of an outline's distances, in sizes, below which an object is too round to measure its
+rotation."""
 _BINS = 72
-"""Directions in which a rim is measured."""
+"""Directions in which the distance of an outline is measured."""
 _MOST_TURN = 0.4
-"""Radians that anything turns between two frames, at most."""
+"""Largest rotation between two frames, in radians."""
 
 
 def _no_samples() -> np.ndarray:
@@ -39,22 +40,22 @@ def _no_samples() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The way of one track so far."""
+    """The trajectory of one track so far."""
 
-    #: (N, 11) float32, see `TIME`; the last one is of the last frame.
+    #: (N, 11) float32, columns as `TIME`; the last one is of the last frame.
     samples: np.ndarray = field(default_factory=_no_samples)
     #: Frames between two samples.
     stride: int = 1
-    #: (x, y) at work size, where it was last, moved on with the camera; None before it was seen, and after a cut.
+    #: (x, y) at work size, its last position, moved with the camera since; None before it was seen, and after a cut.
     here: tuple[float, float] | None = None
-    #: (72,) float32, how far its rim is in each direction, in sizes; None where it was not seen.
+    #: (72,) float32, the distance of its outline from its centre in each direction, in sizes; None if it was not seen.
     rim: np.ndarray | None = None
-    #: By how many times everything has become larger since the beginning.
+    #: The zoom of the camera since the beginning, as a factor.
     zoom: float = 1.0
 
     def moved_on(self, view: View, probs: np.ndarray | None, scene: int) -> Trajectory:
-        """After one more frame. probs: (h, w) at work size, where it is; None where it is lost; scene: the index of its
-        first frame."""
+        """After one more frame. probs: (h, w) at work size, its mask, None while it is lost; scene: index of the first
+        frame of the scene."""
         camera = view.once(camera_motion)
         here = None if self.here is None or view.cut else moved_point(camera, *self.here)
         zoom = self.zoom * zoom_of(camera)
@@ -87,7 +88,7 @@ class Trajectory:
         return replace(self._with(row), here=centre, rim=rim, zoom=zoom)
 
     def _with(self, row: np.ndarray) -> Trajectory:
-        """The way with one more sample, which takes the place of the last where that lies between two strides."""
+        """With one more sample, which replaces the last one if that does not lie on the stride."""
         kept = self.samples
         if len(kept) and int(kept[-1, TIME]) % self.stride:
             kept = kept[:-1]
@@ -103,8 +104,8 @@ class Trajectory:
 def _step_of(
     view: View, core: np.ndarray, camera: np.ndarray, step: tuple[float, float], cut_off: tuple[bool, bool]
 ) -> tuple[float, float]:
-    """(x, y) in pixels beyond the camera. Where the picture's edge cuts something off, its centre is no measure of how
-    far it moved, but the flow in it is."""
+    """(x, y): displacement in pixels relative to the camera. Where the picture's edge cuts something off, the centre of
+    the mask is no measure of motion, and the median flow in the mask is taken."""
     if not any(cut_off):
         return step
     rows, columns = np.nonzero(core)
@@ -116,7 +117,7 @@ def _step_of(
 
 
 def _rim(core: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
-    """(72,) float32: how far (h, w) bool reaches from its centre in each direction, in its sizes."""
+    """(72,) float32: the distance of the outline of (h, w) bool from its centre in each direction, in sizes."""
     x, y = centre
     reach = 2.0 * math.sqrt(np.count_nonzero(core)) + 2
     size = (32, _BINS)
@@ -126,7 +127,8 @@ def _rim(core: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
 
 
 def _turn(before: np.ndarray, now: np.ndarray) -> float:
-    """Radians by which one rim is another one turned, clockwise as seen; 0 where neither has a shape to tell by."""
+    """Radians by which one rim is rotated against the other, clockwise as seen; 0 if the object is too round to measure
+    it."""
     one, other = before - before.mean(), now - now.mean()
     if min(one.std(), other.std()) < LEAST_SHAPE:
         return 0.0
