@@ -59,9 +59,6 @@ class History:
     path: Path
 
 
-NEW = History(0.0, ())
-"""The history of the first track."""
-
 
 def likelihood(presence: float, probability: float | None, config: MeaningConfig) -> float:
     """Likelihood of an answer if a track is the one meant, from `LEAST` to 1.
