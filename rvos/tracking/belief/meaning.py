@@ -59,7 +59,6 @@ class History:
     path: Path
 
 
-
 def likelihood(presence: float, probability: float | None, config: MeaningConfig) -> float:
     """Likelihood of an answer if a track is the one meant, from `LEAST` to 1.
 
