@@ -27,4 +27,4 @@ def read_grefs(root: Path, dataset: str, split_by: str, split: str | None = None
     return path, read_json(path)
 
 
-LAYOUT = Layout(__doc__ or "", read_grefs, read_instances_beside, build_record)
+LAYOUT = Layout(__doc__ or "", dataset_folder, read_grefs, read_instances_beside, build_record)

@@ -26,18 +26,24 @@ _IMAGE_FILES = ("image_data_split3000.json", "image_data_split.json")
 
 def read_tasks(root: Path, dataset: str, author: str, split: str | None) -> tuple[Path, Any]:
     """The tasks of a split, or of all whose files are there, each with its split and its phrase as REFER has them."""
-    folder = root / FOLDER
-    if not folder.is_dir():
-        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-        raise DataError(
-            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got {', '.join(there) or 'no folder'}"
-        )
+    folder = tasks_folder(root)
     if split is None:
         names = [name for name in SPLITS if _file(folder, name).is_file()] or [SPLITS[0]]
     else:
         names = ["val", "miniv"] if split == "val_miniv" else [split]
     rows = [row for name in names for row in _rows(_file(folder, name), name)]
     return _file(folder, names[0]), rows
+
+
+def tasks_folder(root: Path, dataset: str = "phrasecut") -> Path:
+    """ROOT/VGPhraseCut_v0. Raises `DataError` when it is not there."""
+    folder = root / FOLDER
+    if not folder.is_dir():
+        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        raise DataError(
+            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got {', '.join(there) or 'no folder'}"
+        )
+    return folder
 
 
 def _file(folder: Path, split: str) -> Path:
@@ -106,4 +112,4 @@ def _family(task: Row) -> str:
     return str(structure.get("type", "")) if isinstance(structure, dict) else ""
 
 
-LAYOUT = Layout(__doc__ or "", read_tasks, read_sizes, task_record)
+LAYOUT = Layout(__doc__ or "", tasks_folder, read_tasks, read_sizes, task_record)

@@ -140,4 +140,4 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
     )
 
 
-LAYOUT = Layout(__doc__ or "", read_refs, read_instances_beside, build_record)
+LAYOUT = Layout(__doc__ or "", dataset_folder, read_refs, read_instances_beside, build_record)
