@@ -42,6 +42,8 @@ class ReferringRecord:
     segmentations: tuple[Segmentation, ...]  # one an object
     # polygons have whole corners, cut off and not rounded, and hold their outline (PhraseCut); else COCO's rule
     outlined: bool = False
+    # what the annotations hold and `segmentations` do not, since published readers leave it out; a phrase each
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.annotation_ids) != len(self.segmentations):
