@@ -38,11 +38,16 @@ def name_of(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file. Raises `CheckpointError` where there is none."""
+def check_model_file(path: Path) -> None:
+    """Raise `CheckpointError` where there is no such file."""
     if not path.is_file():
         raise CheckpointError(
             f"model file {path}: expected a .safetensors file or a name from `rvos models`, got nothing there"
         )
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file. Raises `CheckpointError` where there is none."""
+    check_model_file(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,6 +22,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeGuard
@@ -31,7 +32,7 @@ import numpy as np
 from image_core.answer import MaskAnswer, check_answers
 from image_core.device_names import Precision
 from image_core.errors import ConfigError, UnknownNameError
-from image_core.identity import ModelIdentity, digest_of, file_identity, name_of
+from image_core.identity import ModelIdentity, check_model_file, digest_of, file_identity, name_of
 from image_core.lazy_table import LazyTable
 from image_core.weights import embedded_models, find_model
 from image_core.weights.cache import weights_of
@@ -71,6 +72,8 @@ class Adapter:
     build: Callable[[str, str, Precision, WeightsOf], MaskModel]
     #: What a run records of it, known without the weights.
     identity: Callable[[str], ModelIdentity]
+    #: Raises `UnknownNameError` for what stands behind the prefix and cannot be a name. It imports no network.
+    check: Callable[[str], None]
     #: As the word of a `MaskModel`, of all its models.
     is_slow: bool = False
 
@@ -192,6 +195,19 @@ def identify_model(name: str | Path) -> ModelIdentity:
     return file_identity(str(name), find_model(name))
 
 
+def check_named(name: str | Path) -> None:
+    """Raise as `resolve_model` does where nothing has the name that `--model` gives. Nothing that computes is imported,
+    so that a mistyped name is refused at once; a repository of the hub and a function of Python are asked later."""
+    if adapted := adapter_of(name):
+        adapter, rest = adapted
+        adapter.check(rest)
+    elif is_python(name):
+        PythonName.parse(str(name)).check()
+    elif str(name) not in PACKAGED:
+        _refuse_unknown(name)
+        check_model_file(find_model(name))
+
+
 def is_python(name: str | Path) -> bool:
     """Whether a name is `module:factory`. It is not if a file has that name, or if it starts with a prefix of
     `ADAPTERS`."""
@@ -249,6 +265,13 @@ class PythonName:
         source = self.imported().__file__
         return ModelIdentity(str(self), digest_of(Path(source)) if source else "", "python")
 
+    def check(self) -> None:
+        """Raise `ConfigError` where there is no such module or package. Nothing of it is imported."""
+        package = self.module.partition(".")[0]
+        with _current_folder_is_searched():
+            if package not in sys.modules and find_spec(package) is None:
+                raise self._not_there(package)
+
     def imported(self) -> ModuleType:
         """The module, imported because the user asked for it.
 
@@ -262,11 +285,14 @@ class PythonName:
                 raise ConfigError(
                     f"model '{self}': expected all that {self.module} imports, got no {error.name}: install it"
                 ) from error
-            hint = "leave .py out" if self.module.endswith(".py") else "check the name, or install it"
-            raise ConfigError(
-                f"model '{self}': expected a module that can be imported from {Path.cwd()} or this environment, got "
-                f"none ({error.name or error} is missing): {hint}"
-            ) from error
+            raise self._not_there(error.name or error) from error
+
+    def _not_there(self, missing: object) -> ConfigError:
+        hint = "leave .py out" if self.module.endswith(".py") else "check the name, or install it"
+        return ConfigError(
+            f"model '{self}': expected a module that can be imported from {Path.cwd()} or this environment, got "
+            f"none ({missing} is missing): {hint}"
+        )
 
     def value(self) -> Any:
         """What the module has under the name. Raises `ConfigError` where it has nothing."""

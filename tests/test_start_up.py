@@ -26,6 +26,7 @@ HEAVY = {
 PICTURES = {"numpy", "cv2", "PIL"}
 FILMS = PICTURES | {"av", "pycocotools"}
 NETWORKS = {"torch", "timm", "torchvision", "huggingface_hub"}
+SETTINGS = FILMS | {"hydra", "omegaconf"}
 TRAINING = PICTURES | NETWORKS | {"accelerate", "hydra", "omegaconf", "pycocotools"}
 
 RUN = """
@@ -62,7 +63,7 @@ COMMANDS = {
     "masks": Command("segment clip --mask 0=mask.png --out masks", FILMS),
     "no such file": Command("segment gone.mp4 circle --out out", FILMS, ends=2),
     "embedded model": Command("segment clip circle --model s2rm_tiny --out answers", FILMS | NETWORKS),
-    "settings": Command("segment clip --set masker=none --mask 0=mask.png --out set", FILMS | {"hydra", "omegaconf"}),
+    "settings": Command("segment clip --set masker=none --mask 0=mask.png --out set", SETTINGS),
 }
 
 CHAINS = {
@@ -84,12 +85,47 @@ CHAINS = {
     ),
 }
 
+REFUSED = (
+    # What is named and is nowhere is refused before torch loads, which takes seconds. One process, as above.
+    Command("convert seqt in.pth out.safetensors", set(), ends=2),
+    Command("convert seqtr gone.pth out.safetensors", set(), ends=2),
+    Command("convert lavt gone.pth out.safetensors --heads 4", set(), ends=2),
+    Command("convert seqtr mask.png out.safetensors --vocabulary gone.json", set(), ends=2),
+    Command("evaluate mevs --root gone --out out", set(), ends=2),
+    Command("models fetch phot", set(), ends=2),
+    Command("train", SETTINGS, ends=2),
+    Command("train experiment=safari_refcco", SETTINGS, ends=2),
+    Command("train experiment=safari_refcoco stps=5", SETTINGS, ends=2),
+    Command("train experiment=safari_refcoco data.root=gone", SETTINGS, ends=2),
+    Command("train experiment=safari_refcoco data.root=data", SETTINGS, ends=2),
+    Command("train experiment=synthetic_safari_tiny data.name=refcco data.root=data", SETTINGS, ends=2),
+    Command("train experiment=synthetic_safari_tiny init=gone.safetensors", SETTINGS, ends=2),
+    Command("train experiment=synthetic_safari_tiny model.name=safri", SETTINGS, ends=2),
+    Command("bootstrap experiment=safari_refcco", SETTINGS, ends=2),
+    Command("bootstrap experiment=safari_refcoco data.root=gone", SETTINGS, ends=2),
+    Command("evaluate mevis --root gone --out out", SETTINGS, ends=2),
+    Command("evaluate mevis --root data --out out", SETTINGS, ends=2),
+    Command("evaluate refcoco --root data --out out", SETTINGS, ends=2),
+    Command("evaluate mevis --root data --out out --model s2rm_tny", SETTINGS, ends=2),
+    Command("evaluate mevis --root data --out out --tracker trcks", SETTINGS, ends=2),
+    Command("score mevis --root gone --predictions data --out figures.json", SETTINGS | {"scipy"}, ends=2),
+    *(
+        Command(f"segment clip circle --model {name} --out out", SETTINGS | {"scipy"}, ends=2)
+        for name in ("s2rm_tny", "gone.safetensors", "hub:clipsg", "gone:build")
+    ),
+    Command("segment gone.mp4 circle --model s2rm_tiny --out out", SETTINGS | {"scipy"}, ends=2),
+    Command("segment --list gone.csv --out out", SETTINGS | {"scipy"}, ends=2),
+    Command("demo --video gone.mp4 --text circle --model s2rm_tiny --out demo", SETTINGS | {"scipy"}, ends=2),
+    Command("models export s2rm_tny --out model.onnx", SETTINGS | {"scipy"}, ends=2),
+)
 
-def loaded_by(lines: Iterable[str], folder: Path, **environment: str) -> list[tuple[int, set[str]]]:
+
+def loaded_by(lines: Iterable[str], folder: Path, **environment: str | None) -> list[tuple[int, set[str]]]:
     """Command lines one after the other in a process of their own: of each its exit code, and which of the heavy
-    packages are loaded after it."""
+    packages are loaded after it. environment: variables to set, or, None, to take away."""
     command = [sys.executable, "-c", RUN, *lines]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **environment})
+    variables = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=variables)
     assert done.returncode == 0, done.stderr
     return [(code, HEAVY & set(modules)) for code, modules in json.loads((folder / "loaded.json").read_text())]
 
@@ -122,6 +158,13 @@ def test_a_command_after_another_loads_what_it_uses(name: str, place: Path) -> N
     """The commands that the table above lacks. Without weights, which `doctor` would hash and load."""
     after = loaded_by([command.words for command in CHAINS[name]], place, RVOS_HOME="no_weights")
     for command, (code, loaded) in zip(CHAINS[name], after, strict=True):
+        check(command, code, loaded)
+
+
+def test_what_is_nowhere_is_refused_without_torch(place: Path) -> None:
+    """Without the tests' own OMP_NUM_THREADS: whoever does not set it has torch's threads set by us."""
+    after = loaded_by([command.words for command in REFUSED], place, OMP_NUM_THREADS=None)
+    for command, (code, loaded) in zip(REFUSED, after, strict=True):
         check(command, code, loaded)
 
 

@@ -40,12 +40,16 @@ def core_cost() -> str:
                 "" if published is None else f"{number(published['parameters_m'])}, {number(published['gflop'])}",
                 number(row["cpu_s"]["all"], 2),
                 "" if published is None else number(row["cpu_s_published_form"]["all"], 2),
-                "" if published is None else f"{number(row['ratio'], 2)} ({number(published['aim'], 2)})",
+                "" if published is None else f"{number(row['ratio'], 2)}{_aim(published)}",
                 number(row["peak_mb"], 0),
             ]
         )
     header = ("core", "parameters, M", "GFLOP", "published: both", "processor s", "form of the release, s")
     return table((*header, "ratio (aim)", "peak MB"), rows)
+
+
+def _aim(published: dict[str, float]) -> str:
+    return f" ({number(published['aim'], 2)})" if "aim" in published else ""
 
 
 def video_cores() -> str:

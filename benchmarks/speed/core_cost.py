@@ -3,14 +3,17 @@
 python -m benchmarks.speed.core_cost [--rounds 5] [MODEL...]
 
 Swin-B with windows of 12 and BERT-base, for HARIS SAM's ViT-B and CLIP's ViT-L/14, with random weights, which cost what
-trained ones do; one picture of 480 x 480, one expression of 20 word pieces. A process for each model, one thread,
-processor seconds: both forms in turn, the least of the rounds and the median of the rounds' ratios. The published form
-is a stand-in that is written here from descriptions: attention written out, linear layers by torch's matrix product,
-taps of the decoder on the enlarged map, deformable attention by `grid_sample`, for CGFormer what `cgformer_plain.py`
-says. HARIS has no published code, and its publication names neither SAM's size nor the picture's: its row is our form
-alone. `differs` is the largest difference of the two forms' mask logits beside their largest value. Memory is the peak
-of a process that runs our form alone, and what of it the loaded weights are. Operations are those of a full forward
-pass, two a multiply-add. Takes minutes.
+trained ones do; one picture of 480 x 480, one expression of 20 word pieces. SeqTR has DarkNet-53 and a GRU, 640 x 640,
+15 words and contours of 12 points, 25 steps of its decoder: its published figures are those of this size, and ours has
+a small vocabulary in place of its word vectors. Its weights in the decoder are drawn wide apart, so that a contour
+encloses something and the two forms' masks can differ. Partial-RES has the same network but for parts of the decoder. A
+process for each model, one thread, processor seconds: both forms in turn, the least of the rounds and the median of the
+rounds' ratios. The published form is a stand-in that is written here from descriptions: attention written out, linear
+layers by torch's matrix product, taps of the decoder on the enlarged map, deformable attention by `grid_sample`, for
+CGFormer and SeqTR what `cgformer_plain.py` and `seqtr_plain.py` say. HARIS has no published code, and its publication
+names neither SAM's size nor the picture's: its row is our form alone. `differs` is the largest difference of the two
+forms' mask logits beside their largest value. Memory is the peak of a process that runs our form alone, and what of it
+the loaded weights are. Operations are those of a full forward pass, two a multiply-add. Takes minutes.
 
 The result is core_cost.json, beside this file.
 """
@@ -22,6 +25,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
@@ -30,26 +34,48 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.harness.command import Benchmark
+from benchmarks.harness.operations import operations
 from benchmarks.harness.processes import in_processes
-from benchmarks.speed.cgformer_plain import PLAIN
-from benchmarks.speed.model_cost import operations
+from benchmarks.speed import cgformer_plain, seqtr_plain
 from image_core.encoders import segmentation_windows
 from image_core.layers import deformable_attention, pixel_word, transformer
 from image_core.layers.deformable_attention import Cells, DeformableAttention
+from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.top_down import TopDownStep, enlarged
 from image_core.models.base import Trainable
+from image_core.models.contour import ContourModel
 from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.table import build_model
 
 BENCHMARK = Benchmark(__file__, __doc__)
-SIDE_PX, WORDS = 480, 20
+
+
+@dataclass(frozen=True)
+class Size:
+    """A published configuration."""
+
+    vision: str = "swin_base_patch4_window12_384"
+    text: str = "bert-base-uncased"
+    side_px: int = 480
+    words: int = 20
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+PLAIN_SIZE = Size()
+SIZES = {
+    "haris": Size("facebook/sam-vit-base", "openai/clip-vit-large-patch14"),
+    "seqtr": Size("darknet53", "gru", 640, 15, {"points": 12}),
+}
+"""Of the models that differ from `PLAIN_SIZE`."""
+
 PUBLISHED: dict[str, dict[str, float]] = {
     # Of the published configuration: weights in millions, operations in 10^9, processor seconds of one core of another
-    # machine, and which share of the published form's time is aimed at.
+    # machine, and which share of the published form's time is aimed at, where an aim was set.
     "cgformer": {"parameters_m": 253.7, "gflop": 1897.9, "cpu_s": 13.05, "aim": 0.35},
     "haris": {},  # nothing of it is published; it stands beside the others
     "lavt": {"parameters_m": 227.7, "gflop": 398.0, "cpu_s": 3.61, "aim": 0.7},
     "rela": {"parameters_m": 225.5, "gflop": 262.6, "cpu_s": 4.43, "aim": 0.6},
+    "seqtr": {"parameters_m": 107.3, "gflop": 174.5, "cpu_s": 1.4},
 }
 
 
@@ -94,10 +120,11 @@ def sampled(layer: DeformableAttention, query: Tensor, x: Tensor, cells: Cells) 
 
 
 @contextmanager
-def published_form() -> Iterator[None]:
-    """Inside, models compute as their papers' code does."""
+def published_form(model: str) -> Iterator[None]:
+    """Inside, the model of that name computes as its paper's code does."""
+    own = {"cgformer": cgformer_plain.PLAIN, "seqtr": seqtr_plain.PLAIN}
     with ExitStack() as stack:
-        for owner, name, plain in PLAIN:
+        for owner, name, plain in own.get(model, ()):
             stack.enter_context(patch.object(owner, name, plain))
         for module in (segmentation_windows, pixel_word):
             stack.enter_context(patch.object(module, "attend", written_out))
@@ -111,15 +138,31 @@ def published_form() -> Iterator[None]:
 def build(name: str) -> Trainable:
     """The published size with random weights."""
     torch.manual_seed(0)
-    encoders = {"haris": ("facebook/sam-vit-base", "openai/clip-vit-large-patch14")}
-    vision, text = map(EncoderConfig, encoders.get(name, ("swin_base_patch4_window12_384", "bert-base-uncased")))
-    return build_model(ModelConfig(name, vision, text, max_words=WORDS)).eval().requires_grad_(False)
+    size = size_of(name)
+    vision, text = EncoderConfig(size.vision), EncoderConfig(size.text)
+    model = build_model(ModelConfig(name, vision, text, size.config, max_words=size.words))
+    if isinstance(model, ContourModel):
+        far_apart(model.decoder)
+    return model.eval().requires_grad_(False)
 
 
-def steps_of(model: Trainable, images: Tensor) -> dict[str, Callable[[], Any]]:
-    """The three steps of one answer; each keeps what the next one needs."""
+def far_apart(decoder: CoordinateDecoder) -> None:
+    """Draw the weights so that tokens differ from step to step."""
+    for parameter in decoder.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.1)
+
+
+def size_of(name: str) -> Size:
+    """The published configuration of a model."""
+    return SIZES.get(name, PLAIN_SIZE)
+
+
+def steps_of(model: Trainable, size: Size) -> dict[str, Callable[[], Any]]:
+    """The three steps of one answer on a random picture; each keeps what the next one needs."""
     kept: dict[str, Any] = {}
-    expression = [" ".join(["red"] * WORDS)]  # cut to as many word pieces as the model takes
+    images = torch.randn(1, 3, size.side_px, size.side_px)
+    expression = [" ".join(["red"] * size.words)]  # cut to as many word pieces as the model takes
 
     def text() -> Any:
         kept["text"] = model.encode_text(expression)
@@ -147,7 +190,7 @@ def timed(steps: dict[str, Callable[[], Any]]) -> tuple[dict[str, float], Tensor
 
 def memory_of(name: str) -> dict[str, Any]:
     """Peak of this process after three answers in our form, in MB, and before the first of them."""
-    steps = steps_of(build(name), torch.randn(1, 3, SIDE_PX, SIDE_PX))
+    steps = steps_of(build(name), size_of(name))
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with torch.inference_mode():
         for _ in range(3):
@@ -159,13 +202,15 @@ def memory_of(name: str) -> dict[str, Any]:
 def cost_of(job: tuple[str, int]) -> dict[str, Any]:
     """Weights, operations and times of one model."""
     name, rounds = job
-    model = build(name)
-    steps = steps_of(model, torch.randn(1, 3, SIDE_PX, SIDE_PX))
+    model, size = build(name), size_of(name)
+    steps = steps_of(model, size)
     with torch.device("meta"):
         shape = build(name)
     row: dict[str, Any] = {
+        "side_px": size.side_px,
+        "words": size.words,
         "parameters_m": round(sum(p.numel() for p in model.parameters()) / 1e6, 1),
-        "gflop": round(operations(shape, SIDE_PX, 1, WORDS), 1),
+        "gflop": round(operations(shape, size.side_px, 1, size.words), 1),
     }
     if not PUBLISHED[name]:
         with torch.inference_mode():
@@ -175,14 +220,14 @@ def cost_of(job: tuple[str, int]) -> dict[str, Any]:
     theirs: list[dict[str, float]] = []
     with torch.inference_mode():
         _, mine = timed(steps)
-        with published_form():
+        with published_form(name):
             _, published = timed(steps)
         for _ in range(rounds):
             ours.append(timed(steps)[0])
-            with published_form():
+            with published_form(name):
                 theirs.append(timed(steps)[0])
-    with published_form():
-        published_gflop = operations(shape, SIDE_PX, 1, WORDS)
+    with published_form(name):
+        published_gflop = operations(shape, size.side_px, 1, size.words)
     return row | {
         "gflop_published_form": round(published_gflop, 1),
         "cpu_s": least(ours),
@@ -209,7 +254,7 @@ def main() -> None:
         (memory,) = in_processes(memory_of, [name], 1)
         rows[name] = row | memory
         print(f"\n{name}: {rows[name]}")
-    BENCHMARK.write(given.out, {"seed": given.seed, "side_px": SIDE_PX, "words": WORDS, "models": rows})
+    BENCHMARK.write(given.out, {"seed": given.seed, "models": rows})
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 python -m benchmarks.speed.sequence_decoder [--repeats 9] [--seed 0]
 
-The decoder has SeqTR's published size (3 layers of width 256, 8 heads, 1000
-bins, random weights) and a memory of 400 cells (640 px); 12 and 18 points, 1 and 8 expressions at once. `prefix` is
-what the published code does, written here: every step runs all tokens so far through the decoder, the keys and values
-of the memory included. Both choose the same tokens, which is checked. Times are processor time of the one thread, the
-median of repeats that take turns, in milliseconds for a whole sequence of 2 points + 1 tokens. Takes about a minute.
+The decoder has SeqTR's published size (3 layers of width 256, 8 heads, 1000 bins, random weights) and a memory of 400
+cells (640 px); 12 and 18 points, 1 and 8 expressions at once. `prefix` is what the published code does
+(`seqtr_plain.py`): every step runs all tokens so far through the decoder, the keys and values of the memory included.
+Both choose the same tokens, which is checked. Times are processor time of the one thread, the median of repeats that
+take turns, in milliseconds for a whole sequence of 2 points + 1 tokens. Takes about a minute.
 
 The result is sequence_decoder.json, beside this file.
 """
@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.processes import one_thread
+from benchmarks.speed.seqtr_plain import from_the_prefix
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import Memory
 
@@ -43,17 +43,6 @@ def build(points: int, seed: int) -> CoordinateDecoder:
     return decoder.eval()
 
 
-def from_the_prefix(decoder: CoordinateDecoder, memory: Memory) -> Tensor:
-    """Greedy tokens (N, steps) without a cache; once a row has ended it stays so."""
-    tokens = torch.zeros(len(memory.tokens), 0, dtype=torch.long)
-    for _ in range(decoder.steps):
-        chosen = decoder(memory, tokens)[:, -1].argmax(-1)
-        if tokens.shape[1]:
-            chosen = chosen.masked_fill(tokens[:, -1] == decoder.end, decoder.end)
-        tokens = torch.cat([tokens, chosen[:, None]], 1)
-    return tokens
-
-
 def milliseconds(run: Callable[[], object]) -> float:
     """Processor time of one call."""
     start = time.process_time()
@@ -67,7 +56,7 @@ def measure(points: int, expressions: int, repeats: int, seed: int) -> dict[str,
     generator = torch.Generator().manual_seed(seed)
     tokens, position = (torch.randn(expressions, CELLS, CHANNELS, generator=generator) for _ in range(2))
     memory = Memory(tokens, position, torch.zeros(expressions, CELLS, dtype=torch.bool))
-    if not torch.equal(decoder.generate(memory).tokens, from_the_prefix(decoder, memory)):
+    if not torch.equal(decoder.generate(memory).tokens, from_the_prefix(decoder, memory).tokens):
         raise RuntimeError("the two ways chose different tokens")
     cached, prefix = [], []
     for _ in range(repeats):

@@ -1,23 +1,32 @@
-"""What stands behind `hub:` in `--model`, and the model that it names."""
+"""What stands behind `hub:` in `--model`, and the model that it names. Its networks are imported when one is read: a
+wrong short name costs nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from image_core.adapters import clipseg, grounded_pairs, sam3
 from image_core.device_names import Precision
 from image_core.errors import ConfigError
 from image_core.hub.catalogue import HUB_MODELS, hub_model
-from image_core.hub.loading import Where
-from image_core.hub.sources import Source, find_source
 from image_core.identity import ModelIdentity
 from image_core.mask_model import Adapter, MaskModel, WeightsOf
 
-_ALONE = {
-    **dict.fromkeys(clipseg.MODEL_TYPES, (clipseg.NAME, clipseg.build)),
-    **dict.fromkeys(sam3.MODEL_TYPES, (sam3.NAME, sam3.build)),
-}
-"""By `model_type`: the networks that are a model without another one."""
+if TYPE_CHECKING:
+    from image_core.adapters.grounded_pairs import Parts
+    from image_core.hub.loading import Where
+    from image_core.hub.sources import Source
+
+
+def _alone() -> dict[str, tuple[str, Callable[[Source, ModelIdentity, Where], MaskModel]]]:
+    """By `model_type`: name and builder of the networks that are a model without another one."""
+    from image_core.adapters import clipseg, sam3
+
+    return {
+        **dict.fromkeys(clipseg.MODEL_TYPES, (clipseg.NAME, clipseg.build)),
+        **dict.fromkeys(sam3.MODEL_TYPES, (sam3.NAME, sam3.build)),
+    }
 
 
 def sources_of(text: str) -> list[Source]:
@@ -25,8 +34,19 @@ def sources_of(text: str) -> list[Source]:
 
     Raises `UnknownNameError` for a name without owner that is no short one, and what `find_source` raises.
     """
+    from image_core.hub.sources import find_source
+
+    return [find_source(name) for name in _names(text)]
+
+
+def check(text: str) -> None:
+    """Raise `UnknownNameError` for a name without owner that is no short one. Nothing is asked of the hub."""
+    _names(text)
+
+
+def _names(text: str) -> list[str]:
     parts = [text] if _is_folder(text) else text.split("+")
-    return [find_source(name) for part in parts for name in _expanded(part)]
+    return [name for part in parts for name in _expanded(part)]
 
 
 def _expanded(part: str) -> list[str]:
@@ -44,10 +64,14 @@ def resolve(text: str, device: str, precision: Precision, weights: WeightsOf) ->
 
     Raises `UnknownNameError`, `ConfigError` or `CheckpointError`, in one line, and what `weights` raises.
     """
+    check(text)
+    from image_core.adapters import grounded_pairs
+    from image_core.hub.loading import Where
+
     where = Where(device, precision)
-    sources = sources_of(text)
-    if len(sources) == 1 and sources[0].model_type in _ALONE:
-        name, build = _ALONE[sources[0].model_type]
+    sources, alone = sources_of(text), _alone()
+    if len(sources) == 1 and sources[0].model_type in alone:
+        name, build = alone[sources[0].model_type]
         return build(sources[0], _identity(text, sources[0], name), where)
     parts = _parts(text, sources)
     return grounded_pairs.build(parts, parts.identity(f"hub:{text}"), where, weights)
@@ -55,9 +79,9 @@ def resolve(text: str, device: str, precision: Precision, weights: WeightsOf) ->
 
 def identify(text: str) -> ModelIdentity:
     """What a run records of the model behind `hub:TEXT`, known without its weights. Raises as `resolve` does."""
-    sources = sources_of(text)
-    if len(sources) == 1 and sources[0].model_type in _ALONE:
-        return _identity(text, sources[0], _ALONE[sources[0].model_type][0])
+    sources, alone = sources_of(text), _alone()
+    if len(sources) == 1 and sources[0].model_type in alone:
+        return _identity(text, sources[0], alone[sources[0].model_type][0])
     return _parts(text, sources).identity(f"hub:{text}")
 
 
@@ -65,8 +89,10 @@ def _identity(text: str, source: Source, adapter: str) -> ModelIdentity:
     return ModelIdentity(f"hub:{text}", source.revision, adapter, source.licence)
 
 
-def _parts(text: str, sources: list[Source]) -> grounded_pairs.Parts:
-    known = {*_ALONE, *grounded_pairs.ROLES}
+def _parts(text: str, sources: list[Source]) -> Parts:
+    from image_core.adapters import grounded_pairs
+
+    known = {*_alone(), *grounded_pairs.ROLES}
     for source in sources:
         if source.model_type not in known:
             raise ConfigError(
@@ -76,4 +102,4 @@ def _parts(text: str, sources: list[Source]) -> grounded_pairs.Parts:
     return grounded_pairs.Parts.of(sources)
 
 
-HUB = Adapter(resolve, identify, is_slow=True)
+HUB = Adapter(resolve, identify, check, is_slow=True)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
-from image_core.convert.reading import Asked, KeyTable, Shapes, differing, fill, read_content, tensors_of
+from image_core.convert.asked import Asked
+from image_core.convert.reading import KeyTable, Shapes, differing, fill, read_content, tensors_of
 from image_core.encoders.word_pieces import bert_document
 from image_core.models.cgformer import CGFormerConfig
 from image_core.models.description import ModelConfig

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
+from image_core.convert.asked import Asked
 from image_core.convert.reading import (
-    Asked,
     KeyTable,
     Shapes,
     argument_of,

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from image_core.convert.asked import check_source
 from image_core.errors import CheckpointError
 
 Rule = tuple[str, str]
@@ -50,22 +51,6 @@ _WRAPPERS = r"^(?:module\.|_orig_mod\.)+"
 
 _HOLDERS = ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model")
 """Names of a state dict inside a file, averaged weights first."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a file does not tell of its model. None: as published."""
-
-    #: The file with its words; None: the one of the usual name beside the checkpoint.
-    vocabulary: Path | None = None
-    #: Tokens that an expression had in training.
-    max_words: int | None = None
-    #: Heads of the attention inside the backbone, one number a stage or one for all.
-    fusion_heads: tuple[int, ...] | None = None
-    #: Heads of the transformer behind the encoders.
-    heads: int | None = None
-    #: The side of the pictures in training.
-    size_px: int | None = None
 
 
 def renamed(
@@ -141,8 +126,7 @@ def read_content(source: Path) -> Any:
 
     Raises `CheckpointError` for a file that is missing, broken, or asks for anything else.
     """
-    if not source.is_file():
-        raise CheckpointError(f"{source}: no such file: give a published checkpoint")
+    check_source(source)
     try:
         if source.suffix == ".safetensors":
             return load_file(source)

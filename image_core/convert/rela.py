@@ -19,7 +19,8 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
-from image_core.convert.reading import Asked, KeyTable, Rule, Shapes, differing, fill, read_content, tensors_of
+from image_core.convert.asked import Asked
+from image_core.convert.reading import KeyTable, Rule, Shapes, differing, fill, read_content, tensors_of
 from image_core.encoders.gru import fixed_length
 from image_core.encoders.word_pieces import bert_document
 from image_core.errors import CheckpointError

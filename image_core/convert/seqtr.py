@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
+from image_core.convert.asked import Asked
 from image_core.convert.reading import (
-    Asked,
     KeyTable,
     Rule,
     Shapes,

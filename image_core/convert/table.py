@@ -1,4 +1,4 @@
-"""The one table of projects whose checkpoints can be converted."""
+"""The one table of projects whose checkpoints can be converted. The names alone cost nothing."""
 
 from __future__ import annotations
 
@@ -6,29 +6,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from image_core.convert.cgformer import convert_cgformer
-from image_core.convert.lavt import convert_lavt
-from image_core.convert.partial_res import convert_partial_res
-from image_core.convert.reading import Asked
-from image_core.convert.rela import convert_rela
-from image_core.convert.seqtr import convert_seqtr
-from image_core.errors import ConfigError, UnknownNameError
+from image_core.convert.asked import Asked, check_source
+from image_core.errors import ConfigError
+from image_core.lazy_table import LazyTable
 from image_core.models.description import ModelConfig
+
+Converter = Callable[[Path, Path, Asked], ModelConfig]
+"""A published file, the model file to write, and what was asked -> the model's description."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A row of the table: the function, and what people should know of its files."""
+    """A row of the table: what people should know of its files."""
 
-    convert: Callable[[Path, Path, Asked], ModelConfig]
     summary: str
     #: The fields of `Asked` that this project reads, since no shape gives them -> their default, in words.
     usual: Mapping[str, str]
 
 
+CONVERTERS: LazyTable[Converter] = LazyTable(
+    "project",
+    {
+        "cgformer": "image_core.convert.cgformer:convert_cgformer",
+        "lavt": "image_core.convert.lavt:convert_lavt",
+        "partial_res": "image_core.convert.partial_res:convert_partial_res",
+        "rela": "image_core.convert.rela:convert_rela",
+        "seqtr": "image_core.convert.seqtr:convert_seqtr",
+    },
+)
+"""Their files bring torch."""
+
 PROJECTS: dict[str, Project] = {
     "cgformer": Project(
-        convert_cgformer,
         "CGFormer's network with BERT's vocabulary (vocab.txt)",
         {
             "max_words": "20 tokens an expression",
@@ -37,7 +46,6 @@ PROJECTS: dict[str, Project] = {
         },
     ),
     "lavt": Project(
-        convert_lavt,
         "LAVT's lavt or lavt_one with BERT's vocabulary (vocab.txt)",
         {
             "max_words": "20 tokens an expression",
@@ -46,12 +54,10 @@ PROJECTS: dict[str, Project] = {
         },
     ),
     "partial_res": Project(
-        convert_partial_res,
         "Partial-RES' segmentation model with its vocabulary (token_to_ix.pkl)",
         {"max_words": "15 tokens an expression", "size_px": "pictures of 640 px"},
     ),
     "rela": Project(
-        convert_rela,
         "ReLA's GRES with a Swin backbone, with BERT's vocabulary (vocab.txt)",
         {
             "max_words": "20 tokens an expression",
@@ -61,7 +67,6 @@ PROJECTS: dict[str, Project] = {
         },
     ),
     "seqtr": Project(
-        convert_seqtr,
         "SeqTR's segmentation model with its vocabulary (token_to_ix.pkl)",
         {"max_words": "15 tokens an expression", "heads": "8 heads", "size_px": "pictures of 640 px"},
     ),
@@ -70,16 +75,14 @@ PROJECTS: dict[str, Project] = {
 
 def project(name: str) -> Project:
     """The row of `name`. Raises `UnknownNameError`."""
-    row = PROJECTS.get(name.replace("-", "_").lower())
-    if row is None:
-        raise UnknownNameError("project", name, list(PROJECTS))
-    return row
+    return PROJECTS[CONVERTERS.known(name.lower())]
 
 
 def convert(name: str, source: Path, out: Path, asked: Asked) -> ModelConfig:
     """The checkpoint `source` of the project `name` -> the model file `out`.
 
-    Raises `UnknownNameError`, `ConfigError` for what this project has not, `CheckpointError` and `DataError`.
+    Raises `UnknownNameError`, `ConfigError` for what this project has not, `CheckpointError` and `DataError`; what is
+    named and not there before anything heavy is imported.
     """
     row = project(name)
     given = {f.name for f in fields(asked) if getattr(asked, f.name) is not None} - {"vocabulary"}
@@ -88,4 +91,6 @@ def convert(name: str, source: Path, out: Path, asked: Asked) -> ModelConfig:
             f"{name}: expected none of {', '.join(sorted(given - row.usual.keys()))}, as its shapes tell them or it "
             "has none: leave it out"
         )
-    return row.convert(source, out, asked)
+    check_source(source)
+    asked.check_vocabulary()
+    return CONVERTERS.find(name.lower())(source, out, asked)

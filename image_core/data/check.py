@@ -11,7 +11,7 @@ from image_core.data.annotation_files import Instances
 from image_core.data.dataset import check_image_size
 from image_core.data.layout import Layout
 from image_core.data.records import ReferringRecord
-from image_core.data.refer import check_rows, image_folder, rows_of_split, splits_of
+from image_core.data.refer import check_rows, image_folder, left_out_of, rows_of_split, splits_of
 from image_core.data.table import author_of, layout_of
 from image_core.errors import DataError
 from image_core.pictures import check_whole
@@ -69,6 +69,7 @@ class PictureInventory:
     # a line a reference that cannot be used: no such image, no annotation, a broken polygon
     broken_refs: tuple[str, ...]
     unreadable: tuple[str, ...]  # a line a picture or mask
+    left_out: str | None = None  # of the truth, as published readers do
 
     verdict: ClassVar[str] = "ready"
     """What it is when there is nothing to do."""
@@ -107,11 +108,10 @@ class PictureInventory:
 
     @property
     def notes(self) -> list[str]:
-        """What differs from the published files and does not keep the dataset from being used."""
-        differing = [name for name, count in self.splits.items() if not count.as_published]
-        if not differing:
-            return []
-        return [f"note: other counts than published in {', '.join(differing)}: figures are not those of the whole set"]
+        """What should be known, and does not keep the dataset from being used."""
+        differing = ", ".join(name for name, count in self.splits.items() if not count.as_published)
+        counts = f"note: other counts than published in {differing}: figures are not those of the whole set"
+        return [*([counts] if differing else []), *([f"note: {self.left_out}"] if self.left_out else [])]
 
     def document(self) -> dict[str, Any]:
         """For `--json`."""
@@ -164,6 +164,7 @@ def check_pictures(
         missing_pictures=tuple(p for p in by_path if p not in present),
         broken_refs=tuple(broken),
         unreadable=tuple(_unreadable([r for r in records if r.image_path in present], progress)),
+        left_out=left_out_of(records),
     )
 
 

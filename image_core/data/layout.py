@@ -20,6 +20,8 @@ class Layout:
 
     #: In words, how the dataset lies under its root.
     tree: str
+    #: (root, dataset) -> its folder there.
+    folder: Callable[[Path, str], Path]
     #: (root, dataset, author of the splits, split or None for all) -> a file to name in messages, and its content,
     #: unchecked.
     read_rows: Callable[[Path, str, str, str | None], tuple[Path, Any]]

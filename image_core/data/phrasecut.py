@@ -9,6 +9,7 @@ Splits: test, val, train, miniv (100 pictures kept apart from val), val_miniv (b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from image_core.data.layout import Layout, Row
 from image_core.data.records import ReferringExpression, ReferringRecord
 from image_core.errors import DataError
 
+_LOG = logging.getLogger(__name__)
 FOLDER = "VGPhraseCut_v0"
 SPLITS = ("test", "val", "train", "miniv")
 _TOGETHER = {"val": "val,val_miniv", "miniv": "miniv,val_miniv"}
@@ -26,18 +28,24 @@ _IMAGE_FILES = ("image_data_split3000.json", "image_data_split.json")
 
 def read_tasks(root: Path, dataset: str, author: str, split: str | None) -> tuple[Path, Any]:
     """The tasks of a split, or of all whose files are there, each with its split and its phrase as REFER has them."""
-    folder = root / FOLDER
-    if not folder.is_dir():
-        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-        raise DataError(
-            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got {', '.join(there) or 'no folder'}"
-        )
+    folder = tasks_folder(root)
     if split is None:
         names = [name for name in SPLITS if _file(folder, name).is_file()] or [SPLITS[0]]
     else:
         names = ["val", "miniv"] if split == "val_miniv" else [split]
     rows = [row for name in names for row in _rows(_file(folder, name), name)]
     return _file(folder, names[0]), rows
+
+
+def tasks_folder(root: Path, dataset: str = "phrasecut") -> Path:
+    """ROOT/VGPhraseCut_v0. Raises `DataError` when it is not there."""
+    folder = root / FOLDER
+    if not folder.is_dir():
+        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        raise DataError(
+            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got {', '.join(there) or 'no folder'}"
+        )
+    return folder
 
 
 def _file(folder: Path, split: str) -> Path:
@@ -54,12 +62,26 @@ def _rows(path: Path, split: str) -> Iterator[Row]:
 
 
 def read_sizes(path: Path) -> Instances:
-    """Names and sizes of the pictures, by their ids; the tasks bring their polygons themselves."""
-    file = next((path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()), None)
-    file = file or path.parent / _IMAGE_FILES[0]
+    """Names and sizes of the pictures, by their ids; the tasks bring their polygons themselves. Of two files the first
+    of `_IMAGE_FILES` is read, and it is told where the other differs."""
+    here = [path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()]
+    file = here[0] if here else path.parent / _IMAGE_FILES[0]
+    images = _images_in(file)
+    for other in here[1:]:
+        theirs = _images_in(other)
+        differing = [image_id for image_id in images.keys() & theirs.keys() if images[image_id] != theirs[image_id]]
+        if differing:
+            _LOG.warning(
+                "%s is read; %s beside it has other sizes (picture %d, %d in all): remove the one that is not meant",
+                *(file, other.name, min(differing), len(differing)),
+            )
+    return Instances(file, images, {})
+
+
+def _images_in(file: Path) -> dict[int, dict[str, Any]]:
     content = read_json(file)
     try:
-        images = {
+        return {
             int(row["image_id"]): {
                 "file_name": f"{row['image_id']}.jpg",
                 "height": int(row["height"]),
@@ -69,7 +91,6 @@ def read_sizes(path: Path) -> Instances:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{file}: expected image_id, height and width of each picture, got {error!r}") from error
-    return Instances(file, images, {})
 
 
 def task_record(task: Row, instances: Instances, images: Path) -> ReferringRecord:
@@ -80,7 +101,9 @@ def task_record(task: Row, instances: Instances, images: Path) -> ReferringRecor
     if image is None:
         raise DataError(f"{instances.path}: no image {image_id}, which task {task['task_id']} names")
     drawn = ([_flat(polygon) for polygon in instance if len(polygon) > 1] for instance in task["Polygons"])
-    parts = tuple(polygons for polygons in drawn if polygons)  # a single point draws nothing, as published
+    parts = tuple(polygons for polygons in drawn if polygons)
+    # PhraseCut's own reader draws nothing of them
+    points = sum(len(polygon) < 2 for instance in task["Polygons"] for polygon in instance)
     if not parts:
         raise ValueError("no polygons, so that nothing is meant")
     return ReferringRecord(
@@ -93,6 +116,7 @@ def task_record(task: Row, instances: Instances, images: Path) -> ReferringRecor
         annotation_ids=tuple(range(len(parts))),
         segmentations=parts,
         outlined=True,
+        left_out=(f"{points} of the polygons of task {task['task_id']}, of one point",) if points else (),
     )
 
 
@@ -106,4 +130,4 @@ def _family(task: Row) -> str:
     return str(structure.get("type", "")) if isinstance(structure, dict) else ""
 
 
-LAYOUT = Layout(__doc__ or "", read_tasks, read_sizes, task_record)
+LAYOUT = Layout(__doc__ or "", tasks_folder, read_tasks, read_sizes, task_record)

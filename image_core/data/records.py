@@ -42,6 +42,8 @@ class ReferringRecord:
     segmentations: tuple[Segmentation, ...]  # one an object
     # corners of polygons are rounded down, and the outline belongs to the mask (PhraseCut); else COCO's rule
     outlined: bool = False
+    # what the annotations hold and `segmentations` do not, since published readers leave it out; a phrase each
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.annotation_ids) != len(self.segmentations):

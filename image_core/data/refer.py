@@ -10,7 +10,8 @@ ROOT/images/saiapr_tc-12/              those of RefCLEF
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from image_core.data.layout import Layout
 from image_core.data.records import ReferringExpression, ReferringRecord
 from image_core.errors import DataError
 
+_LOG = logging.getLogger(__name__)
+_MOST_TOLD = 3
 _COCO_FOLDERS = ("images/mscoco/images/train2014", "images/train2014", "train2014", "images")
 IMAGE_FOLDERS = {
     "refcoco": _COCO_FOLDERS,
@@ -57,7 +60,8 @@ def dataset_folder(root: Path, dataset: str) -> Path:
 def read_records(layout: Layout, root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
     """The references of one split, in the file's order, all expressions kept. An annotation id of -1 is no target.
 
-    Raises `DataError` for a missing folder or file, an unknown split, or rows that do not fit together.
+    What published readers leave out of the truth is left out, and told in one line. Raises `DataError` for a missing
+    folder or file, an unknown split, or rows that do not fit together.
     """
     path, content = layout.read_rows(root, dataset, split_by, split)
     chosen = rows_of_split(path, check_rows(path, content), split)
@@ -70,7 +74,18 @@ def read_records(layout: Layout, root: Path, dataset: str, split_by: str, split:
         except (KeyError, TypeError, ValueError) as error:
             name = row.get("ref_id", "?")
             raise DataError(f"{path}: reference {name}: expected the dataset's fields, got {error!r}") from error
+    if told := left_out_of(records):
+        _LOG.warning("%s: %s", path, told)
     return records
+
+
+def left_out_of(records: Iterable[ReferringRecord]) -> str | None:
+    """What is left out of the truth of some references, in one line; None where it is nothing."""
+    parts = list(dict.fromkeys(part for record in records for part in record.left_out))
+    if not parts:
+        return None
+    more = f" and {len(parts) - _MOST_TOLD} more" if len(parts) > _MOST_TOLD else ""
+    return f"left out of the truth, as published readers do: {', '.join(parts[:_MOST_TOLD])}{more}"
 
 
 def read_instances_beside(path: Path) -> Instances:
@@ -116,8 +131,9 @@ def splits_of(row: Mapping[str, Any]) -> frozenset[str]:
 
 
 def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> ReferringRecord:
-    """One row -> its record. Raises `DataError` for an image or annotation that is not there, and `KeyError`,
-    `TypeError` or `ValueError` for a row without REFER's fields."""
+    """One row -> its record, without polygons of fewer than three points: ReLA's reader drops them, from an object that
+    has others. Raises `DataError` for an image or annotation that is not there, and `KeyError`, `TypeError` or
+    `ValueError` for a row without REFER's fields."""
     image = instances.images.get(row["image_id"])
     if image is None:
         raise DataError(f"{instances.path}: no image {row['image_id']}, which reference {row['ref_id']} names")
@@ -126,6 +142,7 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
     for ann_id in ann_ids:
         if ann_id not in instances.annotations:
             raise DataError(f"{instances.path}: no annotation {ann_id}, which reference {row['ref_id']} names")
+    drawn = {i: _drawn(instances.annotations[i]["segmentation"]) for i in ann_ids}
     return ReferringRecord(
         ref_id=int(row["ref_id"]),
         split=str(row["split"]),
@@ -136,8 +153,23 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
             ReferringExpression(int(s["sent_id"]), str(s["raw"]), str(s.get("family", ""))) for s in row["sentences"]
         ),
         annotation_ids=tuple(ann_ids),
-        segmentations=tuple(instances.annotations[i]["segmentation"] for i in ann_ids),
+        segmentations=tuple(drawn[i][0] for i in ann_ids),
+        left_out=tuple(f"{what} of annotation {i}" for i in ann_ids for what in drawn[i][1]),
     )
 
 
-LAYOUT = Layout(__doc__ or "", read_refs, read_instances_beside, build_record)
+def _drawn(segmentation: Any) -> tuple[Any, list[str]]:
+    """A segmentation without the polygons that draw nothing, and what these are; as it is where no other is left."""
+    if not isinstance(segmentation, list):
+        return segmentation, []
+    whole = [part for part in segmentation if not _draws_nothing(part)]
+    if not whole:
+        return segmentation, []
+    return whole, [f"a polygon of {len(part)} numbers" for part in segmentation if _draws_nothing(part)]
+
+
+def _draws_nothing(part: Any) -> bool:
+    return isinstance(part, list) and (len(part) < 6 or len(part) % 2 == 1)
+
+
+LAYOUT = Layout(__doc__ or "", dataset_folder, read_refs, read_instances_beside, build_record)

@@ -24,11 +24,14 @@ def bootstrap(
     """Train an image model from few masks. It works in rounds of pseudo labels. Run the same command again to continue
     an interrupted run."""
     options.be_quiet(quiet)
-    from image_core.weak.bootstrap import bootstrap as run
+    from image_core.training.names import check_named
     from rvos.configuration import bootstrap_config
 
     words = overrides or []
     settings = bootstrap_config(words)
+    check_named(settings.train)
+    from image_core.weak.bootstrap import bootstrap as run  # here: it brings torch, which no refusal above needs
+
     summary = run(settings, command=shlex.join(["rvos", "bootstrap", *words]))
     told = json.loads(summary.read_text())
     print(f"labelled pictures: {told['labelled']} of {told['labelled'] + told['unlabelled']}")

@@ -54,7 +54,7 @@ def convert(
     as_json: options.Json = False,
 ) -> None:
     """Convert a published checkpoint to a model file. Every command accepts it as --model OUT."""
-    from image_core.convert.reading import Asked
+    from image_core.convert.asked import Asked
     from image_core.convert.table import convert as convert_checkpoint
     from image_core.convert.table import project as project_of
 

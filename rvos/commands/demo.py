@@ -54,11 +54,13 @@ def demo(
         raise ConfigError(f"demo: expected --video or --synthetic, got both --video {video} and --synthetic")
     if video is not None and not texts:
         raise ConfigError(f'demo: expected --text with --video {video}, got none; say what is asked: --text "the dog"')
-    from rvos.commands.running import run_watched, tell
+    from rvos.commands.running import check_source, run_watched, tell
     from rvos.run.job import Job
 
     named = model or (_SHAPES_MODEL if synthetic else None)
     config = options.config_of(named, propagation, tracker, device, precision, settings)
+    if video is not None:
+        check_source(video)
     segmenter = options.segmenter_of(config, quiet)
     expressions = EXPRESSIONS
     if synthetic:

@@ -85,25 +85,27 @@ def evaluate(
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit: expected 1 or more, got {limit}")
     if canonical_name(dataset) in DATASETS:
-        from rvos.evaluation.run import Evaluation
-
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
         _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
         config = options.config_of(model, propagation, tracker, device, precision, settings)
-        segmenter = options.segmenter_of(config, quiet)
         part, count = options.shard_of(shard or "1/1"), options.workers_of(workers)
         opened = open_dataset(dataset, options.root_of(root, dataset), split)
+        from rvos.evaluation.run import Evaluation  # here, and below: torch comes after all that is named was found
+
+        segmenter = options.segmenter_of(config, quiet)
         evaluation = Evaluation(opened, limit=limit, shard=part, baseline=baseline, workers=count)
         document = _videos(evaluation, segmenter, out, overwrite, quiet)
         shown, outputs = VIDEO_FIGURES, _VIDEO_OUTPUTS
     else:
-        from image_core.evaluation.run import ImageEvaluation
-
         given = {"--shard": shard, "--propagation": propagation, "--tracker": tracker, "--set": settings}
         _refuse(dataset, "videos", {"--baseline": baseline} | _said(given | {"--workers": workers}))
-        segmenter = options.segmenter_of(options.config_of(model, None, None, device, precision, None), quiet)
+        config = options.config_of(model, None, None, device, precision, None)
+        pictures = _pictures_of(dataset, root, split, split_by)
+        from image_core.evaluation.run import ImageEvaluation
+
+        segmenter = options.segmenter_of(config, quiet)
         evaluation = ImageEvaluation(
-            _pictures_of(dataset, root, split, split_by),
+            pictures,
             limit=limit,
             shuffle_expressions=shuffle_expressions,
             seqtr_crowd_iou=seqtr_crowd_iou,

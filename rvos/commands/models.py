@@ -104,11 +104,15 @@ def export_model(
         raise ConfigError(
             f"MODEL: expected a model file, got {model}, which {parts}: docs/onnx.md tells which can be had"
         )
-    from image_core.checkpoint import load_model
-    from image_core.onnx_file import write_onnx
+    from image_core.model_file import read_header
     from image_core.weights import find_model
 
-    written = write_onnx(load_model(find_model(model)), out, size)
+    file = find_model(model)
+    read_header(file)
+    from image_core.checkpoint import load_model  # here: it brings torch, which no refusal above needs
+    from image_core.onnx_file import write_onnx
+
+    written = write_onnx(load_model(file), out, size)
     height, width = written.size
     if as_json:
         document = {"model": model, "out": str(out), "size": [height, width], "largest_difference": written.difference}

@@ -158,13 +158,16 @@ def config_of(
     """The system that the options describe; what is not given has its default.
 
     masks: it is to follow the objects of masks, and not what expressions name. Raises `RvosError`, all in one line,
-    also for settings that mean nothing there.
+    also for settings that mean nothing there, and for a model that is nowhere.
     """
     config = _described(model, propagation, tracker, device, precision, settings)
     if masks:
         config.check_masks()
     else:
+        from image_core.mask_model import check_named
+
         config.check_words()
+        check_named(config.model)
     return config
 
 

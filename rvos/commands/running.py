@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from rvos.commands.progress_bar import bar
 from rvos.run.job import Job, Report, run
+from rvos.run.remote import is_url
 from rvos.run.rows import Outcome
+from rvos.video.source import camera_number, path_of
 
 if TYPE_CHECKING:
     from rvos.segmenter import VideoSegmenter
 
 _LOG = logging.getLogger(__name__)
+
+
+def check_source(source: str) -> None:
+    """Raise `VideoError` for a path that is nowhere, before torch loads. Cameras and URLs are asked when they are
+    opened."""
+    if camera_number(source) is None and not is_url(source):
+        path_of(source)
 
 
 def run_watched(job: Job, segmenter: VideoSegmenter, quiet: bool) -> Report:

@@ -96,7 +96,7 @@ def segment(
     for name, value in (("--jobs", processes), ("--ray", ray)):
         if value is not None and jobs is None:
             raise ConfigError(f"{name}: expected --list beside it, got {name} {value} alone: leave it out")
-    from rvos.commands.running import run_watched, tell
+    from rvos.commands.running import check_source, run_watched, tell
     from rvos.run.job import Job
     from rvos.run.remote import out_folder
     from rvos.watch.corrections import read_corrections
@@ -108,6 +108,7 @@ def segment(
         return run_list(jobs, out, names, frames, overwrite, config, processes, ray, quiet, as_json)
     prompts = read_prompts(masks) if masks else None
     given = read_corrections(corrections, len(expressions or ())) if corrections else None
+    check_source(str(source))
     segmenter = options.segmenter_of(config, quiet, masks=bool(masks))
     with out_folder(out) as folder:
         job = Job(str(source), tuple(expressions or ()), folder.here, names, frames, overwrite, prompts, given)

@@ -22,10 +22,14 @@ def train(
 ) -> None:
     """Train an image model. Run the same command again to continue an interrupted run."""
     options.be_quiet(quiet)
-    from image_core.training.recipe import train as run
+    from image_core.training.names import check_named
     from rvos.configuration import experiments, train_config
 
     words = overrides or []
     if not words:  # a full-size network on drawn shapes is what nobody means
         raise ConfigError(f"train: expected experiment=NAME, got nothing; known are {', '.join(experiments())}")
-    print(f"model: {run(train_config(words), command=shlex.join(['rvos', 'train', *words]))}")
+    config = train_config(words)
+    check_named(config)
+    from image_core.training.recipe import train as run  # here: it brings torch, which no refusal above needs
+
+    print(f"model: {run(config, command=shlex.join(['rvos', 'train', *words]))}")

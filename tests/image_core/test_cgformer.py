@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
+from image_core.convert.asked import Asked
 from image_core.convert.cgformer import CGFORMER, cgformer_description, convert_cgformer
-from image_core.convert.reading import Asked, fill
+from image_core.convert.reading import fill
 from image_core.errors import CheckpointError, ConfigError
 from image_core.models import token_grouping
 from image_core.models.cgformer import CGFormer, CGFormerConfig, KernelHead, LevelPositions, contrastive_loss

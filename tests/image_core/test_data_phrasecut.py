@@ -69,6 +69,30 @@ def test_a_phrase_means_all_its_instances(tree: Path) -> None:
     assert data.polygons(0) == (2, 1)
 
 
+def test_a_polygon_of_one_point_is_told(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    open_dataset("phrasecut", tree, "val")
+    assert not caplog.records
+    open_dataset("phrasecut", tree, "test")
+    told = "left out of the truth, as published readers do: 1 of the polygons of task 1__10, of one point"
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [told]
+    assert f"note: {told}" in check_pictures("phrasecut", tree).notes
+
+
+def test_two_files_of_sizes_that_differ_are_told(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tree / "VGPhraseCut_v0"
+    sizes = json.loads((folder / "image_data_split3000.json").read_text())
+    (folder / "image_data_split.json").write_text(json.dumps(sizes[:2]))
+    open_dataset("phrasecut", tree, "val")
+    assert not caplog.records
+    (folder / "image_data_split.json").write_text(json.dumps([sizes[0], sizes[1] | {"width": 7}]))
+    assert open_dataset("phrasecut", tree, "val")[0].image.shape[:2] == (HEIGHT, WIDTH)
+    (told,) = caplog.records
+    assert told.getMessage() == (
+        f"{folder / 'image_data_split3000.json'} is read; image_data_split.json beside it has other sizes (picture 2, "
+        "1 in all): remove the one that is not meant"
+    )
+
+
 def test_splits_and_the_two_that_are_one(tree: Path) -> None:
     said = {split: open_dataset("phrasecut", tree, split).expressions(0) for split in ("val", "miniv")}
     assert said == {"val": ("val",), "miniv": ("miniv",)}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from image_core.data import grefcoco, refer
+from image_core.data.check import check_pictures
 from image_core.data.dataset import ReferringImages
 from image_core.data.records import ReferringRecord
 from image_core.data.refer import read_records
@@ -163,6 +166,85 @@ def test_grefcoco_as_a_pickle(tree: Path) -> None:
     (tree / "grefcoco/grefs(unc).json").unlink()
     (tree / "grefcoco/grefs(unc).p").write_bytes(pickle.dumps(GREFCOCO))
     assert read_grefcoco(tree, "unc", "train") == expected
+
+
+@pytest.mark.parametrize(
+    ("pickled", "level", "words"),
+    [
+        (pickle.dumps(GREFCOCO), logging.INFO, r"json is read; grefs\(unc\)\.p beside it holds the same$"),
+        (pickle.dumps([row | {"ann_id": tuple(row["ann_id"])} for row in GREFCOCO]), logging.INFO, "holds the same$"),
+        (pickle.dumps(GREFCOCO[:1]), logging.WARNING, "which ReLA's own reader takes, holds other references: remove"),
+        (b"no pickle", logging.WARNING, "json is read; the pickle beside it cannot be compared with it: "),
+    ],
+)
+def test_grefcoco_in_both_forms(
+    tree: Path, pickled: bytes, level: int, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The JSON is read, whatever lies beside it, and one line tells so."""
+    caplog.set_level(logging.INFO)
+    expected = read_grefcoco(tree, "unc", "train")
+    assert not caplog.records
+    (tree / "grefcoco/grefs(unc).p").write_bytes(pickled)
+    assert read_grefcoco(tree, "unc", "train") == expected
+    (told,) = caplog.records
+    assert told.levelno == level and re.search(words, told.getMessage()), told.getMessage()
+
+
+def with_segmentation(tree: Path, dataset: str, segmentation: Any, **fields: Any) -> None:
+    """Annotation 10, the truth of the first reference, another way."""
+    content = instances()
+    content["annotations"][0] |= {"segmentation": segmentation, **fields}
+    (tree / dataset / "instances.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("dataset", ["refcoco", "grefcoco"])
+@pytest.mark.parametrize("broken", [[], [5.0], [1.0, 1, 30, 30], [1.0, 1, 30, 1, 30, 30, 1]])
+def test_polygons_that_draw_nothing_are_left_out_and_told_once(
+    tree: Path, dataset: str, broken: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    with_segmentation(tree, dataset, [broken, ONE, broken])
+    data = open_dataset(dataset, tree, "train")
+    np.testing.assert_array_equal(data[0].masks[0], decode_polygons([ONE], SIZE))
+    assert data.polygons(0)[0] == 1
+    what = f"a polygon of {len(broken)} numbers of annotation 10"
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        f"left out of the truth, as published readers do: {what}"
+    ]
+    found = check_pictures(dataset, tree)
+    assert found.to_do is None and found.notes[-1] == f"note: left out of the truth, as published readers do: {what}"
+    assert found.notes[-1] in found.lines() and not caplog.records[1:]
+
+
+def test_many_that_are_left_out_are_one_line(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with_segmentation(tree, "grefcoco", [ONE, *([0.0] * n for n in range(6))])
+    open_dataset("grefcoco", tree, "train")
+    assert len(caplog.records) == 1 and caplog.text.rstrip().endswith("2 numbers of annotation 10 and 3 more")
+
+
+@pytest.mark.parametrize("dataset", ["refcoco", "grefcoco"])
+def test_an_object_of_broken_polygons_alone_is_refused(
+    tree: Path, dataset: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with_segmentation(tree, dataset, [[1.0, 1, 30, 30]])
+    with pytest.raises(DataError, match="annotation 10 of image 1: polygon: expected an even count of at least 6"):
+        open_dataset(dataset, tree, "train")[0]
+    assert not caplog.records and "a polygon of 4 numbers" in str(check_pictures(dataset, tree).broken_refs)
+
+
+def test_crowds_are_no_objects_of_grefcoco(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """ReLA's reader skips them; in RefCOCO the readers differ, and they stay."""
+    (tree / "grefcoco/grefs(unc).json").write_text(json.dumps([reference(1, [10, 15], 5, "train", "both")]))
+    with_segmentation(tree, "grefcoco", [FAR], iscrowd=1)
+    (record,) = read_grefcoco(tree, "unc", "train")
+    assert record.annotation_ids == (15,)
+    np.testing.assert_array_equal(record.mask(), decode_polygons([TWO], SIZE))
+    assert [each.getMessage().partition(": ")[2] for each in caplog.records] == [
+        "left out of the truth, as published readers do: the crowd of annotation 10"
+    ]
+    with_segmentation(tree, "refcoco", [FAR], iscrowd=1)
+    np.testing.assert_array_equal(read_refer(tree, "refcoco", "unc", "train")[0].mask(), decode_polygons([FAR], SIZE))
+    (tree / "grefcoco/grefs(unc).json").write_text(json.dumps([reference(1, [10], 1, "train", "all of them")]))
+    refuses("reference 1: expected an object, got crowds alone", tree, dataset="grefcoco")
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

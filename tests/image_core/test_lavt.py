@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
+from image_core.convert.asked import Asked
 from image_core.convert.lavt import LAVT, convert_lavt, lavt_description
-from image_core.convert.reading import Asked, fill
+from image_core.convert.reading import fill
 from image_core.errors import CheckpointError, ConfigError, DataError
 from image_core.losses import two_class_loss
 from image_core.models.description import EncoderConfig, ModelConfig

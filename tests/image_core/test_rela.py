@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert.reading import Asked, fill
+from image_core.convert.asked import Asked
+from image_core.convert.reading import fill
 from image_core.convert.rela import NEVER_LOADED, RELA, convert_rela, rela_description
 from image_core.errors import CheckpointError, ConfigError
 from image_core.layers.deformable_attention import DeformableAttention, cells_of

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert.reading import Asked, fill, read_published
+from image_core.convert.asked import Asked
+from image_core.convert.reading import fill, read_published
 from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
 from image_core.errors import CheckpointError, DataError, UnknownNameError

@@ -20,6 +20,7 @@ from rvos.cli import main
         (["seqtr", "in.pth", "out.safetensors"], "in.pth: no such file"),
         (["seqtr", "whole.safetensors", "out.safetensors"], "no token_to_ix.pkl or .json beside it"),
         (["seqtr", "in.pth", "out.safetensors", "--vocabulary", "words.json"], "in.pth: no such file"),
+        (["seqtr", "whole.safetensors", "out.safetensors", "--vocabulary", "words.json"], "words.json: no such file"),
         (["seqtr", "in.pth", "out.pth"], "expected a name that ends in .safetensors, got out.pth"),
         (["seqtr", "in.pth", "nowhere/out.safetensors"], "there is no folder nowhere"),
         (["seqtr", "in.pth", "there.safetensors"], "is there already; take another name, or --overwrite"),
@@ -51,7 +52,7 @@ def test_a_converted_file_is_a_model(
 ) -> None:
     """The command hands over what it was given, and says what came out."""
     import image_core.convert.table
-    from image_core.convert.reading import Asked
+    from image_core.convert.asked import Asked
     from image_core.models.description import EncoderConfig, ModelConfig
 
     calls: list[tuple] = []
@@ -62,10 +63,13 @@ def test_a_converted_file_is_a_model(
         return ModelConfig("seqtr", EncoderConfig("darknet53"), EncoderConfig("gru"))
 
     usual = {"max_words": "15 tokens", "heads": "8 heads", "size_px": "pictures of 640 px"}
-    row = image_core.convert.table.Project(converted, "stands in", usual)
+    row = image_core.convert.table.Project("stands in", usual)
     monkeypatch.setitem(image_core.convert.table.PROJECTS, "seqtr", row)
+    monkeypatch.setitem(image_core.convert.table.CONVERTERS, "seqtr", converted)
     out = tmp_path / "out.safetensors"
-    out.touch()
+    monkeypatch.chdir(tmp_path)
+    for there in (out, Path("in.pth"), Path("v.json")):
+        there.touch()
     arguments = ["convert", "seqtr", "in.pth", str(out), "--vocabulary", "v.json", "--words", "20", "--overwrite"]
     assert main([*arguments, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -76,3 +80,10 @@ def test_a_converted_file_is_a_model(
     ]
     asked = Asked(Path("v.json"), 20)
     assert calls == [(Path("in.pth"), out, asked), (Path("in.pth"), out, replace(asked, heads=4))]
+
+
+def test_each_project_has_a_converter() -> None:
+    from image_core.convert.table import CONVERTERS, PROJECTS
+
+    assert CONVERTERS.keys() == PROJECTS.keys()
+    assert all(callable(CONVERTERS[name]) for name in CONVERTERS)
