@@ -1,5 +1,5 @@
-"""What an image model says of one expression on one picture: the one type between models and everything that uses
-them. It is made of NumPy arrays, so that a model of any framework can give it."""
+"""The answer of an image model to one expression on one picture: the one type between models and everything that uses
+them. It is made of NumPy arrays, so that a model of any framework can return it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import numpy as np
 from image_core.geometry.masks import bounding_box, resize_masks
 
 SURE = 6.0
-"""Log-odds of a pixel that a candidate, likely and good beyond doubt, covers; the negative of it where none does."""
+"""Log-odds of a pixel in a candidate of likelihood and quality 1; its negative outside all candidates."""
 MOST_CANDIDATES = 8
 LEAST_CELLS = 2
-"""A smaller region of a map is a crumb, unless there is nothing larger."""
+"""Smaller regions of a map are dropped, unless there is none larger."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One region that may be meant.
+    """One region that the expression may mean.
 
     Raises `ValueError` for a mask that is not (h, w) bool, and for numbers outside of [0, 1].
     """
 
     #: (h, w) bool, the whole picture at any resolution.
     mask: np.ndarray
-    #: [0, 1], the probability that this is what the expression means, or one of those meant, if there is a target.
+    #: [0, 1], the probability that this is the target, or one of several, given that there is a target.
     likelihood: float = 1.0
-    #: [0, 1], the expected overlap (IoU) of the mask with the thing that it shows.
+    #: [0, 1], the expected IoU of the mask with the object that it shows.
     quality: float = 1.0
 
     def __post_init__(self) -> None:
@@ -50,14 +50,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class DenseMap:
-    """Log-odds that each cell of a picture is of what is meant, if it is there at all; above 0 is the mask.
+    """Log-odds that each cell of a picture belongs to the target, given that there is one; the mask is where they are
+    above 0.
 
     Raises `ValueError` for another rank or type, for numbers that are not finite, and for too few cells.
     """
 
     #: (h, w) float32, at the model's own size, without padding.
     log_odds: np.ndarray
-    #: Sides of a cell in pixels of the model's input.
+    #: Side of a cell in pixels of the model's input.
     stride: int = 1
     #: (height, width) of the picture in pixels of the model's input; None where it is h * stride by w * stride. Where
     #: it does not divide by the stride, the last row or column of cells is partly padding.
@@ -79,8 +80,8 @@ class DenseMap:
     def at(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W) float32: the map at a size (height, width), bilinear.
 
-        Where the last cells are partly padding the map is enlarged as the whole cells it is and the surplus cut, which
-        keeps the two grids within half a pixel.
+        Where the last cells are partly padding, all cells are enlarged and the padding is cut off afterwards. This
+        keeps the two grids within half a pixel of each other.
         """
         from image_core.geometry.planes import resize_plane  # here: torch is slow to import, and masks need none
 
@@ -92,18 +93,18 @@ class DenseMap:
 
 @dataclass(frozen=True)
 class MaskAnswer:
-    """What one expression means in one picture. Made by `of_mask`, `of_map` or from candidates.
+    """The answer to one expression on one picture. Made by `of_mask`, `of_map` or from candidates.
 
     Raises `ValueError` for numbers outside of [0, 1], and for candidates in another order.
     """
 
-    #: The regions that may be meant, the likeliest first; () where there is nothing.
+    #: The regions that may be the target, the likeliest first; () if there are none.
     candidates: tuple[Candidate, ...]
     #: [0, 1], calibrated probability that the picture shows a target of the expression.
     presence: float
     #: [0, 1], confidence in the mask, if there is a target.
     score: float = 1.0
-    #: Where the model has it: the evidence of every cell, from which the mask is taken.
+    #: For a dense model: the log-odds of every cell, from which the mask is taken.
     map: DenseMap | None = None
 
     def __post_init__(self) -> None:
@@ -114,7 +115,7 @@ class MaskAnswer:
 
     @classmethod
     def of_mask(cls, mask: np.ndarray, presence: float = 1.0, score: float = 1.0) -> MaskAnswer:
-        """The answer of a model that has no more to say than a mask, (h, w) bool at any resolution."""
+        """The answer of a model that returns a mask alone, (h, w) bool at any resolution."""
         candidate = Candidate(mask)
         return cls((candidate,) if candidate.mask.any() else (), presence, score)
 
@@ -139,15 +140,16 @@ class MaskAnswer:
         return np.logical_or.reduce([np.zeros(size, dtype=bool), *(_resized(mask, size) for mask in meant)])
 
     def candidates_at(self, size: tuple[int, int], most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
-        """The likeliest candidates, at most so many, with masks at a size (height, width), whatever the presence: with
-        the fine edge of the map where there is one."""
+        """The likeliest candidates, at most `most`, with masks at a size (height, width), whatever the presence. If
+        there is a map, edges are those of the map at this size."""
         above = None if self.map is None else self.map.at(size) > 0
         return tuple(replace(one, mask=_fine(_resized(one.mask, size), above)) for one in self.candidates[:most])
 
     def log_odds(self, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) float32 at a size (height, width): the evidence that each pixel is of what is meant, if it is there.
+        """(H, W) float32 at a size (height, width): the log-odds that each pixel belongs to the target, given that
+        there is one.
 
-        The map's; without a map, that of the best candidate that covers a pixel.
+        Those of the map; without a map, those of the best candidate that covers the pixel.
         """
         if self.map is not None:
             return self.map.at(size)
