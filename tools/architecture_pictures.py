@@ -10,9 +10,11 @@ follow from others are left out; under the pointer a module shows all of its own
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from html import escape
+from itertools import combinations
 
 from marked_tables import ROOT
 
@@ -26,7 +28,12 @@ BOX_PX = 28
 LETTER_PX = 7.3
 PAD_PX = 12
 SWEEPS = 8
-SHIFTS = (0.0, -0.3, 0.3, -0.12, 0.45, -0.45, 0.15)
+TRIES = 10
+CLEAR_PX = 5
+"""So far a line keeps from a module that it passes."""
+HIDDEN_PX = 4000
+"""A line may go so far sideways for not passing behind a module."""
+SHIFTS = tuple(i / 8 for i in range(-7, 8))
 """Of a layer, as shares of the gap between its modules."""
 STYLE = """
   .layers { --ink: #24242b; --paper: #ffffff; --module: #e8ecf8; --edge: #7a83a8; --line: #e3e5ec; --lit: #c2410c;
@@ -80,29 +87,89 @@ class Box:
     width: float
 
 
+@dataclass(frozen=True)
+class Row:
+    """A layer in the diagram: its modules from left to right, and how far it is moved to the right, in gaps."""
+
+    modules: tuple[str, ...]
+    shift: float = 0.0
+
+    def others(self) -> Iterator[Row]:
+        """This row moved, and with two of its modules exchanged."""
+        yield from (replace(self, shift=shift) for shift in SHIFTS)
+        for i, j in combinations(range(len(self.modules)), 2):
+            swapped = list(self.modules)
+            swapped[i], swapped[j] = swapped[j], swapped[i]
+            yield replace(self, modules=tuple(swapped))
+
+
 def places(layers: Sequence[Sequence[str]], edges: Edges) -> dict[str, Box]:
-    """Where each module is drawn: the lowest layer at the bottom, modules near those that they are linked to."""
-    orders = [list(layer) for layer in layers]
-    linked = {module: {*edges[module], *(other for other in edges if module in edges[other])} for module in edges}
-    boxes = _in_rows(orders)
+    """Where each module is drawn: the lowest layer at the bottom, modules near those that they are linked to, and as
+    few lines as possible behind a module that they do not belong to."""
+    linked = {m: sorted({*edges[m], *(other for other in edges if m in edges[other])}) for m in edges}
+    rows = [Row(tuple(layer)) for layer in layers]
     for _ in range(SWEEPS):
-        for order in orders:
-            order.sort(key=lambda module: sum(boxes[other].x for other in linked[module]) / max(1, len(linked[module])))
-            boxes = _in_rows(orders)
-    return boxes
+        for level, row in enumerate(rows):
+            boxes = _in_rows(rows)
+            middle = {m: sum(boxes[other].x for other in linked[m]) / max(1, len(linked[m])) for m in row.modules}
+            rows[level] = Row(tuple(sorted(row.modules, key=middle.__getitem__)))
+    levels = {module: level for level, row in enumerate(rows) for module in row.modules}
+    lines = [(upper, lower) for upper, others in reduced(edges).items() for lower in sorted(others)]
+    least = _cost(rows, lines, levels)
+    for _ in range(TRIES):
+        for level in range(len(rows)):
+            for row in rows[level].others():
+                changed = [*rows[:level], row, *rows[level + 1 :]]
+                if (cost := _cost(changed, lines, levels)) < least:
+                    rows, least = changed, cost
+    return _in_rows(rows)
 
 
-def _in_rows(orders: Sequence[Sequence[str]]) -> dict[str, Box]:
+def _in_rows(rows: Sequence[Row]) -> dict[str, Box]:
     boxes = {}
-    for level, order in enumerate(orders):
-        widths = [len(module) * LETTER_PX + 2 * PAD_PX for module in order]
-        gap = (WIDTH_PX - sum(widths)) / (len(order) + 1)
-        # Layers are shifted against each other, so that a long line passes beside the modules between.
-        x = gap * (1 + SHIFTS[level % len(SHIFTS)])
-        for module, width in zip(order, widths, strict=True):
-            boxes[module] = Box(x + width / 2, (len(orders) - level - 0.5) * LAYER_PX, width)
+    for level, row in enumerate(rows):
+        widths = [len(module) * LETTER_PX + 2 * PAD_PX for module in row.modules]
+        gap = (WIDTH_PX - sum(widths)) / (len(row.modules) + 1)
+        x = gap * (1 + row.shift)
+        for module, width in zip(row.modules, widths, strict=True):
+            boxes[module] = Box(x + width / 2, (len(rows) - level - 0.5) * LAYER_PX, width)
             x += width + gap
     return boxes
+
+
+def _cost(rows: Sequence[Row], lines: Sequence[tuple[str, str]], levels: Mapping[str, int]) -> float:
+    """How often a line passes behind a module, and a little of how far the lines go sideways."""
+    boxes = _in_rows(rows)
+    sides = [[(boxes[m].x - boxes[m].width / 2, boxes[m].x + boxes[m].width / 2) for m in row.modules] for row in rows]
+    cost = 0.0
+    for upper, lower in lines:
+        start, end = boxes[upper].x, boxes[lower].x
+        cost += abs(start - end) / HIDDEN_PX
+        for level in range(levels[lower] + 1, levels[upper]):
+            shares = _shares(levels[upper] - level, levels[upper] - levels[lower])
+            first, last = sorted(start + (end - start) * share for share in shares)
+            for left, right in sides[level]:
+                cost += first - CLEAR_PX < right and last + CLEAR_PX > left
+    return cost
+
+
+@cache
+def _shares(down: int, of: int) -> tuple[float, float]:
+    """How much of its way sideways a curve over `of` layers has gone at the top and at the bottom of a module `down`
+    layers below its start."""
+    start, height = BOX_PX / 2, of * LAYER_PX - BOX_PX
+    return _share((down * LAYER_PX - BOX_PX / 2 - start) / height), _share(
+        (down * LAYER_PX + BOX_PX / 2 - start) / height
+    )
+
+
+def _share(y: float) -> float:
+    """Of the way sideways, where a curve of `_curve` has gone y of its way down; both in [0, 1]."""
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        t = (low + high) / 2
+        low, high = (t, high) if 1.5 * t * (1 - t) + t**3 < y else (low, t)
+    return 3 * low**2 - 2 * low**3
 
 
 def picture(package: str) -> str:
