@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("image_core", "rvos", "tools", "tests", "benchmarks")
 
 LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
-    # From the ground up. A room (file or folder) imports from rows below its own alone; files of a folder, each other.
+    # The lowest layer first. A module (a file or folder of the package) imports only from layers below its own; the
+    # files of a folder may import each other.
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "sample", "state"),
         ("device_names", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "model_file"),
@@ -62,7 +63,7 @@ OPEN_DOORS = {
     Path("image_core/mask_model.py"),
     Path("image_core/vision_libraries.py"),
 }
-"""They import by name: the package its own rooms on first use, tables their entries, the model that a user wrote, and
+"""They import by name: the package its own modules on first use, tables their entries, the model that a user wrote, and
 torch's compiler where somebody compiles after all.
 Anywhere else these tests would not see the import."""
 
@@ -122,14 +123,14 @@ def faces_of(path: Path) -> set[str]:
 IMPORTS = {path: list(imports_of(path)) for path in SOURCES}
 
 
-def room_of(path: Path) -> str:
+def module_of(path: Path) -> str:
     """The top-level file or folder of its package that a file lies in."""
     return path.parts[1] if len(path.parts) > 2 else path.stem
 
 
 def level_of(path: Path) -> int | None:
-    rows = LAYERS[path.parts[0]]
-    return next((level for level, rooms in enumerate(rows) if room_of(path) in rooms), None)
+    layers = LAYERS[path.parts[0]]
+    return next((level for level, modules in enumerate(layers) if module_of(path) in modules), None)
 
 
 def report(faults: Sequence[str]) -> None:
@@ -151,11 +152,11 @@ def test_every_python_file_is_visited() -> None:
     assert files and files <= set(SOURCES), sorted(map(str, files - set(SOURCES)))
 
 
-def test_every_room_has_its_row_and_every_row_its_rooms() -> None:
-    rooms = {(path.parts[0], room_of(path)) for path in PACKAGED}
-    table = [(package, room) for package, rows in LAYERS.items() for row in rows for room in row]
+def test_every_module_has_its_layer_and_every_layer_its_modules() -> None:
+    modules = {(path.parts[0], module_of(path)) for path in PACKAGED}
+    table = [(package, module) for package, layers in LAYERS.items() for layer in layers for module in layer]
     assert len(table) == len(set(table))
-    assert rooms == set(table)
+    assert modules == set(table)
 
 
 def test_image_core_and_its_tests_never_import_rvos() -> None:
@@ -168,11 +169,11 @@ def test_imports_go_down() -> None:
     for path in PACKAGED:
         for found in IMPORTS[path]:
             target = MODULES.get(found.module)
-            if found.package != path.parts[0] or target is None or room_of(target) == room_of(path):
+            if found.package != path.parts[0] or target is None or module_of(target) == module_of(path):
                 continue
             mine, other = level_of(path), level_of(target)
             if mine is not None and other is not None and other >= mine:
-                faults.append(f"{path}:{found.line}: imports {found.module}, which is not below '{room_of(path)}'")
+                faults.append(f"{path}:{found.line}: imports {found.module}, which is not below '{module_of(path)}'")
     report(faults)
 
 
@@ -250,7 +251,7 @@ def test_constraints_pin_every_dependency_and_nothing_of_one_machine() -> None:
 
 
 def with_faces(module: str) -> list[str]:
-    """A module of a package's room, and the packages above it, whose `__init__` runs before; that of our packages
+    """A Python module of a package, and the packages above it, whose `__init__` runs before; that of our packages
     themselves loads on first use alone."""
     parts = module.split(".")
     return [".".join(parts[:depth]) for depth in range(2, len(parts) + 1)]

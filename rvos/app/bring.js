@@ -16,7 +16,7 @@ function bring(data, name) {
   complain('');
   if (!token) { early = [data, name]; return; } // the visit has not begun yet
   if (data.size > limits.megabytes * 1e6) {
-    complain(`'${name}': expected at most ${limits.megabytes} MB, got ${Math.round(data.size / 1e6)}: cut it, or scale it down`);
+    complain(`'${name}': expected at most ${limits.megabytes} MB, got ${Math.round(data.size / 1e6)}: shorten it, or scale it down`);
     return;
   }
   const request = new XMLHttpRequest();
@@ -26,9 +26,9 @@ function bring(data, name) {
     let answer = {};
     try { answer = JSON.parse(request.responseText); } catch (error) { /* what is no JSON tells nothing */ }
     if (request.status === 200) window.dispatchEvent(new Event('rvos-film'));
-    else complain(answer.error || 'the film was not taken: try again');
+    else complain(answer.error || 'the video was not accepted: try again');
   };
-  request.onerror = () => complain('the page does not answer: load it again');
+  request.onerror = () => complain('the server does not answer: reload the page');
   request.onloadend = () => { bar.hidden = true; drop.inert = false; };
   bar.firstElementChild.style.width = '0';
   bar.hidden = false; drop.inert = true;
@@ -65,13 +65,13 @@ function shown() {
 at('.camera').onclick = async () => {
   complain('');
   if (!navigator.mediaDevices || !window.MediaRecorder) {
-    complain('the camera works on localhost and over https alone: open the page there, or upload a video');
+    complain('the camera works only on localhost and over https: open the page there, or upload a video');
     return;
   }
   try {
     camera = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}, height: {ideal: 720}}, audio: false});
   } catch (error) {
-    complain(`the camera cannot be had (${error.message}): allow it in the browser, or upload a video`);
+    complain(`the camera cannot be used (${error.message}): allow it in the browser, or upload a video`);
     return;
   }
   video.srcObject = camera;

@@ -19,7 +19,10 @@ from rvos.types import expression_targets
 
 NAMES = ("records", *OUTPUTS)
 """What may be taken away: the log of what was found, and every output of a run."""
-TITLES = {"records": "a line of JSON a frame and expression", **{name: each.title for name, each in OUTPUTS.items()}}
+TITLES = {
+    "records": "one line of JSON per frame and expression",
+    **{name: each.title for name, each in OUTPUTS.items()},
+}
 """Name -> what it is, a line for people."""
 
 
@@ -33,7 +36,7 @@ def made(watching: Watching, name: str, folder: Path) -> Path:
         raise UnknownNameError("download", name, list(NAMES))
     done = watching.done
     if not done:
-        raise DataError("download: expected frames that were watched, got none yet: wait for the first ones")
+        raise DataError("download: expected processed frames, got none yet: wait for the first one")
     place = folder / f"{watching.revision}" / name
     ready = place / "done"
     if ready.is_file():

@@ -85,10 +85,10 @@ def painted(address: str, size: tuple[int, int]) -> np.ndarray:
         raise DataError("correction: expected a painted PNG, got something else: paint it on the page")
     width, height = int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
     if width * height > 4 * size[0] * size[1] + 1_000_000:
-        raise DataError(f"correction: expected a picture as large as the frame, got {width} x {height}")
+        raise DataError(f"correction: expected an image as large as the frame, got {width} x {height}")
     picture = cv2.imdecode(coded, cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
-        raise DataError("correction: expected a PNG with transparency, got another: paint it on the page")
+        raise DataError("correction: expected a PNG with transparency, got one without: paint it on the page")
     alpha = picture[..., 3]
     if alpha.shape != size:
         alpha = cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA)

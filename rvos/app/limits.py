@@ -40,14 +40,15 @@ class Limits:
         """The limits of a film, in words."""
         return (
             f"up to {self.megabytes} MB, {self.seconds:g} seconds, {self.frames} frames and {self.megapixels:g} "
-            "megapixels a frame"
+            "megapixels per frame"
         )
 
     def check_size(self, size_bytes: int, name: str) -> None:
         """Raise `DataError` for a file that is too large."""
         if size_bytes > self.megabytes * 1_000_000:
             raise DataError(
-                f"'{name}': expected at most {self.megabytes} MB, got {size_bytes / 1e6:.0f}: cut it, or scale it down"
+                f"'{name}': expected at most {self.megabytes} MB, got {size_bytes / 1e6:.0f}: shorten it, or scale it "
+                "down"
             )
 
     def check_film(self, info: VideoInfo, frame_count: int, name: str) -> None:
@@ -62,14 +63,14 @@ class Limits:
         if frame_count > self.frames or seconds > self.seconds:
             raise DataError(
                 f"'{name}': expected at most {self.seconds:g} s and {self.frames} frames, got {seconds:.1f} s and "
-                f"{frame_count} frames: cut it"
+                f"{frame_count} frames: shorten it"
             )
 
     def check_expressions(self, expressions: tuple[str, ...]) -> None:
         """Raise `DataError` for none, too many, or one that is too long."""
         if not expressions:
-            raise DataError("expressions: expected one a line, such as the dog on the left, got none")
+            raise DataError("expressions: expected one per line, such as the dog on the left, got none")
         if len(expressions) > self.expressions:
             raise DataError(f"expressions: expected at most {self.expressions}, got {len(expressions)}: leave some out")
         if any(len(text) > self.letters for text in expressions):
-            raise DataError(f"expressions: expected at most {self.letters} letters each: say it shorter")
+            raise DataError(f"expressions: expected at most {self.letters} characters each: shorten them")

@@ -45,13 +45,13 @@ def built(workspace: Workspace) -> gr.Blocks:
                 bring = _html("bring")
                 kept = f"{limits.kept_minutes:g} minutes"
                 gr.Markdown(
-                    f"Films of {limits.told()}. Yours is deleted {kept} after you leave, and nobody else sees it.",
+                    f"Videos {limits.told()}. Yours is deleted {kept} after you leave. No other visitor sees it.",
                     elem_classes="limits",
                 )
                 if examples:
-                    chosen = gr.Dropdown(list(examples), label="Or an example", value=None)
+                    chosen = gr.Dropdown(list(examples), label="Or choose an example", value=None)
                 words = gr.Textbox(
-                    label=f"Expressions, one a line (at most {limits.expressions})",
+                    label=f"Expressions, one per line (at most {limits.expressions})",
                     placeholder="the dog on the left\nthe woman in red",
                     lines=3,
                     max_lines=limits.expressions,
@@ -77,7 +77,7 @@ def built(workspace: Workspace) -> gr.Blocks:
     return page
 
 
-_KEY_FRAMES = "Frames that the whole model sees; the tracker carries masks between them. auto fits the model."
+_KEY_FRAMES = "Frames on which the model runs. The tracker carries the masks to the others. auto: as suits the model."
 
 
 class _Wired:

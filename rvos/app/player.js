@@ -18,7 +18,7 @@ async function ask(what, query, body) {
   const options = body && {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)};
   const answer = await fetch(address(what, query), options || {});
   const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error || 'the page does not answer: load it again');
+  if (!answer.ok) throw new Error(told.error || 'the server does not answer: reload the page');
   return told;
 }
 
@@ -114,7 +114,7 @@ function rows() {
     make('span', '', name);
     row.append(timeline(expression));
     if (state === 'done' && !expression.shown.some(Boolean))
-      make('p', 'On no frame. Plainer words may help: one noun, a colour, a place.', row, {className: 'hint'});
+      make('p', 'Found on no frame. Simpler words may help: one noun, a colour, a place.', row, {className: 'hint'});
     if (expression.understood.length) {
       const details = make('details', null, row);
       details.open = Boolean(open[i]);
@@ -171,7 +171,7 @@ function mark(row, expression) {
   const here = row.querySelector('.here'), k = found.frames.indexOf(frame);
   const x = 1000 * frame / Math.max(1, film.frames - 1);
   here.setAttribute('x1', x); here.setAttribute('x2', x);
-  row.querySelector('.name span').textContent = k < 0 ? 'not looked at' :
+  row.querySelector('.name span').textContent = k < 0 ? 'not processed yet' :
     `presence ${expression.presence[k].toFixed(2)} · ${expression.shown[k] ? 'score ' + expression.score[k].toFixed(2) : 'not shown'}`;
 }
 
@@ -189,7 +189,7 @@ function corrections() {
   found.corrections.forEach((each) => {
     const item = make('li', null, list);
     const {frame, expression, absent} = each, {text} = found.expressions[expression];
-    make('span', absent ? `Not on frame ${frame + 1}: ${text}` : `From frame ${frame + 1} on: ${text}`, item);
+    make('span', absent ? `Not visible on frame ${frame + 1}: ${text}` : `From frame ${frame + 1} on: ${text}`, item);
     make('button', 'Undo', item, {type: 'button', onclick: () => send('withdraw', {frame, expression})});
   });
 }
@@ -251,7 +251,7 @@ async function enter(wanted) {
 async function offer() {
   const place = at('.found');
   place.replaceChildren();
-  make('span', 'Asking the model ...', place, {className: 'hint'});
+  make('span', 'The model is running ...', place, {className: 'hint'});
   const asked = frame;
   try {
     const given = await ask('candidates', {frame, expression: which.value});
@@ -259,7 +259,7 @@ async function offer() {
     candidates = given;
   } catch (error) { place.replaceChildren(); complain(error); return; }
   place.replaceChildren();
-  if (!candidates.length) make('span', 'The model holds nothing on this frame possible. Paint it instead.', place, {className: 'hint'});
+  if (!candidates.length) make('span', 'The model considers no region on this frame. Paint the target instead.', place, {className: 'hint'});
   const colour = found.expressions[which.value].colour;
   setTimeout(() => light(0));
   await Promise.all(candidates.map(async (candidate, i) => {

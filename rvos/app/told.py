@@ -64,7 +64,7 @@ def _meaning(meaning: Meaning) -> list[str]:
     lines = [f"{key.replace('_', ' ')}: {_value(value)}" for key, value in meaning.understood.items() if value]
     if meaning.unseen:
         lines.append(f"the model does not know: {', '.join(meaning.unseen)}")
-    return lines or ["the words go to the model as they are"]
+    return lines or ["the model gets the words as they are"]
 
 
 def _value(value: object) -> str:
@@ -82,21 +82,21 @@ def sentence(status: Status) -> str:
         case State.EMPTY:
             return "Choose a video to begin."
         case State.READY:
-            return f"{status.total} frames. Say what you look for."
+            return f"{status.total} frames. Enter what to look for."
         case State.WAITING:
-            before = "another film is" if status.ahead == 1 else f"{status.ahead} other films are"
-            return "Waiting: " + (f"{before} before yours." if status.ahead else "yours is the next film.")
+            before = "another video is" if status.ahead == 1 else f"{status.ahead} other videos are"
+            return "Waiting: " + (f"{before} before yours." if status.ahead else "yours is next.")
         case State.WATCHING:
-            return f"Watching: {done}." if status.done else _first_look(status)
+            return f"Processing: {done}." if status.done else _first_look(status)
         case State.STOPPED:
             return f"Stopped after {done}."
         case State.FAILED:
-            return f"Broken off after {done}: {status.message}"
+            return f"Failed after {done}: {status.message}"
         case State.DONE:
             return f"Done: {done}."
 
 
 def _first_look(status: Status) -> str:
     if status.looked < status.looks:
-        return f"A first look: {status.looked} of {status.looks} frames."
-    return "Watching the first frame."
+        return f"Preview: {status.looked} of {status.looks} frames."
+    return "Processing the first frame."

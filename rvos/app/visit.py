@@ -75,7 +75,7 @@ class Job:
         except RvosError as error:
             self.failure = str(error)
         except Exception as error:
-            self.failure = f"this is a fault of the program ({type(error).__name__}); its log says more"
+            self.failure = f"error in the program ({type(error).__name__}); its log says more"
             raise
         finally:
             self.ended.set()
@@ -164,7 +164,9 @@ class Visit:
         Raises `DataError`: the file is no film, or beyond the limits; it is deleted then."""
         with self._lock:
             if not path.is_file():
-                raise DataError(f"'{name}': another film came meanwhile, or the visit has ended: bring it again")
+                raise DataError(
+                    f"'{name}': another video was uploaded meanwhile, or the visit has ended: upload it again"
+                )
             self._halt()
             self._asked += 1
             kept = self._folder / f"film_{self._asked}{_ending(path.name)}"
@@ -193,7 +195,7 @@ class Visit:
         self.limits.check_expressions(expressions)
         with self._lock:
             if self.film is None:
-                raise DataError("film: expected one, got none: upload a video, or choose an example")
+                raise DataError("video: expected one, got none: upload a video, or choose an example")
             self._halt()
             self._asked += 1
             _delete(self.exports_folder)
@@ -291,7 +293,7 @@ class Visit:
     def _asked_watching(self) -> Watching:
         with self._lock:
             if self.watching is None:
-                raise DataError("expressions: expected some to be asked before, got none: ask first")
+                raise DataError("expressions: expected at least one, got none: enter what to look for first")
             return self.watching
 
     def _go(self) -> None:
@@ -311,7 +313,7 @@ class Visit:
 def _called(name: str) -> str:
     """A file's name without folders and what cannot be shown."""
     last = re.split(r"[/\\]", name)[-1]
-    return "".join(sign if sign.isprintable() else " " for sign in last).strip()[:120] or "film"
+    return "".join(sign if sign.isprintable() else " " for sign in last).strip()[:120] or "video"
 
 
 def _ending(name: str) -> str:

@@ -138,8 +138,8 @@ class Watching:
             raise DataError(f"correction: expected bool {self.film.info.size}, got {mask.dtype} {mask.shape}")
         if not mask.any():
             raise DataError(
-                f"correction: expected the pixels of '{self.expressions[expression_index]}', got none: where it is not "
-                "there, say so"
+                f"correction: expected the pixels of '{self.expressions[expression_index]}', got none: if it is "
+                "not visible, choose Not here"
             )
 
     def withdraw(self, frame_index: int, expression_index: int) -> None:
@@ -147,7 +147,7 @@ class Watching:
         self._check_place(frame_index, expression_index)
         with self._lock:
             if expression_index not in self._corrections.get(frame_index, {}):
-                raise DataError(f"correction: expected one on frame {frame_index}, got none: nothing is to be undone")
+                raise DataError(f"correction: expected one on frame {frame_index}, got none: there is nothing to undo")
             del self._corrections[frame_index][expression_index]
         self._forget_from(frame_index)
 

@@ -107,7 +107,7 @@ class Workspace:
             if visit is None:
                 if len(self._visits) >= self.limits.visits:
                     raise DataError(
-                        f"the page is full: expected at most {self.limits.visits} visitors: come again in some minutes"
+                        f"the page is full: expected at most {self.limits.visits} visitors: try again in some minutes"
                     )
                 token = secrets.token_urlsafe(24)
                 folder = self._folder / secrets.token_hex(8)  # no secret in a path
@@ -121,7 +121,7 @@ class Workspace:
         with self._lock:
             visit = self._visits.get(token)
             if visit is None:
-                raise DataError("this visit has expired and its films are deleted: load the page again")
+                raise DataError("this visit has expired and its video is deleted: reload the page")
             self._seen[token] = self._now()
             return visit
 

@@ -37,26 +37,28 @@ class Output:
 
 OUTPUTS: dict[str, Output] = {
     "overlay": Output("overlay.mp4", Made.PICTURES, "video with masks and legend"),
-    "contact_sheet": Output("contact_sheet.png", Made.PICTURES, "the whole video on one picture"),
+    "contact_sheet": Output("contact_sheet.png", Made.PICTURES, "the whole video in one image"),
     "compare": Output("compare.mp4", Made.PICTURES, "video, source and overlay side by side"),
     "frames": Output("frames", Made.PICTURES, "PNGs with masks, boxes and scores"),
-    "report": Output("report.html", Made.PICTURES, "one page: the film to scrub, timelines, candidates, changes", True),
-    "pictures": Output("pictures", Made.PICTURES, "PNGs of the frames, under the names that coco, cvat and via use"),
-    "masks": Output("masks", Made.MASKS, "PNGs of 0 and 255, a folder an expression"),
-    "palette": Output("palette", Made.MASKS, "PNGs of ids in DAVIS' palette"),
-    "davis": Output("davis", Made.PICTURES, "a tree as DAVIS 2017's: pictures, palette PNGs, list of sequences"),
-    "cutouts": Output("cutouts", Made.PICTURES, "PNGs with alpha: what was meant, cut out"),
+    "report": Output(
+        "report.html", Made.PICTURES, "one page: the video with a slider, timelines, candidates, changes", True
+    ),
+    "pictures": Output("pictures", Made.PICTURES, "PNGs of the frames, with the names that coco, cvat and via use"),
+    "masks": Output("masks", Made.MASKS, "PNGs of 0 and 255, one folder per expression"),
+    "palette": Output("palette", Made.MASKS, "PNGs of ids, with the palette of DAVIS"),
+    "davis": Output("davis", Made.PICTURES, "a tree like DAVIS 2017: JPEG images, palette PNGs, list of sequences"),
+    "cutouts": Output("cutouts", Made.PICTURES, "PNGs with alpha: the targets, cut out"),
     "alpha_mov": Output("alpha.mov", Made.PICTURES, "video with alpha, ProRes 4444, for editing"),
     "alpha_webm": Output("alpha.webm", Made.PICTURES, "video with alpha, VP9, for browsers"),
-    "green_screen": Output("green_screen.mp4", Made.PICTURES, "video, what was meant before green"),
-    "blur": Output("blur.mp4", Made.PICTURES, "video, all but what was meant out of focus"),
-    "coco": Output("coco.json", Made.LOG, "COCO instances, masks as RLE, a picture a frame"),
-    "youtube_vis": Output("youtube_vis.json", Made.LOG, "YouTube-VIS, masks as RLE, an instance an expression"),
+    "green_screen": Output("green_screen.mp4", Made.PICTURES, "video, the targets before green"),
+    "blur": Output("blur.mp4", Made.PICTURES, "video, everything but the targets blurred"),
+    "coco": Output("coco.json", Made.LOG, "COCO instances, masks as RLE, one image per frame"),
+    "youtube_vis": Output("youtube_vis.json", Made.LOG, "YouTube-VIS, masks as RLE, one instance per expression"),
     "cvat": Output("cvat.xml", Made.LOG, "CVAT for video 1.1, masks as RLE"),
-    "cvat_boxes": Output("cvat_boxes.xml", Made.LOG, "CVAT for video 1.1, a track of boxes an expression"),
-    "label_studio": Output("label_studio.json", Made.LOG, "Label Studio tasks, masks as brushes"),
-    "csv": Output("boxes.csv", Made.LOG, "table of boxes, scores and tracks, a row a frame and expression"),
-    "via": Output("via.csv", Made.LOG, "tracks of boxes as VGG Image Annotator reads them"),
+    "cvat_boxes": Output("cvat_boxes.xml", Made.LOG, "CVAT for video 1.1, one track of boxes per expression"),
+    "label_studio": Output("label_studio.json", Made.LOG, "Label Studio tasks, masks as brush RLE"),
+    "csv": Output("boxes.csv", Made.LOG, "table of boxes, scores and tracks, one row per frame and expression"),
+    "via": Output("via.csv", Made.LOG, "boxes for VGG Image Annotator 2"),
 }
 DEFAULT = ("overlay", "contact_sheet")
 DRAWN = ("overlay", "contact_sheet", "report", "frames", "compare")

@@ -133,7 +133,7 @@ def test_upload_two_expressions_correct_download_reload(pages: tuple[Any, str], 
     assert page.locator(".scrub output").inner_text().startswith(f"6 / {FRAMES}")
 
     # The green square is what is meant from frame 5 on: it is painted around, by clicks.
-    page.get_by_text("Correct a track").click()
+    page.get_by_text("Correct the result").click()
     page.get_by_role("button", name="Outline").click()
     green = square_of(draw_frame(15))
     picture = page.locator(".frame").bounding_box()
@@ -155,7 +155,7 @@ def test_upload_two_expressions_correct_download_reload(pages: tuple[Any, str], 
     page.reload()
     page.get_by_text("From frame 6 on: the red circle").wait_for(state="attached")
     assert page.get_by_text("Done").first.is_visible()
-    page.get_by_text("Correct a track").click()
+    page.get_by_text("Correct the result").click()
     page.get_by_role("button", name="Candidates").click()
     page.locator(".found button").first.wait_for()
     person.leave("corrected")
@@ -196,7 +196,7 @@ def test_what_the_camera_shows_is_a_film(pages: tuple[Any, str]) -> None:
     person.page.get_by_role("button", name="Record", exact=True).click()
     person.page.wait_for_function("() => document.querySelector('.bring output').textContent.startsWith('2 ')")
     person.page.get_by_role("button", name="Stop recording").click()
-    person.says("frames. Say what you look for")
+    person.says("frames. Enter what to look for")
     assert person.page.locator(".record").is_hidden()
     person.leave("camera")
 
@@ -208,7 +208,7 @@ def test_a_correction_by_candidate_and_brush_is_carried_and_undone(pages: tuple[
     person.says(f"{FRAMES} frames")
     person.find("the red circle")
     person.go(3)
-    page.get_by_text("Correct a track").click()
+    page.get_by_text("Correct the result").click()
     page.get_by_role("button", name="Candidates").click()
     page.locator(".found button").first.click()
     page.get_by_text("From frame 4 on").wait_for()
@@ -226,7 +226,7 @@ def test_a_correction_by_candidate_and_brush_is_carried_and_undone(pages: tuple[
     page.wait_for_function("() => !document.querySelector('.corrections li')")
     person.says("Done")
     page.get_by_role("button", name="Not here").click()
-    page.get_by_text("Not on frame 4: the red circle").wait_for()
+    page.get_by_text("Not visible on frame 4: the red circle").wait_for()
     page.locator(".track .name span").get_by_text("presence 0.00 · not shown").wait_for()
     person.says("Done")
     page.get_by_label("Play").click()
@@ -236,7 +236,7 @@ def test_a_correction_by_candidate_and_brush_is_carried_and_undone(pages: tuple[
 
 def test_on_a_phone_in_the_dark_nothing_is_wider_than_the_screen(pages: tuple[Any, str]) -> None:
     person = Person(*pages, scheme="dark", width=375)
-    person.page.get_by_label("Or an example").click()
+    person.page.get_by_label("Or choose an example").click()
     person.page.get_by_role("option", name="shapes").click()
     person.says(f"{FRAMES} frames")
     person.find("the blue star\nthe yellow triangle that is somewhere on the right of everything else there is")

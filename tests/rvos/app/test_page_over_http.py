@@ -79,7 +79,7 @@ def test_films_that_cannot_be_taken_leave_nothing_and_the_one_before_stays(
         ("large.mp4", bytes(1_000_001), "'large.mp4': expected at most 1 MB, got 1"),
         ("long.mp4", make_clip(31, "long.mp4").read_bytes(), "'long.mp4': expected at most 60 s and 30 frames"),
         ("list.m3u8", playlist, "'list.m3u8': expected a video file, got text"),
-        ("", b"", "'film': the file is empty"),
+        ("", b"", "'video': the file is empty"),
     ):
         answer = bring(client, token, data, name)
         assert answer.status_code == 422 and words in answer.json()["error"], answer.text

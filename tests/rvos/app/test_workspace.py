@@ -164,7 +164,7 @@ def test_every_download_is_there_and_says_nothing_of_this_machine(
     workspace = page()
     visit = workspace.enter()
     bring(visit, count=6)
-    with pytest.raises(DataError, match="expected some to be asked before"):
+    with pytest.raises(DataError, match="expressions: expected at least one, got none"):
         visit.go_on()
     workspace.ask(visit, "the thing", SETTINGS)
     assert ended(visit) == State.DONE and visit.watching is not None
@@ -248,7 +248,7 @@ def test_what_is_stopped_goes_on_from_a_snapshot(
 
 def test_limits_are_told_and_kept(page: Callable[..., Workspace], make_clip: Callable[..., Path]) -> None:
     limits = Limits(megabytes=7, seconds=3, frames=30, megapixels=0.5)
-    assert limits.told() == "up to 7 MB, 3 seconds, 30 frames and 0.5 megapixels a frame"
+    assert limits.told() == "up to 7 MB, 3 seconds, 30 frames and 0.5 megapixels per frame"
     workspace = page(frames=10, expressions=2, letters=12)
     visit = workspace.enter()
     with pytest.raises(DataError, match="expected one, got none: upload a video"):
@@ -257,7 +257,7 @@ def test_limits_are_told_and_kept(page: Callable[..., Workspace], make_clip: Cal
         visit.take(make_clip(12), "long.mp4")
     assert visit.film is None and visit.status().state == State.EMPTY
     visit.take(make_clip(8), "short.mp4")
-    for words, fault in (("", "got none"), ("a\nb\nc", "at most 2, got 3"), ("x" * 13, "at most 12 letters")):
+    for words, fault in (("", "got none"), ("a\nb\nc", "at most 2, got 3"), ("x" * 13, "at most 12 characters")):
         with pytest.raises(DataError, match=fault):
             workspace.ask(visit, words, SETTINGS)
     with pytest.raises(UnknownNameError):
@@ -374,7 +374,7 @@ def test_a_painted_mask_is_what_was_painted() -> None:
     ):
         with pytest.raises(DataError, match="expected a painted PNG"):
             painted(address, (48, 80))
-    with pytest.raises(DataError, match="expected a picture as large as the frame"):
+    with pytest.raises(DataError, match="expected an image as large as the frame"):
         painted(shape_of(np.ones((1200, 1200), bool)), (48, 80))
 
 
