@@ -18,7 +18,6 @@ SOURCES: dict[str, str] = {
     "photo_clips": "accuracy/real_video.json",
     "photo_by_hand": "accuracy/photo_by_hand.json",
     "photo_presence": "accuracy/photo_presence.json",
-    "s2rm_readings": "accuracy/s2rm_readings.json",
     "real_tracks": "gain/real_video.json",
     "real_presence": "gain/real_presence.json",
     "real_faults": "gain/real_faults.json",
@@ -50,6 +49,8 @@ SOURCES: dict[str, str] = {
     "photo_speed": "speed/photo_speed.json",
     "core_cost": "speed/core_cost.json",
     "cores": "accuracy/cores.json",
+    "cores_trained_encoders": "accuracy/cores_trained_encoders.json",
+    "ablations": "accuracy/ablations.json",
     "video_cores": "gain/video_cores.json",
 }
 

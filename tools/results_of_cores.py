@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
 from marked_tables import table
 from results_files import gained, number, points, read
 
 
 def cores() -> str:
-    """All cores after the same training, on test pictures."""
+    """All cores after the same training from scratch, on test pictures."""
+    return _compared("cores")
+
+
+def cores_trained_encoders() -> str:
+    """The cores with the encoders of the embedded model after the same training from those, on test pictures."""
+    return _compared("cores_trained_encoders")
+
+
+def _compared(name: str) -> str:
     header = ("core", "mIoU", "oIoU", "Pr@0.5", "Pr@0.9", "AUC of presence", "N-acc at T-acc .95")
     rows = []
-    for row in sorted(read("cores")["rows"], key=lambda row: -row["mIoU"]):
+    for row in sorted(_of_seed(read(name)["rows"], 0), key=lambda row: -row["mIoU"]):
         shares = [points(row[key]) for key in ("mIoU", "oIoU", "Pr@0.5", "Pr@0.9")]
         presence = [number(row["AUC"], 3), points(row["N-acc_at_T-acc_0.95"])]
         cost = [number(row["parameters"] / 1e6), number(row["GFLOP"], 2), number(row["cpu_ms"], 0)]
         rows.append([row["core"], *shares, *presence, *cost])
     return table((*header, "parameters, M", "GFLOP", "ms"), rows)
+
+
+def core_ablations() -> str:
+    """Parts of the papers changed, one each, beside the whole core: of several seeds the mean and each one's figure."""
+    whole = read("cores_trained_encoders")["rows"]
+    changed = read("ablations")["rows"]
+    rows = []
+    for core in dict.fromkeys(row["core"] for row in whole):
+        ours = [row for row in changed if row["core"].startswith(f"{core},")]
+        if ours:
+            rows.append(_ablated([row for row in whole if row["core"] == core], core, "whole"))
+        for name in dict.fromkeys(row["core"] for row in ours):
+            rows.append(_ablated([row for row in ours if row["core"] == name], core, name.partition(", ")[2]))
+    return table(("core", "what is changed", "mIoU", "Pr@0.5", "mIoU on test_compositional", "ms"), rows)
+
+
+def _ablated(seeds: Sequence[Mapping[str, Any]], core: str, change: str) -> list[str]:
+    compositional = [row["test_compositional"]["mIoU"] for row in seeds]
+    figures = [[row["mIoU"] for row in seeds], [row["Pr@0.5"] for row in seeds], compositional]
+    return [core, change, *map(_mean_of, figures), number(fmean(row["cpu_ms"] for row in seeds), 0)]
+
+
+def _mean_of(values: Sequence[float]) -> str:
+    each = f" ({', '.join(map(points, values))})" if len(values) > 1 else ""
+    return points(fmean(values)) + each
+
+
+def _of_seed(rows: Sequence[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["seed"] == seed]
 
 
 def core_families() -> str:

@@ -127,21 +127,6 @@ def sparc_boxes() -> str:
     return table(("box", *families), ([name, *(points(row[f]) for f in families)] for name, row in shares.items()))
 
 
-def s2rm_readings() -> str:
-    """Readings of S2RM's recurrence, trained alike: of several seeds each one's figure."""
-    document = read("s2rm_readings")
-    samples = f"{document['samples']:,} samples"
-    same, time, cost = (document[k] for k in ("mIoU_at_equal_samples", "mIoU_at_equal_time", "relative_cost"))
-    return table(
-        ("reading", f"mIoU after {samples}", "mIoU at equal time", "cost of a step"),
-        ([name, _each(same[name]), _each(time[name]), number(cost[name], 2)] for name in same),
-    )
-
-
-def _each(values: list[float]) -> str:
-    return ", ".join(number(value, 3) for value in values)
-
-
 def motion_coverage() -> str:
     """How many expressions of real datasets speak of motion, on the half that was held out, and how many of those that
     were judged by eye are read right."""

@@ -55,7 +55,7 @@ TABLES: dict[str, Callable[[], str]] = {
     for make in (
         *(models.embedded_model, models.embedded_families, models.few_masks, models.few_masks_ablations),
         *(models.all_masks, models.all_masks_contours),
-        *(models.few_masks_filter, models.attention_pictures, models.sparc_boxes, models.s2rm_readings),
+        *(models.few_masks_filter, models.attention_pictures, models.sparc_boxes),
         *(photographs.photo_clips, photographs.photo_clips_parts, photographs.photo_by_hand),
         *(photographs.photo_by_hand_failures, photographs.photo_presence),
         *(
@@ -75,7 +75,8 @@ TABLES: dict[str, Callable[[], str]] = {
         *(speed.many_expressions, speed.tracking_cost, speed.memory_flat, speed.score_speed, speed.metric_speed),
         *(speed.sequence_decoder, speed.synthetic_speed, speed.photo_speed, speed.masker_inputs),
         *(speed.list_speed, speed.training_speed),
-        *(cores.cores, cores.core_families, cores.core_cost, cores.video_cores),
+        *(cores.cores, cores.core_families, cores.cores_trained_encoders, cores.core_ablations),
+        *(cores.core_cost, cores.video_cores),
         sources,
     )
 }

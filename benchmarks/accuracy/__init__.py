@@ -1,1 +1,1 @@
-"""How right the embedded model, the mask tracker and the readings of S2RM are."""
+"""How right models and their parts are: the embedded one, `photo`, the cores of the papers, the mask tracker."""
