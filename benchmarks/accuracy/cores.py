@@ -29,6 +29,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.accuracy.mask_threshold import at_best_threshold
 from benchmarks.accuracy.presence_figures import presence_figures
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.operations import operations, weightless
@@ -155,6 +156,7 @@ def figures_of(name: str, settings: TrainConfig) -> dict[str, Any]:
         "model_sha256": digest,
         **scored[SPLITS[0]],
         **{split: scored[split] for split in SPLITS[1:]},
+        "at_best_threshold": at_best_threshold(segmenter) if name.partition(",")[0] in DENSE else None,
         "parameters": sum(p.numel() for p in segmenter.model.parameters()),
         "GFLOP": round(gflop_of(settings), 3),
         "cpu_ms": round(1e3 * cpu_s(segmenter), 1),
