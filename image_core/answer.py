@@ -13,10 +13,10 @@ import numpy as np
 
 from image_core.geometry.masks import bounding_box, resize_masks
 
-SURE = 6.0
+MAX_LOG_ODDS = 6.0
 """Log-odds of a pixel in a candidate of likelihood and quality 1; its negative outside all candidates."""
-MOST_CANDIDATES = 8
-LEAST_CELLS = 2
+MAX_CANDIDATES = 8
+MIN_CELLS = 2
 """Smaller regions of a map are dropped, unless there is none larger."""
 
 
@@ -40,7 +40,7 @@ class Candidate:
                 f"Candidate.mask: expected bool (h, w), got {self.mask.dtype} {self.mask.shape}: "
                 "compare probabilities with a threshold (probs > 0.5)"
             )
-        _take_shares(self, "likelihood", "quality")
+        _check_unit_interval(self, "likelihood", "quality")
 
     @cached_property
     def box_xyxy(self) -> tuple[int, int, int, int] | None:
@@ -108,7 +108,7 @@ class MaskAnswer:
     map: DenseMap | None = None
 
     def __post_init__(self) -> None:
-        _take_shares(self, "presence", "score")
+        _check_unit_interval(self, "presence", "score")
         likelihoods = [candidate.likelihood for candidate in self.candidates]
         if likelihoods != sorted(likelihoods, reverse=True):
             raise ValueError(f"MaskAnswer.candidates: expected the likeliest first, got likelihoods {likelihoods}")
@@ -136,14 +136,16 @@ class MaskAnswer:
             return np.zeros(size, dtype=bool)
         if self.map is not None:
             return self.map.at(size) > 0
-        meant = [c.mask for c in self.candidates if c.likelihood >= 0.5]
-        return np.logical_or.reduce([np.zeros(size, dtype=bool), *(_resized(mask, size) for mask in meant)])
+        masks = [c.mask for c in self.candidates if c.likelihood >= 0.5]
+        return np.logical_or.reduce([np.zeros(size, dtype=bool), *(_resized(mask, size) for mask in masks)])
 
-    def candidates_at(self, size: tuple[int, int], most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
-        """The likeliest candidates, at most `most`, with masks at a size (height, width), whatever the presence. If
-        there is a map, edges are those of the map at this size."""
+    def candidates_at(self, size: tuple[int, int], max_count: int = MAX_CANDIDATES) -> tuple[Candidate, ...]:
+        """The likeliest candidates, at most `max_count`, with masks at a size (height, width), whatever the presence.
+        If there is a map, edges are those of the map at this size."""
         above = None if self.map is None else self.map.at(size) > 0
-        return tuple(replace(one, mask=_fine(_resized(one.mask, size), above)) for one in self.candidates[:most])
+        return tuple(
+            replace(one, mask=_refine_edge(_resized(one.mask, size), above)) for one in self.candidates[:max_count]
+        )
 
     def log_odds(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W) float32 at a size (height, width): the log-odds that each pixel belongs to the target, given that
@@ -155,15 +157,15 @@ class MaskAnswer:
             return self.map.at(size)
         probs = np.zeros(size, np.float32)
         for candidate in self.candidates:
-            worth = candidate.likelihood * candidate.quality
-            probs = np.maximum(probs, np.where(_resized(candidate.mask, size), np.float32(worth), 0))
-        least = 1 / (1 + np.exp(SURE))
-        kept = np.clip(probs, least, 1 - least)
+            expected_iou = candidate.likelihood * candidate.quality
+            probs = np.maximum(probs, np.where(_resized(candidate.mask, size), np.float32(expected_iou), 0))
+        min_prob = 1 / (1 + np.exp(MAX_LOG_ODDS))
+        kept = np.clip(probs, min_prob, 1 - min_prob)
         return np.log(kept / (1 - kept)).astype(np.float32)
 
 
 def candidates_of(dense: DenseMap) -> tuple[Candidate, ...]:
-    """The connected regions of a map above 0, the likeliest first, at most `MOST_CANDIDATES`.
+    """The connected regions of a map above 0, the likeliest first, at most `MAX_CANDIDATES`.
 
     likelihood: the mean probability of the region's cells; quality: the share of them that stays with log-odds above 1
     (a one-sided form of SAM's stability score, Kirillov et al., ICCV 2023, appendix "stable masks"; a reading).
@@ -173,8 +175,8 @@ def candidates_of(dense: DenseMap) -> tuple[Candidate, ...]:
         return ()
     _, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = np.flatnonzero(areas >= min(LEAST_CELLS, areas.max()))
-    largest = kept[np.argsort(-areas[kept], kind="stable")][:MOST_CANDIDATES]
+    kept = np.flatnonzero(areas >= min(MIN_CELLS, areas.max()))
+    largest = kept[np.argsort(-areas[kept], kind="stable")][:MAX_CANDIDATES]
     regions = [labels == label + 1 for label in largest]
     candidates = [_candidate(region, dense.log_odds[region]) for region in regions]
     return tuple(sorted(candidates, key=lambda candidate: -candidate.likelihood))
@@ -199,7 +201,7 @@ def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return mask if mask.shape == size else resize_masks(mask[None], size)[0]
 
 
-def _fine(mask: np.ndarray, above: np.ndarray | None) -> np.ndarray:
+def _refine_edge(mask: np.ndarray, above: np.ndarray | None) -> np.ndarray:
     """A region of a map, (H, W) bool, with the edge that the map has at this size. above: (H, W) bool, the map above
     0; None where there is no map."""
     if above is None:
@@ -208,15 +210,15 @@ def _fine(mask: np.ndarray, above: np.ndarray | None) -> np.ndarray:
     return fine if fine.any() else mask
 
 
-def _take_shares(owner: Candidate | MaskAnswer, *names: str) -> None:
+def _check_unit_interval(owner: Candidate | MaskAnswer, *names: str) -> None:
     """Make these fields floats of Python, and raise `ValueError` unless they are in [0, 1]: models give numbers of
     their framework, which later code, and JSON, would choke on."""
     for name in names:
-        given = getattr(owner, name)
+        raw = getattr(owner, name)
         try:
-            value = float(given)
+            value = float(raw)
         except (TypeError, ValueError):
             value = math.nan
-        if isinstance(given, str) or not 0 <= value <= 1:
-            raise ValueError(f"{type(owner).__name__}.{name}: expected a number from 0 to 1, got {given!r}")
+        if isinstance(raw, str) or not 0 <= value <= 1:
+            raise ValueError(f"{type(owner).__name__}.{name}: expected a number from 0 to 1, got {raw!r}")
         object.__setattr__(owner, name, value)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
-from image_core.field_types import misfits
+from image_core.field_types import type_errors
 from image_core.ranges import out_of_range
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
                 names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
                 raise UnknownNameError(f"setting of {where}", key, names)
             made = _value(hints[key], value, f"{where}.{key}")
-            for check in (partial(misfits, plain=True), out_of_range):
+            for check in (partial(type_errors, plain=True), out_of_range):
                 for fault in check(kind, {key: made}, where):
                     raise ConfigError(fault)
             fitting[key] = made

@@ -33,7 +33,7 @@ def make_folder(path: Path, elsewhere: str = "choose another folder") -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
-def check_place(path: Path, elsewhere: str = "choose another folder") -> None:
+def check_writable(path: Path, elsewhere: str = "choose another folder") -> None:
     """See whether a folder can be made at `path`, as far as that shows without writing. Raises `OutputError`, which
     ends with the advice `elsewhere`."""
     with output_errors(path, elsewhere):

@@ -14,7 +14,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PredictedMask:
     """One mask that a network predicts for a box. Raises `ValueError` for a mask of another rank or type."""
 
     #: (H, W) bool, of the picture's size.
@@ -30,11 +30,13 @@ class Drawing:
 class PromptableMasker(Protocol):
     """A network that predicts masks from boxes. It holds no state between calls."""
 
-    def encoded(self, image: np.ndarray) -> Any:
-        """(H, W, 3) uint8 RGB -> the encoding of the picture that `drawings` takes, for all boxes."""
+    def encode_image(self, image: np.ndarray) -> Any:
+        """(H, W, 3) uint8 RGB -> the encoding of the picture that `predict_masks` takes, for all boxes."""
         ...
 
-    def drawings(self, encoded: Any, boxes_xyxy: Sequence[tuple[float, float, float, float]]) -> list[list[Drawing]]:
+    def predict_masks(
+        self, encoded: Any, boxes_xyxy: Sequence[tuple[float, float, float, float]]
+    ) -> list[list[PredictedMask]]:
         """An encoded picture and N boxes in its pixels -> N lists, all masks that the network predicts for each box, in
         its own order."""
         ...

@@ -348,10 +348,10 @@ class VideoSystem:
         return [{**model, **motion} for model, motion in zip(told or [{}] * len(read), read, strict=True)]
 
     def _questions(self, expressions: Sequence[str]) -> tuple[str, ...]:
-        return questions(expressions, self.tracker, draws_candidates=not self.model.shows_features)
+        return questions(expressions, self.tracker, draws_candidates=not self.model.has_features)
 
     def _reader(self, expressions: Sequence[str]) -> Reader[Any]:
-        if self.propagator.between_key_frames and not self.key_frames.sees_all and not self.model.shows_features:
+        if self.propagator.between_key_frames and not self.key_frames.sees_all and not self.model.has_features:
             raise ConfigError(
                 f"propagation: expected none with the model {self.model.document()['name']}, which shows no features, "
                 f"got {self.propagation_config.name}: leave it out"

@@ -59,7 +59,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "rich": ("rvos/commands/*",),
     "safetensors": (
         "image_core/checkpoint.py",
-        "image_core/convert/reading.py",
+        "image_core/convert/state_dicts.py",
         "image_core/encoders/*",
         "image_core/hub/sources.py",
         "image_core/model_file.py",

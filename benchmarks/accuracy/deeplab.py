@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.harness.command import Benchmark
-from image_core.convert.reading import Rule, fill
+from image_core.convert.state_dicts import Rule, load_weights
 from image_core.device import resolve_device
 from image_core.errors import CheckpointError
 from image_core.grounded.mobilenet_v2 import STAGES, InvertedResidual, MobileNetV2
@@ -137,7 +137,7 @@ def read_deeplab(model_json: Path) -> DeepLab:
         layer, _, part = name.rpartition("/FusedBatchNorm/")
         weights[f"{layer}/batchnorm/{NORMS[part]}" if part in NORMS else name] = values
     network = DeepLab()
-    fill(network, convolutions(weights, LAYERS, (), UNUSED, str(model_json)), str(model_json))
+    load_weights(network, convolutions(weights, LAYERS, (), UNUSED, str(model_json)), str(model_json))
     return network
 
 

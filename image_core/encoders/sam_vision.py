@@ -117,11 +117,11 @@ def _fresh(config: Any) -> Any:
 
 
 def _read(name: str, folder: Path | None, config: Any) -> Any:
-    from image_core.hub.loading import Where, read_network
+    from image_core.hub.loading import Placement, read_network
     from image_core.hub.sources import find_source
 
     source = find_source(name if folder is None else str(folder))
-    encoder = read_network(source, "SamModel", "SamProcessor", Where("cpu")).model.vision_encoder
+    encoder = read_network(source, "SamModel", "SamProcessor", Placement("cpu")).model.vision_encoder
     there = {field: _plain(getattr(encoder.config, field)) for field in _TOLD}
     differing = {field: value for field, value in there.items() if value != _plain(getattr(config, field))}
     if differing:

@@ -20,7 +20,7 @@ from image_core.evaluation.prediction_log import LoggedAnswer, PredictionLog
 from image_core.evaluation.protocols import NATIVE, PROTOCOLS, SQUASHED, Plane, ProtocolScore
 from image_core.evaluation.samples import asking, check_can_be_shuffled, expressions_of_another
 from image_core.files import remove, write_json
-from image_core.folder import RunKind, claimed
+from image_core.folder import RunKind, run_folder
 from image_core.mask_model import MaskModel, ask_many
 from image_core.metrics import ReferringMetrics
 from image_core.progress import Progress, no_progress
@@ -118,7 +118,7 @@ def run_image_evaluation(
     def clear() -> None:
         remove(out / name for name in OUTPUTS)
 
-    with claimed(out, KIND, settings, clear if overwrite else None):
+    with run_folder(out, KIND, settings, clear if overwrite else None):
         finished = _finished(out, settings, evaluation.protocols)
         if finished is not None:
             progress(evaluation.count, evaluation.count)

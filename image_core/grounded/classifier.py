@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
-from image_core.convert.reading import Rule, fill, read_published, renamed
+from image_core.convert.state_dicts import Rule, load_weights, read_state_dict, rename_keys
 from image_core.device import resolve_device
 from image_core.grounded.parts import Box
 from image_core.grounded.resizing import BICUBIC, resized
@@ -63,7 +63,7 @@ class EfficientNetLite2:
         self.synsets = tuple(ImageNetInfo("imagenet-1k").label_names())
         network = timm.create_model("tf_efficientnet_lite2", pretrained=False)
         blocks = [len(list(stage.children())) for stage in network.get_submodule("blocks").children()]
-        fill(network, renamed(read_published(weights), list(rules(blocks)), str(weights)), str(weights))
+        load_weights(network, rename_keys(read_state_dict(weights), list(rules(blocks)), str(weights)), str(weights))
         _fold(network.eval())
         self._network = convert_conv2d_weight_memory_format(network.to(self.device), torch.channels_last)
         self._batch = CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH

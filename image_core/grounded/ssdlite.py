@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
-from image_core.convert.reading import Rule, fill
+from image_core.convert.state_dicts import Rule, load_weights
 from image_core.device import resolve_device
 from image_core.errors import CheckpointError
 from image_core.geometry.boxes import box_area, box_iou_matrix, clip_boxes
@@ -145,7 +145,7 @@ def read_ssdlite(model_json: Path) -> SSDLite:
     if "backbone.stem.weight" not in state:
         raise CheckpointError(f"{model_json}: expected SSDLite on MobileNetV2, got a model without its first layer")
     network = SSDLite(len(state["backbone.stem.weight"]) / 32)
-    fill(network, state, str(model_json))
+    load_weights(network, state, str(model_json))
     return network
 
 

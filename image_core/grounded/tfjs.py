@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from image_core.convert.reading import Rule, renamed
+from image_core.convert.state_dicts import Rule, rename_keys
 from image_core.errors import CheckpointError
 
 PARTS = {
@@ -126,9 +126,9 @@ def convolutions(
         if not any(re.fullmatch(pattern, name) for pattern in unused)
     }
     alone = {name: tensor for name, tensor in tensors.items() if any(re.fullmatch(p, name) for p, _ in others)}
-    state = renamed(alone, others, source)
+    state = rename_keys(alone, others, source)
     grouped: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in renamed({n: t for n, t in tensors.items() if n not in alone}, rules, source).items():
+    for name, tensor in rename_keys({n: t for n, t in tensors.items() if n not in alone}, rules, source).items():
         layer, _, part = name.rpartition(".")
         grouped.setdefault(layer, {})[part] = tensor
     for layer, parts in grouped.items():

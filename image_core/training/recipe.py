@@ -21,7 +21,7 @@ from image_core.device import resolve_device
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation.presence import collect_presence
 from image_core.evaluation.scoring import evaluate_images, predict_with
-from image_core.folder import check_settings, held
+from image_core.folder import check_settings, lock_folder
 from image_core.models.base import EncoderModel, Trainable
 from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
@@ -111,7 +111,7 @@ def train_on(
         )
         return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc") if k in summary}
 
-    with held(config.out, TRAINING) if engine.accelerator.is_main_process else nullcontext():
+    with lock_folder(config.out, TRAINING) if engine.accelerator.is_main_process else nullcontext():
         engine.run(validate, again=not path.exists())
     return path
 

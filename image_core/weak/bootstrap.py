@@ -18,7 +18,7 @@ from image_core.device import resolve_device, resolve_precision
 from image_core.errors import ConfigError, DamagedError
 from image_core.evaluation.samples import Samples
 from image_core.files import read_json, write_json
-from image_core.folder import check_settings, held, write_settings
+from image_core.folder import check_settings, lock_folder, write_settings
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart
 from image_core.training.config import TRAINING, TrainConfig
@@ -64,7 +64,7 @@ def bootstrap(config: BootstrapConfig, command: str = "", make_boxes: MakeBoxes 
     words = None if words is None else words_in(everything, labelled)
     data: Datasets = (Subset(everything, labelled), validation, words)
     boxes = (make_boxes or box_source)(config, everything)
-    with held(train.out, KIND):
+    with lock_folder(train.out, KIND):
         check_settings(train.out, KIND, config.to_dict())
         write_settings(train.out, KIND, config.to_dict())
         told = _rounds(config, data, unlabelled, boxes, command)

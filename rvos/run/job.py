@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from image_core.entries import entries_of, fingerprint, is_there
+from image_core.entries import entries_of, fingerprint, path_exists
 from image_core.pictures import is_picture
 from image_core.progress import Progress, no_progress
 from rvos.export import paths
@@ -206,7 +206,7 @@ def folder_of(job: Job, segmenter: VideoSegmenter) -> RunDirectory:
 
 def is_finished(out: Path) -> bool:
     """A run that came to its end lies in `out`."""
-    return is_there(out / paths.RESULT)
+    return path_exists(out / paths.RESULT)
 
 
 def report_of(job: Job) -> Report:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from image_core.convert.partial_res import PARTIAL_RES, partial_res_description
-from image_core.convert.reading import fill
+from image_core.convert.state_dicts import load_weights
 from image_core.convert.table import PROJECTS
 from image_core.data.collate import collate
 from image_core.encoders.gru import build_gru_encoder
@@ -314,9 +314,11 @@ def test_published_names_have_a_place_to_go() -> None:
             key = f"decoder.layers.{layer}.point.{number}"
             sizes |= {f"{key}.weight": (wide, narrow), f"{key}.bias": (wide,)}
     names = {f"head.transformer.{key}": torch.empty(size, device="meta") for key, size in sizes.items()}
-    ours = PARTIAL_RES.renamed(names)
+    ours = PARTIAL_RES.rename_keys(names)
     assert ours.keys() == added
-    fill(model, {k: v for k, v in plain.state_dict().items() if not k.startswith("presence_")} | ours, "by hand")
+    load_weights(
+        model, {k: v for k, v in plain.state_dict().items() if not k.startswith("presence_")} | ours, "by hand"
+    )
 
     shapes = {
         "vis_enc.darknet.0.conv.weight": (32, 3, 3, 3),

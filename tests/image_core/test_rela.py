@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert.asked import Asked
-from image_core.convert.reading import fill
+from image_core.convert.options import ConvertOptions
 from image_core.convert.rela import NEVER_LOADED, RELA, convert_rela, rela_description
+from image_core.convert.state_dicts import load_weights
 from image_core.errors import CheckpointError, ConfigError
 from image_core.layers.deformable_attention import DeformableAttention, cells_of
 from image_core.models.description import ModelConfig
@@ -182,7 +182,7 @@ def test_parity_rela(fixture: tuple[dict[str, Tensor], dict[str, Tensor], Path])
     through the converter what the release gives after it has loaded them, `lang_weight` left behind."""
     published, io, folder = fixture
     torch.save({"model": published, "iteration": 3}, folder / "gres.pth")
-    convert_rela(folder / "gres.pth", folder / "ours.safetensors", Asked())
+    convert_rela(folder / "gres.pth", folder / "ours.safetensors", ConvertOptions())
     loaded = load_model(folder / "ours.safetensors")
     model = cast(Rela, loaded.model)
     assert model.config.heads == 4 and model.config.minimap == 3 and model.config.reads_padding
@@ -204,7 +204,7 @@ def test_parity_rela(fixture: tuple[dict[str, Tensor], dict[str, Tensor], Path])
     close(said.absent, "official_load_nt_label")
     torch.testing.assert_close(said.target, io["official_load_pred_masks"], rtol=1e-4, atol=1e-3)
 
-    fill(model, RELA.renamed(published), "fixture")  # as stored
+    load_weights(model, RELA.rename_keys(published), "fixture")  # as stored
     said = model.say(image, text)
     close(said.minimap, "pred_logits")
     close(said.absent, "nt_label")
@@ -224,14 +224,14 @@ def test_traps_of_the_published_files(fixture: tuple[dict[str, Tensor], dict[str
     published, io, folder = fixture
     closed = {k: torch.zeros_like(v) if "res_gate" in k else v for k, v in published.items()}
     torch.save({"model": closed}, folder / "gres.pth")
-    spec = convert_rela(folder / "gres.pth", folder / "ours.safetensors", Asked(max_words=12))
+    spec = convert_rela(folder / "gres.pth", folder / "ours.safetensors", ConvertOptions(max_words=12))
     assert spec.config["fusion_gates"] is False and published[NEVER_LOADED] != 0
     loaded = load_model(folder / "ours.safetensors").model
     assert loaded.state_dict()["regions.layers.0.share"] == 0
     assert not any("gates" in key for key in loaded.state_dict())
     assert loaded.encode_text(["w5"]).words.shape[1] == 12
     del closed[NEVER_LOADED]  # a file without it runs as one that has it
-    asked = Asked(max_words=12, heads=2, size_px=96)
+    asked = ConvertOptions(max_words=12, heads=2, size_px=96)
     torch.save({"model": closed}, folder / "gres.pth")
     spec_of_two = convert_rela(folder / "gres.pth", folder / "two.safetensors", asked)
     assert (spec_of_two.config["heads"], spec_of_two.config["points"]) == (2, 8)
@@ -242,7 +242,7 @@ def test_traps_of_the_published_files(fixture: tuple[dict[str, Tensor], dict[str
     closed[NEVER_LOADED] = published[NEVER_LOADED]
     gated = build_model(replace(spec, config={**spec.config, "fusion_gates": True})).eval()
     words = read_words(loaded, io["lang_tokens"], io["lang_mask"])
-    fill(gated, RELA.renamed(closed), "closed")
+    load_weights(gated, RELA.rename_keys(closed), "closed")
     levels = [cast(Rela, m).encode_pairs(io["image"], words, torch.arange(2)).levels for m in (loaded, gated)]
     assert all(torch.equal(a, b) for a, b in zip(*levels, strict=True))
 
@@ -271,7 +271,7 @@ def test_the_converter_is_strict(
     change(published)
     torch.save({"model": published}, folder / "gres.pth")
     with pytest.raises(CheckpointError, match=message):
-        convert_rela(folder / "gres.pth", folder / "ours.safetensors", Asked())
+        convert_rela(folder / "gres.pth", folder / "ours.safetensors", ConvertOptions())
 
 
 @pytest.mark.shared

@@ -16,7 +16,7 @@ import torch
 from image_core.checkpoint import load_model
 from image_core.errors import DataError, OutputError
 from image_core.evaluation.samples import Samples
-from image_core.folder import held
+from image_core.folder import lock_folder
 from image_core.geometry.rle import decode_rle
 from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
@@ -255,7 +255,7 @@ def test_a_folder_in_use_is_refused(
     hasty = replace(module.KIND, patience_s=0.0)
     monkeypatch.setattr(module, "KIND", hasty)
     settings = make()
-    with held(settings.train.out, hasty), pytest.raises(OutputError, match="is in use by another run"):
+    with lock_folder(settings.train.out, hasty), pytest.raises(OutputError, match="is in use by another run"):
         run(settings, Halves())
     assert not (settings.train.out / "settings.json").exists()
 

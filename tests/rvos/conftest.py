@@ -23,7 +23,7 @@ from image_core.device_names import Precision
 from image_core.errors import DataError
 from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
-from image_core.mask_model import PACKAGED, PackagedModel, WeightsOf
+from image_core.mask_model import PACKAGED, PackagedModel, WeightsProvider
 from image_core.models.base import FeatureModel
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
@@ -232,14 +232,14 @@ def rvos(
         colour_segmenter.precision = precision
         return colour_segmenter
 
-    def build(device: str, precision: Precision, weights: WeightsOf) -> ImageSegmenter:
+    def build(device: str, precision: Precision, weights: WeightsProvider) -> ImageSegmenter:
         return load(DEFAULT, device, precision)
 
     def found(name: str | Path) -> Path:
         return stand_in if str(name).replace("-", "_") == "s2rm_tiny" else find_model(name)
 
     identity = ModelIdentity(DEFAULT, "1", "colours")
-    monkeypatch.setitem(PACKAGED, DEFAULT, PackagedModel(build, lambda: identity, shows_features=True))
+    monkeypatch.setitem(PACKAGED, DEFAULT, PackagedModel(build, lambda: identity, has_features=True))
     stand_in = tmp_path / "colours.safetensors"
     stand_in.write_bytes(b"stands in for a model file")
     monkeypatch.setattr(ImageSegmenter, "load", staticmethod(load))

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from image_core.errors import ConfigError
-from image_core.hub.detectors import ASKED_WITH_WORDS, OF_OWN_CLASSES, WordDetector, read_detector
-from image_core.hub.loading import Where
+from image_core.hub.detectors import CLOSED_SET, OPEN_VOCABULARY, OpenVocabularyDetector, read_detector
+from image_core.hub.loading import Placement
 from image_core.hub.sources import find_source
 from image_core.language.expression import Referent
 from image_core.language.parser import parse_expression
@@ -50,23 +50,23 @@ class Detector:
         self.name = name
         self.score, self.overlap, self.most = score, overlap, most
         source = find_source(name)
-        if source.model_type not in (*ASKED_WITH_WORDS, *OF_OWN_CLASSES):
+        if source.model_type not in (*OPEN_VOCABULARY, *CLOSED_SET):
             raise ConfigError(f"detector '{name}': expected a detector, got a model of type {source.model_type}")
-        self._detector = read_detector(source, Where(device))
+        self._detector = read_detector(source, Placement(device))
 
     @property
     def takes_words(self) -> bool:
         """Whether it is asked for nouns."""
-        return isinstance(self._detector, WordDetector)
+        return isinstance(self._detector, OpenVocabularyDetector)
 
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0, as it is where words are needed and
         the expressions have no noun. The name is not read."""
         detector = self._detector
-        if isinstance(detector, WordDetector):
-            found = detector.find(image, nouns_of(expressions), self.score)
+        if isinstance(detector, OpenVocabularyDetector):
+            found = detector.detect(image, nouns_of(expressions), self.score)
         else:
-            found = [detector.find(image, self.score)]
+            found = [detector.detect(image, self.score)]
         boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy for one in found)])
         scores = np.concatenate([np.zeros(0), *(one.scores for one in found)])
         return boxes[keep_best(boxes, scores, self.overlap, self.most)]

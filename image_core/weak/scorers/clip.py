@@ -15,7 +15,7 @@ from torch import Tensor
 
 from image_core.device_names import Precision
 from image_core.errors import ConfigError
-from image_core.hub.loading import Network, Where, read_network
+from image_core.hub.loading import Network, Placement, read_network
 from image_core.hub.sources import find_source
 
 _CLASSES_OF = {
@@ -31,7 +31,7 @@ class ClipScorer:
     """A `Scorer`: the sum over the models of their logits, cosine times the learned temperature.
 
     names: OWNER/NAME of the hub or local folders; batch: pictures at once. Raises `ConfigError` without a name, for
-    something else than CLIP or SigLIP and as `Where` does, `CheckpointError` where the hub cannot be reached or a
+    something else than CLIP or SigLIP and as `Placement` does, `CheckpointError` where the hub cannot be reached or a
     folder lacks a file.
     """
 
@@ -41,7 +41,7 @@ class ClipScorer:
         if not names:
             raise ConfigError("CLIP: expected a hub name or a folder, got no name")
         self.batch = batch
-        self._members = [_read(name, Where(device, precision)) for name in names]
+        self._members = [_read(name, Placement(device, precision)) for name in names]
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not
@@ -50,11 +50,11 @@ class ClipScorer:
 
     def _logits(self, network: Network, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         model = network.model
-        with network.asked():
+        with network.inference():
             meant = torch.cat([self._text(network, text) for text in texts])
             shown = torch.cat(
                 [
-                    _direction(model.get_image_features(**network.prepared(list(images[start : start + self.batch]))))
+                    _direction(model.get_image_features(**network.preprocess(list(images[start : start + self.batch]))))
                     for start in range(0, len(images), self.batch)
                 ]
             )
@@ -82,7 +82,7 @@ def _direction(features: Any) -> Tensor:
     return torch.nn.functional.normalize(features.pooler_output.double(), dim=-1)
 
 
-def _read(name: str, where: Where) -> Network:
+def _read(name: str, where: Placement) -> Network:
     source = find_source(name)
     if source.model_type not in SCORERS:
         raise ConfigError(f"CLIP '{name}': expected a model of type {', '.join(SCORERS)}, got '{source.model_type}'")

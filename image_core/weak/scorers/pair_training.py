@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from image_core.errors import ConfigError
 from image_core.files import replacing
-from image_core.folder import RunKind, claimed
+from image_core.folder import RunKind, run_folder
 from image_core.language.parser import parse_expression
 from image_core.language.predicates import phrases_of
 from image_core.synthetic.dataset import SyntheticImages
@@ -174,7 +174,7 @@ def train_pair(config: PairTrainingConfig, out: Path) -> Path:
 
     Raises `OutputError` where `out` holds a run with other settings, is in use, or cannot be written.
     """
-    with claimed(out, KIND, asdict(config)):
+    with run_folder(out, KIND, asdict(config)):
         return _train(config, out)
 
 
