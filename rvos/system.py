@@ -18,7 +18,7 @@ from image_core.data.words import check_expressions
 from image_core.device_names import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from image_core.mask_model import MaskModel, ask
 from image_core.weights import DEFAULT
 from rvos.image_model import ImageModelHandle
@@ -342,7 +342,9 @@ class VideoSystem:
         asked = self._questions(expressions)
         told = self.model.understood(asked)
         pairs = zip(expressions, asked, strict=True)
-        read = [{**timed(text).document(), "asked": question} if question != text else {} for text, question in pairs]
+        read = [
+            {**parse_timed(text).document(), "asked": question} if question != text else {} for text, question in pairs
+        ]
         if told is None and not any(read):
             return None
         return [{**model, **motion} for model, motion in zip(told or [{}] * len(read), read, strict=True)]

@@ -29,7 +29,7 @@ from image_core.errors import CheckpointError
 from image_core.grounded.mobilenet_v2 import STAGES, InvertedResidual, MobileNetV2
 from image_core.grounded.parts import Detection
 from image_core.grounded.resizing import BILINEAR, resized
-from image_core.grounded.ssdlite import LEAST_NAMED
+from image_core.grounded.ssdlite import MIN_LABEL_SCORE
 from image_core.grounded.tfjs import convolutions, read_weights
 from image_core.weights.archive import unpack
 from image_core.weights.cache import faults_of, folder_of, paths_of
@@ -180,7 +180,9 @@ def things_of(probabilities: np.ndarray, size: tuple[int, int], least_share: flo
                 continue
             means = probabilities[1:, regions == region].mean(1).tolist()
             others = {
-                other: mean for other, mean in zip(NAMES, means, strict=True) if other != name and mean >= LEAST_NAMED
+                other: mean
+                for other, mean in zip(NAMES, means, strict=True)
+                if other != name and mean >= MIN_LABEL_SCORE
             }
             x0, y0, x1, y1 = (np.array([x, y, x + w, y + h]) * scale).tolist()
             found.append(Detection((x0, y0, x1, y1), means[number - 1], name, others))

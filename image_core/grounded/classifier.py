@@ -18,7 +18,7 @@ from image_core.grounded.parts import Box
 from image_core.grounded.resizing import BICUBIC, resized
 from image_core.vision_libraries import ImageNetInfo, timm
 
-SIDE = 260
+SIDE_PX = 260
 MEAN, DEVIATION = 0.498, 0.502
 CPU_BATCH, CUDA_BATCH = 1, 16
 """Crops in a batch. On a CPU, batches of two to four take as long as single crops, and of eight longer; rounding would
@@ -74,7 +74,7 @@ class EfficientNetLite2:
 
         Boxes are widened to whole pixels and cut to the picture; one that holds no pixel of it gets the nearest one.
         """
-        crops = [resized(crop(image, box), (SIDE, SIDE), BICUBIC) for box in boxes_xyxy]
+        crops = [resized(crop(image, box), (SIDE_PX, SIDE_PX), BICUBIC) for box in boxes_xyxy]
         rows = [np.zeros((0, len(self.synsets)), np.float32)]
         for start in range(0, len(crops), self._batch):
             stacked = np.stack(crops[start : start + self._batch])

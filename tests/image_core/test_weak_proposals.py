@@ -129,7 +129,7 @@ def test_detectors_give_boxes_within_the_picture(family: str, networks: dict[str
     # Random weights are sure of nothing: the threshold goes down until all queries pass.
     said = ("the dog left of the cat",)
     detector = Detector(str(folder), score=0.0, overlap=0.99, most=5, device="cpu")
-    assert detector.takes_words == (family != "detr")
+    assert detector.is_open_vocabulary == (family != "detr")
     boxes = detector.propose(picture, "any", said)
     assert boxes.dtype == np.float64 and boxes.shape[1] == 4 and 1 <= len(boxes) <= 5
     assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [80, 48]).all() and (boxes[:, :2] < boxes[:, 2:]).all()

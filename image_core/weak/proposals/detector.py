@@ -55,7 +55,7 @@ class Detector:
         self._detector = read_detector(source, Placement(device))
 
     @property
-    def takes_words(self) -> bool:
+    def is_open_vocabulary(self) -> bool:
         """Whether it is asked for nouns."""
         return isinstance(self._detector, OpenVocabularyDetector)
 

@@ -28,7 +28,7 @@ from rvos.cli import main
         (["seqtr", "in.pth", "out.safetensors", "--size", "0"], "--size: expected 1 or more, got 0"),
         (
             ["lavt", "in.pth", "out.safetensors", "--heads", "4"],
-            "lavt: expected none of heads, as its shapes tell them",
+            "lavt: expected none of heads, which its shapes determine",
         ),
     ],
 )
