@@ -80,7 +80,7 @@ class OnnxGraph(nn.Module):
         normalised = (image.float() / self._scale - self.mean) / self.std
         pixels = pad(normalised.permute(2, 0, 1)[None], (0, self._beyond[1], 0, self._beyond[0]))
         text = self.model.text.encode(Tokens(input_ids, attention_mask == 0))
-        features = self.model.readied(self.model.encode_image(pixels, valid_px=self.valid_px))
+        features = self.model.precompute(self.model.encode_image(pixels, valid_px=self.valid_px))
         rows_of_picture = torch.zeros_like(input_ids[:, 0])
         prediction = self.model.decode(features.select(rows_of_picture), text)
         rows, columns = self._cells

@@ -97,7 +97,7 @@ class ImageSegmenter:
             features = self.encode(images, text, valid_px=valid_px)
             if len(features) != len(text):
                 rows = torch.zeros(len(text), dtype=torch.long, device=self.device)
-                features = self.model.readied(features).select(rows)
+                features = self.model.precompute(features).select(rows)
             prediction = self.model.decode(features, text)
         return self.answers(prediction, [valid] * len(text))
 

@@ -61,8 +61,8 @@ class ImageFeatures:
     words: TextFeatures | None = None
     #: (N, heads, h*w, L), for models that are trained on it.
     attention: Tensor | None = None
-    #: What `FeatureModel.readied` computed from the levels, tensors of N rows; () where `decode` still has to.
-    made: tuple[tuple[Tensor, ...], ...] = ()
+    #: What `FeatureModel.precompute` computed from the levels, tensors of N rows; () where `decode` still has to.
+    precomputed: tuple[tuple[Tensor, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.levels or len(self.levels) != len(self.strides):
@@ -89,7 +89,7 @@ class ImageFeatures:
         fresh = iter(maps)
         pairs = zip(self.strides, self.levels, strict=True)
         levels = tuple(level if stride is None else next(fresh) for stride, level in pairs)
-        return replace(self, levels=levels, made=())
+        return replace(self, levels=levels, precomputed=())
 
     def __len__(self) -> int:
         return self.levels[0].shape[0]
@@ -107,7 +107,7 @@ class ImageFeatures:
             valid_px=pick(self.valid_px),
             words=None if self.words is None else self.words.select(index),
             attention=None if self.attention is None else pick(self.attention),
-            made=tuple(tuple(map(pick, part)) for part in self.made),
+            precomputed=tuple(tuple(map(pick, part)) for part in self.precomputed),
         )
 
 

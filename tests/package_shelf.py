@@ -102,7 +102,7 @@ class Shelf:
         for package in (MASKER, LABELS):
             self.put(package, {member: data for owner, member, data in CONTENTS.values() if owner == package})
 
-    def bring(self, package: Package, folder: Path, tools: Path, arrived: OnBytes) -> Path:
+    def download(self, package: Package, folder: Path, tools: Path, arrived: OnBytes) -> Path:
         self.asked.append(package.name)
         archives = list(self.folder.glob(f"{package.name}-*"))
         if not archives:

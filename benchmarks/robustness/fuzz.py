@@ -87,7 +87,7 @@ def _read_video(path: Path, random: Random) -> None:
 
 def _read_picture(path: Path, random: Random) -> None:
     from image_core.errors import RvosError
-    from image_core.geometry.mask_files import Meaning, read_mask
+    from image_core.geometry.mask_files import MaskEncoding, read_mask
     from image_core.pictures import check_whole, picture_size, read_picture
 
     for call in (partial(read_picture, turned=True), partial(picture_size, turned=True), check_whole):
@@ -96,7 +96,7 @@ def _read_picture(path: Path, random: Random) -> None:
         except RvosError:
             continue
     mask = read_mask(path)
-    Meaning.of([mask]).ids(mask)
+    MaskEncoding.of([mask]).ids(mask)
 
 
 def _check(name: str, root: Path) -> None:
@@ -108,9 +108,9 @@ def _check(name: str, root: Path) -> None:
 
 
 def _check_pictures(name: str, root: Path) -> None:
-    from image_core.data.check import check_pictures
+    from image_core.data.check import check_images
 
-    _told(check_pictures(name, root, None, None))
+    _told(check_images(name, root, None, None))
 
 
 def _told(inventory: Any) -> None:

@@ -31,7 +31,7 @@ def read_json(path: Path) -> Any:
     broken, and where an object has a key twice, of which one would be lost."""
     data = _bytes(path)
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_reject_repeated_keys)
     except _RepeatedKeyError as error:
         raise DataError(f"{path}: expected each key once in an object, got '{error}' again: rename one") from error
     except (ValueError, RecursionError) as error:
@@ -42,7 +42,7 @@ class _RepeatedKeyError(Exception):
     """The key that an object has twice."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) != len(pairs):
         raise _RepeatedKeyError(next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))

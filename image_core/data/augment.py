@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from image_core.data.words import mirror_words, speaks_of_place
+from image_core.data.words import depends_on_place, mirror_words
 from image_core.errors import ConfigError
 from image_core.geometry.masks import bounding_box
 from image_core.sample import ImageSample
@@ -51,24 +51,24 @@ def augment(sample: ImageSample, rng: np.random.Generator, settings: Augmentatio
 
 def mirror(sample: ImageSample) -> ImageSample:
     """The picture mirrored left to right and its expressions with it; unchanged when one has no known mirror."""
-    known = tuple(text for expression in sample.expressions if (text := mirror_words(expression)) is not None)
-    if len(known) != len(sample.expressions):
+    mirrored = tuple(text for expression in sample.expressions if (text := mirror_words(expression)) is not None)
+    if len(mirrored) != len(sample.expressions):
         return sample
     return replace(
         sample,
         image=np.ascontiguousarray(sample.image[:, ::-1]),
         masks=np.ascontiguousarray(sample.masks[:, :, ::-1]),
-        expressions=known,
+        expressions=mirrored,
     )
 
 
 def random_crop(sample: ImageSample, rng: np.random.Generator, least: float) -> ImageSample:
     """A window of the picture's own shape, at least `least` of each side, with every target of the sample whole in it.
 
-    Unchanged when an expression speaks of place, order, count or size (`speaks_of_place`). What is cut away can only be
-    something that no expression of the sample means or names a relation to.
+    Unchanged when an expression speaks of place, order, count or size (`depends_on_place`). What is cut away can only
+    be something that no expression of the sample means or names a relation to.
     """
-    if any(speaks_of_place(expression) for expression in sample.expressions):
+    if any(depends_on_place(expression) for expression in sample.expressions):
         return sample
     height, width = sample.image.shape[:2]
     box = bounding_box(np.logical_or.reduce(sample.masks, axis=0)) or (width, height, 0, 0)

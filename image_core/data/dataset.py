@@ -32,7 +32,7 @@ class ReferringImages:
 
     def __getitem__(self, index: int) -> ImageSample:
         group = self.groups[index]
-        image = self.picture(index)
+        image = self.image(index)
         masks = [record.mask() for record in group for _ in record.expressions]
         return ImageSample(
             image=image,
@@ -43,7 +43,7 @@ class ReferringImages:
             expression_ids=self.expression_ids(index),
         )
 
-    def picture(self, index: int) -> np.ndarray:
+    def image(self, index: int) -> np.ndarray:
         """The picture of item `index` alone, as `read_image` reads it: its masks are not read."""
         return read_image(self.groups[index][0])
 
@@ -63,11 +63,11 @@ class ReferringImages:
         """The number of polygons of each true mask of item `index`."""
         return tuple(record.polygons for record in self.groups[index] for _ in record.expressions)
 
-    def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
+    def rasterised_masks(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
         """The masks of item `index`, drawn at `size` (height, width). Raises `DataError`."""
         return [mask for record in self.groups[index] for mask in [record.mask(size)] * len(record.expressions)]
 
-    def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
+    def true_masks(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
         """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
         truths = []
         for record in self.groups[index]:

@@ -34,11 +34,11 @@ def read_grefs(root: Path, dataset: str, split_by: str, split: str | None = None
         return pickled, read_plain_pickle(pickled)
     content = read_json(path)
     if pickled.is_file():
-        _tell_of_both(path, content, pickled)
+        _compare_with_pickle(path, content, pickled)
     return path, content
 
 
-def _tell_of_both(path: Path, content: Any, pickled: Path) -> None:
+def _compare_with_pickle(path: Path, content: Any, pickled: Path) -> None:
     try:
         other = read_plain_pickle(pickled)
     except DataError as error:

@@ -22,7 +22,7 @@ from image_core.errors import DataError
 _LOG = logging.getLogger(__name__)
 FOLDER = "VGPhraseCut_v0"
 SPLITS = ("test", "val", "train", "miniv")
-_TOGETHER = {"val": "val,val_miniv", "miniv": "miniv,val_miniv"}
+_SPLIT_UNIONS = {"val": "val,val_miniv", "miniv": "miniv,val_miniv"}
 _IMAGE_FILES = ("image_data_split3000.json", "image_data_split.json")
 
 
@@ -58,7 +58,7 @@ def _rows(path: Path, split: str) -> Iterator[Row]:
         raise DataError(f"{path}: expected a list of tasks, a dict each, got {type(content).__name__}")
     for task in content:
         sentences = [{"sent_id": 0, "raw": task["phrase"]}] if "phrase" in task else []
-        yield {**task, "ref_id": task.get("task_id"), "split": _TOGETHER.get(split, split), "sentences": sentences}
+        yield {**task, "ref_id": task.get("task_id"), "split": _SPLIT_UNIONS.get(split, split), "sentences": sentences}
 
 
 def read_sizes(path: Path) -> Instances:

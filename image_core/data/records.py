@@ -67,8 +67,8 @@ class ReferringRecord:
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from error
             except (TypeError, OverflowError) as error:
-                told = f"expected polygons or run lengths, got what cannot be read ({error})"
-                raise DataError(f"{where}: {told}; fetch instances.json again") from error
+                message = f"expected polygons or run lengths, got what cannot be read ({error})"
+                raise DataError(f"{where}: {message}; fetch instances.json again") from error
             union |= part
         return union
 

@@ -21,7 +21,7 @@ from image_core.data.records import ReferringExpression, ReferringRecord
 from image_core.errors import DataError
 
 _LOG = logging.getLogger(__name__)
-_MOST_TOLD = 3
+_MAX_LISTED = 3
 _COCO_FOLDERS = ("images/mscoco/images/train2014", "images/train2014", "train2014", "images")
 IMAGE_FOLDERS = {
     "refcoco": _COCO_FOLDERS,
@@ -74,8 +74,8 @@ def read_records(layout: Layout, root: Path, dataset: str, split_by: str, split:
         except (KeyError, TypeError, ValueError) as error:
             name = row.get("ref_id", "?")
             raise DataError(f"{path}: reference {name}: expected the dataset's fields, got {error!r}") from error
-    if told := left_out_of(records):
-        _LOG.warning("%s: %s", path, told)
+    if note := left_out_of(records):
+        _LOG.warning("%s: %s", path, note)
     return records
 
 
@@ -84,8 +84,8 @@ def left_out_of(records: Iterable[ReferringRecord]) -> str | None:
     parts = list(dict.fromkeys(part for record in records for part in record.left_out))
     if not parts:
         return None
-    more = f" and {len(parts) - _MOST_TOLD} more" if len(parts) > _MOST_TOLD else ""
-    return f"left out of the truth, as published readers do: {', '.join(parts[:_MOST_TOLD])}{more}"
+    more = f" and {len(parts) - _MAX_LISTED} more" if len(parts) > _MAX_LISTED else ""
+    return f"left out of the truth, as published readers do: {', '.join(parts[:_MAX_LISTED])}{more}"
 
 
 def read_instances_beside(path: Path) -> Instances:
@@ -142,7 +142,7 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
     for ann_id in ann_ids:
         if ann_id not in instances.annotations:
             raise DataError(f"{instances.path}: no annotation {ann_id}, which reference {row['ref_id']} names")
-    drawn = {i: _drawn(instances.annotations[i]["segmentation"]) for i in ann_ids}
+    segmentations = {i: _without_degenerate(instances.annotations[i]["segmentation"]) for i in ann_ids}
     return ReferringRecord(
         ref_id=int(row["ref_id"]),
         split=str(row["split"]),
@@ -153,22 +153,22 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
             ReferringExpression(int(s["sent_id"]), str(s["raw"]), str(s.get("family", ""))) for s in row["sentences"]
         ),
         annotation_ids=tuple(ann_ids),
-        segmentations=tuple(drawn[i][0] for i in ann_ids),
-        left_out=tuple(f"{what} of annotation {i}" for i in ann_ids for what in drawn[i][1]),
+        segmentations=tuple(segmentations[i][0] for i in ann_ids),
+        left_out=tuple(f"{what} of annotation {i}" for i in ann_ids for what in segmentations[i][1]),
     )
 
 
-def _drawn(segmentation: Any) -> tuple[Any, list[str]]:
+def _without_degenerate(segmentation: Any) -> tuple[Any, list[str]]:
     """A segmentation without the polygons that draw nothing, and what these are; as it is where no other is left."""
     if not isinstance(segmentation, list):
         return segmentation, []
-    whole = [part for part in segmentation if not _draws_nothing(part)]
+    whole = [part for part in segmentation if not _is_degenerate(part)]
     if not whole:
         return segmentation, []
-    return whole, [f"a polygon of {len(part)} numbers" for part in segmentation if _draws_nothing(part)]
+    return whole, [f"a polygon of {len(part)} numbers" for part in segmentation if _is_degenerate(part)]
 
 
-def _draws_nothing(part: Any) -> bool:
+def _is_degenerate(part: Any) -> bool:
     return isinstance(part, list) and (len(part) < 6 or len(part) % 2 == 1)
 
 

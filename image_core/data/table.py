@@ -33,7 +33,7 @@ def canonical_name(name: str) -> str:
     return _ALIASES.get(plain, plain)
 
 
-def is_picture_dataset(name: str) -> bool:
+def is_image_dataset(name: str) -> bool:
     """Whether the table has it."""
     return canonical_name(name) in SPLITS_BY
 

@@ -17,7 +17,12 @@ from torch.nn import functional as F
 
 from image_core.errors import ConfigError
 
-_ONLY = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+_REQUIRED_VALUES = {
+    "hidden_act": "gelu",
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
+}
 """The only values that a published configuration may have for these keys."""
 
 
@@ -50,7 +55,7 @@ class BertConfig:
     def from_published(cls, values: Mapping[str, Any]) -> BertConfig:
         """From the content of a config.json, whose other keys are ignored. Raises `ConfigError` for a variant of the
         architecture that is not supported."""
-        for key, wanted in _ONLY.items():
+        for key, wanted in _REQUIRED_VALUES.items():
             if values.get(key, wanted) != wanted:
                 raise ConfigError(f"text encoder: expected {key} {wanted!r}, got {values[key]!r}: take another model")
         known = {f.name for f in fields(cls)}

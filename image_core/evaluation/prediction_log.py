@@ -74,7 +74,7 @@ class PredictionLog:
         with output_errors(path):
             self._lines = dict(read_lines(path, _parsed, "remove the line: it is made again"))
 
-    def known(self, sample: ImageSample) -> list[LoggedAnswer] | None:
+    def find(self, sample: ImageSample) -> list[LoggedAnswer] | None:
         """What was answered to just these expressions of this picture, None where it was not."""
         rows = self._lines.get(sample.sample_id)
         if rows is None or [row["expression"] for row in rows] != list(sample.expressions):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from image_core.evaluation.samples import Samples, asked
+from image_core.evaluation.samples import Samples, with_questions
 from image_core.segmenter import ImageSegmenter
 
 
@@ -15,7 +15,7 @@ def collect_presence(segmenter: ImageSegmenter, samples: Samples, limit: int) ->
     truth: list[bool] = []
     model = segmenter.model
     scale, offset = model.presence_scale.item(), model.presence_offset.item()
-    for sample in asked(samples, limit):
+    for sample in with_questions(samples, limit):
         predictions = segmenter.segment(sample.image, sample.expressions)
         probs = torch.tensor([p.presence for p in predictions], dtype=torch.float64)
         logits += ((torch.logit(probs, eps=1e-12) - offset) / scale).tolist()

@@ -43,7 +43,7 @@ class ImageProtocol:
     #: When an answer is "no target": never, by the model's presence, or for a mask of fewer than `FEW_PIXELS`.
     absent: Literal["never", "presence", "few_pixels"] = "never"
     #: The true mask is rasterised on the plane, polygon by polygon, and not resized.
-    drawn: bool = False
+    rasterised: bool = False
     #: IoU = I / P, P the predicted pixels, where the true mask has more than one polygon.
     crowd: bool = False
     #: oIoU is among its metrics.
@@ -66,14 +66,14 @@ PROTOCOLS = {
         "squash_480",
         "rela",
         absent="presence",
-        drawn=True,
+        rasterised=True,
     ),
     "rela_50px": ImageProtocol(
         f"as rela, but absent is a mask of fewer than {FEW_PIXELS} pixels at 480 x 480",
         "squash_480",
         "rela",
         absent="few_pixels",
-        drawn=True,
+        rasterised=True,
     ),
     "cgformer": ImageProtocol(
         "probabilities of 480 x 480 back to the picture's size (bicubic), above 0.5, IoU > X, every sentence, as its "
@@ -142,13 +142,13 @@ class ProtocolScore:
         truth: np.ndarray,
         presence: float,
         polygons: int = 1,
-        drawn: np.ndarray | None = None,
+        rasterised: np.ndarray | None = None,
     ) -> None:
         """predicted: bool mask on the protocol's plane; truth: (H, W) bool, the true mask at the picture's own size;
-        presence: [0, 1]; polygons: their number in the true mask; drawn: the true mask rasterised on the plane, for
-        protocols that want it; None: it is resized."""
-        there = true_mask(truth, self.protocol.plane) if drawn is None else drawn
-        intersection, union = overlap(predicted, there)
+        presence: [0, 1]; polygons: their number in the true mask; rasterised: the true mask rasterised on the plane,
+        for protocols that want it; None: it is resized."""
+        truth_on_plane = true_mask(truth, self.protocol.plane) if rasterised is None else rasterised
+        intersection, union = overlap(predicted, truth_on_plane)
         area = int(np.count_nonzero(predicted))
         if self.protocol.crowd and polygons > 1:
             union = area

@@ -15,10 +15,10 @@ import torch
 
 from image_core.data.words import words_of
 from image_core.errors import ConfigError, DataError
-from image_core.evaluation.pictures import PictureSet
+from image_core.evaluation.images import ImageSet
 from image_core.evaluation.prediction_log import LoggedAnswer, PredictionLog
 from image_core.evaluation.protocols import NATIVE, PROTOCOLS, SQUASHED, Plane, ProtocolScore
-from image_core.evaluation.samples import asking, check_can_be_shuffled, expressions_of_another
+from image_core.evaluation.samples import check_can_be_shuffled, expressions_of_another, with_other_expressions
 from image_core.files import remove, write_json
 from image_core.folder import RunKind, run_folder
 from image_core.mask_model import MaskModel, ask_many
@@ -49,7 +49,7 @@ class Sheet(Protocol):
 class ImageEvaluation:
     """What is run. Raises `ConfigError` for what cannot be."""
 
-    pictures: PictureSet
+    images: ImageSet
     #: Only so many pictures, the first ones; None for all.
     limit: int | None = None
     #: The text-blind control: each picture is asked the expressions of the next one that has some.
@@ -63,36 +63,36 @@ class ImageEvaluation:
         if self.seqtr_crowd_iou and PROTOCOLS[CROWD].plane not in self.planes:
             raise ConfigError(
                 "--seqtr-crowd-iou: expected a dataset that is compared by SeqTR's rules (refcoco, refcoco+, refcocog, "
-                f"refclef), got {self.pictures.name}: leave it out"
+                f"refclef), got {self.images.name}: leave it out"
             )
 
     @property
     def count(self) -> int:
         """How many pictures."""
-        return len(self.pictures) if self.limit is None else min(self.limit, len(self.pictures))
+        return len(self.images) if self.limit is None else min(self.limit, len(self.images))
 
     @property
     def protocols(self) -> tuple[str, ...]:
         """By name, those beside the native one."""
-        return (*self.pictures.protocols, *([CROWD] if self.seqtr_crowd_iou else []))
+        return (*self.images.protocols, *([CROWD] if self.seqtr_crowd_iou else []))
 
     @property
     def planes(self) -> list[Plane]:
         """Where masks are kept beside the picture's own size, whether the crowd rule is asked or not."""
-        planes: list[Plane] = [PROTOCOLS[name].plane for name in self.pictures.protocols]
+        planes: list[Plane] = [PROTOCOLS[name].plane for name in self.images.protocols]
         return list(dict.fromkeys(planes))  # lavt and rela share one
 
     @property
     def settings(self) -> dict[str, Any]:
         """What predictions depend on; a folder with others is refused."""
-        return self.pictures.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
+        return self.images.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
 
     def sample(self, index: int) -> ImageSample:
         """A picture with the expressions that are asked of it, and their true masks. Raises `DataError`."""
-        sample = self.pictures.sample(index)
+        sample = self.images.sample(index)
         if not self.shuffle_expressions or not sample.expressions:
             return sample
-        return asking(sample, expressions_of_another(self.pictures.expressions, index, self.count))
+        return with_other_expressions(sample, expressions_of_another(self.images.expressions, index, self.count))
 
 
 def run_image_evaluation(
@@ -129,7 +129,7 @@ def run_image_evaluation(
             run.step(group)
             progress(group[-1] + 1, evaluation.count)
         document = {
-            "dataset": evaluation.pictures.name,
+            "dataset": evaluation.images.name,
             "protocol": NATIVE,
             "verified": True,
             **run.figures(),
@@ -157,7 +157,7 @@ def _finished(out: Path, settings: dict[str, Any], protocols: Sequence[str]) -> 
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _ReadableImage:
     """A picture that can be read."""
 
     index: int
@@ -167,7 +167,7 @@ class _Asked:
     keep: tuple[int, ...]
 
     @property
-    def question(self) -> ImageSample:
+    def query(self) -> ImageSample:
         """The picture with what the model is asked."""
         return _rows(self.sample, self.keep)
 
@@ -185,66 +185,66 @@ class _Run:
 
     def step(self, indices: Sequence[int]) -> None:
         """Some pictures: those that the log does not know are asked together."""
-        pictures = [self._read(index) for index in indices]
-        self._ask([p.question for p in pictures if isinstance(p, _Asked) and p.keep])
-        for index, picture in zip(indices, pictures, strict=True):
-            if isinstance(picture, _Asked):
-                self._score(picture)
+        images = [self._read(index) for index in indices]
+        self._ask([p.query for p in images if isinstance(p, _ReadableImage) and p.keep])
+        for index, image in zip(indices, images, strict=True):
+            if isinstance(image, _ReadableImage):
+                self._score(image)
             else:
-                self._fail(index, str(picture))
+                self._fail(index, str(image))
 
-    def _read(self, index: int) -> _Asked | DataError:
+    def _read(self, index: int) -> _ReadableImage | DataError:
         try:
             sample = self.evaluation.sample(index)
         except DataError as error:
             return error
-        return _Asked(index, sample, tuple(i for i, text in enumerate(sample.expressions) if words_of(text)))
+        return _ReadableImage(index, sample, tuple(i for i, text in enumerate(sample.expressions) if words_of(text)))
 
-    def _ask(self, questions: Sequence[ImageSample]) -> None:
+    def _ask(self, queries: Sequence[ImageSample]) -> None:
         """Ask the model about pictures without logged answers, and log the answers."""
-        new = [question for question in questions if self.log.known(question) is None]
-        if not new:
+        unanswered = [query for query in queries if self.log.find(query) is None]
+        if not unanswered:
             return
         start = time.perf_counter()
-        answered = ask_many(self.model, [q.image for q in new], [q.expressions for q in new])
-        self.computed, self.seconds = self.computed + len(new), self.seconds + time.perf_counter() - start
-        for question, answers in zip(new, answered, strict=True):
+        answered = ask_many(self.model, [q.image for q in unanswered], [q.expressions for q in unanswered])
+        self.computed, self.seconds = self.computed + len(unanswered), self.seconds + time.perf_counter() - start
+        for query, answers in zip(unanswered, answered, strict=True):
             planes = self.evaluation.planes
-            self.log.append(question, [LoggedAnswer.of(answer, question.size, planes) for answer in answers])
+            self.log.append(query, [LoggedAnswer.of(answer, query.size, planes) for answer in answers])
 
-    def _score(self, picture: _Asked) -> None:
+    def _score(self, image: _ReadableImage) -> None:
         """Score the answers to one picture, and a failure for each expression without words."""
-        sample = picture.sample
-        for i in (i for i in range(len(sample.expressions)) if i not in picture.keep):
+        sample = image.sample
+        for i in (i for i in range(len(sample.expressions)) if i not in image.keep):
             self._count_failure(sample.masks[i], bool(sample.masks[i].any()), sample.families[i])
-            told = f"expected words, got the expression {sample.expressions[i]!r}"
-            self.failures.append({"picture": sample.sample_id, "expression": sample.expression_ids[i], "error": told})
-        if not picture.keep:
-            return
-        question, polygons = picture.question, self.evaluation.pictures.polygons(picture.index)
-        answers = self.log.known(question)
-        if answers is None:
-            raise ValueError(
-                f"{question.sample_id}: expected its answers in the log, got none: two pictures of one id?"
+            message = f"expected words, got the expression {sample.expressions[i]!r}"
+            self.failures.append(
+                {"picture": sample.sample_id, "expression": sample.expression_ids[i], "error": message}
             )
-        self.sheet.add(question, [answer.mask for answer in answers], [answer.presence for answer in answers])
-        drawn = self._drawn(picture)
-        for row, i in enumerate(picture.keep):
-            answer, truth = answers[row], question.masks[row]
-            self.native.update(answer.mask, truth, answer.present, question.families[row])
+        if not image.keep:
+            return
+        query, polygons = image.query, self.evaluation.images.polygons(image.index)
+        answers = self.log.find(query)
+        if answers is None:
+            raise ValueError(f"{query.sample_id}: expected its answers in the log, got none: two pictures of one id?")
+        self.sheet.add(query, [answer.mask for answer in answers], [answer.presence for answer in answers])
+        rasterised = self._rasterised(image)
+        for row, i in enumerate(image.keep):
+            answer, truth = answers[row], query.masks[row]
+            self.native.update(answer.mask, truth, answer.present, query.families[row])
             for score in self.published.values():
                 plane = score.protocol.plane
-                there = drawn[i] if score.protocol.drawn else None
-                score.add(answer.masks[plane], truth, answer.presence, polygons[i], there)
+                rasterised_truth = rasterised[i] if score.protocol.rasterised else None
+                score.add(answer.masks[plane], truth, answer.presence, polygons[i], rasterised_truth)
 
-    def _drawn(self, picture: _Asked) -> list[np.ndarray]:
+    def _rasterised(self, image: _ReadableImage) -> list[np.ndarray]:
         """The true masks of all expressions, rasterised at 480 x 480, where a protocol wants that."""
-        asked = any(score.protocol.drawn for score in self.published.values())
-        return self.evaluation.pictures.drawn(picture.index, SQUASHED) if asked else []
+        is_needed = any(score.protocol.rasterised for score in self.published.values())
+        return self.evaluation.images.rasterised(image.index, SQUASHED) if is_needed else []
 
     def _fail(self, index: int, error: str) -> None:
-        self.failures.append({"picture": self.evaluation.pictures.sample_id(index), "error": error})
-        for has_target, truth in self.evaluation.pictures.truths(index):
+        self.failures.append({"picture": self.evaluation.images.sample_id(index), "error": error})
+        for has_target, truth in self.evaluation.images.true_masks(index):
             self._count_failure(truth, has_target, "")
 
     def _count_failure(self, truth: np.ndarray | None, has_target: bool, family: str) -> None:

@@ -17,7 +17,7 @@ class Samples(Protocol):
     def __getitem__(self, index: int, /) -> ImageSample: ...
 
 
-def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterator[ImageSample]:
+def with_questions(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterator[ImageSample]:
     """The first `limit` pictures with the expressions that are asked of them; a picture without any is left out.
 
     shuffled: the text-blind control. Each picture is asked the expressions of the next one that has some (after the
@@ -32,7 +32,9 @@ def asked(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterat
         if not sample.expressions:
             continue
         if shuffled:
-            sample = asking(sample, expressions_of_another(lambda i: samples[i].expressions, index, count))
+            sample = with_other_expressions(
+                sample, expressions_of_another(lambda i: samples[i].expressions, index, count)
+            )
         yield sample
 
 
@@ -52,7 +54,7 @@ def expressions_of_another(expressions: Callable[[int], Sequence[str]], index: i
     raise ConfigError(f"shuffled expressions: expected 2 pictures or more with expressions, got 1 of {count}")
 
 
-def asking(sample: ImageSample, others: Sequence[str]) -> ImageSample:
+def with_other_expressions(sample: ImageSample, others: Sequence[str]) -> ImageSample:
     """The sample with as many expressions of another picture, repeated if there are fewer."""
     theirs = tuple(others[i % len(others)] for i in range(len(sample.expressions)))
     return replace(sample, expressions=theirs)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from image_core.answer import MaskAnswer
-from image_core.evaluation.samples import Samples, asked
+from image_core.evaluation.samples import Samples, with_questions
 from image_core.mask_model import MaskModel, ask
 from image_core.metrics import ReferringMetrics
 from image_core.sample import ImageSample
@@ -25,10 +25,10 @@ def evaluate_images(
 ) -> dict[str, Any]:
     """The figures of `ReferringMetrics` over the first `limit` pictures, each expression at native resolution.
 
-    shuffle_expressions: the text-blind control, see `asked`.
+    shuffle_expressions: the text-blind control, see `with_questions`.
     """
     metrics = ReferringMetrics()
-    for sample in asked(samples, limit, shuffle_expressions):
+    for sample in with_questions(samples, limit, shuffle_expressions):
         for answer, truth, family in zip(predict(sample), sample.masks, sample.families, strict=True):
             metrics.update(answer.mask(truth.shape), truth, answer.presence >= 0.5, family)
     return metrics.compute()

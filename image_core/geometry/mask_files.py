@@ -21,7 +21,7 @@ VOID = 255
 WHITE = 255
 """In grey pictures without ids: the object."""
 
-_MOST_IDS = 64
+_MAX_IDS = 64
 """More distinct grey levels than this are soft edges or a photograph."""
 _NEARLY_BLACK = 8
 _HEADER_BIT_DEPTH = 24
@@ -29,14 +29,14 @@ _ADVICE = "save 0 and 255, or ids in a palette whose index 0 is black"
 
 
 @dataclass(frozen=True)
-class MaskPicture:
+class MaskImage:
     """What one PNG shows, its meaning still open."""
 
     path: Path
     #: (H, W) uint8, indices of a palette or grey levels; not to be written to.
     values: np.ndarray
     #: The distinct ones above 0, increasing.
-    marks: tuple[int, ...]
+    nonzero_values: tuple[int, ...]
     #: They are indices of a palette of colours, so that they are ids.
     indexed: bool
 
@@ -44,29 +44,29 @@ class MaskPicture:
         """(H, W) uint8: the values as ids, 255 void; for where other files say that they are ids."""
         return self.values
 
-    def one_object(self) -> np.ndarray:
+    def binary(self) -> np.ndarray:
         """(H, W) bool: the one object that a binary mask shows, whatever its value. Raises `DataError` for several
         values: soft edges, or ids of several objects."""
-        if len(self.marks) > 1:
+        if len(self.nonzero_values) > 1:
             raise DataError(
-                f"{self.path}: expected the mask of one object, 0 and 255, got the values {_told(self.marks)}: "
-                "set every pixel to 0 or 255"
+                f"{self.path}: expected the mask of one object, 0 and 255, got the values "
+                f"{_format_values(self.nonzero_values)}: set every pixel to 0 or 255"
             )
         return self.values > 0
 
 
-def read_mask(path: Path) -> MaskPicture:
+def read_mask(path: Path) -> MaskImage:
     """Read the PNG of a mask. Raises `DataError`: missing, broken, no PNG, colours that are no ids, a palette whose
     background cannot be told, transparency, 16-bit values that are no ids."""
     with opened(path, png_alone=True) as picture:
         values, indexed = _values(path, picture)
     marks = tuple(int(v) for v in np.flatnonzero(np.bincount(values.ravel(), minlength=256)) if v)
     values.setflags(write=False)
-    return MaskPicture(path, values, marks, indexed)
+    return MaskImage(path, values, marks, indexed)
 
 
 @dataclass(frozen=True)
-class Meaning:
+class MaskEncoding:
     """How the values of pictures of one sequence are read: what one picture leaves open, another may decide."""
 
     #: Without void, increasing; 0 and 255 in grey are one object, the id 1.
@@ -74,10 +74,10 @@ class Meaning:
     #: 255 in grey is the object.
     white_is_object: bool
     #: The pictures are binary masks of one object without an id: 0 and 255, or 0 and 1, in grey.
-    yes_or_no: bool
+    is_binary: bool
 
     @classmethod
-    def of(cls, pictures: Iterable[MaskPicture]) -> Meaning:
+    def of(cls, pictures: Iterable[MaskImage]) -> MaskEncoding:
         """Inferred from pictures, one after the other; none is kept in memory.
 
         Raises `DataError` where two readings fit: 255 among other grey levels, soft edges, or a palette of colours in
@@ -86,13 +86,13 @@ class Meaning:
         grey: dict[int, Path] = {}
         indices: dict[int, Path] = {}
         for picture in pictures:
-            for mark in picture.marks:
+            for mark in picture.nonzero_values:
                 (indices if picture.indexed else grey).setdefault(mark, picture.path)
         levels = sorted(grey)
-        if len(levels) > 1 and (WHITE in grey or len(levels) > _MOST_IDS):
+        if len(levels) > 1 and (WHITE in grey or len(levels) > _MAX_IDS):
             raise DataError(
-                f"{grey[levels[-1]]}: expected grey of 0 and 255, or ids, got the grey levels {_told(levels)}, which "
-                f"may be soft edges, or ids with void: {_ADVICE}"
+                f"{grey[levels[-1]]}: expected grey of 0 and 255, or ids, got the grey levels "
+                f"{_format_values(levels)}, which may be soft edges, or ids with void: {_ADVICE}"
             )
         if set(indices) == {VOID} and not grey:
             raise DataError(
@@ -103,7 +103,7 @@ class Meaning:
         object_ids = {1 if white and mark == WHITE else mark for mark in grey} | (set(indices) - {VOID})
         return cls(tuple(sorted(object_ids)), white, not indices and set(levels) <= {1, WHITE})
 
-    def ids(self, picture: MaskPicture) -> np.ndarray:
+    def ids(self, picture: MaskImage) -> np.ndarray:
         """(H, W) uint8: 0 none, the ids of objects, 255 void."""
         if self.white_is_object and not picture.indexed:
             return (picture.values > 0).astype(np.uint8)
@@ -173,5 +173,5 @@ def _indices(path: Path, picture: Image.Image) -> tuple[np.ndarray, bool]:
     return table[indices], False
 
 
-def _told(values: Sequence[int]) -> str:
+def _format_values(values: Sequence[int]) -> str:
     return ", ".join(map(str, values[:6])) + (f", ... ({len(values)})" if len(values) > 6 else "")

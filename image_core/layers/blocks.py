@@ -78,8 +78,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None, bias
     dozen tokens.
     """
     if q.dtype is not torch.bfloat16 or q.device.type != "cpu":
-        seen = bias if pad_mask is None else ~pad_mask
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        attn_mask = bias if pad_mask is None else ~pad_mask
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     if bias is not None:
         scores = scores + bias

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.layers.co_content import CoContent, Lines
-from image_core.layers.point_attention import PictureGrid, PointModulation, picture_grid
+from image_core.layers.point_attention import ImageGrid, PointModulation, image_grid
 from image_core.layers.transformer import Attention, FeedForward, Memory
 
 KeysValues = tuple[Tensor, Tensor]
@@ -36,7 +36,7 @@ class DecoderCache:
     pad_mask: Tensor  # (N, M) bool, of the memory
     steps: int = 0  # how many are done
     lines: Lines | None = None  # of the memory, for co-content
-    grid: PictureGrid | None = None  # of the memory, for point modulation
+    grid: ImageGrid | None = None  # of the memory, for point modulation
     start: Tensor | None = None  # (N, C) of the memory, for the first step
 
 
@@ -69,7 +69,7 @@ class DecoderLayer(nn.Module):
         past: KeysValues,
         memory: KeysValues,
         pad_mask: Tensor,
-        grid: PictureGrid | None = None,
+        grid: ImageGrid | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """T new tokens (N, T, C) after those of `past` -> (N, T, C), and `past` with the new ones appended."""
         placed = x + position
@@ -142,7 +142,7 @@ class CoordinateDecoder(nn.Module):
             nothing,
             memory.pad_mask,
             lines=lines,
-            grid=picture_grid(memory) if modulated else None,
+            grid=image_grid(memory) if modulated else None,
             start=memory.start,
         )
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from image_core.layers.blocks import merge_heads, split_heads
-from image_core.layers.many_rows import linear_of_many
+from image_core.layers.many_rows import linear_many_rows
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Attention(nn.Module):
 
     def keys_values(self, keys_from: Tensor, values_from: Tensor) -> tuple[Tensor, Tensor]:
         """Two (N, K, C) -> keys and values, (N, heads, K, C / heads) each."""
-        keys, values = linear_of_many(self.to_k, keys_from), linear_of_many(self.to_v, values_from)
+        keys, values = linear_many_rows(self.to_k, keys_from), linear_many_rows(self.to_v, values_from)
         return split_heads(keys, self.heads), split_heads(values, self.heads)
 
     def forward(
@@ -66,7 +66,7 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return linear_of_many(self.linear2, self.dropout(F.relu(linear_of_many(self.linear1, x))))
+        return linear_many_rows(self.linear2, self.dropout(F.relu(linear_many_rows(self.linear1, x))))
 
 
 class EncoderLayer(nn.Module):

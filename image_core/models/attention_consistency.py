@@ -24,7 +24,7 @@ MAP_STRIDE = 16
 """Pixels per cell of the maps."""
 
 
-def words_read(word_pad: Tensor, words: Words) -> Tensor:
+def words_ignored(word_pad: Tensor, words: Words) -> Tensor:
     """(N, L) bool padding -> the words that the loss does not read: padding, and with "first" all but the first token.
 
     The first token of BERT and RoBERTa stands for the whole expression. With "all", the loss also makes "square" in

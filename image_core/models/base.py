@@ -73,7 +73,7 @@ class FeatureModel(nn.Module, ABC):
         the whole input. Levels are maps of any strides, or tokens.
         """
 
-    def readied(self, image: ImageFeatures) -> ImageFeatures:
+    def precompute(self, image: ImageFeatures) -> ImageFeatures:
         """The features, with everything that `decode` computes from the image alone, so that it is computed once for
         many expressions. By default the features unchanged."""
         return image
@@ -163,12 +163,12 @@ class EarlyFusionModel(EncoderModel):
     fuses_language_in_encoder = True
 
     @abstractmethod
-    def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
+    def encode_before_fusion(self, stem: Tensor) -> tuple[Tensor, ...]:
         """The stem of F pictures -> all features that are computed before fusion, F rows of each tensor."""
 
     @abstractmethod
-    def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
-        """N rows of `before_words` and N rows of text -> the features of N pairs."""
+    def encode_fused(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
+        """N rows of `encode_before_fusion` and N rows of text -> the features of N pairs."""
 
     def encode_image(
         self,
@@ -200,12 +200,12 @@ class EarlyFusionModel(EncoderModel):
         Raises `ValueError` for images whose sides are no multiple of `size_multiple`."""
         size_of(images, self.size_multiple)
         valid_px = whole_px(images, valid_px)
-        before = self.before_words(self.vision.stem(images) if stem is None else stem)
+        before = self.encode_before_fusion(self.vision.stem(images) if stem is None else stem)
         parts = []
         for rows in torch.arange(len(text), device=images.device).split(self.max_pairs):
             frames = frame_index[rows]
             chosen = tuple(tensor[frames] for tensor in before)
-            parts.append(self.with_words(chosen, text.select(rows), valid_px[frames]))
+            parts.append(self.encode_fused(chosen, text.select(rows), valid_px[frames]))
         return join_features(parts)
 
 

@@ -32,7 +32,7 @@ from image_core.encoders.vision import VisionEncoder
 from image_core.field_types import check_fields
 from image_core.layers.blocks import mask_score, presence_from_mask
 from image_core.layers.doubled_conv import DoubledConv
-from image_core.layers.top_down import TopDownStep, enlarged
+from image_core.layers.top_down import TopDownStep, upsample
 from image_core.losses import at_size, bce_loss, dice_loss, dice_loss_of_probs
 from image_core.models.language_fused import LanguageFusedConfig, LanguageFusedModel
 from image_core.models.token_grouping import Form, Grouping, Load, Share
@@ -122,13 +122,13 @@ class KernelHead(nn.Module):
 
     def forward(self, x: Tensor, token: Tensor) -> Tensor:
         mask = self.convolved(x, token)
-        return enlarged(mask, mask.shape[2] - 2, mask.shape[3] - 2)[:, 0] if self.border else mask[:, 0]
+        return upsample(mask, mask.shape[2] - 2, mask.shape[3] - 2)[:, 0] if self.border else mask[:, 0]
 
     def convolved(self, x: Tensor, token: Tensor) -> Tensor:
         """Logits before the border is resized away: (N, 1, 4 h, 4 w), with `border` (N, 1, 4 h + 2, 4 w + 2)."""
         weights, bias = self.kernel(token).split([x.shape[1], 1], 1)
         folded = weights @ self.project.weight
-        mask = self.second.reduced(self.first(x), lambda y: torch.einsum("nchw,nc->nhw", y, folded)[:, None])
+        mask = self.second.forward_reduced(self.first(x), lambda y: torch.einsum("nchw,nc->nhw", y, folded)[:, None])
         mask = mask + (weights @ self.project.bias[:, None])[..., None, None]
         return (F.pad(mask, (1, 1, 1, 1)) if self.border else mask) + bias[..., None, None]
 

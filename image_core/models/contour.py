@@ -107,7 +107,7 @@ class SequenceExtras:
 
 
 class ContourModel(EncoderModel):
-    """A model that encodes each pair into a memory (`remember`) and decodes a contour from it.
+    """A model that encodes each pair into a memory (`build_memory`) and decodes a contour from it.
 
     Level 0 of its image features is the stem, from whose size the input's size is computed.
     """
@@ -121,7 +121,7 @@ class ContourModel(EncoderModel):
         self.cell_head = CellHead(config.channels, config.start_from_cells) if config.cell_weight > 0 else None
 
     @abstractmethod
-    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+    def build_memory(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N rows of features and N rows of text -> what the decoder attends to."""
 
     def encode(self, tokens: Tensor, position: Tensor, pad_mask: Tensor, cells: tuple[int, int]) -> Memory:
@@ -148,24 +148,24 @@ class ContourModel(EncoderModel):
 
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Tensor | None = None) -> Prediction:
         """`targets` (N, 2 points) long: the true tokens, for teacher forcing. None: the model reads its own tokens."""
-        memory = self.remember(image, text)
+        memory = self.build_memory(image, text)
         if targets is None:
             generated = self.decoder.generate(memory)
-            return self._answer(generated.tokens, generated.logits, image)
-        logits = self.decoder(memory, self._drifted(targets) if self.training else targets)
+            return self._to_prediction(generated.tokens, generated.logits, image)
+        logits = self.decoder(memory, self._perturb(targets) if self.training else targets)
         end = torch.full_like(targets[:, :1], self.decoder.end)
-        answer = self._answer(logits.argmax(-1), logits, image)
-        return replace(answer, extras=SequenceExtras(logits, torch.cat([targets, end], dim=1), memory.cell_logits))
+        prediction = self._to_prediction(logits.argmax(-1), logits, image)
+        return replace(prediction, extras=SequenceExtras(logits, torch.cat([targets, end], dim=1), memory.cell_logits))
 
-    def _drifted(self, targets: Tensor) -> Tensor:
+    def _perturb(self, targets: Tensor) -> Tensor:
         """(N, 2 points) long: what the decoder reads in place of the true tokens, see `read_drift`; ends stay."""
         if self.config.read_drift == 0:
             return targets
         steps = self.config.read_drift * torch.randn(len(targets), self.config.points, 2, device=targets.device)
-        walked = targets + steps.cumsum(1).flatten(1).round().long()
-        return torch.where(targets == self.decoder.end, targets, walked.clamp(0, self.config.bins - 1))
+        perturbed = targets + steps.cumsum(1).flatten(1).round().long()
+        return torch.where(targets == self.decoder.end, targets, perturbed.clamp(0, self.config.bins - 1))
 
-    def _answer(self, tokens: Tensor, logits: Tensor, image: ImageFeatures) -> Prediction:
+    def _to_prediction(self, tokens: Tensor, logits: Tensor, image: ImageFeatures) -> Prediction:
         h, w = (4 * n for n in image.levels[0].shape[-2:])
         return contour_prediction(
             tokens,

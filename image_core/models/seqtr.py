@@ -135,7 +135,7 @@ class SeqTR(ContourModel):
         """N rows of each -> F = tanh(x) * tanh(y), (N, fusion_channels, h, w)."""
         return torch.tanh(image.levels[1]) * torch.tanh(self.sentence(text.sentence))[:, :, None, None]
 
-    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+    def build_memory(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N rows of each -> F through the encoder."""
         return self.encode_joined(self.join(image, text), image.valid_px)
 

@@ -12,7 +12,7 @@ from image_core.sample import ImageSample
 from image_core.synthetic.expressions import Expression, sample_expressions
 from image_core.synthetic.recipes import FAMILIES
 from image_core.synthetic.render import render
-from image_core.synthetic.sampling import USUAL, SceneStyle, sample_scene
+from image_core.synthetic.sampling import DEFAULT_STYLE, SceneStyle, sample_scene
 from image_core.synthetic.scene import Scene
 from image_core.synthetic.splits import COMPOSITIONAL, DEFAULT_LENGTHS, check_split, scene_seed
 
@@ -53,7 +53,7 @@ class SyntheticImages:
         expressions_per_image: int = 4,
         length: int | None = None,
         families: tuple[str, ...] = FAMILIES,
-        style: SceneStyle = USUAL,
+        style: SceneStyle = DEFAULT_STYLE,
     ) -> None:
         check_split(split)
         if min(size) < _MIN_PX:

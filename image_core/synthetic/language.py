@@ -14,9 +14,9 @@ from random import Random
 from image_core.synthetic import phrases
 from image_core.synthetic.colours import COLOURS
 from image_core.synthetic.expressions import sample_expressions
+from image_core.synthetic.realisation import AGREEMENT, plural_of
 from image_core.synthetic.sampling import sample_scene
 from image_core.synthetic.shapes import SHAPES
-from image_core.synthetic.speech import AGREEMENT, plural_of
 from image_core.synthetic.splits import COMPOSITIONAL, scene_seed
 
 _SIDE = re.compile(r"\b(left|right)(?=(?:-?most|-?hand)?\b)", re.IGNORECASE)

@@ -23,7 +23,7 @@ from image_core.errors import ConfigError, UnknownNameError
 from image_core.geometry.rle import decode_polygons, encode_rle
 from image_core.synthetic.dataset import DrawnScene, SyntheticImages
 from image_core.synthetic.recipes import FAMILIES, SINGLE_FAMILIES
-from image_core.synthetic.sampling import USUAL, SceneStyle
+from image_core.synthetic.sampling import DEFAULT_STYLE, SceneStyle
 from image_core.synthetic.shapes import SHAPES
 
 EXPRESSIONS_PER_IMAGE = 6
@@ -51,7 +51,7 @@ def write_refcoco(
     seed: int,
     size: tuple[int, int],
     test_split: str = "test",
-    style: SceneStyle = USUAL,
+    style: SceneStyle = DEFAULT_STYLE,
 ) -> None:
     """Write `splits[name]` pictures for each split in RefCOCO's layout: expressions with exactly one target.
 
@@ -84,7 +84,7 @@ def _scenes(
     size: tuple[int, int],
     test_split: str,
     families: tuple[str, ...],
-    style: SceneStyle = USUAL,
+    style: SceneStyle = DEFAULT_STYLE,
 ) -> Iterator[tuple[str, DrawnScene]]:
     for name, count in splits.items():
         if name not in ("train", "val", *_TEST_NAMES):

@@ -140,7 +140,7 @@ class Engine:
 
         One part after the other, so that only one is in memory; processes exchange gradients with the last.
         """
-        told: dict[str, Tensor] = {}
+        terms_of_all: dict[str, Tensor] = {}
         losses = []
         *first, _ = batches
         for name, batch in batches.items():
@@ -148,9 +148,9 @@ class Engine:
                 terms, loss = self._loss(self._placed(batch))
                 loss = self.weights[name] * loss
                 self.accelerator.backward(loss)
-            told |= {name + k: v.detach() for k, v in terms.items()}
+            terms_of_all |= {name + k: v.detach() for k, v in terms.items()}
             losses.append(loss.detach())
-        return told | {"loss": torch.stack(losses).sum()}
+        return terms_of_all | {"loss": torch.stack(losses).sum()}
 
     def _placed(self, batch: ImageBatch) -> ImageBatch:
         batch = batch.to(self.accelerator.device)

@@ -126,8 +126,8 @@ def initial_model(config: TrainConfig) -> tuple[Trainable, Provenance]:
         _check_frozen(config)
         return build_model(config.model), Provenance()
     loaded = load_model(find_model(config.init))
-    own, asked = (_parts_of(each) for each in (loaded.spec, without_weights(config.model)))
-    differing = sorted(key for key in own.keys() | asked.keys() if own.get(key) != asked.get(key))
+    stored, configured = (_parts_of(each) for each in (loaded.spec, without_weights(config.model)))
+    differing = sorted(key for key in stored.keys() | configured.keys() if stored.get(key) != configured.get(key))
     if differing:
         raise ConfigError(
             f"init: expected the model that the settings describe, got {config.init}, "
@@ -149,10 +149,10 @@ def _check_frozen(config: TrainConfig) -> None:
     trained = {
         name for name in ("vision", "text") for it in (getattr(config.model, name),) if it.pretrained or it.folder
     }
-    drawn = [part for part in config.optimiser.frozen if part.split(".")[0] not in trained]
-    if drawn:
+    untrained = [part for part in config.optimiser.frozen if part.split(".")[0] not in trained]
+    if untrained:
         raise ConfigError(
-            f"optimiser.frozen: expected parts with trained weights, got {', '.join(drawn)} of random ones: "
+            f"optimiser.frozen: expected parts with trained weights, got {', '.join(untrained)} of random ones: "
             "give init=FILE, or optimiser.frozen=[] to let them learn"
         )
 
@@ -215,7 +215,7 @@ def commit() -> str:
     """The commit of the source tree that trained, "" outside a checkout or without git."""
     if shutil.which("git") is None:
         return ""
-    asked = subprocess.run(
+    result = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
-    return asked.stdout.strip()
+    return result.stdout.strip()

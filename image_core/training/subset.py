@@ -24,14 +24,14 @@ def labelled_indices(count: int, share: float, seed: int) -> list[int]:
 
 
 @runtime_checkable
-class ReadInParts(Protocol):
+class PartialSamples(Protocol):
     """Samples whose parts can be read without their masks, and their words without their pictures."""
 
     def sample_id(self, index: int) -> str:
         """The name of item `index`."""
         ...
 
-    def picture(self, index: int) -> np.ndarray:
+    def image(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises `DataError` where it cannot be read."""
         ...
 
@@ -48,7 +48,7 @@ def words_in(samples: Samples, indices: Iterable[int]) -> tuple[str, ...]:
     """Every word of the expressions of some pictures, in lower case, sorted."""
 
     def texts(index: int) -> tuple[str, ...]:
-        return samples.expressions(index) if isinstance(samples, ReadInParts) else samples[index].expressions
+        return samples.expressions(index) if isinstance(samples, PartialSamples) else samples[index].expressions
 
     return tuple(sorted({word for index in indices for text in texts(index) for word in words_of(text)}))
 

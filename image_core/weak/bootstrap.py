@@ -24,7 +24,7 @@ from image_core.training.batches import PseudoPart
 from image_core.training.config import TRAINING, TrainConfig
 from image_core.training.log import read_log
 from image_core.training.recipe import Datasets, datasets, finished, train_on
-from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
+from image_core.training.subset import PartialSamples, Subset, labelled_indices, words_in
 from image_core.weak.box_source import BoxSource, NoBoxes, SparcBoxes, TrueBoxes
 from image_core.weak.config import BootstrapConfig
 from image_core.weak.labelling import Labeller
@@ -67,8 +67,8 @@ def bootstrap(config: BootstrapConfig, command: str = "", make_boxes: MakeBoxes 
     with lock_folder(train.out, KIND):
         check_settings(train.out, KIND, config.to_dict())
         write_settings(train.out, KIND, config.to_dict())
-        told = _rounds(config, data, unlabelled, boxes, command)
-        write_json(summary, {"labelled": len(labelled), "unlabelled": len(unlabelled), **told})
+        results = _rounds(config, data, unlabelled, boxes, command)
+        write_json(summary, {"labelled": len(labelled), "unlabelled": len(unlabelled), **results})
     return summary
 
 
@@ -77,8 +77,8 @@ def _rounds(
 ) -> dict[str, Any]:
     """All rounds: the results of each, and the model of the last."""
     ledger = Ledger(config.train.out / "ledger.jsonl")
-    model, told = _round(0, config, data, None, command)
-    rounds = [told]
+    model, result = _round(0, config, data, None, command)
+    rounds = [result]
     for round in range(1, config.rounds + 1):
         pictures, counts = None, {"gamma": config.gamma(round)}
         if config.gamma(round) > 0:
@@ -88,8 +88,8 @@ def _rounds(
                 logger.warning(
                     "round %d: no pseudo label was accepted; it trains on the labelled pictures alone", round
                 )
-        model, told = _round(round, config, data, pictures, command)
-        rounds.append(told | counts)
+        model, result = _round(round, config, data, pictures, command)
+        rounds.append(result | counts)
     return {"rounds": rounds, "model": str(model.relative_to(config.train.out))}
 
 
@@ -117,7 +117,7 @@ def _label(
     """Pseudo labels of a round by the model of the one before. Returns the counts, whose file marks it as done."""
     done = config.train.out / f"labels_{round}.json"
     if done.exists():
-        return _as_counted(read_json(done, "remove it, and it is made again"), round, ledger, done)
+        return _check_counts(read_json(done, "remove it, and it is made again"), round, ledger, done)
     precision = resolve_precision(config.train.precision, resolve_device(config.train.device))
     segmenter = ImageSegmenter.load(model, config.train.device, precision)
     Labeller(segmenter, boxes, config.filter.build()).label_all(round, pictures, ledger)
@@ -127,12 +127,12 @@ def _label(
     return counts
 
 
-def _as_counted(told: Any, round: int, ledger: Ledger, done: Path) -> dict[str, Any]:
+def _check_counts(stored: Any, round: int, ledger: Ledger, done: Path) -> dict[str, Any]:
     """The counts of a round that was labelled before. Raises `DamagedError` where the ledger has other lines by now."""
     counts = count(ledger.labels(round))
-    if told != counts:
+    if stored != counts:
         raise DamagedError(
-            f"{ledger.path}: round {round} has {json.dumps(counts)}, {done.name} says {json.dumps(told)}: lines are "
+            f"{ledger.path}: round {round} has {json.dumps(counts)}, {done.name} says {json.dumps(stored)}: lines are "
             f"lost or changed; remove {done}, and those missing at the end are made again"
         )
     return counts
@@ -147,7 +147,7 @@ def box_source(config: BootstrapConfig, samples: Samples) -> BoxSource:
     device = config.train.device
     scorer = build_scorer(config.scorer, device=device)
     proposer = build_proposer(config.proposals or "colour_regions", device=device)
-    if isinstance(proposer, BoxesFile) and isinstance(samples, ReadInParts):
+    if isinstance(proposer, BoxesFile) and isinstance(samples, PartialSamples):
         proposer.check([samples.sample_id(index) for index in range(len(samples))])
     return SparcBoxes(Sparc(scorer, config.sparc), proposer)
 

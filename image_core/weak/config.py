@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from image_core.errors import ConfigError
 from image_core.training.config import TrainConfig
 from image_core.weak.sparc import SparcConfig
-from image_core.weak.validity import Everything, MaskInBox, ProjectionLoss, ValidityFilter
+from image_core.weak.validity import AcceptAll, MaskInBox, ProjectionLoss, ValidityFilter
 
 FilterName = Literal["mask_in_box", "projection", "everything"]
 GammaSchedule = Literal["linear", "fixed", "cosine"]
@@ -53,7 +53,7 @@ class FilterConfig:
     def build(self) -> ValidityFilter:
         """The filter."""
         if self.name == "everything":
-            return Everything()
+            return AcceptAll()
         if self.name == "projection":
             return ProjectionLoss() if self.threshold is None else ProjectionLoss(self.threshold)
         threshold = MaskInBox.threshold if self.threshold is None else self.threshold

@@ -24,7 +24,7 @@ from image_core.weak.validity import ValidityFilter
 logger = logging.getLogger(__name__)
 
 NO_WORDS = "no words"
-_TOLD_EVERY = 500
+_LOG_EVERY = 500
 
 
 class Labeller:
@@ -43,28 +43,28 @@ class Labeller:
             # A picture that was begun may fail when it is predicted again: that is recorded, too.
             begun = index == last and not labels[0].of_picture
             ledger.append(labels[lines:] if begun else labels)
-            if done % _TOLD_EVERY == 0:
+            if done % _LOG_EVERY == 0:
                 logger.info("round %d: %d of %d pictures asked", round, done, len(pictures))
 
     def _label(self, round: int, pictures: Unlabelled, index: int) -> list[PseudoLabel]:
         """One line an expression, or one line for a picture at which something of it is at fault."""
         sample_id = ""
         try:
-            picture = pictures.picture(index)
+            picture = pictures.image(index)
             sample_id = picture.sample_id
-            asked = picture.with_words()
-            answers = self.segmenter.segment(asked.image, asked.expressions) if asked.expressions else []
-            boxes = self.boxes.boxes(asked) if asked.expressions else []
+            with_text = picture.without_empty()
+            answers = self.segmenter.segment(with_text.image, with_text.expressions) if with_text.expressions else []
+            boxes = self.boxes.boxes(with_text) if with_text.expressions else []
         except RvosError as error:
             logger.warning("round %d, picture %d: %s", round, index, error)
             return [PseudoLabel(round, index, sample_id, "failed", str(error))]
-        masks = [answer.mask(asked.image.shape[:2], presence_threshold=0.0) for answer in answers]
+        masks = [answer.mask(with_text.image.shape[:2], presence_threshold=0.0) for answer in answers]
         judged = zip(masks, answers, boxes, strict=True)
         named = zip(picture.expression_ids, picture.expressions, strict=True)
         unanswered = [PseudoLabel(round, index, sample_id, "failed", NO_WORDS, *name) for name in named]
-        return [self._judged(label, *next(judged)) if words_of(label.text) else label for label in unanswered]
+        return [self._judge(label, *next(judged)) if words_of(label.text) else label for label in unanswered]
 
-    def _judged(self, label: PseudoLabel, mask: np.ndarray, answer: MaskAnswer, box: np.ndarray | None) -> PseudoLabel:
+    def _judge(self, label: PseudoLabel, mask: np.ndarray, answer: MaskAnswer, box: np.ndarray | None) -> PseudoLabel:
         """mask: (H, W) bool, the predicted mask, whatever the presence."""
         verdict = self.judge(mask, box)
         return replace(

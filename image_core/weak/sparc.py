@@ -82,19 +82,19 @@ class Sparc:
             raise DataError("SpARC: expected expressions with words, got a blank one")
         if not expressions:
             return []
-        asked = [question_of(expression, self.config) for expression in expressions]
-        texts = list(dict.fromkeys(text for question in asked for text in question.texts))
+        questions = [question_of(expression, self.config) for expression in expressions]
+        texts = list(dict.fromkeys(text for question in questions for text in question.texts))
         probabilities = self._probabilities(image, boxes, texts)
-        return [self._answer(question, boxes, image.shape[:2], probabilities) for question in asked]
+        return [self._answer(question, boxes, image.shape[:2], probabilities) for question in questions]
 
     def _probabilities(self, image: np.ndarray, boxes: np.ndarray, texts: list[str]) -> dict[str, np.ndarray]:
         """Text -> (N,) softmax over the boxes."""
         if self.config.prompt == "red_box":
-            shown = list(show_proposals(image, boxes, self.config.style))
+            prompts = list(show_proposals(image, boxes, self.config.style))
         else:
-            shown = list(crop_proposals(image, boxes))
+            prompts = list(crop_proposals(image, boxes))
         logits = np.asarray(
-            self.scorer.scores(shown, [self.config.template.format(text) for text in texts]), np.float64
+            self.scorer.scores(prompts, [self.config.template.format(text) for text in texts]), np.float64
         )
         if logits.shape != (len(boxes), len(texts)) or not np.isfinite(logits).all():
             raise ValueError(f"Scorer: expected scores {(len(boxes), len(texts))}, all finite, got {logits.shape}")

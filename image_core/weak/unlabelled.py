@@ -15,12 +15,12 @@ from image_core.errors import DataError
 from image_core.evaluation.samples import Samples
 from image_core.geometry.rle import decode_rle
 from image_core.sample import ImageSample
-from image_core.training.subset import ReadInParts
+from image_core.training.subset import PartialSamples
 from image_core.weak.ledger import PseudoLabel
 
 
 @dataclass(frozen=True)
-class UnlabelledPicture:
+class UnlabelledImage:
     """A picture and what is asked of it.
 
     The kinds of its expressions are left out too, since one of them says that there is no target.
@@ -32,7 +32,7 @@ class UnlabelledPicture:
     expressions: tuple[str, ...]  # E of them
     expression_ids: tuple[str, ...]  # their names
 
-    def with_words(self) -> UnlabelledPicture:
+    def without_empty(self) -> UnlabelledImage:
         """The same without expressions that have no words."""
         kept = [i for i, text in enumerate(self.expressions) if words_of(text)]
         expressions, names = (tuple(values[i] for i in kept) for values in (self.expressions, self.expression_ids))
@@ -42,7 +42,7 @@ class UnlabelledPicture:
 class Unlabelled:
     """Some pictures of a set, by their indices there, rising.
 
-    Masks are not read where the set can be read without (`ReadInParts`), and dropped at once where it cannot.
+    Masks are not read where the set can be read without (`PartialSamples`), and dropped at once where it cannot.
     """
 
     def __init__(self, samples: Samples, indices: Sequence[int]) -> None:
@@ -51,21 +51,21 @@ class Unlabelled:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def picture(self, index: int) -> UnlabelledPicture:
+    def image(self, index: int) -> UnlabelledImage:
         """The picture `index` of the set. Raises what reading it raises, and `KeyError` for one that is not here."""
         if index not in self._known:
             raise KeyError(index)
         samples = self._samples
-        if isinstance(samples, ReadInParts):
-            return UnlabelledPicture(
+        if isinstance(samples, PartialSamples):
+            return UnlabelledImage(
                 index,
                 samples.sample_id(index),
-                samples.picture(index),
+                samples.image(index),
                 samples.expressions(index),
                 samples.expression_ids(index),
             )
         sample = samples[index]
-        return UnlabelledPicture(index, sample.sample_id, sample.image, sample.expressions, sample.expression_ids)
+        return UnlabelledImage(index, sample.sample_id, sample.image, sample.expressions, sample.expression_ids)
 
 
 class PseudoLabelled:
@@ -88,7 +88,7 @@ class PseudoLabelled:
 
     def __getitem__(self, index: int) -> ImageSample:
         labels = self._labels[index]
-        picture = self._pictures.picture(labels[0].index)
+        picture = self._pictures.image(labels[0].index)
         return ImageSample(
             image=picture.image,
             expressions=tuple(label.text for label in labels),

@@ -94,7 +94,7 @@ def test_one_product_is_both_convolutions_of_the_head() -> None:
         head = KernelHead(6, border).eval()
         x, token = torch.randn(2, 6, 5, 4), torch.randn(2, 6)
         large = F.conv2d(
-            head.second._as_it_reads(head.first._as_it_reads(x)),
+            head.second._forward_unfused(head.first._forward_unfused(x)),
             head.project.weight[..., None, None],
             head.project.bias,
         )

@@ -96,8 +96,8 @@ def test_shards_of_one_run_start_together(tmp_path: Path, count: int) -> None:
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from image_core.folder import RunKind, held
-with held(Path(sys.argv[1]), RunKind("rvos test")):
+from image_core.folder import RunKind, lock_folder
+with lock_folder(Path(sys.argv[1]), RunKind("rvos test")):
     print("in", flush=True)
     time.sleep(float(sys.argv[2]))
 """

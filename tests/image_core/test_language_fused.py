@@ -19,7 +19,7 @@ from image_core.encoders.segmentation_windows import window_attention
 from image_core.encoders.text import Tokens, build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.encoders.vision_blocks import SwinStage
-from image_core.layers.pixel_word import LanguageGate, PixelWordAttention, over_pixels
+from image_core.layers.pixel_word import LanguageGate, PixelWordAttention, instance_norm
 from image_core.models.language_fused import LanguageFusedConfig, LanguageFusedModel
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
@@ -53,7 +53,7 @@ def test_pixel_word_attention_is_its_formula(heads: int) -> None:
 
 
 def test_a_single_pixel_hears_nothing_and_breaks_nothing() -> None:
-    assert over_pixels(torch.randn(2, 1, 3)).abs().max() == 0
+    assert instance_norm(torch.randn(2, 1, 3)).abs().max() == 0
     with pytest.raises(ValueError, match=r"expected divisors of the encoder's channels \(8\), got 3"):
         PixelWordAttention(8, 6, 3)
 

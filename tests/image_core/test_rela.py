@@ -21,8 +21,8 @@ from image_core.convert.state_dicts import load_weights
 from image_core.errors import CheckpointError, ConfigError
 from image_core.layers.deformable_attention import DeformableAttention, cells_of
 from image_core.models.description import ModelConfig
-from image_core.models.rela import Rela, reduced, second_less_first
-from image_core.models.rela_regions import squares_apart
+from image_core.models.rela import Rela, class_difference, downsample_masks
+from image_core.models.rela_regions import outside_own_square
 from image_core.models.table import build_model
 from image_core.types import ImageBatch
 from tests.image_core.published_models import read_words
@@ -65,7 +65,7 @@ def test_each_head_begins_by_looking_its_own_way() -> None:
 
 def test_squares_of_the_hard_split() -> None:
     """Two by two regions over 2 x 4 cells: each sees the two of its quarter."""
-    assert (~squares_apart(2, (2, 4), torch.device("cpu"))).int().tolist() == [
+    assert (~outside_own_square(2, (2, 4), torch.device("cpu"))).int().tolist() == [
         [1, 1, 0, 0, 0, 0, 0, 0],
         [0, 0, 1, 1, 0, 0, 0, 0],
         [0, 0, 0, 0, 1, 1, 0, 0],
@@ -77,15 +77,15 @@ def test_a_minimap_cell_is_true_where_all_around_its_centre_is() -> None:
     mask = torch.zeros(1, 20, 20)
     mask[0, :10, :10] = 1
     mask[0, 4, 4] = 0  # beside the centre of the first cell of 10
-    assert reduced(mask, 2).tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
+    assert downsample_masks(mask, 2).tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
     mask[0, 4, 4], mask[0, 0, 0] = 1, 0
-    assert reduced(mask, 2).tolist() == [[[1.0, 0.0], [0.0, 0.0]]]
+    assert downsample_masks(mask, 2).tolist() == [[[1.0, 0.0], [0.0, 0.0]]]
 
 
 def test_log_odds_of_two_classes_and_of_one() -> None:
     logits = torch.randn(2, 5, 2)
-    torch.testing.assert_close(second_less_first(logits, 2).sigmoid(), logits.softmax(2)[..., 1])
-    assert torch.equal(second_less_first(logits[..., :1], 2), logits[..., 0])
+    torch.testing.assert_close(class_difference(logits, 2).sigmoid(), logits.softmax(2)[..., 1])
+    assert torch.equal(class_difference(logits[..., :1], 2), logits[..., 0])
 
 
 @pytest.mark.parametrize("form", ["release", "paper"])
@@ -119,7 +119,7 @@ def test_the_three_terms_of_the_loss(tiny_spec: Spec, form: str) -> None:
 def test_regions_of_every_published_number(tiny_spec: Spec, side: int) -> None:
     model = cast(Rela, build_model(tiny_spec("rela", minimap=side))).eval()
     text = model.encode_text(["the red star"])
-    said = model.say(model.encode_image(torch.randn(1, 3, 32, 64), text), text)
+    said = model.predict_regions(model.encode_image(torch.randn(1, 3, 32, 64), text), text)
     assert said.masks.shape == (1, side * side, 8, 16) and said.minimap.shape == (1, side * side, 2)
     assert said.target.shape == (1, 2, 8, 16)
     # What is meant is the sum of the regions' masks, each with what its minimap cell says.
@@ -199,13 +199,13 @@ def test_parity_rela(fixture: tuple[dict[str, Tensor], dict[str, Tensor], Path])
     close(pixels.features, "mask_features")
     for level, name in zip(pixels.levels, ("ms0", "ms1", "ms2"), strict=True):
         close(level, name)
-    said = model.say(image, text)
+    said = model.predict_regions(image, text)
     close(said.minimap, "official_load_pred_logits")
     close(said.absent, "official_load_nt_label")
     torch.testing.assert_close(said.target, io["official_load_pred_masks"], rtol=1e-4, atol=1e-3)
 
     load_weights(model, RELA.rename_keys(published), "fixture")  # as stored
-    said = model.say(image, text)
+    said = model.predict_regions(image, text)
     close(said.minimap, "pred_logits")
     close(said.absent, "nt_label")
     torch.testing.assert_close(said.target, io["pred_masks"], rtol=1e-4, atol=1e-3)

@@ -218,7 +218,7 @@ def test_two_pictures_can_be_learnt_by_heart(model: SeqTR) -> None:
     with torch.no_grad():
         found = model.eval()(batch)
         text, rows = model.encode_text(batch.expressions), batch.frame_index
-        memory = model.remember(model.encode_image(batch.images, valid_px=batch.valid_px).select(rows), text)
+        memory = model.build_memory(model.encode_image(batch.images, valid_px=batch.valid_px).select(rows), text)
         tokens = model.decoder.generate(memory).tokens[:, :-1]
     assert torch.equal(found.presence_logit > 0, batch.has_target)
     assert (tokens == model.targets(batch)).float().mean() > 0.8
@@ -241,12 +241,12 @@ class WhereTensorsAreMade(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.made, self.elsewhere = 0, []
+        self.precomputed, self.elsewhere = 0, []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
-        self.made += len(tensors)
+        self.precomputed += len(tensors)
         self.elsewhere += [f"{func} on {leaf.device}" for leaf in tensors if leaf.device.type != "meta"]
         return out
 
@@ -259,11 +259,11 @@ def test_the_network_makes_no_tensor_on_another_device(model: SeqTR) -> None:
     with WhereTensorsAreMade() as watched:
         stem = model.encode_stem(batch.images)
         image = model.encode_image(batch.images, stem=stem, valid_px=batch.valid_px).select(batch.frame_index)
-        memory = model.remember(image, text)
+        memory = model.build_memory(image, text)
         generated = model.decoder.generate(memory)
         logits = model.decoder(memory, generated.tokens[:, :-1])
         loss = token_loss(logits, generated.tokens, smoothing=0.1, end_weight=0.1)
-    assert watched.elsewhere == [] and watched.made > 100
+    assert watched.elsewhere == [] and watched.precomputed > 100
     assert loss.is_meta and loss.shape == ()
 
 

@@ -20,7 +20,7 @@ _SHORTEST_OUTLINE = 12
 _SHORTEST_SIDE_PX = 4
 _SAMPLED_EVERY = 4
 """Pixels, for the palette; it wants as many samples as colours at least."""
-_WORN_EDGE = 20
+_WEAK_PERCENTILE = 20
 """Percentile of the edge strengths along an outline that is taken as its weakest stretch."""
 
 
@@ -59,7 +59,7 @@ class ColourRegions:
         scored = [
             region
             for colours in self.config.palettes
-            for outline in _outlines(_painted(lab, colours), colours)
+            for outline in _outlines(_quantise(lab, colours), colours)
             if (region := self._judge(outline, edges)) is not None
         ]
         if not scored:
@@ -84,7 +84,7 @@ class ColourRegions:
         if area < s.filled * w * h or solidity < s.solid or inside.mean() < s.inside:
             return None
         along = np.minimum(edges[rows[inside], columns[inside]] / s.sharp, 1)
-        weakest = np.percentile(along, _WORN_EDGE)
+        weakest = np.percentile(along, _WEAK_PERCENTILE)
         if weakest < s.edge:
             return None
         return (x, y, x + w, y + h), float(along.mean() + weakest + 0.5 * solidity + 2 * np.sqrt(share))
@@ -98,7 +98,7 @@ def edge_strength(lab: np.ndarray) -> np.ndarray:
     return cv2.dilate(edges, np.ones((3, 3), np.uint8))
 
 
-def _painted(lab: np.ndarray, colours: int) -> np.ndarray:
+def _quantise(lab: np.ndarray, colours: int) -> np.ndarray:
     """(H, W, 3) -> (H, W) uint8: the nearest colour of a k-means palette of the picture."""
     cv2.setRNGSeed(0)
     sample = np.ascontiguousarray(lab.reshape(-1, 3)[::_SAMPLED_EVERY])

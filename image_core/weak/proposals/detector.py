@@ -64,9 +64,9 @@ class Detector:
         the expressions have no noun. The name is not read."""
         detector = self._detector
         if isinstance(detector, OpenVocabularyDetector):
-            found = detector.detect(image, nouns_of(expressions), self.score)
+            detections = detector.detect(image, nouns_of(expressions), self.score)
         else:
-            found = [detector.detect(image, self.score)]
-        boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy for one in found)])
-        scores = np.concatenate([np.zeros(0), *(one.scores for one in found)])
+            detections = [detector.detect(image, self.score)]
+        boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy for one in detections)])
+        scores = np.concatenate([np.zeros(0), *(one.scores for one in detections)])
         return boxes[keep_best(boxes, scores, self.overlap, self.most)]

@@ -51,14 +51,14 @@ class ClipScorer:
     def _logits(self, network: Network, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         model = network.model
         with network.inference():
-            meant = torch.cat([self._text(network, text) for text in texts])
-            shown = torch.cat(
+            text_embeddings = torch.cat([self._text(network, text) for text in texts])
+            image_embeddings = torch.cat(
                 [
                     _direction(model.get_image_features(**network.preprocess(list(images[start : start + self.batch]))))
                     for start in range(0, len(images), self.batch)
                 ]
             )
-            cosines = (shown[:, None] * meant[None]).sum(-1)
+            cosines = (image_embeddings[:, None] * text_embeddings[None]).sum(-1)
             bias = getattr(model, "logit_bias", None)  # SigLIP's
             logits = cosines * model.logit_scale.double().exp() + (0 if bias is None else bias.double())
         return logits.cpu().numpy()

@@ -62,7 +62,7 @@ class ImageTextPair(nn.Module):
         self.project_text = nn.Linear(self.text.channels, config.width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
-    def encode_pictures(self, pictures: Tensor) -> Tensor:
+    def encode_images(self, pictures: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] -> (B, cells, width), each cell of length 1."""
         mean, std = (pictures.new_tensor(values)[:, None, None] for values in (self.vision.mean, self.vision.std))
         _, fine, coarse = self.vision((pictures - mean) / std)
@@ -105,7 +105,7 @@ class PairScorer:
         logits = []
         for start in range(0, len(images), _BATCH):
             pictures = as_input(images[start : start + _BATCH], self.pair.config.size_px).to(self.device)
-            logits.append(self.pair.fit(self.pair.encode_pictures(pictures), words))
+            logits.append(self.pair.fit(self.pair.encode_images(pictures), words))
         return torch.cat(logits).double().cpu().numpy()
 
 

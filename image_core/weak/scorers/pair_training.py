@@ -81,7 +81,7 @@ class PairBatch:
     left_out: np.ndarray  # (B + D, B T) bool, True where a bag may fit a text that is not its own
 
 
-class PicturePool:
+class ImagePool:
     """The first pictures of the training split with their proposals and texts, each drawn once."""
 
     def __init__(self, config: PairTrainingConfig) -> None:
@@ -101,15 +101,15 @@ class PicturePool:
         return self._kept[index]
 
 
-def make_batch(pool: PicturePool, config: PairTrainingConfig, step: int) -> PairBatch:
+def make_batch(pool: ImagePool, config: PairTrainingConfig, step: int) -> PairBatch:
     """The batch of one step, a pure function of (pool, config, step)."""
     rng = np.random.default_rng([config.seed, step])
     template = SparcConfig().template
-    windows, bags, decoys, texts_of_pictures, asked = [], [], [], [], []
+    windows, bags, decoys, texts_of_pictures, batch_texts = [], [], [], [], []
     for bag in range(config.pictures):
         image, boxes, texts = pool[(step * config.pictures + bag) % config.pool]
         texts_of_pictures.append(texts)
-        asked += [texts[i] for i in np.resize(rng.permutation(len(texts)), config.texts)]
+        batch_texts += [texts[i] for i in np.resize(rng.permutation(len(texts)), config.texts)]
         windows += [
             cut(show, box, config.window_px) for show, box in zip(show_proposals(image, boxes), boxes, strict=True)
         ]
@@ -118,14 +118,14 @@ def make_batch(pool: PicturePool, config: PairTrainingConfig, step: int) -> Pair
             box = boxes[rng.integers(len(boxes))]
             blurred = blur(image, PromptStyle().blur_px)
             decoys.append(cut(show_proposal(blurred, box), box, config.window_px))
-    left_out = may_fit(texts_of_pictures, asked)
-    left_out[np.arange(len(asked)) // config.texts, np.arange(len(asked))] = False
+    left_out = may_fit(texts_of_pictures, batch_texts)
+    left_out[np.arange(len(batch_texts)) // config.texts, np.arange(len(batch_texts))] = False
     left_out = np.concatenate([left_out, left_out[: config.decoys]])
     bags += range(config.pictures, config.pictures + len(decoys))
     stacked = np.stack(windows + decoys)
     mirrored = rng.random(len(stacked)) < 0.5
     stacked[mirrored] = stacked[mirrored][:, :, ::-1]
-    return PairBatch(stacked, np.array(bags), [template.format(text) for text in asked], left_out)
+    return PairBatch(stacked, np.array(bags), [template.format(text) for text in batch_texts], left_out)
 
 
 def cut(shown: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
@@ -189,7 +189,7 @@ def _train(config: PairTrainingConfig, out: Path) -> Path:
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
         logger.info("continuing at step %d of %d", step, config.steps)
-    pool = PicturePool(config)
+    pool = ImagePool(config)
     started, losses = time.monotonic(), []
     while step < config.steps:
         for group in optimiser.param_groups:
@@ -210,7 +210,7 @@ def _train(config: PairTrainingConfig, out: Path) -> Path:
 def _update(
     pair: ImageTextPair, optimiser: torch.optim.Optimizer, batch: PairBatch, config: PairTrainingConfig
 ) -> float:
-    cells = pair.encode_pictures(as_input(list(batch.windows), config.window_px))
+    cells = pair.encode_images(as_input(list(batch.windows), config.window_px))
     showings = pair.fit(cells, pair.encode_texts(batch.texts))
     logits = of_bags(showings, torch.from_numpy(batch.bags), config.pictures + config.decoys)
     loss = contrastive_loss(logits, torch.from_numpy(batch.left_out), config.pictures)

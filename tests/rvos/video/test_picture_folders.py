@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_core.images import picture_size, read_picture
 from PIL import Image
 
 from image_core.errors import DataError
-from image_core.pictures import picture_size, read_picture
 from rvos.types import StoredPictures, VideoError
 from rvos.video.picture_folder import pictures_in
 from rvos.video.reader import open_video
