@@ -88,7 +88,7 @@ class OnnxGraph(nn.Module):
         return prediction.mask_logits[:, :rows, :columns], presence, prediction.score
 
 
-def write_onnx(loaded: LoadedModel, path: Path, picture_size: tuple[int, int]) -> OnnxFile:
+def write_onnx(loaded: LoadedModel, path: Path, image_size: tuple[int, int]) -> OnnxFile:
     """Write a model to `path` for pictures of a size (height, width), or of that aspect ratio, and compare the file
     with the model on both inputs of `_PROBES`.
 
@@ -99,7 +99,7 @@ def write_onnx(loaded: LoadedModel, path: Path, picture_size: tuple[int, int]) -
     model = loaded.model
     if not isinstance(model, S2RM):
         raise ConfigError(f"ONNX: expected a model of kind s2rm, got {loaded.spec.name}, which is not checked yet")
-    size = loaded.preprocessing.content_size(*picture_size)
+    size = loaded.preprocessing.content_size(*image_size)
     graph = OnnxGraph(model, loaded.preprocessing, size).eval()
     with replacing(path) as temporary:
         temporary.write_bytes(_bytes_of(graph, size, _metadata(loaded, model, size)))

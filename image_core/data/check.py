@@ -14,7 +14,7 @@ from image_core.data.records import ReferringRecord
 from image_core.data.refer import check_rows, image_folder, left_out_of, rows_of_split, splits_of
 from image_core.data.table import author_of, layout_of
 from image_core.errors import DataError
-from image_core.pictures import check_whole
+from image_core.images import check_complete
 from image_core.progress import Progress, no_progress
 
 MAX_LISTED = 5
@@ -207,7 +207,7 @@ def _unreadable(records: Sequence[ReferringRecord], progress: Progress) -> list[
         try:
             if record.image_path not in known:
                 known.add(record.image_path)
-                check_image_size(record, check_whole(record.image_path))
+                check_image_size(record, check_complete(record.image_path))
             record.mask()
         except DataError as error:
             faults.append(str(error))

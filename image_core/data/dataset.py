@@ -9,7 +9,7 @@ import numpy as np
 from image_core.data.records import ReferringRecord
 from image_core.data.words import words_of
 from image_core.errors import DataError
-from image_core.pictures import read_picture
+from image_core.images import read_image
 from image_core.sample import ImageSample
 
 
@@ -44,8 +44,8 @@ class ReferringImages:
         )
 
     def image(self, index: int) -> np.ndarray:
-        """The picture of item `index` alone, as `read_image` reads it: its masks are not read."""
-        return read_image(self.groups[index][0])
+        """The picture of item `index` alone, as `read_record_image` reads it: its masks are not read."""
+        return read_record_image(self.groups[index][0])
 
     def sample_id(self, index: int) -> str:
         """The image id of item `index`."""
@@ -84,13 +84,13 @@ class ReferringImages:
         return frozenset(word for text in texts for word in words_of(text))
 
 
-def read_image(record: ReferringRecord) -> np.ndarray:
+def read_record_image(record: ReferringRecord) -> np.ndarray:
     """(H, W, 3) uint8 RGB of the record's picture. Raises `DataError` when it is missing, broken or of another size."""
     path = record.image_path
     if not path.is_file():
         raise DataError(f"{path}: no such picture, which reference {record.ref_id} names")
     # Annotations are in stored pixels, so a rotation in the metadata must not be applied.
-    image = read_picture(path, turned=False)
+    image = read_image(path, apply_orientation=False)
     check_image_size(record, image.shape[:2])
     return image
 

@@ -119,10 +119,10 @@ def run_image_evaluation(
         remove(out / name for name in OUTPUTS)
 
     with run_folder(out, KIND, settings, clear if overwrite else None):
-        finished = _finished(out, settings, evaluation.protocols)
-        if finished is not None:
+        stored_document = _finished(out, settings, evaluation.protocols)
+        if stored_document is not None:
             progress(evaluation.count, evaluation.count)
-            return finished
+            return stored_document
         run = _Run(evaluation, model, PredictionLog(out / "predictions.jsonl"), sheet)
         for first in range(0, evaluation.count, GROUP):
             group = range(evaluation.count)[first : first + GROUP]

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from image_core.errors import DataError
-from image_core.pictures import opened
+from image_core.images import open_image
 
 VOID = 255
 """The id of pixels that annotators left undecided. They belong to no object."""
@@ -58,8 +58,8 @@ class MaskImage:
 def read_mask(path: Path) -> MaskImage:
     """Read the PNG of a mask. Raises `DataError`: missing, broken, no PNG, colours that are no ids, a palette whose
     background cannot be told, transparency, 16-bit values that are no ids."""
-    with opened(path, png_alone=True) as picture:
-        values, indexed = _values(path, picture)
+    with open_image(path, png_only=True) as image:
+        values, indexed = _values(path, image)
     marks = tuple(int(v) for v in np.flatnonzero(np.bincount(values.ravel(), minlength=256)) if v)
     values.setflags(write=False)
     return MaskImage(path, values, marks, indexed)
@@ -77,7 +77,7 @@ class MaskEncoding:
     is_binary: bool
 
     @classmethod
-    def of(cls, pictures: Iterable[MaskImage]) -> MaskEncoding:
+    def of(cls, images: Iterable[MaskImage]) -> MaskEncoding:
         """Inferred from pictures, one after the other; none is kept in memory.
 
         Raises `DataError` where two readings fit: 255 among other grey levels, soft edges, or a palette of colours in
@@ -85,9 +85,9 @@ class MaskEncoding:
         """
         grey: dict[int, Path] = {}
         indices: dict[int, Path] = {}
-        for picture in pictures:
-            for mark in picture.nonzero_values:
-                (indices if picture.indexed else grey).setdefault(mark, picture.path)
+        for image in images:
+            for mark in image.nonzero_values:
+                (indices if image.indexed else grey).setdefault(mark, image.path)
         levels = sorted(grey)
         if len(levels) > 1 and (WHITE in grey or len(levels) > _MAX_IDS):
             raise DataError(
@@ -103,39 +103,39 @@ class MaskEncoding:
         object_ids = {1 if white and mark == WHITE else mark for mark in grey} | (set(indices) - {VOID})
         return cls(tuple(sorted(object_ids)), white, not indices and set(levels) <= {1, WHITE})
 
-    def ids(self, picture: MaskImage) -> np.ndarray:
+    def ids(self, image: MaskImage) -> np.ndarray:
         """(H, W) uint8: 0 none, the ids of objects, 255 void."""
-        if self.white_is_object and not picture.indexed:
-            return (picture.values > 0).astype(np.uint8)
-        return picture.values
+        if self.white_is_object and not image.indexed:
+            return (image.values > 0).astype(np.uint8)
+        return image.values
 
 
-def _values(path: Path, picture: Image.Image) -> tuple[np.ndarray, bool]:
+def _values(path: Path, image: Image.Image) -> tuple[np.ndarray, bool]:
     """(H, W) uint8, and whether they are indices of a palette of colours."""
-    match picture.mode:
+    match image.mode:
         case "P":
-            return _indices(path, picture)
+            return _indices(path, image)
         case "1":
-            return np.asarray(picture).astype(np.uint8) * np.uint8(WHITE), False
+            return np.asarray(image).astype(np.uint8) * np.uint8(WHITE), False
         case "L":
-            return _levels(path, picture), False
+            return _levels(path, image), False
         case "LA" | "RGBA" | "PA":
-            alpha = np.asarray(picture.getchannel("A"))
+            alpha = np.asarray(image.getchannel("A"))
             if alpha.min(initial=255) < 255:
-                raise DataError(f"{path}: expected a mask without transparency, got mode {picture.mode}: {_ADVICE}")
-            return _values(path, picture.convert("L" if picture.mode == "LA" else "RGB"))
+                raise DataError(f"{path}: expected a mask without transparency, got mode {image.mode}: {_ADVICE}")
+            return _values(path, image.convert("L" if image.mode == "LA" else "RGB"))
         case "RGB":
-            colours = np.asarray(picture)
+            colours = np.asarray(image)
             if (colours != colours[..., :1]).any():
                 raise DataError(f"{path}: expected grey, or a palette of ids, got colours of mode RGB: {_ADVICE}")
             return np.array(colours[..., 0]), False
         case mode:
-            return _wide_levels(path, mode, np.asarray(picture)), False
+            return _wide_levels(path, mode, np.asarray(image)), False
 
 
-def _levels(path: Path, picture: Image.Image) -> np.ndarray:
+def _levels(path: Path, image: Image.Image) -> np.ndarray:
     """Grey levels; those of 2 and 4 bits, which the decoder spreads over 0 to 255, as they are stored."""
-    values = np.array(picture)
+    values = np.array(image)
     with path.open("rb") as file:
         header = file.read(_HEADER_BIT_DEPTH + 1)
     bits = header[_HEADER_BIT_DEPTH]
@@ -154,11 +154,11 @@ def _wide_levels(path: Path, mode: str, values: np.ndarray) -> np.ndarray:
     return values.astype(np.uint8)
 
 
-def _indices(path: Path, picture: Image.Image) -> tuple[np.ndarray, bool]:
+def _indices(path: Path, image: Image.Image) -> tuple[np.ndarray, bool]:
     """Indices where index 0 is black, the background; of a palette of two, black and white, in another order the grey
     levels."""
-    indices = np.array(picture)
-    palette = np.array(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    indices = np.array(image)
+    palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     coloured = bool((palette != palette[:, :1]).any())
     if not len(palette) or palette[0].max() <= _NEARLY_BLACK:
         return indices, coloured

@@ -40,10 +40,10 @@ class CoContent:
             raise ValueError("CoContent: expected a memory of a picture, got one without cells")
         h, w = memory.cells
         seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
-        picture = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * seen[..., None]
+        cells = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * seen[..., None]
         height, width = (seen.any(axis).sum(1, keepdim=True) for axis in (2, 1))
-        columns = picture.sum(1) / height[..., None]
-        rows = picture.sum(2) / width[..., None]
+        columns = cells.sum(1) / height[..., None]
+        rows = cells.sum(2) / width[..., None]
         if self.transposed:
             return Lines(rows, columns, height - 1, width - 1)
         return Lines(columns, rows, width - 1, height - 1)

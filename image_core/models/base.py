@@ -182,9 +182,9 @@ class EarlyFusionModel(EncoderModel):
         if text is None:
             name = type(self).__name__
             raise ValueError(f"{name}.encode_image: expected the text, which is fused in the encoder, got none")
-        pictures, rows = len(images), len(text)
-        frames = torch.arange(pictures, device=images.device).repeat_interleave(rows)
-        pairs = text.select(torch.arange(rows, device=images.device).repeat(pictures))
+        count, rows = len(images), len(text)
+        frames = torch.arange(count, device=images.device).repeat_interleave(rows)
+        pairs = text.select(torch.arange(rows, device=images.device).repeat(count))
         return self.encode_pairs(images, pairs, frames, stem=stem, valid_px=valid_px)
 
     def encode_pairs(

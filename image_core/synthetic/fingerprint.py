@@ -20,8 +20,8 @@ def pictures_sha256() -> str:
     It reads no picture of the other splits.
     """
     digest = hashlib.sha256()
-    pictures = SyntheticImages("train", size=_SIZE)
-    for drawn in map(pictures.draw, range(_PICTURES)):
+    images = SyntheticImages("train", size=_SIZE)
+    for drawn in map(images.draw, range(_PICTURES)):
         for o in drawn.scene.objects:
             placed = [round(number, _DIGITS) for number in (o.x, o.y, o.size, o.rotation)]
             digest.update(repr((o.id, o.shape, o.colour, o.fill, placed)).encode())

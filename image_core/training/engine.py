@@ -88,22 +88,22 @@ class Engine:
         log = TrainingLog(s.out, self.step) if self.accelerator.is_main_process else None
         if self._due(s.eval_every):  # a kill may have come between saving and validating
             self._validate(validate, log, again)
-        since, pictures = time.monotonic(), 0
+        since, images = time.monotonic(), 0
         self.model.train()
         for batches in loader(self.parts, self.step):
             terms = self._update(batches)
-            pictures += self.parts.images
+            images += self.parts.images
             self.step += 1
             if self._due(s.log_every):
                 terms = self.accelerator.reduce(terms, "mean")
                 if log is not None:
-                    log.training(self.step, s.steps, terms, self._lr(), pictures / (time.monotonic() - since))
-                since, pictures = time.monotonic(), 0
+                    log.training(self.step, s.steps, terms, self._lr(), images / (time.monotonic() - since))
+                since, images = time.monotonic(), 0
             if self._due(s.save_every):
                 self._save()
             if self._due(s.eval_every):
                 self._validate(validate, log)
-                since, pictures = time.monotonic(), 0
+                since, images = time.monotonic(), 0
         self.accelerator.end_training()
 
     def _due(self, every: int) -> bool:

@@ -191,8 +191,8 @@ def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
     from image_core.data.table import open_dataset
 
     root = Path(data.root or "")
-    pictures = open_dataset(data.name, root, "train", split_by=data.split_by)
-    training = ReferringImages(record for group in pictures.groups for record in group if record.expressions)
+    dataset = open_dataset(data.name, root, "train", split_by=data.split_by)
+    training = ReferringImages(record for group in dataset.groups for record in group if record.expressions)
     if not len(training):
         raise DataError(f"{root}: expected at least one expression in the training split of {data.name}, got none")
     validation = open_dataset(data.name, root, "val", split_by=data.split_by)

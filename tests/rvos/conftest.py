@@ -172,7 +172,7 @@ def frames() -> np.ndarray:
 def breaking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[np.ndarray, int], Path]:
     """Writes pictures as a folder whose picture `at` has a good header and cannot be decoded until `mend` is made."""
     folder = tmp_path / "pictures"
-    read = pictures.read_picture
+    read = pictures.read_image
 
     def write(images: np.ndarray, at: int) -> Path:
         folder.mkdir()
@@ -180,12 +180,12 @@ def breaking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
             cv2.imwrite(str(folder / f"{index:03d}.png"), image[..., ::-1])
         broken, mended = folder / f"{at:03d}.png", tmp_path / "mended"
 
-        def read_until_there(path: Path, *, turned: bool) -> np.ndarray:
+        def read_until_there(path: Path, *, apply_orientation: bool) -> np.ndarray:
             if path == broken and not mended.exists():
                 raise DataError(f"{path}: not a picture that can be read")
-            return read(path, turned=turned)
+            return read(path, apply_orientation=apply_orientation)
 
-        monkeypatch.setattr(pictures, "read_picture", read_until_there)
+        monkeypatch.setattr(pictures, "read_image", read_until_there)
         return folder
 
     return write

@@ -62,10 +62,10 @@ class ImageTextPair(nn.Module):
         self.project_text = nn.Linear(self.text.channels, config.width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
-    def encode_images(self, pictures: Tensor) -> Tensor:
+    def encode_images(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] -> (B, cells, width), each cell of length 1."""
-        mean, std = (pictures.new_tensor(values)[:, None, None] for values in (self.vision.mean, self.vision.std))
-        _, fine, coarse = self.vision((pictures - mean) / std)
+        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.vision.mean, self.vision.std))
+        _, fine, coarse = self.vision((images - mean) / std)
         cells = self.fine(fine) + F.interpolate(self.coarse(coarse), scale_factor=2, mode="nearest")
         return F.normalize(cells.flatten(2).transpose(1, 2), dim=-1)
 
@@ -80,15 +80,15 @@ class ImageTextPair(nn.Module):
         return similar.logsumexp(-1) - math.log(cells.shape[1])
 
 
-def as_input(pictures: Sequence[np.ndarray], size_px: int) -> Tensor:
+def as_input(images: Sequence[np.ndarray], size_px: int) -> Tensor:
     """Pictures (h, w, 3) uint8 RGB of any sizes -> (B, 3, size_px, size_px) float in [0, 1], squashed."""
-    squashed = [cv2.resize(p, (size_px, size_px), interpolation=cv2.INTER_AREA) for p in pictures]
+    squashed = [cv2.resize(p, (size_px, size_px), interpolation=cv2.INTER_AREA) for p in images]
     return torch.from_numpy(np.stack(squashed)).permute(0, 3, 1, 2).float() / 255
 
 
-def blur(picture: np.ndarray, std_px: float) -> np.ndarray:
+def blur(image: np.ndarray, std_px: float) -> np.ndarray:
     """(H, W, 3) uint8 -> the same, blurred all over as the surroundings of a proposal are."""
-    return cv2.GaussianBlur(picture, (0, 0), std_px)
+    return cv2.GaussianBlur(image, (0, 0), std_px)
 
 
 class PairScorer:
@@ -104,8 +104,8 @@ class PairScorer:
         words = self.pair.encode_texts(texts)
         logits = []
         for start in range(0, len(images), _BATCH):
-            pictures = as_input(images[start : start + _BATCH], self.pair.config.size_px).to(self.device)
-            logits.append(self.pair.fit(self.pair.encode_images(pictures), words))
+            inputs = as_input(images[start : start + _BATCH], self.pair.config.size_px).to(self.device)
+            logits.append(self.pair.fit(self.pair.encode_images(inputs), words))
         return torch.cat(logits).double().cpu().numpy()
 
 

@@ -14,71 +14,69 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from image_core.errors import DataError
 
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-)
-"""Lower case; what `read_picture` reads."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+"""Lower case; what `read_image` reads."""
 
 _SIDEWAYS_ORIENTATIONS = frozenset({5, 6, 7, 8})
-_TELLS_RGB = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+_CONVERTIBLE_TO_RGB = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 _SIXTEEN_BITS = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
 
-def is_picture(path: Path) -> bool:
-    """The name is that of a picture which `read_picture` reads."""
-    return path.suffix.lower() in PICTURE_SUFFIXES
+def is_image_file(path: Path) -> bool:
+    """The name is that of a picture which `read_image` reads."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
-def read_picture(path: Path, *, turned: bool) -> np.ndarray:
+def read_image(path: Path, *, apply_orientation: bool) -> np.ndarray:
     """(H, W, 3) uint8 RGB.
 
-    turned: True applies the EXIF orientation, as viewers do; False gives the picture as stored, which the ground truth
-    of datasets refers to. Alpha is left out; 16 bits become 8. Raises `DataError` for a file that is missing, cut off
-    or no picture, that holds several pictures (pages, an animation), or numbers that are no colours.
+    apply_orientation: True applies the EXIF orientation, as viewers do; False gives the picture as stored, which the
+    ground truth of datasets refers to. Alpha is left out; 16 bits become 8. Raises `DataError` for a file that is
+    missing, cut off or no picture, that holds several pictures (pages, an animation), or numbers that are no colours.
     """
-    with opened(path) as picture:
-        if picture.mode in _SIXTEEN_BITS:
-            return ((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8)[..., None].repeat(3, 2)
-        whole = ImageOps.exif_transpose(picture) if turned else picture
-        return np.array(whole.convert("RGB"))
+    with open_image(path) as image:
+        if image.mode in _SIXTEEN_BITS:
+            return ((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8)[..., None].repeat(3, 2)
+        oriented = ImageOps.exif_transpose(image) if apply_orientation else image
+        return np.array(oriented.convert("RGB"))
 
 
-def picture_size(path: Path, *, turned: bool) -> tuple[int, int]:
-    """(height, width) of what `read_picture` gives, from the header alone. Raises as it does, except for faults that
+def image_size(path: Path, *, apply_orientation: bool) -> tuple[int, int]:
+    """(height, width) of what `read_image` gives, from the header alone. Raises as it does, except for faults that
     only the rest of the file shows."""
-    with _readable(path, "picture"), path.open("rb") as file, Image.open(file) as picture:
-        _check(path, picture)
-        width, height = picture.size
+    with _readable(path, "picture"), path.open("rb") as file, Image.open(file) as image:
+        _check(path, image)
+        width, height = image.size
         # `getexif` would decode the whole of a PNG, to search behind the picture.
         exif = Image.Exif()
-        exif.load(picture.info.get("exif", b""))
-        sideways = turned and exif.get(ExifTags.Base.Orientation) in _SIDEWAYS_ORIENTATIONS
+        exif.load(image.info.get("exif", b""))
+        sideways = apply_orientation and exif.get(ExifTags.Base.Orientation) in _SIDEWAYS_ORIENTATIONS
     return (width, height) if sideways else (height, width)
 
 
-def check_whole(path: Path) -> tuple[int, int]:
-    """(height, width) as stored. Raises as `read_picture` does, except for damage that only decoding shows."""
-    with opened(path) as picture:
-        return picture.height, picture.width
+def check_complete(path: Path) -> tuple[int, int]:
+    """(height, width) as stored. Raises as `read_image` does, except for damage that only decoding shows."""
+    with open_image(path) as image:
+        return image.height, image.width
 
 
 @contextmanager
-def opened(path: Path, *, png_alone: bool = False) -> Iterator[Image.Image]:
+def open_image(path: Path, *, png_only: bool = False) -> Iterator[Image.Image]:
     """A picture of one frame, its pixels not decoded yet. Errors of reading inside the block become `DataError`, too.
 
-    png_alone: other formats are refused, as lossy ones change the numbers of a mask.
+    png_only: other formats are refused, as lossy ones change the numbers of a mask.
     """
-    with _readable(path, "PNG" if png_alone else "picture"):
+    with _readable(path, "PNG" if png_only else "picture"):
         data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as picture:
-            if png_alone and picture.format != "PNG":
-                raise DataError(f"{path}: expected a PNG, got {picture.format}, which may change values: save a PNG")
-            if _is_cut_off(data):
+        with Image.open(io.BytesIO(data)) as image:
+            if png_only and image.format != "PNG":
+                raise DataError(f"{path}: expected a PNG, got {image.format}, which may change values: save a PNG")
+            if _is_truncated(data):
                 raise DataError(
                     f"{path}: expected a whole picture, got one that ends in the middle: copy or fetch it again"
                 )
-            _check(path, picture)
-            yield picture
+            _check(path, image)
+            yield image
 
 
 @contextmanager
@@ -102,16 +100,16 @@ def _readable(path: Path, kind: str) -> Iterator[None]:
         raise DataError(f"{path}: not a {kind} that can be read: write or fetch it again") from error
 
 
-def _check(path: Path, picture: Image.Image) -> None:
+def _check(path: Path, image: Image.Image) -> None:
     # A camera's MPO is a JPEG whose first picture is the photograph.
-    count = 1 if picture.format in ("JPEG", "MPO") else getattr(picture, "n_frames", 1)
+    count = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
     if count != 1:
         raise DataError(f"{path}: expected one picture, got {count} (pages or an animation): save each to its own file")
-    if picture.mode not in _TELLS_RGB | _SIXTEEN_BITS:
-        raise DataError(f"{path}: expected grey or RGB, got mode {picture.mode}: convert it to 8 bits")
+    if image.mode not in _CONVERTIBLE_TO_RGB | _SIXTEEN_BITS:
+        raise DataError(f"{path}: expected grey or RGB, got mode {image.mode}: convert it to 8 bits")
 
 
-def _is_cut_off(data: bytes) -> bool:
+def _is_truncated(data: bytes) -> bool:
     """A JPEG whose last scan is not followed by the end mark: a decoder may fill the rest with grey and go on. Within
     a scan neither mark can occur, so a thumbnail's end before it misleads nobody. Or a PNG without its last chunk."""
     if data.startswith(b"\xff\xd8"):
