@@ -43,22 +43,22 @@ class RunKind:
     #: Version of the files that such a run writes; runs of other versions are not continued.
     version: int = 1
     #: The settings, by dotted key, in which a run and its continuation may differ.
-    free: frozenset[str] = frozenset()
+    ignored_keys: frozenset[str] = frozenset()
     #: Seconds to wait for a run that is ending: the helper processes of a killed run keep its lock for a few seconds,
     #: until they notice.
-    patience_s: float = 0.0
+    lock_timeout_s: float = 0.0
     #: Advice how to replace another run.
-    anew: str = "pass --overwrite"
+    overwrite_advice: str = "pass --overwrite"
     #: Advice how to avoid the folder.
-    elsewhere: str = "choose another --out"
+    other_folder_advice: str = "choose another --out"
 
     def __post_init__(self) -> None:
         if not self.name.startswith(_PROJECT):
             raise ValueError(f"RunKind.name: expected '{_PROJECT}...', got '{self.name}'")
 
     def differing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-        """The dotted keys, without those of `free`, in which two runs differ, sorted. Both are plain JSON values."""
-        return [key for key in differing_keys(old, new) if key not in self.free]
+        """The dotted keys, without `ignored_keys`, in which two runs differ, sorted. Both are plain JSON values."""
+        return [key for key in differing_keys(old, new) if key not in self.ignored_keys]
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -90,7 +90,7 @@ def lock_folder(folder: Path, kind: RunKind, shard: Shard = WHOLE) -> Iterator[N
     Shards of the same n may hold it together, but not together with a whole run or with shards of another n. Raises
     `InUseError`, and `OutputError` where it cannot be written.
     """
-    make_folder(folder, kind.elsewhere)
+    make_folder(folder, kind.other_folder_advice)
     name = _lock_name(shard)
     with _locked_file(folder, name, kind):
         for path in folder.glob(f"{LOCK}*"):
@@ -108,11 +108,13 @@ def _lock_name(shard: Shard) -> str:
 @contextmanager
 def _locked_file(folder: Path, name: str, kind: RunKind) -> Iterator[None]:
     lock = FileLock(folder / name)
-    with output_errors(folder, kind.elsewhere):
+    with output_errors(folder, kind.other_folder_advice):
         try:
-            lock.acquire(timeout=kind.patience_s)
+            lock.acquire(timeout=kind.lock_timeout_s)
         except Timeout as error:
-            raise InUseError(f"{folder} is in use by another run: wait for it to end, or {kind.elsewhere}") from error
+            raise InUseError(
+                f"{folder} is in use by another run: wait for it to end, or {kind.other_folder_advice}"
+            ) from error
     try:
         yield
     finally:
@@ -126,19 +128,21 @@ def stored_settings(folder: Path, kind: RunKind) -> dict[str, Any] | None:
     be read.
     """
     path = folder / SETTINGS
-    with output_errors(folder, kind.elsewhere):
+    with output_errors(folder, kind.other_folder_advice):
         if not path.is_file():
             return None
-    document = read_json(path, f"{kind.anew}, or {kind.elsewhere}")
+    document = read_json(path, f"{kind.overwrite_advice}, or {kind.other_folder_advice}")
     stored = document.get("kind")
     if not isinstance(stored, str) or not stored.startswith(_PROJECT) or not isinstance(document.get("settings"), dict):
         raise _foreign_folder(folder, SETTINGS)
     if stored != kind.name:
-        raise OutputError(f"{folder}: expected the folder of an '{kind.name}', got an '{stored}': {kind.elsewhere}")
+        raise OutputError(
+            f"{folder}: expected the folder of an '{kind.name}', got an '{stored}': {kind.other_folder_advice}"
+        )
     if document.get("version") != kind.version:
         raise OutputError(
             f"{folder}: expected a run of format version {kind.version}, got {document.get('version')}: "
-            f"{kind.elsewhere}"
+            f"{kind.other_folder_advice}"
         )
     return document["settings"]
 
@@ -172,7 +176,8 @@ def check_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> 
     differing = kind.differing(old, _plain(settings))
     if differing:
         raise OutputError(
-            f"{folder} holds another run (different: {', '.join(differing)}): {kind.anew}, or {kind.elsewhere}"
+            f"{folder} holds another run (different: {', '.join(differing)}): {kind.overwrite_advice}, or "
+            f"{kind.other_folder_advice}"
         )
     return True
 
@@ -212,9 +217,9 @@ def run_folder(
 ) -> Iterator[None]:
     """`lock_folder` and `prepare_folder` for a run of these settings, or for shard i of n of it. Shards may start at
     the same time. Raises `OutputError` if the folder is in use, holds another run, or cannot be written."""
-    make_folder(folder, kind.elsewhere)
+    make_folder(folder, kind.other_folder_advice)
     with ExitStack() as stack:
-        with output_errors(folder, kind.elsewhere), FileLock(folder / _ENTRY_LOCK):
+        with output_errors(folder, kind.other_folder_advice), FileLock(folder / _ENTRY_LOCK):
             stack.enter_context(lock_folder(folder, kind, shard))
             prepare_folder(folder, kind, settings, clear)
         yield

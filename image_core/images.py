@@ -1,4 +1,4 @@
-"""Pictures on disk: the one reader of both packages. An ambiguous file is refused; nothing is guessed."""
+"""Reads image files, for both packages. An ambiguous file is refused; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from image_core.errors import DataError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-"""Lower case; what `read_image` reads."""
+"""Suffixes of the files that `read_image` reads, in lower case."""
 
 _SIDEWAYS_ORIENTATIONS = frozenset({5, 6, 7, 8})
 _CONVERTIBLE_TO_RGB = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
@@ -23,7 +23,7 @@ _SIXTEEN_BITS = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
 
 def is_image_file(path: Path) -> bool:
-    """The name is that of a picture which `read_image` reads."""
+    """Whether a path has the suffix of an image that `read_image` reads."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
@@ -42,8 +42,8 @@ def read_image(path: Path, *, apply_orientation: bool) -> np.ndarray:
 
 
 def image_size(path: Path, *, apply_orientation: bool) -> tuple[int, int]:
-    """(height, width) of what `read_image` gives, from the header alone. Raises as it does, except for faults that
-    only the rest of the file shows."""
+    """(height, width) of the image that `read_image` returns, from the header alone. Raises as it does, except for
+    faults after the header."""
     with _readable(path, "picture"), path.open("rb") as file, Image.open(file) as image:
         _check(path, image)
         width, height = image.size
@@ -81,18 +81,18 @@ def open_image(path: Path, *, png_only: bool = False) -> Iterator[Image.Image]:
 
 @contextmanager
 def _readable(path: Path, kind: str) -> Iterator[None]:
-    """Turns what reading a picture raises into `DataError`."""
+    """Turn exceptions of reading an image into `DataError`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata; what matters raises
+            warnings.simplefilter("ignore")  # about odd metadata; real faults raise
             yield
     except FileNotFoundError as error:
-        raise DataError(f"{path}: not there: fetch it, or correct its name") from error
+        raise DataError(f"{path}: no such file: correct its name, or download it") from error
     except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}): check its rights and its name") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: larger than a picture can be ({error}): make it smaller") from error
-    # Its plugins raise whatever damaged headers lead to; these are what was seen under fuzzing.
+    # Pillow's plugins raise all kinds of exceptions on damaged headers; these were seen under fuzzing.
     except (
         *(UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError),
         *(EOFError, ZeroDivisionError, AttributeError, NotImplementedError, RuntimeError, MemoryError, struct.error),

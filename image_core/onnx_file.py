@@ -4,7 +4,7 @@ Resizing and tokenising are left to the caller; the file's metadata has what bot
 because the networks build their grids from it. The numbers of expressions and words are dynamic.
 """
 
-# What the extra brings is not installed everywhere.
+# The packages of the extra are not installed everywhere.
 # pyright: reportMissingImports=false
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class ImageSample:
     masks: np.ndarray
     #: Unique in a split.
     sample_id: str
-    #: E names of the kind of expression, "" where the data does not tell.
+    #: E names of the kind of expression, "" if unknown.
     families: tuple[str, ...] = ()
     #: E names, unique in the split; filled from `sample_id` when left empty.
     expression_ids: tuple[str, ...] = ()

@@ -40,7 +40,7 @@ class ImageSegmenter:
         provenance: Provenance | None = None,
         identity: ModelIdentity | None = None,
     ) -> None:
-        """identity: what `describe` tells; by default the name of the model's class."""
+        """identity: the result of `describe`; by default the name of the model's class."""
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
         # Channels last: convolutions and attention then use the same memory layout, and nothing is copied between them.
@@ -116,7 +116,9 @@ class ImageSegmenter:
         """N rows of a prediction -> N answers, copied from the device at once. valid_px: (height, width) of each input
         before padding."""
         logits = prediction.mask_logits.float()
-        presence_bits = self.model.presence_probs(prediction).view(torch.float32).view(-1, 2)  # double, kept to the bit
+        presence_bits = (
+            self.model.presence_probs(prediction).view(torch.float32).view(-1, 2)
+        )  # double precision, kept exactly
         rows = torch.cat([presence_bits, prediction.score.float()[:, None], logits.flatten(1)], 1).cpu().numpy()
         presence = rows[:, :2].copy().view(np.float64)[:, 0].tolist()
         maps, stride = rows[:, 3:].reshape(logits.shape), self.model.mask_stride

@@ -11,7 +11,7 @@ from image_core.folder import RunKind, digest_of, run_folder
 from image_core.json_lines import append_lines, cut_torn_line, read_lines
 
 Row = dict[str, Any]
-KIND = RunKind("rvos benchmark", elsewhere="wait until it ends")
+KIND = RunKind("rvos benchmark", other_folder_advice="wait until it ends")
 
 
 class Rows:

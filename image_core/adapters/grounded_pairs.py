@@ -64,7 +64,7 @@ class Parts:
 def build(parts: Parts, identity: ModelIdentity, placement: Placement, weights: WeightsProvider) -> Grounded:
     """weights: gives the packaged masker. Raises `CheckpointError` where any part cannot be read.
 
-    With a detector that is asked with words, the presence is one half at its authors' score threshold. It is not
+    With an open-vocabulary detector, the presence is one half at its authors' score threshold. It is not
     calibrated.
     """
     masker: Masker = read_masker(parts.masker, placement) if parts.masker else packaged_masker(weights)

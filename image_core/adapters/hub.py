@@ -40,7 +40,7 @@ def sources_of(text: str) -> list[Source]:
 
 
 def check(text: str) -> None:
-    """Raise `UnknownNameError` for a name without owner that is no short one. Nothing is asked of the hub."""
+    """Raise `UnknownNameError` for a name without owner that is not a short one. No request is sent to the hub."""
     _names(text)
 
 

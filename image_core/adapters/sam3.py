@@ -47,7 +47,7 @@ class Sam3:
         return self.identity
 
     def understood(self, expression: str) -> dict[str, Any]:
-        """What is looked for when an expression is asked, as JSON values."""
+        """How an expression is interpreted, as JSON values."""
         return understand(expression, any_noun=True).document()
 
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:

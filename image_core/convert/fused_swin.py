@@ -66,7 +66,7 @@ UNUSED = (
     r"text_encoder\.embeddings\.(?:position|token_type)_ids",
     r"text_encoder\.pooler\..+",
 )
-"""Tables that are computed anew, and weights that the releases store and never use."""
+"""Tables that are recomputed, and weights that the releases store and never use."""
 
 
 def resolve_path(name: str) -> str:

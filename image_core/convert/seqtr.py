@@ -85,7 +85,8 @@ SEQTR = KeyTable(_RULES, resolve_path=_resolve_path)
 
 
 def seqtr_description(state: Mapping[str, Tensor], max_words: int = MAX_WORDS) -> ModelConfig:
-    """The model that SeqTR's published tensors belong to, read off their shapes; 8 heads, which no shape tells.
+    """The model that SeqTR's published tensors belong to, from their shapes; 8 heads, which the shapes do not
+    determine.
 
     Only what differs from the published sizes is set, so that it equals a configuration with the same settings.
     Raises `CheckpointError` when a tensor that determines a size is missing, and for a model of boxes.

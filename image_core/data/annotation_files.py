@@ -106,7 +106,7 @@ def _require(path: Path) -> None:
         if beside is not None
         else f"there is no folder {path.parent}"
     )
-    raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie; {there}")
+    raise DataError(f"{path}: no such file: docs/datasets.md describes the layout of the dataset; {there}")
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Records -> samples: one item is one picture with every expression that is asked of it."""
+"""Records -> samples: one item is one image with all its expressions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ReferringImages:
     """A map-style dataset: item i is the i-th picture, in the order the records first name it.
 
     Grouping by picture and not by reference lets a late-fusion model encode each picture once. `sample_id` is the image
-    id, `expression_ids` are "<ref id>_<expression id>". Pictures and masks are read when an item is asked for. A
+    id, `expression_ids` are "<ref id>_<expression id>". Pictures and masks are read when an item is accessed. A
     missing or broken one raises `DataError` then.
     """
 

@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 def read_grefs(root: Path, dataset: str, split_by: str, split: str | None = None) -> tuple[Path, Any]:
     """The references' file and its content, of all splits, unchecked. Where both files are there the JSON is read, and
-    a line tells so and whether the pickle, which ReLA's own reader takes, holds the same.
+    a log line says so, and whether the pickle, which ReLA's own reader takes, has the same content.
 
     Raises `DataError` when it is missing or broken.
     """
@@ -48,7 +48,7 @@ def _compare_with_pickle(path: Path, content: Any, pickled: Path) -> None:
         _LOG.info("%s is read; %s beside it holds the same", path, pickled.name)
         return
     _LOG.warning(
-        "%s is read; %s beside it, which ReLA's own reader takes, holds other references: remove the one that is not "
+        "%s is read; %s beside it, which ReLA's own reader takes, has other references: remove the one that is not "
         "meant",
         *(path, pickled.name),
     )

@@ -63,7 +63,7 @@ def _rows(path: Path, split: str) -> Iterator[Row]:
 
 def read_sizes(path: Path) -> Instances:
     """Names and sizes of the pictures, by their ids; the tasks bring their polygons themselves. Of two files the first
-    of `_IMAGE_FILES` is read, and it is told where the other differs."""
+    of `_IMAGE_FILES` is read, with a warning if the other differs."""
     here = [path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()]
     file = here[0] if here else path.parent / _IMAGE_FILES[0]
     images = _images_in(file)

@@ -60,7 +60,7 @@ def dataset_folder(root: Path, dataset: str) -> Path:
 def read_records(layout: Layout, root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
     """The references of one split, in the file's order, all expressions kept. An annotation id of -1 is no target.
 
-    What published readers leave out of the truth is left out, and told in one line. Raises `DataError` for a missing
+    What published readers leave out of the truth is left out, with a warning. Raises `DataError` for a missing
     folder or file, an unknown split, or rows that do not fit together.
     """
     path, content = layout.read_rows(root, dataset, split_by, split)
@@ -159,7 +159,8 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
 
 
 def _without_degenerate(segmentation: Any) -> tuple[Any, list[str]]:
-    """A segmentation without the polygons that draw nothing, and what these are; as it is where no other is left."""
+    """A segmentation without its degenerate polygons, and a description of each of these; unchanged if all are
+    degenerate."""
     if not isinstance(segmentation, list):
         return segmentation, []
     whole = [part for part in segmentation if not _is_degenerate(part)]

@@ -51,11 +51,11 @@ _ARCHITECTURE_FIELDS = (
     *("hidden_size", "num_hidden_layers", "num_attention_heads", "mlp_dim", "image_size", "patch_size"),
     *("window_size", "global_attn_indexes", "use_abs_pos", "use_rel_pos", "qkv_bias", "hidden_act", "layer_norm_eps"),
 )
-"""Fields of a configuration that tell one encoder from another."""
+"""Fields of a configuration that define the architecture."""
 
 
 class SamStem(nn.Module):
-    """Patches and their learned positions: (F, 3, H, W) -> (F, H/16, W/16, C), the table brought to that grid."""
+    """Patches and their learned positions: (F, 3, H, W) -> (F, H/16, W/16, C), the table interpolated to that grid."""
 
     def __init__(self, patches: nn.Module, positions: nn.Parameter) -> None:
         super().__init__()

@@ -288,7 +288,7 @@ def _read_model(config: Any, source: str) -> Any:
             attn_implementation="sdpa",
             dtype=torch.float32,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # told below, with what is missing
+            ignore_mismatched_sizes=True,  # reported below, with the missing weights
             **settings,
         )
     except OSError as error:

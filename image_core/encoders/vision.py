@@ -53,7 +53,7 @@ _SWIN_MODULES = ("timm.models.swin_transformer", "timm.models.swin_transformer_v
 class VisionEncoder(nn.Module):
     """A pyramid of features: `stem`, then `stages[i]` from level i to level i + 1. NCHW at every border.
 
-    channels: C_i of each level; strides: pixels per cell of each level, (4, 8, 16, 32) unless told; size_multiple:
+    channels: C_i of each level; strides: pixels per cell of each level, (4, 8, 16, 32) by default; size_multiple:
     height and width of an image must divide by it; mean, std: of each RGB channel in [0, 1], what images are normalised
     with.
     """
@@ -132,8 +132,8 @@ def build_vision_encoder(
 ) -> VisionEncoder:
     """A pyramid of `levels` levels (strides 4, 8, ...) from any timm architecture that has one, "tiny" (ours), or
     "darknet53" (YOLOv3's, not timm's; options `width` and `blocks`; its weights come through `rvos convert seqtr`). Of
-    "facebook/sam-vit-base" and its kin, and of "tiny_sam", the levels all have stride 16: a stem and up to three depths
-    of SAM's encoder; its weights come from that name on the hub, or from a folder of `save_pretrained`.
+    "facebook/sam-vit-base", -large and -huge, and of "tiny_sam", the levels all have stride 16: a stem and up to three
+    depths of SAM's encoder; its weights come from that name on the hub, or from a folder of `save_pretrained`.
 
     pretrained: weights from timm's hub; folder: weights from a local file or folder instead (timm, Hugging Face Swin,
     or the original Swin release); options: go to `timm.create_model`, over those of the name (`img_size` for

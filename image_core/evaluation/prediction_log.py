@@ -1,4 +1,4 @@
-"""`predictions.jsonl`: what a model answered, picture by picture, with the masks of every protocol.
+"""`predictions.jsonl`: the answers of a model, image by image, with the masks of every protocol.
 
 A line a picture: `sample_id`, and for each expression its text (`expression`), `presence`, `score`, `rle` (the mask at
 the picture's own size) and `planes` (plane -> the mask there, where a protocol compares elsewhere), all before the
@@ -66,7 +66,8 @@ class LoggedAnswer:
 
 
 class PredictionLog:
-    """The file, growing; a line that a kill cut short goes. Raises `OutputError` where it cannot be read or written."""
+    """The file, which is appended to; a torn last line is removed. Raises `OutputError` if it cannot be read or
+    written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +76,7 @@ class PredictionLog:
             self._lines = dict(read_lines(path, _parsed, "remove the line: it is made again"))
 
     def find(self, sample: ImageSample) -> list[LoggedAnswer] | None:
-        """What was answered to just these expressions of this picture, None where it was not."""
+        """The logged answers to exactly these expressions of this image, or None."""
         rows = self._lines.get(sample.sample_id)
         if rows is None or [row["expression"] for row in rows] != list(sample.expressions):
             return None

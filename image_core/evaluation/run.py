@@ -52,7 +52,7 @@ class ImageEvaluation:
     images: ImageSet
     #: Only so many pictures, the first ones; None for all.
     limit: int | None = None
-    #: The text-blind control: each picture is asked the expressions of the next one that has some.
+    #: The text-blind control: each image gets the expressions of the next one that has some.
     shuffle_expressions: bool = False
     #: Also score by SeqTR's lenient rule. Nothing is predicted again, so a protocol on the same plane is needed.
     seqtr_crowd_iou: bool = False
@@ -78,7 +78,7 @@ class ImageEvaluation:
 
     @property
     def planes(self) -> list[Plane]:
-        """Where masks are kept beside the picture's own size, whether the crowd rule is asked or not."""
+        """The planes on which masks are logged besides the native one, with or without the crowd rule."""
         planes: list[Plane] = [PROTOCOLS[name].plane for name in self.images.protocols]
         return list(dict.fromkeys(planes))  # lavt and rela share one
 
@@ -88,7 +88,7 @@ class ImageEvaluation:
         return self.images.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
 
     def sample(self, index: int) -> ImageSample:
-        """A picture with the expressions that are asked of it, and their true masks. Raises `DataError`."""
+        """An image with the expressions it is evaluated on, and their true masks. Raises `DataError`."""
         sample = self.images.sample(index)
         if not self.shuffle_expressions or not sample.expressions:
             return sample
@@ -158,7 +158,7 @@ def _finished(out: Path, settings: dict[str, Any], protocols: Sequence[str]) -> 
 
 @dataclass(frozen=True)
 class _ReadableImage:
-    """A picture that can be read."""
+    """An image that could be read, with its expressions."""
 
     index: int
     #: All of its expressions.
@@ -168,12 +168,12 @@ class _ReadableImage:
 
     @property
     def query(self) -> ImageSample:
-        """The picture with what the model is asked."""
+        """The image with the expressions that are passed to the model."""
         return _rows(self.sample, self.keep)
 
 
 class _Run:
-    """The pictures in groups: asked, logged, scored."""
+    """Predicts, logs and scores the images in groups."""
 
     def __init__(self, evaluation: ImageEvaluation, model: MaskModel, log: PredictionLog, sheet: Sheet) -> None:
         self.evaluation, self.model, self.log, self.sheet = evaluation, model, log, sheet
@@ -184,7 +184,7 @@ class _Run:
         self.published = {name: ProtocolScore(PROTOCOLS[name]) for name in evaluation.protocols}
 
     def step(self, indices: Sequence[int]) -> None:
-        """Some pictures: those that the log does not know are asked together."""
+        """Evaluate some images: those without logged answers are passed to the model in one call."""
         images = [self._read(index) for index in indices]
         self._ask([p.query for p in images if isinstance(p, _ReadableImage) and p.keep])
         for index, image in zip(indices, images, strict=True):

@@ -1,4 +1,4 @@
-"""What the pictures of a set are asked: each its own expressions, or, as a control, another's."""
+"""The expressions that are evaluated on each image: its own, or, as a text-blind control, those of another image."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Samples(Protocol):
 
 
 def with_questions(samples: Samples, limit: int | None, shuffled: bool = False) -> Iterator[ImageSample]:
-    """The first `limit` pictures with the expressions that are asked of them; a picture without any is left out.
+    """The first `limit` images with the expressions they are evaluated on; images without expressions are skipped.
 
-    shuffled: the text-blind control. Each picture is asked the expressions of the next one that has some (after the
+    shuffled: the text-blind control. Each image gets the expressions of the next one that has some (after the
     last comes the first) and keeps its own true masks and families: its score is what a model reaches without the
     text. Raises `ConfigError` where there is no other picture with expressions.
     """
@@ -41,7 +41,7 @@ def with_questions(samples: Samples, limit: int | None, shuffled: bool = False) 
 def check_can_be_shuffled(count: int) -> None:
     """Raise `ConfigError` for fewer than two pictures."""
     if count < 2:
-        raise ConfigError(f"shuffled expressions: expected 2 pictures or more, got {count}: each is asked another's")
+        raise ConfigError(f"shuffled expressions: expected 2 pictures or more, got {count}: each gets those of another")
 
 
 def expressions_of_another(expressions: Callable[[int], Sequence[str]], index: int, count: int) -> Sequence[str]:

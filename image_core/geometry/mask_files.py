@@ -57,7 +57,7 @@ class MaskImage:
 
 def read_mask(path: Path) -> MaskImage:
     """Read the PNG of a mask. Raises `DataError`: missing, broken, no PNG, colours that are no ids, a palette whose
-    background cannot be told, transparency, 16-bit values that are no ids."""
+    background is ambiguous, transparency, 16-bit values that are no ids."""
     with open_image(path, png_only=True) as image:
         values, indexed = _values(path, image)
     marks = tuple(int(v) for v in np.flatnonzero(np.bincount(values.ravel(), minlength=256)) if v)
@@ -145,7 +145,7 @@ def _levels(path: Path, image: Image.Image) -> np.ndarray:
 
 
 def _wide_levels(path: Path, mode: str, values: np.ndarray) -> np.ndarray:
-    """Of 16 bits, brought to 8: ids as they are, full white as 255."""
+    """16-bit values as 8-bit ones: ids unchanged, full white as 255."""
     top = int(values.max(initial=0))
     if top == 65535 and not ((values > 0) & (values < 65535)).any():
         return (values > 0).astype(np.uint8) * np.uint8(WHITE)
@@ -166,7 +166,7 @@ def _indices(path: Path, image: Image.Image) -> tuple[np.ndarray, bool]:
     if not {tuple(palette[i]) for i in used} <= {(0, 0, 0), (255, 255, 255)}:
         raise DataError(
             f"{path}: expected a palette whose index 0 is black, the background, got {tuple(palette[0].tolist())} "
-            f"there, so that it cannot be told what is background: {_ADVICE}"
+            f"there, so that the background is ambiguous: {_ADVICE}"
         )
     table = np.zeros(256, np.uint8)
     table[: len(palette)] = palette[:, 0]

@@ -22,7 +22,7 @@ class GroundedConfig:
     #: Boxes with a lower score are ignored.
     least_score: float = 0.1
     #: Most boxes that get a mask for the target of an expression (half as many more for several targets, or for a
-    #: target told by its place among others), and for each landmark.
+    #: target given by its place among others), and for each landmark.
     most_boxes: int = 8
     most_landmarks: int = 4
     #: A box that contains so many better boxes of its class is a group, and is left out. Proposed after a look at a

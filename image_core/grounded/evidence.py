@@ -45,13 +45,13 @@ def region_weights(
 
 
 def region_colour_scores(phrase: NounPhrase, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
-    """(N, C) in [0, 1]: how well each of the thing's colours is seen in each region."""
+    """(N, C) in [0, 1]: the score of each colour of the phrase in each region."""
     scores = [colour_scores(region.hsv, phrase, config) for region in regions]
     return np.array(scores, np.float64).reshape(len(regions), len(phrase.all_colours))
 
 
 def presence_probability(phrase: NounPhrase, regions: Sequence[Region], config: GroundedConfig) -> float:
-    """[0, 1]: the presence of such a thing in the picture, by its best region."""
+    """[0, 1]: the probability that the image shows such an object, from its best region."""
     if not regions or not (
         phrase.is_anything or phrase.meaning.has_classes or _by_detector(phrase, regions, config).any()
     ):
@@ -62,7 +62,7 @@ def presence_probability(phrase: NounPhrase, regions: Sequence[Region], config: 
 
 
 def _by_detector(phrase: NounPhrase, regions: Sequence[Region], config: GroundedConfig) -> np.ndarray:
-    """(N,): the best score under a name that fits the noun, reduced where the classifier is sure of a rival."""
+    """(N,): the best score of a label that fits the noun, reduced where the classifier is sure of a rival class."""
     scores = np.array([label_score(phrase, region.labels) for region in regions], np.float64)
     rivals = rivals_of(phrase.meaning)
     doubt = np.array([sum(region.synsets.get(name, 0.0) for name in rivals) for region in regions], np.float64)

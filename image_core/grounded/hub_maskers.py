@@ -1,4 +1,4 @@
-"""Maskers of the hub as parts of `Grounded`: SAM and its kin, asked with boxes."""
+"""Maskers of the hub as parts of `Grounded`: SAM and similar networks, prompted with boxes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MASKERS = tuple(_CLASSES_OF)
 
 @dataclass(frozen=True)
 class ImageEmbedding:
-    """A picture that was encoded."""
+    """An image and its embedding."""
 
     #: (H, W, 3) uint8 RGB
     image: np.ndarray
-    #: What the network's `forward` takes instead of the picture.
+    #: Keyword arguments of the network's `forward` in place of pixels.
     seen: Mapping[str, Any]
 
 
@@ -39,8 +39,8 @@ class HubMasker:
     """A `Masker` and a `PromptableMasker`: SAM (Kirillov et al., ICCV 2023), SAM-HQ (Ke et al., NeurIPS 2023), SAM 2
     (Ravi et al., 2024) or EdgeTAM (Zhou et al., CVPR 2025).
 
-    The picture is encoded once. Boxes are decoded one after the other: a mask does not depend, to the bit, on the other
-    boxes, and on the CPU it costs what a batch of them costs.
+    The image is encoded once. Boxes are decoded one by one, so a mask does not depend on the other boxes, bit for bit;
+    on the CPU this is as fast as a batch.
     """
 
     def __init__(self, network: Network) -> None:
@@ -55,11 +55,11 @@ class HubMasker:
         return [(one.mask, one.quality) for (one,) in predictions]
 
     def predict_masks(self, embedding: ImageEmbedding, boxes_xyxy: Sequence[Box]) -> list[list[PredictedMask]]:
-        """An encoded picture and N boxes in its pixels -> all masks that the network predicts for each."""
+        """An image embedding and N boxes in pixels -> all masks that the network predicts for each box."""
         return self._predict(embedding, boxes_xyxy, multimask_output=True)
 
     def encode_image(self, image: np.ndarray) -> ImageEmbedding:
-        """(H, W, 3) uint8 RGB -> the encoding that boxes are decoded from."""
+        """(H, W, 3) uint8 RGB -> the image embedding."""
         repeated_image, _ = repeat_short_side(image)
         with self.network.inference():
             features = self.network.model.get_image_embeddings(self.network.preprocess(repeated_image)["pixel_values"])

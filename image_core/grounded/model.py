@@ -34,7 +34,7 @@ _SIZE_COMPARISONS = frozenset({"bigger", "smaller"})
 
 
 class RegionWeighter(Protocol):
-    """Weighs the evidence that each region is a given thing."""
+    """Weighs the evidence that each region fits a noun phrase."""
 
     def __call__(self, phrase: NounPhrase, *, size_power: float) -> np.ndarray: ...
 
@@ -42,13 +42,13 @@ class RegionWeighter(Protocol):
 class Grounded:
     """A `MaskModel` of parts.
 
-    detector: of its own classes, or one that is asked with words. classifier, scorer: optional; without them only the
-    detector's classes are known. A scorer (CLIP and its kin) is shown each region as SpARC shows a proposal, and scores
-    it against everything that was said about a thing.
+    detector: closed-set or open-vocabulary. classifier, scorer: optional; without them only the
+    detector's classes are known. A scorer (such as CLIP) is shown each region as SpARC shows a proposal, and scores
+    it against each noun phrase.
     """
 
     is_slow = True
-    """A masker encodes every picture anew."""
+    """The masker encodes every image."""
 
     def __init__(
         self,
@@ -72,15 +72,15 @@ class Grounded:
 
     @property
     def is_open_vocabulary(self) -> bool:
-        """Whether the detector is asked with words, so that no noun is unknown."""
+        """Whether the detector takes phrases, so that no noun is unknown."""
         return isinstance(self.detector, PhraseDetector)
 
     def understood(self, expression: str) -> dict[str, Any]:
-        """What is looked for when an expression is asked, as JSON values."""
+        """How an expression is interpreted, as JSON values."""
         return self.understanding(expression).document()
 
     def understanding(self, expression: str) -> Understanding:
-        """What is looked for when an expression is asked."""
+        """How an expression is interpreted."""
         return understand(expression, any_noun=self.is_open_vocabulary)
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
@@ -94,10 +94,9 @@ class Grounded:
         return list(dict.fromkeys(thing.noun for thing in things if thing not in known))
 
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
-        """(H, W, 3) uint8 RGB and E expressions -> E answers, each with every region that was looked at as a
-        candidate.
+        """(H, W, 3) uint8 RGB and E expressions -> E answers, whose candidates are all segmented regions.
 
-        Each part is asked once. The mask of an answer is one region, or several for a plural.
+        Each part is called once. The mask of an answer is one region, or several for a plural.
         """
         if not expressions:
             return []
@@ -113,7 +112,7 @@ class Grounded:
     def _propose(
         self, image: np.ndarray, understood: Sequence[Understanding], size: tuple[int, int]
     ) -> list[list[Proposal]]:
-        """The boxes of each expression: the same for all, unless the detector is asked with words."""
+        """The boxes of each expression: the same for all, unless the detector is open-vocabulary."""
         detector = self.detector
         if isinstance(detector, PhraseDetector):
             phrases = list(dict.fromkeys(phrase for u in understood for phrase in u.phrases))
@@ -175,7 +174,7 @@ class Grounded:
         regions: Sequence[Region],
         scorer_probabilities: Mapping[str, np.ndarray],
     ) -> np.ndarray:
-        """(N,) of 0 or more: the evidence that each region is a thing, wherever it lies."""
+        """(N,) of 0 or more: the evidence that each region fits a noun phrase, independent of its place."""
         return region_weights(phrase, regions, self.config, size_power) * scorer_probabilities.get(phrase.phrase, 1.0)
 
     def _target_probabilities(

@@ -34,12 +34,12 @@ class Detector(Protocol):
 
 @runtime_checkable
 class PhraseDetector(Protocol):
-    """Finds what phrases name: a detector that is asked with words."""
+    """Finds what phrases name: an open-vocabulary detector."""
 
     def detect_phrases(self, image: np.ndarray, phrases: Sequence[str]) -> list[list[Detection]]:
         """(H, W, 3) uint8 RGB and P phrases ("white car") -> P lists of boxes inside the picture, the best first.
 
-        Each list is as if its phrase were asked alone, and the phrase is the label of its boxes.
+        The boxes of a phrase do not depend on the other phrases, and have the phrase as their label.
         """
         ...
 

@@ -25,7 +25,7 @@ def photo_model(device: str = "auto", precision: Precision = "fp32", weights: We
     fp32 and for a device that is not there, both before `weights` is asked; `CheckpointError` where a file is none.
     """
     check_precision(precision)
-    # Here: networks bring torch, and what a run records of the model is known without.
+    # Imported here because they import torch, which `photo_identity` does not need.
     from image_core.device import resolve_device
     from image_core.grounded.classifier import EfficientNetLite2
     from image_core.grounded.config import GroundedConfig

@@ -1,7 +1,7 @@
-"""Which boxes of a detector are worth a mask, for one expression.
+"""Selects the boxes of a detector that are segmented for one expression.
 
-A crowd has more people than there is time to mask. The boxes of the things that an expression names come first, by the
-detector's classes and by their colours; where the detector has no class for a thing, every box may show it.
+A crowd has more people than there is time to segment. Boxes that fit the noun phrases of the expression come first, by
+the detector's classes and by their colours; if the detector has no class for a noun, every box may show it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ CENTRE_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Proposal:
-    """Boxes of one thing: the best of them, and what all were called."""
+    """The boxes of one object: the best one, and the labels of all."""
 
     #: (4,) float64, pixels.
     box_xyxy: np.ndarray
-    #: The detector's names with their best scores, the name of the best box first.
+    #: Label -> best score, the label of the best box first.
     labels: Mapping[str, float]
 
     @property
@@ -41,18 +41,18 @@ class Proposal:
 
     @property
     def label(self) -> str:
-        """What the best box was called."""
+        """The label of the best box."""
         return next(iter(self.labels))
 
     @property
     def score(self) -> float:
-        """[0, 1]: that there is a thing, of whatever class."""
+        """[0, 1]: the confidence that the box contains an object of any class."""
         return max(self.labels.values())
 
 
 def proposals_of(detections: Sequence[Detection], size: tuple[int, int], config: GroundedConfig) -> list[Proposal]:
-    """The things that a detector found in a picture of `size` (height, width), the best first: without boxes of too low
-    a score, with one box a thing, and without boxes around several things."""
+    """The objects that a detector found in an image of `size` (height, width), best first: without boxes of too low a
+    score, with one box per object, and without boxes around several objects."""
     proposals: list[Proposal] = []
     for detection in sorted(detections, key=lambda detection: -detection.score):
         box = clip_boxes(np.asarray(detection.box_xyxy, np.float64), size)
@@ -71,8 +71,8 @@ def proposals_of(detections: Sequence[Detection], size: tuple[int, int], config:
 def select_proposals(
     image: np.ndarray, proposals: Sequence[Proposal], understood: Understanding, config: GroundedConfig
 ) -> list[Proposal]:
-    """At most `config.most_boxes` for the target (half as many more for several targets, or one told by its place among
-    others), and `config.most_landmarks` for each landmark. In the order of the proposals."""
+    """At most `config.most_boxes` for the target (half as many more for several targets, or one given by its place
+    among others), and `config.most_landmarks` for each landmark. In the order of the proposals."""
     many = understood.several or understood.also or understood.referent.superlatives
     max_target = config.most_boxes * 3 // 2 if many else config.most_boxes
     selected: set[int] = set()
@@ -85,15 +85,15 @@ def select_proposals(
 
 
 def merge_labels(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
-    """All names of both, each with its better score."""
+    """The labels of both, each with its better score."""
     names = dict.fromkeys([*first, *second])
     return {name: max(first.get(name, 0.0), second.get(name, 0.0)) for name in names}
 
 
 def label_score(phrase: NounPhrase, labels: Mapping[str, float]) -> float:
-    """[0, 1]: the detector's confidence that a box shows a thing, by its names for the box; 0 where none fits the noun,
-    also where the names are not COCO's. The score of a name is multiplied by its ratio to the best name's, since a box
-    shows one thing. For a phrase without a noun: the confidence that the box shows anything."""
+    """[0, 1]: the detector's confidence that a box shows the noun of a phrase; 0 if no label fits it. The score of a
+    label is multiplied by its ratio to the best label's score, since a box shows one object. For a phrase without a
+    noun: the confidence that the box shows any object."""
     best = max(labels.values())
     if phrase.is_anything:
         return best
@@ -102,7 +102,7 @@ def label_score(phrase: NounPhrase, labels: Mapping[str, float]) -> float:
 
 
 def colour_scores(hsv: np.ndarray, phrase: NounPhrase, config: GroundedConfig) -> np.ndarray:
-    """(P, 3) pixels of a region -> (C,) in [0, 1]: how well each of a thing's colours is seen.
+    """(P, 3) pixels of a region -> (C,) in [0, 1]: the score of each colour of a phrase.
 
     An object's own colour fills a good part of it, the colour of clothes a smaller part: a man in red has blue
     trousers, hair and a face as well. A larger share than that counts no more.
@@ -117,8 +117,8 @@ def colour_scores(hsv: np.ndarray, phrase: NounPhrase, config: GroundedConfig) -
 
 
 def _mask_priority(image: np.ndarray, proposal: Proposal, phrase: NounPhrase, config: GroundedConfig) -> float:
-    """How much a mask of the box is worth: 0 where the detector has names for the thing, the box has none of them, and
-    no classifier has a class for the thing."""
+    """The priority of a box for segmentation: 0 if the detector has a class for the noun, the box has another label,
+    and the classifier has no class for the noun."""
     unnamed = config.class_floor * proposal.score if phrase.meaning.synsets or not phrase.meaning.coco else 0.0
     score = max(label_score(phrase, proposal.labels), unnamed)
     if not phrase.all_colours:

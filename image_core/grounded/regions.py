@@ -1,6 +1,6 @@
-"""The regions of a picture that expressions are compared with: masks, the classes of their boxes, their colours.
+"""The regions of an image that expressions are compared with: masks, the classes of their boxes, their colours.
 
-The picture is encoded once for many expressions, and each is answered as if alone.
+The image is encoded once for many expressions; each answer is independent of the other expressions.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _NO_CLASSES: Mapping[str, float] = {}
 
 @dataclass(frozen=True)
 class Region:
-    """One thing in the picture."""
+    """One object in the image."""
 
     #: (4,) float64, pixels.
     box_xyxy: np.ndarray
     #: (H, W) bool, not empty, and its quality in [0, 1].
     mask: np.ndarray
     quality: float
-    #: The detector's names of the box, and of the boxes that were taken for the same thing, with their best scores.
+    #: Label -> best score, over the boxes of this object.
     labels: Mapping[str, float]
     #: (P, 3): see `pixels_of`.
     hsv: np.ndarray
@@ -39,7 +39,7 @@ class Region:
 
     @property
     def score(self) -> float:
-        """[0, 1]: that there is a thing, of whatever class."""
+        """[0, 1]: the confidence that the region is an object of any class."""
         return max(self.labels.values())
 
 
@@ -52,8 +52,8 @@ def regions_of(
     config: GroundedConfig,
 ) -> list[list[Region]]:
     """(H, W, 3) uint8 RGB and G lists of proposals -> G lists of regions, in their order. Masker and classifier are
-    called once for all lists, with each box once; each list is as if alone. needs_classes: G bools, whether the boxes
-    of a list are classified."""
+    called once for all lists, with each box once; each list is independent of the others. needs_classes: G bools,
+    whether the boxes of a list are classified."""
     boxes = _unique_boxes(proposals)
     if not boxes:
         return [[] for _ in proposals]

@@ -29,9 +29,9 @@ a mask, would depend on the other boxes; larger batches are slower, because they
 
 @dataclass(frozen=True)
 class ImageEmbedding:
-    """A picture that was encoded."""
+    """The embedding of an image."""
 
-    #: (1, C, h, w), a cell for `STRIDE` pixels of the scaled picture.
+    #: (1, C, h, w), one cell per `STRIDE` pixels of the scaled image.
     cells: Tensor
     #: (height, width) in pixels.
     size: tuple[int, int]
@@ -68,12 +68,12 @@ class MobileSam:
         return [(one.mask, one.quality) for (one,) in best]
 
     def predict_masks(self, embedding: ImageEmbedding, boxes_xyxy: Sequence[Box]) -> list[list[PredictedMask]]:
-        """An encoded picture and N boxes in its pixels -> three masks for each, alternative readings of the box."""
+        """An image embedding and N boxes in pixels -> three alternative masks for each box."""
         return self._decode(embedding, boxes_xyxy, multimask_output=True)
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> ImageEmbedding:
-        """(H, W, 3) uint8 RGB -> the encoding that boxes are decoded from."""
+        """(H, W, 3) uint8 RGB -> the image embedding."""
         height, width = self._scaled_size(image.shape[:2])
         pixels = (resized(image, (height, width), BILINEAR) - MEAN) / DEVIATION
         batch = torch.from_numpy(pixels)[None].to(self.device).permute(0, 3, 1, 2)

@@ -55,11 +55,11 @@ _TOUCHING = _set(
 
 @dataclass(frozen=True)
 class NounPhrase:
-    """What a noun phrase asks of a box."""
+    """A noun phrase of an expression, as conditions on a box."""
 
-    #: As it was said, with the word before it where both are one noun ("cell phone"); "" for anything.
+    #: The noun as written, with the word before it if both are one noun ("cell phone"); "" for any object.
     noun: str
-    #: Everything said about the thing itself ("girl in blue dress twirling"), for parts that are asked with words.
+    #: All words about the object itself ("girl in blue dress twirling"), for open-vocabulary networks.
     phrase: str = ""
     meaning: NounMeaning = UNKNOWN
     #: Names of `COLOURS` and `TONES`, each to be seen on it: its own, those of clothes and the like, and those of a hat
@@ -85,13 +85,13 @@ class NounPhrase:
 
     @property
     def names(self) -> frozenset[str]:
-        """What a detector may call it."""
+        """Detector labels that fit the noun."""
         return self.meaning.coco | {self.noun, singular_of(self.noun), self.phrase}
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """One expression, understood."""
+    """One expression, as noun phrases, relations and words without effect."""
 
     expression: str
     #: For the predicates; the phrase of each referent is the key of its thing. It has only what can be answered.
@@ -115,7 +115,7 @@ class Understanding:
 
     @property
     def phrases(self) -> tuple[str, ...]:
-        """The phrases for parts that are asked with words, each once."""
+        """The phrases for open-vocabulary networks, each once."""
         return tuple(dict.fromkeys(thing.phrase for thing in (*self.things, *self.also)))
 
     @property
@@ -157,7 +157,7 @@ class Understanding:
 def understand(expression: str, any_noun: bool = False) -> Understanding:
     """The understanding of an expression in any spelling. Never fails.
 
-    any_noun: whether every noun can be found in a picture, as by a detector that is asked with words, and not only
+    any_noun: whether every noun can be found in a picture, as by an open-vocabulary detector, and not only
     those of the noun table.
     """
     text = expression.lower()

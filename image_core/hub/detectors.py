@@ -70,7 +70,8 @@ class OpenVocabularyDetector(ABC):
         self.network = network
 
     def detect(self, image: np.ndarray, phrases: Sequence[str], min_score: float) -> list[DetectedBoxes]:
-        """(H, W, 3) uint8 RGB and P phrases -> P lists of boxes with a score above `min_score`, each as if alone."""
+        """(H, W, 3) uint8 RGB and P phrases -> P lists of boxes with a score above `min_score`, each independent of the
+        others."""
         if not phrases:
             return []
         repeated_image, repeats = repeat_short_side(image)

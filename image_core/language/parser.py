@@ -298,7 +298,7 @@ class _Reader:
         return not is_noun and token.text not in words.DETERMINERS and (takes_object or words.is_verb(token.text, noun))
 
     def _noun_phrase(self) -> _ReferentDraft:
-        """Places, determiners, adjectives and nouns up to the next marker, verb, or noun that begins anew."""
+        """Places, determiners, adjectives and nouns up to the next marker, verb, or next noun."""
         draft = _ReferentDraft()
         taken: list[str] = []
         stands_in = False

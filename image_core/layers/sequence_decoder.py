@@ -152,8 +152,8 @@ class CoordinateDecoder(nn.Module):
         Raises `ValueError` past the last step.
         """
         if (token is None) != (cache.steps == 0):
-            told = "a token, got none" if token is None else "no token, got one"
-            raise ValueError(f"step {cache.steps}: expected {told}")
+            fault = "a token, got none" if token is None else "no token, got one"
+            raise ValueError(f"step {cache.steps}: expected {fault}")
         inputs = self._first(cache) if token is None else self._read(token[:, None], cache.steps - 1, cache)
         logits, cache = self._advance(inputs, cache)
         return logits[:, 0], cache

@@ -28,7 +28,7 @@ class FeatureModel(nn.Module, ABC):
     """
 
     fuses_language_in_encoder: ClassVar[bool] = False
-    """Early fusion: the image is encoded anew for every expression."""
+    """Early fusion: the image is encoded for each expression."""
     max_pairs: int = 16
     """Early fusion only: frame-expression pairs that one pass of the encoder takes at a time."""
     stem_stride: int = 4
@@ -152,7 +152,7 @@ class EncoderModel(Trainable):
         return self.vision.stem(images)
 
     def tokenizer_json(self) -> str:
-        """The serialised tokenizer, which a model file brings along."""
+        """The serialised tokenizer, which a model file contains."""
         return self.text.tokenizer_json()
 
 

@@ -37,7 +37,7 @@ _LOOKALIKES = {
 
 
 def has_no_target(meaning: Meaning, scene: Scene) -> bool:
-    """Whether, without dispute, the scene has no target, and nothing that might pass for one."""
+    """Whether the scene clearly has no target, and no look-alike of one."""
     try:
         return not targets_in_other_scene(meaning, scene) and not has_lookalike(scene, meaning)
     except Ambiguous:
@@ -45,10 +45,10 @@ def has_no_target(meaning: Meaning, scene: Scene) -> bool:
 
 
 def targets_in_other_scene(meaning: Meaning, scene: Scene) -> frozenset[int]:
-    """The meaning run on a scene that it was not made for: ids of what it means there. Raises `Ambiguous`.
+    """The ids of the targets of a meaning in a scene that it was not made for. Raises `Ambiguous`.
 
-    Of the scene it was made for, "the two stars" supposes two, and anything else is a dispute. Of another, where there
-    is no star at all, it means nothing; where there is one, opinions differ still.
+    In its own scene, "the two stars" implies two stars, and any other number is ambiguous. In another scene without a
+    star it has no target; with one star it is still ambiguous.
     """
     match meaning:
         case Count(of) | OfTwo(of) | Except(of) if not of(scene):
@@ -62,7 +62,7 @@ def targets_in_other_scene(meaning: Meaning, scene: Scene) -> frozenset[int]:
 
 
 def always_has_target(meaning: Meaning) -> bool:
-    """Whether every picture has a target, or a dispute about it: "the leftmost thing"."""
+    """Whether every scene has a target or is ambiguous: "the leftmost thing"."""
     match meaning:
         case Extreme(of) | Except(of):
             return of == Kind()
@@ -73,7 +73,7 @@ def always_has_target(meaning: Meaning) -> bool:
 
 
 def has_lookalike(scene: Scene, meaning: Meaning) -> bool:
-    """Whether something in the scene might pass for what is missing: an oval for a circle."""
+    """Whether an object of the scene might be taken for the missing target: an ellipse for a circle."""
     for kind in kinds_in(meaning):
         for shape in _LOOKALIKES.get(kind.shape or "", ()):
             if replace(kind, shape=shape)(scene):

@@ -1,4 +1,4 @@
-"""The stream of synthetic samples: pictures, expressions and masks made when they are asked for."""
+"""The stream of synthetic samples: pictures, expressions and masks, generated on access."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MIN_PX = 32
 
 @dataclass(frozen=True)
 class DrawnScene:
-    """A scene, what is said of it, and its picture."""
+    """A scene, its expressions, and its image."""
 
     scene: Scene
     expressions: tuple[Expression, ...]
@@ -74,7 +74,7 @@ class SyntheticImages:
         return self.length
 
     def describe(self, index: int) -> tuple[Scene, tuple[Expression, ...]]:
-        """The scene of sample `index` and what is said of it, without drawing. Raises `IndexError` past the end."""
+        """The scene of sample `index` and its expressions, without drawing. Raises `IndexError` past the end."""
         if not 0 <= index < self.length:
             raise IndexError(f"sample {index} of {self.length}")
         rng = Random(scene_seed(self.split, self.seed, index))

@@ -29,7 +29,7 @@ AnotherScene = Callable[[], Scene]
 
 @dataclass(frozen=True)
 class Expression:
-    """What is said of a scene."""
+    """An expression about a scene."""
 
     text: str
     meaning: Meaning

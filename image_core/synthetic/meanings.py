@@ -31,8 +31,8 @@ SIDES = ("left", "right", "top", "bottom")
 OPPOSITES = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "big": "small", "small": "big"}
 
 
-class Ambiguous(Exception):  # noqa: N818 - an answer withheld, not a fault
-    """The scene leaves room for two answers."""
+class Ambiguous(Exception):  # noqa: N818 - a result, not an error
+    """The expression has more than one possible answer in the scene."""
 
 
 @dataclass(frozen=True)

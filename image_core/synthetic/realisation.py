@@ -1,4 +1,4 @@
-"""Puts a meaning into words: one of its many phrasings."""
+"""Surface realisation: generates the text of a meaning, by one of its many phrasings."""
 
 from __future__ import annotations
 

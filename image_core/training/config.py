@@ -188,10 +188,10 @@ class TrainConfig:
 
 TRAINING = RunKind(
     "rvos training",
-    free=frozenset({"out", "device", "workers", "log_every", "save_every", "eval_every", "eval_images"}),
-    patience_s=10,  # the loading processes of a killed run notice within 5 s that it is gone
-    anew="remove it",
-    elsewhere="take another out=",
+    ignored_keys=frozenset({"out", "device", "workers", "log_every", "save_every", "eval_every", "eval_images"}),
+    lock_timeout_s=10,  # the loading processes of a killed run notice within 5 s that it is gone
+    overwrite_advice="remove it",
+    other_folder_advice="take another out=",
 )
 """The folder of a training. Paths, and how often something is written, may differ when a run is continued: they do not
 change what is learned."""

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 Validate = Callable[[Mapping[str, Tensor], int], Mapping[str, Any]]
 """(averaged weights, step) -> metrics, called on the main process every `eval_every` steps and after the last."""
 
-_PATIENCE = timedelta(hours=12)
+_PROCESS_TIMEOUT = timedelta(hours=12)
 """How long processes wait for each other: the others wait while the main one validates. torchrun ends them all when one
 dies, so nothing hangs that long."""
 
@@ -55,7 +55,7 @@ class Engine:
         self.accelerator = Accelerator(
             cpu=device.type == "cpu",
             mixed_precision="no",
-            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PROCESS_TIMEOUT)],
         )
         place = self.accelerator.process_index, self.accelerator.num_processes
         self.batches = TrainingBatches(samples, config, *place)
@@ -179,7 +179,7 @@ class Engine:
 
     def _resume(self) -> None:
         s = self.config
-        make_folder(s.out, TRAINING.elsewhere)
+        make_folder(s.out, TRAINING.other_folder_advice)
         check_settings(s.out, TRAINING, s.to_dict())
         saved = state_file(s.out)
         if saved.exists():
@@ -205,7 +205,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise DamagedError(
-            f"{path}: cannot be read ({type(error).__name__}): bring it back, or remove it, and the run begins anew"
+            f"{path}: cannot be read ({type(error).__name__}): restore it, or remove it to start the run again"
         ) from error
 
 

@@ -34,7 +34,7 @@ class TrainingLog:
         logger.info("step %d/%d  %s  lr %.1e  %.1f images/s", step, steps, shown, lr, images_per_s)
 
     def validation(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """One line of validation figures, and the curves drawn anew."""
+        """One line of validation figures, and redraw the curves."""
         self._append({"step": step, "kind": "validation", **metrics})
         logger.info("validation at %d: %s", step, " ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
         draw_curves(self.path, self.curves)

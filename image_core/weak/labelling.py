@@ -47,7 +47,7 @@ class Labeller:
                 logger.info("round %d: %d of %d pictures asked", round, done, len(pictures))
 
     def _label(self, round: int, pictures: Unlabelled, index: int) -> list[PseudoLabel]:
-        """One line an expression, or one line for a picture at which something of it is at fault."""
+        """One label per expression, or a single failed label if the image cannot be read or predicted."""
         sample_id = ""
         try:
             picture = pictures.image(index)

@@ -1,4 +1,4 @@
-"""The ledger of pseudo labels: what was predicted for every unlabelled expression, and why it was learned from or not.
+"""The ledger of pseudo labels: the prediction for every unlabelled expression, and the verdict with its reason.
 
 JSON lines, only ever appended to, picture by picture in rising order. A kill leaves at worst a torn last line, which is
 cut off when the file is opened again, and a picture with some of its lines, of which the rest is added.

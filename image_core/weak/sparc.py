@@ -31,7 +31,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class SparcConfig:
-    """How an expression is asked of the scorer. What is not published is proposed."""
+    """How an expression is put to the scorer. What is not published is proposed."""
 
     prompt: Literal["red_box", "crop"] = "red_box"  # "red_box" as published, or "crop", the proposal alone
     style: PromptStyle = field(default_factory=PromptStyle)
@@ -98,7 +98,7 @@ class Sparc:
         )
         if logits.shape != (len(boxes), len(texts)) or not np.isfinite(logits).all():
             raise ValueError(f"Scorer: expected scores {(len(boxes), len(texts))}, all finite, got {logits.shape}")
-        from scipy.special import softmax  # here: trackers know of SpARC, and few ask it
+        from scipy.special import softmax  # imported here, because few users of this module need it
 
         return dict(zip(texts, softmax(logits, axis=0).T, strict=True))
 
@@ -115,7 +115,7 @@ class Sparc:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the scorer: the phrases of the referent, and the whole expression or ""."""
+    """The texts for the scorer: the phrases of the referent, and the whole expression or ""."""
 
     referent: Referent
     caption: str

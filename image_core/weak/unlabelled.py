@@ -21,7 +21,7 @@ from image_core.weak.ledger import PseudoLabel
 
 @dataclass(frozen=True)
 class UnlabelledImage:
-    """A picture and what is asked of it.
+    """An image and its expressions.
 
     The kinds of its expressions are left out too, since one of them says that there is no target.
     """

@@ -29,8 +29,8 @@ _LOG = logging.getLogger(__name__)
 
 CLIENTS: Mapping[Manager, Client] = {"npm": Npm(), "pip": Pip()}
 _TEMPORARY_PREFIX = ".arriving-"
-_KIND = RunKind("rvos fetch", elsewhere=CHANGE_FOLDER_ADVICE)
-_PATIENCE_S = 1800.0
+_KIND = RunKind("rvos fetch", other_folder_advice=CHANGE_FOLDER_ADVICE)
+_LOCK_TIMEOUT_S = 1800.0
 """How long a second process waits for the one that fetches."""
 
 
@@ -97,7 +97,7 @@ def _locked(folder: Path) -> Iterator[None]:
             stack.enter_context(lock_folder(folder, _KIND))
         except InUseError:
             _LOG.info("another process fetches into %s: waiting for it", folder)
-            stack.enter_context(lock_folder(folder, replace(_KIND, patience_s=_PATIENCE_S)))
+            stack.enter_context(lock_folder(folder, replace(_KIND, lock_timeout_s=_LOCK_TIMEOUT_S)))
         yield
 
 

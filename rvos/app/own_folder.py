@@ -14,7 +14,7 @@ from image_core.errors import OutputError
 from image_core.folder import LOCK, RunKind, lock_folder
 
 _LOG = logging.getLogger(__name__)
-_KIND = RunKind("rvos app", patience_s=0)
+_KIND = RunKind("rvos app", lock_timeout_s=0)
 PREFIX = "rvos-app-"
 _NEW_S = 10
 """Seconds in which a page that has made its folder has surely locked it."""

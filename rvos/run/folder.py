@@ -50,14 +50,14 @@ class RunDirectory:
     def check(self) -> None:
         """See that entering is not refused, as far as that shows without writing: before what costs much. Raises
         `OutputError`."""
-        check_writable(self.path, KIND.elsewhere)
+        check_writable(self.path, KIND.other_folder_advice)
         if self.path.is_dir():
             self._refuse_foreign()
             if not self._overwrite and self._has_begun():
                 check_settings(self.path, KIND, self.settings)
 
     def __enter__(self) -> RunDirectory:
-        make_folder(self.path, KIND.elsewhere)
+        make_folder(self.path, KIND.other_folder_advice)
         self._refuse_foreign()  # before the lock: nothing is left in a folder of somebody else
         with ExitStack() as entered:
             entered.enter_context(lock_folder(self.path, KIND))
@@ -132,7 +132,7 @@ class RunDirectory:
         return [self.frames_log, result_path, timing_path]
 
     def _refuse_foreign(self) -> None:
-        with output_errors(self.path, KIND.elsewhere):
+        with output_errors(self.path, KIND.other_folder_advice):
             names = paths.foreign_names(self.path)
         refuse_foreign(self.path, KIND, names)
 

@@ -29,7 +29,7 @@ from image_core.folder import (
     write_settings,
 )
 
-KIND = RunKind("rvos test", free=frozenset({"device", "log.every"}))
+KIND = RunKind("rvos test", ignored_keys=frozenset({"device", "log.every"}))
 SETTINGS: dict[str, Any] = {"dataset": "mevis", "tracker": {"name": "none", "gate": 0.5}, "device": "cpu"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text("ab.", max_size=2),
@@ -122,7 +122,7 @@ def test_a_killed_process_leaves_the_folder_free(tmp_path: Path) -> None:
 
 
 def test_patience_waits_for_a_run_that_is_ending(tmp_path: Path) -> None:
-    with holder(tmp_path, 0.3), lock_folder(tmp_path, RunKind("rvos test", patience_s=30)):
+    with holder(tmp_path, 0.3), lock_folder(tmp_path, RunKind("rvos test", lock_timeout_s=30)):
         pass
 
 

@@ -149,7 +149,7 @@ def test_a_finished_run_opens_no_data(tiny_settings: MakeSettings, monkeypatch: 
 
 
 def test_a_folder_in_use_is_refused(tiny_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    hasty = replace(TRAINING, patience_s=0.0)
+    hasty = replace(TRAINING, lock_timeout_s=0.0)
     monkeypatch.setattr(recipe, "TRAINING", hasty)
     settings = tiny_settings(steps=4)
     with lock_folder(settings.out, hasty), pytest.raises(OutputError, match="is in use by another run: wait for it"):

@@ -252,7 +252,7 @@ def test_a_finished_run_opens_nothing(in_one_go: Path, make: MakeBootstrap, monk
 def test_a_folder_in_use_is_refused(
     make: MakeBootstrap, run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hasty = replace(module.KIND, patience_s=0.0)
+    hasty = replace(module.KIND, lock_timeout_s=0.0)
     monkeypatch.setattr(module, "KIND", hasty)
     settings = make()
     with lock_folder(settings.train.out, hasty), pytest.raises(OutputError, match="is in use by another run"):

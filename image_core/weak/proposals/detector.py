@@ -1,4 +1,4 @@
-"""Proposals of detectors from transformers: those that are asked with words, and those of their own classes."""
+"""Proposals of detectors from transformers: open-vocabulary and closed-set ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from image_core.weak.proposals.suppression import keep_best
 
 
 def nouns_of(expressions: Sequence[str]) -> tuple[str, ...]:
-    """The queries for a detector that is asked with words: the nouns of the targets and landmarks of expressions, each
+    """The queries for an open-vocabulary detector: the nouns of the targets and landmarks of expressions, each
     once."""
     nouns = [noun for expression in expressions for noun in _nouns(parse_expression(expression))]
     return tuple(dict.fromkeys(nouns))
@@ -33,7 +33,7 @@ def _nouns(referent: Referent) -> Iterator[str]:
 class Detector:
     """A `Proposer`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
 
-    name: OWNER/NAME of the hub or a local folder. Detectors that must be told what to look for are asked for each noun
+    name: OWNER/NAME of the hub or a local folder. Open-vocabulary detectors are queried with each noun
     of the picture's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `CheckpointError`
     where the hub cannot be reached or the folder lacks a file, and `ConfigError` where the model is no detector.
     """
@@ -56,7 +56,7 @@ class Detector:
 
     @property
     def is_open_vocabulary(self) -> bool:
-        """Whether it is asked for nouns."""
+        """Whether it takes nouns as queries."""
         return isinstance(self._detector, OpenVocabularyDetector)
 
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:

@@ -45,7 +45,7 @@ class ClipScorer:
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not
-        depend on the others; with `batch` 1 a picture's do not, to the bit, on the other pictures."""
+        depend on the others; with `batch` 1 a image's do not depend on the other images, bit for bit."""
         return sum((self._logits(network, images, texts) for network in self._members), np.zeros(()))
 
     def _logits(self, network: Network, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 A picture becomes a grid of vectors and a text one vector. Their score is the soft maximum (log-mean-exp) of the
 similarities over the grid. Pictures contain several objects and a text names one, so a vector of the whole picture, as
-in CLIP, would tell little after a short training. See `pair_training` for the training.
+in CLIP, would carry little information after a short training. See `pair_training` for the training.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from image_core.weak.scorers.pair import ImageTextPair, PairConfig, as_input, bl
 from image_core.weak.sparc import SparcConfig
 
 logger = logging.getLogger(__name__)
-KIND = RunKind("rvos image-text pair", anew="remove it")
+KIND = RunKind("rvos image-text pair", overwrite_advice="remove it")
 
 
 @dataclass(frozen=True)

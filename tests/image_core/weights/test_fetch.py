@@ -227,6 +227,6 @@ def test_of_two_at_once_one_fetches_and_both_have_it(shelf: Shelf) -> None:
 
 
 def test_nobody_waits_for_ever_for_another_fetch(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(fetching, "_LOCK_TIMEOUT_S", 0.1)
     with lock_folder(folder_of(bundle_of("tiny")), RunKind("rvos test")):
         assert "is in use by another run: wait for it" in refused(InUseError, shelf)
