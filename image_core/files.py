@@ -37,7 +37,7 @@ def check_writable(path: Path, advice: str = "choose another folder") -> None:
     """See whether a folder can be made at `path`, as far as that shows without writing. Raises `OutputError`, which
     ends with the advice `advice`."""
     with output_errors(path, advice):
-        nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+        nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not nearest.is_dir():
         raise OutputError(f"{path}: expected a folder, got a file {nearest}: {advice}")
     if not os.access(nearest, os.W_OK | os.X_OK):

@@ -320,22 +320,27 @@ def _from_python(name: PythonName, device: str, precision: Precision) -> MaskMod
         return value
     if not callable(value):
         raise ConfigError(f"model '{name}': expected a model or a function that makes one, got {type(value).__name__}")
-    taken = _parameters(name, value)
+    parameters = _parameters(name, value)
     options = {"device": (device, "auto"), "precision": (precision, "fp32")}
-    needed = [n for n, p in taken.items() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [
+        n for n, p in parameters.items() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
     if set(needed) - set(options):
-        raise ConfigError(f"model '{name}': expected a function without arguments, got one of ({', '.join(taken)})")
+        raise ConfigError(
+            f"model '{name}': expected a function without arguments, got one of ({', '.join(parameters)})"
+        )
     for option, (given, default) in options.items():
-        if option not in taken and given != default:
+        if option not in parameters and given != default:
             raise ConfigError(
-                f"--{option} {given}: expected that {name} takes an argument '{option}', got ({', '.join(taken)}): "
+                f"--{option} {given}: expected that {name} takes an argument '{option}', got "
+                f"({', '.join(parameters)}): "
                 f"leave --{option} out, or give the function that argument"
             )
     with (
         _annotate_errors(f"raised by {name}, which makes the model"),
         _current_folder_is_searched(),
     ):  # a factory may import modules that lie beside it
-        model = value(**{option: given for option, (given, _) in options.items() if option in taken})
+        model = value(**{option: given for option, (given, _) in options.items() if option in parameters})
     if not is_model(model):
         raise ConfigError(
             f"model '{name}': expected an object with segment(image, expressions), got {type(model).__name__}"

@@ -154,11 +154,11 @@ def _largest_difference(graph: OnnxGraph, size: tuple[int, int], path: Path) -> 
     for expressions in _PROBES:
         image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         tokens = graph.model.text.tokenize(expressions)
-        given = image, tokens.input_ids.numpy(), (~tokens.word_pad_mask).long().numpy()
+        inputs = image, tokens.input_ids.numpy(), (~tokens.word_pad_mask).long().numpy()
         with torch.inference_mode():
-            wanted = graph(*map(torch.from_numpy, given))
-        got = session.run(None, dict(zip(INPUTS, given, strict=True)))
-        pairs = zip(got, wanted, strict=True)
+            expected = graph(*map(torch.from_numpy, inputs))
+        outputs = session.run(None, dict(zip(INPUTS, inputs, strict=True)))
+        pairs = zip(outputs, expected, strict=True)
         largest = max(largest, *(float(np.abs(g - w.numpy()).max()) for g, w in pairs))
     if not largest <= TOLERANCE:
         raise CheckpointError(

@@ -12,7 +12,7 @@ from image_core.field_types import type_errors
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers from `least` to `most`, both included; None where there is no bound."""
+    """The numbers from `minimum` to `maximum`, both included; None where there is no bound."""
 
     minimum: float | None = None
     maximum: float | None = None

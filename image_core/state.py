@@ -118,9 +118,9 @@ def _unpacked(hint: Any, value: Any, array: Callable[[int], np.ndarray], device:
     return value
 
 
-def _restored(hint: Any, place: Mapping[str, Any], raw: np.ndarray, device: torch.device | str) -> Any:
+def _restored(hint: Any, entry: Mapping[str, Any], raw: np.ndarray, device: torch.device | str) -> Any:
     """An array, a tensor or bytes from its bytes."""
-    dtype, shape = place["dtype"], tuple(place["shape"])
+    dtype, shape = entry["dtype"], tuple(entry["shape"])
     if hint is bytes:
         return raw.tobytes()
     if hint is np.ndarray:

@@ -163,9 +163,11 @@ def state_dict_of(content: Any, source: Path) -> dict[str, Tensor]:
     """
     state_dict = content
     if isinstance(content, dict) and not _is_state(content):
-        named = [content[name] for name in _STATE_DICT_NAMES if isinstance(content.get(name), dict) and content[name]]
+        candidates = [
+            content[name] for name in _STATE_DICT_NAMES if isinstance(content.get(name), dict) and content[name]
+        ]
         others = [value for value in content.values() if _is_state(value)]
-        state_dict = named[0] if named else others[0] if len(others) == 1 else content
+        state_dict = candidates[0] if candidates else others[0] if len(others) == 1 else content
     if not _is_state(state_dict):
         raise CheckpointError(
             f"{source}: expected a state dict of tensors, got {type(state_dict).__name__}{_keys(state_dict)}"

@@ -100,13 +100,13 @@ def _shape_of(content: Any) -> str:
 def _require(path: Path) -> None:
     if path.is_file():
         return
-    beside = [p.name for p in entries_of(path.parent)][:8] if path.parent.is_dir() else None
-    there = (
-        f"the folder holds {', '.join(beside) or 'nothing'}"
-        if beside is not None
+    entries = [p.name for p in entries_of(path.parent)][:8] if path.parent.is_dir() else None
+    content = (
+        f"the folder holds {', '.join(entries) or 'nothing'}"
+        if entries is not None
         else f"there is no folder {path.parent}"
     )
-    raise DataError(f"{path}: no such file: docs/datasets.md describes the layout of the dataset; {there}")
+    raise DataError(f"{path}: no such file: docs/datasets.md describes the layout of the dataset; {content}")
 
 
 def _bytes(path: Path) -> bytes:

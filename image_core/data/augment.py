@@ -62,8 +62,9 @@ def mirror(sample: ImageSample) -> ImageSample:
     )
 
 
-def random_crop(sample: ImageSample, rng: np.random.Generator, least: float) -> ImageSample:
-    """A window of the picture's own shape, at least `least` of each side, with every target of the sample whole in it.
+def random_crop(sample: ImageSample, rng: np.random.Generator, min_share: float) -> ImageSample:
+    """A window of the picture's own shape, at least `min_share` of each side, with every target of the sample whole in
+    it.
 
     Unchanged when an expression speaks of place, order, count or size (`depends_on_place`). What is cut away can only
     be something that no expression of the sample means or names a relation to.
@@ -73,7 +74,7 @@ def random_crop(sample: ImageSample, rng: np.random.Generator, least: float) -> 
     height, width = sample.image.shape[:2]
     box = bounding_box(np.logical_or.reduce(sample.masks, axis=0)) or (width, height, 0, 0)
     # the window must hold the targets, so a target as wide as the picture leaves nothing to cut
-    needed = max((box[2] - box[0]) / width, (box[3] - box[1]) / height, least)
+    needed = max((box[2] - box[0]) / width, (box[3] - box[1]) / height, min_share)
     share = rng.uniform(needed, 1.0)
     h, w = min(height, int(np.ceil(share * height))), min(width, int(np.ceil(share * width)))
     y = int(rng.integers(max(0, box[3] - h), min(box[1], height - h) + 1))

@@ -201,12 +201,12 @@ def _present(paths: Mapping[Path, object]) -> set[Path]:
 
 def _unreadable(records: Sequence[ReferringRecord], progress: Progress) -> list[str]:
     """Pictures, each once, that are cut off or of another size than annotated, and masks that cannot be drawn."""
-    faults, known = [], set()
+    faults, checked = [], set()
     for done, record in enumerate(records):
         progress(done, len(records))
         try:
-            if record.image_path not in known:
-                known.add(record.image_path)
+            if record.image_path not in checked:
+                checked.add(record.image_path)
                 check_image_size(record, check_complete(record.image_path))
             record.mask()
         except DataError as error:

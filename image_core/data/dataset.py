@@ -69,14 +69,14 @@ class ReferringImages:
 
     def true_masks(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
         """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
-        truths = []
+        masks = []
         for record in self.groups[index]:
             try:
                 mask = record.mask()
             except DataError:
                 mask = None
-            truths += [(bool(record.annotation_ids), mask)] * len(record.expressions)
-        return truths
+            masks += [(bool(record.annotation_ids), mask)] * len(record.expressions)
+        return masks
 
     def words(self) -> frozenset[str]:
         """Every word of every expression, in lower case."""

@@ -41,9 +41,10 @@ def tasks_folder(root: Path, dataset: str = "phrasecut") -> Path:
     """ROOT/VGPhraseCut_v0. Raises `DataError` when it is not there."""
     folder = root / FOLDER
     if not folder.is_dir():
-        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        folders = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         raise DataError(
-            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got {', '.join(there) or 'no folder'}"
+            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got "
+            f"{', '.join(folders) or 'no folder'}"
         )
     return folder
 
@@ -64,12 +65,14 @@ def _rows(path: Path, split: str) -> Iterator[Row]:
 def read_sizes(path: Path) -> Instances:
     """Names and sizes of the pictures, by their ids; the tasks bring their polygons themselves. Of two files the first
     of `_IMAGE_FILES` is read, with a warning if the other differs."""
-    here = [path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()]
-    file = here[0] if here else path.parent / _IMAGE_FILES[0]
+    existing = [path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()]
+    file = existing[0] if existing else path.parent / _IMAGE_FILES[0]
     images = _images_in(file)
-    for other in here[1:]:
-        theirs = _images_in(other)
-        differing = [image_id for image_id in images.keys() & theirs.keys() if images[image_id] != theirs[image_id]]
+    for other in existing[1:]:
+        other_images = _images_in(other)
+        differing = [
+            image_id for image_id in images.keys() & other_images.keys() if images[image_id] != other_images[image_id]
+        ]
         if differing:
             _LOG.warning(
                 "%s is read; %s beside it has other sizes (picture %d, %d in all): remove the one that is not meant",
@@ -100,8 +103,8 @@ def task_record(task: Row, instances: Instances, images: Path) -> ReferringRecor
     image = instances.images.get(image_id)
     if image is None:
         raise DataError(f"{instances.path}: no image {image_id}, which task {task['task_id']} names")
-    drawn = ([_flat(polygon) for polygon in instance if len(polygon) > 1] for instance in task["Polygons"])
-    parts = tuple(polygons for polygons in drawn if polygons)
+    instances_polygons = ([_flat(polygon) for polygon in instance if len(polygon) > 1] for instance in task["Polygons"])
+    parts = tuple(polygons for polygons in instances_polygons if polygons)
     # PhraseCut's own reader draws nothing of them
     points = sum(len(polygon) < 2 for instance in task["Polygons"] for polygon in instance)
     if not parts:

@@ -48,11 +48,11 @@ def dataset_folder(root: Path, dataset: str) -> Path:
     """ROOT/<dataset>. Raises `DataError` when it is not there."""
     folder = root / dataset
     if not folder.is_dir():
-        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        folders = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         above = "; it looks like the dataset's own folder: give the one above" * (root / "instances.json").is_file()
         raise DataError(
             f"{folder}: no such folder: expected {dataset} in the dataset's root, got "
-            f"{', '.join(there) or 'no folder'}{above}"
+            f"{', '.join(folders) or 'no folder'}{above}"
         )
     return folder
 
@@ -114,8 +114,8 @@ def rows_of_split(path: Path, rows: Sequence[Mapping[str, Any]], split: str) -> 
     """The rows of one split, in order. Raises `DataError` when there is none."""
     chosen = [row for row in rows if split in splits_of(row)]
     if not chosen:
-        known = sorted({str(row.get("split", "")) for row in rows})
-        raise DataError(f"{path}: no split '{split}'; it holds {', '.join(known) or 'no references'}")
+        splits = sorted({str(row.get("split", "")) for row in rows})
+        raise DataError(f"{path}: no split '{split}'; it holds {', '.join(splits) or 'no references'}")
     return chosen
 
 
@@ -163,10 +163,10 @@ def _without_degenerate(segmentation: Any) -> tuple[Any, list[str]]:
     degenerate."""
     if not isinstance(segmentation, list):
         return segmentation, []
-    whole = [part for part in segmentation if not _is_degenerate(part)]
-    if not whole:
+    kept = [part for part in segmentation if not _is_degenerate(part)]
+    if not kept:
         return segmentation, []
-    return whole, [f"a polygon of {len(part)} numbers" for part in segmentation if _is_degenerate(part)]
+    return kept, [f"a polygon of {len(part)} numbers" for part in segmentation if _is_degenerate(part)]
 
 
 def _is_degenerate(part: Any) -> bool:

@@ -55,11 +55,11 @@ class BertConfig:
     def from_published(cls, values: Mapping[str, Any]) -> BertConfig:
         """From the content of a config.json, whose other keys are ignored. Raises `ConfigError` for a variant of the
         architecture that is not supported."""
-        for key, wanted in _REQUIRED_VALUES.items():
-            if values.get(key, wanted) != wanted:
-                raise ConfigError(f"text encoder: expected {key} {wanted!r}, got {values[key]!r}: take another model")
-        known = {f.name for f in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
+        for key, required in _REQUIRED_VALUES.items():
+            if values.get(key, required) != required:
+                raise ConfigError(f"text encoder: expected {key} {required!r}, got {values[key]!r}: take another model")
+        field_names = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in field_names})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_published` gives an equal object back."""
@@ -81,9 +81,9 @@ class BertEmbeddings(nn.Module):
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """(E, L) long -> (E, L, C). Padding must be at the end: positions are counted from the start."""
-        places = torch.arange(self._first, self._first + input_ids.shape[1], device=input_ids.device)
-        segment = self.token_type_embeddings(torch.zeros_like(places))
-        summed = self.word_embeddings(input_ids) + segment + self.position_embeddings(places)
+        positions = torch.arange(self._first, self._first + input_ids.shape[1], device=input_ids.device)
+        segment = self.token_type_embeddings(torch.zeros_like(positions))
+        summed = self.word_embeddings(input_ids) + segment + self.position_embeddings(positions)
         return self.dropout(self.LayerNorm(summed))
 
 

@@ -44,19 +44,19 @@ def load_vision_weights(net: nn.Module, used: Sequence[str], source: Path) -> No
     own = net.state_dict()
     prefixes = tuple(f"{path}." for path in used)
     cut = {name for name, _ in net.named_children()} - {path.split(".")[0] for path in used}
-    wanted = {key for key in own if key.startswith(prefixes)}
-    missing = sorted(wanted - state.keys())
+    required = {key for key in own if key.startswith(prefixes)}
+    missing = sorted(required - state.keys())
     unexpected = sorted(key for key in state.keys() - own.keys() if key.split(".")[0] not in cut)
     differing = [
         f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
-        for key in sorted(wanted & state.keys())
+        for key in sorted(required & state.keys())
         if state[key].shape != own[key].shape
     ]
     if missing or unexpected or differing:
         faults = {"missing": missing, "unexpected": unexpected, "of another shape": differing}
         description = "; ".join(f"{len(keys)} {kind}: {_format_keys(keys)}" for kind, keys in faults.items() if keys)
         raise CheckpointError(f"{source}: weights do not fit this vision encoder: {description}")
-    net.load_state_dict({key: state[key] for key in wanted}, strict=False)
+    net.load_state_dict({key: state[key] for key in required}, strict=False)
 
 
 def _format_keys(keys: Sequence[str]) -> str:

@@ -152,8 +152,8 @@ def _finished(out: Path, settings: dict[str, Any], protocols: Sequence[str]) -> 
         document = json.loads((out / "metrics.json").read_bytes())
     except ValueError:
         return None
-    whole = document["settings"] == settings and not document["failures"]
-    return document if whole and set(protocols) <= document.get("protocols", {}).keys() else None
+    is_complete = document["settings"] == settings and not document["failures"]
+    return document if is_complete and set(protocols) <= document.get("protocols", {}).keys() else None
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,13 @@ def expressions_of_another(expressions: Callable[[int], Sequence[str]], index: i
     """The expressions of the first picture after `index` that has some, cyclically among `count`. expressions: index of
     a picture -> its expressions. Raises `ConfigError` where no other has."""
     for step in range(1, count):
-        theirs = expressions((index + step) % count)
-        if theirs:
-            return theirs
+        found = expressions((index + step) % count)
+        if found:
+            return found
     raise ConfigError(f"shuffled expressions: expected 2 pictures or more with expressions, got 1 of {count}")
 
 
 def with_other_expressions(sample: ImageSample, others: Sequence[str]) -> ImageSample:
     """The sample with as many expressions of another picture, repeated if there are fewer."""
-    theirs = tuple(others[i % len(others)] for i in range(len(sample.expressions)))
-    return replace(sample, expressions=theirs)
+    replacements = tuple(others[i % len(others)] for i in range(len(sample.expressions)))
+    return replace(sample, expressions=replacements)

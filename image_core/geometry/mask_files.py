@@ -86,8 +86,8 @@ class MaskEncoding:
         grey: dict[int, Path] = {}
         indices: dict[int, Path] = {}
         for image in images:
-            for mark in image.nonzero_values:
-                (indices if image.indexed else grey).setdefault(mark, image.path)
+            for value in image.nonzero_values:
+                (indices if image.indexed else grey).setdefault(value, image.path)
         levels = sorted(grey)
         if len(levels) > 1 and (WHITE in grey or len(levels) > _MAX_IDS):
             raise DataError(
@@ -100,7 +100,7 @@ class MaskEncoding:
                 f"void (255 in ids is void): {_ADVICE}"
             )
         white = levels == [WHITE]
-        object_ids = {1 if white and mark == WHITE else mark for mark in grey} | (set(indices) - {VOID})
+        object_ids = {1 if white and value == WHITE else value for value in grey} | (set(indices) - {VOID})
         return cls(tuple(sorted(object_ids)), white, not indices and set(levels) <= {1, WHITE})
 
     def ids(self, image: MaskImage) -> np.ndarray:

@@ -99,8 +99,8 @@ def _unpacked(counts: str | bytes) -> np.ndarray:
     lengths = ends - starts + 1
     if not len(ends) or ends[-1] != len(codes) - 1 or lengths.max() > _LONGEST_RUN:
         raise ValueError("RLE: expected counts in COCO's compact form, got some that end within a run")
-    places = 5 * (np.arange(len(codes)) - np.repeat(starts, lengths))
-    values = np.add.reduceat((codes & 31) << places, starts)
+    shifts = 5 * (np.arange(len(codes)) - np.repeat(starts, lengths))
+    values = np.add.reduceat((codes & 31) << shifts, starts)
     values -= np.where(codes[ends] & 16, 1 << (5 * lengths), 0)
     values[1::2], values[2::2] = np.cumsum(values[1::2]), np.cumsum(values[2::2])
     return values

@@ -28,8 +28,8 @@ class Range:
         """(P, 3) -> (P,) bool."""
         hue, saturation, value = hsv.T
         low, high = self.hue
-        turned = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
-        return turned & _within(saturation, self.saturation) & _within(value, self.value)
+        in_hue = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
+        return in_hue & _within(saturation, self.saturation) & _within(value, self.value)
 
 
 _BLACK = (Range(value=(0, 0.27)), Range(saturation=(0, 0.3), value=(0, 0.38)))

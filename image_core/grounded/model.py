@@ -233,15 +233,18 @@ def _without_unseen_landmarks(
 ) -> Referent:
     """A referent without the relations to landmarks that the picture does not show."""
 
-    def is_shown(mark: Referent) -> bool:
-        return class_evidence(understood.thing_of(mark.phrase), regions, config).max() >= config.least_evidence
+    def is_shown(landmark: Referent) -> bool:
+        return class_evidence(understood.thing_of(landmark.phrase), regions, config).max() >= config.least_evidence
 
     kept = tuple(
         replace(
-            r, landmarks=tuple(_without_unseen_landmarks(mark, understood, regions, config) for mark in r.landmarks)
+            r,
+            landmarks=tuple(
+                _without_unseen_landmarks(landmark, understood, regions, config) for landmark in r.landmarks
+            ),
         )
         for r in referent.relations
-        if all(is_shown(mark) for mark in r.landmarks)
+        if all(is_shown(landmark) for landmark in r.landmarks)
     )
     excluded = tuple(
         _without_unseen_landmarks(other, understood, regions, config) for other in referent.excluded if is_shown(other)

@@ -150,10 +150,10 @@ def read_ssdlite(model_json: Path) -> SSDLite:
 
 
 class SSDLiteDetector:
-    """A `Detector`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
+    """A `Detector`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `max_boxes`.
 
     The network sees the whole picture, squashed to a square as in training, and overlapping squares of its shorter side
-    (`most_squares` at most), in which it finds what is small or distorted in the whole. Suppression ignores classes:
+    (`max_squares` at most), in which it finds what is small or distorted in the whole. Suppression ignores classes:
     one object gets one box, with the names of all boxes that it suppressed. model_json: what `read_ssdlite` reads.
     """
 
@@ -163,11 +163,11 @@ class SSDLiteDetector:
         *,
         score: float = 0.2,
         overlap: float = 0.5,
-        most: int = 30,
-        most_squares: int = 6,
+        max_boxes: int = 30,
+        max_squares: int = 6,
         device: str = "auto",
     ) -> None:
-        self.score, self.overlap, self.most, self.most_squares = score, overlap, most, most_squares
+        self.score, self.overlap, self.max_boxes, self.max_squares = score, overlap, max_boxes, max_squares
         self.device = resolve_device(device)
         network = read_ssdlite(model_json).to(self.device).eval()
         self._network = convert_conv2d_weight_memory_format(network, torch.channels_last)
@@ -176,10 +176,10 @@ class SSDLiteDetector:
     def detect(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> boxes inside the picture with COCO's names, the best first."""
         height, width = image.shape[:2]
-        windows_found = [self._detect_window(image, window) for window in windows(height, width, self.most_squares)]
+        windows_found = [self._detect_window(image, window) for window in windows(height, width, self.max_squares)]
         scores, boxes = (np.concatenate(parts) for parts in zip(*windows_found, strict=True))
         best = torch.from_numpy(scores.max(1))
-        kept = nms(torch.from_numpy(boxes), best, self.overlap)[: self.most].numpy()
+        kept = nms(torch.from_numpy(boxes), best, self.overlap)[: self.max_boxes].numpy()
         if not len(kept):
             return []
         # Of all boxes that overlap a kept box, the best score of each name.
@@ -218,11 +218,11 @@ Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole pixels."""
 
 
-def windows(height: int, width: int, most_squares: int) -> list[Window]:
+def windows(height: int, width: int, max_squares: int) -> list[Window]:
     """The whole picture and, if it is no square, squares of its shorter side. They overlap, unless that would take more
-    than `most_squares`."""
+    than `max_squares`."""
     side, long = sorted((height, width))
-    count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), most_squares)
+    count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), max_squares)
     starts = [round(start) for start in np.linspace(0, long - side, count)] if long > side else []
     squares = [(s, 0, s + side, side) if width > height else (0, s, side, s + side) for s in starts]
     return [(0, 0, width, height), *squares]

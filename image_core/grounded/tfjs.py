@@ -125,10 +125,10 @@ def convolutions(
         for name, values in weights.items()
         if not any(re.fullmatch(pattern, name) for pattern in unused)
     }
-    alone = {name: tensor for name, tensor in tensors.items() if any(re.fullmatch(p, name) for p, _ in others)}
-    state = rename_keys(alone, others, source)
+    single = {name: tensor for name, tensor in tensors.items() if any(re.fullmatch(p, name) for p, _ in others)}
+    state = rename_keys(single, others, source)
     grouped: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in rename_keys({n: t for n, t in tensors.items() if n not in alone}, rules, source).items():
+    for name, tensor in rename_keys({n: t for n, t in tensors.items() if n not in single}, rules, source).items():
         layer, _, part = name.rpartition(".")
         grouped.setdefault(layer, {})[part] = tensor
     for layer, parts in grouped.items():

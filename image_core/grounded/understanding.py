@@ -146,7 +146,8 @@ class Understanding:
             "attributes": list(self.thing.all_colours),
             "places": [_format_superlative(superlative) for superlative in self.referent.superlatives],
             "relations": [
-                " ".join([r.kind, " and ".join(mark.phrase for mark in r.landmarks)]) for r in self.referent.relations
+                " ".join([r.kind, " and ".join(landmark.phrase for landmark in r.landmarks)])
+                for r in self.referent.relations
             ],
             "excluded": [other.phrase for other in self.referent.excluded],
             "several": self.count or self.several,
@@ -166,7 +167,7 @@ def understand(expression: str, any_noun: bool = False) -> Understanding:
     parsed = parse_expression(text)
     reader = _Reader(any_noun)
     referent = reader.referent(parsed)
-    also = tuple(reader.thing(mark)[0] for mark in reader.joined(parsed))
+    also = tuple(reader.thing(landmark)[0] for landmark in reader.joined(parsed))
     several, count = number_of(text, parsed.noun)
     things = tuple(reader.things.values())
     effective = _effective_words(text, parsed, referent, reader, also, several)
@@ -194,13 +195,13 @@ class _Reader:
 
     def _relation(self, relation: Relation) -> Relation | None:
         """A relation that a predicate answers; what somebody holds, rides or has with him is near."""
-        if not all(self.is_detectable(mark) for mark in relation.landmarks):
+        if not all(self.is_detectable(landmark) for landmark in relation.landmarks):
             return None
         if relation.kind == "with":
             if not self.is_beside(relation):
                 return None
             relation = replace(relation, kind="near")
-        return replace(relation, landmarks=tuple(self.referent(mark) for mark in relation.landmarks))
+        return replace(relation, landmarks=tuple(self.referent(landmark) for landmark in relation.landmarks))
 
     def thing(self, parsed: Referent) -> tuple[NounPhrase, tuple[Superlative, ...]]:
         """What a referent asks of a box by itself, and its superlatives of size."""
@@ -230,19 +231,19 @@ class _Reader:
         """Whether a relation without a predicate has a landmark close by that a detector finds: "riding a horse"."""
         if relation.kind != "with" or relation.words not in _TOUCHING:
             return False
-        nouns = [_longest_noun(mark.phrase.split(), mark.noun) for mark in relation.landmarks]
+        nouns = [_longest_noun(landmark.phrase.split(), landmark.noun) for landmark in relation.landmarks]
         return all(noun not in words.CLOTHES and (self.any_noun or bool(meaning_of(noun).coco)) for noun in nouns)
 
     def joined(self, parsed: Referent) -> list[Referent]:
         """Things that stand beside the noun by an "and" right behind it: "the dog and the cat"."""
         return [
-            mark
+            landmark
             for relation in parsed.relations
-            for mark in relation.landmarks
+            for landmark in relation.landmarks
             if (relation.kind, relation.words) == ("with", "and")
-            and f"{parsed.noun} and {mark.phrase}" in parsed.phrase
-            and mark.noun not in words.CLOTHES
-            and self.is_detectable(mark)
+            and f"{parsed.noun} and {landmark.phrase}" in parsed.phrase
+            and landmark.noun not in words.CLOTHES
+            and self.is_detectable(landmark)
         ]
 
     def has_known_noun(self, thing: NounPhrase) -> bool:
@@ -266,7 +267,7 @@ def _longest_noun(phrase: list[str], noun: str) -> str:
 
 
 def _landmark_words(relation: Relation) -> list[str]:
-    return [word for mark in relation.landmarks for word in mark.phrase.split()]
+    return [word for landmark in relation.landmarks for word in landmark.phrase.split()]
 
 
 def _is_strict(text: str) -> bool:
@@ -277,8 +278,8 @@ def _effective_words(
     text: str, parsed: Referent, referent: Referent, reader: _Reader, also: tuple[NounPhrase, ...], several: bool
 ) -> set[str]:
     """The words that have an effect."""
-    known = [thing for thing in (*reader.things.values(), *also) if reader.has_known_noun(thing)]
-    effective = {word for thing in known for word in (*thing.noun.split(), *thing.all_colours)} | ANYTHING
+    known_phrases = [thing for thing in (*reader.things.values(), *also) if reader.has_known_noun(thing)]
+    effective = {word for thing in known_phrases for word in (*thing.noun.split(), *thing.all_colours)} | ANYTHING
     effective |= {
         word for token in tokenise(text) if token.kind in ("place", "relation") for word in token.text.split()
     }
@@ -289,9 +290,9 @@ def _effective_words(
         effective |= NUMBERS.keys() | ALL
     if referent.excluded:
         effective |= words.NEGATIONS
-    dropped = [r for r in parsed.relations if not all(reader.is_detectable(mark) for mark in r.landmarks)]
+    dropped = [r for r in parsed.relations if not all(reader.is_detectable(landmark) for landmark in r.landmarks)]
     lost = {word for r in dropped for word in (*r.words.split(), *_landmark_words(r))}
-    return effective - (lost - {word for thing in known for word in (*thing.noun.split(), *thing.all_colours)})
+    return effective - (lost - {word for thing in known_phrases for word in (*thing.noun.split(), *thing.all_colours)})
 
 
 def _content_words(text: str) -> list[str]:

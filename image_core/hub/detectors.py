@@ -85,8 +85,8 @@ class OpenVocabularyDetector(ABC):
                 )
             )
         return [
-            _detected_boxes(one, image, repeats, [phrase] * len(one["scores"]))
-            for one, phrase in zip(detections, phrases, strict=True)
+            _detected_boxes(phrase_detections, image, repeats, [phrase] * len(phrase_detections["scores"]))
+            for phrase_detections, phrase in zip(detections, phrases, strict=True)
         ]
 
     @abstractmethod

@@ -271,7 +271,7 @@ class _Reader:
         if phrase.is_empty():
             self.position = max(self.position, start + 1)
         elif not self.root.noun and (phrase.noun or not self.root.words):
-            self.root.noun = phrase.noun or words.noun_too(phrase.words)
+            self.root.noun = phrase.noun or words.ambiguous_noun(phrase.words)
             self.root.words += phrase.words
             self.root.superlatives += phrase.superlatives
         else:

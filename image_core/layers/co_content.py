@@ -39,9 +39,9 @@ class CoContent:
         if memory.cells is None:
             raise ValueError("CoContent: expected a memory of a picture, got one without cells")
         h, w = memory.cells
-        seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
-        cells = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * seen[..., None]
-        height, width = (seen.any(axis).sum(1, keepdim=True) for axis in (2, 1))
+        valid = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
+        cells = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * valid[..., None]
+        height, width = (valid.any(axis).sum(1, keepdim=True) for axis in (2, 1))
         columns = cells.sum(1) / height[..., None]
         rows = cells.sum(2) / width[..., None]
         if self.transposed:

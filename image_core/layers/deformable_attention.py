@@ -96,12 +96,12 @@ class DeformableAttention(nn.Module):
         for down in (0, 1):
             row = top + down
             by_row = share * (low_share if down else 1 - low_share) * ((row >= 0) & (row < height))
-            placed = begin + row.long().clamp(min=0).minimum(height.long() - 1) * width.long()
+            row_start = begin + row.long().clamp(min=0).minimum(height.long() - 1) * width.long()
             for along in (0, 1):
                 column = left + along
                 inside = (column >= 0) & (column < width)
                 weights.append(by_row * (right_share if along else 1 - right_share) * inside)
-                cell = placed + column.long().clamp(min=0).minimum(width.long() - 1)
+                cell = row_start + column.long().clamp(min=0).minimum(width.long() - 1)
                 rows.append((first + cell) * self.heads + head)
         bags = n * count * self.heads
         return torch.stack(rows, -1).view(bags, -1), torch.stack(weights, -1).view(bags, -1)

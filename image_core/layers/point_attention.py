@@ -38,8 +38,8 @@ def image_grid(memory: Memory) -> ImageGrid:
     (h, w), tokens = memory.cells, memory.tokens
     y, x = (torch.arange(n, device=tokens.device, dtype=tokens.dtype) + 0.5 for n in (h, w))
     centres = torch.stack([x.repeat(h), y.repeat_interleave(w)], dim=1)
-    seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
-    size = torch.stack([seen.any(1).sum(1), seen.any(2).sum(1)], dim=1)
+    valid = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
+    size = torch.stack([valid.any(1).sum(1), valid.any(2).sum(1)], dim=1)
     return ImageGrid(centres, size.to(tokens.dtype), tokens.shape[1] - h * w)
 
 

@@ -72,12 +72,12 @@ class DecoderLayer(nn.Module):
         grid: ImageGrid | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """T new tokens (N, T, C) after those of `past` -> (N, T, C), and `past` with the new ones appended."""
-        placed = x + position
-        new = self.self_attention.keys_values(placed, x)
+        x_with_position = x + position
+        new = self.self_attention.keys_values(x_with_position, x)
         keys, values = (torch.cat(pair, dim=2) for pair in zip(past, new, strict=True))
         t, k = x.shape[1], keys.shape[2]
         later = torch.ones(t, k, dtype=torch.bool, device=x.device).triu(k - t + 1)
-        x = self.norm1(x + self.dropout(self.self_attention(placed, keys, values, later)))
+        x = self.norm1(x + self.dropout(self.self_attention(x_with_position, keys, values, later)))
         bias = None if self.point is None or grid is None else self.point(x, grid)
         x = self.norm2(x + self.dropout(self.cross_attention(x + position, *memory, pad_mask[:, None, None], bias)))
         return self.norm3(x + self.dropout(self.feed_forward(x))), (keys, values)
@@ -131,15 +131,15 @@ class CoordinateDecoder(nn.Module):
 
     def begin(self, memory: Memory) -> DecoderCache:
         """The cache before the first step: what the layers read of N memories is computed once, here."""
-        placed = memory.tokens + memory.position
+        tokens_with_position = memory.tokens + memory.position
         attentions = (cast(DecoderLayer, layer).cross_attention for layer in self.layers)
-        read = tuple(attention.keys_values(placed, memory.tokens) for attention in attentions)
-        nothing = tuple((k[:, :, :0], v[:, :, :0]) for k, v in read)
+        read = tuple(attention.keys_values(tokens_with_position, memory.tokens) for attention in attentions)
+        empty = tuple((k[:, :, :0], v[:, :, :0]) for k, v in read)
         lines = None if self.co_content is None else self.co_content.lines(memory)
         modulated = any(cast(DecoderLayer, layer).point is not None for layer in self.layers)
         return DecoderCache(
             read,
-            nothing,
+            empty,
             memory.pad_mask,
             lines=lines,
             grid=image_grid(memory) if modulated else None,

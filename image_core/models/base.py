@@ -246,4 +246,4 @@ def split_features(features: ImageFeatures, parts: int) -> list[ImageFeatures]:
     if parts == 1:
         return [features]
     rows = torch.arange(len(features), device=features.valid_px.device)
-    return [features.select(some) for some in rows.split(len(features) // parts)]
+    return [features.select(part) for part in rows.split(len(features) // parts)]

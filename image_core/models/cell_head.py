@@ -36,8 +36,8 @@ class CellHead(nn.Module):
         start = None
         if self.start is not None:
             weights = logits.float().masked_fill(memory.pad_mask[:, : h * w], float("-inf")).softmax(1)
-            placed = cells + memory.position[:, : h * w]
-            start = self.start((weights.to(placed.dtype)[:, None] @ placed)[:, 0])
+            cells_with_position = cells + memory.position[:, : h * w]
+            start = self.start((weights.to(cells_with_position.dtype)[:, None] @ cells_with_position)[:, 0])
         return replace(memory, cell_logits=logits.unflatten(1, (h, w)), start=start)
 
 

@@ -57,11 +57,11 @@ class RegionLayer(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(
-        self, q: Tensor, place: Tensor, level: Tensor, position: Tensor, unseen: Tensor, words: Tensor, pad: Tensor
+        self, q: Tensor, place: Tensor, level: Tensor, position: Tensor, masked: Tensor, words: Tensor, pad: Tensor
     ) -> Tensor:
-        """q, place: (N, R, C); level, position: (N, K, C); unseen: (N, R, K) bool; words: (N, L, C); pad: (N, L)."""
+        """q, place: (N, R, C); level, position: (N, K, C); masked: (N, R, K) bool; words: (N, L, C); pad: (N, L)."""
         keys, values = self.look.keys_values(level + position, level)
-        q = self.look_norm(q + self.look(q + place, keys, values, unseen[:, None]))
+        q = self.look_norm(q + self.look(q + place, keys, values, masked[:, None]))
         if self.hear_norm is not None and self.share is not None:
             attended = self.hear_norm(q + self._attend_to_words(q, words, pad))
             q = q + LANGUAGE_SHARE * self.share.sigmoid() * attended
@@ -141,8 +141,8 @@ class RegionDecoder(nn.Module):
         for i, layer in enumerate(self.layers):
             turn = i % len(maps)
             size = (pixels.levels[turn].shape[2], pixels.levels[turn].shape[3])
-            unseen = self._unseen(q, pixels.features, size)
-            q = layer(q, place, maps[turn], positions[turn], unseen, words, pad)
+            masked = self._attention_mask(q, pixels.features, size)
+            q = layer(q, place, maps[turn], positions[turn], masked, words, pad)
         states = self.norm(q)
         mask_embeddings = self.mask(states)
         minimap = self.minimap(states)
@@ -155,7 +155,7 @@ class RegionDecoder(nn.Module):
             absent=self.absent(states).mean(1),
         )
 
-    def _unseen(self, q: Tensor, features: Tensor, size: tuple[int, int]) -> Tensor:
+    def _attention_mask(self, q: Tensor, features: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, R, h w) bool: the cells of a level of this size that a region must not attend to; no row is all True."""
         if self.looks == "squares":
             hidden = outside_own_square(self.side, size, q.device).expand(len(q), -1, -1)

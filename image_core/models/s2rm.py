@@ -176,10 +176,10 @@ class CASGStage(nn.Module):
         if self.attention:
             channel = self.channel(torch.cat([deeper.mean((2, 3)), sentence], dim=1)).sigmoid()
             modulated = u * self.sentence(sentence)[:, :, None, None]
-            place = self.place(
+            position = self.place(
                 torch.cat([modulated.mean(1, keepdim=True), modulated.amax(1, keepdim=True)], dim=1)
             ).sigmoid()
-            level = level * channel[:, :, None, None] * place
+            level = level * channel[:, :, None, None] * position
         return self.mix(torch.cat([level, u], dim=1))
 
 

@@ -312,11 +312,11 @@ class Safari(EarlyFusionModel, ContourModel):
         ]
         joined = sum((resize_to(deeper, maps[0]) for deeper in maps[1:]), maps[0])
         words = self.words_to_memory(image.words.words)
-        place = sine_position_of_valid(pad_mask, self.config.channels, joined.dtype)
+        image_position = sine_position_of_valid(pad_mask, self.config.channels, joined.dtype)
         tokens = torch.cat([joined.flatten(2).transpose(1, 2), words.to(joined.dtype)], 1)
-        position = F.pad(place, (0, 0, 0, words.shape[1]))
-        unseen = torch.cat([pad_mask.flatten(1), image.words.word_pad_mask], 1)
-        return self.encode(tokens, position, unseen, (h, w))
+        position = F.pad(image_position, (0, 0, 0, words.shape[1]))
+        pad = torch.cat([pad_mask.flatten(1), image.words.word_pad_mask], 1)
+        return self.encode(tokens, position, pad, (h, w))
 
     def attention(self, image: ImageFeatures) -> Tensor:
         """(N, h, w) over the cells of stride 16, each row summing to one: the attention of all fused layers, pooled

@@ -61,9 +61,9 @@ def visible_masks(patches: list[Patch], size: tuple[int, int]) -> np.ndarray:
         if patch is None:
             continue
         rows, columns, alpha = patch
-        seen = alpha * free[rows, columns] // 255
-        mask[rows, columns] = seen >= 128
-        free[rows, columns] -= seen
+        visible = alpha * free[rows, columns] // 255
+        mask[rows, columns] = visible >= 128
+        free[rows, columns] -= visible
     return masks
 
 

@@ -57,11 +57,11 @@ class Engine:
             mixed_precision="no",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PROCESS_TIMEOUT)],
         )
-        place = self.accelerator.process_index, self.accelerator.num_processes
-        self.batches = TrainingBatches(samples, config, *place)
+        rank_and_world = self.accelerator.process_index, self.accelerator.num_processes
+        self.batches = TrainingBatches(samples, config, *rank_and_world)
         parts = {"": self.batches}
         if pseudo is not None:
-            parts["pseudo_"] = TrainingBatches(pseudo.samples, pseudo.config_of(config), *place)
+            parts["pseudo_"] = TrainingBatches(pseudo.samples, pseudo.config_of(config), *rank_and_world)
         self.parts = StepBatches(parts)
         self.weights = {"": 1.0, "pseudo_": 0.0 if pseudo is None else pseudo.weight}
         optimiser = optimiser_of(model, config.optimiser)

@@ -80,29 +80,29 @@ def _rounds(
     model, result = _round(0, config, data, None, command)
     rounds = [result]
     for round in range(1, config.rounds + 1):
-        pictures, counts = None, {"gamma": config.gamma(round)}
+        pseudo_labelled, counts = None, {"gamma": config.gamma(round)}
         if config.gamma(round) > 0:
             counts |= _label(round, config, model, boxes, unlabelled, ledger)
-            pictures = PseudoLabelled(unlabelled, ledger.labels(round))
-            if not len(pictures):
+            pseudo_labelled = PseudoLabelled(unlabelled, ledger.labels(round))
+            if not len(pseudo_labelled):
                 logger.warning(
                     "round %d: no pseudo label was accepted; it trains on the labelled pictures alone", round
                 )
-        model, result = _round(round, config, data, pictures, command)
+        model, result = _round(round, config, data, pseudo_labelled, command)
         rounds.append(result | counts)
     return {"rounds": rounds, "model": str(model.relative_to(config.train.out))}
 
 
 def _round(
-    round: int, config: BootstrapConfig, data: Datasets, pictures: PseudoLabelled | None, command: str
+    round: int, config: BootstrapConfig, data: Datasets, pseudo_labelled: PseudoLabelled | None, command: str
 ) -> tuple[Path, dict[str, Any]]:
     """Train a round on labelled and, if there are any, pseudo-labelled pictures. Its model, and its part of the
     summary."""
     training, validation, words = data
     own, pseudo = config.round(round), None
-    if pictures:
-        pseudo = PseudoPart(pictures, config.gamma(round), config.pseudo_images or own.batch_images)
-        words = None if words is None else tuple(sorted({*words, *pictures.words()}))
+    if pseudo_labelled:
+        pseudo = PseudoPart(pseudo_labelled, config.gamma(round), config.pseudo_images or own.batch_images)
+        words = None if words is None else tuple(sorted({*words, *pseudo_labelled.words()}))
     # The settings of the whole run say where a round starts from; a path here would bind the run to its folder.
     kept = replace(own, init=config.train.init)
     model = finished(kept) or train_on(
@@ -112,7 +112,7 @@ def _round(
 
 
 def _label(
-    round: int, config: BootstrapConfig, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
+    round: int, config: BootstrapConfig, model: Path, boxes: BoxSource, images: Unlabelled, ledger: Ledger
 ) -> dict[str, Any]:
     """Pseudo labels of a round by the model of the one before. Returns the counts, whose file marks it as done."""
     done = config.train.out / f"labels_{round}.json"
@@ -120,7 +120,7 @@ def _label(
         return _check_counts(read_json(done, "remove it, and it is made again"), round, ledger, done)
     precision = resolve_precision(config.train.precision, resolve_device(config.train.device))
     segmenter = ImageSegmenter.load(model, config.train.device, precision)
-    Labeller(segmenter, boxes, config.filter.build()).label_all(round, pictures, ledger)
+    Labeller(segmenter, boxes, config.filter.build()).label_all(round, images, ledger)
     counts = count(ledger.labels(round))
     logger.info("round %d: %s", round, json.dumps(counts))
     write_json(done, counts)

@@ -30,43 +30,43 @@ _LOG_EVERY = 500
 class Labeller:
     """A model, where boxes come from, and the filter."""
 
-    def __init__(self, segmenter: ImageSegmenter, boxes: BoxSource, judge: ValidityFilter) -> None:
-        self.segmenter, self.boxes, self.judge = segmenter, boxes, judge
+    def __init__(self, segmenter: ImageSegmenter, boxes: BoxSource, validity_filter: ValidityFilter) -> None:
+        self.segmenter, self.boxes, self.validity_filter = segmenter, boxes, validity_filter
 
-    def label_all(self, round: int, pictures: Unlabelled, ledger: Ledger) -> None:
+    def label_all(self, round: int, images: Unlabelled, ledger: Ledger) -> None:
         """Write the labels of every picture, from where an earlier call was killed: the same lines as in one go."""
         last, lines = ledger.written(round)
-        for done, index in enumerate(pictures.indices, 1):
+        for done, index in enumerate(images.indices, 1):
             if index < last:
                 continue
-            labels = self._label(round, pictures, index)
+            labels = self._label(round, images, index)
             # A picture that was begun may fail when it is predicted again: that is recorded, too.
             begun = index == last and not labels[0].of_picture
             ledger.append(labels[lines:] if begun else labels)
             if done % _LOG_EVERY == 0:
-                logger.info("round %d: %d of %d pictures asked", round, done, len(pictures))
+                logger.info("round %d: %d of %d pictures asked", round, done, len(images))
 
-    def _label(self, round: int, pictures: Unlabelled, index: int) -> list[PseudoLabel]:
+    def _label(self, round: int, images: Unlabelled, index: int) -> list[PseudoLabel]:
         """One label per expression, or a single failed label if the image cannot be read or predicted."""
         sample_id = ""
         try:
-            picture = pictures.image(index)
-            sample_id = picture.sample_id
-            with_text = picture.without_empty()
+            image = images.image(index)
+            sample_id = image.sample_id
+            with_text = image.without_empty()
             answers = self.segmenter.segment(with_text.image, with_text.expressions) if with_text.expressions else []
             boxes = self.boxes.boxes(with_text) if with_text.expressions else []
         except RvosError as error:
             logger.warning("round %d, picture %d: %s", round, index, error)
             return [PseudoLabel(round, index, sample_id, "failed", str(error))]
         masks = [answer.mask(with_text.image.shape[:2], presence_threshold=0.0) for answer in answers]
-        judged = zip(masks, answers, boxes, strict=True)
-        named = zip(picture.expression_ids, picture.expressions, strict=True)
-        unanswered = [PseudoLabel(round, index, sample_id, "failed", NO_WORDS, *name) for name in named]
-        return [self._judge(label, *next(judged)) if words_of(label.text) else label for label in unanswered]
+        predictions = zip(masks, answers, boxes, strict=True)
+        names = zip(image.expression_ids, image.expressions, strict=True)
+        unanswered = [PseudoLabel(round, index, sample_id, "failed", NO_WORDS, *name) for name in names]
+        return [self._judge(label, *next(predictions)) if words_of(label.text) else label for label in unanswered]
 
     def _judge(self, label: PseudoLabel, mask: np.ndarray, answer: MaskAnswer, box: np.ndarray | None) -> PseudoLabel:
         """mask: (H, W) bool, the predicted mask, whatever the presence."""
-        verdict = self.judge(mask, box)
+        verdict = self.validity_filter(mask, box)
         return replace(
             label,
             verdict="accepted" if verdict.accepted else "rejected",

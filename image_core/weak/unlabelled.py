@@ -46,14 +46,14 @@ class Unlabelled:
     """
 
     def __init__(self, samples: Samples, indices: Sequence[int]) -> None:
-        self._samples, self.indices, self._known = samples, sorted(indices), frozenset(indices)
+        self._samples, self.indices, self._index_set = samples, sorted(indices), frozenset(indices)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def image(self, index: int) -> UnlabelledImage:
         """The picture `index` of the set. Raises what reading it raises, and `KeyError` for one that is not here."""
-        if index not in self._known:
+        if index not in self._index_set:
             raise KeyError(index)
         samples = self._samples
         if isinstance(samples, PartialSamples):
@@ -71,8 +71,8 @@ class Unlabelled:
 class PseudoLabelled:
     """Map-style samples: the pictures with accepted pseudo labels, in the order of the set, with these alone."""
 
-    def __init__(self, pictures: Unlabelled, labels: Iterable[PseudoLabel]) -> None:
-        self._pictures = pictures
+    def __init__(self, unlabelled: Unlabelled, labels: Iterable[PseudoLabel]) -> None:
+        self._unlabelled = unlabelled
         grouped: dict[int, list[PseudoLabel]] = {}
         for label in labels:
             if label.verdict == "accepted":
@@ -88,12 +88,12 @@ class PseudoLabelled:
 
     def __getitem__(self, index: int) -> ImageSample:
         labels = self._labels[index]
-        picture = self._pictures.image(labels[0].index)
+        image = self._unlabelled.image(labels[0].index)
         return ImageSample(
-            image=picture.image,
+            image=image.image,
             expressions=tuple(label.text for label in labels),
             masks=np.stack([_mask(label) for label in labels]),
-            sample_id=picture.sample_id,
+            sample_id=image.sample_id,
             expression_ids=tuple(label.expression_id for label in labels),
         )
 

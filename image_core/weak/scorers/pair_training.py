@@ -142,10 +142,10 @@ def texts_of(expressions: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*phrases, *(expression.lower() for expression in expressions)]))
 
 
-def may_fit(texts_of_pictures: Sequence[Sequence[str]], asked: Sequence[str]) -> np.ndarray:
-    """(pictures, texts) bool: one of the picture's own texts has every word of the text asked."""
+def may_fit(texts_of_pictures: Sequence[Sequence[str]], queries: Sequence[str]) -> np.ndarray:
+    """(images, texts) bool: one of the image's own texts contains every word of the text."""
     own_words = [[frozenset(text.split()) for text in texts] for texts in texts_of_pictures]
-    asked_words = [frozenset(text.split()) - {"the"} for text in asked]
+    asked_words = [frozenset(text.split()) - {"the"} for text in queries]
     return np.array([[any(words <= text for text in texts) for words in asked_words] for texts in own_words])
 
 
