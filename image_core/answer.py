@@ -1,4 +1,4 @@
-"""The answer of an image model to one expression on one picture: the one type between models and everything that uses
+"""The answer of an image model to one expression on one image: the one type between models and everything that uses
 them. It is made of NumPy arrays, so that a model of any framework can return it."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Candidate:
     Raises `ValueError` for a mask that is not (h, w) bool, and for numbers outside of [0, 1].
     """
 
-    #: (h, w) bool, the whole picture at any resolution.
+    #: (h, w) bool, the whole image at any resolution.
     mask: np.ndarray
     #: [0, 1], the probability that this is the target, or one of several, given that there is a target.
     likelihood: float = 1.0
@@ -50,7 +50,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class DenseMap:
-    """Log-odds that each cell of a picture belongs to the target, given that there is one; the mask is where they are
+    """Log-odds that each cell of an image belongs to the target, given that there is one; the mask is where they are
     above 0.
 
     Raises `ValueError` for another rank or type, for numbers that are not finite, and for too few cells.
@@ -60,7 +60,7 @@ class DenseMap:
     log_odds: np.ndarray
     #: Side of a cell in pixels of the model's input.
     stride: int = 1
-    #: (height, width) of the picture in pixels of the model's input; None where it is h * stride by w * stride. Where
+    #: (height, width) of the image in pixels of the model's input; None where it is h * stride by w * stride. Where
     #: it does not divide by the stride, the last row or column of cells is partly padding.
     valid_px: tuple[int, int] | None = None
 
@@ -93,14 +93,14 @@ class DenseMap:
 
 @dataclass(frozen=True)
 class MaskAnswer:
-    """The answer to one expression on one picture. Made by `of_mask`, `of_map` or from candidates.
+    """The answer to one expression on one image. Made by `of_mask`, `of_map` or from candidates.
 
     Raises `ValueError` for numbers outside of [0, 1], and for candidates in another order.
     """
 
     #: The regions that may be the target, the likeliest first; () if there are none.
     candidates: tuple[Candidate, ...]
-    #: [0, 1], calibrated probability that the picture shows a target of the expression.
+    #: [0, 1], calibrated probability that the image shows a target of the expression.
     presence: float
     #: [0, 1], confidence in the mask, if there is a target.
     score: float = 1.0

@@ -21,7 +21,7 @@ class ConfigError(RvosError):
 
 
 class DataError(RvosError):
-    """A dataset folder, annotation or picture that is missing or broken."""
+    """A dataset folder, annotation or image that is missing or broken."""
 
 
 class OutputError(RvosError):

@@ -30,9 +30,9 @@ def is_image_file(path: Path) -> bool:
 def read_image(path: Path, *, apply_orientation: bool) -> np.ndarray:
     """(H, W, 3) uint8 RGB.
 
-    apply_orientation: True applies the EXIF orientation, as viewers do; False gives the picture as stored, which the
+    apply_orientation: True applies the EXIF orientation, as viewers do; False gives the image as stored, which the
     ground truth of datasets refers to. Alpha is left out; 16 bits become 8. Raises `DataError` for a file that is
-    missing, cut off or no picture, that holds several pictures (pages, an animation), or numbers that are no colours.
+    missing, cut off or no image, that holds several images (pages, an animation), or numbers that are no colours.
     """
     with open_image(path) as image:
         if image.mode in _SIXTEEN_BITS:
@@ -47,7 +47,7 @@ def image_size(path: Path, *, apply_orientation: bool) -> tuple[int, int]:
     with _readable(path, "picture"), path.open("rb") as file, Image.open(file) as image:
         _check(path, image)
         width, height = image.size
-        # `getexif` would decode the whole of a PNG, to search behind the picture.
+        # `getexif` would decode the whole of a PNG, to search behind the image.
         exif = Image.Exif()
         exif.load(image.info.get("exif", b""))
         sideways = apply_orientation and exif.get(ExifTags.Base.Orientation) in _SIDEWAYS_ORIENTATIONS
@@ -62,7 +62,7 @@ def check_complete(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def open_image(path: Path, *, png_only: bool = False) -> Iterator[Image.Image]:
-    """A picture of one frame, its pixels not decoded yet. Errors of reading inside the block become `DataError`, too.
+    """An image of one frame, its pixels not decoded yet. Errors of reading inside the block become `DataError`, too.
 
     png_only: other formats are refused, as lossy ones change the numbers of a mask.
     """
@@ -101,7 +101,7 @@ def _readable(path: Path, kind: str) -> Iterator[None]:
 
 
 def _check(path: Path, image: Image.Image) -> None:
-    # A camera's MPO is a JPEG whose first picture is the photograph.
+    # A camera's MPO is a JPEG whose first image is the photograph.
     count = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
     if count != 1:
         raise DataError(f"{path}: expected one picture, got {count} (pages or an animation): save each to its own file")

@@ -7,10 +7,10 @@ in Python:
         def segment(self, image, expressions):
             return [MaskAnswer.of_mask(image.mean(2) > 200) for _ in expressions]
 
-A model may offer more, which is then used: `segment_many(images, expressions)` for batches of F pictures with the
+A model may offer more, which is then used: `segment_many(images, expressions)` for batches of F images with the
 expressions of each; `describe()`, a `ModelIdentity`; `unseen_words(expressions)`, the words that it does not know;
 `understood(expression)`, a mapping of JSON values that says how it understands an expression; `is_slow`, True for a
-model that takes a second or so a picture, so that videos ask it less often.
+model that takes a second or so an image, so that videos ask it less often.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WeightsProvider = Callable[[str], Mapping[str, Path]]
 
 
 class MaskModel(Protocol):
-    """Segments a picture by expressions. It holds no state between calls: an answer depends on its arguments alone."""
+    """Segments an image by expressions. It holds no state between calls: an answer depends on its arguments alone."""
 
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> Sequence[MaskAnswer]:
         """(H, W, 3) uint8 RGB and E expressions -> E answers, in their order."""
@@ -96,7 +96,7 @@ def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list
 def ask_many(
     model: MaskModel, images: Sequence[np.ndarray], expressions: Sequence[Sequence[str]]
 ) -> list[list[MaskAnswer]]:
-    """`ask` of F pictures, each with expressions of its own: in one call where the model offers `segment_many`."""
+    """`ask` of F images, each with expressions of its own: in one call where the model offers `segment_many`."""
     many = getattr(model, "segment_many", None)
     if many is None:
         return [ask(model, image, own) for image, own in zip(images, expressions, strict=True)]

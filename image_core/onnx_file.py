@@ -1,6 +1,6 @@
 """A model of ours as an ONNX file, for programs without torch (extra `onnx`).
 
-Resizing and tokenising are left to the caller; the file's metadata has what both need. The size of pictures is fixed,
+Resizing and tokenising are left to the caller; the file's metadata has what both need. The size of images is fixed,
 because the networks build their grids from it. The numbers of expressions and words are dynamic.
 """
 
@@ -38,7 +38,7 @@ _PROBES = (
     ("the red circle",),
     ("a man on the left of the large dog", "it", "the second blue one from the right, above the other"),
 )
-"""What the check asks, on pictures of noise: one expression, several of different lengths."""
+"""What the check asks, on images of noise: one expression, several of different lengths."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class OnnxFile:
     """What was written."""
 
     path: Path
-    #: (height, width) that the caller resizes pictures to.
+    #: (height, width) that the caller resizes images to.
     size: tuple[int, int]
     #: The largest difference to torch that the check found.
     difference: float
 
 
 class OnnxGraph(nn.Module):
-    """A model from a picture at the network's size and tokens to maps: what torch traces.
+    """A model from an image at the network's size and tokens to maps: what torch traces.
 
     image (h, w, 3) uint8 RGB; input_ids, attention_mask (E, L) int64, 1 on words. Gives mask_logits (E, ceil(h /
     stride), ceil(w / stride)), presence (E,) and score (E,) in [0, 1], all float32.
@@ -89,7 +89,7 @@ class OnnxGraph(nn.Module):
 
 
 def write_onnx(loaded: LoadedModel, path: Path, image_size: tuple[int, int]) -> OnnxFile:
-    """Write a model to `path` for pictures of a size (height, width), or of that aspect ratio, and compare the file
+    """Write a model to `path` for images of a size (height, width), or of that aspect ratio, and compare the file
     with the model on both inputs of `_PROBES`.
 
     Raises `ConfigError` where the extra is missing or the model is of a kind that is not written, `CheckpointError`

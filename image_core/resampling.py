@@ -1,4 +1,4 @@
-"""Prepares pictures of one size for a network, on the device that they are on."""
+"""Prepares images of one size for a network, on the device that they are on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A `FeatureModel` as a `MaskModel`: one picture and some expressions in, answers out."""
+"""A `FeatureModel` as a `MaskModel`: one image and some expressions in, answers out."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ImageSegmenter:
 
     @torch.inference_mode()
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
-        """(H, W, 3) uint8 RGB and E expressions -> E answers. The picture is encoded once for late-fusion models.
+        """(H, W, 3) uint8 RGB and E expressions -> E answers. The image is encoded once for late-fusion models.
 
         Raises `RvosError` for a blank expression.
         """
@@ -104,7 +104,7 @@ class ImageSegmenter:
     def encode(
         self, images: Tensor, text: TextFeatures, *, stem: Tensor | None = None, valid_px: Tensor | None = None
     ) -> ImageFeatures:
-        """Features of one picture (1, 3, H, W): one row where language is fused late, a row an expression where it is
+        """Features of one image (1, 3, H, W): one row where language is fused late, a row an expression where it is
         fused early, at most `max_pairs` of them in a pass."""
         encode = partial(self.model.encode_image, images, stem=stem, valid_px=valid_px)
         if not self.model.fuses_language_in_encoder:

@@ -17,7 +17,7 @@ MODEL_TYPES = ("clipseg",)
 
 
 class ClipSeg:
-    """A dense map of each expression. The picture is encoded once; each expression is decoded alone.
+    """A dense map of each expression. The image is encoded once; each expression is decoded alone.
 
     CLIPSeg does not predict absence. The presence is the probability of its most certain pixel, uncalibrated.
     """

@@ -32,7 +32,7 @@ class Sam3:
     """All instances of the noun phrases of an expression ("white car"), each with a mask. The rules of `Grounded`
     choose the target among them by place, colour or number.
 
-    An instance's score is SAM 3's own, times its score that the phrase is in the picture at all. The presence is a
+    An instance's score is SAM 3's own, times its score that the phrase is in the image at all. The presence is a
     logistic curve over the best score, uncalibrated.
     """
 
@@ -51,13 +51,13 @@ class Sam3:
         return understand(expression, any_noun=True).document()
 
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
-        """(H, W, 3) uint8 RGB and E expressions -> E answers. The picture is encoded once, a phrase asked once."""
+        """(H, W, 3) uint8 RGB and E expressions -> E answers. The image is encoded once, a phrase asked once."""
         instances = Instances(self.network)
         return Grounded(instances, instances, config=CONFIG).segment(image, expressions)
 
 
 class Instances:
-    """The instances of one picture: the `PhraseDetector` and the `Masker` of a `Grounded` that lives for one call."""
+    """The instances of one image: the `PhraseDetector` and the `Masker` of a `Grounded` that lives for one call."""
 
     def __init__(self, network: Network) -> None:
         self.network = network

@@ -66,7 +66,7 @@ def cgformer_description(
     max_words: int = fused_swin.MAX_WORDS,
     fusion_heads: tuple[int, ...] = (FUSION_HEADS,) * 4,
 ) -> ModelConfig:
-    """The model that the tensors belong to: tokens, width, and the picture its tables of positions are for.
+    """The model that the tensors belong to: tokens, width, and the image its tables of positions are for.
 
     Raises `CheckpointError` when a tensor that determines a size is missing.
     """
@@ -88,7 +88,7 @@ def cgformer_description(
 
 
 def convert_cgformer(source: Path, out: Path, options: ConvertOptions) -> ModelConfig:
-    """A checkpoint of CGFormer and BERT's vocabulary -> a model file of ours, for pictures of the side asked for, else
+    """A checkpoint of CGFormer and BERT's vocabulary -> a model file of ours, for images of the side asked for, else
     of the one that its tables of positions are for (480 px as published).
 
     Heads of the fusion are those asked for, else 8. Raises `CheckpointError`, `ConfigError` or `DataError`.

@@ -25,7 +25,7 @@ MAX_WORDS = 20
 """Tokens that an expression had in training, [CLS] and [SEP] among them."""
 
 PREPROCESSING = Preprocessing(480, "squash", 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""All three squash a picture to 480 x 480 and use ImageNet's mean and deviation."""
+"""All three squash an image to 480 x 480 and use ImageNet's mean and deviation."""
 
 BERT_HEAD_CHANNELS = 64
 """Channels of a head in every release of BERT."""

@@ -66,7 +66,7 @@ def lavt_description(
 def convert_lavt(source: Path, out: Path, options: ConvertOptions) -> ModelConfig:
     """A checkpoint of `lavt` or `lavt_one` and BERT's vocabulary -> a model file of ours.
 
-    Heads of the fusion and the side of pictures are those asked for, else those of the training's arguments in the
+    Heads of the fusion and the side of images are those asked for, else those of the training's arguments in the
     file, else one and 480 px. Raises `CheckpointError` or `DataError`.
     """
     content = read_content(source)
@@ -90,7 +90,7 @@ def convert_lavt(source: Path, out: Path, options: ConvertOptions) -> ModelConfi
 
 
 def _size_px(options: ConvertOptions, content: Any, source: Path) -> int:
-    """The side of the pictures: asked for, of the training's arguments (`img_size`), or as published."""
+    """The side of the images: asked for, of the training's arguments (`img_size`), or as published."""
     stored = training_argument(content, "img_size")
     if stored is not None and (type(stored) is not int or stored < 1):
         raise CheckpointError(f"{source}: expected img_size as a number of pixels among its arguments, got {stored!r}")

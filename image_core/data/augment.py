@@ -50,7 +50,7 @@ def augment(sample: ImageSample, rng: np.random.Generator, settings: Augmentatio
 
 
 def mirror(sample: ImageSample) -> ImageSample:
-    """The picture mirrored left to right and its expressions with it; unchanged when one has no known mirror."""
+    """The image mirrored left to right and its expressions with it; unchanged when one has no known mirror."""
     mirrored = tuple(text for expression in sample.expressions if (text := mirror_words(expression)) is not None)
     if len(mirrored) != len(sample.expressions):
         return sample
@@ -63,7 +63,7 @@ def mirror(sample: ImageSample) -> ImageSample:
 
 
 def random_crop(sample: ImageSample, rng: np.random.Generator, min_share: float) -> ImageSample:
-    """A window of the picture's own shape, at least `min_share` of each side, with every target of the sample whole in
+    """A window of the image's own shape, at least `min_share` of each side, with every target of the sample whole in
     it.
 
     Unchanged when an expression speaks of place, order, count or size (`depends_on_place`). What is cut away can only
@@ -73,7 +73,7 @@ def random_crop(sample: ImageSample, rng: np.random.Generator, min_share: float)
         return sample
     height, width = sample.image.shape[:2]
     box = bounding_box(np.logical_or.reduce(sample.masks, axis=0)) or (width, height, 0, 0)
-    # the window must hold the targets, so a target as wide as the picture leaves nothing to cut
+    # the window must hold the targets, so a target as wide as the image leaves nothing to cut
     needed = max((box[2] - box[0]) / width, (box[3] - box[1]) / height, min_share)
     share = rng.uniform(needed, 1.0)
     h, w = min(height, int(np.ceil(share * height))), min(width, int(np.ceil(share * width)))
@@ -87,7 +87,7 @@ def random_crop(sample: ImageSample, rng: np.random.Generator, min_share: float)
 
 
 def jitter_colours(image: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
-    """(H, W, 3) uint8 RGB -> the same form. Value x brightness, then contrast about the picture's mean value, and
+    """(H, W, 3) uint8 RGB -> the same form. Value x brightness, then contrast about the image's mean value, and
     saturation, all in HSV: multiplying RGB would clip the strongest channel and turn pink into purple.
     """
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)

@@ -14,10 +14,10 @@ from image_core.sample import ImageSample
 
 
 class ReferringImages:
-    """A map-style dataset: item i is the i-th picture, in the order the records first name it.
+    """A map-style dataset: item i is the i-th image, in the order the records first name it.
 
-    Grouping by picture and not by reference lets a late-fusion model encode each picture once. `sample_id` is the image
-    id, `expression_ids` are "<ref id>_<expression id>". Pictures and masks are read when an item is accessed. A
+    Grouping by image and not by reference lets a late-fusion model encode each image once. `sample_id` is the image
+    id, `expression_ids` are "<ref id>_<expression id>". Images and masks are read when an item is accessed. A
     missing or broken one raises `DataError` then.
     """
 
@@ -44,7 +44,7 @@ class ReferringImages:
         )
 
     def image(self, index: int) -> np.ndarray:
-        """The picture of item `index` alone, as `read_record_image` reads it: its masks are not read."""
+        """The image of item `index` alone, as `read_record_image` reads it: its masks are not read."""
         return read_record_image(self.groups[index][0])
 
     def sample_id(self, index: int) -> str:
@@ -52,7 +52,7 @@ class ReferringImages:
         return str(self.groups[index][0].image_id)
 
     def expressions(self, index: int) -> tuple[str, ...]:
-        """The expressions of item `index`, without reading its picture."""
+        """The expressions of item `index`, without reading its image."""
         return tuple(e.text for record in self.groups[index] for e in record.expressions)
 
     def expression_ids(self, index: int) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class ReferringImages:
         return [mask for record in self.groups[index] for mask in [record.mask(size)] * len(record.expressions)]
 
     def true_masks(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
-        """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
+        """Of each expression, whether it has a target and its mask (None where broken), without reading the image."""
         masks = []
         for record in self.groups[index]:
             try:
@@ -85,7 +85,7 @@ class ReferringImages:
 
 
 def read_record_image(record: ReferringRecord) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of the record's picture. Raises `DataError` when it is missing, broken or of another size."""
+    """(H, W, 3) uint8 RGB of the record's image. Raises `DataError` when it is missing, broken or of another size."""
     path = record.image_path
     if not path.is_file():
         raise DataError(f"{path}: no such picture, which reference {record.ref_id} names")
@@ -96,7 +96,7 @@ def read_record_image(record: ReferringRecord) -> np.ndarray:
 
 
 def check_image_size(record: ReferringRecord, size: tuple[int, int]) -> None:
-    """Raise `DataError` where a picture of `size` (height, width) is not the one that was annotated."""
+    """Raise `DataError` where an image of `size` (height, width) is not the one that was annotated."""
     if size != record.size:
         raise DataError(
             f"{record.image_path}: expected {record.size[0]} x {record.size[1]} px, as annotated, "

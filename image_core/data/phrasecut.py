@@ -1,10 +1,10 @@
-"""PhraseCut: a phrase and all regions of a picture that it means (Wu et al., CVPR 2020).
+"""PhraseCut: a phrase and all regions of an image that it means (Wu et al., CVPR 2020).
 
 ROOT/VGPhraseCut_v0/refer_<split>.json      tasks: a phrase, and the polygons of each instance it means
-ROOT/VGPhraseCut_v0/image_data_split3000.json   sizes of the pictures (or image_data_split.json)
-ROOT/VGPhraseCut_v0/images/<image id>.jpg   the pictures, Visual Genome's
+ROOT/VGPhraseCut_v0/image_data_split3000.json   sizes of the images (or image_data_split.json)
+ROOT/VGPhraseCut_v0/images/<image id>.jpg   the images, Visual Genome's
 
-Splits: test, val, train, miniv (100 pictures kept apart from val), val_miniv (both).
+Splits: test, val, train, miniv (100 images kept apart from val), val_miniv (both).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _rows(path: Path, split: str) -> Iterator[Row]:
 
 
 def read_sizes(path: Path) -> Instances:
-    """Names and sizes of the pictures, by their ids; the tasks bring their polygons themselves. Of two files the first
+    """Names and sizes of the images, by their ids; the tasks bring their polygons themselves. Of two files the first
     of `_IMAGE_FILES` is read, with a warning if the other differs."""
     existing = [path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()]
     file = existing[0] if existing else path.parent / _IMAGE_FILES[0]
@@ -97,7 +97,7 @@ def _images_in(file: Path) -> dict[int, dict[str, Any]]:
 
 
 def task_record(task: Row, instances: Instances, images: Path) -> ReferringRecord:
-    """One task -> its record: an object an instance. Raises `DataError` for a picture that is not listed, and
+    """One task -> its record: an object an instance. Raises `DataError` for an image that is not listed, and
     `KeyError`, `TypeError` or `ValueError` for a task without its fields."""
     image_id = int(task["image_id"])
     image = instances.images.get(image_id)

@@ -2,7 +2,7 @@
 
 ROOT/<dataset>/refs(<split_by>).p      references with their expressions
 ROOT/<dataset>/instances.json          COCO: images, annotations
-ROOT/images/mscoco/images/train2014/   the pictures, COCO's train2014; see IMAGE_FOLDERS
+ROOT/images/mscoco/images/train2014/   the images, COCO's train2014; see IMAGE_FOLDERS
 ROOT/images/saiapr_tc-12/              those of RefCLEF
 
 <split_by>: unc (refcoco, refcoco+), umd or google (refcocog), berkeley or unc (refclef).
@@ -31,14 +31,14 @@ IMAGE_FOLDERS = {
     "refclef": ("images/saiapr_tc-12", "saiapr_tc-12", "images"),
     "phrasecut": ("VGPhraseCut_v0/images", "images"),
 }
-"""Dataset -> where its pictures may lie under ROOT, in the order they are tried (REFER's own places first)."""
+"""Dataset -> where its images may lie under ROOT, in the order they are tried (REFER's own places first)."""
 
 
 def read_refs(root: Path, dataset: str, split_by: str, split: str | None = None) -> tuple[Path, Any]:
     """The references' file and its content, of all splits, unchecked. Raises `DataError` when it is missing or broken.
 
     File names are those of instances.json: a reference's own `file_name` carries an `_<annotation id>` suffix that no
-    picture has.
+    image has.
     """
     path = dataset_folder(root, dataset) / f"refs({split_by}).p"
     return path, read_plain_pickle(path)

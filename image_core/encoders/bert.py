@@ -1,6 +1,6 @@
 """BERT's and RoBERTa's encoder (Devlin et al., NAACL 2019; Liu et al., 2019), whose layers can be stepped and cut.
 
-It is implemented here because transformers takes three seconds to import, too long for segmenting a single picture.
+It is implemented here because transformers takes three seconds to import, too long for segmenting a single image.
 Modules, and so the keys of weights, have the names of the published checkpoints.
 """
 

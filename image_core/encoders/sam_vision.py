@@ -1,7 +1,7 @@
-"""The picture encoder of SAM (Kirillov et al., ICCV 2023) as a stem and three stages, all at stride 16.
+"""The image encoder of SAM (Kirillov et al., ICCV 2023) as a stem and three stages, all at stride 16.
 
-transformers' encoder takes pictures of one size only and returns only the last block. Here its table of positions is
-interpolated to the grid of the picture; transformers itself interpolates the tables of the blocks and pads windows.
+transformers' encoder takes images of one size only and returns only the last block. Here its table of positions is
+interpolated to the grid of the image; transformers itself interpolates the tables of the blocks and pads windows.
 transformers is imported only when an encoder is built, and the hub only when weights are read.
 """
 

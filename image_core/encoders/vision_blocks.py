@@ -107,7 +107,7 @@ def _with_fitting_shift(block: Any, grid: Sequence[int]) -> Any:
 
 class ConvStem(nn.Module):
     """Patch embedding of timm's Swin in convolutions: two of stride 2 and one of stride 1, each 3x3 with batch norm and
-    ReLU. Trained from scratch on few pictures, edges and colours are then learnt in a fraction of the steps
+    ReLU. Trained from scratch on few images, edges and colours are then learnt in a fraction of the steps
     ("Early Convolutions Help Transformers See Better", Xiao et al. 2021).
 
     Takes timm's keywords for a patch embedding; what it does not need is ignored.

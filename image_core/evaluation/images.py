@@ -1,4 +1,4 @@
-"""The sets of pictures that an image model is evaluated on: synthetic ones, and the public referring datasets."""
+"""The sets of images that an image model is evaluated on: synthetic ones, and the public referring datasets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OTHER_PROTOCOLS: dict[str, tuple[str, ...]] = {"grefcoco": ("rela", "rela_50px"
 
 
 class ImageSet(ABC):
-    """One split, picture by picture."""
+    """One split, image by image."""
 
     #: As the command line takes it.
     name: str
@@ -35,11 +35,11 @@ class ImageSet(ABC):
 
     @abstractmethod
     def sample_id(self, index: int) -> str:
-        """The name of a picture, known without reading it."""
+        """The name of an image, known without reading it."""
 
     @abstractmethod
     def sample(self, index: int) -> ImageSample:
-        """A picture with its expressions and true masks. Raises `DataError` where one is missing or broken."""
+        """An image with its expressions and true masks. Raises `DataError` where one is missing or broken."""
 
     @abstractmethod
     def expressions(self, index: int) -> tuple[str, ...]:
@@ -55,11 +55,11 @@ class ImageSet(ABC):
 
     @abstractmethod
     def true_masks(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
-        """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
+        """Of each expression, whether it has a target and its mask (None where broken), without reading the image."""
 
 
 class SyntheticImageSet(ImageSet):
-    """A split of the synthetic pictures, `size_px` square. Raises `UnknownNameError` for one that is not there."""
+    """A split of the synthetic images, `size_px` square. Raises `UnknownNameError` for one that is not there."""
 
     name = "synthetic-images"
 

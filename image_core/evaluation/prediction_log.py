@@ -1,7 +1,7 @@
 """`predictions.jsonl`: the answers of a model, image by image, with the masks of every protocol.
 
-A line a picture: `sample_id`, and for each expression its text (`expression`), `presence`, `score`, `rle` (the mask at
-the picture's own size) and `planes` (plane -> the mask there, where a protocol compares elsewhere), all before the
+A line an image: `sample_id`, and for each expression its text (`expression`), `presence`, `score`, `rle` (the mask at
+the image's own size) and `planes` (plane -> the mask there, where a protocol compares elsewhere), all before the
 presence gate. Logits are too large to keep, and a mask cannot be resized into that of another plane: so all are made
 when predicting.
 """
@@ -35,7 +35,7 @@ class LoggedAnswer:
 
     @classmethod
     def of(cls, answer: MaskAnswer, size: tuple[int, int], planes: Sequence[Plane]) -> LoggedAnswer:
-        """A model's answer on these planes, and at the picture's own size (height, width)."""
+        """A model's answer on these planes, and at the image's own size (height, width)."""
         log_odds = answer.log_odds(size)
         wanted: tuple[Plane, ...] = (_NATIVE, *planes)
         masks: dict[Plane, np.ndarray] = {p: predicted_mask(log_odds, p) for p in wanted}
@@ -61,7 +61,7 @@ class LoggedAnswer:
 
     @property
     def mask(self) -> np.ndarray:
-        """(H, W) bool at the picture's own size, all False where the target is judged absent."""
+        """(H, W) bool at the image's own size, all False where the target is judged absent."""
         return self.masks[_NATIVE] & self.present
 
 
@@ -83,7 +83,7 @@ class PredictionLog:
         return [LoggedAnswer.read(row) for row in rows]
 
     def append(self, sample: ImageSample, answers: Sequence[LoggedAnswer]) -> None:
-        """Write one picture's answers. Raises `OutputError`."""
+        """Write one image's answers. Raises `OutputError`."""
         rows = [
             {"expression": expression, **answer.row()}
             for expression, answer in zip(sample.expressions, answers, strict=True)

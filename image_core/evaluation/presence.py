@@ -1,4 +1,4 @@
-"""What a model says of presence before it is calibrated, over a set of pictures."""
+"""What a model says of presence before it is calibrated, over a set of images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from image_core.segmenter import ImageSegmenter
 
 
 def collect_presence(segmenter: ImageSegmenter, samples: Samples, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """(logits (N,) float, has_target (N,) bool) of the first `limit` pictures, before calibration."""
+    """(logits (N,) float, has_target (N,) bool) of the first `limit` images, before calibration."""
     logits: list[float] = []
     truth: list[bool] = []
     model = segmenter.model

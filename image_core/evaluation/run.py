@@ -1,4 +1,4 @@
-"""An evaluation of still pictures into a folder, resumable, with the figures of every protocol at the end."""
+"""An evaluation of still images into a folder, resumable, with the figures of every protocol at the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from image_core.sample import ImageSample
 KIND = RunKind("rvos evaluation of pictures")
 CROWD = "seqtr_crowd_iou"
 GROUP = 8
-"""Pictures in a batch. It makes no difference for a model that takes them one by one."""
+"""Images in a batch. It makes no difference for a model that takes them one by one."""
 OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
 
 
@@ -37,7 +37,7 @@ class Sheet(Protocol):
     """Draws answers beside the true masks. Drawing is no part of this package, so it is passed in."""
 
     def add(self, sample: ImageSample, masks: Sequence[np.ndarray], presence: Sequence[float]) -> None:
-        """A picture with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
+        """An image with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
         ...
 
     def write(self, path: Path) -> None:
@@ -50,7 +50,7 @@ class ImageEvaluation:
     """What is run. Raises `ConfigError` for what cannot be."""
 
     images: ImageSet
-    #: Only so many pictures, the first ones; None for all.
+    #: Only so many images, the first ones; None for all.
     limit: int | None = None
     #: The text-blind control: each image gets the expressions of the next one that has some.
     shuffle_expressions: bool = False
@@ -68,7 +68,7 @@ class ImageEvaluation:
 
     @property
     def count(self) -> int:
-        """How many pictures."""
+        """How many images."""
         return len(self.images) if self.limit is None else min(self.limit, len(self.images))
 
     @property
@@ -108,7 +108,7 @@ def run_image_evaluation(
     """Predict, score, and write `predictions.jsonl`, `metrics.json` and `predictions.png` into `out`.
 
     recorded: which model this is, as JSON values; a folder with predictions of another one is refused.
-    Pictures that an interrupted run left in `predictions.jsonl` are not predicted again; those that cannot be read are
+    Images that an interrupted run left in `predictions.jsonl` are not predicted again; those that cannot be read are
     listed under "failures", and each of their expressions counts 0. A finished run is given as it stands, unless
     something in it failed or the crowd rule is new. Raises `OutputError` for a folder that is in use, holds another
     run, or cannot be written.
@@ -201,7 +201,7 @@ class _Run:
         return _ReadableImage(index, sample, tuple(i for i, text in enumerate(sample.expressions) if words_of(text)))
 
     def _ask(self, queries: Sequence[ImageSample]) -> None:
-        """Ask the model about pictures without logged answers, and log the answers."""
+        """Ask the model about images without logged answers, and log the answers."""
         unanswered = [query for query in queries if self.log.find(query) is None]
         if not unanswered:
             return
@@ -213,7 +213,7 @@ class _Run:
             self.log.append(query, [LoggedAnswer.of(answer, query.size, planes) for answer in answers])
 
     def _score(self, image: _ReadableImage) -> None:
-        """Score the answers to one picture, and a failure for each expression without words."""
+        """Score the answers to one image, and a failure for each expression without words."""
         sample = image.sample
         for i in (i for i in range(len(sample.expressions)) if i not in image.keep):
             self._count_failure(sample.masks[i], bool(sample.masks[i].any()), sample.families[i])

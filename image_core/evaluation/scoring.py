@@ -1,4 +1,4 @@
-"""An image model over a set of pictures: masks at the pictures' own size, scored."""
+"""An image model over a set of images: masks at the images' own size, scored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from image_core.metrics import ReferringMetrics
 from image_core.sample import ImageSample
 
 Predict = Callable[[ImageSample], Sequence[MaskAnswer]]
-"""A picture with its expressions -> an answer for each. It must not read the true masks."""
+"""An image with its expressions -> an answer for each. It must not read the true masks."""
 
 
 def predict_with(model: MaskModel) -> Predict:
@@ -23,7 +23,7 @@ def predict_with(model: MaskModel) -> Predict:
 def evaluate_images(
     predict: Predict, samples: Samples, limit: int | None = None, *, shuffle_expressions: bool = False
 ) -> dict[str, Any]:
-    """The figures of `ReferringMetrics` over the first `limit` pictures, each expression at native resolution.
+    """The figures of `ReferringMetrics` over the first `limit` images, each expression at native resolution.
 
     shuffle_expressions: the text-blind control, see `with_questions`.
     """

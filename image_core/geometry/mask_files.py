@@ -1,7 +1,7 @@
 """Masks as PNG files: the one reader of both packages. docs/masks.md has the table of what each is read as.
 
 A PNG contains numbers and colours, but not their meaning. The meaning is inferred from both, and from the other
-pictures of the same sequence; where two readings remain, the picture is refused.
+images of the same sequence; where two readings remain, the image is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from image_core.images import open_image
 VOID = 255
 """The id of pixels that annotators left undecided. They belong to no object."""
 WHITE = 255
-"""In grey pictures without ids: the object."""
+"""In grey images without ids: the object."""
 
 _MAX_IDS = 64
 """More distinct grey levels than this are soft edges or a photograph."""
@@ -67,18 +67,18 @@ def read_mask(path: Path) -> MaskImage:
 
 @dataclass(frozen=True)
 class MaskEncoding:
-    """How the values of pictures of one sequence are read: what one picture leaves open, another may decide."""
+    """How the values of images of one sequence are read: what one image leaves open, another may decide."""
 
     #: Without void, increasing; 0 and 255 in grey are one object, the id 1.
     object_ids: tuple[int, ...]
     #: 255 in grey is the object.
     white_is_object: bool
-    #: The pictures are binary masks of one object without an id: 0 and 255, or 0 and 1, in grey.
+    #: The images are binary masks of one object without an id: 0 and 255, or 0 and 1, in grey.
     is_binary: bool
 
     @classmethod
     def of(cls, images: Iterable[MaskImage]) -> MaskEncoding:
-        """Inferred from pictures, one after the other; none is kept in memory.
+        """Inferred from images, one after the other; none is kept in memory.
 
         Raises `DataError` where two readings fit: 255 among other grey levels, soft edges, or a palette of colours in
         which 255, void, is all there is.

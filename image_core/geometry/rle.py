@@ -10,7 +10,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 _MAX_SIDES_AWAY = 10
-"""Sides of the picture that a point of a polygon may lie away; NaN and infinity lie farther."""
+"""Sides of the image that a point of a polygon may lie away; NaN and infinity lie farther."""
 _MAX_PIXELS = 2**28
 _LONGEST_RUN = 7
 """Characters of a run: 35 bits, more than COCO's runs of 32 bits need."""

@@ -72,7 +72,7 @@ class EfficientNetLite2:
     def classify(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> np.ndarray:
         """(H, W, 3) uint8 RGB and N boxes in pixels -> (N, 1000) float32 probabilities of what is in each.
 
-        Boxes are widened to whole pixels and cut to the picture; one that holds no pixel of it gets the nearest one.
+        Boxes are widened to whole pixels and cut to the image; one that holds no pixel of it gets the nearest one.
         """
         crops = [resized(crop(image, box), (SIDE_PX, SIDE_PX), BICUBIC) for box in boxes_xyxy]
         rows = [np.zeros((0, len(self.synsets)), np.float32)]

@@ -10,7 +10,7 @@ from image_core.grounded.parts import Detection
 from image_core.hub.detectors import ClosedSetDetector, DetectedBoxes, OpenVocabularyDetector
 
 MAX_BOXES = 50
-"""Boxes of one picture or phrase; a network may have a thousand queries."""
+"""Boxes of one image or phrase; a network may have a thousand queries."""
 MIN_SCORE = 0.05
 
 

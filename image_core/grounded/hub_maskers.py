@@ -22,7 +22,7 @@ _CLASSES_OF = {
     "edgetam_video": ("EdgeTamModel", "Sam2Processor"),
 }
 MASKERS = tuple(_CLASSES_OF)
-"""Values of `model_type` in config.json; a checkpoint for videos holds the network for pictures, too."""
+"""Values of `model_type` in config.json; a checkpoint for videos holds the network for images, too."""
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ def _normalised(weights: np.ndarray) -> np.ndarray:
 def _without_unseen_landmarks(
     referent: Referent, understood: Understanding, regions: list[Region], config: GroundedConfig
 ) -> Referent:
-    """A referent without the relations to landmarks that the picture does not show."""
+    """A referent without the relations to landmarks that the image does not show."""
 
     def is_shown(landmark: Referent) -> bool:
         return class_evidence(understood.thing_of(landmark.phrase), regions, config).max() >= config.least_evidence

@@ -32,7 +32,7 @@ class Region:
     labels: Mapping[str, float]
     #: (P, 3): see `pixels_of`.
     hsv: np.ndarray
-    #: [0, 1], the side of a square of the mask's area, in sides of such a square of the picture.
+    #: [0, 1], the side of a square of the mask's area, in sides of such a square of the image.
     size: float
     #: ImageNet's ids with their probabilities; none without a classifier.
     synsets: Mapping[str, float] = field(default_factory=lambda: _NO_CLASSES)

@@ -38,12 +38,12 @@ class ImageEmbedding:
 
 
 class MobileSam:
-    """A `Masker` and a `PromptableMasker`: a picture is encoded once, for all its boxes.
+    """A `Masker` and a `PromptableMasker`: an image is encoded once, for all its boxes.
 
-    encoder, decoder: the two ONNX files, of which tensors alone are read. A picture is scaled so that its longer side
+    encoder, decoder: the two ONNX files, of which tensors alone are read. An image is scaled so that its longer side
     is `side_px`, 1024 in the release. The release pads it to a square. Here the padding is not encoded with each
-    picture; the decoder gets the encoding of an empty picture for it. pads: pad as the release does, to reproduce its
-    outputs; for a picture of 16:9 that takes 1.8 times as long.
+    image; the decoder gets the encoding of an empty image for it. pads: pad as the release does, to reproduce its
+    outputs; for an image of 16:9 that takes 1.8 times as long.
 
     Raises `CheckpointError` for files that are not whole or of another model.
     """
@@ -105,6 +105,6 @@ class MobileSam:
 
 def _upsample(logits: Tensor, scaled_size: tuple[int, ...], size: tuple[int, ...]) -> Tensor:
     """(N, M, 4 h, 4 w) of whole cells -> (N, M, *size), as the release does it: to the pixels that were encoded, and
-    without their padding to those of the picture."""
+    without their padding to those of the image."""
     pixels = F.interpolate(logits, scale_factor=STRIDE / 4, mode="bilinear")
     return F.interpolate(pixels[..., : scaled_size[0], : scaled_size[1]], size, mode="bilinear")

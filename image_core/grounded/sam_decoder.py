@@ -1,9 +1,9 @@
 """SAM's prompt encoder and mask decoder (Kirillov et al., 2023, appendix A), for boxes.
 
-A picture has thousands of cells, and there are seven tokens. Where the two attend to each other, the projection of the
+An image has thousands of cells, and there are seven tokens. Where the two attend to each other, the projection of the
 cells is multiplied into the tokens first: the result is the same, with half the work.
 
-In training, pictures were padded to a square, and the tokens have learned to use the padding. Masks tend to be worse
+In training, images were padded to a square, and the tokens have learned to use the padding. Masks tend to be worse
 without it, but it may be coarse: here it has half the resolution, and in attention each of its cells counts as four.
 """
 
@@ -54,7 +54,7 @@ UNUSED = re.compile(
 
 
 class Attention(nn.Module):
-    """Attention of several heads between tokens (N, T, C), or between them and a picture's cells (1 or N, P, C)."""
+    """Attention of several heads between tokens (N, T, C), or between them and an image's cells (1 or N, P, C)."""
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ class TwoWayTransformer(nn.Module):
 
 
 class Cells(NamedTuple):
-    """What the decoder gets of a picture: P cells. The first h * w become the mask; the others are padding, which is
+    """What the decoder gets of an image: P cells. The first h * w become the mask; the others are padding, which is
     only attended to."""
 
     values: Tensor  # (1, P, C)
@@ -173,9 +173,9 @@ class Cells(NamedTuple):
 
 
 class BoxDecoder(nn.Module):
-    """An embedding and boxes in its picture -> the masks of what fills them.
+    """An embedding and boxes in its image -> the masks of what fills them.
 
-    channels: of the embedding. hidden, layers: of the transformer. side: cells of the square that pictures were padded
+    channels: of the embedding. hidden, layers: of the transformer. side: cells of the square that images were padded
     to in training; positions are relative to it.
     """
 
@@ -197,7 +197,7 @@ class BoxDecoder(nn.Module):
         self.iou_prediction_head = MLP(channels, channels, channels, NUM_MASKS)
 
     def cells_of(self, embedding: Tensor, padding: Tensor) -> Cells:
-        """What all boxes of a picture share. embedding: (1, C, h, w). padding: (1, C, side / 2, side / 2) of the whole
+        """What all boxes of an image share. embedding: (1, C, h, w). padding: (1, C, side / 2, side / 2) of the whole
         square, of which the part beside the embedding is used."""
         height, width = embedding.shape[-2:]
         counts = self._padding_counts(height, width)

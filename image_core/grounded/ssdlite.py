@@ -73,7 +73,7 @@ UNUSED = (
 class SSDLite(nn.Module):
     """(B, 3, 300, 300) in [-1, 1] -> scores (B, A, 90) in [0, 1] and boxes (B, A, 4) of the A anchors.
 
-    Boxes are ymin, xmin, ymax, xmax as fractions of the picture. width: factor of the channels.
+    Boxes are ymin, xmin, ymax, xmax as fractions of the image. width: factor of the channels.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -152,7 +152,7 @@ def read_ssdlite(model_json: Path) -> SSDLite:
 class SSDLiteDetector:
     """A `Detector`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `max_boxes`.
 
-    The network sees the whole picture, squashed to a square as in training, and overlapping squares of its shorter side
+    The network sees the whole image, squashed to a square as in training, and overlapping squares of its shorter side
     (`max_squares` at most), in which it finds what is small or distorted in the whole. Suppression ignores classes:
     one object gets one box, with the names of all boxes that it suppressed. model_json: what `read_ssdlite` reads.
     """
@@ -174,7 +174,7 @@ class SSDLiteDetector:
         self._named = [i for i, name in enumerate(COCO_IDS) if name != "N/A"]
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """(H, W, 3) uint8 RGB -> boxes inside the picture with COCO's names, the best first."""
+        """(H, W, 3) uint8 RGB -> boxes inside the image with COCO's names, the best first."""
         height, width = image.shape[:2]
         windows_found = [self._detect_window(image, window) for window in windows(height, width, self.max_squares)]
         scores, boxes = (np.concatenate(parts) for parts in zip(*windows_found, strict=True))
@@ -199,8 +199,8 @@ class SSDLiteDetector:
 
     @torch.inference_mode()
     def _detect_window(self, image: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Scores (N, 80) and boxes (N, 4), pixels of the whole picture, of the anchors of `score` or more. A box at an
-        edge of the window inside the picture is left out: it is cut there, and another window has it whole."""
+        """Scores (N, 80) and boxes (N, 4), pixels of the whole image, of the anchors of `score` or more. A box at an
+        edge of the window inside the image is left out: it is cut there, and another window has it whole."""
         height, width = image.shape[:2]
         x0, y0, x1, y1 = window
         pixels = torch.from_numpy(resized(image[y0:y1, x0:x1], (SIDE_PX, SIDE_PX), BILINEAR) / np.float32(127.5) - 1)
@@ -219,7 +219,7 @@ Window = tuple[int, int, int, int]
 
 
 def windows(height: int, width: int, max_squares: int) -> list[Window]:
-    """The whole picture and, if it is no square, squares of its shorter side. They overlap, unless that would take more
+    """The whole image and, if it is no square, squares of its shorter side. They overlap, unless that would take more
     than `max_squares`."""
     side, long = sorted((height, width))
     count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), max_squares)

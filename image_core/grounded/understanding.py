@@ -1,7 +1,7 @@
 """How `Grounded` understands an expression: which words it has evidence for, and which words have no effect.
 
 The parser of SpARC says what the expression refers to; the table of nouns, the colours and the spatial predicates say
-which of that can be decided from a picture. Only that is kept.
+which of that can be decided from an image. Only that is kept.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Understanding:
 def understand(expression: str, any_noun: bool = False) -> Understanding:
     """The understanding of an expression in any spelling. Never fails.
 
-    any_noun: whether every noun can be found in a picture, as by an open-vocabulary detector, and not only
+    any_noun: whether every noun can be found in an image, as by an open-vocabulary detector, and not only
     those of the noun table.
     """
     text = expression.lower()
@@ -222,7 +222,7 @@ class _Reader:
         return NounPhrase(noun, parsed.phrase or "object", meaning, described, worn, small), sizes[:1]
 
     def is_detectable(self, parsed: Referent) -> bool:
-        """Whether a landmark, or something excluded, can be found in a picture."""
+        """Whether a landmark, or something excluded, can be found in an image."""
         if not parsed.noun:
             return parsed.is_spatial
         return self.any_noun or meaning_of(_longest_noun(parsed.phrase.split(), parsed.noun)).has_classes

@@ -1,4 +1,4 @@
-"""Co-content teacher forcing: a coordinate token also reads the picture's features along the line that it names.
+"""Co-content teacher forcing: a coordinate token also reads the image's features along the line that it names.
 
 Source: Partial-RES (Qu et al., CVPR 2023). The token of an x gets the mean of the memory's column there, the token of a
 y the mean of its row, in training (true tokens) and in testing (the model's own).
@@ -29,7 +29,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class CoContent:
-    """Co-content teacher forcing: what a coordinate token reads of the picture."""
+    """Co-content teacher forcing: what a coordinate token reads of the image."""
 
     bins: int  # values of a coordinate; `bins` itself is the end
     transposed: bool = False  # an x reads a row and a y a column, as the release has it

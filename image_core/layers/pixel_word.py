@@ -19,7 +19,7 @@ class PixelWordAttention(nn.Module):
 
       q = IN(W_q x),  k, v = W_k t, W_v t,  g = IN(W_o softmax(q k^T / sqrt(C)) v),  y = GELU(W_m (GELU(W_x x) * g))
     x: the pixels, t: the words; the softmax is over words, padding left out. IN normalises each channel over all pixels
-    of its picture, padding included. The scale has all C channels however many `heads` there are, as published.
+    of its image, padding included. The scale has all C channels however many `heads` there are, as published.
 
     Raises `ValueError` for heads that do not divide the channels.
     """

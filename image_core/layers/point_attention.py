@@ -1,6 +1,6 @@
 """Point-modulated cross-attention: each query and head attends more to cells near a point that it predicts.
 
-Source: Partial-RES (Qu et al., CVPR 2023), after SMCA (Gao et al., ICCV 2021). For the cell g of a picture of `size`
+Source: Partial-RES (Qu et al., CVPR 2023), after SMCA (Gao et al., ICCV 2021). For the cell g of an image of `size`
 cells without its padding, query q and head h, a small network on the query gives a centre p in [0, 1]^2 and a scale s
 in R^2, and the attention logit gets
   b = - 1/8 * sum over x and y of s_d^2 (p_d * size_d - (g_d + 1/2))^2

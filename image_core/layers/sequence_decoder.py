@@ -1,10 +1,10 @@
-"""The autoregressive coordinate decoder: a picture's memory -> x1, y1, x2, y2, ..., end, one token a step.
+"""The autoregressive coordinate decoder: an image's memory -> x1, y1, x2, y2, ..., end, one token a step.
 
 Source: SeqTR (Zhu et al., ECCV 2022). A token is a bin 0 .. bins - 1 of a coordinate, x and y in turn, or `end` = bins.
 Step t reads the tokens before it (the first step zero, or the memory's `start`) and attends to the memory. In every
 layer a learned embedding of the step is added to the queries and keys of the self-attention and to the queries of the
 cross-attention, and the memory's position to its keys; values carry none. Three parts of Partial-RES are optional: a
-learned first input, features of the picture for each token (`co_content`), and a bias on attention (`point_attention`).
+learned first input, features of the image for each token (`co_content`), and a bias on attention (`point_attention`).
 
 Keys and values of past steps are kept in a `DecoderCache` that the caller owns, so a step costs one token and not the
 whole prefix (benchmarks/speed/sequence_decoder.py). The module itself keeps nothing between calls.

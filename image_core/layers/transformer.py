@@ -20,7 +20,7 @@ class Memory:
     tokens: Tensor  # (N, M, C)
     position: Tensor  # (N, M, C), added to keys alone
     pad_mask: Tensor  # (N, M) bool, True on padding
-    # (h, w) where the first h w tokens are the cells of a picture, row by row; None: not known
+    # (h, w) where the first h w tokens are the cells of an image, row by row; None: not known
     cells: tuple[int, int] | None = None
     cell_logits: Tensor | None = None  # (N, h, w), which cells belong to the target; None without a head for it
     start: Tensor | None = None  # (N, C), added to the input of the decoder's first step

@@ -83,7 +83,7 @@ class FeatureModel(nn.Module, ABC):
         """N rows of features and N rows of text -> N predictions. `targets` serves teacher forcing alone."""
 
     def presence_probs(self, prediction: Prediction) -> Tensor:
-        """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its picture.
+        """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its image.
 
         In double precision, so that a confident answer is not rounded to 1 and the logit can be recovered from it.
         """
@@ -114,10 +114,10 @@ class Trainable(FeatureModel):
     def encode_pairs(
         self, images: Tensor, text: TextFeatures, frame_index: Tensor, *, valid_px: Tensor | None = None
     ) -> ImageFeatures:
-        """Features of N pairs: row i of `text` with picture `frame_index[i]`, in that order.
+        """Features of N pairs: row i of `text` with image `frame_index[i]`, in that order.
 
-        By default an early-fusion model encodes one picture at a time, with at most `max_pairs` of its expressions.
-        A model that can fuse pairs of several pictures in one pass overrides this; the result is the same.
+        By default an early-fusion model encodes one image at a time, with at most `max_pairs` of its expressions.
+        A model that can fuse pairs of several images in one pass overrides this; the result is the same.
         """
         if not self.fuses_language_in_encoder:
             return self.encode_image(images, valid_px=valid_px).select(frame_index)
@@ -157,14 +157,14 @@ class EncoderModel(Trainable):
 
 
 class EarlyFusionModel(EncoderModel):
-    """A model that fuses the words inside its vision encoder. The layers before fusion run once a picture, the others
+    """A model that fuses the words inside its vision encoder. The layers before fusion run once an image, the others
     once for each frame-expression pair, at most `max_pairs` pairs at a time."""
 
     fuses_language_in_encoder = True
 
     @abstractmethod
     def encode_before_fusion(self, stem: Tensor) -> tuple[Tensor, ...]:
-        """The stem of F pictures -> all features that are computed before fusion, F rows of each tensor."""
+        """The stem of F images -> all features that are computed before fusion, F rows of each tensor."""
 
     @abstractmethod
     def encode_fused(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
@@ -178,7 +178,7 @@ class EarlyFusionModel(EncoderModel):
         stem: Tensor | None = None,
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
-        """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
+        """F images x E rows of `text`, frame by frame. Raises `ValueError` without text."""
         if text is None:
             name = type(self).__name__
             raise ValueError(f"{name}.encode_image: expected the text, which is fused in the encoder, got none")
@@ -196,7 +196,7 @@ class EarlyFusionModel(EncoderModel):
         stem: Tensor | None = None,
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
-        """Features of N pairs: row i of `text` with picture `frame_index[i]`, pairs of several pictures in one pass.
+        """Features of N pairs: row i of `text` with image `frame_index[i]`, pairs of several images in one pass.
         Raises `ValueError` for images whose sides are no multiple of `size_multiple`."""
         size_of(images, self.size_multiple)
         valid_px = whole_px(images, valid_px)

@@ -1,4 +1,4 @@
-"""CGFormer: query tokens compete for the cells of the picture; the last token stands for the target.
+"""CGFormer: query tokens compete for the cells of the image; the last token stands for the target.
 
 Source: "Contrastive Grouping with Transformer for Referring Image Segmentation" (Tang et al., CVPR 2023), known from
 the notes of a seminar and from a description of the authors' release. The two differ, and `form` chooses:
@@ -51,7 +51,7 @@ class CGFormerConfig(LanguageFusedConfig):
     tokens: int = 0  # number of tokens, with the target's; 0: as many as the form has, 2 or 9
     channels: int = 512
     grouping: Share = "hard"  # "soft" and "none": the ablations
-    table_px: int = 480  # picture side that the tables of positions fit; they are interpolated for other sizes
+    table_px: int = 480  # image side that the tables of positions fit; they are interpolated for other sizes
     dropout: float = 0.1  # of `Load` and `Grouping`
     dice_weight: float = 1.0
     bce_weight: float = 1.0
@@ -110,7 +110,7 @@ class KernelHead(nn.Module):
 
     (N, C, h, w) and (N, C) -> (N, 4 h, 4 w). Both 1x1 convolutions are linear, so they are folded into one product with
     a vector. `border`: the release pads the map by one cell before the token's kernel, so that its mask has a frame of
-    the kernel's bias, and resizes the mask (corners aligned) to the picture's size.
+    the kernel's bias, and resizes the mask (corners aligned) to the image's size.
     """
 
     def __init__(self, channels: int, border: bool) -> None:

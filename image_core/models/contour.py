@@ -2,7 +2,7 @@
 
 Source of the transformer and its training: SeqTR (Zhu et al., ECCV 2022); Partial-RES and SafaRi build on it.
 
-Coordinates are relative to each picture padded up to the model's `size_multiple`, x to its width and y to its height;
+Coordinates are relative to each image padded up to the model's `size_multiple`, x to its width and y to its height;
 what a batch pads beyond that does not count. Outlines are traced and filled in numpy, so these functions move masks and
 tokens to the CPU and back.
 """
@@ -58,11 +58,11 @@ class ContourConfig:
     dropout: float = 0.1
     bins: int = 1000  # values that a coordinate can have
     points: int = 18  # most points of a contour; 12 for RefCOCO+ and RefCOCOg
-    shuffle_share: float = 0.0  # of training pictures whose points come in random order; 0.2 with 12 points
+    shuffle_share: float = 0.0  # of training images whose points come in random order; 0.2 with 12 points
     smoothing: float = 0.1  # of the labels
     end_weight: float = 0.1  # loss weight of end tokens
     bin_offset: float = 0.5  # position within its bin that a token decodes to: reading 0.5, the middle; published 0.0
-    # ours, for encoders trained from scratch: positions are added to the picture's tokens, not only to their keys. The
+    # ours, for encoders trained from scratch: positions are added to the image's tokens, not only to their keys. The
     # decoder reads values. Without this, values carry only the positions that the encoder learned from its padding.
     position_in_tokens: bool = False
     # ours, for short trainings: standard deviation, in bins, of the normal distribution that smooths coordinate labels
@@ -126,7 +126,7 @@ class ContourModel(EncoderModel):
 
     def encode(self, tokens: Tensor, position: Tensor, pad_mask: Tensor, cells: tuple[int, int]) -> Memory:
         """Fused tokens (N, M, d), their positions (N, M, d) and padding (N, M) bool, through the encoder. cells: (h, w)
-        of the picture, whose tokens come first."""
+        of the image, whose tokens come first."""
         if self.config.position_in_tokens:
             tokens = tokens + position
         for layer in self.encoder:
@@ -234,7 +234,7 @@ def contour_decoder(
 
 def coordinate_codes(bins: int, channels: int, device: torch.device | None = None) -> Tensor:
     """(bins, channels): sines, then cosines, of the middle of each bin. Wavelengths form a geometric sequence from 4
-    down to 1/16 of the picture's side."""
+    down to 1/16 of the image's side."""
     middle = (torch.arange(bins, device=device) + 0.5) / bins
     turns = 2.0 ** torch.linspace(-2, 4, channels // 2, device=device)
     angle = 2 * math.pi * middle[:, None] * turns

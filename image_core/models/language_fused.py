@@ -2,7 +2,7 @@
 
 Source: LAVT (Yang et al., CVPR 2022), section 3. With x_i the output of stage i of the encoder, and t the words:
   y_i = PWA_i(x_i, t),  level i = LN_i(y_i),  input of stage i + 1 = x_i + gate_i(y_i) * y_i
-PWA and gate are in `layers/pixel_word.py`. The first stage is computed before fusion, once a picture.
+PWA and gate are in `layers/pixel_word.py`. The first stage is computed before fusion, once an image.
 
 Any encoder with strides 4 to 32 will do. Swin v1, the published one, gets the windows of its code for segmentation.
 """

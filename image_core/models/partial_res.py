@@ -6,7 +6,7 @@ known of its release. No weights of its segmentation model are published. What i
 (`PartialRES.make_decoder`): a learnt first input [TASK], co-content teacher forcing, CCTF (`layers/co_content.py`), and
 point-modulated attention, PMA (`layers/point_attention.py`).
 
-Learning from few masks, as published: (1) train on the boxes of all pictures (`task="box"`); (2) from these weights, on
+Learning from few masks, as published: (1) train on the boxes of all images (`task="box"`); (2) from these weights, on
 the masks of x % of them; (3) keep the masks predicted for the rest that agree with their box (`weak/validity.py`,
 projection loss below 0.1), and do (2) again with both.
 

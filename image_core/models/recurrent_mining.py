@@ -15,7 +15,7 @@ Update = Literal["overwrite", "gated", "accumulate", "side_by_side"]
 
 
 class LanguageDistribution(nn.Module):
-    """Words spread over the picture: T_dist = softmax over words(q(V) k(T)) v(T), then 1x1 conv, batch norm, ReLU."""
+    """Words spread over the image: T_dist = softmax over words(q(V) k(T)) v(T), then 1x1 conv, batch norm, ReLU."""
 
     def __init__(self, channels: int, text_channels: int, heads: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class LanguageDistribution(nn.Module):
 class OffsetCode(nn.Module):
     """A learned embedding of a shift, measured as a fraction of the axis: sines and cosines of 1 to 8 periods, linear.
 
-    It is cyclic, as the shifts are, and a fraction has the same embedding at every size of the picture. Ours.
+    It is cyclic, as the shifts are, and a fraction has the same embedding at every size of the image. Ours.
     """
 
     def __init__(self, channels: int, bias: bool) -> None:

@@ -1,4 +1,4 @@
-"""ReLA: P x P regions that attend to the picture, to the words and to each other; several targets, or none.
+"""ReLA: P x P regions that attend to the image, to the words and to each other; several targets, or none.
 
 Source: "GRES: Generalized Referring Expression Segmentation" (Liu et al., CVPR 2023), sections 3 and 4, and what is
 known of its release, with whose figures this agrees (parity test).
@@ -48,7 +48,7 @@ class RelaConfig(LanguageFusedConfig):
     """Sizes and forms of ReLA, beside the fields of the fused encoder."""
 
     form: Form = "release"
-    minimap: int = 10  # P: the picture has P x P regions
+    minimap: int = 10  # P: the image has P x P regions
     channels: int = 256  # of pixels and regions
     heads: int = 8  # of all attentions after the encoder
     pixel_layers: int = 6  # of deformable attention

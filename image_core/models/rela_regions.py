@@ -1,4 +1,4 @@
-"""ReLA's region decoder: regions attend to the picture, to the words and to each other, and predict the target's mask.
+"""ReLA's region decoder: regions attend to the image, to the words and to each other, and predict the target's mask.
 
 Source: "GRES: Generalized Referring Expression Segmentation" (Liu et al., CVPR 2023), section 4. `form` "release" is
 that of the published code, "paper" that of the text, see `models/rela.py`.
@@ -33,11 +33,11 @@ class Regions(NamedTuple):
 
 
 class RegionLayer(nn.Module):
-    """One layer: regions attend to one level of the picture (RIA), then to the words and to each other (RLA); an FFN.
+    """One layer: regions attend to one level of the image (RIA), then to the words and to each other (RLA); an FFN.
 
     release: q <- LN(q + look), q <- q + 0.1 sigmoid(w) LN(q + hear), q <- LN(q + relate), q <- LN(q + FFN(q))
     paper:   q <- LN(q + look), s = LN(q + relate + hear), q <- LN(s + FFN(s))
-    look and hear: cross-attention to the picture and to the words; relate: self-attention. In the release only the
+    look and hear: cross-attention to the image and to the words; relate: self-attention. In the release only the
     first layer has hear. Without attention to words, hear is q times the mean word.
     """
 
@@ -89,7 +89,7 @@ class RegionDecoder(nn.Module):
     """Pixels and words -> `Regions`. Region n belongs to cell n of the minimap, row by row.
 
     Before each layer every region predicts a mask. In the layer a region attends to the cells inside its mask (`looks`
-    "attended"; to all cells if the mask is empty), or to its own square of the picture ("squares", the ablation with a
+    "attended"; to all cells if the mask is empty), or to its own square of the image ("squares", the ablation with a
     hard split).
     """
 

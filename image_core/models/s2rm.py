@@ -4,7 +4,7 @@ Source: "Spatial Semantic Recurrent Mining for Referring Image Segmentation" (ar
 parts; formulas, widths and strides could not be read. Every such choice here is a reading and a field of `S2RMConfig`.
 
 The trilogy, at each fused level (N, C, h, w):
-1. `LanguageDistribution`: every pixel gathers the words it attends to; no product with the picture.
+1. `LanguageDistribution`: every pixel gathers the words it attends to; no product with the image.
 2. `Coparsing`: slices (rows or columns) of a parsed map attend to cyclically shifted slices of a generator map, from
    language to vision and from vision to language, along both axes: four groups.
 3. `Balancing`: weights in [0, 1], computed from the pooled groups, scale the four groups before they are joined.
@@ -54,7 +54,7 @@ class S2RMConfig:
     directions: tuple[str, ...] = ("l2v", "v2l")  # with `axes`, which of the four groups exist
     axes: tuple[str, ...] = ("row", "column")
     balancing: Balance = "channel"  # a weight for each channel, for each group, or none
-    position: bool = True  # ours: sine positions are added to the picture before coparsing, for words such as "left"
+    position: bool = True  # ours: sine positions are added to the image before coparsing, for words such as "left"
     casg_attention: bool = True  # gates of the decoder
     presence_head: bool = False  # ours: a head for "no target"
     dice_weight: float = 1.0  # the published loss is dice alone
@@ -87,9 +87,9 @@ class S2RMConfig:
 
 
 class RecurrentMining(nn.Module):
-    """The trilogy at one level: picture (N, C, h, w) and text -> fused picture (N, C, h, w).
+    """The trilogy at one level: image (N, C, h, w) and text -> fused image (N, C, h, w).
 
-    The balanced groups are summed, convolved and added to the picture (reading: a sum costs a quarter of a
+    The balanced groups are summed, convolved and added to the image (reading: a sum costs a quarter of a
     concatenation).
     """
 
@@ -115,8 +115,8 @@ class RecurrentMining(nn.Module):
         return self.mine(vision, self.image_only(vision), text)
 
     def image_only(self, vision: Tensor) -> tuple[tuple[Tensor, ...], ...]:
-        """(N, C, h, w) -> everything that depends on the picture alone, N rows each: the cells' queries to the words,
-        and the picture's side of each group."""
+        """(N, C, h, w) -> everything that depends on the image alone, N rows each: the cells' queries to the words,
+        and the image's side of each group."""
         x = vision
         if self.position:
             x = x + sine_position_2d(x.shape[1], *x.shape[-2:], device=x.device, dtype=x.dtype)
@@ -243,7 +243,7 @@ class S2RM(EncoderModel):
         )
 
     def precompute(self, image: ImageFeatures) -> ImageFeatures:
-        """With the picture's side of the mining, level by level."""
+        """With the image's side of the mining, level by level."""
         precomputed = [mining.image_only(level) for mining, level in zip(self._mining(), image.levels[1:], strict=True)]
         return replace(image, precomputed=tuple(part for level in precomputed for part in level))
 

@@ -1,4 +1,4 @@
-"""SafaRi: picture and words are fused in the last layers of both encoders (X-FACt), then decoded as a contour sequence.
+"""SafaRi: image and words are fused in the last layers of both encoders (X-FACt), then decoded as a contour sequence.
 
 Source: "SafaRi: Adaptive Sequence Transformer for Weakly Supervised Referring Expression Segmentation" (arXiv
 2407.02389, ECCV 2024). There is no code, and the text could not be read: the fusion is that of the system figure.
@@ -68,9 +68,9 @@ class SafariConfig(ContourConfig):
     gate_start: float = -4.0  # b of the normalised gate before training
     cross_norm: bool = True  # layer norms on the inputs of CA
     cross_reads: Reads = "attention"  # inputs of CA. "attention": s, published; "residual": r, ours
-    memory_stride: int = 32  # 32, or 16 for small pictures
+    memory_stride: int = 32  # 32, or 16 for small images
     amcr_weight: float = 0.1  # lambda of AMCR; 0: off
-    amcr_source: Source = "i2t"  # "i2t": similarity of the picture branch; "t2i": softmax of the text branch
+    amcr_source: Source = "i2t"  # "i2t": similarity of the image branch; "t2i": softmax of the text branch
     amcr_words: Words = "all"  # "first" (ours): only the first token's map, which stands for the whole expression
     amcr_form: Form = "mass"
     amcr_margins: tuple[float, float] = (0.0, 0.5)  # of the margin form: for the mean, for the maximum
@@ -183,7 +183,7 @@ class FusedLayer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """x: (N, h, w, C) with padding cell_pad (N, h, w); words: (N, L, C_t) with padding pad (N, L).
 
-        Returns both after the layer, and the layer's attention over the picture, (N, h, w) (`layer_map`).
+        Returns both after the layer, and the layer's attention over the image, (N, h, w) (`layer_map`).
         """
         n, h, w, _ = x.shape
         s_image, s_text = stage.attend(block, x), layer.attend(words, pad)
@@ -207,7 +207,7 @@ class SafariExtras(SequenceExtras):
 class Safari(EarlyFusionModel, ContourModel):
     """SafaRi over timm's Swin and any text encoder of transformers, one frame-expression pair at a time.
 
-    Early fusion: `encode_text` stops before the fused layers; stem and unfused blocks run once a picture. The fused
+    Early fusion: `encode_text` stops before the fused layers; stem and unfused blocks run once an image. The fused
     layers run for each pair, at most `max_pairs` at a time.
     """
 
@@ -247,7 +247,7 @@ class Safari(EarlyFusionModel, ContourModel):
         self.decoder = contour_decoder(config)
 
     def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
-        """Words before the fused layers. Up to there they do not depend on the picture."""
+        """Words before the fused layers. Up to there they do not depend on the image."""
         tokens = self.text.tokenize(expressions)
         hidden = self.text.embed(tokens)
         for layer in self.text.layers[: len(self.text.layers) - len(self.fused)]:
@@ -295,9 +295,9 @@ class Safari(EarlyFusionModel, ContourModel):
         )
 
     def build_memory(self, image: ImageFeatures, text: TextFeatures) -> Memory:
-        """z = [proj(picture); proj(words)] of N pairs, through the encoder; `text`, from before fusion, is not read.
+        """z = [proj(image); proj(words)] of N pairs, through the encoder; `text`, from before fusion, is not read.
 
-        Positions are sines for the picture and zero for words. Picture tokens are those at stride 32. With
+        Positions are sines for the image and zero for words. Image tokens are those at stride 32. With
         `memory_stride` 16 they are those at stride 16, plus the upsampled ones of stride 32. Raises `ValueError` for
         features without words.
         """

@@ -1,7 +1,7 @@
-"""Absence: expressions of other pictures that have no target here.
+"""Absence: expressions of other images that have no target here.
 
 The words alone must not show that there is no target, or a network learns to predict absence without looking. So an
-absent expression is taken from another picture, where it is true; it then has the same form as expressions with a
+absent expression is taken from another image, where it is true; it then has the same form as expressions with a
 target. Where it has a target here too, one word of it is changed until it has none.
 """
 

@@ -1,4 +1,4 @@
-"""The stream of synthetic samples: pictures, expressions and masks, generated on access."""
+"""The stream of synthetic samples: images, expressions and masks, generated on access."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ _MAX_OTHER_SCENES = 6
 _OWN_SCENE_SHARE = 0.4
 """Share of absences made of what is true here, by one word: all of it is in the scene, but not on one object."""
 _SKIPPED_SHARE = 0.6
-"""Share left out of the expressions that have a target in every picture, since their words alone show presence."""
+"""Share left out of the expressions that have a target in every image, since their words alone show presence."""
 
 AnotherScene = Callable[[], Scene]
-"""Draws the scene of another picture of the same split."""
+"""Draws the scene of another image of the same split."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a person can judge by eye: predicates of objects that answer yes, no, or None where opinions would differ.
 
-Lengths are in units of the picture's short side.
+Lengths are in units of the image's short side.
 """
 
 from __future__ import annotations

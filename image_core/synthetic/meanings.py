@@ -2,7 +2,7 @@
 
 Every comparison has a margin. Where an object falls inside one, so that two people might disagree, the program raises
 `Ambiguous` instead of answering: such an expression is never uttered of that scene. Lengths are in units of the
-picture's short side.
+image's short side.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Unlike:
 
 @dataclass(frozen=True)
 class Located:
-    """Those of `of` in one part of the picture: vertical in top, bottom or None, horizontal in left, right or None.
+    """Those of `of` in one part of the image: vertical in top, bottom or None, horizontal in left, right or None.
 
     Both None is the middle. Two thirds of a half count as clearly on that side.
     """
@@ -203,7 +203,7 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Extreme:
-    """Of two or more of `of`, the one (or the `count`) furthest towards `key`: a side of the picture, big or small."""
+    """Of two or more of `of`, the one (or the `count`) furthest towards `key`: a side of the image, big or small."""
 
     of: Kind
     key: str
@@ -232,7 +232,7 @@ class OfTwo:
 
 @dataclass(frozen=True)
 class Ordinal:
-    """The object in place `rank` (1 = first) of `of`, counted from `key`: a side of the picture, big or small.
+    """The object in place `rank` (1 = first) of `of`, counted from `key`: a side of the image, big or small.
 
     Empty where `of` is too few.
     """

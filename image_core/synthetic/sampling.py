@@ -35,7 +35,7 @@ class SceneStyle:
 
 DEFAULT_STYLE = SceneStyle({2: 1, 3: 2, 4: 3, 5: 3, 6: 3, 7: 2, 8: 2, 9: 1}, 0.16, 0.44)
 FEW_LARGE = SceneStyle({2: 1, 3: 2, 4: 2}, 0.28, 0.5)
-"""For models whose cells are 16 pixels on pictures of 128: an object is 2 to 4 of them wide, and not 1 to 3."""
+"""For models whose cells are 16 pixels on images of 128: an object is 2 to 4 of them wide, and not 1 to 3."""
 
 
 def sample_scene(

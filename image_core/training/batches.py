@@ -46,11 +46,11 @@ class TrainingBatches(Dataset[ImageBatch]):
 
 @dataclass(frozen=True)
 class PseudoPart:
-    """The second part of every step's loss: pictures with pseudo labels."""
+    """The second part of every step's loss: images with pseudo labels."""
 
     samples: Samples
     weight: float  # of their loss, beside that of the ground truth
-    images: int  # pictures a step, over all processes
+    images: int  # images a step, over all processes
 
     def config_of(self, config: TrainConfig) -> TrainConfig:
         """The settings of the run, changed for this part's batches: their size, and a seed of their own."""
@@ -72,7 +72,7 @@ class StepBatches(Dataset[dict[str, ImageBatch]]):
 
     @property
     def images(self) -> int:
-        """Pictures of a step, over all parts and processes."""
+        """Images of a step, over all parts and processes."""
         return sum(batches.config.batch_images for batches in self.parts.values())
 
 

@@ -53,7 +53,7 @@ def _checked(line: Any) -> dict[str, Any]:
 
 
 def draw_curves(log: Path, out: Path) -> None:
-    """Losses and validation figures over steps, as a picture."""
+    """Losses and validation figures over steps, as an image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -171,9 +171,9 @@ def _parts_of(config: ModelConfig) -> dict[str, Any]:
 
 
 def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
-    """Open what is trained on. With `labels` below 1 the training split is that share of its pictures.
+    """Open what is trained on. With `labels` below 1 the training split is that share of its images.
 
-    Pictures without an expression are no part of the training split. Raises `DataError` where no other is left.
+    Images without an expression are no part of the training split. Raises `DataError` where no other is left.
     """
     if data.name == "synthetic":
         from image_core.synthetic.dataset import SyntheticImages
@@ -203,7 +203,7 @@ def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
 
 
 def data_name(data: DataConfig) -> str:
-    """The data as a model's provenance names it; synthetic pictures with the fingerprint of their generator."""
+    """The data as a model's provenance names it; synthetic images with the fingerprint of their generator."""
     if data.name != "synthetic":
         return data.name
     from image_core.synthetic.fingerprint import pictures_sha256

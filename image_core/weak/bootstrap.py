@@ -96,7 +96,7 @@ def _rounds(
 def _round(
     round: int, config: BootstrapConfig, data: Datasets, pseudo_labelled: PseudoLabelled | None, command: str
 ) -> tuple[Path, dict[str, Any]]:
-    """Train a round on labelled and, if there are any, pseudo-labelled pictures. Its model, and its part of the
+    """Train a round on labelled and, if there are any, pseudo-labelled images. Its model, and its part of the
     summary."""
     training, validation, words = data
     own, pseudo = config.round(round), None

@@ -15,7 +15,7 @@ from image_core.weak.unlabelled import UnlabelledImage
 
 
 class BoxSource(Protocol):
-    """Gives every expression of a picture its box."""
+    """Gives every expression of an image its box."""
 
     def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
         """E boxes (4,) xyxy in pixels, None where there is none. Raises `DataError` where they cannot be determined."""
@@ -45,7 +45,7 @@ class SparcBoxes:
 class TrueBoxes:
     """Partial-RES' setting of 100 % boxes: those of the true masks, which nothing else here may see.
 
-    A method judged with these uses a box label of every picture: it is to be named so wherever it is compared.
+    A method judged with these uses a box label of every image: it is to be named so wherever it is compared.
     """
 
     def __init__(self, samples: Samples) -> None:

@@ -1,4 +1,4 @@
-"""One round of pseudo labels: every unlabelled picture is predicted, filtered and recorded.
+"""One round of pseudo labels: every unlabelled image is predicted, filtered and recorded.
 
 Only the mask is judged. `presence` is recorded but decides nothing: its calibration has used the true masks of the
 validation split.
@@ -34,13 +34,13 @@ class Labeller:
         self.segmenter, self.boxes, self.validity_filter = segmenter, boxes, validity_filter
 
     def label_all(self, round: int, images: Unlabelled, ledger: Ledger) -> None:
-        """Write the labels of every picture, from where an earlier call was killed: the same lines as in one go."""
+        """Write the labels of every image, from where an earlier call was killed: the same lines as in one go."""
         last, lines = ledger.written(round)
         for done, index in enumerate(images.indices, 1):
             if index < last:
                 continue
             labels = self._label(round, images, index)
-            # A picture that was begun may fail when it is predicted again: that is recorded, too.
+            # An image that was begun may fail when it is predicted again: that is recorded, too.
             begun = index == last and not labels[0].of_picture
             ledger.append(labels[lines:] if begun else labels)
             if done % _LOG_EVERY == 0:

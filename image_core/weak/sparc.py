@@ -1,9 +1,9 @@
 """SpARC, "Spatially Aware Red-box CLIP" (SafaRi, ECCV 2024): a box from words and proposals, without box labels.
 
-Published: proposals of a detector, each shown as a red rectangle over the blurred picture; an image-text scorer for
+Published: proposals of a detector, each shown as a red rectangle over the blurred image; an image-text scorer for
 what things look like, rules for where they are; one box out. The rules are ReCLIP's; `predicates` says which are ours.
 A phrase here is longer than ReCLIP's noun chunk: it keeps clothes, belongings and actions ("man in red holding a bat"),
-for which there are no rules. The whole expression is scored on the same pictures as the phrases.
+for which there are no rules. The whole expression is scored on the same images as the phrases.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from image_core.weak.prompting import PromptStyle, crop_proposals, show_proposal
 
 
 class Scorer(Protocol):
-    """Any model that scores how well a text fits a picture, such as CLIP."""
+    """Any model that scores how well a text fits an image, such as CLIP."""
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
-        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) logits, ready for a softmax over N."""
+        """N images (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) logits, ready for a softmax over N."""
         ...
 
 

@@ -1,6 +1,6 @@
-"""Pictures without access to their true masks, and the same pictures with pseudo labels.
+"""Images without access to their true masks, and the same images with pseudo labels.
 
-Code that labels unlabelled pictures or learns from them gets these views, so it cannot read a true mask.
+Code that labels unlabelled images or learns from them gets these views, so it cannot read a true mask.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class UnlabelledImage:
 
 
 class Unlabelled:
-    """Some pictures of a set, by their indices there, rising.
+    """Some images of a set, by their indices there, rising.
 
     Masks are not read where the set can be read without (`PartialSamples`), and dropped at once where it cannot.
     """
@@ -52,7 +52,7 @@ class Unlabelled:
         return len(self.indices)
 
     def image(self, index: int) -> UnlabelledImage:
-        """The picture `index` of the set. Raises what reading it raises, and `KeyError` for one that is not here."""
+        """The image `index` of the set. Raises what reading it raises, and `KeyError` for one that is not here."""
         if index not in self._index_set:
             raise KeyError(index)
         samples = self._samples
@@ -69,7 +69,7 @@ class Unlabelled:
 
 
 class PseudoLabelled:
-    """Map-style samples: the pictures with accepted pseudo labels, in the order of the set, with these alone."""
+    """Map-style samples: the images with accepted pseudo labels, in the order of the set, with these alone."""
 
     def __init__(self, unlabelled: Unlabelled, labels: Iterable[PseudoLabel]) -> None:
         self._unlabelled = unlabelled

@@ -34,7 +34,7 @@ class Detector:
     """A `Proposer`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `max_boxes`.
 
     name: OWNER/NAME of the hub or a local folder. Open-vocabulary detectors are queried with each noun
-    of the picture's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `CheckpointError`
+    of the image's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `CheckpointError`
     where the hub cannot be reached or the folder lacks a file, and `ConfigError` where the model is no detector.
     """
 

@@ -26,10 +26,10 @@ class Proposer(Protocol):
 
 
 class BoxesFile:
-    """Boxes that somebody else found: a JSON file {sample_id: [[x0, y0, x1, y1], ...]}, pixels of the whole picture.
+    """Boxes that somebody else found: a JSON file {sample_id: [[x0, y0, x1, y1], ...]}, pixels of the whole image.
 
     A row may have a score as its fifth number; then the best comes first, else the order is the file's. Boxes are cut
-    to the picture, and those outside it dropped. Raises `DataError` for a file of another form.
+    to the image, and those outside it dropped. Raises `DataError` for a file of another form.
     """
 
     def __init__(self, path: Path) -> None:

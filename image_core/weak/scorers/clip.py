@@ -30,7 +30,7 @@ SCORERS = tuple(_CLASSES_OF)
 class ClipScorer:
     """A `Scorer`: the sum over the models of their logits, cosine times the learned temperature.
 
-    names: OWNER/NAME of the hub or local folders; batch: pictures at once. Raises `ConfigError` without a name, for
+    names: OWNER/NAME of the hub or local folders; batch: images at once. Raises `ConfigError` without a name, for
     something else than CLIP or SigLIP and as `Placement` does, `CheckpointError` where the hub cannot be reached or a
     folder lacks a file.
     """
@@ -44,7 +44,7 @@ class ClipScorer:
         self._members = [_read(name, Placement(device, precision)) for name in names]
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
-        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not
+        """N images (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not
         depend on the others; with `batch` 1 a image's do not depend on the other images, bit for bit."""
         return sum((self._logits(network, images, texts) for network in self._members), np.zeros(()))
 

@@ -1,7 +1,7 @@
-"""A small pair of picture and text encoders like CLIP's, for synthetic pictures: SpARC's scorer where there is no CLIP.
+"""A small pair of image and text encoders like CLIP's, for synthetic images: SpARC's scorer where there is no CLIP.
 
-A picture becomes a grid of vectors and a text one vector. Their score is the soft maximum (log-mean-exp) of the
-similarities over the grid. Pictures contain several objects and a text names one, so a vector of the whole picture, as
+An image becomes a grid of vectors and a text one vector. Their score is the soft maximum (log-mean-exp) of the
+similarities over the grid. Images contain several objects and a text names one, so a vector of the whole image, as
 in CLIP, would carry little information after a short training. See `pair_training` for the training.
 """
 
@@ -37,7 +37,7 @@ _LARGEST_SCALE = 50.0
 class PairConfig:
     """Sizes of the pair."""
 
-    size_px: int = 128  # side of the square that every picture is squashed to
+    size_px: int = 128  # side of the square that every image is squashed to
     width: int = 96  # of the common space
     text_width: int = 96  # numbers of a word vector, and of each direction of the GRU
     max_words: int = 32  # word pieces of a text
@@ -48,7 +48,7 @@ class PairConfig:
 
 
 class ImageTextPair(nn.Module):
-    """The tiny picture encoder at strides 8 and 16, a GRU over word pieces, and a learned temperature."""
+    """The tiny image encoder at strides 8 and 16, a GRU over word pieces, and a learned temperature."""
 
     def __init__(self, config: PairConfig, tokenizer_json: str | None = None) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class ImageTextPair(nn.Module):
 
 
 def as_input(images: Sequence[np.ndarray], size_px: int) -> Tensor:
-    """Pictures (h, w, 3) uint8 RGB of any sizes -> (B, 3, size_px, size_px) float in [0, 1], squashed."""
+    """Images (h, w, 3) uint8 RGB of any sizes -> (B, 3, size_px, size_px) float in [0, 1], squashed."""
     squashed = [cv2.resize(p, (size_px, size_px), interpolation=cv2.INTER_AREA) for p in images]
     return torch.from_numpy(np.stack(squashed)).permute(0, 3, 1, 2).float() / 255
 
@@ -100,7 +100,7 @@ class PairScorer:
 
     @torch.inference_mode()
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
-        """N pictures (h, w, 3) uint8 RGB and E texts -> (N, E) float64 logits."""
+        """N images (h, w, 3) uint8 RGB and E texts -> (N, E) float64 logits."""
         words = self.pair.encode_texts(texts)
         logits = []
         for start in range(0, len(images), _BATCH):

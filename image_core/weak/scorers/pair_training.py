@@ -1,12 +1,12 @@
-"""Trains the image-text pair on synthetic pictures and expressions: symmetric InfoNCE, no labelled boxes or masks.
+"""Trains the image-text pair on synthetic images and expressions: symmetric InfoNCE, no labelled boxes or masks.
 
-`ColourRegions` finds regions in the pixels of a picture. Each is shown as SpARC shows a proposal (a *showing*); those
-of a picture form a bag. It is known that an expression describes something in the picture, but not which region. So
+`ColourRegions` finds regions in the pixels of an image. Each is shown as SpARC shows a proposal (a *showing*); those
+of an image form a bag. It is known that an expression describes something in the image, but not which region. So
 the score of a bag is the soft maximum of its showings' scores (multiple-instance learning). Further:
 - Texts are the expressions and the phrases that SpARC's parser finds in them, in SpARC's template.
-- Showings are cut out at the picture's own scale, with some of the blurred surroundings and the red line.
-- Decoys are showings of a picture that is blurred all over. They must score lower on the picture's texts than its bag.
-- A picture is no negative for a text if one of its own texts says the same or more.
+- Showings are cut out at the image's own scale, with some of the blurred surroundings and the red line.
+- Decoys are showings of an image that is blurred all over. They must score lower on the image's texts than its bag.
+- An image is no negative for a text if one of its own texts says the same or more.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class PairTrainingConfig:
     """How the pair is trained."""
 
     steps: int = 700  # optimiser steps in all
-    pool: int = 3000  # different pictures, kept in memory
+    pool: int = 3000  # different images, kept in memory
     pictures: int = 32  # bags of a step
     decoys: int = 16  # blurred showings beside them
     showings: int = 8  # of each bag
-    texts: int = 3  # of each picture
-    window_px: int = 64  # side of a showing, cut from a picture of the pair's own size
+    texts: int = 3  # of each image
+    window_px: int = 64  # side of a showing, cut from an image of the pair's own size
     lr: float = 2e-3
     warm_up: int = 50
     weight_decay: float = 0.01
@@ -73,16 +73,16 @@ class PairTrainingConfig:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """The batch of one step: B pictures, D decoys, T texts a picture, S showings."""
+    """The batch of one step: B images, D decoys, T texts an image, S showings."""
 
     windows: np.ndarray  # (S, w, w, 3) uint8
-    bags: np.ndarray  # (S,) the bag of each window: 0 to B - 1, then one for each decoy; decoy d is of picture d
-    texts: list[str]  # B x T, picture by picture
+    bags: np.ndarray  # (S,) the bag of each window: 0 to B - 1, then one for each decoy; decoy d is of image d
+    texts: list[str]  # B x T, image by image
     left_out: np.ndarray  # (B + D, B T) bool, True where a bag may fit a text that is not its own
 
 
 class ImagePool:
-    """The first pictures of the training split with their proposals and texts, each drawn once."""
+    """The first images of the training split with their proposals and texts, each drawn once."""
 
     def __init__(self, config: PairTrainingConfig) -> None:
         size = config.pair.size_px, config.pair.size_px
@@ -91,7 +91,7 @@ class ImagePool:
         self._kept: dict[int, tuple[np.ndarray, np.ndarray, list[str]]] = {}
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Picture (H, W, 3) uint8, boxes (N, 4) with N > 0, texts; the whole picture where nothing was found."""
+        """Image (H, W, 3) uint8, boxes (N, 4) with N > 0, texts; the whole image where nothing was found."""
         if index not in self._kept:
             sample = self._data[index]
             boxes = self._proposer.propose(sample.image)
@@ -129,7 +129,7 @@ def make_batch(pool: ImagePool, config: PairTrainingConfig, step: int) -> PairBa
 
 
 def cut(shown: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
-    """(H, W, 3) and (4,) -> (side, side, 3): the window around the box's centre, moved to lie within the picture."""
+    """(H, W, 3) and (4,) -> (side, side, 3): the window around the box's centre, moved to lie within the image."""
     height, width = shown.shape[:2]
     x = int(np.clip((box[0] + box[2] - side) / 2, 0, width - side))
     y = int(np.clip((box[1] + box[3] - side) / 2, 0, height - side))
@@ -137,7 +137,7 @@ def cut(shown: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
 
 
 def texts_of(expressions: Sequence[str]) -> list[str]:
-    """The expressions of a picture, and the phrases in them; each once."""
+    """The expressions of an image, and the phrases in them; each once."""
     phrases = [phrase for expression in expressions for phrase in phrases_of(parse_expression(expression))]
     return list(dict.fromkeys([*phrases, *(expression.lower() for expression in expressions)]))
 
@@ -162,7 +162,7 @@ def contrastive_loss(logits: Tensor, left_out: Tensor, pictures: int) -> Tensor:
     own = torch.arange(logits.shape[1], device=logits.device) // texts
     masked = logits.masked_fill(left_out, -math.inf)
     to_pictures = F.cross_entropy(masked.T, own)
-    # Each text of a picture against the texts of others: its own other texts are no negatives.
+    # Each text of an image against the texts of others: its own other texts are no negatives.
     rows = masked[:pictures].repeat_interleave(texts, 0)
     columns = torch.arange(logits.shape[1], device=logits.device)
     siblings = (own[:, None] == own[None]) & (columns[:, None] != columns[None])
