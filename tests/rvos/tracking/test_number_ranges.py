@@ -30,7 +30,7 @@ def at_the_ends(config: Any) -> Iterator[tuple[str, Any]]:
             for name, inner in at_the_ends(value):
                 yield f"{each.name}.{name}", replace(config, **{each.name: inner})
         elif (allowed := range_of(type(config), each.name)) is not None:
-            for end in (allowed.least, allowed.most):
+            for end in (allowed.minimum, allowed.maximum):
                 if end is not None:
                     whole = int(end) if isinstance(value, int) else end
                     yield f"{each.name}={whole}", replace(config, **{each.name: whole})

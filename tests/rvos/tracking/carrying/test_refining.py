@@ -52,10 +52,10 @@ class Drawn:
         self.asked_on.append((first - 10) // 2)
         return first
 
-    def predict_masks(self, encoded: Any, boxes_xyxy: Sequence[Any]) -> list[list[PredictedMask]]:
+    def predict_masks(self, embedding: Any, boxes_xyxy: Sequence[Any]) -> list[list[PredictedMask]]:
         whole, part = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
-        whole[20 : self.lower, encoded : encoded + 40] = True
-        part[20 : 20 + self.part, encoded : encoded + 40] = True
+        whole[20 : self.lower, embedding : embedding + 40] = True
+        part[20 : 20 + self.part, embedding : embedding + 40] = True
         return [[PredictedMask(part, 0.99), PredictedMask(whole, 0.5)] for _ in boxes_xyxy]
 
 
