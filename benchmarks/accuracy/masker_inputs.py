@@ -55,7 +55,7 @@ class UnpaddedSam(MobileSam):
     def __init__(self, encoder: Path, decoder: Path) -> None:
         super().__init__(encoder, decoder, device="cpu")
         coarse = (self._decoder.side // PADDING_STRIDE) ** 2
-        vars(self._decoder)["_beside"] = lambda height, width: torch.zeros(coarse)
+        vars(self._decoder)["_padding_counts"] = lambda height, width: torch.zeros(coarse)
 
 
 ARMS: Mapping[str, Callable[[Path, Path], MobileSam]] = {

@@ -129,7 +129,7 @@ def published_form(model: str) -> Iterator[None]:
         for module in (segmentation_windows, pixel_word):
             stack.enter_context(patch.object(module, "attend", written_out))
         for module in (segmentation_windows, pixel_word, transformer, deformable_attention):
-            stack.enter_context(patch.object(module, "linear_of_many", by_rows))
+            stack.enter_context(patch.object(module, "linear_many_rows", by_rows))
         stack.enter_context(patch.object(TopDownStep, "forward", as_it_reads))
         stack.enter_context(patch.object(DeformableAttention, "forward", sampled))
         yield
