@@ -62,7 +62,8 @@ class ImageFeatures:
     #: (N, heads, h*w, L), for models that are trained on it.
     attention: Tensor | None = None
     #: What `FeatureModel.precompute` computed from the levels, tensors of N rows; () where `decode` still has to.
-    precomputed: tuple[tuple[Tensor, ...], ...] = ()
+    #: The name is a key of saved states.
+    made: tuple[tuple[Tensor, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.levels or len(self.levels) != len(self.strides):
@@ -89,7 +90,7 @@ class ImageFeatures:
         fresh = iter(maps)
         pairs = zip(self.strides, self.levels, strict=True)
         levels = tuple(level if stride is None else next(fresh) for stride, level in pairs)
-        return replace(self, levels=levels, precomputed=())
+        return replace(self, levels=levels, made=())
 
     def __len__(self) -> int:
         return self.levels[0].shape[0]
@@ -107,7 +108,7 @@ class ImageFeatures:
             valid_px=pick(self.valid_px),
             words=None if self.words is None else self.words.select(index),
             attention=None if self.attention is None else pick(self.attention),
-            precomputed=tuple(tuple(map(pick, part)) for part in self.precomputed),
+            made=tuple(tuple(map(pick, part)) for part in self.made),
         )
 
 

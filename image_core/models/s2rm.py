@@ -245,15 +245,13 @@ class S2RM(EncoderModel):
     def precompute(self, image: ImageFeatures) -> ImageFeatures:
         """With the image's side of the mining, level by level."""
         precomputed = [mining.image_only(level) for mining, level in zip(self._mining(), image.levels[1:], strict=True)]
-        return replace(image, precomputed=tuple(part for level in precomputed for part in level))
+        return replace(image, made=tuple(part for level in precomputed for part in level))
 
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
-        image = image if image.precomputed else self.precompute(image)
+        image = image if image.made else self.precompute(image)
         fine, *rest = image.levels
-        parts = len(image.precomputed) // len(rest)
-        precomputed_by_level = [
-            image.precomputed[start : start + parts] for start in range(0, len(image.precomputed), parts)
-        ]
+        parts = len(image.made) // len(rest)
+        precomputed_by_level = [image.made[start : start + parts] for start in range(0, len(image.made), parts)]
         mined = zip(self._mining(), rest, precomputed_by_level, strict=True)
         fused = [fine, *(mining.mine(level, precomputed, text) for mining, level, precomputed in mined)]
         stages: list[Tensor] = []
