@@ -134,7 +134,7 @@ def test_a_region_that_is_nowhere_looks_everywhere(tiny_spec: Spec) -> None:
     torch.nn.init.zeros_(last.weight)
     torch.nn.init.constant_(last.bias, -1.0)
     features = torch.ones(1, 48, 8, 8)
-    unseen = model.regions._unseen(torch.randn(1, 9, 48), features, (2, 2))
+    unseen = model.regions._attention_mask(torch.randn(1, 9, 48), features, (2, 2))
     assert not unseen.any()
 
 
