@@ -37,7 +37,7 @@ class CoContent:
     def lines(self, memory: Memory) -> Lines:
         """Means over the cells that are no padding. Raises `ValueError` for a memory without cells."""
         if memory.cells is None:
-            raise ValueError("CoContent: expected a memory of a picture, got one without cells")
+            raise ValueError("CoContent: expected a memory of an image, got one without cells")
         h, w = memory.cells
         valid = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
         cells = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * valid[..., None]

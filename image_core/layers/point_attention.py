@@ -34,7 +34,7 @@ class ImageGrid:
 def image_grid(memory: Memory) -> ImageGrid:
     """The grid of N memories. Raises `ValueError` for a memory without cells."""
     if memory.cells is None:
-        raise ValueError("picture_grid: expected a memory of a picture, got one without cells")
+        raise ValueError("image_grid: expected a memory of an image, got one without cells")
     (h, w), tokens = memory.cells, memory.tokens
     y, x = (torch.arange(n, device=tokens.device, dtype=tokens.dtype) + 0.5 for n in (h, w))
     centres = torch.stack([x.repeat(h), y.repeat_interleave(w)], dim=1)

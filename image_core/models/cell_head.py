@@ -29,7 +29,7 @@ class CellHead(nn.Module):
         mean of z + pos over the cells, weighted by the softmax of their logits. Raises `ValueError` for a memory
         without cells."""
         if memory.cells is None:
-            raise ValueError("CellHead: expected a memory of a picture, got one without cells")
+            raise ValueError("CellHead: expected a memory of an image, got one without cells")
         h, w = memory.cells
         cells = memory.tokens[:, : h * w]
         logits = self.logit(cells)[..., 0]

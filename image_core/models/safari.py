@@ -302,7 +302,7 @@ class Safari(EarlyFusionModel, ContourModel):
         features without words.
         """
         if image.words is None:
-            raise ValueError("Safari.remember: expected features of `encode_image`, got some without words")
+            raise ValueError("Safari.build_memory: expected features of `encode_image`, got some without words")
         h, w = image.levels[1].shape[-2:]
         stride, _ = image.maps[1]
         pad_mask = padding_cells(image.valid_px, (h, w), stride)

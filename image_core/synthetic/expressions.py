@@ -48,7 +48,7 @@ def sample_expressions(
 ) -> tuple[Expression, ...]:
     """`count` different expressions of a scene; families take turns, so that each has an equal share (absent: two).
 
-    Absent ones are said of other scenes, and so have the form of those that have a target (`borrowing`). Without
+    Absent ones are said of other scenes, and so have the form of those that have a target (`absence`). Without
     `compositional` no expression names a held-out pair of shape and colour or uses a held-out phrasing; with it each
     does one of the two. A family that has nothing undisputed to say of this scene passes its turn on.
     """
