@@ -48,7 +48,7 @@ def test_the_first_input_is_read_where_the_head_is_sure() -> None:
 
 
 def test_a_head_needs_cells() -> None:
-    with pytest.raises(ValueError, match="expected a memory of a picture"):
+    with pytest.raises(ValueError, match="expected a memory of an image"):
         CellHead(C, starts=False)(memory(None))
 
 

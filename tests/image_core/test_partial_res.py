@@ -184,9 +184,9 @@ def test_padding_of_the_picture_changes_nothing(decoder: CoordinateDecoder) -> N
 def test_a_memory_that_is_no_picture_is_refused(decoder: CoordinateDecoder) -> None:
     memory = memory_of()
     blind = Memory(memory.tokens, memory.position, memory.pad_mask)
-    with pytest.raises(ValueError, match="expected a memory of a picture, got one without cells"):
+    with pytest.raises(ValueError, match="expected a memory of an image, got one without cells"):
         decoder.begin(blind)
-    with pytest.raises(ValueError, match="expected a memory of a picture, got one without cells"):
+    with pytest.raises(ValueError, match="expected a memory of an image, got one without cells"):
         image_grid(blind)
 
 
