@@ -1,4 +1,4 @@
-"""The answer of an image model to one expression on one picture: the one type between models and everything that uses
+"""The answer of an image model to one expression on one image: the one type between models and everything that uses
 them. It is made of NumPy arrays, so that a model of any framework can return it."""
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from image_core.geometry.masks import bounding_box, resize_masks
 
-SURE = 6.0
+MAX_LOG_ODDS = 6.0
 """Log-odds of a pixel in a candidate of likelihood and quality 1; its negative outside all candidates."""
-MOST_CANDIDATES = 8
-LEAST_CELLS = 2
+MAX_CANDIDATES = 8
+MIN_CELLS = 2
 """Smaller regions of a map are dropped, unless there is none larger."""
 
 
@@ -27,7 +27,7 @@ class Candidate:
     Raises `ValueError` for a mask that is not (h, w) bool, and for numbers outside of [0, 1].
     """
 
-    #: (h, w) bool, the whole picture at any resolution.
+    #: (h, w) bool, the whole image at any resolution.
     mask: np.ndarray
     #: [0, 1], the probability that this is the target, or one of several, given that there is a target.
     likelihood: float = 1.0
@@ -40,7 +40,7 @@ class Candidate:
                 f"Candidate.mask: expected bool (h, w), got {self.mask.dtype} {self.mask.shape}: "
                 "compare probabilities with a threshold (probs > 0.5)"
             )
-        _take_shares(self, "likelihood", "quality")
+        _check_unit_interval(self, "likelihood", "quality")
 
     @cached_property
     def box_xyxy(self) -> tuple[int, int, int, int] | None:
@@ -50,7 +50,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class DenseMap:
-    """Log-odds that each cell of a picture belongs to the target, given that there is one; the mask is where they are
+    """Log-odds that each cell of an image belongs to the target, given that there is one; the mask is where they are
     above 0.
 
     Raises `ValueError` for another rank or type, for numbers that are not finite, and for too few cells.
@@ -60,7 +60,7 @@ class DenseMap:
     log_odds: np.ndarray
     #: Side of a cell in pixels of the model's input.
     stride: int = 1
-    #: (height, width) of the picture in pixels of the model's input; None where it is h * stride by w * stride. Where
+    #: (height, width) of the image in pixels of the model's input; None where it is h * stride by w * stride. Where
     #: it does not divide by the stride, the last row or column of cells is partly padding.
     valid_px: tuple[int, int] | None = None
 
@@ -93,14 +93,14 @@ class DenseMap:
 
 @dataclass(frozen=True)
 class MaskAnswer:
-    """The answer to one expression on one picture. Made by `of_mask`, `of_map` or from candidates.
+    """The answer to one expression on one image. Made by `of_mask`, `of_map` or from candidates.
 
     Raises `ValueError` for numbers outside of [0, 1], and for candidates in another order.
     """
 
     #: The regions that may be the target, the likeliest first; () if there are none.
     candidates: tuple[Candidate, ...]
-    #: [0, 1], calibrated probability that the picture shows a target of the expression.
+    #: [0, 1], calibrated probability that the image shows a target of the expression.
     presence: float
     #: [0, 1], confidence in the mask, if there is a target.
     score: float = 1.0
@@ -108,7 +108,7 @@ class MaskAnswer:
     map: DenseMap | None = None
 
     def __post_init__(self) -> None:
-        _take_shares(self, "presence", "score")
+        _check_unit_interval(self, "presence", "score")
         likelihoods = [candidate.likelihood for candidate in self.candidates]
         if likelihoods != sorted(likelihoods, reverse=True):
             raise ValueError(f"MaskAnswer.candidates: expected the likeliest first, got likelihoods {likelihoods}")
@@ -136,14 +136,16 @@ class MaskAnswer:
             return np.zeros(size, dtype=bool)
         if self.map is not None:
             return self.map.at(size) > 0
-        meant = [c.mask for c in self.candidates if c.likelihood >= 0.5]
-        return np.logical_or.reduce([np.zeros(size, dtype=bool), *(_resized(mask, size) for mask in meant)])
+        masks = [c.mask for c in self.candidates if c.likelihood >= 0.5]
+        return np.logical_or.reduce([np.zeros(size, dtype=bool), *(_resized(mask, size) for mask in masks)])
 
-    def candidates_at(self, size: tuple[int, int], most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
-        """The likeliest candidates, at most `most`, with masks at a size (height, width), whatever the presence. If
-        there is a map, edges are those of the map at this size."""
+    def candidates_at(self, size: tuple[int, int], max_count: int = MAX_CANDIDATES) -> tuple[Candidate, ...]:
+        """The likeliest candidates, at most `max_count`, with masks at a size (height, width), whatever the presence.
+        If there is a map, edges are those of the map at this size."""
         above = None if self.map is None else self.map.at(size) > 0
-        return tuple(replace(one, mask=_fine(_resized(one.mask, size), above)) for one in self.candidates[:most])
+        return tuple(
+            replace(one, mask=_refine_edge(_resized(one.mask, size), above)) for one in self.candidates[:max_count]
+        )
 
     def log_odds(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W) float32 at a size (height, width): the log-odds that each pixel belongs to the target, given that
@@ -155,15 +157,15 @@ class MaskAnswer:
             return self.map.at(size)
         probs = np.zeros(size, np.float32)
         for candidate in self.candidates:
-            worth = candidate.likelihood * candidate.quality
-            probs = np.maximum(probs, np.where(_resized(candidate.mask, size), np.float32(worth), 0))
-        least = 1 / (1 + np.exp(SURE))
-        kept = np.clip(probs, least, 1 - least)
+            expected_iou = candidate.likelihood * candidate.quality
+            probs = np.maximum(probs, np.where(_resized(candidate.mask, size), np.float32(expected_iou), 0))
+        min_prob = 1 / (1 + np.exp(MAX_LOG_ODDS))
+        kept = np.clip(probs, min_prob, 1 - min_prob)
         return np.log(kept / (1 - kept)).astype(np.float32)
 
 
 def candidates_of(dense: DenseMap) -> tuple[Candidate, ...]:
-    """The connected regions of a map above 0, the likeliest first, at most `MOST_CANDIDATES`.
+    """The connected regions of a map above 0, the likeliest first, at most `MAX_CANDIDATES`.
 
     likelihood: the mean probability of the region's cells; quality: the share of them that stays with log-odds above 1
     (a one-sided form of SAM's stability score, Kirillov et al., ICCV 2023, appendix "stable masks"; a reading).
@@ -173,8 +175,8 @@ def candidates_of(dense: DenseMap) -> tuple[Candidate, ...]:
         return ()
     _, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = np.flatnonzero(areas >= min(LEAST_CELLS, areas.max()))
-    largest = kept[np.argsort(-areas[kept], kind="stable")][:MOST_CANDIDATES]
+    kept = np.flatnonzero(areas >= min(MIN_CELLS, areas.max()))
+    largest = kept[np.argsort(-areas[kept], kind="stable")][:MAX_CANDIDATES]
     regions = [labels == label + 1 for label in largest]
     candidates = [_candidate(region, dense.log_odds[region]) for region in regions]
     return tuple(sorted(candidates, key=lambda candidate: -candidate.likelihood))
@@ -199,7 +201,7 @@ def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return mask if mask.shape == size else resize_masks(mask[None], size)[0]
 
 
-def _fine(mask: np.ndarray, above: np.ndarray | None) -> np.ndarray:
+def _refine_edge(mask: np.ndarray, above: np.ndarray | None) -> np.ndarray:
     """A region of a map, (H, W) bool, with the edge that the map has at this size. above: (H, W) bool, the map above
     0; None where there is no map."""
     if above is None:
@@ -208,15 +210,15 @@ def _fine(mask: np.ndarray, above: np.ndarray | None) -> np.ndarray:
     return fine if fine.any() else mask
 
 
-def _take_shares(owner: Candidate | MaskAnswer, *names: str) -> None:
+def _check_unit_interval(owner: Candidate | MaskAnswer, *names: str) -> None:
     """Make these fields floats of Python, and raise `ValueError` unless they are in [0, 1]: models give numbers of
     their framework, which later code, and JSON, would choke on."""
     for name in names:
-        given = getattr(owner, name)
+        raw = getattr(owner, name)
         try:
-            value = float(given)
+            value = float(raw)
         except (TypeError, ValueError):
             value = math.nan
-        if isinstance(given, str) or not 0 <= value <= 1:
-            raise ValueError(f"{type(owner).__name__}.{name}: expected a number from 0 to 1, got {given!r}")
+        if isinstance(raw, str) or not 0 <= value <= 1:
+            raise ValueError(f"{type(owner).__name__}.{name}: expected a number from 0 to 1, got {raw!r}")
         object.__setattr__(owner, name, value)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
-from image_core.field_types import misfits
+from image_core.field_types import type_errors
 from image_core.ranges import out_of_range
 
 T = TypeVar("T")
@@ -21,21 +21,21 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     Raises, all in one, `UnknownNameError` for keys that the dataclass does not have (the nearest is named) and
     `ConfigError` for values that it cannot take, or that the declared ranges do not have.
     """
-    hints, faults, fitting = get_type_hints(kind), Faults(), {}
+    hints, faults, accepted = get_type_hints(kind), Faults(), {}
     for key, value in values.items():
         with faults.gathered():
             if key not in hints:
                 names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
                 raise UnknownNameError(f"setting of {where}", key, names)
-            made = _value(hints[key], value, f"{where}.{key}")
-            for check in (partial(misfits, plain=True), out_of_range):
-                for fault in check(kind, {key: made}, where):
+            converted = _value(hints[key], value, f"{where}.{key}")
+            for check in (partial(type_errors, plain=True), out_of_range):
+                for fault in check(kind, {key: converted}, where):
                     raise ConfigError(fault)
-            fitting[key] = made
+            accepted[key] = converted
     built: Any = None
     with faults.gathered():
         try:
-            built = kind(**fitting)
+            built = kind(**accepted)
         except TypeError as error:
             # After a fault its field is missing, and the constructor would only complain about that.
             if not faults:

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from image_core.errors import CheckpointError, RvosError
-from image_core.model_file import FORMAT_VERSION, KEY, damaged, opened
+from image_core.model_file import FORMAT_VERSION, KEY, damaged, open_model_file
 from image_core.models.base import EncoderModel, FeatureModel
 from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.models.table import build_model
@@ -98,7 +98,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
     tensors do not fit the model that its header describes.
     """
     path = Path(path)
-    with opened(path, "pt") as (header, file):
+    with open_model_file(path, "pt") as (header, file):
         state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
         spec = without_weights(ModelConfig.from_dict(header["model"]))
@@ -108,12 +108,12 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> LoadedMo
     except (RvosError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise damaged(path, f"describes no model that can be built ({type(error).__name__}: {reason})") from error
-    _fit(path, model, state)
+    _check_tensors(path, model, state)
     model.load_state_dict(state, strict=True)
     return LoadedModel(model.to(device).eval(), spec, preprocessing, provenance)
 
 
-def _fit(path: Path, model: EncoderModel, state: Mapping[str, Tensor]) -> None:
+def _check_tensors(path: Path, model: EncoderModel, state: Mapping[str, Tensor]) -> None:
     own = model.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     shared = own.keys() & state.keys()

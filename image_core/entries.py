@@ -32,7 +32,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts if p]
 
 
-def is_there(name: str | Path) -> bool:
+def path_exists(name: str | Path) -> bool:
     """Whether a file or folder of this name exists. False also for names that none can have, as they are too long."""
     try:
         return Path(name).exists()

@@ -21,7 +21,7 @@ class ConfigError(RvosError):
 
 
 class DataError(RvosError):
-    """A dataset folder, annotation or picture that is missing or broken."""
+    """A dataset folder, annotation or image that is missing or broken."""
 
 
 class OutputError(RvosError):
@@ -39,11 +39,11 @@ class DamagedError(OutputError):
 class UnknownNameError(RvosError):
     """A name that is in no table; the message suggests the nearest one. otherwise: what else could be given."""
 
-    def __init__(self, kind: str, name: str, known: list[str], otherwise: str = "") -> None:
+    def __init__(self, kind: str, name: str, names: list[str], otherwise: str = "") -> None:
         import difflib
 
-        plain = {each.replace("-", "_"): each for each in known}
+        plain = {each.replace("-", "_"): each for each in names}
         nearest = difflib.get_close_matches(name.replace("-", "_"), plain, n=1, cutoff=0.5)
         hint = f"did you mean '{plain[nearest[0]]}'? " if nearest else ""
-        listed = f"known are {', '.join(sorted(known))}" if known else "there are none"
+        listed = f"known are {', '.join(sorted(names))}" if names else "there are none"
         super().__init__(f"unknown {kind} '{name}': {hint}{listed}{otherwise}")

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 _PLAIN = (int, float, str, bool)
 
 
-def misfits(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = False) -> Iterator[str]:
+def type_errors(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = False) -> Iterator[str]:
     """One line for each value of another type than the field of that name in `kind`: what was expected, what came.
 
     Floats must be finite. A whole number is accepted as a float, and a list as a tuple. Types that YAML does not have
@@ -19,18 +19,18 @@ def misfits(kind: type, values: Mapping[str, Any], where: str, *, plain: bool = 
     """
     hints = get_type_hints(kind)
     for key, value in values.items():
-        if not (fits(value, hints[key]) or (plain and hints[key] not in _PLAIN)):
-            yield f"{where}.{key}: expected {_told(hints[key])}, got {value!r}"
+        if not (has_type(value, hints[key]) or (plain and hints[key] not in _PLAIN)):
+            yield f"{where}.{key}: expected {_describe_type(hints[key])}, got {value!r}"
 
 
 def check_fields(config: Any) -> None:
     """For `__post_init__`, before anything is compared. Raises `ValueError` for values of other types than declared."""
     kind = type(config)
-    if faults := list(misfits(kind, {f.name: getattr(config, f.name) for f in fields(config)}, kind.__name__)):
+    if faults := list(type_errors(kind, {f.name: getattr(config, f.name) for f in fields(config)}, kind.__name__)):
         raise ValueError("; ".join(faults))
 
 
-def fits(value: Any, hint: Any) -> bool:
+def has_type(value: Any, hint: Any) -> bool:
     """Whether a value is of a type as fields are annotated with."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is float:
@@ -40,25 +40,25 @@ def fits(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return value in arguments
     if origin in (Union, UnionType):
-        return any(fits(value, argument) for argument in arguments)
+        return any(has_type(value, argument) for argument in arguments)
     if origin is tuple:
         if not isinstance(value, tuple | list):
             return False
         each = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
-        return len(each) == len(value) and all(fits(v, t) for v, t in zip(value, each, strict=True))
+        return len(each) == len(value) and all(has_type(v, t) for v, t in zip(value, each, strict=True))
     return True
 
 
-def _told(hint: Any) -> str:
+def _describe_type(hint: Any) -> str:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is NoneType:
         return "null"
     if origin is Literal:
         return f"one of {', '.join(str(argument) for argument in arguments)}"
     if origin in (Union, UnionType):
-        return " or ".join(_told(argument) for argument in arguments)
+        return " or ".join(_describe_type(argument) for argument in arguments)
     if origin is tuple:
         if arguments[-1] is Ellipsis:
-            return f"a list of {_told(arguments[0])}"
-        return f"[{', '.join(_told(argument) for argument in arguments)}]"
+            return f"a list of {_describe_type(arguments[0])}"
+        return f"[{', '.join(_describe_type(argument) for argument in arguments)}]"
     return hint.__name__

@@ -13,35 +13,35 @@ from image_core.errors import DamagedError, OutputError
 
 
 @contextmanager
-def output_errors(path: Path, elsewhere: str = "choose another folder") -> Iterator[None]:
+def output_errors(path: Path, advice: str = "choose another folder") -> Iterator[None]:
     """Turn the operating system's refusal to write `path` into an `OutputError` of one line, which ends with the
-    advice `elsewhere`."""
+    advice `advice`."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{path} cannot be written ({reason}): check its rights and the free space, or {elsewhere}"
+            f"{path} cannot be written ({reason}): check its rights and the free space, or {advice}"
         ) from error
 
 
-def make_folder(path: Path, elsewhere: str = "choose another folder") -> None:
-    """Make `path` and its parents. Raises `OutputError`, which ends with the advice `elsewhere`."""
-    with output_errors(path, elsewhere):
+def make_folder(path: Path, advice: str = "choose another folder") -> None:
+    """Make `path` and its parents. Raises `OutputError`, which ends with the advice `advice`."""
+    with output_errors(path, advice):
         if path.exists() and not path.is_dir():
-            raise OutputError(f"{path}: expected a folder, got a file: {elsewhere}")
+            raise OutputError(f"{path}: expected a folder, got a file: {advice}")
         path.mkdir(parents=True, exist_ok=True)
 
 
-def check_place(path: Path, elsewhere: str = "choose another folder") -> None:
+def check_writable(path: Path, advice: str = "choose another folder") -> None:
     """See whether a folder can be made at `path`, as far as that shows without writing. Raises `OutputError`, which
-    ends with the advice `elsewhere`."""
-    with output_errors(path, elsewhere):
-        nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    ends with the advice `advice`."""
+    with output_errors(path, advice):
+        nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not nearest.is_dir():
-        raise OutputError(f"{path}: expected a folder, got a file {nearest}: {elsewhere}")
+        raise OutputError(f"{path}: expected a folder, got a file {nearest}: {advice}")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(f"{path} cannot be written (no rights in {nearest}): check its rights, or {elsewhere}")
+        raise OutputError(f"{path} cannot be written (no rights in {nearest}): check its rights, or {advice}")
 
 
 def temporary_of(path: Path) -> Path:

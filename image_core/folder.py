@@ -1,8 +1,8 @@
-"""The folder of a run: who may write into it, and which run it holds.
+"""The output folder of a run: its lock and its settings.
 
-A run combines the parts that it needs: `held` (one run at a time, or the shards of one run), `check_settings` and
-`write_settings` (a run with the same settings continues, another is refused), `settle` (both, with overwriting),
-`claimed` (all of these), `refuse_foreign` (folders that no run of ours made).
+A run combines the functions that it needs: `lock_folder` (one run at a time, or the shards of one run),
+`check_settings` and `write_settings` (a run with the same settings continues, another is refused), `prepare_folder`
+(both, with overwriting), `run_folder` (all of these), `refuse_foreign` (folders that were not written by rvos).
 For writing files see `image_core.files` and `image_core.json_lines`.
 """
 
@@ -23,8 +23,8 @@ from image_core.files import make_folder, output_errors, read_json, write_json
 
 SETTINGS = "settings.json"
 LOCK = ".lock"
-_DOOR = ".settings.lock"
-"""Held while a run or a shard enters a folder, so that they enter one after the other."""
+_ENTRY_LOCK = ".settings.lock"
+"""Locked while a run or a shard prepares the folder, so that they do so one after the other."""
 Shard = tuple[int, int]
 """(i, n): part i of n of a run, from 1."""
 WHOLE: Shard = (1, 1)
@@ -43,22 +43,22 @@ class RunKind:
     #: Version of the files that such a run writes; runs of other versions are not continued.
     version: int = 1
     #: The settings, by dotted key, in which a run and its continuation may differ.
-    free: frozenset[str] = frozenset()
+    ignored_keys: frozenset[str] = frozenset()
     #: Seconds to wait for a run that is ending: the helper processes of a killed run keep its lock for a few seconds,
     #: until they notice.
-    patience_s: float = 0.0
+    lock_timeout_s: float = 0.0
     #: Advice how to replace another run.
-    anew: str = "pass --overwrite"
+    overwrite_advice: str = "pass --overwrite"
     #: Advice how to avoid the folder.
-    elsewhere: str = "choose another --out"
+    other_folder_advice: str = "choose another --out"
 
     def __post_init__(self) -> None:
         if not self.name.startswith(_PROJECT):
             raise ValueError(f"RunKind.name: expected '{_PROJECT}...', got '{self.name}'")
 
     def differing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-        """The dotted keys, without those of `free`, in which two runs differ, sorted. Both are plain JSON values."""
-        return [key for key in differing_keys(old, new) if key not in self.free]
+        """The dotted keys, without `ignored_keys`, in which two runs differ, sorted. Both are plain JSON values."""
+        return [key for key in differing_keys(old, new) if key not in self.ignored_keys]
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -84,19 +84,19 @@ def digest_of(settings: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def held(folder: Path, kind: RunKind, shard: Shard = WHOLE) -> Iterator[None]:
+def lock_folder(folder: Path, kind: RunKind, shard: Shard = WHOLE) -> Iterator[None]:
     """Lock a folder, which is created if missing, for one run or for the shards of one n.
 
     Shards of the same n may hold it together, but not together with a whole run or with shards of another n. Raises
     `InUseError`, and `OutputError` where it cannot be written.
     """
-    make_folder(folder, kind.elsewhere)
+    make_folder(folder, kind.other_folder_advice)
     name = _lock_name(shard)
-    with _taken(folder, name, kind):
+    with _locked_file(folder, name, kind):
         for path in folder.glob(f"{LOCK}*"):
             side_by_side = shard != WHOLE and path.name.endswith(f"_of_{shard[1]}")
             if path.name != name and not side_by_side:
-                with _taken(folder, path.name, kind):
+                with _locked_file(folder, path.name, kind):
                     pass
         yield
 
@@ -106,13 +106,15 @@ def _lock_name(shard: Shard) -> str:
 
 
 @contextmanager
-def _taken(folder: Path, name: str, kind: RunKind) -> Iterator[None]:
+def _locked_file(folder: Path, name: str, kind: RunKind) -> Iterator[None]:
     lock = FileLock(folder / name)
-    with output_errors(folder, kind.elsewhere):
+    with output_errors(folder, kind.other_folder_advice):
         try:
-            lock.acquire(timeout=kind.patience_s)
+            lock.acquire(timeout=kind.lock_timeout_s)
         except Timeout as error:
-            raise InUseError(f"{folder} is in use by another run: wait for it to end, or {kind.elsewhere}") from error
+            raise InUseError(
+                f"{folder} is in use by another run: wait for it to end, or {kind.other_folder_advice}"
+            ) from error
     try:
         yield
     finally:
@@ -126,19 +128,21 @@ def stored_settings(folder: Path, kind: RunKind) -> dict[str, Any] | None:
     be read.
     """
     path = folder / SETTINGS
-    with output_errors(folder, kind.elsewhere):
+    with output_errors(folder, kind.other_folder_advice):
         if not path.is_file():
             return None
-    document = read_json(path, f"{kind.anew}, or {kind.elsewhere}")
+    document = read_json(path, f"{kind.overwrite_advice}, or {kind.other_folder_advice}")
     stored = document.get("kind")
     if not isinstance(stored, str) or not stored.startswith(_PROJECT) or not isinstance(document.get("settings"), dict):
-        raise _no_run(folder, SETTINGS)
+        raise _foreign_folder(folder, SETTINGS)
     if stored != kind.name:
-        raise OutputError(f"{folder}: expected the folder of an '{kind.name}', got an '{stored}': {kind.elsewhere}")
+        raise OutputError(
+            f"{folder}: expected the folder of an '{kind.name}', got an '{stored}': {kind.other_folder_advice}"
+        )
     if document.get("version") != kind.version:
         raise OutputError(
             f"{folder}: expected a run of format version {kind.version}, got {document.get('version')}: "
-            f"{kind.elsewhere}"
+            f"{kind.other_folder_advice}"
         )
     return document["settings"]
 
@@ -152,12 +156,12 @@ def refuse_foreign(folder: Path, kind: RunKind, names: Sequence[str]) -> None:
     try:
         is_ours = stored_settings(folder, kind) is not None
     except DamagedError as error:  # nobody knows whose it was
-        raise _no_run(folder, SETTINGS) from error
+        raise _foreign_folder(folder, SETTINGS) from error
     if names and not is_ours:
-        raise _no_run(folder, names[0])
+        raise _foreign_folder(folder, names[0])
 
 
-def _no_run(folder: Path, name: str) -> OutputError:
+def _foreign_folder(folder: Path, name: str) -> OutputError:
     return OutputError(f"{folder} holds no run of rvos, but '{name}': choose an empty or a new folder")
 
 
@@ -172,7 +176,8 @@ def check_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> 
     differing = kind.differing(old, _plain(settings))
     if differing:
         raise OutputError(
-            f"{folder} holds another run (different: {', '.join(differing)}): {kind.anew}, or {kind.elsewhere}"
+            f"{folder} holds another run (different: {', '.join(differing)}): {kind.overwrite_advice}, or "
+            f"{kind.other_folder_advice}"
         )
     return True
 
@@ -182,8 +187,11 @@ def write_settings(folder: Path, kind: RunKind, settings: Mapping[str, Any]) -> 
     write_json(folder / SETTINGS, {"kind": kind.name, "version": kind.version, "settings": _plain(settings)})
 
 
-def settle(folder: Path, kind: RunKind, settings: Mapping[str, Any], clear: Callable[[], None] | None = None) -> bool:
-    """Make a folder, already locked by `held`, the folder of this run. True where it holds the beginning of it already.
+def prepare_folder(
+    folder: Path, kind: RunKind, settings: Mapping[str, Any], clear: Callable[[], None] | None = None
+) -> bool:
+    """Prepare a folder that is locked by `lock_folder` for this run. True if it already holds an unfinished run of the
+    same settings.
 
     clear: removes the files of another run, before its settings are replaced; None where nothing may be overwritten.
     A folder that holds no run of this kind is never cleared. Raises `OutputError`.
@@ -200,20 +208,20 @@ def settle(folder: Path, kind: RunKind, settings: Mapping[str, Any], clear: Call
 
 
 @contextmanager
-def claimed(
+def run_folder(
     folder: Path,
     kind: RunKind,
     settings: Mapping[str, Any],
     clear: Callable[[], None] | None = None,
     shard: Shard = WHOLE,
 ) -> Iterator[None]:
-    """`held` and `settle` for a run of these settings, or for shard i of n of it, also where shards start at the same
-    time. Raises `OutputError` where the folder is in use, holds another run, or cannot be written."""
-    make_folder(folder, kind.elsewhere)
+    """`lock_folder` and `prepare_folder` for a run of these settings, or for shard i of n of it. Shards may start at
+    the same time. Raises `OutputError` if the folder is in use, holds another run, or cannot be written."""
+    make_folder(folder, kind.other_folder_advice)
     with ExitStack() as stack:
-        with output_errors(folder, kind.elsewhere), FileLock(folder / _DOOR):
-            stack.enter_context(held(folder, kind, shard))
-            settle(folder, kind, settings, clear)
+        with output_errors(folder, kind.other_folder_advice), FileLock(folder / _ENTRY_LOCK):
+            stack.enter_context(lock_folder(folder, kind, shard))
+            prepare_folder(folder, kind, settings, clear)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Tables of names whose entries are imported when they are asked for: the names alone cost nothing."""
+"""Tables of names whose entries are imported on first access: listing the names imports nothing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 class LazyTable(MutableMapping[str, T]):
-    """Name -> entry. kind: what the entries are, for messages; homes: name -> `module:attribute`, where the entry is.
+    """Name -> entry. kind: what the entries are, for messages; entry_points: name -> `module:attribute` of the entry.
 
-    An entry of the caller's own may be put beside them. Names have underscores.
+    Further entries can be set. Names have underscores.
     """
 
-    def __init__(self, kind: str, homes: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, entry_points: Mapping[str, str]) -> None:
         self.kind = kind
-        self._entries: dict[str, str | T] = dict(homes)
+        self._entries: dict[str, str | T] = dict(entry_points)
 
     def __getitem__(self, name: str) -> T:
         entry = self._entries[name]
@@ -40,13 +40,13 @@ class LazyTable(MutableMapping[str, T]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def known(self, name: str) -> str:
+    def canonical_name(self, name: str) -> str:
         """The name as the table has it: hyphens count as underscores. Raises `UnknownNameError`."""
-        canonical = name.replace("-", "_")
-        if canonical not in self._entries:
+        plain = name.replace("-", "_")
+        if plain not in self._entries:
             raise UnknownNameError(self.kind, name, list(self._entries))
-        return canonical
+        return plain
 
     def find(self, name: str) -> T:
         """The entry called `name`. Raises `UnknownNameError`."""
-        return self[self.known(name)]
+        return self[self.canonical_name(name)]

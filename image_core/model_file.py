@@ -19,7 +19,7 @@ from image_core.errors import CheckpointError
 FORMAT_VERSION = 1
 KEY = "rvos"
 _PARTS = {"model": dict, "preprocessing": dict, "tokenizer": str, "provenance": dict}
-_FOREIGN = {  # prefixes that tell a known project's file, and what to do with it
+_FOREIGN_PREFIXES = {  # prefixes that tell a known project's file, and what to do with it
     "vis_enc.darknet": "SeqTR",
     "backbone.layers.0.pwam_fusion": "CGFormer",
     "sem_seg_head.predictor": "ReLA",
@@ -28,13 +28,13 @@ _FOREIGN = {  # prefixes that tell a known project's file, and what to do with i
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
-    """The JSON header alone, without the weights. Raises `CheckpointError` as `opened` does."""
-    with opened(Path(path), "np") as (header, _):
+    """The JSON header alone, without the weights. Raises `CheckpointError` as `open_model_file` does."""
+    with open_model_file(Path(path), "np") as (header, _):
         return header
 
 
 @contextmanager
-def opened(path: Path, framework: Literal["pt", "np"]) -> Iterator[tuple[dict[str, Any], safe_open]]:
+def open_model_file(path: Path, framework: Literal["pt", "np"]) -> Iterator[tuple[dict[str, Any], safe_open]]:
     """The checked header, and the open file, which gives tensors of `framework` (torch or numpy).
 
     Raises `CheckpointError`, in one line, for a file that is missing, truncated, a pickle or another project's.
@@ -48,7 +48,7 @@ def opened(path: Path, framework: Literal["pt", "np"]) -> Iterator[tuple[dict[st
         with safe_open(path, framework=framework) as file:
             metadata = file.metadata() or {}
             if KEY not in metadata:
-                raise CheckpointError(f"model file {path}: {_foreign(list(file.keys()))}")
+                raise CheckpointError(f"model file {path}: {_describe_foreign(list(file.keys()))}")
             yield _header(path, metadata[KEY]), file
     except SafetensorError as error:
         # Asked only now: the first bytes of a good file are a length, and can look like those of a pickle.
@@ -89,8 +89,8 @@ def damaged(path: Path, reason: str) -> CheckpointError:
     return CheckpointError(f"model file {path}: its header {reason}; download or copy it again, or update rvos")
 
 
-def _foreign(keys: list[str]) -> str:
-    for prefix, project in _FOREIGN.items():
+def _describe_foreign(keys: list[str]) -> str:
+    for prefix, project in _FOREIGN_PREFIXES.items():
         if any(key.removeprefix("module.").startswith(prefix) for key in keys):
             return f"looks like a {project} checkpoint; convert it with `rvos convert {project.lower()} IN OUT`"
     shown = ", ".join(keys[:3]) or "no tensors"

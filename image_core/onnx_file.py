@@ -1,10 +1,10 @@
 """A model of ours as an ONNX file, for programs without torch (extra `onnx`).
 
-Resizing and tokenising are left to the caller; the file's metadata has what both need. The size of pictures is fixed,
+Resizing and tokenising are left to the caller; the file's metadata has what both need. The size of images is fixed,
 because the networks build their grids from it. The numbers of expressions and words are dynamic.
 """
 
-# What the extra brings is not installed everywhere.
+# The packages of the extra are not installed everywhere.
 # pyright: reportMissingImports=false
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PROBES = (
     ("the red circle",),
     ("a man on the left of the large dog", "it", "the second blue one from the right, above the other"),
 )
-"""What the check asks, on pictures of noise: one expression, several of different lengths."""
+"""What the check asks, on images of noise: one expression, several of different lengths."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class OnnxFile:
     """What was written."""
 
     path: Path
-    #: (height, width) that the caller resizes pictures to.
+    #: (height, width) that the caller resizes images to.
     size: tuple[int, int]
     #: The largest difference to torch that the check found.
     difference: float
 
 
 class OnnxGraph(nn.Module):
-    """A model from a picture at the network's size and tokens to maps: what torch traces.
+    """A model from an image at the network's size and tokens to maps: what torch traces.
 
     image (h, w, 3) uint8 RGB; input_ids, attention_mask (E, L) int64, 1 on words. Gives mask_logits (E, ceil(h /
     stride), ceil(w / stride)), presence (E,) and score (E,) in [0, 1], all float32.
@@ -80,7 +80,7 @@ class OnnxGraph(nn.Module):
         normalised = (image.float() / self._scale - self.mean) / self.std
         pixels = pad(normalised.permute(2, 0, 1)[None], (0, self._beyond[1], 0, self._beyond[0]))
         text = self.model.text.encode(Tokens(input_ids, attention_mask == 0))
-        features = self.model.readied(self.model.encode_image(pixels, valid_px=self.valid_px))
+        features = self.model.precompute(self.model.encode_image(pixels, valid_px=self.valid_px))
         rows_of_picture = torch.zeros_like(input_ids[:, 0])
         prediction = self.model.decode(features.select(rows_of_picture), text)
         rows, columns = self._cells
@@ -88,8 +88,8 @@ class OnnxGraph(nn.Module):
         return prediction.mask_logits[:, :rows, :columns], presence, prediction.score
 
 
-def write_onnx(loaded: LoadedModel, path: Path, picture_size: tuple[int, int]) -> OnnxFile:
-    """Write a model to `path` for pictures of a size (height, width), or of that aspect ratio, and compare the file
+def write_onnx(loaded: LoadedModel, path: Path, image_size: tuple[int, int]) -> OnnxFile:
+    """Write a model to `path` for images of a size (height, width), or of that aspect ratio, and compare the file
     with the model on both inputs of `_PROBES`.
 
     Raises `ConfigError` where the extra is missing or the model is of a kind that is not written, `CheckpointError`
@@ -99,7 +99,7 @@ def write_onnx(loaded: LoadedModel, path: Path, picture_size: tuple[int, int]) -
     model = loaded.model
     if not isinstance(model, S2RM):
         raise ConfigError(f"ONNX: expected a model of kind s2rm, got {loaded.spec.name}, which is not checked yet")
-    size = loaded.preprocessing.content_size(*picture_size)
+    size = loaded.preprocessing.content_size(*image_size)
     graph = OnnxGraph(model, loaded.preprocessing, size).eval()
     with replacing(path) as temporary:
         temporary.write_bytes(_bytes_of(graph, size, _metadata(loaded, model, size)))
@@ -154,11 +154,11 @@ def _largest_difference(graph: OnnxGraph, size: tuple[int, int], path: Path) -> 
     for expressions in _PROBES:
         image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         tokens = graph.model.text.tokenize(expressions)
-        given = image, tokens.input_ids.numpy(), (~tokens.word_pad_mask).long().numpy()
+        inputs = image, tokens.input_ids.numpy(), (~tokens.word_pad_mask).long().numpy()
         with torch.inference_mode():
-            wanted = graph(*map(torch.from_numpy, given))
-        got = session.run(None, dict(zip(INPUTS, given, strict=True)))
-        pairs = zip(got, wanted, strict=True)
+            expected = graph(*map(torch.from_numpy, inputs))
+        outputs = session.run(None, dict(zip(INPUTS, inputs, strict=True)))
+        pairs = zip(outputs, expected, strict=True)
         largest = max(largest, *(float(np.abs(g - w.numpy()).max()) for g, w in pairs))
     if not largest <= TOLERANCE:
         raise CheckpointError(

@@ -1,6 +1,6 @@
-"""From pictures to network input: one frozen description that travels inside the checkpoint.
+"""From images to network input: one frozen description that travels inside the checkpoint.
 
-It is read with the settings of every command: torch is imported where a picture is prepared.
+It is read with the settings of every command: torch is imported where an image is prepared.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ CELL_PX = 4
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an RGB picture becomes the input of a network.
+    """How an RGB image becomes the input of a network.
 
     resize:
       squash      exactly (size_px, size_px), the shape is distorted (LAVT, ReLA, CGFormer);
       keep_ratio  the longer side becomes size_px, then zeros (= the mean colour) at the bottom and the right up to
                   `multiple` (SeqTR);
-      short_side  the shorter side becomes size_px at the picture's own shape, each side rounded to `multiple`, no
+      short_side  the shorter side becomes size_px at the image's own shape, each side rounded to `multiple`, no
                   padding; the longer side is at most 4 size_px, or a strip would cost without bound.
 
     Raises `ConfigError` for values that cannot be.
@@ -89,7 +89,7 @@ class Preprocessing:
             ) from error
 
     def content_size(self, height: int, width: int) -> tuple[int, int]:
-        """(h, w) the picture itself is resized to, before padding."""
+        """(h, w) the image itself is resized to, before padding."""
         if self.resize == "squash":
             return self.size_px, self.size_px
         if self.resize == "keep_ratio":

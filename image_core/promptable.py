@@ -1,7 +1,7 @@
-"""The interface of networks that segment what is in a box, such as SAM: all masks that they predict for it.
+"""The interface of networks that predict masks from a box prompt, such as SAM.
 
-A box may contain an object, a part of one, or two objects. A network that predicts several masks for a box returns them
-all, since the caller may know which one is meant.
+A box may contain an object, a part of one, or two objects. A network that predicts several masks for a box returns all
+of them, and the caller chooses.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PredictedMask:
     """One mask that a network predicts for a box. Raises `ValueError` for a mask of another rank or type."""
 
-    #: (H, W) bool, of the picture's size.
+    #: (H, W) bool, at the image's size.
     mask: np.ndarray
     #: [0, 1], the network's estimate of the mask's IoU with the true mask.
     quality: float
@@ -30,11 +30,13 @@ class Drawing:
 class PromptableMasker(Protocol):
     """A network that predicts masks from boxes. It holds no state between calls."""
 
-    def encoded(self, image: np.ndarray) -> Any:
-        """(H, W, 3) uint8 RGB -> the encoding of the picture that `drawings` takes, for all boxes."""
+    def encode_image(self, image: np.ndarray) -> Any:
+        """(H, W, 3) uint8 RGB -> the image embedding that `predict_masks` takes, for all boxes."""
         ...
 
-    def drawings(self, encoded: Any, boxes_xyxy: Sequence[tuple[float, float, float, float]]) -> list[list[Drawing]]:
-        """An encoded picture and N boxes in its pixels -> N lists, all masks that the network predicts for each box, in
+    def predict_masks(
+        self, embedding: Any, boxes_xyxy: Sequence[tuple[float, float, float, float]]
+    ) -> list[list[PredictedMask]]:
+        """An image embedding and N boxes in pixels -> N lists, all masks that the network predicts for each box, in
         its own order."""
         ...

@@ -7,23 +7,23 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_args, get_type_hints
 
 from image_core.errors import ConfigError
-from image_core.field_types import misfits
+from image_core.field_types import type_errors
 
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers from `least` to `most`, both included; None where there is no bound."""
+    """The numbers from `minimum` to `maximum`, both included; None where there is no bound."""
 
-    least: float | None = None
-    most: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
 
     def __contains__(self, value: float) -> bool:
-        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
 
     def __str__(self) -> str:
-        if self.most is None:
-            return f"{self.least:g} or more"
-        return f"{self.most:g} or less" if self.least is None else f"{self.least:g} to {self.most:g}"
+        if self.maximum is None:
+            return f"{self.minimum:g} or more"
+        return f"{self.maximum:g} or less" if self.minimum is None else f"{self.minimum:g} to {self.maximum:g}"
 
 
 Share = Annotated[float, Range(0, 1)]
@@ -38,8 +38,8 @@ def range_of(kind: type, name: str) -> Range | None:
     """The range that a dataclass declares for its field, which may also be left open (`Share | None`); None where it
     declares none."""
     hint = get_type_hints(kind, include_extras=True)[name]
-    told = (each for part in (hint, *get_args(hint)) for each in get_args(part)[1:])
-    return next((each for each in told if isinstance(each, Range)), None)
+    annotations = (each for part in (hint, *get_args(hint)) for each in get_args(part)[1:])
+    return next((each for each in annotations if isinstance(each, Range)), None)
 
 
 def out_of_range(kind: type, values: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -55,6 +55,6 @@ def check_ranges(config: Any) -> None:
     faults."""
     kind = type(config)
     values = {each.name: getattr(config, each.name) for each in fields(config)}
-    faults = list(misfits(kind, values, kind.__name__)) or list(out_of_range(kind, values, kind.__name__))
+    faults = list(type_errors(kind, values, kind.__name__)) or list(out_of_range(kind, values, kind.__name__))
     if faults:
         raise ConfigError("; ".join(faults))

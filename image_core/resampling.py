@@ -1,4 +1,4 @@
-"""Prepares pictures of one size for a network, on the device that they are on."""
+"""Prepares images of one size for a network, on the device that they are on."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def area_weights(cells: int, pixels: int) -> np.ndarray:
     """(cells, pixels) float32: the weight of each pixel in the mean of each cell, cells <= pixels."""
     edges = np.arange(cells + 1) * (pixels / cells)
     left, right = edges[:-1, None], edges[1:, None]
-    place = np.arange(pixels)
-    covered = np.clip(np.minimum(right, place + 1) - np.maximum(left, place), 0, None)
+    pixel = np.arange(pixels)
+    covered = np.clip(np.minimum(right, pixel + 1) - np.maximum(left, pixel), 0, None)
     return (covered / covered.sum(1, keepdims=True)).astype(np.float32)
 
 
 def linear_weights(cells: int, pixels: int) -> np.ndarray:
     """(cells, pixels) float32: linear interpolation between pixel centres, cells >= pixels; borders are repeated."""
-    place = np.clip((np.arange(cells) + 0.5) * (pixels / cells) - 0.5, 0, pixels - 1)
-    return np.clip(1 - np.abs(place[:, None] - np.arange(pixels)), 0, None).astype(np.float32)
+    centre = np.clip((np.arange(cells) + 0.5) * (pixels / cells) - 0.5, 0, pixels - 1)
+    return np.clip(1 - np.abs(centre[:, None] - np.arange(pixels)), 0, None).astype(np.float32)
 
 
 @lru_cache(maxsize=16)

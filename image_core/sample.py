@@ -1,4 +1,4 @@
-"""A picture with expressions and their true masks; how the shapes of arrays are checked. Light to import: no torch."""
+"""An image with expressions and their true masks; how the shapes of arrays are checked. Light to import: no torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_shape(owner: str, name: str, value: Shaped, shape: tuple[int | None, .
 
 @dataclass(frozen=True)
 class ImageSample:
-    """One picture with its E expressions and their true masks. Raises `ValueError` for lengths that differ."""
+    """One image with its E expressions and their true masks. Raises `ValueError` for lengths that differ."""
 
     #: (H, W, 3) uint8 RGB.
     image: np.ndarray
@@ -38,7 +38,7 @@ class ImageSample:
     masks: np.ndarray
     #: Unique in a split.
     sample_id: str
-    #: E names of the kind of expression, "" where the data does not tell.
+    #: E names of the kind of expression, "" if unknown.
     families: tuple[str, ...] = ()
     #: E names, unique in the split; filled from `sample_id` when left empty.
     expression_ids: tuple[str, ...] = ()

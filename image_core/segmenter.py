@@ -1,4 +1,4 @@
-"""A `FeatureModel` as a `MaskModel`: one picture and some expressions in, answers out."""
+"""A `FeatureModel` as a `MaskModel`: one image and some expressions in, answers out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ImageSegmenter:
         provenance: Provenance | None = None,
         identity: ModelIdentity | None = None,
     ) -> None:
-        """identity: what `describe` tells; by default the name of the model's class."""
+        """identity: the result of `describe`; by default the name of the model's class."""
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
         # Channels last: convolutions and attention then use the same memory layout, and nothing is copied between them.
@@ -85,7 +85,7 @@ class ImageSegmenter:
 
     @torch.inference_mode()
     def segment(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
-        """(H, W, 3) uint8 RGB and E expressions -> E answers. The picture is encoded once for late-fusion models.
+        """(H, W, 3) uint8 RGB and E expressions -> E answers. The image is encoded once for late-fusion models.
 
         Raises `RvosError` for a blank expression.
         """
@@ -97,14 +97,14 @@ class ImageSegmenter:
             features = self.encode(images, text, valid_px=valid_px)
             if len(features) != len(text):
                 rows = torch.zeros(len(text), dtype=torch.long, device=self.device)
-                features = self.model.readied(features).select(rows)
+                features = self.model.precompute(features).select(rows)
             prediction = self.model.decode(features, text)
         return self.answers(prediction, [valid] * len(text))
 
     def encode(
         self, images: Tensor, text: TextFeatures, *, stem: Tensor | None = None, valid_px: Tensor | None = None
     ) -> ImageFeatures:
-        """Features of one picture (1, 3, H, W): one row where language is fused late, a row an expression where it is
+        """Features of one image (1, 3, H, W): one row where language is fused late, a row an expression where it is
         fused early, at most `max_pairs` of them in a pass."""
         encode = partial(self.model.encode_image, images, stem=stem, valid_px=valid_px)
         if not self.model.fuses_language_in_encoder:
@@ -116,7 +116,9 @@ class ImageSegmenter:
         """N rows of a prediction -> N answers, copied from the device at once. valid_px: (height, width) of each input
         before padding."""
         logits = prediction.mask_logits.float()
-        presence_bits = self.model.presence_probs(prediction).view(torch.float32).view(-1, 2)  # double, kept to the bit
+        presence_bits = (
+            self.model.presence_probs(prediction).view(torch.float32).view(-1, 2)
+        )  # double precision, kept exactly
         rows = torch.cat([presence_bits, prediction.score.float()[:, None], logits.flatten(1)], 1).cpu().numpy()
         presence = rows[:, :2].copy().view(np.float64)[:, 0].tolist()
         maps, stride = rows[:, 3:].reshape(logits.shape), self.model.mask_stride

@@ -69,19 +69,21 @@ def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, Mapping):
         return [[key, _packed(each, arrays)] for key, each in value.items()]
     if isinstance(value, bytes):
-        return _placed(np.frombuffer(value, np.uint8), "bytes", (len(value),), arrays)
+        return _store_array(np.frombuffer(value, np.uint8), "bytes", (len(value),), arrays)
     if isinstance(value, np.ndarray):
         raw = np.packbits(value) if value.dtype == np.bool_ else np.ascontiguousarray(value).reshape(-1).view(np.uint8)
-        return _placed(raw, value.dtype.name, value.shape, arrays)
+        return _store_array(raw, value.dtype.name, value.shape, arrays)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         tensor: Any = value
         flat = tensor.detach().cpu().contiguous().reshape(-1)
-        return _placed(flat.view(torch.uint8).numpy(), str(tensor.dtype).removeprefix("torch."), tensor.shape, arrays)
+        return _store_array(
+            flat.view(torch.uint8).numpy(), str(tensor.dtype).removeprefix("torch."), tensor.shape, arrays
+        )
     raise TypeError(f"state: {type(value).__name__} cannot be written; see image_core.state for what can")
 
 
-def _placed(raw: np.ndarray, dtype: str, shape: tuple[int, ...], arrays: list[np.ndarray]) -> dict[str, Any]:
+def _store_array(raw: np.ndarray, dtype: str, shape: tuple[int, ...], arrays: list[np.ndarray]) -> dict[str, Any]:
     arrays.append(raw)
     return {"array": len(arrays) - 1, "dtype": dtype, "shape": list(shape)}
 
@@ -116,9 +118,9 @@ def _unpacked(hint: Any, value: Any, array: Callable[[int], np.ndarray], device:
     return value
 
 
-def _restored(hint: Any, place: Mapping[str, Any], raw: np.ndarray, device: torch.device | str) -> Any:
+def _restored(hint: Any, entry: Mapping[str, Any], raw: np.ndarray, device: torch.device | str) -> Any:
     """An array, a tensor or bytes from its bytes."""
-    dtype, shape = place["dtype"], tuple(place["shape"])
+    dtype, shape = entry["dtype"], tuple(entry["shape"])
     if hint is bytes:
         return raw.tobytes()
     if hint is np.ndarray:

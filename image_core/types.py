@@ -1,4 +1,4 @@
-"""The types of tensors that the parts of `image_core` exchange (`sample` has that of pictures). Frozen and checked.
+"""The types of tensors that the parts of `image_core` exchange (`sample` has that of images). Frozen and checked.
 
 Letters: F frames (images) of a call, E expressions, N frame-expression pairs, H W pixels, C channels, L words,
 P contour points. Sizes are always (height, width). `*_pad_mask` is True on padding.
@@ -61,7 +61,8 @@ class ImageFeatures:
     words: TextFeatures | None = None
     #: (N, heads, h*w, L), for models that are trained on it.
     attention: Tensor | None = None
-    #: What `FeatureModel.readied` computed from the levels, tensors of N rows; () where `decode` still has to.
+    #: What `FeatureModel.precompute` computed from the levels, tensors of N rows; () where `decode` still has to.
+    #: The name is a key of saved states.
     made: tuple[tuple[Tensor, ...], ...] = ()
 
     def __post_init__(self) -> None:
@@ -136,7 +137,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """F pictures and the N expressions asked of them, ready for a model.
+    """F images and the N expressions asked of them, ready for a model.
 
     Raises `ValueError` for lengths that differ.
     """
@@ -147,7 +148,7 @@ class ImageBatch:
     valid_px: Tensor
     #: N texts.
     expressions: tuple[str, ...]
-    #: (N,) long, the picture that each expression belongs to.
+    #: (N,) long, the image that each expression belongs to.
     frame_index: Tensor
     #: (N, H, W) float in {0, 1}.
     masks: Tensor

@@ -1,9 +1,9 @@
-"""timm and torchvision without torch's compiler: everything here takes them from this file.
+"""timm and torchvision without torch's compiler. All modules of the package import them from this file.
 
-Both import `torch._dynamo` for a function or two, and with it sympy and triton: 1.4 of the 2.0 processor seconds that
-they take (torch 2.12). Nothing here compiles. So while they are imported, a stand-in takes the place of that module,
-and its functions ask the real one when they are called. Afterwards the stand-in is removed, and code that compiles
-gets the real module.
+Both import `torch._dynamo` for a few functions, and with it sympy and triton: 1.4 of the 2.0 processor seconds of their
+import (torch 2.12). Nothing here compiles. So while they are imported, a stand-in replaces that module; its functions
+import the real one when they are called. Afterwards the stand-in is removed, and code that compiles gets the real
+module.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-_COMPILER, _QUESTIONS = "torch._dynamo", "torch._dynamo.utils"
+_COMPILER, _COMPILER_UTILS = "torch._dynamo", "torch._dynamo.utils"
 
 
-class _Later(ModuleType):
+class _LazyModule(ModuleType):
     """Stands in for a module. For an attribute that it lacks, it imports the real module, which then replaces it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        _step_aside()
+        _remove_stand_ins()
         return getattr(import_module(self.__name__), name)
 
 
-def _step_aside() -> None:
-    for name in (_COMPILER, _QUESTIONS):
-        if isinstance(sys.modules.get(name), _Later):
+def _remove_stand_ins() -> None:
+    for name in (_COMPILER, _COMPILER_UTILS):
+        if isinstance(sys.modules.get(name), _LazyModule):
             del sys.modules[name]
 
 
-def _asked_later(module: str, name: str) -> Callable[..., Any]:
+def _lazy_function(module: str, name: str) -> Callable[..., Any]:
     """A function of a module that is imported when it is called."""
 
     def forward(*args: Any, **options: Any) -> Any:
@@ -44,7 +44,7 @@ def _asked_later(module: str, name: str) -> Callable[..., Any]:
     return forward
 
 
-def _disabled_later(function: Callable[..., Any], *args: Any, **options: Any) -> Callable[..., Any]:
+def _lazy_disable(function: Callable[..., Any], *args: Any, **options: Any) -> Callable[..., Any]:
     """`torch._dynamo.disable` without importing the compiler: it is applied at calls, once others have imported it."""
 
     @wraps(function)
@@ -60,14 +60,14 @@ def _without_compiler() -> Iterator[None]:
     if _COMPILER in sys.modules:
         yield
         return
-    compiler, questions = _Later(_COMPILER), _Later(_QUESTIONS)
-    compiler.__dict__.update(disable=_disabled_later, utils=questions, __path__=[])
-    questions.__dict__.update(is_compile_supported=_asked_later(_QUESTIONS, "is_compile_supported"))
-    sys.modules.update({_COMPILER: compiler, _QUESTIONS: questions})
+    compiler, questions = _LazyModule(_COMPILER), _LazyModule(_COMPILER_UTILS)
+    compiler.__dict__.update(disable=_lazy_disable, utils=questions, __path__=[])
+    questions.__dict__.update(is_compile_supported=_lazy_function(_COMPILER_UTILS, "is_compile_supported"))
+    sys.modules.update({_COMPILER: compiler, _COMPILER_UTILS: questions})
     try:
         yield
     finally:
-        _step_aside()
+        _remove_stand_ins()
 
 
 with _without_compiler():

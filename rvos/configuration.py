@@ -16,7 +16,7 @@ from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 from image_core.building import build
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
-from image_core.field_types import fits
+from image_core.field_types import has_type
 from image_core.models.description import EncoderConfig, ModelConfig
 from image_core.preprocessing import Preprocessing
 from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
@@ -168,7 +168,7 @@ def bootstrap_config(overrides: Sequence[str]) -> BootstrapConfig:
     plain = compose_config("bootstrap", overrides)
     data = _group(plain, "data")
     labels = plain["labels"]
-    if not (fits(labels, float) and 0 < labels < 1):
+    if not (has_type(labels, float) and 0 < labels < 1):
         raise ConfigError(f"labels: expected a share of the pictures above 0 and below 1, got {labels!r}")
     if data["labels"] != 1:
         got = data["labels"]

@@ -13,12 +13,12 @@ from image_core.identity import ModelIdentity
 from image_core.mask_model import (
     PACKAGED,
     MaskModel,
-    WeightsOf,
+    WeightsProvider,
     adapter_of,
     describe,
     identify_model,
     is_model,
-    is_python,
+    is_python_name,
     resolve_model,
     understood,
     unseen_words,
@@ -40,7 +40,7 @@ class ImageModelHandle:
         model: str | Path | MaskModel = DEFAULT,
         device: str = "auto",
         precision: str = "fp32",
-        weights: WeightsOf = weights_of,
+        weights: WeightsProvider = weights_of,
     ) -> None:
         check_device(device)
         check_precision(precision)
@@ -79,7 +79,7 @@ class ImageModelHandle:
         return self._device
 
     @property
-    def weights(self) -> WeightsOf:
+    def weights(self) -> WeightsProvider:
         """What gives packaged weights."""
         return self._weights
 
@@ -91,19 +91,19 @@ class ImageModelHandle:
             if adapted := adapter_of(self._model):
                 return adapted[0].is_slow
             packaged = PACKAGED.get(str(self._model))
-            if packaged is not None or not is_python(self._model):
+            if packaged is not None or not is_python_name(self._model):
                 return packaged is not None and packaged.is_slow
         return bool(getattr(self.loaded, "is_slow", False))
 
     @property
-    def shows_features(self) -> bool:
+    def has_features(self) -> bool:
         """Whether its features can be propagated. Known of a packaged model before it is loaded; raises as `loaded`
         does."""
         if isinstance(self._model, str | Path) and adapter_of(self._model):
             return False
         packaged = PACKAGED.get(str(self._model)) if isinstance(self._model, str | Path) else None
         if packaged is not None:
-            return packaged.shows_features
+            return packaged.has_features
         from image_core.segmenter import ImageSegmenter  # here: it brings torch, and masks are followed without it
 
         return isinstance(self.loaded, ImageSegmenter)
@@ -130,7 +130,7 @@ class ImageModelHandle:
         if not isinstance(self._model, str | Path):
             return describe(self._model).document()
         known = identify_model(self._model)
-        return (describe(self.loaded, known) if is_python(self._model) else known).document()
+        return (describe(self.loaded, known) if is_python_name(self._model) else known).document()
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
         """The words that it says it does not know, each once, in order; [] where it says nothing."""

@@ -41,7 +41,7 @@ def propagation_config(name: str = DEFAULT_PROPAGATION, **numbers: Any) -> PartC
 
     Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
     """
-    known = PROPAGATORS.known(str(name))
+    known = PROPAGATORS.canonical_name(str(name))
     return _with_numbers(known, PROPAGATORS[known], "propagation", numbers)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from image_core.faults import Faults
-from image_core.mask_model import MaskModel, WeightsOf
+from image_core.mask_model import MaskModel, WeightsProvider
 from image_core.weights import DEFAULT
 from image_core.weights.cache import weights_of
 from rvos.carriers import Carriers
@@ -103,7 +103,7 @@ class VideoSegmenter:
         self.carriers = Carriers(handle, self.system.tracker, object_tracker, masker, refining)
 
     @classmethod
-    def of(cls, config: SystemConfig, weights: WeightsOf = weights_of) -> VideoSegmenter:
+    def of(cls, config: SystemConfig, weights: WeightsProvider = weights_of) -> VideoSegmenter:
         """The system that a description describes. weights: as in `ImageModelHandle`."""
         return cls(
             ImageModelHandle(config.model, config.device, config.precision, weights),

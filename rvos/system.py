@@ -18,7 +18,7 @@ from image_core.data.words import check_expressions
 from image_core.device_names import check_device, check_precision
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from image_core.mask_model import MaskModel, ask
 from image_core.weights import DEFAULT
 from rvos.image_model import ImageModelHandle
@@ -342,16 +342,18 @@ class VideoSystem:
         asked = self._questions(expressions)
         told = self.model.understood(asked)
         pairs = zip(expressions, asked, strict=True)
-        read = [{**timed(text).document(), "asked": question} if question != text else {} for text, question in pairs]
+        read = [
+            {**parse_timed(text).document(), "asked": question} if question != text else {} for text, question in pairs
+        ]
         if told is None and not any(read):
             return None
         return [{**model, **motion} for model, motion in zip(told or [{}] * len(read), read, strict=True)]
 
     def _questions(self, expressions: Sequence[str]) -> tuple[str, ...]:
-        return questions(expressions, self.tracker, draws_candidates=not self.model.shows_features)
+        return questions(expressions, self.tracker, draws_candidates=not self.model.has_features)
 
     def _reader(self, expressions: Sequence[str]) -> Reader[Any]:
-        if self.propagator.between_key_frames and not self.key_frames.sees_all and not self.model.shows_features:
+        if self.propagator.between_key_frames and not self.key_frames.sees_all and not self.model.has_features:
             raise ConfigError(
                 f"propagation: expected none with the model {self.model.document()['name']}, which shows no features, "
                 f"got {self.propagation_config.name}: leave it out"

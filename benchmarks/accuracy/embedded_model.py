@@ -21,7 +21,7 @@ from benchmarks.accuracy.presence_figures import presence_figures
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import REPOSITORY, describe_machine
 from benchmarks.harness.processes import one_thread
-from image_core.evaluation.pictures import SyntheticPictures
+from image_core.evaluation.images import SyntheticImageSet
 from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
 from image_core.mask_model import describe
 from image_core.model_file import read_header
@@ -51,7 +51,7 @@ def evaluate(model: str) -> dict[str, dict[str, Any]]:
             name = f"{split}, shuffled" if shuffled else split
             out = Path("runs/embedded") / identity.revision[:12] / name.replace(", ", "_")
             results[name] = run_image_evaluation(
-                ImageEvaluation(SyntheticPictures(split), shuffle_expressions=shuffled),
+                ImageEvaluation(SyntheticImageSet(split), shuffle_expressions=shuffled),
                 segmenter,
                 {"model": identity.document()},
                 out,

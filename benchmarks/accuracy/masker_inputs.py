@@ -28,7 +28,7 @@ from benchmarks.harness.real_clips import clips_in, read_clips
 from image_core.geometry.masks import overlap
 from image_core.grounded.parts import Box
 from image_core.grounded.sam import MobileSam
-from image_core.grounded.sam_decoder import COARSE
+from image_core.grounded.sam_decoder import PADDING_STRIDE
 from image_core.grounded.tiny_vit import STRIDE
 from image_core.weights.cache import weights_of
 
@@ -46,7 +46,7 @@ class SmallerSam(MobileSam):
         self.side_px = side_px
         self._decoder.side = side_px // STRIDE
         with torch.inference_mode():
-            self._padding = self._encoder(torch.zeros(1, 3, side_px // COARSE, side_px // COARSE))
+            self._padding = self._encoder(torch.zeros(1, 3, side_px // PADDING_STRIDE, side_px // PADDING_STRIDE))
 
 
 class UnpaddedSam(MobileSam):
@@ -54,8 +54,8 @@ class UnpaddedSam(MobileSam):
 
     def __init__(self, encoder: Path, decoder: Path) -> None:
         super().__init__(encoder, decoder, device="cpu")
-        coarse = (self._decoder.side // COARSE) ** 2
-        vars(self._decoder)["_beside"] = lambda height, width: torch.zeros(coarse)
+        coarse = (self._decoder.side // PADDING_STRIDE) ** 2
+        vars(self._decoder)["_padding_counts"] = lambda height, width: torch.zeros(coarse)
 
 
 ARMS: Mapping[str, Callable[[Path, Path], MobileSam]] = {
@@ -88,9 +88,9 @@ def measured(arm: MobileSam, image: np.ndarray, truth: np.ndarray) -> tuple[list
     """Masks, their mean J, and the encoder's seconds."""
     boxes = boxes_of(truth)
     start = time.process_time()
-    embedding = arm.encoded(image)
+    embedding = arm.encode_image(image)
     seconds = time.process_time() - start
-    masks = [max(drawn, key=lambda drawing: drawing.quality).mask for drawn in arm.drawings(embedding, boxes)]
+    masks = [max(drawn, key=lambda drawing: drawing.quality).mask for drawn in arm.predict_masks(embedding, boxes)]
     return masks, float(np.mean([iou(mask, truth) for mask in masks])), seconds
 
 

@@ -85,7 +85,7 @@ def without_squares(model: Grounded) -> Grounded:
     assert isinstance(model.detector, SSDLiteDetector)
     detector = model.detector
     changed = object.__new__(SSDLiteDetector)
-    changed.__dict__ |= vars(detector) | {"most_squares": 0}
+    changed.__dict__ |= vars(detector) | {"max_squares": 0}
     return Grounded(changed, model.masker, model.classifier)
 
 

@@ -115,7 +115,7 @@ def asked(model: Safari, batch: ImageBatch) -> dict[str, list[float]]:
     """The figures of each expression of a picture."""
     text = model.encode_text(batch.expressions)
     features = model.encode_pairs(batch.images, text, batch.frame_index, valid_px=batch.valid_px)
-    memory, truth = model.remember(features, text), model.targets(batch)
+    memory, truth = model.build_memory(features, text), model.targets(batch)
     frame_px, masks = padded_px(features.valid_px, model.size_multiple), batch.masks.numpy() > 0.5
     free, forced = generated(model.decoder, memory, truth[:, :0]), generated(model.decoder, memory, truth[:, :2])
     next_ones = model.decoder(memory, truth).argmax(-1)

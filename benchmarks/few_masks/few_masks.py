@@ -46,7 +46,7 @@ from image_core.weak.bootstrap import bootstrap, box_source
 from image_core.weak.box_source import BoxSource
 from image_core.weak.config import BootstrapConfig
 from image_core.weak.ledger import Ledger
-from image_core.weak.unlabelled import UnlabelledPicture
+from image_core.weak.unlabelled import UnlabelledImage
 from rvos.configuration import bootstrap_config, train_config
 
 BENCHMARK = Benchmark(__file__, __doc__)
@@ -66,7 +66,7 @@ class KeptBoxes:
         rows = read_lines(path, lambda row: (row["id"], row["boxes"]), "remove the line")
         self.known: dict[str, list[list[float] | None]] = dict(rows)
 
-    def boxes(self, picture: UnlabelledPicture) -> list[np.ndarray | None]:
+    def boxes(self, picture: UnlabelledImage) -> list[np.ndarray | None]:
         if picture.sample_id not in self.known:
             boxes = [None if box is None else box.tolist() for box in self.source.boxes(picture)]
             self.known[picture.sample_id] = boxes

@@ -27,7 +27,7 @@ from benchmarks.few_masks.parser_coverage import read_expressions
 from benchmarks.harness.command import Benchmark
 from benchmarks.harness.machine import SHARED
 from image_core.language.motion import TimedExpression
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 
 BENCHMARK = Benchmark(__file__, __doc__)
 JUDGED = Path(__file__).with_name("motion_judged.json")
@@ -43,7 +43,7 @@ def digest_of(text: str) -> str:
 
 def sampled(expressions: Sequence[str], seed: int) -> list[TimedExpression]:
     """Of the held-out expressions those with a motion that is measured alone."""
-    every = (timed(text) for text in expressions[1::2])
+    every = (parse_timed(text) for text in expressions[1::2])
     moving = [read for read in every if any(not motion.is_seen for motion in read.motions)]
     # By their digests, so that the sample stays when the parser changes a little.
     return sorted(moving, key=lambda read: digest_of(f"{seed} {read.text}"))[:SAMPLE]
@@ -51,7 +51,7 @@ def sampled(expressions: Sequence[str], seed: int) -> list[TimedExpression]:
 
 def figures(expressions: Sequence[str]) -> dict[str, Any]:
     """Shares of the expressions with a motion, with one that is measured alone, in order, compared; counts by deed."""
-    read = [timed(text) for text in expressions]
+    read = [parse_timed(text) for text in expressions]
     counts = {
         "motion": sum(bool(one.motions) for one in read),
         "measured_alone": sum(any(not m.is_seen for m in one.motions) for one in read),

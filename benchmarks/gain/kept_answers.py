@@ -12,7 +12,7 @@ from benchmarks.harness.machine import REPOSITORY
 from benchmarks.harness.real_clips import RealClip
 from image_core.answer import MaskAnswer
 from image_core.files import make_folder, write_atomic
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from image_core.mask_model import MaskModel, ask, identify_model
 from image_core.state import from_bytes, to_bytes
 
@@ -53,7 +53,7 @@ class KeptAnswers:
         if not path_of(question).is_file():
             if self._model is None:
                 self._model = self._load()
-            both = list(dict.fromkeys([question, clip.expression, timed(clip.expression).still]))
+            both = list(dict.fromkeys([question, clip.expression, parse_timed(clip.expression).still]))
             for asked, answer in zip(both, ask(self._model, image, both), strict=True):
                 make_folder(path_of(asked).parent)
                 write_atomic(path_of(asked), zlib.compress(to_bytes(answer), 1))

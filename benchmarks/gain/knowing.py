@@ -15,7 +15,7 @@ from benchmarks.gain.clip import Clip
 from benchmarks.gain.oracles import LEAST_SHARED
 from image_core.answer import Candidate, MaskAnswer
 from image_core.geometry.masks import resize_masks
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from rvos.synthetic.dataset import VideoSample
 from rvos.tracking.deciding.outlines import colour_of
 
@@ -107,7 +107,7 @@ def all_objects(sample: VideoSample) -> Clip:
         rows.append(tuple(answers))
     said: dict[str, tuple[MaskAnswer, ...]] = {}
     for expression, answers in zip(sample.expressions, zip(*rows, strict=True), strict=True):
-        for asked in (expression.text, timed(expression.text).asked):
+        for asked in (expression.text, parse_timed(expression.text).asked):
             said.setdefault(asked, answers)
     return Clip(sample, said, 0.0)
 

@@ -22,7 +22,7 @@ def operations(model: Trainable, side_px: int, expressions: int, words: int) -> 
         text = model.encode_text([longest] * expressions)
         features = model.encode_pairs(images, text, frame_index)
         if isinstance(model, ContourModel):
-            model.decoder.generate(model.remember(features, text))  # tracing and filling are numpy's
+            model.decoder.generate(model.build_memory(features, text))  # tracing and filling are numpy's
         else:
             model.decode(features, text)
     return counter.get_total_flops() / 1e9

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from image_core.folder import RunKind, claimed, digest_of
+from image_core.folder import RunKind, digest_of, run_folder
 from image_core.json_lines import append_lines, cut_torn_line, read_lines
 
 Row = dict[str, Any]
-KIND = RunKind("rvos benchmark", elsewhere="wait until it ends")
+KIND = RunKind("rvos benchmark", other_folder_advice="wait until it ends")
 
 
 class Rows:
@@ -28,7 +28,7 @@ class Rows:
         self._open = ExitStack()
 
     def __enter__(self) -> Rows:
-        self._open.enter_context(claimed(self.path.parent, KIND, self._settings))
+        self._open.enter_context(run_folder(self.path.parent, KIND, self._settings))
         cut_torn_line(self.path)
         self.rows = list(read_lines(self.path, dict, "remove the line"))
         return self

@@ -87,16 +87,20 @@ def _read_video(path: Path, random: Random) -> None:
 
 def _read_picture(path: Path, random: Random) -> None:
     from image_core.errors import RvosError
-    from image_core.geometry.mask_files import Meaning, read_mask
-    from image_core.pictures import check_whole, picture_size, read_picture
+    from image_core.geometry.mask_files import MaskEncoding, read_mask
+    from image_core.images import check_complete, image_size, read_image
 
-    for call in (partial(read_picture, turned=True), partial(picture_size, turned=True), check_whole):
+    for call in (
+        partial(read_image, apply_orientation=True),
+        partial(image_size, apply_orientation=True),
+        check_complete,
+    ):
         try:
             call(path)
         except RvosError:
             continue
     mask = read_mask(path)
-    Meaning.of([mask]).ids(mask)
+    MaskEncoding.of([mask]).ids(mask)
 
 
 def _check(name: str, root: Path) -> None:
@@ -108,9 +112,9 @@ def _check(name: str, root: Path) -> None:
 
 
 def _check_pictures(name: str, root: Path) -> None:
-    from image_core.data.check import check_pictures
+    from image_core.data.check import check_images
 
-    _told(check_pictures(name, root, None, None))
+    _told(check_images(name, root, None, None))
 
 
 def _told(inventory: Any) -> None:

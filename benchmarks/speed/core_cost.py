@@ -41,7 +41,7 @@ from image_core.encoders import segmentation_windows
 from image_core.layers import deformable_attention, pixel_word, transformer
 from image_core.layers.deformable_attention import Cells, DeformableAttention
 from image_core.layers.sequence_decoder import CoordinateDecoder
-from image_core.layers.top_down import TopDownStep, enlarged
+from image_core.layers.top_down import TopDownStep, upsample
 from image_core.models.base import Trainable
 from image_core.models.contour import ContourModel
 from image_core.models.description import EncoderConfig, ModelConfig
@@ -96,7 +96,7 @@ def by_rows(layer: nn.Module, x: Tensor) -> Tensor:
 
 def as_it_reads(step: TopDownStep, deep: Tensor, fine: Tensor) -> Tensor:
     """Enlarge, put side by side, convolve."""
-    return step.blocks(torch.cat([enlarged(deep, fine.shape[2], fine.shape[3]), fine], dim=1))
+    return step.blocks(torch.cat([upsample(deep, fine.shape[2], fine.shape[3]), fine], dim=1))
 
 
 def sampled(layer: DeformableAttention, query: Tensor, x: Tensor, cells: Cells) -> Tensor:
@@ -129,7 +129,7 @@ def published_form(model: str) -> Iterator[None]:
         for module in (segmentation_windows, pixel_word):
             stack.enter_context(patch.object(module, "attend", written_out))
         for module in (segmentation_windows, pixel_word, transformer, deformable_attention):
-            stack.enter_context(patch.object(module, "linear_of_many", by_rows))
+            stack.enter_context(patch.object(module, "linear_many_rows", by_rows))
         stack.enter_context(patch.object(TopDownStep, "forward", as_it_reads))
         stack.enter_context(patch.object(DeformableAttention, "forward", sampled))
         yield

@@ -119,7 +119,9 @@ def grounding_dino() -> Built:
     config = made("GroundingDinoConfig", backbone_config=backbone, text_config=made("BertConfig"))
     network = built("GroundingDinoForObjectDetection", config, processor)
     detector = GroundingDino(network)
-    return Built(network, lambda image, count: detector.find(image, PHRASES[:count], 0.2), network.model.model.backbone)
+    return Built(
+        network, lambda image, count: detector.detect(image, PHRASES[:count], 0.2), network.model.model.backbone
+    )
 
 
 def owlv2() -> Built:
@@ -129,7 +131,7 @@ def owlv2() -> Built:
     network = built("Owlv2ForObjectDetection", config, processor)
     detector = Owl(network)
     return Built(
-        network, lambda image, count: detector.find(image, PHRASES[:count], 0.1), network.model.owlv2.vision_model
+        network, lambda image, count: detector.detect(image, PHRASES[:count], 0.1), network.model.owlv2.vision_model
     )
 
 

@@ -70,7 +70,7 @@ def grown_mb(network: Network, view: View, mask: np.ndarray) -> float:
     session, sizes = network.processor.init_video_session(), []
     network.processor.add_inputs_to_inference_session(session, 0, [1], input_masks=mask)
     for _ in range(2):
-        network.model(inference_session=session, frame=network.prepared(view.frame.image)["pixel_values"][0])
+        network.model(inference_session=session, frame=network.preprocess(view.frame.image)["pixel_values"][0])
         tensors = list(session.processed_frames.values())
         for frames in session.output_dict_per_obj[0].values():
             tensors += [tensor for output in frames.values() for tensor in output.values()]

@@ -33,7 +33,7 @@ from benchmarks.harness.processes import one_thread
 from benchmarks.harness.systems import random_segmenter
 from benchmarks.speed.many_expressions import EXPRESSIONS
 from image_core.layers import processor
-from image_core.layers.many_rows import LinearOfMany
+from image_core.layers.many_rows import LinearManyRows
 from image_core.models.base import FeatureModel
 from image_core.segmenter import ImageSegmenter
 
@@ -67,13 +67,13 @@ def encoder_ways(segmenter: ImageSegmenter) -> dict[str, Callable[[], Tensor]]:
     """The deepest level of a picture, by which kernels."""
     pixels, _ = segmenter.preprocessing.prepare(demo_frames(1, SIZE)[0].image)
     modules: list[Any] = list(segmenter.model.modules())
-    linear: list[Any] = [module for module in modules if type(module) is LinearOfMany]
+    linear: list[Any] = [module for module in modules if type(module) is LinearManyRows]
     attention = [module for module in modules if hasattr(module, "fused_attn")]
 
     def way(by_onednn: bool, fused: bool) -> Callable[[], Tensor]:
         def compute() -> Tensor:
             for module in linear:
-                module.__class__ = LinearOfMany if by_onednn else nn.Linear
+                module.__class__ = LinearManyRows if by_onednn else nn.Linear
             for module in attention:
                 module.fused_attn = fused
             with patch.object(processor, "CAPABILITY", "AVX512"):
@@ -93,7 +93,7 @@ def decoder_ways(segmenter: ImageSegmenter) -> dict[str, Callable[[], Tensor]]:
     """The maps of five expressions on one picture."""
     model = segmenter.model
     pixels, _ = segmenter.preprocessing.prepare(demo_frames(1, SIZE)[0].image)
-    text, image = model.encode_text(EXPRESSIONS[:COUNT]), model.readied(model.encode_image(pixels[None]))
+    text, image = model.encode_text(EXPRESSIONS[:COUNT]), model.precompute(model.encode_image(pixels[None]))
     plain_order = copy.deepcopy(model).to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
 
     def apart(model: FeatureModel) -> Tensor:

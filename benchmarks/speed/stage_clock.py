@@ -47,7 +47,7 @@ class StageClock:
         model = image.model
         watched: list[tuple[Any, str, str]] = [
             (model, "encode_stem", "stem"), (model, "encode_image", "encoder"),
-            (model, "readied", "ready"), (model, "decode", "decode"),
+            (model, "precompute", "ready"), (model, "decode", "decode"),
         ]  # fmt: skip
         for segmenter in all_of_them:
             watched += [

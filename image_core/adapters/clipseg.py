@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from image_core.answer import DenseMap, MaskAnswer
-from image_core.hub.loading import Network, Where, read_network
+from image_core.hub.loading import Network, Placement, read_network
 from image_core.hub.sources import Source
 from image_core.identity import ModelIdentity
 
@@ -17,7 +17,7 @@ MODEL_TYPES = ("clipseg",)
 
 
 class ClipSeg:
-    """A dense map of each expression. The picture is encoded once; each expression is decoded alone.
+    """A dense map of each expression. The image is encoded once; each expression is decoded alone.
 
     CLIPSeg does not predict absence. The presence is the probability of its most certain pixel, uncalibrated.
     """
@@ -37,27 +37,27 @@ class ClipSeg:
         if not expressions:
             return []
         model = self.network.model
-        with self.network.asked():
-            seen = model.clip.get_image_features(**self.network.prepared(image), output_hidden_states=True)
-            levels = [seen.hidden_states[layer + 1] for layer in model.extract_layers]
-            return [_answer(self._logits(levels, expression)) for expression in expressions]
+        with self.network.inference():
+            vision_outputs = model.clip.get_image_features(**self.network.preprocess(image), output_hidden_states=True)
+            activations = [vision_outputs.hidden_states[layer + 1] for layer in model.extract_layers]
+            return [_answer(self._logits(activations, expression)) for expression in expressions]
 
-    def _logits(self, levels: list[Tensor], expression: str) -> Tensor:
+    def _logits(self, activations: list[Tensor], expression: str) -> Tensor:
         model = self.network.model
-        longest = model.config.text_config.max_position_embeddings
+        max_length = model.config.text_config.max_position_embeddings
         tokens = self.network.processor.tokenizer(
-            expression, truncation=True, max_length=longest, return_tensors="pt"
+            expression, truncation=True, max_length=max_length, return_tensors="pt"
         ).to(self.network.device)
-        meant = model.get_conditional_embeddings(1, tokens["input_ids"], tokens["attention_mask"])
-        return model.decoder(levels, meant).logits
+        text_embedding = model.get_conditional_embeddings(1, tokens["input_ids"], tokens["attention_mask"])
+        return model.decoder(activations, text_embedding).logits
 
 
 def _answer(logits: Tensor) -> MaskAnswer:
     log_odds = logits.float().cpu().numpy().reshape(logits.shape[-2:])
-    surest = float(1 / (1 + np.exp(-np.float64(log_odds.max()))))
-    return MaskAnswer.of_map(DenseMap(log_odds), presence=surest, score=surest)
+    presence = float(1 / (1 + np.exp(-np.float64(log_odds.max()))))
+    return MaskAnswer.of_map(DenseMap(log_odds), presence=presence, score=presence)
 
 
-def build(source: Source, identity: ModelIdentity, where: Where) -> ClipSeg:
+def build(source: Source, identity: ModelIdentity, placement: Placement) -> ClipSeg:
     """Raises `CheckpointError` as `read_network` does."""
-    return ClipSeg(read_network(source, "CLIPSegForImageSegmentation", "CLIPSegProcessor", where), identity)
+    return ClipSeg(read_network(source, "CLIPSegForImageSegmentation", "CLIPSegProcessor", placement), identity)

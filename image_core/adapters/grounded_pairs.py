@@ -12,16 +12,16 @@ from image_core.grounded.hub_detectors import HubDetector, HubPhraseDetector
 from image_core.grounded.hub_maskers import MASKERS, read_masker
 from image_core.grounded.model import Grounded
 from image_core.grounded.parts import Masker
-from image_core.hub.detectors import ASKED_WITH_WORDS, OF_OWN_CLASSES, WordDetector, read_detector
-from image_core.hub.loading import Where
+from image_core.hub.detectors import CLOSED_SET, OPEN_VOCABULARY, OpenVocabularyDetector, read_detector
+from image_core.hub.loading import Placement
 from image_core.hub.sources import Source
 from image_core.identity import ModelIdentity
-from image_core.mask_model import WeightsOf
+from image_core.mask_model import WeightsProvider
 from image_core.weak.scorers.clip import SCORERS, ClipScorer
 
 NAME = "grounded"
 ROLES = {
-    **dict.fromkeys((*ASKED_WITH_WORDS, *OF_OWN_CLASSES), "detector"),
+    **dict.fromkeys((*OPEN_VOCABULARY, *CLOSED_SET), "detector"),
     **dict.fromkeys(MASKERS, "masker"),
     **dict.fromkeys(SCORERS, "scorer"),
 }
@@ -49,29 +49,29 @@ class Parts:
         return cls(**dict(zip(roles, sources, strict=True)))
 
     @property
-    def named(self) -> tuple[Source, ...]:
+    def sources(self) -> tuple[Source, ...]:
         """Those that were named."""
         return tuple(part for part in (self.detector, self.masker, self.scorer) if part)
 
     def identity(self, name: str) -> ModelIdentity:
         """By the revisions and licences of all parts, of the packaged masker, too, where none is named."""
-        parts = [(source.revision, source.licence) for source in self.named]
-        told = parts if self.masker else [*parts, packaged_revision()]
-        revisions, licences = zip(*told, strict=True)
+        parts = [(source.revision, source.licence) for source in self.sources]
+        revisions_and_licences = parts if self.masker else [*parts, packaged_revision()]
+        revisions, licences = zip(*revisions_and_licences, strict=True)
         return ModelIdentity(name, "+".join(revisions), NAME, ", ".join(dict.fromkeys(filter(None, licences))))
 
 
-def build(parts: Parts, identity: ModelIdentity, where: Where, weights: WeightsOf) -> Grounded:
+def build(parts: Parts, identity: ModelIdentity, placement: Placement, weights: WeightsProvider) -> Grounded:
     """weights: gives the packaged masker. Raises `CheckpointError` where any part cannot be read.
 
-    With a detector that is asked with words, the presence is one half at its authors' score threshold. It is not
+    With an open-vocabulary detector, the presence is one half at its authors' score threshold. It is not
     calibrated.
     """
-    masker: Masker = read_masker(parts.masker, where) if parts.masker else packaged_masker(weights)
-    detector = read_detector(parts.detector, where)
-    scorer = ClipScorer([parts.scorer.text], device=where.device, batch=1) if parts.scorer else None
-    if isinstance(detector, WordDetector):
-        asked = HubPhraseDetector(detector)
-        config = GroundedConfig(least_score=asked.least_score, presence_at=detector.threshold)
-        return Grounded(asked, masker, scorer=scorer, config=config, identity=identity)
+    masker: Masker = read_masker(parts.masker, placement) if parts.masker else packaged_masker(weights)
+    detector = read_detector(parts.detector, placement)
+    scorer = ClipScorer([parts.scorer.text], device=placement.device, batch=1) if parts.scorer else None
+    if isinstance(detector, OpenVocabularyDetector):
+        phrase_detector = HubPhraseDetector(detector)
+        config = GroundedConfig(least_score=phrase_detector.min_score, presence_at=detector.threshold)
+        return Grounded(phrase_detector, masker, scorer=scorer, config=config, identity=identity)
     return Grounded(HubDetector(detector), masker, scorer=scorer, identity=identity)

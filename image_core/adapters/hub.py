@@ -11,15 +11,15 @@ from image_core.device_names import Precision
 from image_core.errors import ConfigError
 from image_core.hub.catalogue import HUB_MODELS, hub_model
 from image_core.identity import ModelIdentity
-from image_core.mask_model import Adapter, MaskModel, WeightsOf
+from image_core.mask_model import Adapter, MaskModel, WeightsProvider
 
 if TYPE_CHECKING:
     from image_core.adapters.grounded_pairs import Parts
-    from image_core.hub.loading import Where
+    from image_core.hub.loading import Placement
     from image_core.hub.sources import Source
 
 
-def _alone() -> dict[str, tuple[str, Callable[[Source, ModelIdentity, Where], MaskModel]]]:
+def _standalone_adapters() -> dict[str, tuple[str, Callable[[Source, ModelIdentity, Placement], MaskModel]]]:
     """By `model_type`: name and builder of the networks that are a model without another one."""
     from image_core.adapters import clipseg, sam3
 
@@ -40,16 +40,16 @@ def sources_of(text: str) -> list[Source]:
 
 
 def check(text: str) -> None:
-    """Raise `UnknownNameError` for a name without owner that is no short one. Nothing is asked of the hub."""
+    """Raise `UnknownNameError` for a name without owner that is not a short one. No request is sent to the hub."""
     _names(text)
 
 
 def _names(text: str) -> list[str]:
     parts = [text] if _is_folder(text) else text.split("+")
-    return [name for part in parts for name in _expanded(part)]
+    return [name for part in parts for name in _expand(part)]
 
 
-def _expanded(part: str) -> list[str]:
+def _expand(part: str) -> list[str]:
     if part in HUB_MODELS or not ("/" in part or _is_folder(part)):
         return [repository.name for repository in hub_model(part).repositories]
     return [part]
@@ -59,29 +59,29 @@ def _is_folder(text: str) -> bool:
     return bool(text) and Path(text).is_dir()
 
 
-def resolve(text: str, device: str, precision: Precision, weights: WeightsOf) -> MaskModel:
+def resolve(text: str, device: str, precision: Precision, weights: WeightsProvider) -> MaskModel:
     """The model behind `hub:TEXT`, downloaded where it is not here yet. weights: gives the packaged masker.
 
     Raises `UnknownNameError`, `ConfigError` or `CheckpointError`, in one line, and what `weights` raises.
     """
     check(text)
     from image_core.adapters import grounded_pairs
-    from image_core.hub.loading import Where
+    from image_core.hub.loading import Placement
 
-    where = Where(device, precision)
-    sources, alone = sources_of(text), _alone()
-    if len(sources) == 1 and sources[0].model_type in alone:
-        name, build = alone[sources[0].model_type]
-        return build(sources[0], _identity(text, sources[0], name), where)
+    placement = Placement(device, precision)
+    sources, standalone = sources_of(text), _standalone_adapters()
+    if len(sources) == 1 and sources[0].model_type in standalone:
+        name, build = standalone[sources[0].model_type]
+        return build(sources[0], _identity(text, sources[0], name), placement)
     parts = _parts(text, sources)
-    return grounded_pairs.build(parts, parts.identity(f"hub:{text}"), where, weights)
+    return grounded_pairs.build(parts, parts.identity(f"hub:{text}"), placement, weights)
 
 
 def identify(text: str) -> ModelIdentity:
     """What a run records of the model behind `hub:TEXT`, known without its weights. Raises as `resolve` does."""
-    sources, alone = sources_of(text), _alone()
-    if len(sources) == 1 and sources[0].model_type in alone:
-        return _identity(text, sources[0], alone[sources[0].model_type][0])
+    sources, standalone = sources_of(text), _standalone_adapters()
+    if len(sources) == 1 and sources[0].model_type in standalone:
+        return _identity(text, sources[0], standalone[sources[0].model_type][0])
     return _parts(text, sources).identity(f"hub:{text}")
 
 
@@ -92,11 +92,11 @@ def _identity(text: str, source: Source, adapter: str) -> ModelIdentity:
 def _parts(text: str, sources: list[Source]) -> Parts:
     from image_core.adapters import grounded_pairs
 
-    known = {*_alone(), *grounded_pairs.ROLES}
+    supported = {*_standalone_adapters(), *grounded_pairs.ROLES}
     for source in sources:
-        if source.model_type not in known:
+        if source.model_type not in supported:
             raise ConfigError(
-                f"model 'hub:{text}': expected one of {', '.join(sorted(known))}, got {source.name}, which is a "
+                f"model 'hub:{text}': expected one of {', '.join(sorted(supported))}, got {source.name}, which is a "
                 f"'{source.model_type}'"
             )
     return grounded_pairs.Parts.of(sources)

@@ -1,4 +1,4 @@
-"""Which names a masker that is asked on its own can have. Light to import."""
+"""The valid names of a masker that is used on its own. Light to import."""
 
 from __future__ import annotations
 

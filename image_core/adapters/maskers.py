@@ -9,24 +9,24 @@ from image_core.device_names import Precision
 from image_core.errors import ConfigError
 from image_core.grounded.hub_maskers import MASKERS, read_masker
 from image_core.grounded.sam import MobileSam
-from image_core.hub.loading import Where
+from image_core.hub.loading import Placement
 from image_core.hub.sources import Source, find_source
 from image_core.identity import ModelIdentity
-from image_core.mask_model import WeightsOf
+from image_core.mask_model import WeightsProvider
 from image_core.promptable import PromptableMasker
 from image_core.weights.manifest import bundle_of
 
 _ENCODER, _DECODER = "mobile_sam/encoder.onnx", "mobile_sam/decoder.onnx"
 
 
-def resolve_masker(name: str, device: str, precision: Precision, weights: WeightsOf) -> PromptableMasker:
+def resolve_masker(name: str, device: str, precision: Precision, weights: WeightsProvider) -> PromptableMasker:
     """The masker that is named: photo, hub:OWNER/NAME or hub:FOLDER. weights: gives the packaged one.
 
     Raises `UnknownNameError`, `ConfigError` or `CheckpointError`, in one line, and what `weights` raises.
     """
     check_masker(name)
     if name != PACKAGED:
-        return read_masker(_source(name), Where(device, precision))
+        return read_masker(_source(name), Placement(device, precision))
     if precision != "fp32":
         raise ConfigError(f"precision: expected fp32 with the masker '{name}', got {precision}: leave --precision out")
     return packaged_masker(weights, device)
@@ -42,7 +42,7 @@ def identify_masker(name: str) -> ModelIdentity:
     return ModelIdentity(name, source.revision, "masker", source.licence)
 
 
-def packaged_masker(weights: WeightsOf, device: str = "auto") -> MobileSam:
+def packaged_masker(weights: WeightsProvider, device: str = "auto") -> MobileSam:
     """MobileSAM of the packaged weights."""
     files = weights(PACKAGED)
     return MobileSam(files[_ENCODER], files[_DECODER], device=device)

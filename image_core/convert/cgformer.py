@@ -11,8 +11,8 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
-from image_core.convert.asked import Asked
-from image_core.convert.reading import KeyTable, Shapes, differing, fill, read_content, tensors_of
+from image_core.convert.options import ConvertOptions
+from image_core.convert.state_dicts import KeyTable, Shapes, load_weights, non_defaults, read_content, state_dict_of
 from image_core.encoders.word_pieces import bert_document
 from image_core.models.cgformer import CGFormerConfig
 from image_core.models.description import ModelConfig
@@ -57,16 +57,16 @@ CGFORMER = KeyTable(
         (r"decoder\.proj\.txt\.(.+)", r"head.kernel.\1"),
     ),
     unused=(*fused_swin.UNUSED, r"decoder\.layers\.\d\.loadtoken\.(?:norm|mlp)\..+"),
-    place=fused_swin.place,
+    resolve_path=fused_swin.resolve_path,
 )
 
 
 def cgformer_description(
     state: Mapping[str, Tensor],
-    max_words: int = fused_swin.WORDS,
+    max_words: int = fused_swin.MAX_WORDS,
     fusion_heads: tuple[int, ...] = (FUSION_HEADS,) * 4,
 ) -> ModelConfig:
-    """The model that the tensors belong to: tokens, width, and the picture its tables of positions are for.
+    """The model that the tensors belong to: tokens, width, and the image its tables of positions are for.
 
     Raises `CheckpointError` when a tensor that determines a size is missing.
     """
@@ -80,27 +80,27 @@ def cgformer_description(
     }
     return ModelConfig(
         name="cgformer",
-        vision=fused_swin.swin_of(shapes),
-        text=fused_swin.bert_of(shapes),
-        config=differing(config, CGFormerConfig),
+        vision=fused_swin.swin_config(shapes),
+        text=fused_swin.bert_config(shapes),
+        config=non_defaults(config, CGFormerConfig),
         max_words=max_words,
     )
 
 
-def convert_cgformer(source: Path, out: Path, asked: Asked) -> ModelConfig:
-    """A checkpoint of CGFormer and BERT's vocabulary -> a model file of ours, for pictures of the side asked for, else
+def convert_cgformer(source: Path, out: Path, options: ConvertOptions) -> ModelConfig:
+    """A checkpoint of CGFormer and BERT's vocabulary -> a model file of ours, for images of the side asked for, else
     of the one that its tables of positions are for (480 px as published).
 
     Heads of the fusion are those asked for, else 8. Raises `CheckpointError`, `ConfigError` or `DataError`.
     """
     content = read_content(source)
-    state = tensors_of(content, source) | fused_swin.bert_beside(content, source)
-    heads = fused_swin.stage_heads(asked.fusion_heads, FUSION_HEADS)
-    spec = cgformer_description(state, asked.max_words or fused_swin.WORDS, heads)
-    words = fused_swin.bert_words(source, asked.vocabulary, state)
-    model = build_model(spec, tokenizer_json=bert_document(words, spec.text.options))
-    fill(model, CGFORMER.renamed(state, str(source)), str(source))
-    side = asked.size_px or spec.config.get("table_px", CGFormerConfig.table_px)
+    state = state_dict_of(content, source) | fused_swin.separate_bert(content, source)
+    heads = fused_swin.stage_heads(options.fusion_heads, FUSION_HEADS)
+    spec = cgformer_description(state, options.max_words or fused_swin.MAX_WORDS, heads)
+    tokenizer = fused_swin.bert_tokenizer(source, options.vocabulary, state)
+    model = build_model(spec, tokenizer_json=bert_document(tokenizer, spec.text.options))
+    load_weights(model, CGFORMER.rename_keys(state, str(source)), str(source))
+    side = options.size_px or spec.config.get("table_px", CGFormerConfig.table_px)
     preprocessing = replace(fused_swin.PREPROCESSING, size_px=side)
     save_model(out, model, spec, preprocessing, Provenance(data=f"converted from CGFormer's {source.name}"))
     return spec

@@ -15,19 +15,19 @@ from typing import Any
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from image_core.convert.reading import Rule, Shapes, tensors_of
+from image_core.convert.state_dicts import Rule, Shapes, state_dict_of
 from image_core.encoders.word_pieces import read_word_pieces
 from image_core.errors import CheckpointError, ConfigError, DataError
 from image_core.models.description import EncoderConfig
 from image_core.preprocessing import Preprocessing
 
-WORDS = 20
+MAX_WORDS = 20
 """Tokens that an expression had in training, [CLS] and [SEP] among them."""
 
 PREPROCESSING = Preprocessing(480, "squash", 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""All three squash a picture to 480 x 480 and use ImageNet's mean and deviation."""
+"""All three squash an image to 480 x 480 and use ImageNet's mean and deviation."""
 
-BERT_HEAD = 64
+BERT_HEAD_CHANNELS = 64
 """Channels of a head in every release of BERT."""
 
 SWIN: tuple[Rule, ...] = (
@@ -66,10 +66,10 @@ UNUSED = (
     r"text_encoder\.embeddings\.(?:position|token_type)_ids",
     r"text_encoder\.pooler\..+",
 )
-"""Tables that are computed anew, and weights that the releases store and never use."""
+"""Tables that are recomputed, and weights that the releases store and never use."""
 
 
-def place(name: str) -> str:
+def resolve_path(name: str) -> str:
     """The first stage of Swin is in our stem, after the patch embedding; the others are stages by themselves."""
 
     def part(match: re.Match[str]) -> str:
@@ -79,7 +79,7 @@ def place(name: str) -> str:
     return re.sub(r"<(\d+)(\+1)?>", part, name)
 
 
-def swin_of(shapes: Shapes, drop_path: float = 0.3) -> EncoderConfig:
+def swin_config(shapes: Shapes, drop_path: float = 0.3) -> EncoderConfig:
     """The Swin that the tensors belong to, as an option of timm's. Raises `CheckpointError`."""
     depths, heads, windows = [], [], set()
     for stage in range(4):
@@ -102,16 +102,16 @@ def swin_of(shapes: Shapes, drop_path: float = 0.3) -> EncoderConfig:
     return EncoderConfig("swin_base_patch4_window12_384", options=options)
 
 
-def bert_of(shapes: Shapes) -> EncoderConfig:
+def bert_config(shapes: Shapes) -> EncoderConfig:
     """The BERT that the tensors belong to, as options of transformers'. Raises `CheckpointError`."""
     words, width = shapes.of("text_encoder.embeddings.word_embeddings.weight")
-    if width % BERT_HEAD:
-        raise CheckpointError(f"{shapes.expected}, got a BERT of width {width}, no multiple of {BERT_HEAD}")
+    if width % BERT_HEAD_CHANNELS:
+        raise CheckpointError(f"{shapes.expected}, got a BERT of width {width}, no multiple of {BERT_HEAD_CHANNELS}")
     options: dict[str, Any] = {
         "vocab_size": words,
         "hidden_size": width,
         "num_hidden_layers": shapes.count(r"text_encoder\.encoder\.layer\.(\d+)\."),
-        "num_attention_heads": width // BERT_HEAD,
+        "num_attention_heads": width // BERT_HEAD_CHANNELS,
         "intermediate_size": shapes.of("text_encoder.encoder.layer.0.intermediate.dense.weight")[0],
         "max_position_embeddings": shapes.of("text_encoder.embeddings.position_embeddings.weight")[0],
         "type_vocab_size": shapes.of("text_encoder.embeddings.token_type_embeddings.weight")[0],
@@ -119,13 +119,13 @@ def bert_of(shapes: Shapes) -> EncoderConfig:
     return EncoderConfig("bert-base-uncased", options=options)
 
 
-def bert_words(source: Path, asked: Path | None, state: Mapping[str, Tensor]) -> Tokenizer:
-    """BERT's own tokenizer, from its vocabulary: `asked`, or vocab.txt or tokenizer.json beside the checkpoint.
+def bert_tokenizer(source: Path, vocabulary: Path | None, state: Mapping[str, Tensor]) -> Tokenizer:
+    """BERT's own tokenizer, from its vocabulary: `vocabulary`, or vocab.txt or tokenizer.json beside the checkpoint.
 
     Raises `DataError` where there is none, or one of another number of words than the checkpoint has rows for.
     """
-    beside = (source.with_name(name) for name in ("vocab.txt", "tokenizer.json"))
-    path = asked or next((path for path in beside if path.is_file()), None)
+    candidates = (source.with_name(name) for name in ("vocab.txt", "tokenizer.json"))
+    path = vocabulary or next((path for path in candidates if path.is_file()), None)
     if path is None:
         raise DataError(
             f"{source}: no vocab.txt or tokenizer.json of bert-base-uncased beside it; put one there, or name it "
@@ -139,16 +139,16 @@ def bert_words(source: Path, asked: Path | None, state: Mapping[str, Tensor]) ->
     return tokenizer
 
 
-def bert_beside(content: Any, source: Path) -> dict[str, Tensor]:
+def separate_bert(content: Any, source: Path) -> dict[str, Tensor]:
     """BERT's tensors as `text_encoder`, where they lie beside the network's under a name of their own. Raises
     `CheckpointError` where what lies there is no state dict."""
-    beside = content.get("bert_model") if isinstance(content, dict) else None
-    return {} if beside is None else {f"text_encoder.{key}": v for key, v in tensors_of(beside, source).items()}
+    bert = content.get("bert_model") if isinstance(content, dict) else None
+    return {} if bert is None else {f"text_encoder.{key}": v for key, v in state_dict_of(bert, source).items()}
 
 
-def stage_heads(asked: tuple[int, ...] | None, usual: int) -> tuple[int, int, int, int]:
+def stage_heads(heads: tuple[int, ...] | None, default: int) -> tuple[int, int, int, int]:
     """Heads of each stage of the fusion: one number for all, or four. Raises `ConfigError` for other counts."""
-    given = asked or (usual,)
+    given = heads or (default,)
     if len(given) not in (1, 4):
         raise ConfigError(f"fusion_heads: expected one number or four, one a stage, got {len(given)}")
     a, b, c, d = given * 4 if len(given) == 1 else given

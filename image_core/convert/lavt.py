@@ -14,15 +14,15 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
-from image_core.convert.asked import Asked
-from image_core.convert.reading import (
+from image_core.convert.options import ConvertOptions
+from image_core.convert.state_dicts import (
     KeyTable,
     Shapes,
-    argument_of,
-    differing,
-    fill,
+    load_weights,
+    non_defaults,
     read_content,
-    tensors_of,
+    state_dict_of,
+    training_argument,
 )
 from image_core.encoders.word_pieces import bert_document
 from image_core.errors import CheckpointError
@@ -43,71 +43,71 @@ LAVT = KeyTable(
         (r"classifier\.conv1_1\.(.+)", r"classes.\1"),
     ),
     unused=fused_swin.UNUSED,
-    place=fused_swin.place,
+    resolve_path=fused_swin.resolve_path,
 )
 """Both releases, with BERT as `text_encoder`."""
 
 
 def lavt_description(
-    state: Mapping[str, Tensor], max_words: int = fused_swin.WORDS, fusion_heads: tuple[int, ...] = (1, 1, 1, 1)
+    state: Mapping[str, Tensor], max_words: int = fused_swin.MAX_WORDS, fusion_heads: tuple[int, ...] = (1, 1, 1, 1)
 ) -> ModelConfig:
     """The model that the tensors belong to. Raises `CheckpointError` when one that determines a size is missing."""
     shapes = Shapes(state, "LAVT checkpoint: expected lavt or lavt_one with its BERT")
     config = {"channels": shapes.of("classifier.conv1_1.weight")[1], "fusion_heads": fusion_heads}
     return ModelConfig(
         name="lavt",
-        vision=fused_swin.swin_of(shapes),
-        text=fused_swin.bert_of(shapes),
-        config=differing(config, LavtConfig),
+        vision=fused_swin.swin_config(shapes),
+        text=fused_swin.bert_config(shapes),
+        config=non_defaults(config, LavtConfig),
         max_words=max_words,
     )
 
 
-def convert_lavt(source: Path, out: Path, asked: Asked) -> ModelConfig:
+def convert_lavt(source: Path, out: Path, options: ConvertOptions) -> ModelConfig:
     """A checkpoint of `lavt` or `lavt_one` and BERT's vocabulary -> a model file of ours.
 
-    Heads of the fusion and the side of pictures are those asked for, else those of the training's arguments in the
+    Heads of the fusion and the side of images are those asked for, else those of the training's arguments in the
     file, else one and 480 px. Raises `CheckpointError` or `DataError`.
     """
     content = read_content(source)
-    state = tensors_of(content, source) | fused_swin.bert_beside(content, source)
-    heads = _heads_told(content, source)
-    if asked.fusion_heads is not None:
-        given = fused_swin.stage_heads(asked.fusion_heads, 1)
+    state = state_dict_of(content, source) | fused_swin.separate_bert(content, source)
+    heads = _stored_heads(content, source)
+    if options.fusion_heads is not None:
+        given = fused_swin.stage_heads(options.fusion_heads, 1)
         if heads is not None and heads != given:
             raise CheckpointError(
                 f"{source}: expected fusion_heads {heads}, which its own arguments say, got {given}: leave them out"
             )
         heads = given
-    max_words = asked.max_words or fused_swin.WORDS
+    max_words = options.max_words or fused_swin.MAX_WORDS
     spec = lavt_description(state, max_words, heads or (1, 1, 1, 1))
-    words = fused_swin.bert_words(source, asked.vocabulary, state)
-    model = build_model(spec, tokenizer_json=bert_document(words, spec.text.options))
-    fill(model, LAVT.renamed(state, str(source)), str(source))
-    preprocessing = replace(fused_swin.PREPROCESSING, size_px=_size_px(asked, content, source))
+    tokenizer = fused_swin.bert_tokenizer(source, options.vocabulary, state)
+    model = build_model(spec, tokenizer_json=bert_document(tokenizer, spec.text.options))
+    load_weights(model, LAVT.rename_keys(state, str(source)), str(source))
+    preprocessing = replace(fused_swin.PREPROCESSING, size_px=_size_px(options, content, source))
     save_model(out, model, spec, preprocessing, Provenance(data=f"converted from LAVT's {source.name}"))
     return spec
 
 
-def _size_px(asked: Asked, content: Any, source: Path) -> int:
-    """The side of the pictures: asked for, of the training's arguments (`img_size`), or as published."""
-    told = argument_of(content, "img_size")
-    if told is not None and (type(told) is not int or told < 1):
-        raise CheckpointError(f"{source}: expected img_size as a number of pixels among its arguments, got {told!r}")
-    if None not in (told, asked.size_px) and told != asked.size_px:
+def _size_px(options: ConvertOptions, content: Any, source: Path) -> int:
+    """The side of the images: asked for, of the training's arguments (`img_size`), or as published."""
+    stored = training_argument(content, "img_size")
+    if stored is not None and (type(stored) is not int or stored < 1):
+        raise CheckpointError(f"{source}: expected img_size as a number of pixels among its arguments, got {stored!r}")
+    if None not in (stored, options.size_px) and stored != options.size_px:
         raise CheckpointError(
-            f"{source}: expected size_px {told}, which its own arguments say, got {asked.size_px}: leave it out"
+            f"{source}: expected size_px {stored}, which its own arguments say, got {options.size_px}: leave it out"
         )
-    return asked.size_px or told or fused_swin.PREPROCESSING.size_px
+    return options.size_px or stored or fused_swin.PREPROCESSING.size_px
 
 
-def _heads_told(content: Any, source: Path) -> tuple[int, int, int, int] | None:
+def _stored_heads(content: Any, source: Path) -> tuple[int, int, int, int] | None:
     """The heads of the fusion that the arguments of the training name (`mha`, "a-b-c-d"), or None."""
-    told = argument_of(content, "mha")
-    if not told:
+    stored = training_argument(content, "mha")
+    if not stored:
         return None
-    parts = str(told).split("-")
+    parts = str(stored).split("-")
     if len(parts) != 4 or not all(part.isdigit() for part in parts):
-        raise CheckpointError(f"{source}: expected mha as four numbers, a-b-c-d, among its arguments, got {told!r}")
+        raise CheckpointError(f"{source}: expected mha as four numbers, a-b-c-d, among its arguments, got {stored!r}")
     a, b, c, d = map(int, parts)
     return a, b, c, d

@@ -8,8 +8,8 @@ from functools import partial
 
 from torch import Tensor
 
-from image_core.convert.reading import differing
 from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
+from image_core.convert.state_dicts import non_defaults
 from image_core.models.description import ModelConfig
 from image_core.models.partial_res import PartialResConfig
 
@@ -30,7 +30,7 @@ def partial_res_description(state: Mapping[str, Tensor], max_words: int = 15) ->
     """
     spec = seqtr_description(state, max_words)
     points = state.get("head.transformer.decoder.layers.0.point.4.weight")
-    heads = {} if points is None else differing({"heads": len(points) // 4}, PartialResConfig)
+    heads = {} if points is None else non_defaults({"heads": len(points) // 4}, PartialResConfig)
     return replace(spec, name="partial_res", config={**spec.config, **heads, "cctf_transposed": True})
 
 

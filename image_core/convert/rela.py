@@ -19,8 +19,16 @@ from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
 from image_core.convert import fused_swin
-from image_core.convert.asked import Asked
-from image_core.convert.reading import KeyTable, Rule, Shapes, differing, fill, read_content, tensors_of
+from image_core.convert.options import ConvertOptions
+from image_core.convert.state_dicts import (
+    KeyTable,
+    Rule,
+    Shapes,
+    load_weights,
+    non_defaults,
+    read_content,
+    state_dict_of,
+)
 from image_core.encoders.gru import fixed_length
 from image_core.encoders.word_pieces import bert_document
 from image_core.errors import CheckpointError
@@ -86,14 +94,14 @@ RELA = KeyTable(
         (rf"{_REGIONS}minimap_embed\.(.+)", r"regions.minimap.\1"),
     ),
     unused=fused_swin.UNUSED,
-    place=fused_swin.place,
+    resolve_path=fused_swin.resolve_path,
 )
 """The release with a Swin backbone."""
 
 
 def rela_description(
     state: Mapping[str, Tensor],
-    max_words: int = fused_swin.WORDS,
+    max_words: int = fused_swin.MAX_WORDS,
     fusion_heads: tuple[int, ...] = (1, 1, 1, 1),
     heads: int | None = None,
 ) -> ModelConfig:
@@ -108,11 +116,13 @@ def rela_description(
     side = math.isqrt(queries)
     if side * side != queries:
         raise CheckpointError(f"{shapes.expected}, got one with {queries} queries, which make no square of regions")
-    places = shapes.of(f"{pixels}.transformer.encoder.layers.0.self_attn.attention_weights.bias")[0]
-    points = RelaConfig().points if heads is None else places // (3 * heads)
-    heads = places // (3 * points) if points else 0
-    if places != 3 * heads * points:
-        raise CheckpointError(f"{shapes.expected}, got one with {places} places, which {heads} heads cannot share")
+    sampling_weights = shapes.of(f"{pixels}.transformer.encoder.layers.0.self_attn.attention_weights.bias")[0]
+    points = RelaConfig().points if heads is None else sampling_weights // (3 * heads)
+    heads = sampling_weights // (3 * points) if points else 0
+    if sampling_weights != 3 * heads * points:
+        raise CheckpointError(
+            f"{shapes.expected}, got one with {sampling_weights} places, which {heads} heads cannot share"
+        )
     gates = [value for key, value in state.items() if re.fullmatch(_GATE, key)]
     config = {
         "minimap": side,
@@ -130,29 +140,29 @@ def rela_description(
     }
     return ModelConfig(
         name="rela",
-        vision=fused_swin.swin_of(shapes),
-        text=fused_swin.bert_of(shapes),
-        config=differing(config, RelaConfig),
+        vision=fused_swin.swin_config(shapes),
+        text=fused_swin.bert_config(shapes),
+        config=non_defaults(config, RelaConfig),
         max_words=max_words,
     )
 
 
-def convert_rela(source: Path, out: Path, asked: Asked) -> ModelConfig:
+def convert_rela(source: Path, out: Path, options: ConvertOptions) -> ModelConfig:
     """A checkpoint of GRES with Swin and BERT's vocabulary -> a model file of ours, for a side of 480 px or the one
     asked for.
 
     Raises `CheckpointError` or `DataError`.
     """
     content = read_content(source)
-    state = tensors_of(content, source) | fused_swin.bert_beside(content, source)
-    max_words = asked.max_words or fused_swin.WORDS
-    spec = rela_description(state, max_words, fused_swin.stage_heads(asked.fusion_heads, 1), asked.heads)
-    words = fixed_length(fused_swin.bert_words(source, asked.vocabulary, state), max_words)
+    state = state_dict_of(content, source) | fused_swin.separate_bert(content, source)
+    max_words = options.max_words or fused_swin.MAX_WORDS
+    spec = rela_description(state, max_words, fused_swin.stage_heads(options.fusion_heads, 1), options.heads)
+    tokenizer = fixed_length(fused_swin.bert_tokenizer(source, options.vocabulary, state), max_words)
     state[NEVER_LOADED] = torch.zeros_like(state[NEVER_LOADED]) if NEVER_LOADED in state else torch.zeros(())
     if not spec.config.get("fusion_gates", True):
         state = {key: value for key, value in state.items() if not re.fullmatch(_GATE, key)}
-    model = build_model(spec, tokenizer_json=bert_document(words, spec.text.options))
-    fill(model, RELA.renamed(state, str(source)), str(source))
-    preprocessing = replace(fused_swin.PREPROCESSING, size_px=asked.size_px or fused_swin.PREPROCESSING.size_px)
+    model = build_model(spec, tokenizer_json=bert_document(tokenizer, spec.text.options))
+    load_weights(model, RELA.rename_keys(state, str(source)), str(source))
+    preprocessing = replace(fused_swin.PREPROCESSING, size_px=options.size_px or fused_swin.PREPROCESSING.size_px)
     save_model(out, model, spec, preprocessing, Provenance(data=f"converted from ReLA's {source.name}"))
     return spec

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from image_core.checkpoint import Provenance, save_model
-from image_core.convert.asked import Asked
-from image_core.convert.reading import (
+from image_core.convert.options import ConvertOptions
+from image_core.convert.state_dicts import (
     KeyTable,
     Rule,
     Shapes,
-    differing,
-    fill,
-    read_published,
+    load_weights,
+    non_defaults,
+    read_state_dict,
 )
 from image_core.data.annotation_files import read_json, read_plain_pickle
 from image_core.encoders.darknet import LEVEL_ENDS, darknet53
@@ -32,8 +32,8 @@ from image_core.models.seqtr import SeqTRConfig
 from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
 
-_VECTORS = "lan_enc.embedding.weight"
-WORDS = 15
+_WORD_VECTORS = "lan_enc.embedding.weight"
+MAX_WORDS = 15
 """Tokens that an expression had in training; 20 for RefCOCOg."""
 
 _ATTENTION: tuple[Rule, ...] = tuple(
@@ -70,7 +70,7 @@ _RULES: tuple[Rule, ...] = (
 """Encoder layers are a plain list in our model, and `<i>` is the part that has module i."""
 
 
-def _place(name: str) -> str:
+def _resolve_path(name: str) -> str:
     """Encoder layers are a plain list in our model; a DarkNet module is in the stem or a stage, by its number."""
     name = re.sub(r"^encoder\.layers\.", "encoder.", name)
 
@@ -81,11 +81,12 @@ def _place(name: str) -> str:
     return re.sub(r"<(\d+)>", part, name)
 
 
-SEQTR = KeyTable(_RULES, place=_place)
+SEQTR = KeyTable(_RULES, resolve_path=_resolve_path)
 
 
-def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> ModelConfig:
-    """The model that SeqTR's published tensors belong to, read off their shapes; 8 heads, which no shape tells.
+def seqtr_description(state: Mapping[str, Tensor], max_words: int = MAX_WORDS) -> ModelConfig:
+    """The model that SeqTR's published tensors belong to, from their shapes; 8 heads, which the shapes do not
+    determine.
 
     Only what differs from the published sizes is set, so that it equals a configuration with the same settings.
     Raises `CheckpointError` when a tensor that determines a size is missing, and for a model of boxes.
@@ -93,7 +94,7 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> Mo
     shapes = Shapes(state, "SeqTR checkpoint: expected a segmentation model with its encoders")
     shape, count = shapes.of, shapes.count
     tokens, channels = shape("head.transformer.query_embedding.weight")
-    embedding = shape(_VECTORS)[1]
+    embedding = shape(_WORD_VECTORS)[1]
     positions = shape("head.transformer.seq_positional_encoding.embedding.weight")[0]
     if positions % 2 == 0 or positions <= 5:  # 4 numbers of a box and the end
         raise CheckpointError(
@@ -117,9 +118,9 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> Mo
     }
     return ModelConfig(
         name="seqtr",
-        vision=EncoderConfig("darknet53", options=differing(vision, darknet53)),
-        text=EncoderConfig("gru", options=differing({"embedding": embedding, "hidden": hidden}, GruConfig)),
-        config=differing(config, SeqTRConfig),
+        vision=EncoderConfig("darknet53", options=non_defaults(vision, darknet53)),
+        text=EncoderConfig("gru", options=non_defaults({"embedding": embedding, "hidden": hidden}, GruConfig)),
+        config=non_defaults(config, SeqTRConfig),
         max_words=max_words,
     )
 
@@ -127,7 +128,7 @@ def seqtr_description(state: Mapping[str, Tensor], max_words: int = WORDS) -> Mo
 def convert_seqtr(
     source: Path,
     out: Path,
-    asked: Asked,
+    options: ConvertOptions,
     *,
     table: KeyTable = SEQTR,
     description: Callable[[Mapping[str, Tensor], int], ModelConfig] = seqtr_description,
@@ -138,26 +139,26 @@ def convert_seqtr(
     The vocabulary is the release's token_to_ix, a pickle or JSON of word -> row, with PAD and UNK. Raises
     `CheckpointError` or `DataError`.
     """
-    max_words = asked.max_words or WORDS
-    state = with_word_vectors(read_published(source), source)
-    vocabulary = asked.vocabulary or next(
+    max_words = options.max_words or MAX_WORDS
+    state = with_word_vectors(read_state_dict(source), source)
+    vocabulary = options.vocabulary or next(
         (path for path in (source.with_name(f"token_to_ix.{kind}") for kind in ("pkl", "json")) if path.is_file()), None
     )
     if vocabulary is None:
         raise DataError(f"{source}: no token_to_ix.pkl or .json beside it; put it there, or name it (--vocabulary)")
     spec = description(state, max_words)
-    if asked.heads is not None:
-        spec = replace(spec, config={**spec.config, **differing({"heads": asked.heads}, SeqTRConfig)})
-    words = _vocabulary(vocabulary, state[_VECTORS].shape[0])
-    options = cast(dict[str, Any], spec.text.options)
+    if options.heads is not None:
+        spec = replace(spec, config={**spec.config, **non_defaults({"heads": options.heads}, SeqTRConfig)})
+    words = _vocabulary(vocabulary, state[_WORD_VECTORS].shape[0])
+    text_options = cast(dict[str, Any], spec.text.options)
     text = GruTextEncoder(
-        GruConfig(vocabulary=state[_VECTORS].shape[0], **options),
+        GruConfig(vocabulary=state[_WORD_VECTORS].shape[0], **text_options),
         fixed_length(word_tokenizer(words), max_words),
     )
     model = build_model(spec, tokenizer_json=text.tokenizer_json())
-    fill(model, table.renamed(state, str(source)), str(source))
+    load_weights(model, table.rename_keys(state, str(source)), str(source))
     preprocessing = Preprocessing(
-        asked.size_px or 640, "keep_ratio", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), pixel_scale=1.0
+        options.size_px or 640, "keep_ratio", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), pixel_scale=1.0
     )
     provenance = Provenance(data=f"converted from {spec.name}'s {source.name}", words=tuple(sorted(words)))
     save_model(out, model, spec, preprocessing, provenance)
@@ -170,7 +171,7 @@ def with_word_vectors(state: dict[str, Tensor], source: Path) -> dict[str, Tenso
     Raises `DataError` for an archive that does not hold one table.
     """
     path = source.with_name("word_emb.npz")
-    if _VECTORS in state or not path.is_file():
+    if _WORD_VECTORS in state or not path.is_file():
         return state
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -180,7 +181,7 @@ def with_word_vectors(state: dict[str, Tensor], source: Path) -> dict[str, Tenso
     if len(tables) != 1 or tables[0].ndim != 2:
         shapes = [table.shape for table in tables]
         raise DataError(f"{path}: expected one table of word vectors, a row each, got arrays of shapes {shapes}")
-    return state | {_VECTORS: torch.from_numpy(tables[0].astype(np.float32))}
+    return state | {_WORD_VECTORS: torch.from_numpy(tables[0].astype(np.float32))}
 
 
 def _vocabulary(path: Path, rows: int) -> dict[str, int]:

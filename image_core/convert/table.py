@@ -6,22 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from image_core.convert.asked import Asked, check_source
+from image_core.convert.options import ConvertOptions, check_source
 from image_core.errors import ConfigError
 from image_core.lazy_table import LazyTable
 from image_core.models.description import ModelConfig
 
-Converter = Callable[[Path, Path, Asked], ModelConfig]
+Converter = Callable[[Path, Path, ConvertOptions], ModelConfig]
 """A published file, the model file to write, and what was asked -> the model's description."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A row of the table: what people should know of its files."""
+    """A row of the table: a project and the options of its conversion."""
 
     summary: str
-    #: The fields of `Asked` that this project reads, since no shape gives them -> their default, in words.
-    usual: Mapping[str, str]
+    #: The fields of `ConvertOptions` that this project reads, since no shape gives them -> their default, in words.
+    defaults: Mapping[str, str]
 
 
 CONVERTERS: LazyTable[Converter] = LazyTable(
@@ -34,7 +34,7 @@ CONVERTERS: LazyTable[Converter] = LazyTable(
         "seqtr": "image_core.convert.seqtr:convert_seqtr",
     },
 )
-"""Their files bring torch."""
+"""Name -> function. Their modules import torch."""
 
 PROJECTS: dict[str, Project] = {
     "cgformer": Project(
@@ -75,22 +75,22 @@ PROJECTS: dict[str, Project] = {
 
 def project(name: str) -> Project:
     """The row of `name`. Raises `UnknownNameError`."""
-    return PROJECTS[CONVERTERS.known(name.lower())]
+    return PROJECTS[CONVERTERS.canonical_name(name.lower())]
 
 
-def convert(name: str, source: Path, out: Path, asked: Asked) -> ModelConfig:
+def convert(name: str, source: Path, out: Path, options: ConvertOptions) -> ModelConfig:
     """The checkpoint `source` of the project `name` -> the model file `out`.
 
     Raises `UnknownNameError`, `ConfigError` for what this project has not, `CheckpointError` and `DataError`; what is
     named and not there before anything heavy is imported.
     """
-    row = project(name)
-    given = {f.name for f in fields(asked) if getattr(asked, f.name) is not None} - {"vocabulary"}
-    if given - row.usual.keys():
+    entry = project(name)
+    given = {f.name for f in fields(options) if getattr(options, f.name) is not None} - {"vocabulary"}
+    if given - entry.defaults.keys():
         raise ConfigError(
-            f"{name}: expected none of {', '.join(sorted(given - row.usual.keys()))}, as its shapes tell them or it "
-            "has none: leave it out"
+            f"{name}: expected none of {', '.join(sorted(given - entry.defaults.keys()))}, which its shapes "
+            "determine or it does not have: leave it out"
         )
     check_source(source)
-    asked.check_vocabulary()
-    return CONVERTERS.find(name.lower())(source, out, asked)
+    options.check_vocabulary()
+    return CONVERTERS.find(name.lower())(source, out, options)

@@ -31,7 +31,7 @@ def read_json(path: Path) -> Any:
     broken, and where an object has a key twice, of which one would be lost."""
     data = _bytes(path)
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_reject_repeated_keys)
     except _RepeatedKeyError as error:
         raise DataError(f"{path}: expected each key once in an object, got '{error}' again: rename one") from error
     except (ValueError, RecursionError) as error:
@@ -42,7 +42,7 @@ class _RepeatedKeyError(Exception):
     """The key that an object has twice."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) != len(pairs):
         raise _RepeatedKeyError(next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))
@@ -100,13 +100,13 @@ def _shape_of(content: Any) -> str:
 def _require(path: Path) -> None:
     if path.is_file():
         return
-    beside = [p.name for p in entries_of(path.parent)][:8] if path.parent.is_dir() else None
-    there = (
-        f"the folder holds {', '.join(beside) or 'nothing'}"
-        if beside is not None
+    entries = [p.name for p in entries_of(path.parent)][:8] if path.parent.is_dir() else None
+    content = (
+        f"the folder holds {', '.join(entries) or 'nothing'}"
+        if entries is not None
         else f"there is no folder {path.parent}"
     )
-    raise DataError(f"{path}: not there: docs/datasets.md tells how the dataset must lie; {there}")
+    raise DataError(f"{path}: no such file: docs/datasets.md describes the layout of the dataset; {content}")
 
 
 def _bytes(path: Path) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from image_core.data.words import mirror_words, speaks_of_place
+from image_core.data.words import depends_on_place, mirror_words
 from image_core.errors import ConfigError
 from image_core.geometry.masks import bounding_box
 from image_core.sample import ImageSample
@@ -50,30 +50,31 @@ def augment(sample: ImageSample, rng: np.random.Generator, settings: Augmentatio
 
 
 def mirror(sample: ImageSample) -> ImageSample:
-    """The picture mirrored left to right and its expressions with it; unchanged when one has no known mirror."""
-    known = tuple(text for expression in sample.expressions if (text := mirror_words(expression)) is not None)
-    if len(known) != len(sample.expressions):
+    """The image mirrored left to right and its expressions with it; unchanged when one has no known mirror."""
+    mirrored = tuple(text for expression in sample.expressions if (text := mirror_words(expression)) is not None)
+    if len(mirrored) != len(sample.expressions):
         return sample
     return replace(
         sample,
         image=np.ascontiguousarray(sample.image[:, ::-1]),
         masks=np.ascontiguousarray(sample.masks[:, :, ::-1]),
-        expressions=known,
+        expressions=mirrored,
     )
 
 
-def random_crop(sample: ImageSample, rng: np.random.Generator, least: float) -> ImageSample:
-    """A window of the picture's own shape, at least `least` of each side, with every target of the sample whole in it.
+def random_crop(sample: ImageSample, rng: np.random.Generator, min_share: float) -> ImageSample:
+    """A window of the image's own shape, at least `min_share` of each side, with every target of the sample whole in
+    it.
 
-    Unchanged when an expression speaks of place, order, count or size (`speaks_of_place`). What is cut away can only be
-    something that no expression of the sample means or names a relation to.
+    Unchanged when an expression speaks of place, order, count or size (`depends_on_place`). What is cut away can only
+    be something that no expression of the sample means or names a relation to.
     """
-    if any(speaks_of_place(expression) for expression in sample.expressions):
+    if any(depends_on_place(expression) for expression in sample.expressions):
         return sample
     height, width = sample.image.shape[:2]
     box = bounding_box(np.logical_or.reduce(sample.masks, axis=0)) or (width, height, 0, 0)
-    # the window must hold the targets, so a target as wide as the picture leaves nothing to cut
-    needed = max((box[2] - box[0]) / width, (box[3] - box[1]) / height, least)
+    # the window must hold the targets, so a target as wide as the image leaves nothing to cut
+    needed = max((box[2] - box[0]) / width, (box[3] - box[1]) / height, min_share)
     share = rng.uniform(needed, 1.0)
     h, w = min(height, int(np.ceil(share * height))), min(width, int(np.ceil(share * width)))
     y = int(rng.integers(max(0, box[3] - h), min(box[1], height - h) + 1))
@@ -86,7 +87,7 @@ def random_crop(sample: ImageSample, rng: np.random.Generator, least: float) -> 
 
 
 def jitter_colours(image: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
-    """(H, W, 3) uint8 RGB -> the same form. Value x brightness, then contrast about the picture's mean value, and
+    """(H, W, 3) uint8 RGB -> the same form. Value x brightness, then contrast about the image's mean value, and
     saturation, all in HSV: multiplying RGB would clip the strongest channel and turn pink into purple.
     """
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)

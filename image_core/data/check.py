@@ -14,10 +14,10 @@ from image_core.data.records import ReferringRecord
 from image_core.data.refer import check_rows, image_folder, left_out_of, rows_of_split, splits_of
 from image_core.data.table import author_of, layout_of
 from image_core.errors import DataError
-from image_core.pictures import check_whole
+from image_core.images import check_complete
 from image_core.progress import Progress, no_progress
 
-MOST_NAMED = 5
+MAX_LISTED = 5
 """How many missing items are named; the others are only counted."""
 
 PUBLISHED_REFS = {
@@ -52,7 +52,7 @@ class SplitCount:
 
 
 @dataclass(frozen=True)
-class PictureInventory:
+class ImageDatasetReport:
     """What of a dataset is there, and what is missing or broken."""
 
     dataset: str
@@ -97,13 +97,13 @@ class PictureInventory:
         which = "all splits" if self.checked_split is None else f"split {self.checked_split}"
         return [
             f"{self.dataset}, splits of {self.author}, in {self.root}",
-            *(f"{name}: {_told(count)}" for name, count in self.splits.items()),
+            *(f"{name}: {_format_count(count)}" for name, count in self.splits.items()),
             *self.notes,
             f"checked: {which}, {self.pictures} pictures in {self.images}",
             *([f"references without a target: {self.without_target}"] if self.without_target else []),
-            *named("pictures missing", self.missing_pictures),
-            *named("references that cannot be used", self.broken_refs),
-            *named("cannot be read", self.unreadable),
+            *format_items("pictures missing", self.missing_pictures),
+            *format_items("references that cannot be used", self.broken_refs),
+            *format_items("cannot be read", self.unreadable),
         ]
 
     @property
@@ -127,15 +127,15 @@ class PictureInventory:
             "refs": self.refs,
             "pictures": self.pictures,
             "refs_without_target": self.without_target,
-            "missing_pictures": counted(self.missing_pictures),
-            "broken_refs": counted(self.broken_refs),
-            "unreadable": counted(self.unreadable),
+            "missing_pictures": items_document(self.missing_pictures),
+            "broken_refs": items_document(self.broken_refs),
+            "unreadable": items_document(self.unreadable),
         }
 
 
-def check_pictures(
+def check_images(
     name: str, root: Path, split: str | None = None, split_by: str | None = None, progress: Progress = no_progress
-) -> PictureInventory:
+) -> ImageDatasetReport:
     """Count every split, look up every picture and annotation of `split` (None: of all), and open them.
 
     Raises `UnknownNameError` for a dataset or an author that is not known, `DataError` where the references, the
@@ -147,10 +147,10 @@ def check_pictures(
     rows = check_rows(path, content)
     chosen = rows if split is None else rows_of_split(path, rows, split)
     instances, images = layout.read_instances(path), image_folder(root, name)
-    records, broken = _usable(layout, chosen, instances, images)
+    records, broken = _read_records(layout, chosen, instances, images)
     by_path = {record.image_path: record for record in records}
     present = _present(by_path)
-    return PictureInventory(
+    return ImageDatasetReport(
         dataset=name,
         author=author,
         root=root,
@@ -168,7 +168,7 @@ def check_pictures(
     )
 
 
-def _usable(
+def _read_records(
     layout: Layout, rows: Sequence[Mapping[str, Any]], instances: Instances, images: Path
 ) -> tuple[list[ReferringRecord], list[str]]:
     """Rows as records, and a line for each that is none."""
@@ -201,13 +201,13 @@ def _present(paths: Mapping[Path, object]) -> set[Path]:
 
 def _unreadable(records: Sequence[ReferringRecord], progress: Progress) -> list[str]:
     """Pictures, each once, that are cut off or of another size than annotated, and masks that cannot be drawn."""
-    faults, known = [], set()
+    faults, checked = [], set()
     for done, record in enumerate(records):
         progress(done, len(records))
         try:
-            if record.image_path not in known:
-                known.add(record.image_path)
-                check_image_size(record, check_whole(record.image_path))
+            if record.image_path not in checked:
+                checked.add(record.image_path)
+                check_image_size(record, check_complete(record.image_path))
             record.mask()
         except DataError as error:
             faults.append(str(error))
@@ -225,20 +225,20 @@ def _counts(rows: Sequence[Mapping[str, Any]], name: str, author: str) -> dict[s
     return counts
 
 
-def _told(count: SplitCount) -> str:
+def _format_count(count: SplitCount) -> str:
     refs = "" if count.published_refs is None else f" (published: {count.published_refs})"
     expressions = "" if count.published_expressions is None else f" (published: {count.published_expressions})"
     return f"{count.refs} references{refs}, {count.expressions} expressions{expressions}, {count.pictures} pictures"
 
 
-def named(title: str, items: Sequence[object]) -> list[str]:
+def format_items(title: str, items: Sequence[object]) -> list[str]:
     """One line that counts the items and names the first of them; no line without items."""
     if not items:
         return []
-    rest = f", and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
-    return [f"{title}: {len(items)}: {', '.join(map(str, items[:MOST_NAMED]))}{rest}"]
+    rest = f", and {len(items) - MAX_LISTED} more" if len(items) > MAX_LISTED else ""
+    return [f"{title}: {len(items)}: {', '.join(map(str, items[:MAX_LISTED]))}{rest}"]
 
 
-def counted(items: Sequence[object]) -> dict[str, Any]:
+def items_document(items: Sequence[object]) -> dict[str, Any]:
     """The same for the JSON document."""
-    return {"count": len(items), "first": [str(item) for item in items[:MOST_NAMED]]}
+    return {"count": len(items), "first": [str(item) for item in items[:MAX_LISTED]]}

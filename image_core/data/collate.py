@@ -17,7 +17,7 @@ def collate(
     """F samples -> F images and the N expressions of them all, sample by sample.
 
     Where the prepared sizes differ, the smaller ones get zeros at the bottom and the right up to `size` (height,
-    width), by default the largest of the batch; `valid_px` keeps what is picture. Raises `ValueError` for no samples
+    width), by default the largest of the batch; `valid_px` keeps what is image. Raises `ValueError` for no samples
     and for a `size` that is smaller than a sample or does not divide by `preprocessing.multiple`.
     """
     if not samples:

@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 def read_grefs(root: Path, dataset: str, split_by: str, split: str | None = None) -> tuple[Path, Any]:
     """The references' file and its content, of all splits, unchecked. Where both files are there the JSON is read, and
-    a line tells so and whether the pickle, which ReLA's own reader takes, holds the same.
+    a log line says so, and whether the pickle, which ReLA's own reader takes, has the same content.
 
     Raises `DataError` when it is missing or broken.
     """
@@ -34,11 +34,11 @@ def read_grefs(root: Path, dataset: str, split_by: str, split: str | None = None
         return pickled, read_plain_pickle(pickled)
     content = read_json(path)
     if pickled.is_file():
-        _tell_of_both(path, content, pickled)
+        _compare_with_pickle(path, content, pickled)
     return path, content
 
 
-def _tell_of_both(path: Path, content: Any, pickled: Path) -> None:
+def _compare_with_pickle(path: Path, content: Any, pickled: Path) -> None:
     try:
         other = read_plain_pickle(pickled)
     except DataError as error:
@@ -48,7 +48,7 @@ def _tell_of_both(path: Path, content: Any, pickled: Path) -> None:
         _LOG.info("%s is read; %s beside it holds the same", path, pickled.name)
         return
     _LOG.warning(
-        "%s is read; %s beside it, which ReLA's own reader takes, holds other references: remove the one that is not "
+        "%s is read; %s beside it, which ReLA's own reader takes, has other references: remove the one that is not "
         "meant",
         *(path, pickled.name),
     )

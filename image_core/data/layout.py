@@ -25,7 +25,7 @@ class Layout:
     #: (root, dataset, author of the splits, split or None for all) -> a file to name in messages, and its content,
     #: unchecked.
     read_rows: Callable[[Path, str, str, str | None], tuple[Path, Any]]
-    #: That file -> sizes and names of pictures, and annotations where they are not in the rows.
+    #: That file -> sizes and names of images, and annotations where they are not in the rows.
     read_instances: Callable[[Path], Instances]
-    #: A row, the instances and the folder of pictures -> its record.
+    #: A row, the instances and the folder of images -> its record.
     build_record: Callable[[Row, Instances, Path], ReferringRecord]

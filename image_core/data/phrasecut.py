@@ -1,10 +1,10 @@
-"""PhraseCut: a phrase and all regions of a picture that it means (Wu et al., CVPR 2020).
+"""PhraseCut: a phrase and all regions of an image that it means (Wu et al., CVPR 2020).
 
 ROOT/VGPhraseCut_v0/refer_<split>.json      tasks: a phrase, and the polygons of each instance it means
-ROOT/VGPhraseCut_v0/image_data_split3000.json   sizes of the pictures (or image_data_split.json)
-ROOT/VGPhraseCut_v0/images/<image id>.jpg   the pictures, Visual Genome's
+ROOT/VGPhraseCut_v0/image_data_split3000.json   sizes of the images (or image_data_split.json)
+ROOT/VGPhraseCut_v0/images/<image id>.jpg   the images, Visual Genome's
 
-Splits: test, val, train, miniv (100 pictures kept apart from val), val_miniv (both).
+Splits: test, val, train, miniv (100 images kept apart from val), val_miniv (both).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from image_core.errors import DataError
 _LOG = logging.getLogger(__name__)
 FOLDER = "VGPhraseCut_v0"
 SPLITS = ("test", "val", "train", "miniv")
-_TOGETHER = {"val": "val,val_miniv", "miniv": "miniv,val_miniv"}
+_SPLIT_UNIONS = {"val": "val,val_miniv", "miniv": "miniv,val_miniv"}
 _IMAGE_FILES = ("image_data_split3000.json", "image_data_split.json")
 
 
@@ -41,9 +41,10 @@ def tasks_folder(root: Path, dataset: str = "phrasecut") -> Path:
     """ROOT/VGPhraseCut_v0. Raises `DataError` when it is not there."""
     folder = root / FOLDER
     if not folder.is_dir():
-        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        folders = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         raise DataError(
-            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got {', '.join(there) or 'no folder'}"
+            f"{folder}: no such folder: expected {FOLDER} in the dataset's root, got "
+            f"{', '.join(folders) or 'no folder'}"
         )
     return folder
 
@@ -58,18 +59,20 @@ def _rows(path: Path, split: str) -> Iterator[Row]:
         raise DataError(f"{path}: expected a list of tasks, a dict each, got {type(content).__name__}")
     for task in content:
         sentences = [{"sent_id": 0, "raw": task["phrase"]}] if "phrase" in task else []
-        yield {**task, "ref_id": task.get("task_id"), "split": _TOGETHER.get(split, split), "sentences": sentences}
+        yield {**task, "ref_id": task.get("task_id"), "split": _SPLIT_UNIONS.get(split, split), "sentences": sentences}
 
 
 def read_sizes(path: Path) -> Instances:
-    """Names and sizes of the pictures, by their ids; the tasks bring their polygons themselves. Of two files the first
-    of `_IMAGE_FILES` is read, and it is told where the other differs."""
-    here = [path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()]
-    file = here[0] if here else path.parent / _IMAGE_FILES[0]
+    """Names and sizes of the images, by their ids; the tasks bring their polygons themselves. Of two files the first
+    of `_IMAGE_FILES` is read, with a warning if the other differs."""
+    existing = [path.parent / name for name in _IMAGE_FILES if (path.parent / name).is_file()]
+    file = existing[0] if existing else path.parent / _IMAGE_FILES[0]
     images = _images_in(file)
-    for other in here[1:]:
-        theirs = _images_in(other)
-        differing = [image_id for image_id in images.keys() & theirs.keys() if images[image_id] != theirs[image_id]]
+    for other in existing[1:]:
+        other_images = _images_in(other)
+        differing = [
+            image_id for image_id in images.keys() & other_images.keys() if images[image_id] != other_images[image_id]
+        ]
         if differing:
             _LOG.warning(
                 "%s is read; %s beside it has other sizes (picture %d, %d in all): remove the one that is not meant",
@@ -94,14 +97,14 @@ def _images_in(file: Path) -> dict[int, dict[str, Any]]:
 
 
 def task_record(task: Row, instances: Instances, images: Path) -> ReferringRecord:
-    """One task -> its record: an object an instance. Raises `DataError` for a picture that is not listed, and
+    """One task -> its record: an object an instance. Raises `DataError` for an image that is not listed, and
     `KeyError`, `TypeError` or `ValueError` for a task without its fields."""
     image_id = int(task["image_id"])
     image = instances.images.get(image_id)
     if image is None:
         raise DataError(f"{instances.path}: no image {image_id}, which task {task['task_id']} names")
-    drawn = ([_flat(polygon) for polygon in instance if len(polygon) > 1] for instance in task["Polygons"])
-    parts = tuple(polygons for polygons in drawn if polygons)
+    instances_polygons = ([_flat(polygon) for polygon in instance if len(polygon) > 1] for instance in task["Polygons"])
+    parts = tuple(polygons for polygons in instances_polygons if polygons)
     # PhraseCut's own reader draws nothing of them
     points = sum(len(polygon) < 2 for instance in task["Polygons"] for polygon in instance)
     if not parts:

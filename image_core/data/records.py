@@ -1,4 +1,4 @@
-"""A row of a referring dataset's index: expressions, their picture, and the segmentations of their targets."""
+"""A row of a referring dataset's index: expressions, their image, and the segmentations of their targets."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class ReferringExpression:
 
 @dataclass(frozen=True)
 class ReferringRecord:
-    """One reference: a set of objects of one picture (empty: no target) and all expressions that mean it."""
+    """One reference: a set of objects of one image (empty: no target) and all expressions that mean it."""
 
     ref_id: int | str  # a number; a text in PhraseCut
     split: str
     image_id: int
     image_path: Path
-    size: tuple[int, int]  # (height, width) of the picture, in whose pixels `segmentations` are
+    size: tuple[int, int]  # (height, width) of the image, in whose pixels `segmentations` are
     expressions: tuple[ReferringExpression, ...]
     annotation_ids: tuple[int, ...]  # one an object
     segmentations: tuple[Segmentation, ...]  # one an object
@@ -55,7 +55,7 @@ class ReferringRecord:
     def mask(self, size: tuple[int, int] | None = None) -> np.ndarray:
         """(H, W) bool: the union of all objects and of all their parts. Raises `DataError` on a broken segmentation.
 
-        size: (height, width) to draw it at, in place of the picture's own. Polygons are scaled and drawn there; run
+        size: (height, width) to draw it at, in place of the image's own. Polygons are scaled and drawn there; run
         lengths can only be resized, by nearest neighbour.
         """
         size = size or self.size
@@ -67,8 +67,8 @@ class ReferringRecord:
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from error
             except (TypeError, OverflowError) as error:
-                told = f"expected polygons or run lengths, got what cannot be read ({error})"
-                raise DataError(f"{where}: {told}; fetch instances.json again") from error
+                message = f"expected polygons or run lengths, got what cannot be read ({error})"
+                raise DataError(f"{where}: {message}; fetch instances.json again") from error
             union |= part
         return union
 

@@ -2,7 +2,7 @@
 
 ROOT/<dataset>/refs(<split_by>).p      references with their expressions
 ROOT/<dataset>/instances.json          COCO: images, annotations
-ROOT/images/mscoco/images/train2014/   the pictures, COCO's train2014; see IMAGE_FOLDERS
+ROOT/images/mscoco/images/train2014/   the images, COCO's train2014; see IMAGE_FOLDERS
 ROOT/images/saiapr_tc-12/              those of RefCLEF
 
 <split_by>: unc (refcoco, refcoco+), umd or google (refcocog), berkeley or unc (refclef).
@@ -21,7 +21,7 @@ from image_core.data.records import ReferringExpression, ReferringRecord
 from image_core.errors import DataError
 
 _LOG = logging.getLogger(__name__)
-_MOST_TOLD = 3
+_MAX_LISTED = 3
 _COCO_FOLDERS = ("images/mscoco/images/train2014", "images/train2014", "train2014", "images")
 IMAGE_FOLDERS = {
     "refcoco": _COCO_FOLDERS,
@@ -31,14 +31,14 @@ IMAGE_FOLDERS = {
     "refclef": ("images/saiapr_tc-12", "saiapr_tc-12", "images"),
     "phrasecut": ("VGPhraseCut_v0/images", "images"),
 }
-"""Dataset -> where its pictures may lie under ROOT, in the order they are tried (REFER's own places first)."""
+"""Dataset -> where its images may lie under ROOT, in the order they are tried (REFER's own places first)."""
 
 
 def read_refs(root: Path, dataset: str, split_by: str, split: str | None = None) -> tuple[Path, Any]:
     """The references' file and its content, of all splits, unchecked. Raises `DataError` when it is missing or broken.
 
     File names are those of instances.json: a reference's own `file_name` carries an `_<annotation id>` suffix that no
-    picture has.
+    image has.
     """
     path = dataset_folder(root, dataset) / f"refs({split_by}).p"
     return path, read_plain_pickle(path)
@@ -48,11 +48,11 @@ def dataset_folder(root: Path, dataset: str) -> Path:
     """ROOT/<dataset>. Raises `DataError` when it is not there."""
     folder = root / dataset
     if not folder.is_dir():
-        there = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+        folders = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
         above = "; it looks like the dataset's own folder: give the one above" * (root / "instances.json").is_file()
         raise DataError(
             f"{folder}: no such folder: expected {dataset} in the dataset's root, got "
-            f"{', '.join(there) or 'no folder'}{above}"
+            f"{', '.join(folders) or 'no folder'}{above}"
         )
     return folder
 
@@ -60,7 +60,7 @@ def dataset_folder(root: Path, dataset: str) -> Path:
 def read_records(layout: Layout, root: Path, dataset: str, split_by: str, split: str) -> list[ReferringRecord]:
     """The references of one split, in the file's order, all expressions kept. An annotation id of -1 is no target.
 
-    What published readers leave out of the truth is left out, and told in one line. Raises `DataError` for a missing
+    What published readers leave out of the truth is left out, with a warning. Raises `DataError` for a missing
     folder or file, an unknown split, or rows that do not fit together.
     """
     path, content = layout.read_rows(root, dataset, split_by, split)
@@ -74,8 +74,8 @@ def read_records(layout: Layout, root: Path, dataset: str, split_by: str, split:
         except (KeyError, TypeError, ValueError) as error:
             name = row.get("ref_id", "?")
             raise DataError(f"{path}: reference {name}: expected the dataset's fields, got {error!r}") from error
-    if told := left_out_of(records):
-        _LOG.warning("%s: %s", path, told)
+    if note := left_out_of(records):
+        _LOG.warning("%s: %s", path, note)
     return records
 
 
@@ -84,8 +84,8 @@ def left_out_of(records: Iterable[ReferringRecord]) -> str | None:
     parts = list(dict.fromkeys(part for record in records for part in record.left_out))
     if not parts:
         return None
-    more = f" and {len(parts) - _MOST_TOLD} more" if len(parts) > _MOST_TOLD else ""
-    return f"left out of the truth, as published readers do: {', '.join(parts[:_MOST_TOLD])}{more}"
+    more = f" and {len(parts) - _MAX_LISTED} more" if len(parts) > _MAX_LISTED else ""
+    return f"left out of the truth, as published readers do: {', '.join(parts[:_MAX_LISTED])}{more}"
 
 
 def read_instances_beside(path: Path) -> Instances:
@@ -114,8 +114,8 @@ def rows_of_split(path: Path, rows: Sequence[Mapping[str, Any]], split: str) -> 
     """The rows of one split, in order. Raises `DataError` when there is none."""
     chosen = [row for row in rows if split in splits_of(row)]
     if not chosen:
-        known = sorted({str(row.get("split", "")) for row in rows})
-        raise DataError(f"{path}: no split '{split}'; it holds {', '.join(known) or 'no references'}")
+        splits = sorted({str(row.get("split", "")) for row in rows})
+        raise DataError(f"{path}: no split '{split}'; it holds {', '.join(splits) or 'no references'}")
     return chosen
 
 
@@ -142,7 +142,7 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
     for ann_id in ann_ids:
         if ann_id not in instances.annotations:
             raise DataError(f"{instances.path}: no annotation {ann_id}, which reference {row['ref_id']} names")
-    drawn = {i: _drawn(instances.annotations[i]["segmentation"]) for i in ann_ids}
+    segmentations = {i: _without_degenerate(instances.annotations[i]["segmentation"]) for i in ann_ids}
     return ReferringRecord(
         ref_id=int(row["ref_id"]),
         split=str(row["split"]),
@@ -153,22 +153,23 @@ def build_record(row: Mapping[str, Any], instances: Instances, images: Path) -> 
             ReferringExpression(int(s["sent_id"]), str(s["raw"]), str(s.get("family", ""))) for s in row["sentences"]
         ),
         annotation_ids=tuple(ann_ids),
-        segmentations=tuple(drawn[i][0] for i in ann_ids),
-        left_out=tuple(f"{what} of annotation {i}" for i in ann_ids for what in drawn[i][1]),
+        segmentations=tuple(segmentations[i][0] for i in ann_ids),
+        left_out=tuple(f"{what} of annotation {i}" for i in ann_ids for what in segmentations[i][1]),
     )
 
 
-def _drawn(segmentation: Any) -> tuple[Any, list[str]]:
-    """A segmentation without the polygons that draw nothing, and what these are; as it is where no other is left."""
+def _without_degenerate(segmentation: Any) -> tuple[Any, list[str]]:
+    """A segmentation without its degenerate polygons, and a description of each of these; unchanged if all are
+    degenerate."""
     if not isinstance(segmentation, list):
         return segmentation, []
-    whole = [part for part in segmentation if not _draws_nothing(part)]
-    if not whole:
+    kept = [part for part in segmentation if not _is_degenerate(part)]
+    if not kept:
         return segmentation, []
-    return whole, [f"a polygon of {len(part)} numbers" for part in segmentation if _draws_nothing(part)]
+    return kept, [f"a polygon of {len(part)} numbers" for part in segmentation if _is_degenerate(part)]
 
 
-def _draws_nothing(part: Any) -> bool:
+def _is_degenerate(part: Any) -> bool:
     return isinstance(part, list) and (len(part) < 6 or len(part) % 2 == 1)
 
 

@@ -33,7 +33,7 @@ def canonical_name(name: str) -> str:
     return _ALIASES.get(plain, plain)
 
 
-def is_picture_dataset(name: str) -> bool:
+def is_image_dataset(name: str) -> bool:
     """Whether the table has it."""
     return canonical_name(name) in SPLITS_BY
 
@@ -48,12 +48,12 @@ def author_of(name: str, split_by: str | None) -> str:
 
 
 def open_dataset(name: str, root: Path, split: str, *, split_by: str | None = None) -> ReferringImages:
-    """The pictures of one split of a dataset that lies under `root` in its public layout.
+    """The images of one split of a dataset that lies under `root` in its public layout.
 
     Raises `UnknownNameError` for a name that is not in the table and `DataError` for what is missing or broken.
     """
     author = author_of(name, split_by)
-    # Training on synthetic pictures runs on machines without pycocotools, which the readers need.
+    # Training on synthetic images runs on machines without pycocotools, which the readers need.
     from image_core.data.dataset import ReferringImages
     from image_core.data.refer import read_records
 

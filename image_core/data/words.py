@@ -49,7 +49,7 @@ _SIDE = re.compile(
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
 # Words with "left" or "right" inside that have nothing to do with a side.
-_INNOCENT = re.compile(r"(?:bright|fright|upright|alright|outright|wright|playwright|cleft)[a-z]*", re.IGNORECASE)
+_UNRELATED = re.compile(r"(?:bright|fright|upright|alright|outright|wright|playwright|cleft)[a-z]*", re.IGNORECASE)
 
 # "right" and "left" that are no side: "right behind", "right-angled", "the one left over", "left the room".
 _NOT_A_SIDE = re.compile(
@@ -114,11 +114,11 @@ def mirror_words(text: str) -> str | None:
     """
     if _QUOTED.search(text) or _NOT_A_SIDE.search(text):
         return None
-    shouted = text.isupper()
+    all_caps = text.isupper()
     pieces: list[str] = []
     end = 0
     for match in _TOKEN.finditer(text):
-        mirrored = _mirror_token(match.group(), shouted)
+        mirrored = _mirror_token(match.group(), all_caps)
         if mirrored is None:
             return None
         pieces += [text[end : match.start()], mirrored]
@@ -126,24 +126,24 @@ def mirror_words(text: str) -> str | None:
     return "".join([*pieces, text[end:]])
 
 
-def speaks_of_place(text: str) -> bool:
+def depends_on_place(text: str) -> bool:
     """Whether cropping and enlarging the picture can make the expression false.
 
     Decided by a list of words: place, relation to another thing, order, count, comparison and size. "the red striped
     star" and "man in blue" have none of them; "second dog", "cup on the table" and "the small star" have.
     """
-    tokens = [token for token in _TOKEN.findall(text.lower()) if not _INNOCENT.fullmatch(token)]
+    tokens = [token for token in _TOKEN.findall(text.lower()) if not _UNRELATED.fullmatch(token)]
     return any(t in _PLACE or t[0].isdigit() or "left" in t or "right" in t for t in tokens)
 
 
-def _mirror_token(token: str, shouted: bool) -> str | None:
+def _mirror_token(token: str, all_caps: bool) -> str | None:
     """The mirrored token, the token itself when a mirror leaves it true, None when that is not known."""
     side = _SIDE.fullmatch(token)
     if side is not None:
         start, stop = side.span("side")
         return token[:start] + _in_case_of(token[start:stop], _OTHER_SIDE[token[start:stop].lower()]) + token[stop:]
     lower = token.lower()
-    if _INNOCENT.fullmatch(token):
+    if _UNRELATED.fullmatch(token):
         return token
     if "left" in lower or "right" in lower or lower in _CHIRAL:
         return None
@@ -152,7 +152,7 @@ def _mirror_token(token: str, shouted: bool) -> str | None:
     if len(token) == 1:
         return token if lower in _PLAIN_LETTERS else None
     # a word in capitals amid others is text in the picture ("the NIKE bag")
-    return None if token.isupper() and not shouted else token
+    return None if token.isupper() and not all_caps else token
 
 
 def _in_case_of(model: str, word: str) -> str:

@@ -1,6 +1,6 @@
 """BERT's and RoBERTa's encoder (Devlin et al., NAACL 2019; Liu et al., 2019), whose layers can be stepped and cut.
 
-It is implemented here because transformers takes three seconds to import, too long for segmenting a single picture.
+It is implemented here because transformers takes three seconds to import, too long for segmenting a single image.
 Modules, and so the keys of weights, have the names of the published checkpoints.
 """
 
@@ -17,7 +17,12 @@ from torch.nn import functional as F
 
 from image_core.errors import ConfigError
 
-_ONLY = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+_REQUIRED_VALUES = {
+    "hidden_act": "gelu",
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
+}
 """The only values that a published configuration may have for these keys."""
 
 
@@ -50,11 +55,11 @@ class BertConfig:
     def from_published(cls, values: Mapping[str, Any]) -> BertConfig:
         """From the content of a config.json, whose other keys are ignored. Raises `ConfigError` for a variant of the
         architecture that is not supported."""
-        for key, wanted in _ONLY.items():
-            if values.get(key, wanted) != wanted:
-                raise ConfigError(f"text encoder: expected {key} {wanted!r}, got {values[key]!r}: take another model")
-        known = {f.name for f in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
+        for key, required in _REQUIRED_VALUES.items():
+            if values.get(key, required) != required:
+                raise ConfigError(f"text encoder: expected {key} {required!r}, got {values[key]!r}: take another model")
+        field_names = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in field_names})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `from_published` gives an equal object back."""
@@ -76,9 +81,9 @@ class BertEmbeddings(nn.Module):
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """(E, L) long -> (E, L, C). Padding must be at the end: positions are counted from the start."""
-        places = torch.arange(self._first, self._first + input_ids.shape[1], device=input_ids.device)
-        segment = self.token_type_embeddings(torch.zeros_like(places))
-        summed = self.word_embeddings(input_ids) + segment + self.position_embeddings(places)
+        positions = torch.arange(self._first, self._first + input_ids.shape[1], device=input_ids.device)
+        segment = self.token_type_embeddings(torch.zeros_like(positions))
+        summed = self.word_embeddings(input_ids) + segment + self.position_embeddings(positions)
         return self.dropout(self.LayerNorm(summed))
 
 

@@ -1,7 +1,7 @@
-"""The picture encoder of SAM (Kirillov et al., ICCV 2023) as a stem and three stages, all at stride 16.
+"""The image encoder of SAM (Kirillov et al., ICCV 2023) as a stem and three stages, all at stride 16.
 
-transformers' encoder takes pictures of one size only and returns only the last block. Here its table of positions is
-interpolated to the grid of the picture; transformers itself interpolates the tables of the blocks and pads windows.
+transformers' encoder takes images of one size only and returns only the last block. Here its table of positions is
+interpolated to the grid of the image; transformers itself interpolates the tables of the blocks and pads windows.
 transformers is imported only when an encoder is built, and the hub only when weights are read.
 """
 
@@ -47,15 +47,15 @@ SAM_ENCODERS: dict[str, dict[str, Any]] = {
 """Hub names, and one of ours -> the fields that differ from the defaults of transformers' `SamVisionConfig`. With them
 an encoder can be rebuilt without the hub."""
 
-_TOLD = (
+_ARCHITECTURE_FIELDS = (
     *("hidden_size", "num_hidden_layers", "num_attention_heads", "mlp_dim", "image_size", "patch_size"),
     *("window_size", "global_attn_indexes", "use_abs_pos", "use_rel_pos", "qkv_bias", "hidden_act", "layer_norm_eps"),
 )
-"""Fields of a configuration that tell one encoder from another."""
+"""Fields of a configuration that define the architecture."""
 
 
 class SamStem(nn.Module):
-    """Patches and their learned positions: (F, 3, H, W) -> (F, H/16, W/16, C), the table brought to that grid."""
+    """Patches and their learned positions: (F, 3, H, W) -> (F, H/16, W/16, C), the table interpolated to that grid."""
 
     def __init__(self, patches: nn.Module, positions: nn.Parameter) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class SamStem(nn.Module):
         return (x + table).permute(0, 2, 3, 1)
 
 
-def sam_parts(
+def sam_modules(
     name: str, *, pretrained: bool, folder: Path | None, options: Mapping[str, Any]
 ) -> tuple[list[list[nn.Module]], int]:
     """The modules of the stem and of three stages, each a third of the blocks, NHWC from the stem on; their channels.
@@ -84,7 +84,7 @@ def sam_parts(
         raise ConfigError(
             f"vision encoder '{name}': expected no pretrained, as it has no published weights, got it: leave it out"
         )
-    encoder = _read(name, folder, config) if pretrained or folder is not None else _fresh(config)
+    encoder = _load_pretrained(name, folder, config) if pretrained or folder is not None else _build_untrained(config)
     if encoder.pos_embed is None:
         raise ConfigError(f"vision encoder '{name}': expected use_abs_pos, got an encoder without positions")
     blocks = list(encoder.layers)
@@ -96,9 +96,11 @@ def sam_parts(
 def _config(name: str, options: Mapping[str, Any]) -> Any:
     from transformers import SamVisionConfig
 
-    unknown = sorted(set(options) - set(_TOLD))
+    unknown = sorted(set(options) - set(_ARCHITECTURE_FIELDS))
     if unknown:
-        raise ConfigError(f"vision encoder '{name}': expected options of {', '.join(_TOLD)}, got {unknown}")
+        raise ConfigError(
+            f"vision encoder '{name}': expected options of {', '.join(_ARCHITECTURE_FIELDS)}, got {unknown}"
+        )
     # The default of random weights, 1e-10, would leave nothing to learn from.
     config: Any = SamVisionConfig(initializer_range=0.02, **{**SAM_ENCODERS[name], **options})
     if config.num_hidden_layers < 3 or config.patch_size != STRIDE or config.image_size % STRIDE:
@@ -109,21 +111,21 @@ def _config(name: str, options: Mapping[str, Any]) -> Any:
     return config
 
 
-def _fresh(config: Any) -> Any:
+def _build_untrained(config: Any) -> Any:
     from transformers import SamVisionModel
 
     model: Any = SamVisionModel
     return model._from_config(config, attn_implementation="sdpa").train().vision_encoder
 
 
-def _read(name: str, folder: Path | None, config: Any) -> Any:
-    from image_core.hub.loading import Where, read_network
+def _load_pretrained(name: str, folder: Path | None, config: Any) -> Any:
+    from image_core.hub.loading import Placement, read_network
     from image_core.hub.sources import find_source
 
     source = find_source(name if folder is None else str(folder))
-    encoder = read_network(source, "SamModel", "SamProcessor", Where("cpu")).model.vision_encoder
-    there = {field: _plain(getattr(encoder.config, field)) for field in _TOLD}
-    differing = {field: value for field, value in there.items() if value != _plain(getattr(config, field))}
+    encoder = read_network(source, "SamModel", "SamProcessor", Placement("cpu")).model.vision_encoder
+    stored = {field: _plain(getattr(encoder.config, field)) for field in _ARCHITECTURE_FIELDS}
+    differing = {field: value for field, value in stored.items() if value != _plain(getattr(config, field))}
     if differing:
         raise ConfigError(
             f"vision encoder '{name}': expected weights of its sizes, got others in {source.name}: "

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from image_core.layers.blocks import attend, merge_heads
-from image_core.layers.many_rows import linear_of_many
+from image_core.layers.many_rows import linear_many_rows
 
-_APART = -100.0
+_MASKED = -100.0
 """Attention bias between cells that share a window only because the shift is cyclic."""
 
 
@@ -32,14 +32,14 @@ def window_attention(block: Any, x: Tensor) -> Tensor:
         x = torch.roll(x, (-shift_h, -shift_w), (1, 2))
     x = x.view(n, rows, win_h, columns, win_w, channels).transpose(2, 3).reshape(-1, win_h * win_w, channels)
     attention = block.attn
-    qkv = linear_of_many(attention.qkv, x).view(len(x), win_h * win_w, 3, attention.num_heads, -1)
+    qkv = linear_many_rows(attention.qkv, x).view(len(x), win_h * win_w, 3, attention.num_heads, -1)
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
     bias = attention._get_rel_pos_bias().to(q.dtype)
     if shifted:
-        apart = _apart((rows, columns), (win_h, win_w), (shift_h, shift_w), q)
-        bias = bias + apart[:, None]
+        shift_mask = _shift_mask((rows, columns), (win_h, win_w), (shift_h, shift_w), q)
+        bias = bias + shift_mask[:, None]
         bias = bias if n == 1 else bias.repeat(n, 1, 1, 1)
-    x = attention.proj_drop(linear_of_many(attention.proj, merge_heads(attend(q, k, v, bias=bias))))
+    x = attention.proj_drop(linear_many_rows(attention.proj, merge_heads(attend(q, k, v, bias=bias))))
     x = x.view(n, rows, columns, win_h, win_w, channels).transpose(2, 3)
     x = x.reshape(n, rows * win_h, columns * win_w, channels)
     if shifted:
@@ -50,16 +50,16 @@ def window_attention(block: Any, x: Tensor) -> Tensor:
 def feed_forward(block: Any, x: Tensor) -> Tensor:
     """FFN(LN(x)) of such a block, without the residual: (N, h, w, C) -> the same shape."""
     mlp = block.mlp
-    hidden = mlp.norm(mlp.drop1(mlp.act(linear_of_many(mlp.fc1, block.norm2(x)))))
-    return mlp.drop2(linear_of_many(mlp.fc2, hidden))
+    hidden = mlp.norm(mlp.drop1(mlp.act(linear_many_rows(mlp.fc1, block.norm2(x)))))
+    return mlp.drop2(linear_many_rows(mlp.fc2, hidden))
 
 
-def _apart(windows: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], like: Tensor) -> Tensor:
+def _shift_mask(windows: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], like: Tensor) -> Tensor:
     """(rows * columns, cells, cells): the attention bias of each window of a shifted grid."""
     bands = []
     for count, size, by in zip(windows, window, shift, strict=True):
-        place = torch.arange(count * size, device=like.device)
-        bands.append((place >= (count - 1) * size).long() + (place >= count * size - by))
+        position = torch.arange(count * size, device=like.device)
+        bands.append((position >= (count - 1) * size).long() + (position >= count * size - by))
     region = (3 * bands[0][:, None] + bands[1]).view(windows[0], window[0], windows[1], window[1])
     region = region.transpose(1, 2).flatten(2).flatten(0, 1)
-    return torch.where(region[:, None] == region[:, :, None], 0.0, _APART).to(like.dtype)
+    return torch.where(region[:, None] == region[:, :, None], 0.0, _MASKED).to(like.dtype)

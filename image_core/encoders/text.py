@@ -256,8 +256,8 @@ def _unreadable(source: str, what: str, error: Exception) -> RvosError:
 
 
 def _with_options(config: Any, options: Mapping[str, Any]) -> Any:
-    known = config.to_dict()
-    unknown = [key for key in options if key not in known]
+    defaults = config.to_dict()
+    unknown = [key for key in options if key not in defaults]
     if unknown:
         raise ConfigError(f"text encoder options: expected fields of {type(config).__name__}, got {unknown}")
     if isinstance(config, BertConfig):
@@ -288,7 +288,7 @@ def _read_model(config: Any, source: str) -> Any:
             attn_implementation="sdpa",
             dtype=torch.float32,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # told below, with what is missing
+            ignore_mismatched_sizes=True,  # reported below, with the missing weights
             **settings,
         )
     except OSError as error:

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from image_core.encoders.darknet import darknet53
-from image_core.encoders.sam_vision import MEAN, SAM_ENCODERS, STD, STRIDE, sam_parts
+from image_core.encoders.sam_vision import MEAN, SAM_ENCODERS, STD, STRIDE, sam_modules
 from image_core.encoders.vision_blocks import ConvStem, SwinStage
 from image_core.encoders.vision_weights import load_vision_weights
 from image_core.errors import ConfigError, RvosError, UnknownNameError
@@ -53,7 +53,7 @@ _SWIN_MODULES = ("timm.models.swin_transformer", "timm.models.swin_transformer_v
 class VisionEncoder(nn.Module):
     """A pyramid of features: `stem`, then `stages[i]` from level i to level i + 1. NCHW at every border.
 
-    channels: C_i of each level; strides: pixels per cell of each level, (4, 8, 16, 32) unless told; size_multiple:
+    channels: C_i of each level; strides: pixels per cell of each level, (4, 8, 16, 32) by default; size_multiple:
     height and width of an image must divide by it; mean, std: of each RGB channel in [0, 1], what images are normalised
     with.
     """
@@ -132,8 +132,8 @@ def build_vision_encoder(
 ) -> VisionEncoder:
     """A pyramid of `levels` levels (strides 4, 8, ...) from any timm architecture that has one, "tiny" (ours), or
     "darknet53" (YOLOv3's, not timm's; options `width` and `blocks`; its weights come through `rvos convert seqtr`). Of
-    "facebook/sam-vit-base" and its kin, and of "tiny_sam", the levels all have stride 16: a stem and up to three depths
-    of SAM's encoder; its weights come from that name on the hub, or from a folder of `save_pretrained`.
+    "facebook/sam-vit-base", -large and -huge, and of "tiny_sam", the levels all have stride 16: a stem and up to three
+    depths of SAM's encoder; its weights come from that name on the hub, or from a folder of `save_pretrained`.
 
     pretrained: weights from timm's hub; folder: weights from a local file or folder instead (timm, Hugging Face Swin,
     or the original Swin release); options: go to `timm.create_model`, over those of the name (`img_size` for
@@ -156,13 +156,13 @@ def build_vision_encoder(
             f"vision encoder '{name}': expected no pretrained, as it has no published weights, got it: leave it out"
         )
     net = _create(architecture, pretrained=from_hub, settings=settings)
-    groups, channels = _cut(net, name, STRIDES[:levels])
+    groups, channels = _split_levels(net, name, STRIDES[:levels])
     if folder is not None:
         load_vision_weights(net, [path for group in groups for path in group], Path(folder))
     nhwc = getattr(net, "output_fmt", "NCHW") == "NHWC"
     stem, *stages = (
         _Chain(
-            [_sized(net.get_submodule(path)) for path in group],
+            [_wrap_swin(net.get_submodule(path)) for path in group],
             takes_nhwc=nhwc and i > 0,
             gives_nhwc=nhwc,
         )
@@ -173,7 +173,7 @@ def build_vision_encoder(
 
 
 def _sam(name: str, pretrained: bool, folder: Path | None, levels: int, options: Mapping[str, Any]) -> VisionEncoder:
-    groups, channels = sam_parts(name, pretrained=pretrained, folder=folder, options=options)
+    groups, channels = sam_modules(name, pretrained=pretrained, folder=folder, options=options)
     stem, *stages = (_Chain(group, takes_nhwc=i > 0, gives_nhwc=True) for i, group in enumerate(groups[:levels]))
     return VisionEncoder(stem, stages, channels=(channels,) * levels, mean=MEAN, std=STD, strides=(STRIDE,) * levels)
 
@@ -216,7 +216,7 @@ def _create(architecture: str, *, pretrained: bool, settings: Mapping[str, Any])
         ) from error
 
 
-def _cut(net: nn.Module, name: str, strides: tuple[int, ...]) -> tuple[list[list[str]], tuple[int, ...]]:
+def _split_levels(net: nn.Module, name: str, strides: tuple[int, ...]) -> tuple[list[list[str]], tuple[int, ...]]:
     """Paths of the modules that make each level, in the order they run, and the channels of each level.
 
     Holds for networks that run their children one after the other; where levels end inside an `nn.Sequential` child,
@@ -250,5 +250,5 @@ def _cut(net: nn.Module, name: str, strides: tuple[int, ...]) -> tuple[list[list
     return groups, tuple(infos[s]["num_chs"] for s in strides)
 
 
-def _sized(module: nn.Module) -> nn.Module:
+def _wrap_swin(module: nn.Module) -> nn.Module:
     return SwinStage(module) if isinstance(module, SwinTransformerStage | SwinTransformerV2Stage) else module

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.encoders.segmentation_windows import feed_forward, window_attention
-from image_core.layers.many_rows import use_linear_of_many
+from image_core.layers.many_rows import use_linear_many_rows
 from image_core.layers.processor import has_avx512
 from image_core.vision_libraries import SwinTransformerStage, SwinTransformerV2Stage
 
@@ -36,7 +36,7 @@ class SwinStage(nn.Module):
         self.blocks = stage.blocks
         self._norms_follow = isinstance(stage, SwinTransformerV2Stage)
         self._segmentation_windows = False
-        use_linear_of_many(self)
+        use_linear_many_rows(self)
 
     def train(self, mode: bool = True) -> Self:
         """In eval mode windows use torch's fused attention kernel, which timm does not use by default. The result is
@@ -71,7 +71,7 @@ class SwinStage(nn.Module):
             if self._segmentation_windows:
                 x = self.feed_forward(i, x + self.attend(i, x))
             else:
-                x = _fitted(block, x.shape[1:3])(x)
+                x = _with_fitting_shift(block, x.shape[1:3])(x)
         return x
 
     def attend(self, i: int, x: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class SwinStage(nn.Module):
         if self._segmentation_windows:
             block: Any = self.blocks[i]
             return block.drop_path1(window_attention(block, x))
-        block = _fitted(self.blocks[i], x.shape[1:3])
+        block = _with_fitting_shift(self.blocks[i], x.shape[1:3])
         if self._norms_follow:
             return block.drop_path1(block.norm1(block._attn(x)))
         return block.drop_path1(block._attn(block.norm1(x)))
@@ -94,7 +94,7 @@ class SwinStage(nn.Module):
         return r + block.drop_path2(block.mlp(block.norm2(r)))
 
 
-def _fitted(block: Any, grid: Sequence[int]) -> Any:
+def _with_fitting_shift(block: Any, grid: Sequence[int]) -> Any:
     """The Swin block whose shift suits a grid of (h, w) cells. A shallow copy shares every weight and leaves `block` as
     it was, so threads that run one encoder at different sizes cannot disturb each other."""
     shift = tuple(0 if g <= w else s for g, w, s in zip(grid, block.window_size, block.shift_size, strict=True))
@@ -107,7 +107,7 @@ def _fitted(block: Any, grid: Sequence[int]) -> Any:
 
 class ConvStem(nn.Module):
     """Patch embedding of timm's Swin in convolutions: two of stride 2 and one of stride 1, each 3x3 with batch norm and
-    ReLU. Trained from scratch on few pictures, edges and colours are then learnt in a fraction of the steps
+    ReLU. Trained from scratch on few images, edges and colours are then learnt in a fraction of the steps
     ("Early Convolutions Help Transformers See Better", Xiao et al. 2021).
 
     Takes timm's keywords for a patch embedding; what it does not need is ignored.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from image_core.errors import CheckpointError
 
 _FILES = ("model.safetensors", "pytorch_model.bin", "model.bin", "pytorch_model.pth")
-_SHOWN = 5
+_MAX_LISTED = 5
 
 _HUGGING_FACE_SWIN = (
     (r"^(swin|backbone)\.", ""),
@@ -34,33 +34,33 @@ _HUGGING_FACE_SWIN = (
 """Key patterns of transformers' Swin files -> timm's names, applied in this order."""
 
 
-def load_vision_weights(net: nn.Module, kept: Sequence[str], source: Path) -> None:
-    """Fills the modules at the paths `kept` of the timm model `net` from the file or folder `source`.
+def load_vision_weights(net: nn.Module, used: Sequence[str], source: Path) -> None:
+    """Fills the modules at the paths `used` of the timm model `net` from the file or folder `source`.
 
     Weights of what is not kept (heads, final norms) may lie in the file and are left there; everything else must fit.
     Raises `CheckpointError` with counts of missing, unexpected and differing keys.
     """
     state = _to_timm(_read(source))
     own = net.state_dict()
-    prefixes = tuple(f"{path}." for path in kept)
-    cut = {name for name, _ in net.named_children()} - {path.split(".")[0] for path in kept}
-    wanted = {key for key in own if key.startswith(prefixes)}
-    missing = sorted(wanted - state.keys())
+    prefixes = tuple(f"{path}." for path in used)
+    cut = {name for name, _ in net.named_children()} - {path.split(".")[0] for path in used}
+    required = {key for key in own if key.startswith(prefixes)}
+    missing = sorted(required - state.keys())
     unexpected = sorted(key for key in state.keys() - own.keys() if key.split(".")[0] not in cut)
     differing = [
         f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
-        for key in sorted(wanted & state.keys())
+        for key in sorted(required & state.keys())
         if state[key].shape != own[key].shape
     ]
     if missing or unexpected or differing:
         faults = {"missing": missing, "unexpected": unexpected, "of another shape": differing}
-        told = "; ".join(f"{len(keys)} {kind}: {_shortened(keys)}" for kind, keys in faults.items() if keys)
-        raise CheckpointError(f"{source}: weights do not fit this vision encoder: {told}")
-    net.load_state_dict({key: state[key] for key in wanted}, strict=False)
+        description = "; ".join(f"{len(keys)} {kind}: {_format_keys(keys)}" for kind, keys in faults.items() if keys)
+        raise CheckpointError(f"{source}: weights do not fit this vision encoder: {description}")
+    net.load_state_dict({key: state[key] for key in required}, strict=False)
 
 
-def _shortened(keys: Sequence[str]) -> str:
-    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
+def _format_keys(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_MAX_LISTED]) + (", ..." if len(keys) > _MAX_LISTED else "")
 
 
 def _read(source: Path) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
-"""`predictions.jsonl`: what a model answered, picture by picture, with the masks of every protocol.
+"""`predictions.jsonl`: the answers of a model, image by image, with the masks of every protocol.
 
-A line a picture: `sample_id`, and for each expression its text (`expression`), `presence`, `score`, `rle` (the mask at
-the picture's own size) and `planes` (plane -> the mask there, where a protocol compares elsewhere), all before the
+A line an image: `sample_id`, and for each expression its text (`expression`), `presence`, `score`, `rle` (the mask at
+the image's own size) and `planes` (plane -> the mask there, where a protocol compares elsewhere), all before the
 presence gate. Logits are too large to keep, and a mask cannot be resized into that of another plane: so all are made
 when predicting.
 """
@@ -35,7 +35,7 @@ class LoggedAnswer:
 
     @classmethod
     def of(cls, answer: MaskAnswer, size: tuple[int, int], planes: Sequence[Plane]) -> LoggedAnswer:
-        """A model's answer on these planes, and at the picture's own size (height, width)."""
+        """A model's answer on these planes, and at the image's own size (height, width)."""
         log_odds = answer.log_odds(size)
         wanted: tuple[Plane, ...] = (_NATIVE, *planes)
         masks: dict[Plane, np.ndarray] = {p: predicted_mask(log_odds, p) for p in wanted}
@@ -61,12 +61,13 @@ class LoggedAnswer:
 
     @property
     def mask(self) -> np.ndarray:
-        """(H, W) bool at the picture's own size, all False where the target is judged absent."""
+        """(H, W) bool at the image's own size, all False where the target is judged absent."""
         return self.masks[_NATIVE] & self.present
 
 
 class PredictionLog:
-    """The file, growing; a line that a kill cut short goes. Raises `OutputError` where it cannot be read or written."""
+    """The file, which is appended to; a torn last line is removed. Raises `OutputError` if it cannot be read or
+    written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -74,15 +75,15 @@ class PredictionLog:
         with output_errors(path):
             self._lines = dict(read_lines(path, _parsed, "remove the line: it is made again"))
 
-    def known(self, sample: ImageSample) -> list[LoggedAnswer] | None:
-        """What was answered to just these expressions of this picture, None where it was not."""
+    def find(self, sample: ImageSample) -> list[LoggedAnswer] | None:
+        """The logged answers to exactly these expressions of this image, or None."""
         rows = self._lines.get(sample.sample_id)
         if rows is None or [row["expression"] for row in rows] != list(sample.expressions):
             return None
         return [LoggedAnswer.read(row) for row in rows]
 
     def append(self, sample: ImageSample, answers: Sequence[LoggedAnswer]) -> None:
-        """Write one picture's answers. Raises `OutputError`."""
+        """Write one image's answers. Raises `OutputError`."""
         rows = [
             {"expression": expression, **answer.row()}
             for expression, answer in zip(sample.expressions, answers, strict=True)

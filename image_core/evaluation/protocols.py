@@ -1,6 +1,6 @@
-"""The published ways to compare a predicted mask with the true mask of a referring picture, as a table of pure rules.
+"""The published ways to compare a predicted mask with the true mask of a referring image, as a table of pure rules.
 
-All begin with the output of our models, logits at the picture's own size. A paper that compares at the size of its
+All begin with the output of our models, logits at the image's own size. A paper that compares at the size of its
 network has no such logits. Here they are resized to that size, so those rules are rebuilt and not verified; the IoU and
 the thresholds themselves agree with the papers' own evaluators (`metrics.py`). Every protocol scores every expression
 of a reference; where a paper takes only one, the protocol's text says so.
@@ -21,7 +21,7 @@ from image_core.geometry.planes import resize_logits
 from image_core.metrics import GrefcocoMetrics, RefcocoMetrics
 
 Plane = Literal["native", "squash_480", "bicubic", "keep_ratio_640"]
-"""The size at which two masks are compared: the picture's own; squashed to 480 x 480; the picture's own, after resizing
+"""The size at which two masks are compared: the image's own; squashed to 480 x 480; the image's own, after resizing
 to 480 x 480 and back as probabilities; 640 px at the longer side."""
 
 SQUASHED = (480, 480)
@@ -43,12 +43,12 @@ class ImageProtocol:
     #: When an answer is "no target": never, by the model's presence, or for a mask of fewer than `FEW_PIXELS`.
     absent: Literal["never", "presence", "few_pixels"] = "never"
     #: The true mask is rasterised on the plane, polygon by polygon, and not resized.
-    drawn: bool = False
+    rasterised: bool = False
     #: IoU = I / P, P the predicted pixels, where the true mask has more than one polygon.
     crowd: bool = False
     #: oIoU is among its metrics.
     has_overall: bool = True
-    #: The whole computation, from picture to metric, agrees with the paper's own code.
+    #: The whole computation, from image to metric, agrees with the paper's own code.
     verified: bool = False
 
 
@@ -66,14 +66,14 @@ PROTOCOLS = {
         "squash_480",
         "rela",
         absent="presence",
-        drawn=True,
+        rasterised=True,
     ),
     "rela_50px": ImageProtocol(
         f"as rela, but absent is a mask of fewer than {FEW_PIXELS} pixels at 480 x 480",
         "squash_480",
         "rela",
         absent="few_pixels",
-        drawn=True,
+        rasterised=True,
     ),
     "cgformer": ImageProtocol(
         "probabilities of 480 x 480 back to the picture's size (bicubic), above 0.5, IoU > X, every sentence, as its "
@@ -99,7 +99,7 @@ NATIVE = (
 
 
 def plane_size(size: tuple[int, int], plane: Plane) -> tuple[int, int]:
-    """(height, width) of the masks of a plane, of a picture of `size`."""
+    """(height, width) of the masks of a plane, of an image of `size`."""
     if plane == "squash_480":
         return SQUASHED
     if plane == "keep_ratio_640":
@@ -109,7 +109,7 @@ def plane_size(size: tuple[int, int], plane: Plane) -> tuple[int, int]:
 
 
 def predicted_mask(logits: np.ndarray, plane: Plane) -> np.ndarray:
-    """(H, W) float32 raw logits at the picture's own size -> the bool mask on a plane."""
+    """(H, W) float32 raw logits at the image's own size -> the bool mask on a plane."""
     if plane == "native":
         return logits > 0
     raw = torch.from_numpy(np.ascontiguousarray(logits))
@@ -121,7 +121,7 @@ def predicted_mask(logits: np.ndarray, plane: Plane) -> np.ndarray:
 
 
 def true_mask(mask: np.ndarray, plane: Plane) -> np.ndarray:
-    """(H, W) bool at the picture's own size -> the bool mask on a plane, by nearest neighbour."""
+    """(H, W) bool at the image's own size -> the bool mask on a plane, by nearest neighbour."""
     return nearest(mask, plane_size((mask.shape[0], mask.shape[1]), plane))
 
 
@@ -142,13 +142,13 @@ class ProtocolScore:
         truth: np.ndarray,
         presence: float,
         polygons: int = 1,
-        drawn: np.ndarray | None = None,
+        rasterised: np.ndarray | None = None,
     ) -> None:
-        """predicted: bool mask on the protocol's plane; truth: (H, W) bool, the true mask at the picture's own size;
-        presence: [0, 1]; polygons: their number in the true mask; drawn: the true mask rasterised on the plane, for
-        protocols that want it; None: it is resized."""
-        there = true_mask(truth, self.protocol.plane) if drawn is None else drawn
-        intersection, union = overlap(predicted, there)
+        """predicted: bool mask on the protocol's plane; truth: (H, W) bool, the true mask at the image's own size;
+        presence: [0, 1]; polygons: their number in the true mask; rasterised: the true mask rasterised on the plane,
+        for protocols that want it; None: it is resized."""
+        truth_on_plane = true_mask(truth, self.protocol.plane) if rasterised is None else rasterised
+        intersection, union = overlap(predicted, truth_on_plane)
         area = int(np.count_nonzero(predicted))
         if self.protocol.crowd and polygons > 1:
             union = area

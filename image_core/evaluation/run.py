@@ -1,4 +1,4 @@
-"""An evaluation of still pictures into a folder, resumable, with the figures of every protocol at the end."""
+"""An evaluation of still images into a folder, resumable, with the figures of every protocol at the end."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import torch
 
 from image_core.data.words import words_of
 from image_core.errors import ConfigError, DataError
-from image_core.evaluation.pictures import PictureSet
+from image_core.evaluation.images import ImageSet
 from image_core.evaluation.prediction_log import LoggedAnswer, PredictionLog
 from image_core.evaluation.protocols import NATIVE, PROTOCOLS, SQUASHED, Plane, ProtocolScore
-from image_core.evaluation.samples import asking, check_can_be_shuffled, expressions_of_another
+from image_core.evaluation.samples import check_can_be_shuffled, expressions_of_another, with_other_expressions
 from image_core.files import remove, write_json
-from image_core.folder import RunKind, claimed
+from image_core.folder import RunKind, run_folder
 from image_core.mask_model import MaskModel, ask_many
 from image_core.metrics import ReferringMetrics
 from image_core.progress import Progress, no_progress
@@ -29,7 +29,7 @@ from image_core.sample import ImageSample
 KIND = RunKind("rvos evaluation of pictures")
 CROWD = "seqtr_crowd_iou"
 GROUP = 8
-"""Pictures in a batch. It makes no difference for a model that takes them one by one."""
+"""Images in a batch. It makes no difference for a model that takes them one by one."""
 OUTPUTS = ("metrics.json", "predictions.jsonl", "predictions.png", "timing.json")
 
 
@@ -37,7 +37,7 @@ class Sheet(Protocol):
     """Draws answers beside the true masks. Drawing is no part of this package, so it is passed in."""
 
     def add(self, sample: ImageSample, masks: Sequence[np.ndarray], presence: Sequence[float]) -> None:
-        """A picture with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
+        """An image with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
         ...
 
     def write(self, path: Path) -> None:
@@ -49,10 +49,10 @@ class Sheet(Protocol):
 class ImageEvaluation:
     """What is run. Raises `ConfigError` for what cannot be."""
 
-    pictures: PictureSet
-    #: Only so many pictures, the first ones; None for all.
+    images: ImageSet
+    #: Only so many images, the first ones; None for all.
     limit: int | None = None
-    #: The text-blind control: each picture is asked the expressions of the next one that has some.
+    #: The text-blind control: each image gets the expressions of the next one that has some.
     shuffle_expressions: bool = False
     #: Also score by SeqTR's lenient rule. Nothing is predicted again, so a protocol on the same plane is needed.
     seqtr_crowd_iou: bool = False
@@ -63,36 +63,36 @@ class ImageEvaluation:
         if self.seqtr_crowd_iou and PROTOCOLS[CROWD].plane not in self.planes:
             raise ConfigError(
                 "--seqtr-crowd-iou: expected a dataset that is compared by SeqTR's rules (refcoco, refcoco+, refcocog, "
-                f"refclef), got {self.pictures.name}: leave it out"
+                f"refclef), got {self.images.name}: leave it out"
             )
 
     @property
     def count(self) -> int:
-        """How many pictures."""
-        return len(self.pictures) if self.limit is None else min(self.limit, len(self.pictures))
+        """How many images."""
+        return len(self.images) if self.limit is None else min(self.limit, len(self.images))
 
     @property
     def protocols(self) -> tuple[str, ...]:
         """By name, those beside the native one."""
-        return (*self.pictures.protocols, *([CROWD] if self.seqtr_crowd_iou else []))
+        return (*self.images.protocols, *([CROWD] if self.seqtr_crowd_iou else []))
 
     @property
     def planes(self) -> list[Plane]:
-        """Where masks are kept beside the picture's own size, whether the crowd rule is asked or not."""
-        planes: list[Plane] = [PROTOCOLS[name].plane for name in self.pictures.protocols]
+        """The planes on which masks are logged besides the native one, with or without the crowd rule."""
+        planes: list[Plane] = [PROTOCOLS[name].plane for name in self.images.protocols]
         return list(dict.fromkeys(planes))  # lavt and rela share one
 
     @property
     def settings(self) -> dict[str, Any]:
         """What predictions depend on; a folder with others is refused."""
-        return self.pictures.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
+        return self.images.settings | {"limit": self.limit, "shuffle_expressions": self.shuffle_expressions}
 
     def sample(self, index: int) -> ImageSample:
-        """A picture with the expressions that are asked of it, and their true masks. Raises `DataError`."""
-        sample = self.pictures.sample(index)
+        """An image with the expressions it is evaluated on, and their true masks. Raises `DataError`."""
+        sample = self.images.sample(index)
         if not self.shuffle_expressions or not sample.expressions:
             return sample
-        return asking(sample, expressions_of_another(self.pictures.expressions, index, self.count))
+        return with_other_expressions(sample, expressions_of_another(self.images.expressions, index, self.count))
 
 
 def run_image_evaluation(
@@ -108,7 +108,7 @@ def run_image_evaluation(
     """Predict, score, and write `predictions.jsonl`, `metrics.json` and `predictions.png` into `out`.
 
     recorded: which model this is, as JSON values; a folder with predictions of another one is refused.
-    Pictures that an interrupted run left in `predictions.jsonl` are not predicted again; those that cannot be read are
+    Images that an interrupted run left in `predictions.jsonl` are not predicted again; those that cannot be read are
     listed under "failures", and each of their expressions counts 0. A finished run is given as it stands, unless
     something in it failed or the crowd rule is new. Raises `OutputError` for a folder that is in use, holds another
     run, or cannot be written.
@@ -118,18 +118,18 @@ def run_image_evaluation(
     def clear() -> None:
         remove(out / name for name in OUTPUTS)
 
-    with claimed(out, KIND, settings, clear if overwrite else None):
-        finished = _finished(out, settings, evaluation.protocols)
-        if finished is not None:
+    with run_folder(out, KIND, settings, clear if overwrite else None):
+        stored_document = _finished(out, settings, evaluation.protocols)
+        if stored_document is not None:
             progress(evaluation.count, evaluation.count)
-            return finished
+            return stored_document
         run = _Run(evaluation, model, PredictionLog(out / "predictions.jsonl"), sheet)
         for first in range(0, evaluation.count, GROUP):
             group = range(evaluation.count)[first : first + GROUP]
             run.step(group)
             progress(group[-1] + 1, evaluation.count)
         document = {
-            "dataset": evaluation.pictures.name,
+            "dataset": evaluation.images.name,
             "protocol": NATIVE,
             "verified": True,
             **run.figures(),
@@ -152,13 +152,13 @@ def _finished(out: Path, settings: dict[str, Any], protocols: Sequence[str]) -> 
         document = json.loads((out / "metrics.json").read_bytes())
     except ValueError:
         return None
-    whole = document["settings"] == settings and not document["failures"]
-    return document if whole and set(protocols) <= document.get("protocols", {}).keys() else None
+    is_complete = document["settings"] == settings and not document["failures"]
+    return document if is_complete and set(protocols) <= document.get("protocols", {}).keys() else None
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A picture that can be read."""
+class _ReadableImage:
+    """An image that could be read, with its expressions."""
 
     index: int
     #: All of its expressions.
@@ -167,13 +167,13 @@ class _Asked:
     keep: tuple[int, ...]
 
     @property
-    def question(self) -> ImageSample:
-        """The picture with what the model is asked."""
+    def query(self) -> ImageSample:
+        """The image with the expressions that are passed to the model."""
         return _rows(self.sample, self.keep)
 
 
 class _Run:
-    """The pictures in groups: asked, logged, scored."""
+    """Predicts, logs and scores the images in groups."""
 
     def __init__(self, evaluation: ImageEvaluation, model: MaskModel, log: PredictionLog, sheet: Sheet) -> None:
         self.evaluation, self.model, self.log, self.sheet = evaluation, model, log, sheet
@@ -184,67 +184,67 @@ class _Run:
         self.published = {name: ProtocolScore(PROTOCOLS[name]) for name in evaluation.protocols}
 
     def step(self, indices: Sequence[int]) -> None:
-        """Some pictures: those that the log does not know are asked together."""
-        pictures = [self._read(index) for index in indices]
-        self._ask([p.question for p in pictures if isinstance(p, _Asked) and p.keep])
-        for index, picture in zip(indices, pictures, strict=True):
-            if isinstance(picture, _Asked):
-                self._score(picture)
+        """Evaluate some images: those without logged answers are passed to the model in one call."""
+        images = [self._read(index) for index in indices]
+        self._ask([p.query for p in images if isinstance(p, _ReadableImage) and p.keep])
+        for index, image in zip(indices, images, strict=True):
+            if isinstance(image, _ReadableImage):
+                self._score(image)
             else:
-                self._fail(index, str(picture))
+                self._fail(index, str(image))
 
-    def _read(self, index: int) -> _Asked | DataError:
+    def _read(self, index: int) -> _ReadableImage | DataError:
         try:
             sample = self.evaluation.sample(index)
         except DataError as error:
             return error
-        return _Asked(index, sample, tuple(i for i, text in enumerate(sample.expressions) if words_of(text)))
+        return _ReadableImage(index, sample, tuple(i for i, text in enumerate(sample.expressions) if words_of(text)))
 
-    def _ask(self, questions: Sequence[ImageSample]) -> None:
-        """Ask the model about pictures without logged answers, and log the answers."""
-        new = [question for question in questions if self.log.known(question) is None]
-        if not new:
+    def _ask(self, queries: Sequence[ImageSample]) -> None:
+        """Ask the model about images without logged answers, and log the answers."""
+        unanswered = [query for query in queries if self.log.find(query) is None]
+        if not unanswered:
             return
         start = time.perf_counter()
-        answered = ask_many(self.model, [q.image for q in new], [q.expressions for q in new])
-        self.computed, self.seconds = self.computed + len(new), self.seconds + time.perf_counter() - start
-        for question, answers in zip(new, answered, strict=True):
+        answered = ask_many(self.model, [q.image for q in unanswered], [q.expressions for q in unanswered])
+        self.computed, self.seconds = self.computed + len(unanswered), self.seconds + time.perf_counter() - start
+        for query, answers in zip(unanswered, answered, strict=True):
             planes = self.evaluation.planes
-            self.log.append(question, [LoggedAnswer.of(answer, question.size, planes) for answer in answers])
+            self.log.append(query, [LoggedAnswer.of(answer, query.size, planes) for answer in answers])
 
-    def _score(self, picture: _Asked) -> None:
-        """Score the answers to one picture, and a failure for each expression without words."""
-        sample = picture.sample
-        for i in (i for i in range(len(sample.expressions)) if i not in picture.keep):
+    def _score(self, image: _ReadableImage) -> None:
+        """Score the answers to one image, and a failure for each expression without words."""
+        sample = image.sample
+        for i in (i for i in range(len(sample.expressions)) if i not in image.keep):
             self._count_failure(sample.masks[i], bool(sample.masks[i].any()), sample.families[i])
-            told = f"expected words, got the expression {sample.expressions[i]!r}"
-            self.failures.append({"picture": sample.sample_id, "expression": sample.expression_ids[i], "error": told})
-        if not picture.keep:
-            return
-        question, polygons = picture.question, self.evaluation.pictures.polygons(picture.index)
-        answers = self.log.known(question)
-        if answers is None:
-            raise ValueError(
-                f"{question.sample_id}: expected its answers in the log, got none: two pictures of one id?"
+            message = f"expected words, got the expression {sample.expressions[i]!r}"
+            self.failures.append(
+                {"picture": sample.sample_id, "expression": sample.expression_ids[i], "error": message}
             )
-        self.sheet.add(question, [answer.mask for answer in answers], [answer.presence for answer in answers])
-        drawn = self._drawn(picture)
-        for row, i in enumerate(picture.keep):
-            answer, truth = answers[row], question.masks[row]
-            self.native.update(answer.mask, truth, answer.present, question.families[row])
+        if not image.keep:
+            return
+        query, polygons = image.query, self.evaluation.images.polygons(image.index)
+        answers = self.log.find(query)
+        if answers is None:
+            raise ValueError(f"{query.sample_id}: expected its answers in the log, got none: two pictures of one id?")
+        self.sheet.add(query, [answer.mask for answer in answers], [answer.presence for answer in answers])
+        rasterised = self._rasterised(image)
+        for row, i in enumerate(image.keep):
+            answer, truth = answers[row], query.masks[row]
+            self.native.update(answer.mask, truth, answer.present, query.families[row])
             for score in self.published.values():
                 plane = score.protocol.plane
-                there = drawn[i] if score.protocol.drawn else None
-                score.add(answer.masks[plane], truth, answer.presence, polygons[i], there)
+                rasterised_truth = rasterised[i] if score.protocol.rasterised else None
+                score.add(answer.masks[plane], truth, answer.presence, polygons[i], rasterised_truth)
 
-    def _drawn(self, picture: _Asked) -> list[np.ndarray]:
+    def _rasterised(self, image: _ReadableImage) -> list[np.ndarray]:
         """The true masks of all expressions, rasterised at 480 x 480, where a protocol wants that."""
-        asked = any(score.protocol.drawn for score in self.published.values())
-        return self.evaluation.pictures.drawn(picture.index, SQUASHED) if asked else []
+        is_needed = any(score.protocol.rasterised for score in self.published.values())
+        return self.evaluation.images.rasterised_masks(image.index, SQUASHED) if is_needed else []
 
     def _fail(self, index: int, error: str) -> None:
-        self.failures.append({"picture": self.evaluation.pictures.sample_id(index), "error": error})
-        for has_target, truth in self.evaluation.pictures.truths(index):
+        self.failures.append({"picture": self.evaluation.images.sample_id(index), "error": error})
+        for has_target, truth in self.evaluation.images.true_masks(index):
             self._count_failure(truth, has_target, "")
 
     def _count_failure(self, truth: np.ndarray | None, has_target: bool, family: str) -> None:

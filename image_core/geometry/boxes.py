@@ -23,6 +23,6 @@ def box_iou_matrix(a_xyxy: np.ndarray, b_xyxy: np.ndarray) -> np.ndarray:
 
 
 def clip_boxes(boxes_xyxy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(..., 4) cut to a picture of `size` (height, width)."""
+    """(..., 4) cut to an image of `size` (height, width)."""
     height, width = size
     return np.clip(boxes_xyxy, 0, np.array([width, height, width, height], boxes_xyxy.dtype))

@@ -58,7 +58,7 @@ def shuffle_points(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def quantise(points: np.ndarray, size: tuple[int, int], bins: int) -> np.ndarray:
-    """(m, 2) x, y in pixels of a picture of `size` (height, width) -> (m, 2) int64 tokens 0 .. bins - 1.
+    """(m, 2) x, y in pixels of an image of `size` (height, width) -> (m, 2) int64 tokens 0 .. bins - 1.
 
     floor(coordinate * bins / side), each axis by its own side; what lies outside gets the nearest bin.
     """

@@ -1,7 +1,7 @@
 """Masks as PNG files: the one reader of both packages. docs/masks.md has the table of what each is read as.
 
 A PNG contains numbers and colours, but not their meaning. The meaning is inferred from both, and from the other
-pictures of the same sequence; where two readings remain, the picture is refused.
+images of the same sequence; where two readings remain, the image is refused.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 from PIL import Image
 
 from image_core.errors import DataError
-from image_core.pictures import opened
+from image_core.images import open_image
 
 VOID = 255
 """The id of pixels that annotators left undecided. They belong to no object."""
 WHITE = 255
-"""In grey pictures without ids: the object."""
+"""In grey images without ids: the object."""
 
-_MOST_IDS = 64
+_MAX_IDS = 64
 """More distinct grey levels than this are soft edges or a photograph."""
 _NEARLY_BLACK = 8
 _HEADER_BIT_DEPTH = 24
@@ -29,14 +29,14 @@ _ADVICE = "save 0 and 255, or ids in a palette whose index 0 is black"
 
 
 @dataclass(frozen=True)
-class MaskPicture:
+class MaskImage:
     """What one PNG shows, its meaning still open."""
 
     path: Path
     #: (H, W) uint8, indices of a palette or grey levels; not to be written to.
     values: np.ndarray
     #: The distinct ones above 0, increasing.
-    marks: tuple[int, ...]
+    nonzero_values: tuple[int, ...]
     #: They are indices of a palette of colours, so that they are ids.
     indexed: bool
 
@@ -44,55 +44,55 @@ class MaskPicture:
         """(H, W) uint8: the values as ids, 255 void; for where other files say that they are ids."""
         return self.values
 
-    def one_object(self) -> np.ndarray:
+    def binary(self) -> np.ndarray:
         """(H, W) bool: the one object that a binary mask shows, whatever its value. Raises `DataError` for several
         values: soft edges, or ids of several objects."""
-        if len(self.marks) > 1:
+        if len(self.nonzero_values) > 1:
             raise DataError(
-                f"{self.path}: expected the mask of one object, 0 and 255, got the values {_told(self.marks)}: "
-                "set every pixel to 0 or 255"
+                f"{self.path}: expected the mask of one object, 0 and 255, got the values "
+                f"{_format_values(self.nonzero_values)}: set every pixel to 0 or 255"
             )
         return self.values > 0
 
 
-def read_mask(path: Path) -> MaskPicture:
+def read_mask(path: Path) -> MaskImage:
     """Read the PNG of a mask. Raises `DataError`: missing, broken, no PNG, colours that are no ids, a palette whose
-    background cannot be told, transparency, 16-bit values that are no ids."""
-    with opened(path, png_alone=True) as picture:
-        values, indexed = _values(path, picture)
+    background is ambiguous, transparency, 16-bit values that are no ids."""
+    with open_image(path, png_only=True) as image:
+        values, indexed = _values(path, image)
     marks = tuple(int(v) for v in np.flatnonzero(np.bincount(values.ravel(), minlength=256)) if v)
     values.setflags(write=False)
-    return MaskPicture(path, values, marks, indexed)
+    return MaskImage(path, values, marks, indexed)
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """How the values of pictures of one sequence are read: what one picture leaves open, another may decide."""
+class MaskEncoding:
+    """How the values of images of one sequence are read: what one image leaves open, another may decide."""
 
     #: Without void, increasing; 0 and 255 in grey are one object, the id 1.
     object_ids: tuple[int, ...]
     #: 255 in grey is the object.
     white_is_object: bool
-    #: The pictures are binary masks of one object without an id: 0 and 255, or 0 and 1, in grey.
-    yes_or_no: bool
+    #: The images are binary masks of one object without an id: 0 and 255, or 0 and 1, in grey.
+    is_binary: bool
 
     @classmethod
-    def of(cls, pictures: Iterable[MaskPicture]) -> Meaning:
-        """Inferred from pictures, one after the other; none is kept in memory.
+    def of(cls, images: Iterable[MaskImage]) -> MaskEncoding:
+        """Inferred from images, one after the other; none is kept in memory.
 
         Raises `DataError` where two readings fit: 255 among other grey levels, soft edges, or a palette of colours in
         which 255, void, is all there is.
         """
         grey: dict[int, Path] = {}
         indices: dict[int, Path] = {}
-        for picture in pictures:
-            for mark in picture.marks:
-                (indices if picture.indexed else grey).setdefault(mark, picture.path)
+        for image in images:
+            for value in image.nonzero_values:
+                (indices if image.indexed else grey).setdefault(value, image.path)
         levels = sorted(grey)
-        if len(levels) > 1 and (WHITE in grey or len(levels) > _MOST_IDS):
+        if len(levels) > 1 and (WHITE in grey or len(levels) > _MAX_IDS):
             raise DataError(
-                f"{grey[levels[-1]]}: expected grey of 0 and 255, or ids, got the grey levels {_told(levels)}, which "
-                f"may be soft edges, or ids with void: {_ADVICE}"
+                f"{grey[levels[-1]]}: expected grey of 0 and 255, or ids, got the grey levels "
+                f"{_format_values(levels)}, which may be soft edges, or ids with void: {_ADVICE}"
             )
         if set(indices) == {VOID} and not grey:
             raise DataError(
@@ -100,42 +100,42 @@ class Meaning:
                 f"void (255 in ids is void): {_ADVICE}"
             )
         white = levels == [WHITE]
-        object_ids = {1 if white and mark == WHITE else mark for mark in grey} | (set(indices) - {VOID})
+        object_ids = {1 if white and value == WHITE else value for value in grey} | (set(indices) - {VOID})
         return cls(tuple(sorted(object_ids)), white, not indices and set(levels) <= {1, WHITE})
 
-    def ids(self, picture: MaskPicture) -> np.ndarray:
+    def ids(self, image: MaskImage) -> np.ndarray:
         """(H, W) uint8: 0 none, the ids of objects, 255 void."""
-        if self.white_is_object and not picture.indexed:
-            return (picture.values > 0).astype(np.uint8)
-        return picture.values
+        if self.white_is_object and not image.indexed:
+            return (image.values > 0).astype(np.uint8)
+        return image.values
 
 
-def _values(path: Path, picture: Image.Image) -> tuple[np.ndarray, bool]:
+def _values(path: Path, image: Image.Image) -> tuple[np.ndarray, bool]:
     """(H, W) uint8, and whether they are indices of a palette of colours."""
-    match picture.mode:
+    match image.mode:
         case "P":
-            return _indices(path, picture)
+            return _indices(path, image)
         case "1":
-            return np.asarray(picture).astype(np.uint8) * np.uint8(WHITE), False
+            return np.asarray(image).astype(np.uint8) * np.uint8(WHITE), False
         case "L":
-            return _levels(path, picture), False
+            return _levels(path, image), False
         case "LA" | "RGBA" | "PA":
-            alpha = np.asarray(picture.getchannel("A"))
+            alpha = np.asarray(image.getchannel("A"))
             if alpha.min(initial=255) < 255:
-                raise DataError(f"{path}: expected a mask without transparency, got mode {picture.mode}: {_ADVICE}")
-            return _values(path, picture.convert("L" if picture.mode == "LA" else "RGB"))
+                raise DataError(f"{path}: expected a mask without transparency, got mode {image.mode}: {_ADVICE}")
+            return _values(path, image.convert("L" if image.mode == "LA" else "RGB"))
         case "RGB":
-            colours = np.asarray(picture)
+            colours = np.asarray(image)
             if (colours != colours[..., :1]).any():
                 raise DataError(f"{path}: expected grey, or a palette of ids, got colours of mode RGB: {_ADVICE}")
             return np.array(colours[..., 0]), False
         case mode:
-            return _wide_levels(path, mode, np.asarray(picture)), False
+            return _wide_levels(path, mode, np.asarray(image)), False
 
 
-def _levels(path: Path, picture: Image.Image) -> np.ndarray:
+def _levels(path: Path, image: Image.Image) -> np.ndarray:
     """Grey levels; those of 2 and 4 bits, which the decoder spreads over 0 to 255, as they are stored."""
-    values = np.array(picture)
+    values = np.array(image)
     with path.open("rb") as file:
         header = file.read(_HEADER_BIT_DEPTH + 1)
     bits = header[_HEADER_BIT_DEPTH]
@@ -145,7 +145,7 @@ def _levels(path: Path, picture: Image.Image) -> np.ndarray:
 
 
 def _wide_levels(path: Path, mode: str, values: np.ndarray) -> np.ndarray:
-    """Of 16 bits, brought to 8: ids as they are, full white as 255."""
+    """16-bit values as 8-bit ones: ids unchanged, full white as 255."""
     top = int(values.max(initial=0))
     if top == 65535 and not ((values > 0) & (values < 65535)).any():
         return (values > 0).astype(np.uint8) * np.uint8(WHITE)
@@ -154,11 +154,11 @@ def _wide_levels(path: Path, mode: str, values: np.ndarray) -> np.ndarray:
     return values.astype(np.uint8)
 
 
-def _indices(path: Path, picture: Image.Image) -> tuple[np.ndarray, bool]:
+def _indices(path: Path, image: Image.Image) -> tuple[np.ndarray, bool]:
     """Indices where index 0 is black, the background; of a palette of two, black and white, in another order the grey
     levels."""
-    indices = np.array(picture)
-    palette = np.array(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    indices = np.array(image)
+    palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     coloured = bool((palette != palette[:, :1]).any())
     if not len(palette) or palette[0].max() <= _NEARLY_BLACK:
         return indices, coloured
@@ -166,12 +166,12 @@ def _indices(path: Path, picture: Image.Image) -> tuple[np.ndarray, bool]:
     if not {tuple(palette[i]) for i in used} <= {(0, 0, 0), (255, 255, 255)}:
         raise DataError(
             f"{path}: expected a palette whose index 0 is black, the background, got {tuple(palette[0].tolist())} "
-            f"there, so that it cannot be told what is background: {_ADVICE}"
+            f"there, so that the background is ambiguous: {_ADVICE}"
         )
     table = np.zeros(256, np.uint8)
     table[: len(palette)] = palette[:, 0]
     return table[indices], False
 
 
-def _told(values: Sequence[int]) -> str:
+def _format_values(values: Sequence[int]) -> str:
     return ", ".join(map(str, values[:6])) + (f", ... ({len(values)})" if len(values) > 6 else "")

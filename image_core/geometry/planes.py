@@ -1,4 +1,4 @@
-"""Planes of logits and masks, brought to another size."""
+"""Resizing of planes of logits and masks."""
 
 from __future__ import annotations
 

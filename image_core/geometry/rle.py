@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco
 
-_FARTHEST = 10
-"""Sides of the picture that a point of a polygon may lie away; NaN and infinity lie farther."""
-_MOST_PIXELS = 2**28
+_MAX_SIDES_AWAY = 10
+"""Sides of the image that a point of a polygon may lie away; NaN and infinity lie farther."""
+_MAX_PIXELS = 2**28
 _LONGEST_RUN = 7
 """Characters of a run: 35 bits, more than COCO's runs of 32 bits need."""
 
@@ -55,7 +55,7 @@ def decode_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) 
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(f"polygon: expected an even count of at least 6 numbers, got {len(polygon)}")
         # The rasteriser walks along every edge, however long.
-        if not all(abs(float(number)) <= _FARTHEST * max(size) for number in polygon):
+        if not all(abs(float(number)) <= _MAX_SIDES_AWAY * max(size) for number in polygon):
             raise ValueError(f"polygon: expected pixels of a picture of {size}, got numbers far outside, or none")
     if not polygons:
         return np.zeros(size, bool)
@@ -74,8 +74,8 @@ def _runs(rle: Mapping[str, Any]) -> tuple[np.ndarray, tuple[int, int]]:
             f"{type(counts).__name__}"
         )
     height, width = size
-    if height * width > _MOST_PIXELS:
-        raise ValueError(f"RLE: expected a picture of at most {_MOST_PIXELS} pixels, got {height} x {width}")
+    if height * width > _MAX_PIXELS:
+        raise ValueError(f"RLE: expected a picture of at most {_MAX_PIXELS} pixels, got {height} x {width}")
     if isinstance(counts, list) and not all(isinstance(run, int) and 0 <= run <= height * width for run in counts):
         raise ValueError(f"RLE: expected whole numbers up to {height} x {width} as runs, got others")
     runs = np.array(counts, np.int64) if isinstance(counts, list) else _unpacked(counts)
@@ -99,8 +99,8 @@ def _unpacked(counts: str | bytes) -> np.ndarray:
     lengths = ends - starts + 1
     if not len(ends) or ends[-1] != len(codes) - 1 or lengths.max() > _LONGEST_RUN:
         raise ValueError("RLE: expected counts in COCO's compact form, got some that end within a run")
-    places = 5 * (np.arange(len(codes)) - np.repeat(starts, lengths))
-    values = np.add.reduceat((codes & 31) << places, starts)
+    shifts = 5 * (np.arange(len(codes)) - np.repeat(starts, lengths))
+    values = np.add.reduceat((codes & 31) << shifts, starts)
     values -= np.where(codes[ends] & 16, 1 << (5 * lengths), 0)
     values[1::2], values[2::2] = np.cumsum(values[1::2]), np.cumsum(values[2::2])
     return values

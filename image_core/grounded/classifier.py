@@ -12,13 +12,13 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
-from image_core.convert.reading import Rule, fill, read_published, renamed
+from image_core.convert.state_dicts import Rule, load_weights, read_state_dict, rename_keys
 from image_core.device import resolve_device
 from image_core.grounded.parts import Box
 from image_core.grounded.resizing import BICUBIC, resized
 from image_core.vision_libraries import ImageNetInfo, timm
 
-SIDE = 260
+SIDE_PX = 260
 MEAN, DEVIATION = 0.498, 0.502
 CPU_BATCH, CUDA_BATCH = 1, 16
 """Crops in a batch. On a CPU, batches of two to four take as long as single crops, and of eight longer; rounding would
@@ -63,7 +63,7 @@ class EfficientNetLite2:
         self.synsets = tuple(ImageNetInfo("imagenet-1k").label_names())
         network = timm.create_model("tf_efficientnet_lite2", pretrained=False)
         blocks = [len(list(stage.children())) for stage in network.get_submodule("blocks").children()]
-        fill(network, renamed(read_published(weights), list(rules(blocks)), str(weights)), str(weights))
+        load_weights(network, rename_keys(read_state_dict(weights), list(rules(blocks)), str(weights)), str(weights))
         _fold(network.eval())
         self._network = convert_conv2d_weight_memory_format(network.to(self.device), torch.channels_last)
         self._batch = CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH
@@ -72,9 +72,9 @@ class EfficientNetLite2:
     def classify(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> np.ndarray:
         """(H, W, 3) uint8 RGB and N boxes in pixels -> (N, 1000) float32 probabilities of what is in each.
 
-        Boxes are widened to whole pixels and cut to the picture; one that holds no pixel of it gets the nearest one.
+        Boxes are widened to whole pixels and cut to the image; one that holds no pixel of it gets the nearest one.
         """
-        crops = [resized(crop(image, box), (SIDE, SIDE), BICUBIC) for box in boxes_xyxy]
+        crops = [resized(crop(image, box), (SIDE_PX, SIDE_PX), BICUBIC) for box in boxes_xyxy]
         rows = [np.zeros((0, len(self.synsets)), np.float32)]
         for start in range(0, len(crops), self._batch):
             stacked = np.stack(crops[start : start + self._batch])

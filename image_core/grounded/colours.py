@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-MOST_PIXELS = 4096
+MAX_PIXELS = 4096
 """Pixels taken evenly from a mask: enough to estimate the share of a colour."""
 
 
@@ -28,8 +28,8 @@ class Range:
         """(P, 3) -> (P,) bool."""
         hue, saturation, value = hsv.T
         low, high = self.hue
-        turned = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
-        return turned & _within(saturation, self.saturation) & _within(value, self.value)
+        in_hue = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
+        return in_hue & _within(saturation, self.saturation) & _within(value, self.value)
 
 
 _BLACK = (Range(value=(0, 0.27)), Range(saturation=(0, 0.3), value=(0, 0.38)))
@@ -85,10 +85,10 @@ TONES: dict[str, tuple[Range, ...]] = {
 
 def pixels_of(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 RGB and (H, W) bool -> (P, 3) float32: hue in degrees, saturation and value in [0, 1], of at most
-    `MOST_PIXELS` pixels of the mask."""
+    `MAX_PIXELS` pixels of the mask."""
     inside = image[mask]
-    taken = inside[:: -(-len(inside) // MOST_PIXELS) or 1].astype(np.float32) / 255
-    return cv2.cvtColor(taken[None], cv2.COLOR_RGB2HSV)[0] if len(taken) else np.zeros((0, 3), np.float32)
+    sampled = inside[:: -(-len(inside) // MAX_PIXELS) or 1].astype(np.float32) / 255
+    return cv2.cvtColor(sampled[None], cv2.COLOR_RGB2HSV)[0] if len(sampled) else np.zeros((0, 3), np.float32)
 
 
 def colour_share(hsv: np.ndarray, colour: str) -> float:

@@ -1,4 +1,4 @@
-"""The settings of `Grounded`. The scoring is that of a prototype. Where a number was chosen without pictures, or after
+"""The settings of `Grounded`. The scoring is that of a prototype. Where a number was chosen without images, or after
 a look at some, its comment says so."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class GroundedConfig:
     #: Boxes with a lower score are ignored.
     least_score: float = 0.1
     #: Most boxes that get a mask for the target of an expression (half as many more for several targets, or for a
-    #: target told by its place among others), and for each landmark.
+    #: target given by its place among others), and for each landmark.
     most_boxes: int = 8
     most_landmarks: int = 4
     #: A box that contains so many better boxes of its class is a group, and is left out. Proposed after a look at a
@@ -42,13 +42,13 @@ class GroundedConfig:
     #: the classifier's where the detector is sure of something else.
     rival_doubt: float = 0.9
     #: Class evidence from which a box is of the noun's class, and the share of the best box's that it must have. Chosen
-    #: on no pictures.
+    #: on no images.
     least_evidence: float = 0.05
     least_share: float = 0.1
     #: For several targets: the share of the best region's probability from which another region is a target, too.
-    #: Chosen on no pictures.
+    #: Chosen on no images.
     several_share: float = 0.3
-    #: Presence: a logistic curve over the best evidence; where it is one half, and how steep. Chosen on 29 pictures
+    #: Presence: a logistic curve over the best evidence; where it is one half, and how steep. Chosen on 29 images
     #: that come with packages of Python, and 60 nouns: benchmarks/accuracy/photo_presence.py.
     presence_at: float = 0.3
     presence_slope: float = 12.0
@@ -58,7 +58,7 @@ class GroundedConfig:
     colour_worn: float = 0.2
     colour_detail: float = 0.02
     #: Factor of the evidence for presence where no pixel has a colour that the expression names. Chosen on the same
-    #: pictures.
+    #: images.
     colour_doubt: float = 0.1
     #: Exponent of a region's size where the expression names a place ("on the left"): large regions are still
     #: preferred, but less.

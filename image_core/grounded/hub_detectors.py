@@ -7,22 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from image_core.grounded.parts import Detection
-from image_core.hub.detectors import Boxes, ClassDetector, WordDetector
+from image_core.hub.detectors import ClosedSetDetector, DetectedBoxes, OpenVocabularyDetector
 
-MOST = 50
-"""Boxes of one picture or phrase; a network may have a thousand queries."""
-LEAST_SCORE = 0.05
+MAX_BOXES = 50
+"""Boxes of one image or phrase; a network may have a thousand queries."""
+MIN_SCORE = 0.05
 
 
 class HubDetector:
     """A `Detector`: one of its own classes, such as DETR, RT-DETR or D-FINE."""
 
-    def __init__(self, detector: ClassDetector) -> None:
+    def __init__(self, detector: ClosedSetDetector) -> None:
         self.detector = detector
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """(H, W, 3) uint8 RGB -> at most `MOST` boxes, the best first, labelled with COCO's spelling of a class."""
-        return _detections(self.detector.find(image, LEAST_SCORE))
+        """(H, W, 3) uint8 RGB -> at most `MAX_BOXES` boxes, the best first, labelled with COCO's spelling of a
+        class."""
+        return _detections(self.detector.detect(image, MIN_SCORE))
 
 
 class HubPhraseDetector:
@@ -31,19 +32,20 @@ class HubPhraseDetector:
     Boxes have at least half of the score threshold of the network's authors.
     """
 
-    def __init__(self, detector: WordDetector) -> None:
+    def __init__(self, detector: OpenVocabularyDetector) -> None:
         self.detector = detector
 
     @property
-    def least_score(self) -> float:
+    def min_score(self) -> float:
         """No box has a lower one."""
         return self.detector.threshold / 2
 
     def detect_phrases(self, image: np.ndarray, phrases: Sequence[str]) -> list[list[Detection]]:
-        """(H, W, 3) uint8 RGB and P phrases -> for each at most `MOST` boxes, the best first, as if it were alone."""
-        return [_detections(found) for found in self.detector.find(image, phrases, self.least_score)]
+        """(H, W, 3) uint8 RGB and P phrases -> for each at most `MAX_BOXES` boxes, the best first, as if it were
+        alone."""
+        return [_detections(boxes) for boxes in self.detector.detect(image, phrases, self.min_score)]
 
 
-def _detections(found: Boxes) -> list[Detection]:
-    rows = zip(found.boxes_xyxy.tolist(), found.scores.tolist(), found.labels, strict=True)
-    return [Detection((x0, y0, x1, y1), score, label) for (x0, y0, x1, y1), score, label in rows][:MOST]
+def _detections(boxes: DetectedBoxes) -> list[Detection]:
+    rows = zip(boxes.boxes_xyxy.tolist(), boxes.scores.tolist(), boxes.labels, strict=True)
+    return [Detection((x0, y0, x1, y1), score, label) for (x0, y0, x1, y1), score, label in rows][:MAX_BOXES]

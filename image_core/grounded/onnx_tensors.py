@@ -40,7 +40,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             where = node.name.removeprefix("/")
             for i, key in enumerate(node.input):
                 if key.startswith(NUMBERED) and key in stored:
-                    named[f"{where}:{i}"] = _as_of_a_layer(stored[key], node.op_type)
+                    named[f"{where}:{i}"] = _layer_weight(stored[key], node.op_type)
             if node.op_type == "Constant" and len(node.attribute) == 1 and len(node.attribute[0].t.dims) > 1:
                 named[where] = _tensor(numpy_helper.to_array(node.attribute[0].t))
     except (ValueError, TypeError) as error:
@@ -57,7 +57,7 @@ def _model(path: Path) -> onnx.ModelProto:
         raise CheckpointError(f"{path}: expected an ONNX model, got another file ({error}): {FIX}") from error
 
 
-def _as_of_a_layer(stored: Tensor, operation: str) -> Tensor:
+def _layer_weight(stored: Tensor, operation: str) -> Tensor:
     if operation == "MatMul":
         return stored.mT
     return stored.flatten() if operation in ("Mul", "Add") else stored

@@ -9,14 +9,14 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 Box = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in continuous pixels of the picture."""
+"""x0, y0, x1, y1 in continuous pixels of the image."""
 
 
 @dataclass(frozen=True)
 class Detection:
     """One box of a detector."""
 
-    box_xyxy: Box  # pixels of the picture
+    box_xyxy: Box  # pixels of the image
     score: float  # [0, 1]
     label: str  # the detector's own class name
     others: Mapping[str, float] = field(
@@ -28,18 +28,18 @@ class Detector(Protocol):
     """Finds objects and names them."""
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """(H, W, 3) uint8 RGB -> boxes inside the picture, the best first."""
+        """(H, W, 3) uint8 RGB -> boxes inside the image, the best first."""
         ...
 
 
 @runtime_checkable
 class PhraseDetector(Protocol):
-    """Finds what phrases name: a detector that is asked with words."""
+    """Finds what phrases name: an open-vocabulary detector."""
 
     def detect_phrases(self, image: np.ndarray, phrases: Sequence[str]) -> list[list[Detection]]:
-        """(H, W, 3) uint8 RGB and P phrases ("white car") -> P lists of boxes inside the picture, the best first.
+        """(H, W, 3) uint8 RGB and P phrases ("white car") -> P lists of boxes inside the image, the best first.
 
-        Each list is as if its phrase were asked alone, and the phrase is the label of its boxes.
+        The boxes of a phrase do not depend on the other phrases, and have the phrase as their label.
         """
         ...
 

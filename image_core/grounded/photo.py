@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from image_core.device_names import Precision, check_precision
 from image_core.errors import ConfigError
 from image_core.identity import ModelIdentity
-from image_core.mask_model import PackagedModel, WeightsOf
+from image_core.mask_model import PackagedModel, WeightsProvider
 from image_core.weights.cache import weights_of
 from image_core.weights.manifest import bundle_of
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 NAME = "photo"
 
 
-def photo_model(device: str = "auto", precision: Precision = "fp32", weights: WeightsOf = weights_of) -> Grounded:
+def photo_model(device: str = "auto", precision: Precision = "fp32", weights: WeightsProvider = weights_of) -> Grounded:
     """The model.
 
     weights: gives the files; by default those that were fetched before. Raises `ConfigError` for another precision than
     fp32 and for a device that is not there, both before `weights` is asked; `CheckpointError` where a file is none.
     """
     check_precision(precision)
-    # Here: networks bring torch, and what a run records of the model is known without.
+    # Imported here because they import torch, which `photo_identity` does not need.
     from image_core.device import resolve_device
     from image_core.grounded.classifier import EfficientNetLite2
     from image_core.grounded.config import GroundedConfig

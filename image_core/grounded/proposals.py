@@ -1,7 +1,7 @@
-"""Which boxes of a detector are worth a mask, for one expression.
+"""Selects the boxes of a detector that are segmented for one expression.
 
-A crowd has more people than there is time to mask. The boxes of the things that an expression names come first, by the
-detector's classes and by their colours; where the detector has no class for a thing, every box may show it.
+A crowd has more people than there is time to segment. Boxes that fit the noun phrases of the expression come first, by
+the detector's classes and by their colours; if the detector has no class for a noun, every box may show it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from image_core.geometry.boxes import box_area, box_iou_matrix, clip_boxes
 from image_core.grounded.colours import colour_share, pixels_of
 from image_core.grounded.config import GroundedConfig
 from image_core.grounded.parts import Box, Detection
-from image_core.grounded.understanding import Thing, Understanding
+from image_core.grounded.understanding import NounPhrase, Understanding
 from image_core.language.predicates import inside
 
-MOSTLY = 0.8
+INSIDE_SHARE = 0.8
 """Share of a box that lies in another, from which it counts as inside."""
-CENTRE = 0.6
+CENTRE_SHARE = 0.6
 """Share of each side of a box in which its colours are measured before it has a mask."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Boxes of one thing: the best of them, and what all were called."""
+    """The boxes of one object: the best one, and the labels of all."""
 
     #: (4,) float64, pixels.
     box_xyxy: np.ndarray
-    #: The detector's names with their best scores, the name of the best box first.
+    #: Label -> best score, the label of the best box first.
     labels: Mapping[str, float]
 
     @property
@@ -41,98 +41,98 @@ class Proposal:
 
     @property
     def label(self) -> str:
-        """What the best box was called."""
+        """The label of the best box."""
         return next(iter(self.labels))
 
     @property
     def score(self) -> float:
-        """[0, 1]: that there is a thing, of whatever class."""
+        """[0, 1]: the confidence that the box contains an object of any class."""
         return max(self.labels.values())
 
 
 def proposals_of(detections: Sequence[Detection], size: tuple[int, int], config: GroundedConfig) -> list[Proposal]:
-    """The things that a detector found in a picture of `size` (height, width), the best first: without boxes of too low
-    a score, with one box a thing, and without boxes around several things."""
-    things: list[Proposal] = []
-    for found in sorted(detections, key=lambda detection: -detection.score):
-        box = clip_boxes(np.asarray(found.box_xyxy, np.float64), size)
-        labels = {found.label: found.score, **found.others}
-        if found.score < config.least_score or box_area(box) < 1:
+    """The objects that a detector found in an image of `size` (height, width), best first: without boxes of too low a
+    score, with one box per object, and without boxes around several objects."""
+    proposals: list[Proposal] = []
+    for detection in sorted(detections, key=lambda detection: -detection.score):
+        box = clip_boxes(np.asarray(detection.box_xyxy, np.float64), size)
+        labels = {detection.label: detection.score, **detection.others}
+        if detection.score < config.least_score or box_area(box) < 1:
             continue
-        known = np.array([thing.box_xyxy for thing in things]).reshape(-1, 4)
-        same = np.flatnonzero(box_iou_matrix(known, box[None])[:, 0] > config.same_box)
+        kept_boxes = np.array([thing.box_xyxy for thing in proposals]).reshape(-1, 4)
+        same = np.flatnonzero(box_iou_matrix(kept_boxes, box[None])[:, 0] > config.same_box)
         if len(same):
-            things[same[0]] = Proposal(known[same[0]], best_of(things[same[0]].labels, labels))
-        elif not _is_group(box, found.label, things, config.group):
-            things.append(Proposal(box, labels))
-    return things
+            proposals[same[0]] = Proposal(kept_boxes[same[0]], merge_labels(proposals[same[0]].labels, labels))
+        elif not _is_group(box, detection.label, proposals, config.group):
+            proposals.append(Proposal(box, labels))
+    return proposals
 
 
-def worth_a_mask(
+def select_proposals(
     image: np.ndarray, proposals: Sequence[Proposal], understood: Understanding, config: GroundedConfig
 ) -> list[Proposal]:
-    """At most `config.most_boxes` for the target (half as many more for several targets, or one told by its place among
-    others), and `config.most_landmarks` for each landmark. In the order of the proposals."""
+    """At most `config.most_boxes` for the target (half as many more for several targets, or one given by its place
+    among others), and `config.most_landmarks` for each landmark. In the order of the proposals."""
     many = understood.several or understood.also or understood.referent.superlatives
-    own = config.most_boxes * 3 // 2 if many else config.most_boxes
-    taken: set[int] = set()
-    for thing in (*understood.things, *understood.also):
-        most = own if thing in (understood.thing, *understood.also) else config.most_landmarks
-        judged = np.array([_promise(image, proposal, thing, config) for proposal in proposals])
-        order = np.argsort(-judged, kind="stable")
-        taken |= set(order[judged[order] > 0][:most].tolist())
-    return [proposals[i] for i in sorted(taken)]
+    max_target = config.most_boxes * 3 // 2 if many else config.most_boxes
+    selected: set[int] = set()
+    for phrase in (*understood.things, *understood.also):
+        max_boxes = max_target if phrase in (understood.thing, *understood.also) else config.most_landmarks
+        priorities = np.array([_mask_priority(image, proposal, phrase, config) for proposal in proposals])
+        order = np.argsort(-priorities, kind="stable")
+        selected |= set(order[priorities[order] > 0][:max_boxes].tolist())
+    return [proposals[i] for i in sorted(selected)]
 
 
-def best_of(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
-    """All names of both, each with its better score."""
+def merge_labels(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """The labels of both, each with its better score."""
     names = dict.fromkeys([*first, *second])
     return {name: max(first.get(name, 0.0), second.get(name, 0.0)) for name in names}
 
 
-def named(thing: Thing, labels: Mapping[str, float]) -> float:
-    """[0, 1]: the detector's confidence that a box shows a thing, by its names for the box; 0 where none fits the noun,
-    also where the names are not COCO's. The score of a name is multiplied by its ratio to the best name's, since a box
-    shows one thing. For a phrase without a noun: the confidence that the box shows anything."""
+def label_score(phrase: NounPhrase, labels: Mapping[str, float]) -> float:
+    """[0, 1]: the detector's confidence that a box shows the noun of a phrase; 0 if no label fits it. The score of a
+    label is multiplied by its ratio to the best label's score, since a box shows one object. For a phrase without a
+    noun: the confidence that the box shows any object."""
     best = max(labels.values())
-    if thing.is_anything:
+    if phrase.is_anything:
         return best
-    own = max((labels[name] for name in thing.names if name in labels), default=0.0)
+    own = max((labels[name] for name in phrase.names if name in labels), default=0.0)
     return own * own / best if own else 0.0
 
 
-def colours_match(hsv: np.ndarray, thing: Thing, config: GroundedConfig) -> np.ndarray:
-    """(P, 3) pixels of a region -> (C,) in [0, 1]: how well each of a thing's colours is seen.
+def colour_scores(hsv: np.ndarray, phrase: NounPhrase, config: GroundedConfig) -> np.ndarray:
+    """(P, 3) pixels of a region -> (C,) in [0, 1]: the score of each colour of a phrase.
 
     An object's own colour fills a good part of it, the colour of clothes a smaller part: a man in red has blue
     trousers, hair and a face as well. A larger share than that counts no more.
     """
     enough = [
-        *[config.colour_own / max(len(thing.colours), 1)] * len(thing.colours),
-        *[config.colour_worn] * len(thing.worn),
-        *[config.colour_detail] * len(thing.details),
+        *[config.colour_own / max(len(phrase.colours), 1)] * len(phrase.colours),
+        *[config.colour_worn] * len(phrase.worn),
+        *[config.colour_detail] * len(phrase.details),
     ]
-    shares = np.array([colour_share(hsv, colour) for colour in thing.all_colours], np.float64)
+    shares = np.array([colour_share(hsv, colour) for colour in phrase.all_colours], np.float64)
     return np.minimum(shares / np.array(enough, np.float64), 1)
 
 
-def _promise(image: np.ndarray, proposal: Proposal, thing: Thing, config: GroundedConfig) -> float:
-    """How much a mask of the box is worth: 0 where the detector has names for the thing, the box has none of them, and
-    no classifier has a class for the thing."""
-    unnamed = config.class_floor * proposal.score if thing.meaning.synsets or not thing.meaning.coco else 0.0
-    judged = max(named(thing, proposal.labels), unnamed)
-    if not thing.all_colours:
-        return judged
+def _mask_priority(image: np.ndarray, proposal: Proposal, phrase: NounPhrase, config: GroundedConfig) -> float:
+    """The priority of a box for segmentation: 0 if the detector has a class for the noun, the box has another label,
+    and the classifier has no class for the noun."""
+    unnamed = config.class_floor * proposal.score if phrase.meaning.synsets or not phrase.meaning.coco else 0.0
+    score = max(label_score(phrase, proposal.labels), unnamed)
+    if not phrase.all_colours:
+        return score
     x0, y0, x1, y1 = proposal.box_xyxy
-    margin = (1 - CENTRE) / 2
+    margin = (1 - CENTRE_SHARE) / 2
     rows = slice(int(y0 + margin * (y1 - y0)), max(int(y1 - margin * (y1 - y0)), int(y0) + 1))
     columns = slice(int(x0 + margin * (x1 - x0)), max(int(x1 - margin * (x1 - x0)), int(x0) + 1))
     centre = image[rows, columns]
     hsv = pixels_of(centre, np.ones(centre.shape[:2], bool))
-    return judged * float((config.colour_floor + colours_match(hsv, thing, config)).prod())
+    return score * float((config.colour_floor + colour_scores(hsv, phrase, config)).prod())
 
 
-def _is_group(box: np.ndarray, label: str, better: Sequence[Proposal], least: int) -> bool:
+def _is_group(box: np.ndarray, label: str, better: Sequence[Proposal], min_count: int) -> bool:
     """Whether a box contains several better boxes of its class: a crowd that was detected as one."""
     own = [other.box_xyxy for other in better if label == other.label]
-    return len(own) >= least and int((inside(np.stack(own), box[None]) > MOSTLY).sum()) >= least
+    return len(own) >= min_count and int((inside(np.stack(own), box[None]) > INSIDE_SHARE).sum()) >= min_count

@@ -15,9 +15,9 @@ from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 from image_core.device import resolve_device
 from image_core.grounded.parts import Box
 from image_core.grounded.resizing import BILINEAR, resized
-from image_core.grounded.sam_decoder import COARSE, read_decoder
+from image_core.grounded.sam_decoder import PADDING_STRIDE, read_decoder
 from image_core.grounded.tiny_vit import STRIDE, read_encoder
-from image_core.promptable import Drawing
+from image_core.promptable import PredictedMask
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
@@ -28,22 +28,22 @@ a mask, would depend on the other boxes; larger batches are slower, because they
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """A picture that was encoded."""
+class ImageEmbedding:
+    """The embedding of an image."""
 
-    #: (1, C, h, w), a cell for `STRIDE` pixels of the scaled picture.
+    #: (1, C, h, w), one cell per `STRIDE` pixels of the scaled image.
     cells: Tensor
     #: (height, width) in pixels.
     size: tuple[int, int]
 
 
 class MobileSam:
-    """A `Masker` and a `PromptableMasker`: a picture is encoded once, for all its boxes.
+    """A `Masker` and a `PromptableMasker`: an image is encoded once, for all its boxes.
 
-    encoder, decoder: the two ONNX files, of which tensors alone are read. A picture is scaled so that its longer side
+    encoder, decoder: the two ONNX files, of which tensors alone are read. An image is scaled so that its longer side
     is `side_px`, 1024 in the release. The release pads it to a square. Here the padding is not encoded with each
-    picture; the decoder gets the encoding of an empty picture for it. pads: pad as the release does, to reproduce its
-    outputs; for a picture of 16:9 that takes 1.8 times as long.
+    image; the decoder gets the encoding of an empty image for it. pads: pad as the release does, to reproduce its
+    outputs; for an image of 16:9 that takes 1.8 times as long.
 
     Raises `CheckpointError` for files that are not whole or of another model.
     """
@@ -57,52 +57,54 @@ class MobileSam:
         self.side_px = self._decoder.side * STRIDE
         self._multiple = self.side_px if pads else STRIDE
         with torch.inference_mode():
-            self._padding = self._encoder(torch.zeros(1, 3, *[self.side_px // COARSE] * 2, device=self.device))
+            self._padding = self._encoder(torch.zeros(1, 3, *[self.side_px // PADDING_STRIDE] * 2, device=self.device))
 
     def masks(self, image: np.ndarray, boxes_xyxy: Sequence[Box]) -> list[tuple[np.ndarray, float]]:
         """(H, W, 3) uint8 RGB and N boxes in pixels -> N pairs: mask (H, W) bool, and the network's estimate of its IoU
         with the true mask, in [0, 1]. Without boxes nothing is computed."""
         if not len(boxes_xyxy):
             return []
-        best = self._decoded(self.encoded(image), boxes_xyxy, every=False)
+        best = self._decode(self.encode_image(image), boxes_xyxy, multimask_output=False)
         return [(one.mask, one.quality) for (one,) in best]
 
-    def drawings(self, encoded: Embedded, boxes_xyxy: Sequence[Box]) -> list[list[Drawing]]:
-        """An encoded picture and N boxes in its pixels -> three masks for each, alternative readings of the box."""
-        return self._decoded(encoded, boxes_xyxy, every=True)
+    def predict_masks(self, embedding: ImageEmbedding, boxes_xyxy: Sequence[Box]) -> list[list[PredictedMask]]:
+        """An image embedding and N boxes in pixels -> three alternative masks for each box."""
+        return self._decode(embedding, boxes_xyxy, multimask_output=True)
 
     @torch.inference_mode()
-    def encoded(self, image: np.ndarray) -> Embedded:
-        """(H, W, 3) uint8 RGB -> the encoding that boxes are decoded from."""
-        height, width = self._scaled(image.shape[:2])
+    def encode_image(self, image: np.ndarray) -> ImageEmbedding:
+        """(H, W, 3) uint8 RGB -> the image embedding."""
+        height, width = self._scaled_size(image.shape[:2])
         pixels = (resized(image, (height, width), BILINEAR) - MEAN) / DEVIATION
         batch = torch.from_numpy(pixels)[None].to(self.device).permute(0, 3, 1, 2)
         cells = self._encoder(F.pad(batch, (0, -width % self._multiple, 0, -height % self._multiple)))
-        return Embedded(cells, (image.shape[0], image.shape[1]))
+        return ImageEmbedding(cells, (image.shape[0], image.shape[1]))
 
     @torch.inference_mode()
-    def _decoded(self, encoded: Embedded, boxes_xyxy: Sequence[Box], every: bool) -> list[list[Drawing]]:
-        """For each box the mask of the best quality, or with `every` all of its masks."""
-        size = encoded.size
+    def _decode(
+        self, embedding: ImageEmbedding, boxes_xyxy: Sequence[Box], multimask_output: bool
+    ) -> list[list[PredictedMask]]:
+        """For each box the mask of the best quality, or with `multimask_output` all of its masks."""
+        size = embedding.size
         # The release counts pixels by their centres.
         boxes = (np.asarray(boxes_xyxy, np.float32) * np.float32(self.side_px / max(size)) + 0.5) / STRIDE
-        picture = self._decoder.cells_of(encoded.cells, self._padding)
-        drawn: list[list[Drawing]] = []
-        for some in torch.from_numpy(boxes).to(self.device).split(self._batch):
-            logits, overlaps = self._decoder(picture, some, every)
-            masks = (_at_size(logits, self._scaled(size), size) > 0).cpu().numpy()
-            qualities = overlaps.clamp(0, 1).tolist()
+        cells = self._decoder.cells_of(embedding.cells, self._padding)
+        predictions: list[list[PredictedMask]] = []
+        for chunk in torch.from_numpy(boxes).to(self.device).split(self._batch):
+            logits, ious = self._decoder(cells, chunk, multimask_output)
+            masks = (_upsample(logits, self._scaled_size(size), size) > 0).cpu().numpy()
+            qualities = ious.clamp(0, 1).tolist()
             for own, values in zip(masks, qualities, strict=True):
-                drawn.append([Drawing(mask, quality) for mask, quality in zip(own, values, strict=True)])
-        return drawn
+                predictions.append([PredictedMask(mask, quality) for mask, quality in zip(own, values, strict=True)])
+        return predictions
 
-    def _scaled(self, size: tuple[int, ...]) -> tuple[int, int]:
+    def _scaled_size(self, size: tuple[int, ...]) -> tuple[int, int]:
         height, width = (max(1, int(side * self.side_px / max(size) + 0.5)) for side in size)
         return height, width
 
 
-def _at_size(logits: Tensor, scaled: tuple[int, ...], size: tuple[int, ...]) -> Tensor:
+def _upsample(logits: Tensor, scaled_size: tuple[int, ...], size: tuple[int, ...]) -> Tensor:
     """(N, M, 4 h, 4 w) of whole cells -> (N, M, *size), as the release does it: to the pixels that were encoded, and
-    without their padding to those of the picture."""
+    without their padding to those of the image."""
     pixels = F.interpolate(logits, scale_factor=STRIDE / 4, mode="bilinear")
-    return F.interpolate(pixels[..., : scaled[0], : scaled[1]], size, mode="bilinear")
+    return F.interpolate(pixels[..., : scaled_size[0], : scaled_size[1]], size, mode="bilinear")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
-from image_core.convert.reading import Rule, fill
+from image_core.convert.state_dicts import Rule, load_weights
 from image_core.device import resolve_device
 from image_core.errors import CheckpointError
 from image_core.geometry.boxes import box_area, box_iou_matrix, clip_boxes
@@ -23,14 +23,14 @@ from image_core.vision_libraries import SSDLite320_MobileNet_V3_Large_Weights, m
 COCO_IDS: tuple[str, ...] = tuple(SSDLite320_MobileNet_V3_Large_Weights.COCO_V1.meta["categories"][1:])
 """The names of COCO's ids 1 to 90; "N/A" where an id was never given."""
 
-SIDE = 300
+SIDE_PX = 300
 EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 """The maps after the backbone, each half as large as the one before: narrowed to, widened to."""
 
 ANCHORS = (3, 6, 6, 6, 6, 6)
 """Anchors of a cell, for each map."""
 
-LEAST_NAMED = 0.05
+MIN_LABEL_SCORE = 0.05
 """Least score of a box's further names."""
 STEP_SHARE, CUT_SHARE = 0.6, 0.02
 """Windows: the largest step from one to the next, and the distance to an edge below which a box counts as cut by it;
@@ -73,7 +73,7 @@ UNUSED = (
 class SSDLite(nn.Module):
     """(B, 3, 300, 300) in [-1, 1] -> scores (B, A, 90) in [0, 1] and boxes (B, A, 4) of the A anchors.
 
-    Boxes are ymin, xmin, ymax, xmax as fractions of the picture. width: factor of the channels.
+    Boxes are ymin, xmin, ymax, xmax as fractions of the image. width: factor of the channels.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -95,16 +95,16 @@ class SSDLite(nn.Module):
         maps = list(self.backbone(x))
         for extra in self.extras:
             maps.append(extra(maps[-1]))
-        scores = self._of_anchors(self.classes, maps, len(COCO_IDS) + 1).sigmoid()[..., 1:]
-        return scores, self._decoded(self._of_anchors(self.boxes, maps, 4))
+        scores = self._per_anchor(self.classes, maps, len(COCO_IDS) + 1).sigmoid()[..., 1:]
+        return scores, self._decode_boxes(self._per_anchor(self.boxes, maps, 4))
 
     @staticmethod
-    def _of_anchors(predictors: nn.ModuleList, maps: list[Tensor], values: int) -> Tensor:
+    def _per_anchor(predictors: nn.ModuleList, maps: list[Tensor], values: int) -> Tensor:
         """(B, A, values)."""
-        drawn = [predict(features) for predict, features in zip(predictors, maps, strict=True)]
-        return torch.cat([plane.permute(0, 2, 3, 1).reshape(len(plane), -1, values) for plane in drawn], 1)
+        outputs = [predict(features) for predict, features in zip(predictors, maps, strict=True)]
+        return torch.cat([plane.permute(0, 2, 3, 1).reshape(len(plane), -1, values) for plane in outputs], 1)
 
-    def _decoded(self, encoded: Tensor) -> Tensor:
+    def _decode_boxes(self, encoded: Tensor) -> Tensor:
         low, high = self.anchors.split(2, -1)
         centre = (low + high) / 2 + encoded[..., :2] * CENTRE_STEP * (high - low)
         half = (high - low) / 2 * (encoded[..., 2:] * SIZE_STEP).exp()
@@ -131,7 +131,7 @@ def predictor(inputs: int, outputs: int) -> nn.Sequential:
 
 def anchor_count() -> int:
     """A: the anchors of all maps (1917)."""
-    sides = [math.ceil(SIDE / (16 * 2**level)) for level in range(len(ANCHORS))]
+    sides = [math.ceil(SIDE_PX / (16 * 2**level)) for level in range(len(ANCHORS))]
     return sum(side**2 * anchors for side, anchors in zip(sides, ANCHORS, strict=True))
 
 
@@ -145,15 +145,15 @@ def read_ssdlite(model_json: Path) -> SSDLite:
     if "backbone.stem.weight" not in state:
         raise CheckpointError(f"{model_json}: expected SSDLite on MobileNetV2, got a model without its first layer")
     network = SSDLite(len(state["backbone.stem.weight"]) / 32)
-    fill(network, state, str(model_json))
+    load_weights(network, state, str(model_json))
     return network
 
 
 class SSDLiteDetector:
-    """A `Detector`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
+    """A `Detector`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `max_boxes`.
 
-    The network sees the whole picture, squashed to a square as in training, and overlapping squares of its shorter side
-    (`most_squares` at most), in which it finds what is small or distorted in the whole. Suppression ignores classes:
+    The network sees the whole image, squashed to a square as in training, and overlapping squares of its shorter side
+    (`max_squares` at most), in which it finds what is small or distorted in the whole. Suppression ignores classes:
     one object gets one box, with the names of all boxes that it suppressed. model_json: what `read_ssdlite` reads.
     """
 
@@ -163,64 +163,66 @@ class SSDLiteDetector:
         *,
         score: float = 0.2,
         overlap: float = 0.5,
-        most: int = 30,
-        most_squares: int = 6,
+        max_boxes: int = 30,
+        max_squares: int = 6,
         device: str = "auto",
     ) -> None:
-        self.score, self.overlap, self.most, self.most_squares = score, overlap, most, most_squares
+        self.score, self.overlap, self.max_boxes, self.max_squares = score, overlap, max_boxes, max_squares
         self.device = resolve_device(device)
         network = read_ssdlite(model_json).to(self.device).eval()
         self._network = convert_conv2d_weight_memory_format(network, torch.channels_last)
         self._named = [i for i, name in enumerate(COCO_IDS) if name != "N/A"]
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """(H, W, 3) uint8 RGB -> boxes inside the picture with COCO's names, the best first."""
+        """(H, W, 3) uint8 RGB -> boxes inside the image with COCO's names, the best first."""
         height, width = image.shape[:2]
-        seen = [self._seen(image, window) for window in windows(height, width, self.most_squares)]
-        scores, boxes = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+        windows_found = [self._detect_window(image, window) for window in windows(height, width, self.max_squares)]
+        scores, boxes = (np.concatenate(parts) for parts in zip(*windows_found, strict=True))
         best = torch.from_numpy(scores.max(1))
-        kept = nms(torch.from_numpy(boxes), best, self.overlap)[: self.most].numpy()
+        kept = nms(torch.from_numpy(boxes), best, self.overlap)[: self.max_boxes].numpy()
         if not len(kept):
             return []
         # Of all boxes that overlap a kept box, the best score of each name.
         same = box_iou_matrix(boxes[kept], boxes) > self.overlap
         return [self._named_box(boxes[k], scores[k], scores[row].max(0)) for k, row in zip(kept, same, strict=True)]
 
-    def _named_box(self, box: np.ndarray, own: np.ndarray, heard: np.ndarray) -> Detection:
+    def _named_box(self, box: np.ndarray, own: np.ndarray, label_scores: np.ndarray) -> Detection:
         x0, y0, x1, y1 = box.tolist()
         first = own.argmax()
-        others = {self._name(i): float(heard[i]) for i in np.flatnonzero(heard >= LEAST_NAMED) if i != first}
+        others = {
+            self._name(i): float(label_scores[i]) for i in np.flatnonzero(label_scores >= MIN_LABEL_SCORE) if i != first
+        }
         return Detection((x0, y0, x1, y1), float(own[first]), self._name(first), others)
 
     def _name(self, column: int | np.intp) -> str:
         return COCO_IDS[self._named[column]]
 
     @torch.inference_mode()
-    def _seen(self, image: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Scores (N, 80) and boxes (N, 4), pixels of the whole picture, of the anchors of `score` or more. A box at an
-        edge of the window inside the picture is left out: it is cut there, and another window has it whole."""
+    def _detect_window(self, image: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (N, 80) and boxes (N, 4), pixels of the whole image, of the anchors of `score` or more. A box at an
+        edge of the window inside the image is left out: it is cut there, and another window has it whole."""
         height, width = image.shape[:2]
         x0, y0, x1, y1 = window
-        pixels = torch.from_numpy(resized(image[y0:y1, x0:x1], (SIDE, SIDE), BILINEAR) / np.float32(127.5) - 1)
+        pixels = torch.from_numpy(resized(image[y0:y1, x0:x1], (SIDE_PX, SIDE_PX), BILINEAR) / np.float32(127.5) - 1)
         scores, boxes = (of[0].cpu() for of in self._network(pixels.permute(2, 0, 1)[None].to(self.device)))
         scores = scores[:, self._named].numpy()
         sides, corner = np.array([x1 - x0, y1 - y0] * 2, np.float32), np.array([x0, y0] * 2, np.float32)
-        found = clip_boxes(boxes[:, [1, 0, 3, 2]].numpy() * sides, (y1 - y0, x1 - x0)) + corner
+        in_image = clip_boxes(boxes[:, [1, 0, 3, 2]].numpy() * sides, (y1 - y0, x1 - x0)) + corner
         inner = np.array([x0 > 0, y0 > 0, x1 < width, y1 < height])
-        cut = (np.abs(found - np.array(window, np.float32)) < CUT_SHARE * sides) & inner
-        usable = (scores.max(1) >= self.score) & (box_area(found) > 0) & ~cut.any(1)
-        return scores[usable], found[usable].astype(np.float32)
+        cut = (np.abs(in_image - np.array(window, np.float32)) < CUT_SHARE * sides) & inner
+        usable = (scores.max(1) >= self.score) & (box_area(in_image) > 0) & ~cut.any(1)
+        return scores[usable], in_image[usable].astype(np.float32)
 
 
 Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole pixels."""
 
 
-def windows(height: int, width: int, most_squares: int) -> list[Window]:
-    """The whole picture and, if it is no square, squares of its shorter side. They overlap, unless that would take more
-    than `most_squares`."""
+def windows(height: int, width: int, max_squares: int) -> list[Window]:
+    """The whole image and, if it is no square, squares of its shorter side. They overlap, unless that would take more
+    than `max_squares`."""
     side, long = sorted((height, width))
-    count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), most_squares)
+    count = min(1 + math.ceil((long - side) / (side * STEP_SHARE)), max_squares)
     starts = [round(start) for start in np.linspace(0, long - side, count)] if long > side else []
     squares = [(s, 0, s + side, side) if width > height else (0, s, side, s + side) for s in starts]
     return [(0, 0, width, height), *squares]

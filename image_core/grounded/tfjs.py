@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from image_core.convert.reading import Rule, renamed
+from image_core.convert.state_dicts import Rule, rename_keys
 from image_core.errors import CheckpointError
 
 PARTS = {
@@ -50,7 +50,7 @@ def read_weights(model_json: Path) -> dict[str, np.ndarray]:
     Raises `CheckpointError` where a file is missing, or is longer or shorter than the manifest says.
     """
     try:
-        groups = json.loads(_bytes_of(model_json))["weightsManifest"]
+        groups = json.loads(_read_bytes(model_json))["weightsManifest"]
         pairs = [pair for group in groups for pair in _read_group(model_json, group)]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
@@ -64,17 +64,17 @@ def _read_group(model_json: Path, group: Mapping[str, Any]) -> list[tuple[str, n
     names = [str(name) for name in group["paths"]]
     if outside := [name for name in names if Path(name).name != name]:
         raise CheckpointError(f"{model_json}: expected shards beside it, got '{outside[0]}': {FIX}")
-    data = b"".join(_bytes_of(model_json.with_name(name)) for name in names)
+    data = b"".join(_read_bytes(model_json.with_name(name)) for name in names)
     pairs, start = [], 0
     for entry in group["weights"]:
         quantised = entry.get("quantization") or {}
-        stored = _known(quantised.get("dtype", entry["dtype"]), STORED_TYPES if quantised else TYPES)
+        stored = _dtype(quantised.get("dtype", entry["dtype"]), STORED_TYPES if quantised else TYPES)
         count = math.prod(entry["shape"])
         end = start + count * stored.itemsize
         if end > len(data):
             break
         values = np.frombuffer(data, stored, count, start).reshape(entry["shape"])
-        pairs.append((entry["name"], _restored(values, quantised, _known(entry["dtype"], TYPES))))
+        pairs.append((entry["name"], _dequantise(values, quantised, _dtype(entry["dtype"], TYPES))))
         start = end
     if start != len(data) or len(pairs) != len(group["weights"]):
         wanted = "the bytes of its manifest"
@@ -82,20 +82,20 @@ def _read_group(model_json: Path, group: Mapping[str, Any]) -> list[tuple[str, n
     return pairs
 
 
-def _known(name: str, known: Sequence[str]) -> np.dtype:
-    if name not in known:
-        raise ValueError(f"expected numbers of type {', '.join(known)}, got '{name}'")
+def _dtype(name: str, supported: Sequence[str]) -> np.dtype:
+    if name not in supported:
+        raise ValueError(f"expected numbers of type {', '.join(supported)}, got '{name}'")
     return np.dtype(name).newbyteorder("<")
 
 
-def _restored(values: np.ndarray, quantised: Mapping[str, Any], dtype: np.dtype) -> np.ndarray:
+def _dequantise(values: np.ndarray, quantised: Mapping[str, Any], dtype: np.dtype) -> np.ndarray:
     if quantised and values.dtype.kind == "u":
         values = values.astype(np.float64) * quantised["scale"] + quantised["min"]
         values = values if dtype.kind == "f" else np.rint(values)
     return values.astype(dtype.newbyteorder("="))
 
 
-def _bytes_of(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
@@ -125,19 +125,19 @@ def convolutions(
         for name, values in weights.items()
         if not any(re.fullmatch(pattern, name) for pattern in unused)
     }
-    alone = {name: tensor for name, tensor in tensors.items() if any(re.fullmatch(p, name) for p, _ in others)}
-    state = renamed(alone, others, source)
+    single = {name: tensor for name, tensor in tensors.items() if any(re.fullmatch(p, name) for p, _ in others)}
+    state = rename_keys(single, others, source)
     grouped: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in renamed({n: t for n, t in tensors.items() if n not in alone}, rules, source).items():
+    for name, tensor in rename_keys({n: t for n, t in tensors.items() if n not in single}, rules, source).items():
         layer, _, part = name.rpartition(".")
         grouped.setdefault(layer, {})[part] = tensor
     for layer, parts in grouped.items():
-        weight, bias = _folded(parts, f"{source}: layer '{layer}'")
+        weight, bias = _fold_batch_norm(parts, f"{source}: layer '{layer}'")
         state |= {f"{layer}.weight": weight, f"{layer}.bias": bias}
     return state
 
 
-def _folded(parts: dict[str, Tensor], layer: str) -> tuple[Tensor, Tensor]:
+def _fold_batch_norm(parts: dict[str, Tensor], layer: str) -> tuple[Tensor, Tensor]:
     """The parts of a layer -> weight (out, in or 1, h, w) and bias (out,) of one convolution."""
     kernels = {"kernel", "depthwise"} & parts.keys()
     rest = parts.keys() - kernels

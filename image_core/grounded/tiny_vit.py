@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from image_core.convert.reading import Rule, fill, renamed
+from image_core.convert.state_dicts import Rule, load_weights, rename_keys
 from image_core.errors import CheckpointError
 from image_core.grounded.onnx_tensors import read_tensors
 from image_core.vision_libraries import ConvNorm, LayerNorm2d, PatchMerging, TinyVit, TinyVitBlock
@@ -99,19 +99,19 @@ class WindowAttention(nn.Module):
     a fifth.
     """
 
-    def __init__(self, channels: int, heads: int, places: int) -> None:
+    def __init__(self, channels: int, heads: int, positions: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
-        self.biases = nn.Parameter(torch.zeros(heads, places, places))
+        self.biases = nn.Parameter(torch.zeros(heads, positions, positions))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, places, C) -> the same."""
         q, k, v = self.qkv(self.norm(x)).unflatten(-1, (self.heads, 3, -1)).permute(3, 0, 2, 1, 4)
-        heard = F.scaled_dot_product_attention(q, k, v, attn_mask=self.biases[None])
-        return self.proj(heard.transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=self.biases[None])
+        return self.proj(attended.transpose(1, 2).flatten(2))
 
 
 def _fold(module: nn.Module) -> None:
@@ -128,9 +128,9 @@ def read_encoder(path: Path) -> ImageEncoder:
 
     Raises `CheckpointError` for a file that is not whole, or of another network.
     """
-    state = renamed(read_tensors(path), RULES, str(path))
+    state = rename_keys(read_tensors(path), RULES, str(path))
     network = ImageEncoder(_sizes(state, str(path)))
-    fill(network, state, str(path))
+    load_weights(network, state, str(path))
     return network
 
 

@@ -1,1 +1,1 @@
-"""Networks of other people, read by transformers from the Hugging Face hub or from a folder in its format."""
+"""Published networks, loaded with transformers from the Hugging Face hub or from a folder in its format."""

@@ -13,54 +13,54 @@ from image_core.errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository of the hub that this version knows."""
+    """A repository of the hub with pinned commit, size and licence."""
 
     name: str  # OWNER/NAME
     revision: str  # the commit, 40 hex digits
     model_type: str  # as its config.json has it
     licence: str
-    download_bytes: int  # of the weights; what lies beside them is small
+    download_bytes: int  # of the weights; the other files are small
     gated: bool = False  # only users who accepted the licence can download it
 
     @property
     def size(self) -> str:
-        """For people."""
+        """`download_bytes` as text, such as "603 MB"."""
         return size_of(self.download_bytes)
 
 
 @dataclass(frozen=True)
 class HubModel:
-    """A short name, and the repositories whose networks together are the model."""
+    """A short name for one or more repositories, whose networks together form the model."""
 
     name: str
     repositories: tuple[Repository, ...]
-    kind: str  # what the model is, as an adapter's name
-    summary: str  # what it can
-    published: str  # figures of its authors, with what they measure; "" where these weights have none
+    kind: str  # name of the adapter: clipseg, grounded or sam3
+    summary: str  # what it can do
+    published: str  # its authors' metrics, with the benchmark; "" if these weights have none
 
     @property
     def text(self) -> str:
-        """What the short name stands for, as it can be written behind `hub:`."""
+        """The repositories joined by +, as they can be written after `hub:`."""
         return "+".join(repository.name for repository in self.repositories)
 
     @property
     def download_bytes(self) -> int:
-        """Of all weights."""
+        """Bytes of all weights."""
         return sum(repository.download_bytes for repository in self.repositories)
 
     @property
     def licence(self) -> str:
-        """Of all weights, each once."""
+        """The licences of all weights, each once."""
         return ", ".join(dict.fromkeys(repository.licence for repository in self.repositories))
 
     @property
     def gated(self) -> bool:
-        """Whether any of the repositories is."""
+        """Whether any repository is gated."""
         return any(repository.gated for repository in self.repositories)
 
 
 def size_of(count: int) -> str:
-    """Bytes for people, in MB, or GB from 1000 MB on."""
+    """A number of bytes as text, in MB, or in GB from 1000 MB on."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
@@ -181,7 +181,7 @@ HUB_MODELS = {
 
 
 def hub_model(name: str) -> HubModel:
-    """Raises `UnknownNameError` with the nearest name."""
+    """The model with this short name. Raises `UnknownNameError` with the nearest name."""
     if name not in HUB_MODELS:
         raise UnknownNameError("hub model", name, list(HUB_MODELS))
     return HUB_MODELS[name]

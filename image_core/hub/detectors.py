@@ -1,7 +1,7 @@
-"""Detectors of transformers: those that are asked with words, and those of their own classes.
+"""Detectors of transformers: open-vocabulary ones, which take phrases, and closed-set ones, which have fixed classes.
 
-The network gets each phrase by itself, on one encoding of the picture: the boxes of a phrase do not depend, to the bit,
-on the other phrases.
+An open-vocabulary detector gets each phrase by itself, on one encoding of the image: the boxes of a phrase do not
+depend on the other phrases, bit for bit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.geometry.boxes import box_area, clip_boxes
-from image_core.hub.loading import Network, Where, read_network, thickened
+from image_core.hub.loading import Network, Placement, read_network, repeat_short_side
 from image_core.hub.sources import Source
 
 _CLASSES_OF = {
@@ -29,8 +29,8 @@ _CLASSES_OF = {
     "owlvit": ("OwlViTForObjectDetection", "OwlViTProcessor"),
     "owlv2": ("Owlv2ForObjectDetection", "Owlv2Processor"),
 }
-ASKED_WITH_WORDS = tuple(_CLASSES_OF)
-OF_OWN_CLASSES = (
+OPEN_VOCABULARY = tuple(_CLASSES_OF)
+CLOSED_SET = (
     *("conditional_detr", "d_fine", "dab-detr", "deformable_detr", "deimv2", "detr", "lw_detr", "rf_detr"),
     *("rt_detr", "rt_detr_v2", "yolos"),
 )
@@ -44,143 +44,159 @@ _COCO_SPELLING = {
     "sofa": "couch",
     "tvmonitor": "tv",
 }
-"""Some detectors, RT-DETR and D-FINE among them, write six of COCO's classes as Pascal VOC did."""
+"""Spellings of Pascal VOC, which some detectors (RT-DETR and D-FINE among them) use for six of COCO's classes."""
 _NO_CLASS = "n/a"
 _ARTICLES = ("a ", "an ", "the ")
 
 
 @dataclass(frozen=True)
-class Boxes:
-    """What a detector found, the best first."""
+class DetectedBoxes:
+    """The boxes that a detector found, best first."""
 
-    boxes_xyxy: np.ndarray  # (N, 4) float64, pixels, within the picture, none empty
+    boxes_xyxy: np.ndarray  # (N, 4) float64, pixels, within the image, none empty
     scores: np.ndarray  # (N,) float64 in [0, 1]
     labels: tuple[str, ...]  # N phrases or class names
 
 
-class WordDetector(ABC):
-    """A detector that is asked with words."""
+class OpenVocabularyDetector(ABC):
+    """A detector that takes phrases."""
 
     #: Its authors' score threshold, from the examples published with the weights; not calibrated.
     threshold: float
-    #: The tokenizer's option of this name: OWL was trained on texts of one length.
+    #: The tokenizer's option `padding`: OWL was trained on texts of one length.
     padding: bool | str = False
 
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def find(self, image: np.ndarray, phrases: Sequence[str], least: float) -> list[Boxes]:
-        """(H, W, 3) uint8 RGB and P phrases -> P lists of boxes with a score above `least`, each as if alone."""
+    def detect(self, image: np.ndarray, phrases: Sequence[str], min_score: float) -> list[DetectedBoxes]:
+        """(H, W, 3) uint8 RGB and P phrases -> P lists of boxes with a score above `min_score`, each independent of the
+        others."""
         if not phrases:
             return []
-        shown, repeated = thickened(image)
-        with self.network.asked():
-            found = list(self._found(self.network.prepared(shown), (shown.shape[0], shown.shape[1]), phrases, least))
+        repeated_image, repeats = repeat_short_side(image)
+        with self.network.inference():
+            detections = list(
+                self._detect(
+                    self.network.preprocess(repeated_image),
+                    (repeated_image.shape[0], repeated_image.shape[1]),
+                    phrases,
+                    min_score,
+                )
+            )
         return [
-            _boxes(one, image, repeated, [phrase] * len(one["scores"]))
-            for one, phrase in zip(found, phrases, strict=True)
+            _detected_boxes(phrase_detections, image, repeats, [phrase] * len(phrase_detections["scores"]))
+            for phrase_detections, phrase in zip(detections, phrases, strict=True)
         ]
 
     @abstractmethod
-    def _found(
-        self, picture: dict[str, Tensor], size: tuple[int, int], phrases: Sequence[str], least: float
+    def _detect(
+        self, inputs: dict[str, Tensor], size: tuple[int, int], phrases: Sequence[str], min_score: float
     ) -> Iterator[dict[str, Tensor]]:
-        """A picture as its network takes it, of `size` before -> for each phrase `boxes` in pixels and `scores`."""
+        """Image inputs of the network, and the `size` (height, width) of the image -> for each phrase a dict with
+        `boxes` in pixels and `scores`."""
 
-    def _tokens(self, text: str, longest: int) -> dict[str, Tensor]:
+    def _tokens(self, text: str, max_length: int) -> dict[str, Tensor]:
         tokens = self.network.processor.tokenizer(
-            text, padding=self.padding, truncation=True, max_length=longest, return_tensors="pt"
+            text, padding=self.padding, truncation=True, max_length=max_length, return_tensors="pt"
         )
         return dict(tokens.to(self.network.device))
 
 
-class GroundingDino(WordDetector):
+class GroundingDino(OpenVocabularyDetector):
     """GroundingDINO (Liu et al., ECCV 2024) and MM-GroundingDINO (Zhao et al., 2024).
 
-    A phrase is a sentence with a full stop. The backbone runs once a picture; the encoder fuses it with each phrase.
+    Each phrase is put as a sentence with a full stop. The backbone runs once per image, the fusion encoder once per
+    phrase.
     """
 
     threshold = 0.35
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
-        self._alone = threading.Lock()  # a call changes the backbone for as long as it takes
+        self._lock = threading.Lock()  # `_detect` replaces the backbone's `forward` while it runs
 
-    def _found(
-        self, picture: dict[str, Tensor], size: tuple[int, int], phrases: Sequence[str], least: float
+    def _detect(
+        self, inputs: dict[str, Tensor], size: tuple[int, int], phrases: Sequence[str], min_score: float
     ) -> Iterator[dict[str, Tensor]]:
         model, processor = self.network.model, self.network.processor
-        with self._alone, computed_once(model.model.backbone):
+        with self._lock, cache_first_call(model.model.backbone):
             for phrase in phrases:
                 text = " ".join(phrase.lower().replace(".", " ").split()) + "."
                 tokens = self._tokens(text, model.config.max_text_len)
-                outputs = model(**picture, **tokens)
+                outputs = model(**inputs, **tokens)
                 yield processor.post_process_grounded_object_detection(
-                    outputs, tokens["input_ids"], threshold=least, text_threshold=0.0, target_sizes=[size]
+                    outputs, tokens["input_ids"], threshold=min_score, text_threshold=0.0, target_sizes=[size]
                 )[0]
 
 
-class Owl(WordDetector):
-    """OWL-ViT (Minderer et al., ECCV 2022) and OWLv2 (Minderer et al., NeurIPS 2023): picture and text meet in the
-    last layer."""
+class Owl(OpenVocabularyDetector):
+    """OWL-ViT (Minderer et al., ECCV 2022) and OWLv2 (Minderer et al., NeurIPS 2023): image and text are compared in
+    the last layer."""
 
     threshold = 0.1
     padding = "max_length"
 
-    def _found(
-        self, picture: dict[str, Tensor], size: tuple[int, int], phrases: Sequence[str], least: float
+    def _detect(
+        self, inputs: dict[str, Tensor], size: tuple[int, int], phrases: Sequence[str], min_score: float
     ) -> Iterator[dict[str, Tensor]]:
         model, processor = self.network.model, self.network.processor
         towers = getattr(model, model.config.model_type)
-        grid = model.image_embedder(picture["pixel_values"])[0]
+        grid = model.image_embedder(inputs["pixel_values"])[0]
         cells = grid.flatten(1, 2)
         boxes = model.box_predictor(cells, grid)
         for phrase in phrases:
-            tokens = self._tokens(f"a photo of a {_bare(phrase)}", model.config.text_config.max_position_embeddings)
+            tokens = self._tokens(
+                f"a photo of a {_without_article(phrase)}", model.config.text_config.max_position_embeddings
+            )
             text = towers.get_text_features(**tokens).pooler_output
-            asked = text / text.norm(dim=-1, keepdim=True)
-            logits, _ = model.class_predictor(cells, asked[None], torch.ones_like(asked[None, :, 0]))
+            query_embedding = text / text.norm(dim=-1, keepdim=True)
+            logits, _ = model.class_predictor(
+                cells, query_embedding[None], torch.ones_like(query_embedding[None, :, 0])
+            )
             outputs: Any = SimpleNamespace(logits=logits, pred_boxes=boxes)
-            yield processor.post_process_grounded_object_detection(outputs, threshold=least, target_sizes=[size])[0]
+            yield processor.post_process_grounded_object_detection(outputs, threshold=min_score, target_sizes=[size])[0]
 
 
-class ClassDetector:
-    """A detector of its own classes: DETR (Carion et al., ECCV 2020) and its kin."""
+class ClosedSetDetector:
+    """A detector of fixed classes, such as DETR (Carion et al., ECCV 2020)."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         lower = {index: str(name).lower() for index, name in network.model.config.id2label.items()}
         self.names = {index: _COCO_SPELLING.get(name, name) for index, name in lower.items()}
 
-    def find(self, image: np.ndarray, least: float) -> Boxes:
-        """(H, W, 3) uint8 RGB -> boxes with a score above `least`, their labels class names as COCO writes them."""
-        shown, repeated = thickened(image)
-        with self.network.asked():
-            outputs = self.network.model(**self.network.prepared(shown))
-            found = self.network.processor.post_process_object_detection(
-                outputs, least, target_sizes=[shown.shape[:2]]
+    def detect(self, image: np.ndarray, min_score: float) -> DetectedBoxes:
+        """(H, W, 3) uint8 RGB -> boxes with a score above `min_score`, their labels class names as COCO writes them."""
+        repeated_image, repeats = repeat_short_side(image)
+        with self.network.inference():
+            outputs = self.network.model(**self.network.preprocess(repeated_image))
+            detections = self.network.processor.post_process_object_detection(
+                outputs, min_score, target_sizes=[repeated_image.shape[:2]]
             )[0]
-        return _boxes(found, image, repeated, [self.names[index] for index in found["labels"].tolist()])
+        return _detected_boxes(
+            detections, image, repeats, [self.names[index] for index in detections["labels"].tolist()]
+        )
 
 
-def read_detector(source: Source, where: Where) -> WordDetector | ClassDetector:
-    """A detector of one of `ASKED_WITH_WORDS` or `OF_OWN_CLASSES`. Raises `CheckpointError` as `read_network` does."""
-    if source.model_type in OF_OWN_CLASSES:
-        return ClassDetector(read_network(source, "AutoModelForObjectDetection", "AutoImageProcessor", where))
+def read_detector(source: Source, placement: Placement) -> OpenVocabularyDetector | ClosedSetDetector:
+    """A detector of one of `OPEN_VOCABULARY` or `CLOSED_SET`. Raises `CheckpointError` as `read_network` does."""
+    if source.model_type in CLOSED_SET:
+        return ClosedSetDetector(read_network(source, "AutoModelForObjectDetection", "AutoImageProcessor", placement))
     kind = Owl if source.model_type.startswith("owl") else GroundingDino
-    return kind(read_network(source, *_CLASSES_OF[source.model_type], where))
+    return kind(read_network(source, *_CLASSES_OF[source.model_type], placement))
 
 
 @contextmanager
-def computed_once(module: nn.Module) -> Iterator[None]:
-    """In the block, the module computes its first call only; later calls, which must have the same input, get copies of
-    that result. For a network that cannot be given features."""
-    forward, kept = module.forward, []
+def cache_first_call(module: nn.Module) -> Iterator[None]:
+    """In the block, only the first call of the module is computed; later calls, which must have the same input, return
+    copies of its result. For networks that do not take precomputed features."""
+    forward, cached = module.forward, []
 
     def once(*args: Any, **kwargs: Any) -> Any:
-        if not kept:
-            kept.append(forward(*args, **kwargs))
-        return copy.deepcopy(kept[0])  # networks add to the lists that they are given
+        if not cached:
+            cached.append(forward(*args, **kwargs))
+        return copy.deepcopy(cached[0])  # networks append to the lists in it
 
     module.forward = once
     try:
@@ -189,17 +205,19 @@ def computed_once(module: nn.Module) -> Iterator[None]:
         del module.forward
 
 
-def _boxes(found: dict[str, Tensor], image: np.ndarray, repeated: tuple[int, int], labels: Sequence[str]) -> Boxes:
-    """repeated: how often the rows and columns of the picture were repeated before detection (`thickened`)."""
-    rows, columns = repeated
-    scaled = found["boxes"].double().cpu().numpy().reshape(-1, 4) / [columns, rows, columns, rows]
+def _detected_boxes(
+    detections: dict[str, Tensor], image: np.ndarray, repeats: tuple[int, int], labels: Sequence[str]
+) -> DetectedBoxes:
+    """repeats: how often rows and columns of the image were repeated before detection (`repeat_short_side`)."""
+    rows, columns = repeats
+    scaled = detections["boxes"].double().cpu().numpy().reshape(-1, 4) / [columns, rows, columns, rows]
     boxes = clip_boxes(scaled, (image.shape[0], image.shape[1]))
-    scores = found["scores"].double().cpu().numpy()
+    scores = detections["scores"].double().cpu().numpy()
     usable = (box_area(boxes) > 0) & np.array([label != _NO_CLASS for label in labels], bool)
     order = [int(i) for i in np.argsort(-scores, kind="stable") if usable[i]]
-    return Boxes(boxes[order], scores[order], tuple(labels[i] for i in order))
+    return DetectedBoxes(boxes[order], scores[order], tuple(labels[i] for i in order))
 
 
-def _bare(phrase: str) -> str:
-    """The phrase without an article, since the sentence has one."""
+def _without_article(phrase: str) -> str:
+    """The phrase without its article, since the prompt has one."""
     return next((phrase[len(article) :] for article in _ARTICLES if phrase.lower().startswith(article)), phrase)

@@ -1,6 +1,6 @@
-"""One network of transformers with its processor, ready to be asked: the only place where any is read.
+"""Loads a network of transformers with its processor. All such networks are loaded here.
 
-transformers is imported only when a network is read: the import costs seconds.
+transformers is imported only when a network is loaded, because the import takes seconds.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import torch
 from image_core.device import autocast, resolve_device
 from image_core.device_names import Precision, check_precision
 from image_core.errors import CheckpointError, ConfigError
-from image_core.hub.sources import Source, bring, told
+from image_core.hub.sources import Source, download, hub_errors
 
-MOST_OBLONG = 32
-"""Largest aspect ratio of a picture for a network that keeps it."""
+MAX_ASPECT_RATIO = 32
+"""Largest aspect ratio of an image that is passed to a network, see `repeat_short_side`."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A model of transformers in `eval` mode, and what prepares pictures and texts for it."""
+    """A model of transformers in `eval` mode, with the processor of its images and texts."""
 
     model: Any
     processor: Any
@@ -33,24 +33,26 @@ class Network:
     precision: Precision
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
-        """Within it the model may be called: no gradients, and the precision that was chosen."""
+    def inference(self) -> Iterator[None]:
+        """Context in which the model is called: without gradients, and with autocast if the precision is bf16."""
         with torch.inference_mode(), autocast(self.device, self.precision):
             yield
 
-    def prepared(self, images: np.ndarray | list[np.ndarray]) -> dict[str, torch.Tensor]:
-        """A picture (H, W, 3) uint8 RGB, or several of any sizes -> what the model takes of them, on its device."""
-        prepare = getattr(self.processor, "image_processor", self.processor)
-        # A picture can be a few pixels wide: the channel axis must not be guessed from the shape.
-        return dict(prepare(images=images, input_data_format="channels_last", return_tensors="pt").to(self.device))
+    def preprocess(self, images: np.ndarray | list[np.ndarray]) -> dict[str, torch.Tensor]:
+        """An image (H, W, 3) uint8 RGB, or several of any sizes -> the model's image inputs, on its device."""
+        image_processor = getattr(self.processor, "image_processor", self.processor)
+        # An image can be a few pixels wide: the channel axis must not be guessed from the shape.
+        return dict(
+            image_processor(images=images, input_data_format="channels_last", return_tensors="pt").to(self.device)
+        )
 
 
 @dataclass(frozen=True)
-class Where:
-    """On which device, and in which precision a network computes.
+class Placement:
+    """The device and the precision of a network.
 
-    Weights stay fp32, and bf16 is autocast: half of them go wrong in half precision. Raises `ConfigError` for another
-    precision than fp32 on the CPU, and where the device is not there.
+    Weights stay in fp32, and bf16 is autocast: half of the networks go wrong with weights in half precision. Raises
+    `ConfigError` for a precision other than fp32 on the CPU, and for a device that does not exist.
     """
 
     device: str = "auto"
@@ -58,22 +60,22 @@ class Where:
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
-        if self.precision != "fp32" and self.resolved.type == "cpu":
+        if self.precision != "fp32" and self.torch_device.type == "cpu":
             raise ConfigError(
                 f"precision: expected fp32 on the CPU with a model of the hub, got {self.precision}: "
                 "leave --precision out, or take --device cuda"
             )
 
     @property
-    def resolved(self) -> torch.device:
-        """The device itself."""
+    def torch_device(self) -> torch.device:
+        """`device` as a `torch.device`."""
         return resolve_device(self.device)
 
 
-def read_network(source: Source, model: str, processor: str, where: Where) -> Network:
-    """model, processor: names of classes of transformers.
+def read_network(source: Source, model: str, processor: str, placement: Placement) -> Network:
+    """Load a network. model, processor: names of classes of transformers.
 
-    Raises `CheckpointError`, in one line, where the files are missing, truncated or of another network, or cannot be
+    Raises `CheckpointError`, in one line, if the files are missing, truncated or of another network, or cannot be
     downloaded.
     """
     import transformers
@@ -84,24 +86,26 @@ def read_network(source: Source, model: str, processor: str, where: Where) -> Ne
                 f"network '{source.name}': expected transformers with {name}, got {transformers.__version__} without: "
                 "install a newer one"
             )
-    folder = bring(source)
-    with told(source.name), _quiet(transformers.utils.logging):
-        _refuse_other_kind(source, folder, model)
-        prepare = getattr(transformers, processor).from_pretrained(folder)
-        read, info = getattr(transformers, model).from_pretrained(
+    folder = download(source)
+    with hub_errors(source.name), _quiet(transformers.utils.logging):
+        _check_kind(source, folder, model)
+        loaded_processor = getattr(transformers, processor).from_pretrained(folder)
+        network, info = getattr(transformers, model).from_pretrained(
             folder,
             dtype=torch.float32,
             use_safetensors=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # told below, with what is missing
+            ignore_mismatched_sizes=True,  # reported by `_check_complete`, together with missing weights
         )
-    _refuse_incomplete(source, read, info)
-    return Network(read.to(where.resolved).eval(), prepare, where.resolved, where.precision)
+    _check_complete(source, network, info)
+    return Network(
+        network.to(placement.torch_device).eval(), loaded_processor, placement.torch_device, placement.precision
+    )
 
 
 @contextmanager
 def _quiet(log: Any) -> Iterator[None]:
-    """While a network is read, transformers draws no bars and gives no warnings: our own messages say what matters."""
+    """Turn off progress bars and warnings of transformers while a network is loaded."""
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
     log.disable_progress_bar()
@@ -113,8 +117,8 @@ def _quiet(log: Any) -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _refuse_other_kind(source: Source, folder: Path, model: str) -> None:
-    """Raise `CheckpointError` where the class of transformers is for networks of another kind."""
+def _check_kind(source: Source, folder: Path, model: str) -> None:
+    """Raise `CheckpointError` if the network cannot be loaded by the class of transformers called `model`."""
     import transformers
 
     kinds = {"AutoModelForImageTextToText": transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING}
@@ -124,22 +128,25 @@ def _refuse_other_kind(source: Source, folder: Path, model: str) -> None:
         )
 
 
-def _refuse_incomplete(source: Source, model: torch.nn.Module, info: dict[str, Any]) -> None:
-    """Raise `CheckpointError` where the files lack weights: those would be random, and so would the answers."""
+def _check_complete(source: Source, model: torch.nn.Module, info: dict[str, Any]) -> None:
+    """Raise `CheckpointError` if the files lack weights: transformers would initialise those at random."""
     parameters = {name for name, _ in model.named_parameters()}
-    lacking = sorted(parameters & set(info["missing_keys"]))
-    other = sorted(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"])
-    if lacking or other:
+    missing = sorted(parameters & set(info["missing_keys"]))
+    mismatched = sorted(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"])
+    if missing or mismatched:
         raise CheckpointError(
-            f"network '{source.name}': expected the weights of a {type(model).__name__}, got {len(lacking)} missing "
-            f"and {len(other)} of another shape (first: {(lacking + other)[0]}): use the folder or the repository of "
-            "that model"
+            f"network '{source.name}': expected the weights of a {type(model).__name__}, got {len(missing)} missing "
+            f"and {len(mismatched)} of another shape (first: {(missing + mismatched)[0]}): use the folder or the "
+            "repository of that model"
         )
 
 
-def thickened(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """(H, W, 3) -> the picture, and how often its rows and columns are repeated in it: once, except in a picture so
-    oblong that its shorter side would vanish when it is resized for a network."""
+def repeat_short_side(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """(H, W, 3) -> the image with repeated rows or columns, and how often (rows, columns) each is repeated: once,
+    unless the aspect ratio exceeds `MAX_ASPECT_RATIO`, where the shorter side would vanish when a network resizes
+    it."""
     height, width = image.shape[:2]
-    rows, columns = (max(1, -(-longer // (MOST_OBLONG * side))) for longer, side in ((width, height), (height, width)))
+    rows, columns = (
+        max(1, -(-longer // (MAX_ASPECT_RATIO * side))) for longer, side in ((width, height), (height, width))
+    )
     return image.repeat(rows, axis=0).repeat(columns, axis=1), (rows, columns)

@@ -1,8 +1,8 @@
-"""Where the files of one network lie: a folder, or a repository of the hub at a commit.
+"""The source of a network's files: a local folder, or a repository of the hub at a commit.
 
-A repository whose commit is known is always read at that commit. For another one the current commit is resolved when
-it is first needed, and recorded with the results. huggingface_hub keeps what was downloaded, and works offline
-afterwards, or always with HF_HUB_OFFLINE=1.
+A repository of the catalogue is always read at the commit given there. For any other repository the current commit is
+resolved on first use and recorded with the results. huggingface_hub caches what it has downloaded, and then works
+offline; HF_HUB_OFFLINE=1 makes it work offline always.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+?)(@(?P<revision>[0-9a-f]{40}
 CONFIG = "config.json"
 CARD = "README.md"
 _WEIGHTS = "*.safetensors"
-_BESIDE = ("*.json", "*.txt", "*.model", "*.jinja")
-_READ = (_WEIGHTS, *_BESIDE)
-"""The files that a network and its processor are read from. Pickles are never read."""
+_SIDE_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
+_READ_FILES = (_WEIGHTS, *_SIDE_FILES)
+"""Patterns of the files that a network and its processor are loaded from. Pickles are never loaded."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What transformers is told to read."""
+    """A network on the hub or in a folder, with its revision."""
 
-    #: As it was asked for: OWNER/NAME, or a folder.
+    #: As the user gave it: OWNER/NAME, or a folder.
     name: str
-    #: The commit of a repository; of a folder the digest of its files.
+    #: The commit of a repository, or the digest of a folder's files.
     revision: str
     #: The `model_type` of its config.json, such as "clipseg".
     model_type: str
-    #: Of the weights, "" where it is not known.
+    #: Licence of the weights, "" if it is not known.
     licence: str = ""
-    #: Where it lies, for a folder.
+    #: The folder, or None for a repository.
     folder: Path | None = None
 
     @property
@@ -75,162 +75,164 @@ class Source:
 
     @property
     def text(self) -> str:
-        """The text from which `find_source` makes the same source, also when the repository has newer commits."""
+        """The text that `find_source` resolves to this same source, even after the repository gets newer commits."""
         return self.name if self.folder else f"{self.name}@{self.revision}"
 
 
 def find_source(text: str) -> Source:
-    """The source that a folder, OWNER/NAME or OWNER/NAME@COMMIT names. For a repository that is not in the catalogue
-    two small files are downloaded: its configuration, for kind and commit, and its card, for the licence.
+    """Resolve a folder, OWNER/NAME or OWNER/NAME@COMMIT. For a repository that is not in the catalogue, two small files
+    are downloaded: its configuration, for the model type and the commit, and its card, for the licence.
 
     Raises `ConfigError` for another text, and `CheckpointError` where the source cannot be read.
     """
     folder = Path(text)
     if folder.is_dir():
-        with told(text):
+        with hub_errors(text):
             return Source(text, _digest(folder), _model_type(text, folder / CONFIG), folder=folder)
-    found = _REPOSITORY.fullmatch(text)
-    if not found:
+    match = _REPOSITORY.fullmatch(text)
+    if not match:
         raise ConfigError(f"network '{text}': expected OWNER/NAME of the hub or a folder, got neither")
-    name, asked = found["name"], found["revision"]
-    known = REPOSITORIES.get(name)
-    if known and asked in (None, known.revision):
-        return Source(name, known.revision, known.model_type, known.licence)
-    with told(name):
-        commit = asked or _newest(name)
+    name, revision = match["name"], match["revision"]
+    catalogued = REPOSITORIES.get(name)
+    if catalogued and revision in (None, catalogued.revision):
+        return Source(name, catalogued.revision, catalogued.model_type, catalogued.licence)
+    with hub_errors(name):
+        commit = revision or _latest_commit(name)
         config = Path(hf_hub_download(name, CONFIG, revision=commit))
         return Source(name, commit, _model_type(name, config), _licence(name, commit))
 
 
-def bring(source: Source) -> Path:
-    """The folder with a network's files: downloaded, if they are not here yet, after one line that says what, how large
-    and under which licence. What is here is read without asking the hub.
+def download(source: Source) -> Path:
+    """The folder with a network's files. If they are not in the cache, they are downloaded, after a log line with name,
+    size and licence. If they are, no request is sent to the hub.
 
-    Raises `CheckpointError`; for a gated repository without a token before anything is asked of the hub.
+    Raises `CheckpointError`; for a gated repository without a token, before any request is sent.
     """
-    here = source.folder or _downloaded(source.name, source.revision)
-    if here:
-        return here
-    known = REPOSITORIES.get(source.name)
-    if known and known.gated and not get_token() and not constants.HF_HUB_OFFLINE:
-        raise CheckpointError(_gated(source.name, known))
-    with told(source.name):
-        _ask(source.name, source.commit)  # a hub that is out of reach is known at once, without five tries
-        size = known.download_bytes if known else _download_bytes(source)
-        gate = ", for those who accepted it" if known and known.gated else ""
-        licence = f"licence {source.licence}{gate}" if source.licence else "its licence is not told"
+    folder = source.folder or _downloaded_folder(source.name, source.revision)
+    if folder:
+        return folder
+    catalogued = REPOSITORIES.get(source.name)
+    if catalogued and catalogued.gated and not get_token() and not constants.HF_HUB_OFFLINE:
+        raise CheckpointError(_gated_message(source.name, catalogued))
+    with hub_errors(source.name):
+        _fetch_commit(
+            source.name, source.commit
+        )  # one request: fails at once if there is no connection, without five retries
+        size = catalogued.download_bytes if catalogued else _download_bytes(source)
+        gate = ", for those who accepted it" if catalogued and catalogued.gated else ""
+        licence = f"licence {source.licence}{gate}" if source.licence else "licence not stated"
         _LOG.info("%s at %s: downloading %s, %s", source.name, source.revision[:12], size_of(size), licence)
-        with _bars_unless_quiet():
-            # The weights come last: where they are, the rest is.
-            snapshot_download(source.name, revision=source.commit, allow_patterns=list(_BESIDE))
+        with _progress_bars_unless_quiet():
+            # The weights come last: if they are in the cache, so is the rest.
+            snapshot_download(source.name, revision=source.commit, allow_patterns=list(_SIDE_FILES))
             return Path(snapshot_download(source.name, revision=source.commit, allow_patterns=_WEIGHTS))
 
 
-def is_here(repository: Repository) -> bool:
-    """Whether a repository of the catalogue was downloaded before, whole, at its commit. The hub is not asked."""
-    return _downloaded(repository.name, repository.revision) is not None
+def is_downloaded(repository: Repository) -> bool:
+    """Whether a repository of the catalogue is completely in the cache, at its commit. No request is sent."""
+    return _downloaded_folder(repository.name, repository.revision) is not None
 
 
 def cache_folder() -> str:
-    """Where repositories of the hub are kept."""
+    """The cache folder of huggingface_hub."""
     return constants.HF_HUB_CACHE
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
-    """What huggingface_hub, transformers or safetensors raise over a network becomes a `CheckpointError` of one line,
-    with the fix."""
+def hub_errors(name: str) -> Iterator[None]:
+    """Turn exceptions of huggingface_hub, transformers and safetensors into a `CheckpointError` of one line, with the
+    fix."""
     try:
         yield
     except (OSError, ValueError, RuntimeError, HTTPError, SafetensorError, EntryNotFoundError) as error:
-        raise CheckpointError(_in_one_line(name, error)) from error
+        raise CheckpointError(_error_message(name, error)) from error
 
 
-def _in_one_line(name: str, error: Exception) -> str:
-    chain = list(_chain(error))
+def _error_message(name: str, error: Exception) -> str:
+    chain = list(_exception_chain(error))
     subject = f"network '{name}'"
     if any(isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT) for e in chain):
         return f"{subject}: no space is left on the disk: make room, or set HF_HOME to a folder with more"
     if any(isinstance(e, GatedRepoError) for e in chain):
-        return _gated(name, REPOSITORIES.get(name))
+        return _gated_message(name, REPOSITORIES.get(name))
     if any(isinstance(e, RepositoryNotFoundError | RevisionNotFoundError | HFValidationError) for e in chain):
         return f"{subject}: the hub has no such model: check the name, or log in where it is private (hf auth login)"
     first = (str(error).splitlines() or [""])[0].strip() or type(error).__name__
     if Path(name).is_dir():
         return f"{subject}: cannot be read ({first}): complete the folder"
-    if any(_is_out_of_reach(e) for e in chain):
+    if any(_is_network_error(e) for e in chain):
         return (
-            f"{subject}: is not on this machine, and the hub cannot be reached: connect to the network once, or name "
-            "a folder in its place"
+            f"{subject}: is not downloaded, and the hub cannot be reached: connect to the network once, or give a "
+            "local folder instead"
         )
-    return f"{subject}: cannot be read ({first}): download it again, or name a folder in its place"
+    return f"{subject}: cannot be read ({first}): download it again, or give a local folder instead"
 
 
 @contextmanager
-def _bars_unless_quiet() -> Iterator[None]:
-    """No bars of huggingface_hub where our own notes are not wanted, as with `--quiet`."""
-    hushed = not _LOG.isEnabledFor(logging.INFO) and not are_progress_bars_disabled()
-    if hushed:
+def _progress_bars_unless_quiet() -> Iterator[None]:
+    """Disable huggingface_hub's progress bars if INFO logging is off, as with `--quiet`."""
+    is_disabled_here = not _LOG.isEnabledFor(logging.INFO) and not are_progress_bars_disabled()
+    if is_disabled_here:
         disable_progress_bars()
     try:
         yield
     finally:
-        if hushed:
+        if is_disabled_here:
             enable_progress_bars()
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, and those that it came from."""
+def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _gated(name: str, known: Repository | None) -> str:
-    size = f", {known.size}, {known.licence}" if known else ""
+def _gated_message(name: str, repository: Repository | None) -> str:
+    size = f", {repository.size}, {repository.licence}" if repository else ""
     return (
-        f"network '{name}': its owner wants the licence accepted and a token{size}: accept it on the model's page of "
-        "the hub, then log in (hf auth login)"
+        f"network '{name}': expected an accepted licence and a token, got no access{size}: accept the licence on the "
+        "model's page of the hub, then log in (hf auth login)"
     )
 
 
-def _is_out_of_reach(error: BaseException) -> bool:
-    plain = isinstance(error, HTTPError) and not isinstance(error, HfHubHTTPError)
-    return plain or isinstance(error, LocalEntryNotFoundError | ConnectionError)
+def _is_network_error(error: BaseException) -> bool:
+    is_transport_error = isinstance(error, HTTPError) and not isinstance(error, HfHubHTTPError)
+    return is_transport_error or isinstance(error, LocalEntryNotFoundError | ConnectionError)
 
 
-def _ask(name: str, commit: str | None) -> str:
-    """The commit of a repository's configuration, as the hub has it now: one small question, asked once."""
+def _fetch_commit(name: str, commit: str | None) -> str:
+    """The commit of a repository's configuration on the hub. One request, without retries."""
     url = hf_hub_url(name, CONFIG, revision=commit)
     return get_hf_file_metadata(url, token=get_token()).commit_hash or ""
 
 
-def _newest(name: str) -> str:
-    """The commit of today; where the hub is out of reach, the one that was the newest when it was last asked."""
+def _latest_commit(name: str) -> str:
+    """The newest commit on the hub; if the hub cannot be reached, the newest one at the last download."""
     try:
-        return _ask(name, None)
+        return _fetch_commit(name, None)
     except (HTTPError, OSError) as error:
-        before = try_to_load_from_cache(name, CONFIG)
-        if not isinstance(before, str) or not _is_out_of_reach(error):
+        cached = try_to_load_from_cache(name, CONFIG)
+        if not isinstance(cached, str) or not _is_network_error(error):
             raise
-        commit = Path(before).parent.name
-        _LOG.info("%s: the hub is out of reach; the commit of the last download is taken, %s", name, commit[:12])
+        commit = Path(cached).parent.name
+        _LOG.info("%s: the hub cannot be reached; using the commit of the last download, %s", name, commit[:12])
         return commit
 
 
-def _downloaded(name: str, revision: str) -> Path | None:
-    """The folder of a repository that was downloaded before, whole."""
+def _downloaded_folder(name: str, revision: str) -> Path | None:
+    """The folder of a repository that is completely in the cache, else None."""
     index = try_to_load_from_cache(name, "model.safetensors.index.json", revision=revision)
     shards = ["model.safetensors"]
     if isinstance(index, str):
         shards = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
-    found = [try_to_load_from_cache(name, shard, revision=revision) for shard in shards]
-    return Path(str(found[0])).parent if all(isinstance(path, str) for path in found) else None
+    paths = [try_to_load_from_cache(name, shard, revision=revision) for shard in shards]
+    return Path(str(paths[0])).parent if all(isinstance(path, str) for path in paths) else None
 
 
 def _download_bytes(source: Source) -> int:
-    """The size of a download."""
-    files = snapshot_download(source.name, allow_patterns=list(_READ), dry_run=True, revision=source.commit)
+    """The number of bytes that `download` would fetch."""
+    files = snapshot_download(source.name, allow_patterns=list(_READ_FILES), dry_run=True, revision=source.commit)
     return sum(file.file_size or 0 for file in files if file.will_download)
 
 
@@ -242,17 +244,17 @@ def _model_type(name: str, path: Path) -> str:
 
 
 def _licence(name: str, revision: str) -> str:
-    """The licence in the header of the model's card; "" without a card or a licence in it."""
+    """The licence in the header of the model's card; "" if there is no card, or no licence in it."""
     try:
         card = Path(hf_hub_download(name, CARD, revision=revision)).read_text(encoding="utf-8")
     except EntryNotFoundError:
         return ""
-    found = re.match(r"---\n.*?^license:\s*([\w.+-]+)\s*$.*?^---", card, re.DOTALL | re.MULTILINE)
-    return found[1] if found else ""
+    match = re.match(r"---\n.*?^license:\s*([\w.+-]+)\s*$.*?^---", card, re.DOTALL | re.MULTILINE)
+    return match[1] if match else ""
 
 
 def _digest(folder: Path) -> str:
-    """SHA-256 over the names and hashes of the files that a network is read from."""
-    files = sorted({path for pattern in _READ for path in folder.glob(pattern) if path.is_file()})
-    told_of = "".join(f"{path.name} {digest_of(path)}\n" for path in files)
-    return hashlib.sha256(told_of.encode()).hexdigest()
+    """SHA-256 over the names and hashes of the files that a network is loaded from."""
+    files = sorted({path for pattern in _READ_FILES for path in folder.glob(pattern) if path.is_file()})
+    listing = "".join(f"{path.name} {digest_of(path)}\n" for path in files)
+    return hashlib.sha256(listing.encode()).hexdigest()

@@ -30,7 +30,7 @@ class Referent:
     phrase: str = ""  # the words about the thing itself, for the scorer; "" where there are none
     superlatives: tuple[Superlative, ...] = ()
     relations: tuple[Relation, ...] = ()
-    excluded: tuple[Referent, ...] = ()  # what it is said not to be
+    excluded: tuple[Referent, ...] = ()  # what the expression excludes
 
     @property
     def is_spatial(self) -> bool:

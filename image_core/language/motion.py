@@ -66,8 +66,8 @@ class Motion:
 
     def document(self) -> dict[str, Any]:
         """Its fields that are set, as JSON values."""
-        told = asdict(self)
-        return {f.name: told[f.name] for f in fields(self) if f.name == "deed" or told[f.name] != f.default}
+        values = asdict(self)
+        return {f.name: values[f.name] for f in fields(self) if f.name == "deed" or values[f.name] != f.default}
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class TimedExpression:
     count: int | None = None
 
     @property
-    def is_told_by_motion(self) -> bool:
+    def needs_motion(self) -> bool:
         """Whether it has a motion of which a picture shows nothing: "moving left", but not "walking" alone."""
         return any(not motion.is_seen for motion in self.motions)
 

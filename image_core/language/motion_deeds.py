@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from image_core.language import motion_words as known
+from image_core.language import motion_words as vocabulary
 from image_core.language import words
 from image_core.language.motion import Motion
 from image_core.language.motion_phrases import Clause, Phrases, Verb
@@ -33,8 +33,8 @@ class Deeds(Phrases):
             return Motion("moves"), Clause(end=at + 2)
         if word == "at" and self.word(at + 1) == "rest":
             return Motion("still"), Clause(end=at + 2)
-        if auxiliary and word in known.SUPERLATIVES:
-            return Motion("moves", speed=known.SUPERLATIVES[word]), Clause(end=self.than_others(at + 1))
+        if auxiliary and word in vocabulary.SUPERLATIVES:
+            return Motion("moves", speed=vocabulary.SUPERLATIVES[word]), Clause(end=self.than_others(at + 1))
         return None
 
     def deed(self, at: int, context: str, negated: bool) -> Read | None:
@@ -43,29 +43,29 @@ class Deeds(Phrases):
         if verb is None:
             return None
         stem = verb.stem
-        if stem in known.STARTING:
+        if stem in vocabulary.STARTING:
             return self._starting(at)
         if stem == "come" and self.word(at + 1) == "to" and {"rest", "stop", "halt"} & set(self.words[at + 2 : at + 4]):
             end = next(i for i in (at + 2, at + 3) if self.word(i) in ("rest", "stop", "halt")) + 1
             return Motion("stops"), self.complements(end, at)
-        if stem in known.STAYING | known.POSES:
+        if stem in vocabulary.STAYING | vocabulary.POSES:
             return self._staying(at, stem)
-        if stem in known.LINKING and self.word(at + 1) in known.LARGER:
+        if stem in vocabulary.LINKING and self.word(at + 1) in vocabulary.LARGER:
             clause = self.complements(at + 2, at)
-            return Motion(known.LARGER[self.word(at + 1)]), (clause)
+            return Motion(vocabulary.LARGER[self.word(at + 1)]), (clause)
         if stem in ("get", "become"):
             return None
-        if (changed := known.PACES.get((stem, self.word(at + 1)))) is not None:
+        if (changed := vocabulary.PACES.get((stem, self.word(at + 1)))) is not None:
             return Motion(changed), self.complements(at + 2, at)
-        if stem in known.VERBS:
+        if stem in vocabulary.VERBS:
             return self._named(at, stem)
         return self._travelling(at, verb, negated)
 
     def _starting(self, at: int) -> Read | None:
         """ "starts moving", "begins to walk"."""
         behind = at + 1 + (self.word(at + 1) == "to")
-        stem, _ = known.FORMS.get(self.word(behind), ("", ""))
-        if stem not in known.TRAVEL | known.GAITS:
+        stem, _ = vocabulary.FORMS.get(self.word(behind), ("", ""))
+        if stem not in vocabulary.TRAVEL | vocabulary.GAITS:
             return None
         clause = self.complements(behind + 1, at)
         return Motion("starts", clause.direction), clause
@@ -73,13 +73,13 @@ class Deeds(Phrases):
     def _staying(self, at: int, stem: str) -> Read | None:
         """ "standing still", "that stays", "remains where it is"."""
         behind = self.word(at + 1)
-        if stem in known.POSES:
-            if behind in known.MOTIONLESS:
+        if stem in vocabulary.POSES:
+            if behind in vocabulary.MOTIONLESS:
                 return Motion("still"), self.complements(at + 2, at)
             if stem == "park" and self.form(at) == "ing":
                 return Motion("still", is_seen=True), Clause(end=at + 1, kept=(at, at + 1))
             return None
-        if behind in known.MOTIONLESS | {"put", "there", "behind"}:
+        if behind in vocabulary.MOTIONLESS | {"put", "there", "behind"}:
             return Motion("still"), self.complements(at + 2, at)
         if " ".join(self.words[at + 1 : at + 3]) in ("in place", "at rest", "in position"):
             return Motion("still"), self.complements(at + 3, at)
@@ -93,7 +93,7 @@ class Deeds(Phrases):
 
     def _named(self, at: int, stem: str) -> Read | None:
         """A verb with a deed of its own."""
-        deed = known.VERBS[stem]
+        deed = vocabulary.VERBS[stem]
         behind = self.word(at + 1)
         if self.form(at) == "ed" and behind == "by":
             read = self._with_landmark(at + 1, "leads")
@@ -111,7 +111,7 @@ class Deeds(Phrases):
         if self.has_object(at + 1) or (deed == "turns" and behind in ("into", "onto")):
             return None
         clause = self.complements(at + 1, at)
-        direction = known.VERTICAL.get(stem, clause.direction)
+        direction = vocabulary.VERTICAL.get(stem, clause.direction)
         if deed == "turns" and behind in ("around", "round", "over"):
             deed = "spins"
         deed = "circles" if clause.deed == "circles" else deed
@@ -121,7 +121,7 @@ class Deeds(Phrases):
         """ "crossing the picture from left to right", "crosses the street"."""
         landmark, end = self.noun_phrase(at + 1)
         clause = self.complements(end, at)
-        if landmark and not set(landmark.split()) & known.PICTURE:
+        if landmark and not set(landmark.split()) & vocabulary.PICTURE:
             clause.kept = (at, end)
         return Motion("crosses", clause.direction, is_seen=clause.kept is not None), clause
 
@@ -133,13 +133,13 @@ class Deeds(Phrases):
     def _with_landmark(self, at: int, deed: str) -> Read | None:
         """ "chasing another", "approaching the tree"; "approaching" alone or "the camera" is a change of size."""
         landmark, end = self.noun_phrase(at + 1)
-        if deed == "joins" and (not landmark or set(landmark.split()) & known.CAMERA):
+        if deed == "joins" and (not landmark or set(landmark.split()) & vocabulary.CAMERA):
             return Motion("grows"), self.complements(end if landmark else at + 1, at)
         if not landmark:
             return None
         clause = self.complements(end, at)
         clause.landmark = landmark
-        if not set(landmark.split()) & known.OTHERS:
+        if not set(landmark.split()) & vocabulary.OTHERS:
             clause.kept = (at, clause.end)
         return Motion(deed, landmark=landmark, is_seen=clause.kept is not None), clause
 
@@ -150,22 +150,22 @@ class Deeds(Phrases):
             end += 1
         place, end = self.noun_phrase(end)
         named = set(place.split())
-        if place and not named & (known.PICTURE | known.SCENERY_ENTERED):
+        if place and not named & (vocabulary.PICTURE | vocabulary.SCENERY_ENTERED):
             return None
         side = self.side(end + 1) if self.word(end) in ("on", "at") else None
         clause = self.complements(end if side is None else side[1], at)
         clause.side = clause.side if side is None else side[0]
-        if place and not named & known.PICTURE:
+        if place and not named & vocabulary.PICTURE:
             clause.kept = (at, end)
         return Motion(deed, clause.side or clause.direction, is_seen=clause.kept is not None), clause
 
     def _travelling(self, at: int, verb: Verb, negated: bool) -> Read | None:
         """ "moving left", "walks away", "going in circles", "riding a bike to the left"."""
         behind = at + 1
-        if verb.stem not in known.TRAVEL | known.GAITS | known.CARRYING:
+        if verb.stem not in vocabulary.TRAVEL | vocabulary.GAITS | vocabulary.CARRYING:
             return None
         first, second = self.word(behind), self.word(behind + 1)
-        if verb.stem in ("come", "go", *known.GAITS, "move", "drive"):
+        if verb.stem in ("come", "go", *vocabulary.GAITS, "move", "drive"):
             if first == "in" and (not second or second in ("from", "first", "last", ",", "and")):
                 return self._through_the_edge(behind + 1, at, "enters")
             if first in ("into", "in") and self.names_the_picture(behind + 1):
@@ -176,17 +176,19 @@ class Deeds(Phrases):
                 return self._through_the_edge(behind, at, "leaves")
             if first == "off" and (not second or self.names_the_picture(behind + 1)):
                 return Motion("leaves"), self.complements(behind + 1, at)
-        if verb.stem in ("come", "go", "move") and first in known.LARGER:
-            return Motion(known.LARGER[first]), (self.complements(behind + 1, at))
-        far = verb.stem in known.GAITS | known.CARRYING or not self.has_object(behind)
+        if verb.stem in ("come", "go", "move") and first in vocabulary.LARGER:
+            return Motion(vocabulary.LARGER[first]), (self.complements(behind + 1, at))
+        far = verb.stem in vocabulary.GAITS | vocabulary.CARRYING or not self.has_object(behind)
         clause = self.complements(behind, at, far)
-        if verb.stem in known.CARRYING and verb.stem not in known.GAITS and not clause.is_told:
+        if verb.stem in vocabulary.CARRYING and verb.stem not in vocabulary.GAITS and not clause.has_complement:
             return None
         return self._judged(at, verb, clause, negated)
 
     def _judged(self, at: int, verb: Verb, clause: Clause, negated: bool) -> Read | None:
         """The deed of a verb of changing place, with the words behind it."""
-        pose = verb.stem in known.GAITS or (verb.stem in ("drive", "go", "come", "head") and not clause.is_told)
+        pose = verb.stem in vocabulary.GAITS or (
+            verb.stem in ("drive", "go", "come", "head") and not clause.has_complement
+        )
         if clause.deed in ("joins", "parts") and clause.landmark:
             clause.kept = (at, clause.end)
             return Motion(clause.deed, landmark=clause.landmark, is_seen=True), clause
@@ -195,14 +197,14 @@ class Deeds(Phrases):
         elif clause.direction:
             motion = Motion("goes", clause.direction)
         elif clause.side:
-            motion = Motion("goes", known.OPPOSITES[clause.side])
+            motion = Motion("goes", vocabulary.OPPOSITES[clause.side])
         elif negated:
             motion = Motion("moves")
         elif verb.stem == "move":
             motion = Motion("moves")
-            if not clause.is_told and self.has_object(at + 1):
+            if not clause.has_complement and self.has_object(at + 1):
                 return None
-        elif verb.stem in known.FIXED or verb.stem in ("come", "go", "head", "travel", "proceed", "tow"):
+        elif verb.stem in vocabulary.FIXED or verb.stem in ("come", "go", "head", "travel", "proceed", "tow"):
             return None if not clause.speed and not clause.rank else (Motion("moves", is_seen=True), clause)
         elif verb.stem in ("climb", "roll", "ride") or not self.has_object(at + 1) or verb.stem == "drive":
             motion = Motion("moves", is_seen=True)

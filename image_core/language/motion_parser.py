@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from image_core.language import motion_words as known
+from image_core.language import motion_words as vocabulary
 from image_core.language import words
 from image_core.language.motion import Motion, TimedExpression
 from image_core.language.motion_deeds import Deeds
 from image_core.language.motion_phrases import DETERMINERS
-from image_core.language.number import asked_of_all, number_of
+from image_core.language.number import expression_for_all, number_of
 from image_core.language.parser import parse_expression
 from image_core.language.tokens import respelled
 
@@ -47,12 +47,14 @@ _NO_VERB_BEHIND = (
 """A form in -s that follows is a noun: "the walks", "on runs"."""
 
 
-_DESCRIBING = words.ADJECTIVES | known.ORDINALS.keys() | known.ATTRIBUTES.keys() | known.SLOW | known.FAST
+_DESCRIBING = (
+    words.ADJECTIVES | vocabulary.ORDINALS.keys() | vocabulary.ATTRIBUTES.keys() | vocabulary.SLOW | vocabulary.FAST
+)
 """What may stand between an article and its noun."""
-_DANGLING = re.compile(r"(?:[,;]| and| that| which| who| while| is| are| was| were| then| but)+$")
+_TRAILING = re.compile(r"(?:[,;]| and| that| which| who| while| is| are| was| were| then| but)+$")
 
 
-def timed(expression: str) -> TimedExpression:
+def parse_timed(expression: str) -> TimedExpression:
     """An expression with what it says of motion. Never fails: what is not understood stays in the still part."""
     reader = _Reader(respelled(expression))
     motions = reader.read()
@@ -60,7 +62,7 @@ def timed(expression: str) -> TimedExpression:
     several, count = number_of(still)
     if not motions:
         return TimedExpression(expression, still, asked=still, several=several, count=count)
-    asked = still if _picks_one(still) else asked_of_all(still)
+    asked = still if _selects_one(still) else expression_for_all(still)
     return TimedExpression(expression, still, motions, asked, several, count)
 
 
@@ -75,7 +77,7 @@ def _context(auxiliary: str, is_led: bool, negated: bool) -> str:
     return "to" if negated else ""
 
 
-def _picks_one(still: str) -> bool:
+def _selects_one(still: str) -> bool:
     """Whether the still part alone picks out one target, by place, size or order."""
     from_words = set(still.split())
     return bool(from_words & (words.SIDES.keys() | words.MOST.keys() | words.ORDINALS.keys()))
@@ -86,9 +88,9 @@ class _Reader(Deeds):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.taken = [False] * len(self.words)
+        self.removed = [False] * len(self.words)
         self.motions: list[Motion] = []
-        self.rank_waiting = 0
+        self.pending_rank = 0
         """An ordinal before the noun, of the next deed."""
         self.end = -1
         """Where the last clause ended, behind which a "then" may go on."""
@@ -101,8 +103,8 @@ class _Reader(Deeds):
 
     def still(self) -> str:
         """What is left for a still picture."""
-        left = [word for word, taken in zip(self.words, self.taken, strict=True) if not taken]
-        text = re.sub(r" ([,.;])", r"\1", " ".join(left))
+        remaining = [word for word, removed in zip(self.words, self.removed, strict=True) if not removed]
+        text = re.sub(r" ([,.;])", r"\1", " ".join(remaining))
         text = re.sub(
             r"(?:[,;]| and| that| which| who| while| is| are| was| were| then| but)+$", "", text.strip(" ,.;")
         )
@@ -117,34 +119,34 @@ class _Reader(Deeds):
         word, behind = self.words[at], self.word(at + 1)
         if (
             any(before not in DETERMINERS | _DESCRIBING for before in self.words[:at])
-            and word not in known.SUPERLATIVES
+            and word not in vocabulary.SUPERLATIVES
         ):
             return None
-        opens = at == 0 or self.words[at - 1] in DETERMINERS | words.ADJECTIVES | known.ORDINALS.keys()
-        if word in known.SUPERLATIVES and (opens or self.word(at - 1) in known.AUXILIARIES):
+        opens = at == 0 or self.words[at - 1] in DETERMINERS | words.ADJECTIVES | vocabulary.ORDINALS.keys()
+        if word in vocabulary.SUPERLATIVES and (opens or self.word(at - 1) in vocabulary.AUXILIARIES):
             if behind in ("growing", "shrinking"):
                 return None
-            self._tell(Motion("moves", speed=known.SUPERLATIVES[word]), at, at + 1 + (behind == "moving"))
+            self._add(Motion("moves", speed=vocabulary.SUPERLATIVES[word]), at, at + 1 + (behind == "moving"))
             return at + 1 + (behind == "moving")
-        if word in known.ORDINALS and opens and self._leads_to_a_deed(at):
-            self.taken[at] = True
-            self.rank_waiting = known.ORDINALS[word]
+        if word in vocabulary.ORDINALS and opens and self._counts_deeds(at):
+            self.removed[at] = True
+            self.pending_rank = vocabulary.ORDINALS[word]
             return at + 1
-        speed = "slow" if word in known.SLOW else "fast" if word in known.FAST else ""
+        speed = "slow" if word in vocabulary.SLOW else "fast" if word in vocabulary.FAST else ""
         if opens and speed and behind == "moving" and self.is_nominal(at + 2):
-            self._tell(Motion("moves", speed=speed), at, at + 2)
+            self._add(Motion("moves", speed=speed), at, at + 2)
             return at + 2
         if not opens or not behind or not self.is_nominal(at + 1):
             return None
-        if word in known.ATTRIBUTES:
-            deed, direction = known.ATTRIBUTES[word]
+        if word in vocabulary.ATTRIBUTES:
+            deed, direction = vocabulary.ATTRIBUTES[word]
             speed = {"slow-moving": "slow", "fast-moving": "fast"}.get(word, "")
-            seen = word in known.SEEN_STILL
-            self._tell(Motion(deed, direction, speed=speed, is_seen=seen), at, at if seen else at + 1)
+            seen = word in vocabulary.SEEN_STILL
+            self._add(Motion(deed, direction, speed=speed, is_seen=seen), at, at if seen else at + 1)
             return at + 1
         return None
 
-    def _leads_to_a_deed(self, at: int) -> bool:
+    def _counts_deeds(self, at: int) -> bool:
         """Whether an ordinal before a noun counts deeds: "the first one to stop", "the last car that leaves"."""
         for ahead in range(at + 1, min(at + 6, len(self.words))):
             word = self.words[ahead]
@@ -152,7 +154,7 @@ class _Reader(Deeds):
                 return False
             if word in ("to", "that", "which", "who") and ahead > at:
                 after = ahead + 1
-                while self.word(after) in known.BEFORE_VERB | known.AUXILIARIES:
+                while self.word(after) in vocabulary.BEFORE_VERB | vocabulary.AUXILIARIES:
                     after += 1
                 verb = self.verb(after, "to" if word == "to" else "that")
                 return verb is not None and (word != "to" or verb.form == "base")
@@ -162,23 +164,25 @@ class _Reader(Deeds):
 
     def _clause(self, at: int) -> int | None:
         """A verb with all that belongs to it, from "that" or "is" on; None where there is none."""
-        start, opening = at, self._goes_on(at)
+        start, opening = at, self._continuation(at)
         then = opening is not None and opening[1]
         at = opening[0] if opening else at
-        relative = self.word(at) in known.RELATIVES
-        if self._is_of_a_landmark(at) or self._is_of_the_doer(at):
+        relative = self.word(at) in vocabulary.RELATIVES
+        if self._belongs_to_landmark(at) or self._belongs_to_agent(at):
             return None
         at += relative
         negated, speed, rank, auxiliary = False, "", 0, ""
-        while (word := self.word(at)) and word in known.AUXILIARIES | known.NEGATIONS | known.BEFORE_VERB | {"to"}:
-            negated |= word in known.NEGATIONS
-            speed = "slow" if word in known.SLOW else "fast" if word in known.FAST else speed
-            if word in known.ORDINALS and not self.is_sequence:
-                rank = known.ORDINALS[word]
+        while (
+            word := self.word(at)
+        ) and word in vocabulary.AUXILIARIES | vocabulary.NEGATIONS | vocabulary.BEFORE_VERB | {"to"}:
+            negated |= word in vocabulary.NEGATIONS
+            speed = "slow" if word in vocabulary.SLOW else "fast" if word in vocabulary.FAST else speed
+            if word in vocabulary.ORDINALS and not self.is_sequence:
+                rank = vocabulary.ORDINALS[word]
             then |= word in ("then", "finally", "eventually", "later") and bool(self.motions)
-            auxiliary = word if word in known.AUXILIARIES or word == "to" else auxiliary
+            auxiliary = word if word in vocabulary.AUXILIARIES or word == "to" else auxiliary
             at += 1
-        if auxiliary == "to" and not self.rank_waiting:
+        if auxiliary == "to" and not self.pending_rank:
             return None
         context = _context(auxiliary, bool(relative or opening), negated)
         read = self.state(at, auxiliary) or self.deed(at, context, negated)
@@ -191,23 +195,23 @@ class _Reader(Deeds):
             motion,
             negated=negated,
             speed=motion.speed or clause.speed or speed,
-            rank=clause.rank or rank or self.rank_waiting,
+            rank=clause.rank or rank or self.pending_rank,
             when=clause.when,
             times=clause.times,
             then=then,
         )
-        self.rank_waiting = 0
-        self._tell(motion, start, clause.end, clause.kept)
+        self.pending_rank = 0
+        self._add(motion, start, clause.end, clause.kept)
         if clause.kept and opening is None:
             self._keep(start, clause.kept[0])
         self.end = clause.end
         return clause.end
 
-    def _is_of_a_landmark(self, at: int) -> bool:
+    def _belongs_to_landmark(self, at: int) -> bool:
         """Whether a "that", here or just before, speaks of a landmark before it: "behind the car that turns"."""
-        while self.word(at) in known.AUXILIARIES | known.NEGATIONS | known.BEFORE_VERB or self.form(at):
+        while self.word(at) in vocabulary.AUXILIARIES | vocabulary.NEGATIONS | vocabulary.BEFORE_VERB or self.form(at):
             at -= 1
-        if self.word(at) not in known.RELATIVES:
+        if self.word(at) not in vocabulary.RELATIVES:
             return False
         relations = parse_expression(" ".join(self.words[:at])).relations
         spatial = (r for r in relations if r.kind != "with" and r.words not in ("in", "on"))
@@ -215,13 +219,13 @@ class _Reader(Deeds):
         last = self.word(at - 1)
         return any(last in words.STAND_INS or mark.phrase.endswith(last) for mark in marks)
 
-    def _is_of_the_doer(self, at: int) -> bool:
+    def _belongs_to_agent(self, at: int) -> bool:
         """Whether a verb is of one by whom something is done: "held by a person walking"."""
         before = self.words[max(0, at - 5) : at]
-        doer = before.index("by") + 1 if "by" in before else 0
-        return doer > 1 and words.is_participle(before[doer - 2]) and "," not in before[doer:]
+        agent = before.index("by") + 1 if "by" in before else 0
+        return agent > 1 and words.is_participle(before[agent - 2]) and "," not in before[agent:]
 
-    def _goes_on(self, at: int) -> tuple[int, bool] | None:
+    def _continuation(self, at: int) -> tuple[int, bool] | None:
         """(where a verb may stand, whether it comes later) behind ", then", "and" where a clause has just ended."""
         if at != self.end:
             return None
@@ -239,7 +243,7 @@ class _Reader(Deeds):
             return True
         if form == "ing":
             return before not in DETERMINERS | {"of", "for", "by", "with", "in", "from"}
-        is_finite = known.FORMS.get(self.word(at), ("",))[0] in known.FINITE
+        is_finite = vocabulary.FORMS.get(self.word(at), ("",))[0] in vocabulary.FINITE
         return bool(before) and before not in _NO_VERB_BEHIND and is_finite
 
     def _when_alone(self, at: int) -> int | None:
@@ -250,17 +254,17 @@ class _Reader(Deeds):
         if found is None:
             return None
         self.motions[-1] = replace(self.motions[-1], when=found[0])
-        self._take(at, found[1])
+        self._remove(at, found[1])
         return found[1]
 
-    def _tell(self, motion: Motion, start: int, end: int, kept: tuple[int, int] | None = None) -> None:
+    def _add(self, motion: Motion, start: int, end: int, kept: tuple[int, int] | None = None) -> None:
         self.motions.append(motion)
-        self._take(start, end)
+        self._remove(start, end)
         if kept is not None:
             self._keep(*kept)
 
-    def _take(self, start: int, end: int) -> None:
-        self.taken[start:end] = [True] * (end - start)
+    def _remove(self, start: int, end: int) -> None:
+        self.removed[start:end] = [True] * (end - start)
 
     def _keep(self, start: int, end: int) -> None:
-        self.taken[start:end] = [False] * (end - start)
+        self.removed[start:end] = [False] * (end - start)

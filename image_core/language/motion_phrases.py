@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from image_core.language import motion_words as known
+from image_core.language import motion_words as vocabulary
 from image_core.language import words
 
 _TOKEN = re.compile(r"[a-z0-9][\w'-]*|[,.;]")
 _CIRCLES = re.compile(r"(?:around |round )?in (?:a |big |small )*(?:circles?|rounds?|loops?)\b|a?round and a?round\b")
 _WHEN = re.compile(
     r"(?:only )?(?:(?:at|in|by|towards?|near) (?:the )?(?:very )?(?P<when>end|beginning|start|first|last)"
-    rf"(?: of (?:the |this )?(?:{'|'.join(sorted(known.FILM))}))?"
+    rf"(?: of (?:the |this )?(?:{'|'.join(sorted(vocabulary.FILM))}))?"
     r"|(?P<alone>initially|eventually|finally))\b(?! of)"
 )
 DETERMINERS = words.DETERMINERS - {"that"} | {"its"}
@@ -41,7 +41,7 @@ class Clause:
     #: Where its words end; and those among them that the image model still gets.
     end: int = 0
     kept: tuple[int, int] | None = None
-    is_told: bool = False
+    has_complement: bool = False
 
 
 class Phrases:
@@ -55,21 +55,21 @@ class Phrases:
     def is_nominal(self, at: int) -> bool:
         """Whether a word is no preposition, verb or the like, but may name or describe a thing."""
         word = self.word(at)
-        plain = word not in known.BARE and word not in words.WITHOUT_PREDICATE and word not in words.BREAKS
+        plain = word not in vocabulary.BARE and word not in words.WITHOUT_PREDICATE and word not in words.BREAKS
         plain = plain and word not in words.DETERMINERS and word not in words.RELATIONS and word not in ("and", "than")
-        plain = plain and word not in known.MANNER | known.BEFORE_VERB | known.SLOW | known.FAST
+        plain = plain and word not in vocabulary.MANNER | vocabulary.BEFORE_VERB | vocabulary.SLOW | vocabulary.FAST
         return bool(word) and plain and self.verb(at, "") is None and word[0] not in ",.;"
 
     def noun_phrase(self, at: int) -> tuple[str, int]:
         """(text, behind it) of an article, adjectives and a noun; "" where none begins here."""
         begun = at
-        while self.word(at) in words.DETERMINERS | words.ADJECTIVES | known.OTHERS:
+        while self.word(at) in words.DETERMINERS | words.ADJECTIVES | vocabulary.OTHERS:
             at += 1
         if self.is_nominal(at):
             at += 1
-            if self.is_nominal(at) and self.form(at) != "s" and self.word(at) not in known.ORDINALS:
+            if self.is_nominal(at) and self.form(at) != "s" and self.word(at) not in vocabulary.ORDINALS:
                 at += 1
-        elif not set(self.words[begun:at]) & known.OTHERS:
+        elif not set(self.words[begun:at]) & vocabulary.OTHERS:
             return "", begun
         return " ".join(self.words[begun:at]), at
 
@@ -82,7 +82,7 @@ class Phrases:
 
     def verb(self, at: int, context: str) -> Verb | None:
         """The known verb that stands here. context: to, that, is, ing or "" for what stands before it."""
-        stem, form = known.FORMS.get(self.word(at), ("", ""))
+        stem, form = vocabulary.FORMS.get(self.word(at), ("", ""))
         if not stem:
             return None
         fits = {
@@ -93,11 +93,11 @@ class Phrases:
             "": ("ing", "s"),
         }[context]
         is_passive = form == "ed" and context == "is" and self.word(at + 1) == "by"
-        return Verb(stem, form) if form in fits or (is_passive and known.VERBS.get(stem) == "follows") else None
+        return Verb(stem, form) if form in fits or (is_passive and vocabulary.VERBS.get(stem) == "follows") else None
 
     def form(self, at: int) -> str:
         """Which form of a known verb stands there; "" where none does."""
-        return known.FORMS.get(self.word(at), ("", ""))[1]
+        return vocabulary.FORMS.get(self.word(at), ("", ""))[1]
 
     def word(self, at: int) -> str:
         """The word there; "" beyond the ends."""
@@ -107,14 +107,14 @@ class Phrases:
         """Whether "the picture" or the like stands there."""
         while self.word(at) in words.DETERMINERS:
             at += 1
-        return self.word(at) in known.PICTURE
+        return self.word(at) in vocabulary.PICTURE
 
     def than_others(self, at: int) -> int:
         """Behind "than the others", "of all"."""
         if self.word(at) not in ("than", "of", "among"):
             return at
         end = at + 1
-        while self.word(end) in words.DETERMINERS | known.OTHERS | {"all", "two", "three", "rest", "them", "ones"}:
+        while self.word(end) in words.DETERMINERS | vocabulary.OTHERS | {"all", "two", "three", "rest", "them", "ones"}:
             end += 1
         return end if end > at + 1 else at
 
@@ -124,16 +124,16 @@ class Phrases:
         while self.word(at):
             end = self.complement(at, clause)
             if end is None:
-                if not far or clause.is_told:
+                if not far or clause.has_complement:
                     break
                 ahead = self._direction_ahead(at)
                 if ahead is None:
                     break
-                travels = self.form(verb_at) and known.FORMS[self.word(verb_at)][0] in known.TRAVEL
+                travels = self.form(verb_at) and vocabulary.FORMS[self.word(verb_at)][0] in vocabulary.TRAVEL
                 clause.kept = (verb_at + bool(travels), ahead)
                 at, far = ahead, False
                 continue
-            clause.is_told = True
+            clause.has_complement = True
             at = clause.end = end
         return clause
 
@@ -143,11 +143,11 @@ class Phrases:
             end = read(at, clause)
             if end is not None:
                 return end
-        if self.word(at) in known.ONWARDS:
+        if self.word(at) in vocabulary.ONWARDS:
             return at + 1
-        if self.word(at) in known.MANNER and self.word(at) not in ("along", "on", "off", "by", "past", "still"):
+        if self.word(at) in vocabulary.MANNER and self.word(at) not in ("along", "on", "off", "by", "past", "still"):
             behind = self.word(at + 1)
-            if not behind or behind in known.DIRECTIONS or behind in ("to", "and", ",", "from", "towards"):
+            if not behind or behind in vocabulary.DIRECTIONS or behind in ("to", "and", ",", "from", "towards"):
                 return at + 1
         return None
 
@@ -155,7 +155,7 @@ class Phrases:
         """Where a direction stands behind an object or a place: "riding a bike | to the left"."""
         for ahead in range(at, min(at + 7, len(self.words))):
             word = self.word(ahead)
-            if word in known.RELATIVES | {",", "and", "."} or (ahead > at and words.is_verb(word, "thing")):
+            if word in vocabulary.RELATIVES | {",", "and", "."} or (ahead > at and words.is_verb(word, "thing")):
                 return None
             leads = (
                 word in ("to", "towards", "toward")
@@ -168,7 +168,7 @@ class Phrases:
 
     def way(self, at: int, clause: Clause) -> int | None:
         """ "left", "to the left", "from left to right", "from the left"."""
-        if self.word(at) == "from" or (self.word(at) in known.DIRECTIONS and self.word(at + 1) == "to"):
+        if self.word(at) == "from" or (self.word(at) in vocabulary.DIRECTIONS and self.word(at + 1) == "to"):
             begun = self.side(at + (self.word(at) == "from"))
             if begun is None:
                 return None
@@ -180,15 +180,21 @@ class Phrases:
             clause.side = begun[0]
             return begun[1]
         leads = self.word(at) in ("to", "towards", "toward", "into")
-        if leads and self.word(at + 1) in ("its", "his", "her", "their") and self.word(at + 2) not in known.DIRECTIONS:
+        if (
+            leads
+            and self.word(at + 1) in ("its", "his", "her", "their")
+            and self.word(at + 2) not in vocabulary.DIRECTIONS
+        ):
             return None
-        if not leads and self.word(at) not in known.BARE:
+        if not leads and self.word(at) not in vocabulary.BARE:
             return None
         side = self.side(at + leads)
         if side is None or (not leads and self.word(at) in ("up", "down") and self._is_nominal_phrase(side[1])):
             return None
         behind = self.word(side[1])
-        described = self.is_nominal(side[1]) and behind not in known.ORDINALS and not words.is_verb(behind, "thing")
+        described = (
+            self.is_nominal(side[1]) and behind not in vocabulary.ORDINALS and not words.is_verb(behind, "thing")
+        )
         if leads and described:  # "to the right fence"
             return None
         if self.word(side[1]) == "of" or self.word(side[1]) in ("hand", "arm", "paw", "leg", "foot"):
@@ -202,16 +208,16 @@ class Phrases:
         """(direction, behind it) of "the left side of the picture"."""
         while self.word(at) in words.ARTICLES | {"its", "his", "her", "their", "our", "far", "very"}:
             at += 1
-        if self.word(at) not in known.DIRECTIONS:
+        if self.word(at) not in vocabulary.DIRECTIONS:
             return None
-        side, at = known.DIRECTIONS[self.word(at)], at + 1
-        if self.word(at) in known.SIDES:  # "the bottom right": what is level is told more often
-            side, at = known.SIDES[self.word(at)], at + 1
+        side, at = vocabulary.DIRECTIONS[self.word(at)], at + 1
+        if self.word(at) in vocabulary.SIDES:  # "the bottom right": what is level is told more often
+            side, at = vocabulary.SIDES[self.word(at)], at + 1
         while self.word(at) in ("side", "hand", "direction", "edge", "corner", "most") and self.word(at - 1) != "hand":
             at += 1
         if self.word(at) == "of" and self.names_the_picture(at + 1):
             at += 1
-            while self.word(at) not in known.PICTURE:
+            while self.word(at) not in vocabulary.PICTURE:
                 at += 1
             at += 1
         return side, at
@@ -223,8 +229,8 @@ class Phrases:
     def _depth(self, at: int, clause: Clause) -> int | None:
         """ "towards the camera", "closer", "away", "away from the tree", "towards the ball"."""
         word = self.word(at)
-        if word in known.LARGER and word not in ("taller", "larger"):
-            clause.deed = known.LARGER[word]
+        if word in vocabulary.LARGER and word not in ("taller", "larger"):
+            clause.deed = vocabulary.LARGER[word]
             return self._to_camera(at + 1) or at + 1
         if word in ("towards", "toward", "to", "at"):
             end = self._to_camera(at)
@@ -233,11 +239,13 @@ class Phrases:
                 return end
             if word in ("towards", "toward"):
                 landmark, end = self.noun_phrase(at + 1)
-                if landmark and not set(landmark.split()) & known.DIRECTIONS.keys():
-                    clause.deed = "shrinks" if set(landmark.split()) <= known.BACKGROUND | words.ARTICLES else "joins"
+                if landmark and not set(landmark.split()) & vocabulary.DIRECTIONS.keys():
+                    clause.deed = (
+                        "shrinks" if set(landmark.split()) <= vocabulary.BACKGROUND | words.ARTICLES else "joins"
+                    )
                     clause.landmark = "" if clause.deed == "shrinks" else landmark
                     return end
-        if word == "into" and self.word(at + 1) == "the" and self.word(at + 2) in known.BACKGROUND:
+        if word == "into" and self.word(at + 1) == "the" and self.word(at + 2) in vocabulary.BACKGROUND:
             clause.deed = "shrinks"
             return at + 3
         if word == "away":
@@ -259,7 +267,7 @@ class Phrases:
             return None
         while self.word(at) in words.ARTICLES | {"our", "your"}:
             at += 1
-        return at + 1 if self.word(at) in known.CAMERA else None
+        return at + 1 if self.word(at) in vocabulary.CAMERA else None
 
     def _axis(self, at: int, clause: Clause) -> int | None:
         """ "back and forth", "up and down"."""
@@ -290,7 +298,7 @@ class Phrases:
         word, behind = self.word(at), self.word(at + 1)
         if word in ("first", "last") and (not behind or behind in (",", "and", ".", "than", "of")):
             if not self.is_sequence:
-                clause.rank = known.ORDINALS[word]
+                clause.rank = vocabulary.ORDINALS[word]
             return self.than_others(at + 1)
         if word in ("first", "initially") and self.is_sequence:
             return at + 1
@@ -325,11 +333,11 @@ class Phrases:
             if inner is not None and word in ("most", "more"):
                 clause.speed = {"slow": "slowest", "fast": "fastest"}.get(clause.speed, clause.speed)
             return inner
-        if word in known.SLOW | known.FAST:
-            clause.speed = "slow" if word in known.SLOW else "fast"
+        if word in vocabulary.SLOW | vocabulary.FAST:
+            clause.speed = "slow" if word in vocabulary.SLOW else "fast"
             return at + 1
-        if word in known.SUPERLATIVES:
-            clause.speed = known.SUPERLATIVES[word]
+        if word in vocabulary.SUPERLATIVES:
+            clause.speed = vocabulary.SUPERLATIVES[word]
             return self.than_others(at + 1)
         if " ".join(self.words[at : at + 3]) == "at high speed":
             clause.speed = "fast"

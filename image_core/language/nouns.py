@@ -27,7 +27,7 @@ class NounMeaning:
         return self.coco == {"person"} and not self.synsets
 
     @property
-    def known(self) -> bool:
+    def has_classes(self) -> bool:
         """Whether any class fits."""
         return bool(self.coco or self.synsets)
 

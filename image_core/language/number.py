@@ -25,36 +25,36 @@ _ARTICLE = re.compile(r"^(?:the|a|an|one|another) ")
 
 def number_of(text: str, noun: str | None = None) -> tuple[bool, int | None]:
     """Whether there are several targets, and their number where it is given; by the words up to the head noun."""
-    said = respelled(text).split()
+    tokens = respelled(text).split()
     is_whole = noun is None
-    noun = _head_of(text) if noun is None else noun
-    before = said[: said.index(noun)] if noun in said else said[:3]
+    noun = _head_noun(text) if noun is None else noun
+    before = tokens[: tokens.index(noun)] if noun in tokens else tokens[:3]
     if _ONE_OF.search(text):
         return False, None
     count = next((NUMBERS[word] for word in before if word in NUMBERS), None)
     several = count is not None or bool(ALL.intersection(before)) or noun in GROUPS or is_plural(noun)
     # "A man and a dog", but not "a black and white dog".
-    joined = is_whole and noun in said and said[said.index(noun) + 1 :][:1] == ["and"]
+    joined = is_whole and noun in tokens and tokens[tokens.index(noun) + 1 :][:1] == ["and"]
     return several or joined, count
 
 
-def asked_of_all(text: str) -> str:
+def expression_for_all(text: str) -> str:
     """The expression for all of what it may mean: "the red cars" for "the red car"."""
     several, count = number_of(text)
-    said, noun = text.split(), _head_of(text)
+    tokens, noun = text.split(), _head_noun(text)
     if count is not None:
         # "the two": the ones.
-        said = [word for word in said if word not in NUMBERS] if noun else ["the", "ones"]
-    elif not several and noun in said:
-        said[said.index(noun)] = plural_of(noun)
-    if not said:
+        tokens = [word for word in tokens if word not in NUMBERS] if noun else ["the", "ones"]
+    elif not several and noun in tokens:
+        tokens[tokens.index(noun)] = plural_of(noun)
+    if not tokens:
         return text
-    said = [_AGREEING.get(word, word) for word in said]
-    bare = _ARTICLE.sub("", " ".join(said))
-    return f"the {bare}" if said[0] in words.ARTICLES | {"one", "another"} else bare
+    tokens = [_AGREEING.get(word, word) for word in tokens]
+    bare = _ARTICLE.sub("", " ".join(tokens))
+    return f"the {bare}" if tokens[0] in words.ARTICLES | {"one", "another"} else bare
 
 
-def _head_of(text: str) -> str:
+def _head_noun(text: str) -> str:
     """The head noun; what stands for one, where that is all there is."""
     noun = parse_expression(text).noun
     stand_ins = ("one", "ones", "thing", "things")

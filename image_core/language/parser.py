@@ -20,7 +20,7 @@ def parse_expression(expression: str) -> Referent:
 
 
 @dataclass
-class _Draft:
+class _ReferentDraft:
     """A referent in the making."""
 
     noun: str = ""
@@ -38,13 +38,13 @@ class _Draft:
 
 
 @dataclass
-class _Open:
+class _OpenRelation:
     """A relation whose landmarks are drafts still: they may get superlatives and relations of their own."""
 
-    owner: _Draft
+    owner: _ReferentDraft
     kind: str
     words: str
-    landmarks: list[_Draft]
+    landmarks: list[_ReferentDraft]
 
 
 class _Reader:
@@ -56,17 +56,17 @@ class _Reader:
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
-        self.at = 0
-        self.root = _Draft()
+        self.position = 0
+        self.root = _ReferentDraft()
         self.recent = self.root
-        self.open: list[_Open] = []
+        self.open: list[_OpenRelation] = []
         self.last_noun = ""
         self.after_verb = ""
         self.passive = False
 
     def read(self) -> Referent:
         """The whole expression."""
-        while self.at < len(self.tokens):
+        while self.position < len(self.tokens):
             self._step()
         # The inner ones were opened last.
         for link in reversed(self.open):
@@ -78,7 +78,7 @@ class _Reader:
         return self.root.freeze()
 
     def _step(self) -> None:
-        token = self.tokens[self.at]
+        token = self.tokens[self.position]
         match token.kind:
             case "place":
                 self._place(token)
@@ -87,15 +87,15 @@ class _Reader:
             case "relation":
                 self._relation(token)
             case "with":
-                self.at += 1
-                self._own(token.text)
+                self.position += 1
+                self._attribute(token.text)
             case "not":
                 self._not()
             case "and":
                 self._and()
             case "break":
-                self.at += 1
-                before = self.tokens[self.at - 2].text if self.at > 1 else ""
+                self.position += 1
+                before = self.tokens[self.position - 2].text if self.position > 1 else ""
                 # "the man that is ..." goes on about the man; "the dog next to the man is ..." about the dog.
                 if token.text not in words.RELATIVES and before not in words.RELATIVES:
                     self.recent = self.root
@@ -105,31 +105,31 @@ class _Reader:
             self.after_verb = ""
 
     def _peek(self, ahead: int = 0) -> Token | None:
-        index = self.at + ahead
+        index = self.position + ahead
         return self.tokens[index] if index < len(self.tokens) else None
 
     def _place(self, token: Token) -> None:
         """A superlative of what was spoken of last; behind a verb of motion it is a direction."""
-        self.at += 1
+        self.position += 1
         following = self._peek()
         both_ways = token.text.startswith("from ") and following is not None and following.text.startswith("to ")
         if both_ways or (words.is_motion(self.after_verb) and not token.text.startswith(("on ", "in ", "at "))):
             self.root.words.append(token.text)
             if both_ways and following is not None:
                 self.root.words.append(following.text)
-                self.at += 1
+                self.position += 1
             return
-        if token.kinds[0] in words.OPPOSITES and self.tokens[self.at - 2].text in words.OWN and self._turn(token):
+        if token.kinds[0] in words.OPPOSITES and self.tokens[self.position - 2].text in words.OWN and self._turn(token):
             return
         # "one on the right playing with another on the left": the second place is the other's, for the scorer to see.
         taken = {words.OPPOSITES.get(superlative.kind) for superlative in self.recent.superlatives}
         self.recent.superlatives += [Superlative(kind, token.rank) for kind in token.kinds if kind not in taken]
         if token.part and following is not None and following.text == "of":
-            self.at += 1
+            self.position += 1
 
     def _relation(self, token: Token) -> None:
         """A relation to the landmark that follows; with none it is a superlative ("the one behind")."""
-        self.at += 1
+        self.position += 1
         kind = token.kinds[0]
         first = self._noun_phrase()
         if self._is_own_side(first):
@@ -137,21 +137,21 @@ class _Reader:
         if first.is_empty():
             follower = self._peek()
             if follower is not None and follower.text in words.OWN and self._turn(token):
-                self.at += 1
+                self.position += 1
             elif kind in ("above", "below", "front", "behind", "bigger", "smaller"):
                 self.recent.superlatives.append(Superlative(kind))
             return
-        if self._stays_with_the_scorer(token, first):
+        if self._is_left_to_scorer(token, first):
             self.recent = self.root if token.text == "by" else self.recent
             self._attach(token.text, first)
             return
-        self.open.append(_Open(self.recent, kind, token.text, [first]))
+        self.open.append(_OpenRelation(self.recent, kind, token.text, [first]))
         self.recent = first
 
-    def _is_own_side(self, read: _Draft) -> bool:
+    def _is_own_side(self, read: _ReferentDraft) -> bool:
         """Whether what was just read is a side of the thing itself: "with a dog on his right"; turns the relation."""
-        place = self.tokens[self.at - 1]
-        its_own = place.kind == "place" and self.tokens[self.at - 2].text in words.OWN
+        place = self.tokens[self.position - 1]
+        its_own = place.kind == "place" and self.tokens[self.position - 2].text in words.OWN
         return not read.words and its_own and self._turn(place)
 
     def _turn(self, token: Token) -> bool:
@@ -160,7 +160,7 @@ class _Reader:
         kind = words.OPPOSITES.get(token.kinds[0])
         if link is None or kind is None or link.words not in ("with", "has", "have", "having"):
             return False
-        self.open[-1] = _Open(link.owner, kind, f"{link.words} {token.text}", link.landmarks)
+        self.open[-1] = _OpenRelation(link.owner, kind, f"{link.words} {token.text}", link.landmarks)
         length = len(link.landmarks[0].words)
         start = len(link.owner.words) - length - 1
         if link.owner.words[start + 1 : start + 1 + length] == link.landmarks[0].words:
@@ -169,15 +169,15 @@ class _Reader:
 
     def _than(self, token: Token) -> None:
         """ "bigger dog than the cat": the superlative was half of a relation."""
-        self.at += 1
+        self.position += 1
         landmark = self._noun_phrase()
         last = self.recent.superlatives[-1] if self.recent.superlatives else None
         if last is not None and last.kind in ("bigger", "smaller") and not landmark.is_empty():
             self.recent.superlatives.pop()
-            self.open.append(_Open(self.recent, last.kind, token.text, [landmark]))
+            self.open.append(_OpenRelation(self.recent, last.kind, token.text, [landmark]))
             self.recent = landmark
 
-    def _stays_with_the_scorer(self, token: Token, landmark: _Draft) -> bool:
+    def _is_left_to_scorer(self, token: Token, landmark: _ReferentDraft) -> bool:
         """Whether the words speak of clothes, colours, scenery or a doer: no box would be found for the landmark."""
         if token.text == "by" and self.passive:
             return True
@@ -186,13 +186,13 @@ class _Reader:
         own = not landmark.noun or not words.CLOTHES.isdisjoint(landmark.words)
         return own and bool(landmark.words) and token.text in ("in", "on")
 
-    def _attach(self, marker: str, landmark: _Draft) -> None:
+    def _attach(self, marker: str, landmark: _ReferentDraft) -> None:
         """A relation without predicate: its words join the phrase of its owner."""
         owner = self.recent
         owner.words += [marker, *landmark.words] if marker else landmark.words
-        self.open.append(_Open(owner, "with", marker, [landmark]))
+        self.open.append(_OpenRelation(owner, "with", marker, [landmark]))
 
-    def _own(self, marker: str) -> None:
+    def _attribute(self, marker: str) -> None:
         """What follows "with", "of" or a verb."""
         landmark = self._noun_phrase()
         if self._is_own_side(landmark):
@@ -212,15 +212,15 @@ class _Reader:
 
     def _not(self) -> None:
         """What follows is an expression of its own: "not" reaches to a comma, "without" to the next place."""
-        lacks = self.tokens[self.at].text in ("without", "no", "minus")
+        lacks = self.tokens[self.position].text in ("without", "no", "minus")
         owner = self.recent if lacks else self.root
-        self.at += 1
-        start = self.at
+        self.position += 1
+        start = self.position
         while (token := self._peek()) is not None and token.text not in (",", ";", "."):
-            if lacks and self.at > start and token.kind in ("place", "relation", "break", "not"):
+            if lacks and self.position > start and token.kind in ("place", "relation", "break", "not"):
                 break
-            self.at += 1
-        rest = self.tokens[start : self.at]
+            self.position += 1
+        rest = self.tokens[start : self.position]
         if not rest:
             return
         if lacks:
@@ -236,7 +236,7 @@ class _Reader:
 
     def _and(self) -> None:
         """The second landmark of a between, one more thing beside the last, or a verb of the root."""
-        self.at += 1
+        self.position += 1
         token = self._peek()
         if token is None or token.kind != "word" or self._verb_ahead(0, self.root.noun):
             self.recent = self.root
@@ -251,9 +251,9 @@ class _Reader:
 
     def _words(self) -> None:
         """Words that stand by themselves: the head of the expression, a verb, or an elided "with"."""
-        token = self.tokens[self.at]
+        token = self.tokens[self.position]
         if self._verb_ahead(0, self.root.noun) and (self.root.noun or not self._is_adjective_here()):
-            self.at += 1
+            self.position += 1
             self.after_verb = token.text
             self.passive = words.is_participle(token.text)
             # A verb right behind a person is that person's: "next to the man holding a bat".
@@ -261,17 +261,17 @@ class _Reader:
                 self.recent = self.root
             follower = self._peek()
             if follower is not None and follower.kind == "word" and not self._verb_ahead(0, "noun"):
-                self._own(token.text)
+                self._attribute(token.text)
             else:
                 self.recent.words.append(token.text)
             return
         self.after_verb = ""
-        start = self.at
+        start = self.position
         phrase = self._noun_phrase()
         if phrase.is_empty():
-            self.at = max(self.at, start + 1)
+            self.position = max(self.position, start + 1)
         elif not self.root.noun and (phrase.noun or not self.root.words):
-            self.root.noun = phrase.noun or words.noun_too(phrase.words)
+            self.root.noun = phrase.noun or words.ambiguous_noun(phrase.words)
             self.root.words += phrase.words
             self.root.superlatives += phrase.superlatives
         else:
@@ -280,7 +280,7 @@ class _Reader:
 
     def _is_adjective_here(self) -> bool:
         """Whether the verb form stands before a noun it describes: "standing man", "parked car"."""
-        token, follower = self.tokens[self.at], self._peek(1)
+        token, follower = self.tokens[self.position], self._peek(1)
         if token.text in words.TRANSITIVE or follower is None or follower.kind != "word":
             return False
         if follower.text in words.DETERMINERS:
@@ -297,26 +297,26 @@ class _Reader:
         takes_object = bool(noun) and follower is not None and follower.text in words.ARTICLES
         return not is_noun and token.text not in words.DETERMINERS and (takes_object or words.is_verb(token.text, noun))
 
-    def _noun_phrase(self) -> _Draft:
-        """Places, determiners, adjectives and nouns up to the next marker, verb, or noun that begins anew."""
-        draft = _Draft()
+    def _noun_phrase(self) -> _ReferentDraft:
+        """Places, determiners, adjectives and nouns up to the next marker, verb, or next noun."""
+        draft = _ReferentDraft()
         taken: list[str] = []
         stands_in = False
         while (token := self._peek()) is not None:
             if token.kind == "break" and not taken and token.text in words.DETERMINERS:
-                self.at += 1
+                self.position += 1
             elif token.kind == "place" and not taken and token.part:
-                self.at += 2
-            elif token.kind == "place" and _may_describe(taken) and self._leads_a_noun(1):
+                self.position += 2
+            elif token.kind == "place" and _may_describe(taken) and self._precedes_noun(1):
                 draft.superlatives += [Superlative(kind, token.rank) for kind in token.kinds]
-                self.at += 1
+                self.position += 1
             elif taken and taken[-1] in words.ADJECTIVES | words.TOPS and self._continues_adjectives(token):
                 taken.append(token.text)
-                self.at += 1
-            elif token.kind != "word" or self._ends_here(token.text, taken):
+                self.position += 1
+            elif token.kind != "word" or self._ends_noun_phrase(token.text, taken):
                 break
             else:
-                self.at += 1
+                self.position += 1
                 stands_in |= token.text in words.STAND_INS
                 if token.text not in words.DETERMINERS:
                     taken.append(token.text)
@@ -327,11 +327,11 @@ class _Reader:
             draft.words = [*(w for w in taken if w not in words.NULL_NOUNS | words.STAND_INS), draft.noun]
         if not (taken or stands_in or draft.superlatives) and token is not None and token.kind == "place":
             draft.superlatives += [Superlative(kind, token.rank) for kind in token.kinds]
-            self.at += 1
+            self.position += 1
         self.last_noun = draft.noun
         return draft
 
-    def _leads_a_noun(self, ahead: int) -> bool:
+    def _precedes_noun(self, ahead: int) -> bool:
         """Whether words follow the place that it may describe: "left man", but not "man on the left"."""
         follower = self._peek(ahead)
         return follower is not None and follower.kind == "word" and not self._verb_ahead(ahead)
@@ -342,7 +342,7 @@ class _Reader:
         joins = token.kind == "and" and follower is not None and follower.text in words.ADJECTIVES
         return joins or token.text == "top"
 
-    def _ends_here(self, word: str, taken: list[str]) -> bool:
+    def _ends_noun_phrase(self, word: str, taken: list[str]) -> bool:
         """Whether a word belongs to the noun phrase no more."""
         noun = words.head(taken)
         clothed = bool(self.root.noun and taken and taken[-1] in words.COLOURS)

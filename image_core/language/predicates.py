@@ -119,49 +119,57 @@ def compose(
     referent: Referent,
     boxes_xyxy: np.ndarray,
     size: Size,
-    looks: Mapping[str, np.ndarray],
+    phrase_probabilities: Mapping[str, np.ndarray],
     rules: SpatialRules = SpatialRules(),
 ) -> np.ndarray:
     """(N,) probabilities that sum to one: that each of N boxes is the target.
 
-    looks: phrase -> (N,) probabilities that a box shows it, for every phrase of `phrases_of(referent)`.
+    phrase_probabilities: phrase -> (N,) probabilities that a box shows it, for every phrase of `phrases_of(referent)`.
     A rule that would leave no box is ignored.
     """
     count = len(boxes_xyxy)
-    scores = looks[referent.phrase] if referent.phrase else np.full(count, 1 / count)
+    scores = phrase_probabilities[referent.phrase] if referent.phrase else np.full(count, 1 / count)
     for relation in referent.relations:
         if relation.kind != "with":
-            scores = reweighted(scores, _relation(relation, boxes_xyxy, size, looks, rules))
+            scores = reweighted(scores, _relation(relation, boxes_xyxy, size, phrase_probabilities, rules))
     for superlative in referent.superlatives:
         scores = reweighted(scores, _superlative(superlative, scores, boxes_xyxy, size, rules))
     for other in referent.excluded if rules.own_predicates else ():
-        excluded = compose(other, boxes_xyxy, size, looks, rules)
+        excluded = compose(other, boxes_xyxy, size, phrase_probabilities, rules)
         scores = reweighted(scores, 1 - excluded / excluded.max())
     return scores
 
 
 def phrases_of(referent: Referent) -> list[str]:
     """The phrases that `compose` asks for, of the referent, its landmarks and what it is not; each once."""
-    landmarks = [mark for relation in referent.relations if relation.kind != "with" for mark in relation.landmarks]
+    landmarks = [
+        landmark for relation in referent.relations if relation.kind != "with" for landmark in relation.landmarks
+    ]
     inner = [phrase for other in (*landmarks, *referent.excluded) for phrase in phrases_of(other)]
     return list(dict.fromkeys([phrase for phrase in (referent.phrase, *inner) if phrase]))
 
 
 def _relation(
-    relation: Relation, boxes: np.ndarray, size: Size, looks: Mapping[str, np.ndarray], rules: SpatialRules
+    relation: Relation,
+    boxes: np.ndarray,
+    size: Size,
+    phrase_probabilities: Mapping[str, np.ndarray],
+    rules: SpatialRules,
 ) -> np.ndarray:
     """(N,): how well each box fits the relation to the landmarks, whose boxes are uncertain."""
-    marks = [compose(landmark, boxes, size, looks, rules) for landmark in relation.landmarks]
-    apart = 1 - np.eye(len(boxes))
+    landmark_probabilities = [
+        compose(landmark, boxes, size, phrase_probabilities, rules) for landmark in relation.landmarks
+    ]
+    not_itself = 1 - np.eye(len(boxes))
     if relation.kind == "between":
-        distinct = apart[:, :, None] * apart[:, None, :] * apart[None]
-        return np.einsum("nmk,m,k->n", between(boxes, boxes, boxes) * distinct, *marks)
+        distinct = not_itself[:, :, None] * not_itself[:, None, :] * not_itself[None]
+        return np.einsum("nmk,m,k->n", between(boxes, boxes, boxes) * distinct, *landmark_probabilities)
     if relation.kind in PREDICATES:
-        return (PREDICATES[relation.kind](boxes, boxes) * apart) @ marks[0]
+        return (PREDICATES[relation.kind](boxes, boxes) * not_itself) @ landmark_probabilities[0]
     if not rules.own_predicates:
         return np.ones(len(boxes))
     measure = near if relation.kind == "near" else far
-    return (measure(boxes, boxes, size, rules.near_scale) * apart) @ marks[0]
+    return (measure(boxes, boxes, size, rules.near_scale) * not_itself) @ landmark_probabilities[0]
 
 
 def _superlative(
@@ -179,11 +187,11 @@ def _superlative(
     return exactly(superlative.rank - 1, more.T * (scores / scores.max())[None])
 
 
-def exactly(count: int, chances: np.ndarray) -> np.ndarray:
-    """(N, M) independent chances in [0, 1] -> (N,): the probability that exactly `count` of each row come true."""
-    ways = np.zeros((len(chances), count + 1))
+def exactly(count: int, probabilities: np.ndarray) -> np.ndarray:
+    """(N, M) independent probabilities -> (N,): the probability that exactly `count` events of each row occur."""
+    ways = np.zeros((len(probabilities), count + 1))
     ways[:, 0] = 1
-    for chance in chances.T[..., None]:
+    for chance in probabilities.T[..., None]:
         moved = np.pad(ways, ((0, 0), (1, 0)))[:, :-1]
         ways = ways * (1 - chance) + moved * chance
     return ways[:, count]

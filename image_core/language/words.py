@@ -101,7 +101,7 @@ ADJECTIVES = COLOURS | _set(
     " round nice pretty visible asian male female partially partly barely completely half-eaten solo"
     " opposite wooded outermost"
 )
-NOUNS_TOO = _set("orange light adult male female")
+AMBIGUOUS_NOUNS = _set("orange light adult male female")
 PEOPLE = _set(
     "man men woman women guy guys girl girls boy boys person people lady ladies kid kids child children baby babies"
     " toddler player batter catcher umpire pitcher skier snowboarder surfer dude gentleman gal mom dad mother father"
@@ -215,9 +215,9 @@ SPELLINGS = {
 }
 
 
-def head(taken: list[str]) -> str:
+def head(phrase: list[str]) -> str:
     """The last word that is no adjective and names something; "" without one."""
-    for word in reversed(taken):
+    for word in reversed(phrase):
         adverb = word in ADVERBS or (word.endswith("ly") and not word.endswith(LY_NOUNS))
         plain = word not in ADJECTIVES and word not in NULL_NOUNS | STAND_INS | {"and"}
         if plain and not adverb and not word.isdigit():
@@ -225,9 +225,9 @@ def head(taken: list[str]) -> str:
     return ""
 
 
-def noun_too(taken: list[str]) -> str:
+def ambiguous_noun(phrase: list[str]) -> str:
     """The last word where it is a colour or the like that names a thing as well: "the left orange"."""
-    return taken[-1] if taken and taken[-1] in NOUNS_TOO else ""
+    return phrase[-1] if phrase and phrase[-1] in AMBIGUOUS_NOUNS else ""
 
 
 def is_verb(word: str, noun: str = "") -> bool:

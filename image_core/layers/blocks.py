@@ -29,7 +29,7 @@ def resize_to(x: Tensor, like: Tensor) -> Tensor:
 def sine_position_2d(channels: int, h: int, w: int, *, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(1, channels, h, w): sines and cosines of the cell centres, half of the channels for y, half for x.
 
-    Centres are scaled to (0, 2 pi), so that a position in the picture has the same embedding at every resolution.
+    Centres are scaled to (0, 2 pi), so that a position in the image has the same embedding at every resolution.
     Source: DETR (Carion et al. 2020), section A.4, normalised form. Raises `ValueError` unless channels divide by 4.
     """
     if channels % 4:
@@ -39,7 +39,7 @@ def sine_position_2d(channels: int, h: int, w: int, *, device: torch.device, dty
 
     def code(n: int) -> Tensor:
         centres = (torch.arange(n, device=device, dtype=torch.float32) + 0.5) / n * (2 * math.pi)
-        angle = centres[:, None] * frequency[None] * 4  # the fastest wave turns four times over the picture
+        angle = centres[:, None] * frequency[None] * 4  # the fastest wave turns four times over the image
         return torch.cat([angle.sin(), angle.cos()], dim=1)
 
     y = code(h).T[:, :, None].expand(-1, h, w)
@@ -78,8 +78,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, pad_mask: Tensor | None = None, bias
     dozen tokens.
     """
     if q.dtype is not torch.bfloat16 or q.device.type != "cpu":
-        seen = bias if pad_mask is None else ~pad_mask
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        attn_mask = bias if pad_mask is None else ~pad_mask
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     if bias is not None:
         scores = scores + bias

@@ -1,4 +1,4 @@
-"""Co-content teacher forcing: a coordinate token also reads the picture's features along the line that it names.
+"""Co-content teacher forcing: a coordinate token also reads the image's features along the line that it names.
 
 Source: Partial-RES (Qu et al., CVPR 2023). The token of an x gets the mean of the memory's column there, the token of a
 y the mean of its row, in training (true tokens) and in testing (the model's own).
@@ -29,7 +29,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class CoContent:
-    """Co-content teacher forcing: what a coordinate token reads of the picture."""
+    """Co-content teacher forcing: what a coordinate token reads of the image."""
 
     bins: int  # values of a coordinate; `bins` itself is the end
     transposed: bool = False  # an x reads a row and a y a column, as the release has it
@@ -37,13 +37,13 @@ class CoContent:
     def lines(self, memory: Memory) -> Lines:
         """Means over the cells that are no padding. Raises `ValueError` for a memory without cells."""
         if memory.cells is None:
-            raise ValueError("CoContent: expected a memory of a picture, got one without cells")
+            raise ValueError("CoContent: expected a memory of an image, got one without cells")
         h, w = memory.cells
-        seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
-        picture = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * seen[..., None]
-        height, width = (seen.any(axis).sum(1, keepdim=True) for axis in (2, 1))
-        columns = picture.sum(1) / height[..., None]
-        rows = picture.sum(2) / width[..., None]
+        valid = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
+        cells = memory.tokens[:, : h * w].view(-1, h, w, memory.tokens.shape[2]) * valid[..., None]
+        height, width = (valid.any(axis).sum(1, keepdim=True) for axis in (2, 1))
+        columns = cells.sum(1) / height[..., None]
+        rows = cells.sum(2) / width[..., None]
         if self.transposed:
             return Lines(rows, columns, height - 1, width - 1)
         return Lines(columns, rows, width - 1, height - 1)

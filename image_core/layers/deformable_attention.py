@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from image_core.layers.many_rows import linear_of_many
+from image_core.layers.many_rows import linear_many_rows
 from image_core.layers.transformer import FeedForward
 
 
@@ -68,13 +68,13 @@ class DeformableAttention(nn.Module):
         n, count, channels = query.shape
         shape = (n, count, self.heads, self.levels, self.points)
         # Positions are always in fp32: bfloat16 cannot count cells beyond the 256th, and rounds fractions coarsely.
-        offsets = linear_of_many(self.offsets, query).float().view(*shape, 2)
-        share = linear_of_many(self.weights, query).float().view(n, count, self.heads, -1).softmax(-1).view(shape)
+        offsets = linear_many_rows(self.offsets, query).float().view(*shape, 2)
+        share = linear_many_rows(self.weights, query).float().view(n, count, self.heads, -1).softmax(-1).view(shape)
         rows, weights = self._bags(cells, offsets, share)
-        values = linear_of_many(self.values, x)
+        values = linear_many_rows(self.values, x)
         table = values.reshape(n * count * self.heads, channels // self.heads)
         read = F.embedding_bag(rows, table, per_sample_weights=weights.to(table.dtype), mode="sum")
-        return linear_of_many(self.out, read.view(n, count, channels))
+        return linear_many_rows(self.out, read.view(n, count, channels))
 
     def _bags(self, cells: Cells, offsets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         """For each query and head, the rows of the value table around its points, and their weights: two
@@ -96,12 +96,12 @@ class DeformableAttention(nn.Module):
         for down in (0, 1):
             row = top + down
             by_row = share * (low_share if down else 1 - low_share) * ((row >= 0) & (row < height))
-            placed = begin + row.long().clamp(min=0).minimum(height.long() - 1) * width.long()
+            row_start = begin + row.long().clamp(min=0).minimum(height.long() - 1) * width.long()
             for along in (0, 1):
                 column = left + along
                 inside = (column >= 0) & (column < width)
                 weights.append(by_row * (right_share if along else 1 - right_share) * inside)
-                cell = placed + column.long().clamp(min=0).minimum(width.long() - 1)
+                cell = row_start + column.long().clamp(min=0).minimum(width.long() - 1)
                 rows.append((first + cell) * self.heads + head)
         bags = n * count * self.heads
         return torch.stack(rows, -1).view(bags, -1), torch.stack(weights, -1).view(bags, -1)

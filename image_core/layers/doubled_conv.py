@@ -32,19 +32,19 @@ class DoubledConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            return self._as_it_reads(x)
+            return self._forward_unfused(x)
         return self._rows(x, self._folded(x), 0, x.shape[2])
 
-    def reduced(self, x: Tensor, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward_reduced(self, x: Tensor, reduce: Callable[[Tensor], Tensor]) -> Tensor:
         """`reduce(self(x))`. `reduce` maps (N, C_out, rows, 2 w) to the same rows with fewer channels, each row by
         itself. In eval mode the large map is computed in bands of rows and never whole."""
         if self.training:
-            return reduce(self._as_it_reads(x))
+            return reduce(self._forward_unfused(x))
         folded, h = self._folded(x), x.shape[2]
         bands = [reduce(self._rows(x, folded, a, min(a + BAND, h))) for a in range(0, h, BAND)]
         return torch.cat(bands, dim=2)
 
-    def _as_it_reads(self, x: Tensor) -> Tensor:
+    def _forward_unfused(self, x: Tensor) -> Tensor:
         large = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         return F.relu(self.norm(self.conv(large)))
 
@@ -106,13 +106,13 @@ class _Folded:
         self.spread = kernel.flip(2, 3).transpose(0, 1)
         self.shift = shift
         # One pixel outside, p repeats the edge of the large map. The corners belong to the top and the bottom.
-        self.top = F.conv1d(_along(x[:, :, 0], corners=True), kernel[:, :, 0])
-        self.bottom = F.conv1d(_along(x[:, :, -1], corners=True), kernel[:, :, 2])
-        self.left = F.conv1d(_along(x[..., 0], corners=False), kernel[..., 0])
-        self.right = F.conv1d(_along(x[..., -1], corners=False), kernel[..., 2])
+        self.top = F.conv1d(_upsample_edge(x[:, :, 0], corners=True), kernel[:, :, 0])
+        self.bottom = F.conv1d(_upsample_edge(x[:, :, -1], corners=True), kernel[:, :, 2])
+        self.left = F.conv1d(_upsample_edge(x[..., 0], corners=False), kernel[..., 0])
+        self.right = F.conv1d(_upsample_edge(x[..., -1], corners=False), kernel[..., 2])
 
 
-def _along(edge: Tensor, corners: bool) -> Tensor:
+def _upsample_edge(edge: Tensor, corners: bool) -> Tensor:
     """(N, C, n) -> (N, C, 2 n + 2): doubled bilinearly, with a pixel at both ends, the next one's value or zero."""
     doubled = F.interpolate(edge, scale_factor=2.0, mode="linear", align_corners=False)
     return F.pad(doubled, (1, 1), mode="replicate" if corners else "constant")

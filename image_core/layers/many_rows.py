@@ -8,40 +8,40 @@ from torch import Tensor, nn
 
 from image_core.layers.processor import has_avx512
 
-FEWEST_ROWS = 512
+MIN_ROWS = 512
 """Below it the detour costs what it gains."""
 BATCH = 16
 """From this batch size on, torch computes 1x1 convolutions with oneDNN even on one thread."""
 
 
-def linear_of_many(layer: nn.Module, x: Tensor) -> Tensor:
+def linear_many_rows(layer: nn.Module, x: Tensor) -> Tensor:
     """`layer(x)` of an `nn.Linear` over (..., C), to rounding.
 
     Without gradients, in fp32 and on a CPU with AVX-512, many rows are computed as a 1x1 convolution over a batch, by
     oneDNN. Its kernels use the full width of AVX-512; on processors that are not Intel's, torch's matrix product uses
     half of it. That is 1.1 to 2 times as fast. With AVX2 nothing is gained, and torch's own product is used.
     """
-    return _of_many(layer.weight, layer.bias, x) if type(layer) is nn.Linear else layer(x)
+    return _linear(layer.weight, layer.bias, x) if type(layer) is nn.Linear else layer(x)
 
 
-class LinearOfMany(nn.Linear):
-    """An `nn.Linear` whose `forward` is `linear_of_many`."""
+class LinearManyRows(nn.Linear):
+    """An `nn.Linear` whose `forward` is `linear_many_rows`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return _of_many(self.weight, self.bias, input)
+        return _linear(self.weight, self.bias, input)
 
 
-def use_linear_of_many(network: nn.Module) -> None:
-    """The linear layers of a network whose code is not ours become `LinearOfMany`, with their weights and names."""
+def use_linear_many_rows(network: nn.Module) -> None:
+    """The linear layers of a network whose code is not ours become `LinearManyRows`, with their weights and names."""
     for layer in network.modules():
         if type(layer) is nn.Linear:
-            layer.__class__ = LinearOfMany
+            layer.__class__ = LinearManyRows
 
 
-def _of_many(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
+def _linear(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
     rows = x.numel() // x.shape[-1]
     plain = torch.is_grad_enabled() or x.device.type != "cpu" or x.dtype is not torch.float32
-    if plain or rows < FEWEST_ROWS or not has_avx512():
+    if plain or rows < MIN_ROWS or not has_avx512():
         return F.linear(x, weight, bias)
     batch = next((b for b in range(BATCH, 2 * BATCH + 1) if rows % b == 0), None)
     if batch is None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from image_core.layers.blocks import attend, merge_heads, split_heads
-from image_core.layers.many_rows import linear_of_many
+from image_core.layers.many_rows import linear_many_rows
 
 
 class PixelWordAttention(nn.Module):
@@ -19,7 +19,7 @@ class PixelWordAttention(nn.Module):
 
       q = IN(W_q x),  k, v = W_k t, W_v t,  g = IN(W_o softmax(q k^T / sqrt(C)) v),  y = GELU(W_m (GELU(W_x x) * g))
     x: the pixels, t: the words; the softmax is over words, padding left out. IN normalises each channel over all pixels
-    of its picture, padding included. The scale has all C channels however many `heads` there are, as published.
+    of its image, padding included. The scale has all C channels however many `heads` there are, as published.
 
     Raises `ValueError` for heads that do not divide the channels.
     """
@@ -39,11 +39,11 @@ class PixelWordAttention(nn.Module):
     def forward(self, x: Tensor, words: Tensor, word_pad_mask: Tensor) -> Tensor:
         """(N, P, C) pixels, (N, L, C_text) words, (N, L) bool, True on padding -> (N, P, C)."""
         # `attend` divides by the root of a head's channels; the rest of the scale goes to the queries.
-        q = over_pixels(linear_of_many(self.query, x)) * self.heads**-0.5
+        q = instance_norm(linear_many_rows(self.query, x)) * self.heads**-0.5
         q, k, v = (split_heads(y, self.heads) for y in (q, self.key(words), self.value(words)))
         gathered = merge_heads(attend(q, k, v, pad_mask=word_pad_mask[:, None, None]))
-        heard = over_pixels(linear_of_many(self.out, gathered))
-        return F.gelu(linear_of_many(self.mix, F.gelu(linear_of_many(self.pixels, x)) * heard))
+        language = instance_norm(linear_many_rows(self.out, gathered))
+        return F.gelu(linear_many_rows(self.mix, F.gelu(linear_many_rows(self.pixels, x)) * language))
 
 
 class LanguageGate(nn.Module):
@@ -61,10 +61,10 @@ class LanguageGate(nn.Module):
             nn.init.trunc_normal_(layer.weight, std=0.02)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return x + torch.tanh(linear_of_many(self.second, F.relu(linear_of_many(self.first, y)))) * y
+        return x + torch.tanh(linear_many_rows(self.second, F.relu(linear_many_rows(self.first, y)))) * y
 
 
-def over_pixels(x: Tensor) -> Tensor:
+def instance_norm(x: Tensor) -> Tensor:
     """Instance norm of (N, P, C): each channel to mean 0 and variance 1 over its pixels; a single pixel gives 0."""
     variance, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
     return (x - mean) * torch.rsqrt(variance + 1e-5)

@@ -1,6 +1,6 @@
 """Point-modulated cross-attention: each query and head attends more to cells near a point that it predicts.
 
-Source: Partial-RES (Qu et al., CVPR 2023), after SMCA (Gao et al., ICCV 2021). For the cell g of a picture of `size`
+Source: Partial-RES (Qu et al., CVPR 2023), after SMCA (Gao et al., ICCV 2021). For the cell g of an image of `size`
 cells without its padding, query q and head h, a small network on the query gives a centre p in [0, 1]^2 and a scale s
 in R^2, and the attention logit gets
   b = - 1/8 * sum over x and y of s_d^2 (p_d * size_d - (g_d + 1/2))^2
@@ -23,7 +23,7 @@ from image_core.layers.transformer import Memory
 
 
 @dataclass(frozen=True)
-class PictureGrid:
+class ImageGrid:
     """Positions of the cells of N memories, in units of cells."""
 
     centres: Tensor  # (h w, 2) x, y, the first at 0.5, 0.5
@@ -31,16 +31,16 @@ class PictureGrid:
     others: int  # tokens of the memory that come after its cells
 
 
-def picture_grid(memory: Memory) -> PictureGrid:
+def image_grid(memory: Memory) -> ImageGrid:
     """The grid of N memories. Raises `ValueError` for a memory without cells."""
     if memory.cells is None:
-        raise ValueError("picture_grid: expected a memory of a picture, got one without cells")
+        raise ValueError("image_grid: expected a memory of an image, got one without cells")
     (h, w), tokens = memory.cells, memory.tokens
     y, x = (torch.arange(n, device=tokens.device, dtype=tokens.dtype) + 0.5 for n in (h, w))
     centres = torch.stack([x.repeat(h), y.repeat_interleave(w)], dim=1)
-    seen = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
-    size = torch.stack([seen.any(1).sum(1), seen.any(2).sum(1)], dim=1)
-    return PictureGrid(centres, size.to(tokens.dtype), tokens.shape[1] - h * w)
+    valid = (~memory.pad_mask[:, : h * w]).view(-1, h, w)
+    size = torch.stack([valid.any(1).sum(1), valid.any(2).sum(1)], dim=1)
+    return ImageGrid(centres, size.to(tokens.dtype), tokens.shape[1] - h * w)
 
 
 class PointModulation(nn.Module):
@@ -66,7 +66,7 @@ class PointModulation(nn.Module):
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.bias)
 
-    def forward(self, queries: Tensor, grid: PictureGrid) -> Tensor:
+    def forward(self, queries: Tensor, grid: ImageGrid) -> Tensor:
         n, t, _ = queries.shape
         centre, scale = self.mlp(queries).view(n, t, 2, self.heads, 1, 2).unbind(2)
         away = centre.sigmoid() * grid.size[:, None, None, None] - grid.centres

@@ -1,10 +1,10 @@
-"""The autoregressive coordinate decoder: a picture's memory -> x1, y1, x2, y2, ..., end, one token a step.
+"""The autoregressive coordinate decoder: an image's memory -> x1, y1, x2, y2, ..., end, one token a step.
 
 Source: SeqTR (Zhu et al., ECCV 2022). A token is a bin 0 .. bins - 1 of a coordinate, x and y in turn, or `end` = bins.
 Step t reads the tokens before it (the first step zero, or the memory's `start`) and attends to the memory. In every
 layer a learned embedding of the step is added to the queries and keys of the self-attention and to the queries of the
 cross-attention, and the memory's position to its keys; values carry none. Three parts of Partial-RES are optional: a
-learned first input, features of the picture for each token (`co_content`), and a bias on attention (`point_attention`).
+learned first input, features of the image for each token (`co_content`), and a bias on attention (`point_attention`).
 
 Keys and values of past steps are kept in a `DecoderCache` that the caller owns, so a step costs one token and not the
 whole prefix (benchmarks/speed/sequence_decoder.py). The module itself keeps nothing between calls.
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.layers.co_content import CoContent, Lines
-from image_core.layers.point_attention import PictureGrid, PointModulation, picture_grid
+from image_core.layers.point_attention import ImageGrid, PointModulation, image_grid
 from image_core.layers.transformer import Attention, FeedForward, Memory
 
 KeysValues = tuple[Tensor, Tensor]
@@ -36,7 +36,7 @@ class DecoderCache:
     pad_mask: Tensor  # (N, M) bool, of the memory
     steps: int = 0  # how many are done
     lines: Lines | None = None  # of the memory, for co-content
-    grid: PictureGrid | None = None  # of the memory, for point modulation
+    grid: ImageGrid | None = None  # of the memory, for point modulation
     start: Tensor | None = None  # (N, C) of the memory, for the first step
 
 
@@ -69,15 +69,15 @@ class DecoderLayer(nn.Module):
         past: KeysValues,
         memory: KeysValues,
         pad_mask: Tensor,
-        grid: PictureGrid | None = None,
+        grid: ImageGrid | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """T new tokens (N, T, C) after those of `past` -> (N, T, C), and `past` with the new ones appended."""
-        placed = x + position
-        new = self.self_attention.keys_values(placed, x)
+        x_with_position = x + position
+        new = self.self_attention.keys_values(x_with_position, x)
         keys, values = (torch.cat(pair, dim=2) for pair in zip(past, new, strict=True))
         t, k = x.shape[1], keys.shape[2]
         later = torch.ones(t, k, dtype=torch.bool, device=x.device).triu(k - t + 1)
-        x = self.norm1(x + self.dropout(self.self_attention(placed, keys, values, later)))
+        x = self.norm1(x + self.dropout(self.self_attention(x_with_position, keys, values, later)))
         bias = None if self.point is None or grid is None else self.point(x, grid)
         x = self.norm2(x + self.dropout(self.cross_attention(x + position, *memory, pad_mask[:, None, None], bias)))
         return self.norm3(x + self.dropout(self.feed_forward(x))), (keys, values)
@@ -131,18 +131,18 @@ class CoordinateDecoder(nn.Module):
 
     def begin(self, memory: Memory) -> DecoderCache:
         """The cache before the first step: what the layers read of N memories is computed once, here."""
-        placed = memory.tokens + memory.position
+        tokens_with_position = memory.tokens + memory.position
         attentions = (cast(DecoderLayer, layer).cross_attention for layer in self.layers)
-        read = tuple(attention.keys_values(placed, memory.tokens) for attention in attentions)
-        nothing = tuple((k[:, :, :0], v[:, :, :0]) for k, v in read)
+        read = tuple(attention.keys_values(tokens_with_position, memory.tokens) for attention in attentions)
+        empty = tuple((k[:, :, :0], v[:, :, :0]) for k, v in read)
         lines = None if self.co_content is None else self.co_content.lines(memory)
         modulated = any(cast(DecoderLayer, layer).point is not None for layer in self.layers)
         return DecoderCache(
             read,
-            nothing,
+            empty,
             memory.pad_mask,
             lines=lines,
-            grid=picture_grid(memory) if modulated else None,
+            grid=image_grid(memory) if modulated else None,
             start=memory.start,
         )
 
@@ -152,8 +152,8 @@ class CoordinateDecoder(nn.Module):
         Raises `ValueError` past the last step.
         """
         if (token is None) != (cache.steps == 0):
-            told = "a token, got none" if token is None else "no token, got one"
-            raise ValueError(f"step {cache.steps}: expected {told}")
+            fault = "a token, got none" if token is None else "no token, got one"
+            raise ValueError(f"step {cache.steps}: expected {fault}")
         inputs = self._first(cache) if token is None else self._read(token[:, None], cache.steps - 1, cache)
         logits, cache = self._advance(inputs, cache)
         return logits[:, 0], cache

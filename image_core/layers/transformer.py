@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from image_core.layers.blocks import merge_heads, split_heads
-from image_core.layers.many_rows import linear_of_many
+from image_core.layers.many_rows import linear_many_rows
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Memory:
     tokens: Tensor  # (N, M, C)
     position: Tensor  # (N, M, C), added to keys alone
     pad_mask: Tensor  # (N, M) bool, True on padding
-    # (h, w) where the first h w tokens are the cells of a picture, row by row; None: not known
+    # (h, w) where the first h w tokens are the cells of an image, row by row; None: not known
     cells: tuple[int, int] | None = None
     cell_logits: Tensor | None = None  # (N, h, w), which cells belong to the target; None without a head for it
     start: Tensor | None = None  # (N, C), added to the input of the decoder's first step
@@ -41,17 +41,17 @@ class Attention(nn.Module):
 
     def keys_values(self, keys_from: Tensor, values_from: Tensor) -> tuple[Tensor, Tensor]:
         """Two (N, K, C) -> keys and values, (N, heads, K, C / heads) each."""
-        keys, values = linear_of_many(self.to_k, keys_from), linear_of_many(self.to_v, values_from)
+        keys, values = linear_many_rows(self.to_k, keys_from), linear_many_rows(self.to_v, values_from)
         return split_heads(keys, self.heads), split_heads(values, self.heads)
 
     def forward(
-        self, queries_from: Tensor, keys: Tensor, values: Tensor, unseen: Tensor, bias: Tensor | None = None
+        self, queries_from: Tensor, keys: Tensor, values: Tensor, masked: Tensor, bias: Tensor | None = None
     ) -> Tensor:
-        """(N, Q, C) over cached keys and values -> (N, Q, C). `unseen` (broadcast to N, heads, Q, K): True = masked;
+        """(N, Q, C) over cached keys and values -> (N, Q, C). `masked` (broadcast to N, heads, Q, K): True = masked;
         `bias` (N, heads, Q, K): added to the logits."""
         q = split_heads(self.to_q(queries_from), self.heads)
         dropout = self.dropout if self.training else 0.0
-        mask = ~unseen if bias is None else bias.to(q.dtype).masked_fill(unseen, -math.inf)
+        mask = ~masked if bias is None else bias.to(q.dtype).masked_fill(masked, -math.inf)
         attended = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, dropout_p=dropout)
         return self.out(merge_heads(attended))
 
@@ -66,7 +66,7 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return linear_of_many(self.linear2, self.dropout(F.relu(linear_of_many(self.linear1, x))))
+        return linear_many_rows(self.linear2, self.dropout(F.relu(linear_many_rows(self.linear1, x))))
 
 
 class EncoderLayer(nn.Module):
@@ -81,9 +81,9 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor, position: Tensor, pad_mask: Tensor) -> Tensor:
         """(N, M, C), (N, M, C), (N, M) bool, True on padding -> (N, M, C)."""
-        placed = x + position
-        keys, values = self.self_attention.keys_values(placed, x)
-        x = self.norm1(x + self.dropout(self.self_attention(placed, keys, values, pad_mask[:, None, None])))
+        x_with_position = x + position
+        keys, values = self.self_attention.keys_values(x_with_position, x)
+        x = self.norm1(x + self.dropout(self.self_attention(x_with_position, keys, values, pad_mask[:, None, None])))
         return self.norm2(x + self.dropout(self.feed_forward(x)))
 
 
@@ -104,14 +104,14 @@ def sine_position_of_valid(pad_mask: Tensor, channels: int, dtype: torch.dtype) 
     if channels % 4:
         raise ValueError(f"sine_position_of_valid: expected channels in multiples of 4, got {channels}")
     half = channels // 2
-    counted = (~pad_mask).float()
+    valid = (~pad_mask).float()
     pairs = torch.arange(half, device=pad_mask.device, dtype=torch.float32).div(2, rounding_mode="floor")
     wavelength = 10000.0 ** (2 * pairs / half)
 
     def code(axis: int) -> Tensor:
-        place = counted.cumsum(axis)
-        last = place.narrow(axis, place.shape[axis] - 1, 1)
-        angle = (place / (last + 1e-6) * (2 * math.pi))[..., None] / wavelength
+        index = valid.cumsum(axis)
+        last = index.narrow(axis, index.shape[axis] - 1, 1)
+        angle = (index / (last + 1e-6) * (2 * math.pi))[..., None] / wavelength
         return torch.stack([angle[..., 0::2].sin(), angle[..., 1::2].cos()], -1).flatten(-2)
 
     return torch.cat([code(1), code(2)], -1).flatten(1, 2).to(dtype)

@@ -1,6 +1,6 @@
-"""AMCR, attention mask consistency: a loss that keeps cross-attention over the picture inside the object.
+"""AMCR, attention mask consistency: a loss that keeps cross-attention over the image inside the object.
 
-Source: the system figure of SafaRi (arXiv 2407.02389) shows such a loss on the picture branch, and attention maps that
+Source: the system figure of SafaRi (arXiv 2407.02389) shows such a loss on the image branch, and attention maps that
 are compact blobs inside the object. Its formula could not be read, so everything here is a reading: two sources of the
 maps (`layer_map`, `attention_map`) and two forms of the loss (`mass_loss`, `margin_loss`). Maps of layers at other
 strides are resized to stride 16. Expressions without a target are left out.
@@ -24,7 +24,7 @@ MAP_STRIDE = 16
 """Pixels per cell of the maps."""
 
 
-def words_read(word_pad: Tensor, words: Words) -> Tensor:
+def words_ignored(word_pad: Tensor, words: Words) -> Tensor:
     """(N, L) bool padding -> the words that the loss does not read: padding, and with "first" all but the first token.
 
     The first token of BERT and RoBERTa stands for the whole expression. With "all", the loss also makes "square" in
@@ -40,9 +40,9 @@ def words_read(word_pad: Tensor, words: Words) -> Tensor:
 def layer_map(similarity: Tensor, word_pad: Tensor, cell_pad: Tensor, source: Source) -> Tensor:
     """Where one fused layer attends: (N, cells).
 
-    similarity: before the softmax, (N, heads, cells, L) of the picture branch ("i2t") or (N, heads, L, cells) of the
+    similarity: before the softmax, (N, heads, cells, L) of the image branch ("i2t") or (N, heads, L, cells) of the
     text branch ("t2i"); word_pad: (N, L) bool; cell_pad: (N, cells) bool.
-    "i2t": the picture branch normalises over words, which says nothing about places. So the map is the similarity
+    "i2t": the image branch normalises over words, which says nothing about places. So the map is the similarity
     before the softmax: the maximum over words, then the mean over heads. "t2i": the softmax over cells, averaged over
     heads and words.
     """
@@ -89,7 +89,7 @@ def margin_loss(attention: Tensor, masks: Tensor, margins: tuple[float, float]) 
     """max(0, mean outside - mean inside + m_1) + max(0, max outside - max inside + m_2), a scaled to maximum 1.
 
     The mean over expressions with a target. A cell is inside if the mask covers at least half of it; where the mask
-    covers half of no cell, the most covered cell is. The loss is 0 for a picture without outside cells. After
+    covers half of no cell, the most covered cell is. The loss is 0 for an image without outside cells. After
     Attention Mask Consistency (Yang et al., CVPR 2023).
     """
     a = attention.flatten(1)

@@ -28,7 +28,7 @@ class FeatureModel(nn.Module, ABC):
     """
 
     fuses_language_in_encoder: ClassVar[bool] = False
-    """Early fusion: the image is encoded anew for every expression."""
+    """Early fusion: the image is encoded for each expression."""
     max_pairs: int = 16
     """Early fusion only: frame-expression pairs that one pass of the encoder takes at a time."""
     stem_stride: int = 4
@@ -73,7 +73,7 @@ class FeatureModel(nn.Module, ABC):
         the whole input. Levels are maps of any strides, or tokens.
         """
 
-    def readied(self, image: ImageFeatures) -> ImageFeatures:
+    def precompute(self, image: ImageFeatures) -> ImageFeatures:
         """The features, with everything that `decode` computes from the image alone, so that it is computed once for
         many expressions. By default the features unchanged."""
         return image
@@ -83,7 +83,7 @@ class FeatureModel(nn.Module, ABC):
         """N rows of features and N rows of text -> N predictions. `targets` serves teacher forcing alone."""
 
     def presence_probs(self, prediction: Prediction) -> Tensor:
-        """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its picture.
+        """(N,) float64, calibrated probability in [0, 1] that each expression has a target in its image.
 
         In double precision, so that a confident answer is not rounded to 1 and the logit can be recovered from it.
         """
@@ -114,10 +114,10 @@ class Trainable(FeatureModel):
     def encode_pairs(
         self, images: Tensor, text: TextFeatures, frame_index: Tensor, *, valid_px: Tensor | None = None
     ) -> ImageFeatures:
-        """Features of N pairs: row i of `text` with picture `frame_index[i]`, in that order.
+        """Features of N pairs: row i of `text` with image `frame_index[i]`, in that order.
 
-        By default an early-fusion model encodes one picture at a time, with at most `max_pairs` of its expressions.
-        A model that can fuse pairs of several pictures in one pass overrides this; the result is the same.
+        By default an early-fusion model encodes one image at a time, with at most `max_pairs` of its expressions.
+        A model that can fuse pairs of several images in one pass overrides this; the result is the same.
         """
         if not self.fuses_language_in_encoder:
             return self.encode_image(images, valid_px=valid_px).select(frame_index)
@@ -152,23 +152,23 @@ class EncoderModel(Trainable):
         return self.vision.stem(images)
 
     def tokenizer_json(self) -> str:
-        """The serialised tokenizer, which a model file brings along."""
+        """The serialised tokenizer, which a model file contains."""
         return self.text.tokenizer_json()
 
 
 class EarlyFusionModel(EncoderModel):
-    """A model that fuses the words inside its vision encoder. The layers before fusion run once a picture, the others
+    """A model that fuses the words inside its vision encoder. The layers before fusion run once an image, the others
     once for each frame-expression pair, at most `max_pairs` pairs at a time."""
 
     fuses_language_in_encoder = True
 
     @abstractmethod
-    def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
-        """The stem of F pictures -> all features that are computed before fusion, F rows of each tensor."""
+    def encode_before_fusion(self, stem: Tensor) -> tuple[Tensor, ...]:
+        """The stem of F images -> all features that are computed before fusion, F rows of each tensor."""
 
     @abstractmethod
-    def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
-        """N rows of `before_words` and N rows of text -> the features of N pairs."""
+    def encode_fused(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
+        """N rows of `encode_before_fusion` and N rows of text -> the features of N pairs."""
 
     def encode_image(
         self,
@@ -178,13 +178,13 @@ class EarlyFusionModel(EncoderModel):
         stem: Tensor | None = None,
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
-        """F pictures x E rows of `text`, frame by frame. Raises `ValueError` without text."""
+        """F images x E rows of `text`, frame by frame. Raises `ValueError` without text."""
         if text is None:
             name = type(self).__name__
             raise ValueError(f"{name}.encode_image: expected the text, which is fused in the encoder, got none")
-        pictures, rows = len(images), len(text)
-        frames = torch.arange(pictures, device=images.device).repeat_interleave(rows)
-        pairs = text.select(torch.arange(rows, device=images.device).repeat(pictures))
+        count, rows = len(images), len(text)
+        frames = torch.arange(count, device=images.device).repeat_interleave(rows)
+        pairs = text.select(torch.arange(rows, device=images.device).repeat(count))
         return self.encode_pairs(images, pairs, frames, stem=stem, valid_px=valid_px)
 
     def encode_pairs(
@@ -196,16 +196,16 @@ class EarlyFusionModel(EncoderModel):
         stem: Tensor | None = None,
         valid_px: Tensor | None = None,
     ) -> ImageFeatures:
-        """Features of N pairs: row i of `text` with picture `frame_index[i]`, pairs of several pictures in one pass.
+        """Features of N pairs: row i of `text` with image `frame_index[i]`, pairs of several images in one pass.
         Raises `ValueError` for images whose sides are no multiple of `size_multiple`."""
         size_of(images, self.size_multiple)
         valid_px = whole_px(images, valid_px)
-        before = self.before_words(self.vision.stem(images) if stem is None else stem)
+        before = self.encode_before_fusion(self.vision.stem(images) if stem is None else stem)
         parts = []
         for rows in torch.arange(len(text), device=images.device).split(self.max_pairs):
             frames = frame_index[rows]
             chosen = tuple(tensor[frames] for tensor in before)
-            parts.append(self.with_words(chosen, text.select(rows), valid_px[frames]))
+            parts.append(self.encode_fused(chosen, text.select(rows), valid_px[frames]))
         return join_features(parts)
 
 
@@ -246,4 +246,4 @@ def split_features(features: ImageFeatures, parts: int) -> list[ImageFeatures]:
     if parts == 1:
         return [features]
     rows = torch.arange(len(features), device=features.valid_px.device)
-    return [features.select(some) for some in rows.split(len(features) // parts)]
+    return [features.select(part) for part in rows.split(len(features) // parts)]

@@ -29,15 +29,15 @@ class CellHead(nn.Module):
         mean of z + pos over the cells, weighted by the softmax of their logits. Raises `ValueError` for a memory
         without cells."""
         if memory.cells is None:
-            raise ValueError("CellHead: expected a memory of a picture, got one without cells")
+            raise ValueError("CellHead: expected a memory of an image, got one without cells")
         h, w = memory.cells
         cells = memory.tokens[:, : h * w]
         logits = self.logit(cells)[..., 0]
         start = None
         if self.start is not None:
             weights = logits.float().masked_fill(memory.pad_mask[:, : h * w], float("-inf")).softmax(1)
-            placed = cells + memory.position[:, : h * w]
-            start = self.start((weights.to(placed.dtype)[:, None] @ placed)[:, 0])
+            cells_with_position = cells + memory.position[:, : h * w]
+            start = self.start((weights.to(cells_with_position.dtype)[:, None] @ cells_with_position)[:, 0])
         return replace(memory, cell_logits=logits.unflatten(1, (h, w)), start=start)
 
 

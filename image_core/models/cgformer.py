@@ -1,4 +1,4 @@
-"""CGFormer: query tokens compete for the cells of the picture; the last token stands for the target.
+"""CGFormer: query tokens compete for the cells of the image; the last token stands for the target.
 
 Source: "Contrastive Grouping with Transformer for Referring Image Segmentation" (Tang et al., CVPR 2023), known from
 the notes of a seminar and from a description of the authors' release. The two differ, and `form` chooses:
@@ -32,7 +32,7 @@ from image_core.encoders.vision import VisionEncoder
 from image_core.field_types import check_fields
 from image_core.layers.blocks import mask_score, presence_from_mask
 from image_core.layers.doubled_conv import DoubledConv
-from image_core.layers.top_down import TopDownStep, enlarged
+from image_core.layers.top_down import TopDownStep, upsample
 from image_core.losses import at_size, bce_loss, dice_loss, dice_loss_of_probs
 from image_core.models.language_fused import LanguageFusedConfig, LanguageFusedModel
 from image_core.models.token_grouping import Form, Grouping, Load, Share
@@ -51,7 +51,7 @@ class CGFormerConfig(LanguageFusedConfig):
     tokens: int = 0  # number of tokens, with the target's; 0: as many as the form has, 2 or 9
     channels: int = 512
     grouping: Share = "hard"  # "soft" and "none": the ablations
-    table_px: int = 480  # picture side that the tables of positions fit; they are interpolated for other sizes
+    table_px: int = 480  # image side that the tables of positions fit; they are interpolated for other sizes
     dropout: float = 0.1  # of `Load` and `Grouping`
     dice_weight: float = 1.0
     bce_weight: float = 1.0
@@ -110,7 +110,7 @@ class KernelHead(nn.Module):
 
     (N, C, h, w) and (N, C) -> (N, 4 h, 4 w). Both 1x1 convolutions are linear, so they are folded into one product with
     a vector. `border`: the release pads the map by one cell before the token's kernel, so that its mask has a frame of
-    the kernel's bias, and resizes the mask (corners aligned) to the picture's size.
+    the kernel's bias, and resizes the mask (corners aligned) to the image's size.
     """
 
     def __init__(self, channels: int, border: bool) -> None:
@@ -122,13 +122,13 @@ class KernelHead(nn.Module):
 
     def forward(self, x: Tensor, token: Tensor) -> Tensor:
         mask = self.convolved(x, token)
-        return enlarged(mask, mask.shape[2] - 2, mask.shape[3] - 2)[:, 0] if self.border else mask[:, 0]
+        return upsample(mask, mask.shape[2] - 2, mask.shape[3] - 2)[:, 0] if self.border else mask[:, 0]
 
     def convolved(self, x: Tensor, token: Tensor) -> Tensor:
         """Logits before the border is resized away: (N, 1, 4 h, 4 w), with `border` (N, 1, 4 h + 2, 4 w + 2)."""
         weights, bias = self.kernel(token).split([x.shape[1], 1], 1)
         folded = weights @ self.project.weight
-        mask = self.second.reduced(self.first(x), lambda y: torch.einsum("nchw,nc->nhw", y, folded)[:, None])
+        mask = self.second.forward_reduced(self.first(x), lambda y: torch.einsum("nchw,nc->nhw", y, folded)[:, None])
         mask = mask + (weights @ self.project.bias[:, None])[..., None, None]
         return (F.pad(mask, (1, 1, 1, 1)) if self.border else mask) + bias[..., None, None]
 

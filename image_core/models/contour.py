@@ -2,7 +2,7 @@
 
 Source of the transformer and its training: SeqTR (Zhu et al., ECCV 2022); Partial-RES and SafaRi build on it.
 
-Coordinates are relative to each picture padded up to the model's `size_multiple`, x to its width and y to its height;
+Coordinates are relative to each image padded up to the model's `size_multiple`, x to its width and y to its height;
 what a batch pads beyond that does not count. Outlines are traced and filled in numpy, so these functions move masks and
 tokens to the CPU and back.
 """
@@ -58,11 +58,11 @@ class ContourConfig:
     dropout: float = 0.1
     bins: int = 1000  # values that a coordinate can have
     points: int = 18  # most points of a contour; 12 for RefCOCO+ and RefCOCOg
-    shuffle_share: float = 0.0  # of training pictures whose points come in random order; 0.2 with 12 points
+    shuffle_share: float = 0.0  # of training images whose points come in random order; 0.2 with 12 points
     smoothing: float = 0.1  # of the labels
     end_weight: float = 0.1  # loss weight of end tokens
     bin_offset: float = 0.5  # position within its bin that a token decodes to: reading 0.5, the middle; published 0.0
-    # ours, for encoders trained from scratch: positions are added to the picture's tokens, not only to their keys. The
+    # ours, for encoders trained from scratch: positions are added to the image's tokens, not only to their keys. The
     # decoder reads values. Without this, values carry only the positions that the encoder learned from its padding.
     position_in_tokens: bool = False
     # ours, for short trainings: standard deviation, in bins, of the normal distribution that smooths coordinate labels
@@ -107,7 +107,7 @@ class SequenceExtras:
 
 
 class ContourModel(EncoderModel):
-    """A model that encodes each pair into a memory (`remember`) and decodes a contour from it.
+    """A model that encodes each pair into a memory (`build_memory`) and decodes a contour from it.
 
     Level 0 of its image features is the stem, from whose size the input's size is computed.
     """
@@ -121,12 +121,12 @@ class ContourModel(EncoderModel):
         self.cell_head = CellHead(config.channels, config.start_from_cells) if config.cell_weight > 0 else None
 
     @abstractmethod
-    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+    def build_memory(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N rows of features and N rows of text -> what the decoder attends to."""
 
     def encode(self, tokens: Tensor, position: Tensor, pad_mask: Tensor, cells: tuple[int, int]) -> Memory:
         """Fused tokens (N, M, d), their positions (N, M, d) and padding (N, M) bool, through the encoder. cells: (h, w)
-        of the picture, whose tokens come first."""
+        of the image, whose tokens come first."""
         if self.config.position_in_tokens:
             tokens = tokens + position
         for layer in self.encoder:
@@ -148,24 +148,24 @@ class ContourModel(EncoderModel):
 
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Tensor | None = None) -> Prediction:
         """`targets` (N, 2 points) long: the true tokens, for teacher forcing. None: the model reads its own tokens."""
-        memory = self.remember(image, text)
+        memory = self.build_memory(image, text)
         if targets is None:
             generated = self.decoder.generate(memory)
-            return self._answer(generated.tokens, generated.logits, image)
-        logits = self.decoder(memory, self._drifted(targets) if self.training else targets)
+            return self._to_prediction(generated.tokens, generated.logits, image)
+        logits = self.decoder(memory, self._perturb(targets) if self.training else targets)
         end = torch.full_like(targets[:, :1], self.decoder.end)
-        answer = self._answer(logits.argmax(-1), logits, image)
-        return replace(answer, extras=SequenceExtras(logits, torch.cat([targets, end], dim=1), memory.cell_logits))
+        prediction = self._to_prediction(logits.argmax(-1), logits, image)
+        return replace(prediction, extras=SequenceExtras(logits, torch.cat([targets, end], dim=1), memory.cell_logits))
 
-    def _drifted(self, targets: Tensor) -> Tensor:
+    def _perturb(self, targets: Tensor) -> Tensor:
         """(N, 2 points) long: what the decoder reads in place of the true tokens, see `read_drift`; ends stay."""
         if self.config.read_drift == 0:
             return targets
         steps = self.config.read_drift * torch.randn(len(targets), self.config.points, 2, device=targets.device)
-        walked = targets + steps.cumsum(1).flatten(1).round().long()
-        return torch.where(targets == self.decoder.end, targets, walked.clamp(0, self.config.bins - 1))
+        perturbed = targets + steps.cumsum(1).flatten(1).round().long()
+        return torch.where(targets == self.decoder.end, targets, perturbed.clamp(0, self.config.bins - 1))
 
-    def _answer(self, tokens: Tensor, logits: Tensor, image: ImageFeatures) -> Prediction:
+    def _to_prediction(self, tokens: Tensor, logits: Tensor, image: ImageFeatures) -> Prediction:
         h, w = (4 * n for n in image.levels[0].shape[-2:])
         return contour_prediction(
             tokens,
@@ -234,7 +234,7 @@ def contour_decoder(
 
 def coordinate_codes(bins: int, channels: int, device: torch.device | None = None) -> Tensor:
     """(bins, channels): sines, then cosines, of the middle of each bin. Wavelengths form a geometric sequence from 4
-    down to 1/16 of the picture's side."""
+    down to 1/16 of the image's side."""
     middle = (torch.arange(bins, device=device) + 0.5) / bins
     turns = 2.0 ** torch.linspace(-2, 4, channels // 2, device=device)
     angle = 2 * math.pi * middle[:, None] * turns

@@ -1,4 +1,4 @@
-"""The kinds of model that can be trained, a line each for people. Light to import: `table` has the models."""
+"""The kinds of model that can be trained, with a one-line description. Light to import: `table` has the models."""
 
 from __future__ import annotations
 

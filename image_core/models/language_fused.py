@@ -2,7 +2,7 @@
 
 Source: LAVT (Yang et al., CVPR 2022), section 3. With x_i the output of stage i of the encoder, and t the words:
   y_i = PWA_i(x_i, t),  level i = LN_i(y_i),  input of stage i + 1 = x_i + gate_i(y_i) * y_i
-PWA and gate are in `layers/pixel_word.py`. The first stage is computed before fusion, once a picture.
+PWA and gate are in `layers/pixel_word.py`. The first stage is computed before fusion, once an image.
 
 Any encoder with strides 4 to 32 will do. Swin v1, the published one, gets the windows of its code for segmentation.
 """
@@ -55,10 +55,10 @@ class FusedPyramid(nn.Module):
             if i > 0:
                 x = stages[i - 1](x)
             pixels = x.flatten(2).transpose(1, 2)
-            heard = attention(pixels, text.words, text.word_pad_mask)
-            levels.append(norm(heard).transpose(1, 2).unflatten(2, x.shape[2:]))
+            fused = attention(pixels, text.words, text.word_pad_mask)
+            levels.append(norm(fused).transpose(1, 2).unflatten(2, x.shape[2:]))
             if i < len(self.gates):
-                x = self.gates[i](pixels, heard).transpose(1, 2).unflatten(2, x.shape[2:])
+                x = self.gates[i](pixels, fused).transpose(1, 2).unflatten(2, x.shape[2:])
         return tuple(levels)
 
 
@@ -86,10 +86,10 @@ class LanguageFusedModel(EarlyFusionModel):
         vision.use_segmentation_windows()
         self.fusion = FusedPyramid(vision.channels, text.channels, config.fusion_heads, config.fusion_gates)
 
-    def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
+    def encode_before_fusion(self, stem: Tensor) -> tuple[Tensor, ...]:
         """The stem, first stage included: words enter after it."""
         return (stem,)
 
-    def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
+    def encode_fused(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
         """The four levels (N, C_i, H / s_i, W / s_i) of N pairs."""
         return ImageFeatures(self.fusion(before[0], list(self.vision.stages), text), STRIDES, valid_px)

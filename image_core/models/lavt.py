@@ -29,7 +29,7 @@ from image_core.encoders.text import TextEncoder
 from image_core.encoders.vision import VisionEncoder
 from image_core.field_types import check_fields
 from image_core.layers.blocks import mask_score, presence_from_mask
-from image_core.layers.top_down import TopDownStep, enlarged
+from image_core.layers.top_down import TopDownStep, upsample
 from image_core.losses import dice_loss, two_class_loss
 from image_core.models.language_fused import LanguageFusedConfig, LanguageFusedModel
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
@@ -76,7 +76,7 @@ class Lavt(LanguageFusedModel):
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
         elsewhere, target = self.class_logits(image).split(1, dim=1)
         height, width = (4 * n for n in elsewhere.shape[2:])
-        mask_logits = enlarged(target - elsewhere, height, width)[:, 0]
+        mask_logits = upsample(target - elsewhere, height, width)[:, 0]
         return Prediction(mask_logits, presence_from_mask(mask_logits), mask_score(mask_logits))
 
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:

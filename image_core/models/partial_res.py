@@ -2,11 +2,11 @@
 
 Source: "Learning to Segment Every Referring Object Point by Point" (Qu et al., CVPR 2023), its supplement, and what is
 known of its release. No weights of its segmentation model are published. What is not described here is as in SeqTR
-(`models/seqtr.py`). New are a sentence token in the memory (`PartialRES.remember`) and three parts of the decoder
+(`models/seqtr.py`). New are a sentence token in the memory (`PartialRES.build_memory`) and three parts of the decoder
 (`PartialRES.make_decoder`): a learnt first input [TASK], co-content teacher forcing, CCTF (`layers/co_content.py`), and
 point-modulated attention, PMA (`layers/point_attention.py`).
 
-Learning from few masks, as published: (1) train on the boxes of all pictures (`task="box"`); (2) from these weights, on
+Learning from few masks, as published: (1) train on the boxes of all images (`task="box"`); (2) from these weights, on
 the masks of x % of them; (3) keep the masks predicted for the rest that agree with their box (`weak/validity.py`,
 projection loss below 0.1), and do (2) again with both.
 
@@ -76,7 +76,7 @@ class PartialRES(SeqTR):
             modulations=[PointModulation(config.channels, config.heads) for _ in range(config.decoder_layers)],
         )
 
-    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+    def build_memory(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N rows of each -> z = encoder(GN(conv1x1([F_1, ..., F_hw, tanh(y)]))), h w + 1 tokens, the sentence last.
 
         The sentence token has position zero and is never padding; the group norm runs over all tokens.
@@ -102,14 +102,14 @@ class PartialRES(SeqTR):
         """A box is answered as the rectangle that it fills."""
         if self.config.task == "mask":
             return super().decode(image, text, targets)
-        memory = self.remember(image, text)
+        memory = self.build_memory(image, text)
         if targets is None:
             generated = self.decoder.generate(memory, coordinates=4)
-            return self._answer(generated.tokens[:, _RECTANGLE], generated.logits[:, _RECTANGLE], image)
+            return self._to_prediction(generated.tokens[:, _RECTANGLE], generated.logits[:, _RECTANGLE], image)
         logits = self.decoder(memory, targets[:, :-1])
         tokens = logits[..., : self.decoder.end].argmax(-1)
-        answer = self._answer(tokens[:, _RECTANGLE], logits[:, _RECTANGLE], image)
-        return replace(answer, extras=SequenceExtras(logits, targets, memory.cell_logits))
+        prediction = self._to_prediction(tokens[:, _RECTANGLE], logits[:, _RECTANGLE], image)
+        return replace(prediction, extras=SequenceExtras(logits, targets, memory.cell_logits))
 
 
 def box_tokens(masks: Tensor, frame_px: Tensor, bins: int) -> Tensor:

@@ -15,7 +15,7 @@ Update = Literal["overwrite", "gated", "accumulate", "side_by_side"]
 
 
 class LanguageDistribution(nn.Module):
-    """Words spread over the picture: T_dist = softmax over words(q(V) k(T)) v(T), then 1x1 conv, batch norm, ReLU."""
+    """Words spread over the image: T_dist = softmax over words(q(V) k(T)) v(T), then 1x1 conv, batch norm, ReLU."""
 
     def __init__(self, channels: int, text_channels: int, heads: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class LanguageDistribution(nn.Module):
 class OffsetCode(nn.Module):
     """A learned embedding of a shift, measured as a fraction of the axis: sines and cosines of 1 to 8 periods, linear.
 
-    It is cyclic, as the shifts are, and a fraction has the same embedding at every size of the picture. Ours.
+    It is cyclic, as the shifts are, and a fraction has the same embedding at every size of the image. Ours.
     """
 
     def __init__(self, channels: int, bias: bool) -> None:
@@ -88,33 +88,33 @@ class Coparsing(nn.Module):
 
     def forward(self, generator: Tensor, parsed: Tensor) -> Tensor:
         """Two maps (N, C, h, w), parsed along rows -> (N, C, h, w). For columns, transpose both before and after."""
-        return self.parse(self.of_generator(generator), self.of_parsed(parsed))
+        return self.parse(self.encode_generator(generator), self.encode_parsed(parsed))
 
-    def of_generator(self, generator: Tensor) -> tuple[Tensor, ...]:
+    def encode_generator(self, generator: Tensor) -> tuple[Tensor, ...]:
         """What depends on the generator map (N, C, h, w) alone: keys and values, N rows each."""
         keys, values = self.to_kv(generator.permute(0, 2, 3, 1)).chunk(2, dim=-1)
-        if self._is_over_the_map:
+        if self._is_global:
             return keys, values
         steps, shift = self._steps(generator.shape[2])
-        keys, values = rolled(keys, shift, steps), rolled(values, shift, steps)
+        keys, values = shifted_rows(keys, shift, steps), shifted_rows(values, shift, steps)
         if self.update == "side_by_side" and self.max_steps > 1:
             keys = keys + self.shift_code[:steps, None]
         return keys, values
 
-    def of_parsed(self, parsed: Tensor) -> tuple[Tensor, ...]:
+    def encode_parsed(self, parsed: Tensor) -> tuple[Tensor, ...]:
         """What depends on the parsed map (N, C, h, w) alone, N rows each: its slices; their queries, where the update
         does not recompute them; and for attention over the whole map the bias of `_shift_bias`."""
         y = parsed.permute(0, 2, 3, 1)
         if self.update in ("overwrite", "gated"):
             return (y,)
         q = self.to_q(y)
-        return (y, q, self._shift_bias(q)) if self._is_over_the_map else (y, q)
+        return (y, q, self._shift_bias(q)) if self._is_global else (y, q)
 
     def parse(self, generator: tuple[Tensor, ...], parsed: tuple[Tensor, ...]) -> Tensor:
-        """The rest of `forward`, given the results of `of_generator` and `of_parsed`."""
+        """The rest of `forward`, given the results of `encode_generator` and `encode_parsed`."""
         (keys, values), (y, *rest) = generator, parsed
-        if self._is_over_the_map:
-            return self._over_the_map(keys, values, y, *rest)
+        if self._is_global:
+            return self._attend_globally(keys, values, y, *rest)
         n, h, w, c = y.shape
         steps = keys.shape[2]
 
@@ -141,7 +141,7 @@ class Coparsing(nn.Module):
         return y.permute(0, 3, 1, 2)
 
     @property
-    def _is_over_the_map(self) -> bool:
+    def _is_global(self) -> bool:
         return self.update == "side_by_side" and self.max_steps == 0
 
     def _steps(self, h: int) -> tuple[int, int]:
@@ -149,7 +149,7 @@ class Coparsing(nn.Module):
         shift = -(-h // (self.max_steps or h))
         return -(-h // shift), shift
 
-    def _over_the_map(self, keys: Tensor, values: Tensor, y: Tensor, q: Tensor, bias: Tensor) -> Tensor:
+    def _attend_globally(self, keys: Tensor, values: Tensor, y: Tensor, q: Tensor, bias: Tensor) -> Tensor:
         """side_by_side with a shift for every row, without a copy of the keys for each shift."""
         n, h, w, c = y.shape
         cells = [split_heads(x.reshape(n, h * w, c), self.heads) for x in (q, keys, values)]
@@ -170,7 +170,7 @@ class Coparsing(nn.Module):
         return bias.reshape(n, self.heads, h * w, h * w)
 
 
-def rolled(x: Tensor, shift: int, steps: int) -> Tensor:
+def shifted_rows(x: Tensor, shift: int, steps: int) -> Tensor:
     """(N, h, w, C) -> (N, h, steps, w, C): row i beside rows i - shift, i - 2 shift, ..., wrapping round."""
     h = x.shape[1]
     reach = (steps - 1) * shift

@@ -1,4 +1,4 @@
-"""ReLA: P x P regions that attend to the picture, to the words and to each other; several targets, or none.
+"""ReLA: P x P regions that attend to the image, to the words and to each other; several targets, or none.
 
 Source: "GRES: Generalized Referring Expression Segmentation" (Liu et al., CVPR 2023), sections 3 and 4, and what is
 known of its release, with whose figures this agrees (parity test).
@@ -48,7 +48,7 @@ class RelaConfig(LanguageFusedConfig):
     """Sizes and forms of ReLA, beside the fields of the fused encoder."""
 
     form: Form = "release"
-    minimap: int = 10  # P: the picture has P x P regions
+    minimap: int = 10  # P: the image has P x P regions
     channels: int = 256  # of pixels and regions
     heads: int = 8  # of all attentions after the encoder
     pixel_layers: int = 6  # of deformable attention
@@ -121,17 +121,17 @@ class Rela(LanguageFusedModel):
             regions=c.region_attention,
         )
 
-    def say(self, image: ImageFeatures, text: TextFeatures) -> Regions:
+    def predict_regions(self, image: ImageFeatures, text: TextFeatures) -> Regions:
         """The logits of the region decoder for N pairs."""
         pad = torch.zeros_like(text.word_pad_mask) if self.config.reads_padding else text.word_pad_mask
         return self.regions(self.pixels(image.levels), text.words, pad)
 
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
-        said = self.say(image, text)
-        mask_logits = second_less_first(said.target, axis=1)
-        minimap = second_less_first(said.minimap, axis=2)
+        regions = self.predict_regions(image, text)
+        mask_logits = class_difference(regions.target, axis=1)
+        minimap = class_difference(regions.minimap, axis=2)
         extras = RelaExtras(minimap.unflatten(1, (self.config.minimap,) * 2)) if self.training else None
-        return Prediction(mask_logits, said.absent[:, 0] - said.absent[:, 1], mask_score(mask_logits), extras)
+        return Prediction(mask_logits, regions.absent[:, 0] - regions.absent[:, 1], mask_score(mask_logits), extras)
 
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
         """mask: at the size of the true masks; minimap; absent: whether there is no target."""
@@ -143,7 +143,7 @@ class Rela(LanguageFusedModel):
         terms = {"mask": scale * two_class_loss(full, masks, weights)}
         if c.minimap_weight > 0:
             logits = prediction.extras.minimap_logits
-            truth = at_size(masks, logits) if c.form == "paper" else reduced(masks, c.minimap)
+            truth = at_size(masks, logits) if c.form == "paper" else downsample_masks(masks, c.minimap)
             terms["minimap"] = scale * c.minimap_weight * two_class_loss(logits, truth, weights)
         if c.absent_weight > 0:
             absent = (~batch.has_target).to(masks.dtype)
@@ -151,14 +151,14 @@ class Rela(LanguageFusedModel):
         return terms
 
 
-def second_less_first(logits: Tensor, axis: int) -> Tensor:
+def class_difference(logits: Tensor, axis: int) -> Tensor:
     """Log-odds of the second of two classes along an axis; the logit of a single class as it is. Removes the axis."""
     if logits.shape[axis] == 1:
         return logits.squeeze(axis)
     return logits.select(axis, 1) - logits.select(axis, 0)
 
 
-def reduced(masks: Tensor, side: int) -> Tensor:
+def downsample_masks(masks: Tensor, side: int) -> Tensor:
     """(N, H, W) in {0, 1} -> (N, side, side) in {0, 1}: bilinear, then rounded down, as in the release. So a cell is 1
     only if all pixels around its centre are."""
     small = F.interpolate(masks[:, None].float(), size=(side, side), mode="bilinear", align_corners=False)

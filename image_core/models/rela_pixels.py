@@ -48,10 +48,10 @@ class PixelDecoder(nn.Module):
         """Maps (N, C_i, h_i, w_i), fine to coarse."""
         finest, *rest = levels
         maps = [project(x) for project, x in zip(self.project, reversed(rest), strict=True)]
-        places = [sine_position(x) + code for x, code in zip(maps, self.level_code, strict=True)]
+        positions = [sine_position(x) + code for x, code in zip(maps, self.level_code, strict=True)]
         sizes = [(x.shape[2], x.shape[3]) for x in maps]
         cells = cells_of(sizes, finest.device)
-        x, position = torch.cat([m.flatten(2).transpose(1, 2) for m in maps], 1), torch.cat(places, 1)
+        x, position = torch.cat([m.flatten(2).transpose(1, 2) for m in maps], 1), torch.cat(positions, 1)
         for layer in self.layers:
             x = layer(x, position, cells)
         parts = x.split([h * w for h, w in sizes], dim=1)

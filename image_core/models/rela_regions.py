@@ -1,4 +1,4 @@
-"""ReLA's region decoder: regions attend to the picture, to the words and to each other, and predict the target's mask.
+"""ReLA's region decoder: regions attend to the image, to the words and to each other, and predict the target's mask.
 
 Source: "GRES: Generalized Referring Expression Segmentation" (Liu et al., CVPR 2023), section 4. `form` "release" is
 that of the published code, "paper" that of the text, see `models/rela.py`.
@@ -33,11 +33,11 @@ class Regions(NamedTuple):
 
 
 class RegionLayer(nn.Module):
-    """One layer: regions attend to one level of the picture (RIA), then to the words and to each other (RLA); an FFN.
+    """One layer: regions attend to one level of the image (RIA), then to the words and to each other (RLA); an FFN.
 
     release: q <- LN(q + look), q <- q + 0.1 sigmoid(w) LN(q + hear), q <- LN(q + relate), q <- LN(q + FFN(q))
     paper:   q <- LN(q + look), s = LN(q + relate + hear), q <- LN(s + FFN(s))
-    look and hear: cross-attention to the picture and to the words; relate: self-attention. In the release only the
+    look and hear: cross-attention to the image and to the words; relate: self-attention. In the release only the
     first layer has hear. Without attention to words, hear is q times the mean word.
     """
 
@@ -57,29 +57,29 @@ class RegionLayer(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(
-        self, q: Tensor, place: Tensor, level: Tensor, position: Tensor, unseen: Tensor, words: Tensor, pad: Tensor
+        self, q: Tensor, place: Tensor, level: Tensor, position: Tensor, masked: Tensor, words: Tensor, pad: Tensor
     ) -> Tensor:
-        """q, place: (N, R, C); level, position: (N, K, C); unseen: (N, R, K) bool; words: (N, L, C); pad: (N, L)."""
+        """q, place: (N, R, C); level, position: (N, K, C); masked: (N, R, K) bool; words: (N, L, C); pad: (N, L)."""
         keys, values = self.look.keys_values(level + position, level)
-        q = self.look_norm(q + self.look(q + place, keys, values, unseen[:, None]))
+        q = self.look_norm(q + self.look(q + place, keys, values, masked[:, None]))
         if self.hear_norm is not None and self.share is not None:
-            heard = self.hear_norm(q + self._heard(q, words, pad))
-            q = q + LANGUAGE_SHARE * self.share.sigmoid() * heard
+            attended = self.hear_norm(q + self._attend_to_words(q, words, pad))
+            q = q + LANGUAGE_SHARE * self.share.sigmoid() * attended
         if self.relate_norm is not None:
-            gained = torch.zeros_like(q) if self.relate is None else self._related(q, place)
+            update = torch.zeros_like(q) if self.relate is None else self._attend_to_regions(q, place)
             if self.form == "paper":
-                gained = gained + self._heard(q, words, pad)
-            q = self.relate_norm(q + gained)
+                update = update + self._attend_to_words(q, words, pad)
+            q = self.relate_norm(q + update)
         return self.norm(q + self.feed_forward(q))
 
-    def _heard(self, q: Tensor, words: Tensor, pad: Tensor) -> Tensor:
+    def _attend_to_words(self, q: Tensor, words: Tensor, pad: Tensor) -> Tensor:
         if self.hear is None:
             kept = (~pad).to(words.dtype)[..., None]
             return q * ((words * kept).sum(1, keepdim=True) / kept.sum(1, keepdim=True))
         keys, values = self.hear.keys_values(words, words)
         return self.hear(q, keys, values, pad[:, None, None])
 
-    def _related(self, q: Tensor, place: Tensor) -> Tensor:
+    def _attend_to_regions(self, q: Tensor, place: Tensor) -> Tensor:
         assert self.relate is not None
         keys, values = self.relate.keys_values(q + place, q)
         return self.relate(q + place, keys, values, q.new_zeros(1, 1, 1, 1, dtype=torch.bool))
@@ -89,7 +89,7 @@ class RegionDecoder(nn.Module):
     """Pixels and words -> `Regions`. Region n belongs to cell n of the minimap, row by row.
 
     Before each layer every region predicts a mask. In the layer a region attends to the cells inside its mask (`looks`
-    "attended"; to all cells if the mask is empty), or to its own square of the picture ("squares", the ablation with a
+    "attended"; to all cells if the mask is empty), or to its own square of the image ("squares", the ablation with a
     hard split).
     """
 
@@ -141,38 +141,38 @@ class RegionDecoder(nn.Module):
         for i, layer in enumerate(self.layers):
             turn = i % len(maps)
             size = (pixels.levels[turn].shape[2], pixels.levels[turn].shape[3])
-            unseen = self._unseen(q, pixels.features, size)
-            q = layer(q, place, maps[turn], positions[turn], unseen, words, pad)
-        said = self.norm(q)
-        shape = self.mask(said)
-        minimap = self.minimap(said)
+            masked = self._attention_mask(q, pixels.features, size)
+            q = layer(q, place, maps[turn], positions[turn], masked, words, pad)
+        states = self.norm(q)
+        mask_embeddings = self.mask(states)
+        minimap = self.minimap(states)
         weights = minimap if self.form == "release" else minimap.sigmoid()
-        target = weights.transpose(1, 2) @ shape
+        target = weights.transpose(1, 2) @ mask_embeddings
         return Regions(
-            masks=drawn(shape, pixels.features),
+            masks=project_masks(mask_embeddings, pixels.features),
             minimap=minimap,
-            target=drawn(target, pixels.features),
-            absent=self.absent(said).mean(1),
+            target=project_masks(target, pixels.features),
+            absent=self.absent(states).mean(1),
         )
 
-    def _unseen(self, q: Tensor, features: Tensor, size: tuple[int, int]) -> Tensor:
+    def _attention_mask(self, q: Tensor, features: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, R, h w) bool: the cells of a level of this size that a region must not attend to; no row is all True."""
         if self.looks == "squares":
-            hidden = squares_apart(self.side, size, q.device).expand(len(q), -1, -1)
+            hidden = outside_own_square(self.side, size, q.device).expand(len(q), -1, -1)
         else:
             with torch.no_grad():
-                masks = drawn(self.mask(self.norm(q)), features)
-                there = F.interpolate(masks, size=size, mode="bilinear", align_corners=False)
-                hidden = (there < 0).flatten(2)
+                masks = project_masks(self.mask(self.norm(q)), features)
+                resized = F.interpolate(masks, size=size, mode="bilinear", align_corners=False)
+                hidden = (resized < 0).flatten(2)
         return hidden & ~hidden.all(-1, keepdim=True)
 
 
-def drawn(shape: Tensor, features: Tensor) -> Tensor:
+def project_masks(embeddings: Tensor, features: Tensor) -> Tensor:
     """(N, R, C) embeddings on (N, C, h, w) pixels -> (N, R, h, w)."""
-    return (shape @ features.flatten(2)).unflatten(2, features.shape[2:])
+    return (embeddings @ features.flatten(2)).unflatten(2, features.shape[2:])
 
 
-def squares_apart(side: int, size: tuple[int, int], device: torch.device) -> Tensor:
+def outside_own_square(side: int, size: tuple[int, int], device: torch.device) -> Tensor:
     """(side * side, h * w) bool: False where a cell of a map lies in the region's own square."""
     row, column = (torch.arange(n, device=device) * side // n for n in size)
     square = (row[:, None] * side + column).flatten()

@@ -4,7 +4,7 @@ Source: "Spatial Semantic Recurrent Mining for Referring Image Segmentation" (ar
 parts; formulas, widths and strides could not be read. Every such choice here is a reading and a field of `S2RMConfig`.
 
 The trilogy, at each fused level (N, C, h, w):
-1. `LanguageDistribution`: every pixel gathers the words it attends to; no product with the picture.
+1. `LanguageDistribution`: every pixel gathers the words it attends to; no product with the image.
 2. `Coparsing`: slices (rows or columns) of a parsed map attend to cyclically shifted slices of a generator map, from
    language to vision and from vision to language, along both axes: four groups.
 3. `Balancing`: weights in [0, 1], computed from the pooled groups, scale the four groups before they are joined.
@@ -54,7 +54,7 @@ class S2RMConfig:
     directions: tuple[str, ...] = ("l2v", "v2l")  # with `axes`, which of the four groups exist
     axes: tuple[str, ...] = ("row", "column")
     balancing: Balance = "channel"  # a weight for each channel, for each group, or none
-    position: bool = True  # ours: sine positions are added to the picture before coparsing, for words such as "left"
+    position: bool = True  # ours: sine positions are added to the image before coparsing, for words such as "left"
     casg_attention: bool = True  # gates of the decoder
     presence_head: bool = False  # ours: a head for "no target"
     dice_weight: float = 1.0  # the published loss is dice alone
@@ -87,9 +87,9 @@ class S2RMConfig:
 
 
 class RecurrentMining(nn.Module):
-    """The trilogy at one level: picture (N, C, h, w) and text -> fused picture (N, C, h, w).
+    """The trilogy at one level: image (N, C, h, w) and text -> fused image (N, C, h, w).
 
-    The balanced groups are summed, convolved and added to the picture (reading: a sum costs a quarter of a
+    The balanced groups are summed, convolved and added to the image (reading: a sum costs a quarter of a
     concatenation).
     """
 
@@ -112,28 +112,28 @@ class RecurrentMining(nn.Module):
         self.join = ConvBlock(c, c, kernel=3)
 
     def forward(self, vision: Tensor, text: TextFeatures) -> Tensor:
-        return self.mine(vision, self.of_picture(vision), text)
+        return self.mine(vision, self.image_only(vision), text)
 
-    def of_picture(self, vision: Tensor) -> tuple[tuple[Tensor, ...], ...]:
-        """(N, C, h, w) -> everything that depends on the picture alone, N rows each: the cells' queries to the words,
-        and the picture's side of each group."""
+    def image_only(self, vision: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        """(N, C, h, w) -> everything that depends on the image alone, N rows each: the cells' queries to the words,
+        and the image's side of each group."""
         x = vision
         if self.position:
             x = x + sine_position_2d(x.shape[1], *x.shape[-2:], device=x.device, dtype=x.dtype)
-        made: list[tuple[Tensor, ...]] = [(self.distribution.queries(x),)]
+        precomputed: list[tuple[Tensor, ...]] = [(self.distribution.queries(x),)]
         for direction, axis, coparse in self._groups():
             own = x if axis == "row" else x.transpose(2, 3)
-            made.append(coparse.of_parsed(own) if direction == "l2v" else coparse.of_generator(own))
-        return tuple(made)
+            precomputed.append(coparse.encode_parsed(own) if direction == "l2v" else coparse.encode_generator(own))
+        return tuple(precomputed)
 
-    def mine(self, vision: Tensor, made: tuple[tuple[Tensor, ...], ...], text: TextFeatures) -> Tensor:
-        """The rest of `forward`, given the result of `of_picture`."""
-        (queries,), *sides = made
+    def mine(self, vision: Tensor, precomputed: tuple[tuple[Tensor, ...], ...], text: TextFeatures) -> Tensor:
+        """The rest of `forward`, given the result of `image_only`."""
+        (queries,), *sides = precomputed
         language = self.distribution.spread(queries, text, (vision.shape[2], vision.shape[3]))
         groups = []
         for (direction, axis, coparse), side in zip(self._groups(), sides, strict=True):
             own = language if axis == "row" else language.transpose(2, 3)
-            pair = (coparse.of_generator(own), side) if direction == "l2v" else (side, coparse.of_parsed(own))
+            pair = (coparse.encode_generator(own), side) if direction == "l2v" else (side, coparse.encode_parsed(own))
             group = coparse.parse(*pair)
             groups.append(group if axis == "row" else group.transpose(2, 3))
         if self.balancing is not None:
@@ -175,9 +175,11 @@ class CASGStage(nn.Module):
         u = resize_to(deeper, level)
         if self.attention:
             channel = self.channel(torch.cat([deeper.mean((2, 3)), sentence], dim=1)).sigmoid()
-            meant = u * self.sentence(sentence)[:, :, None, None]
-            place = self.place(torch.cat([meant.mean(1, keepdim=True), meant.amax(1, keepdim=True)], dim=1)).sigmoid()
-            level = level * channel[:, :, None, None] * place
+            modulated = u * self.sentence(sentence)[:, :, None, None]
+            position = self.place(
+                torch.cat([modulated.mean(1, keepdim=True), modulated.amax(1, keepdim=True)], dim=1)
+            ).sigmoid()
+            level = level * channel[:, :, None, None] * position
         return self.mix(torch.cat([level, u], dim=1))
 
 
@@ -240,18 +242,18 @@ class S2RM(EncoderModel):
             valid_px=whole_px(images, valid_px),
         )
 
-    def readied(self, image: ImageFeatures) -> ImageFeatures:
-        """With the picture's side of the mining, level by level."""
-        made = [mining.of_picture(level) for mining, level in zip(self._mining(), image.levels[1:], strict=True)]
-        return replace(image, made=tuple(part for level in made for part in level))
+    def precompute(self, image: ImageFeatures) -> ImageFeatures:
+        """With the image's side of the mining, level by level."""
+        precomputed = [mining.image_only(level) for mining, level in zip(self._mining(), image.levels[1:], strict=True)]
+        return replace(image, made=tuple(part for level in precomputed for part in level))
 
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Any = None) -> Prediction:
-        image = image if image.made else self.readied(image)
+        image = image if image.made else self.precompute(image)
         fine, *rest = image.levels
         parts = len(image.made) // len(rest)
-        of_levels = [image.made[start : start + parts] for start in range(0, len(image.made), parts)]
-        mined = zip(self._mining(), rest, of_levels, strict=True)
-        fused = [fine, *(mining.mine(level, made, text) for mining, level, made in mined)]
+        precomputed_by_level = [image.made[start : start + parts] for start in range(0, len(image.made), parts)]
+        mined = zip(self._mining(), rest, precomputed_by_level, strict=True)
+        fused = [fine, *(mining.mine(level, precomputed, text) for mining, level, precomputed in mined)]
         stages: list[Tensor] = []
         deeper = fused[-1]
         for level, stage in zip(reversed(fused), reversed(self.decoder), strict=True):

@@ -1,10 +1,10 @@
-"""SafaRi: picture and words are fused in the last layers of both encoders (X-FACt), then decoded as a contour sequence.
+"""SafaRi: image and words are fused in the last layers of both encoders (X-FACt), then decoded as a contour sequence.
 
 Source: "SafaRi: Adaptive Sequence Transformer for Weakly Supervised Referring Expression Segmentation" (arXiv
 2407.02389, ECCV 2024). There is no code, and the text could not be read: the fusion is that of the system figure.
 
 Where the parts are: X-FACt is `GatedCrossAttention` in `FusedLayer`, over the last M layers of both encoders, paired by
-depth (`Safari.with_words`). Memory: `Safari.remember`. Encoder, decoder and loss of the contour: SeqTR's, in
+depth (`Safari.encode_fused`). Memory: `Safari.build_memory`. Encoder, decoder and loss of the contour: SeqTR's, in
 `models/contour.py`. AMCR: `Safari.losses` with `models/attention_consistency.py`, L = L_tokens + lambda L_AMCR. MVF and
 SpARC, for few masks: `weak/validity.py`, `weak/sparc.py`.
 
@@ -43,7 +43,7 @@ from image_core.models.attention_consistency import (
     layer_map,
     margin_loss,
     mass_loss,
-    words_read,
+    words_ignored,
 )
 from image_core.models.base import EarlyFusionModel
 from image_core.models.contour import (
@@ -68,9 +68,9 @@ class SafariConfig(ContourConfig):
     gate_start: float = -4.0  # b of the normalised gate before training
     cross_norm: bool = True  # layer norms on the inputs of CA
     cross_reads: Reads = "attention"  # inputs of CA. "attention": s, published; "residual": r, ours
-    memory_stride: int = 32  # 32, or 16 for small pictures
+    memory_stride: int = 32  # 32, or 16 for small images
     amcr_weight: float = 0.1  # lambda of AMCR; 0: off
-    amcr_source: Source = "i2t"  # "i2t": similarity of the picture branch; "t2i": softmax of the text branch
+    amcr_source: Source = "i2t"  # "i2t": similarity of the image branch; "t2i": softmax of the text branch
     amcr_words: Words = "all"  # "first" (ours): only the first token's map, which stands for the whole expression
     amcr_form: Form = "mass"
     amcr_margins: tuple[float, float] = (0.0, 0.5)  # of the margin form: for the mean, for the maximum
@@ -183,18 +183,18 @@ class FusedLayer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """x: (N, h, w, C) with padding cell_pad (N, h, w); words: (N, L, C_t) with padding pad (N, L).
 
-        Returns both after the layer, and the layer's attention over the picture, (N, h, w) (`layer_map`).
+        Returns both after the layer, and the layer's attention over the image, (N, h, w) (`layer_map`).
         """
         n, h, w, _ = x.shape
         s_image, s_text = stage.attend(block, x), layer.attend(words, pad)
         r_image, r_text = (x + s_image).flatten(1, 2), words + s_text
         flat_pad = cell_pad.flatten(1)
-        seen_image, seen_text = (s_image.flatten(1, 2), s_text) if self.reads == "attention" else (r_image, r_text)
-        image = self.image(r_image, seen_image, seen_text, pad)
-        text = self.text(r_text, seen_text, seen_image, flat_pad)
+        cross_image, cross_text = (s_image.flatten(1, 2), s_text) if self.reads == "attention" else (r_image, r_text)
+        image = self.image(r_image, cross_image, cross_text, pad)
+        text = self.text(r_text, cross_text, cross_image, flat_pad)
         similarity = image.similarity if self.source == "i2t" else text.similarity
-        seen = layer_map(similarity, words_read(pad, self.words), flat_pad, self.source).unflatten(1, (h, w))
-        return stage.feed_forward(block, image.mixed.view(n, h, w, -1)), layer.feed_forward(text.mixed), seen
+        attention = layer_map(similarity, words_ignored(pad, self.words), flat_pad, self.source).unflatten(1, (h, w))
+        return stage.feed_forward(block, image.mixed.view(n, h, w, -1)), layer.feed_forward(text.mixed), attention
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class SafariExtras(SequenceExtras):
 class Safari(EarlyFusionModel, ContourModel):
     """SafaRi over timm's Swin and any text encoder of transformers, one frame-expression pair at a time.
 
-    Early fusion: `encode_text` stops before the fused layers; stem and unfused blocks run once a picture. The fused
+    Early fusion: `encode_text` stops before the fused layers; stem and unfused blocks run once an image. The fused
     layers run for each pair, at most `max_pairs` at a time.
     """
 
@@ -247,14 +247,14 @@ class Safari(EarlyFusionModel, ContourModel):
         self.decoder = contour_decoder(config)
 
     def encode_text(self, expressions: Sequence[str]) -> TextFeatures:
-        """Words before the fused layers. Up to there they do not depend on the picture."""
+        """Words before the fused layers. Up to there they do not depend on the image."""
         tokens = self.text.tokenize(expressions)
         hidden = self.text.embed(tokens)
         for layer in self.text.layers[: len(self.text.layers) - len(self.fused)]:
             hidden = layer(hidden, tokens.word_pad_mask)
         return self.text.collect(hidden, tokens)
 
-    def before_words(self, stem: Tensor) -> tuple[Tensor, ...]:
+    def encode_before_fusion(self, stem: Tensor) -> tuple[Tensor, ...]:
         """The stem, the levels (NHWC) that no fused block touches, and what enters the first fused block."""
         stages, (start, block) = self.vision.swin_stages(), self._blocks[0]
         levels, x = [], stem.permute(0, 2, 3, 1)
@@ -263,7 +263,7 @@ class Safari(EarlyFusionModel, ContourModel):
             levels.append(x)
         return stem, *levels, stages[start](x, blocks=block)
 
-    def with_words(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
+    def encode_fused(self, before: tuple[Tensor, ...], text: TextFeatures, valid_px: Tensor) -> ImageFeatures:
         """Runs both encoders from the first fused block to the end. Levels: the stem, and the maps that become the
         memory. `words`: after fusion. `attention` (N, M, h w, 1): over the cells of stride 16, one map for each fused
         layer, pooled over words (`layer_map`)."""
@@ -274,17 +274,17 @@ class Safari(EarlyFusionModel, ContourModel):
             cell_pad = padding_cells(valid_px, (h, w), self.vision.strides[self._blocks[0][0] + 1])
             x = x + sine_position_of_valid(cell_pad, channels, x.dtype).view(n, h, w, channels)
         cells = tuple(4 * n // MAP_STRIDE for n in stem.shape[-2:])
-        maps, entered = [], self._blocks[0][0]
+        maps, current_stage = [], self._blocks[0][0]
         layers = list(self.text.layers)[-len(self.fused) :]
         for (i, j), fused, layer in zip(self._blocks, self.fused, layers, strict=True):
-            if i != entered:
-                levels, entered = [*levels, x], i
+            if i != current_stage:
+                levels, current_stage = [*levels, x], i
                 x = stages[i].downsample(x)
             cell_pad = padding_cells(valid_px, (x.shape[1], x.shape[2]), self.vision.strides[i + 1])
-            x, words, seen = fused(
+            x, words, attention = fused(
                 x, words, stage=stages[i], block=j, layer=cast(TextLayer, layer), cell_pad=cell_pad, pad=pad
             )
-            maps.append(F.interpolate(seen[:, None], size=cells, mode="bilinear", align_corners=False))
+            maps.append(F.interpolate(attention[:, None], size=cells, mode="bilinear", align_corners=False))
         kept = [*levels, x][-len(self.image_to_memory) :]
         return ImageFeatures(
             levels=(stem, *(level.permute(0, 3, 1, 2) for level in kept)),
@@ -294,15 +294,15 @@ class Safari(EarlyFusionModel, ContourModel):
             attention=torch.cat(maps, 1).flatten(2)[..., None],
         )
 
-    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
-        """z = [proj(picture); proj(words)] of N pairs, through the encoder; `text`, from before fusion, is not read.
+    def build_memory(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+        """z = [proj(image); proj(words)] of N pairs, through the encoder; `text`, from before fusion, is not read.
 
-        Positions are sines for the picture and zero for words. Picture tokens are those at stride 32. With
+        Positions are sines for the image and zero for words. Image tokens are those at stride 32. With
         `memory_stride` 16 they are those at stride 16, plus the upsampled ones of stride 32. Raises `ValueError` for
         features without words.
         """
         if image.words is None:
-            raise ValueError("Safari.remember: expected features of `encode_image`, got some without words")
+            raise ValueError("Safari.build_memory: expected features of `encode_image`, got some without words")
         h, w = image.levels[1].shape[-2:]
         stride, _ = image.maps[1]
         pad_mask = padding_cells(image.valid_px, (h, w), stride)
@@ -312,11 +312,11 @@ class Safari(EarlyFusionModel, ContourModel):
         ]
         joined = sum((resize_to(deeper, maps[0]) for deeper in maps[1:]), maps[0])
         words = self.words_to_memory(image.words.words)
-        place = sine_position_of_valid(pad_mask, self.config.channels, joined.dtype)
+        image_position = sine_position_of_valid(pad_mask, self.config.channels, joined.dtype)
         tokens = torch.cat([joined.flatten(2).transpose(1, 2), words.to(joined.dtype)], 1)
-        position = F.pad(place, (0, 0, 0, words.shape[1]))
-        unseen = torch.cat([pad_mask.flatten(1), image.words.word_pad_mask], 1)
-        return self.encode(tokens, position, unseen, (h, w))
+        position = F.pad(image_position, (0, 0, 0, words.shape[1]))
+        pad = torch.cat([pad_mask.flatten(1), image.words.word_pad_mask], 1)
+        return self.encode(tokens, position, pad, (h, w))
 
     def attention(self, image: ImageFeatures) -> Tensor:
         """(N, h, w) over the cells of stride 16, each row summing to one: the attention of all fused layers, pooled
@@ -329,12 +329,12 @@ class Safari(EarlyFusionModel, ContourModel):
         return attention_map(maps, padding_cells(image.valid_px, (h, w), MAP_STRIDE), self.config.amcr_source)
 
     def decode(self, image: ImageFeatures, text: TextFeatures, targets: Tensor | None = None) -> Prediction:
-        answer = super().decode(image, text, targets)
-        if not isinstance(answer.extras, SequenceExtras):
-            return answer
-        tokens = answer.extras
+        prediction = super().decode(image, text, targets)
+        if not isinstance(prediction.extras, SequenceExtras):
+            return prediction
+        tokens = prediction.extras
         extras = SafariExtras(tokens.token_logits, tokens.token_targets, tokens.cell_logits, self.attention(image))
-        return replace(answer, extras=extras)
+        return replace(prediction, extras=extras)
 
     def losses(self, prediction: Prediction, batch: ImageBatch) -> dict[str, Tensor]:
         """tokens: of the contour; attention: lambda times AMCR, over the expressions that have a target."""

@@ -3,11 +3,11 @@
 Source: "SeqTR: A Simple yet Universal Network for Visual Grounding" (Zhu et al., ECCV 2022), and what is known of its
 release. Its repository has no licence; this is written from a description and agrees with its figures (parity test).
 
-`BottomUpFusion` joins the picture's features at three strides into one map x. With the sentence vector y it becomes
+`BottomUpFusion` joins the image's features at three strides into one map x. With the sentence vector y it becomes
 F = tanh(x) * tanh(y) (`SeqTR.join`), and GN(conv1x1(F)) are the tokens of a transformer encoder, whose output is the
 memory z (`SeqTR.encode_joined`). A decoder reads a contour from z, coordinate by coordinate (`models/contour.py`,
 `layers/sequence_decoder.py`):
-  P(s_t | s_<t, picture, expression) = softmax(MLP(decoder(s_<t, z)))    over bins + 1 tokens
+  P(s_t | s_<t, image, expression) = softmax(MLP(decoder(s_<t, z)))    over bins + 1 tokens
 At inference decoding is greedy, up to the first `end`, and the polygon is filled. One contour cannot describe every
 mask: holes are filled and smaller parts left out. Late fusion: a frame is encoded once for all expressions.
 
@@ -18,7 +18,7 @@ Readings and departures:
 - `presence_logit` is ours, since the published data have no absent targets: the true sequence of an expression without
   a target is all `end`.
 - `memory_stride` 16 (ours): x at stride 16, [t16; v32 upsampled], where stride 32 would leave too few cells.
-- Coordinates are relative to each picture padded by itself to a multiple of 32 px, as published, whatever the batch
+- Coordinates are relative to each image padded by itself to a multiple of 32 px, as published, whatever the batch
   pads.
 - `sentence` is a linear layer where the text encoder's width is not `fusion_channels`; the published widths are equal.
 """
@@ -55,7 +55,7 @@ class SeqTRConfig(ContourConfig):
     """The sequence transformer's fields and those of the fusion."""
 
     fusion_channels: int = 1024  # C of the fused map
-    memory_stride: int = 32  # 32, or 16 (ours) for small pictures
+    memory_stride: int = 32  # 32, or 16 (ours) for small images
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,7 +135,7 @@ class SeqTR(ContourModel):
         """N rows of each -> F = tanh(x) * tanh(y), (N, fusion_channels, h, w)."""
         return torch.tanh(image.levels[1]) * torch.tanh(self.sentence(text.sentence))[:, :, None, None]
 
-    def remember(self, image: ImageFeatures, text: TextFeatures) -> Memory:
+    def build_memory(self, image: ImageFeatures, text: TextFeatures) -> Memory:
         """N rows of each -> F through the encoder."""
         return self.encode_joined(self.join(image, text), image.valid_px)
 

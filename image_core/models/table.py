@@ -58,10 +58,10 @@ def build_model(spec: ModelConfig, *, tokenizer_json: str | None = None) -> Enco
     for a name that is in no table and `ConfigError` for a config field that the model does not have or cannot take.
     """
     entry = model_entry(spec.name)
-    known = {f.name for f in fields(entry.config)}
+    field_names = {f.name for f in fields(entry.config)}
     for key in spec.config:
-        if key not in known:
-            raise UnknownNameError(f"field of {entry.config.__name__}", key, sorted(known))
+        if key not in field_names:
+            raise UnknownNameError(f"field of {entry.config.__name__}", key, sorted(field_names))
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.config.items()}
     try:
         config = entry.config(**plain)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from image_core.layers.many_rows import linear_of_many
+from image_core.layers.many_rows import linear_many_rows
 
 Form = Literal["release", "paper"]
 Share = Literal["hard", "soft", "none"]
@@ -49,17 +49,17 @@ class Load(nn.Module):
 
     def forward(self, tokens: Tensor, words: Tensor, pad_mask: Tensor) -> Tensor:
         """pad_mask: (N, L) bool, True on padding."""
-        reading = tokens[:, -1:] if self.last else tokens
-        seen = self.norm_words(words)
-        read = F.scaled_dot_product_attention(
-            self.to_q(self.norm_tokens(reading)),
-            self.to_k(seen),
-            self.to_v(seen),
+        attending = tokens[:, -1:] if self.last else tokens
+        normed_words = self.norm_words(words)
+        attended = F.scaled_dot_product_attention(
+            self.to_q(self.norm_tokens(attending)),
+            self.to_k(normed_words),
+            self.to_v(normed_words),
             attn_mask=~pad_mask[:, None],
             dropout_p=self.attention_dropout if self.training else 0.0,
         )
-        reading = reading + self.dropout(self.out(read))
-        tokens = torch.cat([tokens[:, :-1], reading], 1) if self.last else reading
+        attending = attending + self.dropout(self.out(attended))
+        tokens = torch.cat([tokens[:, :-1], attending], 1) if self.last else attending
         return self.mlp(self.norm(tokens))
 
 
@@ -93,7 +93,7 @@ class Grouping(nn.Module):
 
     def forward(self, tokens: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         cells = self.norm_cells(cells)
-        q, k = self.to_q(self.norm_tokens(tokens)), linear_of_many(self.to_k, cells)
+        q, k = self.to_q(self.norm_tokens(tokens)), linear_many_rows(self.to_k, cells)
         if self.share == "none":
             shares = ((q * q.shape[-1] ** -0.5) @ k.transpose(1, 2)).softmax(-1)
             weights = shares

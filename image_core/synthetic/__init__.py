@@ -1,1 +1,1 @@
-"""Scenes that make their own pictures, masks and expressions: the embedded data set."""
+"""Scenes that make their own images, masks and expressions: the embedded data set."""

@@ -11,7 +11,7 @@ from image_core.synthetic.scene import Backdrop
 
 
 def paint(backdrop: Backdrop, size: tuple[int, int]) -> np.ndarray:
-    """The procedural background as (H, W, 3) uint8 for a picture of `size` (height, width)."""
+    """The procedural background as (H, W, 3) uint8 for an image of `size` (height, width)."""
     rng = np.random.default_rng(backdrop.seed)
     level = _LEVELS[backdrop.kind](backdrop, rng, size)
     low, high = float(level.min()), float(level.max())

@@ -1,4 +1,4 @@
-"""The stream of synthetic samples: pictures, expressions and masks made when they are asked for."""
+"""The stream of synthetic samples: images, expressions and masks, generated on access."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from image_core.sample import ImageSample
 from image_core.synthetic.expressions import Expression, sample_expressions
 from image_core.synthetic.recipes import FAMILIES
 from image_core.synthetic.render import render
-from image_core.synthetic.sampling import USUAL, SceneStyle, sample_scene
+from image_core.synthetic.sampling import DEFAULT_STYLE, SceneStyle, sample_scene
 from image_core.synthetic.scene import Scene
 from image_core.synthetic.splits import COMPOSITIONAL, DEFAULT_LENGTHS, check_split, scene_seed
 
@@ -21,7 +21,7 @@ _MIN_PX = 32
 
 @dataclass(frozen=True)
 class DrawnScene:
-    """A scene, what is said of it, and its picture."""
+    """A scene, its expressions, and its image."""
 
     scene: Scene
     expressions: tuple[Expression, ...]
@@ -53,7 +53,7 @@ class SyntheticImages:
         expressions_per_image: int = 4,
         length: int | None = None,
         families: tuple[str, ...] = FAMILIES,
-        style: SceneStyle = USUAL,
+        style: SceneStyle = DEFAULT_STYLE,
     ) -> None:
         check_split(split)
         if min(size) < _MIN_PX:
@@ -74,7 +74,7 @@ class SyntheticImages:
         return self.length
 
     def describe(self, index: int) -> tuple[Scene, tuple[Expression, ...]]:
-        """The scene of sample `index` and what is said of it, without drawing. Raises `IndexError` past the end."""
+        """The scene of sample `index` and its expressions, without drawing. Raises `IndexError` past the end."""
         if not 0 <= index < self.length:
             raise IndexError(f"sample {index} of {self.length}")
         rng = Random(scene_seed(self.split, self.seed, index))

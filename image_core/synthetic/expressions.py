@@ -6,30 +6,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from image_core.synthetic.borrowing import always_there, means_nothing, one_word_changed
-from image_core.synthetic.meanings import Disputable, Meaning, kinds_in
+from image_core.synthetic.absence import always_has_target, has_no_target, one_word_variants
+from image_core.synthetic.meanings import Ambiguous, Meaning, kinds_in
+from image_core.synthetic.realisation import realise
 from image_core.synthetic.recipes import FAMILIES, pick_recipe
 from image_core.synthetic.scene import Scene
-from image_core.synthetic.speech import say
 from image_core.synthetic.splits import HELD_OUT_PAIRS
 
 ABSENT_TURNS = 2
 """Turns of `absent` to one of every other family: a quarter of all expressions has no target."""
-_RECIPES_TRIED = 8
-_TRIES = 12
-_LENDERS_TRIED = 6
-_OWN_TURNED = 0.4
+_MAX_RECIPES = 8
+_MAX_TRIES = 12
+_MAX_OTHER_SCENES = 6
+_OWN_SCENE_SHARE = 0.4
 """Share of absences made of what is true here, by one word: all of it is in the scene, but not on one object."""
-_RARER = 0.6
-"""Share left out of the expressions that have a target in every picture, since their words alone show presence."""
+_SKIPPED_SHARE = 0.6
+"""Share left out of the expressions that have a target in every image, since their words alone show presence."""
 
 AnotherScene = Callable[[], Scene]
-"""Draws the scene of another picture of the same split."""
+"""Draws the scene of another image of the same split."""
 
 
 @dataclass(frozen=True)
 class Expression:
-    """What is said of a scene."""
+    """An expression about a scene."""
 
     text: str
     meaning: Meaning
@@ -40,7 +40,7 @@ class Expression:
 
 def sample_expressions(
     scene: Scene,
-    another: AnotherScene,
+    other_scene: AnotherScene,
     rng: Random,
     count: int,
     compositional: bool = False,
@@ -48,27 +48,27 @@ def sample_expressions(
 ) -> tuple[Expression, ...]:
     """`count` different expressions of a scene; families take turns, so that each has an equal share (absent: two).
 
-    Absent ones are said of other scenes, and so have the form of those that have a target (`borrowing`). Without
+    Absent ones are said of other scenes, and so have the form of those that have a target (`absence`). Without
     `compositional` no expression names a held-out pair of shape and colour or uses a held-out phrasing; with it each
     does one of the two. A family that has nothing undisputed to say of this scene passes its turn on.
     """
-    told: dict[str, Expression] = {}
+    sampled: dict[str, Expression] = {}
     order: list[str] = []
-    barren: set[str] = set()
+    exhausted: set[str] = set()
     turns = [f for f in families for _ in range(ABSENT_TURNS if f == "absent" else 1)]
-    while len(told) < count and len(barren) < len(families):
+    while len(sampled) < count and len(exhausted) < len(families):
         if not order:
-            order = [f for f in rng.sample(turns, len(turns)) if f not in barren]
+            order = [f for f in rng.sample(turns, len(turns)) if f not in exhausted]
         family = order.pop()
         if family == "absent":
-            expression = _borrow(scene, another, rng, compositional, told)
+            expression = _sample_absent(scene, other_scene, rng, compositional, sampled)
         else:
-            expression = _search(scene, rng, family, compositional, told)
+            expression = _sample_present(scene, rng, family, compositional, sampled)
         if expression is None:
-            barren.add(family)
+            exhausted.add(family)
         else:
-            told[expression.text] = expression
-    return tuple(told.values())
+            sampled[expression.text] = expression
+    return tuple(sampled.values())
 
 
 def names_held_out_pair(meaning: Meaning) -> bool:
@@ -76,55 +76,57 @@ def names_held_out_pair(meaning: Meaning) -> bool:
     return any((kind.shape, kind.colour) in HELD_OUT_PAIRS for kind in kinds_in(meaning))
 
 
-def _search(
-    scene: Scene, rng: Random, family: str, compositional: bool, told: dict[str, Expression]
+def _sample_present(
+    scene: Scene, rng: Random, family: str, compositional: bool, sampled: dict[str, Expression]
 ) -> Expression | None:
     """One new expression of a family that has a target, or None. A recipe has several tries, lest easy ones crowd out
     the rest."""
-    for attempt in range(_RECIPES_TRIED):
+    for attempt in range(_MAX_RECIPES):
         recipe = pick_recipe(rng, family)
         # At first a held-out pair is insisted upon, since a new phrasing alone is always to be had.
-        pair_wanted = compositional and attempt < _RECIPES_TRIED // 2
-        for _ in range(_TRIES):
+        pair_wanted = compositional and attempt < _MAX_RECIPES // 2
+        for _ in range(_MAX_TRIES):
             meaning = recipe(scene, rng, rng.choice(scene.objects))
             if pair_wanted and not names_held_out_pair(meaning):
                 continue
-            if always_there(meaning) and rng.random() < _RARER:
+            if always_has_target(meaning) and rng.random() < _SKIPPED_SHARE:
                 continue
             try:
                 targets = meaning(scene)
-            except Disputable:
+            except Ambiguous:
                 continue
             if len(targets) >= 2 if family == "several" else len(targets) == 1:
-                expression = _worded(meaning, rng, family, targets, compositional)
-                if expression is not None and expression.text not in told:
+                expression = _to_expression(meaning, rng, family, targets, compositional)
+                if expression is not None and expression.text not in sampled:
                     return expression
     return None
 
 
-def _borrow(
-    scene: Scene, another: AnotherScene, rng: Random, compositional: bool, told: dict[str, Expression]
+def _sample_absent(
+    scene: Scene, other_scene: AnotherScene, rng: Random, compositional: bool, sampled: dict[str, Expression]
 ) -> Expression | None:
     """One new expression without a target here: that of another scene, or of this one, if need be with a word changed.
 
     Only one expression of each other scene is tried: searching on for one that is easily absent would again make
     absence visible in the form of the words.
     """
-    for _ in range(_LENDERS_TRIED):
-        lender = scene if rng.random() < _OWN_TURNED else another()
-        lent = _search(lender, rng, rng.choice([f for f in FAMILIES if f != "absent"]), compositional, {})
-        if lent is None:
+    for _ in range(_MAX_OTHER_SCENES):
+        source_scene = scene if rng.random() < _OWN_SCENE_SHARE else other_scene()
+        source = _sample_present(
+            source_scene, rng, rng.choice([f for f in FAMILIES if f != "absent"]), compositional, {}
+        )
+        if source is None:
             continue
-        changed = list(one_word_changed(lent.meaning, scene))
-        for meaning in (lent.meaning, *rng.sample(changed, len(changed))):
-            if means_nothing(meaning, scene):
-                expression = _worded(meaning, rng, "absent", frozenset(), compositional)
-                if expression is not None and expression.text not in told:
+        changed = list(one_word_variants(source.meaning, scene))
+        for meaning in (source.meaning, *rng.sample(changed, len(changed))):
+            if has_no_target(meaning, scene):
+                expression = _to_expression(meaning, rng, "absent", frozenset(), compositional)
+                if expression is not None and expression.text not in sampled:
                     return expression
     return None
 
 
-def _worded(
+def _to_expression(
     meaning: Meaning, rng: Random, family: str, targets: frozenset[int], compositional: bool
 ) -> Expression | None:
     """The meaning in words, or None where only the compositional test may say it."""
@@ -132,4 +134,4 @@ def _worded(
     if held_out and not compositional:
         return None
     novel = compositional and (not held_out or rng.random() < 0.5)
-    return Expression(say(meaning, rng, novel), meaning, family, targets, novel)
+    return Expression(realise(meaning, rng, novel), meaning, family, targets, novel)

@@ -1,4 +1,4 @@
-"""One number for all that the generator of pictures makes: results that carry different ones cannot be compared."""
+"""One number for all that the generator of images makes: results that carry different ones cannot be compared."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _DIGITS = 6
 
 @cache
 def pictures_sha256() -> str:
-    """SHA-256 over some training pictures: their objects, their expressions with what each means, and their pixels.
+    """SHA-256 over some training images: their objects, their expressions with what each means, and their pixels.
 
     Numbers of objects are rounded to 6 digits; pixels are exact, so that another drawing library is another generator.
-    It reads no picture of the other splits.
+    It reads no image of the other splits.
     """
     digest = hashlib.sha256()
-    pictures = SyntheticImages("train", size=_SIZE)
-    for drawn in map(pictures.draw, range(_PICTURES)):
+    images = SyntheticImages("train", size=_SIZE)
+    for drawn in map(images.draw, range(_PICTURES)):
         for o in drawn.scene.objects:
             placed = [round(number, _DIGITS) for number in (o.x, o.y, o.size, o.rotation)]
             digest.update(repr((o.id, o.shape, o.colour, o.fill, placed)).encode())

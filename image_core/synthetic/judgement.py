@@ -1,6 +1,6 @@
 """What a person can judge by eye: predicates of objects that answer yes, no, or None where opinions would differ.
 
-Lengths are in units of the picture's short side.
+Lengths are in units of the image's short side.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ DISTANCE_GAP = 0.12
 """Distances to an anchor that differ by less cannot be ranked by eye."""
 
 
-def graded(value: float, yes_below: float, no_above: float) -> bool | None:
+def with_margin(value: float, yes_below: float, no_above: float) -> bool | None:
     """True, False, or None in the margin between the two."""
     if value <= yes_below:
         return True
     return False if value >= no_above else None
 
 
-def all_clear(answers: list[bool | None]) -> bool | None:
+def all_true(answers: list[bool | None]) -> bool | None:
     """Whether all of it is clearly so; None where nothing is clearly not so and something is in its margin."""
     if False in answers:
         return False

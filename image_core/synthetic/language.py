@@ -1,7 +1,7 @@
 """The language of the synthetic data seen from outside: its words, its expressions, and its mirror image.
 
 "left" and "right" (with leftmost, rightmost, left-hand, right-hand) are the only direction words: the only ones that a
-horizontal flip of the picture changes. Every expression stays true of the flipped picture when they change places.
+horizontal flip of the image changes. Every expression stays true of the flipped image when they change places.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from random import Random
 from image_core.synthetic import phrases
 from image_core.synthetic.colours import COLOURS
 from image_core.synthetic.expressions import sample_expressions
+from image_core.synthetic.realisation import AGREEMENT, plural_of
 from image_core.synthetic.sampling import sample_scene
 from image_core.synthetic.shapes import SHAPES
-from image_core.synthetic.speech import AGREEMENT, plural_of
 from image_core.synthetic.splits import COMPOSITIONAL, scene_seed
 
 _SIDE = re.compile(r"\b(left|right)(?=(?:-?most|-?hand)?\b)", re.IGNORECASE)
@@ -25,7 +25,7 @@ _EXPRESSIONS_PER_SCENE = 4
 
 
 def mirrored(text: str) -> str:
-    """The expression that is true of the horizontally flipped picture: left and right change places.
+    """The expression that is true of the horizontally flipped image: left and right change places.
 
     An involution. It knows the language of this package, where "right" is always a side and never a right angle.
     """
@@ -41,7 +41,7 @@ def _other_side(match: re.Match[str]) -> str:
 
 
 def expression_texts(split: str, seed: int, count: int) -> Iterator[str]:
-    """The texts of `count` expressions of a split, from its scenes 0, 1, ..., without drawing a picture.
+    """The texts of `count` expressions of a split, from its scenes 0, 1, ..., without drawing an image.
 
     Raises `UnknownNameError` for a split that does not exist.
     """

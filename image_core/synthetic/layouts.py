@@ -2,7 +2,7 @@
 
 ROOT/refcoco/refs(unc).p or ROOT/grefcoco/grefs(unc).json    references with their expressions
 ROOT/<dataset>/instances.json                                COCO: images, annotations, categories
-ROOT/images/train2014/COCO_train2014_<image id>.jpg          the pictures
+ROOT/images/train2014/COCO_train2014_<image id>.jpg          the images
 
 The one addition to the originals is `family` in each row of `sentences`. Readers that do not know it pass over it.
 """
@@ -23,14 +23,14 @@ from image_core.errors import ConfigError, UnknownNameError
 from image_core.geometry.rle import decode_polygons, encode_rle
 from image_core.synthetic.dataset import DrawnScene, SyntheticImages
 from image_core.synthetic.recipes import FAMILIES, SINGLE_FAMILIES
-from image_core.synthetic.sampling import USUAL, SceneStyle
+from image_core.synthetic.sampling import DEFAULT_STYLE, SceneStyle
 from image_core.synthetic.shapes import SHAPES
 
 EXPRESSIONS_PER_IMAGE = 6
 _TEST_NAMES = ("test", "testA", "testB")
 _JPEG_QUALITY = 95
 _TRACING_SCALE = 4
-# Both layouts may share one ROOT, and with it the folder of pictures.
+# Both layouts may share one ROOT, and with it the folder of images.
 _FIRST_GREFCOCO_IMAGE = 500_001
 
 
@@ -51,9 +51,9 @@ def write_refcoco(
     seed: int,
     size: tuple[int, int],
     test_split: str = "test",
-    style: SceneStyle = USUAL,
+    style: SceneStyle = DEFAULT_STYLE,
 ) -> None:
-    """Write `splits[name]` pictures for each split in RefCOCO's layout: expressions with exactly one target.
+    """Write `splits[name]` images for each split in RefCOCO's layout: expressions with exactly one target.
 
     splits: names among train, val, test, testA, testB; the last three are drawn from `test_split` (test or
     test_compositional), one after the other. size: (height, width) in pixels; style: of the scenes. The same arguments
@@ -84,7 +84,7 @@ def _scenes(
     size: tuple[int, int],
     test_split: str,
     families: tuple[str, ...],
-    style: SceneStyle = USUAL,
+    style: SceneStyle = DEFAULT_STYLE,
 ) -> Iterator[tuple[str, DrawnScene]]:
     for name, count in splits.items():
         if name not in ("train", "val", *_TEST_NAMES):
@@ -102,7 +102,7 @@ def _scenes(
 
 
 def _add(tables: _Tables, root: Path, split: str, drawn: DrawnScene, many: bool) -> None:
-    """Add one picture with its annotations and references; `many` takes gRefCOCO's form."""
+    """Add one image with its annotations and references; `many` takes gRefCOCO's form."""
     image_id = tables.first_image_id + len(tables.images)
     stem = f"COCO_train2014_{image_id:012d}"
     height, width = drawn.image.shape[:2]
@@ -134,7 +134,7 @@ def _add(tables: _Tables, root: Path, split: str, drawn: DrawnScene, many: bool)
                 "image_id": image_id,
                 "category_id": category_ids if many else category_ids[0],
                 "split": split,
-                # The originals' own quirk: the annotation's id hangs on the picture's name.
+                # The originals' own quirk: the annotation's id hangs on the image's name.
                 "file_name": f"{stem}_{ann_ids[0]}.jpg",
                 "sent_ids": [row["sent_id"] for row in texts],
                 "sentences": texts,

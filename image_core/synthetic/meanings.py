@@ -1,8 +1,8 @@
 """What an expression means: a small program that, run on a scene, gives the objects it refers to.
 
 Every comparison has a margin. Where an object falls inside one, so that two people might disagree, the program raises
-`Disputable` instead of answering: such an expression is never uttered of that scene. Lengths are in units of the
-picture's short side.
+`Ambiguous` instead of answering: such an expression is never uttered of that scene. Lengths are in units of the
+image's short side.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dataclasses import dataclass, fields
 
 from image_core.synthetic.judgement import (
     DISTANCE_GAP,
-    all_clear,
+    all_true,
     beside,
     between,
     bigger,
     gap,
-    graded,
     in_order,
     precedes,
+    with_margin,
 )
 from image_core.synthetic.scene import Scene, SceneObject
 
-OVERLAP_SEEN = 0.1
+MIN_OVERLAP = 0.1
 """Share of the smaller object hidden from which one is said to be behind the other; below a fifth of it, it is not."""
 
 SIDES = ("left", "right", "top", "bottom")
 OPPOSITES = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "big": "small", "small": "big"}
 
 
-class Disputable(Exception):  # noqa: N818 - an answer withheld, not a fault
-    """The scene leaves room for two answers."""
+class Ambiguous(Exception):  # noqa: N818 - a result, not an error
+    """The expression has more than one possible answer in the scene."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Unlike:
 
 @dataclass(frozen=True)
 class Located:
-    """Those of `of` in one part of the picture: vertical in top, bottom or None, horizontal in left, right or None.
+    """Those of `of` in one part of the image: vertical in top, bottom or None, horizontal in left, right or None.
 
     Both None is the middle. Two thirds of a half count as clearly on that side.
     """
@@ -82,12 +82,12 @@ class Located:
         x, y = item.x / scene.width - 0.5, item.y / scene.height - 0.5
         if self.vertical is None and self.horizontal is None:
             off = max(abs(x), abs(y))
-            return graded(off, yes_below=0.12, no_above=0.24)
+            return with_margin(off, yes_below=0.12, no_above=0.24)
         across = None if self.horizontal is None else (x if self.horizontal == "right" else -x)
         down = None if self.vertical is None else (y if self.vertical == "bottom" else -y)
         # A corner is further out than a side.
         wanted = 0.16 if across is not None and down is not None else 0.11
-        return all_clear([graded(-v, -wanted, 0.03) for v in (across, down) if v is not None])
+        return all_true([with_margin(-v, -wanted, 0.03) for v in (across, down) if v is not None])
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Near:
         return _related(scene, self.of, self.anchor, self._holds)
 
     def _holds(self, item: SceneObject, anchor: SceneObject) -> bool | None:
-        return graded(gap(item, anchor), yes_below=0.06, no_above=0.2)
+        return with_margin(gap(item, anchor), yes_below=0.06, no_above=0.2)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Layered:
         def holds(item: SceneObject, anchor: SceneObject) -> bool | None:
             lower, upper = (anchor, item) if self.front else (item, anchor)
             hidden = scene.hidden_by(lower.id, upper.id)
-            return graded(-hidden, -OVERLAP_SEEN, -OVERLAP_SEEN / 5)
+            return with_margin(-hidden, -MIN_OVERLAP, -MIN_OVERLAP / 5)
 
         return _related(scene, self.of, self.anchor, holds)
 
@@ -146,7 +146,7 @@ class Between:
         if first is None or second is None:
             return frozenset()
         if first.id == second.id:
-            raise Disputable
+            raise Ambiguous
         return _clear(scene, self.of, lambda item: between(item, first, second), without={first.id, second.id})
 
 
@@ -197,13 +197,13 @@ class Nearest:
         items = [scene.by_id[i] for i in self.of(scene) if i != anchor.id]
         ranked = sorted((sign * math.hypot(o.x - anchor.x, o.y - anchor.y), o.id) for o in items)
         if len(ranked) == 1 or (ranked and ranked[1][0] - ranked[0][0] < DISTANCE_GAP):
-            raise Disputable
+            raise Ambiguous
         return frozenset(i for _, i in ranked[:1])
 
 
 @dataclass(frozen=True)
 class Extreme:
-    """Of two or more of `of`, the one (or the `count`) furthest towards `key`: a side of the picture, big or small."""
+    """Of two or more of `of`, the one (or the `count`) furthest towards `key`: a side of the image, big or small."""
 
     of: Kind
     key: str
@@ -213,7 +213,7 @@ class Extreme:
         ranked = in_order([scene.by_id[i] for i in self.of(scene)], self.key)
         chosen, rest = ranked[: self.count], ranked[self.count :]
         if ranked and not (rest and all(precedes(a, b, self.key) for a in chosen for b in rest)):
-            raise Disputable
+            raise Ambiguous
         return frozenset(o.id for o in chosen)
 
 
@@ -226,13 +226,13 @@ class OfTwo:
 
     def __call__(self, scene: Scene) -> frozenset[int]:
         if len(self.of(scene)) != 2:
-            raise Disputable
+            raise Ambiguous
         return Extreme(self.of, self.size)(scene)
 
 
 @dataclass(frozen=True)
 class Ordinal:
-    """The object in place `rank` (1 = first) of `of`, counted from `key`: a side of the picture, big or small.
+    """The object in place `rank` (1 = first) of `of`, counted from `key`: a side of the image, big or small.
 
     Empty where `of` is too few.
     """
@@ -246,7 +246,7 @@ class Ordinal:
         # A person counts along the row up to the answer; the order of what lies behind it may stay undecided.
         counted = [(a, b) for i, a in enumerate(ranked[: self.rank]) for b in ranked[i + 1 :]]
         if len(ranked) == 1 or not all(precedes(a, b, self.key) for a, b in counted):
-            raise Disputable
+            raise Ambiguous
         return frozenset(o.id for o in ranked[self.rank - 1 : self.rank])
 
 
@@ -270,7 +270,7 @@ class Count:
     def __call__(self, scene: Scene) -> frozenset[int]:
         ids = self.of(scene)
         if len(ids) != self.count:
-            raise Disputable
+            raise Ambiguous
         return ids
 
 
@@ -284,7 +284,7 @@ class Union:
     def __call__(self, scene: Scene) -> frozenset[int]:
         first, second = self.first(scene), self.second(scene)
         if len(first) != 1 or len(second) != 1 or first == second:
-            raise Disputable
+            raise Ambiguous
         return first | second
 
 
@@ -298,7 +298,7 @@ class Except:
     def __call__(self, scene: Scene) -> frozenset[int]:
         whole, minus = self.of(scene), self.minus(scene)
         if len(minus) != 1 or not minus < whole:
-            raise Disputable
+            raise Ambiguous
         return whole - minus
 
 
@@ -343,7 +343,7 @@ def _clear(
     """Those of `of` for which `holds` is True; one None and the whole is disputable."""
     answers = {i: holds(scene.by_id[i]) for i in of(scene) if i not in without}
     if None in answers.values():
-        raise Disputable
+        raise Ambiguous
     return frozenset(i for i, answer in answers.items() if answer)
 
 
@@ -351,7 +351,7 @@ def _anchor(scene: Scene, meaning: Meaning) -> SceneObject | None:
     """The one object an anchor names, None where there is none."""
     ids = meaning(scene)
     if len(ids) > 1:
-        raise Disputable
+        raise Ambiguous
     return scene.by_id[next(iter(ids))] if ids else None
 
 

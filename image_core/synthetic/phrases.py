@@ -1,7 +1,8 @@
 """The phrasings: which words a meaning may be put into, for training and, held out, for the compositional test alone.
 
 Templates. `{head}` is the noun phrase with its article or quantifier ("the red circle", "all the stars"), `{head:left}`
-the same with a word before the adjectives ("the left red circle"). `speech` fills the other names in braces. Held-out
+the same with a word before the adjectives ("the left red circle"). `realisation` fills the other names in braces.
+Held-out
 phrasings use words that training utters elsewhere: what is new is how they are put together.
 """
 

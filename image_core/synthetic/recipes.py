@@ -9,7 +9,7 @@ from random import Random
 from image_core.synthetic.colours import COLOURS
 from image_core.synthetic.judgement import beside, between
 from image_core.synthetic.meanings import (
-    OVERLAP_SEEN,
+    MIN_OVERLAP,
     SIDES,
     All,
     Beside,
@@ -42,7 +42,7 @@ Recipe = Callable[[Scene, Random, SceneObject], Meaning]
 """Draws a meaning that might hold of the object given."""
 
 
-def propose(scene: Scene, rng: Random, family: str, item: SceneObject) -> Meaning:
+def sample_meaning(scene: Scene, rng: Random, family: str, item: SceneObject) -> Meaning:
     """A meaning of a family that might hold of the object in this scene: nobody has run it yet."""
     return pick_recipe(rng, family)(scene, rng, item)
 
@@ -146,7 +146,7 @@ def _layered(scene: Scene, rng: Random, target: SceneObject) -> Layered:
     front = rng.random() < 0.5
     others = [o for o in scene.objects if o.id != target.id]
     touching = [
-        o for o in others if scene.hidden_by(*((o.id, target.id) if front else (target.id, o.id))) >= OVERLAP_SEEN
+        o for o in others if scene.hidden_by(*((o.id, target.id) if front else (target.id, o.id))) >= MIN_OVERLAP
     ]
     other = rng.choice(touching if touching and rng.random() < 0.8 else others)
     return Layered(_shared_kind(scene, rng, target), front, _anchor(scene, rng, other))

@@ -1,4 +1,4 @@
-"""A scene becomes a picture and the exact masks of what is visible in it."""
+"""A scene becomes an image and the exact masks of what is visible in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GRAIN_LEVELS = 3.0
 def render(scene: Scene, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Draw a scene at `size` (height, width) pixels.
 
-    Returns the picture (H, W, 3) uint8 RGB and the visible masks (n, H, W) bool, in the order of `scene.objects`. One
+    Returns the image (H, W, 3) uint8 RGB and the visible masks (n, H, W) bool, in the order of `scene.objects`. One
     rule makes both: a pixel is blended by the share of it that each object covers, and belongs to the object whose
     visible share is at least one half. Shadows belong to nobody.
     """
@@ -31,7 +31,7 @@ def render(scene: Scene, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]
 
 
 Patch = tuple[slice, slice, np.ndarray] | None
-"""(rows, columns, alpha (h, w) uint8): where an object lies, None = out of the picture."""
+"""(rows, columns, alpha (h, w) uint8): where an object lies, None = out of the image."""
 
 
 def draw_objects(canvas: np.ndarray, scene: Scene) -> list[Patch]:
@@ -61,9 +61,9 @@ def visible_masks(patches: list[Patch], size: tuple[int, int]) -> np.ndarray:
         if patch is None:
             continue
         rows, columns, alpha = patch
-        seen = alpha * free[rows, columns] // 255
-        mask[rows, columns] = seen >= 128
-        free[rows, columns] -= seen
+        visible = alpha * free[rows, columns] // 255
+        mask[rows, columns] = visible >= 128
+        free[rows, columns] -= visible
     return masks
 
 
@@ -84,7 +84,7 @@ def _cast_shadow(canvas: np.ndarray, patch: tuple[slice, slice, np.ndarray], lig
 
 
 def _colour(item: SceneObject, rows: slice, columns: slice, short: int) -> np.ndarray:
-    """(h, w, 3) float32: the object's tint and pattern over the part of the picture that it touches."""
+    """(h, w, 3) float32: the object's tint and pattern over the part of the image that it touches."""
     tint = np.array(item.tint, np.float32)
     if item.fill == "plain":
         return tint
@@ -151,7 +151,7 @@ _PATTERNS = {"striped": _stripes, "dotted": _dots, "checkered": _checks}
 
 @cache
 def _grain() -> np.ndarray:
-    """A tile of camera noise, drawn once: fresh noise for every picture costs more than the rest of the drawing."""
+    """A tile of camera noise, drawn once: fresh noise for every image costs more than the rest of the drawing."""
     noise = np.random.default_rng(0).standard_normal((_GRAIN_PX, _GRAIN_PX, 3), np.float32)
     return _GRAIN_LEVELS * noise
 

@@ -33,13 +33,13 @@ class SceneStyle:
     largest: float  # side, in units of the short side
 
 
-USUAL = SceneStyle({2: 1, 3: 2, 4: 3, 5: 3, 6: 3, 7: 2, 8: 2, 9: 1}, 0.16, 0.44)
+DEFAULT_STYLE = SceneStyle({2: 1, 3: 2, 4: 3, 5: 3, 6: 3, 7: 2, 8: 2, 9: 1}, 0.16, 0.44)
 FEW_LARGE = SceneStyle({2: 1, 3: 2, 4: 2}, 0.28, 0.5)
-"""For models whose cells are 16 pixels on pictures of 128: an object is 2 to 4 of them wide, and not 1 to 3."""
+"""For models whose cells are 16 pixels on images of 128: an object is 2 to 4 of them wide, and not 1 to 3."""
 
 
 def sample_scene(
-    rng: Random, width: float = 1.0, height: float = 1.0, held_out: bool = False, style: SceneStyle = USUAL
+    rng: Random, width: float = 1.0, height: float = 1.0, held_out: bool = False, style: SceneStyle = DEFAULT_STYLE
 ) -> Scene:
     """A scene of at least two objects on a ground of `width` x `height`, in units of the short side.
 
@@ -85,10 +85,10 @@ def _sample_kinds(rng: Random, held_out: bool, style: SceneStyle) -> list[tuple[
 def fitting_fill(rng: Random, colour: str, fills: Sequence[str]) -> str:
     """One of `fills`, or plain where that fill would leave the colour without a name."""
     fill = rng.choice(fills)
-    return fill if keeps_its_name(colour, fill) else "plain"
+    return fill if is_nameable(colour, fill) else "plain"
 
 
-def keeps_its_name(colour: str | None, fill: str | None) -> bool:
+def is_nameable(colour: str | None, fill: str | None) -> bool:
     """Whether a colour in this fill has an undisputed name: black, white and grey in equal squares of two tones, or
     fading into one another, have none."""
     return not (fill in ("checkered", "shaded") and colour in ACHROMATIC)
@@ -103,14 +103,14 @@ def _place(
     objects: list[SceneObject] = []
     for shape, colour, fill in kinds:
         item = sample_object(rng, len(objects), (shape, colour, fill), largest, style.smallest)
-        place = _find_room(rng, item, objects, width, height, overlapping)
+        place = _find_position(rng, item, objects, width, height, overlapping)
         if place is not None:
             objects.append(replace(item, x=place[0], y=place[1]))
     return objects
 
 
 def sample_object(
-    rng: Random, id: int, kind: tuple[str, str, str], largest: float, smallest: float = USUAL.smallest
+    rng: Random, id: int, kind: tuple[str, str, str], largest: float, smallest: float = DEFAULT_STYLE.smallest
 ) -> SceneObject:
     """An object of a (shape, colour, fill), of `smallest` to `largest` in size, at the origin."""
     shape, colour, fill = kind
@@ -131,7 +131,7 @@ def sample_object(
     )
 
 
-def _find_room(
+def _find_position(
     rng: Random, item: SceneObject, others: list[SceneObject], width: float, height: float, overlapping: bool
 ) -> tuple[float, float] | None:
     outline = placed(item.shape, 0.0, 0.0, item.size, item.rotation)[0]
@@ -145,12 +145,12 @@ def _find_room(
             x, y = other.x + reach * math.cos(angle), other.y + reach * math.sin(angle)
             if not (-low[0] <= x <= width - high[0] and -low[1] <= y <= height - high[1]):
                 continue
-        if all(_keeps_off(item, float(x), float(y), o, overlapping) for o in others):
+        if all(_leaves_visible(item, float(x), float(y), o, overlapping) for o in others):
             return float(x), float(y)
     return None
 
 
-def _keeps_off(item: SceneObject, x: float, y: float, other: SceneObject, overlapping: bool) -> bool:
+def _leaves_visible(item: SceneObject, x: float, y: float, other: SceneObject, overlapping: bool) -> bool:
     """Whether the item at (x, y) leaves the other alone; only what differs in colour may overlap, or no edge shows."""
     may_overlap = overlapping and math.dist(item.tint, other.tint) >= _OVERLAP_CONTRAST
     return math.hypot(x - other.x, y - other.y) >= (0.62 if may_overlap else 1.05) * (item.size + other.size) / 2

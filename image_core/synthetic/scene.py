@@ -12,12 +12,12 @@ from image_core.synthetic.shapes import OUTLINES, Wave, coverage, placed
 
 FILLS = ("plain", "striped", "dotted", "checkered", "shaded")
 REFERENCE_PX = 64
-"""Short side of the grid on which occlusion is decided, whatever the size of the picture."""
+"""Short side of the grid on which occlusion is decided, whatever the size of the image."""
 
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object. Lengths are in units of the picture's short side; y runs down."""
+    """One object. Lengths are in units of the image's short side; y runs down."""
 
     id: int
     shape: str
@@ -40,7 +40,7 @@ class SceneObject:
         return self.size**2 * OUTLINES[self.shape].hull_area
 
     def contours(self, px: float) -> list[np.ndarray]:
-        """Its outline in pixels of a picture whose short side is `px`."""
+        """Its outline in pixels of an image whose short side is `px`."""
         return placed(self.shape, self.x * px, self.y * px, self.size * px, self.rotation, self.wave)
 
 

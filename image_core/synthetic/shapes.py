@@ -165,10 +165,10 @@ def _bent(contour: np.ndarray, wave: Wave) -> np.ndarray:
 
 
 def coverage(contours: list[np.ndarray], size: tuple[int, int]) -> tuple[slice, slice, np.ndarray] | None:
-    """How much of each pixel lies inside the contours, in the part of the picture they touch.
+    """How much of each pixel lies inside the contours, in the part of the image they touch.
 
-    contours: pixel coordinates (P, 2), pixel (0, 0) spans [0, 1] x [0, 1]; size: (height, width) of the picture.
-    Returns (rows, columns, alpha (h, w) uint8 where 255 = fully inside), or None where the shape is out of the picture.
+    contours: pixel coordinates (P, 2), pixel (0, 0) spans [0, 1] x [0, 1]; size: (height, width) of the image.
+    Returns (rows, columns, alpha (h, w) uint8 where 255 = fully inside), or None where the shape is out of the image.
     """
     low, high = contours[0].min(0), contours[0].max(0)
     x0, y0 = max(0, math.floor(low[0])), max(0, math.floor(low[1]))

@@ -39,18 +39,18 @@ class TrainingBatches(Dataset[ImageBatch]):
     def _sample(self, position: int) -> ImageSample:
         s = self.config
         rng = np.random.default_rng((s.seed, position))
-        sample = self.samples[shuffled(position, len(self.samples), s.seed)]
+        sample = self.samples[shuffled_index(position, len(self.samples), s.seed)]
         sample = pick_expressions(sample, s.data.expressions_per_image, rng)
         return augment(sample, rng, Augmentation()) if s.data.augment else sample
 
 
 @dataclass(frozen=True)
 class PseudoPart:
-    """The second part of every step's loss: pictures with pseudo labels."""
+    """The second part of every step's loss: images with pseudo labels."""
 
     samples: Samples
     weight: float  # of their loss, beside that of the ground truth
-    images: int  # pictures a step, over all processes
+    images: int  # images a step, over all processes
 
     def config_of(self, config: TrainConfig) -> TrainConfig:
         """The settings of the run, changed for this part's batches: their size, and a seed of their own."""
@@ -72,7 +72,7 @@ class StepBatches(Dataset[dict[str, ImageBatch]]):
 
     @property
     def images(self) -> int:
-        """Pictures of a step, over all parts and processes."""
+        """Images of a step, over all parts and processes."""
         return sum(batches.config.batch_images for batches in self.parts.values())
 
 
@@ -84,7 +84,7 @@ class _Fault:
     message: str
 
 
-class _Told(Dataset[dict[str, ImageBatch] | _Fault]):
+class _FaultsAsItems(Dataset[dict[str, ImageBatch] | _Fault]):
     """The same batches, with faults of the data as items."""
 
     def __init__(self, batches: StepBatches) -> None:
@@ -97,7 +97,7 @@ class _Told(Dataset[dict[str, ImageBatch] | _Fault]):
             return _Fault(str(error))
 
 
-def shuffled(position: int, length: int, seed: int) -> int:
+def shuffled_index(position: int, length: int, seed: int) -> int:
     """The index at `position` of an endless sequence of passes, each shuffled. Unbounded data keeps its order."""
     if length > 10_000_000:
         return position
@@ -124,7 +124,7 @@ def loader(batches: StepBatches, start: int) -> Iterator[dict[str, ImageBatch]]:
     steps: Sequence[int] = range(start, len(batches))
     workers = batches.config.workers
     batches_or_faults: DataLoader[dict[str, ImageBatch] | _Fault] = DataLoader(
-        _Told(batches),
+        _FaultsAsItems(batches),
         batch_size=None,
         sampler=steps,
         num_workers=workers,

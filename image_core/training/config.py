@@ -30,9 +30,9 @@ class DataConfig:
     expressions_per_image: int = 4
     #: Flips, colours, crops.
     augment: bool = True
-    #: Pictures of the synthetic training split; None: unlimited.
+    #: Images of the synthetic training split; None: unlimited.
     images: int | None = None
-    #: Share of the training pictures whose masks are used, in (0, 1].
+    #: Share of the training images whose masks are used, in (0, 1].
     labels: float = 1.0
 
 
@@ -86,9 +86,9 @@ class TrainConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     #: Optimiser steps.
     steps: int = 1000
-    #: Pictures a step, over all processes.
+    #: Images a step, over all processes.
     batch_images: int = 16
-    #: (share of the run, size_px), rising: pictures have that size from that share on (progressive resizing). Empty:
+    #: (share of the run, size_px), rising: images have that size from that share on (progressive resizing). Empty:
     #: the size of `preprocessing` throughout.
     sizes: tuple[tuple[float, int], ...] = ()
     #: Decay of the averaged weights; 0: off.
@@ -105,7 +105,7 @@ class TrainConfig:
     save_every: int = 500
     #: Steps from one validation to the next.
     eval_every: int = 2000
-    #: Pictures of the validation split that it takes.
+    #: Images of the validation split that it takes.
     eval_images: int = 200
 
     def __post_init__(self) -> None:
@@ -174,7 +174,7 @@ class TrainConfig:
             )
 
     def size_px(self, step: int) -> int:
-        """The picture size of a step, in pixels."""
+        """The image size of a step, in pixels."""
         size = self.preprocessing.size_px
         for share, px in self.sizes:
             if step >= share * self.steps:
@@ -188,10 +188,10 @@ class TrainConfig:
 
 TRAINING = RunKind(
     "rvos training",
-    free=frozenset({"out", "device", "workers", "log_every", "save_every", "eval_every", "eval_images"}),
-    patience_s=10,  # the loading processes of a killed run notice within 5 s that it is gone
-    anew="remove it",
-    elsewhere="take another out=",
+    ignored_keys=frozenset({"out", "device", "workers", "log_every", "save_every", "eval_every", "eval_images"}),
+    lock_timeout_s=10,  # the loading processes of a killed run notice within 5 s that it is gone
+    overwrite_advice="remove it",
+    other_folder_advice="take another out=",
 )
 """The folder of a training. Paths, and how often something is written, may differ when a run is continued: they do not
 change what is learned."""

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 Validate = Callable[[Mapping[str, Tensor], int], Mapping[str, Any]]
 """(averaged weights, step) -> metrics, called on the main process every `eval_every` steps and after the last."""
 
-_PATIENCE = timedelta(hours=12)
+_PROCESS_TIMEOUT = timedelta(hours=12)
 """How long processes wait for each other: the others wait while the main one validates. torchrun ends them all when one
 dies, so nothing hangs that long."""
 
@@ -55,13 +55,13 @@ class Engine:
         self.accelerator = Accelerator(
             cpu=device.type == "cpu",
             mixed_precision="no",
-            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PROCESS_TIMEOUT)],
         )
-        place = self.accelerator.process_index, self.accelerator.num_processes
-        self.batches = TrainingBatches(samples, config, *place)
+        rank_and_world = self.accelerator.process_index, self.accelerator.num_processes
+        self.batches = TrainingBatches(samples, config, *rank_and_world)
         parts = {"": self.batches}
         if pseudo is not None:
-            parts["pseudo_"] = TrainingBatches(pseudo.samples, pseudo.config_of(config), *place)
+            parts["pseudo_"] = TrainingBatches(pseudo.samples, pseudo.config_of(config), *rank_and_world)
         self.parts = StepBatches(parts)
         self.weights = {"": 1.0, "pseudo_": 0.0 if pseudo is None else pseudo.weight}
         optimiser = optimiser_of(model, config.optimiser)
@@ -88,22 +88,22 @@ class Engine:
         log = TrainingLog(s.out, self.step) if self.accelerator.is_main_process else None
         if self._due(s.eval_every):  # a kill may have come between saving and validating
             self._validate(validate, log, again)
-        since, pictures = time.monotonic(), 0
+        since, images = time.monotonic(), 0
         self.model.train()
         for batches in loader(self.parts, self.step):
             terms = self._update(batches)
-            pictures += self.parts.images
+            images += self.parts.images
             self.step += 1
             if self._due(s.log_every):
                 terms = self.accelerator.reduce(terms, "mean")
                 if log is not None:
-                    log.training(self.step, s.steps, terms, self._lr(), pictures / (time.monotonic() - since))
-                since, pictures = time.monotonic(), 0
+                    log.training(self.step, s.steps, terms, self._lr(), images / (time.monotonic() - since))
+                since, images = time.monotonic(), 0
             if self._due(s.save_every):
                 self._save()
             if self._due(s.eval_every):
                 self._validate(validate, log)
-                since, pictures = time.monotonic(), 0
+                since, images = time.monotonic(), 0
         self.accelerator.end_training()
 
     def _due(self, every: int) -> bool:
@@ -140,7 +140,7 @@ class Engine:
 
         One part after the other, so that only one is in memory; processes exchange gradients with the last.
         """
-        told: dict[str, Tensor] = {}
+        terms_of_all: dict[str, Tensor] = {}
         losses = []
         *first, _ = batches
         for name, batch in batches.items():
@@ -148,9 +148,9 @@ class Engine:
                 terms, loss = self._loss(self._placed(batch))
                 loss = self.weights[name] * loss
                 self.accelerator.backward(loss)
-            told |= {name + k: v.detach() for k, v in terms.items()}
+            terms_of_all |= {name + k: v.detach() for k, v in terms.items()}
             losses.append(loss.detach())
-        return told | {"loss": torch.stack(losses).sum()}
+        return terms_of_all | {"loss": torch.stack(losses).sum()}
 
     def _placed(self, batch: ImageBatch) -> ImageBatch:
         batch = batch.to(self.accelerator.device)
@@ -179,7 +179,7 @@ class Engine:
 
     def _resume(self) -> None:
         s = self.config
-        make_folder(s.out, TRAINING.elsewhere)
+        make_folder(s.out, TRAINING.other_folder_advice)
         check_settings(s.out, TRAINING, s.to_dict())
         saved = state_file(s.out)
         if saved.exists():
@@ -205,7 +205,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise DamagedError(
-            f"{path}: cannot be read ({type(error).__name__}): bring it back, or remove it, and the run begins anew"
+            f"{path}: cannot be read ({type(error).__name__}): restore it, or remove it to start the run again"
         ) from error
 
 

@@ -26,15 +26,15 @@ class TrainingLog:
     def _append(self, line: Mapping[str, Any]) -> None:
         append_lines(self.path, [line])
 
-    def training(self, step: int, steps: int, terms: Mapping[str, Tensor], lr: float, pictures_per_s: float) -> None:
+    def training(self, step: int, steps: int, terms: Mapping[str, Tensor], lr: float, images_per_s: float) -> None:
         """One line of losses."""
         values = {k: round(v.item(), 6) for k, v in terms.items()}
-        self._append({"step": step, "kind": "train", **values, "lr": lr, "images_per_s": round(pictures_per_s, 2)})
+        self._append({"step": step, "kind": "train", **values, "lr": lr, "images_per_s": round(images_per_s, 2)})
         shown = " ".join(f"{k} {v:.3f}" for k, v in values.items())
-        logger.info("step %d/%d  %s  lr %.1e  %.1f images/s", step, steps, shown, lr, pictures_per_s)
+        logger.info("step %d/%d  %s  lr %.1e  %.1f images/s", step, steps, shown, lr, images_per_s)
 
     def validation(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """One line of validation figures, and the curves drawn anew."""
+        """One line of validation figures, and redraw the curves."""
         self._append({"step": step, "kind": "validation", **metrics})
         logger.info("validation at %d: %s", step, " ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
         draw_curves(self.path, self.curves)
@@ -53,7 +53,7 @@ def _checked(line: Any) -> dict[str, Any]:
 
 
 def draw_curves(log: Path, out: Path) -> None:
-    """Losses and validation figures over steps, as a picture."""
+    """Losses and validation figures over steps, as an image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -30,8 +30,8 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
     for part in parts:
         named = [value for name, value in model.named_parameters() if name == part or name.startswith(f"{part}.")]
         if not named:
-            known = ", ".join(sorted({name.split(".")[0] for name, _ in model.named_parameters()}))
-            raise ConfigError(f"optimiser.frozen: expected the start of a tensor's name ({known} ...), got {part}")
+            prefixes = ", ".join(sorted({name.split(".")[0] for name, _ in model.named_parameters()}))
+            raise ConfigError(f"optimiser.frozen: expected the start of a tensor's name ({prefixes} ...), got {part}")
         for value in named:
             value.requires_grad_(False)
 

@@ -21,7 +21,7 @@ from image_core.device import resolve_device
 from image_core.errors import ConfigError, DataError
 from image_core.evaluation.presence import collect_presence
 from image_core.evaluation.scoring import evaluate_images, predict_with
-from image_core.folder import check_settings, held
+from image_core.folder import check_settings, lock_folder
 from image_core.models.base import EncoderModel, Trainable
 from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
@@ -111,7 +111,7 @@ def train_on(
         )
         return {k: round(summary[k], 4) for k in ("mIoU", "oIoU", "Pr@0.5", "N-acc", "T-acc") if k in summary}
 
-    with held(config.out, TRAINING) if engine.accelerator.is_main_process else nullcontext():
+    with lock_folder(config.out, TRAINING) if engine.accelerator.is_main_process else nullcontext():
         engine.run(validate, again=not path.exists())
     return path
 
@@ -126,8 +126,8 @@ def initial_model(config: TrainConfig) -> tuple[Trainable, Provenance]:
         _check_frozen(config)
         return build_model(config.model), Provenance()
     loaded = load_model(find_model(config.init))
-    own, asked = (_parts_of(each) for each in (loaded.spec, without_weights(config.model)))
-    differing = sorted(key for key in own.keys() | asked.keys() if own.get(key) != asked.get(key))
+    stored, configured = (_parts_of(each) for each in (loaded.spec, without_weights(config.model)))
+    differing = sorted(key for key in stored.keys() | configured.keys() if stored.get(key) != configured.get(key))
     if differing:
         raise ConfigError(
             f"init: expected the model that the settings describe, got {config.init}, "
@@ -149,10 +149,10 @@ def _check_frozen(config: TrainConfig) -> None:
     trained = {
         name for name in ("vision", "text") for it in (getattr(config.model, name),) if it.pretrained or it.folder
     }
-    drawn = [part for part in config.optimiser.frozen if part.split(".")[0] not in trained]
-    if drawn:
+    untrained = [part for part in config.optimiser.frozen if part.split(".")[0] not in trained]
+    if untrained:
         raise ConfigError(
-            f"optimiser.frozen: expected parts with trained weights, got {', '.join(drawn)} of random ones: "
+            f"optimiser.frozen: expected parts with trained weights, got {', '.join(untrained)} of random ones: "
             "give init=FILE, or optimiser.frozen=[] to let them learn"
         )
 
@@ -171,9 +171,9 @@ def _parts_of(config: ModelConfig) -> dict[str, Any]:
 
 
 def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
-    """Open what is trained on. With `labels` below 1 the training split is that share of its pictures.
+    """Open what is trained on. With `labels` below 1 the training split is that share of its images.
 
-    Pictures without an expression are no part of the training split. Raises `DataError` where no other is left.
+    Images without an expression are no part of the training split. Raises `DataError` where no other is left.
     """
     if data.name == "synthetic":
         from image_core.synthetic.dataset import SyntheticImages
@@ -191,8 +191,8 @@ def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
     from image_core.data.table import open_dataset
 
     root = Path(data.root or "")
-    pictures = open_dataset(data.name, root, "train", split_by=data.split_by)
-    training = ReferringImages(record for group in pictures.groups for record in group if record.expressions)
+    dataset = open_dataset(data.name, root, "train", split_by=data.split_by)
+    training = ReferringImages(record for group in dataset.groups for record in group if record.expressions)
     if not len(training):
         raise DataError(f"{root}: expected at least one expression in the training split of {data.name}, got none")
     validation = open_dataset(data.name, root, "val", split_by=data.split_by)
@@ -203,7 +203,7 @@ def datasets(data: DataConfig, config: TrainConfig) -> Datasets:
 
 
 def data_name(data: DataConfig) -> str:
-    """The data as a model's provenance names it; synthetic pictures with the fingerprint of their generator."""
+    """The data as a model's provenance names it; synthetic images with the fingerprint of their generator."""
     if data.name != "synthetic":
         return data.name
     from image_core.synthetic.fingerprint import pictures_sha256
@@ -215,7 +215,7 @@ def commit() -> str:
     """The commit of the source tree that trained, "" outside a checkout or without git."""
     if shutil.which("git") is None:
         return ""
-    asked = subprocess.run(
+    result = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
-    return asked.stdout.strip()
+    return result.stdout.strip()

@@ -18,13 +18,13 @@ from image_core.device import resolve_device, resolve_precision
 from image_core.errors import ConfigError, DamagedError
 from image_core.evaluation.samples import Samples
 from image_core.files import read_json, write_json
-from image_core.folder import check_settings, held, write_settings
+from image_core.folder import check_settings, lock_folder, write_settings
 from image_core.segmenter import ImageSegmenter
 from image_core.training.batches import PseudoPart
 from image_core.training.config import TRAINING, TrainConfig
 from image_core.training.log import read_log
 from image_core.training.recipe import Datasets, datasets, finished, train_on
-from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
+from image_core.training.subset import PartialSamples, Subset, labelled_indices, words_in
 from image_core.weak.box_source import BoxSource, NoBoxes, SparcBoxes, TrueBoxes
 from image_core.weak.config import BootstrapConfig
 from image_core.weak.labelling import Labeller
@@ -64,11 +64,11 @@ def bootstrap(config: BootstrapConfig, command: str = "", make_boxes: MakeBoxes 
     words = None if words is None else words_in(everything, labelled)
     data: Datasets = (Subset(everything, labelled), validation, words)
     boxes = (make_boxes or box_source)(config, everything)
-    with held(train.out, KIND):
+    with lock_folder(train.out, KIND):
         check_settings(train.out, KIND, config.to_dict())
         write_settings(train.out, KIND, config.to_dict())
-        told = _rounds(config, data, unlabelled, boxes, command)
-        write_json(summary, {"labelled": len(labelled), "unlabelled": len(unlabelled), **told})
+        results = _rounds(config, data, unlabelled, boxes, command)
+        write_json(summary, {"labelled": len(labelled), "unlabelled": len(unlabelled), **results})
     return summary
 
 
@@ -77,32 +77,32 @@ def _rounds(
 ) -> dict[str, Any]:
     """All rounds: the results of each, and the model of the last."""
     ledger = Ledger(config.train.out / "ledger.jsonl")
-    model, told = _round(0, config, data, None, command)
-    rounds = [told]
+    model, result = _round(0, config, data, None, command)
+    rounds = [result]
     for round in range(1, config.rounds + 1):
-        pictures, counts = None, {"gamma": config.gamma(round)}
+        pseudo_labelled, counts = None, {"gamma": config.gamma(round)}
         if config.gamma(round) > 0:
             counts |= _label(round, config, model, boxes, unlabelled, ledger)
-            pictures = PseudoLabelled(unlabelled, ledger.labels(round))
-            if not len(pictures):
+            pseudo_labelled = PseudoLabelled(unlabelled, ledger.labels(round))
+            if not len(pseudo_labelled):
                 logger.warning(
                     "round %d: no pseudo label was accepted; it trains on the labelled pictures alone", round
                 )
-        model, told = _round(round, config, data, pictures, command)
-        rounds.append(told | counts)
+        model, result = _round(round, config, data, pseudo_labelled, command)
+        rounds.append(result | counts)
     return {"rounds": rounds, "model": str(model.relative_to(config.train.out))}
 
 
 def _round(
-    round: int, config: BootstrapConfig, data: Datasets, pictures: PseudoLabelled | None, command: str
+    round: int, config: BootstrapConfig, data: Datasets, pseudo_labelled: PseudoLabelled | None, command: str
 ) -> tuple[Path, dict[str, Any]]:
-    """Train a round on labelled and, if there are any, pseudo-labelled pictures. Its model, and its part of the
+    """Train a round on labelled and, if there are any, pseudo-labelled images. Its model, and its part of the
     summary."""
     training, validation, words = data
     own, pseudo = config.round(round), None
-    if pictures:
-        pseudo = PseudoPart(pictures, config.gamma(round), config.pseudo_images or own.batch_images)
-        words = None if words is None else tuple(sorted({*words, *pictures.words()}))
+    if pseudo_labelled:
+        pseudo = PseudoPart(pseudo_labelled, config.gamma(round), config.pseudo_images or own.batch_images)
+        words = None if words is None else tuple(sorted({*words, *pseudo_labelled.words()}))
     # The settings of the whole run say where a round starts from; a path here would bind the run to its folder.
     kept = replace(own, init=config.train.init)
     model = finished(kept) or train_on(
@@ -112,27 +112,27 @@ def _round(
 
 
 def _label(
-    round: int, config: BootstrapConfig, model: Path, boxes: BoxSource, pictures: Unlabelled, ledger: Ledger
+    round: int, config: BootstrapConfig, model: Path, boxes: BoxSource, images: Unlabelled, ledger: Ledger
 ) -> dict[str, Any]:
     """Pseudo labels of a round by the model of the one before. Returns the counts, whose file marks it as done."""
     done = config.train.out / f"labels_{round}.json"
     if done.exists():
-        return _as_counted(read_json(done, "remove it, and it is made again"), round, ledger, done)
+        return _check_counts(read_json(done, "remove it, and it is made again"), round, ledger, done)
     precision = resolve_precision(config.train.precision, resolve_device(config.train.device))
     segmenter = ImageSegmenter.load(model, config.train.device, precision)
-    Labeller(segmenter, boxes, config.filter.build()).label_all(round, pictures, ledger)
+    Labeller(segmenter, boxes, config.filter.build()).label_all(round, images, ledger)
     counts = count(ledger.labels(round))
     logger.info("round %d: %s", round, json.dumps(counts))
     write_json(done, counts)
     return counts
 
 
-def _as_counted(told: Any, round: int, ledger: Ledger, done: Path) -> dict[str, Any]:
+def _check_counts(stored: Any, round: int, ledger: Ledger, done: Path) -> dict[str, Any]:
     """The counts of a round that was labelled before. Raises `DamagedError` where the ledger has other lines by now."""
     counts = count(ledger.labels(round))
-    if told != counts:
+    if stored != counts:
         raise DamagedError(
-            f"{ledger.path}: round {round} has {json.dumps(counts)}, {done.name} says {json.dumps(told)}: lines are "
+            f"{ledger.path}: round {round} has {json.dumps(counts)}, {done.name} says {json.dumps(stored)}: lines are "
             f"lost or changed; remove {done}, and those missing at the end are made again"
         )
     return counts
@@ -147,7 +147,7 @@ def box_source(config: BootstrapConfig, samples: Samples) -> BoxSource:
     device = config.train.device
     scorer = build_scorer(config.scorer, device=device)
     proposer = build_proposer(config.proposals or "colour_regions", device=device)
-    if isinstance(proposer, BoxesFile) and isinstance(samples, ReadInParts):
+    if isinstance(proposer, BoxesFile) and isinstance(samples, PartialSamples):
         proposer.check([samples.sample_id(index) for index in range(len(samples))])
     return SparcBoxes(Sparc(scorer, config.sparc), proposer)
 

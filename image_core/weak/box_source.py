@@ -11,13 +11,13 @@ from image_core.evaluation.samples import Samples
 from image_core.geometry.masks import bounding_box
 from image_core.weak.proposals.proposer import Proposer
 from image_core.weak.sparc import Sparc
-from image_core.weak.unlabelled import UnlabelledPicture
+from image_core.weak.unlabelled import UnlabelledImage
 
 
 class BoxSource(Protocol):
-    """Gives every expression of a picture its box."""
+    """Gives every expression of an image its box."""
 
-    def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
+    def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
         """E boxes (4,) xyxy in pixels, None where there is none. Raises `DataError` where they cannot be determined."""
         ...
 
@@ -25,7 +25,7 @@ class BoxSource(Protocol):
 class NoBoxes:
     """For filters that ask for none."""
 
-    def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
+    def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
         return [None] * len(picture.expressions)
 
 
@@ -35,7 +35,7 @@ class SparcBoxes:
     def __init__(self, sparc: Sparc, proposer: Proposer) -> None:
         self.sparc, self.proposer = sparc, proposer
 
-    def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
+    def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
         proposals = self.proposer.propose(picture.image, picture.sample_id, picture.expressions)
         if not len(proposals):
             return [None] * len(picture.expressions)
@@ -45,13 +45,13 @@ class SparcBoxes:
 class TrueBoxes:
     """Partial-RES' setting of 100 % boxes: those of the true masks, which nothing else here may see.
 
-    A method judged with these uses a box label of every picture: it is to be named so wherever it is compared.
+    A method judged with these uses a box label of every image: it is to be named so wherever it is compared.
     """
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
 
-    def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
+    def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
         sample = self._samples[picture.index]
         masks = dict(zip(sample.expression_ids, sample.masks, strict=True))
         boxes = [bounding_box(masks[name]) for name in picture.expression_ids]

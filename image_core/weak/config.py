@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from image_core.errors import ConfigError
 from image_core.training.config import TrainConfig
 from image_core.weak.sparc import SparcConfig
-from image_core.weak.validity import Everything, MaskInBox, ProjectionLoss, ValidityFilter
+from image_core.weak.validity import AcceptAll, MaskInBox, ProjectionLoss, ValidityFilter
 
 FilterName = Literal["mask_in_box", "projection", "everything"]
 GammaSchedule = Literal["linear", "fixed", "cosine"]
@@ -18,7 +18,7 @@ Start = Literal["previous", "first"]
 Boxes = Literal["sparc", "truth", "none"]
 
 _SEED_OF_ROUND = 1000
-"""Added to the seed in each round. Otherwise every round would draw the same pictures with the same augmentation."""
+"""Added to the seed in each round. Otherwise every round would draw the same images with the same augmentation."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FilterConfig:
     def build(self) -> ValidityFilter:
         """The filter."""
         if self.name == "everything":
-            return Everything()
+            return AcceptAll()
         if self.name == "projection":
             return ProjectionLoss() if self.threshold is None else ProjectionLoss(self.threshold)
         threshold = MaskInBox.threshold if self.threshold is None else self.threshold
@@ -63,13 +63,13 @@ class FilterConfig:
 
 @dataclass(frozen=True)
 class BootstrapConfig:
-    """Training on few masks in rounds: round 0 on labelled pictures alone, then `rounds` with pseudo labels.
+    """Training on few masks in rounds: round 0 on labelled images alone, then `rounds` with pseudo labels.
 
     The weight of the pseudo labels' loss in round t of T is gamma_max * t / T (linear), gamma_max (fixed) or
     gamma_max * (1 - cos(pi t / T)) / 2 (cosine). SafaRi publishes that it grows; linear to 1 is proposed.
     """
 
-    #: The whole run; its `data.labels` is the share of labelled pictures.
+    #: The whole run; its `data.labels` is the share of labelled images.
     train: TrainConfig
     #: Steps of round 0.
     first_steps: int
@@ -91,7 +91,7 @@ class BootstrapConfig:
     #: As `build_scorer` names it.
     scorer: str = "openai/clip-vit-base-patch32"
     sparc: SparcConfig = field(default_factory=SparcConfig)
-    #: Pictures with pseudo labels a step; None: as many as labelled ones.
+    #: Images with pseudo labels a step; None: as many as labelled ones.
     pseudo_images: int | None = None
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
-"""The ledger of pseudo labels: what was predicted for every unlabelled expression, and why it was learned from or not.
+"""The ledger of pseudo labels: the prediction for every unlabelled expression, and the verdict with its reason.
 
-JSON lines, only ever appended to, picture by picture in rising order. A kill leaves at worst a torn last line, which is
-cut off when the file is opened again, and a picture with some of its lines, of which the rest is added.
+JSON lines, only ever appended to, image by image in rising order. A kill leaves at worst a torn last line, which is
+cut off when the file is opened again, and an image with some of its lines, of which the rest is added.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _TEXT = "sentence"
 class PseudoLabel:
     """One line.
 
-    A picture that failed has one line, without expression, figures or mask: nothing is carried over from another. An
+    An image that failed has one line, without expression, figures or mask: nothing is carried over from another. An
     expression without words has one without figures and mask.
     """
 
     #: From 1.
     round: int
-    #: Of the picture in the training split.
+    #: Of the image in the training split.
     index: int
-    #: "" where the picture could not be read.
+    #: "" where the image could not be read.
     sample_id: str
     verdict: Decision
     #: Why it was not accepted.
@@ -59,7 +59,7 @@ class PseudoLabel:
 
     @property
     def of_picture(self) -> bool:
-        """Whether the line stands for a whole picture that failed."""
+        """Whether the line stands for a whole image that failed."""
         return self.verdict == "failed" and not self.expression_id
 
 
@@ -77,7 +77,7 @@ class Ledger:
         return (label for label in lines if label.round == round)
 
     def written(self, round: int) -> tuple[int, int]:
-        """(index of the last picture with lines of a round, number of its lines); (-1, 0) before the first. A picture
+        """(index of the last image with lines of a round, number of its lines); (-1, 0) before the first. An image
         that failed as a whole is complete with its one line: (its index + 1, 0)."""
         last, lines = -1, 0
         for label in self.labels(round):
@@ -101,7 +101,7 @@ def _read(row: Any) -> PseudoLabel:
 
 
 def count(labels: Iterator[PseudoLabel]) -> dict[str, Any]:
-    """Pictures and labels of a round by verdict; the rejected ones by reason."""
+    """Images and labels of a round by verdict; the rejected ones by reason."""
     verdicts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     pictures = set()

@@ -1,4 +1,4 @@
-"""A proposal shown to an image-text scorer: the picture blurred, the proposal sharp in it, a red rectangle around."""
+"""A proposal shown to an image-text scorer: the image blurred, the proposal sharp in it, a red rectangle around."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from image_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """How a proposal is shown. A red box over a blurred picture is published; the figures are proposed."""
+    """How a proposal is shown. A red box over a blurred image is published; the figures are proposed."""
 
-    # standard deviation of the Gaussian. 0 leaves the picture sharp; 10 keeps the surroundings recognisable, as in
+    # standard deviation of the Gaussian. 0 leaves the image sharp; 10 keeps the surroundings recognisable, as in
     # the paper's figure; ReCLIP blurs with 100.
     blur_px: float = 10.0
     colour: tuple[int, int, int] = (255, 0, 0)  # red, green, blue
-    thickness_share: float = 0.005  # of the rectangle's line, in short sides of the picture
+    thickness_share: float = 0.005  # of the rectangle's line, in short sides of the image
     min_thickness_px: int = 2
 
     def __post_init__(self) -> None:
@@ -37,9 +37,9 @@ def show_proposal(image: np.ndarray, box_xyxy: np.ndarray, style: PromptStyle = 
 def show_proposals(
     image: np.ndarray, boxes_xyxy: np.ndarray, style: PromptStyle = PromptStyle()
 ) -> Iterator[np.ndarray]:
-    """(H, W, 3) uint8 RGB and (N, 4) -> N pictures (H, W, 3) uint8, blurred once for all.
+    """(H, W, 3) uint8 RGB and (N, 4) -> N images (H, W, 3) uint8, blurred once for all.
 
-    Every pixel that a box touches stays as it is. The rectangle lies around it, and inside only where the picture ends.
+    Every pixel that a box touches stays as it is. The rectangle lies around it, and inside only where the image ends.
     """
     blurred = cv2.GaussianBlur(image, (0, 0), style.blur_px) if style.blur_px else image
     height, width = image.shape[:2]
@@ -65,7 +65,7 @@ def crop_proposals(image: np.ndarray, boxes_xyxy: np.ndarray) -> Iterator[np.nda
 
 
 def _pixels(box: np.ndarray, size: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """The pixels that a box touches, x0 y0 x1 y1 with the ends left out; at least one pixel, within the picture."""
+    """The pixels that a box touches, x0 y0 x1 y1 with the ends left out; at least one pixel, within the image."""
     height, width = size
     x0 = int(np.clip(np.floor(box[0]), 0, width - 1))
     y0 = int(np.clip(np.floor(box[1]), 0, height - 1))

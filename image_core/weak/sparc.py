@@ -1,9 +1,9 @@
 """SpARC, "Spatially Aware Red-box CLIP" (SafaRi, ECCV 2024): a box from words and proposals, without box labels.
 
-Published: proposals of a detector, each shown as a red rectangle over the blurred picture; an image-text scorer for
+Published: proposals of a detector, each shown as a red rectangle over the blurred image; an image-text scorer for
 what things look like, rules for where they are; one box out. The rules are ReCLIP's; `predicates` says which are ours.
 A phrase here is longer than ReCLIP's noun chunk: it keeps clothes, belongings and actions ("man in red holding a bat"),
-for which there are no rules. The whole expression is scored on the same pictures as the phrases.
+for which there are no rules. The whole expression is scored on the same images as the phrases.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from image_core.weak.prompting import PromptStyle, crop_proposals, show_proposal
 
 
 class Scorer(Protocol):
-    """Any model that scores how well a text fits a picture, such as CLIP."""
+    """Any model that scores how well a text fits an image, such as CLIP."""
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
-        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) logits, ready for a softmax over N."""
+        """N images (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) logits, ready for a softmax over N."""
         ...
 
 
 @dataclass(frozen=True)
 class SparcConfig:
-    """How an expression is asked of the scorer. What is not published is proposed."""
+    """How an expression is put to the scorer. What is not published is proposed."""
 
     prompt: Literal["red_box", "crop"] = "red_box"  # "red_box" as published, or "crop", the proposal alone
     style: PromptStyle = field(default_factory=PromptStyle)
@@ -82,23 +82,23 @@ class Sparc:
             raise DataError("SpARC: expected expressions with words, got a blank one")
         if not expressions:
             return []
-        asked = [question_of(expression, self.config) for expression in expressions]
-        texts = list(dict.fromkeys(text for question in asked for text in question.texts))
+        questions = [question_of(expression, self.config) for expression in expressions]
+        texts = list(dict.fromkeys(text for question in questions for text in question.texts))
         probabilities = self._probabilities(image, boxes, texts)
-        return [self._answer(question, boxes, image.shape[:2], probabilities) for question in asked]
+        return [self._answer(question, boxes, image.shape[:2], probabilities) for question in questions]
 
     def _probabilities(self, image: np.ndarray, boxes: np.ndarray, texts: list[str]) -> dict[str, np.ndarray]:
         """Text -> (N,) softmax over the boxes."""
         if self.config.prompt == "red_box":
-            shown = list(show_proposals(image, boxes, self.config.style))
+            prompts = list(show_proposals(image, boxes, self.config.style))
         else:
-            shown = list(crop_proposals(image, boxes))
+            prompts = list(crop_proposals(image, boxes))
         logits = np.asarray(
-            self.scorer.scores(shown, [self.config.template.format(text) for text in texts]), np.float64
+            self.scorer.scores(prompts, [self.config.template.format(text) for text in texts]), np.float64
         )
         if logits.shape != (len(boxes), len(texts)) or not np.isfinite(logits).all():
             raise ValueError(f"Scorer: expected scores {(len(boxes), len(texts))}, all finite, got {logits.shape}")
-        from scipy.special import softmax  # here: trackers know of SpARC, and few ask it
+        from scipy.special import softmax  # imported here, because few users of this module need it
 
         return dict(zip(texts, softmax(logits, axis=0).T, strict=True))
 
@@ -115,7 +115,7 @@ class Sparc:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the scorer: the phrases of the referent, and the whole expression or ""."""
+    """The texts for the scorer: the phrases of the referent, and the whole expression or ""."""
 
     referent: Referent
     caption: str

@@ -1,6 +1,6 @@
-"""Pictures without access to their true masks, and the same pictures with pseudo labels.
+"""Images without access to their true masks, and the same images with pseudo labels.
 
-Code that labels unlabelled pictures or learns from them gets these views, so it cannot read a true mask.
+Code that labels unlabelled images or learns from them gets these views, so it cannot read a true mask.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from image_core.errors import DataError
 from image_core.evaluation.samples import Samples
 from image_core.geometry.rle import decode_rle
 from image_core.sample import ImageSample
-from image_core.training.subset import ReadInParts
+from image_core.training.subset import PartialSamples
 from image_core.weak.ledger import PseudoLabel
 
 
 @dataclass(frozen=True)
-class UnlabelledPicture:
-    """A picture and what is asked of it.
+class UnlabelledImage:
+    """An image and its expressions.
 
     The kinds of its expressions are left out too, since one of them says that there is no target.
     """
@@ -32,7 +32,7 @@ class UnlabelledPicture:
     expressions: tuple[str, ...]  # E of them
     expression_ids: tuple[str, ...]  # their names
 
-    def with_words(self) -> UnlabelledPicture:
+    def without_empty(self) -> UnlabelledImage:
         """The same without expressions that have no words."""
         kept = [i for i, text in enumerate(self.expressions) if words_of(text)]
         expressions, names = (tuple(values[i] for i in kept) for values in (self.expressions, self.expression_ids))
@@ -40,39 +40,39 @@ class UnlabelledPicture:
 
 
 class Unlabelled:
-    """Some pictures of a set, by their indices there, rising.
+    """Some images of a set, by their indices there, rising.
 
-    Masks are not read where the set can be read without (`ReadInParts`), and dropped at once where it cannot.
+    Masks are not read where the set can be read without (`PartialSamples`), and dropped at once where it cannot.
     """
 
     def __init__(self, samples: Samples, indices: Sequence[int]) -> None:
-        self._samples, self.indices, self._known = samples, sorted(indices), frozenset(indices)
+        self._samples, self.indices, self._index_set = samples, sorted(indices), frozenset(indices)
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def picture(self, index: int) -> UnlabelledPicture:
-        """The picture `index` of the set. Raises what reading it raises, and `KeyError` for one that is not here."""
-        if index not in self._known:
+    def image(self, index: int) -> UnlabelledImage:
+        """The image `index` of the set. Raises what reading it raises, and `KeyError` for one that is not here."""
+        if index not in self._index_set:
             raise KeyError(index)
         samples = self._samples
-        if isinstance(samples, ReadInParts):
-            return UnlabelledPicture(
+        if isinstance(samples, PartialSamples):
+            return UnlabelledImage(
                 index,
                 samples.sample_id(index),
-                samples.picture(index),
+                samples.image(index),
                 samples.expressions(index),
                 samples.expression_ids(index),
             )
         sample = samples[index]
-        return UnlabelledPicture(index, sample.sample_id, sample.image, sample.expressions, sample.expression_ids)
+        return UnlabelledImage(index, sample.sample_id, sample.image, sample.expressions, sample.expression_ids)
 
 
 class PseudoLabelled:
-    """Map-style samples: the pictures with accepted pseudo labels, in the order of the set, with these alone."""
+    """Map-style samples: the images with accepted pseudo labels, in the order of the set, with these alone."""
 
-    def __init__(self, pictures: Unlabelled, labels: Iterable[PseudoLabel]) -> None:
-        self._pictures = pictures
+    def __init__(self, unlabelled: Unlabelled, labels: Iterable[PseudoLabel]) -> None:
+        self._unlabelled = unlabelled
         grouped: dict[int, list[PseudoLabel]] = {}
         for label in labels:
             if label.verdict == "accepted":
@@ -88,12 +88,12 @@ class PseudoLabelled:
 
     def __getitem__(self, index: int) -> ImageSample:
         labels = self._labels[index]
-        picture = self._pictures.picture(labels[0].index)
+        image = self._unlabelled.image(labels[0].index)
         return ImageSample(
-            image=picture.image,
+            image=image.image,
             expressions=tuple(label.text for label in labels),
             masks=np.stack([_mask(label) for label in labels]),
-            sample_id=picture.sample_id,
+            sample_id=image.sample_id,
             expression_ids=tuple(label.expression_id for label in labels),
         )
 

@@ -34,7 +34,7 @@ class ValidityFilter(Protocol):
 
 
 @dataclass(frozen=True)
-class Everything:
+class AcceptAll:
     """No filter: any mask that is not empty."""
 
     def __call__(self, mask: np.ndarray, box_xyxy: np.ndarray | None) -> Verdict:

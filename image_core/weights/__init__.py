@@ -18,11 +18,11 @@ def embedded_models() -> dict[str, Path]:
 
 def find_model(name_or_path: str | Path) -> Path:
     """The file of an embedded model's name, or the path itself. Raises `UnknownNameError` for a bare unknown name."""
-    known = embedded_models()
+    models = embedded_models()
     name = str(name_or_path).replace("-", "_")
-    if name in known:
-        return known[name]
+    if name in models:
+        return models[name]
     path = Path(name_or_path)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return path
-    raise UnknownNameError("model", str(name_or_path), list(known))
+    raise UnknownNameError("model", str(name_or_path), list(models))

@@ -1,7 +1,7 @@
-"""The user's cache folder: where fetched bundles lie, and whether their files are what the manifest says.
+"""The user's cache folder: the paths of downloaded bundles, and the check of their files against the manifest.
 
-A file is hashed once. `verified.json` beside it remembers size, time and hash of what was whole, so that the next start
-only compares these; where it is missing, old or damaged, the file is hashed again.
+A file is hashed once. `verified.json` in the bundle's folder stores size, time and hash of verified files, so that the
+next start only compares these; a file without a matching entry is hashed again.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from image_core.identity import digest_of
 from image_core.weights.manifest import Bundle, PackagedFile, bundle_of
 
 HOME = "RVOS_HOME"
-ELSEWHERE = f"set {HOME} to another folder"
-"""The advice where the cache folder cannot be used."""
+CHANGE_FOLDER_ADVICE = f"set {HOME} to another folder"
+"""Advice in error messages about a cache folder that cannot be used."""
 VERIFIED = "verified.json"
 WHOLE = "whole"
 
 
 def cache_folder() -> Path:
-    """`RVOS_HOME`, else the platform's cache folder of this user. It need not be there.
+    """`RVOS_HOME`, else the platform's cache folder of this user. It need not exist.
 
-    Raises `ConfigError` where nothing says where this user's folders are.
+    Raises `ConfigError` if the user has no home folder.
     """
-    if given := os.environ.get(HOME):
-        return Path(given).absolute()
+    if configured := os.environ.get(HOME):
+        return Path(configured).absolute()
     try:
         if sys.platform == "darwin":
             return Path.home() / "Library" / "Caches" / "rvos"
-        given = os.environ.get("XDG_CACHE_HOME", "")
-        return (Path(given) if Path(given).is_absolute() else Path.home() / ".cache") / "rvos"
+        configured = os.environ.get("XDG_CACHE_HOME", "")
+        return (Path(configured) if Path(configured).is_absolute() else Path.home() / ".cache") / "rvos"
     except RuntimeError as error:
         raise ConfigError(
             f"cache folder: expected a home folder of this user, got none ({error}): set {HOME}"
@@ -42,14 +42,15 @@ def cache_folder() -> Path:
 
 
 def folder_of(bundle: Bundle) -> Path:
-    """Where a bundle lies. Raises `ConfigError` as `cache_folder` does."""
+    """The folder of a bundle. Raises `ConfigError` as `cache_folder` does."""
     return cache_folder() / "weights" / bundle.name
 
 
 def weights_of(name: str) -> dict[str, Path]:
     """The files of a bundle by their names in the manifest, each of them verified. No network is used.
 
-    Raises `UnknownNameError`, and `CheckpointError` where the bundle is not whole; the message tells how to fetch it.
+    Raises `UnknownNameError`, and `CheckpointError` if a file is missing or damaged; the message names the command that
+    downloads it.
     """
     bundle = bundle_of(name)
     state = state_of(bundle)
@@ -61,14 +62,14 @@ def weights_of(name: str) -> dict[str, Path]:
 
 
 def paths_of(bundle: Bundle) -> dict[str, Path]:
-    """Where the files of a bundle lie, or would lie, by their names in the manifest."""
+    """The paths of a bundle's files by their names in the manifest, whether they exist or not."""
     return {file.name: folder_of(bundle) / file.name for file in bundle.files}
 
 
 def faults_of(bundle: Bundle, *, thorough: bool = False) -> dict[str, str]:
-    """Name of a file -> what is wrong with it: "missing", "damaged" or "unreadable". Empty for a whole bundle.
+    """Name of a file -> its fault: "missing", "damaged" or "unreadable". Empty for a complete bundle.
 
-    thorough: hash every file, also those that were whole before and look unchanged.
+    thorough: hash every file, also those that were verified before and look unchanged.
     """
     folder = folder_of(bundle)
     before = _stamps(folder)
@@ -76,7 +77,7 @@ def faults_of(bundle: Bundle, *, thorough: bool = False) -> dict[str, str]:
     faults: dict[str, str] = {}
     for file in bundle.files:
         trusted = "" if thorough else before.get(file.name, "")
-        stamp, fault = _examined(folder / file.name, file, trusted)
+        stamp, fault = _check_file(folder / file.name, file, trusted)
         if fault:
             faults[file.name] = fault
         else:
@@ -88,7 +89,7 @@ def faults_of(bundle: Bundle, *, thorough: bool = False) -> dict[str, str]:
 
 
 def state_of(bundle: Bundle, *, thorough: bool = False) -> str:
-    """Whether a bundle is there, in words: `WHOLE`, "not fetched", or what is wrong with its first bad file."""
+    """The state of a bundle as text: `WHOLE`, "not fetched", or the fault of its first bad file."""
     faults = faults_of(bundle, thorough=thorough)
     if not faults:
         return WHOLE
@@ -98,8 +99,8 @@ def state_of(bundle: Bundle, *, thorough: bool = False) -> str:
     return f"not whole: {name} is {fault}" + (f", and {len(faults) - 1} more" if len(faults) > 1 else "")
 
 
-def _examined(path: Path, file: PackagedFile, trusted: str) -> tuple[str, str]:
-    """(stamp, fault) of a file, fault "" for a whole one. One whose stamp is `trusted` is not hashed again."""
+def _check_file(path: Path, file: PackagedFile, trusted: str) -> tuple[str, str]:
+    """(stamp, fault) of a file; the fault is "" for a valid file. A file whose stamp equals `trusted` is not hashed."""
     try:
         status = path.stat()
         stamp = f"{status.st_size} {status.st_mtime_ns} {file.sha256}"
@@ -113,7 +114,7 @@ def _examined(path: Path, file: PackagedFile, trusted: str) -> tuple[str, str]:
 
 
 def _stamps(folder: Path) -> dict[str, str]:
-    """Name of a file -> size, time and hash of what was whole; empty where nobody knows."""
+    """Name of a file -> stamp (size, time and hash) of its last verification; empty if there is no record."""
     try:
         return read_json(folder / VERIFIED, "fetch it again")
     except DamagedError:

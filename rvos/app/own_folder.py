@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from image_core.errors import OutputError
-from image_core.folder import LOCK, RunKind, held
+from image_core.folder import LOCK, RunKind, lock_folder
 
 _LOG = logging.getLogger(__name__)
-_KIND = RunKind("rvos app", patience_s=0)
+_KIND = RunKind("rvos app", lock_timeout_s=0)
 PREFIX = "rvos-app-"
 _NEW_S = 10
 """Seconds in which a page that has made its folder has surely locked it."""
@@ -27,7 +27,7 @@ def own_folder() -> Iterator[Path]:
     count = sum(map(_deleted, Path(tempfile.gettempdir()).glob(f"{PREFIX}*")))
     if count:
         _LOG.info("deleted what pages that were killed had left: folders %s* (%d)", PREFIX, count)
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, held(Path(name), _KIND):
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, lock_folder(Path(name), _KIND):
         yield Path(name)
 
 
@@ -36,6 +36,6 @@ def _deleted(folder: Path) -> bool:
     with suppress(OSError, OutputError):
         if folder.is_symlink() or time.time() - (folder / LOCK).stat().st_mtime < _NEW_S:
             return False
-        with held(folder, _KIND):
+        with lock_folder(folder, _KIND):
             shutil.rmtree(folder, ignore_errors=True)
     return not folder.exists()

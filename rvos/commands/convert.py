@@ -54,7 +54,7 @@ def convert(
     as_json: options.Json = False,
 ) -> None:
     """Convert a published checkpoint to a model file. Every command accepts it as --model OUT."""
-    from image_core.convert.asked import Asked
+    from image_core.convert.options import ConvertOptions
     from image_core.convert.table import convert as convert_checkpoint
     from image_core.convert.table import project as project_of
 
@@ -68,9 +68,9 @@ def convert(
     for option, number in (("--words", words), ("--heads", heads), ("--size", size)):
         if number is not None and number < 1:
             raise RvosError(f"{option}: expected 1 or more, got {number}")
-    asked = Asked(vocabulary, words, _heads(fusion_heads), heads, size)
+    asked = ConvertOptions(vocabulary, words, _heads(fusion_heads), heads, size)
     spec = convert_checkpoint(project, source, out, asked)
-    usual = {_OPTIONS[key]: said for key, said in project_of(project).usual.items() if getattr(asked, key) is None}
+    usual = {_OPTIONS[key]: said for key, said in project_of(project).defaults.items() if getattr(asked, key) is None}
     if as_json:
         figures = {"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict(), "taken": usual}
         print(json.dumps(figures))

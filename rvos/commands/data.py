@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from image_core.data.table import SPLITS_BY, canonical_name, is_picture_dataset
+from image_core.data.table import SPLITS_BY, canonical_name, is_image_dataset
 from image_core.errors import ConfigError, DataError
 from image_core.progress import Progress
 from rvos.commands import options
@@ -17,7 +17,7 @@ from rvos.commands.progress_bar import bar
 from rvos.data import DATASETS, open_dataset
 
 if TYPE_CHECKING:
-    from image_core.data.check import PictureInventory
+    from image_core.data.check import ImageDatasetReport
     from rvos.data.check import Inventory
 
 data = typer.Typer(help="Check a dataset on disk.", rich_markup_mode=None)
@@ -48,7 +48,7 @@ def check(
 ) -> None:
     """Check a dataset on disk: report what is there, what is missing and what to do. Exit code 2 if not ready."""
     options.check_dataset(dataset, list(SPLITS_BY))
-    check_kind, tree_of = (_pictures, _picture_tree) if is_picture_dataset(dataset) else (_videos, _video_tree)
+    check_kind, tree_of = (_pictures, _picture_tree) if is_image_dataset(dataset) else (_videos, _video_tree)
     try:
         with bar(f"{dataset}", quiet) as progress:
             inventory = check_kind(dataset, root, split, split_by, progress)
@@ -66,10 +66,10 @@ def check(
         print(inventory.verdict)
 
 
-def _pictures(name: str, root: Path, split: str | None, split_by: str | None, progress: Progress) -> PictureInventory:
-    from image_core.data.check import check_pictures
+def _pictures(name: str, root: Path, split: str | None, split_by: str | None, progress: Progress) -> ImageDatasetReport:
+    from image_core.data.check import check_images
 
-    return check_pictures(canonical_name(name), root, split, split_by, progress)
+    return check_images(canonical_name(name), root, split, split_by, progress)
 
 
 def _picture_tree(name: str) -> str:

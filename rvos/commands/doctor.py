@@ -123,12 +123,14 @@ def _model() -> dict[str, Any]:
 def _hub() -> dict[str, Any]:
     """Repository behind a short name -> whether its network is in the cache; nothing is asked of the hub."""
     from image_core.hub.catalogue import HUB_MODELS
-    from image_core.hub.sources import cache_folder, is_here
+    from image_core.hub.sources import cache_folder, is_downloaded
     from rvos.tracking.hub.kinds import HUB_TRACKERS
 
     models = [*HUB_MODELS.values(), *HUB_TRACKERS.values()]
     repositories = dict.fromkeys(repository for model in models for repository in model.repositories)
-    here = {each.name: "whole" if is_here(each) else f"not here ({each.size} at first use)" for each in repositories}
+    here = {
+        each.name: "whole" if is_downloaded(each) else f"not here ({each.size} at first use)" for each in repositories
+    }
     return {"folder": cache_folder(), **here}
 
 

@@ -16,7 +16,7 @@ from rvos.commands.datasets import ALL, SYNTHETIC, VIDEO_FIGURES, in_words, tell
 from rvos.data import DATASETS, open_dataset
 
 if TYPE_CHECKING:
-    from image_core.evaluation.pictures import PictureSet
+    from image_core.evaluation.images import ImageSet
     from image_core.evaluation.run import ImageEvaluation
     from rvos.evaluation.run import Evaluation
     from rvos.segmenter import VideoSegmenter
@@ -130,13 +130,13 @@ def _refuse(dataset: str, kind: str, given: dict[str, bool]) -> None:
         raise ConfigError(f"{', '.join(names)}: only for datasets of {kind}, not for {dataset}: leave it out")
 
 
-def _pictures_of(dataset: str, root: Path | None, split: str | None, split_by: str | None) -> PictureSet:
-    from image_core.evaluation.pictures import ReferringPictures, SyntheticPictures
+def _pictures_of(dataset: str, root: Path | None, split: str | None, split_by: str | None) -> ImageSet:
+    from image_core.evaluation.images import ReferringImageSet, SyntheticImageSet
 
     if canonical_name(dataset) == SYNTHETIC:
         _refuse(dataset, "files on disk", _said({"--root": root, "--split-by": split_by}))
-        return SyntheticPictures((split or "test").replace("-", "_"))
-    return ReferringPictures(dataset, options.root_of(root, dataset), split, split_by)
+        return SyntheticImageSet((split or "test").replace("-", "_"))
+    return ReferringImageSet(dataset, options.root_of(root, dataset), split, split_by)
 
 
 def _images(
@@ -146,7 +146,7 @@ def _images(
     from rvos.commands.progress_bar import bar
     from rvos.export.prediction_sheet import PredictionSheet
 
-    model, pictures = segmenter.system.model, evaluation.pictures
+    model, pictures = segmenter.system.model, evaluation.images
     recorded = {"model": model.document(), "precision": model.precision}
     with bar(f"{pictures.name} {pictures.settings['split']}", quiet, unit="images") as progress:
         return run_image_evaluation(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from image_core.entries import is_there
+from image_core.entries import path_exists
 from image_core.errors import ConfigError
 from rvos.commands import options
 from rvos.export.outputs import DEFAULT, OUTPUTS
@@ -118,4 +118,4 @@ def segment(
 
 def _is_swapped(source: str, expressions: list[str]) -> bool:
     """The source is not there, and what should be an expression is a file or a folder."""
-    return not source.startswith("camera:") and not is_there(source) and any(map(is_there, expressions))
+    return not source.startswith("camera:") and not path_exists(source) and any(map(path_exists, expressions))

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from image_core.errors import DataError, UnknownNameError
-from image_core.geometry.mask_files import MaskPicture, read_mask
+from image_core.geometry.mask_files import MaskImage, read_mask
 from rvos.data.protocol import Figures, IdTruth, Protocol, Server
 from rvos.data.records import Expression, VideoRecord
 
@@ -118,7 +118,7 @@ def read_id_map(path: Path) -> np.ndarray:
     return read_truth(path).ids()
 
 
-def read_truth(path: Path) -> MaskPicture:
+def read_truth(path: Path) -> MaskImage:
     """A PNG of the truth, of which the last few are kept: the expressions of a video ask for the same ones, frame after
     frame. Raises `DataError`."""
     try:
@@ -128,7 +128,7 @@ def read_truth(path: Path) -> MaskPicture:
 
 
 @lru_cache(maxsize=8)
-def _kept(path: Path, modified_ns: int) -> MaskPicture:
+def _kept(path: Path, modified_ns: int) -> MaskImage:
     return read_mask(path)
 
 

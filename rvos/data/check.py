@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from image_core.data.check import MOST_NAMED, counted, named
+from image_core.data.check import MAX_LISTED, format_items, items_document
 from image_core.entries import entries_of
 from image_core.progress import Progress, no_progress
 from rvos.data.base import VideoDataset
@@ -81,22 +81,22 @@ class Inventory:
     def lines(self) -> list[str]:
         """For people, a line a finding."""
         frames = "" if self.frames is None else f", {self.frames} frames"
-        sizes = ", ".join(f"{n} of {h} x {w} px" for (h, w), n in Counter(self.sizes).most_common(MOST_NAMED))
-        more = f", and {len(self.sizes) - MOST_NAMED} more sizes" if len(self.sizes) > MOST_NAMED else ""
+        sizes = ", ".join(f"{n} of {h} x {w} px" for (h, w), n in Counter(self.sizes).most_common(MAX_LISTED))
+        more = f", and {len(self.sizes) - MAX_LISTED} more sizes" if len(self.sizes) > MAX_LISTED else ""
         present = self.truth_files - len(self.missing_truth)
         return [
             f"{self.dataset.name}, split {self.dataset.split}, in {self.dataset.root}",
             f"metadata: {len(self.dataset.videos)} videos, {self.expressions} expressions{frames}",
             *(f"note: {note}" for note in self.dataset.notes),
             f"first frames (height x width): {sizes or 'none could be read'}{more}",
-            *named("folders or video files missing", self.missing_sources),
-            *named("pictures missing", self.missing_pictures),
-            *named("cannot be read", self.unreadable),
-            *named("expressions that cannot be asked", self.bad_texts),
-            *named("pictures that no list names, left alone", self.unlisted_pictures),
+            *format_items("folders or video files missing", self.missing_sources),
+            *format_items("pictures missing", self.missing_pictures),
+            *format_items("cannot be read", self.unreadable),
+            *format_items("expressions that cannot be asked", self.bad_texts),
+            *format_items("pictures that no list names, left alone", self.unlisted_pictures),
             f"truth: {present} of {self.truth_files} files" if self.truth_files else _NO_TRUTH,
-            *named("truth files missing", self.missing_truth),
-            *named("truth that cannot be used", self.truth_faults),
+            *format_items("truth files missing", self.missing_truth),
+            *format_items("truth that cannot be used", self.truth_faults),
         ]
 
     def document(self) -> dict[str, Any]:
@@ -112,15 +112,15 @@ class Inventory:
             "frames": self.frames,
             "notes": list(self.dataset.notes),
             "sizes": {f"{h}x{w}": count for (h, w), count in self.sizes.items()},
-            "missing_sources": counted(self.missing_sources),
-            "missing_pictures": counted(self.missing_pictures),
-            "unreadable": counted(self.unreadable),
-            "unlisted_pictures": counted(self.unlisted_pictures),
+            "missing_sources": items_document(self.missing_sources),
+            "missing_pictures": items_document(self.missing_pictures),
+            "unreadable": items_document(self.unreadable),
+            "unlisted_pictures": items_document(self.unlisted_pictures),
             "has_truth": self.truth_files > 0,
             "truth_files": self.truth_files,
-            "missing_truth": counted(self.missing_truth),
-            "bad_texts": counted(self.bad_texts),
-            "truth_faults": counted(self.truth_faults),
+            "missing_truth": items_document(self.missing_truth),
+            "bad_texts": items_document(self.bad_texts),
+            "truth_faults": items_document(self.truth_faults),
         }
 
 

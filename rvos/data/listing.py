@@ -8,7 +8,7 @@ from typing import Any
 
 from image_core.data.annotation_files import read_json
 from image_core.errors import DataError
-from image_core.pictures import picture_size as stored_size
+from image_core.images import image_size as stored_size
 from rvos.data.base import require
 from rvos.data.records import Expression, VideoRecord, pictures
 
@@ -80,4 +80,4 @@ def picture_size(video: VideoRecord) -> tuple[int, int]:
     """(height, width) in pixels of the first of a video's pictures, from its header. Raises `DataError`."""
     if isinstance(video.source, Path) or not video.source:
         raise DataError(f"video '{video.video_id}': expected a picture, for the size of its masks, got none")
-    return stored_size(video.source[0], turned=False)
+    return stored_size(video.source[0], apply_orientation=False)

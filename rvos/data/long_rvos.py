@@ -68,7 +68,7 @@ class LongRvos(VideoDataset):
         first = next((path for path, there in zip(paths, present, strict=True) if there), None)
         size = picture_size(video) if first is None else read_truth(first).values.shape
         for path, there in zip(paths, present, strict=True):
-            yield read_truth(path).one_object() if there else np.zeros(size, bool)
+            yield read_truth(path).binary() if there else np.zeros(size, bool)
 
 
 def _expression(index: Path, expression_id: str, row: dict[str, Any]) -> Expression:

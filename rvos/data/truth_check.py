@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image_core.data.words import text_fault
 from image_core.errors import DataError, RvosError
-from image_core.pictures import check_whole
+from image_core.images import check_complete
 from rvos.data.base import VideoDataset, nothing_shown
 from rvos.data.records import Expression, VideoRecord
 
@@ -29,7 +29,7 @@ def frame_faults(video: VideoRecord, size_of: Callable[[VideoRecord], Size]) -> 
 
 def _picture_fault(path: Path, size: Size) -> str | None:
     try:
-        found = check_whole(path)
+        found = check_complete(path)
     except DataError as error:
         return str(error) if path.exists() else None  # what is missing is named apart
     if found != size:

@@ -63,4 +63,4 @@ class MaskTree:
 
     def read(self, root: Path, video: VideoRecord, expression: Expression, index: int) -> np.ndarray | None:
         path = self.folder(root, video, expression) / f"{video.frame_name(index)}.png"
-        return read_mask(path).one_object() if path.exists() else None
+        return read_mask(path).binary() if path.exists() else None

@@ -16,7 +16,7 @@ import numpy as np
 
 from image_core.entries import entries_of
 from image_core.errors import DataError, RvosError
-from image_core.geometry.mask_files import VOID, Meaning, read_mask
+from image_core.geometry.mask_files import VOID, MaskEncoding, read_mask
 from image_core.progress import Progress, no_progress
 from rvos.evaluation.figures import mean_of_known
 from rvos.evaluation.naming import misnamed
@@ -49,8 +49,8 @@ class FolderScoring:
         paths = _masks_in(self.truth / name)
         predicted = {path: self.predictions / name / path.name for path in paths}
         missing += [f"{name}/{path.stem}" for path in paths if not predicted[path].exists()]
-        true = Meaning.of(map(read_mask, paths))
-        ours = Meaning.of(read_mask(path) for path in predicted.values() if path.exists())
+        true = MaskEncoding.of(map(read_mask, paths))
+        ours = MaskEncoding.of(read_mask(path) for path in predicted.values() if path.exists())
         ids = true.object_ids
         if not ids:
             raise DataError(f"{self.truth / name}: expected objects in the truth, got none on any frame")
@@ -60,7 +60,7 @@ class FolderScoring:
             truth = true.ids(read_mask(path))
             found = ours.ids(read_mask(predicted[path])) if predicted[path].exists() else np.zeros_like(truth)
             check_same_size(found.shape, truth.shape, f"{name}/{path.stem}: prediction")
-            if len(ids) == 1 and ours.yes_or_no:
+            if len(ids) == 1 and ours.is_binary:
                 found = np.where(found > 0, np.uint8(ids[0]), np.uint8(0))
             outside = pack((truth == VOID)[None])
             mine, theirs = (pack(np.stack([each == i for i in ids])).without(outside) for each in (found, truth))
@@ -69,10 +69,10 @@ class FolderScoring:
         objects = zip(ids, region, boundary, strict=True)
         return SequenceScores(name, tuple(ObjectScores(i, j, f) for i, j, f in objects))
 
-    def _check_ids(self, name: str, true: Meaning, ours: Meaning) -> None:
+    def _check_ids(self, name: str, true: MaskEncoding, ours: MaskEncoding) -> None:
         """Raise `DataError` if the predictions name other objects than the truth, or do not tell several objects
         apart."""
-        if not ours.object_ids or (ours.yes_or_no and len(true.object_ids) == 1):
+        if not ours.object_ids or (ours.is_binary and len(true.object_ids) == 1):
             return
         where = f"{self.predictions / name}: expected ids of the truth ({_told(true.object_ids)})"
         if ours.white_is_object:

@@ -28,7 +28,7 @@ import torch
 
 from image_core.errors import ConfigError, DataError
 from image_core.files import make_folder, write_json
-from image_core.folder import WHOLE, RunKind, claimed, digest_of
+from image_core.folder import WHOLE, RunKind, digest_of, run_folder
 from image_core.json_lines import write_lines
 from image_core.progress import Progress
 from rvos.data.base import VideoDataset
@@ -97,7 +97,7 @@ def run_evaluation(
     dataset = evaluation.dataset
     settings = {"dataset": dataset.name, "split": dataset.split, **segmenter.document()}
     clear = partial(_clear, evaluation, out) if overwrite else None
-    with claimed(out, KIND, settings, clear, evaluation.shard):
+    with run_folder(out, KIND, settings, clear, evaluation.shard):
         ours = _predicted(evaluation, segmenter, settings, out, watched, "")
         baseline = None
         if evaluation.baseline:

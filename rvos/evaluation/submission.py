@@ -16,7 +16,7 @@ from pathlib import Path
 from image_core.entries import is_hidden
 from image_core.errors import ConfigError, DataError
 from image_core.files import output_errors, temporary_of
-from image_core.pictures import opened
+from image_core.images import open_image
 from rvos.data import DATASETS
 from rvos.data.base import VideoDataset
 from rvos.data.frame_size import frame_size
@@ -135,7 +135,7 @@ def _files_under(folder: Path) -> Iterator[tuple[str, bool]]:
 def _picture_faults(name: str, path: Path, size: tuple[int, int]) -> Iterator[Fault]:
     data = path.read_bytes()
     try:
-        with opened(path, png_alone=True) as picture:
+        with open_image(path, png_only=True) as picture:
             actual, counts = (picture.height, picture.width), picture.histogram()
     except DataError:
         yield Fault("of the wrong form", f"{name} is no PNG that can be read")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from image_core.entries import entries_of
 from image_core.errors import DataError
-from image_core.geometry.mask_files import Meaning, read_mask
+from image_core.geometry.mask_files import MaskEncoding, read_mask
 from rvos.imports.annotations import Annotations, Gathered
 from rvos.types import object_targets
 
@@ -26,7 +26,7 @@ def read_davis(path: Path) -> Annotations:
     indices = [int(file.stem) for file in files]
     if len(set(indices)) < len(indices):
         raise DataError(f"{folder}: expected a PNG a frame, got two of one number: remove one")
-    meaning = Meaning.of(read_mask(file) for file in files)
+    meaning = MaskEncoding.of(read_mask(file) for file in files)
     gathered = Gathered()
     for index, file in zip(indices, files, strict=True):
         ids = meaning.ids(read_mask(file))

@@ -267,7 +267,7 @@ class FeatureReader(Reader[Any]):
                 each = count if early else 1
                 own = features.select(torch.arange(some.start * each, some.stop * each, device=self.device))
             with self._autocast():
-                own = model.readied(own)
+                own = model.precompute(own)
             pair = torch.arange(len(text), device=self.device) if early else frame
             for chosen, asked in zip(pair.split(self._at_once), text.split(self._at_once), strict=True):
                 with self._autocast():

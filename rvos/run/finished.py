@@ -27,7 +27,11 @@ from rvos.watch.source import open_source
 _SAME_TIME_S = 0.001
 """How far times may lie apart: the log rounds them."""
 _NOT_IT = "it has changed, or is another video"
-_READ = replace(KIND, anew="run it again with --overwrite", elsewhere="name the folder of a finished rvos segment")
+_READ = replace(
+    KIND,
+    overwrite_advice="run it again with --overwrite",
+    other_folder_advice="name the folder of a finished rvos segment",
+)
 
 
 @dataclass(frozen=True)
@@ -49,15 +53,17 @@ class FinishedRun:
         holds something else, `DamagedError` where a file is not as it was written."""
         folder = Path(folder)
         if not folder.is_dir():
-            raise DataError(f"{folder}: expected the folder of a run, got none: {_READ.elsewhere}")
+            raise DataError(f"{folder}: expected the folder of a run, got none: {_READ.other_folder_advice}")
         settings = stored_settings(folder, _READ)
         if settings is None:
-            raise DataError(f"{folder}: expected the folder of a run, got one without settings.json: {_READ.elsewhere}")
+            raise DataError(
+                f"{folder}: expected the folder of a run, got one without settings.json: {_READ.other_folder_advice}"
+            )
         if not (folder / paths.RESULT).is_file():
             raise DataError(
                 f"{folder}: expected a finished run, got one that has not ended: the same rvos segment continues it"
             )
-        result = read_json(folder / paths.RESULT, _READ.anew)
+        result = read_json(folder / paths.RESULT, _READ.overwrite_advice)
         try:
             video = result["video"]
             info = VideoInfo(**{**video, "size": (video["size"][0], video["size"][1])})
@@ -65,12 +71,12 @@ class FinishedRun:
             frame_count = int(result["summary"]["frames"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise DamagedError(
-                f"{folder / paths.RESULT}: expected what a run wrote, got {error}: {_READ.anew}"
+                f"{folder / paths.RESULT}: expected what a run wrote, got {error}: {_READ.overwrite_advice}"
             ) from error
         log = folder / paths.FRAMES_LOG
         got = count_frames(log, targets)
         if got != frame_count:
-            raise DamagedError(f"{log}: expected {frame_count} whole frames, got {got}: {_READ.anew}")
+            raise DamagedError(f"{log}: expected {frame_count} whole frames, got {got}: {_READ.overwrite_advice}")
         return cls(folder, settings, result, Recorded.of_log(log, frame_count, info, targets))
 
     def only(self, indices: Sequence[int]) -> FinishedRun:

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from image_core.files import check_place, make_folder, output_errors, remove, write_atomic, write_json
-from image_core.folder import RunKind, check_settings, held, refuse_foreign, settle
+from image_core.files import check_writable, make_folder, output_errors, remove, write_atomic, write_json
+from image_core.folder import RunKind, check_settings, lock_folder, prepare_folder, refuse_foreign
 from rvos.export import paths
 from rvos.export.records import FrameLog, count_frames, read_frames, to_record, truncate_frames
 from rvos.types import FrameRecord, FrameResult, Target
@@ -50,17 +50,17 @@ class RunDirectory:
     def check(self) -> None:
         """See that entering is not refused, as far as that shows without writing: before what costs much. Raises
         `OutputError`."""
-        check_place(self.path, KIND.elsewhere)
+        check_writable(self.path, KIND.other_folder_advice)
         if self.path.is_dir():
             self._refuse_foreign()
             if not self._overwrite and self._has_begun():
                 check_settings(self.path, KIND, self.settings)
 
     def __enter__(self) -> RunDirectory:
-        make_folder(self.path, KIND.elsewhere)
+        make_folder(self.path, KIND.other_folder_advice)
         self._refuse_foreign()  # before the lock: nothing is left in a folder of somebody else
         with ExitStack() as entered:
-            entered.enter_context(held(self.path, KIND))
+            entered.enter_context(lock_folder(self.path, KIND))
             self._open()
             entered.callback(self._close_log)
             self._entered = entered.pop_all()
@@ -132,7 +132,7 @@ class RunDirectory:
         return [self.frames_log, result_path, timing_path]
 
     def _refuse_foreign(self) -> None:
-        with output_errors(self.path, KIND.elsewhere):
+        with output_errors(self.path, KIND.other_folder_advice):
             names = paths.foreign_names(self.path)
         refuse_foreign(self.path, KIND, names)
 
@@ -143,7 +143,7 @@ class RunDirectory:
 
     def _open(self) -> None:
         anew = self._overwrite or not self._has_begun()
-        if not settle(self.path, KIND, self.settings, self._clear if anew else None):
+        if not prepare_folder(self.path, KIND, self.settings, self._clear if anew else None):
             return
         self.finished = (self.path / paths.RESULT).is_file()
         if not self.finished:

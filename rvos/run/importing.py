@@ -30,7 +30,7 @@ def import_run(
     on a finished `out` does nothing. Raises `RvosError`: an unknown format, what cannot be read, masks that do not fit
     the video, a video that breaks. `out` is then as it was before.
     """
-    name = READERS.known(name)
+    name = READERS.canonical_name(name)
     if camera_number(source) is not None:
         raise VideoError(f"--source: expected the video that the masks were made on, got {source}: name its file")
     if not path.exists():

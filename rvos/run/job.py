@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from image_core.entries import entries_of, fingerprint, is_there
-from image_core.pictures import is_picture
+from image_core.entries import entries_of, fingerprint, path_exists
+from image_core.images import is_image_file
 from image_core.progress import Progress, no_progress
 from rvos.export import paths
 from rvos.export.outputs import DEFAULT, OUTPUTS, Made
@@ -89,7 +89,7 @@ def state_of(source: str) -> str | None:
     if is_url(source):
         return state_of_url(source)
     path = path_of(source)
-    return fingerprint(p for p in entries_of(path) if is_picture(p)) if path.is_dir() else fingerprint([path])
+    return fingerprint(p for p in entries_of(path) if is_image_file(p)) if path.is_dir() else fingerprint([path])
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def folder_of(job: Job, segmenter: VideoSegmenter) -> RunDirectory:
 
 def is_finished(out: Path) -> bool:
     """A run that came to its end lies in `out`."""
-    return is_there(out / paths.RESULT)
+    return path_exists(out / paths.RESULT)
 
 
 def report_of(job: Job) -> Report:

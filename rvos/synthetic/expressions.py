@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import product
 from random import Random
 
-from image_core.synthetic.borrowing import almost_there
+from image_core.synthetic.absence import has_lookalike
 from image_core.synthetic.expressions import names_held_out_pair
-from image_core.synthetic.meanings import SIDES, All, Disputable, Extreme, Kind, Located, Meaning, OfTwo
-from image_core.synthetic.recipes import propose
+from image_core.synthetic.meanings import SIDES, All, Ambiguous, Extreme, Kind, Located, Meaning, OfTwo
+from image_core.synthetic.realisation import realise
+from image_core.synthetic.recipes import sample_meaning
 from image_core.synthetic.scene import Scene, SceneObject
-from image_core.synthetic.speech import say
 from rvos.synthetic.film import Film
 from rvos.synthetic.motion_meanings import MotionMeaning, moved, say_motion, verbs_of
 
@@ -64,7 +64,7 @@ def answer(meaning: Meaning, scene: Scene) -> Answer:
     """The meaning run on one scene."""
     try:
         return meaning(scene)
-    except Disputable:
+    except Ambiguous:
         return None
 
 
@@ -72,7 +72,7 @@ def stays(meaning: Meaning, film: Film, object_ids: frozenset[int]) -> bool:
     """Whether on every frame the answer is what is visible of `object_ids`, and nothing passes for what is missing."""
     for scene in _from_the_middle(film.visible_scenes):
         visible = object_ids & frozenset(scene.by_id)
-        if answer(meaning, scene) != visible or (not visible and almost_there(scene, meaning)):
+        if answer(meaning, scene) != visible or (not visible and has_lookalike(scene, meaning)):
             return False
     return True
 
@@ -92,7 +92,7 @@ def sample_wordings(film: Film, calm: Film, target: int | None, rng: Random, thi
     by_text: dict[str, Wording] = {}
     stable = _absent(film, rng) if target is None else _stable(film, calm, target, rng)
     for meaning in stable:
-        text = say(meaning, rng)
+        text = realise(meaning, rng)
         by_text.setdefault(text, Wording(meaning, text, "stable"))
         if len(by_text) == STABLE_COUNT:
             break
@@ -146,7 +146,7 @@ def _candidates(film: Film, target: int, rng: Random) -> Iterator[tuple[str, Mea
         for _ in range(tries):
             scene = rng.choice(scenes)
             group = "comparison" if family == "ordinal" else family
-            yield group, propose(scene, rng, family, scene.by_id[target])
+            yield group, sample_meaning(scene, rng, family, scene.by_id[target])
 
 
 def members(meaning: Meaning, film: Film) -> frozenset[int]:
@@ -163,7 +163,7 @@ def _absent(film: Film, rng: Random) -> Iterator[Meaning]:
     scenes = [s for s in film.visible_scenes if len(s.objects) > 1]
     for _ in range(400):
         scene = rng.choice(scenes)
-        meaning = propose(scene, rng, "absent", rng.choice(scene.objects))
+        meaning = sample_meaning(scene, rng, "absent", rng.choice(scene.objects))
         if not names_held_out_pair(meaning) and stays(meaning, film, frozenset()):
             yield meaning
 
@@ -172,9 +172,9 @@ def _stale(film: Film, rng: Random) -> Wording | None:
     scenes = [s for s in film.visible_scenes if len(s.objects) > 1]
     for _ in range(_STALE_TRIES):
         scene = rng.choice(scenes)
-        meaning = propose(scene, rng, rng.choice(_STALE_FAMILIES), rng.choice(scene.objects))
+        meaning = sample_meaning(scene, rng, rng.choice(_STALE_FAMILIES), rng.choice(scene.objects))
         if not names_held_out_pair(meaning) and _changes(meaning, film):
-            return Wording(meaning, say(meaning, rng), "stale")
+            return Wording(meaning, realise(meaning, rng), "stale")
     return None
 
 

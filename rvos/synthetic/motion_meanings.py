@@ -13,9 +13,9 @@ from random import Random
 
 import numpy as np
 
-from image_core.synthetic.judgement import graded
+from image_core.synthetic.judgement import with_margin
 from image_core.synthetic.meanings import Kind
-from image_core.synthetic.speech import say
+from image_core.synthetic.realisation import realise
 from rvos.synthetic.film import Actor, Film
 
 _CAMERA_STILL = 0.03
@@ -50,10 +50,10 @@ class MotionMeaning:
 
 def say_motion(meaning: MotionMeaning, rng: Random) -> str:
     """The text of a motion meaning; the words of the kind are those of still pictures."""
-    head = say(meaning.of, rng)
+    head = realise(meaning.of, rng)
     # A clause of its own behind the noun would make the second one ambiguous.
     while " that " in head or not head.startswith("the "):
-        head = say(meaning.of, rng)
+        head = realise(meaning.of, rng)
     return rng.choice(TEMPLATES[meaning.verb]).format(head)
 
 
@@ -121,7 +121,7 @@ def _goes(dx: int, dy: int) -> Verdict:
 
 
 def _still(actor: Actor, seen: np.ndarray) -> bool | None:
-    return graded(_length(_way(actor, seen)), yes_below=_STILL, no_above=0.12)
+    return with_margin(_length(_way(actor, seen)), yes_below=_STILL, no_above=0.12)
 
 
 def _stops(actor: Actor, seen: np.ndarray) -> bool | None:
@@ -131,7 +131,7 @@ def _stops(actor: Actor, seen: np.ndarray) -> bool | None:
     tail, before = _length(way[-_TAIL:]), _length(way[:-_TAIL])
     if tail <= _STILL:
         # What never moved has not stopped.
-        return graded(-before, -0.25, -_STILL)
+        return with_margin(-before, -0.25, -_STILL)
     return False if tail >= 0.06 else None
 
 
@@ -166,7 +166,7 @@ def _turns(actor: Actor, seen: np.ndarray) -> bool | None:
     pattern = float(np.ptp(actor.poses[frames, 4]))
     if pattern > 0.1:
         return None
-    return graded(-turned, -1.8, -0.15)
+    return with_margin(-turned, -1.8, -0.15)
 
 
 def _enters(actor: Actor, seen: np.ndarray) -> bool | None:

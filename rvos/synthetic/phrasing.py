@@ -11,9 +11,9 @@ from random import Random
 
 from image_core.synthetic.expressions import names_held_out_pair
 from image_core.synthetic.meanings import SIDES, All, Extreme, Kind, Located, Meaning, OfTwo
-from image_core.synthetic.recipes import propose
+from image_core.synthetic.realisation import realise
+from image_core.synthetic.recipes import sample_meaning
 from image_core.synthetic.scene import SceneObject
-from image_core.synthetic.speech import say
 from rvos.synthetic.expressions import members, stays
 from rvos.synthetic.film import Film
 
@@ -44,7 +44,7 @@ def about_several(film: Film, count: int, rng: Random) -> tuple[tuple[str, tuple
             break
         meant = members(meaning, film)
         if len(meant) > 1 and not names_held_out_pair(meaning) and stays(meaning, film, meant):
-            ids_of.setdefault(say(meaning, rng), tuple(sorted(meant)))
+            ids_of.setdefault(realise(meaning, rng), tuple(sorted(meant)))
     return tuple(ids_of.items())
 
 
@@ -55,7 +55,7 @@ def about_nothing(film: Film, count: int, rng: Random) -> tuple[str, ...]:
         if len(texts) == count:
             break
         if not names_held_out_pair(meaning) and stays(meaning, film, frozenset()):
-            texts.setdefault(say(meaning, rng))
+            texts.setdefault(realise(meaning, rng))
     return tuple(texts)
 
 
@@ -88,7 +88,7 @@ def _proposed(film: Film, rng: Random, family: str) -> Iterator[Meaning]:
         return
     for _ in range(_PROPOSALS):
         scene = rng.choice(scenes)
-        yield propose(scene, rng, family, rng.choice(scene.objects))
+        yield sample_meaning(scene, rng, family, rng.choice(scene.objects))
 
 
 def _worded(meanings: Sequence[Meaning], count: int, rng: Random) -> tuple[str, ...]:
@@ -101,5 +101,5 @@ def _worded(meanings: Sequence[Meaning], count: int, rng: Random) -> tuple[str, 
     for turn in range(count * _WORDINGS):
         if len(texts) == count:
             break
-        texts.setdefault(say(pool[turn % len(pool)], rng))
+        texts.setdefault(realise(pool[turn % len(pool)], rng))
     return tuple(texts)

@@ -27,7 +27,7 @@ DEFAULT = "tracks"
 def known_tracker(name: str) -> str:
     """The name as it is in the table; a name with the prefix `hub:` unchanged. Raises `UnknownNameError`."""
     if not name.startswith(PREFIX):
-        return TRACKERS.known(name)
+        return TRACKERS.canonical_name(name)
     check_name(name.removeprefix(PREFIX))
     return name
 

@@ -332,7 +332,7 @@ class TracksTracker(Tracker[TracksState]):
     def _remembered(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
         """The ids of the tracks that the map's memory learns as shown: if motion decides, all that may yet be meant.
         Decisions are ignored, so that the tracks are the same on both passes over a video."""
-        if state.expression.is_told_by_motion:
+        if state.expression.needs_motion:
             return {track.id for track in tracks if track.probs is not None}
         return self._shown(self._claims(tracks, state), frame_index, replace(state, tracks=tuple(tracks)), None)
 
@@ -357,7 +357,7 @@ class TracksTracker(Tracker[TracksState]):
 
         def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
             able = {i: claim for i, claim in claims.items() if claim.is_sure or i == first}
-            if state.expression.is_told_by_motion:
+            if state.expression.needs_motion:
                 return self._by_motion.chosen(state.expression, state.motion, able, claims.keys() - able.keys())
             return chosen(able, first, state.several >= 0.5, self.config.meaning)
 

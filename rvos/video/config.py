@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.faults import Faults
-from image_core.field_types import misfits
+from image_core.field_types import type_errors
 
 BACKENDS = ("av", "decord")
 DAMAGE = ("stop", "skip")
@@ -30,7 +30,7 @@ class VideoConfig:
 
     def __post_init__(self) -> None:
         faults = Faults()
-        for fault in misfits(VideoConfig, vars(self), "video"):
+        for fault in type_errors(VideoConfig, vars(self), "video"):
             raise ConfigError(fault)
         for name in ("stream", "prefetch"):
             if (getattr(self, name) or 0) < 0:

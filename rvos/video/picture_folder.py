@@ -11,7 +11,7 @@ from pathlib import Path
 
 from image_core.entries import entries_of, natural_key
 from image_core.errors import DataError
-from image_core.pictures import is_picture
+from image_core.images import is_image_file
 from rvos.types import VideoError
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def pictures_in(folder: Path) -> list[Path]:
         entries = entries_of(folder)
     except DataError as error:
         raise VideoError(str(error)) from error
-    pictures = [p for p in entries if is_picture(p) and not p.is_dir()]
+    pictures = [p for p in entries if is_image_file(p) and not p.is_dir()]
     if not pictures:
         content = f"a folder with {len(entries)} entries and no picture" if entries else "an empty folder"
         raise VideoError(f"'{folder}': expected .jpg or .png files named in the order of time, got {content}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from image_core.errors import DataError
-from image_core.pictures import picture_size, read_picture
+from image_core.images import image_size, read_image
 from rvos.types import Frame, VideoError, VideoInfo
 from rvos.video.source import PICTURE_RATE, check_indices
 
@@ -16,7 +16,7 @@ from rvos.video.source import PICTURE_RATE, check_indices
 class PicturesSource:
     """Picture files in the order given, frame i at i / rate.
 
-    name: of the whole, such as their folder's; turned: as in `read_picture`. All headers are read at birth. Raises
+    name: of the whole, such as their folder's; turned: as in `read_image`. All headers are read at birth. Raises
     `VideoError` when there is no picture, one that cannot be read, or one of another size.
     """
 
@@ -44,14 +44,14 @@ class PicturesSource:
 
     def _size(self, path: Path) -> tuple[int, int]:
         try:
-            return picture_size(path, turned=self._turned)
+            return image_size(path, apply_orientation=self._turned)
         except DataError as error:
             raise VideoError(f"'{path}'{str(error).removeprefix(str(path))}") from error
 
     def _read(self, index: int) -> Frame:
         path = self._paths[index]
         try:
-            image = read_picture(path, turned=self._turned)
+            image = read_image(path, apply_orientation=self._turned)
         except DataError as error:
             raise VideoError(f"'{path}': broken at frame {index}{str(error).removeprefix(str(path))}") from error
         if image.shape[:2] != self.info.size:

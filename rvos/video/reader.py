@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from image_core.pictures import is_picture
+from image_core.images import is_image_file
 from rvos.types import Frame, StoredPictures, VideoError, VideoInfo
 from rvos.video.av_source import AvSource
 from rvos.video.camera import CameraSource
@@ -64,7 +64,7 @@ def _open_source(source: Source, backend: str, stream: int | None, damage: str, 
     if path.is_dir():
         _refuse_decord(backend, "folders of pictures")
         return PicturesSource(pictures_in(path), str(path), rate)
-    if is_picture(path) and backend == "av" and not _is_animated_png(path):
+    if is_image_file(path) and backend == "av" and not _is_animated_png(path):
         return PicturesSource([path], str(path), rate)
     _refuse_rate(rate, source)
     return AvSource(path, stream, damage) if backend == "av" else DecordSource(path, stream)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from image_core.errors import ConfigError, DataError
-from image_core.geometry.mask_files import VOID, Meaning, read_mask
+from image_core.geometry.mask_files import VOID, MaskEncoding, read_mask
 from rvos.watch.marked import MarkedFrames
 from rvos.watch.session import Given
 
@@ -117,7 +117,7 @@ def read_corrections(texts: Sequence[str], expression_count: int) -> Corrections
 def _object(path: Path, text: str) -> np.ndarray:
     """(H, W) bool of a picture that shows one object."""
     picture = read_mask(path)
-    ids = Meaning.of([picture]).ids(picture)
+    ids = MaskEncoding.of([picture]).ids(picture)
     shown = [int(i) for i in np.unique(ids) if 0 < i < VOID]
     if len(shown) != 1:
         got = f"the ids {', '.join(map(str, shown))}" if shown else "none"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from image_core.errors import ConfigError, DataError
-from image_core.geometry.mask_files import VOID, Meaning, read_mask
+from image_core.geometry.mask_files import VOID, MaskEncoding, read_mask
 from rvos.types import Target, object_targets
 from rvos.watch.marked import MarkedFrames
 
@@ -96,7 +96,7 @@ def read_prompts(pairs: Sequence[str]) -> MaskPrompts:
             )
         paths[index] = path
     pictures = {index: read_mask(path) for index, path in paths.items()}
-    meaning = Meaning.of(pictures.values())
+    meaning = MaskEncoding.of(pictures.values())
     return MaskPrompts({i: _ids(meaning.ids(each), f"--mask {i}={paths[i]}") for i, each in pictures.items()})
 
 

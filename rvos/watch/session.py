@@ -14,7 +14,7 @@ import numpy as np
 
 from image_core.errors import DataError
 from image_core.identity import name_of
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from image_core.state import from_bytes, to_bytes
 from rvos.reading.key_frames import KeyFrames, KeyFrameState
 from rvos.tracking.tracker import Tracker
@@ -97,7 +97,7 @@ class StreamSession:
         self._pace = key_frames.start()
         self._reading = reader.start()
         self._tracks = tuple(
-            tracker.start(0 if apart else index, timed(text)) for index, text in enumerate(self.expressions)
+            tracker.start(0 if apart else index, parse_timed(text)) for index, text in enumerate(self.expressions)
         )
         self._asked = {index: AskedFrames() for index in sorted(candidates_of)}
 
@@ -274,7 +274,7 @@ def _with_candidates(
 
 def questions(expressions: Sequence[str], tracker: Tracker[Any], draws_candidates: bool) -> tuple[str, ...]:
     """The texts that the image model is asked for the expressions with this tracker."""
-    return tuple(tracker.question(timed(expression), draws_candidates) for expression in expressions)
+    return tuple(tracker.question(parse_timed(expression), draws_candidates) for expression in expressions)
 
 
 def check_identity(own: str, other: str) -> None:

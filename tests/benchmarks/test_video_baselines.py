@@ -13,7 +13,7 @@ from benchmarks.gain.clip import Clip, FrameAnswer, record
 from benchmarks.gain.work import masks_of
 from benchmarks.harness.clips import frames_of
 from benchmarks.harness.scoring import figures
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from image_core.segmenter import ImageSegmenter
 from rvos.reading.propagation import NoPropagation
 from rvos.reading.reader import FeatureReader
@@ -111,7 +111,7 @@ def test_the_memory_tracker_gated_afterwards_is_the_tracker_with_that_threshold(
     tracker = TracksTracker(TracksConfig(presence_threshold=level))
     masks = masks_of(clip, systems.SYSTEMS["tracks"], systems.Thresholds(level, level))
     for e in range(3):
-        state = tracker.start(e, timed(clip.sample.expressions[e].text))
+        state = tracker.start(e, parse_timed(clip.sample.expressions[e].text))
         for t, view in enumerate(clip.views(range(12))):
             result, state = tracker.step(view, clip.answers[t][e], state)
             assert result is not None and (result.mask == masks[e][t]).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from image_core.answer import SURE, Candidate, DenseMap, MaskAnswer, candidates_of, check_answers
+from image_core.answer import MAX_LOG_ODDS, Candidate, DenseMap, MaskAnswer, candidates_of, check_answers
 
 ALL = np.ones((2, 2), bool)
 
@@ -51,8 +51,8 @@ def test_of_several_candidates_the_likely_ones_are_meant() -> None:
     log_odds = answer.log_odds(size)
     assert log_odds[5, 1] == pytest.approx(np.log(0.9 / 0.1), rel=1e-4)
     assert log_odds[5, 11] == pytest.approx(np.log(0.25 / 0.75), rel=1e-4)
-    assert log_odds[0, 0] == pytest.approx(-SURE, rel=1e-4) and log_odds.dtype == np.float32
-    assert MaskAnswer.of_mask(first).log_odds(size)[5, 1] == pytest.approx(SURE, rel=1e-4)
+    assert log_odds[0, 0] == pytest.approx(-MAX_LOG_ODDS, rel=1e-4) and log_odds.dtype == np.float32
+    assert MaskAnswer.of_mask(first).log_odds(size)[5, 1] == pytest.approx(MAX_LOG_ODDS, rel=1e-4)
 
 
 @pytest.mark.parametrize("size", [(48, 80), (37, 64), (480, 854), (5, 9)])

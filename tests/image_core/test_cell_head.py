@@ -10,7 +10,7 @@ import torch
 
 from image_core.errors import ConfigError
 from image_core.layers.transformer import Memory
-from image_core.models.attention_consistency import layer_map, words_read
+from image_core.models.attention_consistency import layer_map, words_ignored
 from image_core.models.cell_head import CellHead, cell_loss
 from image_core.models.contour import contour_decoder
 from image_core.models.description import ModelConfig
@@ -48,7 +48,7 @@ def test_the_first_input_is_read_where_the_head_is_sure() -> None:
 
 
 def test_a_head_needs_cells() -> None:
-    with pytest.raises(ValueError, match="expected a memory of a picture"):
+    with pytest.raises(ValueError, match="expected a memory of an image"):
         CellHead(C, starts=False)(memory(None))
 
 
@@ -96,8 +96,8 @@ def test_a_start_needs_a_head(tiny_spec: MakeSpec) -> None:
 def test_the_first_token_alone_is_taught_to_look() -> None:
     """A landmark's word may look elsewhere."""
     pad, cells = torch.tensor([[False, False, True]]), torch.zeros(1, 4, dtype=torch.bool)
-    assert words_read(pad, "all") is pad
+    assert words_ignored(pad, "all") is pad
     similarity = torch.randn(1, 2, 3, 4)  # of the text branch
-    first = layer_map(similarity, words_read(pad, "first"), cells, "t2i")
+    first = layer_map(similarity, words_ignored(pad, "first"), cells, "t2i")
     torch.testing.assert_close(first, similarity.softmax(-1).mean(1)[:, 0])
     assert not torch.allclose(layer_map(similarity, pad, cells, "t2i"), first)

@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert.asked import Asked
 from image_core.convert.cgformer import CGFORMER, cgformer_description, convert_cgformer
-from image_core.convert.reading import fill
+from image_core.convert.options import ConvertOptions
+from image_core.convert.state_dicts import load_weights
 from image_core.errors import CheckpointError, ConfigError
 from image_core.models import token_grouping
 from image_core.models.cgformer import CGFormer, CGFormerConfig, KernelHead, LevelPositions, contrastive_loss
@@ -94,7 +94,7 @@ def test_one_product_is_both_convolutions_of_the_head() -> None:
         head = KernelHead(6, border).eval()
         x, token = torch.randn(2, 6, 5, 4), torch.randn(2, 6)
         large = F.conv2d(
-            head.second._as_it_reads(head.first._as_it_reads(x)),
+            head.second._forward_unfused(head.first._forward_unfused(x)),
             head.project.weight[..., None, None],
             head.project.bias,
         )
@@ -220,7 +220,9 @@ def folder(tmp_path: Path) -> Path:
 def test_a_published_file_becomes_a_model_file(small: CGFormer, folder: Path) -> None:
     names = {f"module.{k}": v for k, v in published_names(small).items()}
     torch.save({"epoch": 49, "best_iou": 0.7, "model_state_dict": names, "optimizer": {}}, folder / "best_model.pth")
-    spec = convert_cgformer(folder / "best_model.pth", folder / "ours.safetensors", Asked(fusion_heads=(1, 2, 4, 8)))
+    spec = convert_cgformer(
+        folder / "best_model.pth", folder / "ours.safetensors", ConvertOptions(fusion_heads=(1, 2, 4, 8))
+    )
     assert spec.config == {"channels": 24, "tokens": 4, "table_px": 160, "fusion_heads": (1, 2, 4, 8)}
     loaded = load_model(folder / "ours.safetensors")
     theirs = loaded.model.state_dict()
@@ -250,14 +252,14 @@ def test_the_converter_is_strict(small: CGFormer, folder: Path, change: Callable
     change(names)
     torch.save({"model_state_dict": names}, folder / "x.pth")
     with pytest.raises(CheckpointError, match=message) as error:
-        convert_cgformer(folder / "x.pth", folder / "ours.safetensors", Asked(fusion_heads=(1, 2, 4, 8)))
+        convert_cgformer(folder / "x.pth", folder / "ours.safetensors", ConvertOptions(fusion_heads=(1, 2, 4, 8)))
     assert "\n" not in str(error.value) and not (folder / "ours.safetensors").exists()
 
 
 def test_heads_that_do_not_divide_are_refused(small: CGFormer, folder: Path) -> None:
     torch.save({"model_state_dict": published_names(small)}, folder / "x.pth")
     with pytest.raises(ConfigError, match=r"expected divisors of the encoder's channels \(8\), got 3"):
-        convert_cgformer(folder / "x.pth", folder / "ours.safetensors", Asked(fusion_heads=(3,)))
+        convert_cgformer(folder / "x.pth", folder / "ours.safetensors", ConvertOptions(fusion_heads=(3,)))
 
 
 def test_the_published_size_is_described_from_its_shapes() -> None:
@@ -272,7 +274,7 @@ def test_the_published_size_is_described_from_its_shapes() -> None:
     assert names["decoder.layers.2.positional_embedding"].shape == (14400, 512)
     assert names["decoder.proj.txt.weight"].shape == (513, 512)
     assert names["decoder.fuses.0.fusion.0.weight"].shape == (512, 1536, 3, 3)
-    fill(model, CGFORMER.renamed(names), "meta")
+    load_weights(model, CGFORMER.rename_keys(names), "meta")
 
 
 @pytest.mark.shared
@@ -283,7 +285,7 @@ def test_parity_cgformer(shared_dir: Path, monkeypatch: pytest.MonkeyPatch) -> N
     io = {k: torch.from_numpy(np.asarray(v)) for k, v in np.load(folder / "io.npz").items()}
     published = load_file(folder / "state_dict.safetensors")
     model = cast(CGFormer, build_model(cgformer_description(published)).eval())
-    fill(model, CGFORMER.renamed(published), "fixture")
+    load_weights(model, CGFORMER.rename_keys(published), "fixture")
     text = read_words(model, io["text"], io["l_mask"])
     features = model.encode_pairs(io["image"], text, torch.arange(2))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from image_core.data.augment import COLOUR_LIMIT, Augmentation, augment, jitter_colours, mirror, random_crop
-from image_core.data.words import mirror_words, speaks_of_place, words_of
+from image_core.data.words import depends_on_place, mirror_words, words_of
 from image_core.errors import ConfigError
 from image_core.sample import ImageSample
 
@@ -95,7 +95,7 @@ def test_unknown_mirrors_are_not_guessed(expression: str) -> None:
     ],
 )
 def test_speaks_of_place(expression: str, expected: bool) -> None:
-    assert speaks_of_place(expression) is expected
+    assert depends_on_place(expression) is expected
 
 
 def test_words_of() -> None:

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from image_core.data.check import check_pictures
+from image_core.data.check import check_images
 from image_core.data.table import open_dataset
 from image_core.errors import DataError
-from image_core.evaluation.pictures import ReferringPictures
+from image_core.evaluation.images import ReferringImageSet
 
 HEIGHT, WIDTH = 30, 40
 SQUARE = [[2.9, 3.2], [10.7, 3.0], [10.1, 11.9], [2.0, 11.0]]
@@ -75,7 +75,7 @@ def test_a_polygon_of_one_point_is_told(tree: Path, caplog: pytest.LogCaptureFix
     open_dataset("phrasecut", tree, "test")
     told = "left out of the truth, as published readers do: 1 of the polygons of task 1__10, of one point"
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [told]
-    assert f"note: {told}" in check_pictures("phrasecut", tree).notes
+    assert f"note: {told}" in check_images("phrasecut", tree).notes
 
 
 def test_two_files_of_sizes_that_differ_are_told(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -97,14 +97,14 @@ def test_splits_and_the_two_that_are_one(tree: Path) -> None:
     said = {split: open_dataset("phrasecut", tree, split).expressions(0) for split in ("val", "miniv")}
     assert said == {"val": ("val",), "miniv": ("miniv",)}
     assert len(open_dataset("phrasecut", tree, "val_miniv")) == 2
-    assert ReferringPictures("phrasecut", tree).settings["split"] == "test"
-    assert ReferringPictures("phrasecut", tree).protocols == ()
+    assert ReferringImageSet("phrasecut", tree).settings["split"] == "test"
+    assert ReferringImageSet("phrasecut", tree).protocols == ()
     with pytest.raises(DataError, match=r"refer_train\.json: not there"):
         open_dataset("phrasecut", tree, "train")
 
 
 def test_the_check_counts_and_finds_what_is_missing(tree: Path) -> None:
-    found = check_pictures("phrasecut", tree)
+    found = check_images("phrasecut", tree)
     assert found.to_do is None and found.refs == 5 and found.without_target == 0
     assert {name: count.refs for name, count in found.splits.items() if count.refs} == {
         "test": 3,
@@ -114,7 +114,7 @@ def test_the_check_counts_and_finds_what_is_missing(tree: Path) -> None:
     }
     assert found.splits["test"].published_refs == 14354
     (tree / "VGPhraseCut_v0" / "images" / "2.jpg").unlink()
-    assert "1 of 3 pictures missing" in str(check_pictures("phrasecut", tree).to_do)
+    assert "1 of 3 pictures missing" in str(check_images("phrasecut", tree).to_do)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from image_core.data import grefcoco, refer
-from image_core.data.check import check_pictures
+from image_core.data.check import check_images
 from image_core.data.dataset import ReferringImages
 from image_core.data.records import ReferringRecord
 from image_core.data.refer import read_records
@@ -210,7 +210,7 @@ def test_polygons_that_draw_nothing_are_left_out_and_told_once(
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         f"left out of the truth, as published readers do: {what}"
     ]
-    found = check_pictures(dataset, tree)
+    found = check_images(dataset, tree)
     assert found.to_do is None and found.notes[-1] == f"note: left out of the truth, as published readers do: {what}"
     assert found.notes[-1] in found.lines() and not caplog.records[1:]
 
@@ -228,7 +228,7 @@ def test_an_object_of_broken_polygons_alone_is_refused(
     with_segmentation(tree, dataset, [[1.0, 1, 30, 30]])
     with pytest.raises(DataError, match="annotation 10 of image 1: polygon: expected an even count of at least 6"):
         open_dataset(dataset, tree, "train")[0]
-    assert not caplog.records and "a polygon of 4 numbers" in str(check_pictures(dataset, tree).broken_refs)
+    assert not caplog.records and "a polygon of 4 numbers" in str(check_images(dataset, tree).broken_refs)
 
 
 def test_crowds_are_no_objects_of_grefcoco(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -368,4 +368,4 @@ def test_a_segmentation_that_is_none(tree: Path, segmentation: Any) -> None:
     with pytest.raises(DataError, match="annotation 10 of image 1: ") as raised:
         dataset[0]
     assert "\n" not in str(raised.value)
-    assert dataset.truths(0) == [(True, None)] * 2
+    assert dataset.true_masks(0) == [(True, None)] * 2

@@ -26,20 +26,20 @@ def test_it_is_what_it_says(size: tuple[int, int]) -> None:
     """To rounding of double precision, so that no border can hide."""
     layer = seen()
     x = torch.randn(2, 6, *size, dtype=torch.float64)
-    plain = layer._as_it_reads(x)
+    plain = layer._forward_unfused(x)
     torch.testing.assert_close(layer(x), plain, rtol=1e-12, atol=1e-12)
 
     def total(y: Tensor) -> Tensor:
         return y.sum(1, keepdim=True)
 
-    torch.testing.assert_close(layer.reduced(x, total), total(plain), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(layer.forward_reduced(x, total), total(plain), rtol=1e-12, atol=1e-12)
 
 
 @torch.no_grad()
 def test_single_precision_loses_nothing_that_matters() -> None:
     layer = seen(torch.float32)
     x = torch.randn(1, 6, 20, 20)
-    torch.testing.assert_close(layer(x), layer._as_it_reads(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(layer(x), layer._forward_unfused(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("rows", [2, 3, 6, 9])
@@ -57,7 +57,7 @@ def test_in_training_batch_norm_counts_the_large_map() -> None:
     layer = seen().train()
     x = torch.randn(2, 6, 8, 8, dtype=torch.float64)
     before = layer.norm.state_dict()["running_mean"].clone()
-    y = layer.reduced(x, lambda large: large.mean(1, keepdim=True))
+    y = layer.forward_reduced(x, lambda large: large.mean(1, keepdim=True))
     assert y.shape == (2, 1, 16, 16)
     assert not torch.equal(layer.norm.state_dict()["running_mean"], before)
     y.sum().backward()

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from image_core.encoders.vision import build_vision_encoder
 from image_core.layers import processor
-from image_core.layers.many_rows import BATCH, FEWEST_ROWS, LinearOfMany, linear_of_many, use_linear_of_many
-from image_core.layers.top_down import TopDownStep, convolved_enlarged, enlarged
+from image_core.layers.many_rows import BATCH, MIN_ROWS, LinearManyRows, linear_many_rows, use_linear_many_rows
+from image_core.layers.top_down import TopDownStep, conv_of_upsampled, upsample
 from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
@@ -34,13 +34,13 @@ def capability(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(2, 24, 24), (1, 600), (1000,), (23, 29), (FEWEST_ROWS,), (1, 31, 37)])
+@pytest.mark.parametrize("shape", [(2, 24, 24), (1, 600), (1000,), (23, 29), (MIN_ROWS,), (1, 31, 37)])
 @torch.no_grad()
 def test_many_rows_are_the_rows_of_the_layer(shape: tuple[int, ...], bias: bool) -> None:
     torch.manual_seed(0)
     layer = nn.Linear(12, 20, bias=bias)
     x = torch.randn(*shape, 12)
-    torch.testing.assert_close(linear_of_many(layer, x), layer(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(linear_many_rows(layer, x), layer(x), rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
@@ -55,17 +55,17 @@ def test_the_detour_is_taken_where_it_pays_and_nowhere_else(
         return convolve(x, weight, bias)
 
     monkeypatch.setattr(F, "conv2d", counted)
-    layer, x = nn.Linear(4, 4), torch.randn(FEWEST_ROWS, 4)
-    linear_of_many(layer, x)
-    assert calls == [(16, 4, FEWEST_ROWS // 16, 1)]
+    layer, x = nn.Linear(4, 4), torch.randn(MIN_ROWS, 4)
+    linear_many_rows(layer, x)
+    assert calls == [(16, 4, MIN_ROWS // 16, 1)]
     with torch.enable_grad():
-        linear_of_many(layer, x)
-    linear_of_many(layer, x[:-1])
-    linear_of_many(layer, torch.randn(521, 4))  # a prime
-    linear_of_many(nn.Linear(4, 4).double(), x.double())
+        linear_many_rows(layer, x)
+    linear_many_rows(layer, x[:-1])
+    linear_many_rows(layer, torch.randn(521, 4))  # a prime
+    linear_many_rows(nn.Linear(4, 4).double(), x.double())
     for other in ("AVX2", "DEFAULT", "SVE256"):
         capability(other)
-        linear_of_many(layer, x)
+        linear_many_rows(layer, x)
     assert len(calls) == 1
 
 
@@ -73,13 +73,13 @@ def test_the_detour_is_taken_where_it_pays_and_nowhere_else(
 def test_a_network_that_is_not_ours_takes_the_detour_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4, bias=False))
-    x, names = torch.randn(FEWEST_ROWS, 6), list(network.state_dict())
+    x, names = torch.randn(MIN_ROWS, 6), list(network.state_dict())
     expected = network(x)
-    use_linear_of_many(network)
+    use_linear_many_rows(network)
     calls = []
     monkeypatch.setattr(F, "conv2d", lambda *given, _real=F.conv2d: calls.append(1) or _real(*given))
     torch.testing.assert_close(network(x), expected, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(linear_of_many(network[0], x), network[0](x))
+    torch.testing.assert_close(linear_many_rows(network[0], x), network[0](x))
     assert len(calls) == 4 and list(network.state_dict()) == names
 
 
@@ -90,7 +90,7 @@ def test_windows_attend_by_the_fused_kernel_in_use_alone(capability: Callable[[s
     fused: list[Any] = [block.attn for stage in encoder.swin_stages() for block in stage.blocks]
     encoder.eval()
     assert all(attention.fused_attn for attention in fused)
-    assert all(isinstance(attention.qkv, LinearOfMany) for attention in fused)
+    assert all(isinstance(attention.qkv, LinearManyRows) for attention in fused)
     in_use = encoder(images)
     encoder.train()
     assert not any(attention.fused_attn for attention in fused)
@@ -139,8 +139,8 @@ def test_taps_on_the_small_map_are_the_convolution_of_the_large_one(
 ) -> None:
     torch.manual_seed(0)
     x, weight = torch.randn(2, 5, *small).double(), torch.randn(7, 5, 3, 3).double()
-    expected = F.conv2d(enlarged(x, *large), weight, padding=1)
-    torch.testing.assert_close(convolved_enlarged(x, weight, *large), expected, rtol=1e-12, atol=1e-12)
+    expected = F.conv2d(upsample(x, *large), weight, padding=1)
+    torch.testing.assert_close(conv_of_upsampled(x, weight, *large), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -154,5 +154,5 @@ def test_a_step_in_use_is_the_step_as_it_reads(bias: bool) -> None:
         elif name.endswith("running_mean"):
             nn.init.normal_(buffer)
     deep, fine = torch.randn(2, 6, 3, 5), torch.randn(2, 4, 6, 10)
-    expected = step.blocks(torch.cat([enlarged(deep, 6, 10), fine], 1))
+    expected = step.blocks(torch.cat([upsample(deep, 6, 10), fine], 1))
     torch.testing.assert_close(step(deep, fine), expected, rtol=1e-5, atol=1e-5)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from image_core.errors import ConfigError
-from image_core.field_types import misfits
+from image_core.field_types import type_errors
 from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
 
@@ -39,7 +39,7 @@ class Fields:
     ],
 )
 def test_what_fits(values: dict[str, Any]) -> None:
-    assert not list(misfits(Fields, values, "here"))
+    assert not list(type_errors(Fields, values, "here"))
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_what_fits(values: dict[str, Any]) -> None:
     ],
 )
 def test_what_does_not(key: str, value: Any, expected: str) -> None:
-    assert list(misfits(Fields, {key: value}, "here")) == [f"here.{key}: expected {expected}, got {value!r}"]
+    assert list(type_errors(Fields, {key: value}, "here")) == [f"here.{key}: expected {expected}, got {value!r}"]
     plain = expected in ("int", "float", "str", "bool")
-    assert bool(list(misfits(Fields, {key: value}, "here", plain=True))) == plain
+    assert bool(list(type_errors(Fields, {key: value}, "here", plain=True))) == plain
 
 
 @pytest.mark.parametrize(

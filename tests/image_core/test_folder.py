@@ -19,17 +19,17 @@ from image_core.folder import (
     RunKind,
     Shard,
     check_settings,
-    claimed,
     differing_keys,
     digest_of,
-    held,
+    lock_folder,
+    prepare_folder,
     refuse_foreign,
-    settle,
+    run_folder,
     stored_settings,
     write_settings,
 )
 
-KIND = RunKind("rvos test", free=frozenset({"device", "log.every"}))
+KIND = RunKind("rvos test", ignored_keys=frozenset({"device", "log.every"}))
 SETTINGS: dict[str, Any] = {"dataset": "mevis", "tracker": {"name": "none", "gate": 0.5}, "device": "cpu"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text("ab.", max_size=2),
@@ -61,30 +61,30 @@ def one_line(error: pytest.ExceptionInfo[OutputError]) -> str:
     ],
 )
 def test_who_may_run_beside_whom(tmp_path: Path, first: Shard, second: Shard, allowed: bool) -> None:
-    with claimed(tmp_path, KIND, SETTINGS, None, first):
+    with run_folder(tmp_path, KIND, SETTINGS, None, first):
         if allowed:
-            with claimed(tmp_path, KIND, SETTINGS, None, second):
+            with run_folder(tmp_path, KIND, SETTINGS, None, second):
                 pass
             return
         with (
             pytest.raises(OutputError, match="is in use by another run") as caught,
-            claimed(tmp_path, KIND, SETTINGS, None, second),
+            run_folder(tmp_path, KIND, SETTINGS, None, second),
         ):
             pass
         assert "--out" in one_line(caught)
-    with claimed(tmp_path, KIND, SETTINGS, None, second):
+    with run_folder(tmp_path, KIND, SETTINGS, None, second):
         pass
 
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_shards_of_one_run_start_together(tmp_path: Path, count: int) -> None:
     """Also where a whole run was before, whose lock each of them must find free."""
-    with claimed(tmp_path, KIND, SETTINGS):
+    with run_folder(tmp_path, KIND, SETTINGS):
         pass
 
     def shard(i: int) -> bool:
         for _ in range(20):
-            with claimed(tmp_path, KIND, SETTINGS, None, (i, count)):
+            with run_folder(tmp_path, KIND, SETTINGS, None, (i, count)):
                 pass
         return True
 
@@ -96,8 +96,8 @@ def test_shards_of_one_run_start_together(tmp_path: Path, count: int) -> None:
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from image_core.folder import RunKind, held
-with held(Path(sys.argv[1]), RunKind("rvos test")):
+from image_core.folder import RunKind, lock_folder
+with lock_folder(Path(sys.argv[1]), RunKind("rvos test")):
     print("in", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -113,25 +113,25 @@ def holder(folder: Path, seconds: float) -> subprocess.Popen[bytes]:
 def test_a_killed_process_leaves_the_folder_free(tmp_path: Path) -> None:
     with holder(tmp_path, 60) as process:
         try:
-            with pytest.raises(OutputError, match="in use"), held(tmp_path, KIND):
+            with pytest.raises(OutputError, match="in use"), lock_folder(tmp_path, KIND):
                 pass
         finally:
             process.kill()
-    with held(tmp_path, KIND):
+    with lock_folder(tmp_path, KIND):
         pass
 
 
 def test_patience_waits_for_a_run_that_is_ending(tmp_path: Path) -> None:
-    with holder(tmp_path, 0.3), held(tmp_path, RunKind("rvos test", patience_s=30)):
+    with holder(tmp_path, 0.3), lock_folder(tmp_path, RunKind("rvos test", lock_timeout_s=30)):
         pass
 
 
 def test_a_refusal_and_an_error_inside_leave_the_folder_free(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), claimed(tmp_path, KIND, SETTINGS):
+    with pytest.raises(ZeroDivisionError), run_folder(tmp_path, KIND, SETTINGS):
         _ = 1 / 0
-    with pytest.raises(OutputError, match="another run"), claimed(tmp_path, KIND, {}):
+    with pytest.raises(OutputError, match="another run"), run_folder(tmp_path, KIND, {}):
         pass
-    with claimed(tmp_path, KIND, SETTINGS):
+    with run_folder(tmp_path, KIND, SETTINGS):
         pass
 
 
@@ -139,10 +139,10 @@ def test_a_refusal_and_an_error_inside_leave_the_folder_free(tmp_path: Path) -> 
 
 
 def test_the_differences_are_named_by_dotted_key(tmp_path: Path) -> None:
-    assert settle(tmp_path, KIND, SETTINGS) is False and settle(tmp_path, KIND, SETTINGS) is True
+    assert prepare_folder(tmp_path, KIND, SETTINGS) is False and prepare_folder(tmp_path, KIND, SETTINGS) is True
     other = {**SETTINGS, "tracker": {"name": "none", "gate": 0.6}, "split": "val"}
     with pytest.raises(OutputError) as caught:
-        settle(tmp_path, KIND, other)
+        prepare_folder(tmp_path, KIND, other)
     assert one_line(caught) == (
         f"{tmp_path} holds another run (different: split, tracker.gate): pass --overwrite, or choose another --out"
     )
@@ -188,17 +188,17 @@ def test_what_another_run_left_is_gone_before_its_settings_are(tmp_path: Path) -
     old = SETTINGS | {"dataset": "revos"}
     write_settings(tmp_path, KIND, old)
     seen: list[Any] = []
-    with claimed(tmp_path, KIND, SETTINGS, lambda: seen.append(stored_settings(tmp_path, KIND))):
+    with run_folder(tmp_path, KIND, SETTINGS, lambda: seen.append(stored_settings(tmp_path, KIND))):
         assert seen == [old] and stored_settings(tmp_path, KIND) == SETTINGS
 
 
 @pytest.mark.parametrize("content", [b"", b"{\n", b"\xff", b"[1]"])
 def test_damaged_settings_are_one_line_and_can_be_overwritten(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "settings.json").write_bytes(content)
-    with pytest.raises(DamagedError, match=r"settings\.json: .*--overwrite") as caught, claimed(tmp_path, KIND, {}):
+    with pytest.raises(DamagedError, match=r"settings\.json: .*--overwrite") as caught, run_folder(tmp_path, KIND, {}):
         pass
     one_line(caught)
-    with claimed(tmp_path, KIND, SETTINGS, lambda: None):
+    with run_folder(tmp_path, KIND, SETTINGS, lambda: None):
         assert stored_settings(tmp_path, KIND) == SETTINGS
 
 
@@ -223,7 +223,7 @@ def test_what_is_not_of_this_kind_is_never_overwritten(
 
     with (
         pytest.raises(OutputError, match=message) as caught,
-        claimed(tmp_path, KIND, SETTINGS, clear if overwrite else None),
+        run_folder(tmp_path, KIND, SETTINGS, clear if overwrite else None),
     ):
         pass
     one_line(caught)

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.convert import fused_swin
-from image_core.convert.reading import KeyTable, Shapes, fill
+from image_core.convert.state_dicts import KeyTable, Shapes, load_weights
 from image_core.encoders.segmentation_windows import window_attention
 from image_core.encoders.text import Tokens, build_text_encoder
 from image_core.encoders.vision import build_vision_encoder
 from image_core.encoders.vision_blocks import SwinStage
-from image_core.layers.pixel_word import LanguageGate, PixelWordAttention, over_pixels
+from image_core.layers.pixel_word import LanguageGate, PixelWordAttention, instance_norm
 from image_core.models.language_fused import LanguageFusedConfig, LanguageFusedModel
 from image_core.types import ImageBatch, ImageFeatures, Prediction, TextFeatures
 
@@ -53,7 +53,7 @@ def test_pixel_word_attention_is_its_formula(heads: int) -> None:
 
 
 def test_a_single_pixel_hears_nothing_and_breaks_nothing() -> None:
-    assert over_pixels(torch.randn(2, 1, 3)).abs().max() == 0
+    assert instance_norm(torch.randn(2, 1, 3)).abs().max() == 0
     with pytest.raises(ValueError, match=r"expected divisors of the encoder's channels \(8\), got 3"):
         PixelWordAttention(8, 6, 3)
 
@@ -142,15 +142,17 @@ def test_parity_fused_encoders(project: str, heads: int, names: tuple[str, ...],
     io = {k: torch.from_numpy(np.asarray(v)) for k, v in np.load(folder / "io.npz").items()}
     published = load_file(folder / "state_dict.safetensors")
     shapes = Shapes(published, "fixture")
-    vision, bert = fused_swin.swin_of(shapes), fused_swin.bert_of(shapes)
+    vision, bert = fused_swin.swin_config(shapes), fused_swin.bert_config(shapes)
     text = build_text_encoder(bert.name, options=bert.options)
     model = Levels(
         vision=build_vision_encoder(vision.name, options=vision.options),
         text=text,
         config=LanguageFusedConfig((heads,) * 4),
     ).eval()
-    table = KeyTable(fused_swin.SWIN + fused_swin.BERT, fused_swin.UNUSED, fused_swin.place)
-    fill(model, table.renamed({k: v for k, v in published.items() if k.startswith(("back", "text"))}), project)
+    table = KeyTable(fused_swin.SWIN + fused_swin.BERT, fused_swin.UNUSED, fused_swin.resolve_path)
+    load_weights(
+        model, table.rename_keys({k: v for k, v in published.items() if k.startswith(("back", "text"))}), project
+    )
     tokens = Tokens(io[names[0]].long(), io[names[1]] == 0)
     hidden = text.embed(tokens)
     for layer in text.layers:

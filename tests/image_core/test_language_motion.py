@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_core.language.motion import Motion
-from image_core.language.motion_parser import timed
-from image_core.language.number import asked_of_all
+from image_core.language.motion_parser import parse_timed
+from image_core.language.number import expression_for_all
 from image_core.language.plurals import plural_of, singular_of
 
 WORDS = [
@@ -78,7 +78,7 @@ NOUNS = ["car", "bus", "box", "child", "man", "woman", "puppy", "toy", "sheep", 
     ],
 )
 def test_what_is_said_of_motion(expression: str, still: str, motions: list[Motion]) -> None:
-    read = timed(expression)
+    read = parse_timed(expression)
     assert (read.text, read.still, list(read.motions)) == (expression, still, motions)
 
 
@@ -93,7 +93,7 @@ def test_what_is_said_of_motion(expression: str, still: str, motions: list[Motio
     ],
 )
 def test_one_after_the_other(expression: str, deeds: list[tuple[str, str, bool]]) -> None:
-    assert [(m.deed, m.direction, m.then) for m in timed(expression).motions] == deeds
+    assert [(m.deed, m.direction, m.then) for m in parse_timed(expression).motions] == deeds
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_one_after_the_other(expression: str, deeds: list[tuple[str, str, bool]]
     ],
 )
 def test_what_says_nothing_of_the_targets_motion_stays_as_it_is(expression: str) -> None:
-    read = timed(expression)
+    read = parse_timed(expression)
     assert read.motions == () and read.still == read.asked == expression and read.document() == {}
 
 
@@ -138,7 +138,7 @@ def test_what_says_nothing_of_the_targets_motion_stays_as_it_is(expression: str)
     ],
 )
 def test_what_a_picture_shows_something_of_stays_and_counts_little(expression: str, still: str) -> None:
-    read = timed(expression)
+    read = parse_timed(expression)
     assert read.still == still and read.motions and all(motion.is_seen for motion in read.motions)
 
 
@@ -155,7 +155,7 @@ def test_what_a_picture_shows_something_of_stays_and_counts_little(expression: s
     ],
 )
 def test_all_that_may_be_meant_is_asked_for(expression: str, asked: str, several: bool, count: int | None) -> None:
-    read = timed(expression)
+    read = parse_timed(expression)
     assert (read.asked, read.several, read.count) == (asked, several, count)
 
 
@@ -167,12 +167,12 @@ def test_a_plural_has_its_singular(noun: str) -> None:
 
 
 def test_all_of_nothing_is_what_was_said() -> None:
-    assert asked_of_all("") == "" and asked_of_all("left") == "left"
+    assert expression_for_all("") == "" and expression_for_all("left") == "left"
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_read(text: str) -> None:
-    read = timed(text)
+    read = parse_timed(text)
     assert read.text == text and (read.motions or read.still == text)
 
 
@@ -202,5 +202,5 @@ def test_any_text_is_read(text: str) -> None:
     )
 )
 def test_words_are_taken_out_and_none_are_made_up(said: list[str]) -> None:
-    read = timed(" ".join(said))
+    read = parse_timed(" ".join(said))
     assert set(read.still.split()) <= {*said, "the", "thing"}

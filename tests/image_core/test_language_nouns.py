@@ -76,7 +76,7 @@ NOTHING_FITS = "hand hair leg sky water ground road tree rope object thing trick
 @pytest.mark.parametrize("noun", PEOPLE.split())
 def test_people_go_to_the_detector_alone(noun: str) -> None:
     meaning = meaning_of(noun)
-    assert meaning.coco == {"person"} and not meaning.synsets and meaning.is_person and meaning.known
+    assert meaning.coco == {"person"} and not meaning.synsets and meaning.is_person and meaning.has_classes
 
 
 @pytest.mark.parametrize(("name", "noun"), [(name, noun) for name, nouns in COCO.items() for noun in nouns.split()])
@@ -96,7 +96,7 @@ def test_words_of_two_senses_keep_both(noun: str, names: set[str]) -> None:
 
 @pytest.mark.parametrize("noun", [*NO_NOUNS.split(), *NOTHING_FITS.split(), ""])
 def test_what_is_no_noun_or_no_class_is_unknown(noun: str) -> None:
-    assert meaning_of(noun) == UNKNOWN and not UNKNOWN.known and not UNKNOWN.is_person
+    assert meaning_of(noun) == UNKNOWN and not UNKNOWN.has_classes and not UNKNOWN.is_person
 
 
 def test_wider_nouns_hold_the_narrower() -> None:

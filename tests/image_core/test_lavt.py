@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert.asked import Asked
 from image_core.convert.lavt import LAVT, convert_lavt, lavt_description
-from image_core.convert.reading import fill
+from image_core.convert.options import ConvertOptions
+from image_core.convert.state_dicts import load_weights
 from image_core.errors import CheckpointError, ConfigError, DataError
 from image_core.losses import two_class_loss
 from image_core.models.description import EncoderConfig, ModelConfig
@@ -57,7 +57,7 @@ def test_a_file_of_lavt_one_becomes_a_model_file(small: Lavt, folder: Path) -> N
         "best": np.float64(0.7),
     }
     torch.save(content, folder / "lavt_one.pth")
-    spec = convert_lavt(folder / "lavt_one.pth", folder / "ours.safetensors", Asked())
+    spec = convert_lavt(folder / "lavt_one.pth", folder / "ours.safetensors", ConvertOptions())
     assert spec.config == {"channels": 24, "fusion_heads": (1, 2, 4, 8)}
     assert spec.vision.options["window_size"] == 3 and spec.vision.options["mlp_ratio"] == 2
     loaded = load_model(folder / "ours.safetensors")
@@ -67,21 +67,21 @@ def test_a_file_of_lavt_one_becomes_a_model_file(small: Lavt, folder: Path) -> N
     a, b = small.encode_text(said), loaded.model.encode_text(said)
     assert torch.equal(a.words, b.words) and (~a.word_pad_mask).sum(1).tolist() == [7, 3]
     with pytest.raises(CheckpointError, match=r"expected fusion_heads \(1, 2, 4, 8\), which its own arguments say"):
-        convert_lavt(folder / "lavt_one.pth", folder / "b.safetensors", Asked(fusion_heads=(8,)))
+        convert_lavt(folder / "lavt_one.pth", folder / "b.safetensors", ConvertOptions(fusion_heads=(8,)))
 
 
 def test_arguments_of_the_training_say_heads_and_side(small: Lavt, folder: Path) -> None:
     content: dict[str, Any] = {"net": names_in_lavt(small), "args": {"mha": "1-2-4-8", "img_size": 96}}
     torch.save(content, folder / "x.pth")
-    spec = convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+    spec = convert_lavt(folder / "x.pth", folder / "ours.safetensors", ConvertOptions())
     assert spec.config["fusion_heads"] == (1, 2, 4, 8)
     assert load_model(folder / "ours.safetensors").preprocessing.size_px == 96
     with pytest.raises(CheckpointError, match="expected size_px 96, which its own arguments say, got 128"):
-        convert_lavt(folder / "x.pth", folder / "b.safetensors", Asked(size_px=128))
+        convert_lavt(folder / "x.pth", folder / "b.safetensors", ConvertOptions(size_px=128))
     content["args"] = {"mha": "1-2-4-8", "img_size": "96"}
     torch.save(content, folder / "x.pth")
     with pytest.raises(CheckpointError, match="expected img_size as a number of pixels among its arguments, got '96'"):
-        convert_lavt(folder / "x.pth", folder / "b.safetensors", Asked())
+        convert_lavt(folder / "x.pth", folder / "b.safetensors", ConvertOptions())
 
 
 def test_a_file_of_lavt_has_its_bert_beside(small: Lavt, folder: Path) -> None:
@@ -89,12 +89,12 @@ def test_a_file_of_lavt_has_its_bert_beside(small: Lavt, folder: Path) -> None:
     bert = {k.removeprefix("text_encoder."): v for k, v in names.items() if k.startswith("text_encoder.")}
     content = {"model": {k: v for k, v in names.items() if not k.startswith("text_encoder.")}, "bert_model": bert}
     torch.save(content, folder / "lavt.pth")
-    convert_lavt(folder / "lavt.pth", folder / "ours.safetensors", Asked(fusion_heads=(1, 2, 4, 8)))
+    convert_lavt(folder / "lavt.pth", folder / "ours.safetensors", ConvertOptions(fusion_heads=(1, 2, 4, 8)))
     same(small, load_model(folder / "ours.safetensors").model)
     del content["bert_model"]
     torch.save(content, folder / "lavt.pth")
     with pytest.raises(CheckpointError, match="expected lavt or lavt_one with its BERT, got none"):
-        convert_lavt(folder / "lavt.pth", folder / "ours.safetensors", Asked())
+        convert_lavt(folder / "lavt.pth", folder / "ours.safetensors", ConvertOptions())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_converter_is_strict(small: Lavt, folder: Path, change: Callable[[di
     change(names)
     torch.save({"model": names}, folder / "x.pth")
     with pytest.raises(CheckpointError, match=message) as error:
-        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", ConvertOptions())
     assert "\n" not in str(error.value) and not (folder / "ours.safetensors").exists()
 
 
@@ -118,16 +118,16 @@ def test_what_it_is_not_given_or_given_wrongly(small: Lavt, folder: Path) -> Non
     torch.save({"model": names_in_lavt(small)}, folder / "x.pth")
     for heads, message in (((2, 2), "expected one number or four, one a stage, got 2"), ((3,), "expected divisors")):
         with pytest.raises(ConfigError, match=message):
-            convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked(fusion_heads=heads))
+            convert_lavt(folder / "x.pth", folder / "ours.safetensors", ConvertOptions(fusion_heads=heads))
     (folder / "vocab.txt").write_text("\n".join(WORDS[:-1]))
     with pytest.raises(DataError, match="expected 10 words, one for each of the checkpoint's rows, got 9"):
-        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", ConvertOptions())
     (folder / "vocab.txt").write_text("\n".join(w for w in WORDS if w != "[SEP]"))
     with pytest.raises(DataError, match=r"got none of \[SEP\]"):
-        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", ConvertOptions())
     (folder / "vocab.txt").unlink()
     with pytest.raises(DataError, match=r"no vocab\.txt or tokenizer\.json of bert-base-uncased beside it"):
-        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", ConvertOptions())
 
 
 class Stranger:
@@ -137,7 +137,7 @@ class Stranger:
 def test_a_pickle_that_asks_for_a_class_is_not_run(small: Lavt, folder: Path) -> None:
     torch.save({"model": names_in_lavt(small), "args": Stranger()}, folder / "x.pth")
     with pytest.raises(CheckpointError, match="expected a file of tensors and plain values"):
-        convert_lavt(folder / "x.pth", folder / "ours.safetensors", Asked())
+        convert_lavt(folder / "x.pth", folder / "ours.safetensors", ConvertOptions())
 
 
 def test_the_published_size_is_described_from_its_shapes() -> None:
@@ -201,7 +201,7 @@ def test_parity_lavt(shared_dir: Path, tmp_path: Path) -> None:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(4, 120))]
     (tmp_path / "vocab.txt").write_text("\n".join(words))
     torch.save({"model": published, "args": argparse.Namespace(mha="")}, tmp_path / "lavt.pth")
-    convert_lavt(tmp_path / "lavt.pth", tmp_path / "ours.safetensors", Asked())
+    convert_lavt(tmp_path / "lavt.pth", tmp_path / "ours.safetensors", ConvertOptions())
     model = cast(Lavt, load_model(tmp_path / "ours.safetensors").model)
 
     def close(came: Tensor, wanted: str) -> None:
@@ -227,7 +227,7 @@ def test_word_rules_do_not_hide_a_change_of_heads(small: Lavt) -> None:
         replace(lavt_description(names_in_lavt(small)), config={"channels": 24}),
         tokenizer_json=small.tokenizer_json(),
     ).eval()
-    fill(one, LAVT.renamed(names_in_lavt(small)), "small")
+    load_weights(one, LAVT.rename_keys(names_in_lavt(small)), "small")
     images, text = torch.randn(1, 3, 32, 64), small.encode_text(["the red dog"])
     a, b = (m.encode_pairs(images, text, torch.zeros(1, dtype=torch.long)).levels[3] for m in (small, cast(Lavt, one)))
     assert (a - b).abs().max() > 1e-3

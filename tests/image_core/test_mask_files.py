@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from image_core.errors import DataError
-from image_core.geometry.mask_files import Meaning, read_mask
+from image_core.geometry.mask_files import MaskEncoding, read_mask
 
 SHAPE = (6, 8)
 LEFT, RIGHT = np.s_[1:4, 0:3], np.s_[1:4, 5:8]
@@ -80,7 +80,7 @@ def test_what_is_read(picture: Image.Image | bytes, wanted: np.ndarray, tmp_path
     if isinstance(picture, Image.Image) and picture.mode == "P" and picture.getpalette()[:3] == [255, 255, 255]:  # type: ignore[index]
         wanted = np.where(np.asarray(picture) == 0, 1, 0).astype(np.uint8)
     mask = read_mask(save(tmp_path / "mask.png", picture))
-    np.testing.assert_array_equal(Meaning.of([mask]).ids(mask), wanted)
+    np.testing.assert_array_equal(MaskEncoding.of([mask]).ids(mask), wanted)
 
 
 def soft() -> Image.Image:
@@ -108,7 +108,7 @@ def test_what_may_mean_two_things_is_refused(name: str, words: str, tmp_path: Pa
     if name == "cut off":
         path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match=words) as caught:
-        Meaning.of([read_mask(path)])
+        MaskEncoding.of([read_mask(path)])
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -129,18 +129,18 @@ def test_an_animation_is_no_mask(tmp_path: Path) -> None:
 def test_a_sequence_tells_what_one_picture_leaves_open(tmp_path: Path) -> None:
     first = read_mask(save(tmp_path / "0.png", Image.fromarray(values(1, 2))))
     second = read_mask(save(tmp_path / "1.png", Image.fromarray(values(2))))
-    meaning = Meaning.of([first, second])
-    assert meaning.object_ids == (1, 2) and not meaning.yes_or_no
+    meaning = MaskEncoding.of([first, second])
+    assert meaning.object_ids == (1, 2) and not meaning.is_binary
     np.testing.assert_array_equal(meaning.ids(second), values(2))
     both = read_mask(save(tmp_path / "2.png", indexed(values(255), [*COLOURS, *[(90, 80, 70)] * 252])))
-    assert Meaning.of([first, both]).object_ids == (1, 2)  # 255 among ids in a palette is void
+    assert MaskEncoding.of([first, both]).object_ids == (1, 2)  # 255 among ids in a palette is void
 
 
 def test_one_object_is_any_one_value_and_never_several(tmp_path: Path) -> None:
     for value in (1, 7, 255):
-        mask = read_mask(save(tmp_path / "mask.png", Image.fromarray(values(value)))).one_object()
+        mask = read_mask(save(tmp_path / "mask.png", Image.fromarray(values(value)))).binary()
         np.testing.assert_array_equal(mask, values(1) > 0)
     with pytest.raises(DataError, match="expected the mask of one object"):
-        read_mask(save(tmp_path / "mask.png", Image.fromarray(values(1, 2)))).one_object()
+        read_mask(save(tmp_path / "mask.png", Image.fromarray(values(1, 2)))).binary()
     with pytest.raises(DataError, match="expected the mask of one object"):
-        read_mask(save(tmp_path / "mask.png", soft())).one_object()
+        read_mask(save(tmp_path / "mask.png", soft())).binary()

@@ -19,7 +19,7 @@ from image_core.mask_model import (
     describe,
     identify_model,
     is_model,
-    is_python,
+    is_python_name,
     resolve_model,
     unseen_words,
 )
@@ -138,11 +138,11 @@ def test_a_factory_may_import_what_lies_beside_its_module(module: str, tmp_path:
 
 
 def test_paths_and_names_are_no_modules(module: str, tmp_path: Path) -> None:
-    assert is_python("a.b:c.d") and is_python("a:b")
+    assert is_python_name("a.b:c.d") and is_python_name("a:b")
     for other in ("s2rm_tiny", "C:/models/m.safetensors", "a/b:c", "a-b:c", ":make", "bright_model:", "1a:b"):
-        assert not is_python(other), other
+        assert not is_python_name(other), other
     Path("odd:name").touch()
-    assert not is_python("odd:name"), "a file of that name is a model file"
+    assert not is_python_name("odd:name"), "a file of that name is a model file"
     known = "photo, s2rm_tiny, hub:NAME, a model file, or module:factory, a function of yours"
     told = f"unknown model 'bright_model': known are {known}"
     for look_up in (resolve_model, identify_model):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from image_core.convert.partial_res import PARTIAL_RES, partial_res_description
-from image_core.convert.reading import fill
+from image_core.convert.state_dicts import load_weights
 from image_core.convert.table import PROJECTS
 from image_core.data.collate import collate
 from image_core.encoders.gru import build_gru_encoder
@@ -21,7 +21,7 @@ from image_core.encoders.vision import build_vision_encoder
 from image_core.errors import ConfigError
 from image_core.geometry.contours import largest_outline, quantise, rasterise
 from image_core.layers.co_content import CoContent
-from image_core.layers.point_attention import PointModulation, picture_grid
+from image_core.layers.point_attention import PointModulation, image_grid
 from image_core.layers.sequence_decoder import CoordinateDecoder
 from image_core.layers.transformer import Memory
 from image_core.models.description import ModelConfig
@@ -109,7 +109,7 @@ def test_point_modulation_by_hand() -> None:
     torch.manual_seed(3)
     modulation, memory = PointModulation(CHANNELS, HEADS).double(), memory_of()
     queries = torch.randn(len(VALID), 4, CHANNELS, dtype=torch.float64)
-    bias = modulation(queries, picture_grid(memory))
+    bias = modulation(queries, image_grid(memory))
     assert bias.shape == (3, HEADS, 4, 21) and (bias[..., 20] == 0).all(), "the sentence is nowhere"
     said = modulation.mlp(queries)
     for n, (height, width) in enumerate(VALID):
@@ -184,10 +184,10 @@ def test_padding_of_the_picture_changes_nothing(decoder: CoordinateDecoder) -> N
 def test_a_memory_that_is_no_picture_is_refused(decoder: CoordinateDecoder) -> None:
     memory = memory_of()
     blind = Memory(memory.tokens, memory.position, memory.pad_mask)
-    with pytest.raises(ValueError, match="expected a memory of a picture, got one without cells"):
+    with pytest.raises(ValueError, match="expected a memory of an image, got one without cells"):
         decoder.begin(blind)
-    with pytest.raises(ValueError, match="expected a memory of a picture, got one without cells"):
-        picture_grid(blind)
+    with pytest.raises(ValueError, match="expected a memory of an image, got one without cells"):
+        image_grid(blind)
 
 
 @torch.no_grad()
@@ -198,7 +198,7 @@ def test_the_sentence_is_the_last_token_of_the_memory(model: PartialRES) -> None
     bare.encoder = torch.nn.ModuleList()
     image = model.encode_image(torch.randn(1, 3, 64, 96), valid_px=torch.tensor([[64, 60]]))
     text = model.encode_text(["the red star"])
-    memory = bare.remember(image, text)
+    memory = bare.build_memory(image, text)
     assert memory.cells == (2, 3) and memory.tokens.shape == (1, 7, 16)
     assert memory.pad_mask.tolist() == [[False, False, True, False, False, True, False]]
     assert (memory.position[0, -1] == 0).all() and memory.position[0, :2].abs().amax(1).min() > 0.5
@@ -214,7 +214,7 @@ def test_the_sentence_is_the_last_token_of_the_memory(model: PartialRES) -> None
         own = mixed[:, group * width : (group + 1) * width]
         wanted = (own - own.mean()) / (own.var(correction=0) + norm.eps).sqrt()
         torch.testing.assert_close(memory.tokens[0, :, group * width : (group + 1) * width], wanted)
-    assert (model.remember(image, text).tokens - memory.tokens).abs().max() > 0.1
+    assert (model.build_memory(image, text).tokens - memory.tokens).abs().max() > 0.1
 
 
 def test_points_of_a_pseudo_mask_are_sampled_evenly_again(model: PartialRES) -> None:
@@ -251,7 +251,7 @@ def test_a_box_is_answered_as_the_rectangle_it_fills(tiny_spec: Spec, model: Par
     with torch.no_grad():
         found = boxes.eval()(batch)
         text, features = boxes.encode_text(batch.expressions), boxes.encode_image(batch.images)
-        tokens = boxes.decoder.generate(boxes.remember(features, text), coordinates=4).tokens
+        tokens = boxes.decoder.generate(boxes.build_memory(features, text), coordinates=4).tokens
     box = torch.zeros(16, 16, dtype=torch.bool)
     box[2:10, 2:12] = True
     assert ((found.mask_logits[0] > 0) ^ box).sum() <= 18, "the box of the cross, to a bin (2.7 px) a side"
@@ -267,7 +267,7 @@ def test_one_synthetic_picture_can_be_learnt_by_heart(model: PartialRES) -> None
     with torch.no_grad():
         found = model.eval()(batch)
         rows = batch.frame_index
-        memory = model.remember(model.encode_image(batch.images).select(rows), model.encode_text(batch.expressions))
+        memory = model.build_memory(model.encode_image(batch.images).select(rows), model.encode_text(batch.expressions))
         tokens = model.decoder.generate(memory).tokens[:, :-1]
     assert (tokens == model.targets(batch)).float().mean() > 0.9
     assert torch.equal(found.presence_logit > 0, batch.has_target)
@@ -314,9 +314,11 @@ def test_published_names_have_a_place_to_go() -> None:
             key = f"decoder.layers.{layer}.point.{number}"
             sizes |= {f"{key}.weight": (wide, narrow), f"{key}.bias": (wide,)}
     names = {f"head.transformer.{key}": torch.empty(size, device="meta") for key, size in sizes.items()}
-    ours = PARTIAL_RES.renamed(names)
+    ours = PARTIAL_RES.rename_keys(names)
     assert ours.keys() == added
-    fill(model, {k: v for k, v in plain.state_dict().items() if not k.startswith("presence_")} | ours, "by hand")
+    load_weights(
+        model, {k: v for k, v in plain.state_dict().items() if not k.startswith("presence_")} | ours, "by hand"
+    )
 
     shapes = {
         "vis_enc.darknet.0.conv.weight": (32, 3, 3, 3),

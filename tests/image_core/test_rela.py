@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert.asked import Asked
-from image_core.convert.reading import fill
+from image_core.convert.options import ConvertOptions
 from image_core.convert.rela import NEVER_LOADED, RELA, convert_rela, rela_description
+from image_core.convert.state_dicts import load_weights
 from image_core.errors import CheckpointError, ConfigError
 from image_core.layers.deformable_attention import DeformableAttention, cells_of
 from image_core.models.description import ModelConfig
-from image_core.models.rela import Rela, reduced, second_less_first
-from image_core.models.rela_regions import squares_apart
+from image_core.models.rela import Rela, class_difference, downsample_masks
+from image_core.models.rela_regions import outside_own_square
 from image_core.models.table import build_model
 from image_core.types import ImageBatch
 from tests.image_core.published_models import read_words
@@ -65,7 +65,7 @@ def test_each_head_begins_by_looking_its_own_way() -> None:
 
 def test_squares_of_the_hard_split() -> None:
     """Two by two regions over 2 x 4 cells: each sees the two of its quarter."""
-    assert (~squares_apart(2, (2, 4), torch.device("cpu"))).int().tolist() == [
+    assert (~outside_own_square(2, (2, 4), torch.device("cpu"))).int().tolist() == [
         [1, 1, 0, 0, 0, 0, 0, 0],
         [0, 0, 1, 1, 0, 0, 0, 0],
         [0, 0, 0, 0, 1, 1, 0, 0],
@@ -77,15 +77,15 @@ def test_a_minimap_cell_is_true_where_all_around_its_centre_is() -> None:
     mask = torch.zeros(1, 20, 20)
     mask[0, :10, :10] = 1
     mask[0, 4, 4] = 0  # beside the centre of the first cell of 10
-    assert reduced(mask, 2).tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
+    assert downsample_masks(mask, 2).tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
     mask[0, 4, 4], mask[0, 0, 0] = 1, 0
-    assert reduced(mask, 2).tolist() == [[[1.0, 0.0], [0.0, 0.0]]]
+    assert downsample_masks(mask, 2).tolist() == [[[1.0, 0.0], [0.0, 0.0]]]
 
 
 def test_log_odds_of_two_classes_and_of_one() -> None:
     logits = torch.randn(2, 5, 2)
-    torch.testing.assert_close(second_less_first(logits, 2).sigmoid(), logits.softmax(2)[..., 1])
-    assert torch.equal(second_less_first(logits[..., :1], 2), logits[..., 0])
+    torch.testing.assert_close(class_difference(logits, 2).sigmoid(), logits.softmax(2)[..., 1])
+    assert torch.equal(class_difference(logits[..., :1], 2), logits[..., 0])
 
 
 @pytest.mark.parametrize("form", ["release", "paper"])
@@ -119,7 +119,7 @@ def test_the_three_terms_of_the_loss(tiny_spec: Spec, form: str) -> None:
 def test_regions_of_every_published_number(tiny_spec: Spec, side: int) -> None:
     model = cast(Rela, build_model(tiny_spec("rela", minimap=side))).eval()
     text = model.encode_text(["the red star"])
-    said = model.say(model.encode_image(torch.randn(1, 3, 32, 64), text), text)
+    said = model.predict_regions(model.encode_image(torch.randn(1, 3, 32, 64), text), text)
     assert said.masks.shape == (1, side * side, 8, 16) and said.minimap.shape == (1, side * side, 2)
     assert said.target.shape == (1, 2, 8, 16)
     # What is meant is the sum of the regions' masks, each with what its minimap cell says.
@@ -134,7 +134,7 @@ def test_a_region_that_is_nowhere_looks_everywhere(tiny_spec: Spec) -> None:
     torch.nn.init.zeros_(last.weight)
     torch.nn.init.constant_(last.bias, -1.0)
     features = torch.ones(1, 48, 8, 8)
-    unseen = model.regions._unseen(torch.randn(1, 9, 48), features, (2, 2))
+    unseen = model.regions._attention_mask(torch.randn(1, 9, 48), features, (2, 2))
     assert not unseen.any()
 
 
@@ -182,7 +182,7 @@ def test_parity_rela(fixture: tuple[dict[str, Tensor], dict[str, Tensor], Path])
     through the converter what the release gives after it has loaded them, `lang_weight` left behind."""
     published, io, folder = fixture
     torch.save({"model": published, "iteration": 3}, folder / "gres.pth")
-    convert_rela(folder / "gres.pth", folder / "ours.safetensors", Asked())
+    convert_rela(folder / "gres.pth", folder / "ours.safetensors", ConvertOptions())
     loaded = load_model(folder / "ours.safetensors")
     model = cast(Rela, loaded.model)
     assert model.config.heads == 4 and model.config.minimap == 3 and model.config.reads_padding
@@ -199,13 +199,13 @@ def test_parity_rela(fixture: tuple[dict[str, Tensor], dict[str, Tensor], Path])
     close(pixels.features, "mask_features")
     for level, name in zip(pixels.levels, ("ms0", "ms1", "ms2"), strict=True):
         close(level, name)
-    said = model.say(image, text)
+    said = model.predict_regions(image, text)
     close(said.minimap, "official_load_pred_logits")
     close(said.absent, "official_load_nt_label")
     torch.testing.assert_close(said.target, io["official_load_pred_masks"], rtol=1e-4, atol=1e-3)
 
-    fill(model, RELA.renamed(published), "fixture")  # as stored
-    said = model.say(image, text)
+    load_weights(model, RELA.rename_keys(published), "fixture")  # as stored
+    said = model.predict_regions(image, text)
     close(said.minimap, "pred_logits")
     close(said.absent, "nt_label")
     torch.testing.assert_close(said.target, io["pred_masks"], rtol=1e-4, atol=1e-3)
@@ -224,14 +224,14 @@ def test_traps_of_the_published_files(fixture: tuple[dict[str, Tensor], dict[str
     published, io, folder = fixture
     closed = {k: torch.zeros_like(v) if "res_gate" in k else v for k, v in published.items()}
     torch.save({"model": closed}, folder / "gres.pth")
-    spec = convert_rela(folder / "gres.pth", folder / "ours.safetensors", Asked(max_words=12))
+    spec = convert_rela(folder / "gres.pth", folder / "ours.safetensors", ConvertOptions(max_words=12))
     assert spec.config["fusion_gates"] is False and published[NEVER_LOADED] != 0
     loaded = load_model(folder / "ours.safetensors").model
     assert loaded.state_dict()["regions.layers.0.share"] == 0
     assert not any("gates" in key for key in loaded.state_dict())
     assert loaded.encode_text(["w5"]).words.shape[1] == 12
     del closed[NEVER_LOADED]  # a file without it runs as one that has it
-    asked = Asked(max_words=12, heads=2, size_px=96)
+    asked = ConvertOptions(max_words=12, heads=2, size_px=96)
     torch.save({"model": closed}, folder / "gres.pth")
     spec_of_two = convert_rela(folder / "gres.pth", folder / "two.safetensors", asked)
     assert (spec_of_two.config["heads"], spec_of_two.config["points"]) == (2, 8)
@@ -242,7 +242,7 @@ def test_traps_of_the_published_files(fixture: tuple[dict[str, Tensor], dict[str
     closed[NEVER_LOADED] = published[NEVER_LOADED]
     gated = build_model(replace(spec, config={**spec.config, "fusion_gates": True})).eval()
     words = read_words(loaded, io["lang_tokens"], io["lang_mask"])
-    fill(gated, RELA.renamed(closed), "closed")
+    load_weights(gated, RELA.rename_keys(closed), "closed")
     levels = [cast(Rela, m).encode_pairs(io["image"], words, torch.arange(2)).levels for m in (loaded, gated)]
     assert all(torch.equal(a, b) for a, b in zip(*levels, strict=True))
 
@@ -271,7 +271,7 @@ def test_the_converter_is_strict(
     change(published)
     torch.save({"model": published}, folder / "gres.pth")
     with pytest.raises(CheckpointError, match=message):
-        convert_rela(folder / "gres.pth", folder / "ours.safetensors", Asked())
+        convert_rela(folder / "gres.pth", folder / "ours.safetensors", ConvertOptions())
 
 
 @pytest.mark.shared

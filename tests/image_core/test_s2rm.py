@@ -28,7 +28,7 @@ from image_core.models.recurrent_mining import (
     LanguageDistribution,
     OffsetCode,
     Update,
-    rolled,
+    shifted_rows,
 )
 from image_core.models.s2rm import CASGStage, RecurrentMining, S2RMConfig
 from image_core.models.table import build_model
@@ -55,7 +55,7 @@ def maps(n: int, h: int, w: int) -> tuple[Tensor, Tensor]:
 def test_rolled_is_torch_roll(h: int, shift: int, steps: int) -> None:
     x = torch.randn(2, h, 3, 4)
     expected = torch.stack([torch.roll(x, t * shift, dims=1) for t in range(steps)], dim=2)
-    assert torch.equal(rolled(x, shift, steps), expected)
+    assert torch.equal(shifted_rows(x, shift, steps), expected)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_what_is_made_of_the_picture_serves_every_expression_to_the_bit(update: 
     config = S2RMConfig(channels=C, heads=HEADS, update=update)
     mining = RecurrentMining(config, text_channels=4, max_steps=steps).eval()
     vision = torch.randn(1, C, 4, 5)
-    made = mining.of_picture(vision)
+    made = mining.image_only(vision)
     for _ in range(2):
         text = TextFeatures(torch.randn(1, 3, 4), torch.randn(1, 4), torch.zeros(1, 3, dtype=torch.bool))
         assert torch.equal(mining.mine(vision, made, text), mining(vision, text))

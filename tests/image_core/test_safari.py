@@ -299,13 +299,13 @@ def test_the_memory_is_picture_then_words() -> None:
         text = model.encode_text(EXPRESSIONS)
         image = model.encode_image(torch.randn(1, 3, 64, 64), text, valid_px=torch.tensor([[64, 32]]))
         assert image.strides == ((4, 32) if stride == 32 else (4, 16, 32))
-        memory = model.remember(image, text)
+        memory = model.build_memory(image, text)
         assert memory.tokens.shape == (3, cells + text.words.shape[1], 16)
         assert (memory.position[:, cells:] == 0).all() and (memory.position[:, :cells] != 0).any()
         assert memory.pad_mask[:, :cells].sum() == 3 * cells / 2
         assert torch.equal(memory.pad_mask[:, cells:], text.word_pad_mask)
     with pytest.raises(ValueError, match="got some without words"):
-        model.remember(replace(image, words=None), text)
+        model.build_memory(replace(image, words=None), text)
     with pytest.raises(ValueError, match="expected the text, which is fused in the encoder, got none"):
         model.encode_image(torch.randn(1, 3, 64, 64))
 

@@ -218,7 +218,7 @@ def test_two_pictures_can_be_learnt_by_heart(model: SeqTR) -> None:
     with torch.no_grad():
         found = model.eval()(batch)
         text, rows = model.encode_text(batch.expressions), batch.frame_index
-        memory = model.remember(model.encode_image(batch.images, valid_px=batch.valid_px).select(rows), text)
+        memory = model.build_memory(model.encode_image(batch.images, valid_px=batch.valid_px).select(rows), text)
         tokens = model.decoder.generate(memory).tokens[:, :-1]
     assert torch.equal(found.presence_logit > 0, batch.has_target)
     assert (tokens == model.targets(batch)).float().mean() > 0.8
@@ -259,7 +259,7 @@ def test_the_network_makes_no_tensor_on_another_device(model: SeqTR) -> None:
     with WhereTensorsAreMade() as watched:
         stem = model.encode_stem(batch.images)
         image = model.encode_image(batch.images, stem=stem, valid_px=batch.valid_px).select(batch.frame_index)
-        memory = model.remember(image, text)
+        memory = model.build_memory(image, text)
         generated = model.decoder.generate(memory)
         logits = model.decoder(memory, generated.tokens[:, :-1])
         loss = token_loss(logits, generated.tokens, smoothing=0.1, end_weight=0.1)

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from image_core.checkpoint import load_model
-from image_core.convert.asked import Asked
-from image_core.convert.reading import fill, read_published
+from image_core.convert.options import ConvertOptions
 from image_core.convert.seqtr import SEQTR, convert_seqtr, seqtr_description
+from image_core.convert.state_dicts import load_weights, read_state_dict
 from image_core.encoders.gru import GruConfig, GruTextEncoder, fixed_length, word_tokenizer
 from image_core.errors import CheckpointError, DataError, UnknownNameError
 from image_core.models.contour import contours_of
@@ -93,7 +93,7 @@ def file(small: SeqTR, tmp_path: Path) -> Path:
 
 @torch.no_grad()
 def test_a_published_file_becomes_a_model_file(small: SeqTR, file: Path) -> None:
-    spec = convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+    spec = convert_seqtr(file, file.with_name("ours.safetensors"), ConvertOptions())
     assert {key: getattr(small.config, key) for key in spec.config} == spec.config
     assert spec.vision.options["blocks"] == (1, 2, 1, 2, 1)
     loaded = load_model(file.with_name("ours.safetensors"))
@@ -110,8 +110,8 @@ def test_a_published_file_becomes_a_model_file(small: SeqTR, file: Path) -> None
 
 def test_what_no_shape_tells_is_asked(file: Path) -> None:
     usual, told = file.with_name("usual.safetensors"), file.with_name("told.safetensors")
-    convert_seqtr(file, usual, Asked())
-    convert_seqtr(file, told, Asked(heads=2, size_px=320, max_words=20))
+    convert_seqtr(file, usual, ConvertOptions())
+    convert_seqtr(file, told, ConvertOptions(heads=2, size_px=320, max_words=20))
     heads = [load_model(path).spec.config.get("heads", 8) for path in (usual, told)]
     assert heads == [8, 2] and load_model(told).spec.max_words == 20
     assert [load_model(path).preprocessing.size_px for path in (usual, told)] == [640, 320]
@@ -125,7 +125,7 @@ def test_a_model_of_boxes_is_no_model_of_contours(small: SeqTR, file: Path, plac
     names[key] = torch.zeros(places, names[key].shape[1])
     torch.save(names, file)
     with pytest.raises(CheckpointError, match=f"got one of {places} places: contours have 7 or more, an odd number"):
-        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("ours.safetensors"), ConvertOptions())
 
 
 def test_a_pickled_vocabulary_is_read_and_nothing_else_of_it(file: Path) -> None:
@@ -135,18 +135,18 @@ def test_a_pickled_vocabulary_is_read_and_nothing_else_of_it(file: Path) -> None
     words = json.loads(vocabulary.read_text())
     vocabulary.unlink()
     with pytest.raises(DataError, match=r"no token_to_ix\.pkl or \.json beside it"):
-        convert_seqtr(file, file.with_name("a.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("a.safetensors"), ConvertOptions())
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps(words))
-    convert_seqtr(file, file.with_name("a.safetensors"), Asked())
+    convert_seqtr(file, file.with_name("a.safetensors"), ConvertOptions())
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": Path("x")}))
     with pytest.raises(DataError, match="expected plain lists and dicts"):
-        convert_seqtr(file, file.with_name("b.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("b.safetensors"), ConvertOptions())
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": 0, "UNK": 1}))
     with pytest.raises(DataError, match="expected 7 words, one for each of the checkpoint's rows, got 2"):
-        convert_seqtr(file, file.with_name("b.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("b.safetensors"), ConvertOptions())
     file.with_name("token_to_ix.pkl").write_bytes(pickle.dumps({"PAD": 0, "UNK": "1"}))
     with pytest.raises(DataError, match="expected 7 words, one for each"):
-        convert_seqtr(file, file.with_name("b.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("b.safetensors"), ConvertOptions())
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_the_converter_is_strict(small: SeqTR, file: Path, change: Callable[[dic
     change(names)
     torch.save(names, file)
     with pytest.raises(CheckpointError, match=message) as error:
-        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("ours.safetensors"), ConvertOptions())
     assert "\n" not in str(error.value) and not file.with_name("ours.safetensors").exists()
 
 
@@ -174,29 +174,29 @@ def test_word_vectors_inside_or_beside(small: SeqTR, file: Path) -> None:
     vectors = names.pop("lan_enc.embedding.weight").numpy()
     torch.save({"ema_state_dict": {}, "state_dict": {f"module._orig_mod.{k}": v for k, v in names.items()}}, file)
     with pytest.raises(CheckpointError, match=r"got none with a tensor 'lan_enc\.embedding\.weight'"):
-        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("ours.safetensors"), ConvertOptions())
     np.savez(file.with_name("word_emb.npz"), vectors)
-    convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+    convert_seqtr(file, file.with_name("ours.safetensors"), ConvertOptions())
     state = load_model(file.with_name("ours.safetensors")).model.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in small.state_dict().items())
     np.savez(file.with_name("word_emb.npz"), vectors, vectors)
     with pytest.raises(DataError, match="expected one table of word vectors, a row each, got arrays of shapes"):
-        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("ours.safetensors"), ConvertOptions())
     file.with_name("word_emb.npz").write_bytes(b"nonsense")
     with pytest.raises(DataError, match="expected an archive of numpy"):
-        convert_seqtr(file, file.with_name("ours.safetensors"), Asked())
+        convert_seqtr(file, file.with_name("ours.safetensors"), ConvertOptions())
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     for content in (b"", b"nonsense", b"\x80\x02}q\x00."):
         (tmp_path / "x.pth").write_bytes(content)
         with pytest.raises(CheckpointError, match=r"x\.pth"):
-            read_published(tmp_path / "x.pth")
+            read_state_dict(tmp_path / "x.pth")
     with pytest.raises(CheckpointError, match="no such file"):
-        read_published(tmp_path / "y.pth")
+        read_state_dict(tmp_path / "y.pth")
     save_file({"a": torch.zeros(1)}, tmp_path / "z.safetensors")
     with pytest.raises(CheckpointError, match="1 not of this project"):
-        SEQTR.renamed(read_published(tmp_path / "z.safetensors"))
+        SEQTR.rename_keys(read_state_dict(tmp_path / "z.safetensors"))
 
 
 def test_the_published_size_is_described_from_its_shapes() -> None:
@@ -209,7 +209,7 @@ def test_the_published_size_is_described_from_its_shapes() -> None:
     assert found == spec, "what is as published is not named"
     assert names["vis_enc.darknet.10.module_list.3.1.conv.weight"].shape == (1024, 512, 3, 3)
     assert names["vis_enc.darknet.13.bn.weight"].shape == (1024,)
-    fill(model, SEQTR.renamed(names), "meta")
+    load_weights(model, SEQTR.rename_keys(names), "meta")
 
 
 @pytest.mark.shared
@@ -238,7 +238,7 @@ def test_parity_seqtr(shared_dir: Path) -> None:
     text = GruTextEncoder(GruConfig(60, 48, 48), fixed_length(word_tokenizer(vocabulary), 15))
     model = cast(SeqTR, build_model(spec, tokenizer_json=text.tokenizer_json()).eval())
     own = {k: v for k, v in model.state_dict().items() if k.startswith("vision.")}
-    fill(model, own | SEQTR.renamed(published), "fixture")
+    load_weights(model, own | SEQTR.rename_keys(published), "fixture")
 
     def close(came: Tensor, wanted: str) -> None:
         torch.testing.assert_close(came, io[wanted], rtol=1e-4, atol=1e-4, msg=wanted)

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from image_core.synthetic.borrowing import asked_elsewhere, means_nothing, one_word_changed
+from image_core.synthetic.absence import has_no_target, one_word_variants, targets_in_other_scene
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.expressions import Expression
 from image_core.synthetic.fingerprint import pictures_sha256
-from image_core.synthetic.meanings import Beside, Count, Disputable, Except, Extreme, Kind, Meaning, OfTwo, Union
+from image_core.synthetic.meanings import Ambiguous, Beside, Count, Except, Extreme, Kind, Meaning, OfTwo, Union
 from image_core.synthetic.scene import Backdrop, Light, Scene, SceneObject
 
 LIMIT = 0.6
@@ -140,21 +140,21 @@ CIRCLE, STAR, SQUARE, HEART = Kind("circle"), Kind("star"), Kind("square"), Kind
 def test_an_expression_of_another_picture(meaning: Meaning, answer: set[int] | None) -> None:
     """What is wholly missing is absent, also where its number is told; where a part is there, opinions differ."""
     if answer is None:
-        with pytest.raises(Disputable):
-            asked_elsewhere(meaning, SCENE)
+        with pytest.raises(Ambiguous):
+            targets_in_other_scene(meaning, SCENE)
     else:
-        assert asked_elsewhere(meaning, SCENE) == answer
-    assert means_nothing(meaning, SCENE) == (answer == set())
+        assert targets_in_other_scene(meaning, SCENE) == answer
+    assert has_no_target(meaning, SCENE) == (answer == set())
 
 
 def test_an_oval_may_pass_for_a_circle() -> None:
-    assert not means_nothing(Kind("ellipse", "red"), SCENE)
-    assert means_nothing(Kind("ellipse", "green"), SCENE)
+    assert not has_no_target(Kind("ellipse", "red"), SCENE)
+    assert has_no_target(Kind("ellipse", "green"), SCENE)
 
 
 def test_one_word_is_changed_and_the_form_stays() -> None:
     meaning = Beside(Kind("circle", "red"), "left", SQUARE)
-    changed = set(one_word_changed(meaning, SCENE))
+    changed = set(one_word_variants(meaning, SCENE))
     assert changed == {
         Beside(Kind("square", "red"), "left", SQUARE),
         Beside(Kind("circle", "blue"), "left", SQUARE),
@@ -169,7 +169,7 @@ def test_no_word_is_changed_for_what_has_no_name() -> None:
     scene = Scene(
         (obj(0, "plain black heart", 0.2), obj(1, "checkered red heart", 0.8)), 1, 1, SCENE.light, SCENE.backdrop
     )
-    assert Kind("heart", "black", "checkered") not in set(one_word_changed(Kind("heart", "black", "plain"), scene))
+    assert Kind("heart", "black", "checkered") not in set(one_word_variants(Kind("heart", "black", "plain"), scene))
 
 
 def test_the_generator_has_one_number() -> None:

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from image_core.errors import UnknownNameError
-from image_core.synthetic.borrowing import asked_elsewhere
+from image_core.synthetic.absence import targets_in_other_scene
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.expressions import ABSENT_TURNS, Expression, names_held_out_pair
 from image_core.synthetic.language import expression_texts, mirrored, training_words
 from image_core.synthetic.meanings import (
     All,
+    Ambiguous,
     Beside,
     Between,
     Count,
-    Disputable,
     Except,
     Extreme,
     Kind,
@@ -38,9 +38,9 @@ from image_core.synthetic.meanings import (
     Unlike,
     kinds_in,
 )
+from image_core.synthetic.realisation import realise
 from image_core.synthetic.recipes import FAMILIES
 from image_core.synthetic.scene import Backdrop, Light, Scene, SceneObject
-from image_core.synthetic.speech import say
 from image_core.synthetic.splits import COMPOSITIONAL, HELD_OUT_PAIRS, SPLITS
 
 SIDES = {"left": "right", "right": "left"}
@@ -62,7 +62,7 @@ def texts(split: str, pictures: int) -> list[str]:
 
 def answer_of(meaning: Any, scene: Scene, family: str) -> frozenset[int]:
     """What is absent was said of another scene."""
-    return asked_elsewhere(meaning, scene) if family == "absent" else meaning(scene)
+    return targets_in_other_scene(meaning, scene) if family == "absent" else meaning(scene)
 
 
 def mirror_scene(scene: Scene) -> Scene:
@@ -101,7 +101,7 @@ def test_expressions_stay_true_in_the_mirror() -> None:
         for e in expressions:
             try:
                 assert answer_of(mirror_meaning(e.meaning), other, e.family) == e.targets, e.text
-            except Disputable:
+            except Ambiguous:
                 # Overlaps are counted on a grid, which a mirrored outline meets a little differently.
                 assert any(isinstance(e.meaning, kind) for kind in (Layered, All, Count))
         if index >= 1500:
@@ -112,8 +112,8 @@ def test_a_mirrored_meaning_has_the_mirrored_expression() -> None:
     for novel, split in ((False, "train"), (True, COMPOSITIONAL)):
         for index, (_, expressions) in enumerate(described(split, 300)):
             for e in expressions:
-                said = say(e.meaning, Random(index), novel)
-                assert say(mirror_meaning(e.meaning), Random(index), novel) == mirrored(said)
+                said = realise(e.meaning, Random(index), novel)
+                assert realise(mirror_meaning(e.meaning), Random(index), novel) == mirrored(said)
 
 
 def test_mirrored_is_an_involution_and_touches_sides_alone() -> None:
@@ -259,7 +259,7 @@ DISPUTABLE = "disputable"
 )
 def test_meanings_on_a_scene_that_can_be_checked_by_eye(meaning: Meaning, answer: set[int] | str) -> None:
     if answer == DISPUTABLE:
-        with pytest.raises(Disputable):
+        with pytest.raises(Ambiguous):
             meaning(TABLE_SCENE)
     else:
         assert meaning(TABLE_SCENE) == answer
@@ -267,7 +267,7 @@ def test_meanings_on_a_scene_that_can_be_checked_by_eye(meaning: Meaning, answer
 
 def test_one_meaning_has_many_phrasings() -> None:
     for meaning in (Extreme(RED, "left"), Located(CIRCLE, "top", "left"), Ordinal(STAR, "right", 2), All(RED)):
-        assert len({say(meaning, Random(i)) for i in range(200)}) >= 12
+        assert len({realise(meaning, Random(i)) for i in range(200)}) >= 12
 
 
 def test_no_target_has_an_empty_mask() -> None:

@@ -11,7 +11,7 @@ import pytest
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.render import render
-from image_core.synthetic.sampling import FEW_LARGE, USUAL, sample_scene
+from image_core.synthetic.sampling import DEFAULT_STYLE, FEW_LARGE, sample_scene
 from image_core.synthetic.scene import Scene
 from image_core.synthetic.shapes import OUTLINES, SHAPES, coverage, placed
 from image_core.synthetic.splits import DEFAULT_LENGTHS, HELD_OUT_PAIRS, SPLITS, scene_seed
@@ -36,7 +36,7 @@ def test_a_sample_is_a_function_of_split_seed_and_index(split: str) -> None:
 
 
 def test_styles_tell_how_many_objects_there_are_and_how_large() -> None:
-    for style in (USUAL, FEW_LARGE):
+    for style in (DEFAULT_STYLE, FEW_LARGE):
         drawn = [sample_scene(Random(i), style=style).objects for i in range(60)]
         assert {len(objects) for objects in drawn} <= {*range(2, max(style.counts) + 1)}
         sizes = [item.size for objects in drawn for item in objects]

@@ -17,7 +17,7 @@ import torch
 from image_core.errors import ConfigError, DamagedError, DataError
 from image_core.sample import ImageSample
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled
+from image_core.training.batches import StepBatches, TrainingBatches, loader, pick_expressions, shuffled_index
 from image_core.training.calibration import fit_presence
 from image_core.training.config import TRAINING, DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.log import TrainingLog, read_log
@@ -161,10 +161,10 @@ def test_a_fault_of_the_data_arrives_as_it_was_told(tiny_settings: MakeSettings,
 
 
 def test_finite_data_is_shuffled_anew_every_pass() -> None:
-    passes = [[shuffled(position, 7, seed=3) for position in range(7 * k, 7 * k + 7)] for k in range(3)]
+    passes = [[shuffled_index(position, 7, seed=3) for position in range(7 * k, 7 * k + 7)] for k in range(3)]
     assert all(sorted(indices) == list(range(7)) for indices in passes)
     assert passes[0] != passes[1] != passes[2]
-    assert [shuffled(p, 10**9, 0) for p in (0, 5, 123_456)] == [0, 5, 123_456]  # endless data is random already
+    assert [shuffled_index(p, 10**9, 0) for p in (0, 5, 123_456)] == [0, 5, 123_456]  # endless data is random already
 
 
 def test_expressions_are_drawn_with_what_belongs_to_them() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from image_core.checkpoint import load_model
 from image_core.errors import ConfigError, DataError, OutputError
 from image_core.evaluation.scoring import evaluate_images, predict_with
-from image_core.folder import held
+from image_core.folder import lock_folder
 from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
 from image_core.preprocessing import Preprocessing
@@ -149,10 +149,10 @@ def test_a_finished_run_opens_no_data(tiny_settings: MakeSettings, monkeypatch: 
 
 
 def test_a_folder_in_use_is_refused(tiny_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    hasty = replace(TRAINING, patience_s=0.0)
+    hasty = replace(TRAINING, lock_timeout_s=0.0)
     monkeypatch.setattr(recipe, "TRAINING", hasty)
     settings = tiny_settings(steps=4)
-    with held(settings.out, hasty), pytest.raises(OutputError, match="is in use by another run: wait for it"):
+    with lock_folder(settings.out, hasty), pytest.raises(OutputError, match="is in use by another run: wait for it"):
         train(settings)
     assert [path.name for path in settings.out.iterdir()] == [".lock"]
     assert train(settings).exists()

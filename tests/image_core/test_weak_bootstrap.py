@@ -16,12 +16,12 @@ import torch
 from image_core.checkpoint import load_model
 from image_core.errors import DataError, OutputError
 from image_core.evaluation.samples import Samples
-from image_core.folder import held
+from image_core.folder import lock_folder
 from image_core.geometry.rle import decode_rle
 from image_core.sample import ImageSample
 from image_core.segmenter import ImageSegmenter
 from image_core.synthetic.dataset import SyntheticImages
-from image_core.training.batches import PseudoPart, TrainingBatches, shuffled
+from image_core.training.batches import PseudoPart, TrainingBatches, shuffled_index
 from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.log import read_log
 from image_core.training.subset import labelled_indices
@@ -31,7 +31,7 @@ from image_core.weak.box_source import BoxSource, NoBoxes, TrueBoxes
 from image_core.weak.config import BootstrapConfig, FilterConfig
 from image_core.weak.labelling import Labeller
 from image_core.weak.ledger import Ledger, PseudoLabel, count
-from image_core.weak.unlabelled import PseudoLabelled, Unlabelled, UnlabelledPicture
+from image_core.weak.unlabelled import PseudoLabelled, Unlabelled, UnlabelledImage
 
 MakeSettings = Callable[..., TrainConfig]
 MakeBootstrap = Callable[..., BootstrapConfig]
@@ -61,7 +61,7 @@ class Halves(BoxSource):
     def __init__(self, killed_at: int = 99) -> None:
         self.left = killed_at
 
-    def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
+    def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
         if not self.left:
             raise Killed
         self.left -= 1
@@ -153,7 +153,7 @@ def test_every_round_sees_other_pictures(make: MakeBootstrap) -> None:
         drawn = [TrainingBatches(Pictures(), one) for one in own]
         orders = [tuple(batches[step].expressions for step in range(3)) for batches in drawn]
         assert len(set(orders)) == 3
-    positions = [[shuffled(position, COUNT, one.seed) for position in range(COUNT)] for one in rounds]
+    positions = [[shuffled_index(position, COUNT, one.seed) for position in range(COUNT)] for one in rounds]
     assert positions[0] != positions[1] != positions[2] != positions[0]
     assert [one.seed for one in rounds] == [0, 1000, 2000]
 
@@ -252,10 +252,10 @@ def test_a_finished_run_opens_nothing(in_one_go: Path, make: MakeBootstrap, monk
 def test_a_folder_in_use_is_refused(
     make: MakeBootstrap, run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hasty = replace(module.KIND, patience_s=0.0)
+    hasty = replace(module.KIND, lock_timeout_s=0.0)
     monkeypatch.setattr(module, "KIND", hasty)
     settings = make()
-    with held(settings.train.out, hasty), pytest.raises(OutputError, match="is in use by another run"):
+    with lock_folder(settings.train.out, hasty), pytest.raises(OutputError, match="is in use by another run"):
         run(settings, Halves())
     assert not (settings.train.out / "settings.json").exists()
 
@@ -302,8 +302,8 @@ def test_no_true_mask_of_an_unlabelled_picture_matters(
 def test_views_of_unlabelled_pictures_have_no_truth(in_one_go: Path) -> None:
     pictures = Unlabelled(Pictures(), [2, 5])
     with pytest.raises(KeyError):
-        pictures.picture(3)
-    arrays = [value for value in vars(pictures.picture(5)).values() if isinstance(value, np.ndarray)]
+        pictures.image(3)
+    arrays = [value for value in vars(pictures.image(5)).values() if isinstance(value, np.ndarray)]
     assert [array.shape for array in arrays] == [(32, 32, 3)]
     rest = [i for i in range(COUNT) if i not in labelled_indices(COUNT, 0.3, 0)]
     labels = list(Ledger(in_one_go / "ledger.jsonl").labels(1))
@@ -325,7 +325,7 @@ def test_a_picture_that_fails_is_one_line_and_nothing_else_changes(
     broken, bare = rest[2], rest[4]
 
     class Boxes(Halves):
-        def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
+        def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
             if picture.index == bare:
                 raise DataError("no proposals")
             return super().boxes(picture)
@@ -374,7 +374,7 @@ def test_an_expression_without_words_fails_alone(in_one_go: Path, tmp_path: Path
 
 def test_a_fault_of_ours_is_no_failed_picture(make: MakeBootstrap, run: Callable[..., Path]) -> None:
     class Boxes(Halves):
-        def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
+        def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
             raise ValueError("a bug")
 
     with pytest.raises(ValueError, match="a bug"):
@@ -383,7 +383,7 @@ def test_a_fault_of_ours_is_no_failed_picture(make: MakeBootstrap, run: Callable
 
 def test_a_round_without_an_accepted_label(make: MakeBootstrap, run: Callable[..., Path]) -> None:
     class Nowhere(Halves):
-        def boxes(self, picture: UnlabelledPicture) -> Sequence[np.ndarray | None]:
+        def boxes(self, picture: UnlabelledImage) -> Sequence[np.ndarray | None]:
             return [None] * len(picture.expressions)
 
     told = json.loads((run(make(rounds=1), Nowhere()) / "bootstrap.json").read_text())["rounds"][1]

@@ -9,12 +9,12 @@ import numpy as np
 from image_core.synthetic.dataset import SyntheticImages
 from image_core.weak.box_source import SparcBoxes, TrueBoxes
 from image_core.weak.sparc import Sparc
-from image_core.weak.unlabelled import Unlabelled, UnlabelledPicture
+from image_core.weak.unlabelled import Unlabelled, UnlabelledImage
 
 
 def test_true_boxes_are_those_of_the_masks() -> None:
     pictures = SyntheticImages("train", 0, (32, 32), 3, length=5)
-    found = TrueBoxes(pictures).boxes(Unlabelled(pictures, [4]).picture(4))
+    found = TrueBoxes(pictures).boxes(Unlabelled(pictures, [4]).image(4))
     for mask, box in zip(pictures[4].masks, found, strict=True):
         if box is None:
             assert not mask.any()
@@ -36,7 +36,7 @@ def test_sparc_boxes_are_proposals() -> None:
         def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
             return np.repeat(-np.arange(len(images), dtype=float)[:, None], len(texts), axis=1)
 
-    picture = UnlabelledPicture(0, "s", np.zeros((32, 32, 3), np.uint8), ("a dog", "a cat"), ("s_0", "s_1"))
+    picture = UnlabelledImage(0, "s", np.zeros((32, 32, 3), np.uint8), ("a dog", "a cat"), ("s_0", "s_1"))
     boxes = [[1.0, 2.0, 9.0, 8.0], [10.0, 2.0, 19.0, 8.0]]
     found = SparcBoxes(Sparc(LikesTheFirst()), Proposals(boxes)).boxes(picture)
     assert [box.tolist() for box in found if box is not None] == [boxes[0]] * 2

@@ -128,8 +128,8 @@ def test_detectors_give_boxes_within_the_picture(family: str, networks: dict[str
     picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
     # Random weights are sure of nothing: the threshold goes down until all queries pass.
     said = ("the dog left of the cat",)
-    detector = Detector(str(folder), score=0.0, overlap=0.99, most=5, device="cpu")
-    assert detector.takes_words == (family != "detr")
+    detector = Detector(str(folder), score=0.0, overlap=0.99, max_boxes=5, device="cpu")
+    assert detector.is_open_vocabulary == (family != "detr")
     boxes = detector.propose(picture, "any", said)
     assert boxes.dtype == np.float64 and boxes.shape[1] == 4 and 1 <= len(boxes) <= 5
     assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [80, 48]).all() and (boxes[:, :2] < boxes[:, 2:]).all()
@@ -141,7 +141,7 @@ def test_detectors_give_boxes_within_the_picture(family: str, networks: dict[str
 
 @pytest.mark.parametrize("family", ["owlv2", "grounding_dino"])
 def test_what_a_detector_finds_depends_on_the_nouns(family: str, networks: dict[str, Path]) -> None:
-    detector = Detector(str(networks[family]), score=0.0, overlap=1.0, most=50, device="cpu")
+    detector = Detector(str(networks[family]), score=0.0, overlap=1.0, max_boxes=50, device="cpu")
     picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
     said = ("a dog", "the small zebra", "dog at the left")
     dog, zebra, dogs = (detector.propose(picture, "", (text,)) for text in said)

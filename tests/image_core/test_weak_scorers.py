@@ -14,8 +14,8 @@ from image_core.errors import CheckpointError, ConfigError, OutputError, RvosErr
 from image_core.weak.scorers.clip import ClipScorer
 from image_core.weak.scorers.pair import ImageTextPair, PairConfig, PairScorer, load_pair, save_pair
 from image_core.weak.scorers.pair_training import (
+    ImagePool,
     PairTrainingConfig,
-    PicturePool,
     contrastive_loss,
     cut,
     make_batch,
@@ -159,7 +159,7 @@ def test_loss_is_small_for_the_right_answers_and_blind_to_what_is_left_out() -> 
 
 
 def test_a_batch_is_a_function_of_its_step() -> None:
-    pool = PicturePool(BRIEF)
+    pool = ImagePool(BRIEF)
     batch, same, other = (make_batch(pool, BRIEF, step) for step in (1, 1, 2))
     assert (batch.windows == same.windows).all() and batch.texts == same.texts
     assert batch.texts != other.texts
@@ -199,7 +199,7 @@ def test_training_resumes_to_the_same_weights_and_refuses_other_settings(tmp_pat
 
 def test_training_lowers_the_loss() -> None:
     torch.manual_seed(0)
-    batch = make_batch(PicturePool(BRIEF), BRIEF, 0)
+    batch = make_batch(ImagePool(BRIEF), BRIEF, 0)
     from image_core.weak.scorers.pair_training import _update
 
     pair = ImageTextPair(SMALL).train()

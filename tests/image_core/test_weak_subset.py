@@ -19,7 +19,7 @@ from image_core.synthetic.dataset import SyntheticImages
 from image_core.synthetic.layouts import write_refcoco
 from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.training.recipe import datasets
-from image_core.training.subset import ReadInParts, Subset, labelled_indices, words_in
+from image_core.training.subset import PartialSamples, Subset, labelled_indices, words_in
 from image_core.weak.bootstrap import bootstrap
 from image_core.weak.box_source import NoBoxes
 from image_core.weak.config import BootstrapConfig, FilterConfig
@@ -91,7 +91,7 @@ def numbered(words: tuple[str, ...] | None) -> set[int]:
 
 def test_words_are_those_of_the_pictures_asked_for(root: Path) -> None:
     pictures = open_dataset("refcoco", root, "train")
-    assert isinstance(pictures, ReadInParts) and not isinstance(SyntheticImages(), ReadInParts)
+    assert isinstance(pictures, PartialSamples) and not isinstance(SyntheticImages(), PartialSamples)
     assert numbered(words_in(pictures, [2, 5])) == {2, 5}
     assert set(words_in(pictures, range(8))) == pictures.words()
     drawn = SyntheticImages("train", 0, (32, 32), 3, length=5)
@@ -108,7 +108,7 @@ def test_unlabelled_pictures_are_read_without_their_masks(root: Path, monkeypatc
     monkeypatch.setattr(ReferringRecord, "mask", closed)
     with pytest.raises(DataError, match="a broken mask"):
         pictures[3]
-    picture = Unlabelled(pictures, [3]).picture(3)
+    picture = Unlabelled(pictures, [3]).image(3)
     assert (picture.image == sample.image).all() and picture.expressions == sample.expressions
     assert (picture.sample_id, picture.expression_ids) == (sample.sample_id, sample.expression_ids)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from image_core.weak.validity import Everything, MaskInBox, ProjectionLoss, filled
+from image_core.weak.validity import AcceptAll, MaskInBox, ProjectionLoss, filled
 
 BOX = (2, 1, 6, 4)
 """x0, y0, x1, y1: 4 wide and 3 high, in pictures of 5 x 8."""
@@ -74,7 +74,7 @@ def test_without_box_or_mask_nothing_is_judged() -> None:
 def test_everything_takes_any_mask() -> None:
     for name in DRAWINGS:
         for box in (None, np.array(BOX, float)):
-            assert Everything()(mask(name), box).accepted == (name != "empty")
+            assert AcceptAll()(mask(name), box).accepted == (name != "empty")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from image_core.device_names import Precision
 from image_core.errors import DataError
 from image_core.identity import ModelIdentity
 from image_core.language.motion import TimedExpression
-from image_core.mask_model import PACKAGED, PackagedModel, WeightsOf
+from image_core.mask_model import PACKAGED, PackagedModel, WeightsProvider
 from image_core.models.base import FeatureModel
 from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
@@ -172,7 +172,7 @@ def frames() -> np.ndarray:
 def breaking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[np.ndarray, int], Path]:
     """Writes pictures as a folder whose picture `at` has a good header and cannot be decoded until `mend` is made."""
     folder = tmp_path / "pictures"
-    read = pictures.read_picture
+    read = pictures.read_image
 
     def write(images: np.ndarray, at: int) -> Path:
         folder.mkdir()
@@ -180,12 +180,12 @@ def breaking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
             cv2.imwrite(str(folder / f"{index:03d}.png"), image[..., ::-1])
         broken, mended = folder / f"{at:03d}.png", tmp_path / "mended"
 
-        def read_until_there(path: Path, *, turned: bool) -> np.ndarray:
+        def read_until_there(path: Path, *, apply_orientation: bool) -> np.ndarray:
             if path == broken and not mended.exists():
                 raise DataError(f"{path}: not a picture that can be read")
-            return read(path, turned=turned)
+            return read(path, apply_orientation=apply_orientation)
 
-        monkeypatch.setattr(pictures, "read_picture", read_until_there)
+        monkeypatch.setattr(pictures, "read_image", read_until_there)
         return folder
 
     return write
@@ -232,14 +232,14 @@ def rvos(
         colour_segmenter.precision = precision
         return colour_segmenter
 
-    def build(device: str, precision: Precision, weights: WeightsOf) -> ImageSegmenter:
+    def build(device: str, precision: Precision, weights: WeightsProvider) -> ImageSegmenter:
         return load(DEFAULT, device, precision)
 
     def found(name: str | Path) -> Path:
         return stand_in if str(name).replace("-", "_") == "s2rm_tiny" else find_model(name)
 
     identity = ModelIdentity(DEFAULT, "1", "colours")
-    monkeypatch.setitem(PACKAGED, DEFAULT, PackagedModel(build, lambda: identity, shows_features=True))
+    monkeypatch.setitem(PACKAGED, DEFAULT, PackagedModel(build, lambda: identity, has_features=True))
     stand_in = tmp_path / "colours.safetensors"
     stand_in.write_bytes(b"stands in for a model file")
     monkeypatch.setattr(ImageSegmenter, "load", staticmethod(load))

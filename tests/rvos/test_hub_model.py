@@ -68,4 +68,4 @@ def test_what_cannot_be_had_is_one_line_and_exit_2(
 ) -> None:
     told = offline("segment", make_clip(2), "the dog", "--model", "hub:clipseg", "--out", tmp_path / "out")
     assert told.code == 2 and len(told.err) == 1, told.err
-    assert "is not on this machine, and the hub cannot be reached: connect to the network once" in told.err[0]
+    assert "is not downloaded, and the hub cannot be reached: connect to the network once" in told.err[0]

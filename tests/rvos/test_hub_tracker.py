@@ -112,8 +112,8 @@ def test_a_network_that_is_not_here_is_told_in_one_line(
     refused = offline("segment", make_clip(2), "the red circle", *options)
     told = refused.err
     assert refused.code == 2 and len(told) == 1, told
-    assert "network 'yonigozlan/EdgeTAM-hf': is not on this machine, and the hub cannot be reached" in told[0]
-    assert "name a folder in its place" in told[0]
+    assert "network 'yonigozlan/EdgeTAM-hf': is not downloaded, and the hub cannot be reached" in told[0]
+    assert "give a local folder instead" in told[0]
 
 
 def test_models_and_doctor_tell_of_them(cache: Path, offline: Offline) -> None:

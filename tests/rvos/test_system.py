@@ -109,7 +109,7 @@ def test_every_number_has_a_range_that_is_kept(group: str, name: str, number: st
         return
     assert allowed is not None and allowed != Range() and (value is None or value in allowed)
     named = {group: name} if name else {}
-    for end, beyond in ((allowed.least, -1), (allowed.most, 1)):
+    for end, beyond in ((allowed.minimum, -1), (allowed.maximum, 1)):
         if end is not None:
             system_config([f"{group}.{number}={end}"], **named)
             with pytest.raises(ConfigError, match=rf"{group}\.{number}: expected {allowed}, got"):

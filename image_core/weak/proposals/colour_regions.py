@@ -1,6 +1,6 @@
 """Proposals from pixels alone: connected regions of one or two colours with an edge all around them.
 
-For synthetic pictures: objects of one colour, or of a colour and a pattern's second tone, on soft textures. The picture
+For synthetic images: objects of one colour, or of a colour and a pattern's second tone, on soft textures. The image
 is reduced to the few colours of a palette. Each colour, and each pair of them (a shaded object has two), forms
 connected regions. A region is a better proposal the more its outline lies on edges, and the larger it is.
 """
@@ -20,7 +20,7 @@ _SHORTEST_OUTLINE = 12
 _SHORTEST_SIDE_PX = 4
 _SAMPLED_EVERY = 4
 """Pixels, for the palette; it wants as many samples as colours at least."""
-_WORN_EDGE = 20
+_WEAK_PERCENTILE = 20
 """Percentile of the edge strengths along an outline that is taken as its weakest stretch."""
 
 
@@ -28,12 +28,12 @@ _WORN_EDGE = 20
 class RegionConfig:
     """What makes a region a proposal."""
 
-    palettes: tuple[int, ...] = (6, 10)  # numbers of colours; the picture is reduced to each in turn
-    smallest: float = 0.003  # share of the picture that a box must cover
-    largest: float = 0.4  # share of the picture that a box may cover
+    palettes: tuple[int, ...] = (6, 10)  # numbers of colours; the image is reduced to each in turn
+    smallest: float = 0.003  # share of the image that a box must cover
+    largest: float = 0.4  # share of the image that a box may cover
     filled: float = 0.25  # share of its box that a region must cover
     solid: float = 0.6  # share of its convex hull that a region must cover
-    inside: float = 0.6  # share of its outline that must not lie on the picture's border
+    inside: float = 0.6  # share of its outline that must not lie on the image's border
     sharp: float = 40.0  # colour difference (Lab) from which an edge counts fully
     edge: float = 0.3  # least strength of the outline's weakest stretch, as a share of `sharp`
     overlap: float = 0.7  # IoU above which the worse of two boxes is dropped
@@ -45,13 +45,13 @@ class RegionConfig:
 
 
 class ColourRegions:
-    """A `Proposer` for synthetic pictures; a pure function of the pixels."""
+    """A `Proposer` for synthetic images; a pure function of the pixels."""
 
     def __init__(self, config: RegionConfig = RegionConfig()) -> None:
         self.config = config
 
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
-        """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0. Only the picture is read."""
+        """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0. Only the image is read."""
         if image[..., 0].size // _SAMPLED_EVERY < max(self.config.palettes):
             return np.zeros((0, 4))
         lab = cv2.cvtColor(cv2.medianBlur(image, 3).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
@@ -59,7 +59,7 @@ class ColourRegions:
         scored = [
             region
             for colours in self.config.palettes
-            for outline in _outlines(_painted(lab, colours), colours)
+            for outline in _outlines(_quantise(lab, colours), colours)
             if (region := self._judge(outline, edges)) is not None
         ]
         if not scored:
@@ -84,7 +84,7 @@ class ColourRegions:
         if area < s.filled * w * h or solidity < s.solid or inside.mean() < s.inside:
             return None
         along = np.minimum(edges[rows[inside], columns[inside]] / s.sharp, 1)
-        weakest = np.percentile(along, _WORN_EDGE)
+        weakest = np.percentile(along, _WEAK_PERCENTILE)
         if weakest < s.edge:
             return None
         return (x, y, x + w, y + h), float(along.mean() + weakest + 0.5 * solidity + 2 * np.sqrt(share))
@@ -98,8 +98,8 @@ def edge_strength(lab: np.ndarray) -> np.ndarray:
     return cv2.dilate(edges, np.ones((3, 3), np.uint8))
 
 
-def _painted(lab: np.ndarray, colours: int) -> np.ndarray:
-    """(H, W, 3) -> (H, W) uint8: the nearest colour of a k-means palette of the picture."""
+def _quantise(lab: np.ndarray, colours: int) -> np.ndarray:
+    """(H, W, 3) -> (H, W) uint8: the nearest colour of a k-means palette of the image."""
     cv2.setRNGSeed(0)
     sample = np.ascontiguousarray(lab.reshape(-1, 3)[::_SAMPLED_EVERY])
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)

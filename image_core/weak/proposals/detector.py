@@ -1,4 +1,4 @@
-"""Proposals of detectors from transformers: those that are asked with words, and those of their own classes."""
+"""Proposals of detectors from transformers: open-vocabulary and closed-set ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from image_core.errors import ConfigError
-from image_core.hub.detectors import ASKED_WITH_WORDS, OF_OWN_CLASSES, WordDetector, read_detector
-from image_core.hub.loading import Where
+from image_core.hub.detectors import CLOSED_SET, OPEN_VOCABULARY, OpenVocabularyDetector, read_detector
+from image_core.hub.loading import Placement
 from image_core.hub.sources import find_source
 from image_core.language.expression import Referent
 from image_core.language.parser import parse_expression
@@ -16,7 +16,7 @@ from image_core.weak.proposals.suppression import keep_best
 
 
 def nouns_of(expressions: Sequence[str]) -> tuple[str, ...]:
-    """The queries for a detector that is asked with words: the nouns of the targets and landmarks of expressions, each
+    """The queries for an open-vocabulary detector: the nouns of the targets and landmarks of expressions, each
     once."""
     nouns = [noun for expression in expressions for noun in _nouns(parse_expression(expression))]
     return tuple(dict.fromkeys(nouns))
@@ -31,10 +31,10 @@ def _nouns(referent: Referent) -> Iterator[str]:
 
 
 class Detector:
-    """A `Proposer`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `most`.
+    """A `Proposer`: boxes of `score` or more, none over a better one by more than `overlap` (IoU), at most `max_boxes`.
 
-    name: OWNER/NAME of the hub or a local folder. Detectors that must be told what to look for are asked for each noun
-    of the picture's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `CheckpointError`
+    name: OWNER/NAME of the hub or a local folder. Open-vocabulary detectors are queried with each noun
+    of the image's expressions (`nouns_of`). The three figures are SpARC's proposed ones. Raises `CheckpointError`
     where the hub cannot be reached or the folder lacks a file, and `ConfigError` where the model is no detector.
     """
 
@@ -44,29 +44,29 @@ class Detector:
         *,
         score: float = 0.3,
         overlap: float = 0.5,
-        most: int = 30,
+        max_boxes: int = 30,
         device: str = "auto",
     ) -> None:
         self.name = name
-        self.score, self.overlap, self.most = score, overlap, most
+        self.score, self.overlap, self.max_boxes = score, overlap, max_boxes
         source = find_source(name)
-        if source.model_type not in (*ASKED_WITH_WORDS, *OF_OWN_CLASSES):
+        if source.model_type not in (*OPEN_VOCABULARY, *CLOSED_SET):
             raise ConfigError(f"detector '{name}': expected a detector, got a model of type {source.model_type}")
-        self._detector = read_detector(source, Where(device))
+        self._detector = read_detector(source, Placement(device))
 
     @property
-    def takes_words(self) -> bool:
-        """Whether it is asked for nouns."""
-        return isinstance(self._detector, WordDetector)
+    def is_open_vocabulary(self) -> bool:
+        """Whether it takes nouns as queries."""
+        return isinstance(self._detector, OpenVocabularyDetector)
 
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (N, 4) float64 xyxy, the best first; N may be 0, as it is where words are needed and
         the expressions have no noun. The name is not read."""
         detector = self._detector
-        if isinstance(detector, WordDetector):
-            found = detector.find(image, nouns_of(expressions), self.score)
+        if isinstance(detector, OpenVocabularyDetector):
+            detections = detector.detect(image, nouns_of(expressions), self.score)
         else:
-            found = [detector.find(image, self.score)]
-        boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy for one in found)])
-        scores = np.concatenate([np.zeros(0), *(one.scores for one in found)])
-        return boxes[keep_best(boxes, scores, self.overlap, self.most)]
+            detections = [detector.detect(image, self.score)]
+        boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy for one in detections)])
+        scores = np.concatenate([np.zeros(0), *(one.scores for one in detections)])
+        return boxes[keep_best(boxes, scores, self.overlap, self.max_boxes)]

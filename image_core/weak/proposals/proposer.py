@@ -26,10 +26,10 @@ class Proposer(Protocol):
 
 
 class BoxesFile:
-    """Boxes that somebody else found: a JSON file {sample_id: [[x0, y0, x1, y1], ...]}, pixels of the whole picture.
+    """Boxes that somebody else found: a JSON file {sample_id: [[x0, y0, x1, y1], ...]}, pixels of the whole image.
 
     A row may have a score as its fifth number; then the best comes first, else the order is the file's. Boxes are cut
-    to the picture, and those outside it dropped. Raises `DataError` for a file of another form.
+    to the image, and those outside it dropped. Raises `DataError` for a file of another form.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,9 +46,9 @@ class BoxesFile:
     def check(self, sample_ids: Sequence[str]) -> None:
         """Raises `DataError` where the file has none of these samples: of another set, or named otherwise."""
         if sample_ids and not self._rows.keys() & set(sample_ids):
-            told = f"such as '{next(iter(self._rows))}'" if self._rows else "none at all"
+            found = f"such as '{next(iter(self._rows))}'" if self._rows else "none at all"
             raise DataError(
-                f"boxes file {self.path}: expected samples of the data, such as '{sample_ids[0]}', got {told}"
+                f"boxes file {self.path}: expected samples of the data, such as '{sample_ids[0]}', got {found}"
             )
 
     def propose(self, image: np.ndarray, sample_id: str = "", expressions: Sequence[str] = ()) -> np.ndarray:
@@ -62,15 +62,15 @@ class BoxesFile:
 
     def _checked(self, name: str, rows: Any) -> np.ndarray:
         """(N, 4), the best first."""
-        told = (
+        expected = (
             f"boxes file {self.path}: sample '{name}': expected rows of x0 y0 x1 y1, or x0 y0 x1 y1 score, with "
             "x0 < x1 and y0 < y1"
         )
         if not isinstance(rows, list):
-            raise DataError(f"{told}, got {type(rows).__name__}")
+            raise DataError(f"{expected}, got {type(rows).__name__}")
         for row in rows:
             if not _is_box(row) or len(row) != len(rows[0]):
-                raise DataError(f"{told}, got {str(row)[:80]}")
+                raise DataError(f"{expected}, got {str(row)[:80]}")
         table = np.array(rows, np.float64).reshape(len(rows), -1 if rows else 4)
         order = np.argsort(-table[:, 4], kind="stable") if table.shape[1] == 5 else slice(None)
         return table[order, :4]

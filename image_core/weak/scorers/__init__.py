@@ -1,1 +1,1 @@
-"""How well a text fits a picture: CLIP, or a small pair of our own."""
+"""How well a text fits an image: CLIP, or a small pair of our own."""

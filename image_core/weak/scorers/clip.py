@@ -15,7 +15,7 @@ from torch import Tensor
 
 from image_core.device_names import Precision
 from image_core.errors import ConfigError
-from image_core.hub.loading import Network, Where, read_network
+from image_core.hub.loading import Network, Placement, read_network
 from image_core.hub.sources import find_source
 
 _CLASSES_OF = {
@@ -30,8 +30,8 @@ SCORERS = tuple(_CLASSES_OF)
 class ClipScorer:
     """A `Scorer`: the sum over the models of their logits, cosine times the learned temperature.
 
-    names: OWNER/NAME of the hub or local folders; batch: pictures at once. Raises `ConfigError` without a name, for
-    something else than CLIP or SigLIP and as `Where` does, `CheckpointError` where the hub cannot be reached or a
+    names: OWNER/NAME of the hub or local folders; batch: images at once. Raises `ConfigError` without a name, for
+    something else than CLIP or SigLIP and as `Placement` does, `CheckpointError` where the hub cannot be reached or a
     folder lacks a file.
     """
 
@@ -41,24 +41,24 @@ class ClipScorer:
         if not names:
             raise ConfigError("CLIP: expected a hub name or a folder, got no name")
         self.batch = batch
-        self._members = [_read(name, Where(device, precision)) for name in names]
+        self._members = [_read(name, Placement(device, precision)) for name in names]
 
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
-        """N pictures (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not
-        depend on the others; with `batch` 1 a picture's do not, to the bit, on the other pictures."""
+        """N images (h, w, 3) uint8 RGB of any sizes and E texts -> (N, E) float64 logits. A text's logits do not
+        depend on the others; with `batch` 1 a image's do not depend on the other images, bit for bit."""
         return sum((self._logits(network, images, texts) for network in self._members), np.zeros(()))
 
     def _logits(self, network: Network, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
         model = network.model
-        with network.asked():
-            meant = torch.cat([self._text(network, text) for text in texts])
-            shown = torch.cat(
+        with network.inference():
+            text_embeddings = torch.cat([self._text(network, text) for text in texts])
+            image_embeddings = torch.cat(
                 [
-                    _direction(model.get_image_features(**network.prepared(list(images[start : start + self.batch]))))
+                    _direction(model.get_image_features(**network.preprocess(list(images[start : start + self.batch]))))
                     for start in range(0, len(images), self.batch)
                 ]
             )
-            cosines = (shown[:, None] * meant[None]).sum(-1)
+            cosines = (image_embeddings[:, None] * text_embeddings[None]).sum(-1)
             bias = getattr(model, "logit_bias", None)  # SigLIP's
             logits = cosines * model.logit_scale.double().exp() + (0 if bias is None else bias.double())
         return logits.cpu().numpy()
@@ -82,7 +82,7 @@ def _direction(features: Any) -> Tensor:
     return torch.nn.functional.normalize(features.pooler_output.double(), dim=-1)
 
 
-def _read(name: str, where: Where) -> Network:
+def _read(name: str, where: Placement) -> Network:
     source = find_source(name)
     if source.model_type not in SCORERS:
         raise ConfigError(f"CLIP '{name}': expected a model of type {', '.join(SCORERS)}, got '{source.model_type}'")

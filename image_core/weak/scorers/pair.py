@@ -1,8 +1,8 @@
-"""A small pair of picture and text encoders like CLIP's, for synthetic pictures: SpARC's scorer where there is no CLIP.
+"""A small pair of image and text encoders like CLIP's, for synthetic images: SpARC's scorer where there is no CLIP.
 
-A picture becomes a grid of vectors and a text one vector. Their score is the soft maximum (log-mean-exp) of the
-similarities over the grid. Pictures contain several objects and a text names one, so a vector of the whole picture, as
-in CLIP, would tell little after a short training. See `pair_training` for the training.
+An image becomes a grid of vectors and a text one vector. Their score is the soft maximum (log-mean-exp) of the
+similarities over the grid. Images contain several objects and a text names one, so a vector of the whole image, as
+in CLIP, would carry little information after a short training. See `pair_training` for the training.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LARGEST_SCALE = 50.0
 class PairConfig:
     """Sizes of the pair."""
 
-    size_px: int = 128  # side of the square that every picture is squashed to
+    size_px: int = 128  # side of the square that every image is squashed to
     width: int = 96  # of the common space
     text_width: int = 96  # numbers of a word vector, and of each direction of the GRU
     max_words: int = 32  # word pieces of a text
@@ -48,7 +48,7 @@ class PairConfig:
 
 
 class ImageTextPair(nn.Module):
-    """The tiny picture encoder at strides 8 and 16, a GRU over word pieces, and a learned temperature."""
+    """The tiny image encoder at strides 8 and 16, a GRU over word pieces, and a learned temperature."""
 
     def __init__(self, config: PairConfig, tokenizer_json: str | None = None) -> None:
         super().__init__()
@@ -62,10 +62,10 @@ class ImageTextPair(nn.Module):
         self.project_text = nn.Linear(self.text.channels, config.width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
-    def encode_pictures(self, pictures: Tensor) -> Tensor:
+    def encode_images(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] -> (B, cells, width), each cell of length 1."""
-        mean, std = (pictures.new_tensor(values)[:, None, None] for values in (self.vision.mean, self.vision.std))
-        _, fine, coarse = self.vision((pictures - mean) / std)
+        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.vision.mean, self.vision.std))
+        _, fine, coarse = self.vision((images - mean) / std)
         cells = self.fine(fine) + F.interpolate(self.coarse(coarse), scale_factor=2, mode="nearest")
         return F.normalize(cells.flatten(2).transpose(1, 2), dim=-1)
 
@@ -80,15 +80,15 @@ class ImageTextPair(nn.Module):
         return similar.logsumexp(-1) - math.log(cells.shape[1])
 
 
-def as_input(pictures: Sequence[np.ndarray], size_px: int) -> Tensor:
-    """Pictures (h, w, 3) uint8 RGB of any sizes -> (B, 3, size_px, size_px) float in [0, 1], squashed."""
-    squashed = [cv2.resize(p, (size_px, size_px), interpolation=cv2.INTER_AREA) for p in pictures]
+def as_input(images: Sequence[np.ndarray], size_px: int) -> Tensor:
+    """Images (h, w, 3) uint8 RGB of any sizes -> (B, 3, size_px, size_px) float in [0, 1], squashed."""
+    squashed = [cv2.resize(p, (size_px, size_px), interpolation=cv2.INTER_AREA) for p in images]
     return torch.from_numpy(np.stack(squashed)).permute(0, 3, 1, 2).float() / 255
 
 
-def blur(picture: np.ndarray, std_px: float) -> np.ndarray:
+def blur(image: np.ndarray, std_px: float) -> np.ndarray:
     """(H, W, 3) uint8 -> the same, blurred all over as the surroundings of a proposal are."""
-    return cv2.GaussianBlur(picture, (0, 0), std_px)
+    return cv2.GaussianBlur(image, (0, 0), std_px)
 
 
 class PairScorer:
@@ -100,12 +100,12 @@ class PairScorer:
 
     @torch.inference_mode()
     def scores(self, images: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
-        """N pictures (h, w, 3) uint8 RGB and E texts -> (N, E) float64 logits."""
+        """N images (h, w, 3) uint8 RGB and E texts -> (N, E) float64 logits."""
         words = self.pair.encode_texts(texts)
         logits = []
         for start in range(0, len(images), _BATCH):
-            pictures = as_input(images[start : start + _BATCH], self.pair.config.size_px).to(self.device)
-            logits.append(self.pair.fit(self.pair.encode_pictures(pictures), words))
+            inputs = as_input(images[start : start + _BATCH], self.pair.config.size_px).to(self.device)
+            logits.append(self.pair.fit(self.pair.encode_images(inputs), words))
         return torch.cat(logits).double().cpu().numpy()
 
 

@@ -1,12 +1,12 @@
-"""Trains the image-text pair on synthetic pictures and expressions: symmetric InfoNCE, no labelled boxes or masks.
+"""Trains the image-text pair on synthetic images and expressions: symmetric InfoNCE, no labelled boxes or masks.
 
-`ColourRegions` finds regions in the pixels of a picture. Each is shown as SpARC shows a proposal (a *showing*); those
-of a picture form a bag. It is known that an expression describes something in the picture, but not which region. So
+`ColourRegions` finds regions in the pixels of an image. Each is shown as SpARC shows a proposal (a *showing*); those
+of an image form a bag. It is known that an expression describes something in the image, but not which region. So
 the score of a bag is the soft maximum of its showings' scores (multiple-instance learning). Further:
 - Texts are the expressions and the phrases that SpARC's parser finds in them, in SpARC's template.
-- Showings are cut out at the picture's own scale, with some of the blurred surroundings and the red line.
-- Decoys are showings of a picture that is blurred all over. They must score lower on the picture's texts than its bag.
-- A picture is no negative for a text if one of its own texts says the same or more.
+- Showings are cut out at the image's own scale, with some of the blurred surroundings and the red line.
+- Decoys are showings of an image that is blurred all over. They must score lower on the image's texts than its bag.
+- An image is no negative for a text if one of its own texts says the same or more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from image_core.errors import ConfigError
 from image_core.files import replacing
-from image_core.folder import RunKind, claimed
+from image_core.folder import RunKind, run_folder
 from image_core.language.parser import parse_expression
 from image_core.language.predicates import phrases_of
 from image_core.synthetic.dataset import SyntheticImages
@@ -36,7 +36,7 @@ from image_core.weak.scorers.pair import ImageTextPair, PairConfig, as_input, bl
 from image_core.weak.sparc import SparcConfig
 
 logger = logging.getLogger(__name__)
-KIND = RunKind("rvos image-text pair", anew="remove it")
+KIND = RunKind("rvos image-text pair", overwrite_advice="remove it")
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class PairTrainingConfig:
     """How the pair is trained."""
 
     steps: int = 700  # optimiser steps in all
-    pool: int = 3000  # different pictures, kept in memory
+    pool: int = 3000  # different images, kept in memory
     pictures: int = 32  # bags of a step
     decoys: int = 16  # blurred showings beside them
     showings: int = 8  # of each bag
-    texts: int = 3  # of each picture
-    window_px: int = 64  # side of a showing, cut from a picture of the pair's own size
+    texts: int = 3  # of each image
+    window_px: int = 64  # side of a showing, cut from an image of the pair's own size
     lr: float = 2e-3
     warm_up: int = 50
     weight_decay: float = 0.01
@@ -73,16 +73,16 @@ class PairTrainingConfig:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """The batch of one step: B pictures, D decoys, T texts a picture, S showings."""
+    """The batch of one step: B images, D decoys, T texts an image, S showings."""
 
     windows: np.ndarray  # (S, w, w, 3) uint8
-    bags: np.ndarray  # (S,) the bag of each window: 0 to B - 1, then one for each decoy; decoy d is of picture d
-    texts: list[str]  # B x T, picture by picture
+    bags: np.ndarray  # (S,) the bag of each window: 0 to B - 1, then one for each decoy; decoy d is of image d
+    texts: list[str]  # B x T, image by image
     left_out: np.ndarray  # (B + D, B T) bool, True where a bag may fit a text that is not its own
 
 
-class PicturePool:
-    """The first pictures of the training split with their proposals and texts, each drawn once."""
+class ImagePool:
+    """The first images of the training split with their proposals and texts, each drawn once."""
 
     def __init__(self, config: PairTrainingConfig) -> None:
         size = config.pair.size_px, config.pair.size_px
@@ -91,7 +91,7 @@ class PicturePool:
         self._kept: dict[int, tuple[np.ndarray, np.ndarray, list[str]]] = {}
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Picture (H, W, 3) uint8, boxes (N, 4) with N > 0, texts; the whole picture where nothing was found."""
+        """Image (H, W, 3) uint8, boxes (N, 4) with N > 0, texts; the whole image where nothing was found."""
         if index not in self._kept:
             sample = self._data[index]
             boxes = self._proposer.propose(sample.image)
@@ -101,15 +101,15 @@ class PicturePool:
         return self._kept[index]
 
 
-def make_batch(pool: PicturePool, config: PairTrainingConfig, step: int) -> PairBatch:
+def make_batch(pool: ImagePool, config: PairTrainingConfig, step: int) -> PairBatch:
     """The batch of one step, a pure function of (pool, config, step)."""
     rng = np.random.default_rng([config.seed, step])
     template = SparcConfig().template
-    windows, bags, decoys, texts_of_pictures, asked = [], [], [], [], []
+    windows, bags, decoys, texts_of_pictures, batch_texts = [], [], [], [], []
     for bag in range(config.pictures):
         image, boxes, texts = pool[(step * config.pictures + bag) % config.pool]
         texts_of_pictures.append(texts)
-        asked += [texts[i] for i in np.resize(rng.permutation(len(texts)), config.texts)]
+        batch_texts += [texts[i] for i in np.resize(rng.permutation(len(texts)), config.texts)]
         windows += [
             cut(show, box, config.window_px) for show, box in zip(show_proposals(image, boxes), boxes, strict=True)
         ]
@@ -118,18 +118,18 @@ def make_batch(pool: PicturePool, config: PairTrainingConfig, step: int) -> Pair
             box = boxes[rng.integers(len(boxes))]
             blurred = blur(image, PromptStyle().blur_px)
             decoys.append(cut(show_proposal(blurred, box), box, config.window_px))
-    left_out = may_fit(texts_of_pictures, asked)
-    left_out[np.arange(len(asked)) // config.texts, np.arange(len(asked))] = False
+    left_out = may_fit(texts_of_pictures, batch_texts)
+    left_out[np.arange(len(batch_texts)) // config.texts, np.arange(len(batch_texts))] = False
     left_out = np.concatenate([left_out, left_out[: config.decoys]])
     bags += range(config.pictures, config.pictures + len(decoys))
     stacked = np.stack(windows + decoys)
     mirrored = rng.random(len(stacked)) < 0.5
     stacked[mirrored] = stacked[mirrored][:, :, ::-1]
-    return PairBatch(stacked, np.array(bags), [template.format(text) for text in asked], left_out)
+    return PairBatch(stacked, np.array(bags), [template.format(text) for text in batch_texts], left_out)
 
 
 def cut(shown: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
-    """(H, W, 3) and (4,) -> (side, side, 3): the window around the box's centre, moved to lie within the picture."""
+    """(H, W, 3) and (4,) -> (side, side, 3): the window around the box's centre, moved to lie within the image."""
     height, width = shown.shape[:2]
     x = int(np.clip((box[0] + box[2] - side) / 2, 0, width - side))
     y = int(np.clip((box[1] + box[3] - side) / 2, 0, height - side))
@@ -137,15 +137,15 @@ def cut(shown: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
 
 
 def texts_of(expressions: Sequence[str]) -> list[str]:
-    """The expressions of a picture, and the phrases in them; each once."""
+    """The expressions of an image, and the phrases in them; each once."""
     phrases = [phrase for expression in expressions for phrase in phrases_of(parse_expression(expression))]
     return list(dict.fromkeys([*phrases, *(expression.lower() for expression in expressions)]))
 
 
-def may_fit(texts_of_pictures: Sequence[Sequence[str]], asked: Sequence[str]) -> np.ndarray:
-    """(pictures, texts) bool: one of the picture's own texts has every word of the text asked."""
+def may_fit(texts_of_pictures: Sequence[Sequence[str]], queries: Sequence[str]) -> np.ndarray:
+    """(images, texts) bool: one of the image's own texts contains every word of the text."""
     own_words = [[frozenset(text.split()) for text in texts] for texts in texts_of_pictures]
-    asked_words = [frozenset(text.split()) - {"the"} for text in asked]
+    asked_words = [frozenset(text.split()) - {"the"} for text in queries]
     return np.array([[any(words <= text for text in texts) for words in asked_words] for texts in own_words])
 
 
@@ -162,7 +162,7 @@ def contrastive_loss(logits: Tensor, left_out: Tensor, pictures: int) -> Tensor:
     own = torch.arange(logits.shape[1], device=logits.device) // texts
     masked = logits.masked_fill(left_out, -math.inf)
     to_pictures = F.cross_entropy(masked.T, own)
-    # Each text of a picture against the texts of others: its own other texts are no negatives.
+    # Each text of an image against the texts of others: its own other texts are no negatives.
     rows = masked[:pictures].repeat_interleave(texts, 0)
     columns = torch.arange(logits.shape[1], device=logits.device)
     siblings = (own[:, None] == own[None]) & (columns[:, None] != columns[None])
@@ -174,7 +174,7 @@ def train_pair(config: PairTrainingConfig, out: Path) -> Path:
 
     Raises `OutputError` where `out` holds a run with other settings, is in use, or cannot be written.
     """
-    with claimed(out, KIND, asdict(config)):
+    with run_folder(out, KIND, asdict(config)):
         return _train(config, out)
 
 
@@ -189,7 +189,7 @@ def _train(config: PairTrainingConfig, out: Path) -> Path:
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
         logger.info("continuing at step %d of %d", step, config.steps)
-    pool = PicturePool(config)
+    pool = ImagePool(config)
     started, losses = time.monotonic(), []
     while step < config.steps:
         for group in optimiser.param_groups:
@@ -210,7 +210,7 @@ def _train(config: PairTrainingConfig, out: Path) -> Path:
 def _update(
     pair: ImageTextPair, optimiser: torch.optim.Optimizer, batch: PairBatch, config: PairTrainingConfig
 ) -> float:
-    cells = pair.encode_pictures(as_input(list(batch.windows), config.window_px))
+    cells = pair.encode_images(as_input(list(batch.windows), config.window_px))
     showings = pair.fit(cells, pair.encode_texts(batch.texts))
     logits = of_bags(showings, torch.from_numpy(batch.bags), config.pictures + config.decoys)
     loss = contrastive_loss(logits, torch.from_numpy(batch.left_out), config.pictures)

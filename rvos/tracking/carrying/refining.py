@@ -130,7 +130,7 @@ class RefinedCarrier:
             return mask, 0.0
         box = box_of(mask)
         corners = float(box.left), float(box.top), float(box.right), float(box.bottom)
-        (drawings,) = self._masker.drawings(view.once(self._encoded), [corners])
+        (drawings,) = self._masker.predict_masks(view.once(self._encoded), [corners])
         shared = [overlap(drawing.mask, mask) for drawing in drawings]
         best = int(np.argmax([inside / max(union, 1) for inside, union in shared]))
         return drawings[best].mask, shared[best][0] / max(shared[best][1], 1)
@@ -138,4 +138,4 @@ class RefinedCarrier:
     def _encoded(self, view: View) -> Any:
         """Ask by `view.once`."""
         writable = view.frame.image.copy()  # a masker may be of any make; those of torch need a writable array
-        return self._masker.encoded(writable)
+        return self._masker.encode_image(writable)

@@ -73,9 +73,9 @@ def _mllm(config: DecidingConfig, device: str, precision: Precision) -> Decider:
 
     def load() -> Answerer:
         from image_core.hub.image_text import read_image_text_model
-        from image_core.hub.loading import Where
+        from image_core.hub.loading import Placement
 
-        return read_image_text_model(source(), Where(device, precision))
+        return read_image_text_model(source(), Placement(device, precision))
 
     def identity() -> dict[str, Any]:
         from image_core.hub.image_text import KIND

@@ -36,10 +36,10 @@ class NetworkHandle:
     @cached_property
     def propagator(self) -> MaskPropagator:
         """The network itself, downloaded at first use. Raises `ConfigError` or `CheckpointError`, in one line."""
-        from image_core.hub.loading import Where
+        from image_core.hub.loading import Placement
         from rvos.tracking.hub.propagator import read_propagator
 
-        where = Where(self._device, self._precision)
+        where = Placement(self._device, self._precision)
         return read_propagator(source_of(self._text), where)
 
     def document(self) -> dict[str, Any]:

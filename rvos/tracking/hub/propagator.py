@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from image_core.hub.loading import Network, Where, read_network
+from image_core.hub.loading import Network, Placement, read_network
 from image_core.hub.sources import Source
 from rvos.tracking.hub.kinds import PROPAGATORS
 from rvos.tracking.hub.memory import FrameMemory, NetworkMemory, Reach
@@ -106,18 +106,18 @@ class MaskPropagator:
         session.cache.cache_vision_features(index, {"vision_feats": seen.features, "vision_pos_embeds": seen.places})
         if mask is not None:
             processor.add_inputs_to_inference_session(session, index, [_OBJECT], input_masks=mask)
-        with self.network.asked():
+        with self.network.inference():
             return self.network.model(inference_session=session, frame_idx=index, frame=seen.pixels), session
 
     def seen(self, view: View) -> Seen:
         """The picture encoded by the network. Ask by `view.once`: objects and expressions share it."""
-        pixels = self.network.prepared(view.frame.image.copy())["pixel_values"]  # torch needs a writable array
-        with self.network.asked():
+        pixels = self.network.preprocess(view.frame.image.copy())["pixel_values"]  # torch needs a writable array
+        with self.network.inference():
             outputs = self.network.model.get_image_features(pixels, return_dict=True)
         return Seen(pixels[0], outputs.fpn_hidden_states, outputs.fpn_position_encoding)
 
 
-def read_propagator(source: Source, where: Where) -> MaskPropagator:
+def read_propagator(source: Source, where: Placement) -> MaskPropagator:
     """A network of one of `PROPAGATORS`. Raises `CheckpointError` as `read_network` does."""
     return MaskPropagator(read_network(source, *PROPAGATORS[source.model_type], where))
 

@@ -102,7 +102,7 @@ class ByMotion:
     ) -> MotionMemory:
         """The memory after one more frame; unchanged if the expression does not speak of motion, or the whole video is
         known."""
-        if not expression.is_told_by_motion or memory.is_final:
+        if not expression.needs_motion or memory.is_final:
             return memory
         scene = view.frame.index if view.cut else memory.scene
         before = {one.id: one for one in memory.known}

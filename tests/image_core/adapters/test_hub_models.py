@@ -16,7 +16,7 @@ from image_core.mask_model import (
     describe,
     identify_model,
     is_model,
-    is_python,
+    is_python_name,
     resolve_model,
     understood,
     unseen_words,
@@ -56,7 +56,7 @@ def test_the_law_of_mask_models(model: str, named: Callable[[str], str]) -> None
     """An answer an expression; five together are, to the bit, what each is alone, in whatever order; all sizes."""
     name = named(model)
     network = resolve_model(name, "cpu")
-    assert is_model(network) and not is_python(name)
+    assert is_model(network) and not is_python_name(name)
     assert ask(network, PICTURE, []) == []
     for picture in (PICTURE, SMALLEST, WIDE, HIGH):
         asked = EXPRESSIONS if picture is PICTURE else EXPRESSIONS[:2]

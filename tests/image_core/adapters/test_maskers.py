@@ -23,9 +23,9 @@ def no_weights(name: str) -> dict[str, Path]:
 def test_all_that_is_drawn_of_a_box_is_drawn_alike_whatever_else_is_asked(kind: str, tmp_path: Path) -> None:
     masker = resolve_masker(f"hub:{WRITERS[kind](tmp_path)}", "cpu", "fp32", no_weights)
     image = np.random.default_rng(0).integers(0, 255, (48, 80, 3), dtype=np.uint8)
-    encoded = masker.encoded(image)
-    together = masker.drawings(encoded, BOXES)
-    alone = [masker.drawings(encoded, [box])[0] for box in BOXES]
+    encoded = masker.encode_image(image)
+    together = masker.predict_masks(encoded, BOXES)
+    alone = [masker.predict_masks(encoded, [box])[0] for box in BOXES]
     assert [len(each) for each in together] == [3, 3]
     for one, other in zip([d for each in together for d in each], [d for each in alone for d in each], strict=True):
         assert one.mask.shape == (48, 80) and 0 <= one.quality <= 1 and one.quality == other.quality

@@ -11,7 +11,7 @@ import torch
 
 from image_core.adapters import sam3
 from image_core.grounded.hub_maskers import read_masker
-from image_core.hub.loading import Where
+from image_core.hub.loading import Placement
 from image_core.hub.sources import find_source
 from image_core.mask_model import ask, resolve_model
 from tests.tiny_networks import WRITERS
@@ -57,7 +57,7 @@ def test_sam3_on_one_encoding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["sam", "sam_hq", "sam2", "edgetam"])
 def test_maskers_on_one_encoding(kind: str, tmp_path: Path) -> None:
-    masker = read_masker(find_source(str(WRITERS[kind](tmp_path))), Where("cpu"))
+    masker = read_masker(find_source(str(WRITERS[kind](tmp_path))), Placement("cpu"))
     drawn = masker.masks(PICTURE, BOXES)
     assert masker.masks(PICTURE, []) == []
     inputs = masker.network.processor(images=PICTURE, input_boxes=[[list(box) for box in BOXES]], return_tensors="pt")

@@ -129,8 +129,8 @@ def test_rela_draws_its_truth_where_it_compares() -> None:
     steps = [len(set(mask.sum(1).tolist())) for mask in (drawn, resized)]
     assert steps[0] > 400 and steps[1] <= 25
     score = ProtocolScore(PROTOCOLS["rela"])
-    assert score.protocol.drawn and PROTOCOLS["rela_50px"].drawn and not PROTOCOLS["lavt"].drawn
-    score.add(drawn, record.mask(), 0.9, drawn=drawn)
+    assert score.protocol.rasterised and PROTOCOLS["rela_50px"].rasterised and not PROTOCOLS["lavt"].rasterised
+    score.add(drawn, record.mask(), 0.9, rasterised=drawn)
     assert score.compute()["gIoU"] == 1
 
 

@@ -12,7 +12,7 @@ from image_core.answer import MaskAnswer
 from image_core.checkpoint import LoadedModel, Provenance
 from image_core.errors import ConfigError
 from image_core.evaluation.presence import collect_presence
-from image_core.evaluation.samples import asked
+from image_core.evaluation.samples import with_questions
 from image_core.evaluation.scoring import evaluate_images, predict_with
 from image_core.models.description import ModelConfig
 from image_core.models.table import build_model
@@ -60,16 +60,16 @@ def test_figures() -> None:
 def test_the_first_pictures_alone() -> None:
     assert evaluate_images(answers, SAMPLES, 1)["expressions"] == 2
     assert evaluate_images(answers, SAMPLES, 99)["expressions"] == 6
-    assert [s.sample_id for s in asked(SAMPLES, 2)] == ["picture 0", "picture 1"]
+    assert [s.sample_id for s in with_questions(SAMPLES, 2)] == ["picture 0", "picture 1"]
 
 
 def test_shuffled_expressions_are_those_of_the_next_picture() -> None:
-    shuffled = list(asked(SAMPLES, None, shuffled=True))
+    shuffled = list(with_questions(SAMPLES, None, shuffled=True))
     assert [s.expressions for s in shuffled] == [("left", "left"), ("all",), ("top", "nothing", "top")]
     for own, other in zip(SAMPLES, shuffled, strict=True):  # pictures, truth and families stay
         assert other.sample_id == own.sample_id and other.families == own.families
         assert np.array_equal(other.masks, own.masks) and np.array_equal(other.image, own.image)
-    assert [s.expressions for s in asked(SAMPLES, 2, shuffled=True)] == [("left", "left"), ("top",)]
+    assert [s.expressions for s in with_questions(SAMPLES, 2, shuffled=True)] == [("left", "left"), ("top",)]
 
 
 def test_shuffled_figures_are_against_each_pictures_own_truth() -> None:
@@ -88,19 +88,19 @@ def test_shuffled_figures_are_against_each_pictures_own_truth() -> None:
 
 def test_one_picture_has_nobody_to_change_with() -> None:
     with pytest.raises(ConfigError, match="expected 2 pictures or more, got 1"):
-        list(asked(SAMPLES, 1, shuffled=True))
+        list(with_questions(SAMPLES, 1, shuffled=True))
 
 
 def test_pictures_without_expressions_are_left_out() -> None:
-    assert [s.sample_id for s in asked([sample(7, {}), *SAMPLES], 2)] == ["picture 0"]
+    assert [s.sample_id for s in with_questions([sample(7, {}), *SAMPLES], 2)] == ["picture 0"]
 
 
 def test_shuffled_expressions_pass_over_pictures_without_expressions() -> None:
     silent = sample(7, {})
-    came = list(asked([SAMPLES[0], silent, SAMPLES[1], silent], None, shuffled=True))
+    came = list(with_questions([SAMPLES[0], silent, SAMPLES[1], silent], None, shuffled=True))
     assert [s.expressions for s in came] == [("left", "left"), ("top",)]
     with pytest.raises(ConfigError, match="expected 2 pictures or more with expressions, got 1 of 2"):
-        list(asked([SAMPLES[0], silent], None, shuffled=True))
+        list(with_questions([SAMPLES[0], silent], None, shuffled=True))
 
 
 def test_predictions_must_be_as_many_as_expressions() -> None:

@@ -11,7 +11,7 @@ import pytest
 from image_core.answer import MaskAnswer
 from image_core.errors import ConfigError
 from image_core.grounded.config import GroundedConfig
-from image_core.grounded.model import Grounded, against_the_rival
+from image_core.grounded.model import Grounded, pairwise_likelihoods
 from image_core.grounded.parts import Box, Detection
 from image_core.mask_model import ask, describe, is_model, unseen_words
 
@@ -342,5 +342,5 @@ def test_numbers_are_checked() -> None:
 
 
 def test_of_equals_one_is_drawn() -> None:
-    assert (against_the_rival(np.array([0.4, 0.4, 0.2])) >= 0.5).tolist() == [True, False, False]
-    assert against_the_rival(np.array([0.0, 0.0])).tolist() == [0.0, 0.0]
+    assert (pairwise_likelihoods(np.array([0.4, 0.4, 0.2])) >= 0.5).tolist() == [True, False, False]
+    assert pairwise_likelihoods(np.array([0.0, 0.0])).tolist() == [0.0, 0.0]

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.weights, pytest.mark.shared]
 
 
 def test_ssdlite(photo: Path, reference: Reference) -> None:
-    detections = SSDLiteDetector(photo / "ssdlite/model.json", most_squares=0, device="cpu").detect(reference.image)
+    detections = SSDLiteDetector(photo / "ssdlite/model.json", max_squares=0, device="cpu").detect(reference.image)
     wanted = reference.values["coco_ssd"]
     assert [one.label for one in detections] == [label for label, _, _ in wanted]
     assert np.allclose([one.score for one in detections], [score for _, score, _ in wanted], rtol=0, atol=1e-3)

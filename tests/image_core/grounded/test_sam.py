@@ -59,9 +59,9 @@ def test_attention_to_cells_is_plain_attention() -> None:
     for cells_of in (lambda x: x, lambda x: x.repeat(3, 1, 1)):
         keys, values = cells_of(placed), cells_of(cells)
         assert torch.allclose(
-            attention.to_cells(tokens, keys, values, torch.ones(50)), plain(tokens, keys, values), atol=1e-5
+            attention.attend_to_cells(tokens, keys, values, torch.ones(50)), plain(tokens, keys, values), atol=1e-5
         )
-        told = attention.from_cells(keys, tokens, tokens.flip(1))
+        told = attention.attend_from_cells(keys, tokens, tokens.flip(1))
         assert torch.allclose(told, plain(keys, tokens, tokens.flip(1)), atol=1e-5)
     assert torch.allclose(attention(tokens, tokens, tokens.flip(1)), plain(tokens, tokens, tokens.flip(1)), atol=1e-5)
 
@@ -89,8 +89,8 @@ def test_a_coarse_cell_is_heard_as_all_that_it_stands_for() -> None:
     tokens, cells = torch.randn(3, 7, 32), torch.randn(1, 50, 32)
     counts = torch.randint(1, 5, (50,))
     each = cells.repeat_interleave(counts, 1)
-    expected = attention.to_cells(tokens, each, each, torch.ones(each.shape[1]))
-    assert torch.allclose(attention.to_cells(tokens, cells, cells, counts), expected, atol=1e-5)
+    expected = attention.attend_to_cells(tokens, each, each, torch.ones(each.shape[1]))
+    assert torch.allclose(attention.attend_to_cells(tokens, cells, cells, counts), expected, atol=1e-5)
 
 
 @torch.inference_mode()
@@ -128,7 +128,7 @@ def test_pictures_are_scaled_normalised_and_padded(files: tuple[Path, Path], pad
 
 def test_all_that_is_drawn_of_a_box_has_its_mask_among_it(files: tuple[Path, Path]) -> None:
     network, image, boxes = MobileSam(*files, device="cpu"), picture(72, 96), [(16.0, 8.0, 80.0, 50.0), (2, 2, 40, 60)]
-    drawn = network.drawings(network.encoded(image), boxes)
+    drawn = network.predict_masks(network.encode_image(image), boxes)
     assert [len(each) for each in drawn] == [3, 3]
     for each, (mask, quality) in zip(drawn, network.masks(image, boxes), strict=True):
         best = max(each, key=lambda drawing: drawing.quality)

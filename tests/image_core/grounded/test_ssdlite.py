@@ -45,8 +45,8 @@ def test_an_anchor_that_speaks_for_a_class_is_the_detection(tmp_path: Path) -> N
     ],
 )
 def test_windows_cover_the_picture(size: tuple[int, int], expected: list[tuple[int, int, int, int]]) -> None:
-    assert windows(*size, most_squares=6) == expected
-    assert len(windows(9, 10_000, most_squares=6)) == 7
+    assert windows(*size, max_squares=6) == expected
+    assert len(windows(9, 10_000, max_squares=6)) == 7
 
 
 def test_what_a_window_cuts_is_left_out_and_names_are_gathered(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_box_codes_move_and_stretch_the_anchor(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (37, 53), (300, 300), (4, 900)])
 def test_boxes_lie_inside_the_best_first_and_apart(tmp_path: Path, size: tuple[int, int]) -> None:
-    detector = SSDLiteDetector(write_model(tmp_path, narrow_ssdlite()), score=0.0, most=20, device="cpu")
+    detector = SSDLiteDetector(write_model(tmp_path, narrow_ssdlite()), score=0.0, max_boxes=20, device="cpu")
     image = RANDOM.integers(0, 256, (*size, 3), np.uint8)
     detections = detector.detect(image)
     boxes = np.array([one.box_xyxy for one in detections])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from image_core.grounded.colours import COLOURS, MOST_PIXELS, TONES, colour_share, pixels_of
+from image_core.grounded.colours import COLOURS, MAX_PIXELS, TONES, colour_share, pixels_of
 from image_core.grounded.understanding import understand
 from image_core.language.words import COLOURS as SPOKEN
 
@@ -120,5 +120,5 @@ def test_only_the_mask_is_measured_and_not_every_pixel() -> None:
     half = np.zeros((200, 200), bool)
     half[:, :100] = True
     hsv = pixels_of(image, half)
-    assert len(hsv) <= MOST_PIXELS and colour_share(hsv, "red") == pytest.approx(0.5, abs=0.02)
+    assert len(hsv) <= MAX_PIXELS and colour_share(hsv, "red") == pytest.approx(0.5, abs=0.02)
     assert colour_share(pixels_of(image, np.zeros_like(half)), "red") == 0

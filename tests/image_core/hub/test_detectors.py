@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from image_core.hub.detectors import ClassDetector, WordDetector, computed_once, read_detector
-from image_core.hub.loading import Where, thickened
+from image_core.hub.detectors import ClosedSetDetector, OpenVocabularyDetector, cache_first_call, read_detector
+from image_core.hub.loading import Placement, repeat_short_side
 from image_core.hub.sources import find_source
 from tests.tiny_networks import WRITERS
 
@@ -28,9 +28,9 @@ PHRASES = ("white dog", "cat", "a person")
     ],
 )
 def test_phrases_on_one_encoding_find_what_the_network_finds(kind: str, text: str, tmp_path: Path) -> None:
-    detector = read_detector(find_source(str(WRITERS[kind](tmp_path))), Where("cpu"))
-    assert isinstance(detector, WordDetector)
-    found = detector.find(PICTURE, PHRASES, 0.0)
+    detector = read_detector(find_source(str(WRITERS[kind](tmp_path))), Placement("cpu"))
+    assert isinstance(detector, OpenVocabularyDetector)
+    found = detector.detect(PICTURE, PHRASES, 0.0)
     assert [one.labels for one in found] == [
         (phrase,) * len(one.scores) for phrase, one in zip(PHRASES, found, strict=True)
     ]
@@ -51,22 +51,22 @@ def test_phrases_on_one_encoding_find_what_the_network_finds(kind: str, text: st
 
 @pytest.mark.parametrize("kind", ["detr", "rt_detr", "d_fine"])
 def test_classes_are_spelt_as_coco_spells_them(kind: str, tmp_path: Path) -> None:
-    detector = read_detector(find_source(str(WRITERS[kind](tmp_path))), Where("cpu"))
-    assert isinstance(detector, ClassDetector) and set(detector.names.values()) == {"n/a", "person", "dog", "tv"}
-    found = detector.find(PICTURE, 0.0)
+    detector = read_detector(find_source(str(WRITERS[kind](tmp_path))), Placement("cpu"))
+    assert isinstance(detector, ClosedSetDetector) and set(detector.names.values()) == {"n/a", "person", "dog", "tv"}
+    found = detector.detect(PICTURE, 0.0)
     assert found.labels and set(found.labels) <= {"person", "dog", "tv"}, "what has no class is left out"
     assert len(found.labels) == len(found.scores) == len(found.boxes_xyxy)
-    assert detector.find(PICTURE, 1.0).boxes_xyxy.shape == (0, 4)
+    assert detector.detect(PICTURE, 1.0).boxes_xyxy.shape == (0, 4)
 
 
 def test_the_backbone_sees_a_picture_once(tmp_path: Path) -> None:
-    detector = read_detector(find_source(str(WRITERS["grounding_dino"](tmp_path))), Where("cpu"))
-    assert isinstance(detector, WordDetector)
+    detector = read_detector(find_source(str(WRITERS["grounding_dino"](tmp_path))), Placement("cpu"))
+    assert isinstance(detector, OpenVocabularyDetector)
     seen = []
     detector.network.model.model.backbone.conv_encoder.register_forward_hook(lambda *_: seen.append(1))
-    detector.find(PICTURE, PHRASES, 0.0)
+    detector.detect(PICTURE, PHRASES, 0.0)
     assert len(seen) == 1
-    detector.find(PICTURE, PHRASES[:1], 0.0)
+    detector.detect(PICTURE, PHRASES[:1], 0.0)
     assert len(seen) == 2, "nothing is kept from one picture to the next"
 
 
@@ -76,7 +76,7 @@ def test_what_is_computed_once_is_not_changed_by_who_asks() -> None:
             return [start]
 
     module = Listing()
-    with computed_once(module):
+    with cache_first_call(module):
         module(1).append(7)
         assert module(2) == [1]
     assert module(2) == [2]
@@ -84,10 +84,13 @@ def test_what_is_computed_once_is_not_changed_by_who_asks() -> None:
 
 def test_boxes_of_a_thickened_picture_are_those_of_the_picture(tmp_path: Path) -> None:
     thin = PICTURE[:1, :40].repeat(4, axis=1)  # 1 x 160
-    shown, repeated = thickened(thin)
+    shown, repeated = repeat_short_side(thin)
     assert shown.shape == (5, 160, 3) and repeated == (5, 1) and (shown == thin).all()
-    assert thickened(PICTURE)[0].shape == PICTURE.shape and thickened(thin.transpose(1, 0, 2))[1] == (1, 5)
-    detector = read_detector(find_source(str(WRITERS["owlv2"](tmp_path))), Where("cpu"))
-    assert isinstance(detector, WordDetector)
-    (thick,), (plain,) = detector.find(shown, ["dog"], 0.0), detector.find(thin, ["dog"], 0.0)
+    assert repeat_short_side(PICTURE)[0].shape == PICTURE.shape and repeat_short_side(thin.transpose(1, 0, 2))[1] == (
+        1,
+        5,
+    )
+    detector = read_detector(find_source(str(WRITERS["owlv2"](tmp_path))), Placement("cpu"))
+    assert isinstance(detector, OpenVocabularyDetector)
+    (thick,), (plain,) = detector.detect(shown, ["dog"], 0.0), detector.detect(thin, ["dog"], 0.0)
     np.testing.assert_allclose(thick.boxes_xyxy / [1, 5, 1, 5], plain.boxes_xyxy)

@@ -10,7 +10,7 @@ import pytest
 
 from image_core.errors import CheckpointError, ConfigError
 from image_core.hub.image_text import ImageTextModel, read_image_text_model
-from image_core.hub.loading import Where
+from image_core.hub.loading import Placement
 from image_core.hub.sources import find_source
 from tests.tiny_chat_networks import CHAT_WRITERS
 from tests.tiny_networks import WRITERS
@@ -22,7 +22,7 @@ PICTURES = [NOISE.integers(0, 255, (*size, 3), np.uint8) for size in ((24, 40), 
 @pytest.fixture(scope="module", params=list(CHAT_WRITERS))
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ImageTextModel:
     folder = CHAT_WRITERS[request.param](tmp_path_factory.mktemp(request.param))
-    return read_image_text_model(find_source(str(folder)), Where("cpu"))
+    return read_image_text_model(find_source(str(folder)), Placement("cpu"))
 
 
 def test_the_same_question_has_the_same_answer_of_no_more_tokens_than_allowed(model: ImageTextModel) -> None:
@@ -58,14 +58,14 @@ def test_pictures_and_words_reach_the_network(model: ImageTextModel) -> None:
 def test_what_is_no_such_model_is_refused_in_one_line(tmp_path: Path) -> None:
     clip = find_source(str(WRITERS["clip"](tmp_path / "clip")))
     with pytest.raises(CheckpointError, match="expected one for AutoModelForImageTextToText, got a 'clip'") as caught:
-        read_image_text_model(clip, Where("cpu"))
+        read_image_text_model(clip, Placement("cpu"))
     assert "\n" not in str(caught.value)
     folder = CHAT_WRITERS["llava"](tmp_path / "base")
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(CheckpointError, match="with a chat template, got a 'llava' without: take one that is tuned"):
-        read_image_text_model(find_source(str(folder)), Where("cpu"))
+        read_image_text_model(find_source(str(folder)), Placement("cpu"))
     with pytest.raises(ConfigError, match="expected fp32 on the CPU"):
-        Where("cpu", "bf16")
+        Placement("cpu", "bf16")
 
 
 def test_what_it_cannot_take_is_told_in_one_line(model: ImageTextModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_what_it_cannot_take_is_told_in_one_line(model: ImageTextModel, monkeypa
         raise RuntimeError("CUDA out of memory. Tried to allocate\nmuch")
 
     monkeypatch.setattr(model.network.model, "generate", full)
-    with pytest.raises(CheckpointError, match=r"with 3 pictures \(CUDA out of memory.*show it fewer or sm") as caught:
+    with pytest.raises(CheckpointError, match=r"with 3 images \(CUDA out of memory.*use fewer or sm") as caught:
         model.answer(PICTURES, "Which one?", 2)
     assert "\n" not in str(caught.value)
 
@@ -82,10 +82,10 @@ def test_no_word_is_drawn_by_lot_whatever_a_model_says_of_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = CHAT_WRITERS["llava"](tmp_path)
-    plain = read_image_text_model(find_source(str(folder)), Where("cpu")).answer(PICTURES, "Which one?", 8)
+    plain = read_image_text_model(find_source(str(folder)), Placement("cpu")).answer(PICTURES, "Which one?", 8)
     told = {"do_sample": True, "temperature": 1.5, "top_p": 0.9, "top_k": 3}
     (folder / "generation_config.json").write_text(json.dumps(told))
-    drawing = read_image_text_model(find_source(str(folder)), Where("cpu"))
+    drawing = read_image_text_model(find_source(str(folder)), Placement("cpu"))
     capfd.readouterr()
     assert {drawing.answer(PICTURES, "Which one?", 8) for _ in range(3)} == {plain}
     assert not caplog.messages and not capfd.readouterr().err

@@ -15,8 +15,8 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from image_core.errors import CheckpointError, ConfigError
 from image_core.hub import sources
 from image_core.hub.catalogue import CLIPSEG, HUB_MODELS, REPOSITORIES, SAM3, hub_model, size_of
-from image_core.hub.loading import Where, read_network
-from image_core.hub.sources import Source, bring, find_source
+from image_core.hub.loading import Placement, read_network
+from image_core.hub.sources import Source, download, find_source
 from tests.tiny_networks import WRITERS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -65,7 +65,7 @@ def test_one_line_says_what_is_downloaded_and_nothing_what_is_here(
     no_hub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     brought: list[object] = []
-    monkeypatch.setattr(sources, "_ask", lambda name, commit: commit)
+    monkeypatch.setattr(sources, "_fetch_commit", lambda name, commit: commit)
 
     def bringing(name: str, revision: str, allow_patterns: object) -> str:
         brought.append((name, revision, allow_patterns))
@@ -73,7 +73,7 @@ def test_one_line_says_what_is_downloaded_and_nothing_what_is_here(
 
     monkeypatch.setattr(sources, "snapshot_download", bringing)
     with caplog.at_level(logging.INFO):
-        assert bring(PINNED) == tmp_path
+        assert download(PINNED) == tmp_path
     assert caplog.messages == ["CIDAS/clipseg-rd64-refined at 999e0328d9e1: downloading 603 MB, licence Apache-2.0"]
     small = ["*.json", "*.txt", "*.model", "*.jinja"]
     asked = [(CLIPSEG.name, CLIPSEG.revision, patterns) for patterns in (small, "*.safetensors")]
@@ -81,7 +81,7 @@ def test_one_line_says_what_is_downloaded_and_nothing_what_is_here(
     caplog.clear()
     cached(WRITERS["clipseg"](tmp_path / "one"), CLIPSEG.name, CLIPSEG.revision, tmp_path / "cache")
     with caplog.at_level(logging.INFO):
-        assert bring(PINNED).name == CLIPSEG.revision
+        assert download(PINNED).name == CLIPSEG.revision
     assert caplog.messages == [] and len(brought) == 2
 
 
@@ -91,25 +91,25 @@ def test_weights_in_several_files_are_here_when_all_are(no_hub: None, tmp_path: 
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     cached(folder, "someone/thing", COMMIT, tmp_path / "cache")
-    with pytest.raises(CheckpointError, match="is not on this machine"):
-        bring(Source("someone/thing", COMMIT, "clipseg"))
+    with pytest.raises(CheckpointError, match="is not downloaded"):
+        download(Source("someone/thing", COMMIT, "clipseg"))
     here = tmp_path / "cache" / "models--someone--thing" / "snapshots" / COMMIT
     shutil.copy(here / "model-1.safetensors", here / "model-2.safetensors")
-    assert bring(Source("someone/thing", COMMIT, "clipseg")) == here
+    assert download(Source("someone/thing", COMMIT, "clipseg")) == here
 
 
 def test_a_gate_is_told_before_anything_is_asked(
     no_hub: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(sources, "_ask", raising(AssertionError("asked")))
-    with pytest.raises(CheckpointError, match=r"facebook/sam3.*licence accepted.*3.4 GB, SAM License.*hf auth login"):
-        bring(GATED)
+    monkeypatch.setattr(sources, "_fetch_commit", raising(AssertionError("asked")))
+    with pytest.raises(CheckpointError, match=r"facebook/sam3.*accepted licence.*3.4 GB, SAM License.*hf auth login"):
+        download(GATED)
     monkeypatch.setattr(sources, "get_token", lambda: "a token")
-    monkeypatch.setattr(sources, "_ask", lambda name, commit: commit)
+    monkeypatch.setattr(sources, "_fetch_commit", lambda name, commit: commit)
     monkeypatch.setattr(sources, "snapshot_download", lambda *_, **__: "folder")
     with caplog.at_level(logging.INFO):
-        bring(GATED)
+        download(GATED)
     assert "3.4 GB, licence SAM License, for those who accepted it" in caplog.text
 
 
@@ -117,27 +117,27 @@ def test_a_gate_is_told_before_anything_is_asked(
     ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "no space is left on the disk: make room, or set HF_HOME"),
-        (answered(GatedRepoError), "its owner wants the licence accepted and a token"),
+        (answered(GatedRepoError), "expected an accepted licence and a token"),
         (answered(RepositoryNotFoundError), "the hub has no such model: check the name, or log in"),
         (
             ConnectionError("reset"),
-            "the hub cannot be reached: connect to the network once, or name a folder",
+            "the hub cannot be reached: connect to the network once, or give a local folder",
         ),
     ],
 )
 def test_a_download_that_fails_is_one_line(
     no_hub: None, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
-    monkeypatch.setattr(sources, "_ask", lambda name, commit: commit)
+    monkeypatch.setattr(sources, "_fetch_commit", lambda name, commit: commit)
     monkeypatch.setattr(sources, "snapshot_download", raising(error))
     with pytest.raises(CheckpointError, match=message) as caught:
-        bring(PINNED)
+        download(PINNED)
     assert "\n" not in str(caught.value)
 
 
 def test_without_network_one_line_says_the_fix(no_hub: None) -> None:
-    for ask in (lambda: bring(PINNED), lambda: find_source("someone/no-such-model")):
-        with pytest.raises(CheckpointError, match="is not on this machine, and the hub cannot be reached") as caught:
+    for ask in (lambda: download(PINNED), lambda: find_source("someone/no-such-model")):
+        with pytest.raises(CheckpointError, match="is not downloaded, and the hub cannot be reached") as caught:
             ask()
         assert "\n" not in str(caught.value)
 
@@ -153,7 +153,7 @@ def test_a_repository_that_is_in_the_cache_works_offline_at_the_commit_of_then(
     assert source == Source("someone/thing", COMMIT, "clipseg", "mit")
     assert find_source(source.text) == source, "by its commit, too"
     assert caplog.messages == [
-        "someone/thing: the hub is out of reach; the commit of the last download is taken, 0123456789ab"
+        "someone/thing: the hub cannot be reached; using the commit of the last download, 0123456789ab"
     ]
 
 
@@ -203,7 +203,7 @@ def test_a_folder_that_is_not_whole(tmp_path: Path, what: str, message: str) -> 
     folder = WRITERS["clipseg"](tmp_path)
     broken(folder, what)
     with pytest.raises(CheckpointError, match=message) as caught:
-        read_network(find_source(str(folder)), "CLIPSegForImageSegmentation", "CLIPSegProcessor", Where("cpu"))
+        read_network(find_source(str(folder)), "CLIPSegForImageSegmentation", "CLIPSegProcessor", Placement("cpu"))
     assert "\n" not in str(caught.value)
 
 
@@ -211,13 +211,13 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     clip, clipseg = WRITERS["clip"](tmp_path / "clip"), WRITERS["clipseg"](tmp_path / "clipseg")
     shutil.copy(clip / "model.safetensors", clipseg)
     with pytest.raises(CheckpointError, match=r"expected the weights of a CLIPSegForImageSegmentation, got [1-9]"):
-        read_network(find_source(str(clipseg)), "CLIPSegForImageSegmentation", "CLIPSegProcessor", Where("cpu"))
+        read_network(find_source(str(clipseg)), "CLIPSegForImageSegmentation", "CLIPSegProcessor", Placement("cpu"))
 
 
 def test_a_class_that_transformers_does_not_have_is_told(tmp_path: Path) -> None:
     source = find_source(str(WRITERS["clipseg"](tmp_path)))
     with pytest.raises(CheckpointError, match=r"expected transformers with NoSuchModel, got .* install a newer one"):
-        read_network(source, "NoSuchModel", "CLIPSegProcessor", Where("cpu"))
+        read_network(source, "NoSuchModel", "CLIPSegProcessor", Placement("cpu"))
 
 
 def test_a_name_that_is_no_repository() -> None:

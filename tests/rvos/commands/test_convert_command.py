@@ -28,7 +28,7 @@ from rvos.cli import main
         (["seqtr", "in.pth", "out.safetensors", "--size", "0"], "--size: expected 1 or more, got 0"),
         (
             ["lavt", "in.pth", "out.safetensors", "--heads", "4"],
-            "lavt: expected none of heads, as its shapes tell them",
+            "lavt: expected none of heads, which its shapes determine",
         ),
     ],
 )
@@ -52,12 +52,12 @@ def test_a_converted_file_is_a_model(
 ) -> None:
     """The command hands over what it was given, and says what came out."""
     import image_core.convert.table
-    from image_core.convert.asked import Asked
+    from image_core.convert.options import ConvertOptions
     from image_core.models.description import EncoderConfig, ModelConfig
 
     calls: list[tuple] = []
 
-    def converted(source: Path, out: Path, asked: Asked) -> ModelConfig:
+    def converted(source: Path, out: Path, asked: ConvertOptions) -> ModelConfig:
         calls.append((source, out, asked))
         out.write_bytes(b"12")
         return ModelConfig("seqtr", EncoderConfig("darknet53"), EncoderConfig("gru"))
@@ -78,7 +78,7 @@ def test_a_converted_file_is_a_model(
     assert capsys.readouterr().out.splitlines()[2:] == [
         "taken, as no shape tells it: pictures of 640 px (--size says another)"
     ]
-    asked = Asked(Path("v.json"), 20)
+    asked = ConvertOptions(Path("v.json"), 20)
     assert calls == [(Path("in.pth"), out, asked), (Path("in.pth"), out, replace(asked, heads=4))]
 
 

@@ -1,4 +1,4 @@
-"""The default model at first use: its weights are brought once, after what is cheap to check, or told how to get."""
+"""The default model at first use: its weights are downloaded once, after what is cheap to check, or told how to get."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from image_core.device_names import Precision, check_precision
 from image_core.errors import CheckpointError, ConfigError
 from image_core.grounded.photo import PHOTO
 from image_core.identity import ModelIdentity
-from image_core.mask_model import PACKAGED, PackagedModel, WeightsOf
+from image_core.mask_model import PACKAGED, PackagedModel, WeightsProvider
 from image_core.weights.cache import folder_of
 from image_core.weights.manifest import bundle_of
 from rvos import VideoSegmenter
 from tests.package_shelf import Shelf, stand_in
 
 Rvos = Callable[..., Any]
-BROUGHT = "tiny: 0 MB are brought once into"
+BROUGHT = "tiny: 0 MB are downloaded once into"
 
 
 class Red:
@@ -51,7 +51,7 @@ def red() -> Red:
 def shelf(rvos: Rvos, red: Red, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     """The packages of the bundle `tiny`, of whose files the default model is made."""
 
-    def build(device: str, precision: Precision, weights: WeightsOf) -> Red:
+    def build(device: str, precision: Precision, weights: WeightsProvider) -> Red:
         check_precision(precision)
         if precision != "fp32":
             raise ConfigError("precision: expected fp32")

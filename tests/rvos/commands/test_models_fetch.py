@@ -29,7 +29,7 @@ def test_a_bundle_is_fetched_once_after_one_line(rvos: Rvos, shelf: Shelf, tmp_p
     folder = tmp_path / "home" / "weights" / "tiny"
     said = rvos("models", "fetch", "tiny")
     assert (said.code, said.out) == (0, [f"tiny: {folder}"])
-    assert said.err == [f"tiny: 0 MB are brought once into {folder}: Masker (MIT), Labels (MIT)"]
+    assert said.err == [f"tiny: 0 MB are downloaded once into {folder}: Masker (MIT), Labels (MIT)"]
     said = rvos("models", "fetch", "tiny", "--json")
     document = json.loads("\n".join(said.out))
     assert said.err == [] and document["files"] == {name: str(folder / name) for name in CONTENTS}
@@ -46,7 +46,7 @@ def test_quiet_is_quiet(rvos: Rvos, shelf: Shelf) -> None:
     ("npm", "words"),
     [
         ("npm error code ECONNREFUSED", "the registry does not answer"),
-        ("npm error code ENOSPC", "no room is left on the disk"),
+        ("npm error code ENOSPC", "no space left on the disk"),
         ("npm error 404 Not Found", "404 Not Found"),
     ],
 )

@@ -115,7 +115,7 @@ def test_pictures_and_polygons_that_are_broken(rvos: Rvos, tree: Path) -> None:
         (["refcoco_plus"], "refcoco+: no such folder"),
         (
             ["refcoco", "--split-by", "google"],
-            "refs(google).p: not there: docs/datasets.md",
+            "refs(google).p: no such file: docs/datasets.md",
         ),
     ],
 )

@@ -122,7 +122,7 @@ def test_a_log_is_cut_in_place(rvos: Rvos, tree: Path, tmp_path: Path, monkeypat
         monkeypatch.setattr(Path, name, lambda *_: pytest.fail("came the whole file written anew"))
     log = PredictionLog(path)
     assert path.read_bytes() == whole
-    assert all(log.known(sample) is not None for sample in samples(tree))
+    assert all(log.find(sample) is not None for sample in samples(tree))
 
 
 @pytest.mark.parametrize("line", [b"{", b"\xff", b"5", b"{}"])
@@ -258,11 +258,11 @@ def test_what_cannot_be_evaluated(rvos: Rvos, tree: Path, arguments: list[str], 
 
 def test_the_embedded_model_reads_the_synthetic_tree(tree: Path, tmp_path: Path) -> None:
     """Without a stand-in: the masks are better than chance at native resolution and on every plane."""
-    from image_core.evaluation.pictures import ReferringPictures
+    from image_core.evaluation.images import ReferringImageSet
     from image_core.evaluation.run import ImageEvaluation, run_image_evaluation
     from rvos.export.prediction_sheet import PredictionSheet
 
-    evaluation = ImageEvaluation(ReferringPictures("refcoco", tree))
+    evaluation = ImageEvaluation(ReferringImageSet("refcoco", tree))
     found = run_image_evaluation(
         evaluation, ImageSegmenter.load("s2rm_tiny", "cpu"), {"model": "digest"}, tmp_path / "out", PredictionSheet()
     )

@@ -251,7 +251,7 @@ def test_a_hub_out_of_reach_is_one_line_with_the_fix(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for decider in ASKED:
-        with pytest.raises(CheckpointError, match=r"is not on this machine.*name a folder in its place") as caught:
+        with pytest.raises(CheckpointError, match=r"is not downloaded.*give a local folder instead") as caught:
             segmenter(colour_segmenter, decider, "someone/no-such-model").document()
         assert "\n" not in str(caught.value)
 

@@ -12,7 +12,7 @@ import pytest
 from image_core.errors import ConfigError, UnknownNameError
 from image_core.synthetic.expressions import names_held_out_pair
 from image_core.synthetic.language import training_words
-from image_core.synthetic.meanings import Disputable, Meaning
+from image_core.synthetic.meanings import Ambiguous, Meaning
 from image_core.synthetic.scene import Scene
 from image_core.synthetic.splits import SPLITS as IMAGE_SPLITS
 from image_core.synthetic.splits import scene_seed
@@ -70,7 +70,7 @@ def answer_of(meaning: Meaning | MotionMeaning, scene: Scene) -> frozenset[int] 
     assert not isinstance(meaning, MotionMeaning)
     try:
         return meaning(scene)
-    except Disputable:
+    except Ambiguous:
         return None
 
 

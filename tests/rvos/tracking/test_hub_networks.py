@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_core.hub.loading import Where
+from image_core.hub.loading import Placement
 from image_core.hub.sources import find_source
 from image_core.state import from_bytes, to_bytes
 from rvos.tracking.hub.kinds import PROPAGATORS
@@ -30,7 +30,7 @@ MOST = 4
 
 @cache
 def network(kind: str) -> MaskPropagator:
-    return read_propagator(find_source(str(VIDEO_WRITERS[kind](Path(mkdtemp())))), Where("cpu"))
+    return read_propagator(find_source(str(VIDEO_WRITERS[kind](Path(mkdtemp())))), Placement("cpu"))
 
 
 def view(index: int) -> View:
@@ -128,7 +128,7 @@ def test_an_object_is_carried_alike_whatever_else_is_carried() -> None:
 def test_an_object_that_is_away_has_no_mask_and_no_quality(tmp_path: Path) -> None:
     import torch
 
-    carrying = read_propagator(find_source(str(VIDEO_WRITERS["sam2_video"](tmp_path))), Where("cpu"))
+    carrying = read_propagator(find_source(str(VIDEO_WRITERS["sam2_video"](tmp_path))), Placement("cpu"))
     torch.nn.init.constant_(carrying.network.model.mask_decoder.pred_obj_score_head.proj_out.bias, -4.0)
     seen = carrying.carried(view(1), carrying.shown(view(0), mask(), MOST))
     assert seen.quality == 0 and not carrying.mask(seen.logits, SIZE).any() and len(seen.memory.recent) == 1

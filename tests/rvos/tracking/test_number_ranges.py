@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from image_core.answer import DenseMap, MaskAnswer
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from image_core.ranges import range_of
 from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
 from rvos.tracking.tracks import TracksConfig, TracksTracker
@@ -30,7 +30,7 @@ def at_the_ends(config: Any) -> Iterator[tuple[str, Any]]:
             for name, inner in at_the_ends(value):
                 yield f"{each.name}.{name}", replace(config, **{each.name: inner})
         elif (allowed := range_of(type(config), each.name)) is not None:
-            for end in (allowed.least, allowed.most):
+            for end in (allowed.minimum, allowed.maximum):
                 if end is not None:
                     whole = int(end) if isinstance(value, int) else end
                     yield f"{each.name}={whole}", replace(config, **{each.name: whole})
@@ -49,7 +49,7 @@ def views() -> Iterator[View]:
 @pytest.mark.parametrize("config", [pytest.param(c, id=name) for name, c in at_the_ends(TracksConfig())])
 def test_tracks_answer_every_frame(config: TracksConfig) -> None:
     tracker = TracksTracker(config)
-    state, results = tracker.start(0, timed("the dog")), []
+    state, results = tracker.start(0, parse_timed("the dog")), []
     for view in views():
         sure = np.where(np.roll(TRUTH, view.frame.index, 1)[::4, ::4], 4.0, -4.0).astype(np.float32)
         answers = {2: None, 4: MaskAnswer.of_map(DenseMap(0 * sure - 9, 4, SIZE), 0.0, 0.0)}

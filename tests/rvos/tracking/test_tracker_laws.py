@@ -15,7 +15,7 @@ import pytest
 from benchmarks.gain.faults import answers
 from benchmarks.harness.recorded import RecordedReader
 from image_core.answer import Candidate, DenseMap, MaskAnswer
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from image_core.state import from_bytes, to_bytes
 from rvos.metrics import region_and_boundary
 from rvos.parts import tracker_config
@@ -179,7 +179,7 @@ def test_tracks_are_as_many_as_there_is_room_for() -> None:
     """Every frame shows regions of other places: a state does not grow with them."""
     seen, random = film("across"), np.random.default_rng(0)
     tracker = TracksTracker()
-    state, before, sizes = tracker.start(0, timed("the dog")), None, []
+    state, before, sizes = tracker.start(0, parse_timed("the dog")), None, []
     for frame in [*seen.frames, *(replace(f, index=f.index + FRAMES) for f in seen.frames)]:
         view = view_of(frame, before)
         before = view.picture
@@ -198,7 +198,7 @@ def test_tracks_are_as_many_as_there_is_room_for() -> None:
 def test_a_state_is_bytes_and_back() -> None:
     seen, given = two("camera", 0.9, 0.4)
     tracker = TRACKERS["tracks"](tracker_config("tracks", lookahead=2).numbers)
-    state, before = tracker.start(0, timed("the dog")), None
+    state, before = tracker.start(0, parse_timed("the dog")), None
     for frame, answer in zip(seen.frames[:12], given, strict=False):
         view = view_of(frame, before)
         before = view.picture

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from image_core.errors import DataError
-from image_core.pictures import picture_size, read_picture
+from image_core.images import image_size, read_image
 from rvos.types import StoredPictures, VideoError
 from rvos.video.picture_folder import pictures_in
 from rvos.video.reader import open_video
@@ -87,7 +87,7 @@ def several(path: Path, form: str) -> None:
 def test_pages_and_animations_are_no_picture(name: str, form: str, tmp_path: Path) -> None:
     several(tmp_path / name, form)
     with pytest.raises(DataError, match=r"expected one picture, got 4 \(pages or an animation\)"):
-        read_picture(tmp_path / name, turned=True)
+        read_image(tmp_path / name, apply_orientation=True)
     with pytest.raises(VideoError, match="expected one picture, got 4"):
         open_video(tmp_path)
 
@@ -115,7 +115,7 @@ def test_a_broken_picture_is_refused_by_its_name(form: str, spoil: Callable[[Pat
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
     spoil(path)
     with pytest.raises(DataError, match=rf"0\.{form}: ") as caught:
-        read_picture(path, turned=True)
+        read_image(path, apply_orientation=True)
     assert "\n" not in str(caught.value)
 
 
@@ -132,14 +132,14 @@ def test_a_broken_picture_is_refused_by_its_name(form: str, spoil: Callable[[Pat
 )
 def test_every_kind_of_pixel_becomes_rgb(make: Callable[[], Image.Image], wanted: int, tmp_path: Path) -> None:
     make().save(tmp_path / "0.png")
-    image = read_picture(tmp_path / "0.png", turned=True)
+    image = read_image(tmp_path / "0.png", apply_orientation=True)
     assert image.shape == (6, 8, 3) and image.dtype == np.uint8 and (image == wanted).all()
 
 
 def test_numbers_that_are_no_colours_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((6, 8), np.float32)).save(tmp_path / "depth.tif")
     with pytest.raises(DataError, match="expected grey or RGB, got mode F"):
-        read_picture(tmp_path / "depth.tif", turned=True)
+        read_image(tmp_path / "depth.tif", apply_orientation=True)
 
 
 @pytest.mark.parametrize("form", ["jpg", "png", "webp"])
@@ -148,7 +148,7 @@ def test_a_turn_is_applied_where_it_is_asked_for_alone(form: str, tmp_path: Path
     exif[0x0112] = 6
     path = tmp_path / f"0.{form}"
     Image.new("RGB", (8, 6), "red").save(path, exif=exif)
-    assert picture_size(path, turned=True) == read_picture(path, turned=True).shape[:2] == (8, 6)
-    assert picture_size(path, turned=False) == read_picture(path, turned=False).shape[:2] == (6, 8)
+    assert image_size(path, apply_orientation=True) == read_image(path, apply_orientation=True).shape[:2] == (8, 6)
+    assert image_size(path, apply_orientation=False) == read_image(path, apply_orientation=False).shape[:2] == (6, 8)
     with open_video(tmp_path) as displayed, open_video(StoredPictures((path,))) as stored:
         assert displayed.info.size == (8, 6) and stored.info.size == (6, 8)

@@ -101,11 +101,11 @@ def test_a_chunk_is_encoded_at_once_and_what_the_words_leave_alone_made_once(
     clip: list[Frame], colour_segmenter: ImageSegmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, passes = colour_segmenter.model, []
-    for name in ("encode_image", "readied", "decode"):
+    for name in ("encode_image", "precompute", "decode"):
         real = getattr(model, name)
         monkeypatch.setattr(model, name, lambda *a, _real=real, _name=name, **k: passes.append(_name) or _real(*a, **k))
     results_of(session_of(colour_segmenter, "affinity", 40, at_once=64), clip)
-    assert passes == ["encode_image", "readied", "decode"]
+    assert passes == ["encode_image", "precompute", "decode"]
 
 
 def test_a_snapshot_between_chunks_goes_on(clip: list[Frame], colour_segmenter: ImageSegmenter) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from image_core.errors import ConfigError
-from image_core.promptable import Drawing
+from image_core.promptable import PredictedMask
 from rvos.tracking.carrying.object_tracker import ObjectTracker
 from rvos.tracking.carrying.refining import RefinedCarrier, RefiningConfig
 from rvos.types import Frame
@@ -47,16 +47,16 @@ class Drawn:
     lower: int = 57
     asked_on: list[int] = field(default_factory=list)
 
-    def encoded(self, image: np.ndarray) -> int:
+    def encode_image(self, image: np.ndarray) -> int:
         first = int(np.flatnonzero((image.mean(2) > 125).any(0))[0])
         self.asked_on.append((first - 10) // 2)
         return first
 
-    def drawings(self, encoded: Any, boxes_xyxy: Sequence[Any]) -> list[list[Drawing]]:
+    def predict_masks(self, embedding: Any, boxes_xyxy: Sequence[Any]) -> list[list[PredictedMask]]:
         whole, part = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
-        whole[20 : self.lower, encoded : encoded + 40] = True
-        part[20 : 20 + self.part, encoded : encoded + 40] = True
-        return [[Drawing(part, 0.99), Drawing(whole, 0.5)] for _ in boxes_xyxy]
+        whole[20 : self.lower, embedding : embedding + 40] = True
+        part[20 : 20 + self.part, embedding : embedding + 40] = True
+        return [[PredictedMask(part, 0.99), PredictedMask(whole, 0.5)] for _ in boxes_xyxy]
 
 
 def followed(masker: Drawn, **numbers: Any) -> tuple[list[np.ndarray], MaskSession]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from rvos.tracking.motion.deeds import SURE
 from rvos.tracking.motion.motion_evidence import evidence
 from rvos.tracking.motion.trajectory import ANGLE, BOTTOM, LEFT, RIGHT, SCENE, SEEN, SIZE, TIME, TOP, Trajectory, X, Y
@@ -87,7 +87,7 @@ OVERTAKER, OVERTAKEN = way(line(0.1, 0.4, 0.9, 0.4)), way(line(0.3, 0.6, 0.5, 0.
 
 
 def told(expression: str, ways: list[Trajectory]) -> np.ndarray:
-    return evidence(timed(expression).motions, ways)
+    return evidence(parse_timed(expression).motions, ways)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from image_core.answer import Candidate, MaskAnswer
-from image_core.language.motion_parser import timed
+from image_core.language.motion_parser import parse_timed
 from rvos import VideoSegmenter
 from rvos.parts import tracker_config
 from rvos.run.job import Job, run
@@ -164,7 +164,7 @@ def test_killed_in_the_middle_of_a_motion_and_continued_is_in_one_go(at: int, nu
 
 
 def test_a_fault_that_moves_hides_nothing() -> None:
-    words, memory = timed("the ball moving left"), MotionMemory(worth={1: 1.0, 2: 3.0})
+    words, memory = parse_timed("the ball moving left"), MotionMemory(worth={1: 1.0, 2: 3.0})
     by_motion = ByMotion(ByMotionConfig(), MeaningConfig())
     assert by_motion.chosen(words, memory, {1}, barred={2}) == {1}, "track 2 was drawn once and may be nothing"
 

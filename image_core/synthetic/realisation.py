@@ -1,4 +1,4 @@
-"""Puts a meaning into words: one of its many phrasings."""
+"""Surface realisation: generates the text of a meaning, by one of its many phrasings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AGREEMENT = (
 """What singular and plural change in a template, beside its noun."""
 
 
-def say(meaning: Meaning, rng: Random, novel: bool = False) -> str:
+def realise(meaning: Meaning, rng: Random, novel: bool = False) -> str:
     """An expression for `meaning`, lower case, without punctuation; `novel` takes a held-out phrasing.
 
     Equal states of `rng` and mirrored meanings give mirrored expressions.
@@ -46,19 +46,19 @@ def say(meaning: Meaning, rng: Random, novel: bool = False) -> str:
         case All(of):
             novel_head = novel and isinstance(of, Kind)
             heads = phrases.NOVEL_PLURAL_HEADS if novel_head else phrases.PLURAL_HEADS + phrases.EVERY_HEADS
-            return _Speaker(rng, heads, True, novel).say(of)
+            return _Realiser(rng, heads, True, novel).realise(of)
         case Count(of, count):
             novel_head = novel and isinstance(of, Kind)
             heads = (
                 phrases.NOVEL_COUNT_HEADS if novel_head else phrases.PAIR_HEADS if count == 2 else phrases.COUNT_HEADS
             )
-            return _Speaker(rng, _counted(heads, count), True, novel).say(of)
+            return _Realiser(rng, _with_number(heads, count), True, novel).realise(of)
         case Extreme(_, _, count) if count > 1:
-            return _Speaker(rng, _counted(("the {number}",), count), True, novel).say(meaning)
+            return _Realiser(rng, _with_number(("the {number}",), count), True, novel).realise(meaning)
         case Except():
-            return _Speaker(rng, phrases.PLURAL_HEADS, True, novel).say(meaning)
+            return _Realiser(rng, phrases.PLURAL_HEADS, True, novel).realise(meaning)
         case _:
-            return _Speaker(rng, phrases.SINGULAR_HEADS, False, novel).say(meaning)
+            return _Realiser(rng, phrases.SINGULAR_HEADS, False, novel).realise(meaning)
 
 
 def plural_of(noun: str) -> str:
@@ -66,7 +66,7 @@ def plural_of(noun: str) -> str:
     return noun + ("es" if noun.endswith(("s", "x")) else "s")
 
 
-class _Speaker:
+class _Realiser:
     """One expression in the making: its article, its number, and whether its phrasing is a held-out one."""
 
     def __init__(self, rng: Random, heads: tuple[str, ...], several: bool, novel: bool = False) -> None:
@@ -77,7 +77,7 @@ class _Speaker:
         self.plural = several and self.article not in phrases.EVERY_HEADS
         self.novel = novel
 
-    def say(self, meaning: Meaning) -> str:
+    def realise(self, meaning: Meaning) -> str:
         """The text of a meaning from which the outermost quantifier has been taken."""
         key, of, slots = self._plan(meaning)
         alone = isinstance(meaning, Kind)
@@ -122,9 +122,9 @@ class _Speaker:
 
     def _other(self, meaning: Meaning) -> str:
         """Another single object inside the expression, with its article."""
-        speaker = _Speaker(self.rng, ("the",), False)
+        speaker = _Realiser(self.rng, ("the",), False)
         if not isinstance(meaning, Extreme):
-            return speaker.say(meaning)
+            return speaker.realise(meaning)
         key, of, slots = speaker._plan(meaning)
         # Only the superlative in front of its noun nests without doubt about what belongs to what.
         template = next(t for t in phrases.PHRASINGS[key].trained if t.startswith("{head:"))
@@ -209,5 +209,5 @@ def _indefinite(words: str) -> str:
     return "an" if words[0] in "aeiou" else "a"
 
 
-def _counted(heads: tuple[str, ...], count: int) -> tuple[str, ...]:
+def _with_number(heads: tuple[str, ...], count: int) -> tuple[str, ...]:
     return tuple(head.format(number=phrases.NUMBERS[count]) for head in heads)

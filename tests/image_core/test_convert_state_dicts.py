@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from image_core.convert.reading import argument_of, fill, read_content, tensors_of
+from image_core.convert.state_dicts import load_weights, read_content, state_dict_of, training_argument
 from image_core.errors import CheckpointError
 
 STATE = {"a.weight": torch.ones(2), "b.bias": torch.zeros(1)}
@@ -33,7 +33,7 @@ HERE = Path("x.pth")
     ],
 )
 def test_a_state_dict_is_found_under_any_name_and_prefix(content: dict[str, Any]) -> None:
-    found = tensors_of(content, HERE)
+    found = state_dict_of(content, HERE)
     assert found.keys() == STATE.keys() and all(torch.equal(found[key], value) for key, value in STATE.items())
 
 
@@ -48,7 +48,7 @@ def test_a_state_dict_is_found_under_any_name_and_prefix(content: dict[str, Any]
 )
 def test_what_holds_none_or_two_is_refused(content: Any, message: str) -> None:
     with pytest.raises(CheckpointError, match=f"x.pth: expected a state dict of tensors, {message}$"):
-        tensors_of(content, HERE)
+        state_dict_of(content, HERE)
 
 
 def test_plain_values_of_a_training_are_read(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_a_class_that_is_asked_for_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("args", [{"mha": "8"}, argparse.Namespace(mha="8")])
 def test_arguments_may_be_a_namespace_or_a_dict(args: Any) -> None:
-    assert argument_of({"args": args}, "mha") == "8" and argument_of({"args": args}, "img_size") is None
-    assert argument_of({}, "mha") is None and argument_of(STATE["a.weight"], "mha") is None
+    assert training_argument({"args": args}, "mha") == "8" and training_argument({"args": args}, "img_size") is None
+    assert training_argument({}, "mha") is None and training_argument(STATE["a.weight"], "mha") is None
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_a_model_is_filled_whole_with_numbers(change: Callable[[dict[str, Tensor
     state = {key: value.clone() for key, value in nn.Linear(2, 2).state_dict().items()}
     change(state)
     with pytest.raises(CheckpointError, match=message):
-        fill(nn.Linear(2, 2), state, "x.pth")
+        load_weights(nn.Linear(2, 2), state, "x.pth")

@@ -1,4 +1,4 @@
-"""What a conversion is asked for, and whether the files that it names are there. Light to import."""
+"""The options of a conversion, and checks that the named files exist. Light to import."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from image_core.errors import CheckpointError, DataError
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a file does not tell of its model. None: as published."""
+class ConvertOptions:
+    """Properties of a model that its checkpoint does not contain. None: as published."""
 
-    #: The file with its words; None: the one of the usual name beside the checkpoint.
+    #: The vocabulary file; None: the file of the usual name next to the checkpoint.
     vocabulary: Path | None = None
-    #: Tokens that an expression had in training.
+    #: Tokens per expression in training.
     max_words: int | None = None
-    #: Heads of the attention inside the backbone, one number a stage or one for all.
+    #: Attention heads inside the backbone, one number per stage or one for all.
     fusion_heads: tuple[int, ...] | None = None
-    #: Heads of the transformer behind the encoders.
+    #: Attention heads of the transformer after the encoders.
     heads: int | None = None
-    #: The side of the pictures in training.
+    #: Side of the images in training.
     size_px: int | None = None
 
     def check_vocabulary(self) -> None:
-        """Raise `DataError` where a file with words is named and is not there."""
+        """Raise `DataError` if a vocabulary file is given and does not exist."""
         if self.vocabulary is not None and not self.vocabulary.is_file():
             raise DataError(f"{self.vocabulary}: no such file: give the words of the checkpoint")
 
 
 def check_source(source: Path) -> None:
-    """Raise `CheckpointError` where a published file is not there."""
+    """Raise `CheckpointError` if the published file does not exist."""
     if not source.is_file():
         raise CheckpointError(f"{source}: no such file: give a published checkpoint")

@@ -1,7 +1,7 @@
-"""What every project shares: its file is read without running anything in it, and its tensors get our names.
+"""Loads published checkpoints without running code from them, and renames their tensors to ours.
 
 A file is a state dict, or contains one under a known name; averaged weights are preferred. Every tensor must match one
-pattern of the project's table, and every tensor of the model that the shapes describe must be filled.
+pattern of the project's table, and every tensor of the model that the shapes describe must be loaded.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from image_core.convert.asked import check_source
+from image_core.convert.options import check_source
 from image_core.errors import CheckpointError
 
 Rule = tuple[str, str]
 """A pattern of a whole published key, and our key. `{q,k,v}` in ours splits a stacked tensor into equal rows;
 `<linear>` at its end removes trailing axes of length 1, since a 1x1 convolution is a linear layer here."""
 
-_MADE_BY: tuple[Any, ...] = (np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0])
+_NUMPY_CONSTRUCTORS: tuple[Any, ...] = (np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0])
 """The functions that a pickle calls to make a number and an array of NumPy."""
 
-PLAIN: tuple[Any, ...] = (
+SAFE_GLOBALS: tuple[Any, ...] = (
     argparse.Namespace,  # LAVT keeps the arguments of its training beside the weights
     # Scores, as NumPy numbers and arrays; NumPy before 2 wrote another name.
-    *(each for made in _MADE_BY for each in (made, (made, f"numpy.core.multiarray.{made.__name__}"))),
+    *(each for made in _NUMPY_CONSTRUCTORS for each in (made, (made, f"numpy.core.multiarray.{made.__name__}"))),
     np.ndarray,
     np.dtype,
     *(getattr(np.dtypes, f"{kind}DType") for kind in ("Float32", "Float64", "Int32", "Int64", "Bool")),
@@ -44,19 +44,23 @@ PLAIN: tuple[Any, ...] = (
         for module in ("", "._local")  # from Python 3.13 on
     ),
 )
-"""All that a checkpoint may contain besides tensors and Python's plain values. None of them runs code."""
+"""Globals that a checkpoint may use besides tensors and Python's plain values. None of them runs code."""
 
-_WRAPPERS = r"^(?:module\.|_orig_mod\.)+"
+_WRAPPER_PREFIXES = r"^(?:module\.|_orig_mod\.)+"
 """Prefixes of keys from wrappers for several processes and for compilation."""
 
-_HOLDERS = ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model")
+_STATE_DICT_NAMES = ("ema_state_dict", "model_ema", "state_dict", "model_state_dict", "model")
 """Names of a state dict inside a file, averaged weights first."""
 
 
-def renamed(
-    state: Mapping[str, Tensor], rules: Sequence[Rule], source: str = "checkpoint", place: Callable[[str], str] = str
+def rename_keys(
+    state: Mapping[str, Tensor],
+    rules: Sequence[Rule],
+    source: str = "checkpoint",
+    resolve_path: Callable[[str], str] = str,
 ) -> dict[str, Tensor]:
-    """Published keys -> our keys. `place` is applied to ours at the end, where they depend on a number in theirs.
+    """Published keys -> our keys. `resolve_path` is applied to ours at the end, where they depend on a number in
+    theirs.
 
     Raises `CheckpointError` for keys that no rule, or more than one, knows.
     """
@@ -67,7 +71,7 @@ def renamed(
         if len(names) != 1:
             unknown.append(key)
             continue
-        name = place(names[0])
+        name = resolve_path(names[0])
         if name.endswith("<linear>"):
             name, value = name.removesuffix("<linear>"), value.flatten(1) if value.ndim > 1 else value
         if "{q,k,v}" in name:
@@ -76,7 +80,7 @@ def renamed(
             parts = {name: value}
         ours |= parts
     if unknown:
-        raise CheckpointError(f"{source}: {told(unknown, 'not of this project as it is known')}")
+        raise CheckpointError(f"{source}: {format_keys(unknown, 'not of this project as it is known')}")
     return ours
 
 
@@ -88,41 +92,41 @@ class KeyTable:
     rules: tuple[Rule, ...]
     #: Patterns of tensors in its files that its code does not use, or computes again.
     unused: tuple[str, ...] = ()
-    #: See `renamed`.
-    place: Callable[[str], str] = str
+    #: See `rename_keys`.
+    resolve_path: Callable[[str], str] = str
 
-    def renamed(self, state: Mapping[str, Tensor], source: str = "checkpoint") -> dict[str, Tensor]:
+    def rename_keys(self, state: Mapping[str, Tensor], source: str = "checkpoint") -> dict[str, Tensor]:
         """Published keys -> our keys, what is unused left out. Raises `CheckpointError`."""
         used = {k: v for k, v in state.items() if not any(re.fullmatch(pattern, k) for pattern in self.unused)}
-        return renamed(used, self.rules, source, self.place)
+        return rename_keys(used, self.rules, source, self.resolve_path)
 
 
-def fill(model: torch.nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+def load_weights(model: torch.nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Load strictly, except presence calibration, which is ours and stays. Raises `CheckpointError` for any other
     difference, and for numbers that are not finite."""
-    own = model.state_dict()
-    wanted = {key for key in own if key not in ("presence_scale", "presence_offset")}
-    differing = sorted(k for k in wanted & state.keys() if own[k].shape != state[k].shape)
+    own_state = model.state_dict()
+    expected = {key for key in own_state if key not in ("presence_scale", "presence_offset")}
+    mismatched = sorted(k for k in expected & state.keys() if own_state[k].shape != state[k].shape)
     faults = [
-        told(sorted(keys), label)
+        format_keys(sorted(keys), label)
         for label, keys in (
             (
                 "with numbers that are not finite",
                 {k for k, v in state.items() if not v.is_meta and not v.isfinite().all()},
             ),
-            ("missing", wanted - state.keys()),
-            ("unexpected", state.keys() - wanted),
-            ("of another shape", differing),
+            ("missing", expected - state.keys()),
+            ("unexpected", state.keys() - expected),
+            ("of another shape", mismatched),
         )
         if keys
     ]
     if faults:
         raise CheckpointError(f"{source}: tensors do not fit the model they describe: {'; '.join(faults)}")
-    model.load_state_dict({**own, **state}, strict=True)
+    model.load_state_dict({**own_state, **state}, strict=True)
 
 
 def read_content(source: Path) -> Any:
-    """What a .safetensors or a torch file holds: tensors, plain values, and what `PLAIN` names.
+    """The content of a .safetensors or a torch file: tensors, plain values, and objects of `SAFE_GLOBALS`.
 
     Raises `CheckpointError` for a file that is missing, broken, or asks for anything else.
     """
@@ -130,14 +134,14 @@ def read_content(source: Path) -> Any:
     try:
         if source.suffix == ".safetensors":
             return load_file(source)
-        with torch.serialization.safe_globals(list(PLAIN)):
+        with torch.serialization.safe_globals(list(SAFE_GLOBALS)):
             return torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        if asked is None:
+        match = re.search(r"GLOBAL (\S+)", str(error))
+        if match is None:
             raise _unreadable(source, error) from error
         raise CheckpointError(
-            f"{source}: expected a file of tensors and plain values, got one that asks for {asked[1]}; nothing of it "
+            f"{source}: expected a file of tensors and plain values, got one that asks for {match[1]}; nothing of it "
             "was run: save its state dict by itself"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -151,20 +155,24 @@ def _unreadable(source: Path, error: Exception) -> CheckpointError:
     )
 
 
-def tensors_of(content: Any, source: Path) -> dict[str, Tensor]:
+def state_dict_of(content: Any, source: Path) -> dict[str, Tensor]:
     """The state dict in what was read: averaged weights before plain ones, else the only one under any name; without
     the prefixes of wrappers, and without one that all keys share.
 
     Raises `CheckpointError` where there is none.
     """
-    held = content
+    state_dict = content
     if isinstance(content, dict) and not _is_state(content):
-        named = [content[name] for name in _HOLDERS if isinstance(content.get(name), dict) and content[name]]
+        candidates = [
+            content[name] for name in _STATE_DICT_NAMES if isinstance(content.get(name), dict) and content[name]
+        ]
         others = [value for value in content.values() if _is_state(value)]
-        held = named[0] if named else others[0] if len(others) == 1 else content
-    if not _is_state(held):
-        raise CheckpointError(f"{source}: expected a state dict of tensors, got {type(held).__name__}{_keys(held)}")
-    state = {re.sub(_WRAPPERS, "", str(key)): value for key, value in held.items()}
+        state_dict = candidates[0] if candidates else others[0] if len(others) == 1 else content
+    if not _is_state(state_dict):
+        raise CheckpointError(
+            f"{source}: expected a state dict of tensors, got {type(state_dict).__name__}{_keys(state_dict)}"
+        )
+    state = {re.sub(_WRAPPER_PREFIXES, "", str(key)): value for key, value in state_dict.items()}
     while len(state) > 1 and len({key.partition(".")[0] for key in state}) == 1:
         state = {key.partition(".")[2]: value for key, value in state.items()}  # a network inside another
     return state
@@ -178,42 +186,42 @@ def _keys(content: Any) -> str:
     return f" with {', '.join(map(str, list(content)[:5]))}" if isinstance(content, dict) and content else ""
 
 
-def argument_of(content: Any, name: str) -> Any:
+def training_argument(content: Any, name: str) -> Any:
     """The value of a training argument that is stored beside the weights, or None."""
     arguments = content.get("args") if isinstance(content, dict) else None
     return arguments.get(name) if isinstance(arguments, dict) else getattr(arguments, name, None)
 
 
-def read_published(source: Path) -> dict[str, Tensor]:
+def read_state_dict(source: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or a torch file. Raises `CheckpointError`."""
-    return tensors_of(read_content(source), source)
+    return state_dict_of(read_content(source), source)
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """The shapes of a project's tensors, asked by their published keys."""
+    """The shapes of a project's tensors, by published key."""
 
     state: Mapping[str, Tensor]
-    #: What is said where a tensor is missing: which checkpoint was expected.
+    #: Beginning of error messages: which checkpoint was expected.
     expected: str
 
     def of(self, key: str) -> Sequence[int]:
-        """Raises `CheckpointError` when there is no such tensor."""
+        """The shape of a tensor. Raises `CheckpointError` if there is no such tensor."""
         if key not in self.state:
             raise CheckpointError(f"{self.expected}, got none with a tensor '{key}'")
         return self.state[key].shape
 
     def count(self, pattern: str) -> int:
-        """How many different values the first group of a pattern, matched at the beginning of keys, takes."""
+        """The number of different values of a pattern's first group, over all keys that begin with a match."""
         return len({match[1] for key in self.state if (match := re.match(pattern, key))})
 
 
-def differing(values: Mapping[str, Any], made_by: Callable[..., Any]) -> dict[str, Any]:
-    """The values that are not the defaults of the function or class they go to."""
-    defaults = inspect.signature(made_by).parameters
+def non_defaults(values: Mapping[str, Any], constructor: Callable[..., Any]) -> dict[str, Any]:
+    """The values that differ from the defaults of the function or class they are passed to."""
+    defaults = inspect.signature(constructor).parameters
     return {name: value for name, value in values.items() if value != defaults[name].default}
 
 
-def told(keys: Sequence[str], label: str) -> str:
-    """How many keys are so, and the first of them."""
+def format_keys(keys: Sequence[str], label: str) -> str:
+    """The number of keys, the label, and the first three keys."""
     return f"{len(keys)} {label} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"

@@ -1,4 +1,4 @@
-"""The sets of pictures that an image model is evaluated on: synthetic ones, and the public referring datasets."""
+"""The sets of images that an image model is evaluated on: synthetic ones, and the public referring datasets."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _OTHER_PROTOCOLS: dict[str, tuple[str, ...]] = {"grefcoco": ("rela", "rela_50px"
 """Dataset -> its protocols, where they are others. PhraseCut's own evaluator compares as the native one does."""
 
 
-class PictureSet(ABC):
-    """One split, picture by picture."""
+class ImageSet(ABC):
+    """One split, image by image."""
 
     #: As the command line takes it.
     name: str
@@ -35,11 +35,11 @@ class PictureSet(ABC):
 
     @abstractmethod
     def sample_id(self, index: int) -> str:
-        """The name of a picture, known without reading it."""
+        """The name of an image, known without reading it."""
 
     @abstractmethod
     def sample(self, index: int) -> ImageSample:
-        """A picture with its expressions and true masks. Raises `DataError` where one is missing or broken."""
+        """An image with its expressions and true masks. Raises `DataError` where one is missing or broken."""
 
     @abstractmethod
     def expressions(self, index: int) -> tuple[str, ...]:
@@ -50,16 +50,16 @@ class PictureSet(ABC):
         """The number of polygons of each true mask, 0 for other masks."""
 
     @abstractmethod
-    def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
+    def rasterised_masks(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
         """(h, w) bool of each expression: its true mask rasterised at `size`, not resized. Raises `DataError`."""
 
     @abstractmethod
-    def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
-        """Of each expression, whether it has a target and its mask (None where broken), without reading the picture."""
+    def true_masks(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
+        """Of each expression, whether it has a target and its mask (None where broken), without reading the image."""
 
 
-class SyntheticPictures(PictureSet):
-    """A split of the synthetic pictures, `size_px` square. Raises `UnknownNameError` for one that is not there."""
+class SyntheticImageSet(ImageSet):
+    """A split of the synthetic images, `size_px` square. Raises `UnknownNameError` for one that is not there."""
 
     name = "synthetic-images"
 
@@ -82,15 +82,15 @@ class SyntheticPictures(PictureSet):
     def polygons(self, index: int) -> tuple[int, ...]:
         return (0,) * len(self.expressions(index))
 
-    def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
+    def rasterised_masks(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
         settings = self._samples
         return list(SyntheticImages(settings.split, settings.seed, size)[index].masks)
 
-    def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
+    def true_masks(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
         return [(bool(mask.any()), mask) for mask in self._samples[index].masks]
 
 
-class ReferringPictures(PictureSet):
+class ReferringImageSet(ImageSet):
     """A split of the RefCOCO family, gRefCOCO or PhraseCut under `root`, every expression of every reference.
 
     split: None is `val` (RefCLEF, PhraseCut: `test`); split_by: None is the author whose splits papers report. Raises
@@ -120,8 +120,8 @@ class ReferringPictures(PictureSet):
     def polygons(self, index: int) -> tuple[int, ...]:
         return self._images.polygons(index)
 
-    def drawn(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
-        return self._images.drawn(index, size)
+    def rasterised_masks(self, index: int, size: tuple[int, int]) -> list[np.ndarray]:
+        return self._images.rasterised_masks(index, size)
 
-    def truths(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
-        return self._images.truths(index)
+    def true_masks(self, index: int) -> list[tuple[bool, np.ndarray | None]]:
+        return self._images.true_masks(index)
