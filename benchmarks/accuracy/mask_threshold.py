@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from image_core.evaluation.pictures import SyntheticPictures
+from image_core.evaluation.images import SyntheticImageSet
 from image_core.segmenter import ImageSegmenter
 
 LOG_ODDS = (-4.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
@@ -34,7 +34,7 @@ def _miou(
 ) -> np.ndarray:
     """(thresholds,) mIoU over the expressions that have a target. words_of: how many images further on the words are
     taken from, while the truth stays."""
-    data, ious = SyntheticPictures(split), []
+    data, ious = SyntheticImageSet(split), []
     for index in range(images):
         sample = data.sample(index)
         answers = segmenter.segment(sample.image, data.expressions((index + words_of) % images))
