@@ -115,7 +115,7 @@ function showExpressions() {
     addElement('span', '', name);
     row.append(timeline(expression));
     if (state === 'done' && !expression.present.some(Boolean))
-      addElement('p', 'Found on no frame. Simpler words may help: one noun, a colour, a list.', row, {className: 'hint'});
+      addElement('p', 'Found on no frame. Simpler words may help: one noun, a colour, a place.', row, {className: 'hint'});
     if (expression.understood.length) {
       const details = addElement('details', null, row);
       details.open = Boolean(isOpen[i]);
@@ -125,7 +125,7 @@ function showExpressions() {
     }
   });
   if (results.expressions.length)
-    addElement('p', 'Line: presence. Area: score. Strip: where a mask is shown. Click to goTo there.', list, {className: 'legend'});
+    addElement('p', 'Line: presence. Area: score. Strip: where a mask is shown. Click to go there.', list, {className: 'legend'});
 }
 
 function timeline(expression) {

@@ -15,7 +15,7 @@ from rvos.app.uploaded_video import UploadedVideo
 from rvos.export.records import to_record, to_result
 from rvos.segmenter import VideoSegmenter
 from rvos.types import FrameRecord, FrameResult
-from rvos.watch.corrected import CorrectedSession
+from rvos.watch.corrected_session import CorrectedSession
 from rvos.watch.stream import Results, Stream
 
 SNAPSHOT_EVERY = 16

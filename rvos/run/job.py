@@ -25,7 +25,7 @@ from rvos.run.writing import RunWriter
 from rvos.segmenter import VideoSegmenter, open_with_masks
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
 from rvos.video.source import camera_number, path_of
-from rvos.watch.corrected import corrected
+from rvos.watch.corrected_session import with_corrections
 from rvos.watch.corrections import Corrections
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import StreamSession
@@ -122,7 +122,7 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         writer = RunWriter(directory, job.targets, exporters)
         # Masks may be for frames among those that stand.
         standing = writer.frames_standing if isinstance(frames, SampledFrames) else 0
-        watched = corrected(session, job.corrections) if isinstance(session, StreamSession) else session
+        watched = with_corrections(session, job.corrections) if isinstance(session, StreamSession) else session
         recording = Recording(watched, writer, standing)
         recording.run(info, frames.after(standing) if isinstance(frames, SampledFrames) else frames, progress)
         decided = session.decided() if isinstance(session, StreamSession) else []
