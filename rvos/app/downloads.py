@@ -11,7 +11,7 @@ from image_core.errors import DataError, UnknownNameError
 from image_core.files import make_folder
 from rvos.app.segmentation import Segmentation
 from rvos.export import paths
-from rvos.export.outputs import OUTPUTS, Made
+from rvos.export.outputs import OUTPUTS, ExportInput
 from rvos.export.recorded import Recorded
 from rvos.export.records import to_line
 from rvos.export.table import build_exporters, write_document
@@ -44,7 +44,7 @@ def build_download(segmentation: Segmentation, name: str, folder: Path) -> Path:
     make_folder(out)
     if name == "records":
         written = _write_log(segmentation, frames_done, out)
-    elif OUTPUTS[name].made_of is Made.LOG:
+    elif OUTPUTS[name].input is ExportInput.LOG:
         written = _write_document(segmentation, frames_done, name, out)
     else:
         written = _write_frames(segmentation, frames_done, name, out)
@@ -61,7 +61,7 @@ def _write_log(segmentation: Segmentation, frames_done: int, out: Path) -> Path:
 
 
 def _write_document(segmentation: Segmentation, frames_done: int, name: str, out: Path) -> Path:
-    path, log = out / OUTPUTS[name].place, _write_log(segmentation, frames_done, out)
+    path, log = out / OUTPUTS[name].path, _write_log(segmentation, frames_done, out)
     targets = expression_targets(segmentation.expressions)
     write_document(name, path, Recorded.of_log(log, frames_done, segmentation.video.info, targets))
     return path
@@ -77,7 +77,7 @@ def _write_frames(segmentation: Segmentation, frames_done: int, name: str, out: 
                 exporter.write(frame, segmentation.results(frame.index))
         on_error.pop_all()
     exporter.close()
-    path = out / OUTPUTS[name].place
+    path = out / OUTPUTS[name].path
     return path if path.is_file() else _zip_folder(path)
 
 

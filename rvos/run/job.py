@@ -14,7 +14,7 @@ from image_core.entries import entries_of, fingerprint, is_there
 from image_core.pictures import is_picture
 from image_core.progress import Progress, no_progress
 from rvos.export import paths
-from rvos.export.outputs import DEFAULT, OUTPUTS, Made
+from rvos.export.outputs import DEFAULT, OUTPUTS, ExportInput
 from rvos.export.recorded import Recorded
 from rvos.export.report import result_document
 from rvos.export.table import build_exporters, write_document
@@ -163,8 +163,8 @@ def finish(
 def _write_documents(job: Job, recorded: Recorded) -> None:
     """Those formats that are made of the whole log."""
     for name in job.save:
-        if OUTPUTS[name].made_of is Made.LOG:
-            write_document(name, job.out / OUTPUTS[name].place, recorded)
+        if OUTPUTS[name].input is ExportInput.LOG:
+            write_document(name, job.out / OUTPUTS[name].path, recorded)
 
 
 def _first_pass(directory: RunDirectory, session: StreamSession, source: str, segmenter: VideoSegmenter) -> None:
@@ -212,4 +212,4 @@ def is_finished(out: Path) -> bool:
 def report_of(job: Job) -> Report:
     """What a finished run left."""
     result = json.loads((job.out / paths.RESULT).read_bytes())
-    return Report(job.out, result, {name: job.out / OUTPUTS[name].place for name in job.save})
+    return Report(job.out, result, {name: job.out / OUTPUTS[name].path for name in job.save})

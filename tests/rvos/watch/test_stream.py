@@ -14,7 +14,7 @@ import rvos.run.recording
 from image_core.progress import no_progress
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.export.pictures import PaletteExporter
+from rvos.export.frame_pngs import PaletteExporter
 from rvos.export.records import to_record
 from rvos.export.report import Summary, result_document
 from rvos.run.folder import RunDirectory
