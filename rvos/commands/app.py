@@ -82,7 +82,7 @@ def app(
 ) -> None:
     """Start a web page to try rvos on. Upload a video, say what to look for, correct the result, download the masks.
     Needs the extra `app`."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     if find_spec("gradio") is None:
         raise ConfigError('app: expected the extra app, got an installation without it: pip install "rvos[app]"')
     if not 0 < port < 65536:
@@ -149,7 +149,7 @@ def _segmenter_builder(device: str | None, quiet: bool) -> Callable[[Settings], 
             settings.model, None, settings.tracker, device, None, [f"key_frames={settings.key_frames}"]
         )
         if settings.model not in handles:
-            segmenter = options.segmenter_of(config, quiet)
+            segmenter = options.build_segmenter(config, quiet)
             handles[settings.model] = segmenter.system.model
             return segmenter
         return VideoSegmenter(handles[settings.model], tracker=settings.tracker, key_frames=settings.key_frames)
