@@ -8,6 +8,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import av
@@ -111,10 +112,9 @@ def ended(visit: Visit) -> State:
 
 def shown(visit: Visit, expression: int = 0) -> np.ndarray:
     """(T, H, W) bool"""
-    assert visit.segmentation is not None
-    return np.stack(
-        [visit.segmentation.results(index)[expression].mask for index in range(visit.segmentation.frames_done)]
-    )
+    segmentation = visit.segmentation
+    assert segmentation is not None
+    return np.stack([segmentation.results(index)[expression].mask for index in range(segmentation.frames_done)])
 
 
 def test_a_video_is_segmented_and_corrected(page: Callable[..., Workspace], set_clip: Callable) -> None:
@@ -128,9 +128,8 @@ def test_a_video_is_segmented_and_corrected(page: Callable[..., Workspace], set_
     document = status_document(visit)
     assert [each["text"] for each in document["expressions"]] == ["the thing", "nothing"]
     assert document["expressions"][0]["understood"] == ["thing: the thing"]
-    assert document["frames"] == list(range(FRAMES)) and [each["name"] for each in document["downloads"]] == list(
-        DOWNLOAD_NAMES
-    )
+    assert document["frames"] == list(range(FRAMES))
+    assert [each["name"] for each in document["downloads"]] == list(DOWNLOAD_NAMES)
     assert "video" not in status_document(visit, document["stamp"])
     before, absent = shown(visit), shown(visit, 1)
     assert before.any((1, 2)).all() and not absent.any()
@@ -172,11 +171,10 @@ def test_every_download_is_made_and_contains_no_path_of_this_machine(
         visit.resume()
     workspace.segment(visit, "the thing", SETTINGS)
     assert ended(visit) == State.DONE and visit.segmentation is not None
-    files = {name: build_download(visit.segmentation, name, visit.downloads_folder) for name in DOWNLOAD_NAMES}
+    download = partial(build_download, visit.segmentation, folder=visit.downloads_folder)
+    files = {name: download(name=name) for name in DOWNLOAD_NAMES}
     assert all(path.stat().st_size for path in files.values())
-    assert files == {
-        name: build_download(visit.segmentation, name, visit.downloads_folder) for name in DOWNLOAD_NAMES
-    }  # made once
+    assert files == {name: download(name=name) for name in DOWNLOAD_NAMES}  # made once
     records = [json.loads(line) for line in files["records"].read_bytes().splitlines()]
     assert [record["frame_index"] for record in records] == list(range(6)) and records[0]["present"]
     with av.open(str(files["overlay"])) as video:
@@ -186,7 +184,7 @@ def test_every_download_is_made_and_contains_no_path_of_this_machine(
     for path in (files["records"], files["masks"], files["contact_sheet"]):
         assert str(tmp_path).encode() not in path.read_bytes()
     with pytest.raises(UnknownNameError):
-        build_download(visit.segmentation, "../../secret", visit.downloads_folder)
+        download(name="../../secret")
 
 
 def test_two_at_once_never_mix(page: Callable[..., Workspace], set_clip: Callable, model: Colours) -> None:
@@ -371,15 +369,10 @@ def test_a_mask_is_decoded_as_it_was_encoded() -> None:
     mask[10:30, 20:50] = True
     np.testing.assert_array_equal(decode_mask(encode_mask(mask), (48, 80)), mask)
     assert decode_mask(encode_mask(mask), (24, 40)).sum() == 10 * 15
-    for address in (
-        "",
-        "data:image/png;base64,",
-        "data:image/png;base64,AAAA",
-        "data:text/html;base64,PGI+",
-        "http://x",
-    ):
+    png = "data:image/png;base64,"
+    for uri in ("", png, f"{png}AAAA", "data:text/html;base64,PGI+", "http://x"):
         with pytest.raises(DataError, match="expected a painted PNG"):
-            decode_mask(address, (48, 80))
+            decode_mask(uri, (48, 80))
     with pytest.raises(DataError, match="expected an image as large as the frame"):
         decode_mask(encode_mask(np.ones((1200, 1200), bool)), (48, 80))
 
