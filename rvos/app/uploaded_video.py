@@ -23,8 +23,8 @@ _MAX_SKIP = 12
 class UploadedVideo:
     """A video file within the limits.
 
-    path: where the file is, which no visitor is told; name: the name that its owner gave it. Raises `DataError` for a
-    file that is not a video or exceeds a limit. Messages contain the name and not the path.
+    path: where the file is, which is not shown to visitors; name: the name that its owner gave it. Raises `DataError`
+    for a file that is not a video or exceeds a limit. Messages contain the name and not the path.
     """
 
     def __init__(self, path: Path, name: str, limits: Limits) -> None:

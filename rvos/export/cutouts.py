@@ -36,7 +36,7 @@ def union(size: tuple[int, int], results: Sequence[FrameResult]) -> np.ndarray:
 
 def with_alpha(frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
     """(H, W, 4) uint8: the frame, alpha 255 where any target is. Colours are kept up to 16 px around, so that codecs
-    which subsample colours do not mix in the outside; farther away all is black."""
+    which subsample colours do not mix in the outside; beyond that all is black."""
     inside = mask_bytes(union(frame.size, results))
     near = cv2.dilate(inside, np.ones((2 * _COLOUR_MARGIN_PX + 1,) * 2, np.uint8))
     return np.dstack([frame.image * near[..., None], inside * np.uint8(255)])

@@ -41,7 +41,7 @@ def is_cut(before: np.ndarray, now: np.ndarray) -> bool:
 
 
 def cut_score(before: np.ndarray, now: np.ndarray) -> float:
-    """How far two thumbnails are from showing one scene: 0 = alike, from about 0.45 two scenes."""
+    """How far two thumbnails are from showing one scene: 0 = equal, from about 0.45 two scenes."""
     colour = _COLOUR_WEIGHT * _colour_distance(before, now)
     one, other = _normalised(before), _normalised(now)
     in_place = float(np.abs(one - other).mean())

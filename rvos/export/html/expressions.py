@@ -106,7 +106,7 @@ def _bands(ranked: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _filmstrip_list(filmstrips: Sequence[Html], rows: Sequence[Row]) -> Html:
-    return h("div", *filmstrips, class_="films" if any(map(_is_long, rows)) else "films narrow")
+    return h("div", *filmstrips, class_="filmstrips" if any(map(_is_long, rows)) else "filmstrips narrow")
 
 
 def _filmstrip(row: Row, strip: Strip, links: Mapping[str, str]) -> Html:
@@ -119,7 +119,7 @@ def _filmstrip(row: Row, strip: Strip, links: Mapping[str, str]) -> Html:
     else:
         frames = [_frame(row, i, *view) for i, view in zip(positions, views, strict=True)]
         images = h("div", *frames, class_="strip")
-    return h("article", _caption(row, links), images, _chart(row, _MAX_POINTS), class_="film")
+    return h("article", _caption(row, links), images, _chart(row, _MAX_POINTS), class_="filmstrip")
 
 
 def _frame(row: Row, position: int, frame: np.ndarray, truth: np.ndarray | None, prediction: np.ndarray) -> Html:
