@@ -33,15 +33,15 @@ from rvos.video.config import VideoConfig
 from rvos.video.reader import open_video
 from rvos.video.sampling import parse_sampling
 from rvos.video.source import Source
-from rvos.watch.corrected import corrected
+from rvos.watch.corrected_session import with_corrections
 from rvos.watch.corrections import Corrections, corrections_of
-from rvos.watch.marked import MarkedFrames
 from rvos.watch.mask_session import MaskSession
 from rvos.watch.passes import first_pass
 from rvos.watch.prompts import MaskPrompts, prompts_of
-from rvos.watch.session import UNCORRECTED, Given, StreamSession
+from rvos.watch.session import NO_FRAMES_CORRECTED, FrameCorrections, StreamSession
 from rvos.watch.source import SampledFrames, open_source
-from rvos.watch.stream import Results, Session, watch
+from rvos.watch.stream import Results, Session, process
+from rvos.watch.user_masks import UserMasks
 
 PLAIN_VIDEO = VideoConfig()
 PLAIN_OBJECTS = ObjectTrackerConfig()
@@ -132,7 +132,7 @@ class VideoSegmenter:
         self,
         source: Source,
         expressions: Sequence[str],
-        corrections: Mapping[int, Given] = UNCORRECTED,
+        corrections: Mapping[int, FrameCorrections] = NO_FRAMES_CORRECTED,
         *,
         candidates: bool = False,
     ) -> Iterator[tuple[Frame, Results]]:
@@ -155,13 +155,13 @@ class VideoSegmenter:
     ) -> Iterator[tuple[Frame, Results]]:
         self.first_pass(session, source)
         with self.opened(source, corrections) as (_, frames):
-            yield from watch(corrected(session, corrections), frames)
+            yield from process(with_corrections(session, corrections), frames)
 
     def segment(
         self,
         source: Source,
         expressions: Sequence[str],
-        corrections: Mapping[int, Given] = UNCORRECTED,
+        corrections: Mapping[int, FrameCorrections] = NO_FRAMES_CORRECTED,
         *,
         candidates: bool = False,
     ) -> VideoResult:
@@ -170,7 +170,7 @@ class VideoSegmenter:
         given = self._given(expressions, corrections)
         self.first_pass(session, source)
         with self.opened(source, given) as (info, frames):
-            return _collected(info, frames, corrected(session, given))
+            return _collected(info, frames, with_corrections(session, given))
 
     @contextmanager
     def opened(
@@ -186,7 +186,7 @@ class VideoSegmenter:
         with _open_marked(source, corrections, self.video, self.sampling) as (info, frames):
             yield info, frames
 
-    def _given(self, expressions: Sequence[str], corrections: Mapping[int, Given]) -> Corrections | None:
+    def _given(self, expressions: Sequence[str], corrections: Mapping[int, FrameCorrections]) -> Corrections | None:
         return corrections_of(corrections, len(expressions)) if corrections else None
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:
@@ -237,7 +237,7 @@ def _stream_masks(
     source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, carrier: MaskCarrier
 ) -> Iterator[tuple[Frame, Results]]:
     with open_with_masks(source, prompts, video, sampling, carrier) as (_, frames, session):
-        yield from watch(session, frames)
+        yield from process(session, frames)
 
 
 def track(
@@ -267,12 +267,12 @@ def open_with_masks(
 
 @contextmanager
 def _open_marked(
-    source: Source, marked: MarkedFrames, video: VideoConfig, sampling: str
+    source: Source, masks: UserMasks, video: VideoConfig, sampling: str
 ) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
     with open_source(source, video, sampling) as (info, frames):
-        marked.check_size(info.size)
-        marked.check_length(info, partial(_count_frames, source, video))
-        yield info, marked.guard(frames, info.source)
+        masks.check_size(info.size)
+        masks.check_length(info, partial(_count_frames, source, video))
+        yield info, masks.check_frames(frames, info.source)
 
 
 def _count_frames(source: Source, video: VideoConfig) -> int:
@@ -281,5 +281,5 @@ def _count_frames(source: Source, video: VideoConfig) -> int:
 
 
 def _collected(info: VideoInfo, frames: Iterable[Frame], session: Session) -> VideoResult:
-    records = [to_record(result) for _, results in watch(session, frames) for result in results]
+    records = [to_record(result) for _, results in process(session, frames) for result in results]
     return VideoResult(info, session.targets, records)

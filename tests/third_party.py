@@ -41,7 +41,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "fastapi": ("rvos/app/routes.py", "rvos/app/serving.py"),
     "gradio": ("rvos/app/page.py", "rvos/app/serving.py"),
     "pydantic": ("rvos/app/routes.py",),
-    "starlette": ("rvos/app/routes.py",),  # tells that somebody has gone while a film came
+    "starlette": ("rvos/app/routes.py",),  # tells that a visitor left during an upload
     "uvicorn": ("rvos/app/serving.py",),
     "filelock": ("image_core/folder.py",),
     "fsspec": ("rvos/run/remote.py",),

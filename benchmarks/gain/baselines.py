@@ -15,7 +15,7 @@ from benchmarks.gain.clip import Clip, FrameAnswer
 from rvos.tracking.carrying.object_tracker import ObjectState, ObjectTracker
 from rvos.tracking.tracker import Tracker
 from rvos.view.frame_view import View
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 Method = Callable[[Clip], list[list[FrameAnswer]]]
 
@@ -33,7 +33,7 @@ def tracked(tracker: Tracker[Any], decode_every: int = 1, passes: int = 1) -> Me
             for frame in clip.frames:
                 session.step(frame)
             session.rewind()
-        by_expression = zip(*(results for _, results in watch(session, clip.frames)), strict=True)
+        by_expression = zip(*(results for _, results in process(session, clip.frames)), strict=True)
         return [[FrameAnswer(r.mask, r.presence) for r in results] for results in by_expression]
 
     return method

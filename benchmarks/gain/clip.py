@@ -23,7 +23,7 @@ from rvos.tracking.tracks import TracksTracker
 from rvos.types import Frame, FrameResult
 from rvos.view.frame_view import View, view_of
 from rvos.watch.session import StreamSession, questions
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def record(sample: VideoSample, segmenter: ImageSegmenter) -> Clip:
     start = time.process_time()
     recorder, texts = Recorder(), [e.text for e in sample.expressions]
     texts = list(dict.fromkeys([*texts, *questions(texts, TracksTracker(), draws_candidates=False)]))
-    for _ in watch(StreamSession(FeatureReader(segmenter, texts, NoPropagation()), recorder), frames_of(sample)):
+    for _ in process(StreamSession(FeatureReader(segmenter, texts, NoPropagation()), recorder), frames_of(sample)):
         pass  # the recorder keeps them
     rows, count = recorder.answers, len(texts)
     said = {text: tuple(rows[i::count]) for i, text in enumerate(texts)}

@@ -45,7 +45,7 @@ from rvos.tracking.tracker import NoTracker
 from rvos.tracking.tracks import TracksConfig, TracksTracker
 from rvos.types import FrameResult
 from rvos.watch.session import StreamSession, questions
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/motion_words")
@@ -118,7 +118,7 @@ def shown(clip: Clip, tracks: TracksTracker, frame_by_frame: bool) -> dict[str, 
 
 
 def _watched(session: StreamSession, clip: Clip) -> list[list[FrameResult]]:
-    return [list(of_one) for of_one in zip(*(results for _, results in watch(session, clip.frames)), strict=True)]
+    return [list(of_one) for of_one in zip(*(results for _, results in process(session, clip.frames)), strict=True)]
 
 
 def identity(sample: VideoSample, expression: int, masks: Sequence[np.ndarray]) -> float | None:

@@ -32,7 +32,7 @@ from rvos.tracking import TRACKERS
 from rvos.tracking.belief.presence_levels import write_levels
 from rvos.video.reader import open_video
 from rvos.watch.session import StreamSession
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 BENCHMARK = Benchmark(__file__, __doc__)
 EVERY = 4
@@ -107,7 +107,7 @@ def rows_of(film: str, model: MaskModel) -> list[dict[str, Any]]:
         config = tracker_config(tracker)
         reader = RecordedReader(texts, answers, film)
         session = StreamSession(reader, TRACKERS[config.name](config.numbers), key_frames)
-        for frame, results in watch(session, watched):
+        for frame, results in process(session, watched):
             for label, result in zip(labels, results, strict=True):
                 row = {"film": film, "expression": label.expression, "tracker": tracker}
                 row |= {"presence": result.presence, "shown": bool(result.mask.any())}

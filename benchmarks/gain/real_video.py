@@ -40,7 +40,7 @@ from rvos.reading.key_frames import KeyFrames
 from rvos.tracking import TRACKERS
 from rvos.tracking.tracker import Tracker
 from rvos.watch.session import StreamSession, questions
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/real_video")
@@ -76,7 +76,7 @@ class System:
             for frame in clip.frames:
                 session.step(frame)
             session.rewind()
-        return [results[0].mask for _, results in watch(session, clip.frames)]
+        return [results[0].mask for _, results in process(session, clip.frames)]
 
 
 def systems() -> dict[str, System]:

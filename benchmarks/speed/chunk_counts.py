@@ -38,7 +38,7 @@ from rvos.reading.reader import AT_ONCE, FeatureReader
 from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame
 from rvos.watch.session import StreamSession
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 BENCHMARK = Benchmark(__file__, __doc__)
 EVERY = 5
@@ -97,7 +97,7 @@ def counts(
     reader = FeatureReader(segmenter, expressions, PROPAGATORS[propagation](), at_once=AT_ONCE)
     session = StreamSession(reader, NoTracker(), key_frames, chunk=chunk)
     with counting() as counted:
-        for _ in watch(session, frames):
+        for _ in process(session, frames):
             pass
     return {what: round(counted[what] / len(frames), 2) for what in ("kernels", "waits", "uploads")}
 

@@ -30,7 +30,7 @@ from rvos.data.ref_davis17 import ANNOTATORS, RefDavis17
 from rvos.evaluation.id_pictures import folders_of
 from rvos.evaluation.layouts import MaskTree
 from rvos.evaluation.protocols import layout_of
-from rvos.export.pictures import write_id_picture
+from rvos.export.frame_pngs import write_palette_png
 
 BENCHMARK = Benchmark(__file__, __doc__)
 RUNS = Path("runs/score_speed")
@@ -60,7 +60,7 @@ def keep_objects(root: Path) -> None:
         table[255] = 255
         table[[int(old) for old in new_ids]] = [int(new) for new in new_ids.values()]
         for path in (root / "valid/Annotations" / video_id).iterdir():
-            write_id_picture(path, table[read_id_map(path)])
+            write_palette_png(path, table[read_id_map(path)])
     index.write_text(json.dumps(document))
 
 
@@ -79,7 +79,7 @@ def write_predictions(dataset: RefDavis17, predictions: Path) -> None:
             for expression in video.expressions:
                 layout.write(predictions, video, expression, index, moved == int(expression.object_ids[0]))
             for folder in annotators:
-                write_id_picture(folder / video.video_id / f"{video.frame_name(index)}.png", moved)
+                write_palette_png(folder / video.video_id / f"{video.frame_name(index)}.png", moved)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from rvos.reading.key_frames import KeyFrames
 from rvos.tracking.tracks import TracksTracker
 from rvos.types import Frame
 from rvos.watch.session import StreamSession
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 BENCHMARK = Benchmark(__file__, __doc__)
 SIZE = (480, 854)
@@ -51,7 +51,7 @@ def cost_ms(frames: list[Frame], expressions: int, tracks: int) -> float:
     answers = {frame.index: [answer_of(tracks)] * expressions for frame in frames[::EVERY]}
     session = StreamSession(RecordedReader(texts, answers, "discs"), TracksTracker(), KeyFrames(EVERY))
     start = time.process_time()
-    for _ in watch(session, frames):
+    for _ in process(session, frames):
         pass
     return 1000 * (time.process_time() - start) / len(frames)
 

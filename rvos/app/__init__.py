@@ -1,1 +1,1 @@
-"""The page: a film, some expressions, and what they mean, for visitors with a browser."""
+"""The web page of `rvos app`: visitors upload a video, enter expressions, and correct and download the masks."""

@@ -1,4 +1,4 @@
-"""What a visitor of the page may bring, and how long it is kept."""
+"""The limits of the web page: what a visitor may upload, and how long it is kept."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from rvos.types import VideoInfo
 
 @dataclass(frozen=True)
 class Limits:
-    """Every limit of the page. Raises `ConfigError` for values out of their ranges, all in one."""
+    """The limits of the web page. Raises one `ConfigError` that names all values out of their ranges."""
 
-    #: Megabytes of a file.
+    #: Largest file, in megabytes.
     megabytes: Count = 200
-    #: Length of a film in seconds, ...
+    #: Longest video, in seconds.
     seconds: Annotated[float, Range(1)] = 60.0
-    #: ... and in frames.
+    #: Longest video, in frames.
     frames: Count = 1800
-    #: Millions of pixels of a frame.
+    #: Largest frame, in millions of pixels.
     megapixels: Annotated[float, Range(0.001)] = 2.1
-    #: Expressions at a time.
+    #: Most expressions at one time.
     expressions: Count = 6
-    #: Letters of an expression.
-    letters: Count = 200
-    #: Visitors whose films are kept at a time.
+    #: Most characters of an expression.
+    characters: Count = 200
+    #: Most visitors whose videos are kept at one time.
     visits: Count = 40
-    #: Films that are watched at a time; the others wait in the order in which they came.
+    #: Videos that are processed at the same time. The others wait, first come, first served.
     at_once: Count = 2
-    #: Minutes after the last sign of a visitor, after which all of the visit is deleted.
+    #: A visit is deleted this many minutes after its last request.
     kept_minutes: Annotated[float, Range(0.1)] = 60.0
 
     def __post_init__(self) -> None:
         check_ranges(self)
 
-    def told(self) -> str:
-        """The limits of a film, in words."""
+    def video_limits(self) -> str:
+        """The limits of a video, as text."""
         return (
             f"up to {self.megabytes} MB, {self.seconds:g} seconds, {self.frames} frames and {self.megapixels:g} "
             "megapixels per frame"
@@ -51,8 +51,8 @@ class Limits:
                 "down"
             )
 
-    def check_film(self, info: VideoInfo, frame_count: int, name: str) -> None:
-        """Raise `DataError` for a film that is too long or too large."""
+    def check_video(self, info: VideoInfo, frame_count: int, name: str) -> None:
+        """Raise `DataError` for a video that is too long, or whose frames are too large."""
         height, width = info.size
         if height * width > self.megapixels * 1e6:
             raise DataError(
@@ -67,10 +67,13 @@ class Limits:
             )
 
     def check_expressions(self, expressions: tuple[str, ...]) -> None:
-        """Raise `DataError` for none, too many, or one that is too long."""
+        """Raise `DataError` for no expression, too many, or one that is too long."""
         if not expressions:
             raise DataError("expressions: expected one per line, such as the dog on the left, got none")
         if len(expressions) > self.expressions:
             raise DataError(f"expressions: expected at most {self.expressions}, got {len(expressions)}: leave some out")
-        if any(len(text) > self.letters for text in expressions):
-            raise DataError(f"expressions: expected at most {self.letters} characters each: shorten them")
+        longest = max(map(len, expressions))
+        if longest > self.characters:
+            raise DataError(
+                f"expressions: expected at most {self.characters} characters each, got {longest}: shorten them"
+            )

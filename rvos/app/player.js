@@ -1,33 +1,35 @@
-// The player: shows what a visit has found, and sends what the visitor says of it. It keeps no more than what is on the
-// screen; all texts of visitors and files go in as text, never as markup.
+// The player: shows the results of a visit, and sends the corrections of the visitor. It keeps only what is on the screen.
+// Texts of visitors and names of files are inserted as text, never as markup.
 const root = element.querySelector('.player');
-const at = (selector) => root.querySelector(selector);
-const all = (selector) => [...root.querySelectorAll(selector)];
-const [says, bar, stage, frameImage, canvas, shapes] =
-  ['.says', '.bar', '.stage', '.frame', 'canvas', '.shapes'].map(at);
-const slider = at('.scrub input'), picture = at('.picture'), which = at('.which');
+const query = (selector) => root.querySelector(selector);
+const queryAll = (selector) => [...root.querySelectorAll(selector)];
+const [message, progressBar, content, frameImage, canvas, candidateMasks] =
+  ['.message', '.progress', '.content', '.frame', 'canvas', '.candidate-masks'].map(query);
+const slider = query('.seek input'), viewport = query('.viewport'), expressionSelect = query('.expression-select');
 const SVG = 'http://www.w3.org/2000/svg';
-let token = '', stamp = '', film = null, found = {expressions: [], frames: [], corrections: [], downloads: []};
-let frame = 0, view = 'overlay', mode = '', candidates = [], points = [], playing = null, pen = null, pace = null, state = '';
+const NO_RESULTS = {expressions: [], frames: [], corrections: [], downloads: []};
+let token = '', stamp = '', state = '', video = null, results = NO_RESULTS;
+let frame = 0, display = 'overlay', mode = '', candidates = [], points = [];
+let playTimer = null, lastPoint = null, speedStart = null;
 
-// Where the page lies, also behind a proxy that shows it under a path of its own.
-const base = new URL((window.gradio_config || {}).root || document.baseURI, document.baseURI).pathname.replace(/\/*$/, '/');
-const address = (what, query = {}) => `${base}visits/${token}/${what}?` + new URLSearchParams(query);
+// The path of the page, also behind a proxy that serves it under a path of its own.
+const basePath = new URL((window.gradio_config || {}).root || document.baseURI, document.baseURI).pathname.replace(/\/*$/, '/');
+const visitUrl = (route, parameters = {}) => `${basePath}visits/${token}/${route}?` + new URLSearchParams(parameters);
 
-async function ask(what, query, body) {
+async function request(route, parameters, body) {
   const options = body && {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)};
-  const answer = await fetch(address(what, query), options || {});
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error || 'the server does not answer: reload the page');
-  return told;
+  const response = await fetch(visitUrl(route, parameters), options || {});
+  const data = await response.json();
+  if (!response.ok) throw new Error(data.error || 'the server does not answer: reload the page');
+  return data;
 }
 
-function complain(error) {
-  says.textContent = error.message;
-  says.classList.add('fault');
+function showError(error) {
+  message.textContent = error.message;
+  message.classList.add('error');
 }
 
-function make(tag, text, parent, properties = {}) {
+function addElement(tag, text, parent, properties = {}) {
   const node = Object.assign(document.createElement(tag), properties);
   if (text !== null) node.textContent = text;
   parent.append(node);
@@ -38,97 +40,96 @@ async function poll() {
   if (!root.isConnected) return;
   let wait = 1500;
   if (token) {
-    const asked = token;
+    const pollToken = token;
     try {
-      const told = await ask('status', {known: stamp});
-      if (asked === token) { tell(told); if (['watching', 'waiting'].includes(told.state)) wait = 600; }
-    } catch (error) { complain(error); wait = 5000; }
+      const status = await request('status', {known_stamp: stamp});
+      if (pollToken === token) { applyStatus(status); if (['processing', 'waiting'].includes(status.state)) wait = 600; }
+    } catch (error) { showError(error); wait = 5000; }
   }
   clearTimeout(root.timer);
   root.timer = setTimeout(poll, wait);
 }
 
-function tell(told) {
-  says.textContent = told.says + left(told);
-  says.classList.toggle('fault', told.state === 'failed');
-  state = told.state;
-  const works = ['watching', 'waiting'].includes(state);
-  bar.hidden = !works;
-  bar.firstElementChild.style.width = `${told.total ? 100 * told.done / told.total : 0}%`;
-  at('.work').hidden = !(works || state === 'stopped' || state === 'failed');
-  at('.stop').hidden = !works;
-  at('.go-on').hidden = works;
-  if (told.stamp === stamp) return;
-  stamp = told.stamp;
-  const before = film && JSON.stringify(film);
-  film = told.film || null;
-  stage.hidden = !film;
-  if (!film) return;
-  found = {expressions: [], frames: [], corrections: [], downloads: [], ...told};
-  slider.max = film.frames - 1;
-  if (JSON.stringify(film) !== before && frame >= film.frames) frame = 0;
-  if (before === null || JSON.parse(before).name !== film.name) { frame = 0; leaveMode(); }
-  at('.correct').hidden = !found.expressions.length;
-  at('.take').hidden = !found.downloads.length;
-  rows(); options(); corrections(); files(); show();
+function applyStatus(status) {
+  message.textContent = status.message + remainingTime(status);
+  message.classList.toggle('error', status.state === 'failed');
+  state = status.state;
+  const running = ['processing', 'waiting'].includes(state);
+  progressBar.hidden = !running;
+  progressBar.firstElementChild.style.width = `${status.total ? 100 * status.done / status.total : 0}%`;
+  query('.job').hidden = !(running || state === 'stopped' || state === 'failed');
+  query('.stop').hidden = !running;
+  query('.resume').hidden = running;
+  if (status.stamp === stamp) return;
+  stamp = status.stamp;
+  const before = video && JSON.stringify(video);
+  video = status.video || null;
+  content.hidden = !video;
+  if (!video) return;
+  results = {...NO_RESULTS, ...status}; slider.max = video.frames - 1;
+  if (JSON.stringify(video) !== before && frame >= video.frames) frame = 0;
+  if (before === null || JSON.parse(before).name !== video.name) { frame = 0; exitMode(); }
+  query('.correct').hidden = !results.expressions.length;
+  query('.downloads').hidden = !results.downloads.length;
+  showExpressions(); fillExpressionSelect(); showCorrections(); showDownloads(); showFrame();
 }
 
-// How long it will take, when it has gone on for a while.
-function left(told) {
+// The remaining time, once processing has gone on for some seconds.
+function remainingTime(status) {
   const now = performance.now();
-  if (told.state !== 'watching' || !told.done || !pace || told.done < pace.done) {
-    pace = told.state === 'watching' && told.done ? {done: told.done, at: now} : null;
+  if (status.state !== 'processing' || !status.done || !speedStart || status.done < speedStart.done) {
+    speedStart = status.state === 'processing' && status.done ? {done: status.done, at: now} : null;
     return '';
   }
-  const gone = (now - pace.at) / 1000, seconds = (told.total - told.done) * gone / (told.done - pace.done);
-  if (gone < 4 || !Number.isFinite(seconds)) return '';
+  const elapsed = (now - speedStart.at) / 1000, seconds = (status.total - status.done) * elapsed / (status.done - speedStart.done);
+  if (elapsed < 4 || !Number.isFinite(seconds)) return '';
   return seconds < 90 ? ` About ${Math.max(1, Math.round(seconds))} s left.` : ` About ${Math.round(seconds / 60)} minutes left.`;
 }
 
-function show() {
+function showFrame() {
   slider.value = frame;
-  at('.scrub output').textContent = `${frame + 1} / ${film.frames} · ${(frame / film.rate).toFixed(2)} s`;
-  const drawn = mode ? (mode === 'candidates' ? 'film' : view === 'film' ? 'film' : 'overlay') : view;
-  frameImage.alt = `Frame ${frame + 1} of ${film.name}`;
-  const known = frame < found.done ? 2 : found.frames.includes(frame) ? 1 : 0;
-  const wanted = address('picture', {frame, view: drawn, of: `${found.pictures || stamp}.${known}`});
-  if (frameImage.dataset.wanted !== wanted) { frameImage.dataset.wanted = wanted; frameImage.src = wanted; }
-  all('.track').forEach((row, i) => mark(row, found.expressions[i]));
+  query('.seek output').textContent = `${frame + 1} / ${video.frames} · ${(frame / video.rate).toFixed(2)} s`;
+  const shownDisplay = mode === 'candidates' ? 'original' : mode && display !== 'original' ? 'overlay' : display;
+  const resultLevel = frame < results.done ? 2 : results.frames.includes(frame) ? 1 : 0; // a new URL with new results
+  const url = visitUrl('frame', {index: frame, display: shownDisplay, version: `${results.images_version || stamp}.${resultLevel}`});
+  frameImage.alt = `Frame ${frame + 1} of ${video.name}`;
+  if (frameImage.dataset.url !== url) frameImage.dataset.url = frameImage.src = url;
+  queryAll('.expression').forEach((row, i) => updateCursor(row, results.expressions[i]));
 }
 
-function go(to) {
-  const next = Math.max(0, Math.min(film.frames - 1, Math.round(to)));
-  if (next !== frame) { frame = next; forget(); show(); }
+function goTo(index) {
+  const next = Math.max(0, Math.min(video.frames - 1, Math.round(index)));
+  if (next !== frame) { frame = next; clearDrawing(); showFrame(); }
 }
 
-// --- the timeline: presence as a line, score as an area, a bar where a mask is shown
-function rows() {
-  const place = at('.rows');
-  const open = all('.track details').map((each) => each.open);
-  place.replaceChildren();
-  found.expressions.forEach((expression, i) => {
-    const row = make('div', null, place, {className: 'track'});
-    const name = make('div', null, row, {className: 'name'});
-    make('i', '', name).style.background = expression.colour;
-    make('b', expression.text, name);
-    make('span', '', name);
+// --- Timelines: presence as a line, score as an area, a strip on frames with a mask
+function showExpressions() {
+  const list = query('.expressions');
+  const isOpen = queryAll('.expression details').map((details) => details.open);
+  list.replaceChildren();
+  results.expressions.forEach((expression, i) => {
+    const row = addElement('div', null, list, {className: 'expression'});
+    const name = addElement('div', null, row, {className: 'name'});
+    addElement('i', '', name).style.background = expression.colour;
+    addElement('b', expression.text, name);
+    addElement('span', '', name);
     row.append(timeline(expression));
-    if (state === 'done' && !expression.shown.some(Boolean))
-      make('p', 'Found on no frame. Simpler words may help: one noun, a colour, a place.', row, {className: 'hint'});
+    if (state === 'done' && !expression.present.some(Boolean))
+      addElement('p', 'Found on no frame. Simpler words may help: one noun, a colour, a place.', row, {className: 'hint'});
     if (expression.understood.length) {
-      const details = make('details', null, row);
-      details.open = Boolean(open[i]);
-      make('summary', 'Understood as', details);
-      const list = make('ul', null, details);
-      expression.understood.forEach((line) => make('li', line, list));
+      const details = addElement('details', null, row);
+      details.open = Boolean(isOpen[i]);
+      addElement('summary', 'Understood as', details);
+      const lines = addElement('ul', null, details);
+      expression.understood.forEach((line) => addElement('li', line, lines));
     }
   });
-  if (found.expressions.length)
-    make('p', 'Line: presence. Area: score. Strip: where a mask is shown. Click to go there.', place, {className: 'legend'});
+  if (results.expressions.length)
+    addElement('p', 'Line: presence. Area: score. Strip: where a mask is shown. Click to go there.', list, {className: 'legend'});
 }
 
 function timeline(expression) {
-  const svg = document.createElementNS(SVG, 'svg'), n = Math.max(1, film.frames - 1);
+  const svg = document.createElementNS(SVG, 'svg'), n = Math.max(1, video.frames - 1);
   svg.setAttribute('viewBox', '0 0 1000 52');
   svg.setAttribute('preserveAspectRatio', 'none');
   svg.setAttribute('role', 'img');
@@ -140,259 +141,260 @@ function timeline(expression) {
     return node;
   };
   const x = (index) => 1000 * index / n, y = (value) => 40 - 36 * value;
-  const frames = found.frames, dense = frames.slice(0, found.done);
-  const path = (values) => dense.map((f, k) => `${k ? 'L' : 'M'}${x(f).toFixed(1)} ${y(values[k]).toFixed(1)}`).join('');
-  const scored = expression.score.map((score, k) => expression.shown[k] ? score : 0);
-  if (dense.length > 1) {
-    draw('path', {d: `${path(scored)}L${x(dense.length - 1)} 40L0 40Z`, fill: expression.colour, opacity: .3});
+  const frames = results.frames, tracked = frames.slice(0, results.done); // those after are of the preview
+  const path = (values) => tracked.map((f, k) => `${k ? 'L' : 'M'}${x(f).toFixed(1)} ${y(values[k]).toFixed(1)}`).join('');
+  const scores = expression.score.map((score, k) => expression.present[k] ? score : 0);
+  if (tracked.length > 1) {
+    draw('path', {d: `${path(scores)}L${x(tracked.length - 1)} 40L0 40Z`, fill: expression.colour, opacity: .3});
     draw('path', {d: path(expression.presence), fill: 'none', stroke: expression.colour, 'stroke-width': 2, 'vector-effect': 'non-scaling-stroke'});
   }
   frames.forEach((f, k) => {
-    if (k >= dense.length) {
+    if (k >= tracked.length) {
       const line = {x1: x(f), x2: x(f), stroke: expression.colour, 'stroke-width': 4, 'vector-effect': 'non-scaling-stroke'};
       draw('line', {...line, y1: y(expression.presence[k]), y2: 41, opacity: .6});
-      if (expression.shown[k]) draw('line', {...line, y1: 45, y2: 50});
-    } else if (expression.shown[k]) {
+      if (expression.present[k]) draw('line', {...line, y1: 45, y2: 50});
+    } else if (expression.present[k]) {
       draw('rect', {x: x(f - .5), y: 45, width: 1000 / n + 1, height: 5, fill: expression.colour});
     }
   });
-  const index = found.expressions.indexOf(expression);
-  found.corrections.filter((each) => each.expression === index).forEach((each) =>
-    draw('path', {d: `M${x(each.frame) - 5} 0L${x(each.frame) + 5} 0L${x(each.frame)} 9Z`, fill: 'currentColor'}));
-  draw('line', {class: 'here', x1: 0, x2: 0, y1: 0, y2: 52, stroke: 'currentColor', 'stroke-width': 1.5, 'vector-effect': 'non-scaling-stroke'});
+  const index = results.expressions.indexOf(expression);
+  results.corrections.filter((correction) => correction.expression === index).forEach((correction) =>
+    draw('path', {d: `M${x(correction.frame) - 5} 0L${x(correction.frame) + 5} 0L${x(correction.frame)} 9Z`, fill: 'currentColor'}));
+  draw('line', {class: 'cursor', x1: 0, x2: 0, y1: 0, y2: 52, stroke: 'currentColor', 'stroke-width': 1.5, 'vector-effect': 'non-scaling-stroke'});
   svg.addEventListener('click', (event) => {
     const box = svg.getBoundingClientRect();
-    go(n * (event.clientX - box.left) / box.width);
+    goTo(n * (event.clientX - box.left) / box.width);
   });
   return svg;
 }
 
-function mark(row, expression) {
-  const here = row.querySelector('.here'), k = found.frames.indexOf(frame);
-  const x = 1000 * frame / Math.max(1, film.frames - 1);
-  here.setAttribute('x1', x); here.setAttribute('x2', x);
+function updateCursor(row, expression) {
+  const cursor = row.querySelector('.cursor'), k = results.frames.indexOf(frame);
+  const x = 1000 * frame / Math.max(1, video.frames - 1);
+  cursor.setAttribute('x1', x); cursor.setAttribute('x2', x);
   row.querySelector('.name span').textContent = k < 0 ? 'not processed yet' :
-    `presence ${expression.presence[k].toFixed(2)} · ${expression.shown[k] ? 'score ' + expression.score[k].toFixed(2) : 'not shown'}`;
+    `presence ${expression.presence[k].toFixed(2)} · ${expression.present[k] ? 'score ' + expression.score[k].toFixed(2) : 'not shown'}`;
 }
 
-// --- corrections
-function options() {
-  const kept = which.value;
-  which.replaceChildren();
-  found.expressions.forEach((expression, i) => make('option', expression.text, which, {value: i}));
-  if (kept && kept < found.expressions.length) which.value = kept;
+// --- Corrections
+function fillExpressionSelect() {
+  const selected = expressionSelect.value;
+  expressionSelect.replaceChildren();
+  results.expressions.forEach((expression, i) => addElement('option', expression.text, expressionSelect, {value: i}));
+  if (selected && selected < results.expressions.length) expressionSelect.value = selected;
 }
 
-function corrections() {
-  const list = at('.corrections');
+function showCorrections() {
+  const list = query('.corrections');
   list.replaceChildren();
-  found.corrections.forEach((each) => {
-    const item = make('li', null, list);
-    const {frame, expression, absent} = each, {text} = found.expressions[expression];
-    make('span', absent ? `Not visible on frame ${frame + 1}: ${text}` : `From frame ${frame + 1} on: ${text}`, item);
-    make('button', 'Undo', item, {type: 'button', onclick: () => send('withdraw', {frame, expression})});
+  results.corrections.forEach(({frame, expression, absent}) => {
+    const item = addElement('li', null, list);
+    const {text} = results.expressions[expression];
+    addElement('span', absent ? `Not visible on frame ${frame + 1}: ${text}` : `From frame ${frame + 1} on: ${text}`, item);
+    addElement('button', 'Undo', item, {type: 'button', onclick: () => send('undo', {frame, expression})});
   });
 }
 
-function files() {
-  const place = at('.files');
-  if (place.childElementCount === found.downloads.length) return;
-  place.replaceChildren();
-  found.downloads.forEach(({name, title}) => {
-    const item = make('li', null, place);
-    make('a', name.replaceAll('_', ' '), item, {href: address(`files/${name}`).replace(/\?$/, ''), download: ''});
-    make('span', title, item);
+function showDownloads() {
+  const list = query('.files');
+  if (list.childElementCount === results.downloads.length) return;
+  list.replaceChildren();
+  results.downloads.forEach(({name, title}) => {
+    const item = addElement('li', null, list);
+    addElement('a', name.replaceAll('_', ' '), item, {href: visitUrl(`files/${name}`).replace(/\?$/, ''), download: ''});
+    addElement('span', title, item);
   });
 }
 
-async function send(what, body) {
+async function send(route, body) {
   try {
-    leaveMode();
-    says.textContent = 'One moment ...';
-    await ask(what, {}, body);
+    exitMode();
+    message.textContent = 'One moment ...';
+    await request(route, {}, body);
     stamp = '';
     await poll();
-  } catch (error) { complain(error); }
+  } catch (error) { showError(error); }
 }
 
-function forget() {
+// Removes candidates and a painted mask, which belong to the frame that was shown.
+function clearDrawing() {
   candidates = []; points = [];
-  shapes.replaceChildren();
-  at('.found').replaceChildren();
+  candidateMasks.replaceChildren();
+  query('.candidates').replaceChildren();
   canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
-  if (mode === 'candidates') leaveMode();
+  if (mode === 'candidates') exitMode();
 }
 
-function leaveMode() {
+function exitMode() {
   mode = '';
-  picture.classList.remove('drawing', 'choosing');
-  at('.finish').hidden = true;
-  all('[data-mode]').forEach((button) => button.setAttribute('aria-pressed', 'false'));
+  viewport.classList.remove('drawing', 'choosing');
+  query('.mask-tools').hidden = true;
+  queryAll('[data-mode]').forEach((button) => button.setAttribute('aria-pressed', 'false'));
   candidates = []; points = [];
-  shapes.replaceChildren(); at('.found').replaceChildren();
+  candidateMasks.replaceChildren(); query('.candidates').replaceChildren();
 }
 
-async function enter(wanted) {
-  const again = mode === wanted;
-  leaveMode();
-  if (again) { show(); return; }
-  mode = wanted;
-  all('[data-mode]').forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.mode === mode)));
+async function enterMode(newMode) {
+  const isSame = mode === newMode;
+  exitMode();
+  if (isSame) { showFrame(); return; } // a second click on the button exits the mode
+  mode = newMode;
+  queryAll('[data-mode]').forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.mode === mode)));
   pause();
-  show();
-  if (mode === 'candidates') return offer();
-  canvas.width = film.width; canvas.height = film.height;
-  at('.finish').hidden = false;
-  at('.size').hidden = mode !== 'paint';
-  picture.classList.add('drawing');
-  picture.scrollIntoView({block: 'nearest', behavior: 'smooth'});
+  showFrame();
+  if (mode === 'candidates') return loadCandidates();
+  canvas.width = video.width; canvas.height = video.height;
+  query('.mask-tools').hidden = false;
+  query('.brush-size').hidden = mode !== 'paint';
+  viewport.classList.add('drawing');
+  viewport.scrollIntoView({block: 'nearest', behavior: 'smooth'});
 }
 
-async function offer() {
-  const place = at('.found');
-  place.replaceChildren();
-  make('span', 'The model is running ...', place, {className: 'hint'});
-  const asked = frame;
+async function loadCandidates() {
+  const list = query('.candidates');
+  list.replaceChildren();
+  addElement('span', 'The model is running ...', list, {className: 'hint'});
+  const requestFrame = frame;
   try {
-    const given = await ask('candidates', {frame, expression: which.value});
-    if (asked !== frame || mode !== 'candidates') return;
-    candidates = given;
-  } catch (error) { place.replaceChildren(); complain(error); return; }
-  place.replaceChildren();
-  if (!candidates.length) make('span', 'The model considers no region on this frame. Paint the target instead.', place, {className: 'hint'});
-  const colour = found.expressions[which.value].colour;
-  setTimeout(() => light(0));
+    const response = await request('candidates', {frame, expression: expressionSelect.value});
+    if (requestFrame !== frame || mode !== 'candidates') return;
+    candidates = response;
+  } catch (error) { list.replaceChildren(); showError(error); return; }
+  list.replaceChildren();
+  if (!candidates.length) addElement('span', 'The model considers no region on this frame. Paint the target instead.', list, {className: 'hint'});
+  const colour = results.expressions[expressionSelect.value].colour;
+  setTimeout(() => highlight(0));
   await Promise.all(candidates.map(async (candidate, i) => {
-    const shape = make('i', '', shapes);
-    shape.style.background = colour;
-    shape.style.maskImage = shape.style.webkitMaskImage = `url(${candidate.shape})`;
-    const button = make('button', `${i + 1}: ${Math.round(100 * candidate.likelihood)} %`, place, {type: 'button', onclick: () => choose(i)});
-    button.onmouseenter = button.onfocus = () => light(i);
-    const image = Object.assign(new Image(), {src: candidate.shape});
+    const overlay = addElement('i', '', candidateMasks);
+    overlay.style.background = colour;
+    overlay.style.maskImage = overlay.style.webkitMaskImage = `url(${candidate.mask})`;
+    const button = addElement('button', `${i + 1}: ${Math.round(100 * candidate.likelihood)} %`, list, {type: 'button', onclick: () => chooseCandidate(i)});
+    button.onmouseenter = button.onfocus = () => highlight(i);
+    const image = Object.assign(new Image(), {src: candidate.mask});
     await image.decode();
-    const pixels = document.createElement('canvas');
-    pixels.width = film.width; pixels.height = film.height;
-    const drawing = pixels.getContext('2d', {willReadFrequently: true});
-    drawing.drawImage(image, 0, 0);
-    candidate.covers = (x, y) => drawing.getImageData(x, y, 1, 1).data[3] > 127;
-    candidate.area = drawing.getImageData(0, 0, film.width, film.height).data.reduce((sum, value, k) => sum + (k % 4 === 3 && value > 127), 0);
+    const maskCanvas = document.createElement('canvas');
+    maskCanvas.width = video.width; maskCanvas.height = video.height;
+    const context = maskCanvas.getContext('2d', {willReadFrequently: true});
+    context.drawImage(image, 0, 0);
+    candidate.contains = (x, y) => context.getImageData(x, y, 1, 1).data[3] > 127;
+    candidate.area = context.getImageData(0, 0, video.width, video.height).data.reduce((sum, value, k) => sum + (k % 4 === 3 && value > 127), 0);
   }));
-  picture.classList.add('choosing');
+  viewport.classList.add('choosing');
 }
 
-const light = (i) => [...shapes.children].forEach((shape, k) => shape.classList.toggle('on', k === i));
-const choose = (i) => send('correct', {frame, expression: Number(which.value), candidate: i});
+const highlight = (i) => [...candidateMasks.children].forEach((overlay, k) => overlay.classList.toggle('on', k === i));
+const chooseCandidate = (i) => send('correct', {frame, expression: Number(expressionSelect.value), candidate: i});
 
-function spot(event) {
+function pointerPosition(event) { // in pixels of the video
   const box = frameImage.getBoundingClientRect();
-  const scale = Math.min(box.width / film.width, box.height / film.height);
-  const left = box.left + (box.width - scale * film.width) / 2, top = box.top + (box.height - scale * film.height) / 2;
+  const scale = Math.min(box.width / video.width, box.height / video.height);
+  const left = box.left + (box.width - scale * video.width) / 2, top = box.top + (box.height - scale * video.height) / 2;
   return [(event.clientX - left) / scale, (event.clientY - top) / scale];
 }
 
-function under(event) {
-  const [x, y] = spot(event).map(Math.floor);
-  if (x < 0 || y < 0 || x >= film.width || y >= film.height) return -1;
-  const hit = candidates.map((candidate, i) => i).filter((i) => candidates[i].covers && candidates[i].covers(x, y));
-  return hit.length ? hit.reduce((best, i) => candidates[i].area < candidates[best].area ? i : best) : -1;
+function candidateAt(event) { // the smallest one at the pointer, -1 for none
+  const [x, y] = pointerPosition(event).map(Math.floor);
+  if (x < 0 || y < 0 || x >= video.width || y >= video.height) return -1;
+  const hits = candidates.map((candidate, i) => i).filter((i) => candidates[i].contains && candidates[i].contains(x, y));
+  return hits.length ? hits.reduce((best, i) => candidates[i].area < candidates[best].area ? i : best) : -1;
 }
 
-picture.addEventListener('mousemove', (event) => {
+viewport.addEventListener('mousemove', (event) => {
   if (mode !== 'candidates' || !candidates.length) return;
-  const i = under(event);
-  if (i >= 0) light(i);
+  const i = candidateAt(event);
+  if (i >= 0) highlight(i);
 });
-picture.addEventListener('click', (event) => {
+viewport.addEventListener('click', (event) => {
   if (mode !== 'candidates' || !candidates.length) return;
-  const i = under(event);
-  if (i >= 0) choose(i);
+  const i = candidateAt(event);
+  if (i >= 0) chooseCandidate(i);
 });
 
-function ink() {
-  const drawing = canvas.getContext('2d');
-  drawing.strokeStyle = drawing.fillStyle = found.expressions[which.value].colour;
-  drawing.lineCap = drawing.lineJoin = 'round';
-  drawing.lineWidth = at('.size input').value * film.width / frameImage.getBoundingClientRect().width;
-  return drawing;
+function brushContext() {
+  const context = canvas.getContext('2d');
+  context.strokeStyle = context.fillStyle = results.expressions[expressionSelect.value].colour;
+  context.lineCap = context.lineJoin = 'round';
+  context.lineWidth = query('.brush-size input').value * video.width / frameImage.getBoundingClientRect().width;
+  return context;
 }
 
-function outline() {
-  const drawing = ink();
-  drawing.clearRect(0, 0, canvas.width, canvas.height);
+function drawOutline() {
+  const context = brushContext();
+  context.clearRect(0, 0, canvas.width, canvas.height);
   if (!points.length) return;
-  drawing.lineWidth = Math.max(2, film.width / 250);
-  drawing.beginPath();
-  points.forEach(([x, y]) => drawing.lineTo(x, y));
-  drawing.closePath();
-  if (points.length > 2) drawing.fill();
-  drawing.stroke();
-  points.forEach(([x, y]) => { drawing.beginPath(); drawing.arc(x, y, 1.5 * drawing.lineWidth, 0, 7); drawing.fill(); });
+  context.lineWidth = Math.max(2, video.width / 250);
+  context.beginPath();
+  points.forEach(([x, y]) => context.lineTo(x, y));
+  context.closePath();
+  if (points.length > 2) context.fill();
+  context.stroke();
+  points.forEach(([x, y]) => { context.beginPath(); context.arc(x, y, 1.5 * context.lineWidth, 0, 7); context.fill(); });
 }
 
 canvas.addEventListener('pointerdown', (event) => {
-  if (mode === 'outline') { points.push(spot(event)); outline(); return; }
+  if (mode === 'outline') { points.push(pointerPosition(event)); drawOutline(); return; }
   canvas.setPointerCapture(event.pointerId);
-  pen = spot(event);
-  stroke(event);
+  lastPoint = pointerPosition(event);
+  drawStroke(event);
 });
-canvas.addEventListener('pointermove', (event) => { if (pen) stroke(event); });
-['pointerup', 'pointercancel'].forEach((name) => canvas.addEventListener(name, () => { pen = null; }));
+canvas.addEventListener('pointermove', (event) => { if (lastPoint) drawStroke(event); });
+['pointerup', 'pointercancel'].forEach((name) => canvas.addEventListener(name, () => { lastPoint = null; }));
 
-function stroke(event) {
-  const drawing = ink(), to = spot(event);
-  drawing.beginPath(); drawing.moveTo(...pen); drawing.lineTo(...to); drawing.stroke();
-  pen = to;
+function drawStroke(event) {
+  const context = brushContext(), to = pointerPosition(event);
+  context.beginPath(); context.moveTo(...lastPoint); context.lineTo(...to); context.stroke();
+  lastPoint = to;
 }
 
-at('.use').onclick = () => {
+query('.use-mask').onclick = () => {
   const mask = canvas.toDataURL('image/png');
-  send('correct', {frame, expression: Number(which.value), mask});
+  send('correct', {frame, expression: Number(expressionSelect.value), mask});
 };
-at('.absent').onclick = () => send('correct', {frame, expression: Number(which.value), absent: true});
-at('.clear').onclick = () => { points = []; ink().clearRect(0, 0, canvas.width, canvas.height); };
-which.onchange = () => { if (mode === 'candidates') { shapes.replaceChildren(); candidates = []; offer(); } };
-all('[data-mode]').forEach((button) => { button.onclick = () => enter(button.dataset.mode); });
-all('[data-view]').forEach((button) => {
+query('.absent').onclick = () => send('correct', {frame, expression: Number(expressionSelect.value), absent: true});
+query('.clear').onclick = () => { points = []; brushContext().clearRect(0, 0, canvas.width, canvas.height); };
+expressionSelect.onchange = () => { if (mode === 'candidates') { candidateMasks.replaceChildren(); candidates = []; loadCandidates(); } };
+queryAll('[data-mode]').forEach((button) => { button.onclick = () => enterMode(button.dataset.mode); });
+queryAll('[data-display]').forEach((button) => {
   button.onclick = () => {
-    view = button.dataset.view;
-    all('[data-view]').forEach((other) => other.setAttribute('aria-pressed', String(other === button)));
-    show();
+    display = button.dataset.display;
+    queryAll('[data-display]').forEach((other) => other.setAttribute('aria-pressed', String(other === button)));
+    showFrame();
   };
 });
-at('.correct').addEventListener('toggle', () => { if (!at('.correct').open) { leaveMode(); if (film) show(); } });
-slider.oninput = () => go(Number(slider.value));
-at('.stop').onclick = () => send('stop', {});
-at('.go-on').onclick = () => send('go_on', {});
+query('.correct').addEventListener('toggle', () => { if (!query('.correct').open) { exitMode(); if (video) showFrame(); } });
+slider.oninput = () => goTo(Number(slider.value));
+query('.stop').onclick = () => send('stop', {});
+query('.resume').onclick = () => send('resume', {});
 
-// --- playing: the next frame when this one is there
+// --- Playback: each frame is requested when the one before has been loaded
 function pause() {
-  clearTimeout(playing); playing = null;
-  at('.play').textContent = '▶'; at('.play').setAttribute('aria-label', 'Play');
+  clearTimeout(playTimer); playTimer = null;
+  query('.play').textContent = '▶'; query('.play').setAttribute('aria-label', 'Play');
 }
-function tick() {
-  if (playing === null) return;
-  if (frame >= film.frames - 1) { pause(); return; }
-  const began = performance.now();
+function playNext() {
+  if (playTimer === null) return;
+  if (frame >= video.frames - 1) { pause(); return; }
+  const start = performance.now();
   frameImage.addEventListener('load', () => {
-    if (playing !== null) playing = setTimeout(tick, Math.max(0, 1000 / film.rate - (performance.now() - began)));
+    if (playTimer !== null) playTimer = setTimeout(playNext, Math.max(0, 1000 / video.rate - (performance.now() - start)));
   }, {once: true});
-  go(frame + 1);
+  goTo(frame + 1);
 }
-at('.play').onclick = () => {
-  if (playing !== null) { pause(); return; }
-  leaveMode();
-  if (frame >= film.frames - 1) go(0);
-  playing = 0;
-  at('.play').textContent = '❚❚'; at('.play').setAttribute('aria-label', 'Pause');
-  tick();
+query('.play').onclick = () => {
+  if (playTimer !== null) { pause(); return; }
+  exitMode();
+  if (frame >= video.frames - 1) goTo(0);
+  playTimer = 0;
+  query('.play').textContent = '❚❚'; query('.play').setAttribute('aria-label', 'Pause');
+  playNext();
 };
 
-function visitOf(value) {
+function setVisit(value) {
   if (!value || value === token) return;
-  token = value; stamp = ''; film = null;
+  token = value; stamp = ''; video = null;
   poll();
 }
-window.addEventListener('rvos-film', poll);
-watch('value', () => visitOf(props.value));
-visitOf(props.value);
+window.addEventListener('rvos-video', poll);
+watch('value', () => setVisit(props.value));
+setVisit(props.value);
 poll();

@@ -1,6 +1,6 @@
-"""What the page itself asks for, beside Gradio: films that come, status, pictures, candidates, corrections, files.
+"""The HTTP routes that the player and the upload widget use beside Gradio's own.
 
-An address holds the visit's secret and no path; whoever does not know it gets nothing.
+The URL of a visit contains its secret token and no path. A request with an unknown token gets an error.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect  # pyright: ignore[reportMissingImports]
 
 from image_core.errors import RvosError
-from rvos.app.downloads import made
-from rvos.app.drawing import painted, picture_of, shape_of
-from rvos.app.told import told
+from rvos.app.downloads import build_download
+from rvos.app.drawing import decode_mask, encode_mask, frame_jpeg
+from rvos.app.status_document import status_document
 from rvos.app.workspace import Workspace
 
-POLICY = "; ".join(
+CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
         "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
@@ -32,15 +32,15 @@ POLICY = "; ".join(
         "worker-src 'self' blob:",
     )
 )
-"""Nothing is fetched from outside, whatever a library would like."""
+"""The browser loads nothing from other hosts, whatever a library requests."""
 
-_CLOSED = ("/gradio_api/upload", "/gradio_api/file", "/gradio_api/stream", "/gradio_api/proxy")
-"""What Gradio would offer for files. They come and go by the visits, under no path of this machine."""
+_BLOCKED_PATHS = ("/gradio_api/upload", "/gradio_api/file", "/gradio_api/stream", "/gradio_api/proxy")
+"""Gradio's routes for files, which accept paths of this machine. The page uses its own routes instead."""
 
 
 class Correction(BaseModel):
-    """From a frame on, what an expression means: the candidate with that number, what was painted, or nothing that is
-    there."""
+    """What an expression means from a frame on: a candidate, by its position; a painted mask, as a PNG in a `data:`
+    URI; or that the target is absent on the frame."""
 
     frame: int
     expression: int
@@ -49,57 +49,58 @@ class Correction(BaseModel):
     absent: bool = False
 
 
-class Withdrawal(BaseModel):
-    """A correction that is taken back."""
+class UndoneCorrection(BaseModel):
+    """The correction to remove."""
 
     frame: int
     expression: int
 
 
 def add_routes(app: FastAPI, workspace: Workspace) -> None:
-    """Make an application answer for the visits of a workspace, under `visits/TOKEN/`."""
+    """Add the routes of the visits of a workspace, under `visits/TOKEN/`."""
     routes = APIRouter(prefix="/visits/{token}")
 
     @routes.get("/status")
-    def status(token: str, known: str = "") -> dict[str, Any]:
-        return told(workspace.visit(token), known)
+    def status(token: str, known_stamp: str = "") -> dict[str, Any]:
+        return status_document(workspace.visit(token), known_stamp)
 
-    @routes.get("/picture")
-    def picture(token: str, frame: int, view: str = "overlay") -> Response:
+    @routes.get("/frame")
+    def frame(token: str, index: int, display: str = "overlay") -> Response:
         visit = workspace.visit(token)
-        if visit.film is None:
+        if visit.video is None:
             return Response(status_code=404)
-        masks = [] if visit.watching is None else [result.mask for result in visit.watching.results(frame)]
-        data = picture_of(view, visit.film.frame(frame).image, masks)
+        masks = [] if visit.segmentation is None else [result.mask for result in visit.segmentation.results(index)]
+        data = frame_jpeg(display, visit.video.frame(index).image, masks)
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
 
-    @routes.post("/film")
-    async def film(token: str, name: str, request: Request) -> dict[str, Any]:
-        with suppress(ClientDisconnect), workspace.visit(token).arriving(name) as arriving:
+    @routes.post("/video")
+    async def video(token: str, name: str, request: Request) -> dict[str, Any]:
+        with suppress(ClientDisconnect), workspace.visit(token).upload(name) as upload:
             async for data in request.stream():
-                arriving.write(data)
-            await run_in_threadpool(arriving.take)
+                upload.write(data)
+            await run_in_threadpool(upload.finish)
         return {}
 
     @routes.get("/candidates")
     def candidates(token: str, frame: int, expression: int) -> list[dict[str, Any]]:
-        found = workspace.visit(token).candidates(frame, expression)
-        return [{"likelihood": round(likelihood, 3), "shape": shape_of(mask)} for mask, likelihood in found]
+        masks = workspace.visit(token).candidates(frame, expression)
+        return [{"likelihood": round(likelihood, 3), "mask": encode_mask(mask)} for mask, likelihood in masks]
 
     @routes.post("/correct")
-    def correct(token: str, wanted: Correction) -> dict[str, Any]:
+    def correct(token: str, correction: Correction) -> dict[str, Any]:
         visit = workspace.visit(token)
-        if wanted.candidate is not None:
-            visit.choose(wanted.frame, wanted.expression, wanted.candidate)
-        elif wanted.absent:
-            visit.correct(wanted.frame, wanted.expression, None)
-        elif visit.film is not None:
-            visit.correct(wanted.frame, wanted.expression, painted(wanted.mask or "", visit.film.info.size))
+        if correction.candidate is not None:
+            visit.choose_candidate(correction.frame, correction.expression, correction.candidate)
+        elif correction.absent:
+            visit.correct(correction.frame, correction.expression, None)
+        elif visit.video is not None:
+            mask = decode_mask(correction.mask or "", visit.video.info.size)
+            visit.correct(correction.frame, correction.expression, mask)
         return {}
 
-    @routes.post("/withdraw")
-    def withdraw(token: str, wanted: Withdrawal) -> dict[str, Any]:
-        workspace.visit(token).withdraw(wanted.frame, wanted.expression)
+    @routes.post("/undo")
+    def undo(token: str, correction: UndoneCorrection) -> dict[str, Any]:
+        workspace.visit(token).undo_correction(correction.frame, correction.expression)
         return {}
 
     @routes.post("/stop")
@@ -107,29 +108,29 @@ def add_routes(app: FastAPI, workspace: Workspace) -> None:
         workspace.visit(token).stop()
         return {}
 
-    @routes.post("/go_on")
-    def go_on(token: str) -> dict[str, Any]:
-        workspace.visit(token).go_on()
+    @routes.post("/resume")
+    def resume(token: str) -> dict[str, Any]:
+        workspace.visit(token).resume()
         return {}
 
     @routes.get("/files/{name}")
     def files(token: str, name: str) -> Response:
         visit = workspace.visit(token)
-        if visit.watching is None:
+        if visit.segmentation is None:
             return Response(status_code=404)
-        path = made(visit.watching, name, visit.exports_folder)
+        path = build_download(visit.segmentation, name, visit.downloads_folder)
         return FileResponse(path, filename=path.name)
 
     @app.exception_handler(RvosError)
-    def refused(request: Request, error: Exception) -> Response:
+    def error_response(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": str(error)}, status_code=422)
 
     @app.middleware("http")
-    async def from_here_alone(request: Request, call_next: Any) -> Response:
-        if any(door in request.url.path for door in _CLOSED):
+    async def add_security(request: Request, call_next: Any) -> Response:
+        if any(path in request.url.path for path in _BLOCKED_PATHS):
             return Response(status_code=404)
         response = await call_next(request)
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response

@@ -1,4 +1,4 @@
-"""The page as a server: the face, the routes of its player, and the broom that deletes what has expired."""
+"""The web application, and the server that runs it."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from fastapi import FastAPI  # pyright: ignore[reportMissingImports]
 from rvos.app.routes import add_routes
 from rvos.app.workspace import Workspace
 
-_SWEEP_S = 30.0
-_MOST_EVENTS = 8
-"""Of the face, that are answered at a time: uploads, questions. The player's own requests are not among them."""
+_CLEANUP_EVERY_S = 30.0
+_MAX_CONCURRENT_EVENTS = 8
+"""Gradio events that are handled at the same time: page loads and clicks. Requests of the player do not count."""
 
 
-def application(workspace: Workspace, uploads: Path, root_path: str, ready: Callable[[], None]) -> FastAPI:
-    """The page, for any server that speaks ASGI.
+def create_app(workspace: Workspace, uploads: Path, root_path: str, on_ready: Callable[[], None]) -> FastAPI:
+    """The web application, for any ASGI server.
 
-    uploads: a folder of the page's own, where files arrive; root_path: the path that a proxy shows the page under;
-    ready: called when it can be asked.
+    uploads: Gradio's folder for temporary files; root_path: the path under which a reverse proxy serves the page, or
+    ""; on_ready: called when the application has started.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    # Gradio reads the environment when it is loaded.
+    # Gradio reads these variables when it is imported.
     import gradio as gr  # pyright: ignore[reportMissingImports]
 
-    from rvos.app.page import STYLE, THEME, built
+    from rvos.app.page import CSS, THEME, build_page
 
     @asynccontextmanager
-    async def told(app: FastAPI) -> AsyncIterator[None]:
-        ready()
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        on_ready()
         yield
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=told)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     add_routes(app, workspace)
-    page = built(workspace).queue(default_concurrency_limit=_MOST_EVENTS, max_size=64, api_open=False)
+    page = build_page(workspace).queue(default_concurrency_limit=_MAX_CONCURRENT_EVENTS, max_size=64, api_open=False)
     return gr.mount_gradio_app(
         app,
         page,
@@ -51,36 +51,36 @@ def application(workspace: Workspace, uploads: Path, root_path: str, ready: Call
         max_file_size=f"{workspace.limits.megabytes}mb",
         ssr_mode=False,
         theme=THEME,
-        css=STYLE,
+        css=CSS,
     )
 
 
 def serve(app: FastAPI, workspace: Workspace, host: str, port: int) -> None:
-    """Serve the page until it is interrupted or told to end. No request is logged: its address holds a visitor's
-    secret."""
-    signal.signal(signal.SIGTERM, _end)  # the server gives the signal on when it has ended: films are deleted after it
-    with swept(workspace):
+    """Serve the application until Ctrl-C or SIGTERM. Requests are not logged, since their URLs contain the tokens of
+    visitors."""
+    signal.signal(signal.SIGTERM, _exit)  # uvicorn raises the signal again after it has shut down; then files go
+    with periodic_cleanup(workspace):
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 
 
-def _end(number: int, frame: object) -> None:
+def _exit(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
 @contextmanager
-def swept(workspace: Workspace) -> Iterator[None]:
-    """What has expired is deleted while this is entered."""
-    left = threading.Event()
+def periodic_cleanup(workspace: Workspace) -> Iterator[None]:
+    """Delete expired visits and close idle decoders in a thread, every 30 seconds until exit."""
+    stopped = threading.Event()
 
-    def sweep() -> None:
-        while not left.wait(_SWEEP_S):
-            workspace.sweep()
-            workspace.rest()
+    def clean_up() -> None:
+        while not stopped.wait(_CLEANUP_EVERY_S):
+            workspace.delete_expired()
+            workspace.release_idle()
 
-    broom = threading.Thread(target=sweep, name="broom", daemon=True)
-    broom.start()
+    thread = threading.Thread(target=clean_up, name="cleanup", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        left.set()
-        broom.join()
+        stopped.set()
+        thread.join()

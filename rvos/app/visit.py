@@ -1,4 +1,4 @@
-"""One visitor: a film, what is asked of it, and the work on it. Nothing of it is shared with another visitor."""
+"""One visitor: the video, its segmentation, and the job that computes it. Visitors share nothing of these."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ import numpy as np
 
 from image_core.errors import DataError, RvosError
 from image_core.files import make_folder
-from rvos.app.film import Film
+from rvos.app.fair_lock import FairLock
 from rvos.app.limits import Limits
-from rvos.app.turns import Turns
-from rvos.app.watching import Watching
+from rvos.app.segmentation import Segmentation
+from rvos.app.uploaded_video import UploadedVideo
 from rvos.segmenter import VideoSegmenter
 
 
 class State(StrEnum):
-    """Where the work on a film is."""
+    """What a visit is doing."""
 
     EMPTY = "empty"
     READY = "ready"
     WAITING = "waiting"
-    WATCHING = "watching"
+    PROCESSING = "processing"
     STOPPED = "stopped"
     FAILED = "failed"
     DONE = "done"
@@ -37,84 +37,85 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Status:
-    """What is told of the work."""
+    """The state and the progress of a visit."""
 
     state: State
     #: Frames that have their results, of `total`.
     done: int = 0
     total: int = 0
-    #: Frames of the first look that were looked at, of `looks`.
-    looked: int = 0
-    looks: int = 0
-    #: Films before this one, where it waits.
-    ahead: int = 0
+    #: Frames of the preview that are segmented, of `previews_total`.
+    previews_done: int = 0
+    previews_total: int = 0
+    #: Videos before this one in the queue, while it waits.
+    videos_ahead: int = 0
     #: Why it failed, in one line.
-    message: str = ""
+    error: str = ""
 
 
 class Job:
-    """One go at a film, from where it stands to its end, or until somebody stops it."""
+    """Processes a video from where it stands to its end, or until it is stopped."""
 
-    def __init__(self, watching: Watching, turns: Turns) -> None:
-        self.began = Event()
+    def __init__(self, segmentation: Segmentation, lock: FairLock) -> None:
+        self.started = Event()
         self.ended = Event()
-        self.failure = ""
-        self._watching = watching
-        self._turns = turns
+        self.error = ""
+        self._segmentation = segmentation
+        self._lock = lock
         self._stop = Event()
 
     def run(self) -> None:
-        """Work, a frame a turn. Whatever goes wrong is told in `failure`; a fault of ours is raised, too."""
-        self.began.set()
+        """Process the video; the lock is held for one frame at a time. An `RvosError` is reported in `error`. Any other
+        exception is a fault of the program: it is reported there, too, and raised again."""
+        self.started.set()
         try:
-            with closing(self._watching.steps()) as steps:
+            with closing(self._segmentation.steps()) as steps:
                 while not self._stop.is_set():
-                    with self._turns:
+                    with self._lock:
                         if next(steps, self) is self:
                             return
         except RvosError as error:
-            self.failure = str(error)
+            self.error = str(error)
         except Exception as error:
-            self.failure = f"error in the program ({type(error).__name__}); its log says more"
+            self.error = f"error in the program ({type(error).__name__}); its log says more"
             raise
         finally:
             self.ended.set()
 
     @property
     def was_stopped(self) -> bool:
-        """Somebody stopped it."""
+        """Whether `stop` was called."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Let it end after the frame that it is at; one that has not begun ends at once when its turn comes."""
+        """Let the job end after the current frame. A job that has not started ends as soon as it would start."""
         self._stop.set()
 
 
-class Arriving:
-    """A file that is on its way; `take` makes it the film of its visit."""
+class Upload:
+    """A file that is being uploaded. `finish` makes it the video of its visit."""
 
     def __init__(self, visit: Visit, path: Path, name: str, file: BinaryIO) -> None:
         self._visit = visit
         self._path = path
         self._file = file
-        self._name = _called(name)
+        self._name = _display_name(name)
 
     def write(self, data: bytes) -> None:
-        """The next bytes. Raises `DataError` where these are too many."""
+        """Append bytes. Raises `DataError` if the file becomes too large."""
         self._file.write(data)
         self._visit.limits.check_size(self._file.tell(), self._name)
 
-    def take(self) -> Film:
-        """`Visit.take` of what has come. Raises as it does."""
+    def finish(self) -> UploadedVideo:
+        """`Visit.set_video` with the uploaded file. Raises as it does."""
         self._file.close()
-        return self._visit.take(self._path, self._name)
+        return self._visit.set_video(self._path, self._name)
 
 
 class Visit:
     """The state of one visitor. Every method may be called from any thread.
 
-    token: a secret that stands for the visitor; folder: the visit's own, deleted with it; begin: puts a job in the
-    queue of the page; ahead: how many jobs are before one.
+    token: a secret that identifies the visitor; folder: of this visit alone, deleted with it; lock: shared by the jobs
+    of all visits; enqueue: puts a job into the queue of the page; jobs_ahead: how many jobs are before a job in it.
     """
 
     def __init__(
@@ -122,204 +123,204 @@ class Visit:
         token: str,
         folder: Path,
         limits: Limits,
-        turns: Turns,
-        begin: Callable[[Job], None],
-        ahead: Callable[[Job], int],
+        lock: FairLock,
+        enqueue: Callable[[Job], None],
+        jobs_ahead: Callable[[Job], int],
     ) -> None:
         self.token = token
         self.limits = limits
-        self.film: Film | None = None
-        self.watching: Watching | None = None
+        self.video: UploadedVideo | None = None
+        self.segmentation: Segmentation | None = None
         self.version = 0
-        """Rises with every film and every question, after it is there."""
+        """Increases after every new video and every new set of expressions."""
         self._folder = folder
-        self._turns = turns
-        self._begin = begin
-        self._ahead = ahead
+        self._model_lock = lock
+        self._enqueue = enqueue
+        self._jobs_ahead = jobs_ahead
         self._lock = RLock()
         self._job: Job | None = None
-        self._asked = 0
-        self._arrived = 0
+        self._file_count = 0
+        self._upload_count = 0
         make_folder(folder)
 
     @property
-    def exports_folder(self) -> Path:
-        """Where files to take away are made."""
+    def downloads_folder(self) -> Path:
+        """The folder in which files to download are made."""
         return self._folder / "exports"
 
     @contextmanager
-    def arriving(self, name: str) -> Iterator[Arriving]:
-        """A film that comes from its owner, who calls it so. What is not taken is deleted when this is left."""
+    def upload(self, name: str) -> Iterator[Upload]:
+        """Receive a file. name: as its owner calls it. The file is deleted on exit, except after `Upload.finish`."""
         with self._lock:
-            self._arrived += 1
-            path = self._folder / f"arriving_{self._arrived}{_ending(name)}"
+            self._upload_count += 1
+            path = self._folder / f"upload_{self._upload_count}{_suffix(name)}"
         try:
             with path.open("xb") as file:
-                yield Arriving(self, path, name, file)
+                yield Upload(self, path, name, file)
         finally:
             path.unlink(missing_ok=True)
 
-    def take(self, path: Path, name: str) -> Film:
-        """Take a file over as the film of this visit, in the place of one before. path: it is moved away from there.
-        Raises `DataError`: the file is no film, or beyond the limits; it is deleted then."""
+    def set_video(self, path: Path, name: str) -> UploadedVideo:
+        """Make a file the video of this visit; it replaces the video before and its results. path: the file is moved
+        away from there. Raises `DataError` if the file is not a video or exceeds a limit; the file is deleted then, and
+        the video before stays."""
         with self._lock:
             if not path.is_file():
                 raise DataError(
                     f"'{name}': another video was uploaded meanwhile, or the visit has ended: upload it again"
                 )
-            self._halt()
-            self._asked += 1
-            kept = self._folder / f"film_{self._asked}{_ending(path.name)}"
-            shutil.move(path, kept)
+            self._stop_and_wait()
+            self._file_count += 1
+            video_path = self._folder / f"video_{self._file_count}{_suffix(path.name)}"
+            shutil.move(path, video_path)
             try:
-                film = Film(kept, name, self.limits)
+                video = UploadedVideo(video_path, name, self.limits)
             except RvosError:
-                kept.unlink(missing_ok=True)
+                video_path.unlink(missing_ok=True)
                 raise
             for other in self._folder.iterdir():
-                if other != kept:
+                if other != video_path:
                     _delete(other)
-            self.film, self.watching, self._job = film, None, None
+            self.video, self.segmentation, self._job = video, None, None
             self.version += 1
-            return film
+            return video
 
-    def take_copy(self, path: Path, name: str) -> Film:
-        """`take` of a copy: for a film that is there for everybody."""
+    def set_video_copy(self, path: Path, name: str) -> UploadedVideo:
+        """`set_video` with a copy of a file, such as an example."""
         with self._lock:
             copy = self._folder / f"example{path.suffix}"
             shutil.copyfile(path, copy)
-            return self.take(copy, name)
+            return self.set_video(copy, name)
 
-    def ask(self, expressions: tuple[str, ...], segmenter: VideoSegmenter) -> Watching:
-        """Begin to watch the film for some expressions. Raises `DataError`."""
+    def segment(self, expressions: tuple[str, ...], segmenter: VideoSegmenter) -> Segmentation:
+        """Start to process the video for some expressions. Raises `DataError`."""
         self.limits.check_expressions(expressions)
         with self._lock:
-            if self.film is None:
+            if self.video is None:
                 raise DataError("video: expected one, got none: upload a video, or choose an example")
-            self._halt()
-            self._asked += 1
-            _delete(self.exports_folder)
-            self.watching = Watching(self.film, segmenter, expressions, self._folder / f"question_{self._asked}")
+            self._stop_and_wait()
+            self._file_count += 1
+            _delete(self.downloads_folder)
+            snapshots = self._folder / f"snapshots_{self._file_count}"
+            self.segmentation = Segmentation(self.video, segmenter, expressions, snapshots)
             self.version += 1
-            self._go()
-            return self.watching
+            self._start()
+            return self.segmentation
 
     def stop(self) -> None:
-        """Stop the work after the frame that it is at. What was found stays."""
+        """Stop processing after the current frame. The results are kept."""
         with self._lock:
             if self._job is not None and not self._job.ended.is_set():
                 self._job.stop()
 
-    def go_on(self) -> None:
-        """Go on where it stopped. Raises `DataError` where nothing was asked."""
+    def resume(self) -> None:
+        """Continue where processing stopped. Raises `DataError` if no expressions were given."""
         with self._lock:
-            self._asked_watching()
-            self._halt()
-            self._go()
+            self._require_segmentation()
+            self._stop_and_wait()
+            self._start()
 
     def correct(self, frame_index: int, expression_index: int, mask: np.ndarray | None) -> None:
-        """From this frame on, mask (H, W) bool is what an expression means, None: it is not there; the film is watched
-        again from there.
-        Raises `DataError` or `ConfigError`."""
+        """`Segmentation.correct`; then the video is processed again from that frame on. Raises `DataError` or
+        `ConfigError`."""
         with self._lock:
-            watching = self._asked_watching()
-            self._halt()
+            segmentation = self._require_segmentation()
+            self._stop_and_wait()
             try:
-                watching.correct(frame_index, expression_index, mask)
+                segmentation.correct(frame_index, expression_index, mask)
             finally:
-                self._go()
+                self._start()
 
-    def choose(self, frame_index: int, expression_index: int, candidate: int) -> None:
-        """`correct` with the mask of a candidate, by its position among `candidates`. Raises as both do."""
-        found = self.candidates(frame_index, expression_index)
-        if not 0 <= candidate < len(found):
-            raise DataError(f"candidate: expected one of the {len(found)} of this frame, got {candidate}")
-        self.correct(frame_index, expression_index, found[candidate][0])
+    def choose_candidate(self, frame_index: int, expression_index: int, candidate: int) -> None:
+        """`correct` with the mask of a candidate, given by its position in `candidates`. Raises as both do."""
+        candidates = self.candidates(frame_index, expression_index)
+        if not 0 <= candidate < len(candidates):
+            raise DataError(f"candidate: expected one of the {len(candidates)} of this frame, got {candidate}")
+        self.correct(frame_index, expression_index, candidates[candidate][0])
 
-    def withdraw(self, frame_index: int, expression_index: int) -> None:
-        """Take a correction back; the film is watched again from there. Raises `DataError`."""
+    def undo_correction(self, frame_index: int, expression_index: int) -> None:
+        """Remove a correction; then the video is processed again from that frame on. Raises `DataError`."""
         with self._lock:
-            watching = self._asked_watching()
-            self._halt()
+            segmentation = self._require_segmentation()
+            self._stop_and_wait()
             try:
-                watching.withdraw(frame_index, expression_index)
+                segmentation.undo_correction(frame_index, expression_index)
             finally:
-                self._go()
+                self._start()
 
     def candidates(self, frame_index: int, expression_index: int) -> list[tuple[np.ndarray, float]]:
-        """The regions of a frame that the image model holds possible, the likeliest first: masks (H, W) bool and how
-        likely each is meant, in [0, 1]. Raises `DataError`."""
-        watching = self._asked_watching()
-        with self._turns:
-            answers = watching.answers(frame_index)
+        """The candidates of the image model on a frame, likeliest first: masks (H, W) bool and likelihoods in [0, 1].
+        Raises `DataError`."""
+        segmentation = self._require_segmentation()
+        with self._model_lock:
+            answers = segmentation.answers(frame_index)
         if not 0 <= expression_index < len(answers):
             raise DataError(f"expression: expected 0 to {len(answers) - 1}, got {expression_index}")
-        found = answers[expression_index].candidates_at(watching.film.info.size)
-        return [(candidate.mask, candidate.likelihood) for candidate in found]
+        candidates = answers[expression_index].candidates_at(segmentation.video.info.size)
+        return [(candidate.mask, candidate.likelihood) for candidate in candidates]
 
     def status(self) -> Status:
-        """Where the work is."""
+        """The state and the progress of this visit."""
         with self._lock:
-            if self.film is None:
+            if self.video is None:
                 return Status(State.EMPTY)
-            watching, job = self.watching, self._job
-            if watching is None or job is None:
-                return Status(State.READY, total=self.film.frame_count)
-            done, total = watching.done, self.film.frame_count
+            segmentation, job = self.segmentation, self._job
+            if segmentation is None or job is None:
+                return Status(State.READY, total=self.video.frame_count)
+            done, total = segmentation.frames_done, self.video.frame_count
             if not job.ended.is_set():
-                if job.began.is_set():
-                    looked, looks = watching.first_look
-                    return Status(State.WATCHING, done, total, looked, looks)
+                if job.started.is_set():
+                    return Status(State.PROCESSING, done, total, *segmentation.preview_progress)
                 if not job.was_stopped:
-                    return Status(State.WAITING, done, total, ahead=self._ahead(job))
+                    return Status(State.WAITING, done, total, videos_ahead=self._jobs_ahead(job))
                 return Status(State.STOPPED, done, total)
-            if job.failure:
-                return Status(State.FAILED, done, total, message=job.failure)
-            return Status(State.DONE if watching.is_finished else State.STOPPED, done, total)
+            if job.error:
+                return Status(State.FAILED, done, total, error=job.error)
+            return Status(State.DONE if segmentation.is_finished else State.STOPPED, done, total)
 
-    def rest(self) -> None:
-        """Give back what is held for frames that nobody asks for. Called now and then."""
-        film = self.film
-        if film is not None:
-            film.rest()
+    def release_idle(self) -> None:
+        """Close the decoder of the video if no frame was requested since the last call."""
+        video = self.video
+        if video is not None:
+            video.release_idle()
 
-    def leave(self) -> None:
-        """End the work, and delete all that there is of the visit."""
+    def close(self) -> None:
+        """Stop processing, and delete all files of the visit."""
         with self._lock:
-            self._halt()
-            self.film, self.watching, self._job = None, None, None
+            self._stop_and_wait()
+            self.video, self.segmentation, self._job = None, None, None
             _delete(self._folder)
 
-    def _asked_watching(self) -> Watching:
+    def _require_segmentation(self) -> Segmentation:
         with self._lock:
-            if self.watching is None:
+            if self.segmentation is None:
                 raise DataError("expressions: expected at least one, got none: enter what to look for first")
-            return self.watching
+            return self.segmentation
 
-    def _go(self) -> None:
-        assert self.watching is not None
-        self._job = Job(self.watching, self._turns)
-        self._begin(self._job)
+    def _start(self) -> None:
+        assert self.segmentation is not None
+        self._job = Job(self.segmentation, self._model_lock)
+        self._enqueue(self._job)
 
-    def _halt(self) -> None:
-        """Stop the work and wait until it has stopped: at most a frame."""
+    def _stop_and_wait(self) -> None:
+        """Stop the job and wait until it has ended, which takes one frame at most."""
         if self._job is None:
             return
         self._job.stop()
-        if self._job.began.is_set():
+        if self._job.started.is_set():
             self._job.ended.wait()
 
 
-def _called(name: str) -> str:
-    """A file's name without folders and what cannot be shown."""
+def _display_name(name: str) -> str:
+    """The name of a file without folders and without characters that cannot be printed."""
     last = re.split(r"[/\\]", name)[-1]
-    return "".join(sign if sign.isprintable() else " " for sign in last).strip()[:120] or "video"
+    return "".join(c if c.isprintable() else " " for c in last).strip()[:120] or "video"
 
 
-def _ending(name: str) -> str:
-    """The ending that tells the kind of a file; "" for one that tells nothing."""
-    found = re.search(r"\.[A-Za-z0-9]{1,7}$", name)
-    return "" if found is None else found[0]
+def _suffix(name: str) -> str:
+    """The suffix of a file name, such as ".mp4"; "" if there is none."""
+    match = re.search(r"\.[A-Za-z0-9]{1,7}$", name)
+    return "" if match is None else match[0]
 
 
 def _delete(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""All visits of the page, the image models that they share, and the queue of films."""
+"""All visits of the page, the systems that they share, and the queue of videos. Independent of the web server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Lock
 
 from image_core.errors import ConfigError, DataError, UnknownNameError
+from rvos.app.fair_lock import FairLock
 from rvos.app.limits import Limits
-from rvos.app.turns import Turns
 from rvos.app.visit import Job, Visit
 from rvos.segmenter import VideoSegmenter
 
@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """How a film is watched."""
+    """The system that a visitor has chosen."""
 
     model: str
     tracker: str = "tracks"
@@ -31,18 +31,19 @@ class Settings:
 
 @dataclass(frozen=True)
 class Example:
-    """A film that is there for everybody."""
+    """A video that every visitor may choose."""
 
     name: str
     path: Path
     expressions: tuple[str, ...] = ()
-    #: The model that knows it; "" for the one that is chosen.
+    #: The model to choose with it; "" to keep the chosen one.
     model: str = ""
 
 
 @dataclass(frozen=True)
-class Offer:
-    """What a visitor may choose from; the first of each is the default. Raises `ConfigError` for nothing to choose."""
+class Choices:
+    """What a visitor may choose from; the first of each is the default. Raises `ConfigError` if one of them is
+    empty."""
 
     models: tuple[str, ...]
     trackers: tuple[str, ...] = ("tracks", "none")
@@ -55,53 +56,53 @@ class Offer:
                 raise ConfigError(f"{name}: expected at least one to choose, got none")
 
     @property
-    def settings(self) -> Settings:
-        """The defaults."""
+    def default_settings(self) -> Settings:
+        """The first of each."""
         return Settings(self.models[0], self.trackers[0], self.key_frames[0])
 
     def check(self, settings: Settings) -> None:
-        """Raise `UnknownNameError` for what is not offered: a visitor names no file of this machine."""
-        for kind, value, known in (
+        """Raise `UnknownNameError` for a value that is not among the choices: a visitor must not name a file of this
+        machine."""
+        for kind, value, names in (
             ("model", settings.model, self.models),
             ("tracker", settings.tracker, self.trackers),
             ("key frames", settings.key_frames, self.key_frames),
         ):
-            if value not in known:
-                raise UnknownNameError(kind, value, list(known))
+            if value not in names:
+                raise UnknownNameError(kind, value, list(names))
 
 
 class Workspace:
-    """The page without its face.
+    """All visits, the systems that they share, and the queue of videos.
 
-    folder: for the films of visitors, the page's own; offer: what there is to choose; make: builds the system of some
-    settings, once; limits: of every visit; now: seconds on a clock that never goes back.
+    folder: for the files of visitors; choices: what visitors may choose from; build_segmenter: called once for each
+    `Settings`; limits: of every visit; clock: seconds, monotonic.
     """
 
     def __init__(
         self,
         folder: Path,
-        offer: Offer,
-        make: Callable[[Settings], VideoSegmenter],
+        choices: Choices,
+        build_segmenter: Callable[[Settings], VideoSegmenter],
         limits: Limits,
-        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.offer = offer
+        self.choices = choices
         self.limits = limits
         self._folder = folder
-        self._make = make
-        self._now = now
+        self._build_segmenter = build_segmenter
+        self._clock = clock
         self._lock = Lock()
         self._visits: dict[str, Visit] = {}
-        self._seen: dict[str, float] = {}
-        self._systems: dict[Settings, VideoSegmenter] = {}
-        self._turns = Turns()
-        self._waiting: list[Job] = []
-        self._workers = ThreadPoolExecutor(limits.at_once, "film")
+        self._last_seen: dict[str, float] = {}
+        self._segmenters: dict[Settings, VideoSegmenter] = {}
+        self._model_lock = FairLock()
+        self._queue: list[Job] = []
+        self._workers = ThreadPoolExecutor(limits.at_once, "video")
 
-    def enter(self, token: str | None = None) -> Visit:
-        """The visit of a token, or a new one where the token is none, or its visit has expired. Raises `DataError`
-        where the page is full."""
-        self.sweep()
+    def open_visit(self, token: str | None = None) -> Visit:
+        """The visit with this token, or a new one if there is none. Raises `DataError` if there are too many visits."""
+        self.delete_expired()
         with self._lock:
             visit = self._visits.get(token or "")
             if visit is None:
@@ -110,89 +111,89 @@ class Workspace:
                         f"the page is full: expected at most {self.limits.visits} visitors: try again in some minutes"
                     )
                 token = secrets.token_urlsafe(24)
-                folder = self._folder / secrets.token_hex(8)  # no secret in a path
-                visit = Visit(token, folder, self.limits, self._turns, self._begin, self._ahead)
+                folder = self._folder / secrets.token_hex(8)  # not the token: paths are not secret
+                visit = Visit(token, folder, self.limits, self._model_lock, self._enqueue, self._jobs_ahead)
                 self._visits[token] = visit
-            self._seen[visit.token] = self._now()
+            self._last_seen[visit.token] = self._clock()
             return visit
 
     def visit(self, token: str) -> Visit:
-        """The visit of a token. Raises `DataError` where it has expired."""
+        """The visit with this token. Raises `DataError` if it has expired."""
         with self._lock:
             visit = self._visits.get(token)
             if visit is None:
                 raise DataError("this visit has expired and its video is deleted: reload the page")
-            self._seen[token] = self._now()
+            self._last_seen[token] = self._clock()
             return visit
 
-    def ask(self, visit: Visit, expressions: str, settings: Settings) -> None:
-        """Begin to watch a visit's film. expressions: one a line, blank lines are left out. Raises `RvosError`."""
-        self.offer.check(settings)
+    def segment(self, visit: Visit, expressions: str, settings: Settings) -> None:
+        """Start to process the video of a visit. expressions: one per line; empty and repeated lines are ignored.
+        Raises `RvosError`."""
+        self.choices.check(settings)
         lines = (" ".join(line.split()) for line in expressions.splitlines())
-        visit.ask(tuple(dict.fromkeys(line for line in lines if line)), self.system(settings))
+        visit.segment(tuple(dict.fromkeys(line for line in lines if line)), self.segmenter(settings))
 
-    def system(self, settings: Settings) -> VideoSegmenter:
-        """The system of some settings, built once. Raises `RvosError`."""
+    def segmenter(self, settings: Settings) -> VideoSegmenter:
+        """The segmenter with these settings, built on the first call. Raises `RvosError`."""
         with self._lock:
-            if settings not in self._systems:
-                self._systems[settings] = self._make(settings)
-            return self._systems[settings]
+            if settings not in self._segmenters:
+                self._segmenters[settings] = self._build_segmenter(settings)
+            return self._segmenters[settings]
 
-    def sweep(self) -> int:
-        """Delete the visits that gave no sign for too long; how many these were."""
-        oldest = self._now() - 60 * self.limits.kept_minutes
+    def delete_expired(self) -> int:
+        """Delete the visits without a request for `Limits.kept_minutes`. Returns their number."""
+        oldest = self._clock() - 60 * self.limits.kept_minutes
         with self._lock:
-            gone = [self._visits.pop(token) for token, seen in list(self._seen.items()) if seen < oldest]
-            for visit in gone:
-                del self._seen[visit.token]
-        for visit in gone:
-            visit.leave()
-        return len(gone)
+            expired = [self._visits.pop(token) for token, seen in list(self._last_seen.items()) if seen < oldest]
+            for visit in expired:
+                del self._last_seen[visit.token]
+        for visit in expired:
+            visit.close()
+        return len(expired)
 
-    def rest(self) -> None:
-        """Give back what is held for frames that nobody asks for. Called now and then."""
+    def release_idle(self) -> None:
+        """`Visit.release_idle` of every visit."""
         with self._lock:
             visits = list(self._visits.values())
         for visit in visits:
-            visit.rest()
+            visit.release_idle()
 
     def close(self) -> None:
-        """End all work and delete all films."""
+        """Stop all jobs and delete all visits."""
         with self._lock:
             visits = list(self._visits.values())
             self._visits.clear()
-            self._seen.clear()
+            self._last_seen.clear()
         for visit in visits:
             visit.stop()
         self._workers.shutdown(cancel_futures=True)
         for visit in visits:
-            visit.leave()
+            visit.close()
 
     def counts(self) -> Mapping[str, int]:
-        """How many visits there are, and how many films wait."""
+        """The numbers of visits and of waiting videos."""
         with self._lock:
-            return {"visits": len(self._visits), "waiting": len([job for job in self._waiting if not job.was_stopped])}
+            return {"visits": len(self._visits), "waiting": len([job for job in self._queue if not job.was_stopped])}
 
-    def _begin(self, job: Job) -> None:
+    def _enqueue(self, job: Job) -> None:
         with self._lock:
-            self._waiting.append(job)
-        self._workers.submit(self._run, job).add_done_callback(_tell)
+            self._queue.append(job)
+        self._workers.submit(self._run, job).add_done_callback(_log_exception)
 
     def _run(self, job: Job) -> None:
         with self._lock:
-            self._waiting.remove(job)
+            self._queue.remove(job)
         if job.was_stopped:
             job.ended.set()
             return
         job.run()
 
-    def _ahead(self, job: Job) -> int:
+    def _jobs_ahead(self, job: Job) -> int:
         with self._lock:
-            before = self._waiting[: self._waiting.index(job)] if job in self._waiting else []
+            before = self._queue[: self._queue.index(job)] if job in self._queue else []
             return len([other for other in before if not other.was_stopped])
 
 
-def _tell(done: Future[None]) -> None:
-    """A fault of ours belongs into the log."""
-    if not done.cancelled() and (error := done.exception()) is not None:
-        _LOG.error("the page: a film broke off", exc_info=error)
+def _log_exception(future: Future[None]) -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        _LOG.error("rvos app: processing a video failed", exc_info=error)

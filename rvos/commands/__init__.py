@@ -1,1 +1,1 @@
-"""The commands of `rvos`, a file each. Nothing heavy is imported at the top of any of them."""
+"""The commands of `rvos`, one per file. Heavy packages are imported inside the functions, not at the top."""

@@ -1,4 +1,4 @@
-"""`rvos app`: the page."""
+"""`rvos app`: the web page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from image_core.errors import ConfigError
 from rvos.commands import options
 
 if TYPE_CHECKING:
-    from rvos.app.workspace import Offer, Settings
+    from rvos.app.workspace import Choices, Settings
     from rvos.segmenter import VideoSegmenter
 
 _LOG = logging.getLogger(__name__)
@@ -82,14 +82,14 @@ def app(
 ) -> None:
     """Start a web page to try rvos on. Upload a video, say what to look for, correct the result, download the masks.
     Needs the extra `app`."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     if find_spec("gradio") is None:
         raise ConfigError('app: expected the extra app, got an installation without it: pip install "rvos[app]"')
     if not 0 < port < 65536:
         raise ConfigError(f"--port: expected 1 to 65535, got {port}")
     from rvos.app.limits import Limits
-    from rvos.app.own_folder import own_folder
-    from rvos.app.serving import application, serve
+    from rvos.app.serving import create_app, serve
+    from rvos.app.temporary_folder import temporary_folder
     from rvos.app.workspace import Workspace
 
     limits = Limits(
@@ -101,53 +101,57 @@ def app(
         at_once=at_once,
         kept_minutes=kept_minutes,
     )
-    with own_folder() as folder:
-        offer = _offer(models, trackers, examples, folder)
-        workspace = Workspace(folder / "visits", offer, _systems(device, quiet), limits)
-        workspace.system(offer.settings).system.load()
+    with temporary_folder() as folder:
+        choices = _choices(models, trackers, examples, folder)
+        workspace = Workspace(folder / "visits", choices, _segmenter_builder(device, quiet), limits)
+        workspace.segmenter(choices.default_settings).system.load()
         if host not in _LOOPBACK:
-            _LOG.warning("%s: whoever reaches this address may use the page; docs/app.md tells about proxies", host)
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            _LOG.warning(
+                "%s: everybody who can reach this address can use the page: put it behind a proxy (docs/app.md)", host
+            )
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         try:
-            page = application(workspace, folder / "uploads", root_path, partial(_LOG.info, "rvos app: %s", address))
-            serve(page, workspace, host, port)
+            web_app = create_app(workspace, folder / "uploads", root_path, partial(_LOG.info, "rvos app: %s", url))
+            serve(web_app, workspace, host, port)
         finally:
             workspace.close()
 
 
-def _offer(models: list[str] | None, trackers: list[str] | None, examples: list[Path] | None, folder: Path) -> Offer:
-    """What visitors choose from. Raises `ConfigError` for an example that is not there."""
-    from rvos.app.workspace import Example, Offer
+def _choices(
+    models: list[str] | None, trackers: list[str] | None, examples: list[Path] | None, folder: Path
+) -> Choices:
+    """What visitors may choose from. Raises `ConfigError` for an example that is not a file."""
+    from rvos.app.workspace import Choices, Example
     from rvos.synthetic.demo_clip import EXPRESSIONS, write_clip
 
-    known = tuple(dict.fromkeys(models or ("photo", _SHAPES_MODEL)))
-    given: list[Example] = []
+    names = tuple(dict.fromkeys(models or ("photo", _SHAPES_MODEL)))
+    example_videos: list[Example] = []
     for path in examples or ():
         if not path.is_file():
-            raise ConfigError(f"--example: expected a video file, got {path}, which is none")
-        given.append(Example(path.stem, path))
-    if _SHAPES_MODEL in known:
+            raise ConfigError(f"--example: expected a video file, got {path}, which is not a file")
+        example_videos.append(Example(path.stem, path))
+    if _SHAPES_MODEL in names:
         shapes = folder / "shapes.mp4"
         write_clip(shapes)
-        given.append(Example("drawn shapes", shapes, EXPRESSIONS, _SHAPES_MODEL))
-    return Offer(known, tuple(dict.fromkeys(trackers or ("tracks", "none"))), examples=tuple(given))
+        example_videos.append(Example("drawn shapes", shapes, EXPRESSIONS, _SHAPES_MODEL))
+    return Choices(names, tuple(dict.fromkeys(trackers or ("tracks", "none"))), examples=tuple(example_videos))
 
 
-def _systems(device: str | None, quiet: bool) -> Callable[[Settings], VideoSegmenter]:
-    """What builds the system of some settings; systems of one model share it."""
+def _segmenter_builder(device: str | None, quiet: bool) -> Callable[[Settings], VideoSegmenter]:
+    """A function that builds the segmenter of some settings. Segmenters with the same model share it."""
     from rvos.image_model import ImageModelHandle
     from rvos.segmenter import VideoSegmenter
 
     handles: dict[str, ImageModelHandle] = {}
 
-    def make(settings: Settings) -> VideoSegmenter:
+    def build(settings: Settings) -> VideoSegmenter:
         config = options.config_of(
             settings.model, None, settings.tracker, device, None, [f"key_frames={settings.key_frames}"]
         )
         if settings.model not in handles:
-            segmenter = options.segmenter_of(config, quiet)
+            segmenter = options.build_segmenter(config, quiet)
             handles[settings.model] = segmenter.system.model
             return segmenter
         return VideoSegmenter(handles[settings.model], tracker=settings.tracker, key_frames=settings.key_frames)
 
-    return make
+    return build

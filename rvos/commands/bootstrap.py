@@ -23,26 +23,26 @@ def bootstrap(
 ) -> None:
     """Train an image model from few masks. It works in rounds of pseudo labels. Run the same command again to continue
     an interrupted run."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     from image_core.training.names import check_named
     from rvos.configuration import bootstrap_config
 
-    words = overrides or []
-    settings = bootstrap_config(words)
+    arguments = overrides or []
+    settings = bootstrap_config(arguments)
     check_named(settings.train)
-    from image_core.weak.bootstrap import bootstrap as run  # here: it brings torch, which no refusal above needs
+    from image_core.weak.bootstrap import bootstrap as run  # imports torch, which the checks above do not need
 
-    summary = run(settings, command=shlex.join(["rvos", "bootstrap", *words]))
-    told = json.loads(summary.read_text())
-    print(f"labelled pictures: {told['labelled']} of {told['labelled'] + told['unlabelled']}")
-    for row in told["rounds"]:
-        print(_line(row))
-    print(f"summary: {summary}")
-    print(f"model: {summary.parent / told['model']}")
+    summary_path = run(settings, command=shlex.join(["rvos", "bootstrap", *arguments]))
+    summary = json.loads(summary_path.read_text())
+    print(f"labelled images: {summary['labelled']} of {summary['labelled'] + summary['unlabelled']}")
+    for row in summary["rounds"]:
+        print(_round_line(row))
+    print(f"summary: {summary_path}")
+    print(f"model: {summary_path.parent / summary['model']}")
 
 
-def _line(row: dict) -> str:
-    """A round: its pseudo labels, and how well its model does on the validation split."""
+def _round_line(row: dict) -> str:
+    """One round: the numbers of its pseudo labels, and the figures of its model on the validation split."""
     parts = [f"round {row['round']}:"]
     if "accepted" in row:
         rejected = [f"{count} rejected ({reason})" for reason, count in row["rejected"].items()]

@@ -1,4 +1,4 @@
-"""`rvos convert`: a published checkpoint into a model file of ours."""
+"""`rvos convert`: convert a published checkpoint to a model file."""
 
 from __future__ import annotations
 
@@ -62,26 +62,30 @@ def convert(
     if out.suffix != ".safetensors":
         raise RvosError(f"OUT: expected a name that ends in .safetensors, got {out}")
     if out.exists() and not overwrite:
-        raise RvosError(f"OUT {out}: is there already; take another name, or --overwrite")
+        raise RvosError(
+            f"OUT {out}: expected a new file, got one that exists: choose another name, or pass --overwrite"
+        )
     if not out.parent.is_dir():
-        raise RvosError(f"OUT {out}: there is no folder {out.parent}; make it first")
+        raise RvosError(
+            f"OUT {out}: expected an existing folder, got {out.parent}, which does not exist: create it first"
+        )
     for option, number in (("--words", words), ("--heads", heads), ("--size", size)):
         if number is not None and number < 1:
             raise RvosError(f"{option}: expected 1 or more, got {number}")
-    asked = ConvertOptions(vocabulary, words, _heads(fusion_heads), heads, size)
+    asked = ConvertOptions(vocabulary, words, _parse_heads(fusion_heads), heads, size)
     spec = convert_checkpoint(project, source, out, asked)
-    usual = {_OPTIONS[key]: said for key, said in project_of(project).defaults.items() if getattr(asked, key) is None}
+    assumed = {_OPTIONS[key]: text for key, text in project_of(project).defaults.items() if getattr(asked, key) is None}
     if as_json:
-        figures = {"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict(), "taken": usual}
+        figures = {"model": str(out), "bytes": out.stat().st_size, "description": spec.to_dict(), "taken": assumed}
         print(json.dumps(figures))
         return
     print(f"model: {out}")
     print(f"kind: {spec.name}, {out.stat().st_size / 1e6:.1f} MB")
-    for option, said in usual.items():
-        print(f"taken, as no shape tells it: {said} ({option} says another)")
+    for option, text in assumed.items():
+        print(f"assumed, because the checkpoint does not say it: {text} (change it with {option})")
 
 
-def _heads(text: str | None) -> tuple[int, ...] | None:
+def _parse_heads(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]

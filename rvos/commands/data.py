@@ -1,4 +1,4 @@
-"""`rvos data check`: what of a dataset is there, what is missing, what to do."""
+"""`rvos data check`: check a dataset on disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from image_core.data.table import SPLITS_BY, canonical_name, is_image_dataset
 from image_core.errors import ConfigError, DataError
 from image_core.progress import Progress
 from rvos.commands import options
-from rvos.commands.datasets import in_words
+from rvos.commands.datasets import join_names
 from rvos.commands.progress_bar import bar
 from rvos.data import DATASETS, open_dataset
 
@@ -30,7 +30,7 @@ def _group() -> None:
 
 @data.command()
 def check(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words([*DATASETS, *SPLITS_BY])}.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{join_names([*DATASETS, *SPLITS_BY])}.")],
     root: Annotated[
         Path, typer.Option("--root", metavar="DIR", help="The folder of the dataset, with the layout of its download.")
     ],
@@ -48,13 +48,15 @@ def check(
 ) -> None:
     """Check a dataset on disk: report what is there, what is missing and what to do. Exit code 2 if not ready."""
     options.check_dataset(dataset, list(SPLITS_BY))
-    check_kind, tree_of = (_pictures, _picture_tree) if is_image_dataset(dataset) else (_videos, _video_tree)
+    take_inventory, layout_tree = (
+        (_image_inventory, _image_tree) if is_image_dataset(dataset) else (_video_inventory, _video_tree)
+    )
     try:
         with bar(f"{dataset}", quiet) as progress:
-            inventory = check_kind(dataset, root, split, split_by, progress)
+            inventory = take_inventory(dataset, root, split, split_by, progress)
     except DataError:
         if not as_json:
-            print(tree_of(dataset))
+            print(layout_tree(dataset))
         raise
     if as_json:
         print(json.dumps(inventory.document(), ensure_ascii=False))
@@ -66,19 +68,21 @@ def check(
         print(inventory.verdict)
 
 
-def _pictures(name: str, root: Path, split: str | None, split_by: str | None, progress: Progress) -> ImageDatasetReport:
+def _image_inventory(
+    name: str, root: Path, split: str | None, split_by: str | None, progress: Progress
+) -> ImageDatasetReport:
     from image_core.data.check import check_images
 
     return check_images(canonical_name(name), root, split, split_by, progress)
 
 
-def _picture_tree(name: str) -> str:
+def _image_tree(name: str) -> str:
     from image_core.data.table import layout_of
 
     return layout_of(canonical_name(name)).tree
 
 
-def _videos(name: str, root: Path, split: str | None, split_by: str | None, progress: Progress) -> Inventory:
+def _video_inventory(name: str, root: Path, split: str | None, split_by: str | None, progress: Progress) -> Inventory:
     from rvos.data.check import check_dataset
     from rvos.data.frame_size import frame_size
 

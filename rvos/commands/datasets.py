@@ -1,4 +1,4 @@
-"""The datasets as the command line names them: help texts are made of the tables."""
+"""The names of datasets on the command line, and the printing of lists."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from image_core.data.table import SPLITS_BY
 from rvos.data import DATASETS
 
 _LOG = logging.getLogger(__name__)
-_MOST_TOLD = 5
+_MAX_LINES = 5
 
 SYNTHETIC = "synthetic_images"
-"""Pictures that are drawn when they are asked for, and need no folder."""
+"""The dataset of images that are drawn on demand; it needs no folder."""
 
-ALL = (*DATASETS, *SPLITS_BY, SYNTHETIC)
-"""What can be evaluated: videos, pictures."""
+EVALUATED = (*DATASETS, *SPLITS_BY, SYNTHETIC)
+"""The datasets that can be evaluated: of videos and of images."""
 
 VIDEO_FIGURES = ("J&F", "J", "F", "P@0.5", "oIoU", "mIoU", "mAP", "N-acc", "T-acc")
-"""What is told of the metrics of videos, where they have it, in this order."""
+"""The figures of video datasets that are printed, in this order."""
 
 
-def tell_failures(failures: Sequence[Mapping[str, str]]) -> None:
-    """The first of what broke while it was predicted or scored, a line each, on stderr."""
-    where = ("/".join(text for key, text in failure.items() if key != "error") for failure in failures)
-    tell_some([f"{place}: {failure['error']}" for place, failure in zip(where, failures, strict=True)])
+def log_failures(failures: Sequence[Mapping[str, str]]) -> None:
+    """Log the first failures of a prediction or of scoring, one line each."""
+    names = ("/".join(text for key, text in failure.items() if key != "error") for failure in failures)
+    log_first([f"{name}: {failure['error']}" for name, failure in zip(names, failures, strict=True)])
 
 
-def tell_some(lines: Sequence[str]) -> None:
-    """The first of some lines, on stderr, and how many more there are."""
-    for line in lines[:_MOST_TOLD]:
+def log_first(lines: Sequence[str]) -> None:
+    """Log the first lines, and the number of the others."""
+    for line in lines[:_MAX_LINES]:
         _LOG.warning("%s", line)
-    if len(lines) > _MOST_TOLD:
-        _LOG.warning("and %d more of them, in the file", len(lines) - _MOST_TOLD)
+    if len(lines) > _MAX_LINES:
+        _LOG.warning("and %d more, listed in the file", len(lines) - _MAX_LINES)
 
 
-def in_words(names: Iterable[str]) -> str:
-    """`a, b or c`, each as the command line takes it."""
+def join_names(names: Iterable[str]) -> str:
+    """`a, b or c`, with hyphens instead of underscores."""
     *first, last = (name.replace("_", "-") for name in names)
     return f"{', '.join(first)} or {last}" if first else last

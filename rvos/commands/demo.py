@@ -1,4 +1,4 @@
-"""`rvos demo`: a short real clip, drawn shapes, or the user's own video, segmented and shown."""
+"""`rvos demo`: segment a short real clip, drawn shapes, or a video of the user."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from image_core.errors import ConfigError
 from rvos.commands import options
 
 EXPRESSIONS = ("the man in black", "the vehicle on the left", "a horse")
-"""What is asked of the street. Of the last one there is none."""
-_STREET = range(30, 137)
-"""Two scenes of the clip, 4.3 s: a man in black leaves, and a taxi comes; after a cut another man, whom traffic hides
-for a while. All ten seconds would take a machine with two cores minutes."""
+"""The expressions for the street clip. It contains no horse."""
+_STREET_FRAMES = range(30, 137)
+"""Two scenes of the clip, 4.3 s: a man in black leaves, and a taxi comes; after a cut there is another man, who is
+hidden by traffic for a while. The whole clip of ten seconds would take minutes on two cores."""
 _SHAPES_MODEL = "s2rm_tiny"
 
 
@@ -49,51 +49,51 @@ def demo(
 ) -> None:
     """Segment a short example clip, or a video of your own. The example is a street scene, or drawn shapes with
     --synthetic. The street clip (2 MB) and the model's weights are downloaded on first use."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     if video is not None and synthetic:
         raise ConfigError(f"demo: expected --video or --synthetic, got both --video {video} and --synthetic")
     if video is not None and not texts:
-        raise ConfigError(f'demo: expected --text with --video {video}, got none; say what is asked: --text "the dog"')
-    from rvos.commands.running import check_source, run_watched, tell
+        raise ConfigError(f'demo: expected --text with --video {video}, got none: add for example --text "the dog"')
+    from rvos.commands.running import check_source, print_report, run_with_progress
     from rvos.run.job import Job
 
-    named = model or (_SHAPES_MODEL if synthetic else None)
-    config = options.config_of(named, propagation, tracker, device, precision, settings)
+    model_name = model or (_SHAPES_MODEL if synthetic else None)
+    config = options.config_of(model_name, propagation, tracker, device, precision, settings)
     if video is not None:
         check_source(video)
-    segmenter = options.segmenter_of(config, quiet)
+    segmenter = options.build_segmenter(config, quiet)
     expressions = EXPRESSIONS
     if synthetic:
-        from rvos.synthetic.demo_clip import EXPRESSIONS as OF_SHAPES
+        from rvos.synthetic.demo_clip import EXPRESSIONS as SHAPES_EXPRESSIONS
         from rvos.synthetic.demo_clip import write_clip
 
-        clip, expressions = out / "synthetic.mp4", OF_SHAPES
+        clip, expressions = out / "synthetic.mp4", SHAPES_EXPRESSIONS
         write_clip(clip)
         video = str(clip)
     elif video is None:
         clip = out / "street.mp4"
-        _write_street(clip, quiet)
+        _write_street_clip(clip, quiet)
         video = str(clip)
     job = Job(video, tuple(texts or expressions), out, overwrite=overwrite)
-    # Every clip, expression and model has a folder of its own, so that one demo never stands in another's way.
+    # Each combination of clip, expressions and settings has its own folder, so that demos do not conflict.
     digest = hashlib.sha256(json.dumps(job.document(segmenter)).encode()).hexdigest()[:8]
     job = replace(job, out=out / f"{Path(video).stem}-{digest}")
-    tell(run_watched(job, segmenter, quiet), as_json)
+    print_report(run_with_progress(job, segmenter, quiet), as_json)
 
 
-def _write_street(path: Path, quiet: bool) -> None:
-    """The scenes of the street as a clip of their own, unless it is there: a run that is continued must find the same
-    bytes. Raises `RvosError` where the clip cannot be brought or written."""
+def _write_street_clip(path: Path, quiet: bool) -> None:
+    """Write the scenes of the street clip, unless the file exists: a continued run needs the same bytes. Raises
+    `RvosError` if the clip cannot be downloaded or written."""
     if path.is_file():
         return
     from image_core.files import make_folder
-    from rvos.commands.fetching import weights_at_hand
+    from rvos.commands.fetching import fetch_weights
     from rvos.video.reader import open_video
     from rvos.video.writer import VideoWriter
 
-    whole = weights_at_hand("demo", quiet)["bikes.mp4"]
+    full_clip = fetch_weights("demo", quiet)["bikes.mp4"]
     make_folder(path.parent)
-    with open_video(whole) as video, VideoWriter(path, video.info.size, rate=video.info.rate) as writer:
-        frames = list(video.read(_STREET))
+    with open_video(full_clip) as video, VideoWriter(path, video.info.size, rate=video.info.rate) as writer:
+        frames = list(video.read(_STREET_FRAMES))
         for frame in frames:
             writer.write(frame.image, frame.time_s - frames[0].time_s)

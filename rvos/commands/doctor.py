@@ -1,5 +1,4 @@
-"""`rvos doctor`: what this machine can do for us: versions, processors, codecs, memory, and whether the model that is
-used loads."""
+"""`rvos doctor`: report packages, cores, codecs and memory of this machine, and whether the default model loads."""
 
 from __future__ import annotations
 
@@ -39,10 +38,10 @@ def doctor(as_json: options.Json = False) -> None:
     for section, rows in sections.items():
         print(section)
         for name, value in rows.items():
-            print(f"  {name.replace('_', ' ')}: {_shown(value)}")
+            print(f"  {name.replace('_', ' ')}: {_format(value)}")
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(name if there else f"{name} (missing)" for name, there in value.items())
     if isinstance(value, list):
@@ -53,7 +52,7 @@ def _shown(value: Any) -> str:
 
 
 def examine() -> dict[str, dict[str, Any]]:
-    """Section -> name -> JSON value. Nothing that is missing raises: it is what this is for."""
+    """Section -> name -> JSON value. What is missing is reported and does not raise."""
     return {
         "packages": {
             "rvos": _version("rvos"),
@@ -115,27 +114,28 @@ def _model() -> dict[str, Any]:
     started = time.perf_counter()
     try:
         resolve_model(DEFAULT)
-    except RvosError as error:  # not fetched yet, too: the message tells how
+    except RvosError as error:  # also if it is not downloaded yet: the message says how
         return {"name": DEFAULT, "loads": False, "problem": str(error)}
     return {"name": DEFAULT, "loads": True, "load_s": round(time.perf_counter() - started, 2)}
 
 
 def _hub() -> dict[str, Any]:
-    """Repository behind a short name -> whether its network is in the cache; nothing is asked of the hub."""
+    """Repository of a hub model -> whether it is in the local cache. The hub is not contacted."""
     from image_core.hub.catalogue import HUB_MODELS
     from image_core.hub.sources import cache_folder, is_downloaded
     from rvos.tracking.hub.kinds import HUB_TRACKERS
 
     models = [*HUB_MODELS.values(), *HUB_TRACKERS.values()]
     repositories = dict.fromkeys(repository for model in models for repository in model.repositories)
-    here = {
-        each.name: "whole" if is_downloaded(each) else f"not here ({each.size} at first use)" for each in repositories
+    states = {
+        repository.name: "whole" if is_downloaded(repository) else f"not here ({repository.size} at first use)"
+        for repository in repositories
     }
-    return {"folder": cache_folder(), **here}
+    return {"folder": cache_folder(), **states}
 
 
 def _packaged_weights() -> dict[str, str]:
-    """Bundle -> whether it is whole, each file of it hashed anew."""
+    """Bundle -> its state. The hash of each file is computed again."""
     from image_core.weights.cache import WHOLE, cache_folder, state_of
     from image_core.weights.manifest import BUNDLES
 

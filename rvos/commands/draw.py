@@ -1,4 +1,4 @@
-"""`rvos draw`: a finished run drawn anew, in another style."""
+"""`rvos draw`: draw a finished run again in another style."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.export import Moved, Only, Run, chosen, tell_export
+from rvos.commands.export import Only, Run, VideoSource, open_run, print_output
 from rvos.export.outputs import DRAWN, OUTPUTS
 
 
@@ -47,33 +47,33 @@ def draw(
         ),
     ] = None,
     only: Only = None,
-    source: Moved = None,
+    source: VideoSource = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Draw a finished run again in another style. No model runs."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     from rvos.commands.progress_bar import bar
     from rvos.export.style_settings import style_of
-    from rvos.export.table import known
+    from rvos.export.table import check_names
     from rvos.run.export import check_path, export_run
 
     style = style_of(settings or [])
-    (drawn,) = known([name or _by_ending(out)])
-    if drawn not in DRAWN:
-        raise ConfigError(f"--format: expected one of {', '.join(DRAWN)}, got '{drawn}': rvos export writes it")
-    frames = options.frames_of(only_frames, [drawn])
-    check_path(drawn, out)
+    (format_name,) = check_names([name or _format_by_suffix(out)])
+    if format_name not in DRAWN:
+        raise ConfigError(f"--format: expected one of {', '.join(DRAWN)}, got '{format_name}': rvos export writes it")
+    frames = options.parse_frames(only_frames, [format_name])
+    check_path(format_name, out)
     with bar(str(out), quiet) as progress:
-        export_run(chosen(run, only, source), drawn, out, style=style, only_frames=frames, progress=progress)
-    tell_export(drawn, out, as_json)
+        export_run(open_run(run, only, source), format_name, out, style=style, only_frames=frames, progress=progress)
+    print_output(format_name, out, as_json)
 
 
-def _by_ending(out: Path) -> str:
-    """The first format whose files end like that."""
+def _format_by_suffix(out: Path) -> str:
+    """The first format whose file has the suffix of `out`. Raises `ConfigError` if there is none."""
     suffix = out.suffix.lower()
-    found = [name for name in DRAWN if OUTPUTS[name].suffix == suffix]
-    if not found:
-        endings = ", ".join(sorted({OUTPUTS[name].suffix for name in DRAWN} - {""}))
-        raise ConfigError(f"--out: expected a folder, or a file that ends in {endings}, got '{out}'")
-    return found[0]
+    names = [name for name in DRAWN if OUTPUTS[name].suffix == suffix]
+    if not names:
+        suffixes = ", ".join(sorted({OUTPUTS[name].suffix for name in DRAWN} - {""}))
+        raise ConfigError(f"--out: expected a folder, or a file that ends in {suffixes}, got '{out}'")
+    return names[0]

@@ -12,7 +12,7 @@ import typer
 from image_core.data.table import SPLITS_BY, canonical_name
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.datasets import ALL, SYNTHETIC, VIDEO_FIGURES, in_words, tell_failures
+from rvos.commands.datasets import EVALUATED, SYNTHETIC, VIDEO_FIGURES, join_names, log_failures
 from rvos.data import DATASETS, open_dataset
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from rvos.segmenter import VideoSegmenter
 
 _VIDEO_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions", "report": "report.html"}
-_PICTURE_FIGURES = ("mIoU", "oIoU", "Pr@0.5", "gIoU", "cIoU", "N-acc", "T-acc")
-_PICTURE_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions.png"}
+_IMAGE_FIGURES = ("mIoU", "oIoU", "Pr@0.5", "gIoU", "cIoU", "N-acc", "T-acc")
+_IMAGE_OUTPUTS = {"metrics": "metrics.json", "predictions": "predictions.png"}
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words(ALL)}.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{join_names(EVALUATED)}.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for predictions, metrics and report.")],
     root: Annotated[
         Path | None, typer.Option("--root", metavar="DIR", help="The folder of the dataset. Not for synthetic-images.")
@@ -80,66 +80,66 @@ def evaluate(
     as_json: options.Json = False,
 ) -> None:
     """Run a model on a dataset and score it. Run the same command again to continue an interrupted run."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     options.check_dataset(dataset, [SYNTHETIC, *SPLITS_BY])
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit: expected 1 or more, got {limit}")
     if canonical_name(dataset) in DATASETS:
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
-        _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
+        _reject_options(dataset, "images", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
         config = options.config_of(model, propagation, tracker, device, precision, settings)
-        part, count = options.shard_of(shard or "1/1"), options.workers_of(workers)
-        opened = open_dataset(dataset, options.root_of(root, dataset), split)
-        from rvos.evaluation.run import Evaluation  # here, and below: torch comes after all that is named was found
+        part, count = options.parse_shard(shard or "1/1"), options.worker_count(workers)
+        opened = open_dataset(dataset, options.check_root(root, dataset), split)
+        from rvos.evaluation.run import Evaluation  # imports torch, so after all checks of names; also below
 
-        segmenter = options.segmenter_of(config, quiet)
+        segmenter = options.build_segmenter(config, quiet)
         evaluation = Evaluation(opened, limit=limit, shard=part, baseline=baseline, workers=count)
-        document = _videos(evaluation, segmenter, out, overwrite, quiet)
+        document = _evaluate_videos(evaluation, segmenter, out, overwrite, quiet)
         shown, outputs = VIDEO_FIGURES, _VIDEO_OUTPUTS
     else:
         given = {"--shard": shard, "--propagation": propagation, "--tracker": tracker, "--set": settings}
-        _refuse(dataset, "videos", {"--baseline": baseline} | _said(given | {"--workers": workers}))
+        _reject_options(dataset, "videos", {"--baseline": baseline} | _given_options(given | {"--workers": workers}))
         config = options.config_of(model, None, None, device, precision, None)
-        pictures = _pictures_of(dataset, root, split, split_by)
+        pictures = _image_set(dataset, root, split, split_by)
         from image_core.evaluation.run import ImageEvaluation
 
-        segmenter = options.segmenter_of(config, quiet)
+        segmenter = options.build_segmenter(config, quiet)
         evaluation = ImageEvaluation(
             pictures,
             limit=limit,
             shuffle_expressions=shuffle_expressions,
             seqtr_crowd_iou=seqtr_crowd_iou,
         )
-        document = _images(evaluation, segmenter, out, overwrite, quiet)
-        shown, outputs = _PICTURE_FIGURES, _PICTURE_OUTPUTS
+        document = _evaluate_images(evaluation, segmenter, out, overwrite, quiet)
+        shown, outputs = _IMAGE_FIGURES, _IMAGE_OUTPUTS
     if as_json:
         print(json.dumps(document))
         return
-    _tell(document, shown, out, outputs)
+    _print_metrics(document, shown, out, outputs)
 
 
-def _said(given: Mapping[str, object]) -> dict[str, bool]:
-    """Option -> whether it was given, of those that are None or empty where they were not."""
+def _given_options(given: Mapping[str, object]) -> dict[str, bool]:
+    """Option -> whether it was given, for options whose value is otherwise None or []."""
     return {name: value not in (None, []) for name, value in given.items()}
 
 
-def _refuse(dataset: str, kind: str, given: dict[str, bool]) -> None:
-    """Raise `ConfigError` for options that only datasets of another kind have."""
+def _reject_options(dataset: str, kind: str, given: dict[str, bool]) -> None:
+    """Raise `ConfigError` if options were given that are only for datasets of another kind."""
     names = [name for name, is_given in given.items() if is_given]
     if names:
         raise ConfigError(f"{', '.join(names)}: only for datasets of {kind}, not for {dataset}: leave it out")
 
 
-def _pictures_of(dataset: str, root: Path | None, split: str | None, split_by: str | None) -> ImageSet:
+def _image_set(dataset: str, root: Path | None, split: str | None, split_by: str | None) -> ImageSet:
     from image_core.evaluation.images import ReferringImageSet, SyntheticImageSet
 
     if canonical_name(dataset) == SYNTHETIC:
-        _refuse(dataset, "files on disk", _said({"--root": root, "--split-by": split_by}))
+        _reject_options(dataset, "files on disk", _given_options({"--root": root, "--split-by": split_by}))
         return SyntheticImageSet((split or "test").replace("-", "_"))
-    return ReferringImageSet(dataset, options.root_of(root, dataset), split, split_by)
+    return ReferringImageSet(dataset, options.check_root(root, dataset), split, split_by)
 
 
-def _images(
+def _evaluate_images(
     evaluation: ImageEvaluation, segmenter: VideoSegmenter, out: Path, overwrite: bool, quiet: bool
 ) -> dict[str, Any]:
     from image_core.evaluation.run import run_image_evaluation
@@ -154,7 +154,7 @@ def _images(
         )
 
 
-def _videos(
+def _evaluate_videos(
     evaluation: Evaluation, segmenter: VideoSegmenter, out: Path, overwrite: bool, quiet: bool
 ) -> dict[str, Any]:
     from functools import partial
@@ -165,28 +165,28 @@ def _videos(
     return run_evaluation(evaluation, segmenter, out, partial(bar, quiet=quiet, unit="videos"), overwrite)
 
 
-def _tell(document: dict[str, Any], names: tuple[str, ...], out: Path, outputs: dict[str, str]) -> None:
+def _print_metrics(document: dict[str, Any], names: tuple[str, ...], out: Path, outputs: dict[str, str]) -> None:
     if "protocol" in document:
         print(f"protocol: {document['protocol']}{'' if document.get('verified', True) else ' (not verified)'}")
     for name in names:
         if document.get(name) is not None:
             print(f"{name}: {document[name]:.4f}")
     if "images" in document:
-        _tell_protocols(document.get("protocols", {}), (*names, "Pr@0.7"))
+        _print_protocols(document.get("protocols", {}), (*names, "Pr@0.7"))
     gain = document.get("baseline", {}).get("gain")
     if gain and gain["mean"] is not None:
         interval = f"[{gain['low']:+.4f}, {gain['high']:+.4f}]"
-        print(f"{gain['of']} gained over frame by frame: {gain['mean']:+.4f} {interval}")
+        print(f"{gain['of']} gain over frame by frame: {gain['mean']:+.4f} {interval}")
     if document.get("failures"):
         print(f"failures: {len(document['failures'])}, listed in metrics.json")
-        tell_failures(document["failures"])
+        log_failures(document["failures"])
     for name, file in outputs.items():
         if (out / file).exists():
             print(f"{name}: {out / file}")
 
 
-def _tell_protocols(protocols: dict[str, dict[str, Any]], names: tuple[str, ...]) -> None:
-    """A line a published protocol of pictures, beside the native figures."""
+def _print_protocols(protocols: dict[str, dict[str, Any]], names: tuple[str, ...]) -> None:
+    """Print one line per published protocol of an image dataset."""
     for name, figures in protocols.items():
-        told = [f"{key} {figures[key]:.4f}" for key in names if figures.get(key) is not None]
-        print(f"{name}{'' if figures['verified'] else ' (not verified)'}: {', '.join(told)}")
+        values = [f"{key} {figures[key]:.4f}" for key in names if figures.get(key) is not None]
+        print(f"{name}{'' if figures['verified'] else ' (not verified)'}: {', '.join(values)}")

@@ -1,4 +1,4 @@
-"""`rvos export`: a finished run in the format of another tool."""
+"""`rvos export`: write a finished run in the format of another tool."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Only = Annotated[
     list[int] | None,
     typer.Option("--only", metavar="N", help="Only expression or object number N, counted from 0. May be repeated."),
 ]
-Moved = Annotated[
+VideoSource = Annotated[
     str | None,
     typer.Option("--source", metavar="SOURCE", help="Where the video of the run is now, if it was moved or copied."),
 ]
@@ -37,31 +37,31 @@ def export(
         Path, typer.Option("--out", metavar="PATH", help="A new file or folder. An existing one is never replaced.")
     ],
     only: Only = None,
-    source: Moved = None,
+    source: VideoSource = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Write a finished run in the format of another tool. No model is needed. The video is needed only for formats that
     contain images."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     if name == "onnx":
         raise ConfigError(
-            "--format: expected a format of runs, got onnx, which is one of models: rvos models export MODEL --out FILE"
+            "--format: expected a format for runs, got onnx, which is for models: rvos models export MODEL --out FILE"
         )
     from rvos.commands.progress_bar import bar
-    from rvos.export.table import known
+    from rvos.export.table import check_names
     from rvos.run.export import check_path, export_run
 
-    (known_name,) = known([name])
-    check_path(known_name, out)
+    (format_name,) = check_names([name])
+    check_path(format_name, out)
     with bar(str(out), quiet) as progress:
-        export_run(chosen(run, only, source), known_name, out, progress=progress)
-    tell_export(known_name, out, as_json)
+        export_run(open_run(run, only, source), format_name, out, progress=progress)
+    print_output(format_name, out, as_json)
 
 
-def chosen(folder: Path, only: list[int] | None, source: str | None) -> FinishedRun:
-    """The run in a folder, with all targets or those that `--only` names, and its video where `--source` says that it
-    lies. Raises `RvosError`."""
+def open_run(folder: Path, only: list[int] | None, source: str | None) -> FinishedRun:
+    """Read a finished run. only: positions of the targets to keep, None for all; source: where its video is now, None
+    if it was not moved. Raises `RvosError`."""
     from rvos.run.finished import FinishedRun
 
     run = FinishedRun.read(folder)
@@ -69,8 +69,8 @@ def chosen(folder: Path, only: list[int] | None, source: str | None) -> Finished
     return run if only is None else run.only(only)
 
 
-def tell_export(name: str, out: Path, as_json: bool) -> None:
-    """What was written, on stdout."""
+def print_output(name: str, out: Path, as_json: bool) -> None:
+    """Print what was written."""
     if as_json:
         print(json.dumps({"format": name, "out": str(out)}, ensure_ascii=False))
     else:

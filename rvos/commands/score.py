@@ -1,4 +1,4 @@
-"""`rvos score`: figures of masks that anybody made."""
+"""`rvos score`: score masks against a dataset or against other masks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import typer
 
 from image_core.errors import ConfigError
 from rvos.commands import options
-from rvos.commands.datasets import VIDEO_FIGURES, in_words, tell_failures, tell_some
+from rvos.commands.datasets import VIDEO_FIGURES, join_names, log_failures, log_first
 from rvos.data import DATASETS, open_dataset
 
 
 def score(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{in_words([*DATASETS, 'masks'])}.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"{join_names([*DATASETS, 'masks'])}.")],
     folders: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[TRUTH PREDICTIONS]", help="With `masks`: two folders of <sequence>/<frame>.png."),
@@ -42,43 +42,45 @@ def score(
     as_json: options.Json = False,
 ) -> None:
     """Score masks against a dataset or against other masks. It does not matter what made them."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     options.check_dataset(dataset, ["masks"])
-    count = options.workers_of(workers)
+    count = options.worker_count(workers)
     _check_out(out)
     if dataset == "masks":
-        document = _masks(folders or [], out, uint8_bins, count, quiet)
+        document = _score_masks(folders or [], out, uint8_bins, count, quiet)
     else:
         if folders:
             raise ConfigError(f"score {dataset}: expected --root DIR --predictions DIR, got '{folders[0]}'")
-        document = _dataset(dataset, root, predictions, split, count, quiet)
+        document = _score_dataset(dataset, root, predictions, split, count, quiet)
     from image_core.files import write_json
 
     write_json(out, document)
     if as_json:
         print(json.dumps(document))
         return
-    _tell(document, out)
+    _print_figures(document, out)
 
 
 def _check_out(out: Path) -> None:
-    """Whether the figures can be written is known before they are made."""
+    """Check that the figures can be written, before they are computed."""
     from image_core.files import make_folder, output_errors
 
     if out.is_dir():
         raise ConfigError(f"--out: expected a file, for example {out}/metrics.json, got the folder '{out}'")
     if out.exists() and not _is_figures(out):
-        raise ConfigError(f"--out: {out} is there and holds no figures of rvos score: name another file")
+        raise ConfigError(
+            f"--out: expected a new file or figures of rvos score, got another file, {out}: choose another name"
+        )
     make_folder(out.parent)
-    new = not out.exists()
+    is_new = not out.exists()
     with output_errors(out):
         out.open("ab").close()
-        if new:  # what fails later leaves nothing empty behind
+        if is_new:  # no empty file remains if scoring fails
             out.unlink()
 
 
 def _is_figures(path: Path) -> bool:
-    """Whether a file is what this command writes, or empty: any other is somebody's."""
+    """Whether a file was written by this command, or is empty. Any other file is not overwritten."""
     try:
         text = path.read_text(encoding="utf-8")
         document = json.loads(text) if text else {"failures": []}
@@ -87,7 +89,7 @@ def _is_figures(path: Path) -> bool:
     return isinstance(document, dict) and "failures" in document
 
 
-def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet: bool) -> dict[str, Any]:
+def _score_masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet: bool) -> dict[str, Any]:
     if len(folders) != 2:
         raise ConfigError(f"score masks: expected two folders, got {len(folders)}: rvos score masks TRUTH PREDICTIONS")
     from rvos.commands.progress_bar import bar
@@ -97,21 +99,21 @@ def _masks(folders: list[Path], out: Path, uint8_bins: bool, workers: int, quiet
         return score_folders(folders[0], folders[1], workers, uint8_bins, progress)
 
 
-def _dataset(
+def _score_dataset(
     dataset: str, root: Path | None, predictions: Path | None, split: str | None, workers: int, quiet: bool
 ) -> dict[str, Any]:
     from rvos.commands.progress_bar import bar
     from rvos.evaluation.protocols import check_predictions, score_dataset
 
-    opened = open_dataset(dataset, options.root_of(root, dataset), split)
+    opened = open_dataset(dataset, options.check_root(root, dataset), split)
     if predictions is None:
-        raise ConfigError(f"score {dataset}: expected --predictions, the folder of its masks, got none")
+        raise ConfigError(f"score {dataset}: expected --predictions, the folder of the predicted masks, got none")
     check_predictions(opened, predictions)
     with bar(f"scoring {opened.name} {opened.split}", quiet, unit="videos") as progress:
         return score_dataset(opened, predictions, workers, progress).figures
 
 
-def _tell(document: dict[str, Any], out: Path) -> None:
+def _print_figures(document: dict[str, Any], out: Path) -> None:
     blocks = document.get("protocols") or {"": document}
     for block in blocks.values():
         print(f"protocol: {block['protocol']}{'' if block['verified'] else ' (not verified)'}")
@@ -121,6 +123,6 @@ def _tell(document: dict[str, Any], out: Path) -> None:
     for name in ("missing", "misnamed", "failures"):
         if document[name]:
             print(f"{name}: {len(document[name])}")
-    tell_some(document["misnamed"])
-    tell_failures(document["failures"])
+    log_first(document["misnamed"])
+    log_failures(document["failures"])
     print(f"metrics: {out}")

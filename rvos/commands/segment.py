@@ -1,4 +1,4 @@
-"""`rvos segment`: one video, or a list of them."""
+"""`rvos segment`: segment one video, or a list of videos."""
 
 from __future__ import annotations
 
@@ -77,16 +77,16 @@ def segment(
 ) -> int:
     """Segment what expressions name in a video, or track given masks. Run the same command again to continue an
     interrupted run."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     config = options.config_of(model, propagation, tracker, device, precision, settings, masks=bool(masks))
-    names = options.names_of(save)
-    frames = options.frames_of(only_frames, names)
+    names = options.parse_formats(save)
+    frames = options.parse_frames(only_frames, names)
     if masks and (expressions or jobs is not None):
         got = f"--list {jobs}" if jobs is not None else f"the expression '{(expressions or [''])[0]}'"
         raise ConfigError(f"segment: expected --mask or expressions, got both --mask {masks[0]} and {got}")
     if corrections and not (expressions and jobs is None):
         got = f"--list {jobs}" if jobs is not None else "--mask" if masks else "none"
-        raise ConfigError(f"--correct: expected SOURCE and the expressions that are corrected, got {got}")
+        raise ConfigError(f"--correct: expected SOURCE and the expressions to correct, got {got}")
     if source is None and jobs is None:
         raise ConfigError('segment: expected a SOURCE, got none; for example rvos segment clip.mp4 "the dog" --out DIR')
     if source is not None and expressions and _is_swapped(source, expressions):
@@ -95,8 +95,8 @@ def segment(
         raise ConfigError(f"segment: expected SOURCE or --list, got both '{source}' and --list {jobs}")
     for name, value in (("--jobs", processes), ("--ray", ray)):
         if value is not None and jobs is None:
-            raise ConfigError(f"{name}: expected --list beside it, got {name} {value} alone: leave it out")
-    from rvos.commands.running import check_source, run_watched, tell
+            raise ConfigError(f"{name}: expected it together with --list, got {name} {value} without: leave it out")
+    from rvos.commands.running import check_source, print_report, run_with_progress
     from rvos.run.job import Job
     from rvos.run.remote import out_folder
     from rvos.watch.corrections import read_corrections
@@ -107,15 +107,17 @@ def segment(
 
         return run_list(jobs, out, names, frames, overwrite, config, processes, ray, quiet, as_json)
     prompts = read_prompts(masks) if masks else None
-    given = read_corrections(corrections, len(expressions or ())) if corrections else None
+    user_corrections = read_corrections(corrections, len(expressions or ())) if corrections else None
     check_source(str(source))
-    segmenter = options.segmenter_of(config, quiet, masks=bool(masks))
+    segmenter = options.build_segmenter(config, quiet, masks=bool(masks))
     with out_folder(out) as folder:
-        job = Job(str(source), tuple(expressions or ()), folder.here, names, frames, overwrite, prompts, given)
-        tell(run_watched(job, segmenter, quiet), as_json, folder.named)
+        job = Job(
+            str(source), tuple(expressions or ()), folder.here, names, frames, overwrite, prompts, user_corrections
+        )
+        print_report(run_with_progress(job, segmenter, quiet), as_json, folder.named)
     return 0
 
 
 def _is_swapped(source: str, expressions: list[str]) -> bool:
-    """The source is not there, and what should be an expression is a file or a folder."""
+    """Whether the source does not exist, but one of the expressions is a file or a folder."""
     return not source.startswith("camera:") and not path_exists(source) and any(map(path_exists, expressions))

@@ -1,4 +1,4 @@
-"""`rvos submit`: predictions as a zip that a dataset's server takes."""
+"""`rvos submit`: pack predictions for the evaluation server of a dataset."""
 
 from __future__ import annotations
 

@@ -10,15 +10,15 @@ import typer
 
 from image_core.errors import ConfigError, UnknownNameError
 from rvos.commands import options
-from rvos.commands.datasets import in_words
+from rvos.commands.datasets import join_names
 from rvos.synthetic.layouts import LAYOUTS
 
 IMAGE_LAYOUTS = ("refcoco", "grefcoco")
-"""The default first, as in the table of video layouts."""
+"""The first one is the default, as in the table of video layouts."""
 
 _COMPOSITIONAL = "test_compositional"
 _DEFAULT_PX = {"images": 320, "videos": 288}
-_LEAST_PX = 32
+_MIN_PX = 32
 
 
 def synth(
@@ -29,7 +29,7 @@ def synth(
         typer.Option(
             "--layout",
             metavar="NAME",
-            help=f"Images: {in_words(IMAGE_LAYOUTS)}. Videos: {in_words(LAYOUTS)}. By default the first.",
+            help=f"Images: {join_names(IMAGE_LAYOUTS)}. Videos: {join_names(LAYOUTS)}. By default the first.",
         ),
     ] = None,
     count: Annotated[int, typer.Option("--count", metavar="N", help="Number of images or videos.")] = 100,
@@ -59,17 +59,17 @@ def synth(
     as_json: options.Json = False,
 ) -> None:
     """Write a synthetic dataset in the layout of a public one."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     kind = kind.replace("-", "_")
     if kind not in _DEFAULT_PX:
         raise UnknownNameError("kind", kind, list(_DEFAULT_PX))
-    known = list(IMAGE_LAYOUTS if kind == "images" else LAYOUTS)
-    layout = (layout or known[0]).replace("-", "_")
-    if layout not in known:
-        raise UnknownNameError(f"layout of {kind}", layout, known)
+    names = list(IMAGE_LAYOUTS if kind == "images" else LAYOUTS)
+    layout = (layout or names[0]).replace("-", "_")
+    if layout not in names:
+        raise UnknownNameError(f"layout of {kind}", layout, names)
     side_px = _DEFAULT_PX[kind] if side_px is None else side_px
-    if side_px < _LEAST_PX:
-        raise ConfigError(f"--size: expected {_LEAST_PX} px or more, got {side_px}")
+    if side_px < _MIN_PX:
+        raise ConfigError(f"--size: expected {_MIN_PX} px or more, got {side_px}")
     split = split.replace("-", "_")
     if kind == "images":
         _write_images(out, layout, split, count, seed, side_px, overwrite)
@@ -85,7 +85,7 @@ def _write_images(out: Path, layout: str, split: str, count: int, seed: int, sid
     from image_core.files import make_folder, output_errors
     from image_core.synthetic.layouts import write_grefcoco, write_refcoco
 
-    _check_free(out, out / layout / "instances.json", layout, overwrite)
+    _check_no_dataset(out, out / layout / "instances.json", layout, overwrite)
     compositional = split == _COMPOSITIONAL
     splits = {"test" if compositional else split: count}
     make_folder(out)
@@ -100,14 +100,16 @@ def _write_videos(
     from rvos.synthetic.splits import check_split
 
     check_split(split)
-    _check_free(out, out / LAYOUTS[layout].index[split], layout, overwrite)
-    # Even, as video files want it: 480 px give DAVIS' own 854.
+    _check_no_dataset(out, out / LAYOUTS[layout].index[split], layout, overwrite)
+    # An even width, as video files need; a height of 480 gives the width of DAVIS, 854.
     LAYOUTS[layout].write(out, split, count, seed, (side_px, 2 * round(side_px * 8 / 9)), frames)
 
 
-def _check_free(out: Path, index: Path, layout: str, overwrite: bool) -> None:
-    """Raise `OutputError` where such a dataset is in OUT already, unless it may be replaced."""
+def _check_no_dataset(out: Path, index: Path, layout: str, overwrite: bool) -> None:
+    """Raise `OutputError` if such a dataset is in OUT already, and may not be replaced."""
     from rvos.types import OutputError
 
     if index.exists() and not overwrite:
-        raise OutputError(f"{out} holds a {layout} dataset: pass --overwrite to replace it, or choose another OUT")
+        raise OutputError(
+            f"{out}: expected no {layout} dataset, got one: pass --overwrite to replace it, or choose another OUT"
+        )

@@ -21,15 +21,15 @@ def train(
     quiet: options.Quiet = False,
 ) -> None:
     """Train an image model. Run the same command again to continue an interrupted run."""
-    options.be_quiet(quiet)
+    options.set_quiet(quiet)
     from image_core.training.names import check_named
     from rvos.configuration import experiments, train_config
 
-    words = overrides or []
-    if not words:  # a full-size network on drawn shapes is what nobody means
-        raise ConfigError(f"train: expected experiment=NAME, got nothing; known are {', '.join(experiments())}")
-    config = train_config(words)
+    arguments = overrides or []
+    if not arguments:  # the default, a full-size network on drawn shapes, is never useful
+        raise ConfigError(f"train: expected experiment=NAME, got nothing: choose one of {', '.join(experiments())}")
+    config = train_config(arguments)
     check_named(config)
-    from image_core.training.recipe import train as run  # here: it brings torch, which no refusal above needs
+    from image_core.training.recipe import train as run  # imports torch, which the checks above do not need
 
-    print(f"model: {run(config, command=shlex.join(['rvos', 'train', *words]))}")
+    print(f"model: {run(config, command=shlex.join(['rvos', 'train', *arguments]))}")

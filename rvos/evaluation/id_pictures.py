@@ -26,7 +26,7 @@ from rvos.evaluation.processes import over_cores
 from rvos.evaluation.records import Records
 from rvos.evaluation.scoring import NO_PREDICTION
 from rvos.evaluation.sequences import SequenceOutcome
-from rvos.export.pictures import write_id_picture
+from rvos.export.frame_pngs import write_palette_png
 from rvos.metrics.davis import ObjectScores, SequenceScores, davis_figures, score_sequence
 
 FIGURES = ("J&F", "J", "F", "J-Recall", "J-Decay", "F-Recall", "F-Decay")
@@ -62,7 +62,7 @@ def write_pictures(truth: IdTruth, video: VideoRecord, layout: MaskTree, predict
                 continue
             scores = [record.scores[index] if record else 0.0 for record in done]
             ids = merged([np.zeros(sizes[0], bool) if mask is None else mask for mask in masks], scores)
-            write_id_picture(folder / f"{video.frame_name(index)}.png", ids)
+            write_palette_png(folder / f"{video.frame_name(index)}.png", ids)
 
 
 def merged(masks: Sequence[np.ndarray], scores: Sequence[float]) -> np.ndarray:

@@ -48,7 +48,7 @@ class ReportPictures:
         """The whole video with the predicted masks, as `<out>/overlay.mp4`. Raises `RvosError`."""
         video, expression = self._find(video_id, expression_id)
         make_folder(out)
-        exporter = OverlayExporter(out / OUTPUTS["overlay"].place, OverlayPainter(OVERLAY_STYLE))
+        exporter = OverlayExporter(out / OUTPUTS["overlay"].path, OverlayPainter(OVERLAY_STYLE))
         with open_video(video.watched, prefetch=0) as opened:
             exporter.open(opened.info, expression_targets([expression.text]))
             for frame in opened:

@@ -1,1 +1,1 @@
-"""What a run leaves on disk: the log, the pictures, the videos, and the folder that holds them."""
+"""The outputs of a run: the log of results, images, videos, documents for other tools, and their paths."""

@@ -1,4 +1,4 @@
-"""What every exporter obeys, the two shapes that most have, and the overlay that several of them share."""
+"""The interface of exporters, base classes for the two usual kinds, and the overlay that several of them share."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from rvos.types import Frame, FrameResult, Target, VideoInfo
 from rvos.video.encoding import H264, Encoding
 from rvos.video.writer import VideoWriter
 
-_PAINTED = 4
-"""Pictures that are kept for exporters which come to them later: they are as large as frames."""
+_CACHED_OVERLAYS = 4
+"""Overlays that are kept for exporters that need them later. Each is as large as a frame."""
 
 
 class Exporter(Protocol):
-    """Writes one kind of output, frame by frame, in memory that does not grow with the video.
+    """Writes one output, frame by frame. Its memory does not grow with the video.
 
     Calls come in the order `open`, any number of `write`, then either `close` or `abort`.
     """
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        """Make ready. Raises `OutputError` when the output cannot be made."""
+        """Prepare to write. Raises `OutputError` if the output cannot be made."""
         ...
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        """Take in a frame and its E results in the order of the targets. Raises `OutputError`."""
+        """Write a frame and its E results in the order of the targets. Raises `OutputError`."""
         ...
 
     def close(self) -> list[Path]:
-        """Finish and tell what was written: files, or the folder of many. Raises `OutputError`."""
+        """Finish. Returns what was written: files, or the folder of many files. Raises `OutputError`."""
         ...
 
     def abort(self) -> None:
-        """The run broke: leave what was written readable. Raises `OutputError` when even that fails."""
+        """Finish after an error in the run, so that what was written can be read. Raises `OutputError`."""
         ...
 
 
-class FrameByFrame:
-    """An exporter that leaves files of their own for every frame in a folder, and keeps nothing from one to the next:
-    its `write` may be called in any order, by several threads at once, and what an earlier pass has written stands."""
+class PerFrameExporter:
+    """An exporter that writes separate files for every frame into a folder, and has no state: `write` may be called in
+    any order and by several threads, and files of an earlier run remain valid."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -60,11 +60,11 @@ class FrameByFrame:
         return [self.folder]
 
     def abort(self) -> None:
-        """Every file is whole already."""
+        """Nothing to do: every file is complete."""
 
 
 class VideoExporter(ABC):
-    """An exporter that makes one video: a picture a frame, at its time."""
+    """An exporter that writes one video, with one image per frame, at the time of the frame."""
 
     def __init__(self, path: Path, encoding: Encoding = H264) -> None:
         self._path = path
@@ -76,15 +76,15 @@ class VideoExporter(ABC):
         )
 
     def size(self, info: VideoInfo) -> tuple[int, int]:
-        """(height, width) of the pictures: the video's."""
+        """(height, width) of the images: by default that of the video."""
         return info.size
 
     @abstractmethod
-    def picture(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
-        """What is shown for a frame: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA where the encoding has alpha."""
+    def image(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
+        """The image for a frame: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA if the encoding has alpha."""
 
     def write(self, frame: Frame, results: Sequence[FrameResult]) -> None:
-        self._writer.write(self.picture(frame, results), frame.time_s)
+        self._writer.write(self.image(frame, results), frame.time_s)
 
     def close(self) -> list[Path]:
         self._writer.close()
@@ -95,28 +95,28 @@ class VideoExporter(ABC):
 
 
 class OverlayPainter:
-    """Draws masks and legend on frames; exporters that want the same picture of the same frame share one of these, in
-    threads of their own."""
+    """Draws masks and legend on frames. Exporters that need the same overlays share one of these, also from several
+    threads."""
 
     def __init__(self, style: OverlayStyle) -> None:
         self.painter = Painter(style)
-        self._painting = threading.Lock()
-        self._painted: deque[tuple[Frame, np.ndarray]] = deque(maxlen=_PAINTED)
+        self._lock = threading.Lock()
+        self._cache: deque[tuple[Frame, np.ndarray]] = deque(maxlen=_CACHED_OVERLAYS)
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
-        """Make the legend of this video."""
+        """Draw the legend of this video."""
         self._names = [target.name for target in targets]
         self._legend, self._corner = video_legend(self._names, info.size, self.painter.style)
-        self._painted.clear()
+        self._cache.clear()
 
     def paint(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
         """(H, W, 3) uint8 RGB, read-only: `frame` with the masks of all targets, their marks and the legend."""
-        with self._painting:
-            known = next((image for painted, image in self._painted if painted is frame), None)
-            if known is None:
-                known = self._paint(frame, results)
-                self._painted.append((frame, known))
-            return known
+        with self._lock:
+            overlay = next((image for cached_frame, image in self._cache if cached_frame is frame), None)
+            if overlay is None:
+                overlay = self._paint(frame, results)
+                self._cache.append((frame, overlay))
+            return overlay
 
     def _paint(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
         image = frame.image.copy()
@@ -129,5 +129,5 @@ class OverlayPainter:
 
 
 def frame_caption(frame: Frame) -> str:
-    """How a frame is named on a picture: its index and its time."""
+    """The caption of a frame: its index and its time."""
     return f"frame {frame.index} · {frame.time_s:.2f} s"

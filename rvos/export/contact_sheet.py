@@ -1,4 +1,4 @@
-"""The whole video on one picture."""
+"""The contact sheet: the whole video in one image."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from rvos.export.style import OverlayStyle
 from rvos.export.text import line_height
 from rvos.types import Frame, FrameResult, Target, VideoInfo
 
-_MOST = 24
+_MAX_TILES = 24
 _TILE_AREA_PX = 320 * 180
 _SHEET_SHAPE = 16 / 9
 _FONT_PX = 15
 _CAPTION_PX = 13
 _TITLE_PX = 18
 _GAP_PX = 8
-_HIGHEST_LEGEND_PX = 1000
+_MAX_LEGEND_PX = 1000
 
 
 class ContactSheetExporter:
     """Evenly spaced frames with their masks, index and time, under a legend.
 
-    How long the video is shows only at its end, so every frame is kept until there are too many, then every second
-    one, every fourth, ...: 13 to 24 of a long video, each a multiple of one stride.
+    The length of the video is known only at its end, so every frame is kept until there are too many, then every second
+    one, every fourth, ...: 13 to 24 tiles of a long video.
     """
 
     def __init__(self, path: Path, style: OverlayStyle) -> None:
         self._path = path
-        # The sheet is plain: nothing shines through a legend on it.
+        # The background is plain, so the legend needs no backdrop.
         self._painter = Painter(replace(style, backdrop_alpha=0.0))
 
     def open(self, info: VideoInfo, targets: Sequence[Target]) -> None:
@@ -53,10 +53,10 @@ class ContactSheetExporter:
         for index, result in enumerate(results):
             self._frames_present[index] += result.present
         if self._frame_count % self._stride == 0:
-            if len(self._tiles) == _MOST:
+            if len(self._tiles) == _MAX_TILES:
                 del self._tiles[1::2]
                 self._stride *= 2
-            # A full store holds an even number of tiles, so the frame that overfills it fits the doubled stride too.
+            # _MAX_TILES is even, so the index of the next frame is a multiple of the doubled stride, too.
             self._tiles.append(_tile(frame, results, self._tile_size, self._painter))
         self._frame_count += 1
 
@@ -89,7 +89,7 @@ class ContactSheetExporter:
             f"{name}  (in {present} of {frames})"
             for name, present in zip(self._names, self._frames_present, strict=True)
         ]
-        legend = Legend(names, (_HIGHEST_LEGEND_PX, width - 2 * _GAP_PX), _FONT_PX, self._painter.style)
+        legend = Legend(names, (_MAX_LEGEND_PX, width - 2 * _GAP_PX), _FONT_PX, self._painter.style)
         top = 2 * _GAP_PX + line_height(_TITLE_PX)
         header = np.full((top + legend.size[0] + _GAP_PX, width, 3), self._painter.style.background, np.uint8)
         self._painter.line(header, title, _TITLE_PX, (_GAP_PX, _GAP_PX + 5))
@@ -98,25 +98,25 @@ class ContactSheetExporter:
 
 
 def _tile_size(video_size: tuple[int, int], pixel_aspect: float) -> tuple[int, int]:
-    """(height, width) of a video's tiles: its shape as players show it, the same area for all."""
+    """(height, width) of the tiles: the aspect ratio of the video as displayed, and the same area for all videos."""
     height, width = video_size[0], video_size[1] * pixel_aspect
     scale = math.sqrt(_TILE_AREA_PX / (height * width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _columns(tile_count: int, tile_size: tuple[int, int]) -> int:
-    """The number of columns that makes a sheet near the shape of a screen with a last row that is nearly full."""
+    """The number of columns for a sheet with about the aspect ratio of a screen and a nearly full last row."""
 
-    def badness(columns: int) -> float:
+    def cost(columns: int) -> float:
         rows = math.ceil(tile_count / columns)
         shape = math.log(columns * tile_size[1] / (rows * tile_size[0]) / _SHEET_SHAPE)
         return shape**2 + (rows * columns - tile_count) / columns
 
-    return min(range(1, max(1, tile_count) + 1), key=badness)
+    return min(range(1, max(1, tile_count) + 1), key=cost)
 
 
 def _tile(frame: Frame, results: Sequence[FrameResult], size: tuple[int, int], painter: Painter) -> np.ndarray:
-    """The small picture of a frame, its caption below."""
+    """A frame, scaled down, with its caption below."""
     height, width = size
     smaller = height * width < frame.size[0] * frame.size[1]
     image = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
@@ -127,6 +127,6 @@ def _tile(frame: Frame, results: Sequence[FrameResult], size: tuple[int, int], p
 
 
 def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A mask for a picture of another size; what covers any part of a pixel by half counts."""
+    """A mask, resized; a pixel is in the mask if at least half of it is covered."""
     scaled = cv2.resize(mask.view(np.uint8) * np.uint8(255), (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return scaled > 127

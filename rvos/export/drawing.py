@@ -1,4 +1,4 @@
-"""`rvos.draw`: masks on one picture, as the videos of a run show them."""
+"""`rvos.draw`: masks on one image, drawn as in the videos of a run."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def draw(
     *,
     style: OverlayStyle = OVERLAY_STYLE,
 ) -> np.ndarray:
-    """A copy of `image` with what was found on it.
+    """A copy of `image` with masks drawn on it.
 
     image: (H, W, 3) uint8 RGB; results: E results of a frame, or E masks (H, W) bool; names: E texts for the legend and
-    the labels, none for neither. Returns (H, W, 3) uint8 RGB. Raises `ValueError` for other shapes or counts.
+    the labels, or () for neither. Returns (H, W, 3) uint8 RGB. Raises `ValueError` for other shapes or counts.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"draw: expected an image of uint8 (H, W, 3), got {image.dtype} {image.shape}")
     shown = [
-        each if isinstance(each, FrameResult) else FrameResult(0, 0.0, index, np.asarray(each), 1.0, 1.0)
-        for index, each in enumerate(results)
+        result if isinstance(result, FrameResult) else FrameResult(0, 0.0, index, np.asarray(result), 1.0, 1.0)
+        for index, result in enumerate(results)
     ]
     wrong = [result.mask.shape for result in shown if result.mask.shape != image.shape[:2]]
     if wrong:

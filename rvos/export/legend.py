@@ -1,4 +1,4 @@
-"""The legend: which colour is which target, and which targets are not in this frame."""
+"""The legend: the colour of each target, and which targets are absent on this frame."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rvos.export.stamp import Stamp
+from rvos.export.alpha_patch import AlphaPatch
 from rvos.export.style import OverlayStyle
 from rvos.export.text import line_height, render_line, text_width, wrap
 
-_MAX_LINES = 3
-_HEIGHT_SHARE = 0.34
-_WIDTH_SHARE = 0.6
+_MAX_NAME_LINES = 3
+_HEIGHT_FRACTION = 0.34
+_WIDTH_FRACTION = 0.6
 
 
 def video_font_px(size: tuple[int, int]) -> int:
-    """The height of letters on a video of `size` (height, width): readable at full screen, never below 9 px."""
+    """The font size in pixels on a video of `size` (height, width): readable at full screen, never below 9 px."""
     return max(9, round(min(size) * 0.034))
 
 
@@ -26,81 +26,83 @@ def video_font_px(size: tuple[int, int]) -> int:
 class _Row:
     """One name, drawn for both of its states."""
 
-    present: Stamp
-    absent: Stamp
+    present: AlphaPatch
+    absent: AlphaPatch
 
 
 class Legend:
-    """A panel of E rows: a swatch of the target's colour and its name ("the dog", "object 3"). Where a target is absent
-    the swatch is hollow and crossed, and the name is in the style's colour for that.
+    """A panel of E rows: a swatch of the target's colour and its name ("the dog", "object 3"). For an absent target
+    the swatch is hollow and crossed, and the name has the colour `OverlayStyle.absent_text`.
 
-    Names take up to three lines, fewer when the panel would outgrow its room, and end in … when cut; targets for which
-    no line is left are counted in a last one ("+ 4 more").
+    Names take up to three lines, or fewer if the panel would become too large, and end in … if they are cropped.
+    Targets for which no line is left are counted in a last one ("+ 4 more").
     """
 
     def __init__(self, names: Sequence[str], max_size: tuple[int, int], font_px: int, style: OverlayStyle) -> None:
-        """`max_size` (height, width): the panel grows no further; one line is always drawn."""
+        """`max_size` (height, width): the largest size of the panel; one line is always drawn."""
         self._style = style
         self._pad = max(2, round(0.35 * font_px))
         self._font_px = font_px
         text_px = max(font_px, max_size[1] - 3 * self._pad - font_px)
-        rows, left_out = _fit(names, font_px, text_px, max(1, (max_size[0] - 2 * self._pad) // line_height(font_px)))
-        more = f"+ {left_out} more" if left_out else ""
+        rows, omitted = _fit_names(
+            names, font_px, text_px, max(1, (max_size[0] - 2 * self._pad) // line_height(font_px))
+        )
+        more = f"+ {omitted} more" if omitted else ""
         widest = max(text_width(line, font_px) for row in [*rows, [more]] for line in row)
         width = min(max_size[1], 3 * self._pad + font_px + widest)
         self._rows = [
             _Row(self._draw(row, e, True, width), self._draw(row, e, False, width)) for e, row in enumerate(rows)
         ]
-        self._edge = Stamp((self._pad, width), style.backdrop_alpha)
-        self._more = self._draw([more], None, False, width) if left_out else None
+        self._edge = AlphaPatch((self._pad, width), style.backdrop_alpha)
+        self._more = self._draw([more], None, False, width) if omitted else None
         heights = [row.present.size[0] for row in self._rows] + ([self._more.size[0]] if self._more else [])
         self.size = (sum(heights) + 2 * self._pad, width)
 
     def paint(self, image: np.ndarray, top_left: tuple[int, int], present: Sequence[bool]) -> None:
-        """Draw the panel on `image` (H, W, 3), in place. `present`: one flag a target."""
+        """Draw the panel on `image` (H, W, 3), in place. `present`: one flag per target."""
         y, x = top_left
         shown = [row.present if here else row.absent for row, here in zip(self._rows, present, strict=False)]
-        for stamp in [self._edge, *shown, *([self._more] if self._more else []), self._edge]:
-            stamp.lay(image, (y, x))
-            y += stamp.size[0]
+        for patch in [self._edge, *shown, *([self._more] if self._more else []), self._edge]:
+            patch.blend(image, (y, x))
+            y += patch.size[0]
 
-    def _draw(self, lines: Sequence[str], target_index: int | None, present: bool, width: int) -> Stamp:
+    def _draw(self, lines: Sequence[str], target_index: int | None, present: bool, width: int) -> AlphaPatch:
         step = line_height(self._font_px)
-        stamp = Stamp((step * len(lines), width), self._style.backdrop_alpha)
+        patch = AlphaPatch((step * len(lines), width), self._style.backdrop_alpha)
         if target_index is not None:
             top = (step - self._font_px) // 2
-            stamp.ink(_swatch(self._font_px, present), (top, self._pad), self._style.colour_of(target_index))
+            patch.fill(_swatch(self._font_px, present), (top, self._pad), self._style.colour_of(target_index))
         left = 2 * self._pad + self._font_px
         for i, line in enumerate(lines):
             colour = self._style.text if present else self._style.absent_text
-            stamp.ink(render_line(line, self._font_px), (i * step, left), colour)
-        return stamp
+            patch.fill(render_line(line, self._font_px), (i * step, left), colour)
+        return patch
 
 
 def video_legend(names: Sequence[str], size: tuple[int, int], style: OverlayStyle) -> tuple[Legend, tuple[int, int]]:
-    """The legend for a video of `size` (height, width), and its upper left corner: it stands in the lower left."""
+    """The legend for a video of `size` (height, width), and its upper left corner (y, x), in the lower left."""
     font_px = video_font_px(size)
     margin = font_px // 2 if min(size) >= 240 else 2
-    # Long names may take a third of the height; only to name every target may they take more, up to half.
-    height = max(size[0] * _HEIGHT_SHARE, min(size[0] * 0.5, (len(names) + 1) * line_height(font_px)))
-    width = min(size[1] - 2 * margin, max(size[1] * _WIDTH_SHARE, 24 * font_px))
+    # The legend takes at most a third of the height, or up to half if needed to name every target.
+    height = max(size[0] * _HEIGHT_FRACTION, min(size[0] * 0.5, (len(names) + 1) * line_height(font_px)))
+    width = min(size[1] - 2 * margin, max(size[1] * _WIDTH_FRACTION, 24 * font_px))
     legend = Legend(names, (round(height), max(1, round(width))), font_px, style)
     return legend, (max(0, size[0] - margin - legend.size[0]), margin)
 
 
-def _fit(names: Sequence[str], font_px: int, text_px: int, room: int) -> tuple[list[list[str]], int]:
-    """The lines of each name, in at most `room` lines together, and how many names had no room.
+def _fit_names(names: Sequence[str], font_px: int, text_px: int, max_lines: int) -> tuple[list[list[str]], int]:
+    """The lines of each name, in at most `max_lines` lines together, and how many names are omitted.
 
     Every name has a line before one has two, and two before one has three.
     """
-    if len(names) > room:
-        shown = max(1, room - 1)
+    if len(names) > max_lines:
+        shown = max(1, max_lines - 1)
         return [wrap(name, font_px, text_px, 1) for name in names[:shown]], len(names) - shown
-    whole = [wrap(name, font_px, text_px, _MAX_LINES) for name in names]
+    whole = [wrap(name, font_px, text_px, _MAX_NAME_LINES) for name in names]
     allowed = [1] * len(names)
-    for lines in range(2, _MAX_LINES + 1):
+    for lines in range(2, _MAX_NAME_LINES + 1):
         for e, row in enumerate(whole):
-            if len(row) >= lines and sum(allowed) < room:
+            if len(row) >= lines and sum(allowed) < max_lines:
                 allowed[e] = lines
     return [wrap(name, font_px, text_px, n) for name, n in zip(names, allowed, strict=True)], 0
 

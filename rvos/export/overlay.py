@@ -1,4 +1,4 @@
-"""Videos for the eye: the overlay, and source and overlay side by side."""
+"""Videos with masks drawn: the overlay, and source and overlay side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rvos.types import Frame, FrameResult, Target, VideoInfo
 
 
 class OverlayExporter(VideoExporter):
-    """A video of every frame at its time and size, with masks and legend."""
+    """A video of all frames, at their times and size, with masks and legend."""
 
     def __init__(self, path: Path, overlay: OverlayPainter) -> None:
         super().__init__(path)
@@ -23,7 +23,7 @@ class OverlayExporter(VideoExporter):
         self._overlay.open(info, targets)
         super().open(info, targets)
 
-    def picture(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
+    def image(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
         return self._overlay.paint(frame, results)
 
 
@@ -33,5 +33,5 @@ class CompareExporter(OverlayExporter):
     def size(self, info: VideoInfo) -> tuple[int, int]:
         return info.size[0], 2 * info.size[1]
 
-    def picture(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
-        return cv2.hconcat([frame.image, super().picture(frame, results)])
+    def image(self, frame: Frame, results: Sequence[FrameResult]) -> np.ndarray:
+        return cv2.hconcat([frame.image, super().image(frame, results)])

@@ -1,4 +1,4 @@
-"""Every mark that is made on a picture: masks, boxes, lines of text."""
+"""Drawing on images: masks, boxes, lines of text."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ import cv2
 import numpy as np
 
 from image_core.geometry.masks import overlap
+from rvos.export.alpha_patch import AlphaPatch
 from rvos.export.legend import video_font_px
 from rvos.export.records import mask_bytes
-from rvos.export.stamp import Stamp
 from rvos.export.style import Colour, OverlayStyle
 from rvos.export.text import line_height, render_line, wrap
 from rvos.types import FrameResult
 
-_ALIKE_IOU = 0.9
-"""From here on two masks cover the same: their outlines would lie on each other."""
+_SAME_IOU = 0.9
+"""Masks with at least this IoU share one outline, since their outlines would cover each other."""
 
-_ALIKE_PX = 8
-"""How far the sides of their boxes may be apart."""
+_SAME_BOX_PX = 8
+"""Largest distance between the sides of the boxes of such masks."""
 
 _DASH_WIDTHS = 12
-"""A dash of a shared outline is so many widths of the line long."""
+"""Length of a dash of a shared outline, as a multiple of the line width."""
 
 
 class Painter:
-    """Draws on pictures (H, W, 3) uint8 RGB, in place, in one style."""
+    """Draws on images (H, W, 3) uint8 RGB, in place, in one style."""
 
     def __init__(self, style: OverlayStyle) -> None:
         self.style = style
 
     def masks(self, image: np.ndarray, masks: Sequence[np.ndarray]) -> None:
-        """Draw E masks (H, W) bool: fills that let the picture through, then sharp outlines over all fills, and what is
-        in none of them dimmed where the style says so.
+        """Draw E masks (H, W) bool: dim the pixels outside all masks if the style says so, then draw transparent fills,
+        then outlines over all fills.
 
-        Mask i has the colour of target i; an empty one leaves no mark. Masks that cover the same share one outline, in
-        dashes of their colours: the later would hide the earlier.
+        Mask i has the colour of target i; an empty mask is not drawn. Masks that cover nearly the same pixels share one
+        outline, in dashes of their colours, because the last would hide the others.
         """
         if self.style.dim:
-            self.dim_rest(image, masks)
+            self.dim_background(image, masks)
         width = self.style.outline_px(image.shape[:2])
         for index, mask in enumerate(masks):
             self.fill(image, mask, self.style.colour_of(index))
-        for group in _alike(masks) if width else ():
-            for turn, index in enumerate(group):
-                self.outline(image, masks[index], self.style.colour_of(index), width, (turn, len(group)))
+        for group in _groups_of_same(masks) if width else ():
+            for phase, index in enumerate(group):
+                self.outline(image, masks[index], self.style.colour_of(index), width, (phase, len(group)))
 
-    def dim_rest(self, image: np.ndarray, masks: Sequence[np.ndarray]) -> None:
+    def dim_background(self, image: np.ndarray, masks: Sequence[np.ndarray]) -> None:
         """Darken every pixel that is in none of `masks` (H, W) bool."""
         rest = np.ones(image.shape[:2], bool)
         for mask in masks:
@@ -57,7 +57,7 @@ class Painter:
         cv2.copyTo(darker, mask_bytes(rest), image)
 
     def marks(self, image: np.ndarray, results: Sequence[FrameResult], names: Sequence[str]) -> None:
-        """Draw what the style wants beside masks: boxes, names and ids of tracks, in the colours of their targets."""
+        """Draw boxes, names and track ids, as the style says, in the colours of their targets."""
         font_px = video_font_px(image.shape[:2])
         for result in results:
             box, colour = _box(result.mask), self.style.colour_of(result.expression_index)
@@ -82,15 +82,15 @@ class Painter:
             cv2.copyTo(cv2.LUT(region, _fill_table(colour, self.style.fill_alpha)), inside, region)
 
     def outline(
-        self, image: np.ndarray, mask: np.ndarray, colour: Colour, width_px: int, turn: tuple[int, int] = (0, 1)
+        self, image: np.ndarray, mask: np.ndarray, colour: Colour, width_px: int, phase: tuple[int, int] = (0, 1)
     ) -> None:
-        """Draw the edges of `mask` (H, W) bool, those of its holes too; wider than a pixel they get a dark rim.
+        """Draw the edges of `mask` (H, W) bool, also of its holes, with a dark rim if wider than one pixel.
 
-        turn: (i, n) draws every n-th dash from the i-th on; the first turn also draws the rim of all of them."""
+        phase: (i, n) draws every n-th dash, starting with the i-th; phase 0 also draws the whole rim."""
         inside, (y, x) = _cropped(mask)
         if not inside.size:
             return
-        first, of = turn
+        first, of = phase
         every_point = cv2.CHAIN_APPROX_SIMPLE if of == 1 else cv2.CHAIN_APPROX_NONE
         contours, _ = cv2.findContours(inside, cv2.RETR_LIST, every_point, offset=(x, y))
         if width_px > 1 and first == 0:
@@ -110,28 +110,28 @@ class Painter:
     def caption(
         self, image: np.ndarray, text: str, font_px: int, *, at: tuple[int, int], colour: Colour | None = None
     ) -> None:
-        """Write one line on a small dark panel, its upper left corner `at` (y, x), or moved from there as far as it
-        takes to fit into the picture. colour: of the letters, None for the style's."""
+        """Write one line on a small dark panel, with its upper left corner at `at` (y, x), or moved to fit into the
+        image. colour: of the text, None for the style's."""
         pad = max(2, round(0.3 * font_px))
         coverage = render_line(text, font_px)
-        stamp = Stamp((line_height(font_px), coverage.shape[1] + 2 * pad), self.style.backdrop_alpha)
-        stamp.ink(coverage, (0, pad), self.style.text if colour is None else colour)
-        y, x = (max(0, min(at[i], image.shape[i] - stamp.size[i])) for i in (0, 1))
-        stamp.lay(image, (y, x))
+        patch = AlphaPatch((line_height(font_px), coverage.shape[1] + 2 * pad), self.style.backdrop_alpha)
+        patch.fill(coverage, (0, pad), self.style.text if colour is None else colour)
+        y, x = (max(0, min(at[i], image.shape[i] - patch.size[i])) for i in (0, 1))
+        patch.blend(image, (y, x))
 
     def line(self, image: np.ndarray, text: str, font_px: int, at: tuple[int, int]) -> None:
-        """Write one line straight on the picture, its upper left corner `at` (y, x); text that is too long for the
-        picture ends in …"""
+        """Write one line directly on the image, with its upper left corner at `at` (y, x). Text that is too long
+        for the image is cropped and ends in …"""
         (line,) = wrap(text, font_px, max(font_px, image.shape[1] - at[1]), 1)
         coverage = render_line(line, font_px)
-        stamp = Stamp((coverage.shape[0], coverage.shape[1]), 0.0)
-        stamp.ink(coverage, (0, 0), self.style.text)
-        stamp.lay(image, at)
+        patch = AlphaPatch((coverage.shape[0], coverage.shape[1]), 0.0)
+        patch.fill(coverage, (0, 0), self.style.text)
+        patch.blend(image, at)
 
 
 @functools.lru_cache(maxsize=32)
 def _fill_table(colour: Colour, alpha: float) -> np.ndarray:
-    """(1, 256, 3) uint8: what each value of each channel becomes under the fill."""
+    """(1, 256, 3) uint8: the lookup table of the fill, for each channel."""
     values = np.arange(256, dtype=np.float32)[:, None]
     return np.rint(values * (1 - alpha) + np.array(colour, np.float32) * alpha).astype(np.uint8)[None]
 
@@ -142,17 +142,17 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     return (x, y, x + w, y + h) if w else None
 
 
-def _alike(masks: Sequence[np.ndarray]) -> list[list[int]]:
-    """Positions of masks (H, W) bool in groups that cover the same, nearly; a mask like no other is a group of one."""
+def _groups_of_same(masks: Sequence[np.ndarray]) -> list[list[int]]:
+    """Groups of positions of masks (H, W) bool that cover nearly the same pixels. Any other mask is a group of one."""
     groups: list[list[int]] = []
     boxes = [_box(mask) for mask in masks]
     for index, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
         for group in groups:
             other = boxes[group[0]]
-            # Boxes first: they are at hand, and masks of other objects differ in them.
-            if box and other and max(abs(np.subtract(box, other))) <= _ALIKE_PX:
+            # Boxes are compared first, which is cheap and enough for masks of different objects.
+            if box and other and max(abs(np.subtract(box, other))) <= _SAME_BOX_PX:
                 intersection, union = overlap(mask, masks[group[0]])
-                if intersection >= _ALIKE_IOU * union:
+                if intersection >= _SAME_IOU * union:
                     group.append(index)
                     break
         else:
@@ -161,8 +161,8 @@ def _alike(masks: Sequence[np.ndarray]) -> list[list[int]]:
 
 
 def _cropped(mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """The part of `mask` (H, W) bool inside its box as uint8 0/1, and the upper left corner (y, x); empty where the
-    mask is. Work on the part alone is what makes small masks on large frames cheap."""
+    """The part of `mask` (H, W) bool inside its box as uint8 0/1, and the upper left corner (y, x); empty if the
+    mask is empty. This makes drawing small masks on large frames fast."""
     whole = mask_bytes(mask)
     x, y, w, h = cv2.boundingRect(whole)
     return whole[y : y + h, x : x + w], (y, x)

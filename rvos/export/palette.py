@@ -1,4 +1,4 @@
-"""The colours of pictures of ids: those that PASCAL VOC and DAVIS give each id."""
+"""The colour palette of id maps, as in PASCAL VOC and DAVIS."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 
 def davis_palette() -> np.ndarray:
-    """(256, 3) uint8, the colour of each id in the PNGs of PASCAL VOC and DAVIS: the bits of the id, dealt to R, G, B
-    in turn, highest colour bit first."""
+    """(256, 3) uint8, the colour of each id in the PNGs of PASCAL VOC and DAVIS: the bits of the id are distributed to
+    R, G and B in turn, highest colour bit first."""
     ids = np.arange(256)
     palette = np.zeros((256, 3), np.uint8)
     for bit in range(8):

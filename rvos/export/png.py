@@ -1,4 +1,4 @@
-"""Writing PNG pictures fast, with a full disk said in one line."""
+"""Fast writing of PNG files. Errors of the file system, such as a full disk, become an `OutputError`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def write_png(path: Path, image: np.ndarray) -> None:
     if image.ndim == 3:
         swap = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
         image, settings = cv2.cvtColor(image, swap), _PHOTOGRAPH
-    # Encoded in memory first: cv2.imwrite hides the reason of a failed write, the file system tells it.
+    # Encoded in memory first: cv2.imwrite hides the reason of a failed write, writing the bytes ourselves shows it.
     encoded, data = cv2.imencode(".png", image, settings)
     if not encoded:
-        raise OutputError(f"{path}: expected a picture of 1 px or more a side, got {image.shape}")
+        raise OutputError(f"{path}: expected an image of 1 px or more per side, got {image.shape}")
     write_whole(path, data.tobytes())

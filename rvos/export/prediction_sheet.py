@@ -1,4 +1,4 @@
-"""One picture of what an image model makes of each family of expressions: the truth, and the answer beside it."""
+"""One image with examples of each family of expressions: the ground truth and the prediction side by side."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ _PAINTER = Painter(OVERLAY_STYLE)
 
 
 class PredictionSheet:
-    """Keeps the first `per_family` expressions of every family that it is shown, at most one a picture."""
+    """Collects the first `per_family` expressions of every family."""
 
     def __init__(self, per_family: int = 4) -> None:
         self.per_family = per_family
         self._tiles: dict[str, list[np.ndarray]] = {}
 
     def add(self, sample: ImageSample, masks: Sequence[np.ndarray], presence: Sequence[float]) -> None:
-        """A picture with its E expressions and truth; E masks (H, W) bool as answered; E probabilities, [0, 1]."""
+        """Add an image. sample: the image with its E expressions and true masks; masks: E predicted masks (H, W) bool;
+        presence: E probabilities in [0, 1]."""
         for i, family in enumerate(sample.families):
             tiles = self._tiles.setdefault(family, [])
             if len(tiles) < self.per_family:
                 tiles.append(_tile(sample.image, sample.expressions[i], sample.masks[i], masks[i], presence[i]))
 
     def write(self, path: Path) -> None:
-        """A row a family; no file where nothing was added. Raises `OutputError`."""
+        """Write a PNG with one row per family, or nothing if nothing was added. Raises `OutputError`."""
         if not self._tiles:
             return
         blank = np.full_like(next(iter(self._tiles.values()))[0], _BACKGROUND)
@@ -51,17 +52,17 @@ class PredictionSheet:
         write_png(path, np.vstack(rows))
 
 
-def _tile(image: np.ndarray, expression: str, truth: np.ndarray, answer: np.ndarray, presence: float) -> np.ndarray:
-    intersection, union = overlap(answer, truth)
-    verdict = f"IoU {intersection / union:.2f}" if union else "rightly absent"
+def _tile(image: np.ndarray, expression: str, truth: np.ndarray, prediction: np.ndarray, presence: float) -> np.ndarray:
+    intersection, union = overlap(prediction, truth)
+    score = f"IoU {intersection / union:.2f}" if union else "rightly absent"
     halves = []
-    for mask in (truth, answer):
+    for mask in (truth, prediction):
         half = cv2.resize(image, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
-        smaller = cv2.resize(mask.view(np.uint8), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_NEAREST)
-        _PAINTER.masks(half, [smaller.astype(bool)])
+        small_mask = cv2.resize(mask.view(np.uint8), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_NEAREST)
+        _PAINTER.masks(half, [small_mask.astype(bool)])
         halves.append(half)
     caption = np.full((2 * line_height(_FONT_PX), 2 * _TILE_PX, 3), _BACKGROUND, np.uint8)
     _PAINTER.line(caption, expression, _FONT_PX, (0, 4))
-    _PAINTER.line(caption, f"{verdict}, presence {presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
+    _PAINTER.line(caption, f"{score}, presence {presence:.2f}", _FONT_PX, (line_height(_FONT_PX), 4))
     tile = np.vstack([np.hstack(halves), caption])
     return cv2.copyMakeBorder(tile, 0, _GAP_PX, 0, _GAP_PX, cv2.BORDER_CONSTANT, value=(_BACKGROUND,) * 3)

@@ -1,4 +1,4 @@
-"""What a run found, read as often as it is asked for: what documents are written from."""
+"""The recorded results of a run, which can be read several times. Documents are written from them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rvos.types import FrameRecord, Target, VideoInfo, VideoResult
 
 @dataclass(frozen=True)
 class Recorded:
-    """T frames of E targets. Nothing of it is held in memory that its maker does not hold."""
+    """The records of T frames and E targets. They are read from their source each time, and not kept in memory."""
 
     info: VideoInfo
     targets: tuple[Target, ...]
-    #: T, the frames that were watched.
+    #: T, the number of processed frames.
     frame_count: int
-    #: A fresh pass over the frames, each with its E records.
+    #: Returns a new iterator over the frames, which gives the E records of each.
     read: Callable[[], Iterator[Sequence[FrameRecord]]]
 
     @classmethod
     def of_log(cls, path: Path, frame_count: int, info: VideoInfo, targets: Sequence[Target]) -> Recorded:
-        """The first `frame_count` frames of a `frames.jsonl`, which holds as many."""
+        """The first `frame_count` frames of a `frames.jsonl`, which must have at least as many."""
 
         def read() -> Iterator[Sequence[FrameRecord]]:
             for (records, _), _ in zip(read_frames(path, targets), range(frame_count), strict=False):
@@ -33,16 +33,16 @@ class Recorded:
 
     @classmethod
     def of(cls, result: VideoResult) -> Recorded:
-        """What `VideoSegmenter.segment` gave."""
-        many = len(result.targets)
+        """The records of a result of `VideoSegmenter.segment`."""
+        target_count = len(result.targets)
 
         def read() -> Iterator[Sequence[FrameRecord]]:
-            return (result.records[i * many : (i + 1) * many] for i in range(result.frame_count))
+            return (result.records[i * target_count : (i + 1) * target_count] for i in range(result.frame_count))
 
         return cls(result.info, result.targets, result.frame_count, read)
 
     def only(self, indices: Sequence[int]) -> Recorded:
-        """The targets at these positions alone, in this order, with positions of their own from 0."""
+        """Only the targets at these positions, in this order, renumbered from 0."""
         targets = tuple(replace(self.targets[i], index=index) for index, i in enumerate(indices))
 
         def read() -> Iterator[Sequence[FrameRecord]]:
@@ -53,12 +53,12 @@ class Recorded:
 
     @property
     def name(self) -> str:
-        """The video's, without folder and ending."""
+        """The name of the video, without folder and suffix."""
         return Path(self.info.source).stem or "video"
 
     @property
     def last_frame_index(self) -> int:
-        """The index in the source of the last frame that was watched, -1 without any."""
+        """The index in the source of the last processed frame, -1 if there is none."""
         last = -1
         for records in self.read():
             last = records[0].frame_index

@@ -1,4 +1,4 @@
-"""`frames.jsonl`: one line per frame and target, appended while running, the same bytes from every equal run."""
+"""`frames.jsonl`: one line per frame and target, appended during the run. Equal runs write equal bytes."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from rvos.types import CandidateRecord, FrameRecord, FrameResult, Target, TrackR
 
 Box = tuple[int, int, int, int]
 
-# Six digits are far below what a frame time or a probability means, and far above what a rerun may change.
+# More precise than frame times and probabilities are, less than what may differ between two equal runs.
 _DIGITS = 6
 
 
 def rounded(value: float) -> float:
-    """`value` as `frames.jsonl` keeps it, so that a live figure and one read back compare equal."""
+    """`value` rounded as in `frames.jsonl`, so that a new value and one that was read back are equal."""
     return round(float(value), _DIGITS)
 
 
 def mask_bytes(mask: np.ndarray) -> np.ndarray:
-    """The bool (H, W) `mask` as contiguous uint8 0/1, without a copy where that is possible."""
+    """The bool (H, W) `mask` as contiguous uint8 0/1, without a copy if possible."""
     return np.ascontiguousarray(mask).view(np.uint8)
 
 
 def to_record(result: FrameResult) -> FrameRecord:
-    """What is kept of a result."""
+    """The record of a result."""
     box, rle = _box_and_rle(result.mask)
     return FrameRecord(
         frame_index=result.frame_index,
@@ -55,7 +55,7 @@ def _candidate_record(candidate: Candidate) -> CandidateRecord:
 
 
 def to_result(record: FrameRecord) -> FrameResult:
-    """The result that a record was made of, up to rounding."""
+    """The result of a record, up to rounding."""
     return FrameResult(
         frame_index=record.frame_index,
         time_s=record.time_s,
@@ -67,14 +67,14 @@ def to_result(record: FrameRecord) -> FrameResult:
         object_id=record.object_id,
         candidates=None
         if record.candidates is None
-        else tuple(Candidate(decode_rle(one.rle), one.likelihood, one.quality) for one in record.candidates),
+        else tuple(Candidate(decode_rle(c.rle), c.likelihood, c.quality) for c in record.candidates),
     )
 
 
 def to_line(record: FrameRecord) -> bytes:
-    """One line of JSON, keys in the order of `FrameRecord`: an expression's has its `expression_index`, an object's its
-    `object_id` in that place; `tracks` come after those, where the tracker keeps any, and `candidates` last, where they
-    are kept and the image model was asked."""
+    """One line of JSON, keys in the order of `FrameRecord`: an object has `object_id` in place of `expression_index`.
+    `tracks` follow if the tracker reports some, then `candidates` if they are recorded and the image model ran on the
+    frame."""
     is_object = record.object_id is not None
     document: dict[str, Any] = {
         "frame_index": record.frame_index,
@@ -94,12 +94,13 @@ def to_line(record: FrameRecord) -> bytes:
 
 
 def _from_line(line: bytes, target: Target) -> FrameRecord:
-    """The record of `target` on a line. Raises `ValueError` and others where the line is none, or another's."""
+    """The record of `target` in a line. Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` if it is not
+    one."""
     document = json.loads(line)
     key, expected = ("expression_index", target.index) if target.object_id is None else ("object_id", target.object_id)
     if document.pop(key) != expected:
         raise ValueError(f"{key}: expected {expected}")
-    rle_area(document["rle"])  # or a damaged mask would be found out when it is too late to make it again
+    rle_area(document["rle"])  # raises for a damaged mask: later it could not be computed again
     tracks = tuple(
         TrackRecord(track["track_id"], _box(track["box_xyxy"]), track["rle"]) for track in document.pop("tracks", ())
     )
@@ -131,10 +132,10 @@ def _box_and_rle(mask: np.ndarray) -> tuple[Box | None, dict[str, Any]]:
 
 
 def read_frames(path: Path, targets: Sequence[Target]) -> Iterator[tuple[list[FrameRecord], int]]:
-    """The whole frames of a log, in order: the records of all targets, and the byte where the frame ends.
+    """The complete frames of a log, in order: the records of all targets, and the byte offset of the end of the frame.
 
-    Stops before the first frame that is not whole (a line cut off by a kill, a line that is no record, a record out of
-    turn): whatever follows cannot be continued from.
+    Stops before the first incomplete frame: a line without its end, a line that is not a record, or records in a wrong
+    order. A run cannot be continued from what follows.
     """
     if not path.is_file():
         return
@@ -149,7 +150,7 @@ def read_frames(path: Path, targets: Sequence[Target]) -> Iterator[tuple[list[Fr
                 record = _from_line(line, targets[len(records)])
             except (ValueError, TypeError, KeyError, AttributeError):
                 return
-            # Gaps between frames are the sampling's; an order that goes back is damage.
+            # Frames may be left out by the sampling, but a frame index that does not increase is damage.
             if not (record.frame_index == records[0].frame_index if records else record.frame_index > last):
                 return
             records.append(record)
@@ -159,26 +160,26 @@ def read_frames(path: Path, targets: Sequence[Target]) -> Iterator[tuple[list[Fr
 
 
 def count_frames(path: Path, targets: Sequence[Target]) -> int:
-    """How many whole frames a log holds; 0 where there is none."""
+    """The number of complete frames in a log; 0 if the file does not exist."""
     return sum(1 for _ in read_frames(path, targets))
 
 
 def truncate_frames(path: Path, targets: Sequence[Target], frame_count: int) -> None:
-    """Cut a log after its first `frame_count` frames. Raises `ValueError` when it holds fewer, `OutputError`."""
+    """Truncate a log after its first `frame_count` frames. Raises `ValueError` if it has fewer, and `OutputError`."""
     count = end = 0
-    for _, after in read_frames(path, targets):
+    for _, frame_end in read_frames(path, targets):
         if count == frame_count:
             break
-        count, end = count + 1, after
+        count, end = count + 1, frame_end
     if count < frame_count:
-        raise ValueError(f"{path}: expected at least {frame_count} whole frames, got {count}")
+        raise ValueError(f"{path}: expected at least {frame_count} complete frames, got {count}")
     if path.exists():
         with output_errors(path):
             os.truncate(path, end)
 
 
 class FrameLog:
-    """`frames.jsonl` open for appending; every frame is flushed, so that a kill costs at most the one being written."""
+    """`frames.jsonl` open for appending; every frame is flushed, so that a killed run loses at most one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

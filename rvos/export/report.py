@@ -1,4 +1,4 @@
-"""`result.json`: the results of a finished run, without a figure that another run of the same would not repeat."""
+"""`result.json`: the results of a finished run. Equal runs write equal files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FORMAT_VERSION = 1
 
 
 class Summary:
-    """Means over a video, gathered record by record.
+    """Means over a video, computed record by record.
 
-    Built from records, not results, so that a run that was continued adds up the very same figures.
+    It uses records and not results, so that a continued run computes exactly the same figures.
     """
 
     def __init__(self, targets: Sequence[Target]) -> None:
@@ -27,7 +27,7 @@ class Summary:
         self._area_px = [0] * len(self._targets)
 
     def add(self, records: Sequence[FrameRecord]) -> None:
-        """Take in the records of one frame."""
+        """Add the records of one frame."""
         self._frames += 1
         for index, record in enumerate(records):
             if record.present:
@@ -67,10 +67,11 @@ def result_document(
 ) -> dict[str, Any]:
     """The content of `result.json`.
 
-    unseen_words: words of the expressions that the model does not know; latency: how many of the frames that are read
-    pass before a frame's result is there. In seconds it is known where the rate is and no frame is left out.
-    understood: what the model took each expression to mean, JSON values; None where it does not tell. decided: how it
-    was decided which tracks each expression means, with all that was asked and answered; None where nobody decided.
+    unseen_words: words of the expressions that the model does not know; latency: how many frames at most pass
+    before the results of a frame are ready; in seconds only if the rate is known and no frame is left out. understood:
+    how the model understands each expression, as JSON values; None if it does not report this. decided: for each
+    expression the decision which tracks it means, with the questions and answers of the decider; None if there was no
+    decider.
     """
     ids = _object_ids(targets)
     document = {
@@ -81,7 +82,11 @@ def result_document(
         **({"objects": ids} if ids else {}),
         "unseen_words": list(unseen_words),
         **({} if understood is None else {"understood": [dict(meaning) for meaning in understood]}),
-        **({} if decided is None else {"decided": [None if one is None else dict(one) for one in decided]}),
+        **(
+            {}
+            if decided is None
+            else {"decided": [None if decision is None else dict(decision) for decision in decided]}
+        ),
         "summary": summary.document(),
     }
     if latency:

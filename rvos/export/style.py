@@ -1,4 +1,4 @@
-"""The appearance of overlays: every colour, opacity and line width that marks a target on a picture stands here."""
+"""The appearance of overlays: all colours, opacities and line widths."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from image_core.ranges import Count, Range, Share, check_ranges
 Colour = tuple[int, int, int]
 """(red, green, blue), each 0 to 255."""
 
-# The seven hues of Okabe and Ito ("Color Universal Design", 2008), told apart by colour-blind people too, those far
-# from grass, sky and skin first. Beyond seven the same hues come back lighter, then darker.
+# The seven hues of Okabe and Ito ("Color Universal Design", 2008), which colour-blind people can distinguish. Those
+# unlike grass, sky and skin come first. Beyond seven, the same hues are repeated lighter, then darker.
 _HUES: tuple[Colour, ...] = (
     (230, 159, 0),
     (86, 180, 233),
@@ -32,38 +32,38 @@ def _shaded(hue: Colour, scale: float, lift: float) -> Colour:
 
 @dataclass(frozen=True)
 class OverlayStyle:
-    """How targets are marked on a picture. Opacities go from 0, which shows nothing, to 1, which covers all.
+    """How targets are drawn on an image. Opacities go from 0, transparent, to 1, opaque.
 
-    Raises `ConfigError` for no colour, a colour outside 0 to 255, and a number that is out of its range.
+    Raises `ConfigError` for no colour, a colour outside 0 to 255, and a number out of its range.
     """
 
-    #: The target at position i has colour i; behind the last one they begin again.
+    #: The target at position i has colour i, modulo their number.
     colours: tuple[Colour, ...] = tuple(_shaded(hue, *shade) for shade in _SHADES for hue in _HUES)
     #: Opacity of the fill of a mask.
     fill_alpha: Share = 0.45
-    #: The dark rim on both sides of an outline that is wider than a pixel.
+    #: Colour of the rim on both sides of an outline that is wider than one pixel.
     halo: Colour = (20, 20, 20)
-    #: Outlines are a pixel wide for each so many pixels of the picture's short side, and never thinner than one.
+    #: Outlines are one pixel wide for every this many pixels of the image's short side, and at least one.
     px_per_outline_px: Count = 270
-    #: Width of outlines as a multiple of that; 0 leaves them out.
+    #: Width of outlines as a multiple of that; 0 for no outlines.
     outline: Annotated[float, Range(0, 100)] = 1.0
-    #: How much black covers what is in no mask.
+    #: Opacity of the black over what is outside all masks.
     dim: Share = 0.0
-    #: A panel with every target's colour and name.
+    #: Whether to draw a panel with the colour and name of every target.
     legend: bool = True
-    #: The name of a target beside its mask.
+    #: Whether to draw the name of a target beside its mask.
     labels: bool = False
-    #: The box around a target's mask.
+    #: Whether to draw the box around the mask of a target.
     boxes: bool = False
-    #: The id of every track of a target, on it.
+    #: Whether to draw the id of every track of a target on the track.
     ids: bool = False
-    #: Letters: the names of targets that are present, captions, titles.
+    #: Colour of text: names of targets that are present, captions, titles.
     text: Colour = (255, 255, 255)
-    #: Letters: the names of targets that are absent.
+    #: Colour of the names of targets that are absent.
     absent_text: Colour = (165, 165, 165)
     #: Opacity of the black behind legends and captions.
     backdrop_alpha: Share = 0.62
-    #: What a contact sheet is drawn on.
+    #: Background colour of a contact sheet.
     background: Colour = (32, 32, 36)
 
     def __post_init__(self) -> None:
@@ -77,12 +77,12 @@ class OverlayStyle:
         return self.colours[target_index % len(self.colours)]
 
     def outline_px(self, size: tuple[int, int]) -> int:
-        """The width of outlines on a picture of `size` (height, width); 0 where there are none."""
+        """The width of outlines on an image of `size` (height, width); 0 for no outlines."""
         return max(1, round(self.outline * min(size) / self.px_per_outline_px)) if self.outline else 0
 
 
 OVERLAY_STYLE = OverlayStyle()
-"""Of the videos, frames and sheets that a run writes."""
+"""The default: of the videos, images and contact sheets that a run writes."""
 
 FILMSTRIP_STYLE = replace(OVERLAY_STYLE, fill_alpha=0.5)
-"""Of the small pictures in reports."""
+"""Of the small images in reports."""

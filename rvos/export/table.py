@@ -1,4 +1,4 @@
-"""What writes each format of `rvos.export.outputs`."""
+"""The exporter or writer of each format of `rvos.export.outputs`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from rvos.export.documents.cvat import write_cvat_boxes, write_cvat_masks
 from rvos.export.documents.label_studio import write_label_studio
 from rvos.export.documents.via import write_via
 from rvos.export.documents.youtube_vis import write_youtube_vis
+from rvos.export.frame_pngs import FramesExporter, MaskExporter, PaletteExporter, PicturesExporter
 from rvos.export.html.run_report import RunReportExporter
-from rvos.export.outputs import OUTPUTS, Made
+from rvos.export.outputs import OUTPUTS, ExportInput
 from rvos.export.overlay import CompareExporter, OverlayExporter
-from rvos.export.pictures import FramesExporter, MaskExporter, PaletteExporter, PicturesExporter
 from rvos.export.recorded import Recorded
 from rvos.export.style import OVERLAY_STYLE
 from rvos.video.encoding import PRORES_4444, VP9_ALPHA
@@ -40,7 +40,7 @@ _EXPORTERS: dict[str, Callable[[Path, OverlayPainter, range | None], Exporter]] 
     "green_screen": lambda path, overlay, only: MatteExporter(path, on_green),
     "blur": lambda path, overlay, only: MatteExporter(path, on_blur),
 }
-_DOCUMENTS: dict[str, Callable[[Path, Recorded], None]] = {
+_DOCUMENT_WRITERS: dict[str, Callable[[Path, Recorded], None]] = {
     "coco": write_coco,
     "youtube_vis": write_youtube_vis,
     "cvat": write_cvat_masks,
@@ -51,8 +51,9 @@ _DOCUMENTS: dict[str, Callable[[Path, Recorded], None]] = {
 }
 
 
-def known(names: Sequence[str]) -> list[str]:
-    """`names` in their order, one given twice once; hyphens count as underscores. Raises `UnknownNameError`."""
+def check_names(names: Sequence[str]) -> list[str]:
+    """The names of formats in their order, without repetitions, with underscores for hyphens. Raises
+    `UnknownNameError`."""
     unique = list(dict.fromkeys(name.replace("-", "_") for name in names))
     for name in unique:
         if name not in OUTPUTS:
@@ -61,19 +62,19 @@ def known(names: Sequence[str]) -> list[str]:
 
 
 def build_exporter(name: str, path: Path, overlay: OverlayPainter, *, only_frames: range | None = None) -> Exporter:
-    """What writes a format that is made frame by frame to `path`. only_frames (0-based, half-open): holds for `frames`
-    alone."""
+    """The exporter of a format that is written frame by frame. only_frames: 0-based, half-open; used by the format
+    `frames` only."""
     return _EXPORTERS[name](path, overlay, only_frames)
 
 
 def build_exporters(names: Sequence[str], out: Path, *, only_frames: range | None) -> list[Exporter]:
-    """The exporters of those of `names` that are made frame by frame, each for its place in the folder of a run. Raises
-    `UnknownNameError`."""
+    """The exporters of those formats in `names` that are written frame by frame, with their paths in the folder of a
+    run. Raises `UnknownNameError`."""
     overlay = OverlayPainter(OVERLAY_STYLE)
-    streamed = [name for name in known(names) if OUTPUTS[name].made_of is not Made.LOG]
-    return [build_exporter(name, out / OUTPUTS[name].place, overlay, only_frames=only_frames) for name in streamed]
+    streamed = [name for name in check_names(names) if OUTPUTS[name].input is not ExportInput.LOG]
+    return [build_exporter(name, out / OUTPUTS[name].path, overlay, only_frames=only_frames) for name in streamed]
 
 
 def write_document(name: str, path: Path, run: Recorded) -> None:
-    """Write a format that is made of the log, in one step. Raises `OutputError`."""
-    _DOCUMENTS[name](path, run)
+    """Write a format that is made from the log. Raises `OutputError`."""
+    _DOCUMENT_WRITERS[name](path, run)

@@ -1,4 +1,4 @@
-"""Text as pictures: one line -> its coverage, whatever the script it is written in."""
+"""Rendering of one line of text in any script to an image of its coverage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ELLIPSIS = "…"
 
 
 def line_height(font_px: int) -> int:
-    """The height in pixels of a line of text whose letters are `font_px` high."""
+    """The height in pixels of a line of text with a font size of `font_px`."""
     return round(1.3 * font_px)
 
 
@@ -28,9 +28,9 @@ def _baseline(font_px: int) -> int:
 def render_line(text: str, font_px: int) -> np.ndarray:
     """(line_height, width) uint8, the coverage of each pixel by `text`; read-only, width 0 for no text.
 
-    DejaVu Sans draws what it has letters for, Arabic and Hebrew joined and in their direction. The rest, Chinese,
-    Japanese and Korean above all, is drawn by the font that OpenCV carries. Half characters, as of file names that are
-    no UTF-8, become question marks: OpenCV must not get them.
+    DejaVu Sans is used if it has all characters; Arabic and Hebrew are shaped and run from right to left. Otherwise,
+    above all for Chinese, Japanese and Korean, the font of OpenCV is used. Surrogates, as in file names that are not
+    UTF-8, become question marks, since OpenCV cannot process them.
     """
     text = text.encode("utf-8", "replace").decode()
     coverage = _render_dejavu(text, font_px) if _dejavu_draws(text) else _render_opencv(text, font_px)
@@ -44,26 +44,26 @@ def text_width(text: str, font_px: int) -> int:
 
 
 def wrap(text: str, font_px: int, width_px: int, max_lines: int) -> list[str]:
-    """`text` in at most `max_lines` lines of at most `width_px` pixels, the last one ending in … where words are left.
+    """`text` in at most `max_lines` lines of at most `width_px` pixels. The last one ends in … if text is cropped.
 
-    Lines break at spaces, and inside a word that fills a line alone.
+    Lines break at spaces, and inside a word that is longer than a line.
     """
     rest = " ".join(text.split())
     lines: list[str] = []
     while rest and text_width(rest, font_px) > width_px:
         if len(lines) == max_lines - 1:
-            rest = rest[: _fitting(rest, font_px, width_px, _ELLIPSIS)].rstrip() + _ELLIPSIS
+            rest = rest[: _prefix_length(rest, font_px, width_px, _ELLIPSIS)].rstrip() + _ELLIPSIS
             break
-        fitting = max(1, _fitting(rest, font_px, width_px, ""))
-        space = rest.rfind(" ", 0, fitting + 1)
-        cut = space if space > 0 else fitting
+        longest = max(1, _prefix_length(rest, font_px, width_px, ""))
+        space = rest.rfind(" ", 0, longest + 1)
+        cut = space if space > 0 else longest
         lines.append(rest[:cut].rstrip())
         rest = rest[cut:].lstrip()
     return [*lines, rest]
 
 
-def _fitting(text: str, font_px: int, width_px: int, ending: str) -> int:
-    """The length of the longest start of `text` that fits together with `ending`, by bisection."""
+def _prefix_length(text: str, font_px: int, width_px: int, ending: str) -> int:
+    """The length of the longest prefix of `text` that fits together with `ending`, by bisection."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
@@ -76,7 +76,7 @@ def _fitting(text: str, font_px: int, width_px: int, ending: str) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _font_path() -> str:
-    """The font lies in matplotlib, which takes half a second to import and is not asked for anything else."""
+    """The path of the font, which is a file of matplotlib. That is not imported, which would take half a second."""
     package = find_spec("matplotlib")
     assert package is not None and package.origin is not None
     return str(Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
@@ -88,20 +88,20 @@ def _dejavu(font_px: int) -> ImageFont.FreeTypeFont:
 
 
 @functools.lru_cache(maxsize=1024)
-def _dejavu_has(letter: str) -> bool:
-    """It draws one and the same box for what it lacks, so for U+FFFF, which is no letter."""
-    return _looks(letter) != _looks("\uffff")
+def _dejavu_has(character: str) -> bool:
+    """Whether DejaVu Sans has a character. It draws the same box for all that it lacks, and so for U+FFFF."""
+    return _glyph(character) != _glyph("\uffff")
 
 
-def _looks(letter: str) -> bytes:
+def _glyph(character: str) -> bytes:
     image = Image.new("L", (48, 48))
-    ImageDraw.Draw(image).text((16, 16), letter, fill=255, font=_plain_dejavu())
+    ImageDraw.Draw(image).text((16, 16), character, fill=255, font=_basic_dejavu())
     return image.tobytes()
 
 
 @functools.lru_cache(maxsize=1)
-def _plain_dejavu() -> ImageFont.FreeTypeFont:
-    """In the basic layout: the other one puts accents that stand alone on a circle, whether there are any or not."""
+def _basic_dejavu() -> ImageFont.FreeTypeFont:
+    """With the basic layout: the other one draws single accents on a circle, even if the font lacks the accent."""
     return ImageFont.truetype(_font_path(), 16, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -116,20 +116,20 @@ def _dejavu_draws(text: str) -> bool:
         return True
     unknown = "".join(c for c in missing if not _opencv_has(c))
     if unknown:
-        _warn_of_missing(unknown)
+        _warn_missing(unknown)
     return bool(unknown)
 
 
 @functools.lru_cache(maxsize=1024)
-def _opencv_has(letter: str) -> bool:
-    """OpenCV draws a question mark for what its font lacks, and has no other way to tell."""
-    return not np.array_equal(_render_opencv(letter, 16), _render_opencv("?", 16))
+def _opencv_has(character: str) -> bool:
+    """Whether the font of OpenCV has a character. It draws a question mark for what it lacks."""
+    return not np.array_equal(_render_opencv(character, 16), _render_opencv("?", 16))
 
 
 @functools.lru_cache(maxsize=64)
-def _warn_of_missing(letters: str) -> None:
-    shown = "".join(c if c.isprintable() else f" U+{ord(c):04X} " for c in letters)  # a terminal acts on some
-    _LOG.warning("no font here has the letters %s: they are drawn as boxes in legends", shown.strip())
+def _warn_missing(characters: str) -> None:
+    shown = "".join(c if c.isprintable() else f" U+{ord(c):04X} " for c in characters)  # terminals interpret some
+    _LOG.warning("no font has the characters %s: legends show boxes for them", shown.strip())
 
 
 def _render_dejavu(text: str, font_px: int) -> np.ndarray:

@@ -13,9 +13,9 @@ from image_core.errors import ConfigError, OutputError
 from image_core.files import make_folder, output_errors
 from image_core.progress import Progress, no_progress
 from rvos.export.base import OverlayPainter
-from rvos.export.outputs import OUTPUTS, Made
+from rvos.export.outputs import OUTPUTS, ExportInput
 from rvos.export.style import OVERLAY_STYLE, OverlayStyle
-from rvos.export.table import build_exporter, known, write_document
+from rvos.export.table import build_exporter, check_names, write_document
 from rvos.run.finished import FinishedRun
 
 _ELSEWHERE = "choose another --out"
@@ -38,7 +38,7 @@ def export_run(
     Raises `RvosError`: an unknown format, a `path` that is there, has another ending, or cannot be written, a video
     that is gone or has changed.
     """
-    (name,) = known([name])
+    (name,) = check_names([name])
     check_path(name, path)
     if only_frames is not None and only_frames.start > run.recorded.last_frame_index:
         raise ConfigError(
@@ -46,7 +46,7 @@ def export_run(
             f"{only_frames.start}:{only_frames.stop}"
         )
     with _whole(path) as partial:
-        if OUTPUTS[name].made_of is Made.LOG:
+        if OUTPUTS[name].input is ExportInput.LOG:
             write_document(name, partial, run.recorded)
         else:
             _drawn(run, name, partial, OverlayPainter(style), only_frames, progress)
@@ -70,7 +70,7 @@ def _drawn(
     exporter = build_exporter(name, path, overlay, only_frames=only_frames)
     exporter.open(run.recorded.info, run.recorded.targets)
     try:
-        for done, (frame, results) in enumerate(run.frames(OUTPUTS[name].made_of), 1):
+        for done, (frame, results) in enumerate(run.frames(OUTPUTS[name].input), 1):
             exporter.write(frame, results)
             progress(done, run.recorded.frame_count)
     except BaseException:

@@ -13,7 +13,7 @@ from image_core.errors import ConfigError, DamagedError, DataError
 from image_core.files import read_json
 from image_core.folder import stored_settings
 from rvos.export import paths
-from rvos.export.outputs import Made
+from rvos.export.outputs import ExportInput
 from rvos.export.recorded import Recorded
 from rvos.export.records import count_frames, to_result
 from rvos.run.folder import KIND
@@ -91,12 +91,12 @@ class FinishedRun:
         """The same run, its video read from where it was moved or copied to, whatever its time of change is there."""
         return replace(self, moved_to=source)
 
-    def frames(self, made_of: Made) -> Iterator[tuple[Frame, list[FrameResult]]]:
+    def frames(self, kind: ExportInput) -> Iterator[tuple[Frame, list[FrameResult]]]:
         """Each frame with its E results; black where the pictures are not asked for.
 
         Raises `VideoError` where the video is not there, or not what it was.
         """
-        frames = self._pictures() if made_of is Made.PICTURES else self._blanks()
+        frames = self._pictures() if kind is ExportInput.FRAMES else self._blanks()
         recorded, seen = iter(self.recorded.read()), 0
         for frame in frames:
             records = next(recorded, None)

@@ -166,4 +166,4 @@ class RunDirectory:
         truncate_frames(self.frames_log, self._targets, kept)
 
     def _clear(self) -> None:
-        remove(list(paths.run_files(self.path)), paths.picture_folders(self.path))
+        remove(list(paths.run_files(self.path)), paths.image_folders(self.path))

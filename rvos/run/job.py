@@ -14,7 +14,7 @@ from image_core.entries import entries_of, fingerprint, path_exists
 from image_core.images import is_image_file
 from image_core.progress import Progress, no_progress
 from rvos.export import paths
-from rvos.export.outputs import DEFAULT, OUTPUTS, Made
+from rvos.export.outputs import DEFAULT, OUTPUTS, ExportInput
 from rvos.export.recorded import Recorded
 from rvos.export.report import result_document
 from rvos.export.table import build_exporters, write_document
@@ -25,7 +25,7 @@ from rvos.run.writing import RunWriter
 from rvos.segmenter import VideoSegmenter, open_with_masks
 from rvos.types import Frame, OutputError, Target, VideoInfo, expression_targets
 from rvos.video.source import camera_number, path_of
-from rvos.watch.corrected import corrected
+from rvos.watch.corrected_session import with_corrections
 from rvos.watch.corrections import Corrections
 from rvos.watch.prompts import MaskPrompts
 from rvos.watch.session import StreamSession
@@ -122,7 +122,7 @@ def run(job: Job, segmenter: VideoSegmenter, progress: Progress = no_progress) -
         writer = RunWriter(directory, job.targets, exporters)
         # Masks may be for frames among those that stand.
         standing = writer.frames_standing if isinstance(frames, SampledFrames) else 0
-        watched = corrected(session, job.corrections) if isinstance(session, StreamSession) else session
+        watched = with_corrections(session, job.corrections) if isinstance(session, StreamSession) else session
         recording = Recording(watched, writer, standing)
         recording.run(info, frames.after(standing) if isinstance(frames, SampledFrames) else frames, progress)
         decided = session.decided() if isinstance(session, StreamSession) else []
@@ -163,8 +163,8 @@ def finish(
 def _write_documents(job: Job, recorded: Recorded) -> None:
     """Those formats that are made of the whole log."""
     for name in job.save:
-        if OUTPUTS[name].made_of is Made.LOG:
-            write_document(name, job.out / OUTPUTS[name].place, recorded)
+        if OUTPUTS[name].input is ExportInput.LOG:
+            write_document(name, job.out / OUTPUTS[name].path, recorded)
 
 
 def _first_pass(directory: RunDirectory, session: StreamSession, source: str, segmenter: VideoSegmenter) -> None:
@@ -212,4 +212,4 @@ def is_finished(out: Path) -> bool:
 def report_of(job: Job) -> Report:
     """What a finished run left."""
     result = json.loads((job.out / paths.RESULT).read_bytes())
-    return Report(job.out, result, {name: job.out / OUTPUTS[name].place for name in job.save})
+    return Report(job.out, result, {name: job.out / OUTPUTS[name].path for name in job.save})

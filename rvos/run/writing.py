@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol
 
-from rvos.export.base import Exporter, FrameByFrame
+from rvos.export.base import Exporter, PerFrameExporter
 from rvos.export.report import Summary
 from rvos.run.folder import RunDirectory
 from rvos.run.worker import Worker
@@ -181,7 +181,7 @@ def _kept(frames: int, name: str) -> str:
 
 
 def _is_apart(exporter: Exporter) -> bool:
-    return isinstance(exporter, FrameByFrame)
+    return isinstance(exporter, PerFrameExporter)
 
 
 class RowWriters:

@@ -1,4 +1,4 @@
-"""A frame as propagators and trackers see it: with the frame before, and with what is computed once for all of them."""
+"""The input of propagators and trackers: a frame, the image before it, and a cache of what is computed from them."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ from rvos.types import Frame
 from rvos.view.cuts import is_cut, thumbnail
 
 PICTURE_PX = 480
-"""Short side of the pictures that motion is measured on; smaller videos keep their size."""
+"""Short side, in pixels, of the images that motion is measured on. Smaller videos keep their size."""
 
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class View:
-    """A frame, its picture at working size, and the picture of the frame before."""
+    """A frame, its image at working size, and the image of the frame before."""
 
     frame: Frame
     #: (h, w, 3) uint8 RGB, the frame with a short side of at most `PICTURE_PX`.
     picture: np.ndarray
-    #: The same of the frame watched before this one, None on the first.
+    #: The same of the frame that was processed before this one, None on the first.
     before: np.ndarray | None = None
     #: Whether the scene changed between the two.
     cut: bool = False
-    #: Function and arguments -> what it returned for this view.
-    _made: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+    #: (function, *args) -> its return value for this view.
+    _cache: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.before is not None and self.before.shape != self.picture.shape:
             raise ValueError(
-                f"View.before: expected the size of the picture, {self.picture.shape}, got {self.before.shape}"
+                f"View.before: expected the shape of View.picture, {self.picture.shape}, got {self.before.shape}"
             )
 
-    def once(self, make: Callable[..., Made], *given: Hashable) -> Made:
-        """`make(self, *given)`, computed on the first request and then kept: shared by all expressions on this frame,
-        and by the threads that work on it."""
+    def once(self, function: Callable[..., Value], *args: Hashable) -> Value:
+        """`function(self, *args)`, computed on the first call and then cached: shared by all expressions on this frame,
+        and by all threads."""
         with self._lock:
-            if (make, *given) not in self._made:
-                self._made[make, *given] = make(self, *given)
-            return cast(Made, self._made[make, *given])
+            if (function, *args) not in self._cache:
+                self._cache[function, *args] = function(self, *args)
+            return cast(Value, self._cache[function, *args])
 
 
 def picture_of(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same picture at working size, never enlarged."""
+    """(H, W, 3) uint8 -> the image at working size, never enlarged."""
     height, width = image.shape[:2]
-    factor = PICTURE_PX / min(height, width)
-    if factor >= 1:
+    scale = PICTURE_PX / min(height, width)
+    if scale >= 1:
         return image
-    size = max(1, round(width * factor)), max(1, round(height * factor))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def view_of(frame: Frame, before: np.ndarray | None) -> View:
-    """The view of a frame, given the picture of the frame before (None on the first)."""
+    """The view of a frame, given `View.picture` of the frame before (None on the first)."""
     picture = picture_of(frame.image)
-    if before is None or before.shape != picture.shape:  # another size is refused by `View`
+    if before is None or before.shape != picture.shape:  # `View` raises for another size
         return View(frame, picture, before)
     return View(frame, picture, before, is_cut(thumbnail(before), thumbnail(picture)))

@@ -1,4 +1,4 @@
-"""Dense optical flow between two pictures, and warping along it.
+"""Dense optical flow between two images, and warping along it.
 
 DIS flow (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016), as OpenCV computes it.
 """
@@ -10,9 +10,9 @@ import numpy as np
 
 from rvos.view.frame_view import View
 
-_LEAST_PX = 32
-"""Least side that DIS can process: below, it refuses some sizes and reads beyond its memory on others, such as 16 x 90.
-A smaller picture is padded by repeating its border."""
+_MIN_SIDE_PX = 32
+"""Smallest side that DIS can process: below, it rejects some sizes and reads out of bounds on others, such as 16 x 90.
+A smaller image is padded by repeating its border."""
 
 
 def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -21,18 +21,19 @@ def flow_between(now: np.ndarray, other: np.ndarray) -> np.ndarray:
     now, other: (h, w, 3) uint8 RGB of one size.
     """
     if now.shape != other.shape:
-        raise ValueError(f"flow: expected pictures of one size, got {now.shape} and {other.shape}")
+        raise ValueError(f"flow: expected images of one size, got {now.shape} and {other.shape}")
     height, width = now.shape[:2]
-    beyond = (0, max(0, _LEAST_PX - height), 0, max(0, _LEAST_PX - width))
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (now, other)]
-    grey = [cv2.copyMakeBorder(picture, *beyond, cv2.BORDER_REPLICATE) for picture in grey]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # one per call: it keeps buffers, threads differ
+    padding = (0, max(0, _MIN_SIDE_PX - height), 0, max(0, _MIN_SIDE_PX - width))
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (now, other)]
+    grey = [cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE) for image in grey]
+    # One per call: it has buffers, so threads must not share it.
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flow = dis.calc(grey[0], grey[1], None)  # pyright: ignore[reportCallIssue, reportArgumentType]
     return flow[:height, :width]
 
 
 def flow_to_before(view: View) -> np.ndarray:
-    """(h, w, 2): from each pixel of the view's picture to where it was on the frame before. Ask by
+    """(h, w, 2): from each pixel of `view.picture` to where it was on the frame before. Call as
     `view.once(flow_to_before)`.
 
     Zeros on the first frame and across a cut.
@@ -43,7 +44,7 @@ def flow_to_before(view: View) -> np.ndarray:
 
 
 def flow_from_before(view: View) -> np.ndarray:
-    """(h, w, 2): from each pixel of the frame before to where it is on the view's picture. Ask by
+    """(h, w, 2): from each pixel of the frame before to where it is on `view.picture`. Call as
     `view.once(flow_from_before)`.
 
     Zeros on the first frame and across a cut.
@@ -54,7 +55,7 @@ def flow_from_before(view: View) -> np.ndarray:
 
 
 def warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """Warp (h, w) or (h, w, C) float32 `values` of the other picture to this one: out[p] = values[p + flow[p]],
+    """Warp (h, w) or (h, w, C) float32 `values` of the other image to this one: out[p] = values[p + flow[p]],
     bilinear, 0 outside."""
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))

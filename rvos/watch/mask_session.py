@@ -1,4 +1,4 @@
-"""A session that starts from masks instead of words, and follows several objects together."""
+"""A session that starts from masks instead of expressions, and tracks several objects together."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ SNAPSHOT_VERSION = 5
 class MaskSessionState:
     """All that is remembered of the frames so far."""
 
-    #: Which session this is of, as JSON.
+    #: The settings of the session, as JSON: a snapshot is restored only in a session with the same.
     identity: str
     frame_count: int
     #: By object id, as bytes of the carrier's `state_type`.
     objects: Mapping[int, bytes]
-    #: The last picture at working size, (h, w, 3) uint8.
+    #: `View.picture` of the last frame, (h, w, 3) uint8.
     picture: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class ObjectMask:
-    """Where an object is on one frame; score and presence are 1 where the mask was given."""
+    """Where an object is on one frame; score and presence are 1 on a frame with a prompt."""
 
     #: (H, W) bool at frame size.
     mask: np.ndarray
@@ -48,12 +48,11 @@ class ObjectMask:
 
 
 class MaskSession:
-    """One video, watched for the objects of some mask prompts.
+    """The processing of one video for the objects of some mask prompts.
 
     An object is absent until its first prompt. On a frame with a prompt its mask is the prompt's, pixel for pixel;
-    further prompts of an object are learned in addition to the first. No pixel belongs to two objects. Every frame has
-    its results at once. The carrier is shared and holds nothing that changes: all that is remembered of this video is
-    here.
+    later prompts of an object are used in addition to the first. No pixel belongs to two objects. The results of
+    a frame are ready at once. The carrier is shared and has no state; the whole state of this video is here.
     """
 
     latency = 0
@@ -72,9 +71,9 @@ class MaskSession:
         masks."""
         self._prompts.check_size(frame.size)
         view = view_of(frame, self._picture)
-        given = self._prompts.masks(frame.index)
-        guesses, states = self._follow(view, given)
-        masks = self._masks(view, given, guesses)
+        prompted = self._prompts.masks(frame.index)
+        guesses, states = self._predict(view, prompted)
+        masks = self._masks(view, prompted, guesses)
         # The state changes only after a frame was processed completely.
         self._picture, self._states = view.picture, states
         self.frame_count += 1
@@ -84,39 +83,39 @@ class MaskSession:
         """`step` of each. Raises as it does."""
         return [self.step(frame) for frame in frames]
 
-    def _follow(self, view: View, given: dict[int, np.ndarray]) -> tuple[dict[int, ObjectGuess], dict[int, Any]]:
+    def _predict(self, view: View, prompted: dict[int, np.ndarray]) -> tuple[dict[int, ObjectGuess], dict[int, Any]]:
         """Object id -> its guess, and its state after this frame, for the objects that have had a prompt by now."""
         carrier, states = self._carrier, dict(self._states)
-        guesses = {i: carrier.predict(view, state) for i, state in states.items() if i not in given}
-        for i, mask in given.items():
-            known = states.get(i)
-            states[i] = carrier.begin(view, mask) if known is None else carrier.renew(view, known, mask)
+        guesses = {i: carrier.predict(view, state) for i, state in states.items() if i not in prompted}
+        for i, mask in prompted.items():
+            state = states.get(i)
+            states[i] = carrier.begin(view, mask) if state is None else carrier.renew(view, state, mask)
             guesses[i] = ObjectGuess(states[i].probs, quality=1.0)
         order = sorted(guesses)
         guesses = dict(zip(order, resolve([guesses[i] for i in order]), strict=True))
-        for i in guesses.keys() - given.keys():
+        for i in guesses.keys() - prompted.keys():
             states[i] = carrier.update(view, states[i], guesses[i])
         return guesses, states
 
     def _masks(
-        self, view: View, given: dict[int, np.ndarray], guesses: dict[int, ObjectGuess]
+        self, view: View, prompted: dict[int, np.ndarray], guesses: dict[int, ObjectGuess]
     ) -> dict[int, ObjectMask]:
-        """Object id -> its mask. Given masks keep all their pixels; of the others the object of higher quality keeps a
-        pixel."""
-        masks = {i: ObjectMask(mask, 1.0, 1.0) for i, mask in given.items()}
-        taken = np.logical_or.reduce([np.zeros(view.frame.size, dtype=bool), *given.values()])
-        for i in sorted(guesses.keys() - given.keys(), key=lambda i: (-guesses[i].quality, i)):
+        """Object id -> its mask. Masks of prompts keep all their pixels; of the others the object of higher quality
+        gets a pixel."""
+        masks = {i: ObjectMask(mask, 1.0, 1.0) for i, mask in prompted.items()}
+        taken = np.logical_or.reduce([np.zeros(view.frame.size, dtype=bool), *prompted.values()])
+        for i in sorted(guesses.keys() - prompted.keys(), key=lambda i: (-guesses[i].quality, i)):
             mask = self._carrier.mask(view, guesses[i]) & ~taken
             masks[i] = ObjectMask(mask, guesses[i].quality, float(guesses[i].probs.max()))
             taken |= mask
         return masks
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
-        """Nothing: every frame had its results at once."""
+        """An empty list: the results of every frame were ready at once."""
         return []
 
     def snapshot(self) -> bytes:
-        """The objects' states, the last picture and the frame counter, for `restore` in a session of these prompts."""
+        """The objects' states, the last image and the frame counter, for `restore` in a session of these prompts."""
         objects = {i: to_bytes(state) for i, state in self._states.items()}
         return to_bytes(MaskSessionState(self._identity(), self.frame_count, objects, self._picture))
 
@@ -125,7 +124,8 @@ class MaskSession:
         try:
             state = from_bytes(MaskSessionState, data)
             check_identity(self._identity(), state.identity)
-            objects = {i: from_bytes(self._carrier.state_type, kept) for i, kept in state.objects.items()}
+            state_type = self._carrier.state_type
+            objects = {i: from_bytes(state_type, object_bytes) for i, object_bytes in state.objects.items()}
         except ValueError as error:
             raise OutputError(f"snapshot: damaged ({error}); start over with --overwrite") from error
         self.frame_count, self._picture, self._states = state.frame_count, state.picture, objects
@@ -135,13 +135,13 @@ class MaskSession:
         return json.dumps({"version": SNAPSHOT_VERSION, "prompts": self._prompts.document(), "tracker": carrier})
 
 
-def _result(frame: Frame, target: Target, shown: ObjectMask | None) -> FrameResult:
+def _result(frame: Frame, target: Target, found: ObjectMask | None) -> FrameResult:
     return FrameResult(
         frame_index=frame.index,
         time_s=frame.time_s,
         expression_index=target.index,
-        mask=np.zeros(frame.size, dtype=bool) if shown is None else shown.mask,
-        score=0.0 if shown is None else shown.score,
-        presence=0.0 if shown is None else shown.presence,
+        mask=np.zeros(frame.size, dtype=bool) if found is None else found.mask,
+        score=0.0 if found is None else found.score,
+        presence=0.0 if found is None else found.presence,
         object_id=target.object_id,
     )

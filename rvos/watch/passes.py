@@ -10,7 +10,7 @@ from rvos.video.config import VideoConfig
 from rvos.video.source import Source, camera_number
 from rvos.watch.session import StreamSession
 from rvos.watch.source import open_source
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,11 +23,13 @@ def first_pass(session: StreamSession, source: Source, video: VideoConfig, sampl
     if not session.both_ways:
         return False
     if camera_number(source) is not None:
-        raise ConfigError(f"tracker.both_ways: expected false for {source}, which shows everything once; leave it out")
+        raise ConfigError(
+            f"tracker.both_ways: expected false for {source}, which can be read only once, got true: leave it out"
+        )
     with open_source(source, video, sampling) as (info, frames):
-        _LOG.info("%s: watching it once, to know how it goes on", info.source)
+        _LOG.info("%s: first of two passes", info.source)
         try:
-            for _ in watch(session, frames):
+            for _ in process(session, frames):
                 pass
         except VideoError:
             # The second pass stops at the same frame and raises the error then, with all frames before it on disk.

@@ -1,4 +1,4 @@
-"""Mask prompts: pictures that say where objects are on some frames, from the command line or from Python."""
+"""Mask prompts: masks that say where objects are on some frames, from the command line or from Python."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import numpy as np
 from image_core.errors import ConfigError, DataError
 from image_core.geometry.mask_files import VOID, MaskEncoding, read_mask
 from rvos.types import Target, object_targets
-from rvos.watch.marked import MarkedFrames
+from rvos.watch.user_masks import UserMasks
 
 
 @dataclass(frozen=True)
-class MaskPrompts(MarkedFrames):
-    """Where objects are on the frames that were marked.
+class MaskPrompts(UserMasks):
+    """Where objects are on some frames.
 
     ids: position of a frame in the video (0-based) -> (H, W) uint8, the id of the object (1 to 254) at each pixel, 0
     where there is none. All of one size, each with an object on it; made by `read_prompts` or `prompts_of`.
     """
 
-    called: ClassVar[str] = "masks"
+    kind: ClassVar[str] = "masks"
     ids: Mapping[int, np.ndarray]
 
     def __post_init__(self) -> None:
@@ -40,7 +40,7 @@ class MaskPrompts(MarkedFrames):
         self.check_one_size()
 
     @property
-    def marks(self) -> Sequence[tuple[int, tuple[int, int]]]:
+    def entries(self) -> Sequence[tuple[int, tuple[int, int]]]:
         return [(index, (ids.shape[0], ids.shape[1])) for index, ids in sorted(self.ids.items())]
 
     @property
@@ -49,7 +49,7 @@ class MaskPrompts(MarkedFrames):
         return object_targets(sorted({i for index in self.ids for i in self.masks(index)}))
 
     def masks(self, frame_index: int) -> dict[int, np.ndarray]:
-        """Object id -> (H, W) bool, for the objects that are marked on this frame; none on most frames."""
+        """Object id -> (H, W) bool, for the objects with a prompt on this frame; {} on a frame without prompts."""
         ids = self.ids.get(frame_index)
         if ids is None:
             return {}
@@ -81,8 +81,8 @@ def prompts_of(masks: Mapping[int, np.ndarray]) -> MaskPrompts:
 
 def read_prompts(pairs: Sequence[str]) -> MaskPrompts:
     """Prompts from `FRAME=PNG` texts. The PNGs are read together, as docs/masks.md says: 0 and 255 are object 1, other
-    numbers are ids. Raises `ConfigError` for a text that is no such pair or a frame that is given twice, `DataError`
-    for a picture that is no mask."""
+    numbers are ids. Raises `ConfigError` for a text of another form or a frame that is given twice, `DataError`
+    for an image that is not a mask."""
     paths: dict[int, Path] = {}
     for pair in pairs:
         match = re.fullmatch(r"([0-9]{1,9})=(.+)", pair, re.DOTALL)
@@ -95,13 +95,14 @@ def read_prompts(pairs: Sequence[str]) -> MaskPrompts:
                 "into one PNG with a palette"
             )
         paths[index] = path
-    pictures = {index: read_mask(path) for index, path in paths.items()}
-    meaning = MaskEncoding.of(pictures.values())
-    return MaskPrompts({i: _ids(meaning.ids(each), f"--mask {i}={paths[i]}") for i, each in pictures.items()})
+    images = {index: read_mask(path) for index, path in paths.items()}
+    meaning = MaskEncoding.of(images.values())
+    return MaskPrompts({i: _ids(meaning.ids(image), f"--mask {i}={paths[i]}") for i, image in images.items()})
 
 
 def _ids(values: np.ndarray, name: str) -> np.ndarray:
-    """(H, W) bool or integers -> (H, W) uint8 with void taken out. Raises `DataError` where that cannot be."""
+    """(H, W) bool or integers -> (H, W) uint8 with 0 for void. Raises `DataError` for other values and for an
+    empty mask."""
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "bui":
         got = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
         raise DataError(f"{name}: expected bool or integers (H, W), got {got}")

@@ -20,20 +20,20 @@ from rvos.reading.key_frames import KeyFrames, KeyFrameState
 from rvos.tracking.tracker import Tracker
 from rvos.types import Frame, FrameResult, OutputError, expression_targets
 from rvos.view.frame_view import View, view_of
-from rvos.watch.asked import AskedFrames
+from rvos.watch.pending_candidates import PendingCandidates
 
 if TYPE_CHECKING:
     from rvos.reading.reader import Answers, Reader
 
 SNAPSHOT_VERSION = 11
-_PREPARING = 8
+_MAX_PREPARE_THREADS = 8
 """Most threads that compute what a tracker needs of the frames of a chunk."""
 EVERY_FRAME = KeyFrames(1)
-Given = Mapping[int, np.ndarray | None]
+FrameCorrections = Mapping[int, np.ndarray | None]
 """Position of an expression -> (H, W) bool, what it means on a frame and from there on; None if the target is
 absent."""
-NOTHING: Given = MappingProxyType({})
-UNCORRECTED: Mapping[int, Given] = MappingProxyType({})
+NO_CORRECTIONS: FrameCorrections = MappingProxyType({})
+NO_FRAMES_CORRECTED: Mapping[int, FrameCorrections] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -41,25 +41,25 @@ class SessionState:
     """All that is remembered of the frames so far. The states of reader and trackers are stored as bytes, since only
     reader and trackers know their types."""
 
-    #: Which session this is of, as JSON: a snapshot can be continued only in a session with the same settings.
+    #: The settings of the session, as JSON: a snapshot is restored only in a session with the same.
     identity: str
     frame_count: int
     pace: KeyFrameState
     reading: bytes
     tracks: tuple[bytes, ...]
-    #: One for each expression whose candidates are reported.
-    asked: tuple[AskedFrames, ...]
-    #: The last picture at working size, (h, w, 3) uint8.
+    #: One for each expression whose candidates are reported: the candidates that wait for their results.
+    asked: tuple[PendingCandidates, ...]
+    #: `View.picture` of the last frame, (h, w, 3) uint8.
     picture: np.ndarray | None = None
 
 
 class StreamSession:
-    """One video, watched for E expressions.
+    """The processing of one video for E expressions.
 
-    The image model, the propagator and the tracker are shared and hold nothing that changes. All that is remembered of
-    this video is here: the last picture, the key-frame counter, the reader's state, a tracker state per expression, and
-    the number of frames so far. Frames are given in order, by one thread. Whether the parts can process a video
-    together is checked before (`rvos.system`).
+    The image model, the propagator and the tracker are shared and have no state. The whole state of this video is here:
+    the last image, the key-frame counter, the reader's state, a tracker state per expression, and the number of frames
+    so far. Frames are given in order, by one thread. Whether the parts can process a video together is checked before
+    (`rvos.system`).
 
     key_frames: which frames are key frames. They do not depend on the expressions, so that E expressions together have
     the same results as E runs; expressions: as the user gave them, if the reader asks for a part of each (`questions`),
@@ -92,14 +92,14 @@ class StreamSession:
         # OpenCV releases the interpreter lock, so frames are prepared in parallel with the network, and with each
         # other. A new thread for every frame would leave memory behind, some MB a frame at first; these threads end
         # with the session.
-        self._beside = ThreadPoolExecutor(min(chunk, _PREPARING), "prepare")
+        self._executor = ThreadPoolExecutor(min(chunk, _MAX_PREPARE_THREADS), "prepare")
         self._picture: np.ndarray | None = None
         self._pace = key_frames.start()
         self._reading = reader.start()
         self._tracks = tuple(
             tracker.start(0 if apart else index, parse_timed(text)) for index, text in enumerate(self.expressions)
         )
-        self._asked = {index: AskedFrames() for index in sorted(candidates_of)}
+        self._candidates = {index: PendingCandidates() for index in sorted(candidates_of)}
 
     @property
     def latency(self) -> int:
@@ -108,10 +108,10 @@ class StreamSession:
 
     @property
     def both_ways(self) -> bool:
-        """Whether the video is to be watched twice, with `rewind` in between."""
+        """Whether the session needs two passes over the video, with `rewind` in between."""
         return self._tracker.both_ways
 
-    def step(self, frame: Frame, given: Given = NOTHING) -> tuple[FrameResult, ...]:
+    def step(self, frame: Frame, given: FrameCorrections = NO_CORRECTIONS) -> tuple[FrameResult, ...]:
         """The results of the E expressions, in their order, on the frame that is the tracker's `lookahead` back: ()
         before the first of them. A chunk of one frame.
 
@@ -127,55 +127,58 @@ class StreamSession:
         results = self.steps([frame], {frame.index: given})
         return results[0] if results else ()
 
-    def steps(self, frames: Sequence[Frame], given: Mapping[int, Given] = UNCORRECTED) -> list[tuple[FrameResult, ...]]:
+    def steps(
+        self, frames: Sequence[Frame], given: Mapping[int, FrameCorrections] = NO_FRAMES_CORRECTED
+    ) -> list[tuple[FrameResult, ...]]:
         """`step` for consecutive frames, which are read together: all results that are ready then, in order. given: by
         the index of a frame. Raises as `step` does."""
         for frame in frames:
-            self._check_given(frame, given.get(frame.index, NOTHING))
+            self._check_corrections(frame, given.get(frame.index, NO_CORRECTIONS))
         views, keys, picture, pace = list[View](), [], self._picture, self._pace
         for frame in frames:
             views.append(view_of(frame, picture))
             is_key, pace = self._key_frames.step(views[-1], pace)
             keys.append(is_key)
             picture = views[-1].picture
-        prepared = deque(self._beside.submit(self._tracker.prepare, view) for view in views)
+        prepared = deque(self._executor.submit(self._tracker.prepare, view) for view in views)
         answers, reading = self._reader.read(views, keys, self._reading)
-        results, tracks, asked = [], self._tracks, self._asked
+        results, tracks, pending = [], self._tracks, self._candidates
         for is_key, of_frame in zip(keys, answers, strict=True):
             view = views.pop(0)  # what was computed for a frame is freed with it
-            of_frame = of_frame if is_key else self._with_asked(view, of_frame, tracks)
+            of_frame = of_frame if is_key else self._with_requested(view, of_frame, tracks)
             prepared.popleft().result()
-            stepped = self._stepped(view, of_frame, given.get(view.frame.index, NOTHING), tracks)
+            stepped = self._step_tracker(view, of_frame, given.get(view.frame.index, NO_CORRECTIONS), tracks)
             tracks = tuple(state for _, state in stepped)
-            told = [[] if result is None else [result] for result, _ in stepped]
-            asked = {i: frames.after(view.frame, of_frame[i]) for i, frames in asked.items()}
-            told, asked = _with_candidates(told, asked)
-            results.append(tuple(result for ready in told for result in ready))
+            ready = [[] if result is None else [result] for result, _ in stepped]
+            pending = {i: candidates.after(view.frame, of_frame[i]) for i, candidates in pending.items()}
+            ready, pending = _with_candidates(ready, pending)
+            results.append(tuple(result for of_expression in ready for result in of_expression))
         # The state changes only after the frames were processed completely.
-        self._picture, self._pace, self._reading, self._tracks, self._asked = picture, pace, reading, tracks, asked
+        self._picture, self._pace, self._reading = picture, pace, reading
+        self._tracks, self._candidates = tracks, pending
         self.frame_count += len(frames)
         return [of_frame for of_frame in results if of_frame]
 
-    def _with_asked(self, view: View, answers: Answers, tracks: Sequence[Any]) -> Answers:
+    def _with_requested(self, view: View, answers: Answers, tracks: Sequence[Any]) -> Answers:
         """The answers on a frame between key frames, with those of the expressions that need the whole model on it."""
-        asking = [i for i, state in enumerate(tracks) if self._tracker.asks(state)]
-        if not asking:
+        indices = [i for i, state in enumerate(tracks) if self._tracker.asks(state)]
+        if not indices:
             return answers
-        asked = dict(zip(asking, self._reader.ask(view, asking), strict=True))
-        return [asked.get(i, answer) for i, answer in enumerate(answers)]
+        requested = dict(zip(indices, self._reader.ask(view, indices), strict=True))
+        return [requested.get(i, answer) for i, answer in enumerate(answers)]
 
-    def _stepped(
-        self, view: View, answers: Answers, given: Given, tracks: Sequence[Any]
+    def _step_tracker(
+        self, view: View, answers: Answers, given: FrameCorrections, tracks: Sequence[Any]
     ) -> list[tuple[FrameResult | None, Any]]:
         """Results and states after a frame. given: the corrections on it."""
-        others = [i for i in range(len(tracks)) if i not in given]
-        stepped = iter(self._tracker.steps(view, [answers[i] for i in others], [tracks[i] for i in others]))
+        uncorrected = [i for i in range(len(tracks)) if i not in given]
+        stepped = iter(self._tracker.steps(view, [answers[i] for i in uncorrected], [tracks[i] for i in uncorrected]))
         return [
             self._tracker.corrected(view, given[i], answers[i], state) if i in given else next(stepped)
             for i, state in enumerate(tracks)
         ]
 
-    def _check_given(self, frame: Frame, given: Given) -> None:
+    def _check_corrections(self, frame: Frame, given: FrameCorrections) -> None:
         """Raise `DataError` for a correction that does not fit the frame or the expressions, and `ConfigError` if the
         tracker takes none."""
         if given:
@@ -190,14 +193,14 @@ class StreamSession:
                 raise DataError(f"{where}: expected bool {frame.size}, as the frame, got {mask.dtype} {mask.shape}")
             if not mask.any():
                 raise DataError(
-                    f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask: give None where "
-                    "it is not there"
+                    f"{where}: expected the pixels of '{self.expressions[index]}', got an empty mask: give None if "
+                    "the target is absent"
                 )
 
     def finish(self) -> list[tuple[FrameResult, ...]]:
         """The results of the frames that still wait for later ones, at the end of the video."""
-        told, _ = _with_candidates([self._tracker.finish(state) for state in self._tracks], self._asked)
-        return list(zip(*told, strict=True))
+        ready, _ = _with_candidates([self._tracker.finish(state) for state in self._tracks], self._candidates)
+        return list(zip(*ready, strict=True))
 
     def decided(self) -> list[dict[str, Any] | None]:
         """For each of the E expressions, how it was decided which tracks it means, as JSON values; None if there is
@@ -211,7 +214,7 @@ class StreamSession:
         self._pace = self._key_frames.start()
         self._reading = self._reader.start()
         self._tracks = tuple(self._tracker.again(state) for state in self._tracks)
-        self._asked = dict.fromkeys(self._asked, AskedFrames())
+        self._candidates = dict.fromkeys(self._candidates, PendingCandidates())
 
     def snapshot(self) -> bytes:
         """The states and the frame counter, for `restore` in a session with the same settings."""
@@ -230,7 +233,7 @@ class StreamSession:
                 pace=self._pace,
                 reading=to_bytes(reading),
                 tracks=tuple(to_bytes(self._tracks[i]) for i in of),
-                asked=tuple(self._asked[i] for i in of if i in self._asked),
+                asked=tuple(self._candidates[i] for i in of if i in self._candidates),
                 picture=self._picture,
             )
         )
@@ -241,12 +244,13 @@ class StreamSession:
             state = from_bytes(SessionState, data)
             check_identity(self._identity(range(len(self.expressions))), state.identity)
             reading = from_bytes(type(self._reading), state.reading, self._reader.device)
-            tracks = tuple(from_bytes(type(own), kept) for own, kept in zip(self._tracks, state.tracks, strict=True))
-            asked = dict(zip(self._asked, state.asked, strict=True))
+            pairs = zip(self._tracks, state.tracks, strict=True)
+            tracks = tuple(from_bytes(type(track), track_bytes) for track, track_bytes in pairs)
+            pending = dict(zip(self._candidates, state.asked, strict=True))
         except ValueError as error:
             raise OutputError(f"snapshot: damaged ({error}); start over with --overwrite") from error
         self.frame_count, self._picture, self._pace = state.frame_count, state.picture, state.pace
-        self._reading, self._tracks, self._asked = reading, tracks, asked
+        self._reading, self._tracks, self._candidates = reading, tracks, pending
 
     def _identity(self, of: Sequence[int]) -> str:
         return json.dumps(
@@ -258,18 +262,19 @@ class StreamSession:
                 "chunk": self.chunk,
                 "expressions": [self.expressions[i] for i in of],
                 "asked": [self._reader.expressions[i] for i in of],
-                "candidates_of": [position for position, i in enumerate(of) if i in self._asked],
+                "candidates_of": [position for position, i in enumerate(of) if i in self._candidates],
             }
         )
 
 
 def _with_candidates(
-    told: list[list[FrameResult]], asked: Mapping[int, AskedFrames]
-) -> tuple[list[list[FrameResult]], dict[int, AskedFrames]]:
-    """The results of each expression, with candidates for those that report them, and the frames that still wait."""
-    joined = {i: frames.told(told[i]) for i, frames in asked.items()}
-    results = [joined[i][0] if i in joined else ready for i, ready in enumerate(told)]
-    return results, {i: waiting for i, (_, waiting) in joined.items()}
+    ready: list[list[FrameResult]], pending: Mapping[int, PendingCandidates]
+) -> tuple[list[list[FrameResult]], dict[int, PendingCandidates]]:
+    """The results of each expression, with candidates for those that report them, and the candidates that still
+    wait."""
+    attached = {i: candidates.attach(ready[i]) for i, candidates in pending.items()}
+    results = [attached[i][0] if i in attached else unchanged for i, unchanged in enumerate(ready)]
+    return results, {i: remaining for i, (_, remaining) in attached.items()}
 
 
 def questions(expressions: Sequence[str], tracker: Tracker[Any], draws_candidates: bool) -> tuple[str, ...]:
@@ -278,7 +283,7 @@ def questions(expressions: Sequence[str], tracker: Tracker[Any], draws_candidate
 
 
 def check_identity(own: str, other: str) -> None:
-    """Raise `OutputError` if a snapshot is of another session than this, `ValueError` if it is no JSON."""
+    """Raise `OutputError` if a snapshot is of another session, `ValueError` if its identity is not JSON."""
     if own == other:
         return
     mine, theirs = json.loads(own), json.loads(other)

@@ -14,7 +14,7 @@ from rvos.video.source import Source
 
 
 class SampledFrames:
-    """The frames of an open video that are watched; every iteration starts with the first one."""
+    """The frames of an open video that the sampling selects. Every iteration starts with the first one."""
 
     def __init__(self, video: VideoReader, sampling: Sampling) -> None:
         self._video = video
@@ -24,17 +24,17 @@ class SampledFrames:
         return self._sampling.select(self._video)
 
     def after(self, count: int) -> Iterator[Frame]:
-        """Those after the first `count`, by seeking if that is exact."""
+        """The frames after the first `count`, by seeking if that is exact."""
         return self._sampling.select(self._video, count)
 
 
 @contextmanager
 def open_source(source: Source, video: VideoConfig, sampling: str) -> Iterator[tuple[VideoInfo, SampledFrames]]:
-    """What is known of the video, and the frames that are watched.
+    """The metadata of a video, and the frames that the sampling selects.
 
-    source: a video file, a folder of pictures, pictures in order, `camera:N`, or (T, H, W, 3) uint8 RGB;
+    source: a video file, a folder of images, images in order, `camera:N`, or (T, H, W, 3) uint8 RGB;
     sampling: all, stride:K or uniform:N. Raises `ConfigError`, `VideoError`.
     """
-    chosen = parse_sampling(sampling)
+    parsed = parse_sampling(sampling)
     with open_video(source, **asdict(video)) as opened:
-        yield opened.info, SampledFrames(opened, chosen)
+        yield opened.info, SampledFrames(opened, parsed)

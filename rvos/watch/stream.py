@@ -13,11 +13,11 @@ Results = tuple[FrameResult, ...]
 
 
 class Session(Protocol):
-    """One video, watched for some targets; frames are given in order, by one thread."""
+    """The processing of one video for some targets. Frames are given in order, by one thread."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """What is followed."""
+        """The targets, in the order of the results."""
         ...
 
     @property
@@ -32,20 +32,20 @@ class Session(Protocol):
 
     @property
     def chunk(self) -> int:
-        """How many frames it is given at a time; the last time it may be fewer."""
+        """How many frames `steps` takes; the last time it may be fewer."""
         ...
 
     def steps(self, frames: Sequence[Frame]) -> list[Results]:
-        """Take in the next frames and give the results that are ready, in order: of these frames, of earlier ones, or
+        """Process the next frames. Returns the results that are ready, in order: of these frames, of earlier ones, or
         none."""
         ...
 
     def finish(self) -> list[Results]:
-        """The results still to come, in order; the video has ended."""
+        """The remaining results, in order, at the end of the video."""
         ...
 
     def snapshot(self) -> bytes:
-        """All that is remembered of the frames so far, results that are not given yet included."""
+        """The state after the frames so far, which includes the results that are not ready yet."""
         ...
 
     def restore(self, data: bytes) -> None:
@@ -57,15 +57,15 @@ class Stream:
     """Gives a session its frames, a chunk at a time, and keeps the frames that wait for their results: at most its
     `latency`.
 
-    answered: how many frames have their results already, if the session continues from a snapshot. The frames that it
-    has seen beyond those (`behind` of them) come again, and are not given to it again.
+    answered: how many frames have their results already, if the session continues from a snapshot. The session has
+    seen some frames beyond those; `replay_count` of them still come again, and are not given to it again.
     """
 
     def __init__(self, session: Session, answered: int = 0) -> None:
         self._session = session
-        self._gathered: list[Frame] = []
+        self._chunk: list[Frame] = []
         self._waiting: deque[Frame] = deque()
-        self.behind = session.frame_count - answered
+        self.replay_count = session.frame_count - answered
 
     @property
     def waiting(self) -> int:
@@ -73,40 +73,40 @@ class Stream:
         return len(self._waiting)
 
     def step(self, frame: Frame) -> list[tuple[Frame, Results]]:
-        """Take in the next frame. Returns the frames whose results are ready, with their results, in order."""
-        if self.behind:
+        """Take the next frame. Returns the frames whose results are ready, with their results, in order."""
+        if self.replay_count:
             self._waiting.append(frame)
-            self.behind -= 1
+            self.replay_count -= 1
             return []
-        self._gathered.append(frame)
-        return self._given() if len(self._gathered) == self._session.chunk else []
+        self._chunk.append(frame)
+        return self._process_chunk() if len(self._chunk) == self._session.chunk else []
 
     def finish(self) -> list[tuple[Frame, Results]]:
-        """The frames that still wait, with their results, in order. None as long as frames have to come again, since
+        """The frames that still wait, with their results, in order. [] as long as frames have to come again, since
         their results stay in the session. Raises `ValueError` if a frame has no results."""
-        if self.behind:
+        if self.replay_count:
             return []
-        given = [*(self._given() if self._gathered else ()), *map(self._matched, self._session.finish())]
+        finished = [*(self._process_chunk() if self._chunk else ()), *map(self._with_frame, self._session.finish())]
         if self._waiting:
             raise ValueError(f"session: expected results of all frames when it finished, got none for {self.waiting}")
-        return given
+        return finished
 
-    def _given(self) -> list[tuple[Frame, Results]]:
-        frames, self._gathered = self._gathered, []
+    def _process_chunk(self) -> list[tuple[Frame, Results]]:
+        frames, self._chunk = self._chunk, []
         results = self._session.steps(frames)
         self._waiting.extend(frames)
-        return [self._matched(of_frame) for of_frame in results]
+        return [self._with_frame(of_frame) for of_frame in results]
 
-    def _matched(self, results: Results) -> tuple[Frame, Results]:
+    def _with_frame(self, results: Results) -> tuple[Frame, Results]:
         frame = self._waiting.popleft()
         if results[0].frame_index != frame.index:
             raise ValueError(f"session: expected results of frame {frame.index}, got those of {results[0].frame_index}")
         return frame, results
 
 
-def watch(session: Session, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Results]]:
-    """Each frame with its results, in order, as soon as these are ready. If the frames end in a `VideoError`, the
-    results of those before are given first."""
+def process(session: Session, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Results]]:
+    """Process frames. Yields each frame with its results, in order, as soon as these are ready. If the frames end in a
+    `VideoError`, the results of the frames before are yielded first."""
     stream = Stream(session)
     try:
         for frame in frames:

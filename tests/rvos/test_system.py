@@ -18,7 +18,7 @@ from image_core.segmenter import ImageSegmenter
 from image_core.weights import embedded_models
 from rvos import VideoSegmenter
 from rvos.configuration import system_config
-from rvos.export.outputs import OUTPUTS, Made
+from rvos.export.outputs import OUTPUTS, ExportInput
 from rvos.export.table import build_exporters
 from rvos.parts import check_agreement, propagation_config, read_like, tracker_config
 from rvos.reading import PROPAGATORS
@@ -390,5 +390,5 @@ def test_the_help_names_everything_there_is_to_choose(rvos: Callable[..., Any], 
     assert "masker=photo" in said and all(f"{name}" in said for name in HUB_TRACKERS)
     for names in (PROPAGATORS, TRACKERS, OUTPUTS, embedded_models()):
         assert ",".join(names) in said
-    streamed = [name for name, output in OUTPUTS.items() if output.made_of is not Made.LOG]
+    streamed = [name for name, output in OUTPUTS.items() if output.input is not ExportInput.LOG]
     assert len(build_exporters(list(OUTPUTS), tmp_path, only_frames=None)) == len(streamed)

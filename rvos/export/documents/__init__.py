@@ -1,1 +1,1 @@
-"""Files of annotation that other tools open: each is written from what a run recorded, without the video."""
+"""Annotation files for other tools, written from the records of a run, without the video."""

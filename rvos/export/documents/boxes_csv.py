@@ -18,9 +18,9 @@ COLUMNS = (
 
 
 def write_boxes_csv(path: Path, run: Recorded) -> None:
-    """Write a row a frame and target, and one more for each of its tracks, with `track_id`.
+    """Write one row per frame and target, and one more for each of its tracks, with `track_id`.
 
-    Boxes are [x0, y0, x1, y1) in pixels, empty where the target is absent; masks are not in it. Raises `OutputError`.
+    Boxes are [x0, y0, x1, y1) in pixels, empty if the target is absent. Masks are not included. Raises `OutputError`.
     """
     with replacing(path) as temporary, output_errors(path), temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -32,9 +32,9 @@ def write_boxes_csv(path: Path, run: Recorded) -> None:
 
 def _rows(target: Target, record: FrameRecord) -> Iterator[list[object]]:
     name = target.name.encode("utf-8", "replace").decode()
-    begin = [record.frame_index, record.time_s, target.label, name]
-    sure = [record.score, record.presence]
+    frame_columns = [record.frame_index, record.time_s, target.label, name]
+    scores = [record.score, record.presence]
     parts = [("", record.box_xyxy, record.rle), *((t.track_id, t.box_xyxy, t.rle) for t in record.tracks)]
     for track_id, box, rle in parts:
-        where = [*box, rle_area(rle)] if box is not None else ["", "", "", "", 0]
-        yield [*begin, track_id, int(box is not None), *sure, *where]
+        box_columns = [*box, rle_area(rle)] if box is not None else ["", "", "", "", 0]
+        yield [*frame_columns, track_id, int(box is not None), *scores, *box_columns]

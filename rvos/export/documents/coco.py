@@ -1,7 +1,7 @@
-"""COCO's instances: a picture a frame, an annotation for each target that is on it, the mask as RLE.
+"""COCO instances: an image per frame, an annotation per frame and target that is present, the mask as RLE.
 
-Reading of "Data format" on COCO's site: `segmentation` is the compact RLE, with `iscrowd` 0, as detectors' results
-have it; pycocotools takes it like polygons, and no pixel is lost. Polygons would lose some.
+Our interpretation of "Data format" on the COCO site: `segmentation` is a compressed RLE with `iscrowd` 0, as in results
+of detectors. pycocotools accepts it like polygons, and it is exact, which polygons are not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from image_core.files import write_json
 from image_core.geometry.rle import rle_area
-from rvos.export.paths import picture_name
+from rvos.export.paths import frame_file_name
 from rvos.export.recorded import Recorded
 from rvos.types import FrameRecord, Target
 
@@ -22,8 +22,8 @@ def write_coco(path: Path, run: Recorded) -> None:
 
 
 def coco_document(run: Recorded) -> dict[str, Any]:
-    """The document: a category a target (`id` from 1), an image a frame (`id` is the frame's index plus 1), `score`
-    and `presence` beside COCO's own keys, `track_ids` where the tracker kept several apart."""
+    """The document: one category per target (`id` from 1) and one image per frame (`id` is the frame index plus 1). An
+    annotation also has `score`, `presence` and `track_ids`, which are not keys of COCO."""
     height, width = run.info.size
     images, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
     for records in run.read():
@@ -31,7 +31,7 @@ def coco_document(run: Recorded) -> dict[str, Any]:
         images.append(
             {
                 "id": index + 1,
-                "file_name": picture_name(index),
+                "file_name": frame_file_name(index),
                 "height": height,
                 "width": width,
                 "frame_index": index,
@@ -51,20 +51,20 @@ def coco_document(run: Recorded) -> dict[str, Any]:
 
 
 def categories(run: Recorded) -> list[dict[str, Any]]:
-    """A category a target, in order: its `label` and its name."""
+    """One category per target, in order: its `label` and its name."""
     return [{"id": target.label, "name": target.name, "supercategory": ""} for target in run.targets]
 
 
 def box_xywh(record: FrameRecord) -> list[int]:
-    """[x, y, width, height] in pixels of a record that is present."""
+    """[x, y, width, height] in pixels of a record whose target is present."""
     assert record.box_xyxy is not None
     x0, y0, x1, y1 = record.box_xyxy
     return [x0, y0, x1 - x0, y1 - y0]
 
 
-def _annotation(identity: int, target: Target, record: FrameRecord) -> dict[str, Any]:
+def _annotation(annotation_id: int, target: Target, record: FrameRecord) -> dict[str, Any]:
     return {
-        "id": identity,
+        "id": annotation_id,
         "image_id": record.frame_index + 1,
         "category_id": target.label,
         "segmentation": record.rle,

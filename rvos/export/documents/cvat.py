@@ -1,8 +1,9 @@
-"""CVAT for video 1.1: its XML, with masks as RLE, or with a track of boxes a target.
+"""CVAT for video 1.1: XML with masks as RLE, or with one track of boxes per target.
 
-A reading of CVAT's own writer and reader (`cvat/apps/dataset_manager/formats/cvat.py`). CVAT has no tracks of masks: it
-writes each mask as a track of one frame, which it reads back as a shape of that frame, and so does this. Boxes do make
-tracks, which an annotator can move and cut. Runs of a mask go along the rows of its box, background first.
+Written to match CVAT's own exporter and importer (`cvat/apps/dataset_manager/formats/cvat.py`). CVAT has no tracks of
+masks: its exporter writes each mask as a track of one frame, which its importer reads as a shape of that frame, and so
+does this one. Boxes form tracks, which an annotator can edit. The runs of a mask go along the rows of its box, starting
+with the background.
 """
 
 from __future__ import annotations
@@ -22,28 +23,28 @@ from rvos.export.style import OVERLAY_STYLE
 from rvos.types import FrameRecord
 
 Box = tuple[int, int, int, int]
-_NOT_IN_A_LINE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Control characters, ends of lines, half characters: XML 1.0, section 2.2, or not for a name."""
+_INVALID_CHARACTERS = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Control characters, line breaks and surrogates: not allowed in XML (1.0, section 2.2), or unsuitable for a name."""
 
 
 def write_cvat_masks(path: Path, run: Recorded) -> None:
-    """Write every mask, to the pixel. Raises `OutputError`."""
+    """Write the masks, without loss. Raises `OutputError`."""
     _write(path, run, _mask_tracks(run))
 
 
 def write_cvat_boxes(path: Path, run: Recorded) -> None:
-    """Write a track of boxes a target, a key frame a frame that was watched; masks are not in it. Raises
+    """Write one track of boxes per target, with a key frame on every processed frame, without masks. Raises
     `OutputError`."""
     _write(path, run, _box_tracks(run))
 
 
 def _write(path: Path, run: Recorded, tracks: Iterator[str]) -> None:
     with replacing(path) as temporary, output_errors(path), temporary.open("wb") as file:
-        for part in (_beginning(run), *tracks, "</annotations>\n"):
+        for part in (_header(run), *tracks, "</annotations>\n"):
             file.write(part.encode("utf-8", "replace"))
 
 
-def _beginning(run: Recorded) -> str:
+def _header(run: Recorded) -> str:
     height, width = run.info.size
     length = max(run.info.frame_count or 0, run.last_frame_index + 1)
     labels = "".join(
@@ -68,22 +69,22 @@ def _mask_tracks(run: Recorded) -> Iterator[str]:
         for label, record in zip(labels, records, strict=True):
             if record.box_xyxy is not None:
                 shape = _mask_attributes(record, record.box_xyxy)
-                # As CVAT has it, the mask ends on the frame after; the reader takes the first shape alone.
+                # As in CVAT's export, the track ends on the next frame; the importer uses only the first shape.
                 shapes = _shape("mask", record.frame_index, 0, shape, record.score)
                 shapes += _shape("mask", record.frame_index + 1, 1, shape, record.score)
                 yield _track(next(track_ids), label, shapes)
 
 
 def _box_tracks(run: Recorded) -> Iterator[str]:
-    shapes: list[list[str]] = [[] for _ in run.targets]  # all at once: a log is long to read
+    shapes: list[list[str]] = [[] for _ in run.targets]  # of all targets, to read the log only once
     last: list[str | None] = [None] * len(run.targets)
     for records in run.read():
         for index, record in enumerate(records):
-            where = last[index] if record.box_xyxy is None else _box_attributes(record.box_xyxy)
-            if where is not None:
+            attributes = last[index] if record.box_xyxy is None else _box_attributes(record.box_xyxy)
+            if attributes is not None:
                 outside = int(record.box_xyxy is None)
-                shapes[index].append(_shape("box", record.frame_index, outside, where, record.score))
-            last[index] = where
+                shapes[index].append(_shape("box", record.frame_index, outside, attributes, record.score))
+            last[index] = attributes
     for index, (label, of_target) in enumerate(zip(_labels(run), shapes, strict=True)):
         if of_target:
             yield _track(index, label, "".join(of_target))
@@ -93,9 +94,9 @@ def _track(track_id: int, label: str, shapes: str) -> str:
     return f'<track id="{track_id}" label={quoteattr(label)} source="auto">\n{shapes}</track>\n'
 
 
-def _shape(kind: str, frame_index: int, outside: int, where: str, score: float) -> str:
+def _shape(kind: str, frame_index: int, outside: int, attributes: str, score: float) -> str:
     return (
-        f'<{kind} frame="{frame_index}" keyframe="1" outside="{outside}" occluded="0" {where} z_order="0">'
+        f'<{kind} frame="{frame_index}" keyframe="1" outside="{outside}" occluded="0" {attributes} z_order="0">'
         f'<attribute name="score">{score:.6f}</attribute></{kind}>\n'
     )
 
@@ -112,7 +113,7 @@ def _mask_attributes(record: FrameRecord, box: Box) -> str:
 
 
 def runs_along_rows(mask: np.ndarray) -> np.ndarray:
-    """(h, w) bool -> int64 lengths of the runs along the rows, one after the other, background first (may be 0)."""
+    """(h, w) bool -> int64 lengths of the runs along all rows, starting with the background, whose length may be 0."""
     flat = mask.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     ends = np.concatenate([[0], edges, [flat.size]])
@@ -121,16 +122,15 @@ def runs_along_rows(mask: np.ndarray) -> np.ndarray:
 
 
 def _labels(run: Recorded) -> list[str]:
-    """The label of each target: its name. CVAT knows labels by their names alone, so that of two equal ones the second
-    is told apart."""
+    """The label of each target: its name. CVAT identifies labels by name, so repeated names get a number."""
     labels = list[str]()
     for target in run.targets:
         name = _plain(target.name)
-        alike = (f"{name} ({count})" for count in itertools.count(2))
-        labels.append(name if name not in labels else next(label for label in alike if label not in labels))
+        numbered = (f"{name} ({count})" for count in itertools.count(2))
+        labels.append(name if name not in labels else next(label for label in numbered if label not in labels))
     return labels
 
 
 def _plain(text: str) -> str:
-    """One line without the characters that XML cannot hold."""
-    return _NOT_IN_A_LINE.sub(" ", text)
+    """The text in one line, without characters that XML cannot contain."""
+    return _INVALID_CHARACTERS.sub(" ", text)

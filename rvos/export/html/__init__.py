@@ -1,4 +1,4 @@
-"""`report.html`: what an evaluation found, in one file that opens offline."""
+"""`report.html` of an evaluation and of a run: one HTML file that opens offline."""
 
 from rvos.export.html.page import Strip, write_report
 

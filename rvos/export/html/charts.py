@@ -1,4 +1,5 @@
-"""The charts of the report as inline SVG. Text stands beside them in HTML, so that it keeps its size on a phone."""
+"""The charts of the reports as inline SVG. Their texts are HTML outside the SVG, so that their size does not
+scale."""
 
 from __future__ import annotations
 
@@ -11,11 +12,11 @@ from rvos.export.html.figures import counted, percent
 from rvos.export.html.markup import Html, h
 
 BINS = 20
-_WIDTH, _HEIGHT, _RIBBON, _GAP = 480, 120, 12, 6
+_WIDTH, _HEIGHT, _RIBBON_HEIGHT, _GAP = 480, 120, 12, 6
 
 
 def histogram(scores: Sequence[float], name: str) -> Html:
-    """How many expressions have which score in [0, 1], and their mean as a line."""
+    """A histogram of the scores of expressions, in [0, 1], with their mean as a line."""
     counts, edges = np.histogram(np.clip(scores, 0, 1), bins=BINS, range=(0, 1))
     top, mean = max(1, int(counts.max())), float(np.mean(scores))
     bars = [
@@ -32,7 +33,7 @@ def histogram(scores: Sequence[float], name: str) -> Html:
     ]
     line = h("line", x1=f"{1000 * mean:.1f}", x2=f"{1000 * mean:.1f}", y1=0, y2=200, class_="mean")
     title = f"Histogram of {name} over {counted(len(scores), 'expression')}, mean {percent(mean)}"
-    picture = _svg("histogram", 1000, 200, title, *bars, line)
+    svg = _svg("histogram", 1000, 200, title, *bars, line)
     return h(
         "figure",
         h(
@@ -41,7 +42,7 @@ def histogram(scores: Sequence[float], name: str) -> Html:
             h("span", f"mean {percent(mean)}", class_="key mean"),
             class_="axis top",
         ),
-        picture,
+        svg,
         h("div", *(h("span", str(tick)) for tick in range(0, 101, 20)), class_="axis"),
         h(
             "figcaption",
@@ -52,26 +53,26 @@ def histogram(scores: Sequence[float], name: str) -> Html:
 
 
 def timeline(
-    curves: Mapping[str, Sequence[float]], ribbons: Mapping[str, Sequence[bool]], most_points: int, title: str
+    curves: Mapping[str, Sequence[float]], ribbons: Mapping[str, Sequence[bool]], max_points: int, title: str
 ) -> Html:
-    """Values in [0, 1] frame by frame, and below them where something is there.
+    """Curves of values in [0, 1] over the frames, and below them ribbons of booleans.
 
-    curves: class name -> (T,) values; ribbons: class name -> (T,) bool; of more than `most_points` frames, means of
-    neighbours are drawn.
+    curves: class name -> (T,) values; ribbons: class name -> (T,) bool; max_points: if there are more frames, means of
+    neighbouring frames are drawn.
     """
     grid = [h("line", x1=0, x2=_WIDTH, y1=y, y2=y, class_="grid") for y in (0, _HEIGHT // 2, _HEIGHT)]
-    lines = [_curve(values, name, most_points) for name, values in curves.items() if len(values)]
+    lines = [_curve_path(values, name, max_points) for name, values in curves.items() if len(values)]
     bands = [
-        h("path", d=_runs(values, _HEIGHT + _GAP + i * (_RIBBON + 2)), class_=name)
+        h("path", d=_ribbon_path(values, _HEIGHT + _GAP + i * (_RIBBON_HEIGHT + 2)), class_=name)
         for i, (name, values) in enumerate(ribbons.items())
         if any(values)
     ]
-    height = _HEIGHT + _GAP + len(ribbons) * (_RIBBON + 2)
+    height = _HEIGHT + _GAP + len(ribbons) * (_RIBBON_HEIGHT + 2)
     return _svg("timeline", _WIDTH, height, title, *grid, *lines, *bands)
 
 
 def interval(mean: float, low: float, high: float) -> Html:
-    """A gain and its interval on an axis that shows 0."""
+    """A gain and its confidence interval on an axis that contains 0."""
     left, right = min(low, 0.0), max(high, 0.0)
     margin = 0.08 * (right - left) or 0.01
     scale = 1000 / (right - left + 2 * margin)
@@ -91,13 +92,15 @@ def bar(value: float) -> Html:
 
 
 def _svg(name: str, width: int, height: int, title: str | None, *children: Html) -> Html:
-    spoken = {"role": "img", "aria_label": title} if title else {"aria_hidden": "true"}
-    return h("svg", *children, class_=name, viewBox=f"0 0 {width} {height}", preserveAspectRatio="none", **spoken)
+    accessibility = {"role": "img", "aria_label": title} if title else {"aria_hidden": "true"}
+    return h(
+        "svg", *children, class_=name, viewBox=f"0 0 {width} {height}", preserveAspectRatio="none", **accessibility
+    )
 
 
-def _curve(values: Sequence[float], name: str, most_points: int) -> Html:
+def _curve_path(values: Sequence[float], name: str, max_points: int) -> Html:
     means = np.clip(
-        [part.mean() for part in np.array_split(np.asarray(values, float), min(len(values), most_points))], 0, 1
+        [part.mean() for part in np.array_split(np.asarray(values, float), min(len(values), max_points))], 0, 1
     )
     ys = np.rint(_HEIGHT - _HEIGHT * np.nan_to_num(means)).astype(int).tolist()
     if len(ys) == 1:
@@ -106,13 +109,13 @@ def _curve(values: Sequence[float], name: str, most_points: int) -> Html:
     return h("path", d="M" + " ".join(f"{x} {y}" for x, y in zip(xs, ys, strict=True)), class_=name)
 
 
-def _runs(values: Sequence[bool], y: int) -> str:
-    """The stretches of True as boxes, each frame as wide as its share."""
+def _ribbon_path(values: Sequence[bool], y: int) -> str:
+    """An SVG path with a box for each run of True."""
     boxes, start = [], 0
-    for there, group in groupby(values):
+    for value, group in groupby(values):
         length = len(list(group))
-        if there:
+        if value:
             a, b = (round(_WIDTH * edge / len(values)) for edge in (start, start + length))
-            boxes.append(f"M{a} {y}H{b}v{_RIBBON}H{a}z")
+            boxes.append(f"M{a} {y}H{b}v{_RIBBON_HEIGHT}H{a}z")
         start += length
     return "".join(boxes)

@@ -1,4 +1,4 @@
-"""The lower half of the report: the best and the worst expressions as filmstrips, and all of them over time."""
+"""The lower half of the report: filmstrips of the best and the worst expressions, and all expressions over time."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 from image_core.errors import RvosError
 from rvos.export.html.charts import timeline
 from rvos.export.html.figures import counted, percent
-from rvos.export.html.filmstrip import data_uri, paint, spread
+from rvos.export.html.filmstrip import data_uri, evenly_spread, paint
 from rvos.export.html.markup import Html, h
 from rvos.export.html.summary import section
 
 Row = Mapping[str, Any]
 Strip = Callable[[str, str, Sequence[int]], Sequence[tuple[np.ndarray, np.ndarray | None, np.ndarray]]]
 """`strip(video_id, expression_id, positions)`: for each position among the scored frames the frame (H, W, 3) uint8 RGB,
-the truth (H, W) bool or None, the prediction (H, W) bool. May raise `RvosError`."""
+the ground truth (H, W) bool or None, the prediction (H, W) bool. May raise `RvosError`."""
 
-EXTREMES = 6
-MOST_CHARTED = 4000
-_POINTS_IN_ALL, _FEWEST_POINTS, _MOST_POINTS = 150_000, 20, 120
+FILMSTRIPS_PER_END = 6
+MAX_CHARTS = 4000
+_TOTAL_POINTS, _MIN_POINTS, _MAX_POINTS = 150_000, 20, 120
 _BANDS = 10
-_OPEN_UP_TO = 24
+_MAX_UNGROUPED = 24
 
 
 def score_of(row: Row) -> float:
-    """What an expression is ranked by: its J&F, 0 where there is none."""
+    """The value by which an expression is ranked: its J&F, or 0 if it has none."""
     value = row.get("J&F")
     return float(value) if isinstance(value, int | float) and np.isfinite(value) else 0.0
 
@@ -39,21 +39,22 @@ def score_name(rows: Sequence[Row]) -> str:
 
 
 def filmstrips(rows: Sequence[Row], strip: Strip, links: Mapping[str, str]) -> list[Html]:
-    """The worst and the best expressions, `EXTREMES` of each, those that failed left out; sections, none for no row.
+    """Sections with filmstrips of the best and the worst expressions, `FILMSTRIPS_PER_END` of each; [] without rows.
 
-    Where nothing is to be seen an empty mask is perfect: the best are among those with a target.
+    Failed expressions are omitted. The best are chosen among expressions with a visible target, since for the others an
+    empty mask is perfect.
     """
     ranked = sorted((row for row in rows if not row.get("error") and row.get("J")), key=score_of)
-    worst = ranked[: min(EXTREMES, len(ranked) // 2)]
-    best = [row for row in ranked[len(worst) :][::-1] if any(row.get("visible") or [])][:EXTREMES]
+    worst = ranked[: min(FILMSTRIPS_PER_END, len(ranked) // 2)]
+    best = [row for row in ranked[len(worst) :][::-1] if any(row.get("visible") or [])][:FILMSTRIPS_PER_END]
     ends = (("best", "Best expressions", best), ("worst", "Worst expressions", worst))
     return [
         section(
             anchor,
             title,
-            _picture_key(),
+            _image_key(),
             _curve_key(chosen),
-            _films([_filmstrip(r, strip, links) for r in chosen], chosen),
+            _filmstrip_list([_filmstrip(r, strip, links) for r in chosen], chosen),
         )
         for anchor, title, chosen in ends
         if chosen
@@ -61,25 +62,25 @@ def filmstrips(rows: Sequence[Row], strip: Strip, links: Mapping[str, str]) -> l
 
 
 def over_time(rows: Sequence[Row], links: Mapping[str, str]) -> Html | None:
-    """J and F frame by frame, a small chart an expression, worst first, folded away by tenths of the score."""
+    """J and F over the frames, one small chart per expression, worst first, grouped by tenths of the score."""
     if not rows:
         return None
     ranked = sorted(rows, key=score_of)
-    left_out = max(0, len(ranked) - MOST_CHARTED)
-    if left_out:
-        ranked = ranked[: MOST_CHARTED // 2] + ranked[-MOST_CHARTED // 2 :]
-    most_points = min(_MOST_POINTS, max(_FEWEST_POINTS, _POINTS_IN_ALL // len(ranked)))
-    averaged = any(len(row.get("J") or ()) > most_points for row in ranked)
+    omitted = max(0, len(ranked) - MAX_CHARTS)
+    if omitted:
+        ranked = ranked[: MAX_CHARTS // 2] + ranked[-MAX_CHARTS // 2 :]
+    max_points = min(_MAX_POINTS, max(_MIN_POINTS, _TOTAL_POINTS // len(ranked)))
+    averaged = any(len(row.get("J") or ()) > max_points for row in ranked)
     notes = [
-        f"Of more than {most_points} frames, means of neighbours are drawn." if averaged else "",
-        f"{counted(left_out, 'expression')} between the best and the worst left out." if left_out else "",
+        f"Of more than {max_points} frames, means of neighbouring frames are drawn." if averaged else "",
+        f"{counted(omitted, 'expression')} between the best and the worst omitted." if omitted else "",
     ]
-    groups = _bands(ranked) if len(ranked) > _OPEN_UP_TO else {f"{score_name(rows)} from low to high": ranked}
-    folded = [
+    groups = _bands(ranked) if len(ranked) > _MAX_UNGROUPED else {f"{score_name(rows)} from low to high": ranked}
+    group_details = [
         h(
             "details",
             h("summary", f"{title} ", h("small", counted(len(band), "expression"))),
-            h("div", *(_card(row, links, most_points) for row in band), class_="cards"),
+            h("div", *(_card(row, links, max_points) for row in band), class_="cards"),
             open=index == 0,
         )
         for index, (title, band) in enumerate(groups.items())
@@ -91,12 +92,12 @@ def over_time(rows: Sequence[Row], links: Mapping[str, str]) -> Html | None:
         _curve_key(rows),
         h("p", " ".join(filter(None, notes)), class_="note") if any(notes) else None,
         h("p", h("label", "Find ", find), h("output", id="found"), class_="scripted"),
-        *folded,
+        *group_details,
     )
 
 
 def _bands(ranked: Sequence[Row]) -> dict[str, list[Row]]:
-    """Tenths of the score, those that are empty left out."""
+    """The expressions by tenths of the score, without empty groups."""
     name, bands = score_name(ranked), dict[str, list[Row]]()
     for row in ranked:
         tenth = min(_BANDS - 1, int(_BANDS * score_of(row)))
@@ -104,21 +105,21 @@ def _bands(ranked: Sequence[Row]) -> dict[str, list[Row]]:
     return bands
 
 
-def _films(films: Sequence[Html], rows: Sequence[Row]) -> Html:
-    return h("div", *films, class_="films" if any(map(_is_long, rows)) else "films narrow")
+def _filmstrip_list(filmstrips: Sequence[Html], rows: Sequence[Row]) -> Html:
+    return h("div", *filmstrips, class_="filmstrips" if any(map(_is_long, rows)) else "filmstrips narrow")
 
 
 def _filmstrip(row: Row, strip: Strip, links: Mapping[str, str]) -> Html:
     shown = np.logical_or(row.get("visible") or [], row.get("predicted") or []).tolist() or [False] * len(row["J"])
-    positions = spread(shown)
+    positions = evenly_spread(shown)
     try:
         views = strip(str(row["video_id"]), str(row["expression_id"]), positions)
     except RvosError as error:
-        pictures: Html = h("p", f"no pictures: {error}", class_="warning")
+        images: Html = h("p", f"no images: {error}", class_="warning")
     else:
         frames = [_frame(row, i, *view) for i, view in zip(positions, views, strict=True)]
-        pictures = h("div", *frames, class_="strip")
-    return h("article", _caption(row, links), pictures, _chart(row, _MOST_POINTS), class_="film")
+        images = h("div", *frames, class_="strip")
+    return h("article", _caption(row, links), images, _chart(row, _MAX_POINTS), class_="filmstrip")
 
 
 def _frame(row: Row, position: int, frame: np.ndarray, truth: np.ndarray | None, prediction: np.ndarray) -> Html:
@@ -133,16 +134,16 @@ def _frame(row: Row, position: int, frame: np.ndarray, truth: np.ndarray | None,
     )
 
 
-def _card(row: Row, links: Mapping[str, str], most_points: int) -> Html:
+def _card(row: Row, links: Mapping[str, str], max_points: int) -> Html:
     error = row.get("error")
-    body = h("p", f"failed: {error}", class_="warning") if error else _chart(row, most_points)
+    body = h("p", f"failed: {error}", class_="warning") if error else _chart(row, max_points)
     return h("article", _caption(row, links), body, class_="card")
 
 
 def _caption(row: Row, links: Mapping[str, str]) -> Html:
     video_id, expression_id = str(row["video_id"]), str(row["expression_id"])
     link = links.get(f"{video_id}/{expression_id}")
-    # Quoted whole, a colon too: the address can only be one beside the report.
+    # All of it is quoted, colons too, so that the link can only be relative to the report.
     overlay = h("a", "overlay", href=quote(link)) if link else None
     labels = [f"{key} {value}" for key, value in (row.get("labels") or {}).items()]
     return h(
@@ -159,21 +160,21 @@ def _caption(row: Row, links: Mapping[str, str]) -> Html:
     )
 
 
-def _chart(row: Row, most_points: int) -> Html | None:
+def _chart(row: Row, max_points: int) -> Html | None:
     if not _is_long(row):
         return None
     curves = {name.lower(): row.get(name) or () for name in ("J", "F")}
     ribbons = {name: row.get(name) or () for name in ("visible", "predicted")}
     means = ", ".join(f"{k.upper()} {percent(float(np.mean(v)))}" for k, v in curves.items() if len(v))
     last = len(curves["j"]) - 1
-    drawn = timeline(curves, ribbons, most_points, f"Over {last + 1} frames: {means}")
+    drawn = timeline(curves, ribbons, max_points, f"Over {last + 1} frames: {means}")
     return h(
         "div", drawn, h("div", *(h("span", _frame_name(row, end)) for end in (0, last)), class_="axis"), class_="chart"
     )
 
 
 def _is_long(row: Row) -> bool:
-    """Whether there is a curve to draw: more than one scored frame."""
+    """Whether there are enough scored frames for a curve: more than one."""
     return len(row.get("J") or ()) > 1
 
 
@@ -182,9 +183,9 @@ def _frame_name(row: Row, position: int) -> str:
     return str(names[position]) if position < len(names) else str(position)
 
 
-def _picture_key() -> Html:
+def _image_key() -> Html:
     truth, prediction = h("span", "truth", class_="key outlined"), h("span", "prediction", class_="key predicted")
-    return h("p", "Pictures:", truth, prediction, class_="legend")
+    return h("p", "Images:", truth, prediction, class_="legend")
 
 
 def _curve_key(rows: Sequence[Row]) -> Html | None:

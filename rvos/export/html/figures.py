@@ -1,4 +1,4 @@
-"""Names and numbers as the report prints them: fractions in percent with one decimal, as papers do."""
+"""Formatting of names and numbers in the reports: fractions in percent with one decimal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LABELS = {
 
 
 def label(key: str) -> str:
-    """A key of `metrics.json` in words."""
+    """A key of `metrics.json` as text."""
     words = _LABELS.get(key, key.replace("_", " "))
     return f"{words[:-2]}, s" if words.endswith(" s") else words
 
@@ -31,7 +31,7 @@ def figures_of(block: Mapping[str, Any]) -> dict[str, float]:
 
 
 def percent(value: Any) -> str:
-    """0.6413 -> "64.1"; what is no number is a dash."""
+    """0.6413 -> "64.1"; a dash for anything that is not a number."""
     return f"{100 * value:.1f}".replace("-", "−") if _is_number(value) else NOTHING
 
 

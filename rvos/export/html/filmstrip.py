@@ -1,4 +1,4 @@
-"""A few frames of an expression side by side: the prediction filled, the truth outlined, as JPEG inside the page."""
+"""The images of a filmstrip: a few frames of an expression, the prediction filled, the ground truth outlined."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _QUALITY = 78
 _PAINTER = Painter(FILMSTRIP_STYLE)
 
 
-def spread(shown: Sequence[bool], count: int = FRAMES) -> list[int]:
-    """At most `count` positions in order, evenly spread over those with True; too few are filled up with others."""
-    there = np.asarray(shown, bool)
-    first = _evenly(np.flatnonzero(there), count)
-    return sorted([*first, *_evenly(np.flatnonzero(~there), count - len(first))])
+def evenly_spread(preferred: Sequence[bool], count: int = FRAMES) -> list[int]:
+    """At most `count` positions in order, evenly spread over the preferred ones, filled up with others if too few."""
+    is_preferred = np.asarray(preferred, bool)
+    first = _evenly(np.flatnonzero(is_preferred), count)
+    return sorted([*first, *_evenly(np.flatnonzero(~is_preferred), count - len(first))])
 
 
 def _evenly(positions: np.ndarray, count: int) -> list[int]:
@@ -31,12 +31,13 @@ def _evenly(positions: np.ndarray, count: int) -> list[int]:
 
 
 def paint(frame: np.ndarray, truth: np.ndarray | None, prediction: np.ndarray) -> np.ndarray:
-    """(h, 320, 3) uint8 RGB: the frame at the width of the strip, prediction filled and edged, truth outlined over it.
+    """(h, 320, 3) uint8 RGB: the frame at the width of the strip, with the prediction filled and outlined, and
+    the ground truth outlined over it.
 
-    frame: (H, W, 3) uint8 RGB; truth, prediction: (H, W) bool, None where there is no truth.
+    frame: (H, W, 3) uint8 RGB; truth: (H, W) bool or None; prediction: (H, W) bool.
     """
     size = (_WIDTH_PX, max(1, round(frame.shape[0] * _WIDTH_PX / frame.shape[1])))
-    # Of a small frame the marks would be as coarse as its pixels: it is made larger.
+    # A small frame is enlarged, since outlines would be as coarse as its pixels.
     shrinks = frame.shape[1] > _WIDTH_PX
     image = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     filled = _scaled(prediction, size)
@@ -48,12 +49,12 @@ def paint(frame: np.ndarray, truth: np.ndarray | None, prediction: np.ndarray) -
 
 
 def data_uri(image: np.ndarray) -> str:
-    """(H, W, 3) uint8 RGB as the address of an inline JPEG."""
+    """(H, W, 3) uint8 RGB as a JPEG in a `data:` URI."""
     return jpeg_uri(jpeg_bytes(image, _QUALITY))
 
 
 def _scaled(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bool; a pixel stays when half of it is covered, and something stays of a mask that is not empty."""
+    """The mask, resized: pixels of which at least half is covered. A mask that is not empty does not become empty."""
     shrinks = mask.shape[1] > size[0]
     covered = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(covered >= min(0.5, float(covered.max()) or 1.0))

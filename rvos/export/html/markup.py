@@ -1,4 +1,4 @@
-"""HTML and SVG that is escaped by construction: plain text in, `Html` out."""
+"""Builds HTML and SVG from nested elements. Plain text is always escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _VOID = frozenset({"br", "img", "input", "meta"})
 
 
 class Html(str):
-    """Text that is markup already; any other `str` is escaped when it becomes a child."""
+    """Text that is markup. Any other `str` is escaped when it becomes a child of an element."""
 
     __slots__ = ()
 
@@ -19,8 +19,8 @@ Value = str | float | bool | None
 
 
 def h(tag: str, *children: Child, **attributes: Value) -> Html:
-    """An element. Attributes that are None or False are left out, True stands bare; `class_` and `aria_label` become
-    class and aria-label."""
+    """An element. Attributes that are None or False are omitted, True gives an attribute without value; `class_` and
+    `aria_label` become class and aria-label."""
     opening = "".join([tag, *_attributes(attributes)])
     if tag in _VOID:
         return Html(f"<{opening}>")
@@ -28,7 +28,7 @@ def h(tag: str, *children: Child, **attributes: Value) -> Html:
 
 
 def joined(children: Iterable[Child]) -> Html:
-    """Children one after the other, however they are nested; None is nothing."""
+    """The concatenation of nested children, without None."""
     return Html("".join(_flat(children)))
 
 
@@ -46,5 +46,5 @@ def _attributes(attributes: dict[str, Value]) -> Iterable[str]:
     for name, value in attributes.items():
         if value is None or value is False:
             continue
-        known = name.rstrip("_").replace("_", "-")
-        yield f" {known}" if value is True else f' {known}="{escape(str(value))}"'
+        attribute = name.rstrip("_").replace("_", "-")
+        yield f" {attribute}" if value is True else f' {attribute}="{escape(str(value))}"'

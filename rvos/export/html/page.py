@@ -1,4 +1,4 @@
-"""The whole page: head, sections in order, styles and script inside."""
+"""The report of an evaluation as one page."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _CONTENTS = (
 
 
 def write_report(path: Path, document: Document, rows: Sequence[Row], strip: Strip) -> None:
-    """Write one file that opens offline and needs no script to be read.
+    """Write one file that opens offline and can be read without scripts.
 
-    document: the content of `metrics.json`, any key may be absent; rows: a mapping an expression with "video_id",
-    "expression_id", "sentence", "labels", "frame_names", "J", "F" (a value a scored frame, F may be None), "visible",
-    "predicted" (bool a scored frame), "J&F", "error" (text or None). Raises `OutputError`.
+    document: the content of `metrics.json`, any key may be absent; rows: one mapping per expression with "video_id",
+    "expression_id", "sentence", "labels", "frame_names", "J", "F" (one value per scored frame, F may be None),
+    "visible", "predicted" (one bool per scored frame), "J&F", "error" (text or None). Raises `OutputError`.
     """
     write_page(path, report(document, rows, strip))
 
 
 def report(document: Document, rows: Sequence[Row], strip: Strip) -> Html:
-    """The page as `write_report` writes it, without the line that says it is HTML."""
+    """The page that `write_report` writes, without the doctype."""
     links = document.get("overlays") or {}
     parts = joined(
         [
@@ -64,10 +64,10 @@ def report(document: Document, rows: Sequence[Row], strip: Strip) -> Html:
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:
-    """Noun -> how many."""
+    """Noun -> count."""
     videos = len({row["video_id"] for row in rows})
-    frames = sum(len(row.get("J") or ()) for row in rows)
-    return {"video": videos, "expression": len(rows), "scored mask": frames}
+    masks = sum(len(row.get("J") or ()) for row in rows)
+    return {"video": videos, "expression": len(rows), "scored mask": masks}
 
 
 def _distribution(rows: Sequence[Row]) -> Html | None:

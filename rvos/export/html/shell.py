@@ -1,4 +1,4 @@
-"""What every page of ours begins and ends with: one file that opens offline, its styles and scripts inside."""
+"""The frame of every report: one HTML file with its styles and scripts, which opens offline."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pathlib import Path
 from image_core.files import write_atomic
 from rvos.export.html.markup import Html, h
 
-# The browser itself then refuses whatever would come from elsewhere.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+# With this policy the browser loads nothing from other hosts.
+_CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def page(title: str, main: Html, *, styles: tuple[str, ...], scripts: tuple[str, ...]) -> Html:
-    """A page without the line that says it is HTML. styles, scripts: names of files beside this one."""
+    """A page without the doctype. styles, scripts: names of files in the folder of this module."""
     head = h(
         "head",
         h("meta", charset="utf-8"),
-        h("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        h("meta", http_equiv="Content-Security-Policy", content=_CONTENT_SECURITY_POLICY),
         h("meta", name="viewport", content="width=device-width, initial-scale=1"),
         h("title", title),
-        *(h("style", _own_file(name)) for name in styles),
+        *(h("style", _read(name)) for name in styles),
     )
-    return h("html", head, h("body", main, *(h("script", _own_file(name)) for name in scripts)), lang="en")
+    return h("html", head, h("body", main, *(h("script", _read(name)) for name in scripts)), lang="en")
 
 
-def write_page(path: Path, whole: Html) -> None:
-    """Write a page in one step. Raises `OutputError`."""
-    write_atomic(path, ("<!doctype html>\n" + whole + "\n").encode("utf-8", "backslashreplace"))
+def write_page(path: Path, content: Html) -> None:
+    """Write a page atomically. Raises `OutputError`."""
+    write_atomic(path, ("<!doctype html>\n" + content + "\n").encode("utf-8", "backslashreplace"))
 
 
-def _own_file(name: str) -> Html:
+def _read(name: str) -> Html:
     return Html(Path(__file__).with_name(name).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The upper half of the report: figures, protocols, the baseline beside them, breakdowns, speed, settings, failures."""
+"""The upper half of the report: figures, protocols, baseline, breakdowns, speed, settings, failures."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _VERIFIED = {
     True: ("verified", "checked against the reference's figures"),
     False: ("not verified", "could not be checked"),
 }
-_NARROW = 4
-"""So many figures leave room for two tables beside each other."""
+_MAX_FIGURES_NARROW = 4
+"""Two tables fit beside each other if they have at most this many figures."""
 
 
 def title_of(document: Document) -> str:
-    """The dataset's name as papers write it, where the document has it."""
+    """The title of the dataset, or its name if the document has no title."""
     return str(document.get("title") or document.get("dataset", "evaluation"))
 
 
 def heading(document: Document, counts: Mapping[str, int]) -> Html:
-    """Dataset and split, the figures, how they were taken, and what went wrong in one line each."""
+    """Dataset and split, the figures, their protocol, and the number of failures."""
     dataset, split = title_of(document), document.get("split")
     failed, missing = (len(document.get(key) or ()) for key in ("failures", "missing"))
     faults = [counted(failed, "failure")] * (failed > 0) + [f"{missing:,} missing"] * (missing > 0)
@@ -52,7 +52,7 @@ def heading(document: Document, counts: Mapping[str, int]) -> Html:
 
 
 def protocols(document: Document) -> Html | None:
-    """A block a protocol with its own figures, where there is more than one; no table, for that would compare them."""
+    """One block per protocol with its figures, if there are several. Not a table, which would suggest a comparison."""
     named: Mapping[str, Document] = document.get("protocols") or {}
     if not named:
         return None
@@ -62,7 +62,7 @@ def protocols(document: Document) -> Html | None:
 
 
 def baseline(document: Document) -> Html | None:
-    """The frame-by-frame figures in a block of their own, and the gain with its interval."""
+    """The figures of the frame-by-frame baseline, and the gain over it with its interval."""
     block: Document = document.get("baseline") or {}
     if not block:
         return None
@@ -78,22 +78,26 @@ def baseline(document: Document) -> Html | None:
     return section(
         "baseline",
         "Baseline",
-        h("p", "The same image model asked frame by frame, without propagation and without tracker.", class_="note"),
+        h(
+            "p",
+            "The same image model on every frame by itself, without propagation and without tracker.",
+            class_="note",
+        ),
         table(["", *map(label, names)], [*rows, this]),
         *(_gain(name, values) for name, values in gains.items()),
     )
 
 
 def breakdowns(document: Document) -> Html | None:
-    """A table a label: family, type, expression length, ..., two beside each other where they are narrow."""
+    """One table per label, such as family, type or expression length; narrow tables are beside each other."""
     by_label: Mapping[str, Mapping[str, Document]] = document.get("by") or {}
     tables = [_breakdown(name, blocks) for name, blocks in by_label.items() if blocks]
     widest = max((len(figures_of(row)) for blocks in by_label.values() for row in blocks.values()), default=0)
-    return h("div", *tables, class_="columns" if widest <= _NARROW else "stack") if tables else None
+    return h("div", *tables, class_="columns" if widest <= _MAX_FIGURES_NARROW else "stack") if tables else None
 
 
 def failures(document: Document) -> Html | None:
-    """Every failure and everything that is missing, by name."""
+    """The lists of failures and of missing predictions."""
     failed: Sequence[Document] = document.get("failures") or ()
     missing: Sequence[Any] = document.get("missing") or ()
     if not failed and not missing:
@@ -103,7 +107,7 @@ def failures(document: Document) -> Html | None:
         "failures",
         "Failures",
         h("p", "What failed or is missing counts as 0 in the figures.", class_="note"),
-        table(["video", "expression", "error"], rows, texts=3) if rows else None,
+        table(["video", "expression", "error"], rows, text_columns=3) if rows else None,
         h("h3", f"Missing ({len(missing)})") if missing else None,
         h("ul", *(h("li", _named(item)) for item in missing), class_="names") if missing else None,
     )
@@ -124,13 +128,13 @@ def facts(document: Document) -> Html | None:
 
 
 def section(anchor: str | None, title: str, *children: Html | None) -> Html:
-    """A part of the page; the list at its top leads to those with an anchor."""
+    """A section of the page. The contents at its top link to the sections with an anchor."""
     return h("section", h("h2", title), *children, id=anchor)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1, sortable: bool = False) -> Html:
-    """The first `texts` columns are text, those after them figures."""
-    kinds = ["text" if i < texts else None for i in range(len(head))]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1, sortable: bool = False) -> Html:
+    """A table whose first `text_columns` columns are text and whose other columns are figures."""
+    kinds = ["text" if i < text_columns else None for i in range(len(head))]
     cells = [h("th", name, class_=kind, scope="col") for name, kind in zip(head, kinds, strict=True)]
     body = [h("tr", *(h("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=False))) for row in rows]
     whole = h("table", h("thead", h("tr", *cells)), h("tbody", *body), class_="sortable" if sortable else None)

@@ -1,4 +1,4 @@
-"""The page as a person uses it, in a browser without a window: it is skipped where there is none."""
+"""The page in a headless browser. Skipped if there is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rvos.app.limits import Limits
-from rvos.app.workspace import Example, Offer, Settings, Workspace
+from rvos.app.workspace import Choices, Example, Settings, Workspace
 from rvos.segmenter import VideoSegmenter
 from rvos.synthetic.demo_clip import RATE, SIZE, draw_frame
 from rvos.video.writer import VideoWriter
@@ -28,31 +28,31 @@ MODEL = "s2rm_tiny"
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]:
-    """A browser, and the address of a page with the embedded model."""
+    """A browser, and the URL of a page with the embedded model."""
     if not Path(BROWSER).is_file():
         pytest.skip("needs a browser: RVOS_CHROMIUM, the path of a headless Chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, to drive a browser")
     pytest.importorskip("gradio", reason="needs the extra app")
     import uvicorn  # pyright: ignore[reportMissingImports]
 
-    from rvos.app.serving import application
+    from rvos.app.serving import create_app
 
     folder = tmp_path_factory.mktemp("page")
-    offer = Offer((MODEL,), examples=(Example("shapes", film_of(folder / "example.mp4")),))
+    choices = Choices((MODEL,), examples=(Example("shapes", write_video(folder / "example.mp4")),))
 
-    def system(settings: Settings) -> VideoSegmenter:
+    def build(settings: Settings) -> VideoSegmenter:
         return VideoSegmenter(settings.model, tracker=settings.tracker, key_frames=settings.key_frames)
 
-    workspace = Workspace(folder / "visits", offer, system, Limits(frames=60))
+    workspace = Workspace(folder / "visits", choices, build, Limits(frames=60))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    up = threading.Event()
-    app = application(workspace, folder / "uploads", "", up.set)
+    ready = threading.Event()
+    app = create_app(workspace, folder / "uploads", "", ready.set)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
-    assert up.wait(120)
+    assert ready.wait(120)
     with playwright.sync_playwright() as driver:
         options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         options += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
@@ -65,30 +65,30 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
-    """A film with a red circle, a blue star, a green square and a yellow triangle; its name is unkind."""
-    return film_of(tmp_path / "a <img src=x onerror=alert(1)> film.mp4")
+def video(tmp_path: Path) -> Path:
+    """A video with a red circle, a blue star, a green square and a yellow triangle. Its name contains HTML."""
+    return write_video(tmp_path / "a <img src=x onerror=alert(1)> film.mp4")
 
 
-def film_of(path: Path) -> Path:
+def write_video(path: Path) -> Path:
     with VideoWriter(path, SIZE, rate=RATE) as writer:
         for index in range(FRAMES):
             writer.write(draw_frame(3 * index), index / RATE)
     return path
 
 
-class Person:
-    """Somebody who looks at the page, and keeps note of every address that it asks for."""
+class Visitor:
+    """A visitor of the page. Records every URL that the page requests."""
 
     def __init__(self, browser: Any, address: str, scheme: str = "light", width: int = 1280) -> None:
-        self.asked: list[str] = []
-        self.faults: list[str] = []
+        self.requests: list[str] = []
+        self.errors: list[str] = []
         self.context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
         self.page = self.context.new_page()
         self.page.set_default_timeout(WAIT_MS)
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.errors.append(dialog.message))
         self.address = address
         self.page.goto(address)
         self.page.wait_for_selector(".player")
@@ -96,43 +96,48 @@ class Person:
     def upload(self, path: Path) -> None:
         self.page.locator("input[type=file]").first.set_input_files(str(path))
 
-    def says(self, words: str) -> None:
-        """Wait until the player says so."""
-        self.page.wait_for_function("words => document.querySelector('.says').textContent.includes(words)", arg=words)
+    def wait_for_message(self, words: str) -> None:
+        """Wait until the message of the player contains these words."""
+        self.page.wait_for_function(
+            "words => document.querySelector('.message').textContent.includes(words)", arg=words
+        )
 
-    def find(self, words: str) -> None:
+    def segment(self, words: str) -> None:
         self.page.get_by_label("Expressions").fill(words)
         self.page.get_by_role("button", name="Find them").click()
-        self.says("Done")
+        self.wait_for_message("Done")
 
-    def go(self, frame: int) -> None:
-        self.page.locator(".scrub input").fill(str(frame))
+    def go_to(self, frame: int) -> None:
+        self.page.locator(".seek input").fill(str(frame))
 
-    def leave(self, picture: str) -> None:
-        """Look at it once more, for `RVOS_SCREENSHOTS`, and see that nothing was asked of anybody else."""
+    def close(self, screenshot: str) -> None:
+        """Take a screenshot if `RVOS_SCREENSHOTS` is set, and check that nothing was requested from other hosts."""
         if folder := os.environ.get("RVOS_SCREENSHOTS"):
-            self.page.screenshot(path=str(Path(folder) / f"{picture}.png"), full_page=True)
-        away = [url for url in self.asked if not url.startswith((self.address, "data:", "blob:"))]
-        named = [url for url in self.asked if "tmp" in url or "gradio_api/file" in url]
+            self.page.screenshot(path=str(Path(folder) / f"{screenshot}.png"), full_page=True)
+        foreign = [url for url in self.requests if not url.startswith((self.address, "data:", "blob:"))]
+        with_path = [url for url in self.requests if "tmp" in url or "gradio_api/file" in url]
         self.context.close()
-        assert (self.faults, away, named) == ([], [], [])
+        assert (self.errors, foreign, with_path) == ([], [], [])
 
 
-def test_upload_two_expressions_correct_download_reload(pages: tuple[Any, str], film: Path) -> None:
-    person = Person(*pages)
-    page = person.page
+def test_upload_two_expressions_correct_download_reload(pages: tuple[Any, str], video: Path) -> None:
+    visitor = Visitor(*pages)
+    page = visitor.page
     assert page.get_by_text("up to 200 MB, 60 seconds, 60 frames").is_visible()
-    person.upload(film)
-    person.says(f"{FRAMES} frames")
-    person.find("the red circle\nthe blue star")
-    assert page.locator(".track").count() == 2 and page.locator(".track b").all_inner_texts()[1] == "the blue star"
+    visitor.upload(video)
+    visitor.wait_for_message(f"{FRAMES} frames")
+    visitor.segment("the red circle\nthe blue star")
+    assert (
+        page.locator(".expression").count() == 2
+        and page.locator(".expression b").all_inner_texts()[1] == "the blue star"
+    )
     for view in ("Masks only", "Side by side", "Overlay"):
         page.get_by_role("button", name=view).click()
-    box = page.locator(".track svg").first.bounding_box()
+    box = page.locator(".expression svg").first.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 5 / (FRAMES - 1), box["y"] + 20)
-    assert page.locator(".scrub output").inner_text().startswith(f"6 / {FRAMES}")
+    assert page.locator(".seek output").inner_text().startswith(f"6 / {FRAMES}")
 
-    # The green square is what is meant from frame 5 on: it is painted around, by clicks.
+    # From frame 5 on the expression means the green square: its corners are clicked.
     page.get_by_text("Correct the result").click()
     page.get_by_role("button", name="Outline").click()
     green = square_of(draw_frame(15))
@@ -142,9 +147,9 @@ def test_upload_two_expressions_correct_download_reload(pages: tuple[Any, str], 
         page.mouse.click(picture["x"] + x * scale, picture["y"] + y * scale)
     page.get_by_role("button", name="Use this mask").click()
     page.get_by_text("From frame 6 on: the red circle").wait_for()
-    person.says("Done")
+    visitor.wait_for_message("Done")
 
-    page.locator("details.take summary").click()
+    page.locator("details.downloads summary").click()
     with page.expect_download() as waited:
         page.get_by_role("link", name="masks", exact=True).click()
     with zipfile.ZipFile(waited.value.path()) as packed:
@@ -157,8 +162,8 @@ def test_upload_two_expressions_correct_download_reload(pages: tuple[Any, str], 
     assert page.get_by_text("Done").first.is_visible()
     page.get_by_text("Correct the result").click()
     page.get_by_role("button", name="Candidates").click()
-    page.locator(".found button").first.wait_for()
-    person.leave("corrected")
+    page.locator(".candidates button").first.wait_for()
+    visitor.close("corrected")
 
 
 def white(packed: zipfile.ZipFile, frame: str) -> np.ndarray:
@@ -179,40 +184,40 @@ def square_of(image: np.ndarray) -> list[tuple[float, float]]:
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
-def test_a_broken_file_is_told_beside_the_inputs(pages: tuple[Any, str], tmp_path: Path) -> None:
-    person = Person(*pages, scheme="dark")
+def test_the_error_of_a_broken_file_is_shown(pages: tuple[Any, str], tmp_path: Path) -> None:
+    visitor = Visitor(*pages, scheme="dark")
     broken = tmp_path / "<b>holiday.mp4"
-    broken.write_bytes(b"no film")
-    person.upload(broken)
-    person.page.locator(".bring .wrong").get_by_text("holiday").wait_for()
-    told = person.page.locator(".bring .wrong").inner_text()
-    assert "holiday.mp4" in told and "/" not in told and str(tmp_path) not in person.page.content()
-    person.leave("broken")
+    broken.write_bytes(b"no video")
+    visitor.upload(broken)
+    visitor.page.locator(".upload .error").get_by_text("holiday").wait_for()
+    text = visitor.page.locator(".upload .error").inner_text()
+    assert "holiday.mp4" in text and "/" not in text and str(tmp_path) not in visitor.page.content()
+    visitor.close("broken")
 
 
-def test_what_the_camera_shows_is_a_film(pages: tuple[Any, str]) -> None:
-    person = Person(*pages)
-    person.page.get_by_role("button", name="Record with the camera").click()
-    person.page.get_by_role("button", name="Record", exact=True).click()
-    person.page.wait_for_function("() => document.querySelector('.bring output').textContent.startsWith('2 ')")
-    person.page.get_by_role("button", name="Stop recording").click()
-    person.says("frames. Enter what to look for")
-    assert person.page.locator(".record").is_hidden()
-    person.leave("camera")
+def test_a_recording_of_the_camera_is_a_video(pages: tuple[Any, str]) -> None:
+    visitor = Visitor(*pages)
+    visitor.page.get_by_role("button", name="Record with the camera").click()
+    visitor.page.get_by_role("button", name="Record", exact=True).click()
+    visitor.page.wait_for_function("() => document.querySelector('.upload output').textContent.startsWith('2 ')")
+    visitor.page.get_by_role("button", name="Stop recording").click()
+    visitor.wait_for_message("frames. Enter what to look for")
+    assert visitor.page.locator(".recorder").is_hidden()
+    visitor.close("camera")
 
 
-def test_a_correction_by_candidate_and_brush_is_carried_and_undone(pages: tuple[Any, str], film: Path) -> None:
-    person = Person(*pages)
-    page = person.page
-    person.upload(film)
-    person.says(f"{FRAMES} frames")
-    person.find("the red circle")
-    person.go(3)
+def test_corrections_by_candidate_and_brush_are_tracked_and_undone(pages: tuple[Any, str], video: Path) -> None:
+    visitor = Visitor(*pages)
+    page = visitor.page
+    visitor.upload(video)
+    visitor.wait_for_message(f"{FRAMES} frames")
+    visitor.segment("the red circle")
+    visitor.go_to(3)
     page.get_by_text("Correct the result").click()
     page.get_by_role("button", name="Candidates").click()
-    page.locator(".found button").first.click()
+    page.locator(".candidates button").first.click()
     page.get_by_text("From frame 4 on").wait_for()
-    person.says("Done")
+    visitor.wait_for_message("Done")
     page.get_by_role("button", name="Paint").click()
     box = page.locator(".player canvas").bounding_box()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
@@ -220,45 +225,45 @@ def test_a_correction_by_candidate_and_brush_is_carried_and_undone(pages: tuple[
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.up()
     page.get_by_role("button", name="Use this mask").click()
-    page.locator(".track .name span").get_by_text("presence 1.00 · score 1.00").wait_for()
-    person.says("Done")
+    page.locator(".expression .name span").get_by_text("presence 1.00 · score 1.00").wait_for()
+    visitor.wait_for_message("Done")
     page.get_by_role("button", name="Undo").click()
     page.wait_for_function("() => !document.querySelector('.corrections li')")
-    person.says("Done")
+    visitor.wait_for_message("Done")
     page.get_by_role("button", name="Not here").click()
     page.get_by_text("Not visible on frame 4: the red circle").wait_for()
-    page.locator(".track .name span").get_by_text("presence 0.00 · not shown").wait_for()
-    person.says("Done")
+    page.locator(".expression .name span").get_by_text("presence 0.00 · not shown").wait_for()
+    visitor.wait_for_message("Done")
     page.get_by_label("Play").click()
-    page.wait_for_function(f"() => document.querySelector('.scrub output').textContent.startsWith('{FRAMES} /')")
-    person.leave("undone")
+    page.wait_for_function(f"() => document.querySelector('.seek output').textContent.startsWith('{FRAMES} /')")
+    visitor.close("undone")
 
 
-def test_on_a_phone_in_the_dark_nothing_is_wider_than_the_screen(pages: tuple[Any, str]) -> None:
-    person = Person(*pages, scheme="dark", width=375)
-    person.page.get_by_label("Or choose an example").click()
-    person.page.get_by_role("option", name="shapes").click()
-    person.says(f"{FRAMES} frames")
-    person.find("the blue star\nthe yellow triangle that is somewhere on the right of everything else there is")
-    person.go(4)
-    assert person.page.evaluate("document.documentElement.scrollWidth") <= 375
-    small = person.page.locator(".player button:visible").evaluate_all(
+def test_on_a_phone_nothing_is_wider_than_the_screen(pages: tuple[Any, str]) -> None:
+    visitor = Visitor(*pages, scheme="dark", width=375)
+    visitor.page.get_by_label("Or choose an example").click()
+    visitor.page.get_by_role("option", name="shapes").click()
+    visitor.wait_for_message(f"{FRAMES} frames")
+    visitor.segment("the blue star\nthe yellow triangle that is somewhere on the right of everything else there is")
+    visitor.go_to(4)
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 375
+    small = visitor.page.locator(".player button:visible").evaluate_all(
         "all => Math.min(...all.map(b => b.offsetHeight))"
     )
     assert small >= 36
-    person.leave("phone")
+    visitor.close("phone")
 
 
-def test_two_people_never_see_each_other(pages: tuple[Any, str], film: Path, tmp_path: Path) -> None:
-    one, other = Person(*pages), Person(*pages)
-    one.upload(film)
-    other.upload(film_of(tmp_path / "other.mp4"))
-    for person, words in ((one, "the red circle"), (other, "the blue star")):
-        person.says(f"{FRAMES} frames")
-        person.page.get_by_label("Expressions").fill(words)
-        person.page.get_by_role("button", name="Find them").click()
-    for person, words in ((one, "the red circle"), (other, "the blue star")):
-        person.says("Done")
-        assert person.page.locator(".track b").all_inner_texts() == [words]
-    one.leave("one")
-    other.leave("other")
+def test_two_visitors_never_see_each_other(pages: tuple[Any, str], video: Path, tmp_path: Path) -> None:
+    one, other = Visitor(*pages), Visitor(*pages)
+    one.upload(video)
+    other.upload(write_video(tmp_path / "other.mp4"))
+    for visitor, words in ((one, "the red circle"), (other, "the blue star")):
+        visitor.wait_for_message(f"{FRAMES} frames")
+        visitor.page.get_by_label("Expressions").fill(words)
+        visitor.page.get_by_role("button", name="Find them").click()
+    for visitor, words in ((one, "the red circle"), (other, "the blue star")):
+        visitor.wait_for_message("Done")
+        assert visitor.page.locator(".expression b").all_inner_texts() == [words]
+    one.close("one")
+    other.close("other")

@@ -34,7 +34,7 @@ def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
     command = ["bootstrap", EXPERIMENT, "labels=0.25", f"out={tmp_path / 'run'}", *SMALL]
     assert main(command) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == "labelled pictures: 2 of 8"
+    assert out[0] == "labelled images: 2 of 8"
     assert out[1].startswith("round 0: mIoU ") and "accepted" in out[2] and out[3].startswith("round 2: ")
     assert out[4:] == [
         f"summary: {tmp_path / 'run' / 'bootstrap.json'}",

@@ -21,9 +21,9 @@ Rvos = Callable[..., Any]
 SEEN = "the red thing"
 
 
-def assert_refused(said: Any, *words: str) -> None:
-    assert (said.code, said.out, len(said.err)) == (2, [], 1), said
-    assert said.err[0].startswith("rvos: ") and all(word in said.err[0] for word in words), said.err
+def assert_refused(outcome: Any, *words: str) -> None:
+    assert (outcome.code, outcome.out, len(outcome.err)) == (2, [], 1), outcome
+    assert outcome.err[0].startswith("rvos: ") and all(word in outcome.err[0] for word in words), outcome.err
 
 
 def _missing(folder: Path, clip: Path) -> Path:
@@ -106,7 +106,7 @@ def test_a_source_that_is_no_video(
         ),
     ],
 )
-def test_what_is_asked_cannot_be(
+def test_options_that_contradict_each_other(
     arguments: list[str], words: tuple[str, ...], rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     assert_refused(rvos("segment", make_clip(4), *arguments, "--out", "out"), *words)
@@ -157,8 +157,8 @@ def test_a_model_file_that_cannot_be_used(
 
     monkeypatch.setattr(ImageSegmenter, "load", staticmethod(lambda path, *_: load_model(path)))
     (tmp_path / "model.safetensors").write_bytes(content())
-    said = rvos("segment", make_clip(4), SEEN, "--out", "out", "--model", "model.safetensors")
-    assert_refused(said, "model.safetensors", words)
+    outcome = rvos("segment", make_clip(4), SEEN, "--out", "out", "--model", "model.safetensors")
+    assert_refused(outcome, "model.safetensors", words)
     assert not (tmp_path / "out").exists()
 
 
@@ -166,6 +166,6 @@ def test_a_clip_that_breaks_in_the_middle(
     rvos: Rvos, frames: np.ndarray, tmp_path: Path, breaking_folder: Callable[[np.ndarray, int], Path]
 ) -> None:
     folder = breaking_folder(frames, 8)
-    said = rvos("segment", folder, SEEN, "--out", "out", "--save", "masks,overlay")
-    assert_refused(said, "008.png", "the 8 frames before are kept in out")
+    outcome = rvos("segment", folder, SEEN, "--out", "out", "--save", "masks,overlay")
+    assert_refused(outcome, "008.png", "the 8 frames before are kept in out")
     assert len(list((tmp_path / "out/masks/0").iterdir())) == 8 and (tmp_path / "out/overlay.mp4").is_file()

@@ -40,11 +40,11 @@ def check(rvos: Rvos, tmp_path: Path) -> Callable[..., Any]:
     return lambda *more: rvos("data", "check", "ref-youtube-vos", "--root", tmp_path, *more)
 
 
-def test_a_whole_tree_is_ready(check: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_complete_dataset_is_ready(check: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "valid/JPEGImages/a/00001.jpg").write_bytes(b"a frame that is not listed")
-    said = check()
-    assert said.code == 0 and said.err == []
-    assert said.out == [
+    outcome = check()
+    assert outcome.code == 0 and outcome.err == []
+    assert outcome.out == [
         f"ref_youtube_vos, split valid, in {tmp_path}",
         "metadata: 2 videos, 3 expressions, 6 frames",
         "first frames (height x width): 1 of 24 x 32 px, 1 of 30 x 40 px",
@@ -71,27 +71,27 @@ def test_what_is_missing_is_named(check: Callable[..., Any], tmp_path: Path, gon
         file.unlink()
     if path.is_dir():
         path.rmdir()
-    said = check()
-    assert said.code == 2 and f"{words}{path}" in said.out and "ready" not in said.out
-    assert len(said.err) == 1 and said.err[0].startswith("rvos: not ready: ") and str(path) in said.err[0]
+    outcome = check()
+    assert outcome.code == 2 and f"{words}{path}" in outcome.out and "ready" not in outcome.out
+    assert len(outcome.err) == 1 and outcome.err[0].startswith("rvos: not ready: ") and str(path) in outcome.err[0]
     found = json.loads(check("--json").out[0])
     assert not found["ready"] and found[what] == {"count": 1, "first": [str(path)]}
 
 
-def test_of_many_five_are_named(check: Callable[..., Any], tmp_path: Path) -> None:
+def test_only_five_missing_files_are_named(check: Callable[..., Any], tmp_path: Path) -> None:
     for path in [*tmp_path.glob("valid/Annotations/*/*.png")]:
         path.unlink()
-    said = check()
-    (line,) = [line for line in said.out if line.startswith("truth files missing")]
+    outcome = check()
+    (line,) = [line for line in outcome.out if line.startswith("truth files missing")]
     assert line.startswith("truth files missing: 6: ") and line.count(".png") == 5 and line.endswith(", and 1 more")
-    assert "truth: 0 of 6 files" in said.out
+    assert "truth: 0 of 6 files" in outcome.out
 
 
 def test_a_first_frame_that_cannot_be_read(check: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "valid/JPEGImages/b/00000.jpg").write_bytes(b"no picture")
-    said = check()
-    assert said.code == 2 and "1 frames cannot be used" in said.err[0] and "b/00000.jpg" in said.err[0]
-    assert "first frames (height x width): 1 of 24 x 32 px" in said.out
+    outcome = check()
+    assert outcome.code == 2 and "1 frames cannot be used" in outcome.err[0] and "b/00000.jpg" in outcome.err[0]
+    assert "first frames (height x width): 1 of 24 x 32 px" in outcome.out
 
 
 def test_a_split_without_truth(rvos: Rvos, tmp_path: Path) -> None:
@@ -99,22 +99,22 @@ def test_a_split_without_truth(rvos: Rvos, tmp_path: Path) -> None:
     for path in sorted((tmp_path / "test/Annotations").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     (tmp_path / "test/Annotations").rmdir()
-    said = rvos("data", "check", "ref_youtube_vos", "--root", tmp_path, "--split", "test")
-    assert said.code == 0 and said.err == [] and said.out[-1] == "ready to predict, not to score"
-    assert "truth: none here, so nothing can be scored" in said.out[-2]
+    outcome = rvos("data", "check", "ref_youtube_vos", "--root", tmp_path, "--split", "test")
+    assert outcome.code == 0 and outcome.err == [] and outcome.out[-1] == "ready to predict, not to score"
+    assert "truth: none here, so nothing can be scored" in outcome.out[-2]
 
 
-def test_metadata_that_does_not_say_what_is_meant(check: Callable[..., Any], tmp_path: Path) -> None:
+def test_metadata_that_is_ambiguous(check: Callable[..., Any], tmp_path: Path) -> None:
     index = tmp_path / "meta_expressions/valid/meta_expressions.json"
     index.write_text(index.read_text().replace("obj_id", "note"))
-    said = check()
-    assert said.code == 2 and "no obj_id" in said.err[0]
+    outcome = check()
+    assert outcome.code == 2 and "no obj_id" in outcome.err[0]
 
 
-def test_metadata_that_is_not_there_is_answered_with_the_layout(rvos: Rvos, tmp_path: Path) -> None:
-    said = rvos("data", "check", "ref-youtube-vos", "--root", tmp_path / "nowhere")
-    assert said.code == 2 and len(said.err) == 1 and "meta_expressions.json: not there" in said.err[0]
-    assert any(line.startswith("ROOT/<split>/JPEGImages/<video>/<frame>.jpg") for line in said.out)
+def test_missing_metadata_prints_the_layout(rvos: Rvos, tmp_path: Path) -> None:
+    outcome = rvos("data", "check", "ref-youtube-vos", "--root", tmp_path / "nowhere")
+    assert outcome.code == 2 and len(outcome.err) == 1 and "meta_expressions.json: not there" in outcome.err[0]
+    assert any(line.startswith("ROOT/<split>/JPEGImages/<video>/<frame>.jpg") for line in outcome.out)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,6 @@ def test_metadata_that_is_not_there_is_answered_with_the_layout(rvos: Rvos, tmp_
         (["ref-youtube-vos", "--split", "val"], "did you mean 'valid'?"),
     ],
 )
-def test_names_that_are_not_known(rvos: Rvos, tmp_path: Path, arguments: list[str], words: str) -> None:
-    said = rvos("data", "check", *arguments, "--root", tmp_path)
-    assert said.code == 2 and said.out == [] and len(said.err) == 1 and words in said.err[0]
+def test_unknown_names(rvos: Rvos, tmp_path: Path, arguments: list[str], words: str) -> None:
+    outcome = rvos("data", "check", *arguments, "--root", tmp_path)
+    assert outcome.code == 2 and outcome.out == [] and len(outcome.err) == 1 and words in outcome.err[0]

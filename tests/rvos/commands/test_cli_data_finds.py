@@ -63,11 +63,13 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("spoil", "words"), FAULTS.values(), ids=FAULTS)
-def test_it_is_not_ready(rvos: Rvos, tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
+def test_an_incomplete_dataset_is_not_ready(
+    rvos: Rvos, tmp_path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
     write_tree(tmp_path)
     spoil(tmp_path)
-    said = rvos("data", "check", "ref-youtube-vos", "--root", tmp_path)
-    assert said.code == 2 and len(said.err) == 1 and words in said.err[0] and "ready" not in said.out
+    outcome = rvos("data", "check", "ref-youtube-vos", "--root", tmp_path)
+    assert outcome.code == 2 and len(outcome.err) == 1 and words in outcome.err[0] and "ready" not in outcome.out
 
 
 def test_a_mark_of_utf_8_and_hidden_files_are_no_fault(rvos: Rvos, tmp_path: Path) -> None:
@@ -75,8 +77,8 @@ def test_a_mark_of_utf_8_and_hidden_files_are_no_fault(rvos: Rvos, tmp_path: Pat
     index.write_bytes(b"\xef\xbb\xbf" + index.read_bytes())
     for name in ("._00000.jpg", ".DS_Store"):
         (tmp_path / "valid/JPEGImages/a" / name).write_bytes(b"\0")
-    said = rvos("data", "check", "ref-youtube-vos", "--root", tmp_path)
-    assert said.code == 0 and said.out[-1] == "ready" and not any("left alone" in line for line in said.out)
+    outcome = rvos("data", "check", "ref-youtube-vos", "--root", tmp_path)
+    assert outcome.code == 0 and outcome.out[-1] == "ready" and not any("left alone" in line for line in outcome.out)
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
@@ -94,29 +96,29 @@ def test_frames_of_datasets_are_read_as_stored(rvos: Rvos, tmp_path: Path, orien
     index = tmp_path / "meta_expressions/valid/meta_expressions.json"
     index.write_text(index.read_text().replace("thing 0", "the red thing").replace("thing 1", "red"))
     assert rvos("data", "check", "ref-youtube-vos", "--root", tmp_path).out[-1] == "ready"
-    said = rvos(
+    outcome = rvos(
         *("evaluate", "ref-youtube-vos", "--root", tmp_path, "--out", "out", "--quiet", "--workers", "1"),
         *("--device", "cpu", "--tracker", "none"),
     )
     figures = json.loads((tmp_path / "out/metrics.json").read_text())
-    assert said.code == 0 and figures["failures"] == [] and figures["J"] > 0.6
+    assert outcome.code == 0 and figures["failures"] == [] and figures["J"] > 0.6
 
 
-def test_what_cannot_be_asked_is_one_failure(rvos: Rvos, tmp_path: Path) -> None:
+def test_an_invalid_expression_is_one_failure(rvos: Rvos, tmp_path: Path) -> None:
     write_tree(tmp_path)
     meta(lambda t: t.replace("thing 0", "red \\ud83d", 1))(tmp_path)
-    said = rvos(
+    outcome = rvos(
         *("evaluate", "ref-youtube-vos", "--root", tmp_path, "--out", "out", "--quiet", "--workers", "1"),
         *("--device", "cpu", "--tracker", "none"),
     )
     figures = json.loads((tmp_path / "out/metrics.json").read_text())
-    assert said.code == 0 and [f["expression"] for f in figures["failures"]] == ["0"] and figures["expressions"] == 3
+    assert outcome.code == 0 and [f["expression"] for f in figures["failures"]] == ["0"] and figures["expressions"] == 3
     rows = [json.loads(line) for line in (tmp_path / "out/expressions.jsonl").read_text().splitlines()]
     assert rows[0]["sentence"] == "red \ud83d"
     assert "half a character" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
-def test_pictures_that_were_replaced_are_predicted_anew(rvos: Rvos, tmp_path: Path) -> None:
+def test_replaced_images_are_predicted_again(rvos: Rvos, tmp_path: Path) -> None:
     write_tree(tmp_path)
     command = (
         *("evaluate", "ref-youtube-vos", "--root", tmp_path, "--out", "out", "--quiet", "--workers", "1"),

@@ -20,7 +20,7 @@ def _processor_seconds_of_children() -> float:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"]])
-def test_help_answers_in_half_a_second_and_names_what_there_is(arguments: list[str]) -> None:
+def test_help_takes_half_a_second_and_lists_the_commands(arguments: list[str]) -> None:
     before = _processor_seconds_of_children()
     done = subprocess.run([sys.executable, "-m", "rvos.cli", *arguments], capture_output=True, text=True, check=True)
     # Not wall time: another process may hold the processor.
@@ -44,7 +44,7 @@ def test_help_answers_in_half_a_second_and_names_what_there_is(arguments: list[s
         (["segment", "clip.mp4", "--list", "jobs.csv", "--out", "d"], "expected SOURCE or --list"),
         (
             ["segment", "c.mp4", "a", "--out", "d", "--only-frames", "3:9"],
-            "expected the format frames, which it is for",
+            "expected the format frames, which it applies to",
         ),
         (
             ["segment", "c.mp4", "a dog", "--out", "d", "--save", "frames", "--only-frames", "9:3"],
@@ -61,28 +61,28 @@ def test_help_answers_in_half_a_second_and_names_what_there_is(arguments: list[s
     ],
 )
 def test_a_usage_error_is_one_line_on_stderr(rvos: Callable[..., Any], arguments: list[str], words: str) -> None:
-    said = rvos(*arguments)
-    assert said.code == 2 and said.out == [] and len(said.err) == 1 and words in said.err[0]
+    outcome = rvos(*arguments)
+    assert outcome.code == 2 and outcome.out == [] and len(outcome.err) == 1 and words in outcome.err[0]
 
 
-def test_a_fault_of_ours_is_a_traceback(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_program_prints_a_traceback(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rvos.commands.doctor.examine", lambda: {}["missing"])
-    said = rvos("doctor")
-    assert said.code == 1 and said.err[0].startswith("Traceback") and "KeyError: 'missing'" in said.err[-1]
+    outcome = rvos("doctor")
+    assert outcome.code == 1 and outcome.err[0].startswith("Traceback") and "KeyError: 'missing'" in outcome.err[-1]
 
 
 @pytest.mark.parametrize("options", [[], ["--quiet"]])
-def test_what_is_logged_afterwards_goes_where_it_went_before(rvos: Callable[..., Any], options: list[str]) -> None:
+def test_logging_is_restored_afterwards(rvos: Callable[..., Any], options: list[str]) -> None:
     loggers = [logging.getLogger(name) for name in ("rvos", "image_core")]
     before = [(logger.level, list(logger.handlers)) for logger in loggers]
     assert rvos("bootstrap", "experiment=nowhere", *options).code == 2
     assert [(logger.level, list(logger.handlers)) for logger in loggers] == before
 
 
-def test_an_interruption_says_how_to_go_on(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_says_how_to_continue(rvos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rvos.commands.doctor.examine", interrupted)
-    said = rvos("doctor")
-    assert said.code == 130 and said.err == ["rvos: interrupted; the same command continues"]
+    outcome = rvos("doctor")
+    assert outcome.code == 130 and outcome.err == ["rvos: interrupted; the same command continues"]

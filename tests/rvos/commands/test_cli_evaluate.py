@@ -41,7 +41,7 @@ def evaluate(model_file: Path) -> Callable[..., int]:
     return lambda *more: main([*COMMAND, "--model", str(model_file), *more])
 
 
-def test_figures_predictions_and_a_picture(evaluate: Callable[..., int], tmp_path: Path) -> None:
+def test_figures_predictions_and_a_prediction_sheet(evaluate: Callable[..., int], tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert evaluate("--out", str(out)) == 0
     figures = json.loads((out / "metrics.json").read_text())
@@ -57,7 +57,7 @@ def families(index: int) -> tuple[str, ...]:
     return SyntheticImages("test")[index].families
 
 
-def test_a_killed_evaluation_goes_on_where_it_stopped(evaluate: Callable[..., int], tmp_path: Path) -> None:
+def test_a_killed_evaluation_continues_where_it_stopped(evaluate: Callable[..., int], tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert evaluate("--out", str(whole)) == 0 and evaluate("--out", str(killed)) == 0
     log = killed / "predictions.jsonl"
@@ -69,7 +69,7 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(evaluate: Callable[..., in
     assert json.loads((killed / "timing.json").read_text())["images_computed"] in (1, 2)
 
 
-def test_the_control_asks_the_expressions_of_the_next_picture(evaluate: Callable[..., int], tmp_path: Path) -> None:
+def test_the_control_uses_the_expressions_of_the_next_image(evaluate: Callable[..., int], tmp_path: Path) -> None:
     assert evaluate("--out", str(tmp_path), "--shuffle-expressions", "--split", "test-compositional") == 0
     rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
     pictures = SyntheticImages("test_compositional")
@@ -133,7 +133,7 @@ def test_train_writes_a_model_that_segments(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ([], "expected experiment=NAME, got nothing; known are cgformer_refcoco, "),
+        ([], "expected experiment=NAME, got nothing: choose one of cgformer_refcoco, "),
         (["experiment=synthetic_s2rm_tin"], "did you mean 'synthetic_s2rm_tiny'?"),
         (["experiment=s2rm_refcoco"], "data.root=FOLDER"),
         (["experiment=synthetic_s2rm_tiny", "step=3"], "steps"),

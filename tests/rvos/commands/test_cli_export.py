@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rvos.export.outputs import OUTPUTS, Made
+from rvos.export.outputs import OUTPUTS, ExportInput
 from rvos.export.overlay import OverlayExporter
 from rvos.types import OutputError
 
@@ -31,14 +31,14 @@ def bytes_of(path: Path) -> dict[str, bytes]:
     return {p.relative_to(path).as_posix(): p.read_bytes() for p in files}
 
 
-def test_every_format_is_what_save_would_have_written(rvos: Rvos, clip: Path, tmp_path: Path) -> None:
+def test_export_writes_the_same_as_save(rvos: Rvos, clip: Path, tmp_path: Path) -> None:
     names = ",".join(OUTPUTS)
     assert rvos("segment", clip, "the red thing", "the green thing", "--out", "all", "--save", names).code == 0
     for name, output in OUTPUTS.items():
-        out = tmp_path / f"exported{output.suffix}" / output.place
-        said = rvos("export", "all", "--format", name.replace("_", "-"), "--out", out)
-        assert (said.code, said.err, said.out) == (0, [], [f"{name.replace('_', ' ')}: {out}"])
-        assert bytes_of(out) == bytes_of(tmp_path / "all" / output.place), name
+        out = tmp_path / f"exported{output.suffix}" / output.path
+        outcome = rvos("export", "all", "--format", name.replace("_", "-"), "--out", out)
+        assert (outcome.code, outcome.err, outcome.out) == (0, [], [f"{name.replace('_', ' ')}: {out}"])
+        assert bytes_of(out) == bytes_of(tmp_path / "all" / output.path), name
         assert sorted(p.name for p in out.parent.iterdir() if p.name.startswith(".")) == []
     # The same command clears all that it wrote.
     again = rvos("segment", clip, "the red thing", "--out", "all", "--save", "masks", "--overwrite")
@@ -47,22 +47,26 @@ def test_every_format_is_what_save_would_have_written(rvos: Rvos, clip: Path, tm
     assert left == {"settings.json", "frames.jsonl", "result.json", "timing.json"}
 
 
-def test_without_the_video_what_needs_no_pictures_is_written(rvos: Rvos, clip: Path) -> None:
+def test_formats_without_images_need_no_video(rvos: Rvos, clip: Path) -> None:
     clip.unlink()
     for name, output in OUTPUTS.items():
-        said = rvos("export", "run", "--format", name, "--out", f"{name}{output.suffix}")
-        if output.made_of is Made.PICTURES:
-            assert said.code == 2 and len(said.err) == 1 and "got nothing there: if it was moved, name" in said.err[0]
+        outcome = rvos("export", "run", "--format", name, "--out", f"{name}{output.suffix}")
+        if output.input is ExportInput.FRAMES:
+            assert (
+                outcome.code == 2
+                and len(outcome.err) == 1
+                and "got nothing there: if it was moved, name" in outcome.err[0]
+            )
             assert not Path(f"{name}{output.suffix}").exists()
         else:
-            assert said.code == 0
+            assert outcome.code == 0
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (("run", "--format", "coca", "--out", "o.json"), "unknown output 'coca': did you mean 'coco'?"),
-        (("run", "--format", "onnx", "--out", "o.onnx"), "got onnx, which is one of models: rvos models export"),
+        (("run", "--format", "onnx", "--out", "o.onnx"), "got onnx, which is for models: rvos models export"),
         (("run", "--format", "coco", "--out", "o.txt"), "expected a file that ends in .json for coco, got 'o.txt'"),
         (("run", "--format", "coco", "--out", "there.json"), "there.json: expected nothing there"),
         (("run", "--format", "masks", "--out", "run"), "run: expected nothing there"),
@@ -77,7 +81,7 @@ def test_without_the_video_what_needs_no_pictures_is_written(rvos: Rvos, clip: P
         (("short", "--format", "coco", "--out", "o.json"), "expected 5 whole frames, got 4"),
     ],
 )
-def test_what_cannot_be_exported_is_told_in_one_line(
+def test_export_errors_are_one_line(
     arguments: tuple[str, ...], complaint: str, rvos: Rvos, clip: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "there.json").write_text("mine")
@@ -90,12 +94,12 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     (tmp_path / "short/frames.jsonl").write_bytes(b"".join(lines[:-1]))
     (tmp_path / "short/result.json").write_bytes((tmp_path / "run/result.json").read_bytes())
     before = sorted(p.name for p in tmp_path.iterdir())
-    said = rvos("export", *arguments)
-    assert said.code == 2 and len(said.err) == 1 and complaint in said.err[0], said.err
+    outcome = rvos("export", *arguments)
+    assert outcome.code == 2 and len(outcome.err) == 1 and complaint in outcome.err[0], outcome.err
     assert sorted(p.name for p in tmp_path.iterdir()) == before and (tmp_path / "there.json").read_text() == "mine"
 
 
-def test_an_export_that_breaks_leaves_nothing(
+def test_a_failed_export_leaves_no_files(
     rvos: Rvos, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -103,18 +107,18 @@ def test_an_export_that_breaks_leaves_nothing(
 
     monkeypatch.setattr(OverlayExporter, "write", full)
     before = sorted(p.name for p in tmp_path.iterdir())
-    said = rvos("export", "run", "--format", "overlay", "--out", "o.mp4")
-    assert (said.code, said.err) == (2, ["rvos: the disk is full"])
+    outcome = rvos("export", "run", "--format", "overlay", "--out", "o.mp4")
+    assert (outcome.code, outcome.err) == (2, ["rvos: the disk is full"])
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
 def test_a_video_that_changed_is_refused(rvos: Rvos, clip: Path, make_clip: Callable[..., Path]) -> None:
     make_clip(4, clip.name)
-    said = rvos("export", "run", "--format", "overlay", "--out", "o.mp4")
-    assert said.code == 2 and "got one that has changed since" in said.err[0]
+    outcome = rvos("export", "run", "--format", "overlay", "--out", "o.mp4")
+    assert outcome.code == 2 and "got one that has changed since" in outcome.err[0]
 
 
-def test_a_video_that_was_moved_is_named_by_its_new_place(
+def test_a_moved_video_is_given_by_source(
     rvos: Rvos, clip: Path, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     assert rvos("export", "run", "--format", "pictures", "--out", "before").code == 0
@@ -122,23 +126,28 @@ def test_a_video_that_was_moved_is_named_by_its_new_place(
     (tmp_path / "elsewhere/film.mp4").write_bytes(clip.read_bytes())  # with another time of change
     clip.unlink()
     for command in ("export", "draw"):
-        said = rvos(
+        outcome = rvos(
             command, "run", "--format", "contact-sheet", "--out", f"{command}.png", "--source", "elsewhere/film.mp4"
         )
-        assert (said.code, said.err) == (0, [])
+        assert (outcome.code, outcome.err) == (0, [])
     assert bytes_of(tmp_path / "export.png") == bytes_of(tmp_path / "draw.png")
     export = ("export", "run", "--format", "pictures", "--source")
     assert rvos(*export, "elsewhere/film.mp4", "--out", "after").code == 0
     assert bytes_of(tmp_path / "after") == bytes_of(tmp_path / "before")
     for count, complaint in ((4, "expected 5 frames, as in run, got 4"), (6, "expected 5 frames, as in run, got more")):
-        said = rvos(*export, make_clip(count, "other.mp4"), "--out", "other")
-        assert said.code == 2 and len(said.err) == 1 and complaint in said.err[0] and "another video" in said.err[0]
+        outcome = rvos(*export, make_clip(count, "other.mp4"), "--out", "other")
+        assert (
+            outcome.code == 2
+            and len(outcome.err) == 1
+            and complaint in outcome.err[0]
+            and "another video" in outcome.err[0]
+        )
         assert not (tmp_path / "other").exists()
     (tmp_path / "smaller").mkdir()
     for index in range(5):
         cv2.imwrite(str(tmp_path / f"smaller/{index}.png"), np.zeros((8, 8, 3), np.uint8))
-    said = rvos(*export, "smaller", "--out", "other")
-    assert said.code == 2 and "48 x 80 px (height x width), got one of 8 x 8 px" in said.err[0]
+    outcome = rvos(*export, "smaller", "--out", "other")
+    assert outcome.code == 2 and "48 x 80 px (height x width), got one of 8 x 8 px" in outcome.err[0]
 
 
 def test_pictures_are_the_frames(rvos: Rvos, clip: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_table_in_utf_16_is_refused(tmp_path: Path) -> None:
         rows_of(tmp_path, "source,expression\nclip,the dog\n", "utf-16")
 
 
-def test_a_fault_of_ours_fails_its_row_alone(
+def test_an_error_in_the_program_fails_only_its_row(
     rvos: Rvos,
     make_clip: Callable[..., Path],
     tmp_path: Path,
@@ -90,9 +90,9 @@ def test_a_fault_of_ours_fails_its_row_alone(
         return decode(image, text, *rest)
 
     monkeypatch.setattr(colour_segmenter.model, "decode", failing)
-    said = rvos("segment", "--list", "jobs.csv", "--out", "out", "--save", "masks", "--jobs", "1")
-    assert said.code == 2 and said.out == ["row 0: out/00000", "row 3: out/00003"]
-    first, alone, blue = said.err
+    outcome = rvos("segment", "--list", "jobs.csv", "--out", "out", "--save", "masks", "--jobs", "1")
+    assert outcome.code == 2 and outcome.out == ["row 0: out/00000", "row 3: out/00003"]
+    first, alone, blue = outcome.err
     assert first.startswith("row 1 (clip.mp4): expected 2 cells, got 3")
     assert alone.startswith("clip.mp4: its 3 rows are run one by one, after: a fault of ours, or of the model: Val")
     assert blue.startswith("row 2 (clip.mp4): a fault of ours, or of the model: ValueError: 31 is not a valid")

@@ -58,12 +58,12 @@ def test_a_run_from_masks_leaves_what_the_contract_says(
     rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     first, later = mask_of(0, RED), mask_of(4, GREEN)
-    said = rvos(
+    outcome = rvos(
         *("segment", make_clip(9), "--mask", f"0={first}", "--mask", f"4={later}", "--out", "out", "--json"),
         *("--save", "overlay,contact_sheet,masks,palette,frames"),
     )
-    assert (said.code, said.err) == (0, [])
-    document, out = json.loads("\n".join(said.out)), tmp_path / "out"
+    assert (outcome.code, outcome.err) == (0, [])
+    document, out = json.loads("\n".join(outcome.out)), tmp_path / "out"
     assert document["objects"] == [RED, GREEN] and document["expressions"] == [] and document["unseen_words"] == []
     assert [(p["frame_index"], p["object_ids"]) for p in document["settings"]["prompts"]] == [(0, [RED]), (4, [GREEN])]
     assert not {"model", "model_sha256", "tracker", "expressions"} & set(document["settings"])
@@ -83,7 +83,7 @@ def test_a_run_from_masks_leaves_what_the_contract_says(
     assert (out / "overlay.mp4").is_file() and len(list((out / "frames").iterdir())) == 9
 
 
-def test_killed_and_continued_is_in_one_go(
+def test_a_killed_and_continued_run_writes_the_same_bytes(
     rvos: Rvos,
     make_clip: Callable[..., Path],
     mask_of: Callable[..., Path],
@@ -111,9 +111,9 @@ def test_killed_and_continued_is_in_one_go(
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert not (tmp_path / "parts/result.json").exists()
-    said = rvos(*command, "parts")
+    outcome = rvos(*command, "parts")
     # Snapshots are written behind: on a busy machine the kill may come before the last two.
-    assert said.code == 0 and said.err[0] in [f"parts: going on from frame {frame}" for frame in (3, 6, 9)]
+    assert outcome.code == 0 and outcome.err[0] in [f"parts: going on from frame {frame}" for frame in (3, 6, 9)]
     patterns = ("frames.jsonl", "result.json", "masks/*/*.png", "palette/*.png", "contact_sheet.png")
     files = [
         {p.relative_to(out): p.read_bytes() for pattern in patterns for p in out.glob(pattern)}
@@ -122,7 +122,7 @@ def test_killed_and_continued_is_in_one_go(
     assert files[0] == files[1] and len(files[0]) == 3 + 12 * 3
 
 
-def test_the_same_masks_are_done_at_once_and_others_are_another_run(
+def test_the_same_masks_are_a_finished_run_and_others_are_refused(
     rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     clip, mask = make_clip(5), mask_of(0, RED)
@@ -130,10 +130,12 @@ def test_the_same_masks_are_done_at_once_and_others_are_another_run(
     again = mask.rename(tmp_path / "elsewhere.png")
     assert rvos("segment", clip, "--mask", f"0={again}", "--out", "out", "--model", "gone.safetensors") == first
     for other in (f"0={mask_of(1, RED)}", f"1={again}", f"0={mask_of(0, RED, GREEN)}"):
-        said = rvos("segment", clip, "--mask", other, "--out", "out")
-        assert said.code == 2 and "another run (different: prompts)" in said.err[0], said.err
-    said = rvos("segment", clip, "--mask", f"0={mask_of(0, GREEN)}", "--out", "out", "--save", "masks", "--overwrite")
-    assert said.code == 0 and [p.name for p in (tmp_path / "out/masks").iterdir()] == ["object_7"]
+        outcome = rvos("segment", clip, "--mask", other, "--out", "out")
+        assert outcome.code == 2 and "another run (different: prompts)" in outcome.err[0], outcome.err
+    outcome = rvos(
+        "segment", clip, "--mask", f"0={mask_of(0, GREEN)}", "--out", "out", "--save", "masks", "--overwrite"
+    )
+    assert outcome.code == 0 and [p.name for p in (tmp_path / "out/masks").iterdir()] == ["object_7"]
 
 
 def test_the_numbers_of_the_object_tracker_are_set_and_are_part_of_the_run(
@@ -149,14 +151,14 @@ def test_the_numbers_of_the_object_tracker_are_set_and_are_part_of_the_run(
     assert scores[0] != scores[1]
     assert_refused(rvos(*command, "plain", *weight), "another run (different: object_tracker.carried_weight)")
     assert_refused(rvos(*command, "new", "--set", "object_tracker.fit_every=0"), "fit_every: expected 1 or more, got 0")
-    said = rvos("segment", make_clip(5), "the dog", "--out", "new", *weight)
-    assert_refused(said, "object_tracker.carried_weight: got 1 with expressions")
+    outcome = rvos("segment", make_clip(5), "the dog", "--out", "new", *weight)
+    assert_refused(outcome, "object_tracker.carried_weight: got 1 with expressions")
     assert not (tmp_path / "new").exists()
 
 
-def assert_refused(said: Any, *words: str) -> None:
-    assert (said.code, said.out, len(said.err)) == (2, [], 1), said
-    assert said.err[0].startswith("rvos: ") and all(word in said.err[0] for word in words), said.err
+def assert_refused(outcome: Any, *words: str) -> None:
+    assert (outcome.code, outcome.out, len(outcome.err)) == (2, [], 1), outcome
+    assert outcome.err[0].startswith("rvos: ") and all(word in outcome.err[0] for word in words), outcome.err
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def assert_refused(said: Any, *words: str) -> None:
         (["clip.mp4", "--mask", "0={mask}", "--save", "overlya"], ("did you mean 'overlay'",)),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_refused_before_anything_is_made(
+def test_invalid_masks_are_refused_before_any_output(
     arguments: list[str],
     words: tuple[str, ...],
     rvos: Rvos,
@@ -197,29 +199,31 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_frame_past_an_end_that_no_header_tells_is_refused_there_and_what_was_written_is_kept(
+def test_a_mask_past_an_unknown_end_is_refused_there_and_the_output_is_kept(
     rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path], tmp_path: Path, monkeypatch: Any
 ) -> None:
     clip, mask = make_clip(6), mask_of(0, RED)
     monkeypatch.setattr("rvos.watch.prompts.MaskPrompts.check_length", lambda *_: None)  # a header that says nothing
     for _ in range(2):
-        said = rvos("segment", clip, "--mask", f"0={mask}", "--mask", f"6={mask}", "--out", "out", "--save", "masks")
-        assert_refused(said, "frames 0 to 5, the last one, got one for frame 6", "the 6 frames before are kept in out")
+        outcome = rvos("segment", clip, "--mask", f"0={mask}", "--mask", f"6={mask}", "--out", "out", "--save", "masks")
+        assert_refused(
+            outcome, "frames 0 to 5, the last one, got one for frame 6", "the 6 frames before are kept in out"
+        )
         assert len(list((tmp_path / "out/masks/object_3").iterdir())) == len(rows_of(tmp_path / "out")) == 6
     assert not (tmp_path / "out/result.json").exists()
 
 
-def test_a_frame_that_is_not_looked_at_is_refused_where_it_was_left_out(
+def test_a_mask_for_a_frame_that_sampling_skips_is_refused(
     rvos: Rvos, make_clip: Callable[..., Path], mask_of: Callable[..., Path]
 ) -> None:
     masks = ("--mask", f"0={mask_of(0, RED)}", "--mask", f"5={mask_of(5, RED)}")
-    said = rvos("segment", make_clip(12), *masks, "--out", "out", "--set", "sampling=stride:4")
-    assert_refused(said, "got one for frame 5", "sampling=all", "the 2 frames before are kept in out")
+    outcome = rvos("segment", make_clip(12), *masks, "--out", "out", "--set", "sampling=stride:4")
+    assert_refused(outcome, "got one for frame 5", "sampling=all", "the 2 frames before are kept in out")
 
 
 @pytest.mark.shared
 def test_a_real_mask_of_another_width_than_its_frames_is_refused(rvos: Rvos, shared_dir: Path, tmp_path: Path) -> None:
     masked = shared_dir / "clips/masked"
-    said = rvos("segment", masked / "judo_frames", f"--mask=5={masked / 'judo_masks/00005.png'}", "--out", "out")
-    assert_refused(said, "got 480 x 853 px", "expected the video's 480 x 854 px")
+    outcome = rvos("segment", masked / "judo_frames", f"--mask=5={masked / 'judo_masks/00005.png'}", "--out", "out")
+    assert_refused(outcome, "got 480 x 853 px", "expected the video's 480 x 854 px")
     assert not (tmp_path / "out").exists()

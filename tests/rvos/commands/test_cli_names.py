@@ -33,12 +33,12 @@ SEEN = "the red thing"
         (["segment", "--list", "gone.csv", "--out", "out"], "cannot be read (No such file"),
     ],
 )
-def test_a_name_that_cannot_be_is_one_line(
+def test_an_invalid_name_is_one_line(
     rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path, arguments: list[str], words: str
 ) -> None:
     make_clip(2)
-    said = rvos(*arguments)
-    assert said.code == 2 and len(said.err) == 1 and words in said.err[0]
+    outcome = rvos(*arguments)
+    assert outcome.code == 2 and len(outcome.err) == 1 and words in outcome.err[0]
     assert not (tmp_path / "out").exists()
 
 
@@ -47,8 +47,10 @@ def test_any_other_name_works_for_source_and_out(
     rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path, name: str
 ) -> None:
     make_clip(3, f"{name}.mp4")
-    said = rvos("segment", "--out", f"out {name}", "--save", "overlay,contact_sheet,masks", "--", f"{name}.mp4", SEEN)
-    assert said.code == 0 and (tmp_path / f"out {name}/overlay.mp4").is_file()
+    outcome = rvos(
+        "segment", "--out", f"out {name}", "--save", "overlay,contact_sheet,masks", "--", f"{name}.mp4", SEEN
+    )
+    assert outcome.code == 0 and (tmp_path / f"out {name}/overlay.mp4").is_file()
     result = json.loads((tmp_path / f"out {name}/result.json").read_bytes())
     assert result["video"]["source"] == f"{name}.mp4" and result["summary"]["frames"] == 3
 
@@ -62,7 +64,7 @@ def test_the_current_folder_is_segmented_when_it_is_named(rvos: Rvos, frames: An
     assert len(list((tmp_path / "out/masks/0").iterdir())) == 2
 
 
-def test_a_pipe_that_nobody_reads_is_no_traceback(tmp_path: Path) -> None:
+def test_a_closed_pipe_prints_no_traceback(tmp_path: Path) -> None:
     """`rvos models --json | head -c 0`, and stdout on a full disk."""
     command = [sys.executable, "-m", "rvos.cli", "models", "--json"]
     environment = {**os.environ, "RVOS_HOME": str(tmp_path)}

@@ -19,40 +19,42 @@ from rvos.commands.demo import EXPRESSIONS
 Rvos = Callable[..., Any]
 
 
-def test_segment_says_where_its_outputs_are(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
-    said = rvos(
+def test_segment_prints_the_paths_of_its_outputs(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
+    outcome = rvos(
         "segment", make_clip(8), "the red thing", "the green thing", "--out", "out", "--save", "overlay,contact-sheet"
     )
-    assert (said.code, said.err) == (0, [])
-    assert said.out == ["overlay: out/overlay.mp4", "contact sheet: out/contact_sheet.png"]
-    assert all((tmp_path / line.split(": ")[1]).is_file() for line in said.out)
+    assert (outcome.code, outcome.err) == (0, [])
+    assert outcome.out == ["overlay: out/overlay.mp4", "contact sheet: out/contact_sheet.png"]
+    assert all((tmp_path / line.split(": ")[1]).is_file() for line in outcome.out)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 90), (90, 1), (11, 11), (16, 90)])
-def test_pictures_of_any_size_can_be_watched(size: tuple[int, int], rvos: Rvos, tmp_path: Path) -> None:
+def test_images_of_any_size_can_be_processed(size: tuple[int, int], rvos: Rvos, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     for index in range(3):
         cv2.imwrite(str(tmp_path / "small" / f"{index}.png"), np.full((*size, 3), (20, 20, 230), np.uint8))
-    said = rvos("segment", "small", "the red thing", "--out", "out", "--save", "masks,overlay,contact-sheet", "--json")
-    document = json.loads("\n".join(said.out))
+    outcome = rvos(
+        "segment", "small", "the red thing", "--out", "out", "--save", "masks,overlay,contact-sheet", "--json"
+    )
+    document = json.loads("\n".join(outcome.out))
     assert document["summary"]["frames"] == 3 and document["video"]["size"] == list(size)
 
 
 def test_json_is_one_document_on_stdout(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
-    said = rvos("segment", make_clip(8), "the red thing", "--out", "out", "--save", "masks", "--json")
-    document = json.loads("\n".join(said.out))
+    outcome = rvos("segment", make_clip(8), "the red thing", "--out", "out", "--save", "masks", "--json")
+    document = json.loads("\n".join(outcome.out))
     assert document["outputs"] == {"masks": "out/masks"} and document["summary"]["frames"] == 8
     assert document["settings"]["tracker"]["name"] == "tracks" and document["format_version"] == 1
 
 
-def test_words_never_seen_are_named_once_unless_quiet(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
+def test_unknown_words_are_logged_once_unless_quiet(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
     clip = make_clip(3)
-    said = rvos("segment", clip, "the red dog", "the dog", "--out", "out")
-    assert said.code == 0 and said.err == ["dog: this model does not know what that is; another may: see --model"]
+    outcome = rvos("segment", clip, "the red dog", "the dog", "--out", "out")
+    assert outcome.code == 0 and outcome.err == ["dog: this model does not know what that is; another may: see --model"]
     assert rvos("segment", clip, "the dog", "--out", "quiet", "--quiet").err == []
 
 
-def test_a_finished_folder_is_done_at_once(
+def test_a_finished_run_ends_at_once(
     rvos: Rvos, make_clip: Callable[..., Path], colour_segmenter: ImageSegmenter
 ) -> None:
     command = ("segment", make_clip(5), "the red thing", "--out", "out")
@@ -62,16 +64,16 @@ def test_a_finished_folder_is_done_at_once(
 
 
 def test_only_some_frames_and_the_other_settings(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
-    said = rvos(
+    outcome = rvos(
         *("segment", make_clip(8), "the red thing", "--out", "out", "--save", "frames,masks", "--only-frames", "2:5"),
         *("--set", "video.prefetch=1", "--propagation", "none", "--precision", "bf16", "--device", "cpu"),
     )
-    assert said.code == 0
+    assert outcome.code == 0
     assert sorted(p.name for p in (tmp_path / "out/frames").iterdir()) == ["00002.png", "00003.png", "00004.png"]
     assert len(list((tmp_path / "out/masks/0").iterdir())) == 8
 
 
-def test_interrupted_from_the_keyboard_it_says_so_and_goes_on(
+def test_a_keyboard_interrupt_is_reported_and_the_run_continues_later(
     rvos: Rvos,
     make_clip: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -92,10 +94,10 @@ def test_interrupted_from_the_keyboard_it_says_so_and_goes_on(
     original = model.decode
     with monkeypatch.context() as patch:
         patch.setattr(model, "decode", interrupt)
-        said = rvos(*command)
-    assert said.code == 130 and said.err == ["rvos: interrupted; the same command continues"]
-    said = rvos(*command)
-    assert said.code == 0 and said.err == ["out: going on from frame 4"]
+        outcome = rvos(*command)
+    assert outcome.code == 130 and outcome.err == ["rvos: interrupted; the same command continues"]
+    outcome = rvos(*command)
+    assert outcome.code == 0 and outcome.err == ["out: going on from frame 4"]
     with av.open(str(tmp_path / "out/overlay.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 12
 
@@ -109,18 +111,20 @@ def test_a_list_runs_every_row_and_reports_the_broken_ones(
         "source, expression\nclip.mp4,the red thing\ngone.mp4,the red thing\n"
         'clip.mp4,"the greenish, thing"\nclip.mp4,\n'
     )
-    said = rvos("segment", "--list", jobs, "--jobs", "1", "--out", "out", "--save", "masks")
-    assert said.code == 2 and said.out == ["row 0: out/00000", "row 2: out/00002"]
+    outcome = rvos("segment", "--list", jobs, "--jobs", "1", "--out", "out", "--save", "masks")
+    assert outcome.code == 2 and outcome.out == ["row 0: out/00000", "row 2: out/00002"]
     # What the list itself gets wrong is told before a model is loaded.
-    assert len(said.err) == 3 and said.err[0].startswith("row 3 (clip.mp4): ") and "an empty cell" in said.err[0]
-    assert said.err[1] == "greenish: this model does not know what that is; another may: see --model"
-    assert said.err[2].startswith("row 1 (gone.mp4): ")
+    assert (
+        len(outcome.err) == 3 and outcome.err[0].startswith("row 3 (clip.mp4): ") and "an empty cell" in outcome.err[0]
+    )
+    assert outcome.err[1] == "greenish: this model does not know what that is; another may: see --model"
+    assert outcome.err[2].startswith("row 1 (gone.mp4): ")
     assert (tmp_path / "out/00002/masks/0/00004.png").is_file() and not (tmp_path / "out/00001").exists()
     make_clip(5, "gone.mp4")
     colour_segmenter.model.calls.clear()  # type: ignore[operator, union-attr]
-    said = rvos("segment", "--list", jobs, "--jobs", "1", "--out", "out", "--save", "masks", "--json")
-    document = json.loads("\n".join(said.out))
-    assert said.code == 2 and document["broken"] == 1
+    outcome = rvos("segment", "--list", jobs, "--jobs", "1", "--out", "out", "--save", "masks", "--json")
+    document = json.loads("\n".join(outcome.out))
+    assert outcome.code == 2 and document["broken"] == 1
     assert ["error" in job for job in document["jobs"]] == [False, False, False, True]
     assert colour_segmenter.model.calls["image"] == 5  # type: ignore[index]
 
@@ -134,33 +138,33 @@ def test_a_list_runs_every_row_and_reports_the_broken_ones(
         ("source,expression\n\xff\xfe".encode("latin-1"), "UTF-8"),
     ],
 )
-def test_a_list_that_is_none_is_refused(rvos: Rvos, tmp_path: Path, text: str | bytes, words: str) -> None:
+def test_an_invalid_list_is_refused(rvos: Rvos, tmp_path: Path, text: str | bytes, words: str) -> None:
     (tmp_path / "jobs.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    said = rvos("segment", "--list", "jobs.csv", "--out", "out")
-    assert said.code == 2 and len(said.err) == 1 and words in said.err[0] and not (tmp_path / "out").exists()
+    outcome = rvos("segment", "--list", "jobs.csv", "--out", "out")
+    assert outcome.code == 2 and len(outcome.err) == 1 and words in outcome.err[0] and not (tmp_path / "out").exists()
 
 
 def test_demo_ends_with_the_two_paths_each_alone_on_a_line(rvos: Rvos, tmp_path: Path) -> None:
-    said = rvos("demo", "--synthetic", "--out", "shown")
-    assert said.code == 0 and [line.split(": ")[0] for line in said.out[-2:]] == ["overlay", "contact sheet"]
-    for line in said.out[-2:]:
+    outcome = rvos("demo", "--synthetic", "--out", "shown")
+    assert outcome.code == 0 and [line.split(": ")[0] for line in outcome.out[-2:]] == ["overlay", "contact sheet"]
+    for line in outcome.out[-2:]:
         assert (tmp_path / line.split(": ", 1)[1]).is_file()
-    assert rvos("demo", "--synthetic", "--out", "shown").out == said.out
+    assert rvos("demo", "--synthetic", "--out", "shown").out == outcome.out
 
 
 def test_demo_takes_a_video_and_its_expressions(rvos: Rvos, make_clip: Callable[..., Path], tmp_path: Path) -> None:
-    said = rvos("demo", "--video", make_clip(5), "--text", "the red thing", "--text", "the green thing", "--json")
-    document = json.loads("\n".join(said.out))
+    outcome = rvos("demo", "--video", make_clip(5), "--text", "the red thing", "--text", "the green thing", "--json")
+    document = json.loads("\n".join(outcome.out))
     assert document["expressions"] == ["the red thing", "the green thing"] and document["summary"]["frames"] == 5
     other = json.loads("\n".join(rvos("demo", "--video", tmp_path / "clip.mp4", "--text", "the dog", "--json").out))
     assert other["out"] != document["out"]
 
 
-def test_demo_shows_a_stretch_of_the_real_clip_which_is_brought_once(
+def test_demo_segments_a_part_of_the_street_clip_which_is_downloaded_once(
     rvos: Rvos, make_clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, brought = make_clip(140, "bikes.mp4"), []
-    monkeypatch.setattr(fetching, "weights_at_hand", lambda name, quiet: brought.append(name) or {"bikes.mp4": whole})
+    monkeypatch.setattr(fetching, "fetch_weights", lambda name, quiet: brought.append(name) or {"bikes.mp4": whole})
     for _ in range(2):
         document = json.loads("\n".join(rvos("demo", "--json").out))
         assert document["expressions"] == list(EXPRESSIONS) and document["summary"]["frames"] == 137 - 30
@@ -168,25 +172,25 @@ def test_demo_shows_a_stretch_of_the_real_clip_which_is_brought_once(
 
 
 def test_demo_shows_one_clip(rvos: Rvos) -> None:
-    said = rvos("demo", "--synthetic", "--video", "clip.mp4", "--text", "the dog")
-    assert said.code == 2 and "expected --video or --synthetic, got both" in said.err[0]
+    outcome = rvos("demo", "--synthetic", "--video", "clip.mp4", "--text", "the dog")
+    assert outcome.code == 2 and "expected --video or --synthetic, got both" in outcome.err[0]
 
 
-def test_models_and_doctor_tell_in_words_and_in_json(rvos: Rvos) -> None:
+def test_models_and_doctor_print_text_and_json(rvos: Rvos) -> None:
     document = json.loads("\n".join(rvos("models", "--json").out))
     assert "s2rm" in {kind["name"] for kind in document["kinds"]}
     assert any("s2rm" in line for line in rvos("models").out)
     found = json.loads("\n".join(rvos("doctor", "--json").out))
     assert found["packages"]["torch"] and found["video"]["decoders"]["h264"] and found["machine"]["memory_gb"] > 0
     assert found["model"]["name"] == "photo" and found["model"]["loads"]
-    said = rvos("doctor")
-    assert said.code == 0 and said.out[0] == "packages"
+    outcome = rvos("doctor")
+    assert outcome.code == 0 and outcome.out[0] == "packages"
 
 
-def test_synth_writes_a_layout_and_does_not_replace_one_unasked(rvos: Rvos, tmp_path: Path) -> None:
+def test_synth_writes_a_layout_and_replaces_one_only_with_overwrite(rvos: Rvos, tmp_path: Path) -> None:
     command = ("synth", "data", "--layout", "grefcoco", "--count", "2", "--size", "64", "--split", "test-compositional")
-    said = rvos(*command)
-    assert (said.code, said.out, said.err) == (0, ["grefcoco dataset: data"], [])
+    outcome = rvos(*command)
+    assert (outcome.code, outcome.out, outcome.err) == (0, ["grefcoco dataset: data"], [])
     instances = json.loads((tmp_path / "data/grefcoco/instances.json").read_text())
     assert len(instances["images"]) == len(list((tmp_path / "data").rglob("*.jpg"))) == 2
     assert "--overwrite" in rvos(*command).err[0] and rvos(*command, "--overwrite").code == 0
@@ -203,6 +207,6 @@ def test_synth_writes_a_layout_and_does_not_replace_one_unasked(rvos: Rvos, tmp_
         ("--count", "many", "--count"),
     ],
 )
-def test_synth_refuses_what_it_cannot_make(rvos: Rvos, option: str, value: str, words: str) -> None:
-    said = rvos("synth", "data", option, value)
-    assert said.code == 2 and len(said.err) == 1 and words in said.err[0]
+def test_synth_refuses_invalid_options(rvos: Rvos, option: str, value: str, words: str) -> None:
+    outcome = rvos("synth", "data", option, value)
+    assert outcome.code == 2 and len(outcome.err) == 1 and words in outcome.err[0]

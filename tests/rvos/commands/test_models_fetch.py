@@ -27,19 +27,19 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
 
 def test_a_bundle_is_fetched_once_after_one_line(rvos: Rvos, shelf: Shelf, tmp_path: Path) -> None:
     folder = tmp_path / "home" / "weights" / "tiny"
-    said = rvos("models", "fetch", "tiny")
-    assert (said.code, said.out) == (0, [f"tiny: {folder}"])
-    assert said.err == [f"tiny: 0 MB are downloaded once into {folder}: Masker (MIT), Labels (MIT)"]
-    said = rvos("models", "fetch", "tiny", "--json")
-    document = json.loads("\n".join(said.out))
-    assert said.err == [] and document["files"] == {name: str(folder / name) for name in CONTENTS}
+    outcome = rvos("models", "fetch", "tiny")
+    assert (outcome.code, outcome.out) == (0, [f"tiny: {folder}"])
+    assert outcome.err == [f"tiny: 0 MB are downloaded once into {folder}: Masker (MIT), Labels (MIT)"]
+    outcome = rvos("models", "fetch", "tiny", "--json")
+    document = json.loads("\n".join(outcome.out))
+    assert outcome.err == [] and document["files"] == {name: str(folder / name) for name in CONTENTS}
     assert all(Path(path).read_bytes() == CONTENTS[name][2] for name, path in document["files"].items())
     assert shelf.asked_of_npm() == ["masker@1.2.3"]
 
 
 def test_quiet_is_quiet(rvos: Rvos, shelf: Shelf) -> None:
-    said = rvos("models", "fetch", "tiny", "--quiet")
-    assert said.code == 0 and said.err == []
+    outcome = rvos("models", "fetch", "tiny", "--quiet")
+    assert outcome.code == 0 and outcome.err == []
 
 
 @pytest.mark.parametrize(
@@ -50,20 +50,20 @@ def test_quiet_is_quiet(rvos: Rvos, shelf: Shelf) -> None:
         ("npm error 404 Not Found", "404 Not Found"),
     ],
 )
-def test_what_goes_wrong_is_one_line_and_2(
+def test_errors_are_one_line_and_exit_code_2(
     npm: str, words: str, rvos: Rvos, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHELF_NPM", npm)
-    said = rvos("models", "fetch", "tiny", "--quiet")
-    assert said.code == 2 and said.out == [] and len(said.err) == 1 and words in said.err[0]
+    outcome = rvos("models", "fetch", "tiny", "--quiet")
+    assert outcome.code == 2 and outcome.out == [] and len(outcome.err) == 1 and words in outcome.err[0]
 
 
-def test_a_bundle_that_is_not_there_is_one_line_and_2(rvos: Rvos, shelf: Shelf) -> None:
-    said = rvos("models", "fetch", "photos")
-    assert said.code == 2 and len(said.err) == 1 and "did you mean 'photo'" in said.err[0]
+def test_an_unknown_bundle_is_one_line_and_exit_code_2(rvos: Rvos, shelf: Shelf) -> None:
+    outcome = rvos("models", "fetch", "photos")
+    assert outcome.code == 2 and len(outcome.err) == 1 and "did you mean 'photo'" in outcome.err[0]
 
 
-def test_models_and_doctor_tell_what_is_there(rvos: Rvos, shelf: Shelf) -> None:
+def test_models_and_doctor_report_the_state_of_weights(rvos: Rvos, shelf: Shelf) -> None:
     def told() -> tuple[str, str]:
         bundles = json.loads("\n".join(rvos("models", "--json").out))["bundles"]
         state = {bundle["name"]: bundle["state"] for bundle in bundles}["tiny"]
@@ -73,7 +73,7 @@ def test_models_and_doctor_tell_what_is_there(rvos: Rvos, shelf: Shelf) -> None:
     files = json.loads("\n".join(rvos("models", "fetch", "tiny", "--json").out))["files"]
     assert told() == ("whole", "whole")
     words = "\n".join(rvos("models").out)
-    assert re.search(r"tiny: a few numbers, \d+ MB to bring, 0 MB on disk, whole", words)
+    assert re.search(r"tiny: a few numbers, \d+ MB to download, 0 MB on disk, whole", words)
     assert "Masker: numbers; licence MIT; from masker 1.2.3 (npm)" in words
     Path(files["labels.txt"]).write_text("dog\n")
     damaged = "not whole: labels.txt is damaged"

@@ -81,10 +81,12 @@ def test_it_is_checked_evaluated_and_scored(rvos: Callable[..., Any], root: Path
 
 
 @pytest.mark.usefixtures("row")
-def test_its_tree_is_shown_where_it_is_not_there_and_its_name_suggested(rvos: Callable[..., Any], root: Path) -> None:
+def test_the_layout_of_a_missing_dataset_is_printed_and_its_name_suggested(
+    rvos: Callable[..., Any], root: Path
+) -> None:
     (root / "clips.json").unlink()
-    said = rvos("data", "check", "toy-clips", "--root", root)
-    assert said.code == 2 and any(line.startswith("ROOT/<video>/<frame>.png") for line in said.out)
+    outcome = rvos("data", "check", "toy-clips", "--root", root)
+    assert outcome.code == 2 and any(line.startswith("ROOT/<video>/<frame>.png") for line in outcome.out)
     assert "did you mean 'toy-clips'?" in rvos("data", "check", "toy-clip", "--root", root).err[0]
     assert "expected a dataset with a server" in rvos(
         "submit", "toy-clips", "--root", root, "--predictions", root, "--out", root / "out.zip"

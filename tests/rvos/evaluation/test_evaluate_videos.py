@@ -166,7 +166,7 @@ def test_the_baseline_is_frame_by_frame_in_a_block_of_its_own(rvos: Callable, da
         "low": 0.0,
         "high": 0.0,
     }
-    assert any("J&F gained over frame by frame: +0.0000" in line for line in said.out)
+    assert any("J&F gain over frame by frame: +0.0000" in line for line in said.out)
 
 
 def test_a_split_without_truth_is_predicted_and_can_be_submitted(rvos: Callable, dataset: Path, tmp_path: Path) -> None:
@@ -228,9 +228,9 @@ def test_a_folder_of_other_settings_is_refused_and_overwritten_when_asked(
     [
         (
             ("--root", "nowhere"),
-            "--root: expected the folder that ref-youtube-vos lies in, got nowhere, which is no folder",
+            "--root: expected the folder of ref-youtube-vos, got nowhere, which is not a folder",
         ),
-        ((), "ref-youtube-vos: expected --root, the folder that the dataset lies in, got none"),
+        ((), "ref-youtube-vos: expected --root, the folder of the dataset, got none"),
         (("--root", "data", "--split", "val"), "unknown split of ref_youtube_vos 'val': did you mean 'valid'?"),
         (("--root", "data", "--shard", "3/2"), "--shard: expected i/n with 1 <= i <= n, for example 1/4, got 3/2"),
         (("--root", "data", "--shard", "half"), "--shard: expected I/N, for example 1/4, got 'half'"),

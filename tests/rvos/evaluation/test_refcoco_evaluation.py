@@ -246,7 +246,7 @@ def test_a_broken_annotation_is_named_and_counts_0(
         (["refcoco", "--root", "tree", "--split", "tset"], "no split 'tset'; it holds val"),
         (["refcoco", "--root", "tree", "--split-by", "umd"], "known are google, unc"),
         (["refcoco", "--root", "tree", "--baseline"], "--baseline: only for datasets of videos"),
-        (["mevis", "--root", ".", "--seqtr-crowd-iou"], "--seqtr-crowd-iou: only for datasets of pictures"),
+        (["mevis", "--root", ".", "--seqtr-crowd-iou"], "--seqtr-crowd-iou: only for datasets of images"),
         (["synthetic-images", "--seqtr-crowd-iou"], "got synthetic-images"),
         (["grefcoco", "--root", "tree", "--seqtr-crowd-iou"], "got grefcoco"),
     ],

@@ -163,7 +163,7 @@ def test_a_file_of_others_is_not_replaced(rvos: Callable, tmp_path: Path) -> Non
     for content in ('{"videos": {}}', "[1]", "no JSON"):
         out.write_text(content)
         said = rvos(*score)
-        assert said.code == 2 and "holds no figures of rvos score: name another file" in said.err[0]
+        assert said.code == 2 and "expected a new file or figures of rvos score, got another file" in said.err[0]
         assert out.read_text() == content
     out.write_text("")
     assert rvos(*score).code == 0 and rvos(*score).code == 0 and "failures" in json.loads(out.read_text())

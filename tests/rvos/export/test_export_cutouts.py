@@ -53,7 +53,7 @@ def alphas_of(path: Path) -> tuple[list[np.ndarray], list[float]]:
 @pytest.mark.parametrize("size", [(48, 64), (45, 63), (18, 17), (17, 16), (1, 1), (1, 300)])
 @pytest.mark.parametrize("name", ["alpha_mov", "alpha_webm"])
 def test_alpha_is_equal_when_it_is_decoded_again(name: str, size: tuple[int, int], tmp_path: Path) -> None:
-    path = tmp_path / OUTPUTS[name].place
+    path = tmp_path / OUTPUTS[name].path
     exporter = build_exporter(name, path, OverlayPainter(OVERLAY_STYLE))
     exporter.open(VideoInfo("clip.mp4", size, 25.0), expression_targets(["one", "two"]))
     films = [noise(size, index) for index in range(3)]
@@ -66,7 +66,7 @@ def test_alpha_is_equal_when_it_is_decoded_again(name: str, size: tuple[int, int
         np.testing.assert_array_equal(plane, (results[0].mask | results[1].mask).astype(float))
 
 
-def test_cutouts_have_the_colours_of_the_video_where_something_is(
+def test_cutouts_have_the_colours_of_the_video_inside_the_targets(
     finished: Callable[..., FinishedRun], tmp_path: Path
 ) -> None:
     run = finished()
@@ -80,7 +80,7 @@ def test_cutouts_have_the_colours_of_the_video_where_something_is(
         np.testing.assert_array_equal(cut[inside][:, :3], picture[inside])
 
 
-def test_other_backgrounds_leave_what_was_meant_as_it_was_and_take_nothing_of_it() -> None:
+def test_other_backgrounds_do_not_change_the_targets_or_take_their_colours() -> None:
     image = np.full((90, 120, 3), (10, 200, 60), np.uint8)
     mask = np.zeros((90, 120), bool)
     mask[30:60, 40:80] = True

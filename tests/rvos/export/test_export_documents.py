@@ -48,7 +48,7 @@ def test_pycocotools_reads_every_mask_of_coco(recorded: Recorded, tmp_path: Path
         np.testing.assert_array_equal(found, true_masks(index))
 
 
-def test_coco_tells_scores_and_tracks(recorded: Recorded, tmp_path: Path) -> None:
+def test_coco_has_scores_and_tracks(recorded: Recorded, tmp_path: Path) -> None:
     first = json.loads(written("coco", recorded, tmp_path).read_bytes())["annotations"][0]
     assert (first["score"], first["presence"], first["track_ids"]) == (0.9, 0.8, [4, 9])
 
@@ -108,7 +108,7 @@ def test_cvat_boxes_are_tracks_that_leave_and_come_back(recorded: Recorded, tmp_
 
 
 @pytest.mark.parametrize("name", ["cvat", "cvat_boxes"])
-def test_labels_of_cvat_are_told_apart_and_keep_their_letters(name: str, recorded: Recorded, tmp_path: Path) -> None:
+def test_cvat_labels_are_distinct_and_keep_their_characters(name: str, recorded: Recorded, tmp_path: Path) -> None:
     """Joined letters and families of emoji hold characters that nobody sees; XML has no half and no control ones."""
     names = ("\u0645\u06cc\u200c\u0631\u0648\u062f \U0001f468\u200d\U0001f469", "the dog", "the\ndog")
     targets = tuple(Target(i, text) for i, text in enumerate((*names, "the dog")))
@@ -131,7 +131,7 @@ def test_cvats_own_library_decodes_every_mask(recorded: Recorded, tmp_path: Path
         np.testing.assert_array_equal(mask, true_masks(index)[NAMES.index(track.attrib["label"])])
 
 
-def test_the_table_has_a_row_a_target_and_a_track(recorded: Recorded, tmp_path: Path) -> None:
+def test_the_csv_has_one_row_per_target_and_per_track(recorded: Recorded, tmp_path: Path) -> None:
     with written("csv", recorded, tmp_path).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for index in INDICES:
@@ -144,7 +144,7 @@ def test_the_table_has_a_row_a_target_and_a_track(recorded: Recorded, tmp_path: 
             assert (mine[0]["x0"] == "") == (mine[0]["present"] == "0") == (not result.mask.any())
 
 
-def test_via_has_a_rectangle_a_box(recorded: Recorded, tmp_path: Path) -> None:
+def test_via_has_one_rectangle_per_box(recorded: Recorded, tmp_path: Path) -> None:
     with written("via", recorded, tmp_path).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     regions = [json.loads(row["region_shape_attributes"]) for row in rows]
@@ -182,7 +182,7 @@ def test_documents_of_names_that_are_no_utf_8_can_be_written(name: str, recorded
     assert data
 
 
-def test_the_page_has_a_row_a_format() -> None:
+def test_the_docs_have_one_row_per_format() -> None:
     page = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1].strip().strip("`") for line in page.splitlines() if line.startswith("| `")]
     assert rows[: len(OUTPUTS)] and set(OUTPUTS) <= set(rows)
@@ -233,7 +233,7 @@ def test_fiftyones_boxes_are_fractions_and_its_masks_lie_in_them(recorded: Recor
             assert each["mask"].sum() == truth.sum()
 
 
-def test_fiftyone_draws_every_mask_where_it_was(recorded: Recorded) -> None:
+def test_fiftyone_draws_every_mask_at_its_position(recorded: Recorded) -> None:
     """Its objects need no database."""
     fiftyone = pytest.importorskip("fiftyone", reason="fiftyone is not installed")
     sample = fiftyone.Sample(filepath="film.mp4")

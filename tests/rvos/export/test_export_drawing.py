@@ -27,7 +27,7 @@ def changed(image: np.ndarray) -> np.ndarray:
     return (image != GREY).any(2)
 
 
-def test_bare_masks_are_tinted_and_outlined_and_nothing_else_is_touched() -> None:
+def test_masks_are_filled_and_outlined_and_other_pixels_unchanged() -> None:
     drawn = rvos.draw(GREY, [BOX])
     assert (GREY == 128).all() and changed(drawn)[BOX].all()
     beyond = ~BOX
@@ -96,7 +96,7 @@ def test_names_are_as_legible_on_240_lines_as_on_2160(height: int) -> None:
         ("halo=#ff0000,#00ff00", ConfigError),
     ],
 )
-def test_a_style_that_is_none_is_told(setting: str, error: type[RvosError]) -> None:
+def test_an_invalid_style_is_refused(setting: str, error: type[RvosError]) -> None:
     with pytest.raises(error):
         style_of([setting])
 
@@ -114,12 +114,12 @@ def test_every_field_of_a_style_can_be_set() -> None:
     ("image", "masks", "names"),
     [(GREY[..., 0], [BOX], []), (GREY, [BOX[1:]], []), (GREY, [BOX], ["one", "two"]), (GREY / 2, [BOX], [])],
 )
-def test_what_cannot_be_drawn_is_refused(image: np.ndarray, masks: list[np.ndarray], names: list[str]) -> None:
+def test_invalid_draw_options_are_refused(image: np.ndarray, masks: list[np.ndarray], names: list[str]) -> None:
     with pytest.raises(ValueError, match="draw: expected"):
         rvos.draw(image, masks, names)
 
 
-def test_a_run_is_drawn_anew_and_left_as_it_was(finished: Callable[..., FinishedRun], tmp_path: Path) -> None:
+def test_a_run_is_drawn_again_and_not_changed(finished: Callable[..., FinishedRun], tmp_path: Path) -> None:
     run = finished()
     before = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
     for number, style in enumerate((OVERLAY_STYLE, style_of(["dim=0.8"]))):

@@ -17,7 +17,7 @@ from image_core.errors import DataError
 from rvos.export.html import write_report
 from rvos.export.html.charts import timeline
 from rvos.export.html.figures import percent, plain, signed_percent
-from rvos.export.html.filmstrip import PREDICTION, TRUTH, paint, spread
+from rvos.export.html.filmstrip import PREDICTION, TRUTH, evenly_spread, paint
 from rvos.export.html.markup import Html, h
 
 Views = list[tuple[np.ndarray, np.ndarray | None, np.ndarray]]
@@ -177,7 +177,7 @@ def test_any_key_may_be_absent(tmp_path: Path, key: str) -> None:
     written(tmp_path, document, [])
 
 
-def test_a_dataset_of_single_frames_has_pictures_and_no_curves(tmp_path: Path) -> None:
+def test_a_dataset_of_single_frames_has_images_and_no_curves(tmp_path: Path) -> None:
     rows = [row(i, frames=1, F=None) for i in range(5)]
     text, page = written(tmp_path, {"mIoU": 0.5}, rows)
     assert (
@@ -201,12 +201,12 @@ def test_best_and_worst_are_the_right_ones_and_none_is_both(tmp_path: Path) -> N
     assert asked == [names[2], names[1], names[0]]
 
 
-def test_pictures_that_cannot_be_had_are_said(tmp_path: Path) -> None:
+def test_unreadable_images_are_reported(tmp_path: Path) -> None:
     def broken(video_id: str, expression_id: str, positions: Sequence[int]) -> Views:
         raise DataError("a.jpg: not a picture")
 
     _, page = written(tmp_path, {}, [row(0)], broken)
-    assert "no pictures: a.jpg: not a picture" in page.text and page.values("src") == []
+    assert "no images: a.jpg: not a picture" in page.text and page.values("src") == []
 
 
 def test_eight_hundred_expressions_stay_below_ten_megabytes(tmp_path: Path) -> None:
@@ -221,10 +221,10 @@ def test_eight_hundred_expressions_stay_below_ten_megabytes(tmp_path: Path) -> N
     assert text.count('class="card"') == 800 and len(page.values("src")) == 60
     folded = [attributes for tag, attributes in page.tags if tag == "details"]
     assert sum("open" in attributes for attributes in folded) == 1
-    assert "Of more than 120 frames, means of neighbours are drawn." in page.text
+    assert "Of more than 120 frames, means of neighbouring frames are drawn." in page.text
 
 
-def test_a_picture_shows_truth_as_an_outline_and_the_prediction_as_a_fill(tmp_path: Path) -> None:
+def test_an_image_shows_the_truth_outlined_and_the_prediction_filled(tmp_path: Path) -> None:
     frame, truth, prediction = np.zeros((60, 80, 3), np.uint8), np.zeros((60, 80), bool), np.zeros((60, 80), bool)
     truth[10:50, 10:30] = True
     prediction[10:50, 45:75] = True
@@ -252,8 +252,8 @@ def test_a_strip_is_jpeg_inside_the_page(tmp_path: Path) -> None:
         ([], []),
     ],
 )
-def test_frames_are_spread_over_where_something_is(shown: list[bool], positions: list[int]) -> None:
-    assert spread(shown) == positions
+def test_frames_are_spread_over_those_with_a_target(shown: list[bool], positions: list[int]) -> None:
+    assert evenly_spread(shown) == positions
 
 
 def test_a_curve_goes_from_edge_to_edge_and_a_ribbon_lies_under_its_frames() -> None:

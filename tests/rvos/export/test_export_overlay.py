@@ -15,10 +15,10 @@ from image_core.errors import ConfigError
 from rvos.export import paths
 from rvos.export.base import Exporter, OverlayPainter
 from rvos.export.contact_sheet import ContactSheetExporter
+from rvos.export.frame_pngs import FramesExporter
 from rvos.export.legend import Legend, video_legend
 from rvos.export.overlay import CompareExporter, OverlayExporter
 from rvos.export.painter import Painter
-from rvos.export.pictures import FramesExporter
 from rvos.export.style import OVERLAY_STYLE, OverlayStyle
 from rvos.export.table import build_exporters
 from rvos.types import Frame, FrameResult, VideoInfo, expression_targets
@@ -116,7 +116,7 @@ def test_the_video_on_disk_has_the_frames_size_and_times(tmp_path: Path, name: s
     assert {(frame.height, frame.width) for frame in frames} == {(120, width)}
 
 
-def test_a_run_killed_while_the_video_grows_is_cleared_like_a_whole_one(tmp_path: Path) -> None:
+def test_a_run_killed_while_it_writes_a_video_is_deleted_like_a_finished_one(tmp_path: Path) -> None:
     (exporter,) = build_exporters(["compare"], tmp_path, only_frames=None)
     exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["a"]))
     for t in range(80):  # the encoder looks ahead, and opens its file with the first packet
@@ -159,7 +159,7 @@ def test_the_painter_leaves_the_frame_alone_and_draws_it_once() -> None:
     assert painter.paint(grey_frame(0), one) is not first
 
 
-def test_the_legend_tells_present_from_absent() -> None:
+def test_the_legend_distinguishes_present_and_absent() -> None:
     legend = Legend(["the dog", "the cat"], (100, 150), 12, OVERLAY_STYLE)
     pictures = []
     for present in ((True, True), (True, False), (False, True)):
@@ -174,7 +174,7 @@ def test_the_legend_tells_present_from_absent() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 300), (300, 16), (96, 128), (480, 854), (1080, 1920)])
 @pytest.mark.parametrize("names", [["dog"], ["the dog " * 40, "x" * 300], [f"number {i}" for i in range(40)]])
-def test_the_legend_stays_inside_and_below_half_the_picture(size: tuple[int, int], names: list[str]) -> None:
+def test_the_legend_stays_inside_and_below_half_the_height(size: tuple[int, int], names: list[str]) -> None:
     legend, (y, x) = video_legend(names, size, OVERLAY_STYLE)
     image = np.full((*size, 3), 120, np.uint8)
     legend.paint(image, (y, x), [True] * len(names))
@@ -206,9 +206,7 @@ def sheet_of(out: Path, size: tuple[int, int], reds: Sequence[int]) -> list[list
 
 
 @pytest.mark.parametrize(("size", "aspect"), [((48, 64), 2.0), ((48, 64), 0.5), ((480, 720), 64 / 51)])
-def test_the_contact_sheet_shows_a_video_in_the_shape_that_players_do(
-    size: tuple[int, int], aspect: float, tmp_path: Path
-) -> None:
+def test_the_contact_sheet_uses_the_display_aspect_ratio(size: tuple[int, int], aspect: float, tmp_path: Path) -> None:
     sheet = ContactSheetExporter(tmp_path / "sheet.png", OVERLAY_STYLE)
     sheet.open(VideoInfo("clip.mp4", size, pixel_aspect=aspect), expression_targets(["the box"]))
     sheet.write(Frame(0, 0.0, np.full((*size, 3), (9, 0, 255), np.uint8)), results(0, [np.zeros(size, bool)]))
@@ -272,7 +270,7 @@ def test_a_style_that_cannot_be_drawn_is_refused(fault: dict[str, Any]) -> None:
         OverlayStyle(**fault)
 
 
-def test_a_run_that_broke_early_leaves_a_sheet_and_one_without_frames_none(tmp_path: Path) -> None:
+def test_a_broken_run_leaves_a_sheet_if_it_has_frames(tmp_path: Path) -> None:
     sheet = ContactSheetExporter(tmp_path / "contact_sheet.png", OVERLAY_STYLE)
     sheet.open(VideoInfo("clip.mp4", SIZE), expression_targets(["the box"]))
     sheet.abort()

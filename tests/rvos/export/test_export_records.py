@@ -40,7 +40,7 @@ def write_log(path: Path, frames: int, expressions: int = 2) -> None:
     log.close()
 
 
-def test_candidates_are_kept_where_the_model_was_asked(tmp_path: Path) -> None:
+def test_candidates_are_recorded_on_frames_on_which_the_model_ran(tmp_path: Path) -> None:
     """The first expression was asked and had two, the second was asked and had none; nobody was asked on frame 1."""
     found = tuple(Candidate(some_result(t).mask, 0.123456789 / t, 0.5) for t in (1, 2))
     log = FrameLog(tmp_path / "frames.jsonl")
@@ -171,7 +171,7 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     assert count_frames(path, TARGETS) == 5
 
 
-def test_every_place_of_a_cut_leaves_the_whole_frames(tmp_path: Path) -> None:
+def test_a_log_truncated_anywhere_keeps_its_complete_frames(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     write_log(path, 3)
     data = path.read_bytes()
@@ -189,7 +189,7 @@ def test_reading_stops_before_a_damaged_line(tmp_path: Path, damage: bytes) -> N
     assert count_frames(path, TARGETS) == 2
 
 
-def test_reading_stops_before_a_frame_out_of_turn(tmp_path: Path) -> None:
+def test_reading_stops_before_a_frame_out_of_order(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     write_log(path, 4, expressions=1)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -210,10 +210,10 @@ def test_a_truncated_log_continues_to_the_same_bytes(tmp_path: Path) -> None:
     assert broken.read_bytes() == whole.read_bytes()
 
 
-def test_truncation_to_more_than_there_is_is_refused(tmp_path: Path) -> None:
+def test_truncation_to_more_frames_than_there_are_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     write_log(path, 2)
-    with pytest.raises(ValueError, match="expected at least 3 whole frames, got 2"):
+    with pytest.raises(ValueError, match="expected at least 3 complete frames, got 2"):
         truncate_frames(path, TARGETS, 3)
     truncate_frames(tmp_path / "nothing.jsonl", TARGETS, 0)
 
@@ -227,7 +227,7 @@ def test_every_frame_can_be_read_while_the_log_is_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_full_disk_is_said_in_one_line() -> None:
+def test_a_full_disk_is_reported_in_one_line() -> None:
     log = FrameLog(Path("/dev/full"))
     with pytest.raises(OutputError, match="No space left") as caught:
         log.append([to_record(some_result(0))])

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from image_core.answer import Candidate
-from rvos.export.html.changes import Changes, change
-from rvos.export.html.film import Film, is_taken
+from rvos.export.html.changes import Changes, describe_change
+from rvos.export.html.embedded_frames import EmbeddedFrames, is_shown
 from rvos.export.painter import Painter
 from rvos.export.style import OVERLAY_STYLE
 from rvos.run.export import export_run
@@ -55,25 +55,25 @@ def page(finished: Callable[..., FinishedRun], tmp_path: Path) -> Reader:
     return reader
 
 
-def test_nothing_is_fetched_and_names_are_text(page: Reader) -> None:
+def test_the_page_loads_nothing_and_names_are_text(page: Reader) -> None:
     assert page.addresses and all(address.startswith(("data:image/jpeg", "#")) for address in page.addresses)
     assert all(name in page.words for name in NAMES)
 
 
-def test_the_page_holds_the_film_and_its_masks(page: Reader) -> None:
+def test_the_page_embeds_frames_and_masks(page: Reader) -> None:
     document: dict[str, Any] = json.loads(page.data)
-    film = document["film"]
-    assert film["indices"] == [0, 1, 2, 3, 4, 5] and film["size"] == list(SIZE) and document["frames"] == 6
-    first = base64.b64decode(film["pictures"][0].partition(",")[2])
+    frames = document["frames"]
+    assert frames["indices"] == [0, 1, 2, 3, 4, 5] and frames["size"] == list(SIZE) and document["frame_count"] == 6
+    first = base64.b64decode(frames["images"][0].partition(",")[2])
     assert np.asarray(cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR)).shape == (*SIZE, 3)
     assert [target["present"] for target in document["targets"]] == [
         [int(true_masks(i)[e].any()) for i in range(6)] for e in range(3)
     ]
     assert document["targets"][1]["presence"][:2] == [50, 60]
-    assert [[name for name, _ in tracks] for tracks in film["tracks"][0]] == [[4, 9], [1], []]
+    assert [[name for name, _ in tracks] for tracks in frames["tracks"][0]] == [[4, 9], [1], []]
 
 
-def test_changes_are_told(page: Reader) -> None:
+def test_changes_are_listed(page: Reader) -> None:
     said = re.findall(r"frame (\d+) · [\d.]+ s" + re.escape(NAMES[1]) + r": (disappears|appears|jumps)", page.words)
     assert said == [("2", "disappears"), ("3", "appears"), ("4", "jumps")]
     assert f"{NAMES[2]}: absent at first" in page.words
@@ -96,7 +96,7 @@ LEFT, RIGHT, WHOLE = slice(0, 5), slice(5, 10), slice(0, 10)
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "what", "weight"),
+    ("before", "now", "description", "weight"),
     [
         (None, seen(0, None), "absent at first", 1.0),
         (None, seen(0, LEFT), "", 0.0),
@@ -111,10 +111,10 @@ LEFT, RIGHT, WHOLE = slice(0, 5), slice(5, 10), slice(0, 10)
         (seen(0, WHOLE, t1=LEFT, t2=slice(9, 10)), seen(1, slice(0, 9), t1=LEFT), "", 0.0),
     ],
 )
-def test_what_changed_is_told_in_words_and_weighed(
-    before: FrameResult | None, now: FrameResult, what: str, weight: float
+def test_changes_have_descriptions_and_weights(
+    before: FrameResult | None, now: FrameResult, description: str, weight: float
 ) -> None:
-    assert change(before, now) == (what, pytest.approx(weight))
+    assert describe_change(before, now) == (description, pytest.approx(weight))
 
 
 def test_of_many_changes_the_largest_are_kept_in_their_order() -> None:
@@ -126,35 +126,35 @@ def test_of_many_changes_the_largest_are_kept_in_their_order() -> None:
     changes.add(Frame(61, 6.1, image), [seen(61, None)])
     kept = changes.in_order()
     assert [each.position for each in kept] == [*range(1, 36), 61]  # of equal ones the first
-    assert (kept[0].what, kept[-1].what, changes.left_out) == ("track 2 joins", "disappears", 25)
+    assert (kept[0].description, kept[-1].description, changes.omitted) == ("track 2 joins", "disappears", 25)
 
 
-@pytest.mark.parametrize(("count", "held", "stride"), [(1, 1, 1), (160, 160, 1), (161, 81, 2), (700, 88, 8)])
-def test_a_long_film_is_thinned_evenly(count: int, held: int, stride: int) -> None:
-    film, image = Film((4, 6)), np.zeros((4, 6, 3), np.uint8)
+@pytest.mark.parametrize(("count", "embedded", "stride"), [(1, 1, 1), (160, 160, 1), (161, 81, 2), (700, 88, 8)])
+def test_a_long_video_is_subsampled_evenly(count: int, embedded: int, stride: int) -> None:
+    frames, image = EmbeddedFrames((4, 6)), np.zeros((4, 6, 3), np.uint8)
     for index in range(count):
-        film.add(Frame(index, index / 25, image), [FrameResult(index, index / 25, 0, image[..., 0] > 0, 0.0, 0.0)])
-    assert film.document()["positions"] == list(range(0, count, stride)) and film.stride == stride
-    assert len(film.document()["pictures"]) == held
+        frames.add(Frame(index, index / 25, image), [FrameResult(index, index / 25, 0, image[..., 0] > 0, 0.0, 0.0)])
+    assert frames.document()["positions"] == list(range(0, count, stride)) and frames.stride == stride
+    assert len(frames.document()["images"]) == embedded
 
 
-def test_candidates_stand_on_the_frames_that_were_asked_about() -> None:
-    film, image, result = Film((2, 10)), np.zeros((2, 10, 3), np.uint8), seen(0, LEFT, t1=LEFT)
+def test_candidates_are_on_frames_on_which_the_model_ran() -> None:
+    frames, image, result = EmbeddedFrames((2, 10)), np.zeros((2, 10, 3), np.uint8), seen(0, LEFT, t1=LEFT)
     left, right = (Candidate(seen(0, of).mask, *shares) for of, shares in ((LEFT, (0.84, 0.9)), (RIGHT, (0.2, 0.5))))
-    film.add(Frame(0, 0.0, image), [replace(result, candidates=(left, right))])
-    film.add(Frame(1, 0.1, image), [replace(seen(1, LEFT), candidates=None)])
-    film.add(Frame(2, 0.2, image), [replace(seen(2, None), candidates=())])
-    (first,), *others = film.document()["candidates"]
-    assert [held[:3] for held in first] == [[84, 90, True], [20, 50, False]] and others == [[None], [[]]]
+    frames.add(Frame(0, 0.0, image), [replace(result, candidates=(left, right))])
+    frames.add(Frame(1, 0.1, image), [replace(seen(1, LEFT), candidates=None)])
+    frames.add(Frame(2, 0.2, image), [replace(seen(2, None), candidates=())])
+    (first,), *others = frames.document()["candidates"]
+    assert [embedded[:3] for embedded in first] == [[84, 90, True], [20, 50, False]] and others == [[None], [[]]]
     assert all(re.fullmatch(r"M[\d. ]+Z", path) for *_, path in first)
 
 
-def test_a_film_that_kept_no_candidates_has_no_word_of_them(page: Reader) -> None:
-    assert "candidates" not in json.loads(page.data)["film"] and "key C" not in page.words
+def test_a_run_without_recorded_candidates_shows_none(page: Reader) -> None:
+    assert "candidates" not in json.loads(page.data)["frames"] and "key C" not in page.words
 
 
 @pytest.mark.parametrize(
-    ("candidate", "result", "taken"),
+    ("candidate", "result", "shown"),
     [
         (LEFT, seen(0, WHOLE, t1=LEFT, t2=RIGHT), True),  # one of two tracks
         (LEFT, seen(0, WHOLE, t1=WHOLE), True),
@@ -164,17 +164,17 @@ def test_a_film_that_kept_no_candidates_has_no_word_of_them(page: Reader) -> Non
         (slice(0, 0), seen(0, None), False),
     ],
 )
-def test_which_candidate_is_shown(candidate: slice, result: FrameResult, taken: bool) -> None:
-    assert is_taken(Candidate(seen(0, candidate).mask), result) is taken
+def test_which_candidate_is_shown(candidate: slice, result: FrameResult, shown: bool) -> None:
+    assert is_shown(Candidate(seen(0, candidate).mask), result) is shown
 
 
-def test_outlines_have_their_holes_and_fit_the_picture() -> None:
+def test_outlines_have_holes_and_fit_the_image() -> None:
     mask = np.zeros((720, 1280), bool)
     mask[200:520, 320:960] = True
     mask[300:400, 500:700] = False
-    film = Film(mask.shape)
-    film.add(Frame(0, 0.0, np.zeros((720, 1280, 3), np.uint8)), [FrameResult(0, 0.0, 0, mask, 1.0, 1.0)])
-    document = film.document()
+    frames = EmbeddedFrames(mask.shape)
+    frames.add(Frame(0, 0.0, np.zeros((720, 1280, 3), np.uint8)), [FrameResult(0, 0.0, 0, mask, 1.0, 1.0)])
+    document = frames.document()
     assert document["size"] == [360, 640]
     parts = [
         np.array(re.findall(r"([\d.]+) ([\d.]+)", part), float) for part in document["masks"][0][0].split("M") if part

@@ -15,7 +15,7 @@ LONG = "the small brown dog on the left of the second red car that waits behind 
 @pytest.mark.parametrize(
     "text", ["the dog", "собака", "σκύλος", "كلب", "כלב", "左边的狗", "犬と猫", "개", "Zürich 100 %"]
 )
-def test_every_script_is_drawn_and_not_as_question_marks(text: str) -> None:
+def test_every_script_is_drawn_without_question_marks(text: str) -> None:
     coverage = render_line(text, 20)
     assert coverage.shape[0] == line_height(20)
     assert coverage.max() == 255
@@ -25,7 +25,7 @@ def test_every_script_is_drawn_and_not_as_question_marks(text: str) -> None:
     assert len({(letter.shape, letter.tobytes()) for letter in letters}) == len(letters), "letters drawn alike"
 
 
-def test_letters_that_no_font_has_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_characters_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         first, second = render_line("ꡀꡁ", 20), render_line("ꡀꡁ", 22)
     assert first.max() > 0 and second.max() > 0
@@ -33,17 +33,17 @@ def test_letters_that_no_font_has_are_named_once(caplog: pytest.LogCaptureFixtur
     assert "ꡀꡁ" in caplog.records[0].getMessage()
 
 
-def test_a_control_character_is_told_by_its_number(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_control_character_is_logged_by_its_code_point(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         render_line("a\x1b[31mb", 20)
     (record,) = caplog.records
-    assert "the letters U+001B:" in record.getMessage() and "\x1b" not in record.getMessage()
+    assert "the characters U+001B:" in record.getMessage() and "\x1b" not in record.getMessage()
 
 
 @pytest.mark.parametrize("width", [30, 60, 100, 200, 400, 2000])
 @pytest.mark.parametrize("max_lines", [1, 2, 3, 50])
 @pytest.mark.parametrize("text", [LONG, "x" * 80, "左边的狗" * 12])
-def test_wrapped_lines_fit_and_lose_nothing_unsaid(text: str, width: int, max_lines: int) -> None:
+def test_wrapped_lines_fit_and_cropped_text_is_marked(text: str, width: int, max_lines: int) -> None:
     lines = wrap(text, 12, width, max_lines)
     assert 1 <= len(lines) <= max_lines
     assert all(text_width(line, 12) <= width for line in lines)

@@ -32,7 +32,7 @@ def masks_of(run: FinishedRun) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", list(READERS))
-def test_the_same_masks_come_back(name: str, finished: Callable[..., FinishedRun], tmp_path: Path) -> None:
+def test_imported_masks_are_the_exported_ones(name: str, finished: Callable[..., FinishedRun], tmp_path: Path) -> None:
     run = finished()
     back = import_run(exported(run, name, tmp_path), name, str(tmp_path / "frames"), tmp_path / "back")
     found = FinishedRun.read(back)

@@ -117,7 +117,11 @@ def _recorded(segmenter: VideoSegmenter, frames: np.ndarray, given: dict[int, di
         (["2:6={meant}"], 2, "expected an expression from 0 to 1, got '2:6="),
         (["6={meant}", "0:6={meant}"], 1, "expected one mask for expression 0 on frame 6, got two"),
         (["6={gone}"], 1, "gone.png"),
-        (["6={empty}"], 1, "expected a mask of one object, got none: save 0 and 255, in grey, or say 6=absent where"),
+        (
+            ["6={empty}"],
+            1,
+            "expected a mask of one object, got none: save a grey PNG of 0 and 255, or give 6=absent if",
+        ),
         (["6={two}"], 1, "expected a mask of one object, got the ids 3, 7"),
         (["6={meant}", "7={small}"], 1, "corrections: expected one size.* 48 x 80 px.* for frame 6 and 6 x 8 px"),
     ],
@@ -149,7 +153,7 @@ def test_absent_is_a_correction_that_runs_record(
     assert report.result["settings"]["corrections"] == given.document()
     with pytest.raises(DataError, match="position of a frame, from 0, got -1"):
         corrections_of({-1: {0: None}}, 1)
-    with pytest.raises(DataError, match="with 0: give None where it is not there"):
+    with pytest.raises(DataError, match="with 0: give None if the target is absent"):
         corrections_of({1: {0: ~BOX & BOX}}, 1)
 
 
@@ -183,7 +187,7 @@ def test_on_the_command_line(
     ):
         said = rvos("segment", *wrong, "--correct", f"3={meant}", "--out", "out")
         assert said.code == 2 and len(said.err) == 1
-        assert f"--correct: expected SOURCE and the expressions that are corrected, {got}" in said.err[0]
+        assert f"--correct: expected SOURCE and the expressions to correct, {got}" in said.err[0]
     command = ("segment", clip, "the red thing", "--save", "masks", "--out", "out", "--json")
     said = rvos(*command, "--correct", f"3={meant}")
     assert said.code == 0

@@ -208,7 +208,7 @@ def test_an_output_that_fails_stops_the_run_and_the_others_stay_readable(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from rvos.export.pictures import MaskExporter
+    from rvos.export.frame_pngs import MaskExporter
 
     write = MaskExporter.write
 

@@ -13,7 +13,7 @@ import rvos.run.recording
 from image_core.progress import no_progress
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.export.pictures import MaskExporter
+from rvos.export.frame_pngs import MaskExporter
 from rvos.run.job import Job, run
 from rvos.run.joblist import Row, jobs_of
 from rvos.run.rows import Outcome, run_units, split

@@ -18,7 +18,7 @@ from rvos.parts import tracker_config
 from rvos.reading.key_frames import KeyFrames
 from rvos.tracking import TRACKERS
 from rvos.types import Frame, FrameResult
-from rvos.watch.session import Given, StreamSession
+from rvos.watch.session import FrameCorrections, StreamSession
 
 SIZE = (144, 240)
 FRAMES, AT = 18, 6
@@ -77,7 +77,7 @@ def session_of(
 
 
 def watched(
-    session: StreamSession, given: Mapping[int, Given], frames: Sequence[Frame]
+    session: StreamSession, given: Mapping[int, FrameCorrections], frames: Sequence[Frame]
 ) -> list[tuple[FrameResult, ...]]:
     results = [session.step(frame, given.get(frame.index, {})) for frame in frames]
     return [ready for ready in (*results, *session.finish()) if ready]
@@ -200,7 +200,7 @@ def test_a_speck_on_the_first_frame_is_taken() -> None:
         (
             0,
             np.zeros(SIZE, bool),
-            "expected the pixels of 'the ball', got an empty mask: give None where it is not there",
+            "expected the pixels of 'the ball', got an empty mask: give None if the target is absent",
         ),
         (0, np.ones((3, 4), bool), r"expected bool \(144, 240\)"),
         (0, np.ones(SIZE, np.uint8), "got uint8"),

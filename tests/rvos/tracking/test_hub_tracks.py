@@ -28,7 +28,7 @@ from rvos.view.frame_view import View, view_of
 from rvos.watch.mask_session import MaskSession
 from rvos.watch.prompts import prompts_of
 from rvos.watch.session import StreamSession
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 from tests.tiny_networks import WRITERS
 from tests.tiny_video_networks import VIDEO_WRITERS
 
@@ -121,7 +121,7 @@ def session_of(given: Sequence[MaskAnswer], every: int, carrying: HubTracks, cou
 
 
 def watched(session: StreamSession) -> list[FrameResult]:
-    return [results[0] for _, results in watch(session, frames())]
+    return [results[0] for _, results in process(session, frames())]
 
 
 def test_what_is_right_comes_out_as_it_went_in_whatever_the_network_says() -> None:
@@ -192,7 +192,7 @@ def test_only_the_tracks_most_likely_meant_are_the_networks() -> None:
 
 def test_expressions_together_are_expressions_apart() -> None:
     given = [right(i) for i in range(FRAMES)]
-    together = [r for _, r in watch(session_of(given, 4, tracker(), count=3), frames())]
+    together = [r for _, r in process(session_of(given, 4, tracker(), count=3), frames())]
     alone = watched(session_of(given, 4, tracker()))
     for results, one in zip(together, alone, strict=True):
         for result in results:

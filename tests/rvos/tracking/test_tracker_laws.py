@@ -25,7 +25,7 @@ from rvos.tracking.tracks import TracksTracker
 from rvos.types import Frame, FrameResult
 from rvos.view.frame_view import view_of
 from rvos.watch.session import StreamSession
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 SIZE = (144, 240)
 FRAMES = 24
@@ -81,7 +81,7 @@ def followed(name: str, film: Film, given: Sequence[MaskAnswer], every: int = 1,
         for frame in film.frames:
             session.step(frame)
         session.rewind()
-    return [results[0] for _, results in watch(session, film.frames)]
+    return [results[0] for _, results in process(session, film.frames)]
 
 
 def worth(results: Sequence[FrameResult], truth: np.ndarray) -> float:

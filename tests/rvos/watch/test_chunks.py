@@ -17,7 +17,7 @@ from rvos.reading.reader import FeatureReader, MaskReader
 from rvos.tracking import TRACKERS
 from rvos.types import Frame, OutputError
 from rvos.watch.session import StreamSession
-from rvos.watch.stream import Results, watch
+from rvos.watch.stream import Results, process
 
 EXPRESSIONS = ("the red thing", "the green thing", "the blue thing", "the red thing")
 READINGS = {
@@ -47,7 +47,7 @@ def frames_of(images: np.ndarray) -> list[Frame]:
 
 
 def results_of(session: StreamSession, frames: Sequence[Frame]) -> list[Results]:
-    given = list(watch(session, frames))
+    given = list(process(session, frames))
     assert [frame.index for frame, _ in given] == [frame.index for frame in frames]
     return [results for _, results in given]
 

@@ -78,7 +78,7 @@ def records_of(session: StreamSession, frames: list[Frame]) -> list[list[FrameRe
     return [[to_record(result) for result in session.step(frame)] for frame in frames]
 
 
-def test_killed_and_continued_is_in_one_go(system: VideoSegmenter, clip: list[Frame]) -> None:
+def test_a_killed_and_continued_run_writes_the_same_bytes(system: VideoSegmenter, clip: list[Frame]) -> None:
     wanted = records_of(system.session(EXPRESSIONS), clip)
     if isinstance(system.system.tracker, NoTracker):  # memory doubts what jumps
         assert any(record.present for records in wanted for record in records)

@@ -52,7 +52,7 @@ def save(path: Path, values: np.ndarray, mode: str) -> Path:
 def test_what_a_picture_says(values: np.ndarray, mode: str, wanted: np.ndarray, tmp_path: Path) -> None:
     prompts = read_prompts([f"4={save(tmp_path / 'mask.png', values, mode)}"])
     assert list(prompts.ids) == [4] and np.array_equal(prompts.ids[4], wanted)
-    assert prompts.marks[0][1] == SIZE
+    assert prompts.entries[0][1] == SIZE
 
 
 @pytest.mark.parametrize(
@@ -218,10 +218,10 @@ def looked_at(*indices: int) -> Iterator[Frame]:
         ((0, 1, 2), 3, "expected masks for frames 0 to 2, the last one, got one for frame 3"),
     ],
 )
-def test_a_frame_that_never_comes_is_told_where_that_shows(
+def test_a_missing_frame_is_reported_as_soon_as_it_is_known(
     indices: tuple[int, ...], passed: int, words: str | None
 ) -> None:
-    guarded = prompts_of({3: ids_with(left=1), 0: ids_with(left=1)}).guard(looked_at(*indices), "clip.mp4")
+    guarded = prompts_of({3: ids_with(left=1), 0: ids_with(left=1)}).check_frames(looked_at(*indices), "clip.mp4")
     seen = []
     try:
         for frame in guarded:

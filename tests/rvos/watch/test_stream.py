@@ -14,7 +14,7 @@ import rvos.run.recording
 from image_core.progress import no_progress
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
-from rvos.export.pictures import PaletteExporter
+from rvos.export.frame_pngs import PaletteExporter
 from rvos.export.records import to_record
 from rvos.export.report import Summary, result_document
 from rvos.run.folder import RunDirectory
@@ -22,7 +22,7 @@ from rvos.run.job import Job, run
 from rvos.run.recording import Recording
 from rvos.run.writing import RunWriter
 from rvos.types import Frame, FrameResult, OutputError, Target, VideoError, VideoInfo, VideoResult, expression_targets
-from rvos.watch.stream import Results, Session, Stream, watch
+from rvos.watch.stream import Results, Session, Stream, process
 
 TARGETS = expression_targets(["bright", "dark"])
 INFO = VideoInfo("numbers", (4, 6), 25.0, 23)
@@ -79,7 +79,7 @@ def breaking(frames: Iterable[Frame], at: int, error: BaseException) -> Iterator
 @pytest.mark.parametrize("latency", [0, 1, 4, 30])
 def test_every_frame_meets_its_own_results_as_soon_as_they_are_there(latency: int) -> None:
     session, seen = Delayed(latency), []
-    for frame, results in watch(session, numbers(23)):
+    for frame, results in process(session, numbers(23)):
         assert [result.frame_index for result in results] == [frame.index] * 2
         assert session.frame_count == min(frame.index + 1 + latency, 23)
         np.testing.assert_array_equal(results[0].mask, frame.image[..., 0] > 127)
@@ -101,7 +101,7 @@ def test_no_more_frames_wait_than_the_latency() -> None:
 def test_where_the_frames_break_off_those_before_are_given_first() -> None:
     seen = []
     with pytest.raises(VideoError, match="scratched"):
-        for frame, _ in watch(Delayed(4), breaking(numbers(23), 9, VideoError("scratched"))):
+        for frame, _ in process(Delayed(4), breaking(numbers(23), 9, VideoError("scratched"))):
             seen.append(frame.index)
     assert seen == list(range(9))
 
@@ -112,28 +112,28 @@ def test_a_session_that_loses_or_swaps_frames_is_noticed() -> None:
             return super().finish()[:-1]
 
     with pytest.raises(ValueError, match="results of all frames when it finished, got none for 1"):
-        list(watch(Losing(2), numbers(5)))
+        list(process(Losing(2), numbers(5)))
 
     class Swapping(Delayed):
         def finish(self) -> list[Results]:
             return super().finish()[::-1]
 
     with pytest.raises(ValueError, match="expected results of frame 3, got those of 4"):
-        list(watch(Swapping(2), numbers(5)))
+        list(process(Swapping(2), numbers(5)))
 
 
 @pytest.mark.parametrize("at", [3, 7, 8])
 def test_a_restored_session_is_given_the_frames_again_that_it_has_not_answered(at: int) -> None:
-    whole = [results[0].score for _, results in watch(Delayed(3), numbers(12))]
+    whole = [results[0].score for _, results in process(Delayed(3), numbers(12))]
     first, second = Delayed(3), Delayed(3)
     stream = Stream(first)
     answered = sum(len(stream.step(frame)) for frame in numbers(at))
     second.restore(first.snapshot())
     stream, found = Stream(second, answered), []
-    assert stream.behind == at - answered == min(at, 3)
+    assert stream.replay_count == at - answered == min(at, 3)
     for frame in numbers(12, first=answered):
         found += [results[0].score for _, results in stream.step(frame)]
-    assert stream.behind == 0
+    assert stream.replay_count == 0
     assert found + [results[0].score for _, results in stream.finish()] == whole[answered:]
 
 

@@ -19,7 +19,7 @@ from rvos.export.records import to_record
 from rvos.parts import tracker_config
 from rvos.run.job import Job, run
 from rvos.types import Frame
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 EXPRESSIONS = ("the red thing", "the green thing")
 LATE: list[tuple[dict[str, Any], dict[str, str]]] = [
@@ -68,7 +68,7 @@ def test_the_second_pass_begins_at_the_beginning_and_knows_more(
     fresh, informed = segmenter.session(EXPRESSIONS), segmenter.session(EXPRESSIONS)
     assert segmenter.first_pass(informed, frames)
     assert informed.frame_count == 0 and informed.snapshot() != fresh.snapshot()
-    results = [results for _, results in watch(informed, [Frame(t, t / 25, i) for t, i in enumerate(frames)])]
+    results = [results for _, results in process(informed, [Frame(t, t / 25, i) for t, i in enumerate(frames)])]
     assert len(results) == len(frames)
 
 

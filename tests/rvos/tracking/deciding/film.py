@@ -15,7 +15,7 @@ from rvos.tracking.deciding.decider import Decider
 from rvos.tracking.tracks import TracksConfig, TracksTracker
 from rvos.types import Frame, FrameResult
 from rvos.watch.session import StreamSession
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 SIZE = (120, 200)
 FRAMES = 16
@@ -64,7 +64,7 @@ def session(decider: Decider | None, lookahead: int = 0, expression: str = EXPRE
 
 def results(begun: StreamSession) -> list[FrameResult]:
     """T of them, of the second pass."""
-    return [given[0] for _, given in watch(begun, film().frames)]
+    return [given[0] for _, given in process(begun, film().frames)]
 
 
 @dataclass

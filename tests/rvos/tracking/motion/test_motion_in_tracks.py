@@ -19,7 +19,7 @@ from rvos.run.job import Job, run
 from rvos.tracking.belief.meaning import MeaningConfig
 from rvos.tracking.motion.by_motion import ByMotion, ByMotionConfig, MotionMemory
 from rvos.types import Frame, FrameResult
-from rvos.watch.stream import watch
+from rvos.watch.stream import process
 
 HEIGHT, WIDTH, FRAMES = 96, 192, 24
 Boxes = dict[str, tuple[int, int]]
@@ -152,7 +152,7 @@ def test_killed_in_the_middle_of_a_motion_and_continued_is_in_one_go(at: int, nu
             begun.rewind()
         return begun
 
-    whole = [results for _, results in watch(session(), frames)]
+    whole = [results for _, results in process(session(), frames)]
     first = session()
     early = [results for frame in frames[:at] if (results := first.step(frame))]
     again = segmenter.session(["the ball moving left", "the balls that move"])

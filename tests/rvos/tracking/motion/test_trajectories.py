@@ -119,7 +119,7 @@ def test_memory_is_bounded_and_no_way_is_lost() -> None:
         mask = np.zeros((HEIGHT, WIDTH), np.float32)
         left = 10 + t // 100
         mask[50:70, left : left + 30] = 1
-        now = View(Frame(t, t / 25, image), view.picture, view.picture, _made={(camera_motion,): np.eye(2, 3)})
+        now = View(Frame(t, t / 25, image), view.picture, view.picture, _cache={(camera_motion,): np.eye(2, 3)})
         way = way.moved_on(now, mask, 0)
     assert len(way.samples) <= MOST_SAMPLES and way.samples[-1, TIME] == 9_999
     assert (np.diff(way.samples[:, TIME]) > 0).all()

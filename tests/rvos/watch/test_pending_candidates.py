@@ -56,7 +56,7 @@ def test_candidates_come_with_the_results_of_their_frame(lookahead: int) -> None
             np.testing.assert_array_equal(one.mask, np.kron(small.mask, np.ones((2, 2), bool)))
 
 
-def test_those_of_frames_that_wait_are_in_a_snapshot() -> None:
+def test_pending_candidates_are_in_a_snapshot() -> None:
     whole, first, second = session_of(4), session_of(4), session_of(4)
     wanted = watched(whole, frames())
     before = watched(first, frames()[:5])

@@ -1,4 +1,4 @@
-"""The folder of a page: alone while it is there, gone afterwards, and with it what pages that were killed have left."""
+"""The temporary folder of a page: it is deleted on exit, and folders of killed pages at the next start."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 
 from image_core.errors import InUseError
 from image_core.folder import LOCK, RunKind, lock_folder
-from rvos.app.own_folder import own_folder
+from rvos.app.temporary_folder import temporary_folder
 
 
-def test_what_killed_pages_left_goes_and_living_ones_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_of_killed_pages_are_deleted_and_those_of_running_pages_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     names = ("rvos-app-killed", "rvos-app-just-made", "rvos-app-of-somebody", "other-folder")
     killed, new, foreign, other = (tmp_path / name for name in names)
@@ -27,9 +29,9 @@ def test_what_killed_pages_left_goes_and_living_ones_stay(tmp_path: Path, monkey
         os.utime(folder / LOCK, (long_ago, long_ago))
     (tmp_path / "rvos-app-link").symlink_to(other, target_is_directory=True)
 
-    with own_folder() as first:
+    with temporary_folder() as first:
         os.utime(first / LOCK, (long_ago, long_ago))
-        with own_folder() as second:
+        with temporary_folder() as second:
             assert first.is_dir() and second.is_dir() and not killed.exists()
             with pytest.raises(InUseError), lock_folder(second, RunKind("rvos app")):
                 pass

@@ -1,4 +1,4 @@
-"""A session with corrections: on some frames it is told what its expressions mean."""
+"""A session that gets corrections: masks that say, on some frames, what its expressions mean."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from rvos.types import Frame, Target
 from rvos.watch.corrections import Corrections
-from rvos.watch.session import Given, StreamSession
+from rvos.watch.session import FrameCorrections, StreamSession
 from rvos.watch.stream import Results, Session
 
 
 class CorrectedSession:
-    """A `Session` that passes corrections on with its frames.
+    """A `Session` that passes each frame to a `StreamSession` together with its corrections.
 
-    corrections: index of a frame -> what is `Given` on it. A snapshot is that of the wrapped session, without the
+    corrections: index of a frame -> the corrections on it. A snapshot is that of the wrapped session, without the
     corrections of later frames.
     """
 
-    def __init__(self, session: StreamSession, corrections: Mapping[int, Given]) -> None:
+    def __init__(self, session: StreamSession, corrections: Mapping[int, FrameCorrections]) -> None:
         self._session = session
         self._corrections = corrections
 
@@ -50,6 +50,6 @@ class CorrectedSession:
         self._session.restore(data)
 
 
-def corrected(session: StreamSession, corrections: Corrections | None) -> Session:
+def with_corrections(session: StreamSession, corrections: Corrections | None) -> Session:
     """The session, with its corrections if there are any."""
     return session if corrections is None else CorrectedSession(session, corrections.masks)

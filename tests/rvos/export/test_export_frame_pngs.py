@@ -106,7 +106,7 @@ def test_more_expressions_than_ids_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("only", "indices"), [(None, [0, 1, 2, 3, 4]), (range(1, 3), [1, 2]), (range(4, 99), [4]), (range(9, 12), [])]
 )
-def test_only_frames_holds_for_annotated_frames(tmp_path: Path, only: range | None, indices: list[int]) -> None:
+def test_only_frames_applies_to_annotated_frames(tmp_path: Path, only: range | None, indices: list[int]) -> None:
     export("frames", tmp_path, frames=5, only_frames=only)
     assert sorted(p.name for p in (tmp_path / "frames").iterdir()) == [f"{t:05d}.png" for t in indices]
 
@@ -126,7 +126,7 @@ def test_a_frame_beyond_99999_keeps_all_its_digits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["masks", "palette", "frames"])
-def test_a_write_that_fails_is_an_output_error(tmp_path: Path, name: str) -> None:
+def test_a_failed_write_is_an_output_error(tmp_path: Path, name: str) -> None:
     (exporter,) = build_exporters([name], tmp_path, only_frames=None)
     exporter.open(VideoInfo("clip.mp4", SIZE), expression_targets(["a", "b"]))
     folder = tmp_path / ("masks/0" if name == "masks" else name)
