@@ -23,7 +23,7 @@ class VideoError(RvosError):
 
 
 @dataclass(frozen=True)
-class StoredPictures:
+class StoredImages:
     """Paths of pictures in the order given, taken as they are stored: a rotation in their metadata is not applied. The
     truth of datasets speaks of these pixels."""
 
