@@ -15,8 +15,8 @@ from rvos.commands.running import tell_all
 from rvos.run.joblist import jobs_of, read_rows
 from rvos.run.on_ray import run_on_ray
 from rvos.run.processes import run_in_processes
-from rvos.run.remote import Here, Mirror, is_url, out_folder
-from rvos.run.rows import Outcome, is_done, run_units, split
+from rvos.run.remote import LocalFolder, RemoteFolder, is_url, out_folder
+from rvos.run.rows import Outcome, is_done, run_units, split_into_units
 from rvos.system import SystemConfig
 from rvos.types import OutputError
 
@@ -40,7 +40,7 @@ def run_list(
         raise ConfigError(f"--out: expected a folder that every node sees beside --ray, got {out}")
     rows = read_rows(table)
     with out_folder(out) as folder, list_bar(len(rows), quiet) as progress:
-        broken, units = split(rows, jobs_of(rows, folder.here, save, only_frames, overwrite))
+        broken, units = split_into_units(rows, jobs_of(rows, folder.local, save, only_frames, overwrite))
         left = sum(not is_done(unit) for unit in units)
         count = min(left, processes) if processes is not None else processes_for(left, options.is_cuda(config.device))
         if ray is not None:
@@ -50,14 +50,14 @@ def run_list(
             outcomes = run_in_processes(units, build, count, progress)
         else:
             outcomes = run_units(units, options.segmenter_of(config, quiet), progress)
-        return tell_all(chain(broken, _taken_back(outcomes, folder)), as_json, folder.named)
+        return tell_all(chain(broken, _transferred(outcomes, folder)), as_json, folder.display_path)
 
 
-def _taken_back(outcomes: Iterable[Outcome], folder: Here | Mirror) -> Iterator[Outcome]:
+def _transferred(outcomes: Iterable[Outcome], folder: LocalFolder | RemoteFolder) -> Iterator[Outcome]:
     """The outcomes, each after its folder lies where it belongs; one whose folder cannot be taken there has failed."""
     for outcome in outcomes:
         try:
-            folder.take(outcome.job.out)
+            folder.transfer(outcome.job.out)
         except OutputError as error:
             outcome = Outcome(outcome.row, outcome.job, error=str(error))
         yield outcome

@@ -111,7 +111,7 @@ def segment(
     check_source(str(source))
     segmenter = options.segmenter_of(config, quiet, masks=bool(masks))
     with out_folder(out) as folder:
-        job = Job(str(source), tuple(expressions or ()), folder.here, names, frames, overwrite, prompts, given)
+        job = Job(str(source), tuple(expressions or ()), folder.local, names, frames, overwrite, prompts, given)
         tell(run_watched(job, segmenter, quiet), as_json, folder.named)
     return 0
 

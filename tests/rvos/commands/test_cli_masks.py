@@ -113,7 +113,7 @@ def test_killed_and_continued_is_in_one_go(
     assert not (tmp_path / "parts/result.json").exists()
     said = rvos(*command, "parts")
     # Snapshots are written behind: on a busy machine the kill may come before the last two.
-    assert said.code == 0 and said.err[0] in [f"parts: going on from frame {frame}" for frame in (3, 6, 9)]
+    assert said.code == 0 and said.err[0] in [f"parts: continuing from frame {frame}" for frame in (3, 6, 9)]
     patterns = ("frames.jsonl", "result.json", "masks/*/*.png", "palette/*.png", "contact_sheet.png")
     files = [
         {p.relative_to(out): p.read_bytes() for pattern in patterns for p in out.glob(pattern)}

@@ -95,7 +95,7 @@ def test_interrupted_from_the_keyboard_it_says_so_and_goes_on(
         said = rvos(*command)
     assert said.code == 130 and said.err == ["rvos: interrupted; the same command continues"]
     said = rvos(*command)
-    assert said.code == 0 and said.err == ["out: going on from frame 4"]
+    assert said.code == 0 and said.err == ["out: continuing from frame 4"]
     with av.open(str(tmp_path / "out/overlay.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 12
 
