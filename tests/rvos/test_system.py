@@ -27,7 +27,7 @@ from rvos.reading.propagation import NoPropagation
 from rvos.run.job import Job, run
 from rvos.system import OF_MASKS, SETTINGS, Reading, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
-from rvos.tracking.belief.presence_levels import OTHERWISE
+from rvos.tracking.belief.presence_levels import DEFAULT_THRESHOLD
 from rvos.tracking.carrying.object_tracker import ObjectTrackerConfig
 from rvos.tracking.carrying.refining import RefiningConfig
 from rvos.tracking.hub.kinds import HUB_TRACKERS
@@ -377,7 +377,7 @@ def test_a_run_records_the_whole_description(
     stored = json.loads((tmp_path / "out" / "settings.json").read_text())["settings"]
     assert stored == result["settings"]
     assert set(SETTINGS) - {"device", *OF_MASKS} <= set(stored)
-    tracker = SystemConfig().tracker.document() | {"presence_threshold": OTHERWISE}
+    tracker = SystemConfig().tracker.document() | {"presence_threshold": DEFAULT_THRESHOLD}
     assert stored["tracker"] == json.loads(json.dumps(tracker))
     assert set(stored["model"]) == {"name", "revision", "adapter", "licence"}
 

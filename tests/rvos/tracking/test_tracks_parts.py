@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rvos.tracking.association import AssociationConfig, Place, affinity, assign
-from rvos.tracking.belief.gathered import Gathered, GatheredConfig
-from rvos.tracking.belief.meaning import Belief, Claim, History, MeaningConfig, chosen, likelihood, meant_at, moved_on
+from rvos.tracking.belief.meaning import Belief, Claim, History, MeaningConfig, chosen, likelihood, moved_on, track_at
+from rvos.tracking.belief.presence import PresenceAverage, PresenceConfig
 from rvos.tracking.regions import Region
 
 SIZE = (40, 60)
@@ -72,7 +72,7 @@ def test_the_best_history_is_the_best_of_all_there_are() -> None:
 
     best = max(itertools.product((1, 2, 3), repeat=5), key=worth)
     first = max(histories.values(), key=lambda history: history.log_odds)
-    assert tuple(meant_at(first.path, t) for t in range(5)) == best
+    assert tuple(track_at(first.path, t) for t in range(5)) == best
     for i, history in histories.items():
         ending = max(worth(ids) for ids in itertools.product((1, 2, 3), repeat=5) if ids[-1] == i)
         assert history.log_odds == pytest.approx(ending - worth(best))
@@ -111,11 +111,11 @@ def test_belief_is_a_fading_mean_that_begins_at_half() -> None:
 
 
 def test_presence_is_gathered_and_what_comes_later_counts() -> None:
-    config = GatheredConfig(keep=0.5)
-    sure = Gathered().after(0.9, 0.0, config)
-    assert sure.smoothed([], config) == pytest.approx(0.9) and Gathered().smoothed([], config) == 0
+    config = PresenceConfig(keep=0.5)
+    sure = PresenceAverage().after(0.9, 0.0, config)
+    assert sure.smoothed([], config) == pytest.approx(0.9) and PresenceAverage().smoothed([], config) == 0
     doubted = sure.after(0.1, 0.0, config)
     assert doubted.smoothed([], config) < 0.5
     assert doubted.smoothed([0.9, 0.9], config) > doubted.smoothed([], config)
     assert sure.after(0.1, 1.0, config).smoothed([], config) == pytest.approx(0.9), "the target itself is seen"
-    assert 0 < Gathered().after(0.0, 0.0, config).smoothed([], config) < 0.02
+    assert 0 < PresenceAverage().after(0.0, 0.0, config).smoothed([], config) < 0.02
