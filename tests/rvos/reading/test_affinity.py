@@ -15,7 +15,7 @@ from rvos.reading.matching import (
     describe,
     grid_of,
     grid_strides,
-    joined,
+    join_keys,
     keys_of,
     match,
     read,
@@ -84,7 +84,7 @@ def test_a_cell_finds_its_like(candidates: torch.Tensor | None) -> None:
     there = torch.cat([distinct(12) + 5, distinct(12)])
     if candidates is not None:
         candidates = candidates + 12
-    found = match(distinct(12), joined([there]), (3, 4), candidates, CONFIG)
+    found = match(distinct(12), join_keys([there]), (3, 4), candidates, CONFIG)
     assert found.index.shape == (12, CONFIG.top) and found.index[:, 0].tolist() == list(range(12, 24))
     torch.testing.assert_close(found.weight.sum(1), torch.ones(12))
     assert (found.weight[:, 0] == found.weight.amax(1)).all()
@@ -92,11 +92,11 @@ def test_a_cell_finds_its_like(candidates: torch.Tensor | None) -> None:
 
 def test_of_equal_cells_the_nearest_is_read() -> None:
     here, there = torch.zeros(8, 4), torch.zeros(8, 4)
-    assert match(here, joined([there]), (1, 8), None, CONFIG).index[:, 0].tolist() == list(range(8))
+    assert match(here, join_keys([there]), (1, 8), None, CONFIG).index[:, 0].tolist() == list(range(8))
 
 
 def test_one_cell_of_memory_is_read_whole() -> None:
-    found = match(torch.zeros(1, 4), joined([torch.zeros(1, 4)]), (1, 1), None, CONFIG)
+    found = match(torch.zeros(1, 4), join_keys([torch.zeros(1, 4)]), (1, 1), None, CONFIG)
     assert found.index.tolist() == [[0]] and found.weight.tolist() == [[1.0]]
 
 
@@ -110,7 +110,7 @@ def test_fine_grids_look_where_coarse_ones_found() -> None:
     """A picture of 48 x 80 cells is too fine to be searched whole: its like is found all the same."""
     cells = torch.nn.functional.interpolate(distinct(240).T.view(1, 16, 12, 20), scale_factor=4, mode="bilinear")
     stem, moved = Stem(cells, 4), Stem(torch.roll(cells, 4, 3), 4)
-    keys = {stride: joined([values]) for stride, values in keys_of(stem, (4, 16)).items()}
+    keys = {stride: join_keys([values]) for stride, values in keys_of(stem, (4, 16)).items()}
     found = dict(search(moved, keys, (4, 16), CONFIG))
     assert set(found) == {4, 8, 16} and found[4].index.shape == (48 * 80, CONFIG.top)
     best = found[4].index.gather(1, found[4].weight.argmax(1, keepdim=True))[:, 0].view(48, 80)
