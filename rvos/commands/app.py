@@ -141,7 +141,7 @@ def _systems(device: str | None, quiet: bool) -> Callable[[Settings], VideoSegme
     handles: dict[str, ImageModelHandle] = {}
 
     def make(settings: Settings) -> VideoSegmenter:
-        config = options.config_of(
+        config = options.build_config(
             settings.model, None, settings.tracker, device, None, [f"key_frames={settings.key_frames}"]
         )
         if settings.model not in handles:

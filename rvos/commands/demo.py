@@ -58,7 +58,7 @@ def demo(
     from rvos.run.job import Job
 
     named = model or (_SHAPES_MODEL if synthetic else None)
-    config = options.config_of(named, propagation, tracker, device, precision, settings)
+    config = options.build_config(named, propagation, tracker, device, precision, settings)
     if video is not None:
         check_source(video)
     segmenter = options.segmenter_of(config, quiet)

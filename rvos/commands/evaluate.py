@@ -87,7 +87,7 @@ def evaluate(
     if canonical_name(dataset) in DATASETS:
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
         _refuse(dataset, "pictures", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
-        config = options.config_of(model, propagation, tracker, device, precision, settings)
+        config = options.build_config(model, propagation, tracker, device, precision, settings)
         part, count = options.shard_of(shard or "1/1"), options.workers_of(workers)
         opened = open_dataset(dataset, options.root_of(root, dataset), split)
         from rvos.evaluation.run import Evaluation  # here, and below: torch comes after all that is named was found
@@ -99,7 +99,7 @@ def evaluate(
     else:
         given = {"--shard": shard, "--propagation": propagation, "--tracker": tracker, "--set": settings}
         _refuse(dataset, "videos", {"--baseline": baseline} | _said(given | {"--workers": workers}))
-        config = options.config_of(model, None, None, device, precision, None)
+        config = options.build_config(model, None, None, device, precision, None)
         pictures = _pictures_of(dataset, root, split, split_by)
         from image_core.evaluation.run import ImageEvaluation
 

@@ -78,7 +78,7 @@ def segment(
     """Segment what expressions name in a video, or track given masks. Run the same command again to continue an
     interrupted run."""
     options.be_quiet(quiet)
-    config = options.config_of(model, propagation, tracker, device, precision, settings, masks=bool(masks))
+    config = options.build_config(model, propagation, tracker, device, precision, settings, masks=bool(masks))
     names = options.names_of(save)
     frames = options.frames_of(only_frames, names)
     if masks and (expressions or jobs is not None):

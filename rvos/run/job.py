@@ -183,12 +183,12 @@ def _open_job(
 ) -> Iterator[tuple[VideoInfo, SampledFrames | Iterator[Frame], RunDirectory, Session]]:
     """The video of a job, opened from the path `here`, its run folder, which is not entered yet, and a session."""
     if job.prompts is not None:
-        carrier = segmenter.carriers.ready()
+        carrier = segmenter.carrier_factory.build()
         with open_with_masks(local, job.prompts, segmenter.video, segmenter.sampling, carrier) as opened:
             info, frames, session = opened
             yield with_source_url(job.source, info), frames, run_directory_of(job, segmenter), session
         return
-    with segmenter.opened(local, job.corrections) as (info, frames):
+    with segmenter.open_frames(local, job.corrections) as (info, frames):
         # Before the model is loaded, whose weights may have to be downloaded.
         directory = run_directory_of(job, segmenter)
         session = segmenter.session(job.expressions, candidates=job.saves_candidates)

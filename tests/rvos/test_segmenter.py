@@ -120,8 +120,8 @@ def test_words_the_model_has_never_seen_are_named_once(
         segmenter.segment(frames[:2], ["the red dog", "a dog"])
     segmenter.segment(frames[:2], ["the red cat and a dog"])
     assert [record.getMessage() for record in caplog.records] == [
-        "dog, a: this model does not know what that is; another may: see --model",
-        "cat, and: this model does not know what that is; another may: see --model",
+        "dog, a: unknown to this model; another may know it: see --model",
+        "cat, and: unknown to this model; another may know it: see --model",
     ]
 
 

@@ -48,7 +48,7 @@ def test_json_is_one_document_on_stdout(rvos: Rvos, make_clip: Callable[..., Pat
 def test_words_never_seen_are_named_once_unless_quiet(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
     clip = make_clip(3)
     said = rvos("segment", clip, "the red dog", "the dog", "--out", "out")
-    assert said.code == 0 and said.err == ["dog: this model does not know what that is; another may: see --model"]
+    assert said.code == 0 and said.err == ["dog: unknown to this model; another may know it: see --model"]
     assert rvos("segment", clip, "the dog", "--out", "quiet", "--quiet").err == []
 
 
@@ -113,7 +113,7 @@ def test_a_list_runs_every_row_and_reports_the_broken_ones(
     assert said.code == 2 and said.out == ["row 0: out/00000", "row 2: out/00002"]
     # What the list itself gets wrong is told before a model is loaded.
     assert len(said.err) == 3 and said.err[0].startswith("row 3 (clip.mp4): ") and "an empty cell" in said.err[0]
-    assert said.err[1] == "greenish: this model does not know what that is; another may: see --model"
+    assert said.err[1] == "greenish: unknown to this model; another may know it: see --model"
     assert said.err[2].startswith("row 1 (gone.mp4): ")
     assert (tmp_path / "out/00002/masks/0/00004.png").is_file() and not (tmp_path / "out/00001").exists()
     make_clip(5, "gone.mp4")

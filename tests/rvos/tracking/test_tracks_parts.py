@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from rvos.tracking.association import AssociationConfig, Place, affinity, assign
-from rvos.tracking.belief.meaning import Belief, Claim, History, MeaningConfig, chosen, likelihood, moved_on, track_at
+from rvos.tracking.belief.meaning import (
+    Belief,
+    Claim,
+    History,
+    MeaningConfig,
+    chosen,
+    likelihood,
+    track_at,
+    viterbi_step,
+)
 from rvos.tracking.belief.presence import PresenceAverage, PresenceConfig
 from rvos.tracking.regions import Region
 
@@ -64,7 +73,7 @@ def test_the_best_history_is_the_best_of_all_there_are() -> None:
     answers = [{i: float(v) for i, v in enumerate(row, 1)} for row in np.random.default_rng(0).uniform(0.1, 1, (5, 3))]
     histories: dict[int, History] = {}
     for t, values in enumerate(answers):
-        histories = moved_on(histories, values, t, config)
+        histories = viterbi_step(histories, values, t, config)
 
     def worth(ids: tuple[int, ...]) -> float:
         changes = sum(a != b for a, b in itertools.pairwise(ids))
@@ -81,7 +90,7 @@ def test_the_best_history_is_the_best_of_all_there_are() -> None:
 def test_no_track_falls_further_behind_than_a_change_costs() -> None:
     config, histories = MeaningConfig(), {}
     for t in range(50):
-        histories = moved_on(histories, {1: 0.9, 2: 0.05}, t, config)
+        histories = viterbi_step(histories, {1: 0.9, 2: 0.05}, t, config)
     assert histories[1].log_odds == 0
     assert -config.switch + config.trust * math.log(0.05 / 0.9) - 1e-9 <= histories[2].log_odds < 0
     assert len(histories[2].path) <= config.most_runs and histories[1].path == ((0, 1),)

@@ -44,7 +44,7 @@ def test_what_is_entered_for_one_model_leaves_the_others(file: Path) -> None:
 
 def test_a_system_knows_its_level_and_records_it() -> None:
     system = VideoSystem("s2rm_tiny", tracker="tracks")
-    level = presence_threshold_for(system.model.of_project, 0.95)
+    level = presence_threshold_for(system.model.project_identity, 0.95)
     assert FILE.is_file() and level != DEFAULT_THRESHOLD
     assert system.document()["tracker"]["presence_threshold"] == level
     own = VideoSystem("s2rm_tiny", tracker=tracker_config("tracks", presence_threshold=0.3))
