@@ -28,7 +28,7 @@ __all__ = [
     "open_video",
 ]
 
-_HOMES = {
+_MODULE_OF = {
     "VideoSegmenter": "rvos.segmenter",
     "open_video": "rvos.video.reader",
     "draw": "rvos.export.drawing",
@@ -39,6 +39,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Public names load on first use, so that `rvos --help` does not wait for torch."""
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'rvos' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)

@@ -1,4 +1,4 @@
-"""What follows the objects of masks in a video system: appearance and flow, a masker beside them, or a network."""
+"""Builds the mask carrier of a video system: appearance and flow, with or without a masker, or a network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rvos.tracking.carrying.refining import NO_MASKER, RefinedCarrier, RefiningC
 from rvos.tracking.tracker import Tracker
 
 
-class Carriers:
-    """The carrier of masks that the settings of a system describe, built when it is first needed.
+class CarrierFactory:
+    """Builds the mask carrier that the settings of a system describe.
 
-    model: tells where networks compute, and gives packaged weights; tracker: follows masks itself where it is of the
-    hub; objects, masker, refining: as in `SystemConfig`.
+    model: its device, precision and packaged weights are used for the masker; tracker: one of the hub brings its own
+    carrier; objects, masker, refining: as in `SystemConfig`.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class Carriers:
         self._masker = masker
         self._refining = refining
 
-    def ready(self) -> MaskCarrier:
-        """The carrier, with its weights at hand. Raises `RvosError` where they cannot be had."""
+    def build(self) -> MaskCarrier:
+        """The carrier, with its weights loaded or found. Raises `RvosError` if they are not available."""
         own = self._tracker.mask_carrier()
         if own is not None:
             self._tracker.load()
@@ -45,7 +45,7 @@ class Carriers:
         objects = ObjectTracker(self._objects)
         if self._masker == NO_MASKER:
             return objects
-        return RefinedCarrier(objects, self._drawing, self._identity, self._refining)
+        return RefinedCarrier(objects, self._loaded_masker, self._masker_identity, self._refining)
 
     def document(self) -> dict[str, Any]:
         """What masks depend on, as JSON values. Raises `RvosError` for a network whose commit cannot be known."""
@@ -55,18 +55,18 @@ class Carriers:
         document = {"object_tracker": asdict(self._objects)}
         if self._masker == NO_MASKER:
             return document
-        return document | {"masker": self._identity, "refining": asdict(self._refining)}
+        return document | {"masker": self._masker_identity, "refining": asdict(self._refining)}
 
-    # Maskers bring torch, which nobody else needs who follows masks: they are imported for who asked for one.
+    # Imported only if a masker is used: maskers import torch, which carrying by appearance and flow does not need.
 
     @cached_property
-    def _identity(self) -> dict[str, Any]:
+    def _masker_identity(self) -> dict[str, Any]:
         from image_core.adapters.maskers import identify_masker
 
         return identify_masker(self._masker).document()
 
     @cached_property
-    def _drawing(self) -> PromptableMasker:
+    def _loaded_masker(self) -> PromptableMasker:
         from image_core.adapters.maskers import resolve_masker
 
         precision = cast(Precision, self._model.precision or "fp32")

@@ -1,4 +1,4 @@
-"""YAML -> hydra -> frozen dataclasses. The only file that knows hydra; nothing below this door does."""
+"""Reads YAML and `--set` values into frozen dataclasses. The only file that imports hydra."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from image_core.preprocessing import Preprocessing
 from image_core.training.config import DataConfig, OptimiserConfig, TrainConfig
 from image_core.weak.config import BootstrapConfig
 from rvos.export.style_settings import STYLE_SETTINGS
-from rvos.system import SETTINGS, SystemConfig, config_of
+from rvos.system import SETTINGS, SystemConfig, build_config
 
 _FREE_FORM = ("model.config.", "encoder.options.", "text.options.")
-"""Settings whose names the built part knows and the YAML need not list."""
-_OF_OPTIONS = ("model", "device", "precision")
-"""Settings that have command line options of their own, and are not for `--set`."""
+"""Settings that need not be listed in the YAML; their names are checked when the object is built."""
+_OPTION_SETTINGS = ("model", "device", "precision")
+"""Settings that have their own command line options, and are rejected by `--set`."""
 
 
 def config_folder() -> Path:
@@ -45,29 +45,29 @@ def experiments() -> list[str]:
 def compose_config(entry: str, overrides: Sequence[str]) -> dict[str, Any]:
     """The composed configuration as plain values.
 
-    Raises `UnknownNameError` for a setting, group member or experiment that is not there, and `ConfigError` (one line)
-    for anything else that hydra refuses.
+    Raises `UnknownNameError` for an unknown setting, group member or experiment, and `ConfigError` (one line) for any
+    other error of hydra.
     """
     for override in overrides:
-        _parsed(override)
+        _parse_override(override)
         key, _, value = override.partition("=")
         if key.lstrip("+") == "experiment" and value and value not in experiments():
             raise UnknownNameError("experiment", value, experiments())
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3", job_name="rvos"):
-            config = compose(entry, overrides=[_settable(override) for override in overrides])
+            config = compose(entry, overrides=[_with_prefix(override) for override in overrides])
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _refusal(error, overrides) from error
+        raise _translated_error(error, overrides) from error
     return {str(key): value for key, value in plain.items()}  # type: ignore[union-attr]
 
 
-def _settable(override: str) -> str:
+def _with_prefix(override: str) -> str:
     return f"++{override}" if override.startswith(_FREE_FORM) else override
 
 
-def _refusal(error: Exception, overrides: Sequence[str]) -> ConfigError | UnknownNameError:
-    """What hydra says over many lines, as one of ours."""
+def _translated_error(error: Exception, overrides: Sequence[str]) -> ConfigError | UnknownNameError:
+    """An error of hydra, which has several lines, as one of ours."""
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, member = str(error.missing_cfg_file).partition("/")
         return UnknownNameError(group, member, list(error.options))
@@ -81,47 +81,47 @@ def _refusal(error: Exception, overrides: Sequence[str]) -> ConfigError | Unknow
 
 
 def system_config(
-    overrides: Sequence[str] = (), *, propagation: str | None = None, tracker: str | None = None, **texts: str
+    overrides: Sequence[str] = (), *, propagation: str | None = None, tracker: str | None = None, **strings: str
 ) -> SystemConfig:
     """The video system of `--set OVERRIDE ... --propagation NAME --tracker NAME`.
 
-    texts: fields of `SystemConfig` as they are: free text never becomes an override. Raises `ConfigError` or
-    `UnknownNameError`, all that is wrong in one line.
+    strings: fields of `SystemConfig` that are passed on unchanged: free text never becomes an override. Raises
+    `ConfigError` or `UnknownNameError` with all errors in one line.
     """
-    faults, plain = Faults(), dict[str, Any](texts)
+    faults, plain = Faults(), dict[str, Any](strings)
     for key, name in (("propagation", propagation), ("tracker", tracker)):
         if name is not None:
             plain[key] = {"name": name}
     for override in overrides:
         with faults.gathered():
-            _put(plain, *_setting(override))
+            _set_value(plain, *_setting(override))
     for key, name in (("propagation", propagation), ("tracker", tracker)):
         other = plain.get(key) if name is not None else None
         if isinstance(other, dict) and other.get("name", name) != name:
             faults.add(f"{key}: expected one, got --{key} {name} and --set {key}={other['name']}: leave one out")
-    return config_of(plain, faults)
+    return build_config(plain, faults)
 
 
 def _setting(override: str) -> tuple[list[str], Any]:
-    """`tracker.meaning.switch=2` -> (["tracker", "meaning", "switch"], 2): the value as YAML would have it."""
+    """`tracker.meaning.switch=2` -> (["tracker", "meaning", "switch"], 2): the value as in YAML."""
     key, sign, value = (part.strip() for part in override.partition("="))
     first = key.partition(".")[0]
     if not (sign and first):
         raise ConfigError(f"--set: expected KEY=VALUE, got '{override}'; for example --set video.stream=1")
-    if first in _OF_OPTIONS:
+    if first in _OPTION_SETTINGS:
         raise ConfigError(f"--set {first}: use --{first}")
     if first in STYLE_SETTINGS:
         raise ConfigError(f"--set {first}: expected a setting of the system, got one of drawing: rvos draw, afterwards")
     if first not in SETTINGS:
-        raise UnknownNameError("setting", first, [known for known in SETTINGS if known not in _OF_OPTIONS])
-    parsed = _parsed(f"{key}={value}", "--set: ")
+        raise UnknownNameError("setting", first, [known for known in SETTINGS if known not in _OPTION_SETTINGS])
+    parsed = _parse_override(f"{key}={value}", "--set: ")
     if parsed.package is not None or "/" in parsed.key_or_group:
         raise ConfigError(f"--set: expected KEY=VALUE, got '{override}'; for example --set video.stream=1")
-    return parsed.key_or_group.split("."), _with_texts_as_keys(parsed.value())
+    return parsed.key_or_group.split("."), _with_string_keys(parsed.value())
 
 
-def _put(plain: dict[str, Any], path: list[str], value: Any) -> None:
-    """Enter one setting among those of before. A propagator or tracker keeps its numbers, whenever it is named."""
+def _set_value(plain: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set one value in nested settings. Naming a propagator or tracker keeps its other settings."""
     if len(path) == 1 and path[0] in ("propagation", "tracker") and isinstance(value, str):
         path = [*path, "name"]
     *above, last = path
@@ -132,24 +132,25 @@ def _put(plain: dict[str, Any], path: list[str], value: Any) -> None:
     plain[last] = value
 
 
-def _with_texts_as_keys(value: Any) -> Any:
+def _with_string_keys(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _with_texts_as_keys(inner) for key, inner in value.items()}
+        return {str(key): _with_string_keys(inner) for key, inner in value.items()}
     return value
 
 
-def _parsed(override: str, where: str = "") -> Override:
-    """`KEY=VALUE` by hydra's grammar. Raises `ConfigError` for what is none, and for several values at once."""
+def _parse_override(override: str, where: str = "") -> Override:
+    """`KEY=VALUE`, parsed by hydra's grammar. Raises `ConfigError` for anything else, and for several values at
+    once."""
     try:
         parsed = OverridesParser.create().parse_override(override)
     except HydraException as error:
-        raise _no_plain_value(override, where) from error
+        raise _not_a_plain_value(override, where) from error
     if parsed.is_sweep_override():
-        raise _no_plain_value(override, where)
+        raise _not_a_plain_value(override, where)
     return parsed
 
 
-def _no_plain_value(override: str, where: str) -> ConfigError:
+def _not_a_plain_value(override: str, where: str) -> ConfigError:
     return ConfigError(
         f"{where}expected KEY=VALUE with a plain value (in quotes of its own, KEY=\"'a,b'\", where it has commas, "
         f"brackets, braces or '='), got '{override}'"
@@ -169,10 +170,10 @@ def bootstrap_config(overrides: Sequence[str]) -> BootstrapConfig:
     data = _group(plain, "data")
     labels = plain["labels"]
     if not (has_type(labels, float) and 0 < labels < 1):
-        raise ConfigError(f"labels: expected a share of the pictures above 0 and below 1, got {labels!r}")
+        raise ConfigError(f"labels: expected a share of the images above 0 and below 1, got {labels!r}")
     if data["labels"] != 1:
         got = data["labels"]
-        raise ConfigError(f"data.labels: expected 1, got {got}, which is for `rvos train`; say labels={got}")
+        raise ConfigError(f"data.labels: expected 1, got {got}, which is for `rvos train`; use labels={got}")
     plain["data"] = data | {"labels": plain.pop("labels")}
     added = _group(plain, "bootstrap")
     del plain["bootstrap"]
@@ -186,7 +187,7 @@ def bootstrap_config(overrides: Sequence[str]) -> BootstrapConfig:
 
 
 def _group(plain: dict[str, Any], key: str, where: str = "") -> dict[str, Any]:
-    """The settings under `key`. Raises `ConfigError` where something else stands there."""
+    """The settings under `key`. Raises `ConfigError` for any other value."""
     group = plain.get(key)
     if not isinstance(group, dict):
         raise ConfigError(f"{where}{key}: expected settings ({where}{key}.KEY=VALUE), got {group!r}")

@@ -1,4 +1,4 @@
-"""The image model of a video system: named, loaded once when it is first needed, and known by what a run records."""
+"""The image model of a video system: by name or object, loaded once when it is first needed."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from image_core.weights.cache import weights_of
 
 
 class ImageModelHandle:
-    """An image model by what `--model` takes, or as an object, which brings its own device and precision.
+    """An image model, given by a value of `--model` or as an object, which has its own device and precision.
 
-    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16; weights: gives packaged weights when they are needed, by
-    default those that were fetched before. Nothing is loaded or opened yet. Raises `ConfigError` or `UnknownNameError`
-    for others, and for an object with a device or precision beside it.
+    device: auto, cpu, cuda or cuda:i; precision: fp32 or bf16; weights: returns packaged weights when they are needed,
+    by default those that were fetched before. Nothing is loaded or opened yet. Raises `ConfigError` or
+    `UnknownNameError` for other values, and for a device or precision given with an object.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ImageModelHandle:
                 raise ConfigError(
                     f"model: expected a name, a file or an object with segment(image, expressions), got {got}"
                 )
-            _refuse_beside(model, device, precision)
+            _reject_device_options(model, device, precision)
         self._model = model
         self._device = device
         self._precision = precision
@@ -60,10 +60,10 @@ class ImageModelHandle:
     def of(
         cls, model: str | Path | MaskModel | ImageModelHandle, device: str = "auto", precision: str = "fp32"
     ) -> ImageModelHandle:
-        """The handle itself, or one of the model. Raises as the constructor does."""
+        """The handle itself, or a new one for a model. Raises as the constructor does."""
         if not isinstance(model, ImageModelHandle):
             return cls(model, device, precision)
-        _refuse_beside(model, device, precision)
+        _reject_device_options(model, device, precision)
         return model
 
     @cached_property
@@ -75,18 +75,18 @@ class ImageModelHandle:
 
     @property
     def device(self) -> str:
-        """Where it computes: auto, cpu, cuda or cuda:i; auto of an object, which brings its own."""
+        """The device: auto, cpu, cuda or cuda:i; auto for an object, which has its own."""
         return self._device
 
     @property
     def weights(self) -> WeightsProvider:
-        """What gives packaged weights."""
+        """The function that returns packaged weights."""
         return self._weights
 
     @property
     def is_slow(self) -> bool:
-        """Whether it says that a picture takes it a second or so. Weights of ours are not loaded for it; a model of
-        Python is built, and asked. Raises as `loaded` does."""
+        """Whether the model declares that an image takes it about a second. Packaged weights are not loaded for this; a
+        model in Python is built. Raises as `loaded` does."""
         if isinstance(self._model, str | Path):
             if adapted := adapter_of(self._model):
                 return adapted[0].is_slow
@@ -104,44 +104,46 @@ class ImageModelHandle:
         packaged = PACKAGED.get(str(self._model)) if isinstance(self._model, str | Path) else None
         if packaged is not None:
             return packaged.has_features
-        from image_core.segmenter import ImageSegmenter  # here: it brings torch, and masks are followed without it
+        from image_core.segmenter import (
+            ImageSegmenter,  # imported here: it imports torch, which following masks does not need
+        )
 
         return isinstance(self.loaded, ImageSegmenter)
 
     @property
-    def asked_precision(self) -> Precision:
-        """The precision that was asked for: fp32 beside an object."""
+    def requested_precision(self) -> Precision:
+        """The precision that was requested; fp32 for an object."""
         return cast(Precision, self._precision)
 
     @property
     def precision(self) -> str:
-        """The precision that it computes in; "" of an object that does not tell."""
+        """The precision that it computes in; "" for an object that does not declare it."""
         return self._precision if isinstance(self._model, str | Path) else str(getattr(self._model, "precision", ""))
 
     @property
-    def of_project(self) -> ModelIdentity | None:
-        """What is known of a packaged or embedded model by its name alone; None of any other."""
+    def project_identity(self) -> ModelIdentity | None:
+        """The identity of a packaged or embedded model, by its name alone; None for any other model."""
         name = str(self._model) if isinstance(self._model, str) else ""
         return identify_model(name) if name in PACKAGED or name in embedded_models() else None
 
     def document(self) -> dict[str, Any]:
-        """What a run records of it, as JSON values. Weights of ours are not loaded for it; a model of Python is built,
-        and asked. Raises as `loaded` does."""
+        """What a run records of it, as JSON values. Packaged weights are not loaded for this; a model in Python is
+        built. Raises as `loaded` does."""
         if not isinstance(self._model, str | Path):
             return describe(self._model).document()
         known = identify_model(self._model)
         return (describe(self.loaded, known) if is_python_name(self._model) else known).document()
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
-        """The words that it says it does not know, each once, in order; [] where it says nothing."""
+        """The words that the model reports as unknown, each once, in order; [] if it reports nothing."""
         return unseen_words(self.loaded, expressions)
 
     def understood(self, expressions: Sequence[str]) -> list[dict[str, Any]] | None:
-        """What it says that it takes each expression to mean, as JSON values; None where it says nothing."""
+        """How the model interprets each expression, as JSON values; None if it does not report that."""
         return understood(self.loaded, expressions)
 
 
-def _refuse_beside(model: object, device: str, precision: str) -> None:
+def _reject_device_options(model: object, device: str, precision: str) -> None:
     for key, given, plain in (("device", device, "auto"), ("precision", precision, "fp32")):
         if given != plain:
             raise ConfigError(

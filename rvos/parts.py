@@ -1,4 +1,4 @@
-"""The parts that know time, propagator and tracker: described, named, and asked whether and how they work together."""
+"""Configs of propagators and trackers, and the check that they work together."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from rvos.tracking import DEFAULT as DEFAULT_TRACKER
 from rvos.tracking import TRACKERS, known_tracker, tracker_type
 from rvos.tracking.tracker import Tracker
 
-SPARSE = KeyFrames(4)
-"""`auto` where key frames are to lie apart. Proposed: `photo` takes 1 to 2 processor seconds a picture."""
+SPARSE_KEY_FRAMES = KeyFrames(4)
+"""The key frames of `auto` if not every frame is one. Our choice: `photo` takes 1 to 2 processor seconds per image."""
 
 
 @dataclass(frozen=True)
 class PartConfig:
-    """A propagator or a tracker, described."""
+    """The config of a propagator or a tracker."""
 
     name: str
-    """As the table of its kind has it; of one that is in no table, `module:Class`."""
+    """Its name in the table; `module:Class` for a class that is in no table."""
     numbers: Any
-    """Of the part's `config_type`."""
+    """The fields of its `config_type`."""
 
     def document(self) -> dict[str, Any]:
         """As JSON values: `name` beside the numbers."""
@@ -37,20 +37,20 @@ class PartConfig:
 
 
 def propagation_config(name: str = DEFAULT_PROPAGATION, **numbers: Any) -> PartConfig:
-    """A propagator by name, with what differs from its defaults.
+    """A propagator by name, with the numbers that differ from its defaults.
 
-    Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
+    Raises `UnknownNameError` or `ConfigError` with all errors in one message.
     """
     known = PROPAGATORS.canonical_name(str(name))
     return _with_numbers(known, PROPAGATORS[known], "propagation", numbers)
 
 
 def tracker_config(name: str = DEFAULT_TRACKER, **numbers: Any) -> PartConfig:
-    """A tracker by name, with what differs from its defaults; nested numbers as mappings or dataclasses.
+    """A tracker by name, with the numbers that differ from its defaults; nested numbers as mappings or dataclasses.
 
     >>> tracker_config("tracks", lookahead=4, meaning={"switch": 2.0})
 
-    Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
+    Raises `UnknownNameError` or `ConfigError` with all errors in one message.
     """
     known = known_tracker(str(name))
     return _with_numbers(known, tracker_type(known), "tracker", numbers)
@@ -64,14 +64,14 @@ def _with_numbers(name: str, part: type[Any], group: str, numbers: Mapping[str, 
 
 
 def describe_propagation(part: str | PartConfig | Propagator[Any]) -> PartConfig:
-    """The description of a propagator that is given by name, described, or as an object. Raises as by name."""
+    """The config of a propagator that is given by name, as a config or as an object. Raises as `propagation_config`."""
     if isinstance(part, Propagator):
         return PartConfig(_name_of(PROPAGATORS, type(part)), part.config)
     return propagation_config(part) if isinstance(part, str) else _described(part, PROPAGATORS)
 
 
 def describe_tracker(part: str | PartConfig | Tracker[Any]) -> PartConfig:
-    """The same of a tracker."""
+    """The config of a tracker that is given by name, as a config or as an object. Raises as `tracker_config`."""
     if isinstance(part, Tracker):
         return PartConfig(_name_of(TRACKERS, type(part)), part.config)
     return tracker_config(part) if isinstance(part, str) else _described(part, TRACKERS)
@@ -92,39 +92,39 @@ def _name_of(table: LazyTable[Any], kind: type) -> str:
     return names[0] if names else f"{kind.__module__}:{kind.__qualname__}"
 
 
-def read_like(
+def resolve_reading(
     key_frames: KeyFrames | None,
     decode: str,
     propagation: type[Propagator[Any]],
     tracker: type[Tracker[Any]],
     is_slow: Callable[[], bool],
 ) -> tuple[KeyFrames, str]:
-    """Which frames the whole model sees, and what is decoded between them (every or key), where that was left open.
+    """The key frames, and which frames are decoded (every or key), with `auto` resolved.
 
-    key_frames: None for auto; decode: auto, every or key; is_slow: tells whether the model is, asked where it matters.
-    Key frames lie apart where something reaches the frames between: the features of a propagator, or, for a slow model,
-    the masks of a tracker.
+    key_frames: None for auto; decode: auto, every or key; is_slow: whether the model is slow, called only if needed.
+    With `auto` not every frame is a key frame if a propagator passes features to the others, or if the model is slow
+    and the tracker carries masks to them.
     """
     between = propagation.between_key_frames
     if decode == AUTO:
         decode = "every" if between or not tracker.between_decodes else "key"
     if key_frames is None:
         carries = decode == "key" and tracker.between_decodes
-        key_frames = SPARSE if between or (carries and is_slow()) else KeyFrames()
-    return key_frames, "every" if key_frames.sees_all else decode
+        key_frames = SPARSE_KEY_FRAMES if between or (carries and is_slow()) else KeyFrames()
+    return key_frames, "every" if key_frames.all_frames else decode
 
 
-def check_agreement(
+def check_compatible(
     key_frames: KeyFrames,
     decode: str,
     propagation: tuple[str, type[Propagator[Any]]],
     tracker: tuple[str, type[Tracker[Any]]],
 ) -> None:
-    """Can a propagator and a tracker (name and class of each) serve a video that is read like this?
+    """Check that a propagator and a tracker (name and class of each) work with these key frames and `decode`.
 
-    Raises `ConfigError`, all contradictions in one.
+    Raises `ConfigError` with all contradictions in one message.
     """
-    if key_frames.sees_all:
+    if key_frames.all_frames:
         return
     faults, every = Faults(), decode == "every"
     between = propagation[1].between_key_frames

@@ -1,4 +1,4 @@
-"""A video and some expressions or masks in, a mask for every frame out: the door to `rvos` from Python."""
+"""The Python interface: a video and some expressions or masks in, a mask for every frame out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from image_core.faults import Faults
 from image_core.mask_model import MaskModel, WeightsProvider
 from image_core.weights import DEFAULT
 from image_core.weights.cache import weights_of
-from rvos.carriers import Carriers
+from rvos.carriers import CarrierFactory
 from rvos.export.records import to_record
 from rvos.image_model import ImageModelHandle
 from rvos.parts import PartConfig
@@ -43,28 +43,28 @@ from rvos.watch.source import SampledFrames, open_source
 from rvos.watch.stream import Results, Session, process
 from rvos.watch.user_masks import UserMasks
 
-PLAIN_VIDEO = VideoConfig()
-PLAIN_OBJECTS = ObjectTrackerConfig()
-PLAIN_REFINING = RefiningConfig()
-PLAIN_CARRIER = ObjectTracker()
+DEFAULT_VIDEO = VideoConfig()
+DEFAULT_OBJECT_TRACKER = ObjectTrackerConfig()
+DEFAULT_REFINING = RefiningConfig()
+DEFAULT_CARRIER = ObjectTracker()
 
 
 class VideoSegmenter:
-    """A video system, and how videos are opened for it.
+    """A video system, with the settings by which it opens videos.
 
     >>> segmenter = VideoSegmenter()  # after `rvos models fetch photo`
     >>> result = segmenter.segment("clip.mp4", ["the dog"])
     >>> result.record(0).rle
 
-    model: `photo`, an embedded model's name, a model file, `module:factory`, or any object with `segment` (which brings
+    model: `photo`, an embedded model's name, a model file, `module:factory`, or any object with `segment` (which has
     its own device and precision);
     propagation, tracker: names, descriptions with numbers (`rvos.parts.tracker_config`), or objects; key_frames,
     decode, chunk, sampling, device, precision, object_tracker, masker, refining: as in `SystemConfig`, whose objects
     `VideoSegmenter.of` takes whole.
 
     The model is loaded when it is first needed: `session`, `stream` and `segment` raise `UnknownNameError` or
-    `CheckpointError` for one that cannot be, before the video is touched. Everything else that is wrong raises
-    `UnknownNameError` or `ConfigError` here, contradictions all in one.
+    `CheckpointError` if that fails, before the video is opened. All other errors raise `UnknownNameError` or
+    `ConfigError` here, contradictions in one message.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class VideoSegmenter:
         key_frames: str | KeyFrames = AUTO,
         decode: str = AUTO,
         chunk: int = 1,
-        video: VideoConfig = PLAIN_VIDEO,
+        video: VideoConfig = DEFAULT_VIDEO,
         sampling: str = "all",
         device: str = "auto",
         precision: str = "fp32",
-        object_tracker: ObjectTrackerConfig = PLAIN_OBJECTS,
+        object_tracker: ObjectTrackerConfig = DEFAULT_OBJECT_TRACKER,
         masker: str = NO_MASKER,
-        refining: RefiningConfig = PLAIN_REFINING,
+        refining: RefiningConfig = DEFAULT_REFINING,
     ) -> None:
         handle = ImageModelHandle.of(model, device, precision)
         faults = Faults()
@@ -100,11 +100,11 @@ class VideoSegmenter:
         faults.raise_all()
         self.video = video
         self.sampling = sampling
-        self.carriers = Carriers(handle, self.system.tracker, object_tracker, masker, refining)
+        self.carrier_factory = CarrierFactory(handle, self.system.tracker, object_tracker, masker, refining)
 
     @classmethod
     def of(cls, config: SystemConfig, weights: WeightsProvider = weights_of) -> VideoSegmenter:
-        """The system that a description describes. weights: as in `ImageModelHandle`."""
+        """A segmenter for a `SystemConfig`. weights: as in `ImageModelHandle`."""
         return cls(
             ImageModelHandle(config.model, config.device, config.precision, weights),
             config.propagation,
@@ -121,11 +121,11 @@ class VideoSegmenter:
 
     def session(self, expressions: Sequence[str], *, candidates: bool = False) -> StreamSession:
         """A session for one video. Words that the model has never seen are logged, each once. candidates: results come
-        with what the image model held possible (`FrameResult.candidates`). Raises `RvosError`."""
+        include the candidates of the image model (`FrameResult.candidates`). Raises `RvosError`."""
         return self.system.session(expressions, candidates_of=range(len(expressions)) if candidates else ())
 
     def first_pass(self, session: StreamSession, source: Source) -> bool:
-        """`rvos.watch.passes.first_pass`, the video opened and sampled as here."""
+        """`rvos.watch.passes.first_pass`, with the video opened and sampled by this segmenter."""
         return first_pass(session, source, self.video, self.sampling)
 
     def stream(
@@ -136,15 +136,15 @@ class VideoSegmenter:
         *,
         candidates: bool = False,
     ) -> Iterator[tuple[Frame, Results]]:
-        """Each frame that is watched with its E results, as they are made; memory does not grow with the video.
+        """Each processed frame with its E results, as they are made. Memory does not grow with the video.
 
-        source: a video file, a folder of pictures, `camera:N`, or (T, H, W, 3) uint8 RGB; corrections: position of a
-        frame -> position of an expression -> (H, W) bool, what it means from that frame on, or None where it is not
-        there, as in `StreamSession.step`; candidates: results come with what the image model held possible, as in
+        source: a video file, a folder of images, `camera:N`, or (T, H, W, 3) uint8 RGB; corrections: position of a
+        frame -> position of an expression -> (H, W) bool, what it means from that frame on, or None if the target is
+        absent, as in `StreamSession.step`; candidates: results include the candidates of the image model, as in
         `session`.
-        Raises `RvosError` at once for expressions and corrections that cannot be, and on the way `VideoError` for a
-        source that cannot be opened, or where it breaks (the frames before are given first), and for a correction of a
-        frame that is not there.
+        Raises `RvosError` at once for invalid expressions and corrections. While iterating, raises `VideoError` for a
+        source that cannot be opened, for damaged data (after the frames before it), and for a correction of a frame
+        that does not exist.
         """
         session = self.session(expressions, candidates=candidates)
         given = self._given(expressions, corrections)
@@ -154,7 +154,7 @@ class VideoSegmenter:
         self, source: Source, session: StreamSession, corrections: Corrections | None
     ) -> Iterator[tuple[Frame, Results]]:
         self.first_pass(session, source)
-        with self.opened(source, corrections) as (_, frames):
+        with self.open_frames(source, corrections) as (_, frames):
             yield from process(with_corrections(session, corrections), frames)
 
     def segment(
@@ -169,66 +169,66 @@ class VideoSegmenter:
         session = self.session(expressions, candidates=candidates)
         given = self._given(expressions, corrections)
         self.first_pass(session, source)
-        with self.opened(source, given) as (info, frames):
-            return _collected(info, frames, with_corrections(session, given))
+        with self.open_frames(source, given) as (info, frames):
+            return _collect_results(info, frames, with_corrections(session, given))
 
     @contextmanager
-    def opened(
+    def open_frames(
         self, source: Source, corrections: Corrections | None
     ) -> Iterator[tuple[VideoInfo, SampledFrames | Iterator[Frame]]]:
-        """A video as it is watched. Raises as `open_source` does, `DataError` for corrections of another size, and
-        `ConfigError` where the tracker takes none."""
+        """A video and its sampled frames. Raises as `open_source` does, `DataError` for corrections of another size,
+        and `ConfigError` if the tracker takes none."""
         if corrections is None:
             with open_source(source, self.video, self.sampling) as (info, frames):
                 yield info, frames
             return
         self.system.tracker.check_correctable()
-        with _open_marked(source, corrections, self.video, self.sampling) as (info, frames):
+        with _open_with_marked_frames(source, corrections, self.video, self.sampling) as (info, frames):
             yield info, frames
 
     def _given(self, expressions: Sequence[str], corrections: Mapping[int, FrameCorrections]) -> Corrections | None:
         return corrections_of(corrections, len(expressions)) if corrections else None
 
     def stream_masks(self, source: Source, masks: Mapping[int, np.ndarray]) -> Iterator[tuple[Frame, Results]]:
-        """`rvos.segmenter.stream_masks`, the video opened and sampled as here. No image model is loaded; raises
-        `RvosError` where a network is to follow the masks, or to draw them anew, and cannot be had."""
-        return stream_masks(source, masks, self.video, self.sampling, self.carriers.ready())
+        """`rvos.segmenter.stream_masks`, with the video opened and sampled by this segmenter. No image model is loaded.
+        Raises `RvosError` if a network that carries or redraws the masks is not available."""
+        return stream_masks(source, masks, self.video, self.sampling, self.carrier_factory.build())
 
     def track(self, source: Source, masks: Mapping[int, np.ndarray]) -> VideoResult:
         """All of `stream_masks`, masks as run lengths. Raises as it does."""
-        return track(source, masks, self.video, self.sampling, self.carriers.ready())
+        return track(source, masks, self.video, self.sampling, self.carrier_factory.build())
 
     def document(self) -> dict[str, Any]:
-        """What results depend on, as JSON values: all of `SystemConfig` but the device, and how far ahead is read."""
+        """What results depend on, as JSON values: all of `SystemConfig` except the device and `video.prefetch`."""
         return {**self.system.document(), **self.video_document()}
 
     def video_document(self) -> dict[str, Any]:
-        """The part of `document` that counts whatever is asked."""
+        """The part of `document` that concerns the video."""
         video = {key: value for key, value in asdict(self.video).items() if key != "prefetch"}
         return {"video": video, "sampling": self.sampling}
 
     def mask_document(self) -> dict[str, Any]:
         """What the results of masks depend on, as JSON values."""
-        return {**self.video_document(), **self.carriers.document()}
+        return {**self.video_document(), **self.carrier_factory.document()}
 
 
 def stream_masks(
     source: Source,
     masks: Mapping[int, np.ndarray],
-    video: VideoConfig = PLAIN_VIDEO,
+    video: VideoConfig = DEFAULT_VIDEO,
     sampling: str = "all",
-    carrier: MaskCarrier = PLAIN_CARRIER,
+    carrier: MaskCarrier = DEFAULT_CARRIER,
 ) -> Iterator[tuple[Frame, Results]]:
-    """Each frame that is watched with where the objects of the masks are on it, by rising id; no image model is
-    loaded. carrier: what follows them.
+    """Each processed frame with the results of the objects that the masks show, by rising id. No image model is loaded.
+    carrier: carries the masks.
 
     >>> for frame, results in stream_masks("clip.mp4", {0: ids}):
     ...     print(frame.index, {result.object_id: result.mask.sum() for result in results})
 
     masks: position of a frame -> (H, W) bool, one object with the id 1, or (H, W) integers, 0 where there is none, 1 to
     254 the objects' ids, 255 void (of no object). An object may first appear on a later frame, and several frames may
-    show it. Raises `DataError` at once for masks that cannot be, and on the way for masks of another size than the
-    video, `VideoError` as `VideoSegmenter.stream` does and where a mask's frame is not there.
+    show it. Raises `DataError` at once for invalid masks. While iterating, raises `DataError` for masks of another size
+    than the video, and `VideoError` as `VideoSegmenter.stream` does and for a mask on a frame that does not exist.
     """
     return _stream_masks(source, prompts_of(masks), video, sampling, carrier)
 
@@ -243,30 +243,30 @@ def _stream_masks(
 def track(
     source: Source,
     masks: Mapping[int, np.ndarray],
-    video: VideoConfig = PLAIN_VIDEO,
+    video: VideoConfig = DEFAULT_VIDEO,
     sampling: str = "all",
-    carrier: MaskCarrier = PLAIN_CARRIER,
+    carrier: MaskCarrier = DEFAULT_CARRIER,
 ) -> VideoResult:
     """All of `stream_masks`, masks as run lengths. Raises as it does."""
     with open_with_masks(source, prompts_of(masks), video, sampling, carrier) as (info, frames, session):
-        return _collected(info, frames, session)
+        return _collect_results(info, frames, session)
 
 
 @contextmanager
 def open_with_masks(
     source: Source, prompts: MaskPrompts, video: VideoConfig, sampling: str, carrier: MaskCarrier
 ) -> Iterator[tuple[VideoInfo, Iterator[Frame], MaskSession]]:
-    """`open_source` for a video whose objects are given, and a session for them.
+    """`open_source` for a video whose objects are given by masks, and a session for them.
 
-    Raises `DataError` for masks of another size than the video, and `VideoError` for one on a frame that is not there:
-    at once where that can be known, else when the frames show it.
+    Raises `DataError` for masks of another size than the video, and `VideoError` for one on a frame that does not
+    exist: at once if the length is known, else at the end of the video.
     """
-    with _open_marked(source, prompts, video, sampling) as (info, frames):
+    with _open_with_marked_frames(source, prompts, video, sampling) as (info, frames):
         yield info, frames, MaskSession(prompts, carrier)
 
 
 @contextmanager
-def _open_marked(
+def _open_with_marked_frames(
     source: Source, masks: UserMasks, video: VideoConfig, sampling: str
 ) -> Iterator[tuple[VideoInfo, Iterator[Frame]]]:
     with open_source(source, video, sampling) as (info, frames):
@@ -280,6 +280,6 @@ def _count_frames(source: Source, video: VideoConfig) -> int:
         return opened.count_frames()
 
 
-def _collected(info: VideoInfo, frames: Iterable[Frame], session: Session) -> VideoResult:
+def _collect_results(info: VideoInfo, frames: Iterable[Frame], session: Session) -> VideoResult:
     records = [to_record(result) for _, results in process(session, frames) for result in results]
     return VideoResult(info, session.targets, records)

@@ -1,4 +1,4 @@
-"""A video system: its whole description (`SystemConfig`), and the parts put together (`VideoSystem`)."""
+"""A video system: its config (`SystemConfig`), and the system that is built from it (`VideoSystem`)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from image_core.weights import DEFAULT
 from rvos.image_model import ImageModelHandle
 from rvos.parts import (
     PartConfig,
-    check_agreement,
+    check_compatible,
     describe_propagation,
     describe_tracker,
     propagation_config,
-    read_like,
+    resolve_reading,
     tracker_config,
 )
 from rvos.reading import DEFAULT as DEFAULT_PROPAGATION
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from rvos.reading.reader import Reader
 
 _LOG = logging.getLogger(__name__)
-MOST_TOGETHER = 1000
-"""Frames of a chunk: all of them are held in memory."""
+MAX_CHUNK = 1000
+"""Most frames of a chunk: all of them are in memory."""
 
 
 def _check_decode(value: str) -> None:
@@ -58,8 +58,8 @@ def _check_decode(value: str) -> None:
 
 
 def _check_chunk(value: int) -> None:
-    if type(value) is not int or not 1 <= value <= MOST_TOGETHER:
-        raise ConfigError(f"chunk: expected a whole number from 1 to {MOST_TOGETHER}, got {value!r}")
+    if type(value) is not int or not 1 <= value <= MAX_CHUNK:
+        raise ConfigError(f"chunk: expected a whole number from 1 to {MAX_CHUNK}, got {value!r}")
 
 
 def _check_masker(value: str) -> None:
@@ -67,7 +67,7 @@ def _check_masker(value: str) -> None:
         check_masker(value)
 
 
-_TEXTS: dict[str, Callable[[str], Any]] = {
+_STRING_FIELDS: dict[str, Callable[[str], Any]] = {
     "model": str,
     "device": check_device,
     "precision": check_precision,
@@ -76,22 +76,22 @@ _TEXTS: dict[str, Callable[[str], Any]] = {
     "decode": _check_decode,
     "masker": _check_masker,
 }
-"""The fields of `SystemConfig` that are texts, and what raises where a text cannot be."""
-_CONFIGS: dict[str, type] = {
+"""The string fields of `SystemConfig`, each with the function that raises for an invalid value."""
+_CONFIG_FIELDS: dict[str, type] = {
     "video": VideoConfig,
     "object_tracker": ObjectTrackerConfig,
     "refining": RefiningConfig,
 }
-"""Those that are settings of their own."""
-OF_MASKS = ("object_tracker", "masker", "refining")
-"""Those that count where objects are followed from masks."""
+"""The fields that are configs themselves."""
+MASK_FIELDS = ("object_tracker", "masker", "refining")
+"""The fields that apply only if objects are followed from masks."""
 
 
 @dataclass(frozen=True)
 class SystemConfig:
-    """The whole description of a video system.
+    """The config of a video system.
 
-    Raises `ConfigError` or `UnknownNameError`: values that cannot be, and parts that contradict each other.
+    Raises `ConfigError` or `UnknownNameError` for invalid values, and for parts that contradict each other.
     """
 
     model: str = DEFAULT
@@ -127,31 +127,31 @@ class SystemConfig:
         faults = Faults()
         for key in ("device", "precision", "sampling", "masker"):
             with faults.gathered():
-                _TEXTS[key](getattr(self, key))
+                _STRING_FIELDS[key](getattr(self, key))
         with faults.gathered():
             _check_chunk(self.chunk)
         with faults.gathered():
             _check_decode(self.decode)
             propagation, tracker = PROPAGATORS[self.propagation.name], tracker_type(self.tracker.name)
-            check_agreement(
-                # What is chosen for a slow model alone agrees.
-                *read_like(parse_key_frames(self.key_frames), self.decode, propagation, tracker, lambda: False),
+            check_compatible(
+                # The choice for a slow model is always valid.
+                *resolve_reading(parse_key_frames(self.key_frames), self.decode, propagation, tracker, lambda: False),
                 (self.propagation.name, propagation),
                 (self.tracker.name, tracker),
             )
         faults.raise_all()
 
     @property
-    def masks_need_a_network(self) -> bool:
-        """Whether a network follows the objects of masks, or draws them anew."""
+    def needs_network_for_masks(self) -> bool:
+        """Whether a network carries the masks of objects, or redraws them."""
         return self.masker != NO_MASKER or bool(tracker_type(self.tracker.name).of_masks)
 
-    def check_masks(self) -> None:
-        """Raise `ConfigError`, all in one, for what means nothing where objects are followed from masks."""
+    def check_for_masks(self) -> None:
+        """Raise `ConfigError`, with all errors in one message, for settings without effect with masks."""
         carries = tracker_type(self.tracker.name).of_masks
         usual = SystemConfig(tracker=tracker_config(self.tracker.name if carries else DEFAULT_TRACKER))
         faults = Faults()
-        for key in ("key_frames", "decode", "chunk", "propagation", "tracker", *(OF_MASKS if carries else ())):
+        for key in ("key_frames", "decode", "chunk", "propagation", "tracker", *(MASK_FIELDS if carries else ())):
             mine, plain = (_document(getattr(system, key)) for system in (self, usual))
             for name in (name for name, value in mine.items() if plain.get(name) != value):
                 if (key, name) == ("tracker", carries):
@@ -159,19 +159,19 @@ class SystemConfig:
                 setting = f"{key}.{name}" if name not in ("", "name") else key
                 faults.add(f"{setting}: got {mine[name]} with masks, which are followed without it; leave it out")
         if self.masker == NO_MASKER and self.refining != RefiningConfig():
-            faults.add("refining: expected a masker that draws masks anew, got none: leave it out, or say masker=photo")
+            faults.add("refining: expected a masker that redraws masks, got none: leave it out, or set masker=photo")
         faults.raise_all()
 
-    def check_words(self) -> None:
-        """Raise `ConfigError`, all in one, for what means nothing where words are asked."""
+    def check_for_expressions(self) -> None:
+        """Raise `ConfigError`, with all errors in one message, for settings without effect with expressions."""
         faults, usual = Faults(), SystemConfig()
         keys = parse_key_frames(self.key_frames)
-        if keys is not None and keys.sees_all and PROPAGATORS[self.propagation.name].between_key_frames:
+        if keys is not None and keys.all_frames and PROPAGATORS[self.propagation.name].between_key_frames:
             faults.add(
-                f"propagation: got {self.propagation.name} with key_frames={self.key_frames}, which leaves no frames "
-                "between: leave one of them out"
+                f"propagation: got {self.propagation.name} with key_frames={self.key_frames}, with which every "
+                "frame is a key frame: leave one of them out"
             )
-        for key in OF_MASKS:
+        for key in MASK_FIELDS:
             mine, plain = (_document(getattr(system, key)) for system in (self, usual))
             for name in (name for name, value in mine.items() if plain[name] != value):
                 setting = f"{key}.{name}" if name else key
@@ -180,18 +180,18 @@ class SystemConfig:
 
 
 SETTINGS = tuple(f.name for f in fields(SystemConfig))
-"""Video, propagation, tracker and object_tracker have settings of their own below them."""
+"""Names of the settings; those of video, propagation, tracker and object_tracker are groups."""
 
 
-def config_of(plain: Mapping[str, Any], faults: Faults | None = None) -> SystemConfig:
-    """A description from plain values, as YAML and the command line give them; what is left out has its default.
+def build_config(plain: Mapping[str, Any], faults: Faults | None = None) -> SystemConfig:
+    """A `SystemConfig` from plain values, as in YAML and on the command line; missing ones have their defaults.
 
-    faults: what was found wrong before. Raises, all in one, `UnknownNameError` for names that are not there (the
-    nearest is named) and `ConfigError` for values that cannot be, and for parts that contradict each other.
+    faults: errors found before. Raises, with all errors in one message, `UnknownNameError` for unknown names (with the
+    nearest known one), and `ConfigError` for invalid values and for parts that contradict each other.
     """
     faults = faults or Faults()
     values: dict[str, Any] = {}
-    # A part that is not known contradicts no other.
+    # Contradictions are only checked between valid parts.
     known = not faults
     for key, value in plain.items():
         with faults.gathered():
@@ -211,23 +211,23 @@ def _field_of(key: str, value: Any) -> Any:
     if key == "chunk":
         _check_chunk(value)
         return value
-    if key in _TEXTS:
+    if key in _STRING_FIELDS:
         if not isinstance(value, str):
-            raise ConfigError(f"{key}: expected a text, got {value!r}")
-        _TEXTS[key](value)
+            raise ConfigError(f"{key}: expected a string, got {value!r}")
+        _STRING_FIELDS[key](value)
         return value
     if not isinstance(value, Mapping):
         raise ConfigError(f"{key}: expected settings ({key}.KEY=VALUE), got {value!r}")
-    if key in _CONFIGS:
-        return build(_CONFIGS[key], value, key)
+    if key in _CONFIG_FIELDS:
+        return build(_CONFIG_FIELDS[key], value, key)
     return propagation_config(**value) if key == "propagation" else tracker_config(**value)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Which frames the whole model sees, and what the frames between get: texts and names, or objects.
+    """How the image model is applied along a video, by names or objects.
 
-    key_frames: auto, all, every:K or adaptive:K; decode: auto, every or key; chunk: frames that are read together.
+    key_frames: auto, all, every:K or adaptive:K; decode: auto, every or key; chunk: frames per batch.
     """
 
     key_frames: str | KeyFrames = AUTO
@@ -237,11 +237,11 @@ class Reading:
 
 
 class VideoSystem:
-    """An image model, a reading and a tracker that can serve a video together: names or objects.
+    """An image model, a reading and a tracker, by names or objects.
 
     model: a handle, which several systems may share; the model is loaded when it is first needed.
 
-    Raises `UnknownNameError` or `ConfigError`, all that is wrong in one.
+    Raises `UnknownNameError` or `ConfigError` with all errors in one message.
     """
 
     def __init__(
@@ -266,31 +266,31 @@ class VideoSystem:
         self.propagator = _propagator(reading.propagation, self.propagation_config)
         self.model = model if isinstance(model, ImageModelHandle) else ImageModelHandle(model)
         if not isinstance(tracker, Tracker):
-            numbers = self.tracker_config.numbers.for_model(self.model.of_project)
+            numbers = self.tracker_config.numbers.for_model(self.model.project_identity)
             self.tracker_config = replace(self.tracker_config, numbers=numbers)
         self.tracker = _tracker(tracker, self.tracker_config, self.model)
-        self._read_like = partial(read_like, asked, reading.decode, type(self.propagator), type(self.tracker))
-        check_agreement(
-            *self._read_like(lambda: False),
+        self._resolve = partial(resolve_reading, asked, reading.decode, type(self.propagator), type(self.tracker))
+        check_compatible(
+            *self._resolve(lambda: False),
             (self.propagation_config.name, type(self.propagator)),
             (self.tracker_config.name, type(self.tracker)),
         )
         self.chunk = reading.chunk
-        self._told_words: set[str] = set()
+        self._reported_words: set[str] = set()
 
     @cached_property
-    def _chosen(self) -> tuple[KeyFrames, str]:
-        return self._read_like(lambda: self.model.is_slow)
+    def _resolved(self) -> tuple[KeyFrames, str]:
+        return self._resolve(lambda: self.model.is_slow)
 
     @property
     def key_frames(self) -> KeyFrames:
-        """Which frames the whole model sees. Where that is left to the model, one of Python is built and asked."""
-        return self._chosen[0]
+        """Which frames are key frames. For `auto`, a model in Python is built to find out whether it is slow."""
+        return self._resolved[0]
 
     @property
     def decode(self) -> str:
-        """What is decoded between them: every or key."""
-        return self._chosen[1]
+        """Which frames are decoded: every or key."""
+        return self._resolved[1]
 
     def load(self) -> None:
         """Load the model and what the tracker needs now. Raises `UnknownNameError`, `CheckpointError` or
@@ -301,11 +301,11 @@ class VideoSystem:
     def session(
         self, expressions: Sequence[str], *, apart: bool = False, candidates_of: Collection[int] = ()
     ) -> StreamSession:
-        """A session for one video; apart, candidates_of: as in `StreamSession`. Words that the model says it does not
-        know are logged, each once.
+        """A session for one video; apart, candidates_of: as in `StreamSession`. Words that the model reports as unknown
+        are logged, each once.
 
-        Raises `RvosError` for expressions that cannot be asked, and `ConfigError` where the reading needs features and
-        the model shows none.
+        Raises `RvosError` for invalid expressions, and `ConfigError` if the propagator needs features that the model
+        does not expose.
         """
         check_expressions(expressions)
         self.tracker.load()
@@ -319,26 +319,26 @@ class VideoSystem:
             chunk=self.chunk,
             candidates_of=candidates_of,
         )
-        unseen = [word for word in self.unseen_words(expressions) if word not in self._told_words]
+        unseen = [word for word in self.unseen_words(expressions) if word not in self._reported_words]
         if unseen:
             words = ", ".join(unseen)
-            _LOG.warning("%s: this model does not know what that is; another may: see --model", words)
-            self._told_words.update(unseen)
+            _LOG.warning("%s: unknown to this model; another may know it: see --model", words)
+            self._reported_words.update(unseen)
         return session
 
     def answers(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
-        """What the image model says of each expression on one picture (H, W, 3) uint8 RGB, whatever came before.
-        Raises `RvosError` for expressions that cannot be asked, and as `ask` does."""
+        """The answers of the image model for each expression on a single image (H, W, 3) uint8 RGB. Raises `RvosError`
+        for invalid expressions, and as `ask` does."""
         check_expressions(expressions)
         return ask(self.model.loaded, image, self._questions(expressions))
 
     def unseen_words(self, expressions: Sequence[str]) -> list[str]:
-        """The words that the model is asked and says it does not know, each once, in order."""
+        """The words of the questions that the model reports as unknown, each once, in order."""
         return self.model.unseen_words(self._questions(expressions))
 
     def understood(self, expressions: Sequence[str]) -> list[dict[str, Any]] | None:
-        """What each expression is taken to mean, as JSON values: what the model says of its question, and what the
-        expression says of motion where the tracker judges it. None where there is nothing to tell."""
+        """How each expression is interpreted, as JSON values: by the model, and by the tracker if it judges motion.
+        None if there is nothing to report."""
         asked = self._questions(expressions)
         told = self.model.understood(asked)
         pairs = zip(expressions, asked, strict=True)
@@ -353,12 +353,14 @@ class VideoSystem:
         return questions(expressions, self.tracker, draws_candidates=not self.model.has_features)
 
     def _reader(self, expressions: Sequence[str]) -> Reader[Any]:
-        if self.propagator.between_key_frames and not self.key_frames.sees_all and not self.model.has_features:
+        if self.propagator.between_key_frames and not self.key_frames.all_frames and not self.model.has_features:
             raise ConfigError(
-                f"propagation: expected none with the model {self.model.document()['name']}, which shows no features, "
-                f"got {self.propagation_config.name}: leave it out"
+                f"propagation: expected none with the model {self.model.document()['name']}, which exposes no "
+                f"features, got {self.propagation_config.name}: leave it out"
             )
-        from image_core.segmenter import ImageSegmenter  # here: they bring torch, and masks are followed without it
+        from image_core.segmenter import (
+            ImageSegmenter,  # imported here: they import torch, which following masks does not need
+        )
         from rvos.reading.reader import FeatureReader, MaskReader
 
         model = self.model.loaded
@@ -367,7 +369,7 @@ class VideoSystem:
         return MaskReader(model, expressions)
 
     def document(self) -> dict[str, Any]:
-        """What results depend on, as JSON values; where they are computed is not among it."""
+        """What results depend on, as JSON values, without the device."""
         return {
             "model": self.model.document(),
             "precision": self.model.precision,
@@ -391,9 +393,9 @@ def _propagator(given: object, config: PartConfig) -> Propagator[Any]:
 
 
 def _tracker(given: object, config: PartConfig, model: ImageModelHandle) -> Tracker[Any]:
-    """The tracker itself; one that has models of its own has them where the image model is, and as precise."""
+    """The tracker. If it has models of its own, they use the device and precision of the image model."""
     if isinstance(given, Tracker):
         return given
     if config.name in TRACKERS:
-        return TRACKERS[config.name].built(config.numbers, model.device, model.asked_precision)
-    return OF_HUB["hub"].named(config.name, config.numbers, model.device, model.asked_precision)
+        return TRACKERS[config.name].built(config.numbers, model.device, model.requested_precision)
+    return OF_HUB["hub"].named(config.name, config.numbers, model.device, model.requested_precision)

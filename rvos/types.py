@@ -1,5 +1,6 @@
-"""The types that cross a border of `rvos`. Frozen, checked at birth; numpy only. Their arrays are read-only: trackers
-look at a frame and its masks again when the next frame comes, so who wants to draw on one takes a `.copy()`.
+"""The public types of `rvos`: frozen dataclasses that check their values when they are created, with numpy arrays only.
+The arrays are read-only, since trackers read a frame and its masks again with the next frame; to draw on one, `.copy()`
+it.
 
 Sizes are always (height, width); `mask` is bool; `_s` seconds, `_px` pixels; `*_index` a position, `*_id` an identity.
 """
@@ -19,20 +20,20 @@ from image_core.errors import RvosError
 
 
 class VideoError(RvosError):
-    """A source that cannot be opened, or that breaks while it is read."""
+    """A source that cannot be opened, or is damaged."""
 
 
 @dataclass(frozen=True)
-class StoredPictures:
-    """Paths of pictures in the order given, taken as they are stored: a rotation in their metadata is not applied. The
-    truth of datasets speaks of these pixels."""
+class StoredImages:
+    """Paths of images in the order given, without the rotation in their metadata. The annotations of datasets are for
+    these pixels."""
 
     paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known of a source before its frames are read. Raises `ValueError` for a size below 1 px."""
+    """The metadata of a source, known before its frames are read. Raises `ValueError` for a size below 1 px."""
 
     #: As the user wrote it.
     source: str
@@ -40,11 +41,11 @@ class VideoInfo:
     size: tuple[int, int]
     #: Mean frames per second, None when unknown.
     rate: float | None = None
-    #: What the container declares, which may be wrong (only reading tells); None when it declares nothing.
+    #: As declared by the container, which may be wrong; None when it declares nothing.
     frame_count: int | None = None
     #: As declared, in the same way.
     duration_s: float | None = None
-    #: Name of the decoder, "" for pictures.
+    #: Name of the decoder, "" for images.
     codec: str = ""
     #: Counter-clockwise, applied already.
     rotation_deg: int = 0
@@ -59,7 +60,7 @@ class VideoInfo:
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
-    """The same memory, which cannot be written to by this name."""
+    """A read-only view of the same memory."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -67,7 +68,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a video. Raises `ValueError` for an image of another shape or dtype."""
+    """One image of a video. Raises `ValueError` for an image of another shape or dtype."""
 
     #: 0-based position in display order.
     index: int
@@ -89,9 +90,9 @@ class Frame:
 
 @dataclass(frozen=True)
 class Target:
-    """What is followed through a video: what an expression names, or an object that mask prompts show."""
+    """What is followed through a video: the object that an expression means, or the object of mask prompts."""
 
-    #: Its position among the targets of a run, in whose order results come.
+    #: Its position among the targets of a run, which is the order of results.
     index: int
     #: The text of the expression, or "object 3".
     name: str
@@ -100,17 +101,17 @@ class Target:
 
     @property
     def label(self) -> int:
-        """Its id in a picture of ids: an object's own, an expression's index + 1; 0 is nothing."""
+        """Its id in an image of ids: that of an object, or the index of an expression + 1; 0 is background."""
         return self.index + 1 if self.object_id is None else self.object_id
 
 
 def expression_targets(expressions: Sequence[str]) -> tuple[Target, ...]:
-    """A target an expression."""
+    """One target per expression."""
     return tuple(Target(index, expression) for index, expression in enumerate(expressions))
 
 
 def object_targets(object_ids: Sequence[int]) -> tuple[Target, ...]:
-    """A target an object, in the order given."""
+    """One target per object, in the order given."""
     return tuple(Target(index, f"object {object_id}", object_id) for index, object_id in enumerate(object_ids))
 
 
@@ -134,8 +135,8 @@ class FrameResult:
     track_masks: dict[int, np.ndarray] = field(default_factory=dict)
     #: The target's `object_id`.
     object_id: int | None = None
-    #: What the image model held possible on this frame, the likeliest first, (H, W) at video size. None where it was
-    #: not asked, or where a session keeps no candidates.
+    #: The candidates of the image model on this frame, the likeliest first, (H, W) at video size. None if it was not
+    #: asked, or if the session keeps no candidates.
     candidates: tuple[Candidate, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -170,7 +171,7 @@ class CandidateRecord:
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """A `FrameResult` as a line of `frames.jsonl`; what is not told here is as it is there."""
+    """A `FrameResult` as a line of `frames.jsonl`. Fields without a comment are as in `FrameResult`."""
 
     frame_index: int
     time_s: float
@@ -193,7 +194,7 @@ class FrameRecord:
 class VideoResult:
     """All results of T frames and E targets: T * E records in the order frame, target.
 
-    Raises `ValueError` where the records are no multiple of E.
+    Raises `ValueError` if the number of records is no multiple of E.
     """
 
     info: VideoInfo

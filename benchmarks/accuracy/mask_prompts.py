@@ -60,7 +60,7 @@ def tracked(images: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 def refined_by(masker: str) -> System:
     """The tracker with a masker beside it."""
-    carrier = VideoSegmenter(masker=masker).carriers.ready()
+    carrier = VideoSegmenter(masker=masker).carrier_factory.build()
     return lambda images, first: np.stack([r[0].mask for _, r in stream_masks(images, {0: first}, carrier=carrier)])
 
 

@@ -91,7 +91,7 @@ def without_squares(model: Grounded) -> Grounded:
 
 def with_deeplab(model: Grounded) -> Grounded:
     """Another detector. Raises `CheckpointError` where it was not brought."""
-    return Grounded(deeplab.DeepLabDetector(deeplab.at_hand()), model.masker, model.classifier)
+    return Grounded(deeplab.DeepLabDetector(deeplab.local_copy()), model.masker, model.classifier)
 
 
 ABLATIONS: Mapping[str, Callable[[Grounded], Grounded]] = {

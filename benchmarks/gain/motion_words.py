@@ -101,7 +101,11 @@ def truly_asked(sample: VideoSample, described: VideoDescription, moving: Sequen
 
 def _true_answer(track: np.ndarray, described: VideoDescription, kind: Kind) -> MaskAnswer:
     """track: (H, W) ids of objects."""
-    ids = [actor.item.id for actor in described.film.actors if kind.fits(actor.item) and (track == actor.item.id).any()]
+    ids = [
+        actor.item.id
+        for actor in described.animation.objects
+        if kind.fits(actor.item) and (track == actor.item.id).any()
+    ]
     return MaskAnswer(tuple(Candidate(track == i, 1.0, 1.0) for i in ids), 1.0 if ids else 0.0, 1.0 if ids else 0.0)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.gain.baselines import Method, carried_from_best, largest_components, tracked
 from benchmarks.gain.clip import FrameAnswer
 from benchmarks.gain.oracles import true_identity, true_propagation
-from rvos.tracking.belief.gathered import GatheredConfig
 from rvos.tracking.belief.meaning import MeaningConfig
+from rvos.tracking.belief.presence import PresenceConfig
 from rvos.tracking.following import FollowingConfig
 from rvos.tracking.maps.steadying import SteadyingConfig
 from rvos.tracking.tracker import NoTracker, NoTrackerConfig
@@ -121,7 +121,7 @@ ABLATIONS: dict[str, System] = {
     "without_said": ablated(steadying=SteadyingConfig(answer_weight=0.0)),
     "without_shown": ablated(steadying=SteadyingConfig(mask_weight=0.0)),
     "without_history": ablated(meaning=MeaningConfig(switch=0.0, lead=1.0)),
-    "without_presence": ablated(presence=GatheredConfig(keep=0.0)),
+    "without_presence": ablated(presence=PresenceConfig(keep=0.0)),
     "without_refusal": ablated(following=FollowingConfig(most_refused=0)),
 }
 """`tracks` with one part off: what was answered by appearance; what was shown; what was answered of tracks before; the

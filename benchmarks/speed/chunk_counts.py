@@ -34,7 +34,7 @@ from image_core.preprocessing import Preprocessing
 from image_core.segmenter import ImageSegmenter
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import KeyFrames
-from rvos.reading.reader import AT_ONCE, FeatureReader
+from rvos.reading.reader import GPU_BATCH_SIZE, FeatureReader
 from rvos.tracking.tracker import NoTracker
 from rvos.types import Frame
 from rvos.watch.session import StreamSession
@@ -94,7 +94,7 @@ def counts(
 ) -> dict[str, float]:
     """A frame's share of what a session does after its text is encoded."""
     propagation, key_frames = READINGS[reading]
-    reader = FeatureReader(segmenter, expressions, PROPAGATORS[propagation](), at_once=AT_ONCE)
+    reader = FeatureReader(segmenter, expressions, PROPAGATORS[propagation](), batch_size=GPU_BATCH_SIZE)
     session = StreamSession(reader, NoTracker(), key_frames, chunk=chunk)
     with counting() as counted:
         for _ in process(session, frames):

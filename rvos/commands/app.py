@@ -145,7 +145,7 @@ def _segmenter_builder(device: str | None, quiet: bool) -> Callable[[Settings], 
     handles: dict[str, ImageModelHandle] = {}
 
     def build(settings: Settings) -> VideoSegmenter:
-        config = options.config_of(
+        config = options.build_config(
             settings.model, None, settings.tracker, device, None, [f"key_frames={settings.key_frames}"]
         )
         if settings.model not in handles:

@@ -58,7 +58,7 @@ def demo(
     from rvos.run.job import Job
 
     model_name = model or (_SHAPES_MODEL if synthetic else None)
-    config = options.config_of(model_name, propagation, tracker, device, precision, settings)
+    config = options.build_config(model_name, propagation, tracker, device, precision, settings)
     if video is not None:
         check_source(video)
     segmenter = options.build_segmenter(config, quiet)

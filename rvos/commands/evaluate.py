@@ -87,7 +87,7 @@ def evaluate(
     if canonical_name(dataset) in DATASETS:
         given = {"--split-by": bool(split_by), "--shuffle-expressions": shuffle_expressions}
         _reject_options(dataset, "images", given | {"--seqtr-crowd-iou": seqtr_crowd_iou})
-        config = options.config_of(model, propagation, tracker, device, precision, settings)
+        config = options.build_config(model, propagation, tracker, device, precision, settings)
         part, count = options.parse_shard(shard or "1/1"), options.worker_count(workers)
         opened = open_dataset(dataset, options.check_root(root, dataset), split)
         from rvos.evaluation.run import Evaluation  # imports torch, so after all checks of names; also below
@@ -99,7 +99,7 @@ def evaluate(
     else:
         given = {"--shard": shard, "--propagation": propagation, "--tracker": tracker, "--set": settings}
         _reject_options(dataset, "videos", {"--baseline": baseline} | _given_options(given | {"--workers": workers}))
-        config = options.config_of(model, None, None, device, precision, None)
+        config = options.build_config(model, None, None, device, precision, None)
         pictures = _image_set(dataset, root, split, split_by)
         from image_core.evaluation.run import ImageEvaluation
 

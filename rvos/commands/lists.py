@@ -15,8 +15,8 @@ from rvos.commands.running import print_outcomes
 from rvos.run.joblist import jobs_of, read_rows
 from rvos.run.on_ray import run_on_ray
 from rvos.run.processes import run_in_processes
-from rvos.run.remote import Here, Mirror, is_url, out_folder
-from rvos.run.rows import Outcome, is_done, run_units, split
+from rvos.run.remote import LocalFolder, RemoteFolder, is_url, out_folder
+from rvos.run.rows import Outcome, is_done, run_units, split_into_units
 from rvos.system import SystemConfig
 from rvos.types import OutputError
 
@@ -41,7 +41,7 @@ def run_list(
         raise ConfigError(f"--out: expected a folder that all nodes share, as --ray needs, got {out}")
     rows = read_rows(table)
     with out_folder(out) as folder, list_bar(len(rows), quiet) as progress:
-        broken, units = split(rows, jobs_of(rows, folder.here, save, only_frames, overwrite))
+        broken, units = split_into_units(rows, jobs_of(rows, folder.local, save, only_frames, overwrite))
         remaining = sum(not is_done(unit) for unit in units)
         count = (
             min(remaining, processes)
@@ -55,14 +55,14 @@ def run_list(
             outcomes = run_in_processes(units, build, count, progress)
         else:
             outcomes = run_units(units, options.build_segmenter(config, quiet), progress)
-        return print_outcomes(chain(broken, _stored(outcomes, folder)), as_json, folder.named)
+        return print_outcomes(chain(broken, _transferred(outcomes, folder)), as_json, folder.display_path)
 
 
-def _stored(outcomes: Iterable[Outcome], folder: Here | Mirror) -> Iterator[Outcome]:
+def _transferred(outcomes: Iterable[Outcome], folder: LocalFolder | RemoteFolder) -> Iterator[Outcome]:
     """Yield the outcomes, each after its folder was copied to its destination. If that fails, the row has failed."""
     for outcome in outcomes:
         try:
-            folder.take(outcome.job.out)
+            folder.transfer(outcome.job.out)
         except OutputError as error:
             outcome = Outcome(outcome.row, outcome.job, error=str(error))
         yield outcome

@@ -145,7 +145,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress and no n
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")]
 
 
-def config_of(
+def build_config(
     model: str | None,
     propagation: str | None,
     tracker: str | None,
@@ -162,11 +162,11 @@ def config_of(
     """
     config = _system_config(model, propagation, tracker, device, precision, settings)
     if masks:
-        config.check_masks()
+        config.check_for_masks()
     else:
         from image_core.mask_model import check_named
 
-        config.check_words()
+        config.check_for_expressions()
         check_named(config.model)
     return config
 
@@ -182,9 +182,9 @@ def _system_config(
     given = {"model": model, "device": device, "precision": precision}
     texts = {key: text for key, text in given.items() if text is not None}
     if not settings and propagation is None and tracker is None:
-        from rvos.system import config_of
+        from rvos.system import build_config
 
-        return config_of(texts)
+        return build_config(texts)
     from rvos.configuration import system_config
 
     return system_config(settings or (), propagation=propagation, tracker=tracker, **texts)
@@ -199,7 +199,7 @@ def build_segmenter(config: SystemConfig, quiet: bool, *, masks: bool = False) -
     from rvos.segmenter import VideoSegmenter
 
     limit_blas_threads()
-    if not masks or config.masks_need_a_network:
+    if not masks or config.needs_network_for_masks:
         packaged = PACKAGED.get(config.model)
         set_torch_threads(all_cores=packaged is not None and packaged.is_slow)
     return VideoSegmenter.of(config, partial(fetch_weights, quiet=quiet))

@@ -78,7 +78,7 @@ def segment(
     """Segment what expressions name in a video, or track given masks. Run the same command again to continue an
     interrupted run."""
     options.set_quiet(quiet)
-    config = options.config_of(model, propagation, tracker, device, precision, settings, masks=bool(masks))
+    config = options.build_config(model, propagation, tracker, device, precision, settings, masks=bool(masks))
     names = options.parse_formats(save)
     frames = options.parse_frames(only_frames, names)
     if masks and (expressions or jobs is not None):
@@ -112,9 +112,9 @@ def segment(
     segmenter = options.build_segmenter(config, quiet, masks=bool(masks))
     with out_folder(out) as folder:
         job = Job(
-            str(source), tuple(expressions or ()), folder.here, names, frames, overwrite, prompts, user_corrections
+            str(source), tuple(expressions or ()), folder.local, names, frames, overwrite, prompts, user_corrections
         )
-        print_report(run_with_progress(job, segmenter, quiet), as_json, folder.named)
+        print_report(run_with_progress(job, segmenter, quiet), as_json, folder.display_path)
     return 0
 
 

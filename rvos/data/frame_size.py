@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from rvos.data.records import VideoRecord
-from rvos.types import StoredPictures
+from rvos.types import StoredImages
 from rvos.video.reader import open_video
 
 
 def frame_size(video: VideoRecord) -> tuple[int, int]:
     """(height, width) in pixels, of pictures as they are stored. Raises `VideoError` where the first
     frame cannot be read."""
-    first = video.source if isinstance(video.source, Path) else StoredPictures(video.source[:1])
+    first = video.source if isinstance(video.source, Path) else StoredImages(video.source[:1])
     with open_video(first, prefetch=0) as reader:
         return reader.info.size

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from image_core.errors import DataError
-from rvos.types import StoredPictures
+from rvos.types import StoredImages
 
 _LONGEST = 200
 """Bytes; file systems take 255, and a suffix follows."""
@@ -77,9 +77,9 @@ class VideoRecord:
                 raise DataError(f"video '{self.video_id}': expected {kind} only once, got '{repeated}' again")
 
     @property
-    def watched(self) -> Path | StoredPictures:
+    def watched(self) -> Path | StoredImages:
         """The source as a video that truth speaks of: pictures as they are stored."""
-        return self.source if isinstance(self.source, Path) else StoredPictures(self.source)
+        return self.source if isinstance(self.source, Path) else StoredImages(self.source)
 
     def frame_name(self, index: int) -> str:
         """The name of the frame at a position; "00001" is the first of a video file."""

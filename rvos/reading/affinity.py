@@ -1,5 +1,5 @@
 """Features read from a memory of key frames, by the similarity of stem features. It uses neither motion nor
-pictures."""
+images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from image_core.ranges import Count
 from image_core.types import ImageFeatures
 from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
-from rvos.reading.matching import Bank, MatchingConfig, bank_of, read, search
-from rvos.reading.propagation import Propagator, PropagatorConfig, in_plain_order
+from rvos.reading.matching import MatchingConfig, MemoryBank, build_bank, read_memory, search
+from rvos.reading.propagation import Propagator, PropagatorConfig, contiguous_features
 from rvos.reading.stem import Stem
 from rvos.view.frame_view import View
 
@@ -37,10 +37,10 @@ class AffinityState:
     scene_over: bool = False
 
     @cached_property
-    def bank(self) -> Bank | None:
+    def bank(self) -> MemoryBank | None:
         """The memory, arranged to be read; None while it is empty."""
         entries = self.memory.entries
-        return bank_of([(e.keys, [level for _, level in e.features.maps]) for e in entries]) if entries else None
+        return build_bank([(e.keys, [level for _, level in e.features.maps]) for e in entries]) if entries else None
 
 
 class AffinityPropagation(Propagator[AffinityState]):
@@ -63,13 +63,14 @@ class AffinityPropagation(Propagator[AffinityState]):
         if features is not None:
             fresh = state.scene_over or view.cut
             memory = FeatureMemory(self.config.capacity) if fresh else state.memory
-            return features, AffinityState(remember(memory, KeyFrameEntry(stem, in_plain_order(features))))
+            return features, AffinityState(remember(memory, KeyFrameEntry(stem, contiguous_features(features))))
         if state.bank is None:
             raise ValueError(f"propagation 'affinity': expected a key frame first, got frame {view.frame.index}")
         last = state.memory.entries[-1].features
         matches = dict(search(stem, state.bank.keys, [stride for stride, _ in last.maps], self.config.matching))
         maps = (
-            read(rows, matches[stride], like) for rows, (stride, like) in zip(state.bank.maps, last.maps, strict=True)
+            read_memory(rows, matches[stride], like)
+            for rows, (stride, like) in zip(state.bank.maps, last.maps, strict=True)
         )
         # The same object if nothing changed, so that its cached bank is kept.
         after = replace(state, scene_over=True) if view.cut and not state.scene_over else state

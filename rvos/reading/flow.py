@@ -1,13 +1,13 @@
 """Features carried from the last key frame along optical flow. Between key frames the encoder does not run, stem
 included.
 
-Flow is computed between neighbouring small pictures and chained back to the key frame. This copes with faster motion
-than one flow from here to the key frame. Pictures of 144 px do nearly as well as larger ones, since a cell of the
+Flow is computed between neighbouring frames at a small size and chained back to the key frame. This copes with faster
+motion than one flow from here to the key frame. Images of 144 px do nearly as well as larger ones, since a cell of the
 features is wider than an error of the flow.
 
 Pixels that were hidden on the earlier frame are found as by Sundaram et al. ("Dense Point Trajectories by
 GPU-Accelerated Large Displacement Optical Flow", ECCV 2010): forward and backward flow disagree. Their bound is too
-tight for pictures this small: pixels that it calls hidden are better read along the flow than left unwarped.
+tight for images this small: pixels that it calls hidden are better read along the flow than left unwarped.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from torch import Tensor
 from image_core.models.base import join_features
 from image_core.ranges import Range
 from image_core.types import ImageFeatures
-from rvos.reading.propagation import Propagator, PropagatorConfig, in_plain_order
+from rvos.reading.propagation import Propagator, PropagatorConfig, contiguous_features
 from rvos.reading.stem import Stem
 from rvos.view.frame_view import View
 from rvos.view.motion import flow_between, warp
 
-_FLOW_PX = 16
-"""Pictures narrower than this count as standing still, since the patches of the flow do not fit into them."""
-_FLOWS = 8
+_MIN_FLOW_PX = 16
+"""Images narrower than this count as without motion, since the patches of the flow do not fit into them."""
+_MAX_FLOW_THREADS = 8
 """Most threads that compute the flow of the frames of a chunk."""
 
 
@@ -42,12 +42,12 @@ class FlowConfig(PropagatorConfig):
     """Every number of the propagator."""
 
     #: Short side of the images on which optical flow is computed; smaller videos keep their size.
-    small_px: Annotated[int, Range(_FLOW_PX)] = 144
+    small_px: Annotated[int, Range(_MIN_FLOW_PX)] = 144
 
 
 @dataclass(frozen=True)
-class Motion:
-    """The motion from this frame back to an earlier one, at the size of the small pictures."""
+class BackwardMotion:
+    """The motion from this frame back to an earlier one, at the size of the small images."""
 
     #: (h, w, 2) float32, from each pixel to where it was, x and y in pixels.
     flow: np.ndarray
@@ -68,7 +68,7 @@ class FlowState:
     #: Of the last key frame, None before the first.
     features: ImageFeatures | None = None
     #: Since then; None on the key frame itself.
-    motion: Motion | None = None
+    motion: BackwardMotion | None = None
 
 
 class FlowPropagation(Propagator[FlowState]):
@@ -95,7 +95,7 @@ class FlowPropagation(Propagator[FlowState]):
         features: Sequence[ImageFeatures | None],
         state: FlowState,
     ) -> tuple[ImageFeatures, FlowState]:
-        """Computes the flow of all frames in parallel, since each needs only two pictures; then all frames are warped
+        """Computes the flow of all frames in parallel, since each needs only two images; then all frames are warped
         at once, level by level."""
         after = self._states(views, features, state)
         keys = [own for own in features if own is not None]
@@ -116,11 +116,15 @@ class FlowPropagation(Propagator[FlowState]):
     ) -> list[FlowState]:
         """The state after each frame."""
         between, after = [view for view, own in zip(views, features, strict=True) if own is None], list[FlowState]()
-        with ThreadPoolExecutor(_FLOWS) as pool:
-            to_before = pool.map(self._to_before, between) if len(between) > 1 else map(self._to_before, between)
+        with ThreadPoolExecutor(_MAX_FLOW_THREADS) as pool:
+            to_before = (
+                pool.map(self._motion_to_previous, between)
+                if len(between) > 1
+                else map(self._motion_to_previous, between)
+            )
             for view, own in zip(views, features, strict=True):
                 if own is not None:
-                    state = FlowState(in_plain_order(own))
+                    state = FlowState(contiguous_features(own))
                 elif state.features is None:
                     raise ValueError(f"propagation 'flow': expected a key frame first, got frame {view.frame.index}")
                 else:
@@ -128,36 +132,36 @@ class FlowPropagation(Propagator[FlowState]):
                 after.append(state)
         return after
 
-    def _to_before(self, view: View) -> Motion:
-        return motion_to_before(view, self.config.small_px)
+    def _motion_to_previous(self, view: View) -> BackwardMotion:
+        return motion_to_previous(view, self.config.small_px)
 
 
-def motion_to_before(view: View, small_px: int) -> Motion:
-    """Where each pixel of the small picture was on the frame before. On the first frame and across a cut all pixels
+def motion_to_previous(view: View, small_px: int) -> BackwardMotion:
+    """Where each pixel of the small image was on the frame before. On the first frame and across a cut all pixels
     count as hidden."""
-    now = _small(view.picture, small_px)
+    now = _resized(view.picture, small_px)
     size = now.shape[:2]
     if view.before is None or view.cut:
-        return Motion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))
-    if min(size) < _FLOW_PX:
-        return Motion(np.zeros((*size, 2), np.float32), np.zeros(size, np.float32))
-    before = _small(view.before, small_px)
+        return BackwardMotion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))
+    if min(size) < _MIN_FLOW_PX:
+        return BackwardMotion(np.zeros((*size, 2), np.float32), np.zeros(size, np.float32))
+    before = _resized(view.before, small_px)
     flow = flow_between(now, before)
-    return Motion(flow, hidden_before(flow, flow_between(before, now)))
+    return BackwardMotion(flow, occlusion_mask(flow, flow_between(before, now)))
 
 
-def _small(picture: np.ndarray, small_px: int) -> np.ndarray:
-    factor = small_px / min(picture.shape[:2])
+def _resized(image: np.ndarray, small_px: int) -> np.ndarray:
+    factor = small_px / min(image.shape[:2])
     if factor >= 1:
-        return picture
-    size = max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return image
+    size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def hidden_before(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
+def occlusion_mask(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
     """(h, w) float32 in {0, 1}: 1 where forward and backward flow, (h, w, 2) each, disagree.
 
-    A pixel that comes from outside the picture is not hidden: the features at the border are the best guess for it.
+    A pixel that comes from outside the image is not hidden: the features at the border are the best guess for it.
     """
     height, width = flow.shape[:2]
     y, x = np.mgrid[:height, :width]
@@ -169,16 +173,16 @@ def hidden_before(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
     return ((gap > allowed) & inside).astype(np.float32)
 
 
-def chain(step: Motion, before: Motion | None) -> Motion:
+def chain(step: BackwardMotion, before: BackwardMotion | None) -> BackwardMotion:
     """The motion to the frame before, and from there on to the key frame. before: None if the frame before is the key
     frame."""
     if before is None:
         return step
     hidden = np.maximum(step.hidden, warp(before.hidden, step.flow))
-    return Motion(step.flow + warp(before.flow, step.flow), hidden)
+    return BackwardMotion(step.flow + warp(before.flow, step.flow), hidden)
 
 
-def warp_features(features: ImageFeatures, motions: Sequence[Motion]) -> ImageFeatures:
+def warp_features(features: ImageFeatures, motions: Sequence[BackwardMotion]) -> ImageFeatures:
     """The features of the key frames, each map warped at its own stride; cells that were hidden are left unwarped.
 
     features: N rows, the same number for each of F frames, of its key frame; motions: of the F frames, since their key
@@ -188,7 +192,7 @@ def warp_features(features: ImageFeatures, motions: Sequence[Motion]) -> ImageFe
     return features.with_maps(_warp_map(level, stride, valid, motions) for stride, level in features.maps)
 
 
-def _warp_map(level: Tensor, stride: int, valid: list[int], motions: Sequence[Motion]) -> Tensor:
+def _warp_map(level: Tensor, stride: int, valid: list[int], motions: Sequence[BackwardMotion]) -> Tensor:
     """(N, C, h, w) -> (N, C, h, w)."""
     cells = level.shape[-2], level.shape[-1]
     moved = np.stack([_grid_and_weight(cells, stride, valid, motion) for motion in motions])
@@ -198,13 +202,13 @@ def _warp_map(level: Tensor, stride: int, valid: list[int], motions: Sequence[Mo
     return (held + there[..., 2][:, None] * (read - held)).to(level.dtype)
 
 
-def _grid_and_weight(cells: tuple[int, int], stride: int, valid: list[int], motion: Motion) -> np.ndarray:
+def _grid_and_weight(cells: tuple[int, int], stride: int, valid: list[int], motion: BackwardMotion) -> np.ndarray:
     """(h, w, 3) float32: x and y in [-1, 1] from which each cell is read, and the weight of what is read there."""
     per_px = [v / stride / pixels for v, pixels in zip(valid, motion.hidden.shape, strict=True)]
-    flow = _on_cells(motion.flow, cells, per_px) * np.array(per_px[::-1], np.float32)
-    hidden = _on_cells(motion.hidden, cells, per_px)
+    flow = _pooled_to_cells(motion.flow, cells, per_px) * np.array(per_px[::-1], np.float32)
+    hidden = _pooled_to_cells(motion.hidden, cells, per_px)
     y, x = np.mgrid[: cells[0], : cells[1]].astype(np.float32)
-    # The edge of the picture, in cells from the centre of the first one; cells beyond it are padding and stay as they
+    # The edge of the image, in cells from the centre of the first one; cells beyond it are padding and stay as they
     # are.
     last = [max(0.0, v / stride - 0.5) for v in valid]
     inside = (y <= last[0]) & (x <= last[1])
@@ -214,9 +218,9 @@ def _grid_and_weight(cells: tuple[int, int], stride: int, valid: list[int], moti
     return np.stack(parts, -1).astype(np.float32)
 
 
-def _on_cells(values: np.ndarray, cells: tuple[int, int], per_px: list[float]) -> np.ndarray:
-    """(h, w) or (h, w, 2) of the small picture -> its mean over each of `cells` (rows, columns); cells beyond the
-    picture repeat its border. per_px: cells per pixel, down and across."""
+def _pooled_to_cells(values: np.ndarray, cells: tuple[int, int], per_px: list[float]) -> np.ndarray:
+    """(h, w) or (h, w, 2) of the small image -> its mean over each of `cells` (rows, columns); cells beyond the
+    image repeat its border. per_px: cells per pixel, down and across."""
     rows, columns = (max(n, round(c / p)) for n, c, p in zip(values.shape[:2], cells, per_px, strict=True))
     down, across = rows - values.shape[0], columns - values.shape[1]
     whole = cv2.copyMakeBorder(values, 0, down, 0, across, cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""Which of the watched frames are key frames: those that go through the whole encoder."""
+"""Which of the processed frames are key frames: those that go through the whole encoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rvos.view.frame_view import View
 
 AUTO = "auto"
 
-_CHANGED_SHARE = 0.2
+_CHANGED_CELLS = 0.2
 """Share of a thumbnail's cells, those that changed most, over which change is averaged."""
 
 _LARGE_CHANGE = 45.0
@@ -26,7 +26,7 @@ videos."""
 class KeyFrameState:
     """What is remembered between frames."""
 
-    #: Frames watched since the last key frame, that one included; 0 if the next one is a key frame.
+    #: Frames processed since the last key frame, that one included; 0 if the next one is a key frame.
     since: int = 0
     #: (18, 32, 3) uint8, of the last key frame, if the policy compares with it.
     thumbnail: np.ndarray | None = None
@@ -38,9 +38,9 @@ class KeyFrameState:
 
 @dataclass(frozen=True)
 class KeyFrames:
-    """Every `every`-th of the watched frames is a key frame, beginning with the first.
+    """Every `every`-th of the processed frames is a key frame, beginning with the first.
 
-    adaptive: `every` is the largest distance between key frames; a cut, or a picture that has changed much since the
+    adaptive: `every` is the largest distance between key frames; a cut, or an image that has changed much since the
     last key frame, is a key frame before that. It depends on the frames alone, never on an expression.
     """
 
@@ -55,7 +55,7 @@ class KeyFrames:
         return "all" if self == KeyFrames() else f"{'adaptive' if self.adaptive else 'every'}:{self.every}"
 
     @property
-    def sees_all(self) -> bool:
+    def all_frames(self) -> bool:
         """Every frame is a key frame."""
         return self.every == 1
 
@@ -64,22 +64,22 @@ class KeyFrames:
         return KeyFrameState()
 
     def step(self, view: View, state: KeyFrameState) -> tuple[bool, KeyFrameState]:
-        """Whether this frame, the next of those watched, is a key frame."""
+        """Whether this frame, the next one in order, is a key frame."""
         due = state.since == 0
         if not self.adaptive:
             return due, KeyFrameState((state.since + 1) % self.every)
         now = thumbnail(view.picture)
-        changed = state.thumbnail is not None and picture_change(state.thumbnail, now) > _LARGE_CHANGE
+        changed = state.thumbnail is not None and thumbnail_change(state.thumbnail, now) > _LARGE_CHANGE
         is_key = due or view.cut or changed
         since = 1 if is_key else state.since + 1
         return is_key, KeyFrameState(since % self.every, now if is_key else state.thumbnail)
 
 
-def picture_change(before: np.ndarray, now: np.ndarray) -> float:
+def thumbnail_change(before: np.ndarray, now: np.ndarray) -> float:
     """Mean difference (grey levels, 0 to 255) between two thumbnails, over the fifth of their cells that changed
     most."""
     change = np.abs(now.astype(np.int16) - before.astype(np.int16)).max(-1).ravel()
-    count = round(_CHANGED_SHARE * change.size)
+    count = round(_CHANGED_CELLS * change.size)
     return float(np.partition(change, -count)[-count:].mean())
 
 

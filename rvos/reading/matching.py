@@ -3,7 +3,7 @@
 Every cell takes the mean of the features of the most similar cells of the memory, weighted by a softmax (the reading of
 space-time memory networks, Oh et al., ICCV 2019, with the top-k of Cheng et al., CVPR 2021). Coarse grids are searched
 completely; on finer ones a cell searches only where the coarse cell that contains it found matches. Distance in the
-picture counts like difference in appearance: the position is two more dimensions of the keys.
+image counts like difference in appearance: the position is two more dimensions of the keys.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Bank:
+class MemoryBank:
     """A memory of m key frames, arranged to be read."""
 
     #: By stride of the grid.
@@ -70,14 +70,14 @@ class Matches:
     weight: Tensor
 
 
-def bank_of(entries: Sequence[tuple[Mapping[int, Tensor], Sequence[Tensor]]]) -> Bank:
+def build_bank(entries: Sequence[tuple[Mapping[int, Tensor], Sequence[Tensor]]]) -> MemoryBank:
     """The keys and maps of at least one key frame, together."""
-    keys = {stride: joined([own[stride] for own, _ in entries]) for stride in entries[0][0]}
+    keys = {stride: join_keys([own[stride] for own, _ in entries]) for stride in entries[0][0]}
     maps = zip(*(own for _, own in entries), strict=True)
-    return Bank(keys, tuple(torch.cat([_rows(each) for each in same]) for same in maps))
+    return MemoryBank(keys, tuple(torch.cat([_rows(each) for each in same]) for same in maps))
 
 
-def joined(keys: Sequence[Tensor]) -> Keys:
+def join_keys(keys: Sequence[Tensor]) -> Keys:
     """(h w, D) of every key frame -> all of them."""
     values = torch.cat(list(keys))
     variance = float((values - values.mean(0)).square().sum(1).mean())
@@ -91,7 +91,7 @@ def _rows(level: Tensor) -> Tensor:
 
 def keys_of(stem: Stem, strides: Sequence[int]) -> dict[int, Tensor]:
     """The keys of the cells, (h w, D), by stride, for every grid that is searched."""
-    return {stride: describe(stem, stride) for stride in grid_strides(stem, strides)}
+    return {stride: cell_descriptors(stem, stride) for stride in grid_strides(stem, strides)}
 
 
 def search(
@@ -103,8 +103,8 @@ def search(
         grid = grid_of(stem, stride)
         candidates = None
         if matches is not None and prod(grid) > _WHOLE_SEARCH_CELLS:
-            candidates = _inherited(matches.index, grid_of(stem, 2 * stride), grid)
-        matches = match(describe(stem, stride), keys[stride], grid, candidates, config)
+            candidates = _candidates_from_coarse(matches.index, grid_of(stem, 2 * stride), grid)
+        matches = match(cell_descriptors(stem, stride), keys[stride], grid, candidates, config)
         yield stride, matches
 
 
@@ -130,7 +130,7 @@ def grid_of(stem: Stem, stride: int) -> tuple[int, int]:
     return -(-stem.cells.shape[-2] // factor), -(-stem.cells.shape[-1] // factor)
 
 
-def describe(stem: Stem, stride: int) -> Tensor:
+def cell_descriptors(stem: Stem, stride: int) -> Tensor:
     """(h w, 2 C0): each cell of a grid of `stride` pixels, and the mean of it and its eight neighbours."""
     coarse = F.avg_pool2d(stem.cells, stride // stem.stride, ceil_mode=True)
     around = F.avg_pool2d(coarse, 3, stride=1, padding=1, count_include_pad=False)
@@ -145,20 +145,20 @@ def match(
     here: (n, D) of a grid of n cells (rows, columns); keys: of that grid, (m n, D); candidates: (n, c) cells of the
     memory to search, None = all.
     """
-    place = _places(*grid, here.device) * (config.nearness * keys.variance) ** 0.5
+    place = _cell_positions(*grid, here.device) * (config.nearness * keys.variance) ** 0.5
     there = torch.cat([keys.values, place.repeat(len(keys.values) // len(here), 1)], 1)
     here = torch.cat([here, place], 1)
     index, distance = [], []
     for cells in torch.arange(len(here), device=here.device).split(_CHUNK_CELLS):
         near = None if candidates is None else candidates[cells]
-        apart = _squared(here[cells], there, near)
+        apart = _squared_distances(here[cells], there, near)
         best = apart.topk(min(config.top, apart.shape[1]), largest=False)
         distance.append(best.values)
         index.append(best.indices if near is None else near.gather(1, best.indices))
     return Matches(torch.cat(index), torch.softmax(-torch.cat(distance) / (config.temperature * keys.variance), 1))
 
 
-def _squared(one: Tensor, other: Tensor, near: Tensor | None) -> Tensor:
+def _squared_distances(one: Tensor, other: Tensor, near: Tensor | None) -> Tensor:
     """(a, D), (b, D) -> (a, b) squared distances, up to a constant for each row; or (a, c), to the rows `near` (a, c)
     of `other` only."""
     if near is not None:
@@ -168,14 +168,14 @@ def _squared(one: Tensor, other: Tensor, near: Tensor | None) -> Tensor:
     return torch.addmm(other.square().sum(1), one, other.T, alpha=-2)
 
 
-def _places(rows: int, columns: int, device: torch.device) -> Tensor:
+def _cell_positions(rows: int, columns: int, device: torch.device) -> Tensor:
     """(h w, 2) y and x of every cell, in units of the longer side."""
     y = torch.arange(rows, device=device, dtype=torch.float32)
     x = torch.arange(columns, device=device, dtype=torch.float32)
     return torch.cartesian_prod(y, x) / max(rows, columns)
 
 
-def _inherited(index: Tensor, coarse: tuple[int, int], fine: tuple[int, int]) -> Tensor:
+def _candidates_from_coarse(index: Tensor, coarse: tuple[int, int], fine: tuple[int, int]) -> Tensor:
     """(h w, 4 k): the candidates of the cells of the fine grid, from (h' w', k) the matches of the coarse cells that
     contain them."""
     y = torch.arange(fine[0], device=index.device) // 2
@@ -192,7 +192,7 @@ def _inherited(index: Tensor, coarse: tuple[int, int], fine: tuple[int, int]) ->
     return torch.cat(parts, 1)
 
 
-def read(rows: Tensor, matches: Matches, like: Tensor) -> Tensor:
+def read_memory(rows: Tensor, matches: Matches, like: Tensor) -> Tensor:
     """One level of a bank, (m h w, N C) -> that level of this frame, in the shape (N, C, h, w) and type of `like`."""
     level = F.embedding_bag(matches.index, rows, per_sample_weights=matches.weight, mode="sum")
     return level.T.reshape(like.shape).to(like.dtype)

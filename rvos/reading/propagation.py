@@ -105,7 +105,7 @@ class NoPropagation(Propagator[NoPropagationState]):
         return features, state
 
 
-def in_plain_order(features: ImageFeatures) -> ImageFeatures:
+def contiguous_features(features: ImageFeatures) -> ImageFeatures:
     """The same features, contiguous in memory, as they are after reading them from a snapshot.
 
     A run that continues from a snapshot has to add the same numbers in the same order as one that was never stopped;

@@ -26,11 +26,11 @@ from image_core.types import ImageFeatures, TextFeatures
 from rvos.reading.propagation import Propagator
 from rvos.reading.rows import state_of_row
 from rvos.reading.stem import Stem
-from rvos.reading.uploads import Uploads
+from rvos.reading.uploads import FrameUploader
 from rvos.view.frame_view import View
 
 State = TypeVar("State")
-AT_ONCE = 32
+GPU_BATCH_SIZE = 32
 """Largest batch of the network on a GPU."""
 Answers = list[MaskAnswer | None]
 """One per expression; None if the frame was not decoded for it."""
@@ -110,7 +110,7 @@ class MaskReader(Reader[NothingRead]):
 
 
 @dataclass(frozen=True)
-class Input:
+class PreparedFrames:
     """F frames, prepared for the network."""
 
     #: (F, 3, H, W), padded to the model's input size.
@@ -118,9 +118,9 @@ class Input:
     #: (F, C0, h, w), if the propagator reads it.
     stem: Tensor | None
 
-    def part(self, frames: slice) -> Input:
+    def part(self, frames: slice) -> PreparedFrames:
         """Some of the frames."""
-        return Input(self.images[frames], None if self.stem is None else self.stem[frames])
+        return PreparedFrames(self.images[frames], None if self.stem is None else self.stem[frames])
 
 
 class FeatureReader(Reader[Any]):
@@ -130,7 +130,7 @@ class FeatureReader(Reader[Any]):
     frame and an expression. The outputs of a batch are copied from the device at once.
 
     decode_every: whether frames between key frames are decoded from propagated features; if not, they get no answer,
-    and the tracker carries the masks; at_once: key frames, and pairs, in a batch. None for 1 on a CPU, where larger
+    and the tracker carries the masks; batch_size: key frames, and pairs, in a batch. None for 1 on a CPU, where larger
     batches are slower (the data should stay in the processor's cache), and 32 elsewhere.
     """
 
@@ -140,14 +140,14 @@ class FeatureReader(Reader[Any]):
         expressions: Sequence[str],
         propagator: Propagator[Any],
         decode_every: bool = True,
-        at_once: int | None = None,
+        batch_size: int | None = None,
     ) -> None:
         super().__init__(expressions)
         self.segmenter = segmenter
         self.propagator = propagator
         self.decode_every = decode_every
-        self._at_once = at_once or (1 if segmenter.device.type == "cpu" else AT_ONCE)
-        self._uploads = Uploads(segmenter.preprocessing, segmenter.device)
+        self._batch_size = batch_size or (1 if segmenter.device.type == "cpu" else GPU_BATCH_SIZE)
+        self._uploader = FrameUploader(segmenter.preprocessing, segmenter.device)
         self._asked = tuple(dict.fromkeys(self.expressions))
         # The position of each expression in `_asked`.
         self._row_of = [self._asked.index(expression) for expression in self.expressions]
@@ -181,12 +181,12 @@ class FeatureReader(Reader[Any]):
         everything, valid_px = list(range(len(self._asked))), self._valid_px(views[0])
         # Frames between key frames are only prepared if the propagator reads their stems. Key frames come first.
         seen = key_frames + [f for f in decoded if not keys[f] and self.propagator.reads_stem]
-        taken = self._take_in([views[f] for f in seen]) if seen else None
+        prepared = self._prepare([views[f] for f in seen]) if seen else None
         fresh: dict[int, ImageFeatures] = {}
-        if taken is not None and key_frames:
-            encoded = self._encode(taken.part(slice(len(key_frames))), everything, valid_px)
+        if prepared is not None and key_frames:
+            encoded = self._encode(prepared.part(slice(len(key_frames))), everything, valid_px)
             fresh = dict(zip(key_frames, encoded, strict=True))
-        stems = dict(zip(seen, self._stems(taken), strict=True))
+        stems = dict(zip(seen, self._stems(prepared), strict=True))
         features, state = self.propagator.steps(
             [views[f] for f in decoded], [stems.get(f) for f in decoded], [fresh.get(f) for f in decoded], state
         )
@@ -198,7 +198,7 @@ class FeatureReader(Reader[Any]):
     def ask(self, view: View, of: Sequence[int]) -> Answers:
         rows = list(dict.fromkeys(self._row_of[i] for i in of))
         valid_px = self._valid_px(view)
-        (features,) = self._encode(self._take_in([view]), rows, valid_px)
+        (features,) = self._encode(self._prepare([view]), rows, valid_px)
         (given,) = self._decode(features, 1, rows, valid_px)
         answer_of = dict(zip(rows, given, strict=True))
         return [answer_of[self._row_of[i]] for i in of]
@@ -212,34 +212,34 @@ class FeatureReader(Reader[Any]):
         """The precision of the network, for the network alone: what a propagator compares keeps its full precision."""
         return autocast(self.segmenter.device, self.segmenter.precision)
 
-    def _take_in(self, views: Sequence[View]) -> Input:
-        images = self._uploads.prepared([view.frame.image for view in views])
+    def _prepare(self, views: Sequence[View]) -> PreparedFrames:
+        images = self._uploader.prepared([view.frame.image for view in views])
         stem = None
         if self.propagator.reads_stem:
             with self._autocast():
-                stem = torch.cat([self.segmenter.model.encode_stem(some) for some in images.split(self._at_once)])
-        return Input(images, stem)
+                stem = torch.cat([self.segmenter.model.encode_stem(some) for some in images.split(self._batch_size)])
+        return PreparedFrames(images, stem)
 
-    def _stems(self, taken: Input | None) -> list[Stem | None]:
-        if taken is None:
+    def _stems(self, prepared: PreparedFrames | None) -> list[Stem | None]:
+        if prepared is None:
             return []
-        if taken.stem is None:
-            return [None] * len(taken.images)
-        return [Stem(cells, self.segmenter.model.stem_stride) for cells in taken.stem.split(1)]
+        if prepared.stem is None:
+            return [None] * len(prepared.images)
+        return [Stem(cells, self.segmenter.model.stem_stride) for cells in prepared.stem.split(1)]
 
     def _valid_px(self, view: View) -> tuple[int, int]:
         """(height, width) of the part of the input that shows the frame; the same for all frames of a video."""
         return self.segmenter.preprocessing.content_size(*view.frame.size)
 
-    def _encode(self, taken: Input, of: Sequence[int], valid_px: tuple[int, int]) -> list[ImageFeatures]:
+    def _encode(self, prepared: PreparedFrames, of: Sequence[int], valid_px: tuple[int, int]) -> list[ImageFeatures]:
         """The features of each frame: one row if the model fuses language late, one row per expression of `of` if it
         fuses early."""
         early = self.segmenter.model.fuses_language_in_encoder
-        size, encoded = 1 if early else self._at_once, []
+        size, encoded = 1 if early else self._batch_size, []
         text = self._text if len(of) == len(self._asked) else self._text.select(self._rows(of))
-        for start in range(0, len(taken.images), size):
-            some = taken.part(slice(start, start + size))
-            sizes = self._uploads.on_device((valid_px,) * len(some.images))
+        for start in range(0, len(prepared.images), size):
+            some = prepared.part(slice(start, start + size))
+            sizes = self._uploader.on_device((valid_px,) * len(some.images))
             with self._autocast():
                 features = self.segmenter.encode(some.images, text, stem=some.stem, valid_px=sizes)
             encoded += [features] if early else split_features(features, len(some.images))
@@ -257,7 +257,7 @@ class FeatureReader(Reader[Any]):
         frames, with one row each, or one row for each position of `of`."""
         early, count, decoded = len(features) != frames, len(of), []
         model, rows = self.segmenter.model, self._rows(of)
-        together = max(1, self._at_once // count)  # frames whose pairs are prepared together
+        together = max(1, self._batch_size // count)  # frames whose pairs are prepared together
         for first in range(0, frames, together):
             some = range(first, min(first + together, frames))
             frame = torch.arange(len(some), device=self.device).repeat_interleave(count)
@@ -269,7 +269,7 @@ class FeatureReader(Reader[Any]):
             with self._autocast():
                 own = model.precompute(own)
             pair = torch.arange(len(text), device=self.device) if early else frame
-            for chosen, asked in zip(pair.split(self._at_once), text.split(self._at_once), strict=True):
+            for chosen, asked in zip(pair.split(self._batch_size), text.split(self._batch_size), strict=True):
                 with self._autocast():
                     prediction = model.decode(own.select(chosen), self._text.select(asked))
                 decoded += self.segmenter.answers(prediction, [valid_px] * len(chosen))

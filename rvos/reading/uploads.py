@@ -1,4 +1,4 @@
-"""Copies frames to the device that a network computes on."""
+"""Prepares frames on the device of the network."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from torch import Tensor
 from image_core.preprocessing import Preprocessing
 from image_core.resampling import prepare_many
 
-_RESIZED_AT_ONCE = 8
-"""Frames that are on the device as float at full size at a time: 40 of 4K would be 4 GB."""
+_RESIZE_BATCH = 8
+"""Frames that are resized at a time, as float at full size: 40 frames of 4K would take 4 GB."""
 
 
-class Uploads:
+class FrameUploader:
     """Prepares the frames of one video for a network. All have one size, which `View` checks.
 
-    On a CPU frames are prepared one by one, as all pictures are. Elsewhere the frames of a chunk are copied at once, as
-    they were decoded, from one of two pinned buffers in turn: one is filled while the other is copied. The result is
-    that of a CPU, up to one grey level where rounding goes the other way.
+    On a CPU frames are prepared one by one, like any image. On a GPU the frames of a chunk are copied together as uint8
+    from one of two pinned buffers in turn: one is filled while the other is copied. The result differs from that of a
+    CPU by at most one grey level, by rounding.
     """
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
         self._preprocessing = preprocessing
         self._device = device
-        self._ring: list[tuple[Tensor, torch.cuda.Event]] = []
-        self._turn = 0
+        self._buffers: list[tuple[Tensor, torch.cuda.Event]] = []
+        self._next_buffer = 0
         self._constants: dict[tuple[tuple[int, int], ...], Tensor] = {}
 
     def prepared(self, images: Sequence[np.ndarray]) -> Tensor:
-        """F pictures (H, W, 3) uint8 RGB -> (F, 3, h, w) float32 on the device."""
+        """F images (H, W, 3) uint8 RGB -> (F, 3, h, w) float32 on the device."""
         if self._device.type != "cuda":
             made = torch.stack([self._preprocessing.prepare(image)[0] for image in images])
             return made.to(self._device)
-        some = self._crossed(images).split(_RESIZED_AT_ONCE)
+        some = self._upload(images).split(_RESIZE_BATCH)
         return torch.cat([prepare_many(self._preprocessing, part) for part in some])
 
     def on_device(self, sizes: tuple[tuple[int, int], ...]) -> Tensor:
@@ -44,17 +44,17 @@ class Uploads:
             self._constants[sizes] = torch.tensor(sizes, device=self._device)
         return self._constants[sizes]
 
-    def _crossed(self, images: Sequence[np.ndarray]) -> Tensor:
+    def _upload(self, images: Sequence[np.ndarray]) -> Tensor:
         """(F, H, W, 3) uint8 on the device; the copy may not be finished yet."""
         count = len(images)
-        if not self._ring or len(self._ring[0][0]) < count or self._ring[0][0].shape[1:] != images[0].shape:
+        if not self._buffers or len(self._buffers[0][0]) < count or self._buffers[0][0].shape[1:] != images[0].shape:
             shape = (count, *images[0].shape)
-            self._ring = [(torch.empty(shape, dtype=torch.uint8, pin_memory=True), torch.cuda.Event()) for _ in "ab"]
-        buffer, crossed = self._ring[self._turn]
-        self._turn = 1 - self._turn
-        crossed.synchronize()  # the last copy out of this buffer is finished
+            self._buffers = [(torch.empty(shape, dtype=torch.uint8, pin_memory=True), torch.cuda.Event()) for _ in "ab"]
+        buffer, copied = self._buffers[self._next_buffer]
+        self._next_buffer = 1 - self._next_buffer
+        copied.synchronize()  # the last copy from this buffer is finished
         for place, image in zip(buffer.numpy(), images, strict=False):
             place[:] = image
-        there = buffer[:count].to(self._device, non_blocking=True)
-        crossed.record(torch.cuda.current_stream(self._device))  # of this device, which need not be the current one
-        return there
+        on_device = buffer[:count].to(self._device, non_blocking=True)
+        copied.record(torch.cuda.current_stream(self._device))  # of this device, which need not be the current one
+        return on_device

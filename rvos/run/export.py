@@ -1,4 +1,5 @@
-"""A finished run in another format: made beside its place, and moved there when it is whole."""
+"""Exports a finished run in another format. The output is made in a hidden folder and moved into place when
+complete."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from rvos.export.table import build_exporter, check_names, write_document
 from rvos.run.finished import FinishedRun
 
 _ELSEWHERE = "choose another --out"
-_OF_FILES = {*(output.suffix for output in OUTPUTS.values() if output.suffix), ".zip", ".tar", ".gz", ".jpg"}
+_FILE_SUFFIXES = {*(output.suffix for output in OUTPUTS.values() if output.suffix), ".zip", ".tar", ".gz", ".jpg"}
 
 
 def export_run(
@@ -31,12 +32,12 @@ def export_run(
     only_frames: range | None = None,
     progress: Progress = no_progress,
 ) -> Path:
-    """Write a run in the format `name` (`rvos.export.outputs`) to `path`, which must not be there yet, and give it.
+    """Write a run in the format `name` (`rvos.export.outputs`) to `path`, which must not exist yet, and return `path`.
 
-    style: of the formats that draw; only_frames (0-based, half-open): what `frames` is made of, None for all. A killed
-    call leaves nothing at `path`, but a hidden folder beside it.
-    Raises `RvosError`: an unknown format, a `path` that is there, has another ending, or cannot be written, a video
-    that is gone or has changed.
+    style: of the formats that draw; only_frames (0-based, half-open): the frames of the format `frames`, None for all.
+    A killed call leaves nothing at `path`, but a hidden folder beside it.
+    Raises `RvosError`: an unknown format, a `path` that exists, has a wrong suffix or cannot be written, or a video
+    that is missing or has changed.
     """
     (name,) = check_names([name])
     check_path(name, path)
@@ -45,26 +46,25 @@ def export_run(
             f"--only-frames: expected frames up to {run.recorded.last_frame_index}, the last of the run, got "
             f"{only_frames.start}:{only_frames.stop}"
         )
-    with _whole(path) as partial:
+    with _atomic_output(path) as partial:
         if OUTPUTS[name].input is ExportInput.LOG:
             write_document(name, partial, run.recorded)
         else:
-            _drawn(run, name, partial, OverlayPainter(style), only_frames, progress)
+            _export_frames(run, name, partial, OverlayPainter(style), only_frames, progress)
     return path
 
 
 def check_path(name: str, path: Path) -> None:
-    """See whether a format can be written to `path`. Raises `ConfigError` for a wrong ending, `OutputError` for a place
-    that is taken."""
+    """Raise `ConfigError` for a `path` whose suffix does not fit the format, and `OutputError` for one that exists."""
     suffix, given = OUTPUTS[name].suffix, path.suffix.lower()
     if suffix and given != suffix:
-        raise ConfigError(f"--out: expected a file that ends in {suffix} for {name}, got '{path}'")
-    if not suffix and given in _OF_FILES:
-        raise ConfigError(f"--out: expected a folder for {name}, got '{path}', which has the ending of a file")
+        raise ConfigError(f"--out: expected a file with the suffix {suffix} for {name}, got '{path}'")
+    if not suffix and given in _FILE_SUFFIXES:
+        raise ConfigError(f"--out: expected a folder for {name}, got '{path}', which has the suffix of a file")
     _check_free(path)
 
 
-def _drawn(
+def _export_frames(
     run: FinishedRun, name: str, path: Path, overlay: OverlayPainter, only_frames: range | None, progress: Progress
 ) -> None:
     exporter = build_exporter(name, path, overlay, only_frames=only_frames)
@@ -80,14 +80,14 @@ def _drawn(
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A place to write to; after the block what lies there is on the disk and takes its name. Where the block raises
-    nothing stays."""
+def _atomic_output(path: Path) -> Iterator[Path]:
+    """A temporary path to write to, which is renamed to `path` after the block. If the block raises, nothing is
+    left."""
     make_folder(path.parent, _ELSEWHERE)
     with output_errors(path, _ELSEWHERE):
-        workshop = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=".partial", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=".partial", dir=path.parent))
     try:
-        partial = workshop / path.name
+        partial = temporary / path.name
         yield partial
         with output_errors(path, _ELSEWHERE):
             if partial.is_file():
@@ -96,10 +96,12 @@ def _whole(path: Path) -> Iterator[Path]:
             _check_free(path)
             partial.rename(path)
     finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check_free(path: Path) -> None:
-    """Raise `OutputError` where something has this name."""
+    """Raise `OutputError` if the path exists."""
     if os.path.lexists(path):
-        raise OutputError(f"{path}: expected nothing there, got a file or a folder: remove it, or {_ELSEWHERE}")
+        raise OutputError(
+            f"{path}: expected a path that does not exist, got a file or a folder: remove it, or {_ELSEWHERE}"
+        )

@@ -1,4 +1,4 @@
-"""The folder of one video's run: its log of frames, its snapshot, and from where it can be continued."""
+"""The folder of one run: its log of frames, its snapshot, and the frame from which it can be continued."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ _SNAPSHOT_MAGIC = b"rvossnp1"
 
 
 class RunDirectory:
-    """DIR of one run, owned while it is entered.
+    """The folder of one run, which is locked between entering and leaving.
 
-    `settings` is everything that the results depend on, JSON values only; `targets` are the E targets that it names.
-    The same settings continue what is there, others are refused, unless `overwrite`, which clears what a run of ours
-    wrote and nothing else.
+    `settings` is everything that the results depend on, JSON values only; `targets` are the E targets of the run. A run
+    is continued only with the same settings. `overwrite` removes the files of another run, and no other files.
 
-    Entering raises `OutputError`: DIR cannot be written, is in use, holds another run, or holds files of no run.
-    After it, `finished` tells that there is nothing to do, else `frames_done` frames need not be computed again.
+    Entering raises `OutputError` if the folder cannot be written, is in use, or contains another run or other files.
+    After it, `finished` is True if there is nothing to do; else the results of `frames_done` frames are in the log.
     """
 
     def __init__(
@@ -48,8 +47,8 @@ class RunDirectory:
         self._frames_logged = 0
 
     def check(self) -> None:
-        """See that entering is not refused, as far as that shows without writing: before what costs much. Raises
-        `OutputError`."""
+        """Raise `OutputError` if entering would fail, as far as that is known without writing. For use before expensive
+        steps."""
         check_writable(self.path, KIND.other_folder_advice)
         if self.path.is_dir():
             self._refuse_foreign()
@@ -58,7 +57,7 @@ class RunDirectory:
 
     def __enter__(self) -> RunDirectory:
         make_folder(self.path, KIND.other_folder_advice)
-        self._refuse_foreign()  # before the lock: nothing is left in a folder of somebody else
+        self._refuse_foreign()  # before the lock, so that nothing is written into a foreign folder
         with ExitStack() as entered:
             entered.enter_context(lock_folder(self.path, KIND))
             self._open()
@@ -77,15 +76,15 @@ class RunDirectory:
         return self.path / paths.FRAMES_LOG
 
     def frames(self) -> Iterator[list[FrameRecord]]:
-        """The E records of each of the first `frames_done` frames, read as they are asked for."""
+        """The E records of each of the first `frames_done` frames, read one by one."""
         logged = read_frames(self.frames_log, self._targets)
         return (records for (records, _), _ in zip(logged, range(self.frames_done), strict=False))
 
     def append(self, results: Sequence[FrameResult]) -> list[FrameRecord]:
-        """Log the next frame's E results and give them as records.
+        """Log the next frame's E results and return them as records.
 
         Frame indices increase, with gaps where not every frame is sampled. Raises `OutputError`, and `ValueError`
-        when a target comes out of turn.
+        if the targets are not in their order.
         """
         got = [(result.frame_index, result.expression_index, result.object_id) for result in results]
         expected = [(results[0].frame_index, target.index, target.object_id) for target in self._targets]
@@ -99,9 +98,9 @@ class RunDirectory:
         return records
 
     def save_snapshot(self, frames_logged: int, payload: bytes) -> None:
-        """Keep the state in which `frames_logged` frames have their results; it replaces the one before, atomically.
+        """Save the state of a session after `frames_logged` results; it replaces the last snapshot atomically.
 
-        That many frames must be in the log: else `ValueError`. Raises `OutputError`.
+        Raises `ValueError` unless that many frames are in the log, and `OutputError`.
         """
         if frames_logged != self._frames_logged:
             raise ValueError(f"RunDirectory.save_snapshot: expected {self._frames_logged} frames, got {frames_logged}")
@@ -109,7 +108,7 @@ class RunDirectory:
         write_atomic(self.path / paths.SNAPSHOT, header + payload)
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
-        """How many frames have their results, and the state then; None where there is none, or none that is whole."""
+        """The number of frames in the log, and the state after them; None if there is no snapshot, or a damaged one."""
         path = self.path / paths.SNAPSHOT
         if not path.is_file():
             return None
@@ -123,7 +122,7 @@ class RunDirectory:
         return frames_logged, payload
 
     def finish(self, result: dict[str, Any], timing: dict[str, Any]) -> list[Path]:
-        """Write `timing.json`, then `result.json`, whose presence says that the run is done. Raises `OutputError`."""
+        """Write `timing.json`, then `result.json`, whose existence marks the run as finished. Raises `OutputError`."""
         timing_path, result_path = self.path / paths.TIMING, self.path / paths.RESULT
         write_json(timing_path, timing)
         write_json(result_path, result)
@@ -137,8 +136,7 @@ class RunDirectory:
         refuse_foreign(self.path, KIND, names)
 
     def _has_begun(self) -> bool:
-        """Whether there is anything of a run that other settings would spoil: one that failed before its first frame
-        has left nothing."""
+        """Whether the folder contains results of a run. One that failed before its first frame has none."""
         return any((self.path / name).is_file() for name in (paths.RESULT, paths.SNAPSHOT, paths.FRAMES_LOG))
 
     def _open(self) -> None:
@@ -155,7 +153,7 @@ class RunDirectory:
             self._log.close()
 
     def _rewind(self) -> None:
-        """Cut the log back to the frame of the snapshot: only there is the state known."""
+        """Truncate the log to the frame of the snapshot, the only one with a known state."""
         snapshot = self.load_snapshot()
         logged = count_frames(self.frames_log, self._targets)
         kept = 0 if snapshot is None else snapshot[0]

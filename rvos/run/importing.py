@@ -1,4 +1,4 @@
-"""Masks of other tools as a finished run, which everything that takes runs takes."""
+"""Imports masks of other tools as a finished run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rvos.export.report import Summary, result_document
 from rvos.imports.annotations import Annotations
 from rvos.imports.table import READERS
 from rvos.run.folder import RunDirectory
-from rvos.run.job import is_finished, state_of
+from rvos.run.job import is_finished, source_fingerprint
 from rvos.types import Frame, VideoError, VideoInfo
 from rvos.video.config import VideoConfig
 from rvos.video.source import camera_number
@@ -24,15 +24,15 @@ from rvos.watch.source import open_source
 def import_run(
     path: Path, name: str, source: str, out: Path, *, overwrite: bool = False, progress: Progress = no_progress
 ) -> Path:
-    """Read masks in the format `name` (`rvos.imports.table`) and leave them in `out` as a run over the video `source`.
+    """Read masks in the format `name` (`rvos.imports.table`) and write them to `out` as a run over the video `source`.
 
-    A target that is there has the confidence that the file tells, 1 where it tells none, and presence 1. The same call
-    on a finished `out` does nothing. Raises `RvosError`: an unknown format, what cannot be read, masks that do not fit
-    the video, a video that breaks. `out` is then as it was before.
+    A visible target has the confidence given in the file, 1 by default, and presence 1. The same call on a finished
+    `out` does nothing. Raises `RvosError`: an unknown format, a file that cannot be read, masks that do not fit the
+    video, or a damaged video. `out` is then unchanged.
     """
     name = READERS.canonical_name(name)
     if camera_number(source) is not None:
-        raise VideoError(f"--source: expected the video that the masks were made on, got {source}: name its file")
+        raise VideoError(f"--source: expected the video that the masks were made on, got {source}: pass its file")
     if not path.exists():
         raise DataError(f"{path}: expected a file or a folder of masks, got none: check the path")
     annotations = READERS[name](path)
@@ -57,7 +57,7 @@ def _settings(path: Path, name: str, source: str, annotations: Annotations, vide
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     return {
         "source": source,
-        "source_sha256": state_of(source),
+        "source_sha256": source_fingerprint(source),
         "imported": {"format": name, "path": str(path), "sha256": fingerprint(files)},
         "targets": [target.name for target in annotations.targets],
         "video": {key: value for key, value in asdict(video).items() if key != "prefetch"},
@@ -66,7 +66,7 @@ def _settings(path: Path, name: str, source: str, annotations: Annotations, vide
 
 
 def _times(frames: Iterable[Frame], info: VideoInfo, progress: Progress) -> list[tuple[int, float]]:
-    """(index, time in seconds) of every frame: only the whole video tells how many there are."""
+    """(index, time in seconds) of every frame, by reading the whole video."""
     times: list[tuple[int, float]] = []
     for frame in frames:
         times.append((frame.index, frame.time_s))

@@ -1,4 +1,4 @@
-"""Many jobs from one table: a folder a row."""
+"""Reads a table of jobs: one job and one folder per row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from image_core.errors import ConfigError
 from rvos.run.job import Job
 
 _COLUMNS = ("source", "expression")
-_ADVICE = 'a cell with a comma stands in quotation marks, such as clip.mp4,"the dog, left"'
+_QUOTING_HINT = 'a cell with a comma needs quotation marks, as in clip.mp4,"the dog, left"'
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ class Row:
 
     source: str
     expression: str
-    #: Why it is no job, None where it is one.
+    #: Why the row is invalid; None if it is valid.
     fault: str | None = None
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a CSV file whose first line names the columns source and expression; blank lines are no rows.
+    """The rows of a CSV file whose first line names the columns source and expression; blank lines are skipped.
 
-    Sources are as they would be on the command line. A row of another form is kept with its fault, so that the others
-    keep their numbers. Raises `ConfigError` where the table as a whole cannot be read: no CSV in UTF-8, an open
-    quotation mark, columns that are missing or repeated, no row.
+    Sources are given as on the command line. An invalid row is kept with its fault, so that the others keep their
+    numbers. Raises `ConfigError` if the table as a whole cannot be read: no CSV in UTF-8, an open quotation mark,
+    missing or repeated columns, no rows.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -44,7 +44,7 @@ def read_rows(path: Path) -> list[Row]:
     except csv.Error as error:
         raise ConfigError(
             f"{path}, line {reader.line_num}: expected CSV, got what cannot be split ({error}): close every quotation "
-            f"mark; {_ADVICE}"
+            f"mark; {_QUOTING_HINT}"
         ) from error
     header = [name.strip() for name in lines[0]] if lines else []
     _check_header(path, header)
@@ -55,7 +55,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     if not set(_COLUMNS) <= set(header):
-        other = "; cells are parted by commas" if any(mark in name for name in header for mark in ";\t") else ""
+        other = "; cells are separated by commas" if any(mark in name for name in header for mark in ";\t") else ""
         raise ConfigError(f"{path}: expected source,expression in the first line, got columns {list(header)}{other}")
     repeated = next((name for name in header if header.count(name) > 1), None)
     if repeated is not None:
@@ -66,7 +66,7 @@ def _row(header: Sequence[str], cells: Sequence[str]) -> Row:
     named = dict(zip(header, (cell.strip() for cell in cells), strict=False))
     source, expression = (named.get(column, "") for column in _COLUMNS)
     if len(cells) != len(header):
-        return Row(source, expression, f"expected {len(header)} cells, got {len(cells)}: {_ADVICE}")
+        return Row(source, expression, f"expected {len(header)} cells, got {len(cells)}: {_QUOTING_HINT}")
     for column in _COLUMNS:
         if not named[column]:
             return Row(source, expression, f"expected a text as {column}, got an empty cell: fill it in")
@@ -78,7 +78,7 @@ def _row(header: Sequence[str], cells: Sequence[str]) -> Row:
 def jobs_of(
     rows: Sequence[Row], out: Path, save: tuple[str, ...], only_frames: range | None, overwrite: bool
 ) -> list[Job]:
-    """A job a row, into `out/<row, 5 digits>`; rows count from 0."""
+    """One job per row, with the folder `out/<row, 5 digits>`; rows count from 0."""
     return [
         Job(row.source, (row.expression,), out / f"{index:05d}", save, only_frames, overwrite)
         for index, row in enumerate(rows)

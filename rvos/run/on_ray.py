@@ -1,10 +1,9 @@
-"""The jobs of a table on a cluster of Ray (extra `ray`): units go out as rows of Ray Data, outcomes come back.
+"""Runs the jobs of a table on a Ray cluster (extra `ray`): units are rows of a Ray Data dataset.
 
-What travels are names and outcomes; videos are read, and run folders written, where they lie, and every node must see
-them there.
+Only paths and outcomes are sent over the network. Videos and run folders must be accessible on every node.
 """
 
-# Where the extra is not installed, nothing is known of its names.
+# Without the extra, the types of Ray are unknown.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
@@ -17,27 +16,27 @@ from typing import TYPE_CHECKING, Any
 
 from image_core.errors import ConfigError, RvosError
 from image_core.progress import no_progress
-from rvos.run.processes import Build
+from rvos.run.processes import BuildSegmenter
 from rvos.run.rows import ListProgress, Outcome, Unit, is_done, run_unit
 
 if TYPE_CHECKING:
     from rvos.segmenter import VideoSegmenter
 
 _STORE_BYTES = 256 * 10**6
-"""Of Ray's object store, at most: what lies there are names and outcomes."""
+"""Largest size of Ray's object store, which contains only paths and outcomes."""
 _RETRIES = 3
-"""How often a unit is tried again whose node or process died; then its rows have failed."""
+"""How often a unit is repeated after its node or process died; then its rows have failed."""
 
 
 def run_on_ray(
-    units: Sequence[Unit], build: Build, address: str, actors: int | None, progress: ListProgress
+    units: Sequence[Unit], build: BuildSegmenter, address: str, actors: int | None, progress: ListProgress
 ) -> Iterator[Outcome]:
     """Run units on the cluster at `address` (HOST:PORT, ray://HOST:PORT, auto, or local: one that ends with the run).
 
     actors: processes that load the model once each, by default one for each GPU of the cluster, or for each core where
-    it has none. A unit whose node dies is run elsewhere: its finished rows are done at once, the others go on from
-    their last snapshot. Outcomes come as units end. Raises `ConfigError` where Ray is not installed, no cluster answers
-    or the model cannot be had.
+    it has none. If a node dies, its unit is run elsewhere: finished rows are skipped, the others are continued from
+    their last snapshot. Outcomes are returned when a unit ends. Raises `ConfigError` if Ray is not installed, no
+    cluster answers, or the model cannot be loaded.
     """
     try:
         import ray
@@ -54,15 +53,17 @@ def run_on_ray(
         ray.shutdown()
 
 
-def _outcomes(units: Sequence[Unit], build: Build, actors: int | None, progress: ListProgress) -> Iterator[Outcome]:
+def _outcomes(
+    units: Sequence[Unit], build: BuildSegmenter, actors: int | None, progress: ListProgress
+) -> Iterator[Outcome]:
     missing = {row: job for unit in units for row, job in unit.jobs.items()}
     total = len(missing)
     for _ in range(1 + _RETRIES):
         left = [unit for unit in units if any(row in missing for row in unit.jobs)]
         if not left:
             return
-        # A round ends without what was on a node that died: the next one is sized for the nodes that are there then.
-        for batch in _sent_out(left, build, actors).iter_batches(batch_size=None, prefetch_batches=0):
+        # A round ends without the units of nodes that died; the next one is sized for the remaining nodes.
+        for batch in _dispatch(left, build, actors).iter_batches(batch_size=None, prefetch_batches=0):
             for answer in map(pickle.loads, batch["outcomes"]):
                 if isinstance(answer, str):
                     raise ConfigError(answer)
@@ -74,8 +75,8 @@ def _outcomes(units: Sequence[Unit], build: Build, actors: int | None, progress:
         yield Outcome(row, job, error=f"its process died {1 + _RETRIES} times: is there enough memory on the nodes?")
 
 
-def _sent_out(units: Sequence[Unit], build: Build, actors: int | None) -> Any:
-    """The dataset of what becomes of the units, a block each."""
+def _dispatch(units: Sequence[Unit], build: BuildSegmenter, actors: int | None) -> Any:
+    """The dataset of the outcomes, one block per unit."""
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
@@ -83,7 +84,7 @@ def _sent_out(units: Sequence[Unit], build: Build, actors: int | None) -> Any:
     gpus, cores = int(there.get("GPU", 0)), int(there.get("CPU", 1))
     count = min(len(units), actors or gpus or cores)
     context = DataContext.get_current()
-    context.max_errored_blocks = -1  # a unit that cannot be run takes nothing along
+    context.max_errored_blocks = -1  # a failed unit does not end the others
     context.enable_progress_bars = False
     limits = context.execution_options.resource_limits
     context.execution_options.resource_limits = limits.copy(object_store_memory=_STORE_BYTES)
@@ -99,10 +100,10 @@ def _sent_out(units: Sequence[Unit], build: Build, actors: int | None) -> Any:
 
 
 class _Runner:
-    """One actor: it loads the model when the first unit comes."""
+    """One actor, which loads the model for its first unit."""
 
     def __init__(self, build: bytes, folder: str) -> None:
-        os.chdir(folder)  # names in the table may be relative
+        os.chdir(folder)  # paths in the table may be relative
         self._build = build
         self._segmenter: VideoSegmenter | None = None
 
@@ -110,7 +111,7 @@ class _Runner:
         return {"outcomes": [pickle.dumps(self._run(pickle.loads(unit))) for unit in batch["unit"]]}
 
     def _run(self, unit: Unit) -> list[Outcome] | str:
-        """What became of the unit's rows, or why the model cannot be had."""
+        """The outcomes of the unit's rows, or the reason why the model cannot be loaded."""
         try:
             segmenter = self._segmenter or pickle.loads(self._build)()
             if self._segmenter is None and not is_done(unit):

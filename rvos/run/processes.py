@@ -1,4 +1,4 @@
-"""The jobs of a table, shared out to processes; one that dies takes nothing along."""
+"""Runs the jobs of a table in several processes. If one dies, the others go on."""
 
 from __future__ import annotations
 
@@ -13,46 +13,48 @@ from multiprocessing.context import SpawnProcess
 
 from image_core.errors import ConfigError, RvosError
 from image_core.progress import Progress
-from rvos.run.rows import ListProgress, Outcome, Unit, is_done, run_unit, share_of
+from rvos.run.rows import ListProgress, Outcome, Unit, is_done, progress_share, run_unit
 from rvos.segmenter import VideoSegmenter
 
-_TELL_EVERY_S = 0.2
-_PATIENCE_S = 10
+_PROGRESS_INTERVAL_S = 0.2
+_JOIN_TIMEOUT_S = 10
 
-Build = Callable[[], VideoSegmenter]
-"""Makes the segmenter of a process, in that process; it travels there, so it is a function of a module."""
+BuildSegmenter = Callable[[], VideoSegmenter]
+"""Builds the segmenter of a process, in that process. It is pickled, so it must be a function of a module."""
 
 
 @dataclass(frozen=True)
-class _Ready:
+class _ModelLoaded:
     """The model is loaded."""
 
 
 @dataclass(frozen=True)
-class _Advanced:
-    """So much of the unit's video is done, in [0, 1]."""
+class _Progress:
+    """The share of the unit's video that is done, in [0, 1]."""
 
     share: float
 
 
 @dataclass(frozen=True)
 class _UnitDone:
-    """Every job of the unit has its outcome."""
+    """The outcomes of all jobs of the unit were sent."""
 
 
 @dataclass(frozen=True)
-class _Unusable:
-    """The model cannot be had, and why."""
+class _ModelFailed:
+    """The model cannot be loaded, with the reason."""
 
     reason: str
 
 
-def run_in_processes(units: Sequence[Unit], build: Build, count: int, progress: ListProgress) -> Iterator[Outcome]:
-    """Run units in `count` processes, each of which loads the model once; outcomes come as they are made.
+def run_in_processes(
+    units: Sequence[Unit], build: BuildSegmenter, count: int, progress: ListProgress
+) -> Iterator[Outcome]:
+    """Run units in `count` processes, each of which loads the model once; outcomes are returned as rows finish.
 
-    The rows of a process that dies (killed, out of memory, a crash of native code) are run again one by one, and go on
-    from where they were; a row with which a process dies by itself has failed. Raises `RvosError` for a model that
-    cannot be loaded. However it ends, no process stays.
+    If a process dies (killed, out of memory, a crash of native code), its rows are continued one by one; a row has
+    failed if it is alone when its process dies. Raises `RvosError` for a model that cannot be loaded. All processes are
+    ended when the iteration ends.
     """
     pool = _Pool(build, min(count, len(units)))
     try:
@@ -62,34 +64,36 @@ def run_in_processes(units: Sequence[Unit], build: Build, count: int, progress: 
 
 
 class _Worker:
-    """A process and what it is at."""
+    """A process and its current unit."""
 
-    def __init__(self, build: Build) -> None:
+    def __init__(self, build: BuildSegmenter) -> None:
         context = multiprocessing.get_context("spawn")  # a process that has loaded torch must not be forked
-        self.connection, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_work, args=(build, theirs), daemon=True)
+        self.connection, child_connection = context.Pipe()
+        self.process: SpawnProcess = context.Process(target=_run_worker, args=(build, child_connection), daemon=True)
         self.process.start()
-        theirs.close()
+        child_connection.close()
         self.unit: Unit | None = None
         self.share = 0.0
-        #: Rows of the unit that have their outcome.
-        self.told: set[int] = set()
+        #: Rows of the unit whose outcome was received.
+        self.done_rows: set[int] = set()
 
     @property
     def rows_done(self) -> float:
-        """Of the unit, parts of rows included."""
-        return len(self.told) + self.share * (0 if self.unit is None else len(self.unit.jobs) - len(self.told))
+        """Number of rows of the unit that are done, with fractions."""
+        return len(self.done_rows) + self.share * (
+            0 if self.unit is None else len(self.unit.jobs) - len(self.done_rows)
+        )
 
     def give(self, unit: Unit) -> None:
-        """Have it run a unit. Raises `OSError` where it has died."""
+        """Send it a unit. Raises `OSError` if it has died."""
         self.connection.send(unit)
-        self.unit, self.share, self.told = unit, 0.0, set()
+        self.unit, self.share, self.done_rows = unit, 0.0, set()
 
 
 class _Pool:
-    """The processes and the units that wait for them."""
+    """The processes and the queue of units."""
 
-    def __init__(self, build: Build, count: int) -> None:
+    def __init__(self, build: BuildSegmenter, count: int) -> None:
         self._build = build
         self._workers = [_Worker(build) for _ in range(count)]
         self._waiting: deque[Unit] = deque()
@@ -97,53 +101,54 @@ class _Pool:
 
     def run(self, units: Sequence[Unit], progress: ListProgress) -> Iterator[Outcome]:
         self._waiting.extend(units)
-        # The others wait for the first, which may bring weights, or tell that the model cannot be had.
+        # The others wait for the first, which may download weights, or find that the model cannot be loaded.
         self._give(self._workers[0])
         while self._waiting or any(worker.unit for worker in self._workers):
             ready = wait([worker.connection for worker in self._workers])
             for worker in [w for w in self._workers if w.connection in ready]:
-                yield from self._heard(worker)
+                yield from self._receive(worker)
                 progress(self._done + sum(w.rows_done for w in self._workers), self._sources())
 
     def _sources(self) -> str:
         return ", ".join(worker.unit.source for worker in self._workers if worker.unit is not None)
 
-    def _heard(self, worker: _Worker) -> Iterator[Outcome]:
+    def _receive(self, worker: _Worker) -> Iterator[Outcome]:
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
-            yield from self._died(worker)
+            yield from self._replace_dead(worker)
             return
-        if isinstance(message, _Unusable):
+        if isinstance(message, _ModelFailed):
             raise ConfigError(message.reason)
         if isinstance(message, Outcome):
-            worker.told.add(message.row)
+            worker.done_rows.add(message.row)
             yield message
-        elif isinstance(message, _Advanced):
+        elif isinstance(message, _Progress):
             worker.share = message.share
-        elif isinstance(message, _Ready):
+        elif isinstance(message, _ModelLoaded):
             for other in self._workers:
                 if other.unit is None:
                     self._give(other)
         elif isinstance(message, _UnitDone):
-            self._done += len(worker.told)
-            worker.unit, worker.share, worker.told = None, 0.0, set()
+            self._done += len(worker.done_rows)
+            worker.unit, worker.share, worker.done_rows = None, 0.0, set()
             self._give(worker)
 
     def _give(self, worker: _Worker) -> None:
-        """Have it run what waits, if anything does. One that has died is heard of next, and another takes its place."""
+        """Send it the next unit, if there is one. If it has died, its closed connection is noticed next."""
         if self._waiting:
             with suppress(OSError):
                 worker.give(self._waiting[0])
                 self._waiting.popleft()
 
-    def _died(self, worker: _Worker) -> Iterator[Outcome]:
-        """What it was at is run again a row at a time, or has failed; another takes its place where there is work."""
+    def _replace_dead(self, worker: _Worker) -> Iterator[Outcome]:
+        """Repeats the rows of a dead process one by one, or reports the failure; starts another if units are
+        waiting."""
         worker.process.join()
         self._workers.remove(worker)
         unit, code = worker.unit, worker.process.exitcode or 0
-        left = {} if unit is None else {row: job for row, job in unit.jobs.items() if row not in worker.told}
-        self._done += len(worker.told)
+        left = {} if unit is None else {row: job for row, job in unit.jobs.items() if row not in worker.done_rows}
+        self._done += len(worker.done_rows)
         if len(left) > 1:
             self._waiting.extendleft(Unit({row: job}) for row, job in reversed(left.items()))
         for row, job in left.items() if len(left) == 1 else ():
@@ -155,19 +160,19 @@ class _Pool:
             self._give(fresh)
 
     def end(self) -> None:
-        """End every process. Those that are at something see that nobody listens, and leave it as an interrupted run is
-        left; the others hold nothing, and need not even end loading a model."""
+        """End all processes. One that runs a unit notices the closed connection and stops as if interrupted; the others
+        are killed at once."""
         for worker in self._workers:
             worker.connection.close()
         for worker in self._workers:
             if worker.unit is not None:
-                worker.process.join(_PATIENCE_S)
+                worker.process.join(_JOIN_TIMEOUT_S)
             worker.process.kill()
             worker.process.join()
 
 
-def _work(build: Build, parent: Connection) -> None:
-    """In a process: units come and outcomes go, until the parent is gone."""
+def _run_worker(build: BuildSegmenter, parent: Connection) -> None:
+    """The loop of a process: receives units and sends outcomes, until the parent is gone."""
     try:
         segmenter, loaded = build(), False
         while True:
@@ -175,28 +180,28 @@ def _work(build: Build, parent: Connection) -> None:
             if not loaded and not is_done(unit):
                 segmenter.system.load()
                 loaded = True
-                parent.send(_Ready())
-            for outcome in run_unit(unit, segmenter, _telling(parent)):
+                parent.send(_ModelLoaded())
+            for outcome in run_unit(unit, segmenter, _progress_sender(parent)):
                 parent.send(outcome)
             parent.send(_UnitDone())
     except RvosError as error:
-        parent.send(_Unusable(str(error)))
+        parent.send(_ModelFailed(str(error)))
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return
 
 
-def _telling(parent: Connection) -> Progress:
-    """Tells the parent how far a video is, now and then. Where it is gone, the run is interrupted."""
+def _progress_sender(parent: Connection) -> Progress:
+    """Sends the progress to the parent every `_PROGRESS_INTERVAL_S`. If the parent is gone, the run is interrupted."""
     last_s = 0.0
 
-    def tell(frames: int, total: int | None) -> None:
+    def send(frames: int, total: int | None) -> None:
         nonlocal last_s
-        if time.monotonic() - last_s < _TELL_EVERY_S:
+        if time.monotonic() - last_s < _PROGRESS_INTERVAL_S:
             return
         last_s = time.monotonic()
         try:
-            parent.send(_Advanced(share_of(frames, total)))
+            parent.send(_Progress(progress_share(frames, total)))
         except OSError as error:
             raise KeyboardInterrupt from error
 
-    return tell
+    return send

@@ -1,6 +1,6 @@
-"""Videos and run folders behind URLs (`s3://`, `gs://`, whatever fsspec reads): brought here, and taken back.
+"""Videos and run folders at URLs (`s3://`, `gs://` and others that fsspec reads): downloads and uploads.
 
-A video is brought whole, into a folder that is removed afterwards: seeking and counting ask for all of it anyway.
+A video is downloaded as a whole into a temporary folder, since seeking and counting need all of it.
 """
 
 from __future__ import annotations
@@ -20,132 +20,133 @@ from rvos.export import paths
 from rvos.types import VideoError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_TELL_OF_A_FINISHED_RUN = frozenset({paths.RESULT, paths.TIMING, paths.FRAMES_LOG, SETTINGS})
+_FILES_OF_A_FINISHED_RUN = frozenset({paths.RESULT, paths.TIMING, paths.FRAMES_LOG, SETTINGS})
 
 
 def is_url(place: str) -> bool:
-    """Whether a place is named by a URL, and is not a file of that name."""
+    """Whether a source or folder is a URL, and not a file of that name."""
     return _URL.match(place) is not None and not Path(place).exists()
 
 
 @contextmanager
-def at_hand(source: str) -> Iterator[str]:
-    """A source that can be opened: the source itself, or, of a URL, its copy, which is removed afterwards.
+def local_copy(source: str) -> Iterator[str]:
+    """The path of a source: the source itself, or a copy of a URL, which is removed afterwards.
 
-    Raises `ConfigError` where nothing is installed that reads such URLs, and `VideoError` for what cannot be brought;
-    what is said of the copy in the block is said of the URL.
+    Raises `ConfigError` if no installed package reads such URLs, and `VideoError` if the download fails. In a
+    `VideoError` of the block the path of the copy is replaced by the URL.
     """
     if not is_url(source):
         yield source
         return
-    system, path = _system_of(source)
+    filesystem, path = _filesystem_of(source)
     with TemporaryDirectory(prefix="rvos-") as folder:
         copy = Path(folder) / Path(path.rstrip("/")).name
-        with _told(VideoError, source):
-            system.get(path, str(copy), recursive=system.isdir(path))
+        with _storage_errors(VideoError, source):
+            filesystem.get(path, str(copy), recursive=filesystem.isdir(path))
         try:
             yield str(copy)
         except VideoError as error:
             raise VideoError(str(error).replace(str(copy), source)) from error
 
 
-def state_of_url(source: str) -> str:
-    """Another text where what lies behind a URL has changed. Raises as `at_hand` does."""
-    system, path = _system_of(source)
-    with _told(VideoError, source):
-        found = sorted(system.find(path)) if system.isdir(path) else [path]
-        told = "\n".join(f"{Path(each).name}\0{system.ukey(each)}" for each in found)
-    return hashlib.sha256(told.encode()).hexdigest()
+def url_fingerprint(source: str) -> str:
+    """A hash that changes if the content of a URL changes. Raises as `local_copy` does."""
+    filesystem, path = _filesystem_of(source)
+    with _storage_errors(VideoError, source):
+        found = sorted(filesystem.find(path)) if filesystem.isdir(path) else [path]
+        described = "\n".join(f"{Path(each).name}\0{filesystem.ukey(each)}" for each in found)
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
-class Mirror:
-    """A folder behind a URL, and the one here that stands for it while runs are at work in it."""
+class RemoteFolder:
+    """A folder at a URL, and the local folder that runs write to in its place."""
 
-    def __init__(self, url: str, here: Path) -> None:
-        """Bring what runs have left there: of a finished one what tells that it is, of others all they go on from.
-        Raises `ConfigError` and `OutputError`."""
+    def __init__(self, url: str, local: Path) -> None:
+        """Download the run folders: of a finished run only the files that identify it, of others everything. Raises
+        `ConfigError` and `OutputError`."""
         self.url = url.rstrip("/")
-        self.here = here
-        self._system, self._root = _system_of(self.url)
-        self._known: dict[str, tuple[int, int]] = {}
-        with _told(OutputError, self.url):
-            there = self._there()
-            finished = {name.rpartition("/")[0] for name in there if name.rpartition("/")[2] == paths.RESULT}
-            brought = [
+        self.local = local
+        self._filesystem, self._root = _filesystem_of(self.url)
+        self._synced: dict[str, tuple[int, int]] = {}
+        with _storage_errors(OutputError, self.url):
+            remote = self._remote_files()
+            finished = {name.rpartition("/")[0] for name in remote if name.rpartition("/")[2] == paths.RESULT}
+            downloaded = [
                 name
-                for name in there
-                if name.rpartition("/")[0] not in finished or name.rpartition("/")[2] in _TELL_OF_A_FINISHED_RUN
+                for name in remote
+                if name.rpartition("/")[0] not in finished or name.rpartition("/")[2] in _FILES_OF_A_FINISHED_RUN
             ]
-            for name in brought:
-                (here / name).parent.mkdir(parents=True, exist_ok=True)
-            if brought:  # in one call: a storage that can brings several at a time
-                self._system.get([f"{self._root}/{name}" for name in brought], [str(here / name) for name in brought])
-            self._known.update((name, _stamp(here / name)) for name in brought)
+            for name in downloaded:
+                (local / name).parent.mkdir(parents=True, exist_ok=True)
+            if downloaded:  # in one call, so that a storage can transfer several at a time
+                sources = [f"{self._root}/{name}" for name in downloaded]
+                self._filesystem.get(sources, [str(local / name) for name in downloaded])
+            self._synced.update((name, _stamp(local / name)) for name in downloaded)
 
     def push(self, folder: Path) -> None:
-        """Take back what changed in a folder below `here` (or in `here`), its `result.json` last; what was removed here
-        is removed there. Raises `OutputError`."""
-        files = {str(path.relative_to(self.here)): path for path in folder.rglob("*") if path.is_file()}
+        """Upload the files that changed in a folder in `local` (or in `local` itself), `result.json` last, and delete
+        the remote files that were deleted locally. Raises `OutputError`."""
+        files = {str(path.relative_to(self.local)): path for path in folder.rglob("*") if path.is_file()}
         names = sorted(
             (name for name in files if not Path(name).name.startswith(".lock")),
             key=lambda name: (Path(name).name == paths.RESULT, name),
         )
-        below = "" if folder == self.here else f"{folder.relative_to(self.here)}/"
-        with _told(OutputError, self.url):
-            for name in [name for name in self._known if name.startswith(below) and name not in files]:
-                self._system.rm_file(f"{self._root}/{name}")
-                del self._known[name]
+        below = "" if folder == self.local else f"{folder.relative_to(self.local)}/"
+        with _storage_errors(OutputError, self.url):
+            for name in [name for name in self._synced if name.startswith(below) and name not in files]:
+                self._filesystem.rm_file(f"{self._root}/{name}")
+                del self._synced[name]
             for name in names:
                 stamp = _stamp(files[name])
-                if self._known.get(name) != stamp:
-                    self._system.makedirs(f"{self._root}/{name}".rpartition("/")[0], exist_ok=True)
-                    self._system.put_file(str(files[name]), f"{self._root}/{name}")
-                    self._known[name] = stamp
+                if self._synced.get(name) != stamp:
+                    self._filesystem.makedirs(f"{self._root}/{name}".rpartition("/")[0], exist_ok=True)
+                    self._filesystem.put_file(str(files[name]), f"{self._root}/{name}")
+                    self._synced[name] = stamp
 
-    def take(self, folder: Path) -> None:
-        """`push` of a folder below `here` in which nothing more is done, and need not stay. Raises as it does."""
+    def transfer(self, folder: Path) -> None:
+        """Upload a folder in `local` that is complete, and delete the local copy. Raises as `push` does."""
         self.push(folder)
-        below = f"{folder.relative_to(self.here)}/"
-        self._known = {name: stamp for name, stamp in self._known.items() if not name.startswith(below)}
+        below = f"{folder.relative_to(self.local)}/"
+        self._synced = {name: stamp for name, stamp in self._synced.items() if not name.startswith(below)}
         shutil.rmtree(folder, ignore_errors=True)
 
-    def named(self, path: Path) -> str:
-        """The URL of what lies below `here`."""
-        inside = path.relative_to(self.here).as_posix()
+    def display_path(self, path: Path) -> str:
+        """The URL of a path in `local`."""
+        inside = path.relative_to(self.local).as_posix()
         return self.url if inside == "." else f"{self.url}/{inside}"
 
-    def _there(self) -> list[str]:
-        found = self._system.find(self._root) if self._system.exists(self._root) else []
+    def _remote_files(self) -> list[str]:
+        found = self._filesystem.find(self._root) if self._filesystem.exists(self._root) else []
         return sorted(path[len(self._root) :].lstrip("/") for path in found)
 
 
-class Here:
-    """A folder of this machine, which stands for itself."""
+class LocalFolder:
+    """A local folder, with the interface of `RemoteFolder`."""
 
-    def __init__(self, here: Path) -> None:
-        self.here = here
+    def __init__(self, local: Path) -> None:
+        self.local = local
 
-    def take(self, folder: Path) -> None:
-        """Nothing: it is there."""
+    def transfer(self, folder: Path) -> None:
+        """Does nothing: the folder is in its place."""
 
-    def named(self, path: Path) -> str:
+    def display_path(self, path: Path) -> str:
         """The path itself."""
         return str(path)
 
 
 @contextmanager
-def out_folder(out: str) -> Iterator[Here | Mirror]:
-    """Where runs can be at work for a folder that is named by its path or its URL; a `Mirror` is taken back as a whole
-    when the block ends, also by an error. Raises as it does."""
+def out_folder(out: str) -> Iterator[LocalFolder | RemoteFolder]:
+    """The folder that runs write to, for a path or a URL. A `RemoteFolder` is uploaded when the block ends, also after
+    an error. Raises as `RemoteFolder` does."""
     if not is_url(out):
-        yield Here(Path(out))
+        yield LocalFolder(Path(out))
         return
     with TemporaryDirectory(prefix="rvos-") as folder:
-        mirror = Mirror(out, Path(folder))
+        remote = RemoteFolder(out, Path(folder))
         try:
-            yield mirror
+            yield remote
         finally:
-            mirror.push(mirror.here)
+            remote.push(remote.local)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -153,29 +154,29 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _system_of(url: str) -> tuple[Any, str]:
-    """What reads such URLs, and the path in it. Raises `ConfigError`."""
+def _filesystem_of(url: str) -> tuple[Any, str]:
+    """The filesystem that reads a URL, and the path in it. Raises `ConfigError`."""
     import fsspec
 
     try:
-        system, path = fsspec.url_to_fs(url)
+        filesystem, path = fsspec.url_to_fs(url)
     except (ImportError, ValueError) as error:
-        told = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0]
         raise ConfigError(
-            f"'{url}': expected a URL that can be read here, got: {told}: pip install 'rvos[remote]'"
+            f"'{url}': expected a URL that can be read here, got: {reason}: pip install 'rvos[remote]'"
         ) from error
-    return system, path
+    return filesystem, path
 
 
 @contextmanager
-def _told(kind: type[RvosError], url: str) -> Iterator[None]:
-    """What a storage refuses, in one line."""
+def _storage_errors(kind: type[RvosError], url: str) -> Iterator[None]:
+    """Raises the errors of a storage with a message of one line."""
     try:
         yield
     except FileNotFoundError as error:
         raise kind(f"no such file: '{url}': check the name") from error
-    except Exception as error:  # each storage has its own: rights, names of buckets, the network
-        told = str(error).partition("\n")[0]
+    except Exception as error:  # storages raise errors of their own
+        reason = str(error).partition("\n")[0]
         raise kind(
-            f"'{url}': cannot be reached ({type(error).__name__}: {told}): check its name and your rights"
+            f"'{url}': cannot be reached ({type(error).__name__}: {reason}): check its name and your permissions"
         ) from error

@@ -1,4 +1,4 @@
-"""The jobs of a table, run: rows of one video together; what breaks one of them is its own failure."""
+"""Runs the jobs of a table, those of one video in one pass. An error in one row does not affect the others."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from image_core.files import make_folder
 from image_core.progress import Progress
 from rvos.run.job import Job, Report, is_finished, run
 from rvos.run.joblist import Row
-from rvos.run.together import run_together
+from rvos.run.shared_pass import run_in_one_pass
 from rvos.segmenter import VideoSegmenter
 from rvos.video.source import camera_number
 
 _LOG = logging.getLogger(__name__)
-MOST_TOGETHER = 8
-"""Rows that are watched together at most: each has its encoder and its queue of masks, which are memory."""
+MAX_ROWS_TOGETHER = 8
+"""Most rows in one pass: each has an encoder and a queue of masks in memory."""
 ListProgress = Callable[[float, str], None]
-"""Called with how many rows are done, parts of them included, and what is being watched."""
+"""Called with the number of rows that are done, with fractions, and the videos being processed."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one row: the report of its job, or what broke it, in one line."""
+    """The outcome of one row: the report of its job, or its error in one line."""
 
     #: From 0.
     row: int
@@ -36,19 +36,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Unit:
-    """Jobs that are run in one go, by their rows."""
+    """Jobs of one video that are run in one pass, by row."""
 
     jobs: Mapping[int, Job]
 
     @property
     def source(self) -> str:
-        """The video of all of them."""
+        """The video of the unit."""
         return next(iter(self.jobs.values())).source
 
 
-def split(rows: Sequence[Row], jobs: Sequence[Job]) -> tuple[list[Outcome], list[Unit]]:
-    """What is wrong with rows that are no jobs, and the others: those of one video together, `MOST_TOGETHER` at most,
-    where it first stands. The folder that all of them lie in is made. Raises `OutputError`."""
+def split_into_units(rows: Sequence[Row], jobs: Sequence[Job]) -> tuple[list[Outcome], list[Unit]]:
+    """The outcomes of invalid rows, and units of the valid ones: rows of one video, at most `MAX_ROWS_TOGETHER`, in the
+    order of their first row. Makes the parent folder of the run folders. Raises `OutputError`."""
     for folder in {job.out.parent for job in jobs}:
         make_folder(folder)
     broken = [
@@ -60,21 +60,20 @@ def split(rows: Sequence[Row], jobs: Sequence[Job]) -> tuple[list[Outcome], list
     for row, job in enumerate(jobs):
         if rows[row].fault is None:
             units = by_source.setdefault(job.source, [{}])
-            # A camera shows everything once: its rows follow each other.
-            if len(units[-1]) == (MOST_TOGETHER if camera_number(job.source) is None else 1):
+            # A camera cannot be shared: its rows run one after the other.
+            if len(units[-1]) == (MAX_ROWS_TOGETHER if camera_number(job.source) is None else 1):
                 units.append({})
             units[-1][row] = job
     return broken, [Unit(jobs) for units in by_source.values() for jobs in units]
 
 
 def is_done(unit: Unit) -> bool:
-    """Nothing of it has to be run."""
+    """Whether all its jobs are finished."""
     return all(is_finished(job.out) and not job.overwrite for job in unit.jobs.values())
 
 
 def run_units(units: Sequence[Unit], segmenter: VideoSegmenter, progress: ListProgress) -> Iterator[Outcome]:
-    """Run them one after the other, as `run_unit` does. Raises `RvosError` for a model that cannot be loaded, which
-    would break every one."""
+    """Run units one after the other, as `run_unit` does. Raises `RvosError` for a model that cannot be loaded."""
     if not all(map(is_done, units)):
         segmenter.system.load()
     done = 0
@@ -82,40 +81,39 @@ def run_units(units: Sequence[Unit], segmenter: VideoSegmenter, progress: ListPr
         count = len(unit.jobs)
 
         def advance(frames: int, total: int | None, before: int = done, count: int = count, what: str = unit.source):
-            progress(before + count * share_of(frames, total), what)
+            progress(before + count * progress_share(frames, total), what)
 
         yield from run_unit(unit, segmenter, advance)
         done += count
         progress(done, unit.source)
 
 
-def share_of(frames: int, total: int | None) -> float:
-    """How much of a video is done, in [0, 1]; 0 where nobody knows."""
+def progress_share(frames: int, total: int | None) -> float:
+    """The share of a video that is done, in [0, 1]; 0 if the total is unknown."""
     return min(1.0, frames / total) if total else 0.0
 
 
 def run_unit(unit: Unit, segmenter: VideoSegmenter, progress: Progress) -> Iterator[Outcome]:
-    """Run the jobs of a unit, together where that can be, and tell what became of each; finished ones are done at
-    once."""
-    endings: Mapping[int, Report | Exception] = {}
+    """Run the jobs of a unit, in one pass if possible. Returns the outcome of each; finished jobs are not run again."""
+    results: Mapping[int, Report | Exception] = {}
     if len(unit.jobs) > 1:
         try:
-            endings = run_together(list(unit.jobs.values()), segmenter, progress)
+            results = run_in_one_pass(list(unit.jobs.values()), segmenter, progress)
         except Exception as error:
-            _LOG.info("%s: its %d rows are run one by one, after: %s", unit.source, len(unit.jobs), told(error))
+            _LOG.info("%s: its %d rows are run one by one, after: %s", unit.source, len(unit.jobs), error_line(error))
     for index, (row, job) in enumerate(unit.jobs.items()):
-        ending = endings.get(index)
+        result = results.get(index)
         try:
-            ending = ending or run(job, segmenter, progress)
+            result = result or run(job, segmenter, progress)
         except Exception as error:
-            ending = error
-        yield Outcome(row, job, ending) if isinstance(ending, Report) else Outcome(row, job, error=told(ending))
+            result = error
+        yield Outcome(row, job, result) if isinstance(result, Report) else Outcome(row, job, error=error_line(result))
 
 
-def told(error: Exception) -> str:
-    """What broke a job, in one line."""
+def error_line(error: Exception) -> str:
+    """The error of a job, in one line."""
     if isinstance(error, RvosError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno})" if frames else ""
-    return f"a fault of ours, or of the model: {type(error).__name__}: {error}{place}"
+    return f"an error in rvos or in the model: {type(error).__name__}: {error}{place}"

@@ -1,4 +1,4 @@
-"""Threads that do work behind the one that makes it: bounded, honest about failure, stopped from both ends."""
+"""Background threads that run tasks from a bounded queue."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs submitted tasks in a thread of its own, one after the other, or side by side in several.
+    """Runs submitted tasks in one thread, in order, or in several threads in parallel.
 
-    At most `capacity` tasks wait; `submit` blocks beyond that. A task's exception ends the work: the tasks behind it
-    are dropped, and the exception is raised by the next `submit`, or on leaving the `with` block. Leaving it by another
-    exception still does the tasks that wait, because they belong to what came before.
+    At most `capacity` tasks wait; `submit` blocks beyond that. After an exception in a task the waiting tasks are
+    dropped, and the exception is raised by the next `submit`, or when the `with` block ends. If the block itself
+    raises, the waiting tasks are still run.
     """
 
     def __init__(self, name: str, capacity: int = 8, threads: int = 1) -> None:
@@ -39,7 +39,7 @@ class Worker:
         self._tasks.put(task)
 
     def wait(self) -> None:
-        """Until everything is done that was submitted. Raises what a task raised."""
+        """Block until all submitted tasks are done. Raises what a task raised."""
         self._tasks.join()
         if self._failure is not None:
             raise self._failure
@@ -55,10 +55,10 @@ class Worker:
             return
         if error is None:
             raise self._failure
-        _LOG.error("%s", self._failure)  # the caller is already told of what came first
+        _LOG.error("%s", self._failure)  # the caller gets the first exception
 
     def _work(self) -> None:
-        # After a failure the queue is still emptied: a producer must never wait for a thread that is gone.
+        # After a failure the queue is still emptied, so that `submit` does not block forever.
         while (task := self._tasks.get()) is not None:
             if self._failure is None:
                 self._do(task)
@@ -68,7 +68,7 @@ class Worker:
         started = time.perf_counter()
         try:
             task()
-        except BaseException as failure:  # handed over to the producer, whatever it is
+        except BaseException as failure:  # raised again in the caller's thread
             self._failure = self._failure or failure
         with self._counting:
             self.busy_s += time.perf_counter() - started

@@ -1,1 +1,1 @@
-"""Films that make their own frames, masks and expressions: the benchmark of what time adds."""
+"""Synthetic videos with frames, masks and expressions, which measure the gain by processing a video in time."""

@@ -10,7 +10,7 @@ import numpy as np
 from rvos.synthetic.severity import Severity
 
 GROUND = 2.1
-"""The ground of a film with camera motion is that many times wider and higher than the frame."""
+"""The ground of an animation with camera motion is that many times wider and higher than the frame."""
 
 
 def still_camera(frames: int, width: float) -> np.ndarray:

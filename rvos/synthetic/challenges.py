@@ -1,4 +1,4 @@
-"""The recipes of the challenge families: each stages its challenge, and the same film without it."""
+"""The recipes of the challenge families: each returns the plan with its challenge, and the plan without it."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ import numpy as np
 
 from image_core.synthetic.scene import SceneObject
 from rvos.synthetic.camera import moving_camera
-from rvos.synthetic.cast import sample_occluder
-from rvos.synthetic.motions import Point, frame_box, log_uniform, point_in, poses_of, random_spins, through
-from rvos.synthetic.staging import Recipe, Stage, Staging, around, outside, radius_of
+from rvos.synthetic.challenge_setup import AnimationPlan, ChallengeSetup, Recipe, around, outside, radius_of
+from rvos.synthetic.motions import Point, frame_box, interpolate_path, log_uniform, point_in, poses_of, random_spins
+from rvos.synthetic.object_set import sample_occluder
 
 _SIDES = ("left", "right", "left", "right", "top", "bottom")
 
 
-def _plain(stage: Stage) -> tuple[Staging, Staging]:
-    poses = stage.extras() | {1: stage.ordinary(stage.cast.target, stage.fast)}
-    staging = Staging(stage.order(), poses)
-    return staging, staging
+def _plain(setup: ChallengeSetup) -> tuple[AnimationPlan, AnimationPlan]:
+    poses = setup.extras() | {1: setup.ordinary(setup.object_set.target, setup.fast)}
+    plan = AnimationPlan(setup.order(), poses)
+    return plan, plan
 
 
-def _occlusion(stage: Stage) -> tuple[Staging, Staging]:
+def _occlusion(setup: ChallengeSetup) -> tuple[AnimationPlan, AnimationPlan]:
     """The way of the target as seen from the occluder: up to it, behind it, on; either of them may be the one to move.
 
     Without the challenge the target passes in front of it.
     """
-    rng, frames = stage.rng, stage.frames
-    target = replace(stage.cast.target, size=min(stage.cast.target.size, 0.26))
+    rng, frames = setup.rng, setup.frames
+    target = replace(setup.object_set.target, size=min(setup.object_set.target.size, 0.26))
     slack = rng.uniform(0.02, 0.05)
-    occluder = sample_occluder(rng, 3 + len(stage.cast.others), target, 1.04 * radius_of(target) + slack)
+    occluder = sample_occluder(rng, 3 + len(setup.object_set.others), target, 1.04 * radius_of(target) + slack)
     far = (0.25 * occluder.size if occluder.shape == "rectangle" else radius_of(occluder)) + radius_of(target) + 0.04
-    low, high = stage.severity.hidden_frames
+    low, high = setup.severity.hidden_frames
     arrival, dwell, pace = rng.uniform(0.2, 0.34) * frames, rng.uniform(low + 2, high - 5), rng.uniform(3, 7)
     start = rng.choice((0, math.pi)) + rng.uniform(-0.4, 0.4)
     # It goes on, or turns back.
     end = start + (math.pi if rng.random() < 0.65 else rng.uniform(-0.3, 0.3))
-    relative = through(
+    relative = interpolate_path(
         [
             (0, _polar(start, far * rng.uniform(1.0, 1.5))),
             (arrival - pace, _polar(start, far)),
@@ -52,163 +52,165 @@ def _occlusion(stage: Stage) -> tuple[Staging, Staging]:
     carry = np.zeros((frames, 2))
     if share < 1:
         # What hides the target takes it elsewhere.
-        carry = through(
+        carry = interpolate_path(
             [(arrival, (0, 0)), (arrival + dwell, (rng.uniform(-0.35, 0.35), rng.uniform(-0.15, 0.15)))], frames
         )
     path, cover = share * relative + carry, (share - 1) * relative + carry
-    base = _fitting_base(stage, path, target.size)
-    poses = stage.extras()
-    poses[1] = poses_of(path + base, np.full(frames, target.size), random_spins(rng, target, frames, stage.severity))
+    base = _fitting_base(setup, path, target.size)
+    poses = setup.extras()
+    poses[1] = poses_of(path + base, np.full(frames, target.size), random_spins(rng, target, frames, setup.severity))
     still = np.tile((occluder.rotation, 0.0, 0.0), (frames, 1))
     poses[occluder.id] = poses_of(cover + base, np.full(frames, occluder.size), still)
-    rest = stage.shuffled((stage.cast.lookalike, *stage.cast.others))
-    return Staging((*rest, target, occluder), poses), Staging((*rest, occluder, target), poses)
+    rest = setup.shuffled((setup.object_set.lookalike, *setup.object_set.others))
+    return AnimationPlan((*rest, target, occluder), poses), AnimationPlan((*rest, occluder, target), poses)
 
 
-def _exit_reentry(stage: Stage) -> tuple[Staging, Staging]:
+def _exit_reentry(setup: ChallengeSetup) -> tuple[AnimationPlan, AnimationPlan]:
     """Out at one side, round the frame, in at another and at another size; the look-alike comes in before.
 
     Without the challenge the target goes straight from its first place to its last.
     """
-    rng, frames, target = stage.rng, stage.frames, stage.cast.target
+    rng, frames, target = setup.rng, setup.frames, setup.object_set.target
     side = rng.choice(_SIDES)
     back = rng.choice([s for s in _SIDES if s != side])
-    scale = rng.uniform(*stage.severity.reentry_scale)
-    # Away from the smaller and the bigger end of what pictures show.
+    scale = rng.uniform(*setup.severity.reentry_scale)
+    # Away from the smallest and the largest sizes.
     later = target.size * (scale if target.size < 0.26 else 1 / scale)
     gone = round(rng.uniform(0.22, 0.34) * frames)
-    arrival = gone + rng.randint(stage.severity.exit_frames[0] + 3, stage.severity.exit_frames[1])
-    start, end = (point_in(rng, frame_box(size, stage.width)) for size in (target.size, later))
+    arrival = gone + rng.randint(setup.severity.exit_frames[0] + 3, setup.severity.exit_frames[1])
+    start, end = (point_in(rng, frame_box(size, setup.width)) for size in (target.size, later))
     largest = radius_of(target) * max(1.0, later / target.size)
-    leave, enter = outside(stage, side, largest), outside(stage, back, largest)
-    way = around(stage, leave, enter, arrival - gone - 1)
+    leave, enter = outside(setup, side, largest), outside(setup, back, largest)
+    way = around(setup, leave, enter, arrival - gone - 1)
     knots = [(0.0, start), (rng.uniform(0.0, 0.4) * gone, start), (float(gone), leave)]
     knots += [(gone + 1.0 + i, point) for i, point in enumerate(way)]
     knots += [(float(arrival), enter), (arrival + rng.uniform(3, 9), end)]
     sizes = np.interp(np.arange(frames), (gone, arrival), (target.size, later))
-    spins = random_spins(rng, target, frames, stage.severity)
-    poses = stage.extras()
-    poses[1] = poses_of(through(knots, frames), sizes, spins)
+    spins = random_spins(rng, target, frames, setup.severity)
+    poses = setup.extras()
+    poses[1] = poses_of(interpolate_path(knots, frames), sizes, spins)
     entry = side if rng.random() < 0.6 else back
-    poses[2] = _entering(stage, stage.cast.lookalike, entry, gone + rng.uniform(1, max(1.5, arrival - gone - 4)))
-    direct = poses_of(through([(0, start), (frames - 1, end)], frames), np.full(frames, target.size), spins)
-    order = stage.order(0.85)
-    return Staging(order, poses), Staging(order, poses | {1: direct})
+    poses[2] = _entering(setup, setup.object_set.lookalike, entry, gone + rng.uniform(1, max(1.5, arrival - gone - 4)))
+    direct = poses_of(interpolate_path([(0, start), (frames - 1, end)], frames), np.full(frames, target.size), spins)
+    order = setup.order(0.85)
+    return AnimationPlan(order, poses), AnimationPlan(order, poses | {1: direct})
 
 
-def _entering(stage: Stage, item: SceneObject, side: str, time: float) -> np.ndarray:
+def _entering(setup: ChallengeSetup, item: SceneObject, side: str, time: float) -> np.ndarray:
     """Poses of an object that waits outside and comes in at `time`."""
-    rng, frames = stage.rng, stage.frames
-    door = outside(stage, side, radius_of(item))
-    wait = around(stage, door, door, 1)[0]
-    box = frame_box(item.size, stage.width)
+    rng, frames = setup.rng, setup.frames
+    door = outside(setup, side, radius_of(item))
+    wait = around(setup, door, door, 1)[0]
+    box = frame_box(item.size, setup.width)
     inside = point_in(rng, box)
     knots = [(0.0, wait), (time - 2, wait), (time, door), (time + rng.uniform(2, 8), inside)]
     knots.append((frames - 1.0, point_in(rng, box)))
-    spins = random_spins(rng, item, frames, stage.severity)
-    return poses_of(through(knots, frames), np.full(frames, item.size), spins)
+    spins = random_spins(rng, item, frames, setup.severity)
+    return poses_of(interpolate_path(knots, frames), np.full(frames, item.size), spins)
 
 
-def _lookalike_crossing(stage: Stage) -> tuple[Staging, Staging]:
+def _lookalike_crossing(setup: ChallengeSetup) -> tuple[AnimationPlan, AnimationPlan]:
     """Both come to one point at one time and go on, turn back, or weave. Without the challenge both keep apart."""
-    rng, frames, cast = stage.rng, stage.frames, stage.cast
+    rng, frames, object_set = setup.rng, setup.frames, setup.object_set
     steps, meeting = np.arange(frames), round(rng.uniform(0.35, 0.65) * frames)
-    reach = stage.width / 2 - 0.6 * max(cast.target.size, cast.lookalike.size)
+    reach = setup.width / 2 - 0.6 * max(object_set.target.size, object_set.lookalike.size)
     reach *= rng.uniform(0.75, 1.0)
     # Past one another faster than anything else moves, or at leisure.
-    pace = (rng.uniform(1.1, 1.5) * cast.target.size) if stage.fast else log_uniform(rng, 0.03, 0.09)
+    pace = (rng.uniform(1.1, 1.5) * object_set.target.size) if setup.fast else log_uniform(rng, 0.03, 0.09)
     offset = np.clip((steps - meeting) * pace, -reach, reach)
     draw = rng.random()
     if draw < 0.3:
         offset = -np.abs(offset)
-    elif draw < 0.5 and not stage.fast:
+    elif draw < 0.5 and not setup.fast:
         offset = -reach * np.cos(math.pi * (steps / meeting) / 2)
     sign = rng.choice((-1, 1))
-    tilt = 0.0 if cast.differs == "place" else rng.uniform(-0.45, 0.45)
-    apart = _meeting_distance(stage)
-    middle = np.array([stage.width / 2, rng.uniform(0.4, 0.6)])
+    tilt = 0.0 if object_set.differs == "place" else rng.uniform(-0.45, 0.45)
+    apart = _meeting_distance(setup)
+    middle = np.array([setup.width / 2, rng.uniform(0.4, 0.6)])
     away = -(0.45 * reach + 0.55 * np.abs(offset))
-    poses, calm = stage.extras(), {}
-    for item, direction, side in ((cast.target, (sign, tilt), -0.5), (cast.lookalike, (-sign, tilt), 0.5)):
+    poses, without_challenge = setup.extras(), {}
+    for item, direction, side in ((object_set.target, (sign, tilt), -0.5), (object_set.lookalike, (-sign, tilt), 0.5)):
         base = middle + np.array([0.0, side * apart])
-        spins = random_spins(rng, item, frames, stage.severity)
+        spins = random_spins(rng, item, frames, setup.severity)
         sizes = np.full(frames, item.size)
         poses[item.id] = poses_of(base + offset[:, None] * direction, sizes, spins)
-        calm[item.id] = poses_of(base + away[:, None] * direction, sizes, spins)
-    pair = stage.shuffled((cast.target, cast.lookalike))
-    order = (*stage.shuffled(cast.others), *pair)
-    return Staging(order, poses), Staging(order, poses | calm)
+        without_challenge[item.id] = poses_of(base + away[:, None] * direction, sizes, spins)
+    pair = setup.shuffled((object_set.target, object_set.lookalike))
+    order = (*setup.shuffled(object_set.others), *pair)
+    return AnimationPlan(order, poses), AnimationPlan(order, poses | without_challenge)
 
 
-def _meeting_distance(stage: Stage) -> float:
+def _meeting_distance(setup: ChallengeSetup) -> float:
     """How far apart, top to bottom, the twins pass: identical ones so far that one of them is the upper one."""
-    mean = (stage.cast.target.size + stage.cast.lookalike.size) / 2
-    nearest = 0.09 if stage.cast.differs == "place" else 0.0
-    return stage.rng.choice((-1, 1)) * stage.rng.uniform(nearest, max(nearest, 0.45 * mean))
+    mean = (setup.object_set.target.size + setup.object_set.lookalike.size) / 2
+    nearest = 0.09 if setup.object_set.differs == "place" else 0.0
+    return setup.rng.choice((-1, 1)) * setup.rng.uniform(nearest, max(nearest, 0.45 * mean))
 
 
-def _camera_motion(stage: Stage) -> tuple[Staging, Staging]:
-    staging, _ = _plain(stage)
-    moving = moving_camera(stage.rng, stage.frames, stage.width, stage.severity)
-    return replace(staging, camera=moving), staging
+def _camera_motion(setup: ChallengeSetup) -> tuple[AnimationPlan, AnimationPlan]:
+    plan, _ = _plain(setup)
+    moving = moving_camera(setup.rng, setup.frames, setup.width, setup.severity)
+    return replace(plan, camera=moving), plan
 
 
-def _scale_change(stage: Stage) -> tuple[Staging, Staging]:
+def _scale_change(setup: ChallengeSetup) -> tuple[AnimationPlan, AnimationPlan]:
     """The target comes nearer, goes away, or both. Without the challenge it keeps the size between the two."""
-    rng, frames, target = stage.rng, stage.frames, stage.cast.target
-    low, high = stage.severity.scale_sizes
-    ratio = min(log_uniform(rng, *stage.severity.scale_ratio), high / low)
+    rng, frames, target = setup.rng, setup.frames, setup.object_set.target
+    low, high = setup.severity.scale_sizes
+    ratio = min(log_uniform(rng, *setup.severity.scale_ratio), high / low)
     small = log_uniform(rng, low, high / ratio)
     share = np.linspace(0, 1, frames)
     if rng.random() < 0.35:
         share = (1 - np.cos(2 * math.pi * share)) / 2
     if rng.random() < 0.5:
         share = 1 - share
-    poses = stage.extras()
+    poses = setup.extras()
     # The biggest may reach out of the frame a little.
-    inside = stage.ordinary(replace(target, size=0.8 * small * ratio), stage.fast)
+    inside = setup.ordinary(replace(target, size=0.8 * small * ratio), setup.fast)
     poses[1] = inside.copy()
     poses[1][:, 2] = small * ratio**share
-    calm = inside.copy()
-    calm[:, 2] = small * math.sqrt(ratio)
-    order = stage.order(0.85)
-    return Staging(order, poses), Staging(order, poses | {1: calm})
+    without_challenge = inside.copy()
+    without_challenge[:, 2] = small * math.sqrt(ratio)
+    order = setup.order(0.85)
+    return AnimationPlan(order, poses), AnimationPlan(order, poses | {1: without_challenge})
 
 
-def _absent(stage: Stage) -> tuple[Staging, Staging]:
+def _absent(setup: ChallengeSetup) -> tuple[AnimationPlan, AnimationPlan]:
     """No target, and look-alikes that move: there is no challenge to take away."""
-    recipe = _plain if stage.rng.random() < 0.5 else _lookalike_crossing
-    staging, _ = recipe(stage)
-    return staging, staging
+    recipe = _plain if setup.rng.random() < 0.5 else _lookalike_crossing
+    plan, _ = recipe(setup)
+    return plan, plan
 
 
-def _partly_absent(stage: Stage) -> tuple[Staging, Staging]:
+def _partly_absent(setup: ChallengeSetup) -> tuple[AnimationPlan, AnimationPlan]:
     """The target comes in late, or leaves for good. Without the challenge it is in the frame all along."""
-    rng, frames, target = stage.rng, stage.frames, stage.cast.target
-    poses = stage.extras()
+    rng, frames, target = setup.rng, setup.frames, setup.object_set.target
+    poses = setup.extras()
     side, time = rng.choice(_SIDES), rng.uniform(0.36, 0.62) * frames
-    arriving = _entering(stage, target, side, time)
-    box = frame_box(target.size, stage.width)
+    arriving = _entering(setup, target, side, time)
+    box = frame_box(target.size, setup.width)
     inside = arriving[-1, :2]
-    calm = arriving.copy()
-    calm[:, :2] = through([(0, point_in(rng, box)), (frames - 1, (float(inside[0]), float(inside[1])))], frames)
+    without_challenge = arriving.copy()
+    without_challenge[:, :2] = interpolate_path(
+        [(0, point_in(rng, box)), (frames - 1, (float(inside[0]), float(inside[1])))], frames
+    )
     if rng.random() < 0.5:
-        arriving, calm = arriving[::-1].copy(), calm[::-1].copy()
-    order = stage.order(0.85)
-    return Staging(order, poses | {1: arriving}), Staging(order, poses | {1: calm})
+        arriving, without_challenge = arriving[::-1].copy(), without_challenge[::-1].copy()
+    order = setup.order(0.85)
+    return AnimationPlan(order, poses | {1: arriving}), AnimationPlan(order, poses | {1: without_challenge})
 
 
 def _polar(angle: float, radius: float) -> Point:
     return radius * math.cos(angle), radius * math.sin(angle)
 
 
-def _fitting_base(stage: Stage, path: np.ndarray, size: float) -> Point:
+def _fitting_base(setup: ChallengeSetup, path: np.ndarray, size: float) -> Point:
     """A shift that brings a path into the frame, by chance within the room there is, or to the middle where none is."""
-    low, high = frame_box(size, stage.width)
+    low, high = frame_box(size, setup.width)
     shift = []
     for axis in (0, 1):
         least, most = low[axis] - float(path[:, axis].min()), high[axis] - float(path[:, axis].max())
-        shift.append(stage.rng.uniform(least, most) if least < most else (least + most) / 2)
+        shift.append(setup.rng.uniform(least, most) if least < most else (least + most) / 2)
     return shift[0], shift[1]
 
 

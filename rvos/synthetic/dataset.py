@@ -1,4 +1,4 @@
-"""The stream of synthetic referring videos: films, frames, expressions and truth, made when they are asked for."""
+"""The stream of synthetic referring videos: animations, frames, expressions and truth, made when they are asked for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from image_core.errors import ConfigError
 from image_core.synthetic.meanings import Meaning
+from rvos.synthetic.animation import Animation
 from rvos.synthetic.drawing import draw_frames, draw_tracks
-from rvos.synthetic.expressions import VideoExpression, Wording, executed, sample_wordings
-from rvos.synthetic.film import Film
+from rvos.synthetic.expressions import ExpressionDraft, VideoExpression, resolve_expression, sample_drafts
+from rvos.synthetic.generation import generate_animation
 from rvos.synthetic.motion_meanings import MotionMeaning
-from rvos.synthetic.production import produce
 from rvos.synthetic.severity import FAMILIES, SEVERITY, Severity
 from rvos.synthetic.splits import DEFAULT_LENGTHS, check_split, video_seed
 
@@ -31,11 +31,11 @@ class VideoDescription:
     video_id: str
     #: One of `severity.FAMILIES`.
     family: str
-    film: Film
+    animation: Animation
     expressions: tuple[VideoExpression, ...]
     #: That of each expression, in the same order.
     meanings: tuple[Meaning | MotionMeaning, ...]
-    #: How the look-alike differs from the target: see `Cast`.
+    #: How the look-alike differs from the target: see `ObjectSet`.
     differs: str
 
 
@@ -127,32 +127,36 @@ class SyntheticVideos:
         return self.length
 
     def describe(self, index: int) -> VideoDescription:
-        """The film of video `index` and its expressions, without drawing. Raises `IndexError` past the end."""
+        """The animation of video `index` and its expressions, without drawing. Raises `IndexError` past the end."""
         if not 0 <= index < self.length:
             raise IndexError(f"expected a video index from 0 to {self.length - 1}, got {index}")
         rng = Random(video_seed(self.split, self.seed, index))
         family = FAMILIES[index % len(FAMILIES)]
         third = "motion" if family == "absent" or index // len(FAMILIES) % 2 else "stale"
-        wordings: list[Wording] | None = None
-        while wordings is None:
-            made = produce(rng, self.split, family, self.frames, self.size[1] / self.size[0], self.rate, self.severity)
-            wordings = sample_wordings(made.film, made.calm, None if family == "absent" else 1, rng, third)
-        film = made.film if self.challenge else made.calm
-        kept = [w for w in wordings if self.challenge or w.kind == "stable"]
-        expressions = tuple(executed(w, film, family, str(i)) for i, w in enumerate(kept))
+        drafts: list[ExpressionDraft] | None = None
+        while drafts is None:
+            made = generate_animation(
+                rng, self.split, family, self.frames, self.size[1] / self.size[0], self.rate, self.severity
+            )
+            drafts = sample_drafts(
+                made.animation, made.without_challenge, None if family == "absent" else 1, rng, third
+            )
+        animation = made.animation if self.challenge else made.without_challenge
+        kept = [w for w in drafts if self.challenge or w.kind == "stable"]
+        expressions = tuple(resolve_expression(w, animation, family, str(i)) for i, w in enumerate(kept))
         video_id = f"{self.split}_{self.seed}_{index:05d}" + ("" if self.challenge else "_calm")
-        return VideoDescription(video_id, family, film, expressions, tuple(w.meaning for w in kept), made.differs)
+        return VideoDescription(video_id, family, animation, expressions, tuple(w.meaning for w in kept), made.differs)
 
     def draw(self, index: int) -> VideoSample:
         """Video `index` with its truth. Raises `IndexError` past the end."""
         described = self.describe(index)
-        film = described.film
+        animation = described.animation
         return VideoSample(
             video_id=described.video_id,
-            frames=draw_frames(film, self.size),
-            rate=film.rate,
+            frames=draw_frames(animation, self.size),
+            rate=animation.rate,
             expressions=described.expressions,
-            tracks=draw_tracks(film, self.size),
+            tracks=draw_tracks(animation, self.size),
         )
 
     def __getitem__(self, index: int) -> VideoSample:

@@ -21,7 +21,7 @@ EXPRESSIONS = ("the red circle", "the blue star", "the orange heart")
 
 
 @dataclass(frozen=True)
-class Actor:
+class LinearMotion:
     """An object; how far it moves (x, y, units of the short side) and turns (radians) from first frame to last."""
 
     start: SceneObject
@@ -59,11 +59,11 @@ def _object(
     )
 
 
-_ACTORS = (
-    Actor(_object(0, "green square", "plain", (0.30, 0.72), 0.27, (30, 140, 60)), (0.15, -0.05), 0.2),
-    Actor(_object(1, "yellow triangle", "plain", (1.45, 0.25), 0.30, (250, 236, 20)), (-0.12, 0.08), 0.5),
-    Actor(_object(2, "red circle", "plain", (0.25, 0.28), 0.28, (215, 15, 12)), (1.15, 0.30), 0.0),
-    Actor(_object(3, "blue star", "striped", (1.50, 0.72), 0.36, (25, 70, 225)), (-0.95, 0.04), math.pi / 3),
+_OBJECTS = (
+    LinearMotion(_object(0, "green square", "plain", (0.30, 0.72), 0.27, (30, 140, 60)), (0.15, -0.05), 0.2),
+    LinearMotion(_object(1, "yellow triangle", "plain", (1.45, 0.25), 0.30, (250, 236, 20)), (-0.12, 0.08), 0.5),
+    LinearMotion(_object(2, "red circle", "plain", (0.25, 0.28), 0.28, (215, 15, 12)), (1.15, 0.30), 0.0),
+    LinearMotion(_object(3, "blue star", "striped", (1.50, 0.72), 0.36, (25, 70, 225)), (-0.95, 0.04), math.pi / 3),
 )
 _LIGHT = Light(offset=(0.016, 0.018), blur=0.01, strength=0.4)
 _BACKDROP = Backdrop("noise", ((186.0, 190.0, 196.0), (214.0, 212.0, 204.0)), seed=7, scale=0.2, angle=0.4)
@@ -73,7 +73,7 @@ def draw_frame(index: int) -> np.ndarray:
     """Frame `index` of the clip, (H, W, 3) uint8 RGB."""
     share = index / (FRAME_COUNT - 1)
     width = SIZE[1] / SIZE[0]
-    scene = Scene(tuple(actor.at(share) for actor in _ACTORS), width, 1.0, _LIGHT, _BACKDROP)
+    scene = Scene(tuple(moving.at(share) for moving in _OBJECTS), width, 1.0, _LIGHT, _BACKDROP)
     return render(scene, SIZE)[0]
 
 

@@ -1,8 +1,8 @@
-"""The expressions of a film: meanings that are run on every frame of it, sorted by whether their answer stays.
+"""The expressions of an animation: meanings that are run on every frame of it, sorted by whether their answer stays.
 
 stable: on every frame the answer is those of its objects that are visible, nothing else, and never disputable. stale:
 at least two objects are the answer at some time; where the answer is disputable the frame is not judged. motion: see
-`motion_meanings`: one answer for the whole film.
+`motion_meanings`: one answer for the whole animation.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from image_core.synthetic.meanings import SIDES, All, Ambiguous, Extreme, Kind, 
 from image_core.synthetic.realisation import realise
 from image_core.synthetic.recipes import sample_meaning
 from image_core.synthetic.scene import Scene, SceneObject
-from rvos.synthetic.film import Film
-from rvos.synthetic.motion_meanings import MotionMeaning, moved, say_motion, verbs_of
+from rvos.synthetic.animation import Animation
+from rvos.synthetic.motion_meanings import MotionMeaning, objects_that_move, say_motion, verbs_of
 
 Answer = frozenset[int] | None
 """Object ids, or None where opinions would differ."""
@@ -52,8 +52,8 @@ class VideoExpression:
 
 
 @dataclass(frozen=True)
-class Wording:
-    """A meaning in words, before it is run on a film; `kind`: stable, stale or motion."""
+class ExpressionDraft:
+    """A meaning in words, before it is run on an animation; `kind`: stable, stale or motion."""
 
     meaning: Meaning | MotionMeaning
     text: str
@@ -68,9 +68,9 @@ def answer(meaning: Meaning, scene: Scene) -> Answer:
         return None
 
 
-def stays(meaning: Meaning, film: Film, object_ids: frozenset[int]) -> bool:
+def is_stable(meaning: Meaning, animation: Animation, object_ids: frozenset[int]) -> bool:
     """Whether on every frame the answer is what is visible of `object_ids`, and nothing passes for what is missing."""
-    for scene in _from_the_middle(film.visible_scenes):
+    for scene in _from_the_middle(animation.visible_scenes):
         visible = object_ids & frozenset(scene.by_id)
         if answer(meaning, scene) != visible or (not visible and has_lookalike(scene, meaning)):
             return False
@@ -83,35 +83,37 @@ def _from_the_middle(scenes: tuple[Scene, ...]) -> Iterator[Scene]:
         yield from scenes[::step]
 
 
-def sample_wordings(film: Film, calm: Film, target: int | None, rng: Random, third: str) -> list[Wording] | None:
-    """Two stable expressions of the target, true of the film with and without its challenge, and one more, if any is
-    true.
+def sample_drafts(
+    animation: Animation, without_challenge: Animation, target: int | None, rng: Random, third: str
+) -> list[ExpressionDraft] | None:
+    """Two stable expressions of the target, true of the animation with and without its challenge, and one more, if any
+    is true.
 
     target: None asks for expressions of nothing; third: stale or motion. None where there are not two stable ones.
     """
-    by_text: dict[str, Wording] = {}
-    stable = _absent(film, rng) if target is None else _stable(film, calm, target, rng)
+    by_text: dict[str, ExpressionDraft] = {}
+    stable = _absent(animation, rng) if target is None else _stable(animation, without_challenge, target, rng)
     for meaning in stable:
         text = realise(meaning, rng)
-        by_text.setdefault(text, Wording(meaning, text, "stable"))
+        by_text.setdefault(text, ExpressionDraft(meaning, text, "stable"))
         if len(by_text) == STABLE_COUNT:
             break
     if len(by_text) < STABLE_COUNT:
         return None
-    last = _stale(film, rng) if third == "stale" else _motion(film, rng, absent=target is None)
+    last = _stale(animation, rng) if third == "stale" else _motion(animation, rng, absent=target is None)
     return [*by_text.values(), last] if last else list(by_text.values())
 
 
-def _stable(film: Film, calm: Film, target: int, rng: Random) -> Iterator[Meaning]:
+def _stable(animation: Animation, without_challenge: Animation, target: int, rng: Random) -> Iterator[Meaning]:
     """Stable meanings about the target, the groups by their weights, a plural once at most; then others again."""
     groups: dict[str, list[Meaning]] = {}
-    for group, meaning in _candidates(film, target, rng):
+    for group, meaning in _candidates(animation, target, rng):
         if meaning in groups.get(group, ()) or names_held_out_pair(meaning):
             continue
-        ids = members(meaning, film) if group == "several" else frozenset({target})
+        ids = members(meaning, animation) if group == "several" else frozenset({target})
         if group == "several" and not (target in ids and 2 <= len(ids) <= _MOST_TARGETS):
             continue
-        if stays(meaning, film, ids) and stays(meaning, calm, ids):
+        if is_stable(meaning, animation, ids) and is_stable(meaning, without_challenge, ids):
             groups.setdefault(group, []).append(meaning)
     pool = {group: rng.sample(meanings, len(meanings)) for group, meanings in groups.items()}
     while any(pool.values()):
@@ -125,9 +127,9 @@ def _stable(film: Film, calm: Film, target: int, rng: Random) -> Iterator[Meanin
     yield from rng.choices(singles, k=12) if singles else ()
 
 
-def _candidates(film: Film, target: int, rng: Random) -> Iterator[tuple[str, Meaning]]:
+def _candidates(animation: Animation, target: int, rng: Random) -> Iterator[tuple[str, Meaning]]:
     """Meanings that might be stable, each with its group."""
-    item = film.actors[film.position[target]].item
+    item = animation.objects[animation.position[target]].item
     kinds = [Kind(*words) for words in product((item.shape, None), (item.colour, None), (item.fill, None))]
     for kind in kinds:
         if kind != Kind():
@@ -139,7 +141,7 @@ def _candidates(film: Film, target: int, rng: Random) -> Iterator[tuple[str, Mea
             yield "comparison", OfTwo(kind, key)
         for key in (*SIDES, "big", "small"):
             yield "comparison", Extreme(kind, key)
-    scenes = [s for s in film.visible_scenes if target in s.by_id and len(s.objects) > 1]
+    scenes = [s for s in animation.visible_scenes if target in s.by_id and len(s.objects) > 1]
     if not scenes:
         return
     for family, tries in _PROPOSALS.items():
@@ -149,41 +151,41 @@ def _candidates(film: Film, target: int, rng: Random) -> Iterator[tuple[str, Mea
             yield group, sample_meaning(scene, rng, family, scene.by_id[target])
 
 
-def members(meaning: Meaning, film: Film) -> frozenset[int]:
+def members(meaning: Meaning, animation: Animation) -> frozenset[int]:
     """Ids of all that a meaning selects on some frame."""
-    return _union(answer(meaning, scene) for scene in film.visible_scenes)
+    return _union(answer(meaning, scene) for scene in animation.visible_scenes)
 
 
 def _union(answers: Iterable[Answer]) -> frozenset[int]:
     return frozenset(object_id for ids in answers if ids for object_id in ids)
 
 
-def _absent(film: Film, rng: Random) -> Iterator[Meaning]:
+def _absent(animation: Animation, rng: Random) -> Iterator[Meaning]:
     """Meanings that select nothing on any frame, nor come near to it."""
-    scenes = [s for s in film.visible_scenes if len(s.objects) > 1]
+    scenes = [s for s in animation.visible_scenes if len(s.objects) > 1]
     for _ in range(400):
         scene = rng.choice(scenes)
         meaning = sample_meaning(scene, rng, "absent", rng.choice(scene.objects))
-        if not names_held_out_pair(meaning) and stays(meaning, film, frozenset()):
+        if not names_held_out_pair(meaning) and is_stable(meaning, animation, frozenset()):
             yield meaning
 
 
-def _stale(film: Film, rng: Random) -> Wording | None:
-    scenes = [s for s in film.visible_scenes if len(s.objects) > 1]
+def _stale(animation: Animation, rng: Random) -> ExpressionDraft | None:
+    scenes = [s for s in animation.visible_scenes if len(s.objects) > 1]
     for _ in range(_STALE_TRIES):
         scene = rng.choice(scenes)
         meaning = sample_meaning(scene, rng, rng.choice(_STALE_FAMILIES), rng.choice(scene.objects))
-        if not names_held_out_pair(meaning) and _changes(meaning, film):
-            return Wording(meaning, realise(meaning, rng), "stale")
+        if not names_held_out_pair(meaning) and _changes(meaning, animation):
+            return ExpressionDraft(meaning, realise(meaning, rng), "stale")
     return None
 
 
-def _changes(meaning: Meaning, film: Film) -> bool:
+def _changes(meaning: Meaning, animation: Animation) -> bool:
     """Whether the answer is one object at a time, not always the same, and seldom disputable."""
-    early = [answer(meaning, scene) for scene in film.visible_scenes[::9]]
+    early = [answer(meaning, scene) for scene in animation.visible_scenes[::9]]
     if early.count(None) > len(early) // 2 or any(ids is not None and len(ids) > 1 for ids in early):
         return False
-    answers = [answer(meaning, scene) for scene in film.visible_scenes]
+    answers = [answer(meaning, scene) for scene in animation.visible_scenes]
     judged = [ids for ids in answers if ids is not None]
     if len(judged) < _STALE_JUDGED * len(answers) or any(len(ids) > 1 for ids in judged):
         return False
@@ -191,34 +193,36 @@ def _changes(meaning: Meaning, film: Film) -> bool:
     return len(owners) >= 2
 
 
-def _motion(film: Film, rng: Random, absent: bool) -> Wording | None:
+def _motion(animation: Animation, rng: Random, absent: bool) -> ExpressionDraft | None:
     """An expression of how something moves, true of one object, or of none where `absent`."""
     true: list[MotionMeaning] = []
-    items = [actor.item for actor in film.actors]
-    for verb in verbs_of(film):
+    items = [moving.item for moving in animation.objects]
+    for verb in verbs_of(animation):
         kinds = {kind for item in items for kind in _heads(item)}
         for kind in sorted(kinds, key=repr):
             meaning = MotionMeaning(kind, verb)
-            ids = moved(meaning, film)
+            ids = objects_that_move(meaning, animation)
             if ids is not None and len(ids) == (0 if absent else 1) and not names_held_out_pair(kind):
                 true.append(meaning)
     if not true:
         return None
     verb = rng.choice(sorted({meaning.verb for meaning in true}))
     meaning = rng.choice([m for m in true if m.verb == verb])
-    return Wording(meaning, say_motion(meaning, rng), "motion")
+    return ExpressionDraft(meaning, say_motion(meaning, rng), "motion")
 
 
 def _heads(item: SceneObject) -> tuple[Kind, ...]:
     return Kind(), Kind(item.shape), Kind(None, item.colour), Kind(item.shape, item.colour)
 
 
-def executed(wording: Wording, film: Film, family: str, expression_id: str) -> VideoExpression:
-    """The expression with its answers on a film: the one it was made for, or the same without the challenge."""
-    if isinstance(wording.meaning, MotionMeaning):
-        ids = moved(wording.meaning, film) or frozenset()
-        answers: tuple[Answer, ...] = tuple(ids & frozenset(scene.by_id) for scene in film.visible_scenes)
+def resolve_expression(
+    draft: ExpressionDraft, animation: Animation, family: str, expression_id: str
+) -> VideoExpression:
+    """The expression with its answers on an animation: the one it was made for, or the same without the challenge."""
+    if isinstance(draft.meaning, MotionMeaning):
+        ids = objects_that_move(draft.meaning, animation) or frozenset()
+        answers: tuple[Answer, ...] = tuple(ids & frozenset(scene.by_id) for scene in animation.visible_scenes)
     else:
-        answers = tuple(answer(wording.meaning, scene) for scene in film.visible_scenes)
+        answers = tuple(answer(draft.meaning, scene) for scene in animation.visible_scenes)
     object_ids = tuple(sorted(_union(answers)))
-    return VideoExpression(wording.text, family, wording.kind, expression_id, object_ids, answers)
+    return VideoExpression(draft.text, family, draft.kind, expression_id, object_ids, answers)

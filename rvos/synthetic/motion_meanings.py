@@ -1,4 +1,4 @@
-"""Meanings of motion: no still image can tell whether they are true. Run on a whole film, they name its objects.
+"""Meanings of motion: no still image can tell whether they are true. Run on a whole animation, they name its objects.
 
 As with the meanings of still pictures, each verdict has a margin in which it is withheld. Where the camera moves, only
 what does not depend on it is spoken of.
@@ -16,7 +16,7 @@ import numpy as np
 from image_core.synthetic.judgement import with_margin
 from image_core.synthetic.meanings import Kind
 from image_core.synthetic.realisation import realise
-from rvos.synthetic.film import Actor, Film
+from rvos.synthetic.animation import Animation, MovingObject
 
 _CAMERA_STILL = 0.03
 _STILL = 0.02
@@ -57,99 +57,99 @@ def say_motion(meaning: MotionMeaning, rng: Random) -> str:
     return rng.choice(TEMPLATES[meaning.verb]).format(head)
 
 
-def verbs_of(film: Film) -> tuple[str, ...]:
+def verbs_of(animation: Animation) -> tuple[str, ...]:
     """The verbs that the camera's own motion does not blur."""
-    spread = np.ptp(film.camera, axis=0)
+    spread = np.ptp(animation.camera, axis=0)
     if float(spread.max()) <= _CAMERA_STILL:
         return tuple(TEMPLATES)
     return ("turns",)
 
 
-def moved(meaning: MotionMeaning, film: Film) -> frozenset[int] | None:
-    """Ids of what the meaning names in a film; None where that is disputable. What is never seen is not named."""
+def objects_that_move(meaning: MotionMeaning, animation: Animation) -> frozenset[int] | None:
+    """Ids of what the meaning names in an animation; None where that is disputable. What is never seen is not named."""
     verdicts = {
-        actor.item.id: _verdict(meaning.verb, actor, film)
-        for actor in film.actors
-        if meaning.of.fits(actor.item) and film.visible_of(actor.item.id).any()
+        moving.item.id: _verdict(meaning.verb, moving, animation)
+        for moving in animation.objects
+        if meaning.of.fits(moving.item) and animation.visible_of(moving.item.id).any()
     }
     if None in verdicts.values():
         return None
     return frozenset(id for id, verdict in verdicts.items() if verdict)
 
 
-def _verdict(verb: str, actor: Actor, film: Film) -> bool | None:
-    seen = film.visible_of(actor.item.id)
-    middle = film.width / 2, 0.5
-    outside = (np.abs(actor.poses[:, :2] - middle) - middle).max(axis=1)
+def _verdict(verb: str, moving: MovingObject, animation: Animation) -> bool | None:
+    seen = animation.visible_of(moving.item.id)
+    middle = animation.width / 2, 0.5
+    outside = (np.abs(moving.poses[:, :2] - middle) - middle).max(axis=1)
     first, last = np.flatnonzero(seen)[[0, -1]]
     # How it goes on outside the camera's view, nobody can say.
-    if verb in _ON_THE_WAY and outside[first : last + 1].max() > actor.item.size:
+    if verb in _ON_THE_WAY and outside[first : last + 1].max() > moving.item.size:
         return None
     # What was hidden did not come in.
     if verb in ("enters", "leaves") and (outside[~seen] <= 0).any():
         return None
-    return _VERDICTS[verb](actor, seen)
+    return _VERDICTS[verb](moving, seen)
 
 
-Verdict = Callable[[Actor, np.ndarray], bool | None]
-"""From an actor and the frames (T,) bool on which it is visible."""
+Verdict = Callable[[MovingObject, np.ndarray], bool | None]
+"""From a moving object and the frames (T,) bool on which it is visible."""
 
 
-def _way(actor: Actor, seen: np.ndarray) -> np.ndarray:
+def _path(moving: MovingObject, seen: np.ndarray) -> np.ndarray:
     """(S, 2) places on the frames from the first on which it is visible to the last."""
     frames = np.flatnonzero(seen)
-    return actor.poses[frames[0] : frames[-1] + 1, :2]
+    return moving.poses[frames[0] : frames[-1] + 1, :2]
 
 
-def _length(way: np.ndarray) -> float:
-    return float(np.hypot(*np.diff(way, axis=0).T).sum())
+def _length(path: np.ndarray) -> float:
+    return float(np.hypot(*np.diff(path, axis=0).T).sum())
 
 
 def _goes(dx: int, dy: int) -> Verdict:
     """Moves in one direction of the picture, on the whole and without coming back."""
 
-    def verdict(actor: Actor, seen: np.ndarray) -> bool | None:
-        way = _way(actor, seen)
-        step, length = way[-1] - way[0], _length(way)
+    def verdict(moving: MovingObject, seen: np.ndarray) -> bool | None:
+        path = _path(moving, seen)
+        step, length = path[-1] - path[0], _length(path)
         along, across = float(step @ (dx, dy)), abs(float(step @ (dy, dx)))
         if along >= 0.3 and along >= 1.7 * across and along >= 0.7 * length:
             return True
-        towards = float(np.diff(way @ (dx, dy)).clip(min=0).sum())
+        towards = float(np.diff(path @ (dx, dy)).clip(min=0).sum())
         return False if towards <= max(0.1, 0.2 * length) else None
 
     return verdict
 
 
-def _still(actor: Actor, seen: np.ndarray) -> bool | None:
-    return with_margin(_length(_way(actor, seen)), yes_below=_STILL, no_above=0.12)
+def _still(moving: MovingObject, seen: np.ndarray) -> bool | None:
+    return with_margin(_length(_path(moving, seen)), yes_below=_STILL, no_above=0.12)
 
 
-def _stops(actor: Actor, seen: np.ndarray) -> bool | None:
-    way = _way(actor, seen)
-    if len(way) < 2 * _TAIL or not seen[-1]:
+def _stops(moving: MovingObject, seen: np.ndarray) -> bool | None:
+    path = _path(moving, seen)
+    if len(path) < 2 * _TAIL or not seen[-1]:
         return None
-    tail, before = _length(way[-_TAIL:]), _length(way[:-_TAIL])
+    tail, before = _length(path[-_TAIL:]), _length(path[:-_TAIL])
     if tail <= _STILL:
         # What never moved has not stopped.
         return with_margin(-before, -0.25, -_STILL)
     return False if tail >= 0.06 else None
 
 
-def _circles(actor: Actor, seen: np.ndarray) -> bool | None:
-    way = _way(actor, seen)
-    off = way - (way.max(0) + way.min(0)) / 2
+def _circles(moving: MovingObject, seen: np.ndarray) -> bool | None:
+    path = _path(moving, seen)
+    off = path - (path.max(0) + path.min(0)) / 2
     angles, radii = np.unwrap(np.arctan2(off[:, 1], off[:, 0])), np.hypot(off[:, 0], off[:, 1])
     turned = abs(float(angles[-1] - angles[0]))
     # On a straight way it passes its own middle.
-    if _length(way) < 0.15 or turned <= 1.1 * math.pi or radii.min() <= 0.25 * radii.max():
+    if _length(path) < 0.15 or turned <= 1.1 * math.pi or radii.min() <= 0.25 * radii.max():
         return False
     return True if turned >= 1.5 * math.pi and radii.min() >= 0.7 * radii.max() else None
 
 
 def _resized(sign: int) -> Verdict:
-    def verdict(actor: Actor, seen: np.ndarray) -> bool | None:
+    def verdict(moving: MovingObject, seen: np.ndarray) -> bool | None:
         frames = np.flatnonzero(seen)
-        sizes = np.log(actor.poses[frames, 2])
+        sizes = np.log(moving.poses[frames, 2])
         change, span = sign * float(sizes[-1] - sizes[0]), float(np.ptp(sizes))
         if change >= math.log(1.35) and change >= 0.95 * span:
             return True
@@ -158,25 +158,25 @@ def _resized(sign: int) -> Verdict:
     return verdict
 
 
-def _turns(actor: Actor, seen: np.ndarray) -> bool | None:
+def _turns(moving: MovingObject, seen: np.ndarray) -> bool | None:
     frames = np.flatnonzero(seen)
-    turned = float(np.ptp(actor.poses[frames, 3]))
-    if actor.item.shape in ("circle", "ring") and turned > 0.1:
+    turned = float(np.ptp(moving.poses[frames, 3]))
+    if moving.item.shape in ("circle", "ring") and turned > 0.1:
         return None
-    pattern = float(np.ptp(actor.poses[frames, 4]))
+    pattern = float(np.ptp(moving.poses[frames, 4]))
     if pattern > 0.1:
         return None
     return with_margin(-turned, -1.8, -0.15)
 
 
-def _enters(actor: Actor, seen: np.ndarray) -> bool | None:
+def _enters(moving: MovingObject, seen: np.ndarray) -> bool | None:
     if seen[0]:
         return False
     return True if seen[-1] and int(np.abs(np.diff(seen.astype(int))).sum()) == 1 else None
 
 
-def _leaves(actor: Actor, seen: np.ndarray) -> bool | None:
-    return _enters(actor, seen[::-1])
+def _leaves(moving: MovingObject, seen: np.ndarray) -> bool | None:
+    return _enters(moving, seen[::-1])
 
 
 _VERDICTS: dict[str, Verdict] = {

@@ -21,7 +21,8 @@ _ROUND = ("circle", "ring")
 
 
 def poses_of(path: np.ndarray, sizes: np.ndarray, spins: np.ndarray) -> np.ndarray:
-    """(T, 6) poses of an actor from its path (T, 2), its sizes (T,) and its spins (T, 3): see `film.Actor`."""
+    """(T, 6) poses of a moving object from its path (T, 2), its sizes (T,) and its spins (T, 3): see
+    `animation.MovingObject`."""
     return np.column_stack([path, sizes, spins])
 
 
@@ -33,7 +34,7 @@ def random_poses(
     steady: its size does not change.
     """
     if fast:
-        path = dashes(rng, frames, box, item.size, severity)
+        path = dash_path(rng, frames, box, item.size, severity)
     else:
         kind = rng.choices(list(ORDINARY), list(ORDINARY.values()))[0]
         path = _PATHS[kind](rng, frames, box, log_uniform(rng, *severity.speed))
@@ -81,7 +82,7 @@ def random_spins(rng: Random, item: SceneObject, frames: int, severity: Severity
     return np.column_stack([rotation, turn, rng.choice((-1, 1)) * rng.uniform(0.12, 0.5) * steps])
 
 
-def through(knots: list[tuple[float, Point]], frames: int) -> np.ndarray:
+def interpolate_path(knots: list[tuple[float, Point]], frames: int) -> np.ndarray:
     """(T, 2) through (time, point) knots, straight between them."""
     times = [time for time, _ in knots]
     points = np.array([point for _, point in knots])
@@ -102,7 +103,7 @@ def _far_pair(rng: Random, box: Box, length: float) -> tuple[Point, Point]:
 
 def _line(rng: Random, frames: int, box: Box, speed: float) -> np.ndarray:
     start, end = _far_pair(rng, box, speed * frames)
-    return through([(0, start), (frames - 1, end)], frames)
+    return interpolate_path([(0, start), (frames - 1, end)], frames)
 
 
 def _curve(rng: Random, frames: int, box: Box, speed: float) -> np.ndarray:
@@ -134,7 +135,7 @@ def _still(rng: Random, frames: int, box: Box, speed: float) -> np.ndarray:
 def _stop(rng: Random, frames: int, box: Box, speed: float) -> np.ndarray:
     halt = rng.uniform(0.35, 0.6) * frames
     start, end = _far_pair(rng, box, max(0.35, 1.3 * speed * halt))
-    return through([(0, start), (halt, end)], frames)
+    return interpolate_path([(0, start), (halt, end)], frames)
 
 
 def _wander(rng: Random, frames: int, box: Box, speed: float) -> np.ndarray:
@@ -146,7 +147,7 @@ def _wander(rng: Random, frames: int, box: Box, speed: float) -> np.ndarray:
     return low + span * (place + 1) / 2
 
 
-def dashes(rng: Random, frames: int, box: Box, size: float, severity: Severity) -> np.ndarray:
+def dash_path(rng: Random, frames: int, box: Box, size: float, severity: Severity) -> np.ndarray:
     """Short rests and dashes of more than its own size in every frame."""
     here, time = point_in(rng, box), 0.0
     knots = [(time, here)]
@@ -158,7 +159,7 @@ def dashes(rng: Random, frames: int, box: Box, size: float, severity: Severity) 
         count = max(1, math.floor(math.dist(here, there) / step))
         time, here = time + count, there
         knots.append((time, here))
-    return through(knots, frames)
+    return interpolate_path(knots, frames)
 
 
 _PATHS: dict[str, Callable[[Random, int, Box, float], np.ndarray]] = {

@@ -1,4 +1,4 @@
-"""More expressions of a film than it came with: of one object each, of several, of nothing.
+"""More expressions of an animation than it came with: of one object each, of several, of nothing.
 
 All of them are stable: on every frame they mean those of the same objects that are visible, and nothing else.
 """
@@ -14,8 +14,8 @@ from image_core.synthetic.meanings import SIDES, All, Extreme, Kind, Located, Me
 from image_core.synthetic.realisation import realise
 from image_core.synthetic.recipes import sample_meaning
 from image_core.synthetic.scene import SceneObject
-from rvos.synthetic.expressions import members, stays
-from rvos.synthetic.film import Film
+from rvos.synthetic.animation import Animation
+from rvos.synthetic.expressions import is_stable, members
 
 _PROPOSALS = 40
 """Meanings of several objects or of none that are tried beside the systematic ones."""
@@ -23,38 +23,38 @@ _WORDINGS = 12
 """Times that the meanings are put into words, for each expression that is asked for."""
 
 
-def about_one(film: Film, count: int, rng: Random) -> dict[int, tuple[str, ...]]:
+def about_one(animation: Animation, count: int, rng: Random) -> dict[int, tuple[str, ...]]:
     """Object id, ascending -> `count` different texts that mean it alone; objects without so many are left out."""
     by_object = {}
-    for object_id in sorted(i for i in film.position if film.visible_of(i).any()):
-        item = film.actors[film.position[object_id]].item
+    for object_id in sorted(i for i in animation.position if animation.visible_of(i).any()):
+        item = animation.objects[animation.position[object_id]].item
         meant = frozenset({object_id})
-        meanings = [m for m in _single_meanings(item) if not names_held_out_pair(m) and stays(m, film, meant)]
+        meanings = [m for m in _single_meanings(item) if not names_held_out_pair(m) and is_stable(m, animation, meant)]
         texts = _worded(meanings, count, rng)
         if len(texts) == count:
             by_object[object_id] = texts
     return by_object
 
 
-def about_several(film: Film, count: int, rng: Random) -> tuple[tuple[str, tuple[int, ...]], ...]:
+def about_several(animation: Animation, count: int, rng: Random) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """At most `count` different texts that mean two objects or more, with the ids they mean, ascending."""
     ids_of: dict[str, tuple[int, ...]] = {}
-    for meaning in _plural_meanings(film, rng):
+    for meaning in _plural_meanings(animation, rng):
         if len(ids_of) == count:
             break
-        meant = members(meaning, film)
-        if len(meant) > 1 and not names_held_out_pair(meaning) and stays(meaning, film, meant):
+        meant = members(meaning, animation)
+        if len(meant) > 1 and not names_held_out_pair(meaning) and is_stable(meaning, animation, meant):
             ids_of.setdefault(realise(meaning, rng), tuple(sorted(meant)))
     return tuple(ids_of.items())
 
 
-def about_nothing(film: Film, count: int, rng: Random) -> tuple[str, ...]:
+def about_nothing(animation: Animation, count: int, rng: Random) -> tuple[str, ...]:
     """At most `count` different texts that mean nothing on any frame, nor come near to it."""
     texts: dict[str, None] = {}
-    for meaning in _proposed(film, rng, "absent"):
+    for meaning in _proposed(animation, rng, "absent"):
         if len(texts) == count:
             break
-        if not names_held_out_pair(meaning) and stays(meaning, film, frozenset()):
+        if not names_held_out_pair(meaning) and is_stable(meaning, animation, frozenset()):
             texts.setdefault(realise(meaning, rng))
     return tuple(texts)
 
@@ -73,17 +73,17 @@ def _single_meanings(item: SceneObject) -> Iterator[Meaning]:
             yield Extreme(kind, key)
 
 
-def _plural_meanings(film: Film, rng: Random) -> Iterator[Meaning]:
+def _plural_meanings(animation: Animation, rng: Random) -> Iterator[Meaning]:
     """All of each kind that fits some object, in any order; then what the generator of pictures proposes."""
-    items = [actor.item for actor in film.actors]
+    items = [moving.item for moving in animation.objects]
     words = {w for i in items for w in product((i.shape, None), (i.colour, None), (i.fill, None)) if any(w)}
     kinds = sorted((Kind(*w) for w in words), key=repr)
     yield from (All(kind) for kind in rng.sample(kinds, len(kinds)))
-    yield from _proposed(film, rng, "several")
+    yield from _proposed(animation, rng, "several")
 
 
-def _proposed(film: Film, rng: Random, family: str) -> Iterator[Meaning]:
-    scenes = [scene for scene in film.visible_scenes if len(scene.objects) > 1]
+def _proposed(animation: Animation, rng: Random, family: str) -> Iterator[Meaning]:
+    scenes = [scene for scene in animation.visible_scenes if len(scene.objects) > 1]
     if not scenes:
         return
     for _ in range(_PROPOSALS):

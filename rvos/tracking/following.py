@@ -23,7 +23,7 @@ from rvos.tracking.association import Place
 from rvos.tracking.belief.meaning import Belief, Path
 from rvos.tracking.carrying.appearance import flow_trust, work_flow
 from rvos.tracking.carrying.box import Sizes, box_of, centre_of
-from rvos.tracking.carrying.guided import snapped
+from rvos.tracking.carrying.guided import snap_to_edges
 from rvos.tracking.carrying.lifted import scores
 from rvos.tracking.carrying.object_tracker import ObjectMemory, ObjectState, ObjectTracker
 from rvos.tracking.hub.memory import NetworkMemory
@@ -82,7 +82,7 @@ class FollowingConfig:
 
 
 @dataclass(frozen=True)
-class Flowed:
+class FlowedMask:
     """A candidate that was carried on by optical flow alone. For some frames this is the best estimate where the flow
     can be trusted."""
 
@@ -91,13 +91,13 @@ class Flowed:
     #: (h, w) float32 in [0, 1], how much each pixel is trusted.
     trust: np.ndarray
 
-    def moved(self, view: View, keep: float) -> Flowed:
+    def warped(self, view: View, keep: float) -> FlowedMask:
         """One frame later. keep: factor in [0, 1] on the trust, beside that of the flow."""
         flow = view.once(work_flow)
         both = warp(np.dstack([self.probs, self.trust]), flow)
-        return Flowed(both[..., 0].copy(), np.float32(keep) * both[..., 1] * view.once(flow_trust))
+        return FlowedMask(both[..., 0].copy(), np.float32(keep) * both[..., 1] * view.once(flow_trust))
 
-    def mixed_with(self, probs: np.ndarray) -> np.ndarray:
+    def blended_with(self, probs: np.ndarray) -> np.ndarray:
         """(h, w) float32: the carried probabilities where they are trusted, `probs` elsewhere."""
         trust = cv2.blur(self.trust, (5, 5))
         return trust * self.probs + (1 - trust) * probs
@@ -114,7 +114,7 @@ class Track:
     #: (h, w) float32 at work size, its mask as probabilities; None while it is lost.
     probs: np.ndarray | None
     #: Its last candidate, carried by optical flow alone; None if it had none.
-    flowed: Flowed | None
+    flowed: FlowedMask | None
     #: (x, y) of its last mask, in pixels at work size.
     centre: tuple[float, float]
     #: Of its last mask, in pixels at work size.
@@ -160,13 +160,13 @@ def new_track(track_id: int, region: Region) -> Track:
     return Track(track_id, region.appearance, None, None, (0.0, 0.0), 0.0)
 
 
-def first_of(tracks: Sequence[Track]) -> Track | None:
+def most_likely_track(tracks: Sequence[Track]) -> Track | None:
     """The track most likely meant, the oldest of equals; None if there are none."""
     return max(tracks, key=lambda track: (track.log_odds, -track.id), default=None)
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedTrack:
     """A track on this frame, and its mask at frame size if that is known already."""
 
     track: Track
@@ -176,7 +176,7 @@ class Placed:
     trusted: bool = False
     #: [0, 1], the likelihood that the answer gives it: that of its candidate, or of a region that contains it or is a
     #: part of it; None if there is no such region.
-    said: float | None = None
+    answer_likelihood: float | None = None
 
 
 class Follower:
@@ -186,7 +186,7 @@ class Follower:
         self.config = config
         self.objects = objects
 
-    def carried(self, view: View, track: Track) -> np.ndarray | None:
+    def carry(self, view: View, track: Track) -> np.ndarray | None:
         """(h, w) float32 at work size: the mask of a track carried by optical flow; None if the track is lost or leaves
         the picture, and across a cut."""
         if track.probs is None or view.cut:
@@ -194,7 +194,7 @@ class Follower:
         probs = warp(track.probs, view.once(work_flow))
         return probs if probs.max() > 0.5 else None
 
-    def continued(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> Placed:
+    def carry_on(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> PlacedTrack:
         """A track without a candidate on this frame.
 
         taken: (h, w) bool at work size, the candidates of the other tracks; None on a frame without an answer, and for
@@ -202,24 +202,24 @@ class Follower:
         """
         if taken is not None:
             track = replace(track, missed=track.missed + 1)
-        covered = carried is not None and taken is not None and share_of(carried, taken) >= self.config.hidden
+        covered = carried is not None and taken is not None and share_inside(carried, taken) >= self.config.hidden
         if carried is None or track.probs is None or (covered and track.memory is None):
-            return Placed(replace(track, probs=None, away=track.away + 1))
+            return PlacedTrack(replace(track, probs=None, away=track.away + 1))
         if track.memory is None:
-            return Placed(replace(self._moved(track, carried, self.config.good), age=track.age + 1))
+            return PlacedTrack(replace(self._moved(track, carried, self.config.good), age=track.age + 1))
         state = ObjectState(track.probs, track.memory)
         guess = self.objects.predict(view, state)
         if track.flowed is not None:
-            flowed = track.flowed.moved(view, math.exp(-1 / self.config.flow_frames) if track.age else 1.0)
-            guess = replace(guess, probs=flowed.mixed_with(guess.probs))
+            flowed = track.flowed.warped(view, math.exp(-1 / self.config.flow_frames) if track.age else 1.0)
+            guess = replace(guess, probs=flowed.blended_with(guess.probs))
             track = replace(track, flowed=flowed)
         least = self.config.seen if covered else self.config.lost
         if guess.quality < least or not (guess.probs > 0.5).any():
-            return Placed(replace(track, probs=None, away=track.away + 1))
+            return PlacedTrack(replace(track, probs=None, away=track.away + 1))
         memory = self.objects.update(view, state, guess).memory
-        return Placed(replace(self._moved(track, guess.probs, guess.quality), memory=memory, age=track.age + 1))
+        return PlacedTrack(replace(self._moved(track, guess.probs, guess.quality), memory=memory, age=track.age + 1))
 
-    def in_context(self, placed: Placed, regions: Sequence[Region]) -> Placed:
+    def with_context(self, placed: PlacedTrack, regions: Sequence[Region]) -> PlacedTrack:
         """A track without a candidate, given the regions that contain it or are a part of it: the highest likelihood of
         these counts for the track. The likeliest containing region becomes its mask, if that is likely meant and not
         too large to be a whole. A track whose mask the user gave is left as it is.
@@ -231,14 +231,16 @@ class Follower:
             return placed
         own = probs > 0.5
         px = np.count_nonzero(own)
-        around = [r for r in regions if share_of(probs, r.core) >= c.hidden]
-        parts = [r for r in regions if share_of(r.soft, own) >= c.hidden and px <= c.whole * np.count_nonzero(r.core)]
+        around = [r for r in regions if share_inside(probs, r.core) >= c.hidden]
+        parts = [
+            r for r in regions if share_inside(r.soft, own) >= c.hidden and px <= c.whole * np.count_nonzero(r.core)
+        ]
         wholes = [r for r in around if r.likelihood >= c.likely and np.count_nonzero(r.core) <= c.whole * px]
         whole = max(wholes, key=lambda region: region.likelihood, default=None)
-        said = max((region.likelihood for region in (*around, *parts)), default=None)
-        return replace(placed, mask=None if whole is None else whole.mask, said=said)
+        answer_likelihood = max((region.likelihood for region in (*around, *parts)), default=None)
+        return replace(placed, mask=None if whole is None else whole.mask, answer_likelihood=answer_likelihood)
 
-    def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
+    def with_candidate(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> PlacedTrack:
         """A track that has a candidate on this frame. carried: its carried mask, or None; region: the candidate."""
         differing = None if carried is None else self._differing(track, carried, region)
         # After frames without a candidate the carried mask may well be off.
@@ -251,17 +253,17 @@ class Follower:
             away=0,
         )
         if carried is not None and differing is not None and self._is_refused(view, track, region, differing):
-            refused = self.continued(view, replace(track, refused=track.refused + 1), carried, None)
-            return replace(refused, said=region.likelihood)
-        flowed = Flowed(region.soft, np.ones_like(region.soft))
+            refused = self.carry_on(view, replace(track, refused=track.refused + 1), carried, None)
+            return replace(refused, answer_likelihood=region.likelihood)
+        flowed = FlowedMask(region.soft, np.ones_like(region.soft))
         track = replace(track, refused=0, flowed=flowed, age=0)
         if carried is None or region.quality >= self.config.good:
-            return Placed(self._moved(track, region.soft, region.quality), region.mask, trusted, region.likelihood)
+            return PlacedTrack(self._moved(track, region.soft, region.quality), region.mask, trusted, region.likelihood)
         mixed = region.quality * region.soft + (1 - region.quality) * carried
         soft = mixed if (mixed > 0.5).any() else region.soft
-        return Placed(self._moved(track, soft, region.quality), said=region.likelihood)
+        return PlacedTrack(self._moved(track, soft, region.quality), answer_likelihood=region.likelihood)
 
-    def given(self, view: View, track: Track, region: Region) -> Placed:
+    def with_user_mask(self, view: View, track: Track, region: Region) -> PlacedTrack:
         """A track whose mask on this frame the user gave. region: one with that mask. At the first such mask the
         appearance memory starts anew, since what it has learned may be of another object."""
         assert region.mask is not None
@@ -272,7 +274,7 @@ class Follower:
         track = replace(
             track,
             appearance=region.appearance,
-            flowed=Flowed(region.soft, np.ones_like(region.soft)),
+            flowed=FlowedMask(region.soft, np.ones_like(region.soft)),
             memory=state.memory,
             candidates=max(track.candidates + 1, self.config.least_candidates),
             lessons=track.lessons + 1,
@@ -282,14 +284,14 @@ class Follower:
             given=True,
             denied=False,
         )
-        return Placed(replace(self._moved(track, region.soft, 1.0), since_lesson=0), region.mask, trusted=True)
+        return PlacedTrack(replace(self._moved(track, region.soft, 1.0), since_lesson=0), region.mask, trusted=True)
 
-    def kept(self, tracks: Sequence[Track]) -> tuple[Track, ...]:
+    def prune(self, tracks: Sequence[Track]) -> tuple[Track, ...]:
         """The tracks that are kept, by rising id: at most `most_tracks`, those with a mask first, then those most
         likely meant."""
         going_on = [track for track in tracks if track.given or not self._is_over(track)]
         ranked = sorted(going_on, key=lambda t: (t.probs is None, -t.log_odds, t.away, t.id))
-        best, first = ranked[: self.config.most_tracks], first_of(going_on)
+        best, first = ranked[: self.config.most_tracks], most_likely_track(going_on)
         if first is not None and first not in best:
             best[-1] = first
         return tuple(sorted(best, key=lambda track: track.id))
@@ -303,9 +305,9 @@ class Follower:
 
     def mask(self, view: View, probs: np.ndarray) -> np.ndarray:
         """(H, W) bool at frame size: the carried mask, its boundary moved to the nearest edge of the picture."""
-        return snapped(view, probs)
+        return snap_to_edges(view, probs)
 
-    def learned(self, view: View, placed: Placed, region: Region) -> Placed:
+    def update_memory(self, view: View, placed: PlacedTrack, region: Region) -> PlacedTrack:
         """With an update of its appearance memory, if one is due: sooner if its candidate is trusted."""
         c, track = self.config, placed.track
         if track.probs is None or region.mask is None or placed.mask is not region.mask:
@@ -365,7 +367,7 @@ def _bulk(differing: np.ndarray, width: float) -> np.ndarray:
     return cv2.morphologyEx(differing.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0
 
 
-def share_of(carried: np.ndarray, taken: np.ndarray) -> float:
+def share_inside(carried: np.ndarray, taken: np.ndarray) -> float:
     """Share of a carried mask, (h, w) in [0, 1], that lies inside `taken`, (h, w) bool."""
     core = carried > 0.5
     return np.count_nonzero(core & taken) / max(1, np.count_nonzero(core))

@@ -61,7 +61,7 @@ class Tracker(ABC, Generic[State]):
     """How many later frames the result of a frame waits for."""
 
     both_ways: bool = False
-    """Whether the video is watched twice; the second pass starts with the state that `again` returns."""
+    """Whether the video is processed twice; the second pass starts with the state that `again` returns."""
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         """config: of `config_type`; its defaults where None."""
@@ -125,7 +125,7 @@ class Tracker(ABC, Generic[State]):
         target as long as they are followed; what comes into view later may be. Raises `TypeError` if this tracker takes
         no corrections.
         """
-        raise TypeError(f"{type(self).__name__} carries nothing")
+        raise TypeError(f"{type(self).__name__} takes no corrections")
 
     def check_correctable(self) -> None:
         """Raise `ConfigError` if this tracker takes no corrections, because it carries no masks."""
@@ -150,7 +150,7 @@ class Tracker(ABC, Generic[State]):
 
     def again(self, state: State) -> State:
         """The state with which the second pass over the same video starts, given the state after the first."""
-        raise TypeError(f"{type(self).__name__} gains nothing from a second pass")
+        raise TypeError(f"{type(self).__name__} makes no second pass")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 On a frame with an answer the regions of the answer are assigned to tracks (`association`); the other tracks are carried
 on (`following`). Each answer gives a likelihood for every track; these add up along the best history (`meaning`).
-Whether the target is there at all is a fading mean of the presence of the answers (`gathered`).
+Whether the target is there at all is a fading mean of the presence of the answers (`presence`).
 
 Which track is meant does not change where the tracks are. So a look-ahead and the second of two passes see the same
 tracks with the same ids, and use later frames only to choose among them.
@@ -22,23 +22,23 @@ from image_core.identity import ModelIdentity, name_of
 from image_core.language.motion import TimedExpression
 from image_core.ranges import Range, Share
 from rvos.tracking.association import AssociationConfig, assign
-from rvos.tracking.belief.gathered import Gathered, GatheredConfig
-from rvos.tracking.belief.meaning import Claim, MeaningConfig, chosen, meant_at
-from rvos.tracking.belief.presence_levels import OTHERWISE, level_for
+from rvos.tracking.belief.meaning import Claim, MeaningConfig, chosen, track_at
+from rvos.tracking.belief.presence import PresenceAverage, PresenceConfig
+from rvos.tracking.belief.presence_levels import DEFAULT_THRESHOLD, presence_threshold_for
 from rvos.tracking.carrying.appearance import work_flow, work_size
 from rvos.tracking.carrying.lifted import lifted
 from rvos.tracking.carrying.object_tracker import ObjectTracker, ObjectTrackerConfig
-from rvos.tracking.deciding.album import Album, seen_of
+from rvos.tracking.deciding.album import Album, seen_tracks
 from rvos.tracking.deciding.building import DEFAULT, DecidingConfig, build_decider
 from rvos.tracking.deciding.decider import Decider, check_both_ways
 from rvos.tracking.deciding.decision import Decision
-from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, first_of, new_track
-from rvos.tracking.judging import NOBODY, corrected, denied, judged, open_share, pinned
-from rvos.tracking.maps.steadying import HeardMap, MapMemory, Steadier, SteadyingConfig
+from rvos.tracking.following import Follower, FollowingConfig, PlacedTrack, Track, most_likely_track, new_track
+from rvos.tracking.maps.steadying import AnswerMap, MapMemory, Steadier, SteadyingConfig
 from rvos.tracking.motion.by_motion import ByMotion, ByMotionConfig
 from rvos.tracking.regions import Region, RegionsConfig, region_of_mask, regions_of_candidates, regions_of_map
-from rvos.tracking.remembered import TracksState
+from rvos.tracking.track_evidence import NO_TRACK, add_evidence, apply_correction, deny_visible, keep_choice, open_share
 from rvos.tracking.tracker import Tracker
+from rvos.tracking.tracks_state import TracksState
 from rvos.tracking.waiting import TrackMask, WaitingFrame, observed_after
 from rvos.types import FrameResult
 from rvos.view.frame_view import View
@@ -73,13 +73,13 @@ class TracksConfig(DecidingConfig):
     #: How motion decides, if the expression speaks of it.
     motion: ByMotionConfig = field(default_factory=ByMotionConfig)
     #: How the presence of the answers is averaged.
-    presence: GatheredConfig = field(default_factory=GatheredConfig)
+    presence: PresenceConfig = field(default_factory=PresenceConfig)
 
     def for_model(self, model: ModelIdentity | None) -> Self:
         """With the presence threshold for `wanted_t_acc`, unless a threshold was given."""
         if self.presence_threshold is not None:
             return self
-        return replace(self, presence_threshold=level_for(model, self.wanted_t_acc))
+        return replace(self, presence_threshold=presence_threshold_for(model, self.wanted_t_acc))
 
 
 class TracksTracker(Tracker[TracksState]):
@@ -138,74 +138,74 @@ class TracksTracker(Tracker[TracksState]):
     def steps(
         self, view: View, answers: Sequence[MaskAnswer | None], states: Sequence[TracksState]
     ) -> list[tuple[FrameResult | None, TracksState]]:
-        heard = self._heard(view, answers, states)
+        answer_maps = self._answer_maps(view, answers, states)
         return [
-            self._stepped(view, answer, *self._moved(view, answer, one, state))
-            for answer, one, state in zip(answers, heard, states, strict=True)
+            self._finish_step(view, answer, *self._place_tracks(view, answer, one, state))
+            for answer, one, state in zip(answers, answer_maps, states, strict=True)
         ]
 
-    def _heard(
+    def _answer_maps(
         self, view: View, answers: Sequence[MaskAnswer | None], states: Sequence[TracksState]
-    ) -> list[HeardMap | None]:
+    ) -> list[AnswerMap | None]:
         """For each answer its map, which the memory has learned from; None if it has no map."""
         pairs = zip(answers, states, strict=True)
         with_map = [(a, state.maps or MapMemory()) for a, state in pairs if a is not None and a.map is not None]
-        heard = iter(self._steadier.heard(view, *zip(*with_map, strict=True)) if with_map else ())
-        return [next(heard) if answer is not None and answer.map is not None else None for answer in answers]
+        answer_maps = iter(self._steadier.learn_answers(view, *zip(*with_map, strict=True)) if with_map else ())
+        return [next(answer_maps) if answer is not None and answer.map is not None else None for answer in answers]
 
-    def _moved(
-        self, view: View, answer: MaskAnswer | None, heard: HeardMap | None, state: TracksState
-    ) -> tuple[list[Placed], TracksState]:
+    def _place_tracks(
+        self, view: View, answer: MaskAnswer | None, answer_map: AnswerMap | None, state: TracksState
+    ) -> tuple[list[PlacedTrack], TracksState]:
         """The tracks on this frame. heard: the map of the answer, if it has one."""
         if view.cut:  # the presence in the old scene says nothing about the new one
-            state = replace(state, presence=Gathered())
-        carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
+            state = replace(state, presence=PresenceAverage())
+        carried = {track.id: self._follower.carry(view, track) for track in state.tracks}
         if answer is None:
-            placed = [self._follower.continued(view, track, carried[track.id], None) for track in state.tracks]
+            placed = [self._follower.carry_on(view, track, carried[track.id], None) for track in state.tracks]
             return placed, replace(state, unanswered=state.unanswered + 1)
-        return self._answered(view, answer, heard, carried, state)
+        return self._place_with_answer(view, answer, answer_map, carried, state)
 
     def corrected(
         self, view: View, mask: np.ndarray | None, answer: MaskAnswer | None, state: TracksState
     ) -> tuple[FrameResult | None, TracksState]:
         if mask is None:
-            return self._denied(view, answer, state)
+            return self._step_denied(view, answer, state)
         if view.cut:
-            state = replace(state, presence=Gathered())
-        carried = {track.id: self._follower.carried(view, track) for track in state.tracks}
+            state = replace(state, presence=PresenceAverage())
+        carried = {track.id: self._follower.carry(view, track) for track in state.tracks}
         region, known = region_of_mask(view, mask), state.tracks
         owner = assign([t.place(carried[t.id], view.cut) for t in known], [region], self.config.association).get(0)
         track = new_track(state.next_id, region) if owner is None else known[owner]
-        placed = [self._follower.given(view, track, region)]
+        placed = [self._follower.with_user_mask(view, track, region)]
         for other in (replace(other, given=False) for other in known if other.id != track.id):
-            placed.append(self._follower.continued(view, other, carried[other.id], region.core))
-        placed = corrected(view.frame.index, placed, track.id, known, self.config.meaning)
+            placed.append(self._follower.carry_on(view, other, carried[other.id], region.core))
+        placed = apply_correction(view.frame.index, placed, track.id, known, self.config.meaning)
         state = replace(state, given=track.id, next_id=max(state.next_id, track.id + 1))
-        return self._stepped(view, None, placed, state)
+        return self._finish_step(view, None, placed, state)
 
-    def _denied(
+    def _step_denied(
         self, view: View, answer: MaskAnswer | None, state: TracksState
     ) -> tuple[FrameResult | None, TracksState]:
         """A step on a frame on which the user said that the target is absent: every track on it is denied."""
         known = tuple(replace(track, given=False) for track in state.tracks)
         state = replace(state, tracks=known, given=None)
-        (heard,) = self._heard(view, [answer], [state])
-        placed, state = self._moved(view, answer, heard, state)
-        placed = denied(view.frame.index, placed, known, self.config.meaning)
-        absent = Gathered().after(0.0, 0.0, self.config.presence)
-        result, state = self._stepped(view, answer, placed, replace(state, given=NOBODY, presence=absent))
+        (answer_map,) = self._answer_maps(view, [answer], [state])
+        placed, state = self._place_tracks(view, answer, answer_map, state)
+        placed = deny_visible(view.frame.index, placed, known, self.config.meaning)
+        absent = PresenceAverage().after(0.0, 0.0, self.config.presence)
+        result, state = self._finish_step(view, answer, placed, replace(state, given=NO_TRACK, presence=absent))
         return result, replace(state, given=None)
 
-    def _stepped(
-        self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
+    def _finish_step(
+        self, view: View, answer: MaskAnswer | None, placed: Sequence[PlacedTrack], state: TracksState
     ) -> tuple[FrameResult | None, TracksState]:
         """The end of a step, once all tracks have their places on the frame."""
         tracks = [one.track for one in placed]
         state = replace(state, motion=self._by_motion.after(view, tracks, state.expression, state.motion))
         if state.album is not None:
-            state = replace(state, album=state.album.after(view, seen_of(placed), self.config.album))
-        state = replace(state, tracks=self._follower.kept(tracks))
-        state = replace(state, waiting=(*state.waiting, self._waiting(view, answer, placed, state)))
+            state = replace(state, album=state.album.after(view, seen_tracks(placed), self.config.album))
+        state = replace(state, tracks=self._follower.prune(tracks))
+        state = replace(state, waiting=(*state.waiting, self._waiting_frame(view, answer, placed, state)))
         if len(state.waiting) <= self.lookahead:
             return None, state
         return self._result(state), replace(state, waiting=state.waiting[1:])
@@ -220,7 +220,7 @@ class TracksTracker(Tracker[TracksState]):
 
     def again(self, state: TracksState) -> TracksState:
         """The same tracks will come again; which of them is meant on each frame is known by then."""
-        first, decision = first_of(state.tracks), None
+        first, decision = most_likely_track(state.tracks), None
         if state.album is not None and self._decider is not None:
             album = state.album.settled(self.config.following.least_candidates)
             decision = self._decider.decide(state.expression.text, album)
@@ -228,60 +228,61 @@ class TracksTracker(Tracker[TracksState]):
         plan, motion = () if first is None else first.path, self._by_motion.final(state.expression, state.motion)
         return replace(started, plan=plan, album=None, decision=decision, motion=motion)
 
-    def _answered(
+    def _place_with_answer(
         self,
         view: View,
         answer: MaskAnswer,
-        heard: HeardMap | None,
+        answer_map: AnswerMap | None,
         carried: Mapping[int, np.ndarray | None],
         state: TracksState,
-    ) -> tuple[list[Placed], TracksState]:
+    ) -> tuple[list[PlacedTrack], TracksState]:
         """The tracks on a frame with an answer."""
         c = self.config
         steady, maps = None, None
-        if heard is None:
+        if answer_map is None:
             regions = regions_of_candidates(view, answer.candidates, c.regions)
         else:
-            steady, maps = self._steadier.steadied(view, heard), heard.memory
+            steady, maps = self._steadier.steady(view, answer_map), answer_map.memory
             regions = regions_of_map(view, steady, c.regions)
         known = state.tracks
         owners = assign([t.place(carried[t.id], view.cut) for t in known], regions, c.association)
         region_of = {known[owner].id: regions[position] for position, owner in owners.items()}
         new = [region for position, region in enumerate(regions) if position not in owners]
         placed = [
-            self._follower.drawn(view, track, carried[track.id], region_of[track.id])
+            self._follower.with_candidate(view, track, carried[track.id], region_of[track.id])
             for track in known
             if track.id in region_of
         ]
         drawn = [one.track.probs > 0.5 for one in placed if one.track.probs is not None]
         taken = np.logical_or.reduce([np.zeros(work_size(view), bool), *drawn])
         placed += [
-            self._follower.in_context(
-                self._follower.continued(view, track, carried[track.id], None if track.given else taken), regions
+            self._follower.with_context(
+                self._follower.carry_on(view, track, carried[track.id], None if track.given else taken),
+                regions,
             )
             for track in known
             if track.id not in region_of
         ]
         for next_id, region in enumerate(new, state.next_id):
             track = new_track(next_id, region)
-            placed.append(self._follower.drawn(view, track, None, region))
+            placed.append(self._follower.with_candidate(view, track, None, region))
             region_of[next_id] = region
-        placed = judged(view.frame.index, answer, steady, placed, known, c.meaning)
+        placed = add_evidence(view.frame.index, answer, steady, placed, known, c.meaning)
         if state.given is not None:
-            placed = pinned(placed, state.given, known, c.meaning)
-        placed = self._taught(view, placed, region_of)
+            placed = keep_choice(placed, state.given, known, c.meaning)
+        placed = self._learn(view, placed, region_of)
         several = float(steady is not None or sum(region.likelihood >= 0.5 for region in regions) > 1)
         state = replace(
             state,
             next_id=state.next_id + len(new),
-            presence=state.presence.after(answer.presence * open_share(placed), self._seen(placed), c.presence),
+            presence=state.presence.after(answer.presence * open_share(placed), self._visibility(placed), c.presence),
             several=1.0 if steady is not None else state.several + c.meaning.several_rate * (several - state.several),
             score=answer.score,
             unanswered=0,
             maps=maps,
         )
         if steady is not None and maps is not None:
-            shown = self._remembered([one.track for one in placed], view.frame.index, state)
+            shown = self._shown_to_memory([one.track for one in placed], view.frame.index, state)
             cores = [one.track.probs > 0.5 for one in placed if one.track.id in shown and one.track.probs is not None]
             if cores:
                 meant = np.logical_or.reduce(cores)
@@ -289,27 +290,27 @@ class TracksTracker(Tracker[TracksState]):
                 maps = self._steadier.learned(view, drawn_now, answer.presence, maps)
         return placed, replace(state, maps=maps)
 
-    def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
+    def _learn(self, view: View, placed: Sequence[PlacedTrack], region_of: Mapping[int, Region]) -> list[PlacedTrack]:
         """With updated appearance memories: the tracks most likely meant have one, the others have none."""
         most = self.config.following.most_learned
         ranked = sorted(placed, key=lambda one: (-one.track.log_odds, one.track.id))
         taught = [
-            self._follower.learned(view, one, region_of[one.track.id]) if one.track.id in region_of else one
+            self._follower.update_memory(view, one, region_of[one.track.id]) if one.track.id in region_of else one
             for one in ranked[:most]
         ]
         return taught + [replace(one, track=replace(one.track, memory=None, lessons=0)) for one in ranked[most:]]
 
-    def _was_drawn(self, track: Track, state: TracksState) -> bool:
+    def _is_confirmed(self, track: Track, state: TracksState) -> bool:
         """Whether the last answer drew it, or several answers before: it is no error on a single frame."""
         return track.age <= state.unanswered or track.candidates >= self.config.following.least_candidates
 
-    def _seen(self, placed: Sequence[Placed]) -> float:
+    def _visibility(self, placed: Sequence[PlacedTrack]) -> float:
         """[0, 1], how well the track most likely meant is seen on this frame, whatever the answer says about it."""
-        first = first_of([one.track for one in placed if not one.track.denied])
+        first = most_likely_track([one.track for one in placed if not one.track.denied])
         return 0.0 if first is None or first.probs is None or first.memory is None else first.quality
 
-    def _waiting(
-        self, view: View, answer: MaskAnswer | None, placed: Sequence[Placed], state: TracksState
+    def _waiting_frame(
+        self, view: View, answer: MaskAnswer | None, placed: Sequence[PlacedTrack], state: TracksState
     ) -> WaitingFrame:
         """The frame with the masks of all tracks that may be shown on it."""
         claims = self._claims([one.track for one in placed], state)
@@ -329,7 +330,7 @@ class TracksTracker(Tracker[TracksState]):
             tracks=tuple(TrackMask(one.track.id, claims[one.track.id], self._mask(view, one)) for one in visible),
         )
 
-    def _remembered(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
+    def _shown_to_memory(self, tracks: Sequence[Track], frame_index: int, state: TracksState) -> set[int]:
         """The ids of the tracks that the map's memory learns as shown: if motion decides, all that may yet be meant.
         Decisions are ignored, so that the tracks are the same on both passes over a video."""
         if state.expression.needs_motion:
@@ -342,7 +343,7 @@ class TracksTracker(Tracker[TracksState]):
         oldest = math.inf if state.maps is None else state.unanswered
         there = [t for t in tracks if t.probs is not None and not t.denied and (t.given or t.age <= oldest)]
         return {
-            t.id: Claim(t.log_odds, t.belief.value(self.config.meaning), is_sure=self._was_drawn(t, state))
+            t.id: Claim(t.log_odds, t.belief.value(self.config.meaning), is_sure=self._is_confirmed(t, state))
             for t in there
         }
 
@@ -352,8 +353,8 @@ class TracksTracker(Tracker[TracksState]):
         """The ids of the tracks that are shown on a frame, by what is known so far."""
         if state.given is not None:
             return claims.keys() & {state.given}
-        believed = first_of(state.tracks)
-        first = meant_at(state.plan or (() if believed is None else believed.path), frame_index)
+        believed = most_likely_track(state.tracks)
+        first = track_at(state.plan or (() if believed is None else believed.path), frame_index)
 
         def by_evidence(claims: Mapping[int, Claim]) -> set[int]:
             able = {i: claim for i, claim in claims.items() if claim.is_sure or i == first}
@@ -363,7 +364,7 @@ class TracksTracker(Tracker[TracksState]):
 
         return by_evidence(claims) if decision is None else decision.shown(claims, by_evidence)
 
-    def _mask(self, view: View, placed: Placed) -> np.ndarray:
+    def _mask(self, view: View, placed: PlacedTrack) -> np.ndarray:
         """(H, W) bool at frame size."""
         if placed.mask is not None:
             return placed.mask
@@ -384,7 +385,7 @@ class TracksTracker(Tracker[TracksState]):
         masks = {t.id: t.mask for t in frame.tracks if t.id in shown and t.mask.any()}
         if frame.given is not None or (state.decision is not None and not state.decision.is_open):
             presence = 1.0 if masks else 0.0  # an accepted track is present where it is seen
-        if presence < (OTHERWISE if c.presence_threshold is None else c.presence_threshold):
+        if presence < (DEFAULT_THRESHOLD if c.presence_threshold is None else c.presence_threshold):
             masks = {}
         return FrameResult(
             frame_index=frame.frame_index,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rvos.tracking.belief.gathered import Gathered
 from rvos.tracking.belief.meaning import Claim
-from rvos.tracking.judging import NOBODY
+from rvos.tracking.belief.presence import PresenceAverage
+from rvos.tracking.track_evidence import NO_TRACK
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class WaitingFrame:
     size: tuple[int, int]
     score: float
     #: Gathered from the answers up to this frame.
-    presence: Gathered
+    presence: PresenceAverage
     #: Presence of the answer on this frame, None if there was none.
     observed: float | None
     #: The same, scaled down for the tracks that the user had denied by then (`open_share`).
     observed_open: float | None
     several: float
-    #: Id of the track that the user had said is meant by then; `NOBODY` if absent, None if nothing was said.
+    #: Id of the track that the user had said is meant by then; `NO_TRACK` if absent, None if nothing was said.
     given: int | None
     tracks: tuple[TrackMask, ...]
 
@@ -46,6 +46,6 @@ class WaitingFrame:
 def observed_after(later: Sequence[WaitingFrame]) -> list[float]:
     """The presence of the answers on later frames, as it counts for an earlier one. If tracks were denied only after
     the earlier frame, the denial does not count for it: the presence is taken as it was answered."""
-    denied_later = any(frame.given == NOBODY for frame in later)
+    denied_later = any(frame.given == NO_TRACK for frame in later)
     said = [frame.observed if denied_later else frame.observed_open for frame in later]
     return [presence for presence in said if presence is not None]

@@ -1,4 +1,4 @@
-"""Video files through av: the reference that every other reader is compared with."""
+"""Video files read with av, the reference that other readers are compared with."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from rvos.types import Frame, VideoError, VideoInfo
-from rvos.video.decoding import BrokenDataError, Decoding, open_stream, video_streams
-from rvos.video.diagnosis import is_cut_off
+from rvos.video.decoding import BrokenDataError, Decoder, open_stream, video_streams
+from rvos.video.diagnosis import is_truncated
 from rvos.video.packet_index import PacketIndex, build_packet_index
-from rvos.video.picture import display_matrix, to_rgb, turns_sideways
+from rvos.video.rgb_conversion import display_matrix, swaps_axes, to_rgb
 from rvos.video.source import check_indices
 from rvos.video.timeline import FORMATS_IN_DECODING_ORDER, Timeline
 
 log = logging.getLogger(__name__)
-_LATE_S = 10
+_LATE_START_S = 10
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class _Header:
 
 
 class AvSource:
-    """A video file. The first frame is decoded at birth, so that a file that cannot be read fails here.
+    """A video file. The first frame is decoded when it is opened, so that a file that cannot be read fails here.
 
-    Every pass over the frames opens the file anew, so passes do not disturb each other. stream: None for the one that
+    Each iteration opens the file again, so that iterations are independent. stream: None for the one that
     is marked as default, else the largest; damage: stop or skip, as `open_video` takes them. Raises `VideoError`.
     """
 
     def __init__(self, path: Path, stream: int | None = None, damage: str = "stop") -> None:
         self.path = path
-        self._stream_number = stream
+        self._stream_index = stream
         self._skip = damage == "skip"
         with open_stream(path, stream) as (container, video):
             streams = video_streams(container)
@@ -63,7 +63,7 @@ class AvSource:
             self.time_base = video.time_base or Fraction(1, 1)
             self._rate = header.rate
             self._matrix = display_matrix(first)
-            sideways = turns_sideways(self._matrix)
+            sideways = swaps_axes(self._matrix)
             aspect = float(video.sample_aspect_ratio or 1)
             self.info = VideoInfo(
                 source=str(path),
@@ -79,7 +79,7 @@ class AvSource:
 
     def _first_frame(self, container: InputContainer, video: VideoStream) -> av.VideoFrame:
         try:
-            first = next(Decoding(container, video, skip=self._skip).frames(), None)
+            first = next(Decoder(container, video, skip=self._skip).frames(), None)
         except BrokenDataError as error:
             raise VideoError(
                 f"'{self.path}': broken at frame 0: {error}: no frame can be read, copy it again"
@@ -92,44 +92,44 @@ class AvSource:
         """All frames in order. Raises `VideoError` at the place where the data breaks or the file was cut off."""
         index, time_s = 0, 0.0
         in_decoding_order = self.format_name in FORMATS_IN_DECODING_ORDER
-        with open_stream(self.path, self._stream_number) as (container, video):
-            timeline = Timeline(str(self.path), self._rate, jumps=self.format_name == "mpegts")
-            decoding = Decoding(container, video, skip=self._skip)
+        with open_stream(self.path, self._stream_index) as (container, video):
+            timeline = Timeline(str(self.path), self._rate, handles_jumps=self.format_name == "mpegts")
+            decoder = Decoder(container, video, skip=self._skip)
             try:
-                for picture in decoding.frames():
-                    ticks = picture.pts
+                for decoded in decoder.frames():
+                    ticks = decoded.pts
                     if in_decoding_order:
-                        ticks = decoding.times.popleft() if decoding.times else None
+                        ticks = decoder.pending_dts.popleft() if decoder.pending_dts else None
                     time_s = timeline.time_of(ticks, self.time_base)
-                    yield self._frame(index, time_s, picture)
+                    yield self._frame(index, time_s, decoded)
                     index += 1
             except BrokenDataError as error:
                 raise self._broken(index, str(error), time_s) from error
-            if is_cut_off(self.path, container, video):
+            if is_truncated(self.path, container, video):
                 if not self._skip:
                     raise self._broken(index, "the file was cut off", time_s)
                 log.warning("'%s': the file was cut off; its %d frames were read", self.path, index)
-        self._tell(decoding, index)
+        self._log_damage(decoder, index)
 
-    def _tell(self, decoding: Decoding, count: int) -> None:
-        """What was read past, and frames that the header declares and the file does not hold."""
-        if decoding.left_out:
-            log.warning("'%s': damaged, %d packets or frames were left out", self.path, decoding.left_out)
-        elif decoding.marked:
+    def _log_damage(self, decoder: Decoder, count: int) -> None:
+        """Logs what was skipped, and frames that the header declares but the file does not contain."""
+        if decoder.skipped:
+            log.warning("'%s': damaged, %d packets or frames were skipped", self.path, decoder.skipped)
+        elif decoder.flagged:
             log.warning(
-                "'%s': %d packets come after a gap (joined pieces, or lost ones); all that is there was read",
-                *(self.path, decoding.marked),
+                "'%s': %d packets come after a gap (joined files, or lost data); all frames in the file were read",
+                *(self.path, decoder.flagged),
             )
         declared = self.info.frame_count
-        if declared is None or decoding.left_out:
+        if declared is None or decoder.skipped:
             return
-        # What AVI declares are ticks, of which a dropped frame has one, too.
-        reached = decoding.end_ticks if self.format_name == "avi" else count + decoding.cut_away
+        # AVI declares a number of ticks, and a dropped frame also takes one.
+        reached = decoder.end_ticks if self.format_name == "avi" else count + decoder.discarded
         if max(count, reached) < declared:
             log.warning("'%s': the header declares %d frames, %d could be read", self.path, declared, count)
 
-    def _frame(self, index: int, time_s: float, picture: av.VideoFrame) -> Frame:
-        image = to_rgb(picture, self._matrix)
+    def _frame(self, index: int, time_s: float, decoded: av.VideoFrame) -> Frame:
+        image = to_rgb(decoded, self._matrix)
         if image.shape[:2] != self.info.size:
             (h, w), (height, width) = image.shape[:2], self.info.size
             raise VideoError(
@@ -142,35 +142,35 @@ class AvSource:
         after = "" if last_time_s is None else f" (after {last_time_s:.3f} s)"
         return VideoError(
             f"'{self.path}': broken at frame {index}{after}: {reason}; the frames before it can be read: "
-            "copy the file again, or pass what is damaged with --set video.damage=skip"
+            "copy the file again, or skip damaged data with --set video.damage=skip"
         )
 
     @cached_property
     def index(self) -> PacketIndex | None:
-        """Times of all frames, or None where only reading from the start is exact."""
+        """Time stamps of all frames; None if only reading from the start is exact."""
         if self._skip:
             return None
-        with open_stream(self.path, self._stream_number) as (container, video):
+        with open_stream(self.path, self._stream_index) as (container, video):
             index = build_packet_index(container, video)
         # Leading frames that cannot be decoded have packets but are never shown.
         return index if index is not None and index.pts[0] == self.first_pts else None
 
     @property
-    def seeks(self) -> bool:
-        """A packet index tells all frames, and none of them is missing from the end of the file."""
+    def seekable(self) -> bool:
+        """Whether there is a packet index of all frames, and the file is not truncated."""
         if self.index is None:
             return False
-        with open_stream(self.path, self._stream_number) as (container, video):
-            return not is_cut_off(self.path, container, video)
+        with open_stream(self.path, self._stream_index) as (container, video):
+            return not is_truncated(self.path, container, video)
 
     def count_frames(self) -> int:
-        """T: packets counted where each is a frame, else all frames decoded."""
+        """T, by counting packets if each is a frame, else by decoding all frames."""
         if self.index is not None:
             return len(self.index)
-        with open_stream(self.path, self._stream_number) as (container, video):
+        with open_stream(self.path, self._stream_index) as (container, video):
             count = 0
             try:
-                for _ in Decoding(container, video, skip=self._skip).frames():
+                for _ in Decoder(container, video, skip=self._skip).frames():
                     count += 1
             except BrokenDataError as error:
                 raise self._broken(count, str(error)) from error
@@ -179,21 +179,21 @@ class AvSource:
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
         """The frames at increasing `indices`: by packet index where there is one, else read from the start."""
         if self.index is None:
-            yield from self._read_in_order(indices)
+            yield from self._read_sequentially(indices)
             return
         check_indices(indices, len(self.index), self.info.source)
         position = 0
         try:
-            for frame in self._seek(indices, self.index):
+            for frame in self._read_by_seeking(indices, self.index):
                 yield frame
                 position += 1
         except (BrokenDataError, LookupError) as error:
             log.warning(
                 "'%s': seeking failed at frame %d (%s): reading from the start", self.path, indices[position], error
             )
-            yield from self._read_in_order(indices[position:])
+            yield from self._read_sequentially(indices[position:])
 
-    def _read_in_order(self, indices: Sequence[int]) -> Iterator[Frame]:
+    def _read_sequentially(self, indices: Sequence[int]) -> Iterator[Frame]:
         frames = self.frames()
         for target in indices:
             frame = next((f for f in frames if f.index == target), None)
@@ -201,41 +201,42 @@ class AvSource:
                 raise IndexError(f"'{self.path}': expected a frame index before the end of the video, got {target}")
             yield frame
 
-    def _seek(self, indices: Sequence[int], index: PacketIndex) -> Iterator[Frame]:
-        """Frames by time stamp: read on while no later key frame is nearer. Raises `LookupError` for one not met."""
-        with open_stream(self.path, self._stream_number) as (container, video):
-            pictures: Iterator[av.VideoFrame] = iter(())
+    def _read_by_seeking(self, indices: Sequence[int], index: PacketIndex) -> Iterator[Frame]:
+        """Frames by time stamp: reads on unless a later key frame is nearer. Raises `LookupError` for a missing time
+        stamp."""
+        with open_stream(self.path, self._stream_index) as (container, video):
+            decoded_frames: Iterator[av.VideoFrame] = iter(())
             shown_pts: int | None = None
             for i in indices:
                 target = index.pts[i]
-                key = index.key_pts[index.key_before(target)]
+                key = index.key_pts[index.key_position(target)]
                 if shown_pts is None or key > shown_pts:
-                    pictures = _from_key(container, video, index, target)
-                picture = next((p for p in pictures if p.pts is not None and p.pts >= target), None)
-                if picture is None or picture.pts != target:
-                    raise LookupError("its time stamp was not met")
+                    decoded_frames = _decode_from_key_frame(container, video, index, target)
+                decoded = next((p for p in decoded_frames if p.pts is not None and p.pts >= target), None)
+                if decoded is None or decoded.pts != target:
+                    raise LookupError("no frame has its time stamp")
                 shown_pts = target
-                yield self._frame(i, float(target * self.time_base), picture)
+                yield self._frame(i, float(target * self.time_base), decoded)
 
     def close(self) -> None:
-        """Nothing is held between passes."""
+        """Nothing to release: no file is open between iterations."""
 
 
-def _from_key(
+def _decode_from_key_frame(
     container: InputContainer, video: VideoStream, index: PacketIndex, target: int
 ) -> Iterator[av.VideoFrame]:
     """Frames from a key frame at or before `target` on; one key frame further back while the first comes too late."""
-    position = index.key_before(target)
+    position = index.key_position(target)
     while True:
         container.seek(index.key_pts[position], stream=video, backward=True)
-        pictures = Decoding(container, video).frames()
-        first = next(pictures, None)
+        decoded_frames = Decoder(container, video).frames()
+        first = next(decoded_frames, None)
         if position == 0 or (first is not None and first.pts is not None and first.pts <= target):
             break
         position -= 1
     if first is not None:
         yield first
-    yield from pictures
+    yield from decoded_frames
 
 
 def _read_header(container: InputContainer, video: VideoStream) -> _Header:
@@ -245,7 +246,7 @@ def _read_header(container: InputContainer, video: VideoStream) -> _Header:
     elif container.duration:
         duration = Fraction(container.duration, av.time_base)
         start = Fraction(container.start_time or 0, av.time_base)
-        if start > _LATE_S and duration > start:  # told as the time at which the file ends, of a clock that starts late
+        if start > _LATE_START_S and duration > start:  # then the declared duration is the time of the end
             duration -= start
     rate = video.average_rate or video.guessed_rate
     return _Header(rate, video.frames or None, float(duration) if duration else None)

@@ -1,4 +1,4 @@
-"""A camera as a video without an end."""
+"""A camera as a video source without an end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rvos.types import Frame, VideoError, VideoInfo
 
 
 def _open_capture(number: int) -> cv2.VideoCapture:
-    """OpenCV's capture; what its backends print of a camera that is not there is said in one line by `CameraSource`."""
+    """OpenCV's capture; what its backends print about a missing camera is hidden, since `CameraSource` reports it."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
@@ -25,35 +25,36 @@ class CameraSource:
     """Camera `number` through cv2. Times are seconds since the first frame, by the monotonic clock.
 
     `open_capture` makes the capture from the number (cv2.VideoCapture's interface). Raises `VideoError` when the
-    camera cannot be opened or stops giving pictures.
+    camera cannot be opened or stops delivering images.
     """
 
     def __init__(self, number: int, open_capture: Callable[[int], Any] = _open_capture) -> None:
         self._name = f"camera:{number}"
         self._capture = open_capture(number)
         opened = self._capture.isOpened()
-        has_picture, image = self._capture.read() if opened else (False, None)
-        if not has_picture or image is None:
+        has_image, image = self._capture.read() if opened else (False, None)
+        if not has_image or image is None:
             self._capture.release()
-            raise VideoError(f"'{self._name}': the camera gives no picture: check that it is connected and free")
+            raise VideoError(f"'{self._name}': the camera delivers no image: check that it is connected and free")
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self._waiting: Any = image
+        self._pending_image: Any = image
         self._index = 0
         self._start_s = time.monotonic()
         self._last_s = -1e-6
         self.info = VideoInfo(self._name, image.shape[:2], rate if rate > 0 else None)
 
-    seeks = False
+    seekable = False
 
     def frames(self) -> Iterator[Frame]:
-        """Frames from now on; a second call goes on where the first stopped. Ends by `VideoError` or the caller."""
+        """Frames from now on; a second call goes on where the first stopped. Raises `VideoError` when the camera
+        stops."""
         while True:
-            image, self._waiting = self._waiting, None
+            image, self._pending_image = self._pending_image, None
             if image is None:
-                has_picture, image = self._capture.read()
-                if not has_picture or image is None:
+                has_image, image = self._capture.read()
+                if not has_image or image is None:
                     raise VideoError(
-                        f"'{self._name}': broken at frame {self._index}: the camera stopped giving pictures: "
+                        f"'{self._name}': broken at frame {self._index}: the camera stopped delivering images: "
                         "connect it again"
                     )
             # Two reads may fall into one tick of the clock.
@@ -62,13 +63,13 @@ class CameraSource:
             self._index += 1
 
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
-        """Refused: a camera has no past and no future."""
+        """Raises `VideoError`: a camera cannot seek."""
         raise VideoError(f"'{self._name}': a camera's frames come in order, got indices: record it to a file first")
 
     def count_frames(self) -> int:
-        """Refused: a camera has no end."""
+        """Raises `VideoError`: a camera has no last frame."""
         raise VideoError(f"'{self._name}': a camera has no frame count: set sampling to all or stride:K")
 
     def close(self) -> None:
-        """Give the camera back."""
+        """Release the camera."""
         self._capture.release()

@@ -1,4 +1,4 @@
-"""How a video is opened, described: `video.stream`, `video.backend`, `video.damage`, `video.rate`,
+"""How a video is opened: `video.stream`, `video.backend`, `video.damage`, `video.rate`,
 `video.prefetch`."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DAMAGE = ("stop", "skip")
 
 @dataclass(frozen=True)
 class VideoConfig:
-    """What `open_video` is asked. Raises `ConfigError` or `UnknownNameError`, all that is wrong in one."""
+    """The arguments of `open_video`. Raises `ConfigError` or `UnknownNameError`, all that is wrong in one."""
 
     #: Video stream of the file, counted from 0; null: the stream marked as default, else the largest.
     stream: int | None = None
@@ -36,7 +36,7 @@ class VideoConfig:
             if (getattr(self, name) or 0) < 0:
                 faults.add(f"video.{name}: expected 0 or more, got {getattr(self, name)}")
         if self.rate is not None and self.rate <= 0:
-            faults.add(f"video.rate: expected more than 0 pictures a second, got {self.rate}")
+            faults.add(f"video.rate: expected more than 0 frames per second, got {self.rate}")
         for name, known in (("backend", BACKENDS), ("damage", DAMAGE)):
             if getattr(self, name) not in known:
                 with faults.gathered():

@@ -1,4 +1,4 @@
-"""Packets -> pictures with av: up to the first fault and no further, or past all of them."""
+"""Decodes the packets of a file with av: up to the first error, or past damaged data."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from rvos.types import VideoError
-from rvos.video.diagnosis import looks_like_text, why_unreadable
+from rvos.video.diagnosis import looks_like_text, open_error_reason
 
 _MAX_THREADS = 4
 _TRANSPORT_STREAM = "mpegts"
-_MOST_DEMUXER_FAULTS = 100
-"""After so many a demuxer that makes no progress is given up."""
+_MAX_DEMUXER_ERRORS = 100
+"""Errors in a row after which the demuxer is given up."""
 
 _PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp"})
 _FORMATS = ",".join(sorted(av.formats_available - _PLAYLISTS))
-"""What is opened: nothing that names other files, or addresses, to be read in its place."""
+"""Formats that are opened: all except playlists, which name other files or addresses to read."""
 
 
 class BrokenDataError(Exception):
@@ -37,7 +37,7 @@ class BrokenDataError(Exception):
 @contextmanager
 def open_stream(path: Path, number: int | None) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Container and video stream `number` of a file, ready to decode; None: the one that is marked as default, else the
-    largest. Cover pictures are not counted as video.
+    largest. Cover images are not counted as video.
 
     Raises `VideoError` when the file is missing, empty, no video, or has no such stream.
     """
@@ -48,7 +48,7 @@ def open_stream(path: Path, number: int | None) -> Iterator[tuple[InputContainer
     except (FFmpegError, OSError) as error:
         if isinstance(error, PermissionError):
             raise VideoError(f"'{path}': no permission to read it: check the file's rights") from error
-        raise VideoError(f"'{path}': {why_unreadable(path, error)}") from error
+        raise VideoError(f"'{path}': {open_error_reason(path, error)}") from error
     with container:
         yield container, _pick_stream(path, container, number)
 
@@ -59,7 +59,7 @@ def av_name(path: Path) -> str:
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
-    """The video streams of a file, in its order, without cover pictures."""
+    """The video streams of a file, in its order, without cover images."""
     return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
 
 
@@ -70,10 +70,10 @@ def _pick_stream(path: Path, container: InputContainer, number: int | None) -> V
             raise VideoError(f"'{path}': expected a video file, got text")
     streams = video_streams(container)
     if not streams:
-        kinds = sorted({"a cover picture" if s.type == "video" else s.type for s in container.streams}) or ["nothing"]
+        kinds = sorted({"a cover image" if s.type == "video" else s.type for s in container.streams}) or ["nothing"]
         raise VideoError(f"'{path}': expected a file with a video stream, got one with {' and '.join(kinds)} only")
     if not any(_has_decoder(s) for s in streams):
-        raise VideoError(f"'{path}': its video is of a kind that cannot be decoded here: convert it to mp4 (h264)")
+        raise VideoError(f"'{path}': its video codec cannot be decoded here: convert it to mp4 (h264)")
     if number is not None and not 0 <= number < len(streams):
         raise VideoError(
             f"'{path}': expected video stream 0 to {len(streams) - 1}, got {number}: set video.stream to one of those"
@@ -93,41 +93,41 @@ def _pick_stream(path: Path, container: InputContainer, number: int | None) -> V
 def _main_stream(streams: Sequence[VideoStream]) -> VideoStream:
     """Of those that can be decoded, and are marked as default or else of all, the largest; of equals the first."""
     known = [s for s in streams if _has_decoder(s)]
-    marked = [s for s in known if s.disposition & Disposition.default]
-    return max(marked or known, key=lambda s: (s.width or 0) * (s.height or 0))
+    flagged = [s for s in known if s.disposition & Disposition.default]
+    return max(flagged or known, key=lambda s: (s.width or 0) * (s.height or 0))
 
 
 def _has_decoder(stream: VideoStream) -> bool:
     return cast("object", stream.codec_context) is not None
 
 
-class Decoding:
+class Decoder:
     """One pass over a stream from the container's position on: frames in display order, beginning at a key frame.
 
-    skip: leave out what is damaged and go on; otherwise `BrokenDataError` is raised at the first packet or frame that
-    is, after the frames shown before it. Packets that are only marked as suspicious, as those of joined or recorded
-    MPEG-TS, are decoded, and what comes out decides.
+    skip: leave out damaged data and go on; otherwise `BrokenDataError` is raised at the first damaged packet or frame,
+    after the frames shown before it. Packets of MPEG-TS that are flagged as corrupt, as in joined or recorded streams,
+    are decoded all the same; only a damaged frame counts.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, *, skip: bool = False) -> None:
         self._container = container
         self._stream = stream
         self._skip = skip
-        self._trusts_marks = container.format.name != _TRANSPORT_STREAM
-        #: Packets and frames that were damaged and left out.
-        self.left_out = 0
-        #: Packets that were marked as damaged, or as coming after a gap.
-        self.marked = 0
-        #: Packets that an edit list leaves out.
-        self.cut_away = 0
-        #: Of packets that were decoded and whose frame did not come out yet, in order: when they are decoded.
-        self.times: deque[int | None] = deque()
-        #: Ticks up to which the packets reach, where they tell.
+        self._trusts_corrupt_flag = container.format.name != _TRANSPORT_STREAM
+        #: Damaged packets and frames that were skipped.
+        self.skipped = 0
+        #: Packets that were flagged as damaged, or as coming after a gap.
+        self.flagged = 0
+        #: Packets that an edit list discards.
+        self.discarded = 0
+        #: Decoding time stamps of the packets whose frame has not come out of the decoder yet, in order.
+        self.pending_dts: deque[int | None] = deque()
+        #: End of the last packet in ticks, where packets have time stamps.
         self.end_ticks = 0
         self._last_dts: int | None = None
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """The frames that are whole. Raises `BrokenDataError`."""
+        """The undamaged frames. Raises `BrokenDataError`."""
         started = False
         try:
             for packet in self._packets():
@@ -141,41 +141,41 @@ class Decoding:
                         continue
                     if not self._skip:
                         raise BrokenDataError("its data is damaged")
-                    self.left_out += 1
+                    self.skipped += 1
         except FFmpegError as error:
             yield from _drain(self._stream, None)
             raise BrokenDataError(_reason(error)) from error
 
     def _packets(self) -> Iterator[Packet]:
-        """Up to the empty one at the end."""
+        """All packets, up to the empty one at the end."""
         packets, faults = self._container.demux(self._stream), 0
         while True:
             try:
                 packet = next(packets, None)
             except FFmpegError:
                 faults += 1
-                if not self._skip or faults > _MOST_DEMUXER_FAULTS:
+                if not self._skip or faults > _MAX_DEMUXER_ERRORS:
                     raise
                 packets = self._container.demux(self._stream)
                 continue
             if packet is None:
-                self.left_out += faults
+                self.skipped += faults
                 return
             yield packet
 
     def _count(self, packet: Packet) -> None:
         if not packet.size:
             return
-        self.marked += packet.is_corrupt
-        self.cut_away += packet.is_discard
-        self.times.append(packet.dts)
+        self.flagged += packet.is_corrupt
+        self.discarded += packet.is_discard
+        self.pending_dts.append(packet.dts)
         if packet.dts is not None:
             step = packet.dts - self._last_dts if self._last_dts is not None else 0
             self.end_ticks = max(self.end_ticks, packet.dts + max(step, packet.duration or 0))
             self._last_dts = packet.dts
 
     def _decoded(self, packet: Packet) -> Iterator[av.VideoFrame]:
-        if packet.is_corrupt and self._trusts_marks and not self._skip:
+        if packet.is_corrupt and self._trusts_corrupt_flag and not self._skip:
             yield from _drain(self._stream, packet.pts)
             raise BrokenDataError("the file ends inside its data")
         try:
@@ -186,9 +186,9 @@ class Decoding:
             if not self._skip:
                 yield from _drain(self._stream, packet.pts)
                 raise BrokenDataError(_reason(error)) from error
-            self.left_out += 1
-            if self.times:
-                self.times.pop()
+            self.skipped += 1
+            if self.pending_dts:
+                self.pending_dts.pop()
             return
         yield from frames
 

@@ -1,4 +1,4 @@
-"""decord as a fast path for random access, admitted only where it gives the very frames that av gives."""
+"""decord as a fast path for random access, only for files of which it returns exactly the frames that av returns."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rvos.video.source import check_indices
 _SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".webm"})
 _CODECS = frozenset({"h264", "vp9"})
 _CHUNK = 16
-"""Frames of one `get_batch`: what is held at a time."""
+"""Frames of one `get_batch`, which are in memory at a time."""
 
 
 class DecordSource:
     """A file whose random access goes through decord; iterating goes through av, the reference.
 
-    decord is measured to give wrong frames silently (open GOPs, AVI, MPEG-TS, hevc, 10 bit), so the container and
-    the codec must be among the exact ones, and some frames of each file are compared with av's, once.
-    Raises `VideoError` that says why a file is refused.
+    decord was measured to return wrong frames without an error (open GOPs, AVI, MPEG-TS, hevc, 10 bit). So container
+    and codec must be among the exact ones, and some frames of each file are compared with av's, once.
+    Raises `VideoError` with the reason for any other file.
     """
 
     def __init__(self, path: Path, stream: int | None = None) -> None:
@@ -32,13 +32,13 @@ class DecordSource:
         self.info = self._reference.info
         self._path = path
         status = path.stat()
-        reason = _why_refused(str(path), status.st_mtime_ns, status.st_size, stream)
+        reason = _inexact_reason(str(path), status.st_mtime_ns, status.st_size, stream)
         if reason:
             raise VideoError(f"'{path}': decord is not exact here ({reason}): use backend=\"av\"")
 
     @property
-    def seeks(self) -> bool:
-        return self._reference.seeks
+    def seekable(self) -> bool:
+        return self._reference.seekable
 
     def frames(self) -> Iterator[Frame]:
         """All frames in order, through av: an idle decord reader buffers without bound."""
@@ -56,11 +56,11 @@ class DecordSource:
                 yield Frame(i, float(index.pts[i] * self._reference.time_base), image)
 
     def count_frames(self) -> int:
-        """T, packets counted."""
+        """T, by counting packets."""
         return self._reference.count_frames()
 
     def close(self) -> None:
-        """Nothing is held between reads."""
+        """Nothing to release: no file is open between reads."""
 
 
 def _decode(path: str, indices: Sequence[int]) -> np.ndarray:
@@ -76,8 +76,8 @@ def _decode(path: str, indices: Sequence[int]) -> np.ndarray:
 
 
 @lru_cache(maxsize=4096)
-def _why_refused(path: str, mtime_ns: int, size: int, stream: int | None) -> str | None:
-    """Why decord must not read this file, None where it may. Kept per file and its state on disk."""
+def _inexact_reason(path: str, mtime_ns: int, size: int, stream: int | None) -> str | None:
+    """Why decord would not be exact for this file, None if it is. Cached by file, time of change and size."""
     source = AvSource(Path(path), stream)
     if Path(path).suffix.lower() not in _SUFFIXES:
         return f"expected container {', '.join(sorted(_SUFFIXES))}, got {Path(path).suffix or 'no suffix'}"
@@ -86,10 +86,10 @@ def _why_refused(path: str, mtime_ns: int, size: int, stream: int | None) -> str
     if source.video_streams != 1:
         return f"expected one video stream, got {source.video_streams}"
     if source.index is None:
-        return "its packets do not tell the frames"
+        return "its packets do not give the times of all frames"
     if source.index.open_gop:
         return "open GOPs"
-    probes = _probes(source.index)
+    probes = _probe_indices(source.index)
     try:
         images = _decode(path, probes)
     except VideoError:
@@ -100,7 +100,7 @@ def _why_refused(path: str, mtime_ns: int, size: int, stream: int | None) -> str
     return None
 
 
-def _probes(index: PacketIndex) -> list[int]:
+def _probe_indices(index: PacketIndex) -> list[int]:
     """First, last, middle, and the frames on both sides of the second key frame."""
     last = len(index) - 1
     probes = {0, last // 2, last}

@@ -1,4 +1,4 @@
-"""Why a file cannot be opened or ends too early, told by its bytes, so that the error can say what to do."""
+"""Finds out from the bytes of a file why it cannot be opened or ends too early, for the error message."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 
 
-def why_unreadable(path: Path, error: Exception) -> str:
-    """One clause that says what is wrong with `path`, which the demuxer refused with `error`."""
+def open_error_reason(path: Path, error: Exception) -> str:
+    """A clause that says what is wrong with `path`, which the demuxer rejected with `error`."""
     with path.open("rb") as file:
         head = file.read(4096)
         if not head:
@@ -28,7 +28,7 @@ def why_unreadable(path: Path, error: Exception) -> str:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """The bytes are printable UTF-8, give or take a character cut at the end."""
+    """Whether the bytes are printable UTF-8, except for a character cut off at the end."""
     text = head.decode("utf-8", errors="ignore")
     return (
         b"\0" not in head
@@ -55,8 +55,8 @@ def _mp4_boxes(file: BinaryIO) -> list[bytes]:
     return names
 
 
-def is_cut_off(path: Path, container: InputContainer, stream: VideoStream) -> bool:
-    """The file is shorter than its own index (mp4, mov) or its declared length (matroska, webm, avi)."""
+def is_truncated(path: Path, container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the file is shorter than its own index (mp4, mov) or its declared length (matroska, webm, avi)."""
     size = path.stat().st_size
     if "mp4" in container.format.name:
         return any(entry.pos + entry.size > size for entry in stream.index_entries)
@@ -70,7 +70,7 @@ def is_cut_off(path: Path, container: InputContainer, stream: VideoStream) -> bo
 
 
 def _matroska_end(path: Path) -> int | None:
-    """Byte at which the segment ends by its header, None when it does not say (RFC 8794, 4 and 6)."""
+    """Byte at which the segment ends according to its header, None if unknown (RFC 8794, 4 and 6)."""
     with path.open("rb") as file:
         head = file.read(4096)
     at = head.find(_SEGMENT)

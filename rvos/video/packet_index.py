@@ -1,4 +1,4 @@
-"""The times of all frames of a file, from its packets alone: what random access is built on."""
+"""The time stamps of all frames of a file, from its packets alone, for random access."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PacketIndex:
     def __len__(self) -> int:
         return len(self.pts)
 
-    def key_before(self, pts: int) -> int:
+    def key_position(self, pts: int) -> int:
         """Position in `key_pts` of the last key frame shown at or before `pts`; 0 when there is none."""
         return max(0, bisect_right(self.key_pts, pts) - 1)
 
@@ -35,8 +35,8 @@ class PacketIndex:
 def build_packet_index(container: InputContainer, stream: VideoStream) -> PacketIndex | None:
     """Read all packets (none is decoded). The container must be at its start.
 
-    None where packets do not tell the frames exactly: AVI, GIF and MPEG-TS, codecs with hidden or empty packets, time
-    stamps that are missing or repeat, a first packet that is no key frame, damaged packets.
+    None where packets do not give the frames exactly: AVI, GIF and MPEG-TS, codecs with hidden or empty packets, time
+        stamps that are missing or repeat, a first packet that is no key frame, damaged packets.
     """
     if not any(name in container.format.name for name in _EXACT_FORMATS):
         return None

@@ -1,4 +1,4 @@
-"""A bounded queue between a thread that makes items and the code that uses them."""
+"""A bounded queue between a producer thread and its consumer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Prefetch(Generic[T]):
     """Runs the iterator `items` in a thread of its own, at most `depth` items ahead of the consumer.
 
-    What `items` raises reaches the consumer in its place: the items before it are delivered first. The thread ends
+    An exception of `items` is raised in the consumer, after the items before it. The thread ends
     when `items` ends or raises, or when `close` is called; `close` waits for it and may be called twice. Leaving the
     `with` block closes. Raises `ValueError` for a depth below 1.
     """
@@ -28,7 +28,7 @@ class Prefetch(Generic[T]):
         self._closed = False
         self._done = False
         self._error: BaseException | None = None
-        # A daemon, because an iteration that was abandoned at interpreter exit must not hold the process.
+        # A daemon, so that an unfinished iteration does not keep the process from exiting.
         self._thread = threading.Thread(target=self._produce, name="rvos-prefetch", daemon=True)
         self._thread.start()
 
@@ -50,7 +50,7 @@ class Prefetch(Generic[T]):
             self._changed.notify_all()
 
     def _put(self, item: T) -> bool:
-        """Wait for room and store `item`; False when the consumer has left."""
+        """Wait for a free place and store `item`; False if the queue was closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._ready) < self._depth)
             if self._closed:
@@ -76,7 +76,7 @@ class Prefetch(Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop the thread and wait for its end; what was ready is dropped."""
+        """Stop the thread and wait for its end; waiting items are dropped."""
         with self._changed:
             self._closed = True
             self._ready.clear()

@@ -1,4 +1,4 @@
-"""`open_video`: one door for files, folders, arrays and cameras."""
+"""`open_video` opens files, folders, arrays and cameras."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import cast
 import numpy as np
 
 from image_core.images import is_image_file
-from rvos.types import Frame, StoredPictures, VideoError, VideoInfo
+from rvos.types import Frame, StoredImages, VideoError, VideoInfo
 from rvos.video.av_source import AvSource
 from rvos.video.camera import CameraSource
 from rvos.video.config import BACKENDS, DAMAGE
 from rvos.video.decord_source import DecordSource
-from rvos.video.picture_folder import pictures_in
-from rvos.video.pictures import ArraySource, PicturesSource
+from rvos.video.image_folder import list_images
+from rvos.video.image_sources import ArraySource, ImageFilesSource
 from rvos.video.prefetch import Prefetch
 from rvos.video.source import FrameSource, Source, camera_number, path_of
 
@@ -30,16 +30,16 @@ def open_video(
     prefetch: int = 4,
     rate: float | None = None,
 ) -> VideoReader:
-    """Open a video; its first frame is decoded at once, so that what cannot be read fails here.
+    """Open a video. Its first frame is decoded at once, so that a video that cannot be read fails here.
 
     source: see `Source`.
     backend: "av", the reference, or "decord", a fast path for random access that is refused where it is not exact.
     stream: which of the file's video streams; None for the one that is marked as default, else the largest.
-    damage: "stop" at data that is damaged, or "skip": leave out what cannot be decoded, and tell how much that was.
+    damage: "stop" at damaged data, or "skip" what cannot be decoded and log how much that was.
     prefetch: frames decoded ahead while iterating, in a thread; 0 = none.
-    rate: frames per second of pictures and arrays, which carry no times (25 where None).
+    rate: frames per second of images and arrays, which have no time stamps; None for 25.
 
-    Raises `VideoError` (an `RvosError`) with one line for everything that is the input's fault.
+    Raises `VideoError` (an `RvosError`) with a message of one line for every error in the input.
     """
     if backend not in BACKENDS:
         raise VideoError(f"video backend: expected one of {', '.join(BACKENDS)}, got '{backend}'")
@@ -57,79 +57,79 @@ def _open_source(source: Source, backend: str, stream: int | None, damage: str, 
         return _open_in_memory(source, backend, rate)
     camera = camera_number(source)
     if camera is not None:
-        _refuse_decord(backend, "cameras")
-        _refuse_rate(rate, source)
+        _reject_decord(backend, "cameras")
+        _reject_rate(rate, source)
         return CameraSource(camera)
     path = path_of(source)
     if path.is_dir():
-        _refuse_decord(backend, "folders of pictures")
-        return PicturesSource(pictures_in(path), str(path), rate)
+        _reject_decord(backend, "folders of images")
+        return ImageFilesSource(list_images(path), str(path), rate)
     if is_image_file(path) and backend == "av" and not _is_animated_png(path):
-        return PicturesSource([path], str(path), rate)
-    _refuse_rate(rate, source)
+        return ImageFilesSource([path], str(path), rate)
+    _reject_rate(rate, source)
     return AvSource(path, stream, damage) if backend == "av" else DecordSource(path, stream)
 
 
 def _open_in_memory(source: object, backend: str, rate: float | None) -> FrameSource:
-    if isinstance(source, StoredPictures):
-        _refuse_decord(backend, "pictures")
-        return PicturesSource(source.paths, _folder_of(source.paths), rate, turned=False)
+    if isinstance(source, StoredImages):
+        _reject_decord(backend, "images")
+        return ImageFilesSource(source.paths, _folder_of(source.paths), rate, turned=False)
     if not isinstance(source, np.ndarray | list | tuple):
         raise VideoError(
-            f"source: expected a path, a list of pathlib.Path to pictures, or uint8 (T, H, W, 3) RGB, got "
+            f"source: expected a path, a list of pathlib.Path to images, or uint8 (T, H, W, 3) RGB, got "
             f"{type(source).__name__}: open or collect it first"
         )
     if len(source) and isinstance(source[0], str | bytes):
         raise VideoError(
-            "source: expected pictures as pathlib.Path, got a list of texts: give [Path(name) for name in names], or "
+            "source: expected images as pathlib.Path, got a list of strings: pass [Path(name) for name in names], or "
             "one path of a video"
         )
     if len(source) and isinstance(source[0], Path):
         odd = next((type(p).__name__ for p in source if not isinstance(p, Path)), None)
         if odd is not None:
-            raise VideoError(f"source: expected pictures as pathlib.Path alone, got {odd} among them")
-        _refuse_decord(backend, "pictures")
+            raise VideoError(f"source: expected images as pathlib.Path only, got {odd} among them")
+        _reject_decord(backend, "images")
         paths = cast("Sequence[Path]", source)
-        return PicturesSource(paths, _folder_of(paths), rate)
-    _refuse_decord(backend, "arrays")
+        return ImageFilesSource(paths, _folder_of(paths), rate)
+    _reject_decord(backend, "arrays")
     return ArraySource(cast("np.ndarray | Sequence[np.ndarray]", source), rate)
 
 
 def _folder_of(paths: Sequence[Path]) -> str:
-    return str(paths[0].parent) if paths else "pictures"
+    return str(paths[0].parent) if paths else "images"
 
 
 def _is_animated_png(path: Path) -> bool:
-    """The chunk that makes a PNG an animation comes before its pixels."""
+    """Whether a PNG has the chunk of an animation, which comes before its pixels."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError:
-        return False  # told by whoever opens it
+        return False  # the error is reported when it is opened
     return head.startswith(b"\x89PNG") and b"acTL" in head
 
 
-def _refuse_decord(backend: str, kind: str) -> None:
+def _reject_decord(backend: str, kind: str) -> None:
     if backend == "decord":
         raise VideoError(f'expected a video file for backend "decord", got {kind}: use backend="av"')
 
 
-def _refuse_rate(rate: float | None, source: str | Path) -> None:
+def _reject_rate(rate: float | None, source: str | Path) -> None:
     if rate is not None:
-        raise VideoError(f"'{source}': it has times of its own, got rate {rate}: leave the rate out")
+        raise VideoError(f"'{source}': it has its own time stamps, got rate {rate}: leave the rate out")
 
 
 class VideoReader:
     """An open video: `for frame in reader` from the start, `reader[i]`, `get`, `read` where the source allows.
 
-    A context manager; closing ends the threads of iterations that were left open. Each iteration starts anew (a
-    camera's goes on). `info` is what the header says; only reading tells the truth.
+    A context manager; closing ends the threads of unfinished iterations. Each iteration starts at the first frame (that
+    of a camera goes on). `info` is what the header declares, which may be wrong.
     """
 
     def __init__(self, source: FrameSource, prefetch: int) -> None:
         self._source = source
         self._prefetch = prefetch
-        self._running: list[Prefetch[Frame]] = []
+        self._prefetches: list[Prefetch[Frame]] = []
         self._closed = False
 
     @property
@@ -140,25 +140,25 @@ class VideoReader:
     def __iter__(self) -> Iterator[Frame]:
         """All frames in order, index from 0, times strictly increasing; raises `VideoError` where the data breaks."""
         self._check_open()
-        return self._source.frames() if self._prefetch == 0 else self._ahead(self._source.frames())
+        return self._source.frames() if self._prefetch == 0 else self._prefetched(self._source.frames())
 
     def frames_from(self, index: int) -> Iterator[Frame]:
-        """The frames from `index` on, as iterating gives them: by seeking where that is exact, else past those
-        before."""
+        """The frames from `index` on, as iteration returns them: by seeking where that is exact, else by skipping
+        those before."""
         self._check_open()
-        if self._source.seeks:
+        if self._source.seekable:
             frames = self._source.read(range(index, self._source.count_frames()))
         else:
             frames = islice(self._source.frames(), index, None)
-        return frames if self._prefetch == 0 else self._ahead(frames)
+        return frames if self._prefetch == 0 else self._prefetched(frames)
 
-    def _ahead(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+    def _prefetched(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         with Prefetch(frames, self._prefetch) as ahead:
-            self._running.append(ahead)
+            self._prefetches.append(ahead)
             try:
                 yield from ahead
             finally:
-                self._running.remove(ahead)
+                self._prefetches.remove(ahead)
 
     def __getitem__(self, index: int) -> Frame:
         """Frame `index`. Raises `IndexError` outside the video."""
@@ -191,9 +191,9 @@ class VideoReader:
             raise ValueError(f"'{self.info.source}': the reader is closed: open the video again")
 
     def close(self) -> None:
-        """End all threads and give back the file. May be called twice."""
+        """End all threads and close the file. May be called twice."""
         self._closed = True
-        for frames in tuple(self._running):
+        for frames in tuple(self._prefetches):
             frames.close()
         self._source.close()
 

@@ -1,4 +1,4 @@
-"""Which frames of a video are read. Index arithmetic alone."""
+"""Which frames of a video are processed, by their index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rvos.types import Frame
 
 
 class FrameReader(Protocol):
-    """What sampling asks of a video; `VideoReader` obeys."""
+    """What sampling needs of a video; `VideoReader` is one."""
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -69,7 +69,7 @@ Sampling = Stride | Uniform
 
 
 def parse_sampling(text: str) -> Sampling:
-    """`all`, `stride:K` or `uniform:N` with K, N >= 1. Raises `ConfigError`, also for what is no text."""
+    """`all`, `stride:K` or `uniform:N` with K, N >= 1. Raises `ConfigError`, also if it is not a string."""
     if text == "all":
         return Stride(1)
     match = re.fullmatch(r"(stride|uniform):([0-9]{1,9})", text) if isinstance(text, str) else None

@@ -1,4 +1,4 @@
-"""What every kind of source offers to `VideoReader`."""
+"""The interface of the sources that `VideoReader` reads."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Protocol
 
 import numpy as np
 
-from rvos.types import Frame, StoredPictures, VideoError, VideoInfo
+from rvos.types import Frame, StoredImages, VideoError, VideoInfo
 
-Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path] | StoredPictures
-"""Where a video is read from: the path of a file or of a folder of pictures (natural order), "camera:N", paths of
-pictures (in the order given), a (T, H, W, 3) uint8 RGB array, or a list of (H, W, 3) arrays."""
+Source = str | Path | np.ndarray | Sequence[np.ndarray] | Sequence[Path] | StoredImages
+"""Where a video is read from: the path of a file or of a folder of images (natural order), "camera:N", paths of
+images (in the order given), a (T, H, W, 3) uint8 RGB array, or a list of (H, W, 3) arrays."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CAMERA = re.compile(r"camera:([0-9]{1,4})")
 
-PICTURE_RATE = 25.0
-"""Frames per second given to pictures and arrays, which carry no times, where the caller names none."""
+DEFAULT_RATE = 25.0
+"""Frames per second of images and arrays, which have no time stamps, unless the caller gives a rate."""
 
 
 class FrameSource(Protocol):
-    """A place where frames come from. Every call of `frames` starts at the first frame (a camera: at the next one)."""
+    """A source of frames. Every call of `frames` starts at the first frame (a camera: at the next one)."""
 
     info: VideoInfo
 
     @property
-    def seeks(self) -> bool:
-        """Any frame can be read exactly without those before it, and all can be counted without being read."""
+    def seekable(self) -> bool:
+        """Whether any frame can be read exactly without those before it, and frames can be counted without decoding."""
         ...
 
     def frames(self) -> Iterator[Frame]:
@@ -42,22 +42,22 @@ class FrameSource(Protocol):
         ...
 
     def count_frames(self) -> int:
-        """T, counted, whatever the header declares. Raises `VideoError` where it cannot be known."""
+        """T, by counting, not from the header. Raises `VideoError` if it cannot be known."""
         ...
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release files and devices."""
         ...
 
 
 def camera_number(source: Source) -> int | None:
-    """N of "camera:N", which shows everything once; None for any other source."""
+    """N of "camera:N"; None for any other source."""
     match = _CAMERA.fullmatch(str(source)) if isinstance(source, str | Path) else None
     return int(match[1]) if match else None
 
 
 def path_of(source: str | Path) -> Path:
-    """The path that a source names. Raises `VideoError` for what can be none: nothing, a URL, a pipe, a device."""
+    """The path of a source. Raises `VideoError` for an empty name, a missing file, a URL, a pipe or a device."""
     text = str(source)
     if not text.strip():
         raise VideoError("source: expected a video file or a folder, got an empty name: is a shell variable unset?")
@@ -71,7 +71,7 @@ def path_of(source: str | Path) -> Path:
         raise VideoError(f"no such file: '{text}': check the path") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise VideoError(f"'{text}': cannot be opened ({reason}): check the path and its rights") from error
+        raise VideoError(f"'{text}': cannot be opened ({reason}): check the path and its permissions") from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise VideoError(f"'{text}': expected a file or a folder, got a pipe or a device: write it to a file first")
     return path

@@ -1,4 +1,4 @@
-"""Frames -> a video file that browsers and players open, with the times of the source."""
+"""Writes frames as a video file that browsers and players open, with the times of the source."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ TICKS_PER_S = 90_000
 _DEFAULT_RATE = 25.0
 _KEY_INTERVAL_S = 2.0
 _ASPECT_TERMS = 255
-_LATE_S = 10.0
-"""A clock that starts later than this does not count from the beginning of the video."""
+_LATE_START_S = 10.0
+"""If the first frame is later than this, its time becomes 0."""
 
 
 class VideoWriter:
     """Writes frames as h264, yuv420p, BT.709, or in another encoding, with exact times (1/90000 s; .webm 1/1000 s).
 
-    size: (height, width); an odd one grows by one row or column, a copy of the last, where the encoding takes no odd
-    ones. rate: mean frames per second, a hint to the encoder and the duration of a lone frame; None = unknown.
+    size: (height, width); an odd side is padded with a copy of the last row or column if the encoding needs even ones.
+    rate: mean frames per second, a hint to the encoder and the duration of a lone frame; None = unknown.
     pixel_aspect: width / height of a pixel, which players apply. A frame lasts until the next, the last as long as the
-    one before it. Times are kept, but for those of a clock that starts more than 10 s late: there the first frame is at
-    0. The file grows under a hidden name beside `path` and takes its name on `close`, also after an error: what was
-    written is always a complete video.
-    Without a frame there is no file.
-    Raises `OutputError` when the folder cannot be written or the suffix is not known.
+    one before it. Times are kept, unless the first one is later than 10 s: then the video starts at 0. The file is
+    written under a hidden name beside `path` and renamed on `close`, also after an error, so that it is always a
+    complete video. Without a frame there is no file.
+    Raises `OutputError` if the folder cannot be written or the suffix is unknown.
     """
 
     def __init__(
@@ -55,9 +54,9 @@ class VideoWriter:
         if self._path.suffix.lower() not in encoding.suffixes:
             suffixes = ", ".join(sorted(encoding.suffixes))
             raise OutputError(f"'{path}': expected one of {suffixes}, got suffix '{self._path.suffix}'")
-        if max(size) > encoding.most_px:
+        if max(size) > encoding.max_px:
             raise OutputError(
-                f"'{path}': expected a side of at most {encoding.most_px} px, which {encoding.title} takes, "
+                f"'{path}': expected sides of at most {encoding.max_px} px for {encoding.title}, "
                 f"got {size[0]} x {size[1]} px (height x width): leave it out, and save masks or frames"
             )
         self._partial = self._path.with_name(f".{self._path.stem}.partial{self._path.suffix}")
@@ -65,7 +64,7 @@ class VideoWriter:
         # A colon in a path would begin the name of a protocol: hence the prefix. WebM has an id by chance otherwise.
         is_webm = self._path.suffix.lower() == ".webm"
         mp4_options = {"movflags": "faststart", "video_track_timescale": str(TICKS_PER_S)}
-        with _written(self._path):
+        with _as_output_error(self._path):
             self._container = av.open(
                 f"file:{self._partial}",
                 "w",
@@ -75,7 +74,7 @@ class VideoWriter:
             self._container.start_encoding()
         self._last_tick: int | None = None
         self._origin_s = 0.0
-        self._held: Packet | None = None
+        self._pending_packet: Packet | None = None
         self._last_duration = round(TICKS_PER_S / self._rate)
         self._closed = False
 
@@ -83,9 +82,9 @@ class VideoWriter:
         rate = Fraction(self._rate).limit_denominator(TICKS_PER_S)
         stream = cast(av.VideoStream, self._container.add_stream(self._encoding.codec, rate=rate))
         context = stream.codec_context
-        height, width = (side + -side % self._encoding.multiple for side in self._size)
+        height, width = (side + -side % self._encoding.side_multiple for side in self._size)
         context.width, context.height = width, height
-        context.pix_fmt = self._encoding.stream_format
+        context.pix_fmt = self._encoding.stream_pixel_format
         context.sample_aspect_ratio = Fraction(pixel_aspect).limit_denominator(_ASPECT_TERMS)
         context.time_base = Fraction(1, TICKS_PER_S)
         context.gop_size = max(1, round(_KEY_INTERVAL_S * self._rate))
@@ -103,15 +102,15 @@ class VideoWriter:
         if image.shape != shape or image.dtype != np.uint8:
             raise ValueError(f"VideoWriter.write: expected uint8 {shape}, got {image.dtype} {image.shape}")
         tick = self._tick(time_s)
-        frame = self._encoding.frame(_grown(image, self._encoding.multiple))
+        frame = self._encoding.frame(_padded(image, self._encoding.side_multiple))
         frame.pts = tick
         frame.time_base = Fraction(1, TICKS_PER_S)
         self._mux(self._stream.encode(frame))
 
     def _tick(self, time_s: float) -> int:
         if self._last_tick is None:
-            # Players drop what lies before zero, and wait for what begins at the epoch.
-            self._origin_s = time_s if time_s > _LATE_S else min(0.0, time_s)
+            # Players drop frames before zero, and wait for a first frame whose time counts from the epoch.
+            self._origin_s = time_s if time_s > _LATE_START_S else min(0.0, time_s)
         tick = round((time_s - self._origin_s) * TICKS_PER_S)
         if self._last_tick is not None:
             if tick <= self._last_tick:
@@ -121,31 +120,31 @@ class VideoWriter:
         return tick
 
     def _mux(self, packets: list[Packet]) -> None:
-        """One packet is held back: the last one must be told how long it lasts."""
+        """Mux all packets but the last, whose duration is set by `close`."""
         for packet in packets:
-            if self._held is not None:
-                self._put(self._held)
-            self._held = packet
+            if self._pending_packet is not None:
+                self._mux_packet(self._pending_packet)
+            self._pending_packet = packet
 
-    def _put(self, packet: Packet) -> None:
-        with _written(self._path):
+    def _mux_packet(self, packet: Packet) -> None:
+        with _as_output_error(self._path):
             self._container.mux(packet)
 
     def close(self) -> None:
-        """Finish the file and give it its name. May be called twice."""
+        """Finish the file and rename it to `path`. May be called twice."""
         if self._closed:
             return
         self._closed = True
-        with _written(self._path):
+        with _as_output_error(self._path):
             if self._last_tick is None:
                 self._container.close()
                 self._partial.unlink(missing_ok=True)
                 return
             try:
                 self._mux(self._stream.encode(None))
-                if self._held is not None:
-                    self._held.duration = self._last_duration
-                    self._put(self._held)
+                if self._pending_packet is not None:
+                    self._pending_packet.duration = self._last_duration
+                    self._mux_packet(self._pending_packet)
             finally:
                 self._container.close()
             self._partial.replace(self._path)
@@ -158,8 +157,8 @@ class VideoWriter:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """What the disk or the encoder refuses, as `OutputError`."""
+def _as_output_error(path: Path) -> Iterator[None]:
+    """Raises errors of the disk and of the encoder as `OutputError`."""
     with output_errors(path):
         try:
             yield
@@ -169,8 +168,8 @@ def _written(path: Path) -> Iterator[None]:
             raise OutputError(f"'{path}': cannot be encoded ({str(error).split(': ')[0]}): leave it out") from error
 
 
-def _grown(image: np.ndarray, multiple: int) -> np.ndarray:
-    """`image` with sides that are multiples, by copies of the last row and column."""
+def _padded(image: np.ndarray, multiple: int) -> np.ndarray:
+    """`image` padded to sides that are multiples, by copies of the last row and column."""
     height, width = image.shape[:2]
     more = (-height % multiple, -width % multiple)
     return np.pad(image, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge") if any(more) else image

@@ -11,9 +11,9 @@ import numpy as np
 
 from image_core.identity import name_of
 from image_core.state import from_bytes, to_bytes
-from rvos.tracking.carrying.joint import resolve
 from rvos.tracking.carrying.mask_carrier import MaskCarrier
 from rvos.tracking.carrying.object_tracker import ObjectGuess, ObjectTracker
+from rvos.tracking.carrying.soft_aggregation import soft_aggregate
 from rvos.types import Frame, FrameResult, OutputError, Target
 from rvos.view.frame_view import View, view_of
 from rvos.watch.prompts import MaskPrompts
@@ -92,7 +92,7 @@ class MaskSession:
             states[i] = carrier.begin(view, mask) if state is None else carrier.renew(view, state, mask)
             guesses[i] = ObjectGuess(states[i].probs, quality=1.0)
         order = sorted(guesses)
-        guesses = dict(zip(order, resolve([guesses[i] for i in order]), strict=True))
+        guesses = dict(zip(order, soft_aggregate([guesses[i] for i in order]), strict=True))
         for i in guesses.keys() - prompted.keys():
             states[i] = carrier.update(view, states[i], guesses[i])
         return guesses, states

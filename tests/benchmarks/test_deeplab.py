@@ -78,7 +78,7 @@ def test_without_its_files_the_ablation_is_left_out_and_says_so(
 ) -> None:
     monkeypatch.setenv("RVOS_HOME", str(tmp_path))
     with pytest.raises(CheckpointError, match=r"got: model\.json is missing"):
-        deeplab.at_hand()
+        deeplab.local_copy()
     name = "DeepLab instead of SSDLite"
     monkeypatch.setattr(real_video, "ABLATIONS", {name: real_video.ABLATIONS[name]})
     model: Any = SimpleNamespace(masker=None, classifier=None)
@@ -92,7 +92,7 @@ def test_without_its_files_the_ablation_is_left_out_and_says_so(
 @pytest.mark.parametrize("clip", ["dog", "car-shadow", "dance-twirl"])
 def test_maps_are_those_of_the_release(shared_dir: Path, clip: str) -> None:
     try:
-        model_json = deeplab.at_hand()
+        model_json = deeplab.local_copy()
     except CheckpointError as error:
         pytest.skip(str(error))
     wanted = json.loads((shared_dir / "parity/real_weights/values.json").read_text())[clip]["deeplab_voc"]

@@ -22,7 +22,7 @@ def test_true_masks_are_those_of_every_object_that_the_still_part_fits() -> None
     clip = motion_words.truly_asked(sample, described, [number])
     ((question, answers),) = clip.said.items()
     assert question == "the circles" and len(answers) == len(sample.frames)
-    fits = {actor.item.id for actor in described.film.actors if meaning.of.fits(actor.item)}
+    fits = {actor.item.id for actor in described.animation.objects if meaning.of.fits(actor.item)}
     for track, answer in zip(sample.tracks, answers, strict=True):
         assert {int(np.unique(track[c.mask]).item()) for c in answer.candidates} == fits & set(np.unique(track))
 

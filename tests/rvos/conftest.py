@@ -31,7 +31,7 @@ from image_core.types import ImageFeatures, Prediction, TextFeatures
 from image_core.weights import DEFAULT, find_model
 from rvos.tracking.tracker import Tracker
 from rvos.types import FrameResult
-from rvos.video import pictures
+from rvos.video import image_sources
 from rvos.view.frame_view import View
 
 _DIRECTIONS = {"red": (1.0, -0.5, -0.5), "green": (-0.5, 1.0, -0.5), "blue": (-0.5, -0.5, 1.0)}
@@ -172,7 +172,7 @@ def frames() -> np.ndarray:
 def breaking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[np.ndarray, int], Path]:
     """Writes pictures as a folder whose picture `at` has a good header and cannot be decoded until `mend` is made."""
     folder = tmp_path / "pictures"
-    read = pictures.read_image
+    read = image_sources.read_image
 
     def write(images: np.ndarray, at: int) -> Path:
         folder.mkdir()
@@ -185,7 +185,7 @@ def breaking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
                 raise DataError(f"{path}: not a picture that can be read")
             return read(path, apply_orientation=apply_orientation)
 
-        monkeypatch.setattr(pictures, "read_image", read_until_there)
+        monkeypatch.setattr(image_sources, "read_image", read_until_there)
         return folder
 
     return write

@@ -100,7 +100,7 @@ def test_masks_are_drawn_anew_by_a_masker_of_the_hub(
     )
     assert plain[:2] == drawn[:2] and plain[2] != drawn[2]
     refused = offline(*command, "--set", "refining.every=1", "--out", tmp_path / "other")
-    assert refused.code == 2 and "expected a masker that draws masks anew, got none" in "\n".join(refused.err)
+    assert refused.code == 2 and "expected a masker that redraws masks, got none" in "\n".join(refused.err)
     refused = offline(*command, "--set", "masker=foto", "--out", tmp_path / "other")
     assert "unknown masker 'foto': did you mean 'photo'?" in "\n".join(refused.err)
 

@@ -126,7 +126,7 @@ def test_a_cut_opens_an_adaptive_key_frame_and_no_other() -> None:
 
 def test_key_frame_policies_say_whether_they_see_all() -> None:
     policies = [parse_key_frames(text) for text in ("auto", "all", "every:1", "adaptive:1", "every:2", "adaptive:2")]
-    assert [policy and policy.sees_all for policy in policies] == [None, True, True, True, False, False]
+    assert [policy and policy.all_frames for policy in policies] == [None, True, True, True, False, False]
 
 
 def test_a_key_frame_state_of_another_make_is_refused() -> None:

@@ -86,7 +86,7 @@ def test_a_folder_of_pictures_has_the_rate_that_is_said(
     with pytest.raises(VideoError, match=r"clip.mp4': it has times of its own, got rate 10.0: leave the rate out"):
         VideoSegmenter(colour_segmenter, video=VideoConfig(rate=10.0)).segment(make_clip(2), ["the red thing"])
     for wrong in (0, -1.0):
-        with pytest.raises(ConfigError, match=r"video.rate: expected more than 0 pictures a second, got"):
+        with pytest.raises(ConfigError, match=r"video.rate: expected more than 0 frames per second, got"):
             VideoConfig(rate=wrong)
 
 
@@ -120,8 +120,8 @@ def test_words_the_model_has_never_seen_are_named_once(
         segmenter.segment(frames[:2], ["the red dog", "a dog"])
     segmenter.segment(frames[:2], ["the red cat and a dog"])
     assert [record.getMessage() for record in caplog.records] == [
-        "dog, a: this model does not know what that is; another may: see --model",
-        "cat, and: this model does not know what that is; another may: see --model",
+        "dog, a: unknown to this model; another may know it: see --model",
+        "cat, and: unknown to this model; another may know it: see --model",
     ]
 
 

@@ -20,14 +20,14 @@ from rvos import VideoSegmenter
 from rvos.configuration import system_config
 from rvos.export.outputs import OUTPUTS, ExportInput
 from rvos.export.table import build_exporters
-from rvos.parts import check_agreement, propagation_config, read_like, tracker_config
+from rvos.parts import check_compatible, propagation_config, resolve_reading, tracker_config
 from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import parse_key_frames
 from rvos.reading.propagation import NoPropagation
 from rvos.run.job import Job, run
-from rvos.system import OF_MASKS, SETTINGS, Reading, SystemConfig, VideoSystem
+from rvos.system import MASK_FIELDS, SETTINGS, Reading, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
-from rvos.tracking.belief.presence_levels import OTHERWISE
+from rvos.tracking.belief.presence_levels import DEFAULT_THRESHOLD
 from rvos.tracking.carrying.object_tracker import ObjectTrackerConfig
 from rvos.tracking.carrying.refining import RefiningConfig
 from rvos.tracking.hub.kinds import HUB_TRACKERS
@@ -271,7 +271,7 @@ def test_parts_and_reading_agree_or_all_contradictions_are_named(
     with faults.gathered():
         keys = parse_key_frames(key_frames)
         assert keys is not None
-        check_agreement(keys, decode, ("p", propagation), ("t", tracker))
+        check_compatible(keys, decode, ("p", propagation), ("t", tracker))
     if not parts:
         faults.raise_all()
         return
@@ -306,8 +306,8 @@ def test_what_is_left_open_is_chosen_by_the_parts_and_agrees(
     is_slow: bool,
     chosen: tuple[str, str],
 ) -> None:
-    keys, how = read_like(parse_key_frames(key_frames), decode, propagation, tracker, lambda: is_slow)
-    check_agreement(keys, how, ("p", propagation), ("t", tracker))
+    keys, how = resolve_reading(parse_key_frames(key_frames), decode, propagation, tracker, lambda: is_slow)
+    check_compatible(keys, how, ("p", propagation), ("t", tracker))
     assert (str(keys), how) == chosen
 
 
@@ -317,19 +317,19 @@ def test_names_that_are_not_there_are_told_together() -> None:
 
 
 def test_masks_need_no_settings_of_words() -> None:
-    system_config(["sampling=stride:2", "video.stream=1"]).check_masks()
+    system_config(["sampling=stride:2", "video.stream=1"]).check_for_masks()
     with pytest.raises(ConfigError, match=r"key_frames: got every:2 with masks.*; decode: got key with masks"):
-        SystemConfig(key_frames="every:2", decode="key").check_masks()
+        SystemConfig(key_frames="every:2", decode="key").check_for_masks()
     with pytest.raises(ConfigError, match=r"tracker\.lookahead: got 6 with masks"):
-        system_config(["tracker.lookahead=6"]).check_masks()
+        system_config(["tracker.lookahead=6"]).check_for_masks()
 
 
 def test_words_need_no_settings_of_masks() -> None:
-    system_config(["tracker.lookahead=6"]).check_words()
+    system_config(["tracker.lookahead=6"]).check_for_expressions()
     config = system_config(["object_tracker.carried_weight=1"])
-    config.check_masks()
+    config.check_for_masks()
     with pytest.raises(ConfigError, match=r"object_tracker\.carried_weight: got 1 with expressions"):
-        config.check_words()
+        config.check_for_expressions()
 
 
 def test_contradictions_wait_for_neither_video_nor_weights(
@@ -376,15 +376,15 @@ def test_a_run_records_the_whole_description(
     result = run(job, VideoSegmenter(colour_segmenter)).result
     stored = json.loads((tmp_path / "out" / "settings.json").read_text())["settings"]
     assert stored == result["settings"]
-    assert set(SETTINGS) - {"device", *OF_MASKS} <= set(stored)
-    tracker = SystemConfig().tracker.document() | {"presence_threshold": OTHERWISE}
+    assert set(SETTINGS) - {"device", *MASK_FIELDS} <= set(stored)
+    tracker = SystemConfig().tracker.document() | {"presence_threshold": DEFAULT_THRESHOLD}
     assert stored["tracker"] == json.loads(json.dumps(tracker))
     assert set(stored["model"]) == {"name", "revision", "adapter", "licence"}
 
 
 def test_the_help_names_everything_there_is_to_choose(rvos: Callable[..., Any], tmp_path: Path) -> None:
     said = "".join("".join(line.split()) for line in rvos("segment", "--help").out)
-    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation", *OF_MASKS}
+    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation", *MASK_FIELDS}
     assert all(f"{key}=" in said for key in flat | {f"video.{each.name}" for each in fields(VideoConfig)})
     assert all(f"{group}.KEY=" in said for group in ("tracker", "propagation", "object_tracker", "refining"))
     assert "masker=photo" in said and all(f"{name}" in said for name in HUB_TRACKERS)

@@ -54,15 +54,15 @@ def write_a2d_sentences(
     annotated = {missed[0]: 0}
     for index in range(count):
         described = videos.describe(index)
-        film, video_id = described.film, described.video_id
-        write_video(root / "Release" / "clips320H" / f"{video_id}.mp4", draw_frames(film, size), film.rate)
-        texts_of = about_one(film, 1, Random(video_id))
+        animation, video_id = described.animation, described.video_id
+        write_video(root / "Release" / "clips320H" / f"{video_id}.mp4", draw_frames(animation, size), animation.rate)
+        texts_of = about_one(animation, 1, Random(video_id))
         if texts_of:
             alone = index % 2 == 1
-            shown = list(texts_of)[:1] if alone else sorted(film.position)
+            shown = list(texts_of)[:1] if alone else sorted(animation.position)
             queries += [(video_id, instance_of(i), texts_of[i][0]) for i in texts_of if i in shown]
             folder = annotations / "a2d_annotation_with_instances" / video_id
-            tracks = visible_tracks(film, draw_tracks(film, size))
+            tracks = visible_tracks(animation, draw_tracks(animation, size))
             files = annotated_instances(tracks, shown, min(texts_of), index)
             _write_annotations(folder, tracks, files)
             annotated[video_id] = len(files)

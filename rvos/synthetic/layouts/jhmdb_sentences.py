@@ -45,15 +45,15 @@ def write_jhmdb_sentences(
     queries = [("video_id", "query")]
     for index in range(count):
         described = videos.describe(index)
-        film, video_id = described.film, described.video_id
-        length = film.frame_count - WITHOUT_MASK
-        tracks = visible_tracks(film, draw_tracks(film, size))[:length]
-        texts_of = about_one(film, 1, Random(video_id))
+        animation, video_id = described.animation, described.video_id
+        length = animation.frame_count - WITHOUT_MASK
+        tracks = visible_tracks(animation, draw_tracks(animation, size))[:length]
+        texts_of = about_one(animation, 1, Random(video_id))
         meant = next((i for i in texts_of if (tracks == i).any((1, 2)).sum() >= _SCORED + 2), None)
         if meant is None:
             continue
         place, (text,), masks = f"{described.family}/{video_id}", texts_of[meant], tracks == meant
-        _write_pictures(root / "Rename_Images" / place, draw_frames(film, size))
+        _write_pictures(root / "Rename_Images" / place, draw_frames(animation, size))
         _write_mat(root / "puppet_mask" / place / "puppet_mask.mat", masks)
         mat = f"{_HOME}/puppet_mask/{place}/puppet_mask.mat"
         for position in _scored_positions(masks):

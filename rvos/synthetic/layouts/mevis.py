@@ -42,11 +42,11 @@ def write_mevis(
     folder = root / FOLDERS[split]
     for index in range(count):
         described = videos.describe(index)
-        film = described.film
-        names = [f"{t + t // _GAP:05d}" for t in range(film.frame_count)]
-        write_frames(folder / "JPEGImages" / described.video_id, names, draw_frames(film, size))
-        tracks = visible_tracks(film, draw_tracks(film, size))
-        annotation_ids = {object_id: len(masks) + i for i, object_id in enumerate(sorted(film.position))}
+        animation = described.animation
+        names = [f"{t + t // _GAP:05d}" for t in range(animation.frame_count)]
+        write_frames(folder / "JPEGImages" / described.video_id, names, draw_frames(animation, size))
+        tracks = visible_tracks(animation, draw_tracks(animation, size))
+        annotation_ids = {object_id: len(masks) + i for i, object_id in enumerate(sorted(animation.position))}
         masks |= {str(i): _runs(tracks == object_id) for object_id, i in annotation_ids.items()}
         rows = [_row(text, ids, annotation_ids) for text, ids in expressions_of(described)]
         meta[described.video_id] = {"expressions": {str(i): row for i, row in enumerate(rows)}, "frames": names}
@@ -66,10 +66,10 @@ def expressions_of(described: VideoDescription) -> list[tuple[str, tuple[int, ..
     """Texts with the ids of the objects that they mean, different ones; those that mean none are the last."""
     rng = Random(described.video_id)
     ids_of = {e.text: e.object_ids for e in described.expressions if e.kind != "stale"}
-    for object_id, texts in about_one(described.film, _ABOUT_ONE, rng).items():
+    for object_id, texts in about_one(described.animation, _ABOUT_ONE, rng).items():
         ids_of |= dict.fromkeys(texts, (object_id,))
-    ids_of |= dict(about_several(described.film, _ABOUT_SEVERAL, rng))
-    ids_of |= dict.fromkeys(about_nothing(described.film, _ABOUT_NOTHING, rng), ())
+    ids_of |= dict(about_several(described.animation, _ABOUT_SEVERAL, rng))
+    ids_of |= dict.fromkeys(about_nothing(described.animation, _ABOUT_NOTHING, rng), ())
     return sorted(ids_of.items(), key=lambda pair: not pair[1])
 
 

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from image_core.files import make_folder, write_json
+from rvos.synthetic.animation import Animation
 from rvos.synthetic.dataset import FRAMES, SIZE
 from rvos.synthetic.drawing import draw_frames, draw_tracks
-from rvos.synthetic.film import Film
 from rvos.synthetic.layouts.writing import provenance, videos_of, visible_tracks, write_frames, write_id_maps
 from rvos.synthetic.phrasing import about_one
 
@@ -43,12 +43,12 @@ def write_ref_davis17(
     folder = root / FOLDERS[split]
     for index in range(count):
         described = videos.describe(index)
-        film, video_id = described.film, described.video_id
-        names = [f"{t:05d}" for t in range(film.frame_count)]
-        texts_of = about_one(film, EXPRESSIONS, Random(video_id))
-        numbers = numbers_of(film, list(texts_of))
-        write_frames(folder / "JPEGImages" / video_id, names, draw_frames(film, size))
-        maps = id_maps(visible_tracks(film, draw_tracks(film, size)), numbers)
+        animation, video_id = described.animation, described.video_id
+        names = [f"{t:05d}" for t in range(animation.frame_count)]
+        texts_of = about_one(animation, EXPRESSIONS, Random(video_id))
+        numbers = numbers_of(animation, list(texts_of))
+        write_frames(folder / "JPEGImages" / video_id, names, draw_frames(animation, size))
+        maps = id_maps(visible_tracks(animation, draw_tracks(animation, size)), numbers)
         write_id_maps(folder / "Annotations" / video_id, names, maps)
         texts = {str(numbers[object_id]): own for object_id, own in texts_of.items()}
         meta[video_id] = {"expressions": _expression_rows(texts), "frames": names}
@@ -59,13 +59,13 @@ def write_ref_davis17(
     write_json(listing / "meta_expressions.json", {"videos": meta})
 
 
-def numbers_of(film: Film, object_ids: list[int]) -> dict[int, int]:
-    """Object id of the film -> its id in the annotation, from 1 on without a gap.
+def numbers_of(animation: Animation, object_ids: list[int]) -> dict[int, int]:
+    """Object id of the animation -> its id in the annotation, from 1 on without a gap.
 
     What is not there on the first frame comes first: the official evaluation takes the highest id of the first frame
     for the number of objects, and none may be lost by that.
     """
-    ordered = sorted(object_ids, key=lambda i: (bool(film.visible_of(i)[0]), i))
+    ordered = sorted(object_ids, key=lambda i: (bool(animation.visible_of(i)[0]), i))
     return {object_id: number for number, object_id in enumerate(ordered, 1)}
 
 

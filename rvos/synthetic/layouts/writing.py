@@ -13,8 +13,8 @@ from PIL import Image
 from image_core.errors import ConfigError
 from image_core.files import make_folder, output_errors
 from rvos.export.palette import davis_palette
+from rvos.synthetic.animation import Animation
 from rvos.synthetic.dataset import SyntheticVideos
-from rvos.synthetic.film import Film
 from rvos.synthetic.fingerprint import generator_sha256
 from rvos.video.writer import VideoWriter
 
@@ -33,12 +33,12 @@ def provenance(split: str, seed: int, size: tuple[int, int]) -> dict[str, Any]:
     return {"generator_sha256": generator_sha256(), "split": split, "seed": seed, "size": list(size)}
 
 
-def visible_tracks(film: Film, tracks: np.ndarray) -> np.ndarray:
+def visible_tracks(animation: Animation, tracks: np.ndarray) -> np.ndarray:
     """(T, H, W) uint8 `tracks` without the pixels of what shows too little to be there, so that they are the truth of
     every expression that means the same object throughout."""
     seen = np.zeros((len(tracks), 256), bool)
-    for object_id in film.position:
-        seen[:, object_id] = film.visible_of(object_id)
+    for object_id in animation.position:
+        seen[:, object_id] = animation.visible_of(object_id)
     return np.stack([np.where(row[ids], ids, 0).astype(np.uint8) for row, ids in zip(seen, tracks, strict=True)])
 
 

@@ -17,7 +17,7 @@ from image_core.ranges import Count, Range, Share, Weight, check_ranges
 
 Path = tuple[tuple[int, int], ...]
 """Runs of a history: the frame from which on, and the id of the track that is meant from there."""
-LEAST = 0.02
+MIN_LIKELIHOOD = 0.02
 """Least likelihood of an answer: a model may be wrong."""
 
 
@@ -60,17 +60,17 @@ class History:
 
 
 def likelihood(presence: float, probability: float | None, config: MeaningConfig) -> float:
-    """Likelihood of an answer if a track is the one meant, from `LEAST` to 1.
+    """Likelihood of an answer if a track is the one meant, from `MIN_LIKELIHOOD` to 1.
 
     presence: of the answer; probability: the likelihood of the track in the answer, None if the answer says nothing of
     it: then the target is absent or was missed.
     """
     if probability is None:
-        return max(LEAST, 1 - presence + presence * config.missed)
-    return max(LEAST, presence * probability)
+        return max(MIN_LIKELIHOOD, 1 - presence + presence * config.missed)
+    return max(MIN_LIKELIHOOD, presence * probability)
 
 
-def moved_on(
+def viterbi_step(
     histories: Mapping[int, History],
     likelihoods: Mapping[int, float],
     frame_index: int,
@@ -93,7 +93,7 @@ def moved_on(
     return {i: History(h.log_odds - first, h.path) for i, h in following.items()}
 
 
-def meant_at(path: Path, frame_index: int) -> int | None:
+def track_at(path: Path, frame_index: int) -> int | None:
     """The track that a history says is meant on a frame; before the history begins, its first one. None for an empty
     history."""
     ids = [i for start, i in path if start <= frame_index]

@@ -12,20 +12,21 @@ from image_core.files import write_atomic
 from image_core.identity import ModelIdentity
 
 FILE = Path(__file__).with_name("presence_levels.json")
-OTHERWISE = 0.5
+DEFAULT_THRESHOLD = 0.5
 """The threshold for models without such a measurement: the target is shown if it is more likely present than absent."""
 
 
-def level_for(model: ModelIdentity | None, wanted_t_acc: float, file: Path = FILE) -> float:
+def presence_threshold_for(model: ModelIdentity | None, wanted_t_acc: float, file: Path = FILE) -> float:
     """The presence threshold, [0, 1], at which the share `wanted_t_acc` of all visible targets was shown on validation
     videos.
 
-    model: one of this project. `OTHERWISE` for None, for a model without a measurement and for another revision.
+    model: one of this project. Returns `DEFAULT_THRESHOLD` for None, for a model without a measurement and for another
+    revision.
     """
     known = json.loads(file.read_text()) if model is not None and file.is_file() else {}
     entry = known.get(model.name) if model is not None else None
     if model is None or entry is None or entry["revision"] != model.revision:
-        return OTHERWISE
+        return DEFAULT_THRESHOLD
     shares, levels = zip(*sorted((share, -level) for share, level in entry["levels"]), strict=True)
     return round(float(-np.interp(wanted_t_acc, shares, levels)), 4)
 

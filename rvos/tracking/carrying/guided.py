@@ -111,7 +111,7 @@ def _scale_of(picture: np.ndarray) -> np.float32:
     return np.float32(1 / 255 if picture.dtype == np.uint8 else 1)
 
 
-def snapped(view: View, probs: np.ndarray) -> np.ndarray:
+def snap_to_edges(view: View, probs: np.ndarray) -> np.ndarray:
     """(h, w) float32 probabilities -> the mask (H, W) bool at frame size, its boundary moved to the nearest edge of the
     picture."""
     height, width = view.picture.shape[:2]

@@ -16,7 +16,7 @@ import numpy as np
 from rvos.tracking.carrying.appearance import CHANNELS
 
 DIMENSION = 256
-"""Number of random features; memory and time grow with its square (a reading)."""
+"""Number of random features; memory and time grow with its square (our choice)."""
 BANDWIDTH = 2.0
 SEED = 0
 CHUNK = 512
@@ -47,7 +47,7 @@ class Sums:
         return self.faded(1 - share).plus(other.faded(share))
 
 
-def no_sums() -> Sums:
+def empty_sums() -> Sums:
     """Those of no examples."""
     return Sums(np.zeros((DIMENSION, DIMENSION), np.float32), np.zeros(DIMENSION, np.float32))
 

@@ -12,7 +12,7 @@ import numpy as np
 from image_core.ranges import Count, PositiveShare, Range, Share, Weight, check_ranges
 from rvos.tracking.carrying.appearance import halved, work_flow, work_picture, work_size
 from rvos.tracking.carrying.box import Box, Sizes, box_of, core_of
-from rvos.tracking.carrying.guided import FilterRadius, guided_filter, snapped
+from rvos.tracking.carrying.guided import FilterRadius, guided_filter, snap_to_edges
 from rvos.tracking.carrying.head import Sums, fit, sums_of
 from rvos.tracking.carrying.lifted import lifted, scores, whole
 from rvos.tracking.carrying.two_motions import motion_evidence
@@ -202,7 +202,7 @@ class ObjectTracker:
 
     def mask(self, view: View, guess: ObjectGuess) -> np.ndarray:
         """(H, W) bool at frame size, the boundary moved to the nearest edge of the picture."""
-        return snapped(view, guess.probs)
+        return snap_to_edges(view, guess.probs)
 
     def document(self) -> dict[str, Any]:
         """What the masks depend on, as JSON values."""

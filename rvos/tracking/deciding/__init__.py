@@ -1,1 +1,1 @@
-"""Deciders: they judge, after a video was watched, which of its tracks an expression means."""
+"""Deciders, which choose the tracks that an expression means after the whole video was processed."""

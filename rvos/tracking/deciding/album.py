@@ -20,7 +20,7 @@ import numpy as np
 from image_core.geometry.masks import bounding_box, resize_image, resize_masks
 from image_core.geometry.rle import decode_rle, encode_rle
 from image_core.ranges import Count, Range, check_ranges
-from rvos.tracking.following import Placed
+from rvos.tracking.following import PlacedTrack
 from rvos.view.frame_view import View
 
 BETTER = 1.1
@@ -59,7 +59,7 @@ class Seen:
     times_drawn: int
 
 
-def seen_of(placed: Sequence[Placed]) -> list[Seen]:
+def seen_tracks(placed: Sequence[PlacedTrack]) -> list[Seen]:
     """The tracks that have a candidate on a frame; carried masks are estimates, and no decider is shown them. The
     larger a mask and the higher its quality, the better is the picture."""
     seen = []

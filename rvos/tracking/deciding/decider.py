@@ -15,14 +15,14 @@ Model = TypeVar("Model")
 
 
 class Decider(ABC):
-    """Decides which of the tracks of a video an expression means, after all of it was watched.
+    """Decides which of the tracks of a video an expression means, after all of it was processed.
 
     It judges an album of pictures that was collected on the first of two passes, and is asked between the passes, never
     on a frame. It is shared by all sessions, and holds nothing that changes except the model that it has loaded.
     """
 
     def load(self) -> None:  # noqa: B027 - not everyone has something to load
-        """Load what it needs, so that a missing model is reported before a video is watched. Raises `RvosError`."""
+        """Load what it needs, so that a missing model is reported before a video is processed. Raises `RvosError`."""
 
     def document(self) -> dict[str, Any]:
         """What its decisions depend on beside its numbers, as JSON values: the model, with its revision."""
@@ -58,7 +58,7 @@ class ModelDecider(Decider, Generic[Model]):
 
 
 def check_both_ways(decider: str, both_ways: bool) -> None:
-    """Raise `ConfigError` for a decider where the video is watched only once."""
+    """Raise `ConfigError` for a decider if the video is processed only once."""
     if not both_ways:
         raise ConfigError(
             f"tracker.both_ways: expected true with {decider}, which sees the tracks of the whole video before it "

@@ -19,7 +19,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionRecord:
     """One question to a model, with its answer."""
 
     #: The frames that were shown, in their order.
@@ -47,7 +47,7 @@ class Decision:
     #: Track id -> [0, 1], how likely it is meant, if the decider says so.
     scores: Mapping[int, float] = field(default_factory=dict)
     #: The questions, if a model was asked any.
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[QuestionRecord, ...] = ()
 
     @property
     def accepted(self) -> frozenset[int]:

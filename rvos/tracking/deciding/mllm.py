@@ -17,8 +17,8 @@ import numpy as np
 from image_core.ranges import Count, Range, check_ranges
 from rvos.tracking.deciding.album import Album, Page
 from rvos.tracking.deciding.decider import ModelDecider
-from rvos.tracking.deciding.decision import Asked, Decision, Verdict
-from rvos.tracking.deciding.outlines import cropped, outlined
+from rvos.tracking.deciding.decision import Decision, QuestionRecord, Verdict
+from rvos.tracking.deciding.outlines import crop_around, draw_outlines
 from rvos.tracking.deciding.verdicts import AGAIN, question_of_all, question_of_one, read_verdicts
 
 _LOG = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Mllm(ModelDecider[Answerer]):
         for page in pages:
             plain = page.picture(self._picture_px)
             mask = page.mask(track_id, plain.shape[:2])
-            pictures += [outlined(plain, {number: mask}), cropped(plain, mask, self._picture_px)]
+            pictures += [draw_outlines(plain, {number: mask}), crop_around(plain, mask, self._picture_px)]
         question = question_of_one(expression, number, len(pages))
         return interview.ask([page.frame_index for page in pages], pictures, question, {number: track_id})
 
@@ -94,14 +94,14 @@ class Mllm(ModelDecider[Answerer]):
         plain = page.picture(self._picture_px)
         size = plain.shape[0], plain.shape[1]
         masks = {number: page.mask(track_id, size) for track_id, number in number_of.items() if track_id in page.masks}
-        return outlined(plain, masks)
+        return draw_outlines(plain, masks)
 
 
 class _Interview:
     """The questions about one expression, up to the limit."""
 
     def __init__(self, model: Answerer, config: MllmConfig) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[QuestionRecord] = []
         self._model = model
         self._config = config
 
@@ -115,7 +115,7 @@ class _Interview:
                 return {}
             answer = self._model.answer(pictures, text, self._config.tokens)
             verdicts = read_verdicts(answer, list(numbers))
-            self.asked.append(Asked(tuple(frames), numbers, text, answer, verdicts))
+            self.asked.append(QuestionRecord(tuple(frames), numbers, text, answer, verdicts))
             if verdicts is not None:
                 return {numbers[number]: verdict for number, verdict in verdicts.items()}
         return {}

@@ -46,7 +46,7 @@ def colour_of(number: int) -> tuple[str, Colour]:
     return COLOURS[(number - 1) % len(COLOURS)]
 
 
-def outlined(picture: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray:
+def draw_outlines(picture: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray:
     """A copy of a picture, (h, w, 3) uint8 RGB, with numbered outlines. masks: number -> (h, w) bool, not empty."""
     shown = picture.copy()
     side = min(picture.shape[:2])
@@ -66,7 +66,7 @@ def outlined(picture: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray
     return shown
 
 
-def cropped(picture: np.ndarray, mask: np.ndarray, short_side: int) -> np.ndarray:
+def crop_around(picture: np.ndarray, mask: np.ndarray, short_side: int) -> np.ndarray:
     """A close-up: the part of a picture around a mask (h, w) bool, not empty, with a margin of `AROUND`, and a short
     side of `short_side` pixels (see `fitted`)."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

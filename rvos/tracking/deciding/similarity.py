@@ -4,7 +4,7 @@ frames, and an image-text scorer such as CLIP or SigLIP tells how well the words
 The score of a phrase is a softmax over all tracks of the video, of the mean of each track's logits over its frames.
 Words of place ("on the left") can be judged only among tracks that are seen on the same frame. There the rules of SpARC
 share out the probability that its tracks have together, and the mean over the frames is taken. SpARC does not deal with
-tracks that come and go: a reading.
+tracks that come and go: an interpretation.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy as np
 
 from rvos.tracking.carrying.box import core_of
 from rvos.tracking.carrying.object_tracker import ObjectState, ObjectTracker
-from rvos.tracking.following import Follower, FollowingConfig, Placed, Track, share_of
+from rvos.tracking.following import Follower, FollowingConfig, PlacedTrack, Track, share_inside
 from rvos.tracking.hub.memory import NetworkMemory
 from rvos.tracking.hub.objects import NetworkCarrier, NetworkGuess
 from rvos.tracking.regions import Region, overlap
@@ -47,41 +47,41 @@ class NetworkFollower(Follower):
         super().__init__(config, objects)
         self.network = network
 
-    def carried(self, view: View, track: Track) -> np.ndarray | None:
+    def carry(self, view: View, track: Track) -> np.ndarray | None:
         """(h, w) float32 at work size: where the network sees a track, even if the track was lost; None if it does not
         see it. By optical flow for a track that the network does not follow."""
         if track.network is None:
-            return super().carried(view, track)
+            return super().carry(view, track)
         guess = self._guess(view, track.network)
         return guess.probs if guess.quality >= self.config.lost and guess.probs.max() > 0.5 else None
 
-    def continued(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> Placed:
+    def carry_on(self, view: View, track: Track, carried: np.ndarray | None, taken: np.ndarray | None) -> PlacedTrack:
         """A track without a candidate on this frame: its mask is the network's, which goes on from it."""
         memory = track.network
         if memory is None:
-            return super().continued(view, track, carried, taken)
+            return super().carry_on(view, track, carried, taken)
         if taken is not None:
             track = replace(track, missed=track.missed + 1)
         guess = self._guess(view, memory)
-        if carried is not None and taken is not None and share_of(carried, taken) >= self.config.hidden:
+        if carried is not None and taken is not None and share_inside(carried, taken) >= self.config.hidden:
             # What the network sees there is the other object.
             memory, carried = self.network.skipped(memory), None
         else:
             memory = guess.memory
         track = replace(track, network=memory)
         if carried is None:
-            return Placed(replace(track, probs=None, away=track.away + 1))
+            return PlacedTrack(replace(track, probs=None, away=track.away + 1))
         if track.memory is not None:
             state = self.objects.update(view, ObjectState(guess.probs, track.memory), guess)
             track = replace(track, memory=state.memory)
         moved = replace(self._moved(track, carried, guess.quality), age=track.age + 1)
-        return Placed(moved, self.network.mask(view, guess))
+        return PlacedTrack(moved, self.network.mask(view, guess))
 
-    def drawn(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> Placed:
+    def with_candidate(self, view: View, track: Track, carried: np.ndarray | None, region: Region) -> PlacedTrack:
         """A track that has a candidate on this frame. If the candidate differs from the mask that the network carried,
         the network is shown the candidate."""
         before = track.network
-        placed = super().drawn(view, track, carried, region)
+        placed = super().with_candidate(view, track, carried, region)
         if before is None or placed.track.network is not before:
             return placed
         guess = self._guess(view, before)
@@ -90,17 +90,17 @@ class NetworkFollower(Follower):
         memory = self.network.shown(view, _frame_mask(view, region), before) if is_shown else guess.memory
         return replace(placed, track=replace(placed.track, network=memory))
 
-    def given(self, view: View, track: Track, region: Region) -> Placed:
+    def with_user_mask(self, view: View, track: Track, region: Region) -> PlacedTrack:
         """A track whose mask the user gave: the network is shown the mask. Its memory of earlier frames is kept only if
         the user gave a mask of this track before."""
-        placed = super().given(view, track, region)
+        placed = super().with_user_mask(view, track, region)
         network = self.network.shown(view, _frame_mask(view, region), track.network if track.given else None)
         return replace(placed, track=replace(placed.track, network=network))
 
-    def learned(self, view: View, placed: Placed, region: Region) -> Placed:
+    def update_memory(self, view: View, placed: PlacedTrack, region: Region) -> PlacedTrack:
         """An update of the appearance memory, as for any track. A track that the network does not follow yet is shown
         to it."""
-        taught = super().learned(view, placed, region)
+        taught = super().update_memory(view, placed, region)
         if taught.track.network is not None or taught.mask is not region.mask:
             return taught
         network = self.network.shown(view, _frame_mask(view, region), None)

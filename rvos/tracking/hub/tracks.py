@@ -10,13 +10,13 @@ from image_core.device_names import Precision
 from rvos.tracking.carrying.object_tracker import ObjectTracker
 from rvos.tracking.deciding.building import build_decider
 from rvos.tracking.deciding.decider import Decider
-from rvos.tracking.following import Placed
+from rvos.tracking.following import PlacedTrack
 from rvos.tracking.hub.following import NetworkFollower
 from rvos.tracking.hub.handle import NetworkHandle
 from rvos.tracking.hub.objects import NetworkCarrier, NetworkConfig
 from rvos.tracking.regions import Region
-from rvos.tracking.remembered import TracksState
 from rvos.tracking.tracks import TracksConfig, TracksTracker
+from rvos.tracking.tracks_state import TracksState
 from rvos.view.frame_view import View
 
 
@@ -66,8 +66,8 @@ class HubTracks(TracksTracker):
         """Also if the presence is unknown, as after a cut: the network may find tracks in the new scene."""
         return super().asks(state if state.presence.weight else replace(state, tracks=()))
 
-    def _taught(self, view: View, placed: Sequence[Placed], region_of: Mapping[int, Region]) -> list[Placed]:
+    def _learn(self, view: View, placed: Sequence[PlacedTrack], region_of: Mapping[int, Region]) -> list[PlacedTrack]:
         """The network follows the tracks most likely meant, which come first, and forgets the others."""
-        taught, most = super()._taught(view, placed, region_of), self.config.following.most_learned
+        taught, most = super()._learn(view, placed, region_of), self.config.following.most_learned
         rest = [replace(one, track=replace(one.track, network=None)) for one in taught[most:]]
         return [*taught[:most], *rest]

@@ -1,5 +1,5 @@
 """What an expression has meant so far, by appearance: two pixel classifiers that are trained while the video is
-watched.
+processed.
 
 One learns what the image model answers for pixels of similar appearance on all frames: errors on single frames average
 out, and no object has to be followed for that. The other learns to tell what was shown from its surroundings: its
@@ -19,7 +19,7 @@ import numpy as np
 from image_core.ranges import Count, LogOdds, PositiveShare, Range, check_ranges
 from rvos.tracking.carrying.appearance import halved, pixel_features, work_size
 from rvos.tracking.carrying.box import Box
-from rvos.tracking.carrying.head import DIMENSION, Sums, fit, lift, lifted_strips, no_sums, weighted_sums
+from rvos.tracking.carrying.head import DIMENSION, Sums, empty_sums, fit, lift, lifted_strips, weighted_sums
 from rvos.tracking.carrying.lifted import lifted
 from rvos.view.frame_view import View
 
@@ -92,9 +92,9 @@ def scores_of_all(view: View, classifiers: Sequence[Classifier]) -> list[np.ndar
     return [cv2.resize(plane, work_size(view)[::-1], interpolation=cv2.INTER_LINEAR) for plane in scores]
 
 
-def blank_classifier() -> Classifier:
+def untrained_classifier() -> Classifier:
     """One that has learned nothing, and scores everything 0."""
-    sums = no_sums()
+    sums = empty_sums()
     return Classifier(sums, np.zeros_like(sums.target))
 
 

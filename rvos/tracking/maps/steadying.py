@@ -25,9 +25,9 @@ from rvos.tracking.maps.consensus import (
     Classifier,
     ConsensusConfig,
     answer_examples,
-    blank_classifier,
     mask_examples,
     scores_of_all,
+    untrained_classifier,
 )
 from rvos.view.frame_view import View
 
@@ -79,13 +79,13 @@ class MapMemory:
     """What is remembered of the maps of one expression."""
 
     #: The classifier that learns what the image model answered.
-    of_answers: Classifier = field(default_factory=blank_classifier)
+    of_answers: Classifier = field(default_factory=untrained_classifier)
     #: The classifier that learns what was shown, against its surroundings.
-    of_masks: Classifier = field(default_factory=blank_classifier)
+    of_masks: Classifier = field(default_factory=untrained_classifier)
 
 
 @dataclass(frozen=True)
-class HeardMap:
+class AnswerMap:
     """The map of one answer after the memory has learned from it, and before it is made steady."""
 
     #: (h, w) float32 at work size, calibrated log-odds.
@@ -112,7 +112,9 @@ class Steadier:
     def __init__(self, config: SteadyingConfig) -> None:
         self.config = config
 
-    def heard(self, view: View, answers: Sequence[MaskAnswer], memories: Sequence[MapMemory]) -> list[HeardMap]:
+    def learn_answers(
+        self, view: View, answers: Sequence[MaskAnswer], memories: Sequence[MapMemory]
+    ) -> list[AnswerMap]:
         """The maps of the answers of several expressions, each with its own memory. The memories learn from them one by
         one; then all classifiers are scored on the picture together."""
         c = self.config
@@ -125,16 +127,16 @@ class Steadier:
             of_answers = memory.of_answers.learned(examples, c.keep, c.consensus.ridge)
             learned.append(replace(memory, of_answers=of_answers))
         scores = scores_of_all(view, [memory.of_answers for memory in learned])
-        return [HeardMap(*one) for one in zip(maps, learned, scores, strict=True)]
+        return [AnswerMap(*one) for one in zip(maps, learned, scores, strict=True)]
 
-    def steadied(self, view: View, heard: HeardMap) -> SteadyMap:
+    def steady(self, view: View, answer_map: AnswerMap) -> SteadyMap:
         """A map made steady."""
         c = self.config
-        weighed = np.clip(heard.logits, -c.evidence_most, c.evidence_most)
-        probs = self._smooth(view, weighed + c.answer_weight * heard.scores, c.filter_least + 2)
-        if (probs > 0.5).any() and heard.memory.of_masks.theta.any():
-            probs = self._sharpened(view, probs, heard.memory.of_masks)
-        return SteadyMap(1 / (1 + np.exp(-heard.logits)), probs)
+        weighed = np.clip(answer_map.logits, -c.evidence_most, c.evidence_most)
+        probs = self._smooth(view, weighed + c.answer_weight * answer_map.scores, c.filter_least + 2)
+        if (probs > 0.5).any() and answer_map.memory.of_masks.theta.any():
+            probs = self._sharpened(view, probs, answer_map.memory.of_masks)
+        return SteadyMap(1 / (1 + np.exp(-answer_map.logits)), probs)
 
     def learned(self, view: View, shown: np.ndarray, presence: float, memory: MapMemory) -> MapMemory:
         """The memory after learning what was shown, weighted by the presence of the answer.

@@ -20,8 +20,8 @@ from image_core.language.motion import TimedExpression
 from image_core.ranges import Count, Range, Share, Weight, check_ranges
 from rvos.tracking.belief.meaning import MeaningConfig
 from rvos.tracking.following import Track
-from rvos.tracking.motion.deeds import SURE
 from rvos.tracking.motion.motion_evidence import bound, evidence
+from rvos.tracking.motion.motion_predicates import SURE
 from rvos.tracking.motion.trajectory import SEEN, TIME, Trajectory
 from rvos.view.frame_view import View
 

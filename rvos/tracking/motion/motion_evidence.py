@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from image_core.language.motion import Motion
-from rvos.tracking.motion.deeds import SURE, TINY, UNKNOWN, Way, above, deed, way_of
+from rvos.tracking.motion.motion_predicates import SURE, TINY, UNKNOWN, TrajectorySpan, above, measure_motion, span_of
 from rvos.tracking.motion.trajectory import BOTTOM, LEFT, RIGHT, SEEN, TIME, TOP, Trajectory
 
 SEEN_ALREADY = 1.0
@@ -65,7 +65,7 @@ def _all_of(motions: Sequence[Motion], trajectories: Sequence[Trajectory], begin
 def _of_one(motion: Motion, trajectories: Sequence[Trajectory], begin: float, end: float) -> np.ndarray:
     """(N,) log-odds of one motion in a span of time."""
     begin, end = _span(motion, trajectories, begin, end)
-    ways = [way_of(trajectory, begin, end) for trajectory in trajectories]
+    ways = [span_of(trajectory, begin, end) for trajectory in trajectories]
     told = np.array([not way.is_short for way in ways], dtype=bool)
     values, times = np.full(len(ways), UNKNOWN), np.full(len(ways), math.nan)
     for i in np.flatnonzero(told):
@@ -73,7 +73,7 @@ def _of_one(motion: Motion, trajectories: Sequence[Trajectory], begin: float, en
             values[i] = _to_others(motion, int(i), trajectories, ways, begin, end)
             times[i] = ways[i].seen[0, TIME]
         else:
-            values[i], times[i] = deed(ways[i], motion)
+            values[i], times[i] = measure_motion(ways[i], motion)
     if motion.speed:
         values = np.where(told, np.minimum(values, _by_speed(motion.speed, ways, told)), values)
     if motion.rank:
@@ -100,7 +100,7 @@ def _span(motion: Motion, trajectories: Sequence[Trajectory], begin: float, end:
     return (first, first + third) if motion.when == "beginning" else (last - third, last)
 
 
-def _by_speed(speed: str, ways: Sequence[Way], told: np.ndarray) -> np.ndarray:
+def _by_speed(speed: str, ways: Sequence[TrajectorySpan], told: np.ndarray) -> np.ndarray:
     """(N,) log-odds that each is as fast as the words say, compared with the others."""
     speeds = np.array([way.speed if is_told else 0.0 for way, is_told in zip(ways, told, strict=True)])
     logs = np.log(speeds + 1e-3)
@@ -147,12 +147,12 @@ _BETWEEN = ("follows", "leads", "overtakes", "joins", "parts")
 
 
 def _to_others(
-    motion: Motion, i: int, trajectories: Sequence[Trajectory], ways: Sequence[Way], begin: float, end: float
+    motion: Motion, i: int, trajectories: Sequence[Trajectory], ways: Sequence[TrajectorySpan], begin: float, end: float
 ) -> float:
     """Log-odds that track i does it relative to any other track. If the landmark is not a track of this expression, it
     is only measured that the track moves."""
     if motion.is_seen:
-        return deed(ways[i], Motion("moves"))[0]
+        return measure_motion(ways[i], Motion("moves"))[0]
     pairs = [_shared(trajectories[i], t, begin, end) for j, t in enumerate(trajectories) if j != i]
     values = [_PAIRED[motion.deed](*pair) for pair in pairs if len(pair[0]) >= _SHARED]
     return max(values, default=UNKNOWN)

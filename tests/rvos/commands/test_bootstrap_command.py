@@ -54,10 +54,10 @@ def test_the_command_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
     ("overrides", "answer"),
     [
         ("experiment=synthetic_bootstrap_tinny", "did you mean 'synthetic_bootstrap_tiny'?"),
-        (f"{EXPERIMENT} labels=1.0", "labels: expected a share of the pictures above 0 and below 1, got 1.0"),
-        (f"{EXPERIMENT} labels=0", "labels: expected a share of the pictures above 0 and below 1, got 0"),
+        (f"{EXPERIMENT} labels=1.0", "labels: expected a share of the images above 0 and below 1, got 1.0"),
+        (f"{EXPERIMENT} labels=0", "labels: expected a share of the images above 0 and below 1, got 0"),
         (f"{EXPERIMENT} labels=some", "above 0 and below 1, got 'some'"),
-        (f"{EXPERIMENT} data.labels=0.2", "say labels=0.2"),
+        (f"{EXPERIMENT} data.labels=0.2", "use labels=0.2"),
         (
             f"{EXPERIMENT} data.images=8 labels=0.99 bootstrap.boxes=truth",
             "labels: expected a share that leaves some of 8 pictures, got 0.99",

@@ -67,18 +67,18 @@ def test_formats_without_images_need_no_video(rvos: Rvos, clip: Path) -> None:
     [
         (("run", "--format", "coca", "--out", "o.json"), "unknown output 'coca': did you mean 'coco'?"),
         (("run", "--format", "onnx", "--out", "o.onnx"), "got onnx, which is for models: rvos models export"),
-        (("run", "--format", "coco", "--out", "o.txt"), "expected a file that ends in .json for coco, got 'o.txt'"),
-        (("run", "--format", "coco", "--out", "there.json"), "there.json: expected nothing there"),
-        (("run", "--format", "masks", "--out", "run"), "run: expected nothing there"),
+        (("run", "--format", "coco", "--out", "o.txt"), "expected a file with the suffix .json for coco, got 'o.txt'"),
+        (("run", "--format", "coco", "--out", "there.json"), "there.json: expected a path that does not exist"),
+        (("run", "--format", "masks", "--out", "run"), "run: expected a path that does not exist"),
         (("run", "--format", "masks", "--out", "masks.zip"), "expected a folder for masks, got 'masks.zip'"),
         (("nowhere", "--format", "coco", "--out", "o.json"), "nowhere: expected the folder of a run, got none"),
         ((".", "--format", "coco", "--out", "o.json"), "got one without settings.json"),
         (("other", "--format", "coco", "--out", "o.json"), "expected the folder of an 'rvos run', got an 'rvos train'"),
         (
             ("begun", "--format", "coco", "--out", "o.json"),
-            "expected a finished run, got one that has not ended",
+            "expected a finished run, got an unfinished one",
         ),
-        (("short", "--format", "coco", "--out", "o.json"), "expected 5 whole frames, got 4"),
+        (("short", "--format", "coco", "--out", "o.json"), "expected 5 complete frames, got 4"),
     ],
 )
 def test_export_errors_are_one_line(

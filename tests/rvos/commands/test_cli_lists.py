@@ -38,7 +38,7 @@ def test_one_row_in_several_forms(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("clip,the red circle, on the left", "expected 2 cells, got 3: a cell with a comma stands in quotation marks"),
+        ("clip,the red circle, on the left", "expected 2 cells, got 3: a cell with a comma needs quotation marks"),
         ("clip", "expected 2 cells, got 1"),
         ("clip,", "expected a text as expression, got an empty cell"),
         (",the dog", "expected a text as source, got an empty cell"),
@@ -56,7 +56,7 @@ def test_a_row_of_another_form_keeps_its_place(row: str, words: str, tmp_path: P
         ('source,expression\nclip,"the dog\nclip,the cat\n', "close every quotation mark"),
         ('source,expression\nclip,"the" dog\n', "close every quotation mark"),
         ("source,expression,source\nclip,the dog,other\n", "'source' twice in the first line"),
-        ("source;expression\nclip;the dog\n", "cells are parted by commas"),
+        ("source;expression\nclip;the dog\n", "cells are separated by commas"),
         ("\n\n", "got columns"),
     ],
 )
@@ -94,5 +94,5 @@ def test_an_error_in_the_program_fails_only_its_row(
     assert outcome.code == 2 and outcome.out == ["row 0: out/00000", "row 3: out/00003"]
     first, alone, blue = outcome.err
     assert first.startswith("row 1 (clip.mp4): expected 2 cells, got 3")
-    assert alone.startswith("clip.mp4: its 3 rows are run one by one, after: a fault of ours, or of the model: Val")
-    assert blue.startswith("row 2 (clip.mp4): a fault of ours, or of the model: ValueError: 31 is not a valid")
+    assert alone.startswith("clip.mp4: its 3 rows are run one by one, after: an error in rvos or in the model: Val")
+    assert blue.startswith("row 2 (clip.mp4): an error in rvos or in the model: ValueError: 31 is not a valid")

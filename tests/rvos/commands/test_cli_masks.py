@@ -113,7 +113,7 @@ def test_a_killed_and_continued_run_writes_the_same_bytes(
     assert not (tmp_path / "parts/result.json").exists()
     outcome = rvos(*command, "parts")
     # Snapshots are written behind: on a busy machine the kill may come before the last two.
-    assert outcome.code == 0 and outcome.err[0] in [f"parts: going on from frame {frame}" for frame in (3, 6, 9)]
+    assert outcome.code == 0 and outcome.err[0] in [f"parts: continuing from frame {frame}" for frame in (3, 6, 9)]
     patterns = ("frames.jsonl", "result.json", "masks/*/*.png", "palette/*.png", "contact_sheet.png")
     files = [
         {p.relative_to(out): p.read_bytes() for pattern in patterns for p in out.glob(pattern)}

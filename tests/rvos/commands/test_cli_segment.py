@@ -50,7 +50,7 @@ def test_json_is_one_document_on_stdout(rvos: Rvos, make_clip: Callable[..., Pat
 def test_unknown_words_are_logged_once_unless_quiet(rvos: Rvos, make_clip: Callable[..., Path]) -> None:
     clip = make_clip(3)
     outcome = rvos("segment", clip, "the red dog", "the dog", "--out", "out")
-    assert outcome.code == 0 and outcome.err == ["dog: this model does not know what that is; another may: see --model"]
+    assert outcome.code == 0 and outcome.err == ["dog: unknown to this model; another may know it: see --model"]
     assert rvos("segment", clip, "the dog", "--out", "quiet", "--quiet").err == []
 
 
@@ -97,7 +97,7 @@ def test_a_keyboard_interrupt_is_reported_and_the_run_continues_later(
         outcome = rvos(*command)
     assert outcome.code == 130 and outcome.err == ["rvos: interrupted; the same command continues"]
     outcome = rvos(*command)
-    assert outcome.code == 0 and outcome.err == ["out: going on from frame 4"]
+    assert outcome.code == 0 and outcome.err == ["out: continuing from frame 4"]
     with av.open(str(tmp_path / "out/overlay.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 12
 
@@ -117,7 +117,7 @@ def test_a_list_runs_every_row_and_reports_the_broken_ones(
     assert (
         len(outcome.err) == 3 and outcome.err[0].startswith("row 3 (clip.mp4): ") and "an empty cell" in outcome.err[0]
     )
-    assert outcome.err[1] == "greenish: this model does not know what that is; another may: see --model"
+    assert outcome.err[1] == "greenish: unknown to this model; another may know it: see --model"
     assert outcome.err[2].startswith("row 1 (gone.mp4): ")
     assert (tmp_path / "out/00002/masks/0/00004.png").is_file() and not (tmp_path / "out/00001").exists()
     make_clip(5, "gone.mp4")

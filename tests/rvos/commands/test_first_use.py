@@ -84,7 +84,7 @@ def test_weights_are_downloaded_on_first_use_after_one_line(
         (("segment", "clip.mp4", " "), "blank"),
         (("segment", "clip.mp4", "the dog", "--save", "ovelray"), "did you mean 'overlay'"),
         (("segment", "clip.mp4", "the dog", "--precision", "bf16"), "expected fp32"),
-        (("segment", "clip.mp4", "the dog", "--propagation", "flow"), "which shows no features"),
+        (("segment", "clip.mp4", "the dog", "--propagation", "flow"), "which exposes no features"),
         (("segment", "clip.mp4", "the dog", "--out", "letters"), "letter.txt"),
         (("segment", "clip.mp4", "the dog", "--out", "clip.mp4/out"), "clip.mp4/out"),
         (("segment", "clip.mp4", "the dog", "--out", "other"), "another run"),

@@ -67,9 +67,9 @@ def test_what_was_drawn_is_what_is_read(root: Path) -> None:
     dataset = A2dSentences.read(root)
     assert dataset.split == "test" and [v.video_id for v in dataset.videos] == [f"val_3_0000{i}" for i in range(COUNT)]
     for index, video in enumerate(dataset.videos):
-        film = videos.describe(index).film
-        tracks = visible_tracks(film, draw_tracks(film, SIZE))
-        expressions = {str(i - 1): said[0] for i, said in about_one(film, 1, Random(video.video_id)).items()}
+        animation = videos.describe(index).animation
+        tracks = visible_tracks(animation, draw_tracks(animation, SIZE))
+        expressions = {str(i - 1): said[0] for i, said in about_one(animation, 1, Random(video.video_id)).items()}
         assert video.expressions and all(e.text == expressions[e.expression_id] for e in video.expressions)
         for expression in video.expressions:
             scored = expression.scored or ()

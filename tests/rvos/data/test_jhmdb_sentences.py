@@ -68,9 +68,9 @@ def test_what_was_drawn_is_what_is_read(root: Path) -> None:
     dataset = JhmdbSentences.read(root)
     assert dataset.split == "test" and len(dataset.videos) == COUNT
     for index, video in enumerate(dataset.videos):
-        sample, film = videos[index], videos.describe(index).film
-        tracks = visible_tracks(film, sample.tracks)
-        said = {expressions[0]: i for i, expressions in about_one(film, 1, Random(video.video_id)).items()}
+        sample, animation = videos[index], videos.describe(index).animation
+        tracks = visible_tracks(animation, sample.tracks)
+        said = {expressions[0]: i for i, expressions in about_one(animation, 1, Random(video.video_id)).items()}
         (expression,) = video.expressions
         scored = expression.scored or ()
         assert video.video_id == sample.video_id and len(scored) == 3

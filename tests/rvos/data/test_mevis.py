@@ -41,14 +41,14 @@ def test_truth_is_the_union_of_what_was_drawn(root: Path) -> None:
     targets = []
     for index, video in enumerate(dataset.videos):
         described = VIDEOS.describe(index)
-        film, tracks = described.film, draw_tracks(described.film, SIZE)
+        animation, tracks = described.animation, draw_tracks(described.animation, SIZE)
         ids_of = dict(expressions_of(described))
         assert [e.text for e in video.expressions] == list(ids_of)
         for expression in video.expressions[:: 1 if index < 2 else 4]:
             ids = ids_of[expression.text]
             drawn = np.zeros(tracks.shape, bool)
             for object_id in ids:
-                drawn |= (tracks == object_id) & film.visible_of(object_id)[:, None, None]
+                drawn |= (tracks == object_id) & animation.visible_of(object_id)[:, None, None]
             assert np.array_equal(np.stack(list(dataset.truth(video, expression))), drawn)
             assert expression.has_target == bool(ids)
         targets += [e.labels["target"] for e in video.expressions]

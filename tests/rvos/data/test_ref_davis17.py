@@ -64,11 +64,11 @@ def test_each_object_has_an_expression_of_each_annotator(dataset: RefDavis17) ->
 def test_truth_is_what_was_drawn(dataset: RefDavis17) -> None:
     gone = 0
     for index, video in enumerate(dataset.videos):
-        film = VIDEOS.describe(index).film
-        tracks = draw_tracks(film, SIZE)
-        drawn = {i: (tracks == i) & film.visible_of(i)[:, None, None] for i in film.position}
+        animation = VIDEOS.describe(index).animation
+        tracks = draw_tracks(animation, SIZE)
+        drawn = {i: (tracks == i) & animation.visible_of(i)[:, None, None] for i in animation.position}
         numbers = {e.object_ids[0]: e for e in dataset.annotators(video)[0]}
-        names = numbers_of(film, list(about_one(film, EXPRESSIONS, Random(video.video_id))))
+        names = numbers_of(animation, list(about_one(animation, EXPRESSIONS, Random(video.video_id))))
         assert sorted(numbers) == sorted(map(str, names.values()))
         for object_id, number in names.items():
             masks = np.stack(list(dataset.truth(video, numbers[str(number)])))
@@ -88,16 +88,16 @@ def test_void_is_a_ring_around_objects_and_the_first_frame_counts_them(dataset: 
 
 
 def test_what_comes_late_has_a_low_number() -> None:
-    film = VIDEOS.describe(20).film
-    assert [bool(film.visible_of(i)[0]) for i in range(1, 6)] == [True, True, False, True, False]
-    assert numbers_of(film, [1, 3, 4, 5]) == {3: 1, 5: 2, 1: 3, 4: 4}
+    animation = VIDEOS.describe(20).animation
+    assert [bool(animation.visible_of(i)[0]) for i in range(1, 6)] == [True, True, False, True, False]
+    assert numbers_of(animation, [1, 3, 4, 5]) == {3: 1, 5: 2, 1: 3, 4: 4}
 
 
 def test_what_shows_too_little_to_be_there_is_not_in_the_truth() -> None:
-    film = VIDEOS.describe(7).film
-    seen = film.visible_of(1)
+    animation = VIDEOS.describe(7).animation
+    seen = animation.visible_of(1)
     assert seen.any() and not seen.all()
-    tracks = visible_tracks(film, np.ones((36, 2, 3), np.uint8))
+    tracks = visible_tracks(animation, np.ones((36, 2, 3), np.uint8))
     assert tracks.dtype == np.uint8 and np.array_equal(tracks, np.broadcast_to(seen[:, None, None], (36, 2, 3)))
 
 

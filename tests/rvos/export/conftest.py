@@ -14,7 +14,7 @@ from rvos.export.records import to_record
 from rvos.export.report import Summary, result_document
 from rvos.run.finished import FinishedRun
 from rvos.run.folder import RunDirectory
-from rvos.run.job import state_of
+from rvos.run.job import source_fingerprint
 from rvos.types import VideoInfo, VideoResult, expression_targets
 from tests.rvos.export.small_run import INDICES, NAMES, SIZE, results_of
 
@@ -39,7 +39,7 @@ def finished(tmp_path: Path) -> Callable[..., FinishedRun]:
         video = {"stream": None, "backend": "av", "damage": "stop", "rate": 10.0}
         settings = {
             "source": str(pictures),
-            "source_sha256": state_of(str(pictures)),
+            "source_sha256": source_fingerprint(str(pictures)),
             "expressions": list(NAMES),
             "video": video,
             "sampling": "all",

@@ -127,7 +127,7 @@ def test_a_run_is_drawn_again_and_not_changed(finished: Callable[..., FinishedRu
     drawn = [[p.read_bytes() for p in sorted((tmp_path / f"frames{n}").iterdir())] for n in range(2)]
     assert len(drawn[0]) == len(drawn[1]) == 2 and drawn[0] != drawn[1]
     assert before == {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
-    with pytest.raises(OutputError, match="expected nothing there"):
+    with pytest.raises(OutputError, match="expected a path that does not exist"):
         export_run(run, "frames", tmp_path / "frames0")
     with pytest.raises(ConfigError, match="expected frames up to 5, the last of the run, got 6:9"):
         export_run(run, "frames", tmp_path / "frames2", only_frames=range(6, 9))

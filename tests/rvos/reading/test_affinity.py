@@ -12,13 +12,13 @@ from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
 from rvos.reading.matching import (
     Matches,
     MatchingConfig,
-    describe,
+    cell_descriptors,
     grid_of,
     grid_strides,
-    joined,
+    join_keys,
     keys_of,
     match,
-    read,
+    read_memory,
     search,
 )
 from rvos.reading.stem import Stem
@@ -72,7 +72,7 @@ def test_memory_is_checked_at_birth() -> None:
 def test_grids_cover_the_input() -> None:
     stem = Stem(torch.zeros(1, 2, 5, 7), 4)
     assert [grid_of(stem, stride) for stride in (4, 8, 16, 32)] == [(5, 7), (3, 4), (2, 2), (1, 1)]
-    assert [describe(stem, stride).shape for stride in (4, 8, 16)] == [(35, 4), (12, 4), (4, 4)]
+    assert [cell_descriptors(stem, stride).shape for stride in (4, 8, 16)] == [(35, 4), (12, 4), (4, 4)]
 
 
 def distinct(cells: int) -> torch.Tensor:
@@ -84,7 +84,7 @@ def test_a_cell_finds_its_like(candidates: torch.Tensor | None) -> None:
     there = torch.cat([distinct(12) + 5, distinct(12)])
     if candidates is not None:
         candidates = candidates + 12
-    found = match(distinct(12), joined([there]), (3, 4), candidates, CONFIG)
+    found = match(distinct(12), join_keys([there]), (3, 4), candidates, CONFIG)
     assert found.index.shape == (12, CONFIG.top) and found.index[:, 0].tolist() == list(range(12, 24))
     torch.testing.assert_close(found.weight.sum(1), torch.ones(12))
     assert (found.weight[:, 0] == found.weight.amax(1)).all()
@@ -92,25 +92,25 @@ def test_a_cell_finds_its_like(candidates: torch.Tensor | None) -> None:
 
 def test_of_equal_cells_the_nearest_is_read() -> None:
     here, there = torch.zeros(8, 4), torch.zeros(8, 4)
-    assert match(here, joined([there]), (1, 8), None, CONFIG).index[:, 0].tolist() == list(range(8))
+    assert match(here, join_keys([there]), (1, 8), None, CONFIG).index[:, 0].tolist() == list(range(8))
 
 
 def test_one_cell_of_memory_is_read_whole() -> None:
-    found = match(torch.zeros(1, 4), joined([torch.zeros(1, 4)]), (1, 1), None, CONFIG)
+    found = match(torch.zeros(1, 4), join_keys([torch.zeros(1, 4)]), (1, 1), None, CONFIG)
     assert found.index.tolist() == [[0]] and found.weight.tolist() == [[1.0]]
 
 
 def test_reading_is_a_weighted_mean() -> None:
     rows = torch.tensor([[1.0], [2.0], [10.0], [20.0]])  # two key frames of two cells
     matches = Matches(torch.tensor([[0, 3], [2, 1]]), torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
-    assert read(rows, matches, torch.zeros(1, 1, 1, 2)).tolist() == [[[[10.5, 10.0]]]]
+    assert read_memory(rows, matches, torch.zeros(1, 1, 1, 2)).tolist() == [[[[10.5, 10.0]]]]
 
 
 def test_fine_grids_look_where_coarse_ones_found() -> None:
     """A picture of 48 x 80 cells is too fine to be searched whole: its like is found all the same."""
     cells = torch.nn.functional.interpolate(distinct(240).T.view(1, 16, 12, 20), scale_factor=4, mode="bilinear")
     stem, moved = Stem(cells, 4), Stem(torch.roll(cells, 4, 3), 4)
-    keys = {stride: joined([values]) for stride, values in keys_of(stem, (4, 16)).items()}
+    keys = {stride: join_keys([values]) for stride, values in keys_of(stem, (4, 16)).items()}
     found = dict(search(moved, keys, (4, 16), CONFIG))
     assert set(found) == {4, 8, 16} and found[4].index.shape == (48 * 80, CONFIG.top)
     best = found[4].index.gather(1, found[4].weight.argmax(1, keepdim=True))[:, 0].view(48, 80)

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from image_core.types import ImageFeatures
-from rvos.reading.flow import FlowPropagation, Motion, chain, hidden_before, motion_to_before, warp_features
+from rvos.reading.flow import BackwardMotion, FlowPropagation, chain, motion_to_previous, occlusion_mask, warp_features
 from rvos.types import Frame
 from rvos.view.frame_view import View, view_of
 
 
-def moving(x: float, y: float = 0.0, size: tuple[int, int] = (16, 24), hidden: float = 0.0) -> Motion:
+def moving(x: float, y: float = 0.0, size: tuple[int, int] = (16, 24), hidden: float = 0.0) -> BackwardMotion:
     flow = np.zeros((*size, 2), np.float32)
     flow[..., 0], flow[..., 1] = x, y
-    return Motion(flow, np.full(size, hidden, np.float32))
+    return BackwardMotion(flow, np.full(size, hidden, np.float32))
 
 
 def columns(valid: tuple[int, int] = (16, 24), cells: tuple[int, int] = (4, 6)) -> ImageFeatures:
@@ -44,7 +44,7 @@ def test_what_was_hidden_once_stays_hidden() -> None:
     [(0, 0, 0), (3, -3, 0), (5, -3.5, 0), (5, 0, 1), (6, 6, 1)],
 )
 def test_flow_that_does_not_return_tells_of_something_hidden(there: float, back: float, hidden: int) -> None:
-    found = hidden_before(moving(there).flow, moving(back).flow)
+    found = occlusion_mask(moving(there).flow, moving(back).flow)
     assert (found[8, :12] == hidden).all()
     assert (found[:, 23] == 0).all() or there == 0  # from outside the picture
 
@@ -96,9 +96,9 @@ def test_nothing_is_carried_across_a_cut() -> None:
 
 
 def test_the_first_frame_has_no_past() -> None:
-    assert (motion_to_before(views()[0], small_px=144).hidden == 1).all()
+    assert (motion_to_previous(views()[0], small_px=144).hidden == 1).all()
 
 
 def test_motion_is_checked_at_birth() -> None:
     with pytest.raises(ValueError, match=r"Motion: expected .*, got \(4, 4, 2\) and \(4, 5\)"):
-        Motion(np.zeros((4, 4, 2), np.float32), np.zeros((4, 5), np.float32))
+        BackwardMotion(np.zeros((4, 4, 2), np.float32), np.zeros((4, 5), np.float32))

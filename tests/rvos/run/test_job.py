@@ -269,7 +269,9 @@ def test_a_run_of_sampled_frames_names_them_by_their_place_in_the_video(
     assert len(frames_of(out / "overlay.mp4")) == 6
 
 
-@pytest.mark.parametrize(("only", "told"), [(range(3, 9), []), (range(4, 9), ["up to 3, the last, got 4:9: none is"])])
+@pytest.mark.parametrize(
+    ("only", "told"), [(range(3, 9), []), (range(4, 9), ["up to 3, the last one, got 4:9: none is"])]
+)
 def test_frames_to_draw_that_the_video_has_not_are_told(
     only: range,
     told: list[str],

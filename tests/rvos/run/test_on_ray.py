@@ -15,7 +15,7 @@ import pytest
 from image_core.errors import CheckpointError, ConfigError
 from rvos import VideoSegmenter
 from rvos.run.joblist import Row, jobs_of
-from rvos.run.rows import run_units, split
+from rvos.run.rows import run_units, split_into_units
 from rvos.synthetic.demo_clip import RATE, SIZE, draw_frame
 from rvos.video.writer import VideoWriter
 
@@ -58,7 +58,7 @@ def test_a_node_that_dies_takes_nothing_along(cluster: Any, tmp_path: Path, monk
                 writer.write(draw_frame(frame + index), frame / RATE)
     rows = [Row(f"clip_{index}.mp4", text) for index in range(CLIPS) for text in EXPRESSIONS]
     rows.append(Row("gone.mp4", "the dog"))
-    _, units = split(rows, jobs_of(rows, tmp_path / "ray", ("masks",), None, False))
+    _, units = split_into_units(rows, jobs_of(rows, tmp_path / "ray", ("masks",), None, False))
 
     outcomes = []
     for outcome in run_on_ray(units, build, cluster.address, None, lambda done, what: None):
@@ -70,7 +70,7 @@ def test_a_node_that_dies_takes_nothing_along(cluster: Any, tmp_path: Path, monk
     errors = {outcome.row: outcome.error for outcome in outcomes if outcome.error}
     assert list(errors) == [2 * CLIPS] and "no such file" in str(errors[2 * CLIPS])
 
-    _, units = split(rows, jobs_of(rows, tmp_path / "here", ("masks",), None, False))
+    _, units = split_into_units(rows, jobs_of(rows, tmp_path / "here", ("masks",), None, False))
     list(run_units(units, build(), lambda done, what: None))
     left = left_by(tmp_path / "here")
     assert len(left) == 2 * CLIPS * (2 + FRAMES) and left_by(tmp_path / "ray") == left

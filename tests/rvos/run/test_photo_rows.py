@@ -9,7 +9,7 @@ import pytest
 from rvos import VideoSegmenter
 from rvos.run.job import run
 from rvos.run.joblist import Row, jobs_of
-from rvos.run.rows import run_units, split
+from rvos.run.rows import run_units, split_into_units
 
 pytestmark = [pytest.mark.weights, pytest.mark.shared]
 EXPRESSIONS = ("the dog", "the person on the left")
@@ -29,7 +29,7 @@ def test_photo_rows_together_are_rows_apart(shared_dir: Path, tmp_path: Path) ->
     apart = jobs_of(rows, tmp_path / "apart", ("masks",), None, False)
     for job in apart:
         run(job, segmenter)
-    _, units = split(rows, together := jobs_of(rows, tmp_path / "together", ("masks",), None, False))
+    _, units = split_into_units(rows, together := jobs_of(rows, tmp_path / "together", ("masks",), None, False))
     assert len(units) == 1 and not [o for o in run_units(units, segmenter, lambda *_: None) if o.error]
     assert [left(job.out) for job in together] == [left(job.out) for job in apart]
     assert len(left(together[0].out)) == 3 + 6 and left(together[0].out) != left(together[1].out)

@@ -13,7 +13,7 @@ from image_core.errors import ConfigError, OutputError
 from image_core.segmenter import ImageSegmenter
 from rvos import VideoSegmenter
 from rvos.run.job import Job, run
-from rvos.run.remote import at_hand, is_url, out_folder, state_of_url
+from rvos.run.remote import is_url, local_copy, out_folder, url_fingerprint
 from rvos.types import VideoError
 
 EXPRESSIONS = ("the red thing",)
@@ -50,13 +50,13 @@ def test_a_video_behind_a_url_leaves_what_the_file_leaves(
 def test_a_folder_of_pictures_comes_whole_and_a_change_is_noticed(store: Any) -> None:
     for index in range(3):
         store.pipe(f"/videos/walk/{index:05d}.jpg", bytes([index]))
-    before = state_of_url("memory://videos/walk")
-    with at_hand("memory://videos/walk") as folder:
+    before = url_fingerprint("memory://videos/walk")
+    with local_copy("memory://videos/walk") as folder:
         assert sorted(path.name for path in Path(folder).iterdir()) == ["00000.jpg", "00001.jpg", "00002.jpg"]
         kept = Path(folder)
-    assert not kept.exists() and state_of_url("memory://videos/walk") == before
+    assert not kept.exists() and url_fingerprint("memory://videos/walk") == before
     store.pipe("/videos/walk/00003.jpg", b"more")
-    assert state_of_url("memory://videos/walk") != before
+    assert url_fingerprint("memory://videos/walk") != before
 
 
 def test_a_list_into_a_url_leaves_its_folders_there_and_goes_on(
@@ -92,10 +92,10 @@ def test_a_row_that_was_taken_there_does_not_stay_here(store: Any) -> None:
     store.pipe("/runs/list/00001/settings.json", b"{}")
     with out_folder("memory://runs/list") as folder:
         for row in (0, 1):
-            (folder.here / f"0000{row}").mkdir(exist_ok=True)
-            (folder.here / f"0000{row}/frames.jsonl").write_bytes(b"a line")
-            folder.take(folder.here / f"0000{row}")
-            assert not (folder.here / f"0000{row}").exists()
+            (folder.local / f"0000{row}").mkdir(exist_ok=True)
+            (folder.local / f"0000{row}/frames.jsonl").write_bytes(b"a line")
+            folder.transfer(folder.local / f"0000{row}")
+            assert not (folder.local / f"0000{row}").exists()
     assert sorted(store.find("/runs")) == [
         f"/runs/list/0000{name}" for name in ("0/frames.jsonl", "1/frames.jsonl", "1/settings.json")
     ]
@@ -129,11 +129,11 @@ def test_a_row_that_cannot_be_taken_there_fails_alone(
 def test_what_cannot_be_reached_is_told_in_one_line(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         pytest.raises(VideoError, match=r"no such file: 'memory://videos/gone.mp4': check the name"),
-        at_hand("memory://videos/gone.mp4"),
+        local_copy("memory://videos/gone.mp4"),
     ):
         pass
     with pytest.raises(ConfigError, match=r"'nosuch://b/clip.mp4': expected a URL that can be read here"):
-        state_of_url("nosuch://b/clip.mp4")
+        url_fingerprint("nosuch://b/clip.mp4")
     store.pipe("/runs/one/frames.jsonl", b"")
     monkeypatch.setattr(type(store), "get_file", lambda *_, **__: (_ for _ in ()).throw(PermissionError("denied")))
     denied = r"'memory://runs/one': cannot be reached \(PermissionError: denied\)"
@@ -141,7 +141,7 @@ def test_what_cannot_be_reached_is_told_in_one_line(store: Any, monkeypatch: pyt
         pass
     with (
         pytest.raises(VideoError, match=r"^'memory://runs/one/frames.jsonl': cannot be reached"),
-        at_hand("memory://runs/one/frames.jsonl"),
+        local_copy("memory://runs/one/frames.jsonl"),
     ):
         pass
 

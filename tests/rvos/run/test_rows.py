@@ -16,8 +16,8 @@ from rvos import VideoSegmenter
 from rvos.export.frame_pngs import MaskExporter
 from rvos.run.job import Job, run
 from rvos.run.joblist import Row, jobs_of
-from rvos.run.rows import Outcome, run_units, split
-from rvos.run.together import run_together
+from rvos.run.rows import Outcome, run_units, split_into_units
+from rvos.run.shared_pass import run_in_one_pass
 from rvos.types import Frame, OutputError
 from rvos.watch.session import StreamSession
 
@@ -55,7 +55,7 @@ def jobs_for(source: Path, out: Path, expressions: Iterable[str] = EXPRESSIONS) 
 
 
 def run_all(source: Path, out: Path, segmenter: VideoSegmenter) -> list[Outcome]:
-    broken, units = split(*jobs_for(source, out))
+    broken, units = split_into_units(*jobs_for(source, out))
     return [*broken, *run_units(units, segmenter, lambda done, what: None)]
 
 
@@ -149,13 +149,13 @@ def test_a_row_that_is_in_use_is_refused_alone(
     other = VideoSegmenter(colour_segmenter, sampling="stride:2")
     run(jobs[1], other)
     (tmp_path / "out/00001/result.json").unlink()
-    endings = run_together(jobs, segmenter, no_progress)
+    endings = run_in_one_pass(jobs, segmenter, no_progress)
     assert "holds another run" in str(endings[1]) and not isinstance(endings[0], Exception) and len(endings) == 3
 
 
 def test_how_rows_are_split() -> None:
     rows = [Row("a", "x"), Row("b", "x"), Row("a", "", "an empty cell"), *[Row("a", str(i)) for i in range(8)]]
     rows += [Row("camera:0", "x"), Row("camera:0", "y")]
-    broken, units = split(rows, jobs_of(rows, Path(), SAVE, None, False))
+    broken, units = split_into_units(rows, jobs_of(rows, Path(), SAVE, None, False))
     assert [(outcome.row, outcome.error) for outcome in broken] == [(2, "an empty cell")]
     assert [list(unit.jobs) for unit in units] == [[0, 3, 4, 5, 6, 7, 8, 9], [10], [1], [11], [12]]

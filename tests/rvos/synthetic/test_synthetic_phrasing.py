@@ -8,9 +8,9 @@ import pytest
 
 from image_core.synthetic import meanings
 from image_core.synthetic.meanings import Meaning
+from rvos.synthetic.animation import Animation
 from rvos.synthetic.dataset import SyntheticVideos
 from rvos.synthetic.expressions import answer
-from rvos.synthetic.film import Film
 from rvos.synthetic.phrasing import about_nothing, about_one, about_several
 
 VIDEOS = SyntheticVideos("val", 5, (72, 128))
@@ -27,38 +27,38 @@ def meaning_of(text: str) -> Meaning:
     return eval(text.partition("#")[0], dict(vars(meanings)))
 
 
-def always_means(text: str, film: Film, object_ids: set[int]) -> bool:
+def always_means(text: str, animation: Animation, object_ids: set[int]) -> bool:
     meaning = meaning_of(text)
-    return all(answer(meaning, scene) == object_ids & set(scene.by_id) for scene in film.visible_scenes)
+    return all(answer(meaning, scene) == object_ids & set(scene.by_id) for scene in animation.visible_scenes)
 
 
 @pytest.mark.usefixtures("spelt")
 @pytest.mark.parametrize("index", FAMILIES)
 def test_a_text_about_one_object_means_it_alone_on_every_frame(index: int) -> None:
-    film = VIDEOS.describe(index).film
-    said = about_one(film, 4, Random(0))
+    animation = VIDEOS.describe(index).animation
+    said = about_one(animation, 4, Random(0))
     assert len(said) >= 3 and list(said) == sorted(said)
     for object_id, texts in said.items():
         assert len(set(texts)) == 4
-        assert all(always_means(text, film, {object_id}) for text in texts)
+        assert all(always_means(text, animation, {object_id}) for text in texts)
 
 
 @pytest.mark.usefixtures("spelt")
 @pytest.mark.parametrize("index", FAMILIES)
 def test_texts_about_several_and_about_nothing(index: int) -> None:
-    film = VIDEOS.describe(index).film
-    several = about_several(film, 3, Random(0))
+    animation = VIDEOS.describe(index).animation
+    several = about_several(animation, 3, Random(0))
     assert len(several) == 3
     for text, object_ids in several:
         assert len(object_ids) > 1 and list(object_ids) == sorted(object_ids)
-        assert always_means(text, film, set(object_ids))
-    assert [always_means(text, film, set()) for text in about_nothing(film, 2, Random(0))] == [True, True]
+        assert always_means(text, animation, set(object_ids))
+    assert [always_means(text, animation, set()) for text in about_nothing(animation, 2, Random(0))] == [True, True]
 
 
 def test_texts_are_different_and_the_same_for_the_same_seed() -> None:
-    film = VIDEOS.describe(2).film
-    said = about_one(film, 4, Random("a seed"))
-    assert said == about_one(film, 4, Random("a seed"))
-    assert about_one(film, 4, Random("another")) != said
+    animation = VIDEOS.describe(2).animation
+    said = about_one(animation, 4, Random("a seed"))
+    assert said == about_one(animation, 4, Random("a seed"))
+    assert about_one(animation, 4, Random("another")) != said
     everything = [text for texts in said.values() for text in texts]
     assert len(everything) == len(set(everything)) == 4 * len(said)

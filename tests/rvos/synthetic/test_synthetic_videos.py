@@ -19,7 +19,7 @@ from image_core.synthetic.splits import scene_seed
 from rvos.synthetic.dataset import SyntheticVideos, VideoDescription, VideoSample
 from rvos.synthetic.expressions import VideoExpression
 from rvos.synthetic.fingerprint import generator_sha256
-from rvos.synthetic.motion_meanings import MotionMeaning, moved
+from rvos.synthetic.motion_meanings import MotionMeaning, objects_that_move
 from rvos.synthetic.severity import FAMILIES, SEVERITY
 from rvos.synthetic.splits import SPLITS, texture_seed, video_seed
 
@@ -105,7 +105,7 @@ def test_stable_meanings_give_one_answer_on_every_frame(samples: list[VideoSampl
         for expression, meaning in told(video, "stable"):
             targets = frozenset(expression.object_ids)
             assert (TARGET in targets) != (video.family == "absent")
-            for t, scene in enumerate(video.film.scenes):
+            for t, scene in enumerate(video.animation.scenes):
                 shown = set(np.unique(sample.tracks[t]).tolist())
                 assert answer_of(meaning, only(scene, shown)) == targets & shown == expression.answers[t]
 
@@ -114,7 +114,7 @@ def test_stale_answers_are_those_of_each_frame_and_change(described: list[VideoD
     cases = [(video, *pair) for video in described for pair in told(video, "stale")]
     assert len(cases) >= 3
     for video, expression, meaning in cases:
-        answers = [answer_of(meaning, scene) for scene in video.film.visible_scenes]
+        answers = [answer_of(meaning, scene) for scene in video.animation.visible_scenes]
         assert tuple(answers) == expression.answers
         assert all(ids is None or len(ids) <= 1 for ids in answers)
         assert len({ids for ids in answers if ids}) >= 2
@@ -126,11 +126,11 @@ def test_motion_answers_are_one_object_wherever_it_is_visible(described: list[Vi
     assert len(cases) >= 5
     for video, expression, meaning in cases:
         assert isinstance(meaning, MotionMeaning)
-        ids = moved(meaning, video.film)
+        ids = objects_that_move(meaning, video.animation)
         assert ids is not None and ids == frozenset(expression.object_ids)
         assert len(ids) == (video.family != "absent")
         for id in ids:
-            assert [id in (answer or ()) for answer in expression.answers] == video.film.visible_of(id).tolist()
+            assert [id in (answer or ()) for answer in expression.answers] == video.animation.visible_of(id).tolist()
 
 
 def test_words_of_stable_and_stale_expressions_are_those_of_pictures(described: list[VideoDescription]) -> None:
@@ -145,32 +145,32 @@ def test_words_of_stable_and_stale_expressions_are_those_of_pictures(described: 
 
 def test_an_occluded_target_is_gone_for_5_to_20_frames(described: list[VideoDescription]) -> None:
     for video in of_family(described, "occlusion"):
-        film = video.film
-        ((start, length),) = gaps(film.visible_of(TARGET))
-        assert 5 <= length <= 20 and start >= 4 and start + length <= film.frame_count - 4
-        hidden = [film.scenes[t].by_id[TARGET] for t in range(start, start + length)]
-        assert all(0 < item.x < film.width and 0 < item.y < 1 for item in hidden)
+        animation = video.animation
+        ((start, length),) = gaps(animation.visible_of(TARGET))
+        assert 5 <= length <= 20 and start >= 4 and start + length <= animation.frame_count - 4
+        hidden = [animation.scenes[t].by_id[TARGET] for t in range(start, start + length)]
+        assert all(0 < item.x < animation.width and 0 < item.y < 1 for item in hidden)
 
 
 def test_what_leaves_comes_back_elsewhere_and_otherwise_after_the_lookalike(
     described: list[VideoDescription],
 ) -> None:
     for video in of_family(described, "exit_reentry"):
-        film = video.film
-        ((start, length),) = gaps(film.visible_of(TARGET))
+        animation = video.animation
+        ((start, length),) = gaps(animation.visible_of(TARGET))
         assert length >= 5
         for t in range(start, start + length):
-            item = film.scenes[t].by_id[TARGET]
-            assert not (0 <= item.x <= film.width and 0 <= item.y <= 1)
-        entered = film.visible_of(LOOKALIKE).tolist().index(True)
+            item = animation.scenes[t].by_id[TARGET]
+            assert not (0 <= item.x <= animation.width and 0 <= item.y <= 1)
+        entered = animation.visible_of(LOOKALIKE).tolist().index(True)
         assert start <= entered < start + length
-        before, after = (film.scenes[t].by_id[TARGET].size for t in (0, -1))
+        before, after = (animation.scenes[t].by_id[TARGET].size for t in (0, -1))
         assert max(before, after) >= 1.3 * min(before, after)
 
 
 def test_lookalikes_cross_and_differ_in_one_word_or_in_none(described: list[VideoDescription]) -> None:
     for video in of_family(described, "lookalike_crossing"):
-        pairs = [(scene.by_id[TARGET], scene.by_id[LOOKALIKE]) for scene in video.film.scenes]
+        pairs = [(scene.by_id[TARGET], scene.by_id[LOOKALIKE]) for scene in video.animation.scenes]
         nearest = min(np.hypot(a.x - b.x, a.y - b.y) / (a.size + b.size) for a, b in pairs)
         assert nearest <= 0.25
         a, b = pairs[0]
@@ -180,10 +180,13 @@ def test_lookalikes_cross_and_differ_in_one_word_or_in_none(described: list[Vide
 
 def test_the_camera_moves_and_the_scale_changes(described: list[VideoDescription]) -> None:
     for video in of_family(described, "camera_motion"):
-        spread = np.ptp(video.film.camera, axis=0)
-        assert max(spread[0], spread[1], np.log(video.film.camera[:, 2].max() / video.film.camera[:, 2].min())) >= 0.3
+        spread = np.ptp(video.animation.camera, axis=0)
+        assert (
+            max(spread[0], spread[1], np.log(video.animation.camera[:, 2].max() / video.animation.camera[:, 2].min()))
+            >= 0.3
+        )
     for video in of_family(described, "scale_change"):
-        sizes = [scene.by_id[TARGET].size for scene in video.film.scenes]
+        sizes = [scene.by_id[TARGET].size for scene in video.animation.scenes]
         assert max(sizes) >= 2.2 * min(sizes)
 
 
@@ -192,9 +195,9 @@ def test_absent_is_never_there_and_partly_absent_is_missing_at_one_end(described
         for expression in video.expressions:
             assert expression.object_ids == () and set(expression.answers) == {frozenset()}
     for video in of_family(described, "partly_absent"):
-        ((start, length),) = gaps(video.film.visible_of(TARGET))
+        ((start, length),) = gaps(video.animation.visible_of(TARGET))
         assert length >= SEVERITY.absent_frames
-        assert start == 0 or start + length == video.film.frame_count
+        assert start == 0 or start + length == video.animation.frame_count
 
 
 def test_masks_are_tracks_and_what_is_gone_has_no_pixel(samples: list[VideoSample]) -> None:
@@ -215,34 +218,34 @@ def test_masks_are_tracks_and_what_is_gone_has_no_pixel(samples: list[VideoSampl
 def test_some_targets_move_by_more_than_their_size_in_a_frame_and_some_bend(described: list[VideoDescription]) -> None:
     fast, bent, turning = 0, 0, 0
     for video in described:
-        film = video.film
+        animation = video.animation
         steps = [
             np.hypot(a.by_id[TARGET].x - b.by_id[TARGET].x, a.by_id[TARGET].y - b.by_id[TARGET].y)
             / a.by_id[TARGET].size
-            for a, b in pairwise(film.scenes)
+            for a, b in pairwise(animation.scenes)
         ]
-        both = film.visible_of(TARGET)[1:] & film.visible_of(TARGET)[:-1]
+        both = animation.visible_of(TARGET)[1:] & animation.visible_of(TARGET)[:-1]
         fast += bool((np.array(steps)[both] > 1).any())
-        bent += any(actor.item.wave for actor in film.actors)
-        turning += any(np.ptp(actor.poses[:, 4]) > 0.5 for actor in film.actors)
+        bent += any(moving.item.wave for moving in animation.objects)
+        turning += any(np.ptp(moving.poses[:, 4]) > 0.5 for moving in animation.objects)
     assert fast >= 3 and bent >= 8 and turning >= 5
 
 
 def test_twins_without_the_challenge_say_the_same_of_the_same_objects(described: list[VideoDescription]) -> None:
-    calm = SyntheticVideos("train", 1, SIZE, challenge=False)
+    without_challenge = SyntheticVideos("train", 1, SIZE, challenge=False)
     for index, video in enumerate(described[: len(FAMILIES)]):
-        twin = calm.describe(index)
+        twin = without_challenge.describe(index)
         stable = [(e.text, e.object_ids) for e, _ in told(video, "stable")]
         assert [(e.text, e.object_ids) for e in twin.expressions] == stable
-        assert {a.item for a in twin.film.actors} == {a.item for a in video.film.actors}
-        assert (twin.film.backdrop, twin.film.light, twin.film.ground) == (
-            video.film.backdrop,
-            video.film.light,
-            video.film.ground,
+        assert {a.item for a in twin.animation.objects} == {a.item for a in video.animation.objects}
+        assert (twin.animation.backdrop, twin.animation.light, twin.animation.ground) == (
+            video.animation.backdrop,
+            video.animation.light,
+            video.animation.ground,
         )
-        assert twin.film.visible_of(TARGET).all()
+        assert twin.animation.visible_of(TARGET).all()
         for expression, meaning in told(twin, "stable"):
-            for scene, ids in zip(twin.film.visible_scenes, expression.answers, strict=True):
+            for scene, ids in zip(twin.animation.visible_scenes, expression.answers, strict=True):
                 assert answer_of(meaning, scene) == ids == frozenset(expression.object_ids) & frozenset(scene.by_id)
 
 

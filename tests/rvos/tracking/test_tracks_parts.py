@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 from rvos.tracking.association import AssociationConfig, Place, affinity, assign
-from rvos.tracking.belief.gathered import Gathered, GatheredConfig
-from rvos.tracking.belief.meaning import Belief, Claim, History, MeaningConfig, chosen, likelihood, meant_at, moved_on
+from rvos.tracking.belief.meaning import (
+    Belief,
+    Claim,
+    History,
+    MeaningConfig,
+    chosen,
+    likelihood,
+    track_at,
+    viterbi_step,
+)
+from rvos.tracking.belief.presence import PresenceAverage, PresenceConfig
 from rvos.tracking.regions import Region
 
 SIZE = (40, 60)
@@ -64,7 +73,7 @@ def test_the_best_history_is_the_best_of_all_there_are() -> None:
     answers = [{i: float(v) for i, v in enumerate(row, 1)} for row in np.random.default_rng(0).uniform(0.1, 1, (5, 3))]
     histories: dict[int, History] = {}
     for t, values in enumerate(answers):
-        histories = moved_on(histories, values, t, config)
+        histories = viterbi_step(histories, values, t, config)
 
     def worth(ids: tuple[int, ...]) -> float:
         changes = sum(a != b for a, b in itertools.pairwise(ids))
@@ -72,7 +81,7 @@ def test_the_best_history_is_the_best_of_all_there_are() -> None:
 
     best = max(itertools.product((1, 2, 3), repeat=5), key=worth)
     first = max(histories.values(), key=lambda history: history.log_odds)
-    assert tuple(meant_at(first.path, t) for t in range(5)) == best
+    assert tuple(track_at(first.path, t) for t in range(5)) == best
     for i, history in histories.items():
         ending = max(worth(ids) for ids in itertools.product((1, 2, 3), repeat=5) if ids[-1] == i)
         assert history.log_odds == pytest.approx(ending - worth(best))
@@ -81,7 +90,7 @@ def test_the_best_history_is_the_best_of_all_there_are() -> None:
 def test_no_track_falls_further_behind_than_a_change_costs() -> None:
     config, histories = MeaningConfig(), {}
     for t in range(50):
-        histories = moved_on(histories, {1: 0.9, 2: 0.05}, t, config)
+        histories = viterbi_step(histories, {1: 0.9, 2: 0.05}, t, config)
     assert histories[1].log_odds == 0
     assert -config.switch + config.trust * math.log(0.05 / 0.9) - 1e-9 <= histories[2].log_odds < 0
     assert len(histories[2].path) <= config.most_runs and histories[1].path == ((0, 1),)
@@ -111,11 +120,11 @@ def test_belief_is_a_fading_mean_that_begins_at_half() -> None:
 
 
 def test_presence_is_gathered_and_what_comes_later_counts() -> None:
-    config = GatheredConfig(keep=0.5)
-    sure = Gathered().after(0.9, 0.0, config)
-    assert sure.smoothed([], config) == pytest.approx(0.9) and Gathered().smoothed([], config) == 0
+    config = PresenceConfig(keep=0.5)
+    sure = PresenceAverage().after(0.9, 0.0, config)
+    assert sure.smoothed([], config) == pytest.approx(0.9) and PresenceAverage().smoothed([], config) == 0
     doubted = sure.after(0.1, 0.0, config)
     assert doubted.smoothed([], config) < 0.5
     assert doubted.smoothed([0.9, 0.9], config) > doubted.smoothed([], config)
     assert sure.after(0.1, 1.0, config).smoothed([], config) == pytest.approx(0.9), "the target itself is seen"
-    assert 0 < Gathered().after(0.0, 0.0, config).smoothed([], config) < 0.02
+    assert 0 < PresenceAverage().after(0.0, 0.0, config).smoothed([], config) < 0.02

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from rvos.types import OutputError, VideoError
-from rvos.video.picture import display_matrix, orient, turns_sideways
 from rvos.video.reader import open_video
+from rvos.video.rgb_conversion import apply_orientation, display_matrix, swaps_axes
 from rvos.video.timeline import Timeline
 from rvos.video.writer import VideoWriter
 
@@ -41,7 +41,7 @@ def test_joined_pieces_are_one_video(joined: Path, caplog: pytest.LogCaptureFixt
 
 def test_a_piece_of_another_clock_goes_on_where_the_first_ended(caplog: pytest.LogCaptureFixture) -> None:
     second = Fraction(1)
-    back, ahead = Timeline("a", Fraction(10)), Timeline("b", Fraction(10), jumps=True)
+    back, ahead = Timeline("a", Fraction(10)), Timeline("b", Fraction(10), handles_jumps=True)
     with caplog.at_level(logging.WARNING):
         assert [back.time_of(t, second / 10) for t in (50, 51, 52, 10, 11, 14)] == [5.0, 5.1, 5.2, 5.3, 5.4, 5.7]
         assert [ahead.time_of(t, second) for t in (0, 1, 36000, 36001)] == [0.0, 1.0, 1.1, 2.1]
@@ -56,7 +56,7 @@ def test_real_damage_in_the_middle_is_called_that_and_can_be_passed(caplog: pyte
     assert 7 <= len(seen) < 20
     times = times_of(path, damage="skip")
     assert len(times) == 19 and all(a < b for a, b in pairwise(times))
-    assert any("1 packets or frames were left out" in r.message for r in caplog.records)
+    assert any("1 packets or frames were skipped" in r.message for r in caplog.records)
     with open_video(path, damage="skip") as video:
         assert video.count_frames() == 19
         assert [frame.index for frame in video.get([3, 18])] == [3, 18]
@@ -92,8 +92,8 @@ def test_a_turn_is_read_beside_it_too(turn: int) -> None:
 
     image = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
     matrix = display_matrix(Frame())  # type: ignore[arg-type]
-    np.testing.assert_array_equal(orient(image, matrix), np.rot90(image, turn // 90))
-    assert turns_sideways(matrix) == (turn in (90, 270))
+    np.testing.assert_array_equal(apply_orientation(image, matrix), np.rot90(image, turn // 90))
+    assert swaps_axes(matrix) == (turn in (90, 270))
 
 
 def test_frames_that_an_edit_list_leaves_out_are_not_missed(caplog: pytest.LogCaptureFixture) -> None:
@@ -101,7 +101,7 @@ def test_frames_that_an_edit_list_leaves_out_are_not_missed(caplog: pytest.LogCa
 
 
 def test_a_cover_is_no_video() -> None:
-    with pytest.raises(VideoError, match="got one with a cover picture and audio only"):
+    with pytest.raises(VideoError, match="got one with a cover image and audio only"):
         open_video(FAULTS / "only_cover.mp3")
 
 
@@ -173,7 +173,7 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
         (None, "expected a path, .* got NoneType"),
         (7, "got int"),
         ((frame for frame in ()), "got generator"),
-        (["a.png", "b.png"], "got a list of texts: give \\[Path"),
+        (["a.png", "b.png"], "got a list of strings: pass \\[Path"),
         ([Path("a.png"), "b.png"], "got str among them"),
         ({}, "got dict"),
     ],
@@ -195,6 +195,6 @@ def test_an_open_file_and_a_pipe_are_no_source(tmp_path: Path) -> None:
 
 
 def test_what_no_encoder_takes_is_refused_before_it_is_made(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="at most 16384 px, which h264 takes, got 20 x 16390 px"):
+    with pytest.raises(OutputError, match="at most 16384 px for h264, got 20 x 16390 px"):
         VideoWriter(tmp_path / "out.mp4", (20, 16390), rate=10)
     assert list(tmp_path.iterdir()) == []

@@ -34,11 +34,11 @@ def session_of(
     segmenter: ImageSegmenter,
     reading: str,
     chunk: int,
-    at_once: int | None = BATCH,
+    batch_size: int | None = BATCH,
     expressions: Sequence[str] = EXPRESSIONS,
 ) -> StreamSession:
     propagation, key_frames, decode_every, tracker = READINGS[reading]
-    reader = FeatureReader(segmenter, expressions, PROPAGATORS[propagation](), decode_every, at_once)
+    reader = FeatureReader(segmenter, expressions, PROPAGATORS[propagation](), decode_every, batch_size)
     return StreamSession(reader, TRACKERS[tracker](), key_frames, chunk=chunk)
 
 
@@ -79,7 +79,7 @@ def test_frames_read_together_are_frames_read_one_by_one(
     reading: str, kind: str, clip: list[Frame], request: pytest.FixtureRequest
 ) -> None:
     segmenter: ImageSegmenter = request.getfixturevalue(kind)
-    one_by_one = results_of(session_of(segmenter, reading, 1, at_once=None), clip)
+    one_by_one = results_of(session_of(segmenter, reading, 1, batch_size=None), clip)
     assert any(result.present for results in one_by_one for result in results)
     for chunk in (1, 7, 40):
         session = session_of(segmenter, reading, chunk)
@@ -104,7 +104,7 @@ def test_a_chunk_is_encoded_at_once_and_what_the_words_leave_alone_made_once(
     for name in ("encode_image", "precompute", "decode"):
         real = getattr(model, name)
         monkeypatch.setattr(model, name, lambda *a, _real=real, _name=name, **k: passes.append(_name) or _real(*a, **k))
-    results_of(session_of(colour_segmenter, "affinity", 40, at_once=64), clip)
+    results_of(session_of(colour_segmenter, "affinity", 40, batch_size=64), clip)
     assert passes == ["encode_image", "precompute", "decode"]
 
 

@@ -20,7 +20,7 @@ from rvos.export.report import Summary, result_document
 from rvos.run.folder import RunDirectory
 from rvos.run.job import Job, run
 from rvos.run.recording import Recording
-from rvos.run.writing import RunWriter
+from rvos.run.run_writer import RunWriter
 from rvos.types import Frame, FrameResult, OutputError, Target, VideoError, VideoInfo, VideoResult, expression_targets
 from rvos.watch.stream import Results, Session, Stream, process
 

@@ -9,7 +9,7 @@ import pytest
 from image_core.identity import ModelIdentity
 from rvos.parts import tracker_config
 from rvos.system import VideoSystem
-from rvos.tracking.belief.presence_levels import FILE, OTHERWISE, level_for, write_levels
+from rvos.tracking.belief.presence_levels import DEFAULT_THRESHOLD, FILE, presence_threshold_for, write_levels
 from rvos.tracking.tracks import TracksConfig
 
 MODEL = ModelIdentity("ours", "abc", "file", "MIT")
@@ -24,25 +24,29 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("wanted", "level"), [(1.0, 0.0), (0.95, 0.1), (0.9, 0.2), (0.85, 0.4), (0.3, 0.6)])
 def test_a_wanted_t_acc_has_its_level(file: Path, wanted: float, level: float) -> None:
-    assert level_for(MODEL, wanted, file) == pytest.approx(level)
+    assert presence_threshold_for(MODEL, wanted, file) == pytest.approx(level)
 
 
 def test_a_model_that_was_not_looked_at_shows_what_is_likelier_there_than_not(file: Path) -> None:
-    assert level_for(None, 0.95, file) == OTHERWISE == level_for(ModelIdentity("ours", "new", "file", ""), 0.95, file)
-    assert level_for(ModelIdentity("other", "abc", "file", ""), 0.95, file) == OTHERWISE
+    assert (
+        presence_threshold_for(None, 0.95, file)
+        == DEFAULT_THRESHOLD
+        == presence_threshold_for(ModelIdentity("ours", "new", "file", ""), 0.95, file)
+    )
+    assert presence_threshold_for(ModelIdentity("other", "abc", "file", ""), 0.95, file) == DEFAULT_THRESHOLD
 
 
 def test_what_is_entered_for_one_model_leaves_the_others(file: Path) -> None:
     write_levels("second", "def", "a command", [(1.0, 0.3)], file)
-    assert level_for(MODEL, 0.9, file) == pytest.approx(0.2)
-    assert level_for(ModelIdentity("second", "def", "file", ""), 0.5, file) == pytest.approx(0.3)
+    assert presence_threshold_for(MODEL, 0.9, file) == pytest.approx(0.2)
+    assert presence_threshold_for(ModelIdentity("second", "def", "file", ""), 0.5, file) == pytest.approx(0.3)
 
 
 def test_a_system_knows_its_level_and_records_it() -> None:
     system = VideoSystem("s2rm_tiny", tracker="tracks")
-    level = level_for(system.model.of_project, 0.95)
-    assert FILE.is_file() and level != OTHERWISE
+    level = presence_threshold_for(system.model.project_identity, 0.95)
+    assert FILE.is_file() and level != DEFAULT_THRESHOLD
     assert system.document()["tracker"]["presence_threshold"] == level
     own = VideoSystem("s2rm_tiny", tracker=tracker_config("tracks", presence_threshold=0.3))
     assert own.document()["tracker"]["presence_threshold"] == 0.3
-    assert TracksConfig().for_model(None).presence_threshold == OTHERWISE
+    assert TracksConfig().for_model(None).presence_threshold == DEFAULT_THRESHOLD

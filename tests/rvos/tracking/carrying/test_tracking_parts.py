@@ -9,10 +9,10 @@ from rvos.tracking.association import best_pairs
 from rvos.tracking.carrying.appearance import CHANNELS, pixel_features, work_picture, work_size
 from rvos.tracking.carrying.box import Box, box_of, centre_of, core_of
 from rvos.tracking.carrying.guided import guided_filter, work_guide
-from rvos.tracking.carrying.head import DIMENSION, Sums, fit, lift, no_sums, sums_of
-from rvos.tracking.carrying.joint import resolve
+from rvos.tracking.carrying.head import DIMENSION, Sums, empty_sums, fit, lift, sums_of
 from rvos.tracking.carrying.lifted import TILE, LiftedPicture
 from rvos.tracking.carrying.object_tracker import ObjectGuess
+from rvos.tracking.carrying.soft_aggregation import soft_aggregate
 from rvos.tracking.carrying.two_motions import motion_evidence
 from rvos.tracking.maps.consensus import SCORED_AT_ONCE, Classifier, drawn, scores_of_all
 from rvos.types import Frame
@@ -70,7 +70,7 @@ def test_scores_of_all_are_the_scores_of_each_to_the_bit() -> None:
     random = np.random.default_rng(0)
     view = view_of(Frame(0, 0.0, random.integers(0, 256, (60, 90, 3), dtype=np.uint8)), None)
     thetas = random.normal(size=(SCORED_AT_ONCE + 2, DIMENSION)).astype(np.float32) / 20
-    classifiers = [Classifier(no_sums(), theta) for theta in thetas]
+    classifiers = [Classifier(empty_sums(), theta) for theta in thetas]
     together = scores_of_all(view, classifiers)
     for classifier, scores in zip(classifiers, together, strict=True):
         assert np.array_equal(scores_of_all(view, [classifier])[0], scores)
@@ -138,10 +138,10 @@ def guess(*values: float) -> ObjectGuess:
 
 
 def test_objects_are_made_exclusive_by_their_odds() -> None:
-    assert resolve([]) == []
+    assert soft_aggregate([]) == []
     alone = guess(0.9, 0.2)
-    assert resolve([alone]) == [alone]
-    first, second = resolve([guess(0.95, 0.9, 0.1, 0.0), guess(0.05, 0.9, 0.8, 1.0)])
+    assert soft_aggregate([alone]) == [alone]
+    first, second = soft_aggregate([guess(0.95, 0.9, 0.1, 0.0), guess(0.05, 0.9, 0.8, 1.0)])
     assert first.quality == 0.7 and first.probs.dtype == np.float32
     total = first.probs + second.probs
     assert (total <= 1).all() and first.probs[0, 1] == pytest.approx(second.probs[0, 1])

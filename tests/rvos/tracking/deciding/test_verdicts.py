@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from rvos.tracking.belief.meaning import Claim
-from rvos.tracking.deciding.decision import Asked, Decision, Verdict
+from rvos.tracking.deciding.decision import Decision, QuestionRecord, Verdict
 from rvos.tracking.deciding.outlines import COLOURS
 from rvos.tracking.deciding.verdicts import question_of_all, question_of_one, read_verdicts
 
@@ -88,7 +88,10 @@ def test_what_is_shown_of_a_decision(verdicts: dict[int, Verdict], shown: set[in
 
 
 def test_a_decision_tells_all_that_was_asked() -> None:
-    asked = (Asked((3, 9), {1: 4}, "Is it?", "no", None), Asked((3, 9), {1: 4}, "Is it?", "{}", {1: UNSURE}))
+    asked = (
+        QuestionRecord((3, 9), {1: 4}, "Is it?", "no", None),
+        QuestionRecord((3, 9), {1: 4}, "Is it?", "{}", {1: UNSURE}),
+    )
     told = Decision({4: UNSURE, 7: REJECT}, {4: 0.25}, asked).document()
     assert json.loads(json.dumps(told)) == {
         "tracks": {"4": "unsure", "7": "reject"},

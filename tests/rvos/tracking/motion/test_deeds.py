@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from image_core.language.motion_parser import parse_timed
-from rvos.tracking.motion.deeds import SURE
 from rvos.tracking.motion.motion_evidence import evidence
+from rvos.tracking.motion.motion_predicates import SURE
 from rvos.tracking.motion.trajectory import ANGLE, BOTTOM, LEFT, RIGHT, SCENE, SEEN, SIZE, TIME, TOP, Trajectory, X, Y
 
 FRAMES = 36

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from image_core.language.motion import TimedExpression
-from rvos.tracking.belief.gathered import Gathered
 from rvos.tracking.belief.meaning import Path
+from rvos.tracking.belief.presence import PresenceAverage
 from rvos.tracking.deciding.album import Album
 from rvos.tracking.deciding.decision import Decision
 from rvos.tracking.following import Track
@@ -23,7 +23,7 @@ class TracksState:
     expression: TimedExpression
     tracks: tuple[Track, ...] = ()
     next_id: int = 1
-    presence: Gathered = field(default_factory=Gathered)
+    presence: PresenceAverage = field(default_factory=PresenceAverage)
     #: Memory of the maps of a dense model; None before the first.
     maps: MapMemory | None = None
     #: [0, 1], moving average of whether an answer means several objects.

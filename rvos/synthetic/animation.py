@@ -1,4 +1,4 @@
-"""A film: objects, a camera and a light that change in time, and what is to be seen of each object on each frame.
+"""Animations: objects, a camera and a light that change in time, and which objects are visible on each frame.
 
 Times are in frames and need not be whole. Lengths are in units of the frame's short side; without camera motion the
 frame shows the world from (0, 0) to (width, 1).
@@ -16,7 +16,7 @@ from image_core.synthetic.scene import Backdrop, Light, Scene, SceneObject
 from image_core.synthetic.shapes import OUTLINES, coverage
 
 X, Y, SIZE, ROTATION, PATTERN_TURN, WAVE_PHASE = range(6)
-"""Columns of an actor's poses."""
+"""Columns of a moving object's poses."""
 CAMERA_X, CAMERA_Y, ZOOM, ROLL = range(4)
 """Columns of the camera's poses: the point of the world in the middle of the frame, magnification, radians."""
 
@@ -25,8 +25,8 @@ REFERENCE_PX = 96
 
 
 @dataclass(frozen=True)
-class Actor:
-    """An object and its way through the film. Raises `ValueError` for poses that are not finite (T, 6)."""
+class MovingObject:
+    """An object and its poses on all frames. Raises `ValueError` for poses that are not finite (T, 6)."""
 
     #: Its appearance.
     item: SceneObject
@@ -35,7 +35,7 @@ class Actor:
 
     def __post_init__(self) -> None:
         if self.poses.ndim != 2 or self.poses.shape[1] != 6 or not np.isfinite(self.poses).all():
-            raise ValueError(f"Actor.poses: expected finite (T, 6), got {self.poses.shape}")
+            raise ValueError(f"MovingObject.poses: expected finite (T, 6), got {self.poses.shape}")
 
     def at(self, time: float) -> SceneObject:
         """The object in the world at a time; before the first pose and after the last it stands still."""
@@ -53,11 +53,11 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Film:
-    """All that is drawn of a video. Raises `ValueError` where the lengths differ."""
+class Animation:
+    """The description that a video is rendered from. Raises `ValueError` where the lengths differ."""
 
     #: From back to front.
-    actors: tuple[Actor, ...]
+    objects: tuple[MovingObject, ...]
     #: Of the frame, in units of its height.
     width: float
     #: (T, 4): see `CAMERA_X`.
@@ -74,13 +74,13 @@ class Film:
     ground: float
     #: Frames per second.
     rate: float
-    #: Part of the frame that an object must show to be there.
+    #: Least share of the frame that a visible object covers.
     least_visible: float
 
     def __post_init__(self) -> None:
-        lengths = {len(self.camera), len(self.gains), *(len(a.poses) for a in self.actors)}
+        lengths = {len(self.camera), len(self.gains), *(len(a.poses) for a in self.objects)}
         if len(lengths) != 1:
-            raise ValueError(f"Film: expected tracks of one length, got {sorted(lengths)} frames")
+            raise ValueError(f"Animation: expected tracks of one length, got {sorted(lengths)} frames")
 
     @property
     def frame_count(self) -> int:
@@ -88,9 +88,9 @@ class Film:
         return len(self.camera)
 
     def scene_at(self, time: float) -> Scene:
-        """All that there is, in frame coordinates, hidden or out of the frame or not."""
+        """All objects in frame coordinates, including hidden ones and those outside the frame."""
         view = self.view_at(time)
-        objects = tuple(self._in_view(actor.at(time), view) for actor in self.actors)
+        objects = tuple(self._in_view(moving.at(time), view) for moving in self.objects)
         return Scene(objects, self.width, 1.0, self.light, self.backdrop)
 
     def view_at(self, time: float) -> tuple[float, ...]:
@@ -116,16 +116,16 @@ class Film:
 
     @cached_property
     def visible_share(self) -> np.ndarray:
-        """(T, n) share of the frame that each object shows, in the order of `actors`."""
+        """(T, n) share of the frame that each object shows, in the order of `objects`."""
         grid = REFERENCE_PX, round(self.width * REFERENCE_PX)
-        shares = np.zeros((self.frame_count, len(self.actors)))
+        shares = np.zeros((self.frame_count, len(self.objects)))
         for row, scene in zip(shares, self.scenes, strict=True):
             owner = np.zeros(grid, np.uint8)
             for i, item in enumerate(scene.objects, 1):
                 patch = coverage(item.contours(REFERENCE_PX), grid)
                 if patch is not None:
                     owner[patch[0], patch[1]][patch[2] >= 128] = i
-            row[:] = np.bincount(owner.ravel(), minlength=len(self.actors) + 1)[1:]
+            row[:] = np.bincount(owner.ravel(), minlength=len(self.objects) + 1)[1:]
         return shares / (grid[0] * grid[1])
 
     @cached_property
@@ -136,12 +136,12 @@ class Film:
 
     @cached_property
     def visible(self) -> np.ndarray:
-        """(T, n) bool: whether each object is there to be seen, by `least_visible`."""
+        """(T, n) bool: whether each object is visible, by `least_visible`."""
         return self.visible_share >= self.least_visible
 
     @cached_property
     def visible_scenes(self) -> tuple[Scene, ...]:
-        """Of every frame the scene of what is visible: what an expression can speak of."""
+        """For every frame, the scene of the visible objects, to which an expression can refer."""
         return tuple(
             replace(scene, objects=tuple(o for o, seen in zip(scene.objects, row, strict=True) if seen))
             for scene, row in zip(self.scenes, self.visible, strict=True)
@@ -149,8 +149,8 @@ class Film:
 
     @cached_property
     def position(self) -> dict[int, int]:
-        """Object id -> its position in `actors`."""
-        return {actor.item.id: i for i, actor in enumerate(self.actors)}
+        """Object id -> its position in `objects`."""
+        return {moving.item.id: i for i, moving in enumerate(self.objects)}
 
     def visible_of(self, object_id: int) -> np.ndarray:
         """(T,) bool: where one object is visible."""

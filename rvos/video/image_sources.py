@@ -1,4 +1,4 @@
-"""Pictures as a video: files, and arrays in memory."""
+"""Image files, and arrays in memory, as a video."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import numpy as np
 from image_core.errors import DataError
 from image_core.images import image_size, read_image
 from rvos.types import Frame, VideoError, VideoInfo
-from rvos.video.source import PICTURE_RATE, check_indices
+from rvos.video.source import DEFAULT_RATE, check_indices
 
 
-class PicturesSource:
-    """Picture files in the order given, frame i at i / rate.
+class ImageFilesSource:
+    """Image files in the order given, frame i at i / rate.
 
-    name: of the whole, such as their folder's; turned: as in `read_image`. All headers are read at birth. Raises
-    `VideoError` when there is no picture, one that cannot be read, or one of another size.
+    name: of the video, such as that of their folder; turned: as in `read_image`. All headers are read when the source
+    is opened. Raises `VideoError` for no image, one that cannot be read, or one of another size.
     """
 
     def __init__(self, paths: Sequence[Path], name: str, rate: float | None = None, *, turned: bool = True) -> None:
         if not paths:
-            raise VideoError(f"'{name}': expected at least one picture, got none")
+            raise VideoError(f"'{name}': expected at least one image, got none")
         self._paths = list(paths)
         self._turned = turned
-        self._rate = rate or PICTURE_RATE
-        size = self._size(self._paths[0])
+        self._rate = rate or DEFAULT_RATE
+        size = self._size_of_file(self._paths[0])
         for path in self._paths[1:]:
-            if (other := self._size(path)) != size:
+            if (other := self._size_of_file(path)) != size:
                 raise VideoError(
-                    f"'{name}': expected pictures of one size, {size[0]} x {size[1]} px (height x width) as that of "
+                    f"'{name}': expected images of one size, {size[0]} x {size[1]} px (height x width) as that of "
                     f"'{self._paths[0].name}', but '{path.name}' is {other[0]} x {other[1]} px: resize or remove it"
                 )
         count = len(self._paths)
         self.info = VideoInfo(name, size, rate, count, count / self._rate)
 
-    seeks = True
+    seekable = True
 
     def frames(self) -> Iterator[Frame]:
-        """All pictures in order. Raises `VideoError` at one that cannot be decoded."""
+        """All images in order. Raises `VideoError` at one that cannot be decoded."""
         return (self._read(i) for i in range(len(self._paths)))
 
-    def _size(self, path: Path) -> tuple[int, int]:
+    def _size_of_file(self, path: Path) -> tuple[int, int]:
         try:
             return image_size(path, apply_orientation=self._turned)
         except DataError as error:
@@ -55,16 +55,16 @@ class PicturesSource:
         except DataError as error:
             raise VideoError(f"'{path}': broken at frame {index}{str(error).removeprefix(str(path))}") from error
         if image.shape[:2] != self.info.size:
-            raise VideoError(f"'{path}': broken at frame {index}: another size than in its header: copy it again")
+            raise VideoError(f"'{path}': broken at frame {index}: its size differs from its header: copy it again")
         return Frame(index, index / self._rate, image)
 
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
-        """The pictures at increasing `indices`."""
+        """The images at increasing `indices`."""
         check_indices(indices, len(self._paths), self.info.source)
         return (self._read(i) for i in indices)
 
     def count_frames(self) -> int:
-        """T, the number of pictures."""
+        """T, the number of images."""
         return len(self._paths)
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ class PicturesSource:
 
 
 class ArraySource:
-    """Pictures in memory: (T, H, W, 3) uint8 RGB, or T times (H, W, 3); frame i at i / rate. Raises `VideoError`."""
+    """Images in memory: (T, H, W, 3) uint8 RGB, or T times (H, W, 3); frame i at i / rate. Raises `VideoError`."""
 
     def __init__(self, images: np.ndarray | Sequence[np.ndarray], rate: float | None = None) -> None:
         if not len(images):
@@ -88,13 +88,13 @@ class ArraySource:
                     f"first, got {image.shape[0]} x {image.shape[1]}: resize it"
                 )
         self._images = images
-        self._rate = rate or PICTURE_RATE
+        self._rate = rate or DEFAULT_RATE
         self.info = VideoInfo("array", first.shape[:2], rate, len(images), len(images) / self._rate)
 
-    seeks = True
+    seekable = True
 
     def frames(self) -> Iterator[Frame]:
-        """All frames in order; the arrays are handed on, not copied."""
+        """All frames in order; the arrays are not copied."""
         return (self._frame(i) for i in range(len(self._images)))
 
     def _frame(self, index: int) -> Frame:

@@ -12,12 +12,12 @@ from image_core.synthetic.meanings import Kind
 from image_core.synthetic.render import render
 from image_core.synthetic.scene import Backdrop, Light, Scene, SceneObject
 from image_core.synthetic.shapes import SHAPES, Wave, coverage
+from rvos.synthetic.animation import Animation, MovingObject
 from rvos.synthetic.camera import GROUND, still_camera
-from rvos.synthetic.conditions import holds
+from rvos.synthetic.conditions import shows_challenge
 from rvos.synthetic.drawing import draw_frames, draw_tracks
-from rvos.synthetic.film import Actor, Film
-from rvos.synthetic.motion_meanings import TEMPLATES, MotionMeaning, moved
-from rvos.synthetic.motions import poses_of, through
+from rvos.synthetic.motion_meanings import TEMPLATES, MotionMeaning, objects_that_move
+from rvos.synthetic.motions import interpolate_path, poses_of
 from rvos.synthetic.severity import SEVERITY
 
 FRAMES = 24
@@ -34,12 +34,14 @@ def poses(
     start: tuple[float, float], end: tuple[float, float], sizes: tuple[float, float] = (0.3, 0.3), turn: float = 0.0
 ) -> np.ndarray:
     spins = np.column_stack([np.linspace(0, turn, FRAMES), np.zeros(FRAMES), np.zeros(FRAMES)])
-    return poses_of(through([(0, start), (FRAMES - 1, end)], FRAMES), np.linspace(*sizes, FRAMES), spins)
+    return poses_of(interpolate_path([(0, start), (FRAMES - 1, end)], FRAMES), np.linspace(*sizes, FRAMES), spins)
 
 
-def film_of(*actors: Actor, camera: np.ndarray | None = None, shutter: float = 0.0, quality: int | None = None) -> Film:
-    return Film(
-        actors=actors,
+def film_of(
+    *objects: MovingObject, camera: np.ndarray | None = None, shutter: float = 0.0, quality: int | None = None
+) -> Animation:
+    return Animation(
+        objects=objects,
         width=WIDTH,
         camera=still_camera(FRAMES, WIDTH) if camera is None else camera,
         light=Light((0.0, 0.0), 0.0, 0.0),
@@ -77,23 +79,23 @@ def test_a_bend_of_nothing_changes_no_picture(fill: str) -> None:
 
 
 def test_between_frames_things_are_on_their_way_and_at_the_ends_they_rest() -> None:
-    actor = Actor(thing(), poses((0.3, 0.5), (1.45, 0.5)))
-    assert actor.at(2.5).x == pytest.approx((actor.at(2).x + actor.at(3).x) / 2)
-    assert actor.at(-1.0) == actor.at(0) and actor.at(FRAMES + 3.0) == actor.at(FRAMES - 1)
+    moving = MovingObject(thing(), poses((0.3, 0.5), (1.45, 0.5)))
+    assert moving.at(2.5).x == pytest.approx((moving.at(2).x + moving.at(3).x) / 2)
+    assert moving.at(-1.0) == moving.at(0) and moving.at(FRAMES + 3.0) == moving.at(FRAMES - 1)
 
 
 def test_the_camera_shows_the_ground_and_the_objects_alike() -> None:
     camera = still_camera(FRAMES, WIDTH)
     camera[:, 0] += np.linspace(-0.2, 0.2, FRAMES)
     camera[:, 2], camera[:, 3] = np.linspace(0.8, 1.3, FRAMES), np.linspace(-0.1, 0.1, FRAMES)
-    film = replace(
+    animation = replace(
         film_of(camera=camera), backdrop=Backdrop("tiles", ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)), 3, 0.3, 0)
     )
-    first, last = (frame.astype(float).mean(2) for frame in draw_frames(film, (144, 256), (0, FRAMES - 1)))
+    first, last = (frame.astype(float).mean(2) for frame in draw_frames(animation, (144, 256), (0, FRAMES - 1)))
     marks = [(0.75, 0.4), (0.95, 0.6), (0.9, 0.35), (1.0, 0.5), (0.8, 0.65)]
-    probe = tuple(Actor(thing(i), poses(at, at)) for i, at in enumerate(marks, 1))
+    probe = tuple(MovingObject(thing(i), poses(at, at)) for i, at in enumerate(marks, 1))
     places = [
-        [(o.x * 144, o.y * 144) for o in replace(film, actors=probe).scene_at(t).objects] for t in (0, FRAMES - 1)
+        [(o.x * 144, o.y * 144) for o in replace(animation, objects=probe).scene_at(t).objects] for t in (0, FRAMES - 1)
     ]
     for (x0, y0), (x1, y1) in zip(*places, strict=True):
         assert math.hypot(x0 - x1, y0 - y1) > 5
@@ -103,34 +105,36 @@ def test_the_camera_shows_the_ground_and_the_objects_alike() -> None:
 
 
 def test_masks_are_those_of_the_middle_of_the_exposure_and_only_frames_are_blurred() -> None:
-    actor = Actor(thing(size=0.25), poses((0.2, 0.5), (1.6, 0.5), (0.25, 0.25)))
-    sharp, blurred = film_of(actor), film_of(actor, shutter=0.6)
+    moving = MovingObject(thing(size=0.25), poses((0.2, 0.5), (1.6, 0.5), (0.25, 0.25)))
+    sharp, blurred = film_of(moving), film_of(moving, shutter=0.6)
     assert np.array_equal(draw_tracks(sharp, SIZE), draw_tracks(blurred, SIZE))
     a, b = (np.abs(np.diff(draw_frames(f, SIZE, (5,))[0].astype(int)[36, :, 1])).max() for f in (sharp, blurred))
     assert b < 0.8 * a
 
 
 def test_compression_changes_pixels_a_little_and_keeps_the_order_of_colours() -> None:
-    actor = Actor(thing(), poses((0.8, 0.5), (0.9, 0.5)))
-    plain, lossy = (draw_frames(film_of(actor, quality=q), SIZE, (0,))[0].astype(int) for q in (None, 40))
+    moving = MovingObject(thing(), poses((0.8, 0.5), (0.9, 0.5)))
+    plain, lossy = (draw_frames(film_of(moving, quality=q), SIZE, (0,))[0].astype(int) for q in (None, 40))
     difference = np.abs(plain - lossy)
     assert 0 < difference.mean() < 8
     assert lossy[36, 60, 0] > lossy[36, 60, 2] + 100
 
 
 def test_what_shows_too_little_is_not_there() -> None:
-    behind = Actor(thing(1, size=0.2), poses((0.8, 0.5), (0.8, 0.5), (0.2, 0.2)))
-    cover = Actor(thing(2, "square", size=0.4), poses((0.8, 0.5), (1.3, 0.5), (0.4, 0.4)))
-    film = film_of(behind, cover)
-    seen, tracks = film.visible_of(1), draw_tracks(film, SIZE)
+    behind = MovingObject(thing(1, size=0.2), poses((0.8, 0.5), (0.8, 0.5), (0.2, 0.2)))
+    cover = MovingObject(thing(2, "square", size=0.4), poses((0.8, 0.5), (1.3, 0.5), (0.4, 0.4)))
+    animation = film_of(behind, cover)
+    seen, tracks = animation.visible_of(1), draw_tracks(animation, SIZE)
     assert not seen[0] and seen[-1]
     assert np.array_equal(seen, (tracks == 1).any(axis=(1, 2)))
-    assert film.shown_part[0].tolist() == pytest.approx([0, 1], abs=0.05)
-    assert [len(scene.objects) for scene in film.visible_scenes] == [1 + int(there) for there in seen]
+    assert animation.shown_part[0].tolist() == pytest.approx([0, 1], abs=0.05)
+    assert [len(scene.objects) for scene in animation.visible_scenes] == [1 + int(there) for there in seen]
 
 
 RIGHT, STILL = poses((0.3, 0.5), (1.4, 0.55)), poses((0.5, 0.4), (0.5, 0.4))
-STOPS = poses_of(through([(0, (0.3, 0.3)), (12, (0.9, 0.3))], FRAMES), np.full(FRAMES, 0.3), np.zeros((FRAMES, 3)))
+STOPS = poses_of(
+    interpolate_path([(0, (0.3, 0.3)), (12, (0.9, 0.3))], FRAMES), np.full(FRAMES, 0.3), np.zeros((FRAMES, 3))
+)
 ANGLES = np.linspace(0, 6.0, FRAMES)
 ROUND = poses_of(
     np.column_stack([0.9 + 0.25 * np.cos(ANGLES), 0.5 + 0.25 * np.sin(ANGLES)]),
@@ -139,7 +143,7 @@ ROUND = poses_of(
 )
 ENTERS, LEAVES = poses((-0.5, 0.5), (0.9, 0.5)), poses((0.9, 0.5), (0.9, 1.6))
 AWAY = poses_of(
-    through([(0, (0.5, 0.5)), (8, (-0.8, 0.5)), (14, (-0.8, 0.4)), (23, (0.5, 0.5))], FRAMES),
+    interpolate_path([(0, (0.5, 0.5)), (8, (-0.8, 0.5)), (14, (-0.8, 0.4)), (23, (0.5, 0.5))], FRAMES),
     np.full(FRAMES, 0.3),
     np.zeros((FRAMES, 3)),
 )
@@ -168,29 +172,32 @@ GROWS, TURNS = poses((0.5, 0.5), (0.5, 0.5), (0.2, 0.4)), poses((0.5, 0.5), (0.5
     ],
 )
 def test_verdicts_about_motion(way: np.ndarray, true_of_it: set[str], withheld: set[str]) -> None:
-    film = film_of(Actor(thing(1, "star"), way))
-    verdicts = {verb: moved(MotionMeaning(Kind("star"), verb), film) for verb in TEMPLATES}
+    animation = film_of(MovingObject(thing(1, "star"), way))
+    verdicts = {verb: objects_that_move(MotionMeaning(Kind("star"), verb), animation) for verb in TEMPLATES}
     assert {verb for verb, ids in verdicts.items() if ids == {1}} == true_of_it
     assert {verb for verb, ids in verdicts.items() if ids is None} == withheld
 
 
 def test_a_turn_that_nobody_can_see_is_not_spoken_of() -> None:
-    assert moved(MotionMeaning(Kind(), "turns"), film_of(Actor(thing(1, "circle"), TURNS))) is None
+    assert objects_that_move(MotionMeaning(Kind(), "turns"), film_of(MovingObject(thing(1, "circle"), TURNS))) is None
     pattern = STILL.copy()
     pattern[:, 4] = np.linspace(0, 2, FRAMES)
-    assert moved(MotionMeaning(Kind(), "turns"), film_of(Actor(thing(1, "star", "striped"), pattern))) is None
+    assert (
+        objects_that_move(MotionMeaning(Kind(), "turns"), film_of(MovingObject(thing(1, "star", "striped"), pattern)))
+        is None
+    )
 
 
 def test_what_was_hidden_did_not_come_in() -> None:
-    behind = Actor(thing(1, "star", size=0.2), poses((0.5, 0.5), (0.5, 0.5), (0.2, 0.2)))
-    cover = Actor(thing(2, "square", size=0.5), poses((0.5, 0.5), (1.5, 0.5), (0.5, 0.5)))
-    assert moved(MotionMeaning(Kind("star"), "enters"), film_of(behind, cover)) is None
+    behind = MovingObject(thing(1, "star", size=0.2), poses((0.5, 0.5), (0.5, 0.5), (0.2, 0.2)))
+    cover = MovingObject(thing(2, "square", size=0.5), poses((0.5, 0.5), (1.5, 0.5), (0.5, 0.5)))
+    assert objects_that_move(MotionMeaning(Kind("star"), "enters"), film_of(behind, cover)) is None
 
 
 def test_films_are_checked_at_birth() -> None:
     with pytest.raises(ValueError, match=r"Actor.poses: expected .*, got \(24, 5\)"):
-        Actor(thing(), RIGHT[:, :5])
+        MovingObject(thing(), RIGHT[:, :5])
     with pytest.raises(ValueError, match=r"tracks of one length, got \[23, 24\] frames"):
-        film_of(Actor(thing(), RIGHT[1:]))
+        film_of(MovingObject(thing(), RIGHT[1:]))
     with pytest.raises(ValueError, match="family 'sunny'"):
-        holds("sunny", film_of(Actor(thing(), RIGHT)), SEVERITY)
+        shows_challenge("sunny", film_of(MovingObject(thing(), RIGHT)), SEVERITY)

@@ -1,4 +1,4 @@
-"""A decoded picture -> RGB as displayed: colour matrix and range as tagged, rotation and mirroring applied."""
+"""Converts a decoded frame to RGB as displayed: colour matrix and range as tagged, rotation and mirroring applied."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from av.sidedata.sidedata import Type
 
 
 def to_rgb(frame: av.VideoFrame, matrix: np.ndarray | None) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of `frame`, turned as `matrix` says (`display_matrix` of the stream's first frame).
+    """(H, W, 3) uint8 RGB of `frame`, rotated and mirrored by `matrix` (`display_matrix` of the stream's first frame).
 
     The matrix is the tagged one (BT.709, BT.601, BT.2020), BT.601 where there is no tag, as ffmpeg does; the range
     likewise (full for yuvj formats and where tagged, else limited). Alpha is dropped.
     """
-    return orient(frame.to_ndarray(format="rgb24"), matrix)
+    return apply_orientation(frame.to_ndarray(format="rgb24"), matrix)
 
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
@@ -29,25 +29,25 @@ def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
         side_data: Mapping[Type, Any] = cast(Any, frame.side_data)
     except ValueError:
         # av refuses the side data of a frame as a whole where it does not know one kind of it, such as EXIF in MJPEG or
-        # the views of stereo HEVC; turns by right angles are told apart from it.
+        # the views of stereo HEVC. Rotations by right angles are also available without side data.
         return _matrix_of(frame.rotation)
     data = side_data.get(Type.DISPLAYMATRIX)
     return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
 
 
 def _matrix_of(rotation_deg: int) -> np.ndarray | None:
-    """(2, 2) int, the display matrix of a turn counter-clockwise, to the nearest right angle; None for none."""
+    """(2, 2) int, the display matrix of a counter-clockwise rotation, to the nearest right angle; None for none."""
     quarters = round(rotation_deg / 90) % 4
     cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
     return None if quarters == 0 else np.array([[cosine, -sine], [sine, cosine]], np.int32)
 
 
-def orient(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """`image` (H, W, C) turned and mirrored as `matrix` says, to the nearest right angle; contiguous."""
+def apply_orientation(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """`image` (H, W, C) rotated and mirrored by `matrix`, to the nearest right angle; contiguous."""
     if matrix is None:
         return image
     (xx, xy), (yx, yy) = matrix.tolist()
-    if turns_sideways(matrix):
+    if swaps_axes(matrix):
         image = image.transpose(1, 0, 2)
         flip_x, flip_y = yx < 0, xy < 0
     else:
@@ -55,8 +55,8 @@ def orient(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     return np.ascontiguousarray(image[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
 
 
-def turns_sideways(matrix: np.ndarray | None) -> bool:
-    """Height and width change places."""
+def swaps_axes(matrix: np.ndarray | None) -> bool:
+    """Whether the matrix swaps height and width."""
     if matrix is None:
         return False
     (xx, xy), (yx, yy) = np.abs(matrix.astype(np.int64)).tolist()

@@ -1,4 +1,4 @@
-"""Who plays in a film: the target, the look-alike that differs from it in one word or in none, and the others."""
+"""Samples the objects of an animation: the target, a look-alike that differs in at most one word, and others."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Appearance = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Cast:
-    """The objects of a film; their ids count from 1: the target, the look-alike, the others."""
+class ObjectSet:
+    """The objects of an animation; their ids count from 1: the target, the look-alike, the others."""
 
     target: SceneObject
     lookalike: SceneObject
@@ -34,18 +34,19 @@ class Cast:
     others: tuple[SceneObject, ...]
 
 
-def sample_cast(rng: Random, severity: Severity, differs: str, others: tuple[int, int], fast: bool) -> Cast:
-    """A cast of which no object has a held-out pair of shape and colour, nor is a second twin of the target."""
+def sample_object_set(rng: Random, severity: Severity, differs: str, others: tuple[int, int], fast: bool) -> ObjectSet:
+    """A set in which no object has a held-out pair of shape and colour, and only the look-alike may equal the
+    target."""
     shapes, colours = rng.sample(SHAPES, rng.randint(2, 4)), rng.sample(COLOURS, rng.randint(2, 4))
     fills = rng.choices(FILLS, (4, 2, 2, 2, 2), k=3)
     kind = _draw_kind(rng, shapes, colours, fills)
-    target = _actor(rng, 1, kind, severity)
+    target = _sampled_object(rng, 1, kind, severity)
     size = rng.uniform(severity.target_size[0], severity.fast_size) if fast else rng.uniform(*severity.target_size)
     if differs == "place":
         size = min(size, _PLACED_APART)
     target = replace(target, size=size)
     if differs in ATTRIBUTES:
-        lookalike = _actor(rng, 2, _near_kind(rng, kind, differs), severity)
+        lookalike = _sampled_object(rng, 2, _near_kind(rng, kind, differs), severity)
         lookalike = replace(lookalike, size=target.size * rng.uniform(0.9, 1.1))
     else:
         lookalike = replace(target, id=2, pattern_phase=rng.random())
@@ -59,8 +60,8 @@ def sample_cast(rng: Random, severity: Severity, differs: str, others: tuple[int
         extra = _draw_kind(rng, shapes, colours, fills)
         while extra in taken:
             extra = _draw_kind(rng, SHAPES, colours, fills)
-        extras.append(_actor(rng, id, extra, severity))
-    return Cast(target, lookalike, differs, tuple(extras))
+        extras.append(_sampled_object(rng, id, extra, severity))
+    return ObjectSet(target, lookalike, differs, tuple(extras))
 
 
 def sample_occluder(rng: Random, id: int, target: SceneObject, radius: float) -> SceneObject:
@@ -77,7 +78,7 @@ INRADIUS = {"circle": 0.5, "square": 0.5, "hexagon": 0.43, "rectangle": 0.25}
 """Shape -> radius of the disc that it hides, in units of its size."""
 
 
-def _actor(rng: Random, id: int, kind: Appearance, severity: Severity) -> SceneObject:
+def _sampled_object(rng: Random, id: int, kind: Appearance, severity: Severity) -> SceneObject:
     item = sample_object(rng, id, kind, _LARGEST)
     if rng.random() >= severity.bend_share:
         return item

@@ -11,8 +11,8 @@ from PIL import Image
 
 from image_core.errors import DataError
 from image_core.images import image_size, read_image
-from rvos.types import StoredPictures, VideoError
-from rvos.video.picture_folder import pictures_in
+from rvos.types import StoredImages, VideoError
+from rvos.video.image_folder import list_images
 from rvos.video.reader import open_video
 
 
@@ -42,7 +42,7 @@ ORDERS = {
 def test_the_order_is_that_of_the_numbers(
     names: list[str], wanted: list[str] | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = [p.stem for p in pictures_in(fill(tmp_path / "f", [f"{name}.png" for name in names]))]
+    found = [p.stem for p in list_images(fill(tmp_path / "f", [f"{name}.png" for name in names]))]
     assert found == (wanted or ["9.5", "10", "10.25"])
     assert ("read as decimals" in said(caplog)) == (names[0] == "t_0.1")
 
@@ -52,13 +52,13 @@ def test_the_order_is_that_of_the_numbers(
     [
         (["1.png", "01.png"], "got '01.png' and '1.png' for the same|got '1.png' and '01.png' for the same"),
         (["0001.jpg", "0001.png", "0002.jpg"], "got '0001.jpg' and '0001.png' for the same"),
-        (["a.heic", ".1.png", "__MACOSX"], "1 entries and no picture"),
+        (["a.heic", ".1.png", "__MACOSX"], "1 entries and no image"),
         ([".DS_Store"], "an empty folder"),
     ],
 )
 def test_what_cannot_be_put_in_order_is_refused(names: list[str], words: str, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=words):
-        pictures_in(fill(tmp_path / "f", names))
+        list_images(fill(tmp_path / "f", names))
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_what_cannot_be_put_in_order_is_refused(names: list[str], words: str, tm
         (["1.png", "2.png", "3.png", "7.png"], "numbers are missing, the first after 3.png"),
         (["00000.jpg", "00005.jpg", "00010.jpg", "00020.jpg", "00025.jpg"], "the first after 00010.jpg"),
         (["1.jfif", "2.jpg", "3.heic", "notes.txt", "._2.jpg"], "2 files (3.heic, notes.txt)"),
-        (["left_1.png", "left_2.png", "right_1.png"], "names of several kinds (left_#, right_#)"),
+        (["left_1.png", "left_2.png", "right_1.png"], "names of several patterns (left_#, right_#)"),
         (["00000.jpg", "00005.jpg", "00010.jpg"], ""),
     ],
 )
 def test_what_may_not_be_meant_is_said(
     names: list[str], words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pictures_in(fill(tmp_path / "f", names))
+    list_images(fill(tmp_path / "f", names))
     assert words in said(caplog) if words else said(caplog) == ""
 
 
@@ -150,5 +150,5 @@ def test_a_turn_is_applied_where_it_is_asked_for_alone(form: str, tmp_path: Path
     Image.new("RGB", (8, 6), "red").save(path, exif=exif)
     assert image_size(path, apply_orientation=True) == read_image(path, apply_orientation=True).shape[:2] == (8, 6)
     assert image_size(path, apply_orientation=False) == read_image(path, apply_orientation=False).shape[:2] == (6, 8)
-    with open_video(tmp_path) as displayed, open_video(StoredPictures((path,))) as stored:
+    with open_video(tmp_path) as displayed, open_video(StoredImages((path,))) as stored:
         assert displayed.info.size == (8, 6) and stored.info.size == (6, 8)

@@ -1,4 +1,4 @@
-"""What runs leave of their frames: outputs, logs and snapshots, made in threads behind the session."""
+"""Writes the outputs, logs and snapshots of runs, in background threads."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ from rvos.watch.session import StreamSession
 from rvos.watch.stream import Results, Session
 
 _LOG = logging.getLogger(__name__)
-_PICTURE_THREADS = 4
-"""That write pictures of one kind; encoding them holds no lock of the interpreter."""
+_IMAGE_THREADS = 4
+"""Threads per output of image files; their encoding releases the interpreter lock."""
 
 
 class Writer(Protocol):
-    """Takes the frames of a pass: `open`, any number of `write` and `keep`, then either `close` or `abort`."""
+    """Takes the frames of a pass: `open`, any number of `write` and `save_snapshot`, then either `close` or `abort`."""
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         ...
 
     @property
     def frames_done(self) -> int:
-        """Of how many frames an earlier pass has left the results."""
+        """Number of frames whose results are in the log of an earlier pass."""
         ...
 
     def frames(self) -> Iterator[list[FrameRecord]]:
         """The records of those frames, in order."""
         ...
 
-    def pass_over(self, records: list[FrameRecord]) -> None:
-        """Take in one of those frames that need not be written again."""
+    def skip(self, records: list[FrameRecord]) -> None:
+        """Count one of those frames without writing it again."""
         ...
 
-    def kept(self) -> bytes | None:
-        """The snapshot of the session that an earlier pass has left."""
+    def stored_snapshot(self) -> bytes | None:
+        """The snapshot of the session from an earlier pass; None if there is none."""
         ...
 
     def open(self, info: VideoInfo) -> None:
-        """Make ready. Raises `OutputError`."""
+        """Open the outputs. Raises `OutputError`."""
         ...
 
     def write(self, frame: Frame, results: Results, records: list[FrameRecord] | None) -> None:
-        """Take in a frame and its results; records: what the log has of it, where it is among those done. Raises what
-        went wrong behind."""
+        """Write a frame and its results. records: those of the log, if the frame is in it. Raises the errors of the
+        background threads."""
         ...
 
-    def keep(self, frames_logged: int, session: Any) -> None:
-        """Keep the state of the session in which that many frames have their results. Raises as `write` does."""
+    def save_snapshot(self, frames_logged: int, session: Any) -> None:
+        """Save the state of the session after `frames_logged` results. Raises as `write` does."""
         ...
 
     def close(self) -> None:
-        """Do what waits and finish. Raises `OutputError`."""
+        """Finish all waiting tasks and close the outputs. Raises `OutputError`."""
         ...
 
     def abort(self, error: BaseException) -> BaseException:
-        """The pass broke: do what waits, for it belongs to what came before, and leave readable what can be. What is to
-        be told of it."""
+        """Finish the waiting tasks after an error in the pass, and close the outputs so that they are readable as far
+        as possible. Returns the exception to raise."""
         ...
 
 
@@ -78,10 +78,10 @@ class RunWriter:
         self._targets = tuple(targets)
         self._exporters = exporters
         self._opened: list[Exporter] = []
-        # Each output in a thread of its own, so that the slowest of them is all that is waited for.
-        self._exporting = [Worker("exports", threads=_PICTURE_THREADS if _is_apart(e) else 1) for e in exporters]
-        self._logging = Worker("log")
-        self._behind = ExitStack()
+        # Each output has a thread of its own, so that only the slowest one is waited for.
+        self._export_workers = [Worker("exports", threads=_threads_for(exporter)) for exporter in exporters]
+        self._log_worker = Worker("log")
+        self._threads = ExitStack()
         self._written = 0
 
     @property
@@ -94,29 +94,29 @@ class RunWriter:
 
     @property
     def frame_count(self) -> int:
-        """The frames that have their results in the log."""
+        """Number of frames in the log."""
         return self._written
 
     def frames(self) -> Iterator[list[FrameRecord]]:
         return self.directory.frames()
 
     @property
-    def frames_standing(self) -> int:
-        """How many of the frames that are done need not be shown again: all where what was written of each stands; none
-        where a video or a picture is made of the whole."""
-        return self.frames_done if all(map(_is_apart, self._exporters)) else 0
+    def complete_frames(self) -> int:
+        """Number of the frames in the log that the exporters need not see again: all if every output consists of files
+        per frame, 0 if one is made of the whole video."""
+        return self.frames_done if all(map(_writes_one_file_per_frame, self._exporters)) else 0
 
-    def pass_over(self, records: list[FrameRecord]) -> None:
+    def skip(self, records: list[FrameRecord]) -> None:
         self.summary.add(records)
         self._written += 1
 
-    def kept(self) -> bytes | None:
+    def stored_snapshot(self) -> bytes | None:
         snapshot = self.directory.load_snapshot()
         return None if snapshot is None else snapshot[1]
 
     def open(self, info: VideoInfo) -> None:
-        for worker in (self._logging, *self._exporting):
-            self._behind.enter_context(worker)
+        for worker in (self._log_worker, *self._export_workers):
+            self._threads.enter_context(worker)
         for exporter in self._exporters:
             exporter.open(info, self._targets)
             self._opened.append(exporter)
@@ -127,68 +127,72 @@ class RunWriter:
                 f"{self.name}: expected frame {records[0].frame_index}, as in the log, got {frame.index}; the video "
                 "has changed since: pass --overwrite to start over"
             )
-        for exporter, worker in zip(self._exporters, self._exporting, strict=True):
+        for exporter, worker in zip(self._exporters, self._export_workers, strict=True):
             worker.submit(partial(exporter.write, frame, results))
-        self._logging.submit(partial(self._log, results, records))
+        self._log_worker.submit(partial(self._log, results, records))
 
-    def keep(self, frames_logged: int, session: Session) -> None:
-        self.keep_snapshot(frames_logged, session.snapshot())
+    def save_snapshot(self, frames_logged: int, session: Session) -> None:
+        self.save_snapshot_bytes(frames_logged, session.snapshot())
 
-    def keep_snapshot(self, frames_logged: int, snapshot: bytes) -> None:
-        """`keep` for a state that is bytes already."""
-        for worker in self._exporting:
-            worker.wait()  # a run that goes on from here finds the pictures of these frames
-        self._logging.submit(partial(self.directory.save_snapshot, frames_logged, snapshot))
+    def save_snapshot_bytes(self, frames_logged: int, snapshot: bytes) -> None:
+        """`save_snapshot` for a state that is bytes already."""
+        for worker in self._export_workers:
+            worker.wait()  # a run that continues from this snapshot needs the files of these frames
+        self._log_worker.submit(partial(self.directory.save_snapshot, frames_logged, snapshot))
 
     def close(self) -> None:
-        self._behind.close()
+        self._threads.close()
         while self._opened:
             self._opened.pop(0).close()
 
     def abort(self, error: BaseException) -> BaseException:
-        self._behind.__exit__(type(error), error, error.__traceback__)
+        self._threads.__exit__(type(error), error, error.__traceback__)
         while self._opened:
             try:
                 self._opened.pop(0).abort()
             except OutputError as other:
-                _LOG.error("%s", other)  # the caller is told of what came first
+                _LOG.error("%s", other)  # the caller gets the first exception
         if isinstance(error, VideoError):
-            return VideoError(f"{error}{_kept(self._written, self.name)}")
+            return VideoError(f"{error}{_kept_frames_note(self._written, self.name)}")
         return error
 
     def timing(self, seconds: dict[str, float], together: int = 1) -> dict[str, float]:
-        """For `timing.json`: frames, frames per second, and where the time of the pass went. `waiting_*` are the main
-        thread's; `writing_s` is the time that the writer's threads were busy, added up; together: runs that shared the
+        """The content of `timing.json`: frames, frames per second, and the time of each part of the pass. `waiting_*`
+        is time of the main thread; `writing_s` is the sum over the writer's threads. together: number of runs in the
         pass."""
         document = {"frames": self._written, "frames_replayed": self.frames_done, "runs_together": together}
         rate = {
             "frames_per_s": self._written / seconds["wall_s"],
-            "writing_s": sum(worker.busy_s for worker in (self._logging, *self._exporting)),
+            "writing_s": sum(worker.busy_s for worker in (self._log_worker, *self._export_workers)),
         }
         return document | rate | seconds
 
     def _log(self, results: Results, records: list[FrameRecord] | None) -> None:
-        """In the log's thread. `records` are those of a frame that is in the log already."""
+        """Runs in the log's thread. records: those of a frame that is in the log already."""
         self.summary.add(self.directory.append(results) if records is None else records)
         self._written += 1
 
 
-def _kept(frames: int, name: str) -> str:
-    """What is said of the frames before the one where a video broke."""
+def _kept_frames_note(frames: int, name: str) -> str:
+    """The part of an error message about the frames before damaged data."""
     if not frames:
         return ""
     return f"; the {f'{frames} frames before are' if frames > 1 else 'frame before is'} kept in {name}"
 
 
-def _is_apart(exporter: Exporter) -> bool:
+def _threads_for(exporter: Exporter) -> int:
+    return _IMAGE_THREADS if _writes_one_file_per_frame(exporter) else 1
+
+
+def _writes_one_file_per_frame(exporter: Exporter) -> bool:
     return isinstance(exporter, PerFrameExporter)
 
 
 class RowWriters:
-    """The writers of several runs whose expressions are watched together, one each, all from the first frame.
+    """The writers of several runs in one pass, one expression each, all from the first frame.
 
-    One that fails is left out, and the others go on; `failures` tells why, by its position. When the last one is out,
-    its failure is raised.
+    If one fails, the others go on; `failures` contains its exception, by position. The failure of the last one is
+    raised.
     """
 
     frames_done = 0
@@ -204,10 +208,10 @@ class RowWriters:
     def frames(self) -> Iterator[list[FrameRecord]]:
         return iter(())
 
-    def pass_over(self, records: list[FrameRecord]) -> None:
-        raise ValueError("rows that are watched together begin together")
+    def skip(self, records: list[FrameRecord]) -> None:
+        raise ValueError("rows of one pass begin with the first frame")
 
-    def kept(self) -> bytes | None:
+    def stored_snapshot(self) -> bytes | None:
         return None
 
     def open(self, info: VideoInfo) -> None:
@@ -216,16 +220,16 @@ class RowWriters:
     def write(self, frame: Frame, results: Results, records: list[FrameRecord] | None) -> None:
         self._each(lambda index, writer: writer.write(frame, (results[index],), None))
 
-    def keep(self, frames_logged: int, session: StreamSession) -> None:
-        self._each(lambda index, writer: writer.keep_snapshot(frames_logged, session.snapshot_of(index)))
+    def save_snapshot(self, frames_logged: int, session: StreamSession) -> None:
+        self._each(lambda index, writer: writer.save_snapshot_bytes(frames_logged, session.snapshot_of(index)))
 
     def close(self) -> None:
         self._each(lambda index, writer: writer.close())
 
     def abort(self, error: BaseException) -> BaseException:
-        told = {index: writer.abort(error) for index, writer in self._writers.items()}
-        if isinstance(error, VideoError):  # it breaks for each of them at the same place
-            self.failures |= {index: each for index, each in told.items() if isinstance(each, Exception)}
+        reported = {index: writer.abort(error) for index, writer in self._writers.items()}
+        if isinstance(error, VideoError):  # damaged data concerns all of them
+            self.failures |= {index: each for index, each in reported.items() if isinstance(each, Exception)}
         return error
 
     def _each(self, do: Callable[[int, RunWriter], None]) -> None:

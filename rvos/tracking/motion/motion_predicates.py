@@ -29,7 +29,7 @@ _GAP = 0.06
 
 
 @dataclass(frozen=True)
-class Way:
+class TrajectorySpan:
     """The samples of a trajectory, or of a span of it, on which the track was seen, with smoothed positions."""
 
     #: (N, 11) float64, the samples on which it was seen; columns as `trajectory.TIME`.
@@ -77,16 +77,16 @@ class Way:
         return math.exp(float(np.median(self.seen[:, SIZE])))
 
 
-def way_of(trajectory: Trajectory, begin: float = -math.inf, end: float = math.inf) -> Way:
+def span_of(trajectory: Trajectory, begin: float = -math.inf, end: float = math.inf) -> TrajectorySpan:
     """The part of a trajectory between two frames, both included."""
     samples = trajectory.samples.astype(np.float64)
     within = samples[(samples[:, TIME] >= begin) & (samples[:, TIME] <= end)]
     seen = within[within[:, SEEN] > 0]
     if not len(seen):
-        return Way(seen, seen[:, [X, Y]], 0.0, 0.0)
+        return TrajectorySpan(seen, seen[:, [X, Y]], 0.0, 0.0)
     later = within[within[:, SCENE] > seen[-1, TIME], SCENE]
     last = later[0] - 1 if len(later) else within[-1, TIME]
-    return Way(seen, _smoothed(seen[:, [X, Y]]), max(begin, float(seen[0, SCENE])), float(last))
+    return TrajectorySpan(seen, _smoothed(seen[:, [X, Y]]), max(begin, float(seen[0, SCENE])), float(last))
 
 
 def _smoothed(places: np.ndarray) -> np.ndarray:
@@ -109,7 +109,7 @@ def above(value: float, bound: float, unit: float) -> float:
     return float(np.clip((value - bound) / unit, -SURE, SURE))
 
 
-def goes(way: Way, direction: str) -> float:
+def goes(way: TrajectorySpan, direction: str) -> float:
     """Moves in a direction of the picture, by and large straight and without coming back."""
     along = float(way.net @ DIRECTIONS[direction])
     net = float(np.hypot(*way.net))
@@ -119,23 +119,23 @@ def goes(way: Way, direction: str) -> float:
     return min(far, straight, steady)
 
 
-def moves(way: Way) -> float:
+def moves(way: TrajectorySpan) -> float:
     """Changes its position."""
     return above(way.extent, 0.05, 0.02)
 
 
-def stops(way: Way) -> tuple[float, float]:
+def stops(way: TrajectorySpan) -> tuple[float, float]:
     """(log-odds, when): moved, and then rests until the end."""
     return _rests_from(way, way.places, way.seen[:, TIME])
 
 
-def starts(way: Way) -> tuple[float, float]:
+def starts(way: TrajectorySpan) -> tuple[float, float]:
     """(log-odds, when): rested from the beginning, and then moves."""
     value, when = _rests_from(way, way.places[::-1], way.begin + way.end - way.seen[::-1, TIME])
     return value, way.begin + way.end - when
 
 
-def _rests_from(way: Way, places: np.ndarray, times: np.ndarray) -> tuple[float, float]:
+def _rests_from(way: TrajectorySpan, places: np.ndarray, times: np.ndarray) -> tuple[float, float]:
     """(log-odds, when): divides a trajectory into motion and rest at the best time. The rest is at least a sixth of it.
     Of times that are about as good, the first is taken."""
     count = len(places)
@@ -157,19 +157,19 @@ def _extents(places: np.ndarray) -> np.ndarray:
     return np.hypot(*spans.T)
 
 
-def paces(way: Way) -> float:
+def paces(way: TrajectorySpan) -> float:
     """The logarithm of the ratio of its speeds, last third to first."""
     third = max(1, (len(way.places) - 1) // 3)
     steps = np.hypot(*np.diff(way.places, axis=0).T) / np.maximum(1, np.diff(way.seen[:, TIME]))
     return math.log((float(steps[-third:].mean()) + 1e-3) / (float(steps[:third].mean()) + 1e-3))
 
 
-def turned(way: Way) -> float:
+def turned(way: TrajectorySpan) -> float:
     """Radians by which it has rotated in the image plane."""
     return float(np.ptp(way.whole[:, ANGLE]))
 
 
-def bent(way: Way) -> float:
+def bent(way: TrajectorySpan) -> float:
     """Radians between its first and its last direction of motion, clockwise; 0 if it hardly moves."""
     third = max(1, len(way.places) // 3)
     first, last = way.places[third] - way.places[0], way.places[-1] - way.places[-1 - third]
@@ -178,13 +178,13 @@ def bent(way: Way) -> float:
     return math.atan2(first[0] * last[1] - first[1] * last[0], float(first @ last))
 
 
-def spins(way: Way) -> float:
+def spins(way: TrajectorySpan) -> float:
     """Rotates in one sense; jitter rotates to and fro."""
     steps = np.abs(np.diff(way.whole[:, ANGLE]))
     return min(above(turned(way), 1.3, 0.35), above(turned(way) / max(float(steps.sum()), TINY), 0.42, 0.08))
 
 
-def turns(way: Way, direction: str) -> float:
+def turns(way: TrajectorySpan, direction: str) -> float:
     """Turns into another direction, or rotates."""
     if direction in DIRECTIONS:
         half = way.places[len(way.places) // 2 :]
@@ -195,7 +195,7 @@ def turns(way: Way, direction: str) -> float:
     return max(spins(way), min(0.5, above(abs(bent(way)), 1.0, 0.3)))
 
 
-def circles(way: Way) -> float:
+def circles(way: TrajectorySpan) -> float:
     """Goes round the centre of its own path, most of a full circle at least."""
     off = way.places - (way.places.max(0) + way.places.min(0)) / 2
     radii = np.hypot(*off.T)
@@ -205,7 +205,7 @@ def circles(way: Way) -> float:
     return min(round_it, even, above(way.length, 0.12, 0.04))
 
 
-def sways(way: Way, direction: str) -> float:
+def sways(way: TrajectorySpan, direction: str) -> float:
     """Goes to and fro, at least twice."""
     axes = {"across": (0,), "along": (1,)}.get(direction, (0, 1))
     return max(above(_returns(way.places[:, axis], max(0.02, 0.1 * way.size)), 1.5, 0.4) for axis in axes)
@@ -224,19 +224,19 @@ def _returns(values: np.ndarray, least: float) -> int:
     return count
 
 
-def grows(way: Way, sign: int) -> float:
+def grows(way: TrajectorySpan, sign: int) -> float:
     """Becomes larger (sign 1) or smaller (-1), without the effects of zoom and of the picture's edge."""
     sizes = _smoothed(way.whole[:, SIZE][:, None])[:, 0]
     change = sign * float(np.median(sizes[-3:]) - np.median(sizes[:3]))
     return above(change, 0.17, 0.06)
 
 
-def enters(way: Way, direction: str) -> tuple[float, float]:
+def enters(way: TrajectorySpan, direction: str) -> tuple[float, float]:
     """(log-odds, when): was out of the picture and comes in, by the given side if there is one."""
     return _passes_edge(way, way.seen[0], way.seen[0, TIME] - way.begin, direction)
 
 
-def leaves(way: Way, direction: str) -> tuple[float, float]:
+def leaves(way: TrajectorySpan, direction: str) -> tuple[float, float]:
     """(log-odds, when): was in the picture and goes out, by the given side if there is one."""
     value, when = _passes_edge(way, way.seen[-1], way.end - way.seen[-1, TIME], direction)
     if way.seen[-1, TIME] >= way.end:
@@ -245,7 +245,7 @@ def leaves(way: Way, direction: str) -> tuple[float, float]:
     return value, when
 
 
-def _passes_edge(way: Way, sample: np.ndarray, gap: float, direction: str) -> tuple[float, float]:
+def _passes_edge(way: TrajectorySpan, sample: np.ndarray, gap: float, direction: str) -> tuple[float, float]:
     """(log-odds, when). sample: the one nearest in time to when it was out of the picture; gap: frames for which it
     was."""
     least = max(2.0, _GAP * (way.end - way.begin))
@@ -264,7 +264,7 @@ def _passes_edge(way: Way, sample: np.ndarray, gap: float, direction: str) -> tu
     return value, float(sample[TIME])
 
 
-def crosses(way: Way, direction: str) -> float:
+def crosses(way: TrajectorySpan, direction: str) -> float:
     """Goes from one side of the picture to the other."""
     first, last = way.seen[0], way.seen[-1]
     moved = np.array([(last[LEFT] + last[RIGHT] - first[LEFT] - first[RIGHT]) / 2, 0.0])
@@ -274,7 +274,7 @@ def crosses(way: Way, direction: str) -> float:
     return min(above(float(np.abs(moved).max()), 0.4, 0.1), moves(way))
 
 
-Single = Callable[[Way, Motion], float]
+Single = Callable[[TrajectorySpan, Motion], float]
 ALONE: dict[str, Single] = {
     "moves": lambda way, motion: moves(way),
     "still": lambda way, motion: -moves(way),
@@ -292,7 +292,7 @@ ALONE: dict[str, Single] = {
 """Motions that are measured on one trajectory and do not happen at a certain moment."""
 
 
-def deed(way: Way, motion: Motion) -> tuple[float, float]:
+def measure_motion(way: TrajectorySpan, motion: Motion) -> tuple[float, float]:
     """(log-odds, when it was done) of a motion that does not involve another track."""
     match motion.deed:
         case "stops":
@@ -307,7 +307,7 @@ def deed(way: Way, motion: Motion) -> tuple[float, float]:
             return ALONE[name](way, motion), _begun(way, motion)
 
 
-def _begun(way: Way, motion: Motion) -> float:
+def _begun(way: TrajectorySpan, motion: Motion) -> float:
     """When it has covered half of its path."""
     travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(way.places, axis=0).T))])
     half = int(np.searchsorted(travelled, travelled[-1] / 2))

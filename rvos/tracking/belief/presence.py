@@ -13,7 +13,7 @@ EDGE = 1e-3
 
 
 @dataclass(frozen=True)
-class GatheredConfig:
+class PresenceConfig:
     """The numbers of the mean."""
 
     #: Weight that an answer keeps when the next one arrives.
@@ -26,7 +26,7 @@ class GatheredConfig:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class PresenceAverage:
     """The presence of the answers so far."""
 
     #: Weighted sum of the log-odds.
@@ -34,17 +34,17 @@ class Gathered:
     #: The sum of the weights.
     weight: float = 0.0
 
-    def after(self, presence: float, seen: float, config: GatheredConfig) -> Gathered:
+    def after(self, presence: float, seen: float, config: PresenceConfig) -> PresenceAverage:
         """With one more answer.
 
         presence: of the answer, [0, 1]; seen: how well the track most likely meant is seen on the frame, [0, 1]. An
         answer that says "not there" counts less the better that track is seen.
         """
         weight = 1.0 if presence >= 0.5 else 1 - seen
-        kept = Gathered(config.keep * self.total, config.keep * self.weight)
-        return Gathered(kept.total + weight * _log_odds(presence, config), kept.weight + weight)
+        kept = PresenceAverage(config.keep * self.total, config.keep * self.weight)
+        return PresenceAverage(kept.total + weight * _log_odds(presence, config), kept.weight + weight)
 
-    def smoothed(self, later: Sequence[float], config: GatheredConfig) -> float:
+    def smoothed(self, later: Sequence[float], config: PresenceConfig) -> float:
         """[0, 1], the presence on the frame of the last answer, given the presence of the answers after it; 0 without
         any answer."""
         weights = [config.keep ** (1 + n) for n in range(len(later))]
@@ -53,6 +53,6 @@ class Gathered:
         return 1 / (1 + math.exp(-total / weight)) if weight else 0.0
 
 
-def _log_odds(presence: float, config: GatheredConfig) -> float:
+def _log_odds(presence: float, config: PresenceConfig) -> float:
     kept = min(max(presence, EDGE), 1 - EDGE)
     return min(max(math.log(kept / (1 - kept)), -config.most), config.most)

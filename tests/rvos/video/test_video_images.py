@@ -78,7 +78,7 @@ def test_orientation_of_a_photo_is_applied(tmp_path: Path) -> None:
     ("contents", "message"),
     [
         ({}, "an empty folder"),
-        ({"a.txt": None}, "1 entries and no picture"),
+        ({"a.txt": None}, "1 entries and no image"),
         ({"1.png": (6, 8), "2.png": (6, 8), "3.png": (8, 6), "4.png": (9, 9)}, "'3.png' is 8 x 6 px: resize"),
         ({"1.png": (6, 8), "2.png": None}, "2.png': not a picture that can be read"),
     ],
@@ -179,7 +179,7 @@ def test_camera_opens_by_name_and_is_released(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_camera_that_is_not_there() -> None:
-    with pytest.raises(VideoError, match="'camera:7': the camera gives no picture"):
+    with pytest.raises(VideoError, match="'camera:7': the camera delivers no image"):
         CameraSource(7, lambda number: FakeCapture(0))
 
 

@@ -13,7 +13,7 @@ EDGE = 1e-4
 """Probabilities are kept this far from 0 and 1, so that their odds stay finite."""
 
 
-def resolve(guesses: Sequence[ObjectGuess]) -> list[ObjectGuess]:
+def soft_aggregate(guesses: Sequence[ObjectGuess]) -> list[ObjectGuess]:
     """The same guesses after soft aggregation: where one object is certain, the probabilities of the others fall.
 
     The odds of each object are divided by the sum of the odds of all objects and of the background. The probability of
