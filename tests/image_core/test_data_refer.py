@@ -173,7 +173,7 @@ def test_grefcoco_as_a_pickle(tree: Path) -> None:
     [
         (pickle.dumps(GREFCOCO), logging.INFO, r"json is read; grefs\(unc\)\.p beside it holds the same$"),
         (pickle.dumps([row | {"ann_id": tuple(row["ann_id"])} for row in GREFCOCO]), logging.INFO, "holds the same$"),
-        (pickle.dumps(GREFCOCO[:1]), logging.WARNING, "which ReLA's own reader takes, holds other references: remove"),
+        (pickle.dumps(GREFCOCO[:1]), logging.WARNING, "which ReLA's own reader takes, has other references: remove"),
         (b"no pickle", logging.WARNING, "json is read; the pickle beside it cannot be compared with it: "),
     ],
 )
@@ -303,9 +303,9 @@ def test_what_is_missing_is_named(tree: Path, tmp_path: Path) -> None:
     (tree / "images").rename(tree / "photos")
     refuses("expected a folder of pictures, images/mscoco", tree)
     (tree / "refcoco/instances.json").unlink()
-    refuses(r"instances\.json: not there: .*; the folder holds refs", tree)
+    refuses(r"instances\.json: no such file: .*; the folder holds refs", tree)
     (tree / "refcoco/refs(unc).p").rename(tree / "refcoco/refs(google).p")
-    refuses(r"refs\(unc\)\.p: not there: .*; the folder holds refs\(google\)\.p", tree)
+    refuses(r"refs\(unc\)\.p: no such file: .*; the folder holds refs\(google\)\.p", tree)
     with pytest.raises(UnknownNameError, match="did you mean 'refcocog'"):
         open_dataset("refcocg", tree, "train")
 

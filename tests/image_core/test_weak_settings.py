@@ -112,4 +112,4 @@ def test_filters_by_their_settings() -> None:
     assert repr(FilterConfig().build()) == "MaskInBox(threshold=0.9, box_iou=0.5)"
     assert repr(FilterConfig(strict=True, box_iou=0.0).build()) == "MaskInBox(threshold=1.0, box_iou=0.0)"
     assert repr(FilterConfig("projection").build()) == "ProjectionLoss(threshold=0.1)"
-    assert repr(FilterConfig("everything").build()) == "Everything()"
+    assert repr(FilterConfig("everything").build()) == "AcceptAll()"
