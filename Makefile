@@ -17,7 +17,7 @@ unexport VIDEO TEXT
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo                                 segment a short clip of a street; brings 78 MB the first time"
+	@echo "make demo                                 segment a short clip of a street; downloads 78 MB the first time"
 	@echo "make demo VIDEO=clip.mp4 TEXT='the dog'   segment a video of your own"
 	@echo "make test                                 ruff, pyright and pytest"
 	@echo "make coverage                             pytest with its coverage, which takes half as long again"
