@@ -25,7 +25,7 @@ from rvos.reading import PROPAGATORS
 from rvos.reading.key_frames import parse_key_frames
 from rvos.reading.propagation import NoPropagation
 from rvos.run.job import Job, run
-from rvos.system import OF_MASKS, SETTINGS, Reading, SystemConfig, VideoSystem
+from rvos.system import MASK_FIELDS, SETTINGS, Reading, SystemConfig, VideoSystem
 from rvos.tracking import TRACKERS
 from rvos.tracking.belief.presence_levels import DEFAULT_THRESHOLD
 from rvos.tracking.carrying.object_tracker import ObjectTrackerConfig
@@ -376,7 +376,7 @@ def test_a_run_records_the_whole_description(
     result = run(job, VideoSegmenter(colour_segmenter)).result
     stored = json.loads((tmp_path / "out" / "settings.json").read_text())["settings"]
     assert stored == result["settings"]
-    assert set(SETTINGS) - {"device", *OF_MASKS} <= set(stored)
+    assert set(SETTINGS) - {"device", *MASK_FIELDS} <= set(stored)
     tracker = SystemConfig().tracker.document() | {"presence_threshold": DEFAULT_THRESHOLD}
     assert stored["tracker"] == json.loads(json.dumps(tracker))
     assert set(stored["model"]) == {"name", "revision", "adapter", "licence"}
@@ -384,7 +384,7 @@ def test_a_run_records_the_whole_description(
 
 def test_the_help_names_everything_there_is_to_choose(rvos: Callable[..., Any], tmp_path: Path) -> None:
     said = "".join("".join(line.split()) for line in rvos("segment", "--help").out)
-    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation", *OF_MASKS}
+    flat = set(SETTINGS) - {"model", "device", "precision", "video", "tracker", "propagation", *MASK_FIELDS}
     assert all(f"{key}=" in said for key in flat | {f"video.{each.name}" for each in fields(VideoConfig)})
     assert all(f"{group}.KEY=" in said for group in ("tracker", "propagation", "object_tracker", "refining"))
     assert "masker=photo" in said and all(f"{name}" in said for name in HUB_TRACKERS)

@@ -12,13 +12,13 @@ from rvos.reading.feature_memory import FeatureMemory, KeyFrameEntry
 from rvos.reading.matching import (
     Matches,
     MatchingConfig,
-    describe,
+    cell_descriptors,
     grid_of,
     grid_strides,
     join_keys,
     keys_of,
     match,
-    read,
+    read_memory,
     search,
 )
 from rvos.reading.stem import Stem
@@ -72,7 +72,7 @@ def test_memory_is_checked_at_birth() -> None:
 def test_grids_cover_the_input() -> None:
     stem = Stem(torch.zeros(1, 2, 5, 7), 4)
     assert [grid_of(stem, stride) for stride in (4, 8, 16, 32)] == [(5, 7), (3, 4), (2, 2), (1, 1)]
-    assert [describe(stem, stride).shape for stride in (4, 8, 16)] == [(35, 4), (12, 4), (4, 4)]
+    assert [cell_descriptors(stem, stride).shape for stride in (4, 8, 16)] == [(35, 4), (12, 4), (4, 4)]
 
 
 def distinct(cells: int) -> torch.Tensor:
@@ -103,7 +103,7 @@ def test_one_cell_of_memory_is_read_whole() -> None:
 def test_reading_is_a_weighted_mean() -> None:
     rows = torch.tensor([[1.0], [2.0], [10.0], [20.0]])  # two key frames of two cells
     matches = Matches(torch.tensor([[0, 3], [2, 1]]), torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
-    assert read(rows, matches, torch.zeros(1, 1, 1, 2)).tolist() == [[[[10.5, 10.0]]]]
+    assert read_memory(rows, matches, torch.zeros(1, 1, 1, 2)).tolist() == [[[[10.5, 10.0]]]]
 
 
 def test_fine_grids_look_where_coarse_ones_found() -> None:
