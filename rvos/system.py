@@ -327,8 +327,7 @@ class VideoSystem:
         return session
 
     def answers(self, image: np.ndarray, expressions: Sequence[str]) -> list[MaskAnswer]:
-        """The answers of the image model for each expression on a single image (H, W, 3) uint8 RGB. Raises `RvosError`
-        for invalid expressions, and as `ask` does."""
+        """The image model's answer to each expression on an image (H, W, 3), uint8 RGB. Raises `RvosError` as `ask`."""
         check_expressions(expressions)
         return ask(self.model.loaded, image, self._questions(expressions))
 

@@ -83,7 +83,7 @@ def test_a_folder_of_pictures_has_the_rate_that_is_said(
         result = segmenter.segment(tmp_path, ["the red thing"])
         assert [record.time_s for record in result.records] == pytest.approx([0, step_s, 2 * step_s])
         assert result.info.rate == rate
-    with pytest.raises(VideoError, match=r"clip.mp4': it has times of its own, got rate 10.0: leave the rate out"):
+    with pytest.raises(VideoError, match=r"clip.mp4': it has its own time stamps, got rate 10.0: leave the rate out"):
         VideoSegmenter(colour_segmenter, video=VideoConfig(rate=10.0)).segment(make_clip(2), ["the red thing"])
     for wrong in (0, -1.0):
         with pytest.raises(ConfigError, match=r"video.rate: expected more than 0 frames per second, got"):

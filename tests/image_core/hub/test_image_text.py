@@ -62,7 +62,7 @@ def test_what_is_no_such_model_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     folder = CHAT_WRITERS["llava"](tmp_path / "base")
     (folder / "chat_template.jinja").unlink()
-    with pytest.raises(CheckpointError, match="with a chat template, got a 'llava' without: take one that is tuned"):
+    with pytest.raises(CheckpointError, match="got a 'llava' without: use an instruction-tuned model"):
         read_image_text_model(find_source(str(folder)), Placement("cpu"))
     with pytest.raises(ConfigError, match="expected fp32 on the CPU"):
         Placement("cpu", "bf16")

@@ -113,7 +113,7 @@ def test_metadata_that_is_ambiguous(check: Callable[..., Any], tmp_path: Path) -
 
 def test_missing_metadata_prints_the_layout(rvos: Rvos, tmp_path: Path) -> None:
     outcome = rvos("data", "check", "ref-youtube-vos", "--root", tmp_path / "nowhere")
-    assert outcome.code == 2 and len(outcome.err) == 1 and "meta_expressions.json: not there" in outcome.err[0]
+    assert outcome.code == 2 and len(outcome.err) == 1 and "meta_expressions.json: no such file" in outcome.err[0]
     assert any(line.startswith("ROOT/<split>/JPEGImages/<video>/<frame>.jpg") for line in outcome.out)
 
 

@@ -169,7 +169,7 @@ def assert_refused(outcome: Any, *words: str) -> None:
         (["--mask", "0={mask}"], ("expected a SOURCE",)),
         (["clip.mp4", "--mask", "{mask}"], ("expected FRAME=PNG",)),
         (["clip.mp4", "--mask", "-1={mask}"], ("got '-1=", "a frame from 0")),
-        (["clip.mp4", "--mask", "0=gone.png"], ("gone.png", "not there")),
+        (["clip.mp4", "--mask", "0=gone.png"], ("gone.png", "no such file")),
         (["clip.mp4", "--mask", "0=clip.mp4"], ("clip.mp4", "not a PNG")),
         (["clip.mp4", "--mask", "0={mask}", "--mask", "0={mask}"], ("expected one mask for frame 0",)),
         (["clip.mp4", "--mask", "0={mask}", "--mask", "1={small}"], ("24 x 80 px", "for frame 1", "one size")),

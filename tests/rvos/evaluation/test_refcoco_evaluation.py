@@ -241,7 +241,7 @@ def test_a_broken_annotation_is_named_and_counts_0(
     [
         (["refcoc", "--root", "."], "did you mean 'refcoco'?"),
         (["refcoco"], "expected --root"),
-        (["refcoco", "--root", "nowhere"], "--root: expected the folder that refcoco lies in, got nowhere"),
+        (["refcoco", "--root", "nowhere"], "--root: expected the folder of refcoco, got nowhere"),
         (["refcoco", "--root", "."], "no such folder"),
         (["refcoco", "--root", "tree", "--split", "tset"], "no split 'tset'; it holds val"),
         (["refcoco", "--root", "tree", "--split-by", "umd"], "known are google, unc"),

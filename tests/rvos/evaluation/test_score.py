@@ -146,7 +146,7 @@ def test_a_sequence_whose_pictures_count_from_one_is_told(tmp_path: Path) -> Non
         (("masks", "truth", "truth"), "truth: expected <sequence>/<frame>.png, got none"),
         (("mevis", "truth"), "score mevis: expected --root DIR --predictions DIR, got 'truth'"),
         (("davis", "--root", "truth"), "unknown dataset 'davis': did you mean 'ref-davis17'?"),
-        (("mevis", "--root", "truth"), "meta_expressions.json: not there"),
+        (("mevis", "--root", "truth"), "meta_expressions.json: no such file"),
     ],
 )
 def test_bad_input_is_one_line(rvos: Callable, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -195,7 +195,7 @@ def test_what_was_hidden_did_not_come_in() -> None:
 
 
 def test_films_are_checked_at_birth() -> None:
-    with pytest.raises(ValueError, match=r"Actor.poses: expected .*, got \(24, 5\)"):
+    with pytest.raises(ValueError, match=r"MovingObject.poses: expected .*, got \(24, 5\)"):
         MovingObject(thing(), RIGHT[:, :5])
     with pytest.raises(ValueError, match=r"tracks of one length, got \[23, 24\] frames"):
         film_of(MovingObject(thing(), RIGHT[1:]))

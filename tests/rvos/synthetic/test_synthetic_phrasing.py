@@ -20,7 +20,7 @@ FAMILIES = range(8)
 @pytest.fixture
 def spelt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts spell their meaning out, as Python writes it, and the number of the utterance."""
-    monkeypatch.setattr("rvos.synthetic.phrasing.say", lambda meaning, rng: f"{meaning!r}#{rng.random()}")
+    monkeypatch.setattr("rvos.synthetic.phrasing.realise", lambda meaning, rng: f"{meaning!r}#{rng.random()}")
 
 
 def meaning_of(text: str) -> Meaning:

@@ -50,7 +50,7 @@ def test_pictures_are_read_in_the_order_given(tmp_path: Path) -> None:
     with open_video([tmp_path / "00020.png", tmp_path / "00005.png"]) as video:
         assert [int(frame.image[0, 0, 0]) for frame in video] == [20, 5]
         assert video.info.source == str(tmp_path) and video.info.frame_count == 2
-    with pytest.raises(VideoError, match=r"00099.png': not there"):
+    with pytest.raises(VideoError, match=r"00099.png': no such file"):
         open_video([tmp_path / "00005.png", tmp_path / "00099.png"])
 
 

@@ -116,7 +116,7 @@ def _cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: None, "not there"),
+        (lambda path: None, "no such file"),
         (lambda path: path.mkdir(), "cannot be read"),
         (_text, "not a PNG that can be read"),
         (_cut, "expected a whole picture"),
